@@ -1,0 +1,52 @@
+package reflectionflow
+
+// Action is how a candidate came to be.
+type Action string
+
+// The actions of a search.
+const (
+	Explore Action = "explore" // fresh noise, the prompt as it is
+	Rewrite Action = "rewrite" // fresh noise, a refined prompt
+	Reflect Action = "reflect" // the corrector redraws the parent
+)
+
+// Candidate is one image ever drawn. Chains are followed through Parent.
+type Candidate struct {
+	ID      int     `json:"id"`     // position in the search's order, from 0
+	Parent  int     `json:"parent"` // ID of the candidate it grew from, -1 for none
+	Round   int     `json:"round"`  // from 0
+	Chain   int     `json:"chain"`  // from 0 to width-1
+	Action  Action  `json:"action"`
+	Request Request `json:"request"`
+	Score   Score   `json:"score"`
+	// Cost of this candidate alone: drawing, verifying, reflecting, refining.
+	Cost Cost `json:"cost"`
+}
+
+// Result is what a search hands back.
+type Result struct {
+	Prompt     Prompt      `json:"prompt"`
+	Candidates []Candidate `json:"candidates"` // in ID order
+	Best       int         `json:"best"`       // ID of the best ever seen; ties go to the lower ID
+	Stopped    StopReason  `json:"stopped"`
+	Cost       Cost        `json:"cost"` // sum over the candidates
+}
+
+// StopReason says why a search ended.
+type StopReason string
+
+// The reasons a search can end for.
+const (
+	StoppedRight  StopReason = "right"  // a candidate met every requirement
+	StoppedBudget StopReason = "budget" // the budget is spent
+)
+
+// Triplet is one sample of GenRef: a flawed and an enhanced image of the same
+// prompt, and the reflection that leads from one to the other.
+type Triplet struct {
+	Prompt     string
+	Flawed     []byte // encoded image, as stored
+	Enhanced   []byte
+	Reflection string
+	Subset     string // general, length, rule or editing
+}

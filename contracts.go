@@ -1,0 +1,83 @@
+package reflectionflow
+
+import (
+	"context"
+	"errors"
+	"image"
+)
+
+// ErrInvalid marks an error that is the caller's to mend: bad input, not a
+// failure of the machine. Commands exit with 2 on it, services answer 4xx.
+var ErrInvalid = errors.New("invalid input")
+
+// Generator draws images.
+//
+// Generate takes a batch and returns one Generation per request, in request
+// order. A Generation depends on its own request alone: not on the batch, on
+// other calls, or on the number of workers. Generate may be called from several
+// goroutines. When ctx ends it returns ctx.Err() soon. The error is for the whole
+// call (a bad request wraps [ErrInvalid]; nothing was drawn); a single image that
+// failed carries its own error in Generation.Err. Retries, if any, are the
+// generator's own; the search does not retry.
+type Generator interface {
+	Generate(ctx context.Context, requests []Request) ([]Generation, error)
+}
+
+// Generation is one drawn image and what it cost.
+type Generation struct {
+	Image image.Image
+	Cost  Cost
+	Err   error // set when this image alone failed; Image is nil then
+}
+
+// Picture is an image to be judged against a prompt.
+type Picture struct {
+	Prompt Prompt
+	Image  image.Image
+}
+
+// Verifier scores pictures.
+//
+// Verify returns one Score per picture, in order. A Score depends on its own
+// picture alone. It may be called from several goroutines, beside Generate. The
+// rules for ctx, errors and retries are those of [Generator]; a verifier has no
+// per-picture error: what it cannot judge it returns as findings with Unsure.
+type Verifier interface {
+	Verify(ctx context.Context, pictures []Picture) ([]Score, error)
+}
+
+// Observation is what a reflector or a refiner looks at: a drawn image, its
+// score, and the seed that makes the answer reproducible.
+type Observation struct {
+	Prompt  Prompt
+	Request Request // what drew Image
+	Image   image.Image
+	Score   Score
+	Seed    uint64
+}
+
+// Reflection says what is wrong with an image and what to do about it.
+// An empty Text means that nothing is.
+type Reflection struct {
+	Text string
+	Cost Cost
+}
+
+// Reflector turns observations into reflections, one each, in order. It sees
+// only what a Verifier found and the picture itself. Rules as for [Verifier].
+type Reflector interface {
+	Reflect(ctx context.Context, observations []Observation) ([]Reflection, error)
+}
+
+// Refinement is a rewritten prompt for the generator. The original prompt stays
+// the yardstick.
+type Refinement struct {
+	Text string
+	Cost Cost
+}
+
+// Refiner rewrites prompts, one refinement per observation, in order. Image and
+// Score are zero when nothing was drawn yet. Rules as for [Verifier].
+type Refiner interface {
+	Refine(ctx context.Context, observations []Observation) ([]Refinement, error)
+}

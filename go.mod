@@ -1,0 +1,3 @@
+module reflectionflow
+
+go 1.26.5

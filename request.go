@@ -1,0 +1,71 @@
+package reflectionflow
+
+import (
+	"fmt"
+	"image"
+)
+
+// Request fully determines an image: the same request to the same generator
+// gives the same bytes, whatever else is drawn beside it.
+type Request struct {
+	// Prompt is the text for the T5 encoder. With a reference it is followed by
+	// " [Reflexion] " and Reflection (see [Request.Text]).
+	Prompt string `json:"prompt"`
+	// CLIPPrompt is the text for the CLIP encoder; empty means Prompt.
+	CLIPPrompt string `json:"clip_prompt,omitempty"`
+	// Seed chooses the starting noise.
+	Seed uint64 `json:"seed"`
+	// Reference is the flawed image that the corrector redraws; nil draws anew.
+	// It is not part of the JSON form: a record names the parent candidate.
+	Reference image.Image `json:"-"`
+	// Reflection says what is wrong with Reference and what to do.
+	Reflection string `json:"reflection,omitempty"`
+	// Width and Height are in pixels, multiples of 16.
+	Width  int `json:"width"`
+	Height int `json:"height"`
+	// Steps is the number of denoising steps.
+	Steps int `json:"steps"`
+	// Guidance is the guidance scale; what 1 means is the model's own affair.
+	Guidance float64 `json:"guidance"`
+}
+
+// ReflectionMark stands between prompt and reflection in the text that the
+// corrector was tuned on (ReflectionFlow, train_flux; FORMATS of the paper's code).
+const ReflectionMark = " [Reflexion] "
+
+// Text is what the T5 encoder reads: the prompt, and the reflection after
+// [ReflectionMark] when there is one.
+func (r Request) Text() string {
+	if r.Reflection == "" {
+		return r.Prompt
+	}
+	return r.Prompt + ReflectionMark + r.Reflection
+}
+
+// Bounds on a request, against mistakes and hostile input.
+const (
+	MaxSide  = 4096 // pixels
+	MaxSteps = 1000
+)
+
+// Validate reports a request that no generator could serve, as an error
+// wrapping [ErrInvalid].
+func (r Request) Validate() error {
+	if err := (Prompt{Text: r.Prompt}).Validate(); err != nil {
+		return err
+	}
+	for _, side := range []int{r.Width, r.Height} {
+		if side < 16 || side > MaxSide || side%16 != 0 {
+			return fmt.Errorf("%w: size %dx%d: sides must be multiples of 16 from 16 to %d", ErrInvalid, r.Width, r.Height, MaxSide)
+		}
+	}
+	switch {
+	case r.Steps < 1 || r.Steps > MaxSteps:
+		return fmt.Errorf("%w: %d steps: must be from 1 to %d", ErrInvalid, r.Steps, MaxSteps)
+	case !(r.Guidance >= 0 && r.Guidance <= 100):
+		return fmt.Errorf("%w: guidance %v: must be from 0 to 100", ErrInvalid, r.Guidance)
+	case len(r.Reflection) > MaxPromptBytes:
+		return fmt.Errorf("%w: the reflection has %d bytes, at most %d are allowed", ErrInvalid, len(r.Reflection), MaxPromptBytes)
+	}
+	return nil
+}
