@@ -1,0 +1,138 @@
+package nn
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Func builds a computation from a scope and the program's inputs. Beside its
+// outputs it may return updates: new values, by full name, for tensors of the store.
+type Func func(s Scope, inputs []*graph.Node) (outputs []*graph.Node, updates map[string]*graph.Node)
+
+// Options say how a program is compiled.
+type Options struct {
+	// Seed, when not nil, lets the program draw weights that the store lacks.
+	Seed *uint64
+	// Name appears in errors.
+	Name string
+}
+
+// Program is a compiled computation bound to a store. Programs without updates
+// may run from several goroutines at once.
+type Program struct {
+	name    string
+	graph   *graph.Graph
+	backend compute.Backend
+	store   *Store
+	inputs  []shapes.Shape
+	weights []string // parameters after the inputs, in order
+	updates []string // store names of the outputs after nOutputs
+	donated []bool   // by weight: replaced by an update, so its buffer may be reused
+	outputs int
+	mu      sync.Mutex // held by a run with updates
+}
+
+// Compile builds fn for inputs of the given shapes and compiles it.
+func Compile(backend compute.Backend, store *Store, inputs []shapes.Shape, fn Func, opts Options) (*Program, error) {
+	p := &Program{name: opts.Name, backend: backend, store: store, inputs: inputs}
+	err := exceptions.TryCatch[error](func() { p.build(fn, opts) })
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", p.name, oneLine(err))
+	}
+	return p, nil
+}
+
+func (p *Program) build(fn Func, opts Options) {
+	g := graph.NewGraph(p.backend, p.name)
+	nodes := make([]*graph.Node, len(p.inputs))
+	for i, shape := range p.inputs {
+		nodes[i] = graph.Parameter(g, fmt.Sprintf("input %d", i), shape)
+	}
+	b := &binding{graph: g, store: p.store, seed: opts.Seed, nodes: map[string]*graph.Node{}}
+	outputs, updates := fn(Scope{binding: b}, nodes)
+	p.graph, p.weights, p.outputs = g, b.names, len(outputs)
+	p.updates = slices.Sorted(maps.Keys(updates))
+	outputs = slices.Clone(outputs)
+	for _, name := range p.updates {
+		outputs = append(outputs, updates[name])
+	}
+	for _, name := range p.weights {
+		_, found := slices.BinarySearch(p.updates, name)
+		p.donated = append(p.donated, found)
+	}
+	if err := g.Compile(outputs...); err != nil {
+		panic(err)
+	}
+}
+
+// Run executes the program on inputs of the compiled shapes and returns its
+// outputs; updates are written to the store.
+func (p *Program) Run(inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	if len(p.updates) > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+	}
+	if err := p.check(inputs); err != nil {
+		return nil, err
+	}
+	var outputs []*tensors.Tensor
+	err := exceptions.TryCatch[error](func() { outputs = p.run(inputs) })
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", p.name, oneLine(err))
+	}
+	for i, name := range p.updates {
+		p.store.tensors[name] = outputs[p.outputs+i]
+	}
+	return outputs[:p.outputs], nil
+}
+
+func (p *Program) check(inputs []*tensors.Tensor) error {
+	if len(inputs) != len(p.inputs) {
+		return fmt.Errorf("run %s: %d inputs, want %d", p.name, len(inputs), len(p.inputs))
+	}
+	for i, t := range inputs {
+		if !t.Shape().Equal(p.inputs[i]) {
+			return fmt.Errorf("run %s: input %d has shape %s, want %s", p.name, i, t.Shape(), p.inputs[i])
+		}
+	}
+	return nil
+}
+
+func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
+	n := len(inputs) + len(p.weights)
+	buffers, donate := make([]compute.Buffer, 0, n), make([]bool, n)
+	for _, t := range inputs {
+		buffers = append(buffers, must(t.Buffer(p.backend, 0)))
+	}
+	for i, name := range p.weights {
+		t := p.store.tensors[name]
+		if p.donated[i] {
+			buffers = append(buffers, must(t.DonateBuffer(p.backend, 0)))
+			donate[len(inputs)+i] = true
+			continue
+		}
+		buffers = append(buffers, must(t.Buffer(p.backend, 0)))
+	}
+	return p.graph.RunWithBuffers(buffers, donate, 0)
+}
+
+// Close frees what the compiled program holds.
+func (p *Program) Close() { p.graph.Finalize() }
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// oneLine drops the stack trace that GoMLX attaches to its errors.
+func oneLine(err error) error { return fmt.Errorf("%s", err.Error()) }

@@ -1,0 +1,147 @@
+package nn
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Init draws the first values of a weight of the given dimensions.
+type Init func(rng *rand.Rand, dims []int) []float32
+
+// Adapter changes the output y of the linear layer at path, whose input is x;
+// it is the one hook through which LoRA reaches a network. It returns y itself
+// where it has nothing to add.
+type Adapter func(path string, x, y *graph.Node) *graph.Node
+
+// Scope is what a graph function sees of a store: the weights under one path.
+type Scope struct {
+	binding *binding
+	path    string
+	adapter Adapter
+}
+
+// binding ties the weights that one graph uses to its parameters.
+type binding struct {
+	graph *graph.Graph
+	store *Store
+	seed  *uint64 // nil: a missing weight is an error
+	names []string
+	nodes map[string]*graph.Node
+}
+
+// Graph returns the graph being built.
+func (s Scope) Graph() *graph.Graph { return s.binding.graph }
+
+// In returns the scope below name; names are joined by dots.
+func (s Scope) In(name string) Scope {
+	s.path = s.join(name)
+	return s
+}
+
+// WithAdapter returns the scope with every linear layer passing through a.
+// A nil adapter removes it.
+func (s Scope) WithAdapter(a Adapter) Scope {
+	s.adapter = a
+	return s
+}
+
+// Path returns the scope's full name.
+func (s Scope) Path() string { return s.path }
+
+// Has reports whether the store holds the weight name in this scope.
+func (s Scope) Has(name string) bool { return s.binding.store.Has(s.join(name)) }
+
+// Weight returns the weight name in this scope as a node of the given
+// dimensions. In training a missing weight is drawn by init, from a stream of
+// random numbers of its own; in inference it is an error, as is any other shape.
+func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
+	full, b := s.join(name), s.binding
+	if node, ok := b.nodes[full]; ok {
+		return node
+	}
+	if !b.store.Has(full) {
+		if b.seed == nil {
+			exceptions.Panicf("weight %q is missing", full)
+		}
+		b.store.Set(full, init(stream(*b.seed, full), dims), dims...)
+	}
+	if have := b.store.Dims(full); !slices.Equal(have, dims) {
+		exceptions.Panicf("weight %q has shape %v, want %v", full, have, dims)
+	}
+	node := graph.Parameter(b.graph, full, shapes.Make(dtypes.Float32, dims...))
+	b.names = append(b.names, full)
+	b.nodes[full] = node
+	return node
+}
+
+func (s Scope) join(name string) string {
+	if s.path == "" {
+		return name
+	}
+	return s.path + "." + name
+}
+
+// stream is the random stream of one name: independent of the order of use.
+func stream(seed uint64, name string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(name)) //nolint:errcheck // a hash never fails
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// InitZeros initialises with zeros.
+func InitZeros(_ *rand.Rand, dims []int) []float32 { return make([]float32, size(dims)) }
+
+// InitOnes initialises with ones.
+func InitOnes(_ *rand.Rand, dims []int) []float32 {
+	values := make([]float32, size(dims))
+	for i := range values {
+		values[i] = 1
+	}
+	return values
+}
+
+// InitNormal initialises with normal numbers of the given standard deviation.
+func InitNormal(std float64) Init {
+	return func(rng *rand.Rand, dims []int) []float32 {
+		values := make([]float32, size(dims))
+		for i := range values {
+			values[i] = float32(rng.NormFloat64() * std)
+		}
+		return values
+	}
+}
+
+// InitXavier initialises a matrix [out, in, ...] uniformly within ±√(6/(fan in + fan out)) (Glorot and Bengio, 2010).
+func InitXavier(rng *rand.Rand, dims []int) []float32 {
+	receptive := size(dims[2:])
+	bound := math.Sqrt(6 / float64((dims[0]+dims[1])*receptive))
+	return uniform(rng, dims, bound)
+}
+
+// InitKaiming initialises a matrix [out, in, ...] uniformly within ±√(3/fan in), which keeps the variance of its input.
+func InitKaiming(rng *rand.Rand, dims []int) []float32 {
+	return uniform(rng, dims, math.Sqrt(3/float64(size(dims[1:]))))
+}
+
+func uniform(rng *rand.Rand, dims []int, bound float64) []float32 {
+	values := make([]float32, size(dims))
+	for i := range values {
+		values[i] = float32((2*rng.Float64() - 1) * bound)
+	}
+	return values
+}
+
+func size(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	return n
+}

@@ -1,0 +1,112 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Store holds named tensors: the weights of a model and, in training, the
+// optimiser's state beside them. It is not safe for concurrent writes; programs
+// that only read it may run side by side.
+type Store struct {
+	tensors map[string]*tensors.Tensor
+}
+
+// NewStore returns an empty store.
+func NewStore() *Store { return &Store{tensors: map[string]*tensors.Tensor{}} }
+
+// Set keeps values, row-major, under name; the slice is owned by the store from
+// then on. A tensor of that name is replaced.
+func (s *Store) Set(name string, values []float32, dims ...int) {
+	s.tensors[name] = tensors.FromFlatDataAndDimensions(values, dims...)
+}
+
+// Has reports whether name is there.
+func (s *Store) Has(name string) bool { _, ok := s.tensors[name]; return ok }
+
+// Names returns the names that begin with prefix, sorted.
+func (s *Store) Names(prefix string) []string {
+	var names []string
+	for name := range s.tensors {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Dims returns the dimensions of a tensor, nil when it is not there.
+func (s *Store) Dims(name string) []int {
+	if t, ok := s.tensors[name]; ok {
+		return slices.Clone(t.Shape().Dimensions)
+	}
+	return nil
+}
+
+// Values returns a copy of a tensor's values, row-major.
+func (s *Store) Values(name string) ([]float32, error) {
+	t, ok := s.tensors[name]
+	if !ok {
+		return nil, fmt.Errorf("no tensor %q in the store", name)
+	}
+	if t.DType() != dtypes.Float32 {
+		return nil, fmt.Errorf("tensor %q is %s, not float32", name, t.DType())
+	}
+	values, err := tensors.CopyFlatData[float32](t)
+	if err != nil {
+		return nil, fmt.Errorf("read tensor %q: %w", name, err)
+	}
+	return values, nil
+}
+
+// Delete forgets the tensors whose names begin with prefix.
+func (s *Store) Delete(prefix string) {
+	for _, name := range s.Names(prefix) {
+		delete(s.tensors, name)
+	}
+}
+
+// CopyFrom copies the tensors of src whose names begin with prefix, replacing
+// that prefix by newPrefix.
+func (s *Store) CopyFrom(src *Store, prefix, newPrefix string) error {
+	for _, name := range src.Names(prefix) {
+		values, err := src.Values(name)
+		if err != nil {
+			return err
+		}
+		s.Set(newPrefix+strings.TrimPrefix(name, prefix), values, src.Dims(name)...)
+	}
+	return nil
+}
+
+// Parameters returns how many numbers are stored under prefix.
+func (s *Store) Parameters(prefix string) int {
+	n := 0
+	for _, name := range s.Names(prefix) {
+		n += s.tensors[name].Size()
+	}
+	return n
+}
+
+// CheckFinite returns an error that names the first tensor under prefix holding
+// NaN or infinity.
+func (s *Store) CheckFinite(prefix string) error {
+	for _, name := range s.Names(prefix) {
+		values, err := s.Values(name)
+		if err != nil {
+			return err
+		}
+		for i, v := range values {
+			if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+				return fmt.Errorf("tensor %q holds %v at index %d", name, v, i)
+			}
+		}
+	}
+	return nil
+}
