@@ -1,0 +1,86 @@
+package safetensors
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+const stem = "diffusion_pytorch_model"
+
+// shardedModel makes a folder with two shards and an index of the text given.
+func shardedModel(t *testing.T, index string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i, name := range []string{"one", "two"} {
+		err := Write(filepath.Join(dir, name+".safetensors"), []Tensor{
+			{Name: name + ".weight", Shape: []int{1}, DType: F32, Values: []float32{float32(i + 1)}},
+			{Name: "unlisted", Shape: []int{1}, DType: F32, Values: []float32{9}},
+		}, map[string]string{"from": name, name: "here"})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, stem+".safetensors.index.json"), []byte(index), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestOpenSharded(t *testing.T) {
+	dir := shardedModel(t, `{"metadata":{"total_size":8},"weight_map":{"two.weight":"two.safetensors","one.weight":"one.safetensors"}}`)
+	f, err := OpenSharded(dir, stem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got := f.Names(); !slices.Equal(got, []string{"one.weight", "two.weight"}) {
+		t.Errorf("names = %v", got)
+	}
+	if got, err := f.Float32("two.weight"); err != nil || got[0] != 2 {
+		t.Errorf("two.weight = %v, %v", got, err)
+	}
+	if got := f.Metadata(); !reflect.DeepEqual(got, map[string]string{"from": "one", "one": "here", "two": "here"}) {
+		t.Errorf("metadata = %v", got)
+	}
+	_, err = f.Float32Shape("two.weight", 2)
+	wantInvalid(t, err, "two.safetensors: tensor") // the shard, not the index
+	// A single file comes before an index.
+	if err := os.Rename(filepath.Join(dir, "one.safetensors"), filepath.Join(dir, stem+".safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	single, err := OpenSharded(dir, stem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer single.Close()
+	if !single.Has("unlisted") || single.Name() != stem+".safetensors" {
+		t.Errorf("opened %s with %v", single.Name(), single.Names())
+	}
+}
+
+func TestOpenShardedRefuses(t *testing.T) {
+	for _, test := range []struct{ name, index, want string }{
+		{"parent folder", `{"weight_map":{"a":"../one.safetensors"}}`, `"../one.safetensors", which is not a file of the same folder`},
+		{"absolute", `{"weight_map":{"a":"/etc/passwd"}}`, "same folder"},
+		{"sub-folder", `{"weight_map":{"a":"x/one.safetensors"}}`, "same folder"},
+		{"backslash", `{"weight_map":{"a":"..\\one.safetensors"}}`, "same folder"},
+		{"dot", `{"weight_map":{"a":"."}}`, "same folder"},
+		{"empty name", `{"weight_map":{"a":""}}`, "same folder"},
+		{"missing shard", `{"weight_map":{"a":"three.safetensors"}}`, "three.safetensors: "},
+		{"missing tensor", `{"weight_map":{"one.weight":"two.safetensors"}}`, `index.json: invalid input: two.safetensors: there is no tensor "one.weight"`},
+		{"duplicate", `{"weight_map":{"a":"one.safetensors","a":"two.safetensors"}}`, "comes twice"},
+		{"no map", `{"metadata":{}}`, "weight_map is missing"},
+		{"not JSON", `weights`, "index.json: invalid character"},
+		{"trailing text", `{"weight_map":{}} x`, "something follows"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := OpenSharded(shardedModel(t, test.index), stem)
+			wantInvalid(t, err, test.want)
+		})
+	}
+	_, err := OpenSharded(t.TempDir(), stem)
+	wantInvalid(t, err, "has neither diffusion_pytorch_model.safetensors nor diffusion_pytorch_model.safetensors.index.json")
+}

@@ -1,0 +1,177 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"math"
+	"runtime/debug"
+	"slices"
+)
+
+// Bytes returns the tensor's data as it is stored, without a copy: row-major,
+// little-endian, not to be changed, valid until Close.
+func (f *File) Bytes(name string) ([]byte, error) {
+	t, err := f.tensor(name)
+	return t.data, err
+}
+
+// Float32 returns the tensor's values in row-major order, converted from F64, F32,
+// F16 or BF16. Another type gives an error wrapping [reflectionflow.ErrInvalid].
+func (f *File) Float32(name string) ([]float32, error) {
+	t, err := f.tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]float32, len(t.data)/t.dtype.Size())
+	known := true
+	err = t.guard(func() { known = decodeFloats(values, t.data, t.dtype) })
+	switch {
+	case err != nil:
+		return nil, err
+	case !known:
+		return nil, t.invalid("is of type %s, not of a floating-point type", t.dtype)
+	}
+	return values, nil
+}
+
+// Float32Shape is Float32 for a tensor that must have the shape given; another
+// shape gives an error wrapping [reflectionflow.ErrInvalid].
+func (f *File) Float32Shape(name string, shape ...int) ([]float32, error) {
+	t, err := f.tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(t.shape, shape) {
+		return nil, t.invalid("has shape %v, the model needs %v", t.shape, shape)
+	}
+	return f.Float32(name)
+}
+
+// decodeFloats fills values from data and reports whether it knows the type.
+func decodeFloats(values []float32, data []byte, dtype DType) bool {
+	switch dtype {
+	case F32:
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+	case BF16:
+		for i := range values {
+			values[i] = float32FromBF16(binary.LittleEndian.Uint16(data[2*i:]))
+		}
+	case F16:
+		for i := range values {
+			values[i] = float32FromF16(binary.LittleEndian.Uint16(data[2*i:]))
+		}
+	case F64:
+		for i := range values {
+			values[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// Int64 returns the values of a tensor of type I64, I32 or U8 in row-major order.
+// Another type gives an error wrapping [reflectionflow.ErrInvalid].
+func (f *File) Int64(name string) ([]int64, error) {
+	t, err := f.tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]int64, len(t.data)/t.dtype.Size())
+	known := true
+	err = t.guard(func() { known = decodeIntegers(values, t.data, t.dtype) })
+	switch {
+	case err != nil:
+		return nil, err
+	case !known:
+		return nil, t.invalid("is of type %s, not of type I64, I32 or U8", t.dtype)
+	}
+	return values, nil
+}
+
+// decodeIntegers fills values from data and reports whether it knows the type.
+func decodeIntegers(values []int64, data []byte, dtype DType) bool {
+	switch dtype {
+	case I64:
+		for i := range values {
+			values[i] = int64(binary.LittleEndian.Uint64(data[8*i:]))
+		}
+	case I32:
+		for i := range values {
+			values[i] = int64(int32(binary.LittleEndian.Uint32(data[4*i:])))
+		}
+	case U8:
+		for i := range values {
+			values[i] = int64(data[i])
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// CheckFinite reports the first NaN or infinity of the tensor, with its row-major
+// index, as an error wrapping [reflectionflow.ErrInvalid]. Integers are finite.
+func (f *File) CheckFinite(name string) error {
+	t, err := f.tensor(name)
+	if err != nil {
+		return err
+	}
+	at := -1
+	if err := t.guard(func() { at = firstNotFinite(t.data, t.dtype) }); err != nil {
+		return err
+	}
+	if at < 0 {
+		return nil
+	}
+	return t.invalid("holds a value that is not finite, at index %d of %d: the file is damaged or its training diverged", at, len(t.data)/t.dtype.Size())
+}
+
+// firstNotFinite returns the index of the first element whose exponent has all bits
+// set, or -1.
+func firstNotFinite(data []byte, dtype DType) int {
+	size := dtype.Size()
+	switch dtype {
+	case F32:
+		for i := 0; i < len(data); i += size {
+			if binary.LittleEndian.Uint32(data[i:])&0x7f800000 == 0x7f800000 {
+				return i / size
+			}
+		}
+	case F16, BF16:
+		mask := uint16(0x7f80)
+		if dtype == F16 {
+			mask = 0x7c00
+		}
+		for i := 0; i < len(data); i += size {
+			if binary.LittleEndian.Uint16(data[i:])&mask == mask {
+				return i / size
+			}
+		}
+	case F64:
+		const mask = 0x7ff0000000000000
+		for i := 0; i < len(data); i += size {
+			if binary.LittleEndian.Uint64(data[i:])&mask == mask {
+				return i / size
+			}
+		}
+	}
+	return -1
+}
+
+// guard turns the fault that reading a mapped file gives, once another process has
+// cut it short or its disk fails, into an error. Without it the program would die.
+func (t tensor) guard(read func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+			err = t.invalid("could not be read: the file changed while it was open, or its disk fails")
+		}
+	}()
+	read()
+	return nil
+}
