@@ -19,6 +19,9 @@ type Candidate struct {
 	Action  Action  `json:"action"`
 	Request Request `json:"request"`
 	Score   Score   `json:"score"`
+	// Error says why nothing was drawn; it is empty for an image. A candidate
+	// with an error has a zero Score and is never the best.
+	Error string `json:"error,omitempty"`
 	// Cost of this candidate alone: drawing, verifying, reflecting, refining.
 	Cost Cost `json:"cost"`
 }
@@ -27,7 +30,7 @@ type Candidate struct {
 type Result struct {
 	Prompt     Prompt      `json:"prompt"`
 	Candidates []Candidate `json:"candidates"` // in ID order
-	Best       int         `json:"best"`       // ID of the best ever seen; ties go to the lower ID
+	Best       int         `json:"best"`       // ID of the best ever seen, -1 for none; ties go to the lower ID
 	Stopped    StopReason  `json:"stopped"`
 	Cost       Cost        `json:"cost"` // sum over the candidates
 }

@@ -1,0 +1,142 @@
+package search
+
+import (
+	"fmt"
+
+	"reflectionflow"
+)
+
+// The strategies. Each has the axes of the one before it and one more.
+const (
+	Noise       = "noise"        // best of N
+	NoisePrompt = "noise-prompt" // later rounds draw a refined prompt
+	Reflection  = "reflection"   // later rounds correct the chain's best image
+)
+
+// Config says what a search does. Together with the prompt, the generator, the
+// verifier, the reflector and the refiner it determines the result; Batch alone
+// does not matter to it. [Default] fills it.
+type Config struct {
+	Strategy string `json:"strategy"` // Noise, NoisePrompt or Reflection
+	// Width is the number of chains, and the window: how many candidates may be
+	// under way before the first of them is verified.
+	Width int `json:"width"`
+	// Depth is the number of rounds, round 0 included; 0 means as many as the
+	// budget allows.
+	Depth     int    `json:"depth"`
+	Budget    Budget `json:"budget"`
+	EarlyStop bool   `json:"early_stop"` // stop at the first candidate that is right
+	Seed      uint64 `json:"seed"`       // every seed of the search derives from it
+	Axes      Axes   `json:"axes"`
+	// What every request asks for; see [reflectionflow.Request].
+	ImageWidth  int     `json:"image_width"`
+	ImageHeight int     `json:"image_height"`
+	Steps       int     `json:"steps"`
+	Guidance    float64 `json:"guidance"`
+	// Batch is the most images handed to one call of the generator or verifier.
+	// 0 means half the width, rounded up: one half is drawn while the other is
+	// verified. It never changes the result.
+	Batch int `json:"batch"`
+}
+
+// Axes are the axes that rounds after the first grow along. An axis that the
+// strategy does not have must be off.
+type Axes struct {
+	// Noise gives every candidate fresh noise; off, a corrected or rewritten
+	// candidate keeps the noise that its chain began with.
+	Noise bool `json:"noise"`
+	// Prompt lets the refiner rewrite the prompt.
+	Prompt bool `json:"prompt"`
+	// Reflection lets the corrector redraw the chain's best image.
+	Reflection bool `json:"reflection"`
+}
+
+// Bounds on a configuration, against mistakes and hostile input.
+const (
+	MaxWidth  = 1024
+	MaxImages = 1 << 20
+	MaxBatch  = 1024
+)
+
+// Default returns the defaults of a strategy; this is the one place that has
+// them. An unknown strategy is left for [Config.Validate] to report.
+func Default(strategy string) Config {
+	return Config{
+		Strategy:  strategy,
+		Width:     2,                 // the narrowest that overlaps drawing with verifying: deep beats wide at equal images (arXiv 2504.16080 §5)
+		Depth:     0,                 // the budget decides
+		Budget:    Budget{Images: 8}, // where the paper's curve flattens
+		EarlyStop: true,
+		Axes: Axes{
+			Noise:      true,
+			Prompt:     strategy == NoisePrompt || strategy == Reflection,
+			Reflection: strategy == Reflection,
+		},
+		// The size and the sampling of the embedded clipart model; commands put
+		// the chosen model's own in their place.
+		ImageWidth: 128, ImageHeight: 128, Steps: 20, Guidance: 3,
+	}
+}
+
+// Validate reports a configuration that cannot be searched with, as an error
+// wrapping [reflectionflow.ErrInvalid].
+func (c Config) Validate() error {
+	if err := c.validateAxes(); err != nil {
+		return err
+	}
+	switch {
+	case c.Width < 1 || c.Width > MaxWidth:
+		return invalid("width %d: must be from 1 to %d", c.Width, MaxWidth)
+	case c.Depth < 0 || c.Depth > MaxImages:
+		return invalid("depth %d: must be from 0 (as deep as the budget) to %d", c.Depth, MaxImages)
+	case c.Batch < 0 || c.Batch > MaxBatch:
+		return invalid("batch %d: must be from 0 (half the width) to %d", c.Batch, MaxBatch)
+	}
+	if err := c.Budget.Validate(); err != nil {
+		return err
+	}
+	if c.Depth == 0 && c.Budget == (Budget{}) {
+		return invalid("nothing bounds the search: set a budget of images or seconds, or a depth")
+	}
+	return c.request(reflectionflow.Prompt{Text: "any"}).Validate()
+}
+
+func (c Config) validateAxes() error {
+	switch c.Strategy {
+	case Noise, NoisePrompt, Reflection:
+	default:
+		return invalid("unknown strategy %q: use %s, %s or %s", c.Strategy, Noise, NoisePrompt, Reflection)
+	}
+	has := Default(c.Strategy).Axes
+	switch {
+	case c.Axes.Prompt && !has.Prompt:
+		return invalid("strategy %q has no prompt axis", c.Strategy)
+	case c.Axes.Reflection && !has.Reflection:
+		return invalid("strategy %q has no reflection axis", c.Strategy)
+	case c.Axes == Axes{}:
+		return invalid("all axes are off: every round would draw the same images again")
+	}
+	return nil
+}
+
+// request is what every candidate starts from: the prompt as it is.
+func (c Config) request(prompt reflectionflow.Prompt) reflectionflow.Request {
+	return reflectionflow.Request{
+		Prompt:   prompt.Text,
+		Width:    c.ImageWidth,
+		Height:   c.ImageHeight,
+		Steps:    c.Steps,
+		Guidance: c.Guidance,
+	}
+}
+
+func (c Config) batch() int {
+	if c.Batch > 0 {
+		return c.Batch
+	}
+	return (c.Width + 1) / 2
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", reflectionflow.ErrInvalid, fmt.Sprintf(format, args...))
+}

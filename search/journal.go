@@ -1,0 +1,62 @@
+package search
+
+import (
+	"image"
+	"sync"
+
+	"reflectionflow"
+)
+
+// Journal remembers the finished candidates of one prompt, so that an
+// interrupted search goes on where it stopped.
+//
+// Recall is called for 0, 1, 2 … until it reports false, before the first
+// Record. What it hands back is neither drawn nor verified again, and must be
+// equal to what was recorded: the candidate's JSON form and the image's pixels
+// (of any image type) are enough. The image is nil for a candidate with an Error.
+// A journal that cannot read an entry back reports false: the search draws it,
+// and all after it, again, with the same outcome.
+//
+// Record is called once for each candidate that was not recalled, in ID order,
+// after it is verified. So whatever was recorded when a search is killed is a
+// prefix of the uninterrupted one. An error ends the search. Calls do not
+// overlap, but they come from other goroutines than the caller of Run.
+type Journal interface {
+	Recall(id int) (reflectionflow.Candidate, image.Image, bool)
+	Record(c reflectionflow.Candidate, img image.Image) error
+}
+
+// Memory is a journal in memory; its zero value is empty and ready. It may be
+// read by several goroutines while a search writes it.
+type Memory struct {
+	mu         sync.Mutex
+	candidates []reflectionflow.Candidate
+	images     []image.Image
+}
+
+// Recall implements [Journal].
+func (m *Memory) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if id < 0 || id >= len(m.candidates) {
+		return reflectionflow.Candidate{}, nil, false
+	}
+	return m.candidates[id], m.images[id], true
+}
+
+// Record implements [Journal].
+func (m *Memory) Record(c reflectionflow.Candidate, img image.Image) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.candidates = append(m.candidates, c)
+	m.images = append(m.images, img)
+	return nil
+}
+
+// Image returns the image of a recorded candidate, nil when there is none.
+func (m *Memory) Image(id int) image.Image {
+	_, img, _ := m.Recall(id)
+	return img
+}
+
+var _ Journal = (*Memory)(nil)

@@ -1,0 +1,11 @@
+package search
+
+import "reflectionflow"
+
+// explore draws the prompt as it is from fresh noise: the noise axis, best of N
+// when nothing else follows (arXiv 2504.16080 §4).
+func explore(it *item) {
+	it.candidate.Action = reflectionflow.Explore
+	it.candidate.Request = it.lane.cfg.request(it.lane.prompt)
+	it.candidate.Request.Seed = it.seed(forNoise, it.candidate.Round)
+}

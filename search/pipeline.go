@@ -1,0 +1,127 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// The stages that every candidate passes, in this order.
+const (
+	planStage   = iota // reflect and refine
+	drawStage          // generate
+	verifyStage        // score
+	recordStage        // write to the journal
+	stageCount
+)
+
+// stage does one kind of work on batches, one batch at a time, in order.
+type stage struct {
+	work   func([]*item) error
+	cancel context.CancelFunc
+	queue  []*item
+	busy   bool
+	closed bool // takes no more batches
+}
+
+// delivery is a batch that a stage is through with.
+type delivery struct {
+	stage int
+	items []*item
+	err   error
+}
+
+// pipeline runs the stages side by side. Only its owner touches it; the stages'
+// goroutines see nothing but their batch.
+type pipeline struct {
+	stages    [stageCount]*stage
+	batch     int // most items of one batch
+	inFlight  int // items in all queues and stages
+	delivered chan delivery
+}
+
+func (r *run) newPipeline(ctx context.Context) *pipeline {
+	p := &pipeline{batch: r.cfg.batch(), delivered: make(chan delivery, stageCount)}
+	p.stages = [stageCount]*stage{
+		newStage(ctx, r.plan),
+		newStage(ctx, r.draw),
+		newStage(ctx, r.verify),
+		newStage(context.WithoutCancel(ctx), r.record),
+	}
+	return p
+}
+
+func newStage(ctx context.Context, work func(context.Context, []*item) error) *stage {
+	ctx, cancel := context.WithCancel(ctx)
+	return &stage{cancel: cancel, work: func(items []*item) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return work(ctx, items)
+	}}
+}
+
+// full reports whether enough is under way to keep all stages busy; more would
+// only hold memory.
+func (p *pipeline) full() bool { return p.inFlight >= stageCount*p.batch }
+
+// add hands an item to the first stage.
+func (p *pipeline) add(it *item) {
+	p.inFlight++
+	p.stages[planStage].queue = append(p.stages[planStage].queue, it)
+}
+
+// pass hands a delivered batch to the next stage; after the last the items leave.
+func (p *pipeline) pass(d delivery) {
+	if d.stage+1 == stageCount {
+		p.inFlight -= len(d.items)
+		return
+	}
+	if next := p.stages[d.stage+1]; !next.closed {
+		next.queue = append(next.queue, d.items...)
+	}
+}
+
+// drop empties the queue of a stage and returns what was in it.
+func (p *pipeline) drop(stage int) []*item {
+	st := p.stages[stage]
+	items := st.queue
+	st.queue = nil
+	p.inFlight -= len(items)
+	return items
+}
+
+// start gives every idle stage its next batch and reports whether any is busy.
+func (p *pipeline) start() bool {
+	running := false
+	for i, st := range p.stages {
+		if n := min(len(st.queue), p.batch); n > 0 && !st.busy && !st.closed {
+			items := st.queue[:n:n]
+			st.queue, st.busy = st.queue[n:], true
+			go func() { p.delivered <- delivery{i, items, st.work(items)} }()
+		}
+		running = running || st.busy
+	}
+	return running
+}
+
+// wait returns the next batch that a stage is through with.
+func (p *pipeline) wait() delivery {
+	d := <-p.delivered
+	p.stages[d.stage].busy = false
+	return d
+}
+
+// close ends the stages up to last, and cancels what they are doing. Later stages
+// still complete what has reached them.
+func (p *pipeline) close(last int) {
+	for i, st := range p.stages[:last+1] {
+		if !st.closed {
+			st.closed = true
+			st.cancel()
+			p.drop(i)
+		}
+	}
+}

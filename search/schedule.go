@@ -1,0 +1,182 @@
+package search
+
+import (
+	"errors"
+	"fmt"
+	"image"
+
+	"reflectionflow"
+)
+
+// item is a candidate under way.
+type item struct {
+	lane      *lane
+	candidate reflectionflow.Candidate
+	image     image.Image
+	parent    *seen // what it may grow from; nil to explore
+}
+
+// seen is a finished candidate and its image.
+type seen struct {
+	candidate reflectionflow.Candidate
+	image     image.Image
+}
+
+// lane is the search of one prompt: a window that slides over the candidates.
+// Of the images it keeps only those that later candidates may grow from.
+type lane struct {
+	index    int // of the task
+	prompt   reflectionflow.Prompt
+	journal  Journal
+	cfg      Config
+	opened   bool
+	admitted int // candidates 0 to admitted-1 are finished or under way
+	total    int // candidates 0 to total-1 will exist, as far as is known
+	finished []reflectionflow.Candidate
+	recorded int
+	chains   []chain
+	best     int // ID, -1 for none
+	right    bool
+	settled  bool
+	cost     reflectionflow.Cost
+}
+
+// chain holds what the next candidate of a chain may grow from.
+type chain struct {
+	best, last *seen // among the candidates that have an image; nil for none
+}
+
+func newLane(index int, task Task, cfg Config) *lane {
+	return &lane{
+		index: index, prompt: task.Prompt, journal: task.Journal, cfg: cfg,
+		total: cfg.total(), chains: make([]chain, cfg.Width), best: -1,
+	}
+}
+
+// admit returns the next candidate, or nil while the window is closed: candidate
+// p waits until 0 to p-width are finished.
+func (l *lane) admit() *item {
+	if l.admitted >= l.total || l.admitted-len(l.finished) >= l.cfg.Width {
+		return nil
+	}
+	it := l.item(l.admitted)
+	l.admitted++
+	return it
+}
+
+// item is candidate id before anything is known of it but its place. It may look
+// at its own chain, whose candidates are all at least width positions earlier.
+func (l *lane) item(id int) *item {
+	round, number := id/l.cfg.Width, id%l.cfg.Width
+	it := &item{lane: l, candidate: reflectionflow.Candidate{
+		ID: id, Parent: -1, Round: round, Chain: number,
+	}}
+	if l.cfg.Axes.Reflection {
+		it.parent = l.chains[number].best
+	} else if l.cfg.Axes.Prompt {
+		it.parent = l.chains[number].last
+	}
+	return it
+}
+
+// finish takes in the next candidate in ID order, verified or failed.
+func (l *lane) finish(c reflectionflow.Candidate, img image.Image) {
+	l.finished = append(l.finished, c)
+	l.cost = l.cost.Add(c.Cost)
+	if c.Error == "" {
+		s, own := &seen{c, img}, &l.chains[c.Chain]
+		own.last = s
+		if own.best == nil || c.Score.Value > own.best.candidate.Score.Value {
+			own.best = s
+		}
+		if l.best < 0 || c.Score.Value > l.finished[l.best].Score.Value {
+			l.best = c.ID
+		}
+	}
+	right := c.Error == "" && c.Score.Right() && l.cfg.EarlyStop
+	hopeless := l.best < 0 && len(l.finished) >= l.cfg.Width
+	if right || hopeless {
+		// The candidates of the window were permitted before this one was known.
+		l.end(c.ID + l.cfg.Width)
+	}
+	l.right = l.right || right
+}
+
+// end bounds the lane to candidates 0 to total-1.
+func (l *lane) end(total int) { l.total = min(l.total, total) }
+
+// done reports whether every candidate is finished and recorded.
+func (l *lane) done() bool { return l.opened && l.recorded >= l.total }
+
+// recall takes in what the journal remembers.
+func (l *lane) recall(notify func(EventKind, *item)) error {
+	l.opened = true
+	for l.journal != nil && l.recorded < l.total {
+		c, img, ok := l.journal.Recall(l.recorded)
+		if !ok || (img == nil) != (c.Error != "") {
+			return nil
+		}
+		c.Request.Reference = nil
+		if err := l.recognise(c); err != nil {
+			return err
+		}
+		l.finish(c, img)
+		l.admitted++
+		l.recorded++
+		notify(Recalled, &item{lane: l, candidate: c, image: img})
+	}
+	return nil
+}
+
+// recognise checks that a recalled candidate can be of this search.
+func (l *lane) recognise(c reflectionflow.Candidate) error {
+	it := l.item(l.recorded)
+	explore(it)
+	want, got := it.candidate, c
+	if c.Action != reflectionflow.Explore && it.parent != nil {
+		// What it grew from was decided by others; the rest must agree.
+		want.Action, want.Parent = c.Action, it.parent.candidate.ID
+		want.Request.Prompt, want.Request.Reflection, want.Request.Seed = c.Request.Prompt, c.Request.Reflection, c.Request.Seed
+	}
+	got.Score, got.Cost, got.Error = want.Score, want.Cost, want.Error
+	if got.ID != want.ID || got.Parent != want.Parent || got.Round != want.Round || got.Chain != want.Chain ||
+		got.Action != want.Action || got.Request != want.Request {
+		return invalid("the journal belongs to another search: candidate %d differs", l.recorded)
+	}
+	return checkScore(c.Score)
+}
+
+// errNoImage ends the search of a prompt that nothing was drawn for.
+var errNoImage = errors.New("no image was drawn")
+
+// err says why the lane has no answer, nil when it has one.
+func (l *lane) err() error {
+	switch {
+	case l.best >= 0:
+		return nil
+	case len(l.finished) == 0:
+		return fmt.Errorf("prompt %d: %w: the time budget is spent", l.index, errNoImage)
+	}
+	return fmt.Errorf("prompt %d: %w: %s", l.index, errNoImage, l.finished[0].Error)
+}
+
+// bestCandidate is the best so far, with ID -1 when there is none.
+func (l *lane) bestCandidate() reflectionflow.Candidate {
+	if l.best < 0 {
+		return reflectionflow.Candidate{ID: -1, Parent: -1}
+	}
+	return l.finished[l.best]
+}
+
+// result is what the lane has found so far.
+func (l *lane) result() reflectionflow.Result {
+	res := reflectionflow.Result{Prompt: l.prompt, Candidates: l.finished, Best: l.best, Cost: l.cost}
+	switch {
+	case !l.done():
+	case l.right:
+		res.Stopped = reflectionflow.StoppedRight
+	default:
+		res.Stopped = reflectionflow.StoppedBudget
+	}
+	return res
+}
