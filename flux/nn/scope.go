@@ -145,3 +145,10 @@ func size(dims []int) int {
 	}
 	return n
 }
+
+// Used returns the full names of the weights the graph has asked for so far, in
+// that order.
+func (s Scope) Used() []string { return slices.Clone(s.binding.names) }
+
+// Node returns the node of a weight already asked for, by full name.
+func (s Scope) Node(name string) *graph.Node { return s.binding.nodes[name] }
