@@ -1,0 +1,334 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"reflectionflow"
+)
+
+// The files of a run folder; images/ is named by imagePath.
+const (
+	manifestFile   = "run.json"
+	candidatesFile = "candidates.jsonl"
+	timingFile     = "timing.jsonl"
+	resultFile     = "result.json"
+	bestFile       = "best.png"
+	reportFile     = "report.html"
+	imagesFolder   = "images"
+)
+
+// Folder is an open run folder. It is locked against other processes until
+// [Folder.Close] or the end of the process. Its methods are called from one
+// goroutine at a time.
+type Folder struct {
+	path     string
+	manifest Manifest
+	entries  []entry
+	seconds  map[int]float64
+	outcome  *Outcome
+	lines    *os.File // candidates.jsonl, which carries the lock
+	size     int64    // of the whole lines in it
+	now      func() time.Time
+}
+
+// Create makes the run folder dir, which must not exist or be empty, and writes
+// its manifest; m.Format is set. A folder whose creation was cut off counts as
+// empty. A folder with anything else in it, one that another process uses, or an
+// invalid manifest is an error wrapping [reflectionflow.ErrInvalid]; so is a
+// place where this user may not write.
+func Create(dir string, m Manifest) (*Folder, error) {
+	m.Format = Format
+	if err := m.validate(); err != nil {
+		return nil, err
+	}
+	data, err := encodeIndented(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode run.json: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, placeError(dir, err)
+	}
+	if err := checkVacant(dir); err != nil {
+		return nil, err
+	}
+	f := &Folder{path: dir, manifest: m, seconds: map[int]float64{}, now: time.Now}
+	if err := f.lock(os.O_CREATE); err != nil {
+		return nil, placeError(dir, err)
+	}
+	if err := f.lay(data); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// lay writes what a new folder holds; the manifest comes last and makes it a run.
+func (f *Folder) lay(manifest []byte) error {
+	if err := checkVacant(f.path); err != nil { // again, now under the lock
+		return err
+	}
+	if err := f.lines.Truncate(0); err != nil {
+		return fmt.Errorf("create run folder: %w", err)
+	}
+	if err := os.MkdirAll(f.in(imagesFolder), 0o755); err != nil {
+		return fmt.Errorf("create run folder: %w", err)
+	}
+	return f.write(manifestFile, manifest)
+}
+
+// checkVacant reports a folder that holds more than a creation cut off leaves.
+func checkVacant(dir string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return placeError(dir, err)
+	}
+	for _, item := range list {
+		switch item.Name() {
+		case manifestFile:
+			return fmt.Errorf("%w: %s already holds a run: choose another folder, or go on with it by --resume", reflectionflow.ErrInvalid, dir)
+		case manifestFile + ".tmp", candidatesFile, imagesFolder:
+			if item.Name() == imagesFolder && !isEmpty(filepath.Join(dir, imagesFolder)) {
+				return occupied(dir)
+			}
+			if info, err := item.Info(); item.Name() == candidatesFile && (err != nil || info.Size() > 0) {
+				return occupied(dir)
+			}
+		default:
+			return occupied(dir)
+		}
+	}
+	return nil
+}
+
+func isEmpty(dir string) bool {
+	list, err := os.ReadDir(dir)
+	return err == nil && len(list) == 0
+}
+
+func occupied(dir string) error {
+	return fmt.Errorf("%w: %s is not empty: choose another folder", reflectionflow.ErrInvalid, dir)
+}
+
+// placeError tells a place that cannot hold a run, which the user can mend, from
+// a failure of the machine.
+func placeError(dir string, err error) error {
+	var path *fs.PathError
+	reason := err
+	if errors.As(err, &path) {
+		reason = path.Err
+	}
+	switch {
+	case errors.Is(err, reflectionflow.ErrInvalid):
+		return err
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), isNotFolder(err):
+		return fmt.Errorf("%w: %s cannot hold a run: %v", reflectionflow.ErrInvalid, dir, reason)
+	}
+	return fmt.Errorf("create run folder: %w", err)
+}
+
+// Open opens the run folder dir to go on with it. A last line that was cut off is
+// dropped. A folder that is no run, comes from another format version, is in use
+// by another process, or is damaged is an error wrapping
+// [reflectionflow.ErrInvalid].
+func Open(dir string) (*Folder, error) {
+	data, err := readBounded(filepath.Join(dir, manifestFile), maxManifestBytes)
+	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
+		return nil, fmt.Errorf("%w: %s is not a run folder: it has no run.json", reflectionflow.ErrInvalid, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open run folder: %w", err)
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	f := &Folder{path: dir, manifest: m, now: time.Now}
+	if err := f.lock(0); err != nil {
+		return nil, fmt.Errorf("open run folder: %w", err)
+	}
+	if err := f.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), f.Close())
+	}
+	return f, nil
+}
+
+// load reads what was recorded and clears away what was cut off.
+func (f *Folder) load() error {
+	data, err := readBounded(f.in(candidatesFile), maxCandidates*maxLineBytes)
+	if err != nil {
+		return err
+	}
+	var kept int
+	f.entries, kept, err = parseEntries(data)
+	if err != nil {
+		return err
+	}
+	for _, e := range f.entries {
+		if !e.drawn() {
+			continue
+		}
+		if _, err := f.imageBytes(e); err != nil {
+			return err
+		}
+	}
+	f.size = int64(kept)
+	if f.outcome, err = f.loadOutcome(); err != nil {
+		return err
+	}
+	f.seconds = f.loadTiming()
+	if f.outcome != nil {
+		return nil
+	}
+	if kept < len(data) {
+		if err := f.lines.Truncate(f.size); err != nil {
+			return fmt.Errorf("cut off the last line of candidates.jsonl: %w", err)
+		}
+	}
+	orphan := f.in(imagePath(len(f.entries)))
+	for _, path := range []string{orphan, orphan + ".tmp", f.in(bestFile + ".tmp"), f.in(reportFile + ".tmp"), f.in(resultFile + ".tmp")} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// lock opens candidates.jsonl and takes the lock on it.
+func (f *Folder) lock(flags int) error {
+	file, err := os.OpenFile(f.in(candidatesFile), os.O_RDWR|os.O_APPEND|flags, 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is damaged: it has no candidates.jsonl", reflectionflow.ErrInvalid, f.path)
+	}
+	if err != nil {
+		return err
+	}
+	switch ok, err := tryLock(file); {
+	case err != nil:
+		return errors.Join(fmt.Errorf("lock run folder: %w", err), file.Close())
+	case !ok:
+		return errors.Join(fmt.Errorf("%w: %s is in use by another process", reflectionflow.ErrInvalid, f.path), file.Close())
+	}
+	f.lines = file
+	return nil
+}
+
+// Close gives the lock back.
+func (f *Folder) Close() error { return f.lines.Close() }
+
+// Path is the folder's path, as it was given.
+func (f *Folder) Path() string { return f.path }
+
+// Manifest is what the run was made with.
+func (f *Folder) Manifest() Manifest { return f.manifest }
+
+// Len is the number of candidates recorded.
+func (f *Folder) Len() int { return len(f.entries) }
+
+// Outcome is what came out of a finished run; the second result is false while it
+// is not finished.
+func (f *Folder) Outcome() (Outcome, bool) {
+	if f.outcome == nil {
+		return Outcome{}, false
+	}
+	return *f.outcome, true
+}
+
+// Recall returns the candidate and its picture, exactly as they were recorded. The
+// third result is false when the candidate is still to be drawn. The request's
+// Reference is nil: it is the picture of the candidate's parent.
+func (f *Folder) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
+	if id < 0 || id >= len(f.entries) {
+		return reflectionflow.Candidate{}, nil, false
+	}
+	c := f.entries[id].Candidate
+	c.Cost.Seconds = f.seconds[id]
+	if !f.entries[id].drawn() {
+		return c, nil, true
+	}
+	picture, err := f.picture(f.entries[id])
+	if err != nil { // it was there when the folder was opened; draw it again
+		return reflectionflow.Candidate{}, nil, false
+	}
+	return c, picture, true
+}
+
+// Record keeps the candidate and its picture, which has at most 16 bits a channel
+// and is nil for a candidate with an Error. Candidates come in ID order, without gaps. When Record returns nil, both are on
+// disk. An error is a failure of the machine, such as a full disk; the folder
+// stays good for [Open].
+func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
+	switch {
+	case f.outcome != nil:
+		return errors.New("record candidate: the run is finished")
+	case c.ID != len(f.entries):
+		return fmt.Errorf("record candidate: %d comes where %d should", c.ID, len(f.entries))
+	}
+	e := entry{Candidate: c}
+	var data []byte
+	if e.drawn() {
+		var err error
+		if data, err = encodePicture(picture); err != nil {
+			return fmt.Errorf("record candidate %d: %w", c.ID, err)
+		}
+		e.Image, e.SHA256 = imagePath(c.ID), checksum(data)
+	}
+	if err := e.check(c.ID); err != nil {
+		return fmt.Errorf("record candidate %d: %w", c.ID, err)
+	}
+	line, err := e.line()
+	if err != nil {
+		return fmt.Errorf("record candidate %d: %w", c.ID, err)
+	}
+	if e.drawn() {
+		if err := f.write(e.Image, data); err != nil {
+			return err
+		}
+	}
+	if err := f.recordTiming(c.ID, c.Cost.Seconds); err != nil {
+		return err
+	}
+	if err := f.appendLine(line); err != nil {
+		return err
+	}
+	f.entries = append(f.entries, e)
+	f.seconds[c.ID] = c.Cost.Seconds
+	return nil
+}
+
+// appendLine adds a whole line to candidates.jsonl, or leaves it as it was.
+func (f *Folder) appendLine(line []byte) error {
+	_, err := f.lines.Write(line)
+	if err == nil {
+		err = f.lines.Sync()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write candidates.jsonl: %w", err), f.lines.Truncate(f.size))
+	}
+	f.size += int64(len(line))
+	return nil
+}
+
+// in is the path of a file inside the folder.
+func (f *Folder) in(name string) string { return filepath.Join(f.path, filepath.FromSlash(name)) }
+
+// readBounded reads a regular file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", reflectionflow.ErrInvalid, filepath.Base(path), limit)
+	}
+	return data, nil
+}

@@ -1,0 +1,108 @@
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"reflectionflow"
+)
+
+// Format is the version of the run folder that this package writes, and the only
+// one it reads.
+const Format = 1
+
+// Bounds on what is read back, against damaged and hostile folders.
+const (
+	maxManifestBytes = 1 << 20
+	maxLineBytes     = 1 << 20
+	maxCandidates    = 100_000
+	maxImageBytes    = 64 << 20
+)
+
+// Manifest is everything needed to reproduce a run. It holds no times and nothing
+// that depends on the machine's number of processors, so that two runs of the same
+// manifest write the same bytes.
+type Manifest struct {
+	// Format is set by [Create].
+	Format int `json:"format"`
+	// Program is the version of the program that made the folder.
+	Program string                `json:"program"`
+	Prompt  reflectionflow.Prompt `json:"prompt"`
+	// Search is the JSON form of the search's settings; this package keeps it as it is.
+	Search json.RawMessage `json:"search"`
+	Model  Model           `json:"model"`
+	// Backend is what the networks ran on; empty for the default on the CPU.
+	Backend string `json:"backend"`
+}
+
+// Model names the networks of a run.
+type Model struct {
+	Name string `json:"name"`
+	// Fingerprint is a checksum over all files of the model.
+	Fingerprint string `json:"fingerprint"`
+}
+
+func (m Manifest) validate() error {
+	if err := m.Prompt.Validate(); err != nil {
+		return err
+	}
+	if !json.Valid(m.Search) {
+		return fmt.Errorf("%w: the settings of the search are not JSON", reflectionflow.ErrInvalid)
+	}
+	if m.Model.Name == "" {
+		return fmt.Errorf("%w: no model is named", reflectionflow.ErrInvalid)
+	}
+	return nil
+}
+
+// parseManifest reads run.json. The format is looked at first, so that a folder
+// from another version is called that and not damaged.
+func parseManifest(data []byte) (Manifest, error) {
+	var head struct {
+		Format  *int   `json:"format"`
+		Program string `json:"program"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil || head.Format == nil {
+		return Manifest{}, fmt.Errorf("%w: run.json is damaged or not a run's manifest", reflectionflow.ErrInvalid)
+	}
+	if *head.Format != Format {
+		return Manifest{}, fmt.Errorf("%w: the run folder has format %d, this program reads format %d: use the version that made it (%.40q)",
+			reflectionflow.ErrInvalid, *head.Format, Format, head.Program)
+	}
+	var m Manifest
+	if err := decodeStrictly(data, &m); err != nil {
+		return Manifest{}, fmt.Errorf("%w: run.json is damaged: %v", reflectionflow.ErrInvalid, err)
+	}
+	if err := m.validate(); err != nil {
+		return Manifest{}, fmt.Errorf("run.json: %w", err)
+	}
+	return m, nil
+}
+
+// decodeStrictly decodes one JSON value with no unknown fields and nothing after it.
+func decodeStrictly(data []byte, v any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the value")
+	}
+	return nil
+}
+
+// encodeIndented is the form of the JSON files that people read.
+func encodeIndented(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,256 @@
+package run
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+)
+
+//go:embed report.html.tmpl
+var reportTemplate string
+
+//go:embed report.css
+var reportStyle string
+
+// maxEmbedded is how many bytes of pictures a report carries inside itself. The
+// pictures of larger runs are taken from the images folder beside it.
+const maxEmbedded = 48 << 20
+
+// page is what the report's template shows.
+type page struct {
+	Style        template.CSS
+	Prompt       string
+	Headline     string // how it went, in one sentence
+	Stopped      string
+	First, Best  *card
+	SameFirst    bool // the first picture is the best
+	Requirements []row
+	Lineage      []*card // from the first ancestor of the best picture to it
+	Chains       []chain
+	Costs        []figure
+	Facts        []figure
+}
+
+// row is one requirement, as found in the first and in the best picture.
+type row struct {
+	Text        string
+	First, Best mark
+}
+
+type mark struct {
+	Verdict string // met, not_met or unsure
+	Sign    string
+	Words   string
+	Percent int
+}
+
+type chain struct {
+	Name  string
+	Cards []*card
+}
+
+// figure is a named value.
+type figure struct{ Name, Value string }
+
+// card is one candidate.
+type card struct {
+	ID, Parent    int
+	HasParent     bool
+	SameRow       bool // the parent is the card before it
+	IsBest        bool
+	Round         int
+	Source        template.URL // empty when nothing was drawn
+	Error         string
+	Alt           string
+	Width, Height int
+	Score         string
+	Action        string
+	Reflection    string
+	Prompt        string // the rewritten prompt, empty when it was not rewritten
+	Marks         []findingMark
+	Met, Asked    int
+	Boxes         []box
+	FontSize      float64
+}
+
+type findingMark struct {
+	mark
+	Text string
+}
+
+// box is an object the verifier saw, in pixels of the picture.
+type box struct {
+	X, Y, W, H, LabelX, LabelY float64
+	Label                      string
+}
+
+// report renders report.html. It holds no times, so that it is the same for every
+// run of the same manifest.
+func (f *Folder) report(o Outcome) ([]byte, error) {
+	cards, err := f.cards(o.Best)
+	if err != nil {
+		return nil, err
+	}
+	p := page{
+		Style:   template.CSS(reportStyle), //nolint:gosec // embedded in the program
+		Prompt:  f.manifest.Prompt.Text,
+		Stopped: stopped(o.Stopped),
+		Chains:  f.chains(cards),
+		Costs:   costs(o.Cost),
+		Facts:   f.facts(),
+	}
+	if o.Best < 0 {
+		p.Headline = "No picture could be drawn."
+	} else {
+		first := slices.IndexFunc(f.entries, entry.drawn)
+		was, is := f.entries[first].Score, f.entries[o.Best].Score
+		p.First, p.Best, p.SameFirst = cards[first], cards[o.Best], o.Best == first
+		p.Headline = headline(was, is)
+		p.Requirements = rows(was, is)
+		p.Lineage = lineage(cards, o.Best)
+	}
+	t, err := template.New("report").Parse(reportTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, p); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func (f *Folder) cards(best int) ([]*card, error) {
+	cards := make([]*card, len(f.entries))
+	embedded := 0
+	for i, e := range f.entries {
+		c := f.card(e)
+		c.IsBest = i == best
+		cards[i] = c
+		if !e.drawn() {
+			continue
+		}
+		data, err := f.imageBytes(e)
+		if err != nil {
+			return nil, err
+		}
+		c.Source = template.URL(e.Image) //nolint:gosec // imagePath, checked on reading
+		if embedded += len(data); embedded <= maxEmbedded || i == 0 || i == best {
+			c.Source = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(data)) //nolint:gosec // our own PNG
+		}
+	}
+	return cards, nil
+}
+
+func (f *Folder) card(e entry) *card {
+	c := &card{
+		Error: e.Error,
+		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, Round: e.Round,
+		Width: e.Request.Width, Height: e.Request.Height,
+		FontSize:   float64(min(e.Request.Width, e.Request.Height)) / 18,
+		Score:      scoreText(e),
+		Action:     action(e.Action),
+		Reflection: e.Request.Reflection,
+	}
+	if e.Request.Prompt != f.manifest.Prompt.Text {
+		c.Prompt = e.Request.Prompt
+	}
+	var wrong []string
+	for _, finding := range e.Score.Requirements {
+		m := findingMark{mark: markOf(finding), Text: finding.Requirement.String()}
+		c.Marks = append(c.Marks, m)
+		if finding.Verdict == reflectionflow.Met {
+			c.Met++
+		} else {
+			wrong = append(wrong, m.Text)
+		}
+	}
+	c.Asked = len(e.Score.Requirements)
+	c.Alt = fmt.Sprintf("Picture %d, score %s", e.ID, c.Score)
+	if len(wrong) > 0 {
+		c.Alt += "; not met: " + strings.Join(wrong, ", ")
+	}
+	c.Boxes = boxes(e)
+	return c
+}
+
+// boxes lists each object once, though several requirements may rest on it.
+func boxes(e entry) []box {
+	var seen []reflectionflow.Object
+	var list []box
+	w, h := float64(e.Request.Width), float64(e.Request.Height)
+	for _, finding := range e.Score.Requirements {
+		for _, o := range finding.Evidence {
+			if slices.Contains(seen, o) {
+				continue
+			}
+			seen = append(seen, o)
+			b := box{X: o.Box[0] * w, Y: o.Box[1] * h, W: max(0, o.Box[2]-o.Box[0]) * w, H: max(0, o.Box[3]-o.Box[1]) * h}
+			b.Label = strings.TrimSpace(o.Color + " " + o.Class)
+			b.LabelX, b.LabelY = b.X+w/64, b.Y+min(w, h)/18
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// chains groups the cards by chain. Without any parents there is nothing to
+// follow, and all pictures stand together.
+func (f *Folder) chains(cards []*card) []chain {
+	if !slices.ContainsFunc(cards, func(c *card) bool { return c.HasParent }) {
+		return []chain{{Cards: cards}}
+	}
+	var numbers []int
+	byNumber := map[int][]*card{}
+	for i, e := range f.entries {
+		if byNumber[e.Chain] == nil {
+			numbers = append(numbers, e.Chain)
+		}
+		byNumber[e.Chain] = append(byNumber[e.Chain], cards[i])
+	}
+	slices.Sort(numbers)
+	var list []chain
+	for _, n := range numbers {
+		members := byNumber[n]
+		for i, c := range members[1:] {
+			c.SameRow = c.Parent == members[i].ID
+		}
+		list = append(list, chain{Name: fmt.Sprintf("Chain %d", n+1), Cards: members})
+	}
+	return list
+}
+
+// lineage lists the cards that led to the best one, oldest first.
+func lineage(cards []*card, best int) []*card {
+	var list []*card
+	for id := best; id >= 0; id = cards[id].Parent {
+		list = append(list, cards[id])
+	}
+	slices.Reverse(list)
+	return list
+}
+
+func (f *Folder) facts() []figure {
+	var settings struct {
+		Strategy string `json:"strategy"`
+	}
+	facts := []figure{{"Model", f.manifest.Model.Name}}
+	if json.Unmarshal(f.manifest.Search, &settings) == nil && settings.Strategy != "" {
+		facts = append(facts, figure{"Strategy", settings.Strategy})
+	}
+	if len(f.entries) > 0 {
+		r := f.entries[0].Request
+		facts = append(facts,
+			figure{"Size", fmt.Sprintf("%d × %d", r.Width, r.Height)},
+			figure{"Steps", fmt.Sprint(r.Steps)},
+			figure{"Guidance", fmt.Sprint(r.Guidance)})
+	}
+	return append(facts, figure{"Program", f.manifest.Program})
+}

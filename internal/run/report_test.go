@@ -1,0 +1,97 @@
+package run_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// The files of a run are its contract with later versions: a change to any of
+// them is either a mistake or a new format.
+func TestFilesAreGolden(t *testing.T) {
+	dir := t.TempDir()
+	f := create(t, dir)
+	record(t, f, 0, 3)
+	finish(t, f, 3)
+	all := files(t, dir)
+	for _, name := range []string{"run.json", "candidates.jsonl", "result.json", "report.html"} {
+		path := filepath.Join("testdata", name)
+		if *update {
+			put(t, "testdata", name, all[name])
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[name] != string(want) {
+			t.Errorf("%s differs from %s; if that is meant, run the test with -update", name, path)
+		}
+	}
+}
+
+func TestReportIsSelfContained(t *testing.T) {
+	dir := t.TempDir()
+	f := create(t, dir)
+	record(t, f, 0, 4)
+	finish(t, f, 4)
+	report := files(t, dir)["report.html"]
+	for _, forbidden := range []string{"http://", "https://", "<script", "<link", "@import", `src="images`, "ZgotmplZ"} {
+		if strings.Contains(report, forbidden) {
+			t.Errorf("the report contains %q", forbidden)
+		}
+	}
+	for _, wanted := range []string{
+		"a photo of two clocks and a red cup", "exactly 2 clock", "Add one more clock.", "Chain 2", "corrected from",
+		"data:image/png;base64,", "prefers-color-scheme", `alt="Picture 0, score 0.682; not met: exactly 2 clock"`,
+	} {
+		if !strings.Contains(report, wanted) {
+			t.Errorf("the report lacks %q", wanted)
+		}
+	}
+}
+
+// Prompts and model output are other people's text.
+func TestReportEscapes(t *testing.T) {
+	const nasty = `<script>alert("x")</script>`
+	dir := t.TempDir()
+	f := create(t, dir)
+	c := candidate(0)
+	c.Request.Prompt, c.Request.Reflection = nasty, nasty
+	c.Score.Requirements[0].Evidence[0].Class = nasty
+	if err := f.Record(c, picture(0)); err != nil {
+		t.Fatal(err)
+	}
+	r := result(1)
+	r.Candidates[0] = c
+	if err := f.Finish(r); err != nil {
+		t.Fatal(err)
+	}
+	closeFolder(t, f)
+	if strings.Contains(files(t, dir)["report.html"], "<script") {
+		t.Error("text got into the report as markup")
+	}
+}
+
+func TestReportOfUnknownVerdicts(t *testing.T) {
+	dir := t.TempDir()
+	f := create(t, dir)
+	c := candidate(0)
+	c.Score.Requirements = nil // a verifier that cannot tell requirements apart
+	if err := f.Record(c, picture(0)); err != nil {
+		t.Fatal(err)
+	}
+	r := reflectionflow.Result{Prompt: prompt, Candidates: []reflectionflow.Candidate{c}, Stopped: reflectionflow.StoppedBudget, Cost: c.Cost}
+	if err := f.Finish(r); err != nil {
+		t.Fatal(err)
+	}
+	closeFolder(t, f)
+	if report := files(t, dir)["report.html"]; strings.Contains(report, "What was asked for") {
+		t.Error("the report lists requirements that nobody looked at")
+	}
+}
