@@ -1,0 +1,191 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"testing"
+	"unicode/utf8"
+
+	"reflectionflow"
+)
+
+// Generator runs the suite of [reflectionflow.Generator] on valid requests; at
+// least one should have a Reference where the generator takes any.
+func Generator(t *testing.T, g reflectionflow.Generator, requests []reflectionflow.Request, o Options) {
+	t.Helper()
+	generator(g, requests, o).run(t)
+}
+
+// Verifier runs the suite of [reflectionflow.Verifier].
+func Verifier(t *testing.T, v reflectionflow.Verifier, pictures []reflectionflow.Picture, o Options) {
+	t.Helper()
+	verifier(v, pictures, o).run(t)
+}
+
+// Reflector runs the suite of [reflectionflow.Reflector].
+func Reflector(t *testing.T, r reflectionflow.Reflector, observations []reflectionflow.Observation, o Options) {
+	t.Helper()
+	reflector(r, observations, o).run(t)
+}
+
+// Refiner runs the suite of [reflectionflow.Refiner]. One observation should have
+// no Image and no Score, as before anything is drawn.
+func Refiner(t *testing.T, r reflectionflow.Refiner, observations []reflectionflow.Observation, o Options) {
+	t.Helper()
+	refiner(r, observations, o).run(t)
+}
+
+func generator(g reflectionflow.Generator, requests []reflectionflow.Request, o Options) contract[reflectionflow.Request, reflectionflow.Generation] {
+	c := contract[reflectionflow.Request, reflectionflow.Generation]{
+		call: g.Generate, samples: requests, options: o,
+		valid: validGeneration,
+		same: func(a, b reflectionflow.Generation) error {
+			return samePixels(a.Image, b.Image)
+		},
+		moved: func(r reflectionflow.Request) (_ reflectionflow.Request, has bool) {
+			r.Reference, has = moved(r.Reference)
+			return r, has
+		},
+		fingerprint: func(r reflectionflow.Request) uint64 { return fingerprint(r.Reference) },
+	}
+	bad := func(name string, spoil func(*reflectionflow.Request)) {
+		r := reflectionflow.Request{Prompt: "a cat", Width: 16, Height: 16, Steps: 1, Guidance: 1}
+		if len(requests) > 0 {
+			r = requests[0]
+		}
+		spoil(&r)
+		c.invalid = append(c.invalid, sample[reflectionflow.Request]{name, r})
+	}
+	bad("prompt", func(r *reflectionflow.Request) { r.Prompt = " " })
+	bad("size", func(r *reflectionflow.Request) { r.Width = 17 })
+	bad("steps", func(r *reflectionflow.Request) { r.Steps = 0 })
+	bad("guidance", func(r *reflectionflow.Request) { r.Guidance = math.NaN() })
+	return c
+}
+
+func verifier(v reflectionflow.Verifier, pictures []reflectionflow.Picture, o Options) contract[reflectionflow.Picture, reflectionflow.Score] {
+	c := contract[reflectionflow.Picture, reflectionflow.Score]{
+		call: v.Verify, samples: pictures, options: o,
+		valid: validScore,
+		same: func(a, b reflectionflow.Score) error {
+			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
+			return equal(a, b)
+		},
+		moved: func(p reflectionflow.Picture) (_ reflectionflow.Picture, has bool) {
+			p.Image, has = moved(p.Image)
+			return p, has
+		},
+		fingerprint: func(p reflectionflow.Picture) uint64 { return fingerprint(p.Image) },
+	}
+	if len(pictures) > 0 {
+		noImage, noPrompt := pictures[0], pictures[0]
+		noImage.Image, noPrompt.Prompt.Text = nil, ""
+		c.invalid = []sample[reflectionflow.Picture]{{"image", noImage}, {"prompt", noPrompt}}
+	}
+	return c
+}
+
+func reflector(r reflectionflow.Reflector, observations []reflectionflow.Observation, o Options) contract[reflectionflow.Observation, reflectionflow.Reflection] {
+	c := observing[reflectionflow.Reflection](observations, o)
+	c.call = r.Reflect
+	c.valid = func(_ reflectionflow.Observation, r reflectionflow.Reflection) error {
+		return errors.Join(validText(r.Text), validCost(r.Cost))
+	}
+	c.same = func(a, b reflectionflow.Reflection) error { return equal(a.Text, b.Text) }
+	return c
+}
+
+func refiner(r reflectionflow.Refiner, observations []reflectionflow.Observation, o Options) contract[reflectionflow.Observation, reflectionflow.Refinement] {
+	c := observing[reflectionflow.Refinement](observations, o)
+	c.call = r.Refine
+	c.valid = func(_ reflectionflow.Observation, r reflectionflow.Refinement) error {
+		return errors.Join(validText(r.Text), validCost(r.Cost))
+	}
+	c.same = func(a, b reflectionflow.Refinement) error { return equal(a.Text, b.Text) }
+	return c
+}
+
+// observing is what the contracts of reflectors and refiners share.
+func observing[Out any](observations []reflectionflow.Observation, o Options) contract[reflectionflow.Observation, Out] {
+	c := contract[reflectionflow.Observation, Out]{
+		samples: observations, options: o,
+		moved: func(o reflectionflow.Observation) (_ reflectionflow.Observation, has bool) {
+			o.Image, has = moved(o.Image)
+			return o, has
+		},
+		fingerprint: func(o reflectionflow.Observation) uint64 { return fingerprint(o.Image) },
+	}
+	if len(observations) > 0 {
+		noPrompt := observations[0]
+		noPrompt.Prompt.Text = ""
+		c.invalid = []sample[reflectionflow.Observation]{{"prompt", noPrompt}}
+	}
+	return c
+}
+
+func validGeneration(r reflectionflow.Request, g reflectionflow.Generation) error {
+	switch {
+	case g.Err != nil:
+		return fmt.Errorf("a valid request failed: %w", g.Err)
+	case g.Image == nil:
+		return errors.New("neither an image nor an error")
+	case g.Image.Bounds().Dx() != r.Width || g.Image.Bounds().Dy() != r.Height:
+		return fmt.Errorf("got an image of %v, want %dx%d", g.Image.Bounds().Size(), r.Width, r.Height)
+	}
+	return validCost(g.Cost)
+}
+
+func validScore(p reflectionflow.Picture, s reflectionflow.Score) error {
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+		return fmt.Errorf("value %v is not finite", s.Value)
+	}
+	if n := len(s.Requirements); n != 0 && n != len(p.Prompt.Requirements) {
+		return fmt.Errorf("%d findings for %d requirements", n, len(p.Prompt.Requirements))
+	}
+	for i, f := range s.Requirements {
+		switch {
+		case f.Requirement != p.Prompt.Requirements[i]:
+			return fmt.Errorf("finding %d is about %v, want %v", i, f.Requirement, p.Prompt.Requirements[i])
+		case f.Verdict != reflectionflow.Met && f.Verdict != reflectionflow.NotMet && f.Verdict != reflectionflow.Unsure:
+			return fmt.Errorf("finding %d has verdict %q", i, f.Verdict)
+		case !fraction(f.Confidence):
+			return fmt.Errorf("finding %d has confidence %v", i, f.Confidence)
+		}
+		for _, o := range f.Evidence {
+			b := o.Box
+			if !fraction(b[0]) || !fraction(b[1]) || !fraction(b[2]) || !fraction(b[3]) || b[0] > b[2] || b[1] > b[3] || !fraction(o.Confidence) {
+				return fmt.Errorf("finding %d has evidence %+v", i, o)
+			}
+		}
+	}
+	return validCost(s.Cost)
+}
+
+func fraction(f float64) bool { return f >= 0 && f <= 1 }
+
+// validText: the text can go into a request; empty says that there is none.
+func validText(text string) error {
+	switch {
+	case !utf8.ValidString(text):
+		return errors.New("the text is not valid UTF-8")
+	case len(text) > reflectionflow.MaxPromptBytes:
+		return fmt.Errorf("the text has %d bytes, at most %d fit into a request", len(text), reflectionflow.MaxPromptBytes)
+	}
+	return nil
+}
+
+func validCost(c reflectionflow.Cost) error {
+	if c.Images < 0 || c.DenoiseSteps < 0 || c.VerifierCalls < 0 || c.TokensIn < 0 || c.TokensOut < 0 || !(c.Money >= 0) || !(c.Seconds >= 0) {
+		return fmt.Errorf("the cost is negative: %+v", c)
+	}
+	return nil
+}
+
+func equal[T any](a, b T) error {
+	if !reflect.DeepEqual(a, b) {
+		return fmt.Errorf("answers differ:\n%+v\n%+v", a, b)
+	}
+	return nil
+}
