@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"os"
+
+	"reflectionflow/clipart"
+)
+
+// faint is the greatest alpha that still counts as empty when a drawing is trimmed.
+const faint = 8
+
+func readPNG(path string) (*image.NRGBA, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", path, err)
+	}
+	if n, ok := m.(*image.NRGBA); ok {
+		return n, nil
+	}
+	n := image.NewNRGBA(m.Bounds())
+	draw.Draw(n, n.Rect, m, m.Bounds().Min, draw.Src)
+	return n, nil
+}
+
+func writePNG(path string, m image.Image) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	return errors.Join(encoder.Encode(f, m), f.Close())
+}
+
+// placeTile trims a drawing, reduces it to fit the tile inside its margin and
+// centres it in the tile of the strip whose left edge is at x.
+func placeTile(strip *image.NRGBA, x int, raster *image.NRGBA) error {
+	content := opaqueBounds(raster)
+	if content.Empty() {
+		return errors.New("the drawing is empty")
+	}
+	inner := clipart.TileSize - 2*clipart.TileMargin
+	longer := max(content.Dx(), content.Dy())
+	// The square of the drawing is scaled as one piece, so that drawings keep
+	// their proportions to a fraction of a pixel.
+	corner := image.Pt(content.Min.X-(longer-content.Dx())/2, content.Min.Y-(longer-content.Dy())/2)
+	for ty := range inner {
+		for tx := range inner {
+			c := mean(raster, corner, longer, tx, ty, inner)
+			strip.SetNRGBA(x+clipart.TileMargin+tx, clipart.TileMargin+ty, c)
+		}
+	}
+	return nil
+}
+
+func opaqueBounds(m *image.NRGBA) image.Rectangle {
+	var r image.Rectangle
+	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
+		for x := m.Rect.Min.X; x < m.Rect.Max.X; x++ {
+			if m.NRGBAAt(x, y).A > faint {
+				r = r.Union(image.Rect(x, y, x+1, y+1))
+			}
+		}
+	}
+	return r
+}
+
+// mean is the average colour, weighted by alpha, of the part of a square of
+// longer pixels a side that cell (tx, ty) of cells a side covers. Lengths are
+// counted in 1/cells of a pixel.
+func mean(m *image.NRGBA, corner image.Point, longer, tx, ty, cells int) color.NRGBA {
+	var r, g, b, a int
+	x0, x1, y0, y1 := tx*longer, (tx+1)*longer, ty*longer, (ty+1)*longer
+	for y := y0 / cells; y*cells < y1; y++ {
+		height := min(y1, (y+1)*cells) - max(y0, y*cells)
+		for x := x0 / cells; x*cells < x1; x++ {
+			p := image.Pt(x, y).Add(corner)
+			if !p.In(m.Rect) {
+				continue
+			}
+			c := m.NRGBAAt(p.X, p.Y)
+			w := height * (min(x1, (x+1)*cells) - max(x0, x*cells)) * int(c.A)
+			r, g, b, a = r+w*int(c.R), g+w*int(c.G), b+w*int(c.B), a+w
+		}
+	}
+	if a == 0 {
+		return color.NRGBA{}
+	}
+	half := a / 2
+	area := longer * longer
+	return color.NRGBA{uint8((r + half) / a), uint8((g + half) / a), uint8((b + half) / a), uint8((a + area/2) / area)}
+}
