@@ -152,3 +152,25 @@ func (s Scope) Used() []string { return slices.Clone(s.binding.names) }
 
 // Node returns the node of a weight already asked for, by full name.
 func (s Scope) Node(name string) *graph.Node { return s.binding.nodes[name] }
+
+// InitConstant initialises every value with v.
+func InitConstant(v float32) Init {
+	return func(_ *rand.Rand, dims []int) []float32 {
+		values := make([]float32, size(dims))
+		for i := range values {
+			values[i] = v
+		}
+		return values
+	}
+}
+
+// Stored returns the weight of the full name, in the shape the store has it in,
+// and whether it is there.
+func (s Scope) Stored(full string) (*graph.Node, bool) {
+	if !s.binding.store.Has(full) {
+		return nil, false
+	}
+	root := s
+	root.path = ""
+	return root.Weight(full, nil, s.binding.store.Dims(full)...), true
+}

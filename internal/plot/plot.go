@@ -1,0 +1,100 @@
+// Package plot draws the project's figures with gonum/plot.
+package plot
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// Curve is one line of a figure.
+type Curve struct {
+	Name string
+	X, Y []float64
+}
+
+// The figure's colours: the raw values stay in the background.
+var (
+	faint = color.NRGBA{R: 0x9e, G: 0xb4, B: 0xcc, A: 0xff}
+	bold  = color.NRGBA{R: 0x1f, G: 0x4e, B: 0x8c, A: 0xff}
+)
+
+// Loss draws a loss curve on a logarithmic axis, raw and smoothed, as a PNG.
+func Loss(path, title string, curve Curve) error {
+	p := plot.New()
+	p.Title.Text = title
+	p.X.Label.Text, p.Y.Label.Text = "step", curve.Name
+	p.Add(plotter.NewGrid())
+	if positive(curve.Y) {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	}
+	for i, y := range [][]float64{curve.Y, smooth(curve.Y)} {
+		line, err := plotter.NewLine(points(curve.X, y))
+		if err != nil {
+			return fmt.Errorf("plot %s: %w", title, err)
+		}
+		line.Color, line.Width = []color.Color{faint, bold}[i], vg.Points([]float64{0.7, 1.6}[i])
+		p.Add(line)
+	}
+	return savePNG(p, path)
+}
+
+func positive(values []float64) bool {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range values {
+		low, high = math.Min(low, v), math.Max(high, v)
+	}
+	return low > 0 && high > 1.5*low
+}
+
+// smooth is an exponential moving average over about a fiftieth of the values.
+func smooth(values []float64) []float64 {
+	weight := 1 / math.Max(1, float64(len(values))/50)
+	smoothed := make([]float64, len(values))
+	for i, v := range values {
+		if i == 0 {
+			smoothed[i] = v
+			continue
+		}
+		smoothed[i] = smoothed[i-1] + weight*(v-smoothed[i-1])
+	}
+	return smoothed
+}
+
+func points(x, y []float64) plotter.XYs {
+	xy := make(plotter.XYs, len(x))
+	for i := range x {
+		xy[i].X, xy[i].Y = x[i], y[i]
+	}
+	return xy
+}
+
+// savePNG renders at 150 dpi, to a temporary name first.
+func savePNG(p *plot.Plot, path string) error {
+	canvas := vgimg.NewWith(vgimg.UseWH(6*vg.Inch, 3.6*vg.Inch), vgimg.UseDPI(150))
+	p.Draw(draw.New(canvas))
+	file, err := os.CreateTemp(filepath.Dir(path), ".plot-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(file); err != nil {
+		file.Close()
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(file.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
