@@ -1,0 +1,107 @@
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+)
+
+// Name is the name under which [Register] announces the backend, and what [compute.NewWithConfig] takes.
+const Name = "cpu"
+
+// errFinalized is returned by every operation on a backend after Finalize.
+var errFinalized = errors.New("cpu: the backend is finalized")
+
+// Backend is a [compute.Backend] that runs graphs on the processor with own kernels. Operations without a kernel run
+// on GoMLX's Go backend, so that every graph which runs there runs here. All methods may be called from several
+// goroutines; executions that run at once share one pool of workers.
+type Backend struct {
+	oracle    compute.Backend // shape inference, validation and fallback kernels
+	pool      *pool
+	memory    *memory
+	finalized atomic.Bool
+	counter   fallbackCounter
+}
+
+var _ compute.Backend = (*Backend)(nil)
+
+// New makes a backend. The configuration is empty or a comma-separated list; no options exist yet, so that anything
+// but the empty string is an error. New has the type [compute.Constructor].
+func New(config string) (compute.Backend, error) {
+	if strings.TrimSpace(config) != "" {
+		return nil, fmt.Errorf("cpu: unknown option %q: the backend takes no options", config)
+	}
+	oracle, err := gobackend.New("ops_sequential")
+	if err != nil {
+		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
+	}
+	return &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory()}, nil
+}
+
+// Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment
+// variable GOMLX_BACKEND=cpu find it. Call it once at the start of a program, before any other goroutine asks for a
+// backend; the package has no init function that would do it unasked.
+func Register() { compute.Register(Name, New) }
+
+// Name returns "cpu".
+func (b *Backend) Name() string { return Name }
+
+// String returns the same as Name.
+func (b *Backend) String() string { return Name }
+
+// Description says which instruction set the kernels use and how many threads run them at most.
+func (b *Backend) Description() string {
+	return fmt.Sprintf("own CPU kernels (%s, %d threads)", vectorISA, runtime.GOMAXPROCS(0))
+}
+
+// NumDevices returns 1.
+func (b *Backend) NumDevices() int { return 1 }
+
+// DeviceDescription describes the only device.
+func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
+
+// Capabilities returns what the fallback backend can do, which is what this backend can do.
+func (b *Backend) Capabilities() compute.Capabilities { return b.oracle.Capabilities() }
+
+// Finalize makes the backend invalid and lets its memory go.
+func (b *Backend) Finalize() {
+	if b.finalized.CompareAndSwap(false, true) {
+		b.memory.drop()
+		b.oracle.Finalize()
+	}
+}
+
+// IsFinalized tells whether Finalize was called.
+func (b *Backend) IsFinalized() bool { return b.finalized.Load() }
+
+// Fallbacks returns how many operations were executed by the fallback backend since the backend was made, by operation
+// type. Operations inside While, If, Sort and Call count as the one operation that holds them; a graph with dynamic
+// shapes counts as one "DynamicShape".
+func (b *Backend) Fallbacks() map[compute.OpType]int64 { return b.counter.counts() }
+
+// Builder starts a new computation.
+func (b *Backend) Builder(name string) compute.Builder {
+	shadow := b.oracle.Builder(name)
+	bd := &builder{backend: b, shadow: shadow}
+	bd.main = newFunction(bd, nil, shadow.Main())
+	return bd
+}
+
+// HasSharedBuffers returns true: buffers are ordinary memory.
+func (b *Backend) HasSharedBuffers() bool { return true }
+
+func (b *Backend) check(device compute.DeviceNum, shape shapes.Shape) error {
+	if b.finalized.Load() {
+		return errFinalized
+	}
+	if device != 0 {
+		return fmt.Errorf("cpu: no device %d for a buffer of shape %s: there is only device 0", device, shape)
+	}
+	return nil
+}

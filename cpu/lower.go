@@ -1,0 +1,249 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// lowering turns the nodes of a main function into steps.
+type lowering struct {
+	backend  *Backend
+	storages []*storage
+	steps    []*step
+	value    map[*node]*tensor
+}
+
+// constantValue is the content of a constant node.
+type constantValue struct {
+	flat  any
+	bytes []byte
+}
+
+func newConstant(flat any, shape shapes.Shape) *constantValue {
+	again := dtypes.MakeAnySlice(shape.DType, shape.Size())
+	dtypes.CopyAnySlice(again, flat)
+	return &constantValue{flat: again, bytes: dtypes.UnsafeByteSliceFromAny(again)}
+}
+
+// compile lowers the main function of b and plans its memory.
+func compile(b *builder) (exe compute.Executable, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			exe, err = nil, fmt.Errorf("cpu: compile %q: %v", b.Name(), r)
+		}
+	}()
+	f := b.main
+	l := &lowering{backend: b.backend, value: make(map[*node]*tensor)}
+	p := &program{backend: b.backend, name: b.Name(), names: f.names}
+	for i, n := range f.params {
+		s := l.storage(n.shape)
+		s.kind, s.index = inInput, i
+		l.value[n] = denseTensor(s, dimsOf(n.shape))
+		p.inputs = append(p.inputs, n.shape)
+	}
+	for _, n := range reachable(f) {
+		if err := l.lower(n); err != nil {
+			return nil, fmt.Errorf("cpu: compile %q: %s: %w", b.Name(), n.op, err)
+		}
+	}
+	for i, n := range f.outputs {
+		p.outputs = append(p.outputs, n.shape)
+		l.output(i, n)
+	}
+	lifetimes(l.storages, l.steps)
+	p.arena = planMemory(l.storages)
+	p.steps, p.storages = l.steps, l.storages
+	if p.storages == nil {
+		p.storages = []*storage{}
+	}
+	return p, nil
+}
+
+// reachable returns the nodes that the outputs depend on, in order.
+func reachable(f *function) []*node {
+	used := make([]bool, len(f.nodes))
+	for _, n := range f.outputs {
+		used[n.id] = true
+	}
+	for i := len(f.nodes) - 1; i >= 0; i-- {
+		if used[i] {
+			for _, o := range f.nodes[i].operand {
+				used[o.id] = true
+			}
+		}
+	}
+	var nodes []*node
+	for i, n := range f.nodes {
+		if used[i] {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// storage makes a storage in the arena for a dense array of the shape.
+func (l *lowering) storage(shape shapes.Shape) *storage {
+	return l.rawStorage(shape.DType, shape.Size())
+}
+
+func (l *lowering) rawStorage(dtype dtypes.DType, elems int) *storage {
+	s := &storage{id: len(l.storages), dtype: dtype, elems: elems, bytes: dtype.SizeForDimensions(elems)}
+	l.storages = append(l.storages, s)
+	return s
+}
+
+// define makes the storage of a node that a kernel writes as a dense array.
+func (l *lowering) define(n *node) *tensor {
+	t := denseTensor(l.storage(n.shape), dimsOf(n.shape))
+	l.value[n] = t
+	return t
+}
+
+func (l *lowering) emit(name string, reads, writes []*storage, run func(x *execution) error) {
+	l.steps = append(l.steps, &step{name: name, reads: reads, writes: writes, run: run})
+}
+
+// output makes the value of n the i-th result: its storage becomes the buffer of the result, unless it is shared with
+// something else.
+func (l *lowering) output(i int, n *node) {
+	t := l.value[n]
+	if t.s.kind == inArena && t.whole() {
+		t.s.kind, t.s.index = inOutput, i
+		return
+	}
+	s := l.storage(n.shape)
+	s.kind, s.index = inOutput, i
+	l.copyInto(denseTensor(s, dimsOf(n.shape)), t)
+}
+
+// lower emits the steps of one node.
+func (l *lowering) lower(n *node) error {
+	if l.value[n] != nil || n.of != nil {
+		return nil // a parameter, or a result that its operation has defined
+	}
+	switch n.op {
+	case compute.OpTypeConstant:
+		s := l.storage(n.shape)
+		s.kind, s.constant = inConstant, n.attr.(*constantValue).bytes
+		l.value[n] = denseTensor(s, dimsOf(n.shape))
+		return nil
+	case compute.OpTypeIdentity, compute.OpTypeSchedulingBarrier:
+		l.value[n] = l.value[n.operand[0]]
+		return nil
+	case compute.OpTypeOptimizationBarrier:
+		return l.barrier(n)
+	case compute.OpTypeReshape:
+		l.value[n] = l.dense(l.value[n.operand[0]]).reshaped(dimsOf(n.shape))
+		return nil
+	}
+	return l.fallback(n)
+}
+
+func (l *lowering) barrier(n *node) error {
+	if n.shape.Ok() {
+		l.value[n] = l.value[n.operand[0]]
+		return nil
+	}
+	for i := range n.results {
+		l.value[n.fn.nodes[n.id+1+i]] = l.value[n.operand[i]]
+	}
+	return nil
+}
+
+// dense returns t, or a dense copy of it.
+func (l *lowering) dense(t *tensor) *tensor {
+	if t.dense() {
+		return t
+	}
+	c := denseTensor(l.rawStorage(t.s.dtype, t.size()), t.dims)
+	l.copyInto(c, t)
+	return c
+}
+
+// copyInto emits the copy of a tensor to another of the same dimensions and dtype.
+func (l *lowering) copyInto(dst, src *tensor) {
+	if !src.dense() || !dst.dense() {
+		panic("copy of a strided tensor")
+	}
+	size := src.s.dtype.SizeForDimensions(src.size())
+	from, to := src.s.dtype.SizeForDimensions(src.off), dst.s.dtype.SizeForDimensions(dst.off)
+	l.emit("copy", []*storage{src.s}, []*storage{dst.s}, func(x *execution) error {
+		copy(x.bytesOf(dst.s)[to:], x.bytesOf(src.s)[from:from+size])
+		return nil
+	})
+}
+
+// fallback emits the execution of one operation on the fallback backend.
+func (l *lowering) fallback(n *node) error {
+	exe, err := l.oneOperation(n)
+	if err != nil {
+		return err
+	}
+	ins := make([]*tensor, len(n.operand))
+	var reads, writes []*storage
+	for i, o := range n.operand {
+		ins[i] = l.dense(l.value[o])
+		reads = append(reads, ins[i].s)
+	}
+	for _, r := range n.resultNodes() {
+		writes = append(writes, l.define(r).s)
+	}
+	donate := slices.Repeat([]bool{true}, len(ins))
+	l.emit(n.op.String(), reads, writes, func(x *execution) error {
+		x.program.backend.counter.add(n.op)
+		in := make([]compute.Buffer, len(ins))
+		for i, t := range ins {
+			from := t.s.dtype.SizeForDimensions(t.off)
+			u, err := x.program.backend.export(x.bytesOf(t.s)[from:], n.operand[i].shape)
+			if err != nil {
+				return err
+			}
+			in[i] = u
+		}
+		out, err := exe.Execute(in, donate, 0)
+		if err != nil {
+			return err
+		}
+		for i, o := range out {
+			if err := takeBack(x.bytesOf(writes[i]), o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return nil
+}
+
+// resultNodes returns the nodes of the results of an operation.
+func (n *node) resultNodes() []*node {
+	if n.shape.Ok() {
+		return []*node{n}
+	}
+	return n.fn.nodes[n.id+1 : n.id+1+len(n.results)]
+}
+
+// oneOperation compiles the operation alone on the fallback backend, with its operands as parameters.
+func (l *lowering) oneOperation(n *node) (compute.Executable, error) {
+	b := l.backend.oracle.Builder(n.op.String())
+	fn := b.Main()
+	in := make([]compute.Value, len(n.operand))
+	for i, o := range n.operand {
+		v, err := fn.Parameter(fmt.Sprintf("x%d", i), o.shape, nil)
+		if err != nil {
+			return nil, err
+		}
+		in[i] = v
+	}
+	out, err := n.replay(fn, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := fn.Return(out, nil); err != nil {
+		return nil, err
+	}
+	return b.Compile()
+}

@@ -1,0 +1,64 @@
+package cpu
+
+import (
+	"cmp"
+	"slices"
+)
+
+// alignment of storages in the arena: a cache line, and the widest vector register.
+const alignment = 64
+
+// planMemory gives every storage in the arena an offset such that storages which are alive at the same step do not
+// overlap, and returns the size of the arena. Large storages are placed first, each at the lowest offset that is free
+// during its life.
+func planMemory(all []*storage) int {
+	var todo []*storage
+	for _, s := range all {
+		if s.kind == inArena && s.last >= 0 {
+			todo = append(todo, s)
+		}
+	}
+	slices.SortStableFunc(todo, func(a, b *storage) int { return cmp.Compare(b.bytes, a.bytes) })
+	var placed []*storage // by offset
+	size := 0
+	for _, s := range todo {
+		offset, at := 0, len(placed)
+		for i, p := range placed {
+			if p.last < s.first || s.last < p.first {
+				continue
+			}
+			if offset+s.bytes <= p.offset {
+				at = i
+				break
+			}
+			offset = max(offset, aligned(p.offset+p.bytes))
+		}
+		s.offset = offset
+		for at > 0 && placed[at-1].offset > offset {
+			at--
+		}
+		for at < len(placed) && placed[at].offset <= offset {
+			at++
+		}
+		placed = slices.Insert(placed, at, s)
+		size = max(size, offset+aligned(s.bytes))
+	}
+	return size
+}
+
+func aligned(n int) int { return (n + alignment - 1) / alignment * alignment }
+
+// lifetimes sets first and last of every storage from the steps that read and write it. Storages that no step touches
+// get last = -1.
+func lifetimes(all []*storage, steps []*step) {
+	for _, s := range all {
+		s.first, s.last = len(steps), -1
+	}
+	for i, st := range steps {
+		for _, group := range [][]*storage{st.reads, st.writes} {
+			for _, s := range group {
+				s.first, s.last = min(s.first, i), max(s.last, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package cpu
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// pool shares the items of parallel loops among goroutines. It cannot deadlock: the goroutine that starts a loop
+// works on it until no item is left and then waits only for items that another goroutine has already begun; a goroutine
+// that runs an item never waits for a free worker, so that loops may be nested at any depth.
+//
+// At most GOMAXPROCS helpers exist at once over all loops, whatever the number of executions that run together; the
+// helpers take items from the waiting loops in turn, which shares the machine fairly.
+type pool struct {
+	mu      sync.Mutex
+	loops   []*loop // loops that have items left, oldest first
+	turn    int     // the next loop that a helper serves
+	helpers int
+}
+
+// loop is one parallel loop over n items.
+type loop struct {
+	n    int64
+	next atomic.Int64
+	left atomic.Int64 // items not finished
+	body func(item int)
+	done chan struct{}
+
+	mu       sync.Mutex
+	panicked any
+}
+
+// sharedPool returns the pool of the process: several backends in one program share the machine as well.
+var sharedPool = sync.OnceValue(func() *pool { return new(pool) })
+
+// run calls body(0) … body(n-1), each once, in any order and on any goroutine, and returns when all have returned.
+// Results must not depend on the order. If a body panics, run panics with one of the values when all others are done.
+func (p *pool) run(n int, body func(item int)) {
+	if n <= 1 || runtime.GOMAXPROCS(0) == 1 {
+		for i := range n {
+			body(i)
+		}
+		return
+	}
+	l := &loop{n: int64(n), body: body, done: make(chan struct{})}
+	l.left.Store(int64(n))
+	p.enter(l)
+	for l.work() {
+	}
+	p.leave(l)
+	// Items that helpers have begun are still running. Help other loops meanwhile: a nested loop of such an item may
+	// be among them.
+	for l.left.Load() > 0 {
+		other := p.pick(true)
+		if other == nil || !other.work() {
+			<-l.done
+			break
+		}
+	}
+	if l.panicked != nil {
+		panic(l.panicked)
+	}
+}
+
+// work runs one item, or returns false if none is left to begin.
+func (l *loop) work() bool {
+	i := l.next.Add(1) - 1
+	if i >= l.n {
+		return false
+	}
+	l.item(int(i))
+	return true
+}
+
+func (l *loop) item(i int) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.mu.Lock()
+			l.panicked = r
+			l.mu.Unlock()
+		}
+		if l.left.Add(-1) == 0 {
+			close(l.done)
+		}
+	}()
+	l.body(i)
+}
+
+// enter publishes a loop and starts helpers for it as far as there are idle processors.
+func (p *pool) enter(l *loop) {
+	p.mu.Lock()
+	p.loops = append(p.loops, l)
+	start := min(int(l.n)-1, runtime.GOMAXPROCS(0)-1-p.helpers)
+	start = max(start, 0)
+	p.helpers += start
+	p.mu.Unlock()
+	for range start {
+		go p.help()
+	}
+}
+
+// leave withdraws a loop that has no items left to begin.
+func (p *pool) leave(l *loop) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, other := range p.loops {
+		if other == l {
+			p.loops = append(p.loops[:i], p.loops[i+1:]...)
+			return
+		}
+	}
+}
+
+// pick returns the loop whose turn it is, or nil when there is none; then a helper (not a waiter) counts as gone.
+func (p *pool) pick(waiter bool) *loop {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for range len(p.loops) {
+		p.turn = (p.turn + 1) % len(p.loops)
+		if l := p.loops[p.turn]; l.next.Load() < l.n {
+			return l
+		}
+	}
+	if !waiter {
+		p.helpers--
+	}
+	return nil
+}
+
+func (p *pool) help() {
+	for {
+		l := p.pick(false)
+		if l == nil {
+			return
+		}
+		l.work()
+	}
+}

@@ -1,0 +1,74 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestPoolNested starts loops inside loops on many goroutines, which hangs a pool whose waiting items hold workers.
+func TestPoolNested(t *testing.T) {
+	for _, procs := range []int{1, 2, 4, 16} {
+		t.Run(fmt.Sprint(procs), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			p := new(pool)
+			var count atomic.Int64
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				var wg sync.WaitGroup
+				for range 8 {
+					wg.Go(func() {
+						for range 20 {
+							p.run(7, func(int) {
+								p.run(5, func(int) {
+									p.run(3, func(int) { count.Add(1) })
+								})
+							})
+						}
+					})
+				}
+				wg.Wait()
+			}()
+			select {
+			case <-done:
+			case <-time.After(30 * time.Second):
+				t.Fatal("the loops do not end")
+			}
+			if want := int64(8 * 20 * 7 * 5 * 3); count.Load() != want {
+				t.Errorf("%d items ran, want %d", count.Load(), want)
+			}
+			time.Sleep(10 * time.Millisecond)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.helpers != 0 || len(p.loops) != 0 {
+				t.Errorf("%d helpers and %d loops are left", p.helpers, len(p.loops))
+			}
+		})
+	}
+}
+
+// TestPoolPanic passes the panic of an item to the caller and stays usable.
+func TestPoolPanic(t *testing.T) {
+	p := new(pool)
+	func() {
+		defer func() {
+			if r := recover(); r != "item" {
+				t.Errorf("recovered %v, want item", r)
+			}
+		}()
+		p.run(10, func(i int) {
+			if i == 3 {
+				panic("item")
+			}
+		})
+	}()
+	var count atomic.Int64
+	p.run(10, func(int) { count.Add(1) })
+	if count.Load() != 10 {
+		t.Errorf("%d items ran after a panic, want 10", count.Load())
+	}
+}

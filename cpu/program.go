@@ -1,0 +1,126 @@
+package cpu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+)
+
+// step is one kernel of a program with everything known but the addresses.
+type step struct {
+	name          string
+	reads, writes []*storage
+	run           func(x *execution) error
+}
+
+// program is a compiled graph. It implements [compute.Executable] and can run several times at once.
+type program struct {
+	backend  *Backend
+	name     string
+	names    []string
+	inputs   []shapes.Shape
+	outputs  []shapes.Shape
+	storages []*storage
+	steps    []*step
+	arena    int // bytes
+}
+
+var _ compute.Executable = (*program)(nil)
+
+// execution is one run of a program: where every storage is.
+type execution struct {
+	program *program
+	base    [][]byte // by storage id
+}
+
+// bytesOf returns the memory of a storage.
+func (x *execution) bytesOf(s *storage) []byte { return x.base[s.id] }
+
+// slice returns the memory of a storage as a slice of T, from element off on.
+func slice[T any](x *execution, s *storage, off int) []T {
+	raw := x.base[s.id]
+	if len(raw) == 0 {
+		return nil
+	}
+	n := len(raw) / int(unsafe.Sizeof(*new(T)))
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), n)[off:]
+}
+
+// parallel runs body for n items on the shared pool.
+func (x *execution) parallel(n int, body func(item int)) { x.program.backend.pool.run(n, body) }
+
+// Finalize lets the memory of the program go.
+func (p *program) Finalize() { p.steps, p.storages = nil, nil }
+
+// Inputs returns the names and shapes of the parameters.
+func (p *program) Inputs() ([]string, []shapes.Shape) { return p.names, p.inputs }
+
+// Outputs returns the shapes of the results.
+func (p *program) Outputs() []shapes.Shape { return p.outputs }
+
+// Execute runs the program. It may be called from several goroutines at once.
+func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) (out []compute.Buffer, err error) {
+	if p.steps == nil && p.storages == nil {
+		return nil, fmt.Errorf("cpu: execute %q: the executable is finalized", p.name)
+	}
+	if device != 0 {
+		return nil, fmt.Errorf("cpu: execute %q on device %d: there is only device 0", p.name, device)
+	}
+	own, err := p.checkInputs(inputs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = nil, fmt.Errorf("cpu: execute %q: %v", p.name, r)
+		}
+	}()
+	arena := p.backend.memory.get(p.arena)
+	defer p.backend.memory.put(arena)
+	x := &execution{program: p, base: make([][]byte, len(p.storages))}
+	results := make([]*buffer, len(p.outputs))
+	for i, shape := range p.outputs {
+		results[i] = p.backend.newBuffer(shape)
+	}
+	for _, s := range p.storages {
+		switch s.kind {
+		case inArena:
+			x.base[s.id] = arena[s.offset : s.offset+s.bytes]
+		case inInput:
+			x.base[s.id] = own[s.index].bytes
+		case inConstant:
+			x.base[s.id] = s.constant
+		case inOutput:
+			x.base[s.id] = results[s.index].bytes
+		}
+	}
+	for _, st := range p.steps {
+		if err := st.run(x); err != nil {
+			return nil, fmt.Errorf("cpu: execute %q: %s: %w", p.name, st.name, err)
+		}
+	}
+	out = make([]compute.Buffer, len(results))
+	for i, u := range results {
+		out[i] = u
+	}
+	return out, finalizeDonated(own, donate)
+}
+
+func (p *program) checkInputs(inputs []compute.Buffer) ([]*buffer, error) {
+	if len(inputs) != len(p.inputs) {
+		return nil, fmt.Errorf("cpu: execute %q: %d inputs given, %d wanted", p.name, len(inputs), len(p.inputs))
+	}
+	own, err := p.backend.ownBuffers(inputs)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range own {
+		if u.shape.DType != p.inputs[i].DType || !u.shape.EqualDimensions(p.inputs[i]) {
+			return nil, fmt.Errorf("cpu: execute %q: parameter %q (input %d) is %s, but the buffer is %s",
+				p.name, p.names[i], i, p.inputs[i], u.shape)
+		}
+	}
+	return own, nil
+}

@@ -1,0 +1,188 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+)
+
+// The operations that move data or reduce it. Method names and parameters are those of [compute.StandardOps].
+
+// BroadcastInDim is the operation of [compute.StandardOps].
+func (f *function) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []int) (compute.Value, error) {
+	shape, axes = shape.Clone(), slices.Clone(axes)
+	return f.single(compute.OpTypeBroadcastInDim, axesAttr{axes}, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.BroadcastInDim(in[0], shape, axes))
+	}, x)
+}
+
+// Concatenate is the operation of [compute.StandardOps].
+func (f *function) Concatenate(axis int, xs ...compute.Value) (compute.Value, error) {
+	return f.single(compute.OpTypeConcatenate, axesAttr{[]int{axis}}, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.Concatenate(axis, in...))
+	}, xs...)
+}
+
+// Iota is the operation of [compute.StandardOps].
+func (f *function) Iota(shape shapes.Shape, axis int) (compute.Value, error) {
+	shape = shape.Clone()
+	return f.single(compute.OpTypeIota, axesAttr{[]int{axis}}, func(fn compute.Function, _ []compute.Value) ([]compute.Value, error) {
+		return one(fn.Iota(shape, axis))
+	})
+}
+
+// Reshape is the operation of [compute.StandardOps].
+func (f *function) Reshape(x compute.Value, dims ...int) (compute.Value, error) {
+	dims = slices.Clone(dims)
+	return f.single(compute.OpTypeReshape, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.Reshape(in[0], dims...))
+	}, x)
+}
+
+type axesMethod func(fn compute.Function, x compute.Value, axes ...int) (compute.Value, error)
+
+func (f *function) alongAxes(op compute.OpType, method axesMethod, x compute.Value, axes []int) (compute.Value, error) {
+	axes = slices.Clone(axes)
+	return f.single(op, axesAttr{axes}, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(method(fn, in[0], axes...))
+	}, x)
+}
+
+// Transpose is the operation of [compute.StandardOps].
+func (f *function) Transpose(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeTranspose, compute.Function.Transpose, x, axes)
+}
+
+// Reverse is the operation of [compute.StandardOps].
+func (f *function) Reverse(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReverse, compute.Function.Reverse, x, axes)
+}
+
+// ReduceBitwiseAnd is the operation of [compute.StandardOps].
+func (f *function) ReduceBitwiseAnd(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceBitwiseAnd, compute.Function.ReduceBitwiseAnd, x, axes)
+}
+
+// ReduceBitwiseOr is the operation of [compute.StandardOps].
+func (f *function) ReduceBitwiseOr(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceBitwiseOr, compute.Function.ReduceBitwiseOr, x, axes)
+}
+
+// ReduceBitwiseXor is the operation of [compute.StandardOps].
+func (f *function) ReduceBitwiseXor(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceBitwiseXor, compute.Function.ReduceBitwiseXor, x, axes)
+}
+
+// ReduceLogicalAnd is the operation of [compute.StandardOps].
+func (f *function) ReduceLogicalAnd(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceLogicalAnd, compute.Function.ReduceLogicalAnd, x, axes)
+}
+
+// ReduceLogicalOr is the operation of [compute.StandardOps].
+func (f *function) ReduceLogicalOr(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceLogicalOr, compute.Function.ReduceLogicalOr, x, axes)
+}
+
+// ReduceLogicalXor is the operation of [compute.StandardOps].
+func (f *function) ReduceLogicalXor(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceLogicalXor, compute.Function.ReduceLogicalXor, x, axes)
+}
+
+// ReduceMax is the operation of [compute.StandardOps].
+func (f *function) ReduceMax(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceMax, compute.Function.ReduceMax, x, axes)
+}
+
+// ReduceMin is the operation of [compute.StandardOps].
+func (f *function) ReduceMin(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceMin, compute.Function.ReduceMin, x, axes)
+}
+
+// ReduceProduct is the operation of [compute.StandardOps].
+func (f *function) ReduceProduct(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceProduct, compute.Function.ReduceProduct, x, axes)
+}
+
+// ReduceSum is the operation of [compute.StandardOps].
+func (f *function) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
+	return f.alongAxes(compute.OpTypeReduceSum, compute.Function.ReduceSum, x, axes)
+}
+
+// Slice is the operation of [compute.StandardOps].
+func (f *function) Slice(x compute.Value, starts, limits, strides []int) (compute.Value, error) {
+	a := sliceAttr{slices.Clone(starts), slices.Clone(limits), slices.Clone(strides)}
+	return f.single(compute.OpTypeSlice, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.Slice(in[0], a.starts, a.limits, a.strides))
+	}, x)
+}
+
+// Pad is the operation of [compute.StandardOps].
+func (f *function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.Value, error) {
+	axes = slices.Clone(axes)
+	return f.single(compute.OpTypePad, padAttr{axes}, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.Pad(in[0], in[1], axes...))
+	}, x, fill)
+}
+
+// DotGeneral is the operation of [compute.StandardOps].
+func (f *function) DotGeneral(lhs compute.Value, lhsContract, lhsBatch []int, rhs compute.Value, rhsContract, rhsBatch []int,
+	config compute.DotGeneralConfig) (compute.Value, error) {
+	a := dotAttr{slices.Clone(lhsContract), slices.Clone(lhsBatch), slices.Clone(rhsContract), slices.Clone(rhsBatch)}
+	return f.single(compute.OpTypeDotGeneral, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.DotGeneral(in[0], a.lhsContract, a.lhsBatch, in[1], a.rhsContract, a.rhsBatch, config))
+	}, lhs, rhs)
+}
+
+// ConvGeneral is the operation of [compute.StandardOps].
+func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
+	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
+	a := convAttr{axes.Clone(), slices.Clone(strides), slices.Clone(paddings), slices.Clone(inputDilations),
+		slices.Clone(kernelDilations), channelGroups, batchGroups}
+	return f.single(compute.OpTypeConvGeneral, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.ConvGeneral(in[0], in[1], a.axes, a.strides, a.paddings, a.inputDilations, a.kernelDilations,
+			a.channelGroups, a.batchGroups))
+	}, input, kernel)
+}
+
+// Gather is the operation of [compute.StandardOps].
+func (f *function) Gather(x, indices compute.Value, indexVectorAxis int, offsetAxes, collapsedAxes, startMap, sliceSizes []int,
+	sorted bool) (compute.Value, error) {
+	a := gatherAttr{indexVectorAxis, slices.Clone(offsetAxes), slices.Clone(collapsedAxes), slices.Clone(startMap), slices.Clone(sliceSizes)}
+	return f.single(compute.OpTypeGather, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(fn.Gather(in[0], in[1], a.indexVectorAxis, a.offsetAxes, a.collapsedAxes, a.startMap, a.sliceSizes, sorted))
+	}, x, indices)
+}
+
+type scatterMethod func(fn compute.Function, x, indices, updates compute.Value, indexVectorAxis int,
+	windowAxes, insertedAxes, startMap []int, sorted, unique bool) (compute.Value, error)
+
+type scatterOperands struct{ x, indices, updates compute.Value }
+
+func (f *function) scatter(op compute.OpType, method scatterMethod, v scatterOperands, a scatterAttr, sorted, unique bool) (compute.Value, error) {
+	a.windowAxes, a.insertedAxes, a.startMap = slices.Clone(a.windowAxes), slices.Clone(a.insertedAxes), slices.Clone(a.startMap)
+	return f.single(op, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+		return one(method(fn, in[0], in[1], in[2], a.indexVectorAxis, a.windowAxes, a.insertedAxes, a.startMap, sorted, unique))
+	}, v.x, v.indices, v.updates)
+}
+
+// ScatterMax is the operation of [compute.StandardOps].
+func (f *function) ScatterMax(x, indices, updates compute.Value, indexVectorAxis int, windowAxes, insertedAxes, startMap []int,
+	sorted, unique bool) (compute.Value, error) {
+	return f.scatter(compute.OpTypeScatterMax, compute.Function.ScatterMax, scatterOperands{x, indices, updates},
+		scatterAttr{indexVectorAxis, windowAxes, insertedAxes, startMap}, sorted, unique)
+}
+
+// ScatterMin is the operation of [compute.StandardOps].
+func (f *function) ScatterMin(x, indices, updates compute.Value, indexVectorAxis int, windowAxes, insertedAxes, startMap []int,
+	sorted, unique bool) (compute.Value, error) {
+	return f.scatter(compute.OpTypeScatterMin, compute.Function.ScatterMin, scatterOperands{x, indices, updates},
+		scatterAttr{indexVectorAxis, windowAxes, insertedAxes, startMap}, sorted, unique)
+}
+
+// ScatterSum is the operation of [compute.StandardOps].
+func (f *function) ScatterSum(x, indices, updates compute.Value, indexVectorAxis int, windowAxes, insertedAxes, startMap []int,
+	sorted, unique bool) (compute.Value, error) {
+	return f.scatter(compute.OpTypeScatterSum, compute.Function.ScatterSum, scatterOperands{x, indices, updates},
+		scatterAttr{indexVectorAxis, windowAxes, insertedAxes, startMap}, sorted, unique)
+}
