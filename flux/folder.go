@@ -1,0 +1,246 @@
+package flux
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"reflectionflow"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+)
+
+// Prefixes of the weights of a FLUX folder in a store, the names of its
+// subfolders.
+const (
+	TransformerPrefix = "transformer"
+	VAEPrefix         = "vae"
+	CLIPPrefix        = "text_encoder"
+	T5Prefix          = "text_encoder_2"
+)
+
+// maxTokenizerBytes is the largest tokenizer file read; T5's has 2.4 MB.
+const maxTokenizerBytes = 64 << 20
+
+// Folder is a diffusers folder of a FluxPipeline: its configuration files, read
+// and checked. Weights and tokenizers are read on demand.
+type Folder struct {
+	Index       ModelIndex
+	Scheduler   SchedulerConfig
+	Transformer Params
+	VAE         AutoencoderConfig
+	CLIP        CLIPConfig
+	T5          T5Config
+
+	fsys fs.FS
+	dir  string // "" for a file system that is not on disk
+}
+
+// OpenFolder reads the configuration files of the diffusers folder dir. What is
+// missing, damaged or not supported gives an error wrapping
+// [reflectionflow.ErrInvalid].
+func OpenFolder(dir string) (*Folder, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", missingFile(dir, err))
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%w: open model: %s is not a folder", reflectionflow.ErrInvalid, dir)
+	}
+	return openFolder(os.DirFS(dir), dir)
+}
+
+// OpenFolderFS is [OpenFolder] for a file system, such as an embedded one, with
+// one weight file a component.
+func OpenFolderFS(fsys fs.FS) (*Folder, error) { return openFolder(fsys, "") }
+
+func openFolder(fsys fs.FS, dir string) (*Folder, error) {
+	f := &Folder{fsys: fsys, dir: dir}
+	files := []struct {
+		name     string
+		into     any
+		required []string
+	}{
+		{"model_index.json", &f.Index, []string{"_class_name"}},
+		{"scheduler/scheduler_config.json", &f.Scheduler, []string{"num_train_timesteps", "shift"}},
+		{"transformer/config.json", &f.Transformer, []string{"num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "in_channels", "joint_attention_dim", "pooled_projection_dim"}},
+		{"vae/config.json", &f.VAE, []string{"block_out_channels", "latent_channels", "layers_per_block", "scaling_factor", "shift_factor"}},
+		{"text_encoder/config.json", &f.CLIP, []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}},
+		{"text_encoder_2/config.json", &f.T5, []string{"vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "feed_forward_proj"}},
+	}
+	for i, file := range files {
+		if err := readConfig(fsys, file.name, file.into, file.required...); err != nil {
+			return nil, fmt.Errorf("open model: %w", err)
+		}
+		if i == 0 { // of another pipeline, the other files would only confuse
+			if err := f.Index.Validate(); err != nil {
+				return nil, fmt.Errorf("open model: %w", err)
+			}
+		}
+	}
+	if err := f.Validate(); err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	return f, nil
+}
+
+// Validate reports parts that cannot be built or do not fit together, as an error
+// wrapping [reflectionflow.ErrInvalid].
+func (f *Folder) Validate() error {
+	for _, part := range []interface{ Validate() error }{f.Index, f.Scheduler, f.Transformer, f.VAE, f.CLIP, f.T5} {
+		if err := part.Validate(); err != nil {
+			return err
+		}
+	}
+	for _, fit := range []struct {
+		what       string
+		have, want int
+	}{
+		{"transformer in_channels, for 2×2 latents of the autoencoder", f.Transformer.InChannels, 4 * f.VAE.LatentChannels},
+		{"transformer joint_attention_dim, for d_model of text_encoder_2", f.Transformer.JointAttentionDim, f.T5.Dim},
+		{"transformer pooled_projection_dim, for hidden_size of text_encoder", f.Transformer.PooledProjectionDim, f.CLIP.Dim},
+	} {
+		if fit.have != fit.want {
+			return fmt.Errorf("%w: %s, is %d, must be %d", reflectionflow.ErrInvalid, fit.what, fit.have, fit.want)
+		}
+	}
+	return nil
+}
+
+// component is one of the four networks of a folder.
+type component struct{ prefix, stem string }
+
+var components = []component{
+	{TransformerPrefix, DiffusersStem}, {VAEPrefix, DiffusersStem},
+	{CLIPPrefix, TransformersStem}, {T5Prefix, TransformersStem},
+}
+
+// LoadWeights reads the weights of all four networks into the store, each below
+// its prefix. Errors are those of [LoadWeights].
+func (f *Folder) LoadWeights(store *nn.Store) error {
+	for _, c := range components {
+		var err error
+		if f.dir != "" {
+			err = LoadWeights(store, c.prefix, filepath.Join(f.dir, c.prefix), c.stem)
+		} else {
+			err = loadWeightsFS(store, c.prefix, f.fsys, c.prefix+"/"+c.stem+".safetensors")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.prefix, err)
+		}
+	}
+	return nil
+}
+
+// TokenizerFile reads a file of a tokenizer folder: which is "tokenizer" (CLIP's)
+// or "tokenizer_2" (T5's), name for example "tokenizer.json".
+func (f *Folder) TokenizerFile(which, name string) ([]byte, error) {
+	return readBounded(f.fsys, which+"/"+name, maxTokenizerBytes)
+}
+
+// WriteConfigs writes model_index.json and the configuration files into dir,
+// which is made if need be. Each file appears complete or not at all.
+func (f *Folder) WriteConfigs(dir string) error {
+	if err := f.Validate(); err != nil {
+		return fmt.Errorf("write model: %w", err)
+	}
+	for _, file := range []struct {
+		name, class string
+		value       any
+	}{
+		{"model_index.json", "", f.Index},
+		{"scheduler/scheduler_config.json", "FlowMatchEulerDiscreteScheduler", f.Scheduler},
+		{"transformer/config.json", "FluxTransformer2DModel", f.Transformer},
+		{"vae/config.json", "AutoencoderKL", f.VAE},
+		{"text_encoder/config.json", "", f.CLIP},
+		{"text_encoder_2/config.json", "", f.T5},
+	} {
+		if err := writeConfig(filepath.Join(dir, file.name), file.class, f.Index.Version, file.value); err != nil {
+			return fmt.Errorf("write model: %w", err)
+		}
+	}
+	return nil
+}
+
+// WriteTokenizer writes a file of a tokenizer folder below dir, see
+// [Folder.TokenizerFile].
+func WriteTokenizer(dir, which, name string, data []byte) error {
+	if err := writeWhole(filepath.Join(dir, which, name), data); err != nil {
+		return fmt.Errorf("write tokenizer: %w", err)
+	}
+	return nil
+}
+
+// SaveWeights writes the weights of all four networks from the store below dir,
+// one file each. Errors are those of [SaveWeights].
+func (f *Folder) SaveWeights(dir string, store *nn.Store, dtype safetensors.DType) error {
+	for _, c := range components {
+		folder := filepath.Join(dir, c.prefix)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("save weights: %w", err)
+		}
+		if err := SaveWeights(store, c.prefix, filepath.Join(folder, c.stem+".safetensors"), dtype); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeConfig writes value as an indented JSON object with its keys sorted, as
+// diffusers does; a class is recorded with the version.
+func writeConfig(path, class, version string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	if class != "" {
+		fields["_class_name"], _ = json.Marshal(class)
+		fields["_diffusers_version"], _ = json.Marshal(version)
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(fields); err != nil {
+		return err
+	}
+	return writeWhole(path, out.Bytes())
+}
+
+// writeWhole writes a file under a temporary name, flushes it to disk and renames
+// it; folders are made if need be.
+func writeWhole(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()           //nolint:errcheck // the first error counts
+			os.Remove(file.Name()) //nolint:errcheck // as above
+		}
+	}()
+	if _, err := file.Write(data); err != nil {
+		return err
+	}
+	if err := file.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
