@@ -1,0 +1,22 @@
+package tokenizer_test
+
+import (
+	"fmt"
+
+	"reflectionflow/flux/tokenizer"
+)
+
+func ExampleNewWordLevel() {
+	vocabulary := []string{"<pad>", "</s>", "<unk>", "a", "photo", "of", "two", "clocks"}
+	t, err := tokenizer.NewWordLevel(vocabulary, tokenizer.Options{
+		Suffix:  []string{"</s>"},
+		Special: []string{"<pad>"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ids, used, _ := t.EncodePadded("A photo of two zebras", 8, 0)
+	fmt.Println(ids, used, t.Unknown("A photo of two zebras"))
+	// Output: [3 4 5 6 2 1 0 0] 6 [zebras]
+}

@@ -1,0 +1,186 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+
+	"reflectionflow"
+)
+
+// maxFile is the largest tokenizer.json that is read, in bytes. Those of the largest
+// vocabularies have about 30 MB.
+const maxFile = 64 << 20
+
+// document is a tokenizer.json. Truncation and padding are the caller's affair here
+// and are not read; nor is the decoder.
+type document struct {
+	Version       string          `json:"version"`
+	Truncation    json.RawMessage `json:"truncation"`
+	Padding       json.RawMessage `json:"padding"`
+	AddedTokens   []addedToken    `json:"added_tokens"`
+	Normalizer    json.RawMessage `json:"normalizer"`
+	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
+	PostProcessor json.RawMessage `json:"post_processor"`
+	Decoder       json.RawMessage `json:"decoder"`
+	Model         json.RawMessage `json:"model"`
+}
+
+// Load reads a tokenizer.json of at most 64 MB. A file that is missing, damaged or
+// asks for what is not supported gives an error wrapping
+// [reflectionflow.ErrInvalid].
+func Load(path string) (*Tokenizer, error) {
+	name := filepath.Base(path)
+	file, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, name, fs.ErrNotExist)
+	case err != nil:
+		return nil, fmt.Errorf("load tokenizer: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("load tokenizer: %w", err)
+	}
+	return FromBytes(name, text)
+}
+
+// FromBytes reads a tokenizer.json that is in memory, such as an embedded one. It
+// keeps the text, which must not be changed. The name stands in errors, which are
+// those of [Load].
+func FromBytes(name string, text []byte) (*Tokenizer, error) {
+	t, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, name, err)
+	}
+	return t, nil
+}
+
+func parse(text []byte) (*Tokenizer, error) {
+	switch {
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("the file has more than %d bytes", maxFile)
+	case !utf8.Valid(text):
+		return nil, errors.New("the file is not valid UTF-8")
+	}
+	var d *document
+	if err := json.Unmarshal(text, &d); err != nil {
+		return nil, fmt.Errorf("this is no tokenizer.json: %w", err)
+	}
+	if d == nil {
+		return nil, errors.New("this is no tokenizer.json: it is null")
+	}
+	t := &Tokenizer{source: text, added: &trie{}, addedNorm: &trie{}}
+	var err error
+	if t.normalizer, err = appendNormalizer(nil, d.Normalizer, 0); err != nil {
+		return nil, err
+	}
+	if t.preTokenizer, err = appendPreTokenizer(nil, d.PreTokenizer, 0); err != nil {
+		return nil, err
+	}
+	if t.prefix, t.suffix, err = parseTemplate(d.PostProcessor); err != nil {
+		return nil, err
+	}
+	if t.model, err = parseModel(d.Model); err != nil {
+		return nil, err
+	}
+	if err := t.insertAdded(d.AddedTokens); err != nil {
+		return nil, err
+	}
+	return t, t.checkTemplate()
+}
+
+// parseModel is the list of the models there are.
+func parseModel(text json.RawMessage) (model, error) {
+	var j struct {
+		Type string `json:"type"`
+	}
+	switch isNull, err := decode(text, &j); {
+	case err != nil:
+		return nil, fmt.Errorf("model: %w", err)
+	case isNull:
+		return nil, errors.New("the model is missing")
+	case j.Type == "WordLevel":
+		m, err := parseWordLevel(text)
+		if err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
+		return m, nil
+	}
+	return nil, fmt.Errorf("the model %q is not supported: WordLevel is", j.Type)
+}
+
+func (t *Tokenizer) insertAdded(tokens []addedToken) error {
+	for _, token := range tokens {
+		if err := token.check(); err != nil {
+			return err
+		}
+		if !token.Normalized {
+			t.added.insert(token.Content, token)
+			continue
+		}
+		if content, _ := t.normalizer.apply(token.Content); content != "" {
+			t.addedNorm.insert(content, token)
+		}
+	}
+	return t.index(tokens)
+}
+
+// checkTemplate reports special tokens that no embedding could have.
+func (t *Tokenizer) checkTemplate() error {
+	for _, ids := range [][]int32{t.prefix, t.suffix} {
+		for _, id := range ids {
+			if _, ok := t.tokens[id]; !ok {
+				return fmt.Errorf("post_processor: there is no token with the id %d", id)
+			}
+		}
+	}
+	return nil
+}
+
+// decode reads a part of the file and reports whether it is null or missing.
+func decode(text json.RawMessage, value any) (isNull bool, err error) {
+	if len(text) == 0 || string(text) == "null" {
+		return true, nil
+	}
+	return false, json.Unmarshal(text, value)
+}
+
+// Save writes the tokenizer.json: for one that was read, what was read. The file
+// appears under its name only when it is complete and on disk.
+func (t *Tokenizer) Save(path string) (err error) {
+	dir, name := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	file, err := os.CreateTemp(dir, "."+name+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("save tokenizer: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close() // err, which is older, says it better
+			_ = os.Remove(file.Name())
+			err = fmt.Errorf("save tokenizer: %w", err)
+		}
+	}()
+	if _, err := file.Write(t.source); err != nil {
+		return err
+	}
+	if err := file.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

@@ -1,0 +1,162 @@
+package tokenizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"reflectionflow"
+)
+
+// wordLevel is the model in which every word is a token.
+type wordLevel struct {
+	words     map[string]int32
+	unknownID int32
+}
+
+func (w wordLevel) appendPieces(pieces []piece, word string) []piece {
+	id, ok := w.words[word]
+	if !ok {
+		id = w.unknownID
+	}
+	return append(pieces, piece{id: id, text: word})
+}
+
+func (w wordLevel) vocabulary() map[string]int32 { return maps.Clone(w.words) }
+
+func (w wordLevel) unknown() (int32, bool) { return w.unknownID, true }
+
+func parseWordLevel(text json.RawMessage) (model, error) {
+	var j struct {
+		Vocabulary map[string]int64 `json:"vocab"`
+		Unknown    string           `json:"unk_token"`
+	}
+	if _, err := decode(text, &j); err != nil {
+		return nil, err
+	}
+	w := wordLevel{words: make(map[string]int32, len(j.Vocabulary))}
+	owner := make(map[int64]string, len(j.Vocabulary))
+	for _, word := range slices.Sorted(maps.Keys(j.Vocabulary)) {
+		id := j.Vocabulary[word]
+		if id < 0 || id >= math.MaxInt32 {
+			return nil, fmt.Errorf("the word %q has the id %d, it must be from 0 to %d", word, id, math.MaxInt32-1)
+		}
+		if other, ok := owner[id]; ok {
+			return nil, fmt.Errorf("the words %q and %q have the same id %d", other, word, id)
+		}
+		owner[id] = word
+		w.words[word] = int32(id)
+	}
+	var ok bool
+	if w.unknownID, ok = w.words[j.Unknown]; !ok {
+		return nil, fmt.Errorf("the unknown token %q is not in the vocabulary", j.Unknown)
+	}
+	return w, nil
+}
+
+// Options are the choices of [NewWordLevel]. All tokens that they name must be in
+// the vocabulary.
+type Options struct {
+	// Unknown stands for words that are not in the vocabulary. Empty means "<unk>".
+	Unknown string
+	// Prefix and Suffix are the special tokens before and after every text, such as
+	// {"</s>"} after it.
+	Prefix, Suffix []string
+	// Special are further special tokens, such as "<pad>". Special tokens are found
+	// wherever they stand in a text, exactly as they are spelled.
+	Special []string
+	// KeepCase tells words of different case apart. By default texts are put into
+	// lower case.
+	KeepCase bool
+}
+
+// NewWordLevel makes a tokenizer whose ids are the positions in the vocabulary. A
+// text is put into Unicode form NFC and into lower case; it is split at white space,
+// and every punctuation character is a word of its own. A vocabulary that is empty,
+// holds a word twice or one that no text can contain ("ice cream", or "Cat" in lower
+// case), or lacks a token of the options gives an error wrapping
+// [reflectionflow.ErrInvalid].
+func NewWordLevel(vocabulary []string, options Options) (*Tokenizer, error) {
+	if options.Unknown == "" {
+		options.Unknown = "<unk>"
+	}
+	t, err := newWordLevel(vocabulary, options)
+	if err != nil {
+		return nil, fmt.Errorf("%w: word-level tokenizer: %w", reflectionflow.ErrInvalid, err)
+	}
+	return t, nil
+}
+
+func newWordLevel(vocabulary []string, options Options) (*Tokenizer, error) {
+	ids := make(map[string]int32, len(vocabulary))
+	for i, word := range vocabulary {
+		if _, ok := ids[word]; ok {
+			return nil, fmt.Errorf("the word %q comes twice in the vocabulary", word)
+		}
+		if word == "" || !utf8.ValidString(word) {
+			return nil, fmt.Errorf("the word %q of the vocabulary is empty or not valid UTF-8", word)
+		}
+		ids[word] = int32(i)
+	}
+	special := slices.Concat([]string{options.Unknown}, options.Prefix, options.Suffix, options.Special)
+	for _, token := range special {
+		if _, ok := ids[token]; !ok {
+			return nil, fmt.Errorf("the special token %q is not in the vocabulary", token)
+		}
+	}
+	var text bytes.Buffer
+	if err := json.Indent(&text, toJSON(wordLevelDocument(vocabulary, ids, special, options)), "", "  "); err != nil {
+		return nil, err
+	}
+	t, err := parse(text.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	for i, word := range vocabulary {
+		if got, _ := t.pieces(word); len(got) != 1 || got[0].id != int32(i) {
+			return nil, fmt.Errorf("the word %q can never be found in a text: it is split up or spelled differently before it is looked up", word)
+		}
+	}
+	return t, nil
+}
+
+// wordLevelDocument builds the tokenizer.json of NewWordLevel.
+func wordLevelDocument(vocabulary []string, ids map[string]int32, special []string, options Options) document {
+	d := document{Version: "1.0"}
+	for _, word := range vocabulary {
+		if slices.Contains(special, word) {
+			d.AddedTokens = append(d.AddedTokens, addedToken{ID: ids[word], Content: word, Special: true})
+		}
+	}
+	normalizers := []json.RawMessage{json.RawMessage(`{"type":"NFC"}`)}
+	if !options.KeepCase {
+		normalizers = append(normalizers, json.RawMessage(`{"type":"Lowercase"}`))
+	}
+	d.Normalizer = toJSON(normalizerJSON{Type: "Sequence", Normalizers: normalizers})
+	d.PreTokenizer = json.RawMessage(`{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Punctuation","behavior":"Isolated"}]}`)
+	d.PostProcessor = toJSON(newTemplate(options.Prefix, options.Suffix, ids))
+	var words strings.Builder // in the order of ids, which a map would not keep
+	for i, word := range vocabulary {
+		if i > 0 {
+			words.WriteByte(',')
+		}
+		fmt.Fprintf(&words, "%s:%d", toJSON(word), i)
+	}
+	d.Model = json.RawMessage(fmt.Sprintf(`{"type":"WordLevel","vocab":{%s},"unk_token":%s}`, words.String(), toJSON(options.Unknown)))
+	return d
+}
+
+// toJSON writes text, numbers and structs of them, which always have a JSON form.
+// It leaves < and > readable.
+func toJSON(value any) json.RawMessage {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value)
+	return bytes.TrimSpace(text.Bytes())
+}
