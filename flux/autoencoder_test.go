@@ -1,0 +1,114 @@
+package flux
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow/flux/nn"
+)
+
+func TestAutoencoderAgreesWithDiffusers(t *testing.T) {
+	for _, name := range []string{"vae", "vae_quant", "vae_plain"} {
+		t.Run(name, func(t *testing.T) {
+			f := openFixture(t, name)
+			var cfg AutoencoderConfig
+			f.config(&cfg)
+			if err := cfg.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			got := f.run(func(s nn.Scope, in []*Node) []*Node {
+				mean, logvar := Encode(s, cfg, in[0])
+				return []*Node{mean, logvar}
+			}, f.images("images"))
+			compare(t, "mean", got[0], channelsLast(f.output("mean")))
+			compare(t, "logvar", got[1], channelsLast(f.output("logvar")))
+			got = f.run(func(s nn.Scope, in []*Node) []*Node { return []*Node{Decode(s, cfg, in[0])} }, f.images("latents"))
+			compare(t, "decoded", got[0], channelsLast(f.output("decoded")))
+		})
+	}
+}
+
+func TestScaleAndUnscale(t *testing.T) {
+	cfg := FluxDevAutoencoder()
+	latents := tensors.FromFlatDataAndDimensions([]float32{-2, 0, 0.1159, 5}, 1, 2, 2, 1)
+	f := &fixture{t: t, store: nn.NewStore()}
+	got := f.run(func(_ nn.Scope, in []*Node) []*Node {
+		scaled := cfg.Scale(in[0])
+		return []*Node{scaled, cfg.Unscale(scaled)}
+	}, latents)
+	compare(t, "scaled", got[0], dense{[]int{1, 2, 2, 1}, []float32{-0.76405149, -0.04185149, 0, 1.76364851}})
+	compare(t, "unscaled", got[1], dense{[]int{1, 2, 2, 1}, []float32{-2, 0, 0.1159, 5}})
+}
+
+// Every weight must receive a gradient, or training would leave it as drawn.
+func TestEveryWeightHasAGradient(t *testing.T) {
+	vae := NewAutoencoder([]int{4, 8}, 2, 1, 2, true)
+	t5 := NewT5(11, 8, 2, 12, 2)
+	clip := NewCLIP(11, 8, 2, 2, 6)
+	image := shapes.Make(dtypes.Float32, 1, 4, 4, 3)
+	ids := shapes.Make(dtypes.Int32, 1, 6)
+	seed := uint64(5)
+	store := nn.NewStore()
+	var names []string
+	p, err := nn.Compile(openBackend(t), store, []shapes.Shape{image, ids}, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		mean, logvar := Encode(s.In("vae"), vae, in[0])
+		back := Decode(s.In("vae"), vae, Add(mean, Exp(MulScalar(logvar, 0.5))))
+		out := []*Node{back, T5Encode(s.In("t5"), t5, in[1]), CLIPPooled(s.In("clip"), clip, in[1])}
+		loss := ScalarZero(s.Graph(), dtypes.Float32)
+		for _, o := range out {
+			// A weighted sum: plain squares of normalised values would be constant.
+			weights := AddScalar(IotaFull(s.Graph(), o.Shape()), 1)
+			loss = Add(loss, ReduceAllSum(Mul(Square(o), weights)))
+		}
+		names = s.Used()
+		var weights []*Node
+		for _, name := range names {
+			weights = append(weights, s.Node(name))
+		}
+		var sums []*Node
+		for _, g := range Gradient(loss, weights...) {
+			sums = append(sums, ReduceAllSum(Abs(g)))
+		}
+		return sums, nil
+	}, nn.Options{Seed: &seed, Name: "gradients"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	pixels := make([]float32, 48)
+	for i := range pixels {
+		pixels[i] = float32(i%7)/3 - 1
+	}
+	sums, err := p.Run(tensors.FromFlatDataAndDimensions(pixels, 1, 4, 4, 3), tensors.FromFlatDataAndDimensions([]int32{3, 1, 4, 10, 0, 0}, 1, 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		if sum := tensors.ToScalar[float32](sums[i]); !(sum > 0) {
+			t.Errorf("the gradient of %s sums to %v", name, sum)
+		}
+	}
+}
+
+func BenchmarkDecode128(b *testing.B) {
+	cfg := NewAutoencoder([]int{24, 48, 64, 96}, 16, 1, 8, true)
+	seed := uint64(1)
+	latents := shapes.Make(dtypes.Float32, 1, 16, 16, 16)
+	p, err := nn.Compile(openBackend(b), nn.NewStore(), []shapes.Shape{latents}, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		return []*Node{Decode(s, cfg, in[0])}, nil
+	}, nn.Options{Seed: &seed, Name: "decode"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	input := tensors.FromShape(latents)
+	for b.Loop() {
+		if _, err := p.Run(input); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
