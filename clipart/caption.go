@@ -1,0 +1,280 @@
+package clipart
+
+import (
+	"math/rand/v2"
+	"strings"
+
+	"reflectionflow"
+)
+
+// ShortCaption words requirements as GenEval words its prompts: "a photo of a
+// clock and a dog", "a photo of three clocks", "a photo of a dog right of a tie".
+// What GenEval has no wording for is said alike: "at least two dogs", "no cat".
+// [Parse] reads it back to the same requirements. It is empty for none.
+func ShortCaption(requirements []reflectionflow.Requirement) string {
+	if len(requirements) == 0 {
+		return ""
+	}
+	return "a photo of " + wording{plural: genEvalPlural}.sentence(requirements)
+}
+
+// VariedCaption is [ShortCaption] in other words, for training: with or without
+// "a photo of", other spellings of plurals and relations, objects in another
+// order. It asks for the same.
+func VariedCaption(requirements []reflectionflow.Requirement, rng *rand.Rand) string {
+	w := wording{plural: genEvalPlural, toThe: rng.IntN(10) < 3}
+	if rng.IntN(10) < 3 {
+		w.plural = englishPlural
+	}
+	varied := make([]reflectionflow.Requirement, 0, len(requirements))
+	for _, i := range rng.Perm(len(requirements)) {
+		r := requirements[i]
+		if r.Kind == reflectionflow.Position && r.Count <= 1 && rng.IntN(10) < 2 {
+			r = inverse(r)
+		}
+		varied = append(varied, r)
+	}
+	sentence := w.sentence(varied)
+	switch n := rng.IntN(20); {
+	case n < 9:
+		return "a photo of " + sentence
+	case n < 16:
+		return sentence
+	case n < 18:
+		return "a picture of " + sentence
+	default:
+		return "an image of " + sentence
+	}
+}
+
+// TrainingCaption draws the text a generator is trained on for a scene and its
+// prompt: GenEval's wording, other short wordings, or a long caption. A long
+// caption says more than the prompt (that the cup happens to be blue); where that
+// would be a prompt of another split, a short wording is taken instead.
+func TrainingCaption(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) string {
+	n := rng.IntN(20)
+	switch {
+	case n < 5:
+		return ShortCaption(prompt.Requirements)
+	case n < 13 || splitOf(openingRequirements(scene)) != splitOf(prompt.Requirements):
+		return VariedCaption(prompt.Requirements, rng)
+	case n < 16:
+		return LongCaption(scene)
+	default:
+		return DetailedCaption(prompt.Requirements, scene)
+	}
+}
+
+// inverse says a position from the target's side.
+func inverse(r reflectionflow.Requirement) reflectionflow.Requirement {
+	return reflectionflow.Requirement{
+		Kind: reflectionflow.Position, Object: r.Target, Color: r.TargetColor,
+		Relation: opposite(r.Relation), Target: r.Object, TargetColor: r.Color,
+	}
+}
+
+func opposite(relation reflectionflow.Relation) reflectionflow.Relation {
+	switch relation {
+	case reflectionflow.LeftOf:
+		return reflectionflow.RightOf
+	case reflectionflow.RightOf:
+		return reflectionflow.LeftOf
+	case reflectionflow.Above:
+		return reflectionflow.Below
+	default:
+		return reflectionflow.Above
+	}
+}
+
+// wording is one way to say things.
+type wording struct {
+	plural func(class string) string
+	toThe  bool // "to the left of" for "left of"
+}
+
+// sentence says positions first, then what no position mentions, then what must
+// not be there.
+func (w wording) sentence(requirements []reflectionflow.Requirement) string {
+	mentioned := make(map[[2]string]bool)
+	var clauses, absent []string
+	for _, r := range requirements {
+		if r.Kind != reflectionflow.Position {
+			continue
+		}
+		subject := w.counted(requirements, r.Object, r.Color)
+		target := w.counted(requirements, r.Target, r.TargetColor)
+		clauses = append(clauses, subject+" "+w.relation(r.Relation)+" "+target)
+		mentioned[[2]string{r.Object, r.Color}] = true
+		mentioned[[2]string{r.Target, r.TargetColor}] = true
+	}
+	for _, r := range requirements {
+		switch {
+		case r.Kind == reflectionflow.Position || mentioned[[2]string{r.Object, r.Color}]:
+		case r.Kind == reflectionflow.Absent:
+			absent = append(absent, w.phrase(r))
+		default:
+			clauses = append(clauses, w.phrase(r))
+		}
+	}
+	return list(append(clauses, absent...))
+}
+
+// counted is the phrase for an object of a position: as many as are asked for.
+func (w wording) counted(requirements []reflectionflow.Requirement, class, color string) string {
+	for _, r := range requirements {
+		if r.Object == class && r.Color == color && (r.Kind == reflectionflow.AtLeast || r.Kind == reflectionflow.Exactly) {
+			return w.phrase(r)
+		}
+	}
+	return article(colored(color, class))
+}
+
+func (w wording) relation(relation reflectionflow.Relation) string {
+	if w.toThe && (relation == reflectionflow.LeftOf || relation == reflectionflow.RightOf) {
+		return "to the " + string(relation)
+	}
+	return string(relation)
+}
+
+// phrase says one count: "a red dog", "one dog", "three red dogs", "no dog".
+func (w wording) phrase(r reflectionflow.Requirement) string {
+	if r.Kind == reflectionflow.Absent {
+		return "no " + colored(r.Color, r.Object)
+	}
+	if r.Kind == reflectionflow.AtLeast && r.Count <= 1 {
+		return article(colored(r.Color, r.Object))
+	}
+	number := w.number(r.Count, r.Color, r.Object)
+	if r.Kind == reflectionflow.AtLeast {
+		return "at least " + number
+	}
+	return number
+}
+
+// number says how many of what: "one red dog", "three red dogs".
+func (w wording) number(n int, color, class string) string {
+	n = min(max(n, 1), MaxCount)
+	if n == 1 {
+		return "one " + colored(color, class)
+	}
+	return numberWords[n] + " " + colored(color, w.plural(class))
+}
+
+// maxLongWords bounds long captions, in words without punctuation.
+const maxLongWords = 40
+
+// LongCaption spells out the layout of a scene: "a photo of two dogs. there are
+// exactly two dogs, one at the left, one at the right. plain background." It has
+// at most 40 words: the opening sentence and then the places are left out where
+// they do not fit. A list of objects that alone has more words is kept whole.
+func LongCaption(scene Scene) string {
+	return DetailedCaption(openingRequirements(scene), scene)
+}
+
+// DetailedCaption is [LongCaption] that opens with what was asked for, positions
+// too: "a photo of a dog right of a tie. there is exactly one dog at the right and
+// exactly one tie at the left. plain background." With a scene that [Layout] chose
+// this is the refined wording of a prompt.
+func DetailedCaption(requirements []reflectionflow.Requirement, scene Scene) string {
+	groups := groupObjects(scene.Objects)
+	if len(groups) == 0 {
+		return "plain background."
+	}
+	w := wording{plural: genEvalPlural}
+	var placed, unplaced []string
+	for _, g := range groups {
+		placed = append(placed, w.placed(g))
+		unplaced = append(unplaced, "exactly "+w.number(len(g.places), g.color, g.class))
+	}
+	verb := "there is "
+	if len(groups[0].places) > 1 {
+		verb = "there are "
+	}
+	opening := ShortCaption(requirements) + ". "
+	layout := verb + strings.Join(placed, " and ") + ". "
+	for _, text := range []string{opening + layout + "plain background.", opening + layout, layout, opening} {
+		if countWords(text) <= maxLongWords {
+			return strings.TrimSpace(text)
+		}
+	}
+	return verb + list(unplaced) + "."
+}
+
+// openingRequirements are what the objects of a scene would be asked for as.
+func openingRequirements(scene Scene) []reflectionflow.Requirement {
+	var requirements []reflectionflow.Requirement
+	for _, g := range groupObjects(scene.Objects) {
+		r := one(g.class, g.color)
+		if n := len(g.places); n > 1 {
+			r = exactly(n, g.class, g.color)
+		}
+		requirements = append(requirements, r)
+	}
+	return requirements
+}
+
+func countWords(text string) int {
+	n := 0
+	for _, word := range Words(text) {
+		if word != "." && word != "," {
+			n++
+		}
+	}
+	return n
+}
+
+// group is all objects of one class and colour, with where they are.
+type group struct {
+	class, color string
+	places       []string
+}
+
+func groupObjects(objects []Placement) []group {
+	var groups []group
+next:
+	for _, o := range objects {
+		for i, g := range groups {
+			if g.class == o.Class && g.color == o.Color {
+				groups[i].places = append(groups[i].places, place(o.X, o.Y))
+				continue next
+			}
+		}
+		groups = append(groups, group{o.Class, o.Color, []string{place(o.X, o.Y)}})
+	}
+	return groups
+}
+
+func (w wording) placed(g group) string {
+	text := "exactly " + w.number(len(g.places), g.color, g.class)
+	if len(g.places) == 1 {
+		return text + " " + g.places[0]
+	}
+	for _, p := range g.places {
+		text += ", one " + p
+	}
+	return text
+}
+
+// place names the ninth of the picture that a centre lies in.
+func place(x, y float64) string {
+	horizontal, vertical := third(x, "left", "right"), third(y, "top", "bottom")
+	switch {
+	case horizontal == "" && vertical == "":
+		return "in the middle"
+	case horizontal == "" || vertical == "":
+		return "at the " + vertical + horizontal
+	default:
+		return "at the " + vertical + " " + horizontal
+	}
+}
+
+// third is low below 0.4, high above 0.6 and empty between.
+func third(v float64, low, high string) string {
+	switch {
+	case v < 0.4:
+		return low
+	case v > 0.6:
+		return high
+	}
+	return ""
+}

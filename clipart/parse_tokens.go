@@ -1,0 +1,115 @@
+package clipart
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// token is a word, a phrase of the lexicon, or a punctuation mark.
+type token struct {
+	text     string // lower case
+	position int    // byte offset in the text
+	entry    entry  // meaning 0: in no list
+}
+
+// tokens splits a text into phrases of the lexicon, the longest first.
+func tokens(text string) []token {
+	words := splitWords(text)
+	var found []token
+	for i := 0; i < len(words); {
+		t, n := longestPhrase(words[i:])
+		found = append(found, t)
+		i += n
+	}
+	resolveOrange(found)
+	return found
+}
+
+// longestPhrase reads one token off the front and says how many words it takes.
+func longestPhrase(words []token) (token, int) {
+	first := words[0]
+	if first.entry.meaning != 0 {
+		return first, 1 // punctuation and numerals know themselves
+	}
+	for n := min(maxPhraseWords, len(words)); n > 0; n-- {
+		phrase := first.text
+		for _, w := range words[1:n] {
+			phrase += " " + w.text
+		}
+		if e, ok := lexicon()[phrase]; ok {
+			return token{phrase, first.position, e}, n
+		}
+	}
+	return first, 1
+}
+
+// splitWords cuts a text at spaces and punctuation, in lower case. Hyphens
+// separate words, apostrophes do not.
+func splitWords(text string) []token {
+	var words []token
+	start := -1
+	flush := func(end int) {
+		if start >= 0 {
+			words = append(words, wordToken(strings.ToLower(text[start:end]), start))
+			start = -1
+		}
+	}
+	for i, r := range text {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || r == '\'' || r == '’' || r == '&' {
+			if start < 0 {
+				start = i
+			}
+			continue
+		}
+		flush(i)
+		switch {
+		case strings.ContainsRune(",;/+", r):
+			words = append(words, token{string(r), i, entry{meaning: asConjunction}})
+		case strings.ContainsRune(".:!?\n|", r):
+			words = append(words, token{string(r), i, entry{meaning: asStop}})
+		case unicode.IsSpace(r) || strings.ContainsRune("-–—_\"“”()[]*`", r):
+		default:
+			words = append(words, token{text: string(r), position: i})
+		}
+	}
+	flush(len(text))
+	return words
+}
+
+// wordToken is a word; a numeral already has its meaning.
+func wordToken(word string, position int) token {
+	t := token{text: word, position: position}
+	n := 0
+	for _, r := range word {
+		if r < '0' || r > '9' {
+			return t
+		}
+		n = min(10*n+int(r-'0'), 1<<20)
+	}
+	if utf8.RuneCountInString(word) > 0 {
+		t.entry = entry{meaning: asNumber, n: n}
+	}
+	return t
+}
+
+// resolveOrange tells the fruit from the colour: an orange is a fruit unless an
+// object follows, "an orange orange" is both.
+func resolveOrange(found []token) {
+	for i := range found {
+		t := &found[i]
+		if t.text != "orange" || t.entry.meaning != asHue {
+			continue
+		}
+		next := i + 1
+		for next < len(found) && found[next].entry.meaning == asDecoration {
+			next++
+		}
+		followed := next < len(found) &&
+			(found[next].entry.meaning == asNoun || found[next].entry.meaning == asBackdrop ||
+				found[next].text == "orange" || found[next].entry.meaning == 0)
+		if !followed {
+			t.entry = entry{meaning: asNoun, value: "orange"}
+		}
+	}
+}

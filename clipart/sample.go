@@ -1,0 +1,239 @@
+package clipart
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Sampler draws prompts and scenes over a set of classes. The zero value knows
+// all of [Classes]. It never changes and may be used from several goroutines,
+// each with its own random source.
+type Sampler struct {
+	classes []string
+}
+
+// NewSampler returns a sampler over the given classes, of which at least three
+// must be named, one of them not a person. None means all of [Classes].
+func NewSampler(known ...string) (Sampler, error) {
+	if len(known) == 0 {
+		return Sampler{}, nil
+	}
+	seen := make(map[string]bool)
+	for _, class := range known {
+		if !slices.Contains(classes().names, class) {
+			return Sampler{}, fmt.Errorf("%w: unknown class %q", reflectionflow.ErrInvalid, class)
+		}
+		if seen[class] {
+			return Sampler{}, fmt.Errorf("%w: class %q is named twice", reflectionflow.ErrInvalid, class)
+		}
+		seen[class] = true
+	}
+	if len(known) < 3 {
+		return Sampler{}, fmt.Errorf("%w: %d classes: scenes need at least 3", reflectionflow.ErrInvalid, len(known))
+	}
+	return Sampler{classes: slices.Clone(known)}, nil
+}
+
+// Known are the classes the sampler draws from.
+func (s Sampler) Known() []string { return slices.Clone(s.known()) }
+
+func (s Sampler) known() []string {
+	if len(s.classes) == 0 {
+		return classes().names
+	}
+	return s.classes
+}
+
+// Sample draws a prompt of a task and a scene that satisfies it, over all classes
+// and all splits. The prompt's text is GenEval's wording.
+func Sample(task Task, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
+	return Sampler{}.Sample(task, rng)
+}
+
+// SamplePrompt is [Sample] within one split.
+func SamplePrompt(task Task, split Split, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
+	return Sampler{}.SamplePrompt(task, split, rng)
+}
+
+// Sample is the function [Sample] over the sampler's classes.
+func (s Sampler) Sample(task Task, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
+	return s.scene(s.requirements(task, rng), rng)
+}
+
+// maxSplitTries bounds the search for a prompt of a split; with 1 prompt in 10 in
+// the rarest split, a miss says that a small set of classes has none.
+const maxSplitTries = 500
+
+// SamplePrompt is the function [SamplePrompt] over the sampler's classes. Where
+// the classes are so few that no prompt of the task is in a held-out split, the
+// task is changed to two_object and then to color_attr; a training prompt is
+// never handed out as a held-out one, nor the other way round.
+func (s Sampler) SamplePrompt(task Task, split Split, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
+	for _, t := range []Task{task, TwoObject, ColorAttr} {
+		for range maxSplitTries {
+			if r := s.requirements(t, rng); splitOf(r) == split {
+				return s.scene(r, rng)
+			}
+		}
+	}
+	// Thousands of color_attr prompts exist over three classes: not reached unless
+	// split is none of the three.
+	return Scene{}, reflectionflow.Prompt{}
+}
+
+// freeRate is how many of 100 training samples are [Free].
+const freeRate = 12
+
+// SampleMixed draws from all six tasks, evenly, and a few from [Free].
+func (s Sampler) SampleMixed(split Split, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
+	task := Free
+	if rng.IntN(100) >= freeRate {
+		tasks := Tasks()
+		task = tasks[rng.IntN(len(tasks))]
+	}
+	return s.SamplePrompt(task, split, rng)
+}
+
+// Prompts draws n different prompts of a task within a split, fewer where there
+// are not as many.
+func (s Sampler) Prompts(task Task, split Split, n int, rng *rand.Rand) []reflectionflow.Prompt {
+	seen := make(map[string]bool)
+	var prompts []reflectionflow.Prompt
+	for misses := 0; len(prompts) < n && misses < 4*maxSplitTries; misses++ {
+		r := s.requirements(task, rng)
+		key := promptKey(r)
+		if splitOfKey(key) != split || seen[key] {
+			continue
+		}
+		seen[key] = true
+		misses = 0
+		prompts = append(prompts, reflectionflow.Prompt{Text: ShortCaption(r), Requirements: r})
+	}
+	return prompts
+}
+
+func (s Sampler) scene(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
+	prompt := reflectionflow.Prompt{Text: ShortCaption(requirements), Requirements: requirements}
+	for {
+		// The sampler asks for nothing that has no layout, so one is soon found.
+		if scene, err := Layout(requirements, rng); err == nil {
+			return scene, prompt
+		}
+	}
+}
+
+// requirements draws what a prompt of a task asks for, in the order in which
+// [Parse] finds it in the prompt's text.
+func (s Sampler) requirements(task Task, rng *rand.Rand) []reflectionflow.Requirement {
+	switch task {
+	case SingleObject:
+		return []reflectionflow.Requirement{one(s.differing(1, rng)[0], "")}
+	case TwoObject:
+		c := s.differing(2, rng)
+		return []reflectionflow.Requirement{one(c[0], ""), one(c[1], "")}
+	case Counting:
+		return []reflectionflow.Requirement{exactly(2+rng.IntN(3), s.differing(1, rng)[0], "")}
+	case ColorTask:
+		return []reflectionflow.Requirement{one(s.colorable(1, rng)[0], anyColor(rng))}
+	case PositionTask:
+		c := s.differing(2, rng)
+		return positioned(one(c[0], ""), one(c[1], ""), rng)
+	case ColorAttr:
+		c, color := s.colorable(2, rng), differingColors(2, rng)
+		return []reflectionflow.Requirement{one(c[0], color[0]), one(c[1], color[1])}
+	default:
+		return s.free(rng)
+	}
+}
+
+// free draws from the mixture that makes training richer.
+func (s Sampler) free(rng *rand.Rand) []reflectionflow.Requirement {
+	switch rng.IntN(7) {
+	case 0: // three red cups
+		return []reflectionflow.Requirement{exactly(2+rng.IntN(3), s.colorable(1, rng)[0], anyColor(rng))}
+	case 1: // a red dog left of a blue cat
+		c, color := s.colorable(2, rng), differingColors(2, rng)
+		return positioned(one(c[0], color[0]), one(c[1], color[1]), rng)
+	case 2: // a dog, a cat and a cup, sometimes coloured
+		var three []reflectionflow.Requirement
+		for _, class := range s.differing(3, rng) {
+			three = append(three, one(class, sometimesColor(class, 40, rng)))
+		}
+		return three
+	case 3: // two dogs and a cat
+		c := s.differing(2, rng)
+		return []reflectionflow.Requirement{exactly(2+rng.IntN(2), c[0], ""), one(c[1], sometimesColor(c[1], 30, rng))}
+	case 4: // a red cup and a dog
+		c := s.colorable(2, rng)
+		return []reflectionflow.Requirement{one(c[0], anyColor(rng)), one(c[1], "")}
+	case 5: // one red cup and one blue cup
+		c, color := s.colorable(1, rng)[0], differingColors(2, rng)
+		return []reflectionflow.Requirement{exactly(1, c, color[0]), exactly(1, c, color[1])}
+	default: // a dog and no cat
+		c := s.differing(2, rng)
+		return []reflectionflow.Requirement{
+			one(c[0], sometimesColor(c[0], 30, rng)),
+			{Kind: reflectionflow.Absent, Object: c[1]},
+		}
+	}
+}
+
+func one(class, color string) reflectionflow.Requirement {
+	return reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: class, Color: color, Count: 1}
+}
+
+func exactly(n int, class, color string) reflectionflow.Requirement {
+	return reflectionflow.Requirement{Kind: reflectionflow.Exactly, Object: class, Color: color, Count: n}
+}
+
+// relations are GenEval's, in its order.
+var relations = [...]reflectionflow.Relation{
+	reflectionflow.LeftOf, reflectionflow.RightOf, reflectionflow.Above, reflectionflow.Below,
+}
+
+func positioned(a, b reflectionflow.Requirement, rng *rand.Rand) []reflectionflow.Requirement {
+	return []reflectionflow.Requirement{a, b, {
+		Kind: reflectionflow.Position, Object: a.Object, Color: a.Color,
+		Relation: relations[rng.IntN(len(relations))], Target: b.Object, TargetColor: b.Color,
+	}}
+}
+
+// person is the class that is never coloured (GenEval, create_prompts.py).
+const person = "person"
+
+// differing draws n different classes.
+func (s Sampler) differing(n int, rng *rand.Rand) []string {
+	return pick(s.known(), n, rng, func(string) bool { return true })
+}
+
+// colorable draws n different classes that may be coloured.
+func (s Sampler) colorable(n int, rng *rand.Rand) []string {
+	return pick(s.known(), n, rng, func(class string) bool { return class != person })
+}
+
+func differingColors(n int, rng *rand.Rand) []string {
+	return pick(colourNames[:], n, rng, func(string) bool { return true })
+}
+
+func pick(from []string, n int, rng *rand.Rand, allowed func(string) bool) []string {
+	drawn := make([]string, 0, n)
+	for len(drawn) < n {
+		if s := from[rng.IntN(len(from))]; allowed(s) && !slices.Contains(drawn, s) {
+			drawn = append(drawn, s)
+		}
+	}
+	return drawn
+}
+
+func anyColor(rng *rand.Rand) string { return colourNames[rng.IntN(len(colourNames))] }
+
+// sometimesColor is a colour in percent of 100 cases, never for a person.
+func sometimesColor(class string, percent int, rng *rand.Rand) string {
+	if rng.IntN(100) >= percent || class == person {
+		return ""
+	}
+	return anyColor(rng)
+}

@@ -1,0 +1,319 @@
+package clipart
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"reflectionflow"
+)
+
+// maxLayout is the most objects that a layout is chosen for.
+const maxLayout = 16
+
+// truthSide is the side in pixels that scenes are checked at. What is visible
+// hardly depends on it.
+const truthSide = 128
+
+// relationMargin is how clearly a scene shows its relations: the reduced offset
+// over the distance, where GenEval asks for more than a half.
+const relationMargin = 0.6
+
+// naturalColorRate is in how many of 100 cases an object whose colour nobody
+// asked for is tinted, so that no class implies a colour.
+const naturalColorRate = 15
+
+// Layout chooses a scene that satisfies the requirements, knowing nothing of any
+// picture: how many of what colour, where and how large. Objects lie inside the
+// frame and do not overlap much. It fails with an error wrapping
+// [reflectionflow.ErrInvalid] where the requirements ask for nothing, for more
+// than [maxLayout], for unknown classes or colours, or cannot be met together.
+func Layout(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, error) {
+	things, err := objectsFor(requirements)
+	if err != nil {
+		return Scene{}, err
+	}
+	tries, shrink := 60, 1.0
+	if len(things) > 2 && slices.ContainsFunc(requirements, isPosition) {
+		// A relation among several objects holds by chance, and needs room.
+		tries, shrink = 1500, 0.8
+	}
+	for try := range tries {
+		scene := Scene{Background: rng.IntN(len(backgrounds)), Objects: slices.Clone(things)}
+		dress(scene.Objects, rng)
+		size(scene.Objects, shrink, rng)
+		if try < tries*2/3 {
+			if !arrange(scene.Objects, requirements, rng) {
+				continue
+			}
+		} else {
+			arrangeGrid(scene.Objects, rng)
+		}
+		truth, err := scene.Truth(truthSide, truthSide)
+		if err != nil {
+			return Scene{}, fmt.Errorf("check layout: %w", err)
+		}
+		if satisfies(truth, requirements) {
+			return scene, nil
+		}
+	}
+	return Scene{}, fmt.Errorf("%w: no layout satisfies %q", reflectionflow.ErrInvalid, ShortCaption(requirements))
+}
+
+func isPosition(r reflectionflow.Requirement) bool { return r.Kind == reflectionflow.Position }
+
+// objectsFor lists the objects that satisfy the counts, without places. Coloured
+// objects come first in a class: they are the ones that a colour is checked on.
+func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) {
+	type kind struct{ class, color string }
+	counts := make(map[kind]int)
+	var kinds []kind
+	add := func(class, color string, n int) {
+		k := kind{class, color}
+		if _, known := counts[k]; !known {
+			kinds = append(kinds, k)
+		}
+		counts[k] = max(counts[k], n)
+	}
+	for _, r := range requirements {
+		if err := known(r); err != nil {
+			return nil, err
+		}
+		switch r.Kind {
+		case reflectionflow.Position:
+			add(r.Object, r.Color, max(r.Count, 1))
+			add(r.Target, r.TargetColor, 1)
+		case reflectionflow.AtLeast, reflectionflow.Exactly:
+			add(r.Object, r.Color, max(r.Count, 1))
+		}
+	}
+	var objects []Placement
+	for _, plain := range []bool{false, true} {
+		for _, k := range kinds {
+			if (k.color == "") != plain {
+				continue
+			}
+			n := counts[k]
+			if plain {
+				// "two dogs and a red dog" are two dogs, one of them red.
+				n -= countClass(objects, k.class)
+			}
+			if n > maxLayout-len(objects) {
+				return nil, fmt.Errorf("%w: more than %d objects in one picture", reflectionflow.ErrInvalid, maxLayout)
+			}
+			for range n {
+				objects = append(objects, Placement{Class: k.class, Color: k.color})
+			}
+		}
+	}
+	if len(objects) == 0 {
+		return nil, fmt.Errorf("%w: nothing to draw", reflectionflow.ErrInvalid)
+	}
+	return objects, nil
+}
+
+// known reports a class or colour that the world does not have.
+func known(r reflectionflow.Requirement) error {
+	for _, class := range []string{r.Object, r.Target} {
+		if !slices.Contains(classes().names, class) && (class != "" || r.Kind == reflectionflow.Position) {
+			return fmt.Errorf("%w: unknown class %q", reflectionflow.ErrInvalid, class)
+		}
+	}
+	for _, color := range []string{r.Color, r.TargetColor} {
+		if color != "" && !slices.Contains(colourNames[:], color) {
+			return fmt.Errorf("%w: unknown color %q", reflectionflow.ErrInvalid, color)
+		}
+	}
+	if r.Count < 0 || r.Count > maxLayout {
+		return fmt.Errorf("%w: %d of %s: a picture holds at most %d objects", reflectionflow.ErrInvalid, r.Count, r.Object, maxLayout)
+	}
+	return nil
+}
+
+func countClass(objects []Placement, class string) int {
+	n := 0
+	for _, o := range objects {
+		if o.Class == class {
+			n++
+		}
+	}
+	return n
+}
+
+// dress chooses drawings, mirroring, and now and then a colour for a class whose
+// colour nobody asked for: one for all its objects.
+func dress(objects []Placement, rng *rand.Rand) {
+	tints := make(map[string]string)
+	for _, o := range objects {
+		if o.Color != "" {
+			tints[o.Class] = "" // a colour was asked for: the others keep their own
+		}
+	}
+	for i := range objects {
+		o := &objects[i]
+		o.Drawing = rng.IntN(Drawings(o.Class))
+		// Mirrored letters would teach the model to write backwards.
+		o.Flip = o.Class != "stop sign" && rng.IntN(2) == 0
+		if o.Color != "" {
+			continue
+		}
+		if _, chosen := tints[o.Class]; !chosen {
+			tints[o.Class] = sometimesColor(o.Class, naturalColorRate, rng)
+		}
+		o.Color = tints[o.Class]
+	}
+}
+
+// size draws the sides of the objects by how many there are. Objects of one class
+// and few in number are about the same size.
+func size(objects []Placement, shrink float64, rng *rand.Rand) {
+	low, high := sizeRange(objects)
+	low, high = low*shrink, high*shrink
+	base := low + (high-low)*rng.Float64()
+	for i := range objects {
+		if countClass(objects, objects[i].Class) > 1 {
+			objects[i].Size = min(max(base*(0.94+0.12*rng.Float64()), low), high)
+		} else {
+			objects[i].Size = low + (high-low)*rng.Float64()
+		}
+	}
+}
+
+// sizeRange is the range of sides, as fractions of the picture's shorter side.
+func sizeRange(objects []Placement) (low, high float64) {
+	switch n := len(objects); {
+	case n == 1:
+		return 0.45, 0.75
+	case n == 2 && objects[0].Class == objects[1].Class:
+		return 0.32, 0.44
+	case n == 2:
+		return 0.32, 0.46
+	case n == 3:
+		return 0.28, 0.38
+	case n == 4:
+		return 0.26, 0.34
+	default:
+		cell := 1 / gridSide(n)
+		return 0.74 * cell, 0.92 * cell
+	}
+}
+
+func gridSide(n int) float64 { return math.Ceil(math.Sqrt(float64(n))) }
+
+// arrange places the objects at random. It reports whether it found room for all.
+func arrange(objects []Placement, requirements []reflectionflow.Requirement, rng *rand.Rand) bool {
+	if len(objects) == 2 && objects[0].Class != objects[1].Class {
+		for _, r := range requirements {
+			if r.Kind == reflectionflow.Position {
+				arrangePair(objects, r, rng)
+				return true
+			}
+		}
+	}
+	for i := range objects {
+		placed := false
+		for range 16 {
+			half := objects[i].Size / 2
+			objects[i].X, objects[i].Y = between(half, 1-half, rng), between(half, 1-half, rng)
+			if placed = !overlapsAny(objects[i], objects[:i]); placed {
+				break
+			}
+		}
+		if !placed {
+			return false
+		}
+	}
+	return true
+}
+
+// arrangePair places two objects in a relation: well apart along its axis, nearly
+// level across it.
+func arrangePair(objects []Placement, r reflectionflow.Requirement, rng *rand.Rand) {
+	first, second := &objects[0], &objects[1]
+	if first.Class != r.Object {
+		first, second = second, first
+	}
+	if r.Relation == reflectionflow.RightOf || r.Relation == reflectionflow.Below {
+		first, second = second, first
+	}
+	// From here first is left of or above second.
+	room := 1 - (first.Size+second.Size)/2
+	apart := between(min(0.98*(first.Size+second.Size)/2, room), room, rng)
+	start := between(first.Size/2, 1-second.Size/2-apart, rng)
+	half := max(first.Size, second.Size) / 2
+	level := between(half, 1-half, rng)
+	shift := between(-0.3, 0.3, rng) * apart
+	across := min(max(level+shift, second.Size/2), 1-second.Size/2)
+	if r.Relation == reflectionflow.LeftOf || r.Relation == reflectionflow.RightOf {
+		first.X, first.Y, second.X, second.Y = start, level, start+apart, across
+	} else {
+		first.X, first.Y, second.X, second.Y = level, start, across, start+apart
+	}
+}
+
+// arrangeGrid places the objects in the cells of a grid, in random order, a
+// little off the cells' centres: the layout that always has room.
+func arrangeGrid(objects []Placement, rng *rand.Rand) {
+	side := int(gridSide(len(objects)))
+	rows := (len(objects) + side - 1) / side
+	cells := rng.Perm(side * rows)
+	for i := range objects {
+		half := objects[i].Size / 2
+		slackX := max(0.5/float64(side)-half, 0)
+		slackY := max(0.5/float64(rows)-half, 0)
+		x := (float64(cells[i]%side)+0.5)/float64(side) + between(-slackX, slackX, rng)
+		y := (float64(cells[i]/side)+0.5)/float64(rows) + between(-slackY, slackY, rng)
+		objects[i].X, objects[i].Y = min(max(x, half), 1-half), min(max(y, half), 1-half)
+	}
+}
+
+func between(low, high float64, rng *rand.Rand) float64 {
+	return low + (max(high, low)-low)*rng.Float64()
+}
+
+// overlapTolerance is how deep two squares may overlap, as a share of the
+// smaller side: drawings seldom fill their corners.
+const overlapTolerance = 0.06
+
+func overlapsAny(o Placement, others []Placement) bool {
+	return slices.ContainsFunc(others, func(p Placement) bool {
+		apart := max(math.Abs(o.X-p.X), math.Abs(o.Y-p.Y))
+		return (o.Size+p.Size)/2-apart > overlapTolerance*min(o.Size, p.Size)
+	})
+}
+
+// satisfies reports whether the objects of a scene are what is required, with a
+// margin for relations.
+func satisfies(truth []reflectionflow.Object, requirements []reflectionflow.Requirement) bool {
+	if !CheckAll(requirements, truth) {
+		return false
+	}
+	for _, r := range requirements {
+		if r.Kind != reflectionflow.Position {
+			continue
+		}
+		subjects, targets := pair(r, truth)
+		for _, s := range subjects {
+			if along(r.Relation, s.Box, targets[0].Box) < relationMargin {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// along is how clearly box a is in a relation to box b.
+func along(relation reflectionflow.Relation, a, b [4]float64) float64 {
+	dx, dy := direction(a, b)
+	switch relation {
+	case reflectionflow.LeftOf:
+		return -dx
+	case reflectionflow.RightOf:
+		return dx
+	case reflectionflow.Above:
+		return -dy
+	default:
+		return dy
+	}
+}
