@@ -36,12 +36,12 @@ func newSprite(strip *image.NRGBA, x int) *sprite {
 			s.opaque = s.opaque.Union(image.Rect(px, py, px+1, py+1))
 		}
 	})
-	tones := measureTones(&histogram)
+	tones := toneTable(&histogram)
 	base := newLevel(TileSize)
 	eachTexel(texels, func(px, py int, p []uint8) {
 		at, a := (py+1)*base.stride+px+1, uint32(p[3])
 		base.colour[at] = premultiply(p[0], a) | premultiply(p[1], a)<<8 | premultiply(p[2], a)<<16 | a<<24
-		base.tone[at] = premultiply(uint8(tones.tone(luminance(p[0], p[1], p[2]))), a) | a<<24
+		base.tone[at] = premultiply(tones[luminance(p[0], p[1], p[2])], a) | a<<24
 	})
 	s.levels[0] = base
 	for i := 1; i < len(levelSizes); i++ {

@@ -18,14 +18,14 @@ func colourIndex(name string) int { return slices.Index(colourNames[:], name) }
 var rampStops = [len(colourNames)][3][3]uint8{
 	{{96, 0, 10}, {222, 28, 34}, {255, 150, 145}},
 	{{170, 72, 0}, {247, 132, 18}, {255, 204, 138}},
-	{{168, 124, 0}, {250, 215, 28}, {255, 246, 165}},
+	{{188, 142, 4}, {250, 215, 28}, {255, 246, 165}},
 	{{0, 66, 18}, {38, 166, 60}, {168, 232, 164}},
 	{{6, 22, 100}, {34, 90, 222}, {155, 198, 255}},
 	{{46, 6, 84}, {132, 50, 182}, {212, 165, 242}},
 	{{150, 26, 92}, {255, 120, 182}, {255, 210, 232}},
 	{{46, 20, 6}, {126, 72, 34}, {204, 156, 112}},
 	{{0, 0, 0}, {34, 34, 37}, {112, 112, 118}},
-	{{140, 145, 152}, {247, 248, 250}, {212, 216, 223}},
+	{{116, 121, 130}, {247, 248, 250}, {200, 205, 213}},
 }
 
 // ramps maps a tone (0 shadow, 128 body, 255 highlight) to packed RGB lanes.
@@ -54,40 +54,59 @@ func luminance(r, g, b uint8) int {
 	return (54*int(r) + 183*int(g) + 19*int(b) + 128) >> 8
 }
 
-// toneScale maps the luminance of a drawing to tones: its median becomes the
-// body tone, so that the tint's main colour covers most of any drawing.
-type toneScale struct{ low, median, high int }
-
 // minToneSpan is the least luminance range that is stretched to a half ramp;
 // it keeps small differences in flat drawings from becoming stripes.
 const minToneSpan = 70
 
-// measureTones reads the spread of luminance from a histogram of opaque texels.
-func measureTones(histogram *[256]int) toneScale {
+// The tones of most of a drawing stay within broadSpan of the body tone, where
+// every ramp is still called by its name. Only the darkest and the lightest
+// rarePercent of its area, outlines and highlights, use the ends of the ramp.
+const (
+	broadSpan   = 56
+	rarePercent = 12
+)
+
+// toneTable maps the luminance of a drawing to tones, given the histogram of
+// its opaque texels. The median becomes the body tone, so that the tint's main
+// colour covers most of any drawing. The map never decreases.
+func toneTable(histogram *[256]int) (tones [256]uint8) {
 	total := 0
 	for _, n := range histogram {
 		total += n
 	}
-	at := func(percent int) int {
-		seen := 0
-		for l, n := range histogram {
-			seen += n
-			if seen*100 >= total*percent && seen > 0 {
-				return l
-			}
+	total = max(total, 1)
+	median := quantile(histogram, total, 50)
+	low := min(quantile(histogram, total, 5), median-minToneSpan)
+	high := max(quantile(histogram, total, 95), median+minToneSpan)
+	below := 0
+	for l, n := range histogram {
+		rank := (below + n/2) * 100 / total // of the middle texel of this luminance
+		below += n
+		if l <= median {
+			t := 128 - (median-l)*128/(median-low)
+			tones[l] = uint8(max(0, t, 128-reach(rank)))
+		} else {
+			t := 128 + (l-median)*127/(high-median)
+			tones[l] = uint8(min(255, t, 128+reach(100-rank)))
 		}
-		return 255
 	}
-	s := toneScale{low: at(5), median: at(50), high: at(95)}
-	s.low = min(s.low, s.median-minToneSpan)
-	s.high = max(s.high, s.median+minToneSpan)
-	return s
+	return tones
 }
 
-// tone is the place of a luminance on the ramp, from 0 to 255.
-func (s toneScale) tone(l int) int {
-	if l <= s.median {
-		return max(0, 128-(s.median-l)*128/(s.median-s.low))
+// reach is how far from the body tone a luminance may go that has the given
+// percentage of the drawing beyond it.
+func reach(rank int) int {
+	return broadSpan + (128-broadSpan)*max(0, rarePercent-rank)/rarePercent
+}
+
+// quantile is the least luminance that percent of the texels do not exceed.
+func quantile(histogram *[256]int, total, percent int) int {
+	seen := 0
+	for l, n := range histogram {
+		seen += n
+		if seen*100 >= total*percent && seen > 0 {
+			return l
+		}
 	}
-	return min(255, 128+(l-s.median)*127/(s.high-s.median))
+	return 0
 }
