@@ -2,6 +2,7 @@ package nn
 
 import (
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 )
 
@@ -28,7 +29,7 @@ func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, 1, 1, [2]in
 
 // nativeConvolution reports whether the backend's own convolution is the fast
 // one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed.
-func nativeConvolution(b compute.Backend) bool { return b.Name() != "go" }
+func nativeConvolution(b compute.Backend) bool { return b.String() != gobackend.BackendName }
 
 // im2col convolves by one matrix product: the k·k shifted views of x side by
 // side, [B, H', W', k·k·C], times the kernel as a matrix.

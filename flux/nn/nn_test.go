@@ -111,3 +111,10 @@ func TestMissingAndMisshapenWeights(t *testing.T) {
 		t.Errorf("misshapen weight: %v", err)
 	}
 }
+
+// A name that no longer matches would cost a hundredfold and nothing else.
+func TestPureGoBackendConvolvesByMatrixProduct(t *testing.T) {
+	if b := open(t); nativeConvolution(b) {
+		t.Errorf("backend %q convolves by its own convolution", b)
+	}
+}
