@@ -1,0 +1,267 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/color"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"reflectionflow"
+)
+
+// generate is a generator that keeps the contract, until a test spoils it.
+type generate func(context.Context, []reflectionflow.Request) ([]reflectionflow.Generation, error)
+
+func (f generate) Generate(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	return f(ctx, r)
+}
+
+type verify func(context.Context, []reflectionflow.Picture) ([]reflectionflow.Score, error)
+
+func (f verify) Verify(ctx context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	return f(ctx, p)
+}
+
+type reflects func(context.Context, []reflectionflow.Observation) ([]reflectionflow.Reflection, error)
+
+func (f reflects) Reflect(ctx context.Context, o []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	return f(ctx, o)
+}
+
+func flat(r reflectionflow.Request) image.Image {
+	shade := uint8(r.Seed)
+	if r.Reference != nil {
+		b := r.Reference.Bounds()
+		v, _, _, _ := r.Reference.At(b.Min.X, b.Min.Y).RGBA()
+		shade += uint8(v >> 8)
+	}
+	img := image.NewRGBA(image.Rect(0, 0, r.Width, r.Height))
+	for y := range r.Height {
+		for x := range r.Width {
+			img.SetRGBA(x, y, color.RGBA{shade, shade, shade, 255})
+		}
+	}
+	return img
+}
+
+func good(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	var out []reflectionflow.Generation
+	for _, r := range requests {
+		if err := r.Validate(); err != nil {
+			return nil, err
+		}
+		out = append(out, reflectionflow.Generation{Image: flat(r)})
+	}
+	return out, ctx.Err()
+}
+
+func samples() []reflectionflow.Request {
+	var list []reflectionflow.Request
+	for seed := range uint64(3) {
+		list = append(list, reflectionflow.Request{Prompt: "a cat", Seed: 10 * seed, Width: 32, Height: 16, Steps: 1})
+	}
+	list[1].Reference = flat(reflectionflow.Request{Seed: 3, Width: 32, Height: 16})
+	return list
+}
+
+// faults names the checks that fail.
+func faults[In, Out any](t *testing.T, c contract[In, Out]) []string {
+	var names []string
+	for _, check := range c.checks() {
+		if err := check.run(t.Context()); err != nil {
+			names = append(names, check.name)
+		}
+	}
+	return names
+}
+
+func TestGoodImplementationPasses(t *testing.T) {
+	for _, o := range []Options{{}, {Expensive: true}} {
+		Generator(t, generate(good), samples(), o)
+		Verifier(t, verify(goodScores), pictures(), o)
+	}
+}
+
+// TestFaultyGenerators: each kind of fault is found, by the check that is for it.
+func TestFaultyGenerators(t *testing.T) {
+	var mu sync.Mutex
+	calls := 0
+	tests := map[string]struct {
+		g    generate
+		want string
+	}{
+		"reversed order": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			out, err := good(ctx, r)
+			slices.Reverse(out)
+			return out, err
+		}, "alone and in any order"},
+		"the batch leaks into the image": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			r = slices.Clone(r)
+			for i := range r {
+				r[i].Seed += uint64(len(r))
+			}
+			return good(ctx, r)
+		}, "alone and in any order"},
+		"earlier calls leak into the image": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			calls++
+			r = slices.Clone(r)
+			for i := range r {
+				r[i].Seed += uint64(calls)
+			}
+			return good(ctx, r)
+		}, "concurrent calls"},
+		"one too many": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			out, err := good(ctx, r)
+			return append(out, reflectionflow.Generation{}), err
+		}, "empty batch"},
+		"ctx is ignored": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			return good(context.WithoutCancel(ctx), r)
+		}, "ended context"},
+		"nothing is refused": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			r = slices.Clone(r)
+			for i := range r {
+				r[i].Guidance = 1
+			}
+			return good(ctx, r)
+		}, "invalid guidance"},
+		"the reference's origin matters": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			r = slices.Clone(r)
+			for i := range r {
+				if ref := r[i].Reference; ref != nil {
+					v, _, _, _ := ref.At(0, 0).RGBA()
+					r[i].Reference, r[i].Seed = nil, uint64(v)
+				}
+			}
+			return good(ctx, r)
+		}, "image form"},
+		"the reference is painted over": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			out, err := good(ctx, r)
+			for i := range r {
+				if ref, ok := r[i].Reference.(*image.RGBA); ok {
+					mu.Lock()
+					ref.Pix[0]++
+					mu.Unlock()
+				}
+			}
+			return out, err
+		}, "alone and in any order"},
+		"wrong size": {func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+			r = slices.Clone(r)
+			for i := range r {
+				r[i].Width *= 2
+			}
+			return good(ctx, r)
+		}, "concurrent calls"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := faults(t, generator(tt.g, samples(), Options{})); !slices.Contains(got, tt.want) {
+				t.Errorf("found by %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestCutOffIsNoFailure: an image that the end of ctx spoilt must not look failed.
+func TestCutOffIsNoFailure(t *testing.T) {
+	g := generate(func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+		<-ctx.Done()
+		out := make([]reflectionflow.Generation, len(r))
+		for i := range out {
+			out[i].Err = errors.New("cut off")
+		}
+		return out, nil
+	})
+	if err := generator(g, samples(), Options{}).cancelledCall(t.Context()); err == nil {
+		t.Error("not found")
+	}
+}
+
+var requirement = reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: "cat", Count: 1}
+
+func pictures() []reflectionflow.Picture {
+	var list []reflectionflow.Picture
+	for _, r := range samples() {
+		list = append(list, reflectionflow.Picture{Image: flat(r), Prompt: reflectionflow.Prompt{
+			Text: "a cat", Requirements: []reflectionflow.Requirement{requirement},
+		}})
+	}
+	return list
+}
+
+func goodScores(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	var out []reflectionflow.Score
+	for _, p := range pictures {
+		if p.Image == nil || p.Prompt.Validate() != nil {
+			return nil, reflectionflow.ErrInvalid
+		}
+		b := p.Image.Bounds()
+		v, _, _, _ := p.Image.At(b.Min.X, b.Min.Y).RGBA()
+		out = append(out, reflectionflow.Score{Value: float64(v), Requirements: []reflectionflow.Finding{{
+			Requirement: requirement, Verdict: reflectionflow.Met, Confidence: .5,
+			Evidence: []reflectionflow.Object{{Class: "cat", Box: [4]float64{0, 0, 1, 1}, Confidence: 1}},
+		}}})
+	}
+	return out, ctx.Err()
+}
+
+func TestFaultyVerifiers(t *testing.T) {
+	spoil := func(f func(*reflectionflow.Score)) verify {
+		return func(ctx context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+			out, err := goodScores(ctx, p)
+			for i := range out {
+				f(&out[i])
+			}
+			return out, err
+		}
+	}
+	tests := map[string]verify{
+		"NaN":             spoil(func(s *reflectionflow.Score) { s.Value = math.NaN() }),
+		"confidence":      spoil(func(s *reflectionflow.Score) { s.Requirements[0].Confidence = 1.1 }),
+		"verdict":         spoil(func(s *reflectionflow.Score) { s.Requirements[0].Verdict = "yes" }),
+		"other finding":   spoil(func(s *reflectionflow.Score) { s.Requirements[0].Requirement.Count = 2 }),
+		"too many":        spoil(func(s *reflectionflow.Score) { s.Requirements = append(s.Requirements, s.Requirements...) }),
+		"box in pixels":   spoil(func(s *reflectionflow.Score) { s.Requirements[0].Evidence[0].Box[2] = 31 }),
+		"box upside down": spoil(func(s *reflectionflow.Score) { s.Requirements[0].Evidence[0].Box = [4]float64{1, 1, 0, 0} }),
+		"negative cost":   spoil(func(s *reflectionflow.Score) { s.Cost.VerifierCalls = -1 }),
+	}
+	for name, v := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := faults(t, verifier(v, pictures(), Options{})); !slices.Contains(got, "concurrent calls") {
+				t.Errorf("found by %q only", got)
+			}
+		})
+	}
+}
+
+func TestFaultyReflector(t *testing.T) {
+	tests := map[string]string{"too long": strings.Repeat("x", reflectionflow.MaxPromptBytes+1), "not UTF-8": "\xff"}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := reflects(func(_ context.Context, o []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+				return make([]reflectionflow.Reflection, len(o)), nil
+			})
+			long := reflects(func(ctx context.Context, o []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+				out, err := r(ctx, o)
+				for i := range out {
+					out[i].Text = text
+				}
+				return out, err
+			})
+			observations := []reflectionflow.Observation{{Prompt: reflectionflow.Prompt{Text: "a"}}, {Prompt: reflectionflow.Prompt{Text: "b"}}}
+			if got := faults(t, reflector(r, observations, Options{})); slices.Contains(got, "concurrent calls") {
+				t.Errorf("an empty reflection was refused by %q", got)
+			}
+			if got := faults(t, reflector(long, observations, Options{})); !slices.Contains(got, "concurrent calls") {
+				t.Errorf("found by %q only", got)
+			}
+		})
+	}
+}

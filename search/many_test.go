@@ -1,0 +1,124 @@
+package search_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/search"
+)
+
+func tasks(n int) ([]search.Task, []*disk) {
+	list, journals := make([]search.Task, n), make([]*disk, n)
+	for i := range list {
+		journals[i] = &disk{}
+		list[i] = search.Task{Journal: journals[i], Prompt: reflectionflow.Prompt{
+			Text: fmt.Sprintf("%d clocks", i+1),
+			Requirements: []reflectionflow.Requirement{
+				{Kind: reflectionflow.Exactly, Object: "clock", Count: i + 1},
+			},
+		}}
+	}
+	return list, journals
+}
+
+// TestRunMany: each result is that of Run alone, for any batch size and timing,
+// interrupted or not.
+func TestRunMany(t *testing.T) {
+	const prompts = 7
+	for seed := range uint64(12) {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config(search.Reflection, 2, 7)
+			cfg.EarlyStop, cfg.Batch = true, int(seed%4)*3
+			list, journals := tasks(prompts)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(seed)*3*time.Second)
+			defer cancel()
+			slow := func() *search.Search {
+				return &search.Search{
+					Generator: &painter{pause: pauses(seed)}, Verifier: &critic{pause: pauses(seed + 1)},
+					Reflector: coach{pause: pauses(seed + 2)}, Refiner: coach{},
+				}
+			}
+			if res, err := slow().RunMany(ctx, list, cfg); err != nil && (!errors.Is(err, context.DeadlineExceeded) || len(res) != prompts) {
+				t.Fatalf("%d results, error %v", len(res), err)
+			}
+			results, err := slow().RunMany(t.Context(), list, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, res := range results {
+				s, alone := fakes(), &disk{}
+				s.Journal = alone
+				want, err := s.Run(t.Context(), list[i].Prompt, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := encode(t, res), encode(t, want); got != want {
+					t.Errorf("prompt %d: got\n%s\nwant\n%s", i, got, want)
+				}
+				if journals[i].text() != alone.text() {
+					t.Errorf("prompt %d: the journal differs", i)
+				}
+			}
+		})
+	}
+}
+
+// TestBatchesFill: chains of width 1 fill batches of 4 across prompts, and the
+// first prompts end first.
+func TestBatchesFill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &painter{pause: sleep(time.Second)}
+		var stopped []int
+		s := &search.Search{Generator: p, Verifier: &critic{pause: sleep(time.Second)}, Reflector: coach{}, Refiner: coach{},
+			Notify: func(e search.Event) {
+				if e.Kind == search.Stopped {
+					stopped = append(stopped, e.Task)
+				}
+			}}
+		cfg := config(search.Reflection, 1, 4)
+		cfg.Batch = 4
+		list, _ := tasks(32)
+		if _, err := s.RunMany(t.Context(), list, cfg); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(p.batches); n > 36 {
+			t.Errorf("%d batches for 128 images", n)
+		}
+		if len(stopped) != 32 || stopped[0] > 3 || stopped[31] < 28 {
+			t.Errorf("the prompts ended in the order %v", stopped)
+		}
+	})
+}
+
+// TestOneBadPrompt: a prompt that cannot be drawn leaves the others alone.
+func TestOneBadPrompt(t *testing.T) {
+	s := fakes()
+	s.Generator = &painter{fail: func(r reflectionflow.Request) error {
+		if strings.HasPrefix(r.Prompt, "2 ") {
+			return errBroken
+		}
+		return nil
+	}}
+	list, _ := tasks(3)
+	results, err := s.RunMany(t.Context(), list, config(search.Reflection, 2, 6))
+	if err == nil || !strings.Contains(err.Error(), "prompt 1: no image was drawn") {
+		t.Errorf("got error %v", err)
+	}
+	for i, want := range []int{6, 3, 6} {
+		if got := len(results[i].Candidates); got != want || (results[i].Best < 0) != (i == 1) {
+			t.Errorf("prompt %d: %d candidates, best %d; want %d", i, got, results[i].Best, want)
+		}
+	}
+}
+
+func TestNoPrompts(t *testing.T) {
+	if res, err := fakes().RunMany(t.Context(), nil, config(search.Noise, 1, 1)); len(res) != 0 || err != nil {
+		t.Errorf("got %v, %v", res, err)
+	}
+}

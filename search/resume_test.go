@@ -1,0 +1,244 @@
+package search_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"testing"
+	"testing/synctest"
+
+	"reflectionflow"
+	"reflectionflow/search"
+)
+
+// searches are the searches that interruptions are tried on: with and without an
+// early stop, with images that fail, along all axes.
+func searches() map[string]func() (*search.Search, search.Config) {
+	plain := func(strategy string, width int, early bool) func() (*search.Search, search.Config) {
+		return func() (*search.Search, search.Config) {
+			cfg := config(strategy, width, 11)
+			cfg.EarlyStop = early
+			return fakes(), cfg
+		}
+	}
+	return map[string]func() (*search.Search, search.Config){
+		"noise":                 plain(search.Noise, 3, false),
+		"noise-prompt":          plain(search.NoisePrompt, 2, false),
+		"reflection":            plain(search.Reflection, 3, false),
+		"reflection, one chain": plain(search.Reflection, 1, false),
+		"reflection, early stop": func() (*search.Search, search.Config) {
+			s, cfg := plain(search.Reflection, 3, true)()
+			s.Verifier = &critic{limit: .7}
+			return s, cfg
+		},
+		"reflection, own noise, failing images": func() (*search.Search, search.Config) {
+			s, cfg := plain(search.Reflection, 2, false)()
+			cfg.Axes.Noise = false
+			s.Generator = &painter{fail: func(r reflectionflow.Request) error {
+				if mixed(r.Seed+uint64(len(r.Text())))%3 == 0 {
+					return errors.New("refused")
+				}
+				return nil
+			}}
+			return s, cfg
+		},
+	}
+}
+
+// TestResumeAtEveryPrefix: whatever was recorded when a search was killed, the
+// next one ends with the same bytes, and draws nothing again.
+func TestResumeAtEveryPrefix(t *testing.T) {
+	for name, open := range searches() {
+		t.Run(name, func(t *testing.T) {
+			s, cfg := open()
+			whole := &disk{}
+			s.Journal = whole
+			want := encode(t, mustRun(t, s, cfg))
+			for n := range len(whole.lines) + 1 {
+				s, cfg := open()
+				resumed := whole.prefix(n)
+				s.Journal = resumed
+				if got := encode(t, mustRun(t, s, cfg)); got != want {
+					t.Fatalf("resumed at %d: got\n%s\nwant\n%s", n, got, want)
+				}
+				if resumed.text() != whole.text() {
+					t.Errorf("resumed at %d: the journal differs", n)
+				}
+				if drawn := len(s.Generator.(*painter).drawn()); drawn != len(whole.lines)-n {
+					t.Errorf("resumed at %d: drew %d images, want %d", n, drawn, len(whole.lines)-n)
+				}
+			}
+		})
+	}
+}
+
+// TestCancelAndResume cancels at random moments until the search is through. The
+// bubble ends only when every goroutine has: nothing leaks.
+func TestCancelAndResume(t *testing.T) {
+	for name, open := range searches() {
+		t.Run(name, func(t *testing.T) {
+			s, cfg := open()
+			whole := &disk{}
+			s.Journal = whole
+			want := encode(t, mustRun(t, s, cfg))
+			for seed := range uint64(30) {
+				synctest.Test(t, func(t *testing.T) {
+					journal := &disk{}
+					for sitting := uint64(0); ; sitting++ {
+						res, err := cutShort(t, open, journal, seed+1000*sitting)
+						if err == nil {
+							if got := encode(t, res); got != want || journal.text() != whole.text() {
+								t.Errorf("after %d sittings: got\n%s\nwant\n%s", sitting+1, got, want)
+							}
+							return
+						}
+						if !errors.Is(err, context.Canceled) || res.Stopped != "" {
+							t.Fatalf("stopped %q, error %v", res.Stopped, err)
+						}
+						if len(res.Candidates) != len(journal.lines) {
+							t.Errorf("%d candidates returned, %d recorded", len(res.Candidates), len(journal.lines))
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// cutShort searches for up to about eight virtual seconds; an image takes half.
+func cutShort(t *testing.T, open func() (*search.Search, search.Config), journal *disk, seed uint64) (reflectionflow.Result, error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, cfg := open()
+	s.Journal = journal
+	s.Generator.(*painter).pause = pauses(seed)
+	s.Verifier.(*critic).pause = pauses(seed + 1)
+	s.Reflector = coach{pause: pauses(seed + 2)}
+	done := make(chan struct{})
+	defer func() { <-done }()
+	go func() {
+		defer close(done)
+		alarm := pauses(seed + 3)
+		for range 8 {
+			alarm(ctx)
+		}
+		cancel()
+	}()
+	res, err := s.Run(ctx, prompt, cfg)
+	cancel()
+	return res, err
+}
+
+// TestCancelStopsSoon: the search ends although no image is ever finished.
+func TestCancelStopsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := func(ctx context.Context) { <-ctx.Done() }
+		s := fakes()
+		s.Generator = &painter{pause: wait}
+		go func() {
+			synctest.Wait()
+			cancel()
+		}()
+		res, err := s.Run(ctx, prompt, config(search.Noise, 2, 4))
+		if !errors.Is(err, context.Canceled) || len(res.Candidates) != 0 || res.Best != -1 {
+			t.Errorf("got %+v, %v", res, err)
+		}
+	})
+}
+
+// TestMoreBudget: a finished search goes on when it is given more images.
+func TestMoreBudget(t *testing.T) {
+	journal := &disk{}
+	s := fakes()
+	s.Journal = journal
+	mustRun(t, s, config(search.Reflection, 2, 5))
+	got := encode(t, mustRun(t, s, config(search.Reflection, 2, 9)))
+	if want := encode(t, mustRun(t, fakes(), config(search.Reflection, 2, 9))); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	less := mustRun(t, s, config(search.Reflection, 2, 3))
+	if len(less.Candidates) != 3 || len(journal.lines) != 9 {
+		t.Errorf("%d candidates, %d recorded", len(less.Candidates), len(journal.lines))
+	}
+}
+
+// TestForeignJournal: a journal of another search is refused.
+func TestForeignJournal(t *testing.T) {
+	record := func(change func(*search.Config)) *disk {
+		cfg := config(search.Reflection, 2, 6)
+		change(&cfg)
+		s := fakes()
+		s.Journal = &disk{}
+		mustRun(t, s, cfg)
+		return s.Journal.(*disk)
+	}
+	spoilt := func(id int, change func(*reflectionflow.Candidate)) *disk {
+		journal := record(func(*search.Config) {})
+		c, _, _ := journal.Recall(id)
+		change(&c)
+		journal.lines[id] = []byte(encode(t, c))
+		return journal
+	}
+	tests := map[string]*disk{
+		"seed":   record(func(c *search.Config) { c.Seed = 1 }),
+		"steps":  record(func(c *search.Config) { c.Steps = 5 }),
+		"size":   record(func(c *search.Config) { c.ImageWidth = 32 }),
+		"width":  record(func(c *search.Config) { c.Width = 3 }),
+		"id":     spoilt(3, func(c *reflectionflow.Candidate) { c.ID = 7 }),
+		"parent": spoilt(3, func(c *reflectionflow.Candidate) { c.Parent = 2 }),
+		"chain":  spoilt(2, func(c *reflectionflow.Candidate) { c.Chain = 1 }),
+		"action": spoilt(0, func(c *reflectionflow.Candidate) { c.Action = reflectionflow.Reflect }),
+		"prompt": spoilt(1, func(c *reflectionflow.Candidate) { c.Request.Prompt = "a cat" }),
+	}
+	for name, journal := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := fakes()
+			s.Journal = journal
+			if _, err := s.Run(t.Context(), prompt, config(search.Reflection, 2, 6)); !errors.Is(err, reflectionflow.ErrInvalid) {
+				t.Errorf("got error %v, want ErrInvalid", err)
+			}
+		})
+	}
+}
+
+// TestUnreadableEntry: an entry that cannot be read back, and all after it, are
+// drawn again with the same outcome.
+func TestUnreadableEntry(t *testing.T) {
+	whole := &disk{}
+	s := fakes()
+	s.Journal = whole
+	cfg := config(search.Reflection, 2, 6)
+	want := encode(t, mustRun(t, s, cfg))
+	for id := range 6 {
+		s := fakes()
+		s.Journal = &forgetful{disk: whole, id: id}
+		if got := encode(t, mustRun(t, s, cfg)); got != want {
+			t.Errorf("without %d: got\n%s\nwant\n%s", id, got, want)
+		}
+		if got, want := s.Journal.(*forgetful).recorded, fmt.Sprint([]int{0, 1, 2, 3, 4, 5}[id:]); fmt.Sprint(got) != want {
+			t.Errorf("without %d: recorded %v, want %v", id, got, want)
+		}
+	}
+}
+
+// forgetful is a journal that cannot read one entry back.
+type forgetful struct {
+	*disk
+	id       int
+	recorded []int
+}
+
+func (f *forgetful) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
+	c, img, ok := f.disk.Recall(id)
+	if id == f.id {
+		return c, nil, true // the image is lost
+	}
+	return c, img, ok
+}
+
+func (f *forgetful) Record(c reflectionflow.Candidate, _ image.Image) error {
+	f.recorded = append(f.recorded, c.ID)
+	return nil
+}
