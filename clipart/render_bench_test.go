@@ -16,7 +16,7 @@ func benchScenes(n int) []Scene {
 			class := names[random.IntN(len(names))]
 			p := Placement{
 				Class: class, Drawing: random.IntN(Drawings(class)), Flip: random.IntN(2) == 0,
-				X: 0.2 + 0.6*random.Float64(), Y: 0.2 + 0.6*random.Float64(), Size: 0.25 + 0.25*random.Float64(),
+				X: float64(51+random.IntN(154)) / 256, Y: float64(51+random.IntN(154)) / 256, Size: float64(64+random.IntN(65)) / 256,
 			}
 			if random.IntN(2) == 0 {
 				p.Color = colours[random.IntN(len(colours))]
