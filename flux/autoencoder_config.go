@@ -80,6 +80,8 @@ func (c AutoencoderConfig) Validate() error {
 	}
 	levels := len(c.BlockOut)
 	switch {
+	case c.ClassName != "" && c.ClassName != "AutoencoderKL":
+		return fail("_class_name %q, only AutoencoderKL is supported", c.ClassName)
 	case levels < 1 || levels > 8:
 		return fail("block_out_channels has %d levels, must be 1 to 8", levels)
 	case c.Groups < 1:

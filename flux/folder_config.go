@@ -145,13 +145,14 @@ func (m *ModelIndex) UnmarshalJSON(data []byte) error {
 				return fmt.Errorf("_diffusers_version: %w", err)
 			}
 		case json.Unmarshal(raw, &pair) == nil && len(pair) == 2:
-			m.Components[name] = [2]string{text(pair[0]), text(pair[1])}
+			m.Components[name] = [2]string{orEmpty(pair[0]), orEmpty(pair[1])}
 		}
 	}
 	return nil
 }
 
-func text(s *string) string {
+// orEmpty returns what s points to, "" for JSON's null.
+func orEmpty(s *string) string {
 	if s == nil {
 		return ""
 	}
