@@ -16,17 +16,23 @@ type Outcome struct {
 	Cost    reflectionflow.Cost       `json:"cost"`  // of the whole run
 }
 
-// Finish writes best.png (when anything was drawn), report.html and then result.json, which marks the run
-// as finished. Cut off before that, it is done again by a later process with the
-// same bytes. An error is a failure of the machine.
-func (f *Folder) Finish(r reflectionflow.Result) error {
-	if len(r.Candidates) != len(f.entries) || r.Best < -1 || r.Best >= len(f.entries) {
-		return fmt.Errorf("finish run: the result has %d candidates and %d as the best, %d are recorded", len(r.Candidates), r.Best, len(f.entries))
+// Finish writes best.png (when anything was drawn), report.html and then
+// result.json, which marks the run as finished. It takes the ID of the best
+// candidate, -1 for none, and why the search ended. Cut off before the end, it is
+// done again by a later process with the same bytes. An error is a failure of the
+// machine.
+func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
+	if best < -1 || best >= len(f.entries) {
+		return fmt.Errorf("finish run: candidate %d is the best, of %d", best, len(f.entries))
 	}
-	outcome := Outcome{Best: r.Best, Stopped: r.Stopped, Cost: r.Cost}
-	if r.Best >= 0 {
-		outcome.Score = f.entries[r.Best].Score
-		best, err := f.imageBytes(f.entries[r.Best])
+	outcome := Outcome{Best: best, Stopped: stopped}
+	for _, e := range f.entries {
+		outcome.Cost = outcome.Cost.Add(e.Cost)
+	}
+	outcome.Cost.Seconds = 0
+	if best >= 0 {
+		outcome.Score = f.entries[best].Score
+		best, err := f.imageBytes(f.entries[best])
 		if err != nil {
 			return fmt.Errorf("finish run: %w", err)
 		}

@@ -36,6 +36,9 @@ type Folder struct {
 	lines    *os.File // candidates.jsonl, which carries the lock
 	size     int64    // of the whole lines in it
 	now      func() time.Time
+	opened   time.Time
+	earlier  time.Duration // of earlier sittings
+	spent    time.Duration // until the last candidate
 }
 
 // Create makes the run folder dir, which must not exist or be empty, and writes
@@ -58,7 +61,7 @@ func Create(dir string, m Manifest) (*Folder, error) {
 	if err := checkVacant(dir); err != nil {
 		return nil, err
 	}
-	f := &Folder{path: dir, manifest: m, seconds: map[int]float64{}, now: time.Now}
+	f := &Folder{path: dir, manifest: m, seconds: map[int]float64{}, now: time.Now, opened: time.Now()}
 	if err := f.lock(os.O_CREATE); err != nil {
 		return nil, placeError(dir, err)
 	}
@@ -148,7 +151,7 @@ func Open(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	f := &Folder{path: dir, manifest: m, now: time.Now}
+	f := &Folder{path: dir, manifest: m, now: time.Now, opened: time.Now()}
 	if err := f.lock(0); err != nil {
 		return nil, fmt.Errorf("open run folder: %w", err)
 	}
@@ -181,7 +184,8 @@ func (f *Folder) load() error {
 	if f.outcome, err = f.loadOutcome(); err != nil {
 		return err
 	}
-	f.seconds = f.loadTiming()
+	f.seconds, f.earlier = f.loadTiming()
+	f.spent = f.earlier
 	if f.outcome != nil {
 		return nil
 	}

@@ -73,16 +73,6 @@ func picture(id int) image.Image {
 	return m
 }
 
-func result(n int) reflectionflow.Result {
-	r := reflectionflow.Result{Prompt: prompt, Best: n - 1, Stopped: reflectionflow.StoppedBudget}
-	for id := range n {
-		c := candidate(id)
-		r.Candidates = append(r.Candidates, c)
-		r.Cost = r.Cost.Add(c.Cost)
-	}
-	return r
-}
-
 func create(t *testing.T, dir string) *run.Folder {
 	t.Helper()
 	f, err := run.Create(dir, manifest())
@@ -103,7 +93,7 @@ func record(t *testing.T, f *run.Folder, from, to int) {
 
 func finish(t *testing.T, f *run.Folder, n int) {
 	t.Helper()
-	if err := f.Finish(result(n)); err != nil {
+	if err := f.Finish(n-1, reflectionflow.StoppedBudget); err != nil {
 		t.Fatal(err)
 	}
 	closeFolder(t, f)
@@ -250,8 +240,7 @@ func TestNothingDrawn(t *testing.T) {
 	if err := f.Record(c, nil); err != nil {
 		t.Fatal(err)
 	}
-	r := reflectionflow.Result{Prompt: prompt, Candidates: []reflectionflow.Candidate{c}, Best: -1, Stopped: reflectionflow.StoppedBudget}
-	if err := f.Finish(r); err != nil {
+	if err := f.Finish(-1, reflectionflow.StoppedBudget); err != nil {
 		t.Fatal(err)
 	}
 	closeFolder(t, f)

@@ -67,9 +67,7 @@ func TestReportEscapes(t *testing.T) {
 	if err := f.Record(c, picture(0)); err != nil {
 		t.Fatal(err)
 	}
-	r := result(1)
-	r.Candidates[0] = c
-	if err := f.Finish(r); err != nil {
+	if err := f.Finish(0, reflectionflow.StoppedBudget); err != nil {
 		t.Fatal(err)
 	}
 	closeFolder(t, f)
@@ -86,8 +84,7 @@ func TestReportOfUnknownVerdicts(t *testing.T) {
 	if err := f.Record(c, picture(0)); err != nil {
 		t.Fatal(err)
 	}
-	r := reflectionflow.Result{Prompt: prompt, Candidates: []reflectionflow.Candidate{c}, Stopped: reflectionflow.StoppedBudget, Cost: c.Cost}
-	if err := f.Finish(r); err != nil {
+	if err := f.Finish(0, reflectionflow.StoppedBudget); err != nil {
 		t.Fatal(err)
 	}
 	closeFolder(t, f)

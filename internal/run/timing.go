@@ -9,15 +9,20 @@ import (
 	"time"
 )
 
+// maxElapsed, ten years in seconds, is far below where a time.Duration overflows.
+const maxElapsed = 10 * 366 * 24 * 3600
+
 // timing is one line of timing.jsonl.
 type timing struct {
 	ID      int       `json:"id"`
 	Seconds float64   `json:"seconds"`
-	At      time.Time `json:"at"` // when the candidate was recorded
+	At      time.Time `json:"at"`      // when the candidate was recorded
+	Elapsed float64   `json:"elapsed"` // seconds spent on the run by then, all sittings together
 }
 
 func (f *Folder) recordTiming(id int, seconds float64) error {
-	line, err := json.Marshal(timing{ID: id, Seconds: seconds, At: f.now().UTC().Round(time.Millisecond)})
+	elapsed := f.Elapsed()
+	line, err := json.Marshal(timing{ID: id, Seconds: seconds, At: f.now().UTC().Round(time.Millisecond), Elapsed: elapsed.Seconds()})
 	if err != nil {
 		return fmt.Errorf("write timing.jsonl: %w", err)
 	}
@@ -29,23 +34,33 @@ func (f *Folder) recordTiming(id int, seconds float64) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write timing.jsonl: %w", err)
 	}
+	f.spent = elapsed
 	return nil
 }
 
-// loadTiming reads the seconds of each candidate, the last word about each. They
-// are for people and for budgets in seconds: a line that cannot be read, such as
-// one that was cut off, is passed over.
-func (f *Folder) loadTiming() map[int]float64 {
-	seconds := map[int]float64{}
+// Elapsed is the wall-clock time spent on the run: up to the last candidate of
+// each earlier sitting, and since the folder was opened. It may be called beside
+// any other method.
+func (f *Folder) Elapsed() time.Duration { return f.earlier + f.now().Sub(f.opened) }
+
+// loadTiming reads the seconds of each candidate, the last word about each, and
+// of the run. They are for people and for budgets in seconds: a line that cannot
+// be read, such as one that was cut off, is passed over.
+func (f *Folder) loadTiming() (seconds map[int]float64, elapsed time.Duration) {
+	seconds = map[int]float64{}
 	data, err := readBounded(f.in(timingFile), maxCandidates*maxLineBytes)
 	if err != nil {
-		return seconds
+		return seconds, 0
 	}
 	for line := range bytes.Lines(data) {
 		var t timing
-		if json.Unmarshal(line, &t) == nil && t.Seconds >= 0 {
+		if json.Unmarshal(line, &t) == nil && t.Seconds >= 0 && t.Elapsed >= 0 && t.Elapsed < maxElapsed {
 			seconds[t.ID] = t.Seconds
+			elapsed = max(elapsed, time.Duration(t.Elapsed*float64(time.Second)))
 		}
 	}
-	return seconds
+	return seconds, elapsed
 }
+
+// Spent is the wall-clock time until the last candidate was recorded.
+func (f *Folder) Spent() time.Duration { return f.spent }

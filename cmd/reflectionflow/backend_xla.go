@@ -1,0 +1,5 @@
+//go:build xla
+
+package main
+
+const hasXLA = true

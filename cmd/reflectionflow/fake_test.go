@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"strings"
+	"time"
+
+	"reflectionflow"
+)
+
+// The fake model draws stripes: what it was asked for and how it was told is in
+// the pixels, so that its verifier sees nothing but the picture. A correction
+// makes a picture better, and every picture is a function of its request alone.
+
+// fakeModel knows two objects. Each image takes the delay, so that tests can
+// interrupt a run.
+func fakeModel(delay time.Duration) modelEntry {
+	return modelEntry{
+		Name: "stripes", Summary: "stripes for tests", Card: "# Stripes\n\nA model for tests.",
+		Width: 32, Height: 32, Steps: 4, Guidance: 1,
+		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
+		Parse: parseFake,
+		Check: func(context.Context) (string, error) { return hex.EncodeToString(make([]byte, 32)), nil },
+		Open: func(context.Context, string) (*engine, error) {
+			if os.Getenv("FAKE_PANIC") != "" {
+				panic("stripes\nare broken")
+			}
+			f := fake{delay}
+			return &engine{Generator: f, Verifier: f, Reflector: f, Refiner: f}, nil
+		},
+	}
+}
+
+func parseFake(text string) (reflectionflow.Prompt, error) {
+	p := reflectionflow.Prompt{Text: text}
+	for word := range strings.FieldsSeq(text) {
+		switch word {
+		case "clock", "cup":
+			p.Requirements = append(p.Requirements, reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: word, Count: 1})
+		case "unicorn":
+			return p, fmt.Errorf("%w: stripes do not know %q", reflectionflow.ErrInvalid, word)
+		}
+	}
+	return p, nil
+}
+
+type fake struct{ delay time.Duration }
+
+func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	var out []reflectionflow.Generation
+	for _, r := range requests {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(f.delay):
+		}
+		quality := uint8(r.Seed % 60)
+		if r.Reference != nil {
+			was, _, _, _ := r.Reference.At(0, 0).RGBA()
+			quality += uint8(was>>8)/2 + 40
+		}
+		m := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
+		for i := range r.Width * r.Height {
+			m.Set(i%r.Width, i/r.Width, color.NRGBA{R: quality, G: uint8(r.Seed >> 8), B: uint8(i + len(r.Text())), A: 255})
+		}
+		out = append(out, reflectionflow.Generation{Image: m, Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps, Seconds: f.delay.Seconds()}})
+	}
+	return out, nil
+}
+
+func (f fake) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	var out []reflectionflow.Score
+	for _, p := range pictures {
+		r, g, _, _ := p.Image.At(0, 0).RGBA()
+		s := reflectionflow.Score{Value: float64(r>>8)/256 + float64(g>>8)/1e6, Cost: reflectionflow.Cost{VerifierCalls: 1}}
+		for i, requirement := range p.Prompt.Requirements {
+			finding := reflectionflow.Finding{Requirement: requirement, Verdict: reflectionflow.NotMet, Confidence: s.Value}
+			if s.Value > 0.3+0.08*float64(i) {
+				finding.Verdict = reflectionflow.Met
+				finding.Evidence = []reflectionflow.Object{{Class: requirement.Object, Box: [4]float64{0, 0, 0.5, 0.5}, Confidence: 0.9}}
+			}
+			s.Requirements = append(s.Requirements, finding)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (f fake) Reflect(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	var out []reflectionflow.Reflection
+	for _, o := range observations {
+		text := "Make it better."
+		for _, finding := range o.Score.Requirements {
+			if finding.Verdict == reflectionflow.NotMet {
+				text = "Add one more " + finding.Requirement.Object + "."
+				break
+			}
+		}
+		out = append(out, reflectionflow.Reflection{Text: text})
+	}
+	return out, nil
+}
+
+func (f fake) Refine(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
+	var out []reflectionflow.Refinement
+	for _, o := range observations {
+		out = append(out, reflectionflow.Refinement{Text: fmt.Sprintf("%s, clearly, take %d", o.Prompt.Text, o.Seed%10)})
+	}
+	return out, nil
+}

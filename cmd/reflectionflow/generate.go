@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"reflectionflow"
+	"reflectionflow/internal/run"
+	"reflectionflow/search"
+)
+
+// generateOptions are the flags of generate. Those that were not given fall back
+// to the strategy's and the model's own defaults.
+type generateOptions struct {
+	model, backend string
+	strategy       string
+	budget         string
+	width, depth   int
+	axes           []string
+	steps          int
+	guidance       float64
+	size           string
+	seed           uint64
+	earlyStop      bool
+	batch          int
+	out, resume    string
+	prompts        string
+	json, quiet    bool
+}
+
+const generateHelp = `Draw pictures for each prompt until one has everything that was asked for or the
+budget is spent, and keep the best.
+
+Every prompt gets a run folder: run.json, candidates.jsonl, images/, best.png and
+report.html. Prompts come as arguments, or one a line from --prompts FILE (- is
+the standard input); several prompts share one folder with a run folder each.
+
+A run that was stopped, in whatever way, goes on with --resume DIR and ends with
+the same files as if it had not been stopped.
+
+With --json, the standard output gets one JSON object a prompt, on one line:
+  prompt, folder, image, report    what was asked, and where things are
+  best, score, first_score, right  ID and score of the best picture, score of the
+                                   first; whether all requirements are met
+  requirements                     list of requirement, verdict (met, not_met,
+                                   unsure) and confidence, for the best picture
+  stopped                          right or budget
+  cost, seconds                    what was spent; wall-clock time until done`
+
+func (p *program) generateCommand() *cobra.Command {
+	var o generateOptions
+	cmd := &cobra.Command{
+		Use:   "generate PROMPT...",
+		Short: "Draw pictures for prompts, or go on with a run",
+		Long:  generateHelp,
+		Example: `  reflectionflow generate "a photo of two clocks and a red cup"
+  reflectionflow generate --prompts prompts.txt --out mine --budget 16
+  reflectionflow generate --resume mine`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.resume != "" {
+				return p.resume(cmd, o, args)
+			}
+			return p.generate(cmd, o, args)
+		},
+	}
+	o.register(cmd.Flags())
+	return cmd
+}
+
+func (o *generateOptions) register(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.StringVar(&o.out, "out", "", "folder for the run; it must not exist or be empty (default runs/PROMPT-seedSEED)")
+	f.StringVar(&o.resume, "resume", "", "go on with the run in this folder")
+	f.StringVar(&o.prompts, "prompts", "", "read prompts from this file, one a line; - is the standard input")
+	f.StringVar(&o.strategy, "strategy", search.Reflection, "noise, noise-prompt or reflection")
+	f.StringVar(&o.budget, "budget", "8", "images a prompt, or a time like 90s, or both as 8,90s")
+	f.IntVar(&o.width, "width", 0, "chains side by side (default of the strategy)")
+	f.IntVar(&o.depth, "depth", 0, "rounds; 0 is as many as the budget allows")
+	f.StringSliceVar(&o.axes, "axes", nil, "what later rounds change: noise, prompt, reflection (default all that the strategy has)")
+	f.IntVar(&o.steps, "steps", 0, "denoising steps an image (default of the model)")
+	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default of the model)")
+	f.StringVar(&o.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	f.Uint64Var(&o.seed, "seed", 1, "the same seed draws the same pictures")
+	f.BoolVar(&o.earlyStop, "early-stop", true, "stop when a picture meets every requirement")
+	f.IntVar(&o.batch, "batch", 0, "images drawn at once; does not change the result (default half the width)")
+	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list)")
+	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
+}
+
+// resumable are the flags that go with --resume; all else is in the run folder.
+var resumable = map[string]bool{"resume": true, "json": true, "quiet": true}
+
+func (p *program) generate(cmd *cobra.Command, o generateOptions, args []string) error {
+	texts, err := p.promptTexts(args, o.prompts)
+	if err != nil {
+		return err
+	}
+	model, err := p.model(o.model)
+	if err != nil {
+		return err
+	}
+	if err := checkBackend(o.backend); err != nil {
+		return err
+	}
+	cfg, err := o.config(cmd.Flags(), model)
+	if err != nil {
+		return err
+	}
+	prompts, err := parsePrompts(model, texts)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	fingerprint, err := model.Check(ctx)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", model.Name, err)
+	}
+	manifests, err := manifestsFor(prompts, cfg, run.Model{Name: model.Name, Fingerprint: fingerprint}, o.backend)
+	if err != nil {
+		return err
+	}
+	s := &session{program: p, model: model, backend: o.backend, cfg: cfg, json: o.json, quiet: o.quiet}
+	return s.draw(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
+}
+
+func parsePrompts(model modelEntry, texts []string) ([]reflectionflow.Prompt, error) {
+	prompts := make([]reflectionflow.Prompt, len(texts))
+	for i, text := range texts {
+		err := (reflectionflow.Prompt{Text: text}).Validate()
+		if err == nil {
+			prompts[i], err = model.Parse(text)
+		}
+		switch {
+		case err != nil && len(texts) > 1 && !strings.Contains(strings.TrimSpace(text), " "):
+			return nil, fmt.Errorf("prompt %d, %.40q: %w (a prompt of several words needs quotes)", i+1, text, err)
+		case err != nil && len(texts) > 1:
+			return nil, fmt.Errorf("prompt %d: %w", i+1, err)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return prompts, nil
+}
+
+func manifestsFor(prompts []reflectionflow.Prompt, cfg search.Config, model run.Model, backend string) ([]run.Manifest, error) {
+	settings, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("encode settings: %w", err)
+	}
+	manifests := make([]run.Manifest, len(prompts))
+	for i, prompt := range prompts {
+		manifests[i] = run.Manifest{Program: programVersion(), Prompt: prompt, Search: settings, Model: model, Backend: backend}
+	}
+	return manifests, nil
+}
+
+// resume goes on with the runs of a folder.
+func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) error {
+	var refused []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !resumable[f.Name] {
+			refused = append(refused, "--"+f.Name)
+		}
+	})
+	if len(args) > 0 {
+		refused = append([]string{"a prompt"}, refused...)
+	}
+	if len(refused) > 0 {
+		return fmt.Errorf("%w: --resume takes everything from the run folder: leave out %s", reflectionflow.ErrInvalid, strings.Join(refused, ", "))
+	}
+	folders, err := run.OpenAll(o.resume)
+	if err != nil {
+		return err
+	}
+	s := &session{program: p, json: o.json, quiet: o.quiet}
+	if err := s.adopt(cmd.Context(), folders); err != nil {
+		closeFolders(folders)
+		return err
+	}
+	return s.draw(cmd.Context(), func() (string, []*run.Folder, error) { return o.resume, folders, nil })
+}
+
+// adopt takes model and settings from the folders, which must agree.
+func (s *session) adopt(ctx context.Context, folders []*run.Folder) error {
+	m := folders[0].Manifest()
+	for _, f := range folders[1:] {
+		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || string(n.Search) != string(m.Search) {
+			return fmt.Errorf("%w: %s has other settings than the runs beside it: go on with each by itself", reflectionflow.ErrInvalid, f.Path())
+		}
+	}
+	var err error
+	if s.model, err = s.program.model(m.Model.Name); err != nil {
+		return err
+	}
+	if err := checkBackend(m.Backend); err != nil {
+		return err
+	}
+	s.backend = m.Backend
+	if s.cfg, err = decodeConfig(m.Search); err != nil {
+		return fmt.Errorf("%s: run.json: %w", folders[0].Path(), err)
+	}
+	fingerprint, err := s.model.Check(ctx)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", s.model.Name, err)
+	}
+	if fingerprint != m.Model.Fingerprint {
+		return fmt.Errorf("%w: the run was begun with another model %s (%.12s, here is %.12s): use the program that began it (%s)",
+			reflectionflow.ErrInvalid, s.model.Name, m.Model.Fingerprint, fingerprint, m.Program)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+// Command reflectionflow draws what was asked: it generates pictures, verifies
+// them, reflects on what is wrong and corrects them, and keeps the record.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"reflectionflow"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: catalog()}
+	os.Exit(p.run(ctx, os.Args[1:]))
+}
+
+// program is the command with the world it runs in.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	catalog        []modelEntry
+}
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitMachine     = 1   // the machine failed
+	exitInvalid     = 2   // the input is the user's to mend
+	exitInterrupted = 130 // Ctrl-C
+)
+
+// run executes one command line and returns the exit code.
+func (p *program) run(ctx context.Context, args []string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.complain(fmt.Errorf("internal error: %v", r))
+			code = exitMachine
+		}
+	}()
+	started := false
+	root := p.rootCommand(&started)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !started { // flags and arguments, refused before anything ran
+		err = fmt.Errorf("%w: %w", reflectionflow.ErrInvalid, err)
+	}
+	if err != nil {
+		p.complain(err)
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, reflectionflow.ErrInvalid):
+		return exitInvalid
+	}
+	return exitMachine
+}
+
+// complain prints the error as one line.
+func (p *program) complain(err error) {
+	text := strings.ReplaceAll(err.Error(), reflectionflow.ErrInvalid.Error()+": ", "")
+	text = strings.ReplaceAll(text, ": "+context.Canceled.Error(), "")
+	text = strings.Join(strings.Fields(text), " ")
+	_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", text)
+}
+
+func (p *program) rootCommand(started *bool) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "reflectionflow",
+		Short: "Draw what was asked: generate, verify, reflect, correct",
+		Long: `reflectionflow draws pictures from prompts and looks at its own work: it verifies
+each picture, says what is wrong, rewrites the prompt, corrects the picture, and
+keeps the best. The whole record stays in a run folder with a report to look at.
+
+  reflectionflow generate "a photo of two clocks and a red cup"`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.AddCommand(p.generateCommand(), p.modelsCommand(), p.versionCommand())
+	return root
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/run"
+	"reflectionflow/search"
+)
+
+// session is one sitting at one or several runs of the same settings.
+type session struct {
+	program     *program
+	model       modelEntry
+	backend     string
+	cfg         search.Config
+	json, quiet bool
+
+	folders []*run.Folder
+	open    []*run.Folder // those not finished yet, in the order of the search's tasks
+	failure error         // of finishing a run
+}
+
+// draw searches every run that is not finished and sums up. The folders are
+// opened when the model is loaded, so that a model that cannot be loaded leaves
+// nothing behind.
+func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder, error)) error {
+	if slowNotice != "" {
+		_, _ = fmt.Fprintf(s.program.stderr, "reflectionflow: %s\n", slowNotice)
+	}
+	e, err := s.model.Open(ctx, s.backend)
+	if err != nil {
+		return fmt.Errorf("open model %s: %w", s.model.Name, err)
+	}
+	if e.Closer != nil {
+		defer e.Close() //nolint:errcheck // it was only read
+	}
+	dir, folders, err := place()
+	if err != nil {
+		return err
+	}
+	defer closeFolders(folders)
+	s.folders = folders
+	for _, f := range folders {
+		if _, finished := f.Outcome(); !finished {
+			s.open = append(s.open, f)
+		}
+	}
+	if len(s.open) == 0 && !s.quiet {
+		_, _ = fmt.Fprintf(s.program.stderr, "%s is finished already\n", dir)
+	}
+	if len(s.open) > 0 {
+		if err := s.search(ctx, e); err != nil {
+			return s.explain(ctx, err, dir)
+		}
+	}
+	return s.sumUp()
+}
+
+func (s *session) search(ctx context.Context, e *engine) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	shown := s.display()
+	defer shown.close()
+	loop := search.Search{
+		Generator: watched{e.Generator, shown.drawing},
+		Verifier:  e.Verifier,
+		Reflector: e.Reflector,
+		Refiner:   e.Refiner,
+		Elapsed:   s.elapsed,
+		Notify: func(ev search.Event) {
+			shown.event(ev)
+			if ev.Kind == search.Stopped && ev.Best.ID >= 0 {
+				if err := s.open[ev.Task].Finish(ev.Best.ID, ev.Reason); err != nil && s.failure == nil {
+					s.failure = err
+					cancel()
+				}
+			}
+		},
+	}
+	tasks := make([]search.Task, len(s.open))
+	for i, f := range s.open {
+		tasks[i] = search.Task{Prompt: f.Manifest().Prompt, Journal: f}
+	}
+	_, err := loop.RunMany(ctx, tasks, s.cfg)
+	if s.failure != nil {
+		return s.failure
+	}
+	return err
+}
+
+// elapsed is the time spent on the runs, earlier sittings included.
+func (s *session) elapsed() time.Duration {
+	var longest time.Duration
+	for _, f := range s.open {
+		longest = max(longest, f.Elapsed())
+	}
+	return longest
+}
+
+// explain says how to go on after the search was stopped or has failed.
+func (s *session) explain(ctx context.Context, err error, dir string) error {
+	hint := "go on with: reflectionflow generate --resume " + quoted(dir)
+	if ctx.Err() == nil {
+		return fmt.Errorf("%w; %s", err, hint)
+	}
+	done := 0
+	for _, f := range s.folders {
+		done += f.Len()
+	}
+	return fmt.Errorf("stopped with %d images kept; %s: %w", done, hint, context.Canceled)
+}
+
+// quoted is the path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-+=:,@%", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+func (s *session) display() display {
+	switch {
+	case s.quiet:
+		return silent{}
+	case isTerminal(s.program.stderr):
+		return newBar(s.program.stderr, s.tasks(), s.cfg)
+	}
+	return &lines{out: s.program.stderr, tasks: s.tasks()}
+}
+
+func (s *session) tasks() []string {
+	names := make([]string, len(s.open))
+	for i, f := range s.open {
+		names[i] = f.Manifest().Prompt.Text
+	}
+	return names
+}
+
+func closeFolders(folders []*run.Folder) {
+	for _, f := range folders {
+		if f != nil {
+			_ = f.Close() // everything is on disk already
+		}
+	}
+}
+
+// watched tells what a generator is asked to draw, before it draws.
+type watched struct {
+	reflectionflow.Generator
+	tell func([]reflectionflow.Request)
+}
+
+func (w watched) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	w.tell(requests)
+	return w.Generator.Generate(ctx, requests)
+}
+
+var errPrint = errors.New("print the result")
+
+// printTo writes to the standard output; a closed pipe is the machine's failure.
+func printTo(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("%w: %w", errPrint, err)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"reflectionflow"
+	"reflectionflow/search"
+)
+
+// config turns the flags into the settings of a search: the strategy's defaults,
+// the model's own size and sampling, and what was given.
+func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.Config, error) {
+	cfg := search.Default(o.strategy)
+	cfg.ImageWidth, cfg.ImageHeight = model.Width, model.Height
+	cfg.Steps, cfg.Guidance = model.Steps, model.Guidance
+	cfg.Depth, cfg.Seed, cfg.EarlyStop, cfg.Batch = o.depth, o.seed, o.earlyStop, o.batch
+	if flags.Changed("width") {
+		cfg.Width = o.width
+	}
+	if flags.Changed("steps") {
+		cfg.Steps = o.steps
+	}
+	if flags.Changed("guidance") {
+		cfg.Guidance = o.guidance
+	}
+	var err error
+	if flags.Changed("size") {
+		if cfg.ImageWidth, cfg.ImageHeight, err = parseSize(o.size); err != nil {
+			return search.Config{}, err
+		}
+	}
+	if cfg.Budget, err = parseBudget(o.budget); err != nil {
+		return search.Config{}, err
+	}
+	if flags.Changed("axes") {
+		if cfg.Axes, err = parseAxes(o.axes); err != nil {
+			return search.Config{}, err
+		}
+	}
+	return cfg, cfg.Validate()
+}
+
+func decodeConfig(data []byte) (search.Config, error) {
+	var cfg search.Config
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&cfg); err != nil {
+		return search.Config{}, fmt.Errorf("%w: the settings of the search are damaged: %v", reflectionflow.ErrInvalid, err)
+	}
+	return cfg, cfg.Validate()
+}
+
+// parseBudget reads "8", "90s" or "8,90s".
+func parseBudget(text string) (search.Budget, error) {
+	var b search.Budget
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		images, err := strconv.Atoi(part)
+		if err == nil && images >= 1 && b.Images == 0 {
+			b.Images = images
+			continue
+		}
+		limit, err := time.ParseDuration(part)
+		if err == nil && limit > 0 && b.Seconds == 0 {
+			b.Seconds = limit.Seconds()
+			continue
+		}
+		return b, fmt.Errorf("%w: budget %.40q: use a number of images, a time such as 90s, or both as 8,90s", reflectionflow.ErrInvalid, text)
+	}
+	return b, nil
+}
+
+// parseSize reads "128" or "128x96".
+func parseSize(text string) (width, height int, err error) {
+	w, h, two := strings.Cut(text, "x")
+	if !two {
+		h = w
+	}
+	width, errW := strconv.Atoi(w)
+	height, errH := strconv.Atoi(h)
+	if errW != nil || errH != nil {
+		return 0, 0, fmt.Errorf("%w: size %.40q: use pixels as 128 or 128x96", reflectionflow.ErrInvalid, text)
+	}
+	return width, height, nil
+}
+
+func parseAxes(names []string) (search.Axes, error) {
+	var axes search.Axes
+	for _, name := range names {
+		switch strings.TrimSpace(name) {
+		case "noise":
+			axes.Noise = true
+		case "prompt":
+			axes.Prompt = true
+		case "reflection":
+			axes.Reflection = true
+		default:
+			return axes, fmt.Errorf("%w: unknown axis %.40q: use noise, prompt, reflection", reflectionflow.ErrInvalid, name)
+		}
+	}
+	return axes, nil
+}
+
+// maxPrompts bounds one call, and maxPromptLine a line of a prompts file.
+const (
+	maxPrompts    = 1000
+	maxPromptLine = 1 << 20
+)
+
+// promptTexts collects the prompts from the arguments, or from a file with one a
+// line; - is the standard input.
+func (p *program) promptTexts(args []string, file string) ([]string, error) {
+	switch {
+	case file == "" && len(args) == 0:
+		return nil, fmt.Errorf("%w: there is no prompt: give one in quotes, or --prompts FILE", reflectionflow.ErrInvalid)
+	case file == "":
+		return args, nil
+	case len(args) > 0:
+		return nil, fmt.Errorf("%w: give prompts either as arguments or by --prompts, not both", reflectionflow.ErrInvalid)
+	case file == "-":
+		return readPrompts(p.stdin, "standard input")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	return readPrompts(f, file)
+}
+
+func readPrompts(r io.Reader, name string) ([]string, error) {
+	var texts []string
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxPromptLine)
+	for scanner.Scan() {
+		if text := strings.TrimSpace(scanner.Text()); text != "" {
+			texts = append(texts, text)
+		}
+		if len(texts) > maxPrompts {
+			return nil, fmt.Errorf("%w: %s has more than %d prompts: split it", reflectionflow.ErrInvalid, name, maxPrompts)
+		}
+	}
+	switch err := scanner.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("%w: %s has a line of more than %d bytes", reflectionflow.ErrInvalid, name, maxPromptLine)
+	case err != nil:
+		return nil, fmt.Errorf("read prompts: %w", err)
+	case len(texts) == 0:
+		return nil, fmt.Errorf("%w: %s has no prompts", reflectionflow.ErrInvalid, name)
+	}
+	return slices.Clip(texts), nil
+}
