@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var drawSlowly = []string{"generate", "a clock and a cup", "--budget", "8", "--early-stop=false", "--seed", "11"}
+
+// command is the reflectionflow of these tests, in the folder, taking a few
+// milliseconds an image.
+func command(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("reflectionflow", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "FAKE_DELAY=4ms")
+	return cmd
+}
+
+func exitOf(t *testing.T, err error) int {
+	t.Helper()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	t.Fatal(err)
+	return -1
+}
+
+// record reads a run folder, less timing.jsonl.
+func record(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "timing.jsonl" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		files[name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func sameFiles(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("%s differs from the uninterrupted run", name)
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s is left over", name)
+		}
+	}
+}
+
+// Killed at any moments, as often as it takes, and resumed: the files are those
+// of a run that was left alone.
+func TestKilledAndResumed(t *testing.T) {
+	home := t.TempDir()
+	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := record(t, filepath.Join(home, "whole"))
+	trials, kills := 10, 0
+	if testing.Short() {
+		trials = 3
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for trial := range trials {
+		dir := filepath.Join(home, "killed"+string(rune('a'+trial)))
+		args := append(drawSlowly, "--out", dir)
+		for {
+			cmd := command(t, home, args...)
+			var said strings.Builder
+			cmd.Stderr = &said
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			fuse := time.AfterFunc(time.Duration(5+random.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+			err := cmd.Wait()
+			fuse.Stop()
+			if err == nil {
+				break
+			}
+			if exitOf(t, err) != -1 { // it ended by itself
+				t.Fatalf("%v\n%s", err, said.String())
+			}
+			kills++
+			if _, err := os.Stat(filepath.Join(dir, "run.json")); err == nil {
+				args = []string{"generate", "--resume", dir}
+			}
+		}
+		sameFiles(t, record(t, dir), want)
+	}
+	if kills < trials/2 {
+		t.Errorf("only %d kills in %d trials: the test is too slow to hit anything", kills, trials)
+	}
+}
+
+// Ctrl-C keeps what was drawn, exits with 130 and says how to go on.
+func TestInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no interrupt signal to send")
+	}
+	home := t.TempDir()
+	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := command(t, home, append(drawSlowly, "--out", "it's")...)
+	cmd.Env = append(cmd.Env, "FAKE_DELAY=40ms")
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, filepath.Join(home, "it's", "images", "0001.png"))
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitOf(t, cmd.Wait()); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	const hint = `go on with: reflectionflow generate --resume 'it'\''s'`
+	if !strings.HasSuffix(said.String(), hint+"\n") {
+		t.Errorf("it said %q, want %q at the end", said.String(), hint)
+	}
+	if strings.Contains(said.String(), "context canceled") {
+		t.Errorf("it speaks of contexts: %q", said.String())
+	}
+	if out, err := command(t, home, "generate", "--resume", "it's").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sameFiles(t, record(t, filepath.Join(home, "it's")), record(t, filepath.Join(home, "whole")))
+}
+
+func waitFor(t *testing.T, path string) {
+	t.Helper()
+	for range 1000 {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%s did not appear", path)
+}
