@@ -1,0 +1,237 @@
+package clipart
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"reflectionflow"
+)
+
+// doubleFlawRate is how many of 100 flawed scenes have a second flaw.
+const doubleFlawRate = 15
+
+// Flaw makes a flawed variant of a scene that satisfies a prompt, and the
+// instruction that mends it: an object is missing, too much, of the wrong colour,
+// class or place, or colours are swapped. Everything else stays as it is. The
+// flawed scene misses at least one requirement by [Check]; the instruction is
+// [Instruction] of its [Fixes]. The error wraps [reflectionflow.ErrInvalid] where
+// the scene is invalid, does not satisfy the prompt, or nothing is required.
+func Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (flawed Scene, instruction string, err error) {
+	return Sampler{}.Flaw(scene, prompt, rng)
+}
+
+// Flaw is the function [Flaw]; wrong objects are of the sampler's classes.
+func (s Sampler) Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (flawed Scene, instruction string, err error) {
+	truth, err := scene.Truth(truthSide, truthSide)
+	if err != nil {
+		return Scene{}, "", fmt.Errorf("flaw a scene: %w", err)
+	}
+	if len(prompt.Requirements) == 0 || !CheckAll(prompt.Requirements, truth) {
+		return Scene{}, "", fmt.Errorf("%w: the scene to flaw does not satisfy %q", reflectionflow.ErrInvalid, prompt.Text)
+	}
+	flawed, instruction = s.flawOnce(scene, prompt, rng)
+	if instruction != "" && rng.IntN(100) < doubleFlawRate {
+		if twice, both := s.flawOnce(flawed, prompt, rng); both != "" {
+			return twice, both, nil
+		}
+	}
+	if instruction == "" {
+		return Scene{}, "", fmt.Errorf("%w: no flaw of the scene misses %q", reflectionflow.ErrInvalid, prompt.Text)
+	}
+	return flawed, instruction, nil
+}
+
+// edit changes one thing; it reports whether it could.
+type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
+
+// flawOnce tries edits in random order until one misses a requirement. The empty
+// picture comes last: a missing only object is a poor lesson.
+func (s Sampler) flawOnce(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
+	edits := []edit{dropObject, extraObject, extraObject, wrongColor, swapColors, wrongPlace, wrongPlace, s.wrongClass}
+	rng.Shuffle(len(edits), func(i, j int) { edits[i], edits[j] = edits[j], edits[i] })
+	if len(scene.Objects) == 1 {
+		edits = append(edits, emptyPicture)
+	}
+	for _, change := range edits {
+		flawed := Scene{Background: scene.Background, Objects: slices.Clone(scene.Objects)}
+		if !change(&flawed, prompt, rng) {
+			continue
+		}
+		truth, err := flawed.Truth(truthSide, truthSide)
+		if err != nil || len(truth) != len(flawed.Objects) {
+			continue // something is hidden: the instruction would miss it
+		}
+		if instruction := Instruction(Fixes(prompt, truth)); instruction != "" {
+			return flawed, instruction
+		}
+	}
+	return Scene{}, ""
+}
+
+// dropObject takes one object away, and of several of a kind now and then two.
+func dropObject(s *Scene, _ reflectionflow.Prompt, rng *rand.Rand) bool {
+	if len(s.Objects) < 2 {
+		return false
+	}
+	n := 1
+	if len(s.Objects) > 3 {
+		n += rng.IntN(2)
+	}
+	for range n {
+		i := rng.IntN(len(s.Objects))
+		s.Objects = slices.Delete(s.Objects, i, i+1)
+	}
+	return true
+}
+
+func emptyPicture(s *Scene, _ reflectionflow.Prompt, _ *rand.Rand) bool {
+	s.Objects = nil
+	return true
+}
+
+// extraObject adds one or two of a kind that is counted or must not be there.
+func extraObject(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+	var candidates []Placement
+	for _, r := range prompt.Requirements {
+		if r.Kind == reflectionflow.Absent {
+			size := 0.3 + 0.1*rng.Float64()
+			if len(s.Objects) > 0 {
+				size = min(size, s.Objects[0].Size)
+			}
+			candidates = append(candidates, Placement{Class: r.Object, Color: r.Color, Size: size})
+		}
+		for _, o := range s.Objects {
+			if r.Kind == reflectionflow.Exactly && o.Class == r.Object && (r.Color == "" || r.Color == o.Color) {
+				candidates = append(candidates, o)
+			}
+		}
+	}
+	if len(candidates) == 0 {
+		return false
+	}
+	extra := candidates[rng.IntN(len(candidates))]
+	added := false
+	for range 1 + rng.IntN(4)/3 {
+		extra.Drawing = rng.IntN(Drawings(extra.Class))
+		extra.Flip = extra.Class != "stop sign" && rng.IntN(2) == 0
+		if !addAnywhere(s, extra, rng) {
+			break
+		}
+		added = true
+	}
+	return added
+}
+
+// addAnywhere places an object where there is room, smaller if need be.
+func addAnywhere(s *Scene, o Placement, rng *rand.Rand) bool {
+	for try := range 90 {
+		if try == 30 || try == 60 {
+			o.Size *= 0.85
+		}
+		o.X, o.Y = between(o.Size/2, 1-o.Size/2, rng), between(o.Size/2, 1-o.Size/2, rng)
+		if !overlapsAny(o, s.Objects) {
+			s.Objects = append(s.Objects, o)
+			return true
+		}
+	}
+	return false
+}
+
+// colorsAsked are the indices of the objects whose colour was asked for.
+func colorsAsked(s *Scene, prompt reflectionflow.Prompt) (indices []int) {
+	for i, o := range s.Objects {
+		if o.Color != "" && slices.ContainsFunc(prompt.Requirements, func(r reflectionflow.Requirement) bool {
+			return r.Object == o.Class && r.Color == o.Color
+		}) {
+			indices = append(indices, i)
+		}
+	}
+	return indices
+}
+
+// wrongColor gives an object another colour than was asked for.
+func wrongColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+	asked := colorsAsked(s, prompt)
+	if len(asked) == 0 {
+		return false
+	}
+	o := &s.Objects[asked[rng.IntN(len(asked))]]
+	wrong := o.Color
+	for wrong == o.Color {
+		wrong = anyColor(rng)
+	}
+	o.Color = wrong
+	return true
+}
+
+// swapColors exchanges two colours that were asked for.
+func swapColors(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+	asked := colorsAsked(s, prompt)
+	rng.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
+	for _, j := range asked {
+		a, b := &s.Objects[asked[0]], &s.Objects[j]
+		if a.Color != b.Color {
+			a.Color, b.Color = b.Color, a.Color
+			return true
+		}
+	}
+	return false
+}
+
+// wrongPlace lets two objects of a position change places, or moves one of them.
+func wrongPlace(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+	for _, r := range prompt.Requirements {
+		if r.Kind != reflectionflow.Position {
+			continue
+		}
+		i := slices.IndexFunc(s.Objects, func(o Placement) bool {
+			return o.Class == r.Object && (r.Color == "" || r.Color == o.Color)
+		})
+		j := slices.IndexFunc(s.Objects, func(o Placement) bool {
+			return o.Class == r.Target && (r.TargetColor == "" || r.TargetColor == o.Color)
+		})
+		if i < 0 || j < 0 {
+			continue
+		}
+		if rng.IntN(2) == 0 {
+			moved := s.Objects[i]
+			rest := Scene{Objects: slices.Delete(slices.Clone(s.Objects), i, i+1)}
+			if addAnywhere(&rest, moved, rng) {
+				s.Objects[i] = rest.Objects[len(rest.Objects)-1]
+				s.Objects[i].Size = min(moved.Size, s.Objects[i].Size)
+				return true
+			}
+		}
+		a, b := &s.Objects[i], &s.Objects[j]
+		a.X, a.Y, b.X, b.Y = b.X, b.Y, a.X, a.Y
+		inside(a)
+		inside(b)
+		return true
+	}
+	return false
+}
+
+// inside keeps an object in the frame.
+func inside(o *Placement) {
+	half := o.Size / 2
+	o.X, o.Y = min(max(o.X, half), 1-half), min(max(o.Y, half), 1-half)
+}
+
+// wrongClass turns an object into one of a class that nobody asked for.
+func (s Sampler) wrongClass(scene *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+	if len(scene.Objects) == 0 {
+		return false
+	}
+	required := requiredClasses(prompt.Requirements)
+	o := &scene.Objects[rng.IntN(len(scene.Objects))]
+	wrong := slices.DeleteFunc(s.Known(), func(class string) bool {
+		return class == o.Class || slices.Contains(required, class) || (class == person && o.Color != "")
+	})
+	if len(wrong) == 0 {
+		return false
+	}
+	o.Class = wrong[rng.IntN(len(wrong))]
+	o.Drawing = rng.IntN(Drawings(o.Class))
+	return true
+}

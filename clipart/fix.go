@@ -1,0 +1,289 @@
+package clipart
+
+import (
+	"slices"
+
+	"reflectionflow"
+)
+
+// FixKind is what a [Fix] does.
+type FixKind string
+
+// The kinds of fix.
+const (
+	AddObject     FixKind = "add"     // Count of Object (of Color), perhaps in Relation to Target
+	RemoveObject  FixKind = "remove"  // Count of Object (of Color)
+	RecolorObject FixKind = "recolor" // Count of Object (of color From) become Color
+	MoveObject    FixKind = "move"    // Object (of Color) goes to Relation of Target
+	ReplaceObject FixKind = "replace" // the From becomes an Object (of Color)
+)
+
+// Fix is one thing to change in a picture.
+type Fix struct {
+	Kind   FixKind
+	Object string // class
+	Color  string // wanted, or, of what is removed or moved, the one it has; may be empty
+	// From is the class that is replaced, or the colour that is changed where it
+	// tells the object from others of its class.
+	From  string
+	Count int
+	// All says that Count is every object of the description: "the dog", "all dogs".
+	All bool
+	// More says that there are such objects already: "one more dog".
+	More        bool
+	Relation    reflectionflow.Relation // of MoveObject; of AddObject where wanted
+	Target      string
+	TargetColor string // where it tells the target from others of its class
+}
+
+// Fixes says what must change for the objects seen in a picture to meet a
+// prompt's requirements by the rules of [Check]: nothing where they do. Objects of
+// wrong colour are recoloured, objects that nobody asked for are replaced before
+// new ones are added, the least confident are removed first.
+func Fixes(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
+	if CheckAll(p.Requirements, objects) {
+		return nil
+	}
+	m := mender{objects: slices.Clone(objects), requirements: p.Requirements}
+	for _, class := range requiredClasses(p.Requirements) {
+		m.mendColors(class)
+		m.mendCounts(class)
+	}
+	m.replaceSpare()
+	m.mendPositions()
+	return m.fixes
+}
+
+// mender carries out fixes on a list of objects as it finds them.
+type mender struct {
+	objects      []reflectionflow.Object
+	requirements []reflectionflow.Requirement
+	fixes        []Fix
+}
+
+// requiredClasses lists the classes that requirements speak of, by first mention.
+func requiredClasses(requirements []reflectionflow.Requirement) []string {
+	var found []string
+	for _, r := range requirements {
+		for _, class := range []string{r.Object, r.Target} {
+			if class != "" && !slices.Contains(found, class) {
+				found = append(found, class)
+			}
+		}
+	}
+	return found
+}
+
+// wanted are the requirements on how many objects of a class there are.
+func (m *mender) wanted(class string) (counts []reflectionflow.Requirement) {
+	for _, r := range m.requirements {
+		if r.Kind != reflectionflow.Position && r.Object == class {
+			counts = append(counts, r)
+		}
+	}
+	for _, r := range m.requirements {
+		for _, side := range [][2]string{{r.Object, r.Color}, {r.Target, r.TargetColor}} {
+			mentioned := slices.ContainsFunc(counts, func(c reflectionflow.Requirement) bool { return c.Color == side[1] })
+			if r.Kind == reflectionflow.Position && side[0] == class && !mentioned {
+				counts = append(counts, one(class, side[1]))
+			}
+		}
+	}
+	return counts
+}
+
+// mendColors recolours objects of a class that are of a colour nobody asked for,
+// until no colour lacks objects or none are left to recolour.
+func (m *mender) mendColors(class string) {
+	wanted := m.wanted(class)
+	type change struct{ from, to string }
+	var changes []change
+	for _, r := range wanted {
+		if r.Color == "" || r.Kind == reflectionflow.Absent {
+			continue
+		}
+		for range m.lacking(r) {
+			i := m.spareColor(class, wanted)
+			if i < 0 {
+				break
+			}
+			changes = append(changes, change{m.objects[i].Color, r.Color})
+			m.objects[i].Color = r.Color
+		}
+	}
+	total := m.count(class, "")
+	for i, c := range changes {
+		if slices.Index(changes, c) < i {
+			continue // told with the first of its kind
+		}
+		same, sameTarget := 0, 0
+		for _, d := range changes {
+			if d == c {
+				same++
+			}
+			if d.to == c.to {
+				sameTarget++
+			}
+		}
+		f := Fix{Kind: RecolorObject, Object: class, Color: c.to, From: c.from, Count: same}
+		if sameTarget == total {
+			if slices.IndexFunc(changes, func(d change) bool { return d.to == c.to }) < i {
+				continue
+			}
+			f.From, f.Count, f.All = "", total, true
+		} else if c.from != "" {
+			f.All = m.count(class, c.from) == 0
+		}
+		m.fixes = append(m.fixes, f)
+	}
+}
+
+// lacking is how many objects of its colour a requirement is short of.
+func (m *mender) lacking(r reflectionflow.Requirement) int {
+	if r.Kind == reflectionflow.AtLeast {
+		// Only the most confident ones count.
+		found := top(ranked(m.objects, r.Object, ""), max(r.Count, 1))
+		return max(r.Count, 1) - len(ranked(found, r.Object, r.Color))
+	}
+	return r.Count - m.count(r.Object, r.Color)
+}
+
+// spareColor finds the most confident object of a class whose colour may change,
+// -1 for none.
+func (m *mender) spareColor(class string, wanted []reflectionflow.Requirement) int {
+	best := -1
+	for i, o := range m.objects {
+		if o.Class != class || (best >= 0 && o.Confidence <= m.objects[best].Confidence) {
+			continue
+		}
+		needed := slices.ContainsFunc(wanted, func(r reflectionflow.Requirement) bool {
+			return r.Color != "" && r.Color == o.Color && r.Kind != reflectionflow.Absent &&
+				(r.Kind == reflectionflow.AtLeast || m.count(class, o.Color) <= r.Count)
+		})
+		if !needed {
+			best = i
+		}
+	}
+	return best
+}
+
+func (m *mender) count(class, color string) int { return len(ranked(m.objects, class, color)) }
+
+// mendCounts removes what is too much of a class and asks for what is missing,
+// colours first.
+func (m *mender) mendCounts(class string) {
+	wanted := m.wanted(class)
+	added := 0
+	for _, plain := range []bool{false, true} {
+		for _, r := range wanted {
+			if (r.Color == "") != plain {
+				continue
+			}
+			have := m.count(class, r.Color)
+			if plain {
+				have += added
+			}
+			switch {
+			case r.Kind == reflectionflow.Absent:
+				m.remove(class, r.Color, have)
+			case r.Kind == reflectionflow.Exactly && have > r.Count:
+				m.remove(class, r.Color, have-r.Count)
+			case have < max(r.Count, 1):
+				n := max(r.Count, 1) - have
+				added += n
+				m.fixes = append(m.fixes, Fix{Kind: AddObject, Object: class, Color: r.Color, Count: n, More: have > 0})
+			}
+		}
+	}
+}
+
+// remove takes away the n least confident objects of a class and colour.
+func (m *mender) remove(class, color string, n int) {
+	found := ranked(m.objects, class, color)
+	n = min(n, len(found))
+	if n == 0 {
+		return
+	}
+	m.fixes = append(m.fixes, Fix{Kind: RemoveObject, Object: class, Color: color, Count: n, All: n == len(found)})
+	for _, o := range found[len(found)-n:] {
+		if i := slices.Index(m.objects, o); i >= 0 {
+			m.objects = slices.Delete(m.objects, i, i+1)
+		}
+	}
+}
+
+// replaceSpare lets objects of classes that nobody asked for become what is
+// missing, the most confident first.
+func (m *mender) replaceSpare() {
+	required := requiredClasses(m.requirements)
+	for i := 0; i < len(m.fixes); i++ {
+		f := m.fixes[i]
+		if f.Kind != AddObject {
+			continue
+		}
+		spare := -1
+		for k, o := range m.objects {
+			if !slices.Contains(required, o.Class) && (spare < 0 || o.Confidence > m.objects[spare].Confidence) {
+				spare = k
+			}
+		}
+		if spare < 0 {
+			return
+		}
+		replace := Fix{Kind: ReplaceObject, Object: f.Object, Color: f.Color, From: m.objects[spare].Class, Count: 1}
+		replace.All = m.count(replace.From, "") == 1
+		m.objects[spare].Class = f.Object
+		if f.Color != "" {
+			m.objects[spare].Color = f.Color
+		}
+		if f.Count--; f.Count == 0 {
+			m.fixes[i] = replace
+		} else {
+			f.More = true
+			m.fixes[i] = f
+			m.fixes = slices.Insert(m.fixes, i, replace)
+		}
+	}
+}
+
+// mendPositions moves what stands wrong and says where what is added belongs.
+func (m *mender) mendPositions() {
+	for _, r := range m.requirements {
+		if r.Kind != reflectionflow.Position {
+			continue
+		}
+		met, _ := Check(r, m.objects)
+		if met || m.addInRelation(r) || m.addInRelation(inverse(r)) {
+			continue
+		}
+		f := Fix{
+			Kind: MoveObject, Object: r.Object, Count: max(r.Count, 1), All: true,
+			Relation: r.Relation, Target: r.Target,
+		}
+		if m.count(r.Object, "") > f.Count {
+			f.Color = r.Color
+		}
+		if m.count(r.Target, "") > 1 {
+			f.TargetColor = r.TargetColor
+		}
+		m.fixes = append(m.fixes, f)
+	}
+}
+
+// addInRelation gives the place to an object that is added. It reports whether
+// there is such a fix.
+func (m *mender) addInRelation(r reflectionflow.Requirement) bool {
+	i := slices.IndexFunc(m.fixes, func(f Fix) bool {
+		return f.Kind == AddObject && f.Object == r.Object && f.Color == r.Color
+	})
+	if i < 0 {
+		return false
+	}
+	if m.fixes[i].Relation == "" {
+		m.fixes[i].Relation, m.fixes[i].Target = r.Relation, r.Target
+		if m.count(r.Target, "") > 1 {
+			m.fixes[i].TargetColor = r.TargetColor
+		}
+	}
+	return true
+}
