@@ -102,12 +102,12 @@ func TestMissingAndMisshapenWeights(t *testing.T) {
 	layer := func(s Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		return []*graph.Node{Linear(s.In("a"), in[0], 4)}, nil
 	}
-	if _, err := Compile(b, NewStore(), in, layer, Options{Name: "net"}); err == nil || err.Error() != `compile net: weight "a.weight" is missing` {
+	if _, err := Compile(b, NewStore(), in, layer, Options{Name: "net"}); err == nil || err.Error() != `compile net: invalid input: weight "a.weight" is missing` {
 		t.Errorf("missing weight: %v", err)
 	}
 	store := NewStore()
 	store.Set("a.weight", make([]float32, 8), 4, 2)
-	if _, err := Compile(b, store, in, layer, Options{Name: "net"}); err == nil || err.Error() != `compile net: weight "a.weight" has shape [4 2], want [4 3]` {
+	if _, err := Compile(b, store, in, layer, Options{Name: "net"}); err == nil || err.Error() != `compile net: invalid input: weight "a.weight" has shape [4 2], want [4 3]` {
 		t.Errorf("misshapen weight: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"reflectionflow"
 )
 
 // Func builds a computation from a scope and the program's inputs. Beside its
@@ -134,5 +137,11 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// oneLine drops the stack trace that GoMLX attaches to its errors.
-func oneLine(err error) error { return fmt.Errorf("%s", err.Error()) }
+// oneLine drops the stack trace that GoMLX attaches to its errors. What is the
+// caller's to mend stays so.
+func oneLine(err error) error {
+	if errors.Is(err, reflectionflow.ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%s", err.Error())
+}

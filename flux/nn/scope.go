@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -9,7 +10,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/support/exceptions"
+
+	"reflectionflow"
 )
 
 // Init draws the first values of a weight of the given dimensions.
@@ -60,7 +62,8 @@ func (s Scope) Has(name string) bool { return s.binding.store.Has(s.join(name)) 
 
 // Weight returns the weight name in this scope as a node of the given
 // dimensions. In training a missing weight is drawn by init, from a stream of
-// random numbers of its own; in inference it is an error, as is any other shape.
+// random numbers of its own; in inference it is an error that wraps
+// [reflectionflow.ErrInvalid], as is any other shape.
 func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
 	full, b := s.join(name), s.binding
 	if node, ok := b.nodes[full]; ok {
@@ -68,12 +71,12 @@ func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
 	}
 	if !b.store.Has(full) {
 		if b.seed == nil {
-			exceptions.Panicf("weight %q is missing", full)
+			panic(fmt.Errorf("%w: weight %q is missing", reflectionflow.ErrInvalid, full))
 		}
 		b.store.Set(full, init(stream(*b.seed, full), dims), dims...)
 	}
 	if have := b.store.Dims(full); !slices.Equal(have, dims) {
-		exceptions.Panicf("weight %q has shape %v, want %v", full, have, dims)
+		panic(fmt.Errorf("%w: weight %q has shape %v, want %v", reflectionflow.ErrInvalid, full, have, dims))
 	}
 	node := graph.Parameter(b.graph, full, shapes.Make(dtypes.Float32, dims...))
 	b.names = append(b.names, full)
