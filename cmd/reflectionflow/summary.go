@@ -55,7 +55,7 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		}
 	}
 	for _, r := range o.Score.Requirements {
-		s.Requirements = append(s.Requirements, checked{r.Requirement.String(), r.Verdict, r.Confidence})
+		s.Requirements = append(s.Requirements, checked{run.Words(r.Requirement), r.Verdict, r.Confidence})
 	}
 	return s
 }

@@ -154,7 +154,7 @@ func (f *Folder) card(e entry) *card {
 		Error: e.Error,
 		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, Round: e.Round,
 		Width: e.Request.Width, Height: e.Request.Height,
-		FontSize:   float64(min(e.Request.Width, e.Request.Height)) / 18,
+		FontSize:   fontSize(e.Request),
 		Score:      scoreText(e),
 		Action:     action(e.Action),
 		Reflection: e.Request.Reflection,
@@ -164,7 +164,7 @@ func (f *Folder) card(e entry) *card {
 	}
 	var wrong []string
 	for _, finding := range e.Score.Requirements {
-		m := findingMark{mark: markOf(finding), Text: finding.Requirement.String()}
+		m := findingMark{mark: markOf(finding), Text: Words(finding.Requirement)}
 		c.Marks = append(c.Marks, m)
 		if finding.Verdict == reflectionflow.Met {
 			c.Met++
@@ -181,6 +181,9 @@ func (f *Folder) card(e entry) *card {
 	return c
 }
 
+// fontSize is that of the labels, in pixels of the picture.
+func fontSize(r reflectionflow.Request) float64 { return float64(min(r.Width, r.Height)) / 20 }
+
 // boxes lists each object once, though several requirements may rest on it.
 func boxes(e entry) []box {
 	var seen []reflectionflow.Object
@@ -194,7 +197,10 @@ func boxes(e entry) []box {
 			seen = append(seen, o)
 			b := box{X: o.Box[0] * w, Y: o.Box[1] * h, W: max(0, o.Box[2]-o.Box[0]) * w, H: max(0, o.Box[3]-o.Box[1]) * h}
 			b.Label = strings.TrimSpace(o.Color + " " + o.Class)
-			b.LabelX, b.LabelY = b.X+w/64, b.Y+min(w, h)/18
+			size := fontSize(e.Request)
+			width := 0.6 * size * float64(len(b.Label)) // of bold text, about
+			b.LabelX = max(0, min(b.X+size/4, w-width))
+			b.LabelY = b.Y + size
 			list = append(list, b)
 		}
 	}

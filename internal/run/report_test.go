@@ -47,8 +47,8 @@ func TestReportIsSelfContained(t *testing.T) {
 		}
 	}
 	for _, wanted := range []string{
-		"a photo of two clocks and a red cup", "exactly 2 clock", "Add one more clock.", "Chain 2", "corrected from",
-		"data:image/png;base64,", "prefers-color-scheme", `alt="Picture 0, score 0.682; not met: exactly 2 clock"`,
+		"a photo of two clocks and a red cup", "clock: exactly 2", "Add one more clock.", "Chain 2", "corrected from",
+		"data:image/png;base64,", "prefers-color-scheme", `alt="Picture 0, score 0.682; not met: clock: exactly 2"`,
 	} {
 		if !strings.Contains(report, wanted) {
 			t.Errorf("the report lacks %q", wanted)

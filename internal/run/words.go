@@ -3,11 +3,27 @@ package run
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"reflectionflow"
 )
 
 // This file says things in the report's words.
+
+// Words says a requirement so that it reads well for any number and any noun, for
+// example "clock: exactly 2", "red cup: at least 1" or "red cup left of blue bowl".
+func Words(r reflectionflow.Requirement) string {
+	object := strings.TrimSpace(r.Color + " " + r.Object)
+	switch r.Kind {
+	case reflectionflow.AtLeast:
+		return fmt.Sprintf("%s: at least %d", object, r.Count)
+	case reflectionflow.Exactly:
+		return fmt.Sprintf("%s: exactly %d", object, r.Count)
+	case reflectionflow.Absent:
+		return object + ": none"
+	}
+	return r.String()
+}
 
 func headline(first, best reflectionflow.Score) string {
 	asked := len(best.Requirements)
@@ -81,7 +97,7 @@ func markOf(f reflectionflow.Finding) mark {
 func rows(first, best reflectionflow.Score) []row {
 	var list []row
 	for i, f := range best.Requirements {
-		r := row{Text: f.Requirement.String(), Best: markOf(f)}
+		r := row{Text: Words(f.Requirement), Best: markOf(f)}
 		if i < len(first.Requirements) {
 			r.First = markOf(first.Requirements[i])
 		}
