@@ -1,0 +1,173 @@
+package flux
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+)
+
+func TestCorrectorModules(t *testing.T) {
+	dev := Variants[0].Params
+	if n := len(NewLoRA(dev, 32, false).Modules); n != 343 {
+		t.Errorf("FLUX-Corrector adapts %d modules, want 343", n)
+	}
+	for _, module := range NewLoRA(dev, 32, false).Modules {
+		for _, other := range []string{"context", "add_", "net.0", "norm_out", "time_text"} {
+			if strings.Contains(module, other) {
+				t.Errorf("%q is adapted", module)
+			}
+		}
+	}
+}
+
+func TestLoRASavedAndLoaded(t *testing.T) {
+	for _, name := range []string{"lora", "lora_all"} {
+		original := openTransformerFixture(t, name)
+		store := nn.NewStore()
+		lora, err := LoadLoRA(original.file, tinyParams, store, "corrector")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]float64{"lora": 4, "lora_all": 8}[name]
+		if lora.Rank != 4 || lora.Alpha != want || lora.AllStreams != (name == "lora_all") {
+			t.Errorf("%s: read %+v", name, lora)
+		}
+		if made := NewLoRA(tinyParams, 4, lora.AllStreams).Modules; !slices.Equal(lora.Modules, made) {
+			t.Errorf("%s adapts %v, want %v", name, lora.Modules, made)
+		}
+		path := filepath.Join(t.TempDir(), "pytorch_lora_weights.safetensors")
+		if err := lora.Save(path, store, "corrector", safetensors.BF16); err != nil {
+			t.Fatal(err)
+		}
+		saved, err := safetensors.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer saved.Close() //nolint:errcheck // read only
+		if !slices.Equal(saved.Names(), original.file.Names()) {
+			t.Errorf("%s: names differ: %v", name, saved.Names())
+		}
+		again, err := LoadLoRA(saved, tinyParams, nn.NewStore(), "corrector")
+		if err != nil || again.Alpha != lora.Alpha || again.AllStreams != lora.AllStreams {
+			t.Errorf("%s: read again %+v, %v", name, again, err)
+		}
+	}
+}
+
+func TestBadLoRAFiles(t *testing.T) {
+	matrix := func(name string, rows, cols int) safetensors.Tensor {
+		return safetensors.Tensor{Name: name, Shape: []int{rows, cols}, DType: safetensors.F32, Values: make([]float32, rows*cols)}
+	}
+	const module = "transformer.x_embedder.lora_"
+	pair := []safetensors.Tensor{matrix(module+"A.weight", 2, 8), matrix(module+"B.weight", 16, 2)}
+	notFinite := matrix(module+"A.weight", 2, 8)
+	notFinite.Values[3] = float32(math.Inf(1))
+	for _, c := range []struct {
+		name     string
+		tensors  []safetensors.Tensor
+		metadata string
+		want     string
+	}{
+		{"empty", nil, "", "there is no adapter in it"},
+		{"half", pair[:1], "", `tensor "transformer.x_embedder.lora_A.weight" is no matrix of a LoRA pair`},
+		{"other", []safetensors.Tensor{matrix("x_embedder.weight", 16, 8)}, "", `tensor "x_embedder.weight" is no matrix of a LoRA pair`},
+		{"unknown", []safetensors.Tensor{matrix("transformer.attn.lora_A.weight", 2, 8), matrix("transformer.attn.lora_B.weight", 16, 2)}, "", `the model has no module "attn" to adapt`},
+		{"ranks", []safetensors.Tensor{pair[0], matrix(module+"B.weight", 16, 3)}, "", `tensor "transformer.x_embedder.lora_B.weight" has rank 3, others have 2: one rank for all is supported`},
+		{"infinite", []safetensors.Tensor{notFinite, pair[1]}, "", `tensor "transformer.x_embedder.lora_A.weight" holds a value that is not finite`},
+		{"metadata", pair, `{"transformer.r": 3}`, "lora_adapter_metadata: rank 3, but the tensors have rank 2"},
+		{"pattern", pair, `{"transformer.rank_pattern": {"a": 3}}`, "lora_adapter_metadata: DoRA, rsLoRA and patterns of ranks are not supported"},
+		{"json", pair, `{`, "lora_adapter_metadata: unexpected end of JSON input"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bad.safetensors")
+			metadata := map[string]string{}
+			if c.metadata != "" {
+				metadata[adapterMetadata] = c.metadata
+			}
+			if err := safetensors.Write(path, c.tensors, metadata); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, err := safetensors.FromBytes("bad", data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = LoadLoRA(file, tinyParams, nn.NewStore(), "corrector")
+			if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.HasPrefix(err.Error(), "invalid input: bad: "+c.want) {
+				t.Errorf("error %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// A new adapter changes nothing at first, and every one of its B matrices, as all
+// base weights, learns from the loss.
+func TestNewLoRAIsNeutralAndLearns(t *testing.T) {
+	cases := openTransformerFixture(t, "cases")
+	lora := NewLoRA(tinyParams, 3, true)
+	velocity := func(adapted bool) func(s nn.Scope, in []*graph.Node) *graph.Node {
+		return func(s nn.Scope, in []*graph.Node) *graph.Node {
+			c := &Condition{Latents: in[5], Grid: tinyConditionGrid, AllStreams: true}
+			if adapted {
+				c.Adapter = lora.Adapter(s.In("corrector"), s.In("transformer"))
+			}
+			return tinyVelocity(s, tinyParams, in, c)
+		}
+	}
+	base := runGraph(t, tinyStore(t), velocity(false), tinyInputs(cases)...)
+	inputs := tinyInputs(cases) // a tensor belongs to the backend it was used on
+	store, seed := tinyStore(t), uint64(3)
+	given := make([]shapes.Shape, len(inputs))
+	for i, in := range inputs {
+		given[i] = in.Shape()
+	}
+	var names []string
+	p, err := nn.Compile(openTestBackend(t), store, given, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+		v := velocity(true)(s, in)
+		loss := graph.ReduceAllMean(graph.Square(graph.Sub(v, graph.OnesLike(v))))
+		names = s.Used()
+		nodes := make([]*graph.Node, len(names))
+		for i, name := range names {
+			nodes[i] = s.Node(name)
+		}
+		var sizes []*graph.Node
+		for _, gradient := range graph.Gradient(loss, nodes...) {
+			sizes = append(sizes, graph.ConvertDType(graph.ReduceAllSum(graph.Abs(gradient)), dtypes.Float32))
+		}
+		return append([]*graph.Node{v}, sizes...), nil
+	}, nn.Options{Seed: &seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.Run(inputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRelative(t, tensors.MustCopyFlatData[float32](out[0]), base)
+	for i, name := range names {
+		size := tensors.ToScalar[float32](out[1+i])
+		// With B at zero nothing reaches A; the condition's last output is discarded.
+		if strings.HasSuffix(name, loraA) {
+			continue
+		}
+		if !(size > 0) || math.IsInf(float64(size), 0) {
+			t.Errorf("the gradient of %s is %v", name, size)
+		}
+	}
+}

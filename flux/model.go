@@ -1,0 +1,196 @@
+package flux
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+	"reflectionflow/flux/tokenizer"
+)
+
+// Settings are what drawing with a checkpoint needs to know beyond diffusers'
+// files: the optional reflectionflow.json of its folder, which diffusers ignores.
+type Settings struct {
+	// ClassifierFreeGuidance makes a request's guidance scale that of
+	// classifier-free guidance against the empty prompt (1 switches it off). It is
+	// for models that were not distilled; diffusers calls it true_cfg_scale.
+	ClassifierFreeGuidance bool `json:"classifier_free_guidance"`
+	// TextLength is the number of T5 tokens, pads included; diffusers'
+	// max_sequence_length. 0 means 512.
+	TextLength int `json:"text_length"`
+	// What the checkpoint draws best with; 0 where it does not say.
+	Width    int     `json:"width,omitempty"`
+	Height   int     `json:"height,omitempty"`
+	Steps    int     `json:"steps,omitempty"`
+	Guidance float64 `json:"guidance,omitempty"`
+}
+
+// Names of the files that a folder may have beside diffusers' own.
+const (
+	settingsFile  = "reflectionflow.json"
+	correctorFile = "pytorch_lora_weights.safetensors"
+)
+
+const (
+	defaultTextLength = 512 // FLUX.1-dev
+	maxTextLength     = 4096
+)
+
+// Validate reports settings out of range for the transformer, as an error
+// wrapping [reflectionflow.ErrInvalid].
+func (s Settings) Validate(p Params) error {
+	if s.TextLength < 1 || s.TextLength > maxTextLength {
+		return fmt.Errorf("%w: %s: text_length is %d, must be from 1 to %d", reflectionflow.ErrInvalid, settingsFile, s.TextLength, maxTextLength)
+	}
+	if s.ClassifierFreeGuidance && p.GuidanceEmbeds {
+		return fmt.Errorf("%w: %s: classifier_free_guidance is for models whose guidance_embeds is false", reflectionflow.ErrInvalid, settingsFile)
+	}
+	return nil
+}
+
+// Write writes the settings into the folder dir.
+func (s Settings) Write(dir string) error {
+	if err := writeConfig(filepath.Join(dir, settingsFile), "", "", s); err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	return nil
+}
+
+// CorrectorPrefix is where the corrector's weights lie in a store.
+const CorrectorPrefix = "corrector"
+
+// Model is everything that draws pictures: configurations, weights, tokenizers.
+type Model struct {
+	Folder        *Folder
+	Settings      Settings
+	Store         *nn.Store // weights below TransformerPrefix, VAEPrefix, CLIPPrefix, T5Prefix, CorrectorPrefix
+	CLIPTokenizer *tokenizer.Tokenizer
+	T5Tokenizer   *tokenizer.Tokenizer
+	Corrector     *LoRA // nil: pictures cannot be corrected
+}
+
+// LoadModel reads settings, tokenizers and weights of the folder. The corrector
+// comes from the file given, or else from the folder's own
+// pytorch_lora_weights.safetensors if it has one. What is missing, damaged or does
+// not fit gives an error wrapping [reflectionflow.ErrInvalid].
+func LoadModel(folder *Folder, corrector *safetensors.File) (*Model, error) {
+	m := &Model{Folder: folder, Store: nn.NewStore(), Settings: Settings{TextLength: defaultTextLength}}
+	if m.has(settingsFile) {
+		if err := readConfig(folder.fsys, settingsFile, &m.Settings); err != nil {
+			return nil, fmt.Errorf("load model: %w", err)
+		}
+	}
+	if err := m.Settings.Validate(folder.Transformer); err != nil {
+		return nil, fmt.Errorf("load model: %w", err)
+	}
+	if err := m.loadTokenizers(); err != nil {
+		return nil, fmt.Errorf("load model: %w", err)
+	}
+	if err := folder.LoadWeights(m.Store); err != nil {
+		return nil, fmt.Errorf("load model: %w", err)
+	}
+	if err := m.loadCorrector(corrector); err != nil {
+		return nil, fmt.Errorf("load corrector: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Model) has(name string) bool {
+	_, err := fs.Stat(m.Folder.fsys, name)
+	return err == nil
+}
+
+func (m *Model) loadTokenizers() error {
+	for _, t := range []struct {
+		folder     string
+		into       **tokenizer.Tokenizer
+		vocabulary int
+	}{
+		{"tokenizer", &m.CLIPTokenizer, m.Folder.CLIP.Vocabulary},
+		{"tokenizer_2", &m.T5Tokenizer, m.Folder.T5.Vocabulary},
+	} {
+		name := t.folder + "/tokenizer.json"
+		data, err := m.Folder.TokenizerFile(t.folder, "tokenizer.json")
+		if err != nil {
+			return err
+		}
+		if *t.into, err = tokenizer.FromBytes(name, data); err != nil {
+			return err
+		}
+		if size := (*t.into).Size(); size > t.vocabulary {
+			return fmt.Errorf("%w: %s has %d tokens, its encoder's vocabulary has %d", reflectionflow.ErrInvalid, name, size, t.vocabulary)
+		}
+	}
+	return nil
+}
+
+func (m *Model) loadCorrector(file *safetensors.File) error {
+	if file == nil {
+		if !m.has(correctorFile) {
+			return nil
+		}
+		data, err := fs.ReadFile(m.Folder.fsys, correctorFile)
+		if err != nil {
+			return missingFile(correctorFile, err)
+		}
+		if file, err = safetensors.FromBytes(correctorFile, data); err != nil {
+			return err
+		}
+	}
+	lora, err := LoadLoRA(file, m.Folder.Transformer, m.Store, CorrectorPrefix)
+	if err != nil {
+		return err
+	}
+	m.Corrector = &lora
+	return nil
+}
+
+// CheckWords reports the words of a text that either tokenizer's vocabulary
+// lacks, as an error wrapping [reflectionflow.ErrInvalid].
+func (m *Model) CheckWords(text string) error {
+	for _, t := range []*tokenizer.Tokenizer{m.T5Tokenizer, m.CLIPTokenizer} {
+		if words := t.Unknown(text); len(words) > 0 {
+			return fmt.Errorf("%w: the model does not know the words %q", reflectionflow.ErrInvalid, words)
+		}
+	}
+	return nil
+}
+
+// check reports a request that the model cannot draw, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (m *Model) check(r reflectionflow.Request) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	unit := 2 * m.Folder.VAE.Factor()
+	if r.Width%unit != 0 || r.Height%unit != 0 {
+		return fmt.Errorf("%w: size %dx%d: sides must be multiples of %d", reflectionflow.ErrInvalid, r.Width, r.Height, unit)
+	}
+	if r.Reference != nil && m.Corrector == nil {
+		return fmt.Errorf("%w: the model has no corrector: it cannot redraw a reference image", reflectionflow.ErrInvalid)
+	}
+	if r.Reference != nil && r.Reference.Bounds().Empty() {
+		return fmt.Errorf("%w: the reference image is empty", reflectionflow.ErrInvalid)
+	}
+	for _, text := range []string{r.Text(), clipText(r)} {
+		if err := m.CheckWords(text); err != nil {
+			return err
+		}
+	}
+	if ids, truncated := m.T5Tokenizer.Encode(r.Prompt, m.Settings.TextLength); truncated {
+		return fmt.Errorf("%w: the prompt is longer than the model's %d tokens", reflectionflow.ErrInvalid, len(ids))
+	}
+	return nil
+}
+
+// clipText is what the CLIP encoder reads.
+func clipText(r reflectionflow.Request) string {
+	if strings.TrimSpace(r.CLIPPrompt) == "" {
+		return r.Prompt
+	}
+	return r.CLIPPrompt
+}

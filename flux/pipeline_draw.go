@@ -1,0 +1,193 @@
+package flux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+
+	"golang.org/x/image/draw"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow"
+	"reflectionflow/flux/nn"
+)
+
+// draw computes a group: pixels [lanes, H, W, 3] in [-1, 1].
+func (p *Pipeline) draw(ctx context.Context, g group) ([]float32, error) {
+	lanes := make([]reflectionflow.Request, p.lanes)
+	for i := range lanes {
+		lanes[i] = g.requests[min(i, len(g.requests)-1)] // spare lanes repeat the last request
+	}
+	var held tensorPool
+	defer held.free()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	prompts, err := p.encodeTexts(lanes, g.shape)
+	held.keep(prompts...)
+	if err != nil {
+		return nil, err
+	}
+	if g.shape.conditioned {
+		reference, err := p.encodeReferences(lanes, conditionGrid(g.shape.grid))
+		if err != nil {
+			return nil, err
+		}
+		held.keep(reference)
+		prompts = append(prompts, reference)
+	}
+	x, err := p.denoise(ctx, lanes, g.shape, prompts)
+	if err != nil {
+		return nil, err
+	}
+	held.keep(x)
+	decoder, err := p.decodeProgram(g.shape.grid)
+	if err != nil {
+		return nil, err
+	}
+	images, err := runOnce(decoder, x)
+	if err != nil {
+		return nil, err
+	}
+	held.keep(images)
+	pixels, err := tensors.CopyFlatData[float32](images)
+	if err != nil {
+		return nil, fmt.Errorf("read pixels: %w", err)
+	}
+	return pixels, nil
+}
+
+// encodeTexts returns the encoded texts of all lanes, with guidance followed by as
+// many empty ones: [n, T, d] and [n, d'].
+func (p *Pipeline) encodeTexts(lanes []reflectionflow.Request, sh shape) ([]*tensors.Tensor, error) {
+	m, n := p.model, sh.texts()*p.lanes
+	length, positions := m.Settings.TextLength, m.Folder.CLIP.Positions
+	var t5, clip []int32
+	for i := range n {
+		var text, short string
+		if i < len(lanes) {
+			text, short = lanes[i].Text(), clipText(lanes[i])
+		}
+		ids, _, _ := m.T5Tokenizer.EncodePadded(text, length, int32(m.Folder.T5.PadID))
+		t5 = append(t5, ids...)
+		ids, _, _ = m.CLIPTokenizer.EncodePadded(short, positions, int32(m.Folder.CLIP.PadID))
+		clip = append(clip, ids...)
+	}
+	encoder, err := p.encodeProgram(n)
+	if err != nil {
+		return nil, err
+	}
+	var held tensorPool
+	defer held.free()
+	inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(t5, n, length), tensors.FromFlatDataAndDimensions(clip, n, positions)}
+	held.keep(inputs...)
+	return encoder.Run(inputs...)
+}
+
+// encodeReferences returns the condition's tokens [lanes, M, C].
+func (p *Pipeline) encodeReferences(lanes []reflectionflow.Request, grid Grid) (*tensors.Tensor, error) {
+	unit := 2 * p.model.Folder.VAE.Factor()
+	width, height := grid.Cols*unit, grid.Rows*unit
+	var pixels []float32
+	for _, r := range lanes {
+		pixels = append(pixels, toPixels(r.Reference, width, height)...)
+	}
+	encoder, err := p.referenceProgram(grid)
+	if err != nil {
+		return nil, err
+	}
+	var held tensorPool
+	defer held.free()
+	images := tensors.FromFlatDataAndDimensions(pixels, len(lanes), height, width, 3)
+	held.keep(images)
+	return runOnce(encoder, images)
+}
+
+// denoise takes every lane from its noise to its picture: tokens [lanes, N, C].
+func (p *Pipeline) denoise(ctx context.Context, lanes []reflectionflow.Request, sh shape, prompts []*tensors.Tensor) (*tensors.Tensor, error) {
+	f := p.model.Folder
+	tokens, channels := sh.grid.Tokens(), f.Transformer.InChannels
+	var noise, scales []float32
+	for _, r := range lanes {
+		noise = append(noise, Noise(r.Seed, tokens*channels)...)
+		scales = append(scales, float32(r.Guidance))
+	}
+	program, err := p.stepProgram(sh)
+	if err != nil {
+		return nil, err
+	}
+	var held tensorPool
+	defer held.free()
+	guidance := tensors.FromValue(scales)
+	held.keep(guidance)
+	x := tensors.FromFlatDataAndDimensions(noise, len(lanes), tokens, channels)
+	return Denoise(ctx, x, f.Scheduler.Sigmas(sh.steps, tokens), func(x *tensors.Tensor, sigma, next float64) (*tensors.Tensor, error) {
+		levels := []*tensors.Tensor{x, everyLane(sigma, len(lanes)), everyLane(next, len(lanes))}
+		var held tensorPool
+		held.keep(levels...)
+		defer held.free()
+		return runOnce(program, append(append(levels, guidance), prompts...)...)
+	})
+}
+
+func everyLane(v float64, lanes int) *tensors.Tensor {
+	values := make([]float32, lanes)
+	for i := range values {
+		values[i] = float32(v)
+	}
+	return tensors.FromValue(values)
+}
+
+// runOnce runs a program of one output.
+func runOnce(p *nn.Program, inputs ...*tensors.Tensor) (*tensors.Tensor, error) {
+	out, err := p.Run(inputs...)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// tensorPool frees tensors at once instead of when the garbage collector comes.
+type tensorPool []*tensors.Tensor
+
+func (p *tensorPool) keep(t ...*tensors.Tensor) { *p = append(*p, t...) }
+
+func (p *tensorPool) free() {
+	for _, t := range *p {
+		t.FinalizeAll() //nolint:errcheck // the garbage collector is the second try
+	}
+}
+
+// toPixels scales an image, over white, to the size given, by Catmull-Rom
+// interpolation: [H, W, 3] in [-1, 1].
+func toPixels(img image.Image, width, height int) []float32 {
+	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.CatmullRom.Scale(canvas, canvas.Bounds(), img, img.Bounds(), draw.Over, nil)
+	pixels := make([]float32, 0, 3*width*height)
+	for i := 0; i < len(canvas.Pix); i += 4 {
+		for _, v := range canvas.Pix[i : i+3] {
+			pixels = append(pixels, float32(v)*(2.0/255)-1)
+		}
+	}
+	return pixels
+}
+
+// fromPixels makes a picture of [H, W, 3] in [-1, 1]; what lies outside is clamped.
+func fromPixels(pixels []float32, width, height int) (image.Image, error) {
+	img := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		for c := range 3 {
+			v := float64(pixels[3*i+c])
+			if math.IsNaN(v) {
+				return nil, errors.New("the image came out as NaN: the weights or the reference are damaged")
+			}
+			img.Pix[4*i+c] = uint8(math.RoundToEven(255 * min(1, max(0, v/2+0.5))))
+		}
+		img.Pix[4*i+3] = 255
+	}
+	return img, nil
+}

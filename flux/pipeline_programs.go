@@ -1,0 +1,142 @@
+package flux
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+
+	"reflectionflow/flux/nn"
+)
+
+// maxPrograms bounds the compiled programs that are kept: about five sizes with
+// all their variants.
+const maxPrograms = 24
+
+// programs keeps compiled programs by name, the least recently used first. A
+// program that is dropped lives on while it runs.
+type programs struct {
+	backend compute.Backend
+	store   *nn.Store
+	mu      sync.Mutex // held while compiling: one at a time
+	kept    []namedProgram
+}
+
+type namedProgram struct {
+	name    string
+	program *nn.Program
+}
+
+// get returns the program of that name, compiling it if it is not there.
+func (p *programs) get(name string, inputs []shapes.Shape, build nn.Func) (*nn.Program, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := slices.IndexFunc(p.kept, func(n namedProgram) bool { return n.name == name }); at >= 0 {
+		found := p.kept[at]
+		p.kept = append(slices.Delete(p.kept, at, at+1), found)
+		return found.program, nil
+	}
+	program, err := nn.Compile(p.backend, p.store, inputs, build, nn.Options{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.kept) >= maxPrograms {
+		p.kept = slices.Delete(p.kept, 0, 1)
+	}
+	p.kept = append(p.kept, namedProgram{name, program})
+	return program, nil
+}
+
+func floats(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
+
+// texts is the number of texts a lane has: with guidance the empty one beside its own.
+func (s shape) texts() int {
+	if s.guided {
+		return 2
+	}
+	return 1
+}
+
+// encodeProgram turns the ids of n texts for T5 [n, T] and CLIP [n, L], int32, into
+// [n, T, d] and [n, d'].
+func (p *Pipeline) encodeProgram(n int) (*nn.Program, error) {
+	f := p.model.Folder
+	inputs := []shapes.Shape{
+		shapes.Make(dtypes.Int32, n, p.model.Settings.TextLength), shapes.Make(dtypes.Int32, n, f.CLIP.Positions),
+	}
+	return p.programs.get(fmt.Sprintf("text encoders for %d texts", n), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		return []*Node{T5Encode(s.In(T5Prefix), f.T5, in[0]), CLIPPooled(s.In(CLIPPrefix), f.CLIP, in[1])}, nil
+	})
+}
+
+// referenceProgram turns images [lanes, H, W, 3] in [-1, 1] into the condition's
+// tokens. It takes the mean of the latents, so that a request determines its image.
+func (p *Pipeline) referenceProgram(grid Grid) (*nn.Program, error) {
+	vae := p.model.Folder.VAE
+	unit := 2 * vae.Factor()
+	inputs := []shapes.Shape{floats(p.lanes, grid.Rows*unit, grid.Cols*unit, 3)}
+	return p.programs.get(fmt.Sprintf("encoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		mean, _ := Encode(s.In(VAEPrefix), vae, in[0])
+		return []*Node{Pack(vae.Scale(mean))}, nil
+	})
+}
+
+// decodeProgram turns tokens into images [lanes, H, W, 3].
+func (p *Pipeline) decodeProgram(grid Grid) (*nn.Program, error) {
+	vae := p.model.Folder.VAE
+	inputs := []shapes.Shape{floats(p.lanes, grid.Tokens(), p.model.Folder.Transformer.InChannels)}
+	return p.programs.get(fmt.Sprintf("decoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		return []*Node{Decode(s.In(VAEPrefix), vae, vae.Unscale(Unpack(in[0], grid)))}, nil
+	})
+}
+
+// stepProgram is one denoising step. Inputs: x [lanes, N, C], sigma, next,
+// guidance [lanes], text [texts·lanes, T, d], pooled [texts·lanes, d'] and, with a
+// condition, its tokens [lanes, M, C]. The output is the next x.
+func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
+	m, lanes, texts := p.model, p.lanes, sh.texts()
+	params := m.Folder.Transformer
+	inputs := []shapes.Shape{
+		floats(lanes, sh.grid.Tokens(), params.InChannels), floats(lanes), floats(lanes), floats(lanes),
+		floats(texts*lanes, m.Settings.TextLength, params.JointAttentionDim), floats(texts*lanes, params.PooledProjectionDim),
+	}
+	if sh.conditioned {
+		inputs = append(inputs, floats(lanes, conditionGrid(sh.grid).Tokens(), params.InChannels))
+	}
+	sh.steps = 0 // the same program for any number
+	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		x, sigma, next, guidance := in[0], in[1], in[2], in[3]
+		inputs := Inputs{
+			Latents: repeat(x, texts), Grid: sh.grid, Text: in[4], Pooled: in[5],
+			Timestep: repeat(sigma, texts), Guidance: repeat(guidance, texts),
+		}
+		base := s.In(TransformerPrefix)
+		if sh.conditioned {
+			inputs.Condition = &Condition{
+				Latents: repeat(in[6], texts), Grid: conditionGrid(sh.grid),
+				Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams,
+			}
+		}
+		velocity := Transformer(base, params, inputs)
+		if sh.guided {
+			both := Split(velocity, 0, 2)
+			velocity = Guide(both[0], both[1], guidance)
+		}
+		return []*Node{EulerStep(x, velocity, sigma, next)}, nil
+	})
+}
+
+// repeat puts n copies of x behind each other along the batch.
+func repeat(x *Node, n int) *Node {
+	return Concatenate(slices.Repeat([]*Node{x}, n), 0)
+}
+
+// conditionGrid is half of the image's grid on each side, as the corrector was
+// tuned: 512 pixels of reference for 1024 of image.
+func conditionGrid(image Grid) Grid {
+	return Grid{Rows: max(1, image.Rows/2), Cols: max(1, image.Cols/2)}
+}

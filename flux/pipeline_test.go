@@ -1,0 +1,306 @@
+package flux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+
+	"reflectionflow"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+	"reflectionflow/flux/tokenizer"
+)
+
+// writeTinyModel writes a whole model of random weights, with a corrector, and
+// returns its folder.
+func writeTinyModel(t testing.TB, settings Settings) string {
+	t.Helper()
+	params := Params{
+		PatchSize: 1, InChannels: 16, NumLayers: 1, NumSingleLayers: 1, AttentionHeadDim: 16, NumAttentionHeads: 2,
+		JointAttentionDim: 16, PooledProjectionDim: 16, AxesDimsRope: [3]int{4, 6, 6},
+		GuidanceEmbeds: !settings.ClassifierFreeGuidance,
+	}
+	vocabulary := []string{"<pad>", "</s>", "<unk>", "[", "]", "reflexion", "a", "red", "blue", "cup", "add", "clock"}
+	folder := &Folder{
+		Index: NewModelIndex(true), Scheduler: FluxScheduler, Transformer: params,
+		VAE:  NewAutoencoder([]int{8, 8, 16, 16}, 4, 1, 4, true),
+		CLIP: NewCLIP(len(vocabulary), 16, 2, 1, 8), T5: NewT5(len(vocabulary), 16, 2, 32, 1),
+	}
+	lora := NewLoRA(params, 2, true)
+	store := randomStore(t, folder, lora)
+	dir := t.TempDir()
+	words, err := tokenizer.NewWordLevel(vocabulary, tokenizer.Options{Suffix: []string{"</s>"}, Special: []string{"<pad>"}})
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(err)
+	check(folder.WriteConfigs(dir))
+	check(folder.SaveWeights(dir, store, safetensors.BF16))
+	check(lora.Save(filepath.Join(dir, "pytorch_lora_weights.safetensors"), store, CorrectorPrefix, safetensors.BF16))
+	check(settings.Write(dir))
+	for _, name := range []string{"tokenizer", "tokenizer_2"} {
+		check(os.MkdirAll(filepath.Join(dir, name), 0o755))
+		check(words.Save(filepath.Join(dir, name, "tokenizer.json")))
+	}
+	return dir
+}
+
+// randomStore draws every weight of the four networks and the corrector, those
+// too that training starts at zero.
+func randomStore(t testing.TB, f *Folder, lora LoRA) *nn.Store {
+	t.Helper()
+	store, seed := nn.NewStore(), uint64(7)
+	grid := Grid{2, 2}
+	p := f.Transformer
+	ids := shapes.Make(dtypes.Int32, 1, 4)
+	inputs := []shapes.Shape{ids, floats(1, 32, 32, 3), floats(1, 4, p.InChannels), floats(1)}
+	_, err := nn.Compile(openTestBackend(t), store, inputs, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+		text, pooled := T5Encode(s.In(T5Prefix), f.T5, in[0]), CLIPPooled(s.In(CLIPPrefix), f.CLIP, in[0])
+		mean, _ := Encode(s.In(VAEPrefix), f.VAE, in[1])
+		base := s.In(TransformerPrefix)
+		v := Transformer(base, p, Inputs{
+			Latents: in[2], Grid: grid, Text: text, Pooled: pooled, Timestep: in[3], Guidance: in[3],
+			Condition: &Condition{Latents: Pack(mean), Grid: grid, Adapter: lora.Adapter(s.In(CorrectorPrefix), base), AllStreams: true},
+		})
+		return []*graph.Node{Decode(s.In(VAEPrefix), f.VAE, Unpack(v, grid))}, nil
+	}, nn.Options{Seed: &seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, name := range store.Names("") {
+		dims := store.Dims(name)
+		if len(dims) > 1 {
+			store.Set(name, nn.InitKaiming(rng, dims), dims...)
+		}
+	}
+	store.Set("text_encoder.text_model.embeddings.position_embedding.weight", nn.InitNormal(1)(rng, []int{8, 16}), 8, 16)
+	return store
+}
+
+var tinySettings = Settings{ClassifierFreeGuidance: true, TextLength: 12}
+
+func openTinyModel(t testing.TB, settings Settings) *Model {
+	t.Helper()
+	folder, err := OpenFolder(writeTinyModel(t, settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := LoadModel(folder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+func newTinyPipeline(t testing.TB, settings Settings, opts Options) *Pipeline {
+	t.Helper()
+	return NewPipeline(openTestBackend(t), openTinyModel(t, settings), opts)
+}
+
+func tinyRequest(prompt string, seed uint64) reflectionflow.Request {
+	return reflectionflow.Request{Prompt: prompt, Seed: seed, Width: 48, Height: 32, Steps: 3, Guidance: 2}
+}
+
+// checkered is a reference image of an odd size.
+func checkered() image.Image {
+	img := image.NewNRGBA(image.Rect(3, 5, 80, 90))
+	for y := 5; y < 90; y++ {
+		for x := 3; x < 80; x++ {
+			img.Set(x, y, color.NRGBA{uint8(3 * x), uint8(255 * (x / 9 % 2)), uint8(2 * y), 255})
+		}
+	}
+	return img
+}
+
+// tinyRequests are of several shapes, with and without reference and guidance.
+func tinyRequests() []reflectionflow.Request {
+	corrected := tinyRequest("a red cup", 4)
+	corrected.Reference, corrected.Reflection = checkered(), "add a clock"
+	plain := tinyRequest("a blue cup", 5)
+	plain.Guidance = 1
+	wide := tinyRequest("a clock", 6)
+	wide.Width, wide.Steps = 64, 2
+	return []reflectionflow.Request{
+		tinyRequest("a red cup", 1), corrected, tinyRequest("a blue cup", 2), plain, wide, tinyRequest("a red clock", 1<<63),
+	}
+}
+
+func pictures(t testing.TB, p *Pipeline, requests ...reflectionflow.Request) [][]byte {
+	t.Helper()
+	generations, err := p.Generate(context.Background(), requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pixels [][]byte
+	for i, g := range generations {
+		if g.Err != nil {
+			t.Fatal(g.Err)
+		}
+		img, ok := g.Image.(*image.NRGBA)
+		if !ok || img.Bounds() != image.Rect(0, 0, requests[i].Width, requests[i].Height) {
+			t.Fatalf("image %d is a %T of %v", i, g.Image, g.Image.Bounds())
+		}
+		if g.Cost.Images != 1 || g.Cost.DenoiseSteps != requests[i].Steps || !(g.Cost.Seconds > 0) {
+			t.Errorf("image %d cost %+v", i, g.Cost)
+		}
+		pixels = append(pixels, img.Pix)
+	}
+	return pixels
+}
+
+func TestImagesDependOnTheirRequestAlone(t *testing.T) {
+	requests := tinyRequests()
+	alone := newTinyPipeline(t, tinySettings, Options{Workers: 1})
+	var want [][]byte
+	for _, r := range requests {
+		want = append(want, pictures(t, alone, r)...)
+	}
+	for i := range want {
+		for j := range i {
+			if bytes.Equal(want[i], want[j]) {
+				t.Errorf("requests %d and %d give the same image", j, i)
+			}
+		}
+	}
+	compare := func(t *testing.T, opts Options) {
+		for i, got := range pictures(t, newTinyPipeline(t, tinySettings, opts), requests...) {
+			if !bytes.Equal(got, want[i]) {
+				t.Errorf("request %d gives another image in the batch", i)
+			}
+		}
+	}
+	for _, procs := range []int{1, 2, 4} {
+		before := runtime.GOMAXPROCS(procs)
+		compare(t, Options{})
+		runtime.GOMAXPROCS(before)
+	}
+}
+
+func TestLanesShareAProgram(t *testing.T) {
+	p := newTinyPipeline(t, tinySettings, Options{Lanes: 2})
+	requests := tinyRequests()
+	together := pictures(t, p, requests...)
+	for i, r := range requests {
+		if !bytes.Equal(pictures(t, p, r)[0], together[i]) {
+			t.Errorf("request %d gives another image in the batch", i)
+		}
+	}
+}
+
+func TestEveryFieldOfARequestCounts(t *testing.T) {
+	p := newTinyPipeline(t, tinySettings, Options{})
+	base := tinyRequests()[1]
+	changes := map[string]func(r *reflectionflow.Request){
+		"prompt":      func(r *reflectionflow.Request) { r.Prompt = "a blue cup" },
+		"CLIP prompt": func(r *reflectionflow.Request) { r.CLIPPrompt = "a clock" },
+		"seed":        func(r *reflectionflow.Request) { r.Seed++ },
+		"reflection":  func(r *reflectionflow.Request) { r.Reflection = "add a cup" },
+		"reference":   func(r *reflectionflow.Request) { r.Reference = image.NewGray(image.Rect(0, 0, 9, 9)) },
+		"none":        func(r *reflectionflow.Request) { r.Reference = nil },
+		"steps":       func(r *reflectionflow.Request) { r.Steps++ },
+		"guidance":    func(r *reflectionflow.Request) { r.Guidance = 5 },
+	}
+	first := pictures(t, p, base)[0]
+	for name, change := range changes {
+		r := base
+		change(&r)
+		if bytes.Equal(pictures(t, p, r)[0], first) {
+			t.Errorf("%s has no effect", name)
+		}
+	}
+}
+
+// A model with a guidance embedding has no use for the empty prompt, and guidance
+// reaches it as an input.
+func TestGuidanceEmbedding(t *testing.T) {
+	p := newTinyPipeline(t, Settings{TextLength: 8}, Options{})
+	low, high := tinyRequest("a red cup", 1), tinyRequest("a red cup", 1)
+	low.Guidance, high.Guidance = 1, 4
+	if bytes.Equal(pictures(t, p, low)[0], pictures(t, p, high)[0]) {
+		t.Error("guidance has no effect")
+	}
+}
+
+func TestEmbeddedFolderEqualsDirectory(t *testing.T) {
+	dir := writeTinyModel(t, tinySettings)
+	folder, err := OpenFolderFS(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := LoadModel(folder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := tinyRequests()[1]
+	got := pictures(t, NewPipeline(openTestBackend(t), model, Options{}), r)[0]
+	if want := pictures(t, newTinyPipeline(t, tinySettings, Options{}), r)[0]; !bytes.Equal(got, want) {
+		t.Error("another image")
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	p := newTinyPipeline(t, tinySettings, Options{})
+	noCorrector := NewPipeline(openTestBackend(t), &Model{
+		Folder: p.model.Folder, Settings: p.model.Settings, Store: p.model.Store,
+		CLIPTokenizer: p.model.CLIPTokenizer, T5Tokenizer: p.model.T5Tokenizer,
+	}, Options{})
+	for _, c := range []struct {
+		name   string
+		change func(r *reflectionflow.Request)
+		on     *Pipeline
+		want   string
+	}{
+		{"empty", func(r *reflectionflow.Request) { r.Prompt = " " }, p, "request 1: invalid input: the prompt is empty"},
+		{"unknown", func(r *reflectionflow.Request) { r.Prompt = "a red zebra and cup" }, p, `request 1: invalid input: the model does not know the words ["zebra" "and"]`},
+		{"unknown in CLIP", func(r *reflectionflow.Request) { r.CLIPPrompt = "a gnu" }, p, `request 1: invalid input: the model does not know the words ["gnu"]`},
+		{"long", func(r *reflectionflow.Request) { r.Prompt = strings.Repeat("a cup ", 6) }, p, "request 1: invalid input: the prompt is longer than the model's 12 tokens"},
+		{"size", func(r *reflectionflow.Request) { r.Width = 40 }, p, "request 1: invalid input: size 40x32: sides must be multiples of 16 from 16 to 4096"},
+		{"corrector", func(r *reflectionflow.Request) { r.Reference = checkered() }, noCorrector, "request 1: invalid input: the model has no corrector: it cannot redraw a reference image"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bad := tinyRequest("a cup", 1)
+			c.change(&bad)
+			_, err := c.on.Generate(context.Background(), []reflectionflow.Request{tinyRequest("a cup", 1), bad})
+			if !errors.Is(err, reflectionflow.ErrInvalid) || err.Error() != c.want {
+				t.Errorf("error %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestGenerateStopsWithContext(t *testing.T) {
+	p := newTinyPipeline(t, tinySettings, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := p.Generate(ctx, tinyRequests()); err != context.Canceled { //nolint:errorlint // the contract says ctx.Err()
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPictureThatIsNotANumber(t *testing.T) {
+	p := newTinyPipeline(t, tinySettings, Options{})
+	name := "vae.decoder.conv_out.bias"
+	nan := float32(0)
+	nan /= nan
+	p.model.Store.Set(name, []float32{nan, 0, 0}, 3)
+	generations, err := p.Generate(context.Background(), []reflectionflow.Request{tinyRequest("a cup", 1)})
+	if err != nil || generations[0].Err == nil || generations[0].Image != nil {
+		t.Errorf("%v, %+v", err, generations)
+	}
+}
