@@ -7,10 +7,10 @@ import (
 	"image"
 	"image/color"
 	"os"
-	"strings"
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 )
 
 // The fake model draws stripes: what it was asked for and how it was told is in
@@ -24,7 +24,7 @@ func fakeModel(delay time.Duration) modelEntry {
 		Name: "stripes", Summary: "stripes for tests", Card: "# Stripes\n\nA model for tests.",
 		Width: 32, Height: 32, Steps: 4, Guidance: 1,
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
-		Parse: parseFake,
+		Parse: clipart.Parse,
 		Check: func(context.Context) (string, error) { return hex.EncodeToString(make([]byte, 32)), nil },
 		Open: func(context.Context, string) (*engine, error) {
 			if os.Getenv("FAKE_PANIC") != "" {
@@ -34,19 +34,6 @@ func fakeModel(delay time.Duration) modelEntry {
 			return &engine{Generator: f, Verifier: f, Reflector: f, Refiner: f}, nil
 		},
 	}
-}
-
-func parseFake(text string) (reflectionflow.Prompt, error) {
-	p := reflectionflow.Prompt{Text: text}
-	for word := range strings.FieldsSeq(text) {
-		switch word {
-		case "clock", "cup":
-			p.Requirements = append(p.Requirements, reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: word, Count: 1})
-		case "unicorn":
-			return p, fmt.Errorf("%w: stripes do not know %q", reflectionflow.ErrInvalid, word)
-		}
-	}
-	return p, nil
 }
 
 type fake struct{ delay time.Duration }
