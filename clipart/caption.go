@@ -192,7 +192,7 @@ func DetailedCaption(requirements []reflectionflow.Requirement, scene Scene) str
 	}
 	opening := ShortCaption(requirements) + ". "
 	layout := verb + strings.Join(placed, " and ") + ". "
-	for _, text := range []string{opening + layout + "plain background.", opening + layout, layout, opening} {
+	for _, text := range []string{opening + layout + "plain background.", opening + layout, layout + "plain background.", opening} {
 		if countWords(text) <= maxLongWords {
 			return strings.TrimSpace(text)
 		}

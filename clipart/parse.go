@@ -100,8 +100,9 @@ type pending struct {
 	pair     bool
 	color    string
 	relation reflectionflow.Relation
-	subject  int  // of relation; -1: the subject follows the target
-	inverted bool // "left of a cat": the target was read, the subject comes
+	said     token // the words of relation
+	subject  int   // of relation; -1: the subject follows the target
+	inverted bool  // "left of a cat": the target was read, the subject comes
 }
 
 var nothing = pending{number: -1, subject: -1}

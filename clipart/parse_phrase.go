@@ -61,10 +61,10 @@ func (p *parser) object(t token) error {
 	}
 	if q.subject < 0 {
 		// "left of a cat is a dog": the subject is the next object.
-		p.pending = pending{at: q.at, number: -1, relation: opposite(q.relation), subject: index, inverted: true}
+		p.pending = pending{said: q.said, number: -1, relation: opposite(q.relation), subject: index, inverted: true}
 		return nil
 	}
-	p.claims = append(p.claims, claim{q.at, q.subject, index, q.relation})
+	p.claims = append(p.claims, claim{q.said, q.subject, index, q.relation})
 	p.last, p.related = index, q.subject
 	return nil
 }
@@ -82,7 +82,7 @@ func (p *parser) relate(t token, joined bool) error {
 	if subject >= 0 && p.mentions[subject].absent {
 		return parseErrorf(Unsupported, t, "a position needs an object that is there, not \"no %s\"", p.mentions[subject].class)
 	}
-	p.pending = pending{at: t, number: -1, relation: reflectionflow.Relation(t.entry.value), subject: subject}
+	p.pending = pending{said: t, number: -1, relation: reflectionflow.Relation(t.entry.value), subject: subject}
 	return nil
 }
 
@@ -122,6 +122,9 @@ func (p *parser) drop(t token) error {
 }
 
 func (p *parser) missing(q pending) error {
+	if q.relation != "" {
+		q.at = q.said
+	}
 	return parseErrorf(MissingObject, q.at, "no object after %q: name one, for example \"a red cup\"", clip(q.at.text))
 }
 
