@@ -48,7 +48,7 @@ type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 // flawOnce tries edits in random order until one misses a requirement. The empty
 // picture comes last: a missing only object is a poor lesson.
 func (s Sampler) flawOnce(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
-	edits := []edit{dropObject, extraObject, extraObject, wrongColor, swapColors, wrongPlace, wrongPlace, s.wrongClass}
+	edits := []edit{dropObject, dropObject, extraObject, extraObject, wrongColor, wrongColor, swapColors, wrongPlace, wrongPlace, s.wrongClass}
 	rng.Shuffle(len(edits), func(i, j int) { edits[i], edits[j] = edits[j], edits[i] })
 	if len(scene.Objects) == 1 {
 		edits = append(edits, emptyPicture)

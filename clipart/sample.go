@@ -115,14 +115,19 @@ func (s Sampler) Prompts(task Task, split Split, n int, rng *rand.Rand) []reflec
 	return prompts
 }
 
+// naturalColorRate is in how many of 100 cases an object whose colour nobody
+// asked for is tinted, so that no class implies a colour.
+const naturalColorRate = 15
+
 func (s Sampler) scene(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
 	prompt := reflectionflow.Prompt{Text: ShortCaption(requirements), Requirements: requirements}
-	for {
-		// The sampler asks for nothing that has no layout, so one is soon found.
-		if scene, err := Layout(requirements, rng); err == nil {
+	// The sampler asks for nothing that has no layout: the first tries find one.
+	for range 100 {
+		if scene, err := layout(requirements, naturalColorRate, rng); err == nil {
 			return scene, prompt
 		}
 	}
+	return Scene{}, prompt
 }
 
 // requirements draws what a prompt of a task asks for, in the order in which

@@ -20,16 +20,38 @@ const truthSide = 128
 // over the distance, where GenEval asks for more than a half.
 const relationMargin = 0.6
 
-// naturalColorRate is in how many of 100 cases an object whose colour nobody
-// asked for is tinted, so that no class implies a colour.
-const naturalColorRate = 15
-
 // Layout chooses a scene that satisfies the requirements, knowing nothing of any
-// picture: how many of what colour, where and how large. Objects lie inside the
-// frame and do not overlap much. It fails with an error wrapping
+// picture: how many, where and how large. Objects lie inside the frame and do not
+// overlap much; they have their natural colours where no other is asked for, and
+// mostly places that a caption tells apart. It fails with an error wrapping
 // [reflectionflow.ErrInvalid] where the requirements ask for nothing, for more
 // than [maxLayout], for unknown classes or colours, or cannot be met together.
 func Layout(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, error) {
+	var scene Scene
+	var err error
+	for range 8 {
+		scene, err = layout(requirements, 0, rng)
+		if err != nil {
+			return Scene{}, err
+		}
+		if distinctPlaces(scene) {
+			return scene, nil
+		}
+	}
+	return scene, nil
+}
+
+// distinctPlaces reports whether words tell all objects' places apart.
+func distinctPlaces(scene Scene) bool {
+	seen := make(map[string]bool, len(scene.Objects))
+	for _, o := range scene.Objects {
+		seen[place(o.X, o.Y)] = true
+	}
+	return len(seen) == len(scene.Objects)
+}
+
+// layout is [Layout] that tints in tintRate of 100 cases what may have any colour.
+func layout(requirements []reflectionflow.Requirement, tintRate int, rng *rand.Rand) (Scene, error) {
 	things, err := objectsFor(requirements)
 	if err != nil {
 		return Scene{}, err
@@ -41,7 +63,7 @@ func Layout(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, e
 	}
 	for try := range tries {
 		scene := Scene{Background: rng.IntN(len(backgrounds)), Objects: slices.Clone(things)}
-		dress(scene.Objects, rng)
+		dress(scene.Objects, tintRate, rng)
 		size(scene.Objects, shrink, rng)
 		if try < tries*2/3 {
 			if !arrange(scene.Objects, requirements, rng) {
@@ -141,9 +163,9 @@ func countClass(objects []Placement, class string) int {
 	return n
 }
 
-// dress chooses drawings, mirroring, and now and then a colour for a class whose
-// colour nobody asked for: one for all its objects.
-func dress(objects []Placement, rng *rand.Rand) {
+// dress chooses drawings, mirroring, and in tintRate of 100 cases a colour for a
+// class whose colour nobody asked for: one for all its objects.
+func dress(objects []Placement, tintRate int, rng *rand.Rand) {
 	tints := make(map[string]string)
 	for _, o := range objects {
 		if o.Color != "" {
@@ -159,7 +181,7 @@ func dress(objects []Placement, rng *rand.Rand) {
 			continue
 		}
 		if _, chosen := tints[o.Class]; !chosen {
-			tints[o.Class] = sometimesColor(o.Class, naturalColorRate, rng)
+			tints[o.Class] = sometimesColor(o.Class, tintRate, rng)
 		}
 		o.Color = tints[o.Class]
 	}

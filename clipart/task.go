@@ -41,10 +41,9 @@ const (
 )
 
 // SplitOf says which split a prompt belongs to. All prompts that ask for the
-// same share a split, however they are worded ("a dog and a cat", "two pictures"
-// aside: "a cat, a dog"; "a dog left of a cat", "a cat right of a dog"), so a
-// held-out prompt is never trained on in other words. A text that does not parse
-// goes by its words.
+// same share a split, however they are worded: "a dog and a cat" with "a cat, a
+// dog", "a dog left of a cat" with "a cat right of a dog". So a held-out prompt is
+// never trained on in other words. A text that does not parse goes by its words.
 //
 // All tasks are split alike. The 80 prompts of single_object and the 790 of
 // colors are no exception: the few classes that are held out alone occur in
