@@ -75,8 +75,12 @@ func TestBatchesFill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &painter{pause: sleep(time.Second)}
 		var stopped []int
+		begun := 0 // prompts with an image before the first prompt was through
 		s := &search.Search{Generator: p, Verifier: &critic{pause: sleep(time.Second)}, Reflector: coach{}, Refiner: coach{},
 			Notify: func(e search.Event) {
+				if e.Kind == search.Drawn && len(stopped) == 0 {
+					begun = max(begun, e.Task+1)
+				}
 				if e.Kind == search.Stopped {
 					stopped = append(stopped, e.Task)
 				}
@@ -89,6 +93,9 @@ func TestBatchesFill(t *testing.T) {
 		}
 		if n := len(p.batches); n > 36 {
 			t.Errorf("%d batches for 128 images", n)
+		}
+		if begun > 16 {
+			t.Errorf("%d prompts were begun before the first was through: their images fill the memory", begun)
 		}
 		if len(stopped) != 32 || stopped[0] > 3 || stopped[31] < 28 {
 			t.Errorf("the prompts ended in the order %v", stopped)
@@ -120,5 +127,24 @@ func TestOneBadPrompt(t *testing.T) {
 func TestNoPrompts(t *testing.T) {
 	if res, err := fakes().RunMany(t.Context(), nil, config(search.Noise, 1, 1)); len(res) != 0 || err != nil {
 		t.Errorf("got %v, %v", res, err)
+	}
+}
+
+// TestForeignJournalAmongMany: nothing is drawn when one journal is refused.
+func TestForeignJournalAmongMany(t *testing.T) {
+	list, _ := tasks(2)
+	list[1].Journal = list[0].Journal
+	cfg := config(search.Noise, 2, 4)
+	if _, err := fakes().RunMany(t.Context(), list[:1], cfg); err != nil {
+		t.Fatal(err)
+	}
+	list[0].Journal = &disk{}
+	s := fakes()
+	_, err := s.RunMany(t.Context(), list, cfg)
+	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "prompt 1: ") {
+		t.Errorf("got error %v", err)
+	}
+	if n := len(s.Generator.(*painter).drawn()); n != 0 {
+		t.Errorf("drew %d images", n)
 	}
 }

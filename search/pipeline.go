@@ -43,25 +43,34 @@ type pipeline struct {
 func (r *run) newPipeline(ctx context.Context) *pipeline {
 	p := &pipeline{batch: r.cfg.batch(), delivered: make(chan delivery, stageCount)}
 	p.stages = [stageCount]*stage{
-		newStage(ctx, r.plan),
-		newStage(ctx, r.draw),
-		newStage(ctx, r.verify),
-		newStage(context.WithoutCancel(ctx), r.record),
+		newStage(ctx, "plan", r.plan),
+		newStage(ctx, "draw", r.draw),
+		newStage(ctx, "verify", r.verify),
+		newStage(ctx, "record", r.record),
 	}
 	return p
 }
 
-func newStage(ctx context.Context, work func(context.Context, []*item) error) *stage {
+func newStage(ctx context.Context, name string, work func(context.Context, []*item) error) *stage {
 	ctx, cancel := context.WithCancel(ctx)
 	return &stage{cancel: cancel, work: func(items []*item) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				err = fmt.Errorf("%s %s: %w", name, named(items), &PanicError{Value: p, Stack: debug.Stack()})
 			}
 		}()
 		return work(ctx, items)
 	}}
 }
+
+// PanicError is what a panic of a generator, verifier, reflector, refiner or
+// journal becomes. It is a fault of the program, not of the input.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // full reports whether enough is under way to keep all stages busy; more would
 // only hold memory.

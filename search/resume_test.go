@@ -142,10 +142,31 @@ func TestCancelStopsSoon(t *testing.T) {
 			cancel()
 		}()
 		res, err := s.Run(ctx, prompt, config(search.Noise, 2, 4))
-		if !errors.Is(err, context.Canceled) || len(res.Candidates) != 0 || res.Best != -1 {
+		if err != context.Canceled || len(res.Candidates) != 0 || res.Best != -1 { // plainly, without a stage's words
 			t.Errorf("got %+v, %v", res, err)
 		}
 	})
+}
+
+// TestCutOffIsNoFailure: images that the end of ctx spoilt are not recorded as
+// failed, so that a resumed search draws them.
+func TestCutOffIsNoFailure(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := fakes()
+	s.Generator = generate(func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+		cancel()
+		out := make([]reflectionflow.Generation, len(r))
+		for i := range out {
+			out[i].Err = ctx.Err()
+		}
+		return out, nil
+	})
+	journal := &disk{}
+	s.Journal = journal
+	_, err := s.Run(ctx, prompt, config(search.Noise, 2, 4))
+	if !errors.Is(err, context.Canceled) || len(journal.lines) != 0 {
+		t.Errorf("%d recorded, error %v", len(journal.lines), err)
+	}
 }
 
 // TestMoreBudget: a finished search goes on when it is given more images.

@@ -34,7 +34,7 @@ func (r *run) admit() error {
 			}
 		}
 		if late {
-			l.end(l.admitted)
+			l.end(l.admitted) // nothing beyond what is being drawn or finished
 		}
 		for !r.pipe.full() {
 			it := l.admit()
@@ -52,7 +52,6 @@ func (r *run) admit() error {
 func (r *run) dropWaiting() {
 	for _, st := range []int{drawStage, planStage} {
 		for _, it := range r.pipe.drop(st) {
-			it.lane.end(it.candidate.ID)
 			it.lane.admitted = min(it.lane.admitted, it.candidate.ID)
 		}
 	}

@@ -272,3 +272,13 @@ func TestDefaultsAreValid(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSearch is what the loop itself costs a candidate.
+func BenchmarkSearch(b *testing.B) {
+	cfg := config(search.Reflection, 4, 1000)
+	var candidates int
+	for b.Loop() {
+		candidates += len(mustRun(b, fakes(), cfg).Candidates)
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(candidates), "µs/candidate")
+}

@@ -119,9 +119,6 @@ func (r *run) loop(ctx context.Context) error {
 		if failure != nil {
 			r.pipe.close(drawStage)
 		}
-		if ctx.Err() != nil {
-			r.pipe.close(verifyStage)
-		}
 		if !r.pipe.start() {
 			return failure
 		}

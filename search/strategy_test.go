@@ -57,6 +57,12 @@ func TestStrategies(t *testing.T) {
 			3 reflect of 1 seed 1/1 "two clocks clearly" mend 0.100
 			4 reflect of 0 seed 2/0 "two clocks clearly" mend 0.500
 			5 reflect of 3 seed 2/1 "two clocks clearly clearly" mend 0.200`},
+		{"of equal images the earlier is corrected", config(search.Reflection, 1, 3), coach{
+			refines: func(o reflectionflow.Observation) string { return "" },
+		}, `
+			0 explore of -1 seed 0/0 "two clocks"
+			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
+			2 reflect of 0 seed 2/0 "two clocks" mend 0.500`},
 		{"reflection alone, prompt axis off", reflection(func(a *search.Axes) { a.Prompt = false }), coach{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
@@ -94,6 +100,10 @@ func TestStrategies(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &painter{}
+			script := script
+			if tt.cfg.Width == 1 {
+				script = []float64{.5, .5, .5}
+			}
 			s := &search.Search{Generator: p, Verifier: &critic{script: script}, Reflector: tt.coach, Refiner: tt.coach}
 			res := mustRun(t, s, tt.cfg)
 			var got strings.Builder
