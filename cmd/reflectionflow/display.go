@@ -36,9 +36,8 @@ func (silent) close()                           {}
 
 // lines is the display of a pipe or a log file: one line an image.
 type lines struct {
-	out      io.Writer
-	tasks    []string
-	recalled []int
+	out   io.Writer
+	tasks []string
 }
 
 func (l *lines) drawing([]reflectionflow.Request) {}

@@ -38,7 +38,7 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 		return fmt.Errorf("open model %s: %w", s.model.Name, err)
 	}
 	if e.Closer != nil {
-		defer e.Close() //nolint:errcheck // it was only read
+		defer e.Close()
 	}
 	dir, folders, err := place()
 	if err != nil {

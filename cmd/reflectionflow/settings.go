@@ -136,7 +136,7 @@ func (p *program) promptTexts(args []string, file string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	return readPrompts(f, file)
 }
 

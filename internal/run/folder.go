@@ -121,9 +121,8 @@ func occupied(dir string) error {
 // placeError tells a place that cannot hold a run, which the user can mend, from
 // a failure of the machine.
 func placeError(dir string, err error) error {
-	var path *fs.PathError
 	reason := err
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		reason = path.Err
 	}
 	switch {

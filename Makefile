@@ -1,0 +1,44 @@
+# What a person runs. Every target is a line or two; GOEXPERIMENT=simd lets the
+# networks use the processor's vector instructions.
+export GOEXPERIMENT := simd
+
+GO      ?= go
+LINT    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PROMPT  ?= a photo of two clocks and a red cup
+FUZZTIME ?= 20s
+
+.PHONY: build demo test test-slow race lint fmt bench check fuzz
+
+build: ## the program, in bin/
+	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
+
+demo: build ## draw a prompt and look at the report
+	bin/reflectionflow generate "$(PROMPT)"
+
+test: ## all tests
+	$(GO) test ./...
+
+test-slow: ## also those that train and measure
+	$(GO) test -tags slow -timeout 60m ./...
+
+race: ## the tests that have goroutines, with the race detector
+	$(GO) test -race . ./search/... ./internal/... ./conformance/... ./cmd/...
+
+lint: ## style, imports and mistakes
+	$(LINT) run
+
+fmt: ## format all files
+	$(LINT) fmt
+
+bench: ## benchmarks of rendering, networks and verifier
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+check: lint test race ## what must hold before a change is proposed
+
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' "$$file"); do \
+			echo "$$(dirname "$$file") $$name"; \
+			$(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
