@@ -118,7 +118,7 @@ func (b *bar) drawing(requests []reflectionflow.Request) {
 	b.doing = "drawing"
 	for _, r := range requests {
 		if r.Reflection != "" {
-			b.doing = "correcting: " + lowerFirst(r.Reflection)
+			b.doing = "correcting: " + lowerFirst(strings.TrimRight(r.Reflection, ". "))
 			break
 		}
 	}

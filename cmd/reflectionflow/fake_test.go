@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"image"
 	"image/color"
 	"os"
+	"testing/fstest"
 	"time"
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/flux/nn"
 )
 
 // The fake model draws stripes: what it was asked for and how it was told is in
@@ -25,8 +26,13 @@ func fakeModel(delay time.Duration) modelEntry {
 		Width: 32, Height: 32, Steps: 4, Guidance: 1,
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
 		Parse: clipart.Parse,
-		Check: func(context.Context) (string, error) { return hex.EncodeToString(make([]byte, 32)), nil },
-		Open: func(context.Context, string) (*engine, error) {
+		Check: func(ctx context.Context) (string, error) {
+			return fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
+		},
+		Open: func(_ context.Context, backend string) (*engine, error) {
+			if _, err := nn.OpenBackend(backend); err != nil {
+				return nil, err
+			}
 			if os.Getenv("FAKE_PANIC") != "" {
 				panic("stripes\nare broken")
 			}

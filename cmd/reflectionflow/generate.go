@@ -106,9 +106,6 @@ func (p *program) generate(cmd *cobra.Command, o generateOptions, args []string)
 	if err != nil {
 		return err
 	}
-	if err := checkBackend(o.backend); err != nil {
-		return err
-	}
 	cfg, err := o.config(cmd.Flags(), model)
 	if err != nil {
 		return err
@@ -197,9 +194,6 @@ func (s *session) adopt(ctx context.Context, folders []*run.Folder) error {
 	}
 	var err error
 	if s.model, err = s.program.model(m.Model.Name); err != nil {
-		return err
-	}
-	if err := checkBackend(m.Backend); err != nil {
 		return err
 	}
 	s.backend = m.Backend

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"reflectionflow"
@@ -50,16 +54,31 @@ func (p *program) model(name string) (modelEntry, error) {
 	return modelEntry{}, fmt.Errorf("%w: no model is called %q: there is %s", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
-// checkBackend reports a backend that this binary does not have.
-func checkBackend(backend string) error {
-	kind, _, _ := strings.Cut(backend, ":")
-	switch {
-	case backend == "":
-		return nil
-	case kind != "xla":
-		return fmt.Errorf("%w: unknown backend %q: leave it out for the CPU, or use xla:PLUGIN", reflectionflow.ErrInvalid, backend)
-	case !hasXLA:
-		return fmt.Errorf("%w: backend %q is not in this binary: build it with -tags xla", reflectionflow.ErrInvalid, backend)
+// fingerprint is the SHA-256 sum over the names and contents of all files, in the
+// order of their names.
+func fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		f, err := fsys.Open(path)
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(sum, "%q %d\n", path, info.Size()) // a hash takes everything
+		_, err = io.Copy(sum, f)
+		return errors.Join(err, f.Close())
+	})
+	if err != nil {
+		return "", fmt.Errorf("read model files: %w", err)
 	}
-	return nil
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

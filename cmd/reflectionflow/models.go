@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"reflectionflow/flux"
 )
 
 func (p *program) modelsCommand() *cobra.Command {
@@ -29,8 +33,8 @@ func (p *program) modelsCommand() *cobra.Command {
 			RunE:  func(_ *cobra.Command, args []string) error { return p.showModel(args[0]) },
 		},
 		&cobra.Command{
-			Use:   "check [MODEL]",
-			Short: "Read all files of the models and report what is damaged",
+			Use:   "check [MODEL | FOLDER]",
+			Short: "Read all files of the models, or of a diffusers folder, and report what is damaged",
 			Args:  cobra.MaximumNArgs(1),
 			RunE:  p.checkModels,
 		})
@@ -75,6 +79,9 @@ func (p *program) showModel(name string) error {
 
 func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 	models := p.catalog
+	if len(args) == 1 && isFolder(args[0]) {
+		return p.checkFolder(args[0])
+	}
 	if len(args) == 1 {
 		m, err := p.model(args[0])
 		if err != nil {
@@ -92,6 +99,29 @@ func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return nil
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return strings.ContainsRune(name, filepath.Separator) || err == nil && info.IsDir()
+}
+
+// checkFolder loads what a diffusers folder holds: configurations, tokenizers,
+// weights and corrector.
+func (p *program) checkFolder(dir string) error {
+	folder, err := flux.OpenFolder(dir)
+	if err != nil {
+		return err
+	}
+	model, err := flux.LoadModel(folder, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	corrector := "no corrector"
+	if model.Corrector != nil {
+		corrector = "corrector"
+	}
+	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s\n", dir, plural(model.Store.Parameters(""), "parameter"), corrector))
 }
 
 // wrap breaks text between words into lines of at most width bytes, or one word.

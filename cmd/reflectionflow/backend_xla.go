@@ -1,5 +1,0 @@
-//go:build xla
-
-package main
-
-const hasXLA = true
