@@ -8,6 +8,9 @@ type Score struct {
 	// Requirements holds one finding per requirement of the prompt, in order;
 	// empty when the verifier cannot tell them apart.
 	Requirements []Finding `json:"requirements,omitempty"`
+	// Objects lists everything the verifier saw in the picture, in no particular
+	// order; empty when it saw nothing or cannot name what it sees.
+	Objects []Object `json:"objects,omitempty"`
 	// Detail is free text for people: never parsed.
 	Detail string `json:"detail,omitempty"`
 	Cost   Cost   `json:"cost"`

@@ -154,13 +154,22 @@ func validScore(p reflectionflow.Picture, s reflectionflow.Score) error {
 			return fmt.Errorf("finding %d has confidence %v", i, f.Confidence)
 		}
 		for _, o := range f.Evidence {
-			b := o.Box
-			if !fraction(b[0]) || !fraction(b[1]) || !fraction(b[2]) || !fraction(b[3]) || b[0] > b[2] || b[1] > b[3] || !fraction(o.Confidence) {
+			if !validObject(o) {
 				return fmt.Errorf("finding %d has evidence %+v", i, o)
 			}
 		}
 	}
+	for _, o := range s.Objects {
+		if !validObject(o) {
+			return fmt.Errorf("object %+v", o)
+		}
+	}
 	return validCost(s.Cost)
+}
+
+func validObject(o reflectionflow.Object) bool {
+	b := o.Box
+	return fraction(b[0]) && fraction(b[1]) && fraction(b[2]) && fraction(b[3]) && b[0] <= b[2] && b[1] <= b[3] && fraction(o.Confidence)
 }
 
 func fraction(f float64) bool { return f >= 0 && f <= 1 }

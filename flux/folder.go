@@ -126,7 +126,7 @@ func (f *Folder) LoadWeights(store *nn.Store) error {
 		if f.dir != "" {
 			err = LoadWeights(store, c.prefix, filepath.Join(f.dir, c.prefix), c.stem)
 		} else {
-			err = loadWeightsFS(store, c.prefix, f.fsys, c.prefix+"/"+c.stem+".safetensors")
+			err = LoadWeightsFS(store, c.prefix, f.fsys, c.prefix+"/"+c.stem+".safetensors")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.prefix, err)

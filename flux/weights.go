@@ -34,9 +34,9 @@ func LoadWeights(store *nn.Store, prefix, dir, stem string) error {
 	return errors.Join(addWeights(store, prefix, file), file.Close())
 }
 
-// loadWeightsFS is [LoadWeights] for one file of a file system that need not be
+// LoadWeightsFS is [LoadWeights] for one file of a file system that need not be
 // on disk.
-func loadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, name string) error {
+func LoadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, name string) error {
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return fmt.Errorf("load weights: %w", missingFile(name, err))
