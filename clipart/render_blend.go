@@ -18,7 +18,9 @@ type axis struct {
 func newAxis(from, side, size, limit int) axis {
 	a := axis{first: max(0, from>>8-1), last: min(limit, (from+side)>>8+2), step: (size << 24) / side}
 	position := func(pixel int) int { return (pixel*256+128-from)*(size<<16)/side - 1<<15 }
-	for a.first < a.last && position(a.first) < -1<<16 {
+	// A pixel exactly one texel before the first sees nothing, and when mirrored
+	// would read behind the border.
+	for a.first < a.last && position(a.first) <= -1<<16 {
 		a.first++
 	}
 	a.start = position(a.first)
