@@ -1,0 +1,174 @@
+package geneval
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math/rand/v2"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+)
+
+// CheckRules is a known-answer test of the rules: pictures that are described and
+// what GenEval's evaluate says of them. It takes microseconds and runs before
+// anything is scored.
+func CheckRules() error {
+	for _, c := range knownAnswers() {
+		got := Evaluate(c.metadata, OfficialThresholds(), image.Pt(100, 100), c.objects)
+		if want := (Result{c.reason == "", c.reason}); got != want {
+			return fmt.Errorf("self-test of the rules: %s: got %q, want %q", c.name, got.Reason, want.Reason)
+		}
+	}
+	return nil
+}
+
+type knownAnswer struct {
+	name     string
+	metadata Metadata
+	objects  []reflectionflow.Object
+	reason   string
+}
+
+func seen(class, color string, x, confidence float64) reflectionflow.Object {
+	return reflectionflow.Object{Class: class, Color: color, Box: [4]float64{x, 0.4, x + 0.2, 0.6}, Confidence: confidence}
+}
+
+func knownAnswers() []knownAnswer {
+	dogs := Metadata{Tag: "counting", Include: []Include{{Class: "dog", Count: 2}}, Exclude: []Exclude{{"dog", 3}}}
+	red := Metadata{Tag: "colors", Include: []Include{{Class: "cup", Count: 1, Color: "red"}}}
+	left := Metadata{Tag: "position", Include: []Include{
+		{Class: "cat", Count: 1},
+		{Class: "dog", Count: 1, Position: &Position{reflectionflow.LeftOf, 0}},
+	}}
+	dog, cat := seen("dog", "", 0.1, 0.95), seen("cat", "", 0.7, 0.95)
+	return []knownAnswer{
+		{"two dogs", dogs, []reflectionflow.Object{dog, dog}, ""},
+		{"one dog of two", dogs, []reflectionflow.Object{dog}, "expected dog>=2, found 1"},
+		{"three dogs", dogs, []reflectionflow.Object{dog, dog, dog}, "expected dog<3, found 3"},
+		{"a faint third dog", dogs, []reflectionflow.Object{dog, dog, seen("dog", "", 0.5, 0.9)}, ""},
+		{"a red cup", red, []reflectionflow.Object{seen("cup", "red", 0.1, 0.31)}, ""},
+		{"a blue cup", red, []reflectionflow.Object{seen("cup", "blue", 0.1, 0.5)}, "expected red cup>=1, found 0 red; and 1 blue"},
+		{"a fainter red cup", red, []reflectionflow.Object{seen("cup", "red", 0.1, 0.4), seen("cup", "blue", 0.5, 0.5)}, "expected red cup>=1, found 0 red; and 1 blue"},
+		{"dog left of cat", left, []reflectionflow.Object{dog, cat}, ""},
+		{"dog right of cat", left, []reflectionflow.Object{seen("dog", "", 0.7, 0.9), seen("cat", "", 0.1, 0.9)}, "expected dog left of target, found right of target"},
+		{"no cat", left, []reflectionflow.Object{dog}, "expected cat>=1, found 0\nno target for dog to be left of"},
+		{"dog on cat", left, []reflectionflow.Object{dog, seen("cat", "", 0.1, 0.9)}, "expected dog left of target, found  target"},
+	}
+}
+
+// Agreement is how often a judge's verdict on rendered scenes is that of the
+// renderer's truth.
+type Agreement struct {
+	Right, Wrong             int // scenes that are what was asked for, and that are not
+	RightAgreed, WrongAgreed int // of them, those that the judge says the same of
+}
+
+// Balanced is the mean of both rates: 0.5 is what guessing reaches.
+func (a Agreement) Balanced() float64 {
+	return (share(a.RightAgreed, a.Right) + share(a.WrongAgreed, a.Wrong)) / 2
+}
+
+// String says the rates in words.
+func (a Agreement) String() string {
+	return fmt.Sprintf("the judge agrees on %d of %d right scenes and on %d of %d flawed ones (balanced %.0f%%)",
+		a.RightAgreed, a.Right, a.WrongAgreed, a.Wrong, 100*a.Balanced())
+}
+
+func share(n, of int) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// leastAgreement is the balanced rate under which scores would say nothing.
+const leastAgreement = 0.6
+
+// scenesPerTask is how many prompts of each task the judge is tried on, once right
+// and once flawed; 96 pictures take a small network about a second.
+const scenesPerTask = 8
+
+// CheckJudge is a known-answer test of a judge: scenes of the test split about the
+// classes that the model knows (none means all), each as asked for and with a
+// flaw, rendered at the given size. It fails where the judge is no better than
+// guessing.
+func CheckJudge(ctx context.Context, judge Detector, t Thresholds, known []string, size image.Point) (Agreement, error) {
+	sampler, err := clipart.NewSampler(known...)
+	if err != nil {
+		return Agreement{}, err
+	}
+	trials, err := knownScenes(sampler, size)
+	if err != nil {
+		return Agreement{}, err
+	}
+	pictures := make([]image.Image, len(trials))
+	for i := range trials {
+		pictures[i] = trials[i].picture
+	}
+	found, err := judge.Detect(ctx, pictures)
+	if err != nil {
+		return Agreement{}, fmt.Errorf("self-test of the judge: %w", err)
+	}
+	if len(found) != len(trials) {
+		return Agreement{}, fmt.Errorf("self-test of the judge: it said %d things about %d pictures", len(found), len(trials))
+	}
+	var a Agreement
+	for i, tr := range trials {
+		a.add(Evaluate(tr.metadata, t, size, tr.truth).Correct, Evaluate(tr.metadata, t, size, found[i]).Correct)
+	}
+	if a.Balanced() < leastAgreement {
+		return a, fmt.Errorf("self-test of the judge: %s: it is not fit to score with", a)
+	}
+	return a, nil
+}
+
+func (a *Agreement) add(truth, verdict bool) {
+	agreed := 0
+	if truth == verdict {
+		agreed = 1
+	}
+	if truth {
+		a.Right, a.RightAgreed = a.Right+1, a.RightAgreed+agreed
+	} else {
+		a.Wrong, a.WrongAgreed = a.Wrong+1, a.WrongAgreed+agreed
+	}
+}
+
+// trial is a rendered scene with its truth.
+type trial struct {
+	metadata Metadata
+	picture  image.Image
+	truth    []reflectionflow.Object
+}
+
+// knownScenes renders scenes of every task, right and flawed.
+func knownScenes(sampler clipart.Sampler, size image.Point) ([]trial, error) {
+	rng := rand.New(rand.NewPCG(bootstrapSeed, 1)) //nolint:gosec // reproducible on purpose
+	var trials []trial
+	for _, task := range clipart.Tasks() {
+		for range scenesPerTask {
+			scene, prompt := sampler.SamplePrompt(task, clipart.Test, rng)
+			m, err := FromPrompt(string(task), prompt)
+			if err != nil {
+				return nil, err
+			}
+			scenes := []clipart.Scene{scene}
+			if flawed, _, err := sampler.Flaw(scene, prompt, rng); err == nil {
+				scenes = append(scenes, flawed)
+			}
+			for _, s := range scenes {
+				picture, err := s.Render(size.X, size.Y)
+				if err != nil {
+					return nil, fmt.Errorf("self-test of the judge: %w", err)
+				}
+				truth, err := s.Truth(size.X, size.Y)
+				if err != nil {
+					return nil, fmt.Errorf("self-test of the judge: %w", err)
+				}
+				trials = append(trials, trial{m, picture, truth})
+			}
+		}
+	}
+	return trials, nil
+}

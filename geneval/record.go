@@ -1,0 +1,121 @@
+package geneval
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"reflectionflow"
+)
+
+// Record is one line of results.jsonl: the answer of a strategy to a prompt at a
+// budget. The first seven fields are those of GenEval's own results.jsonl, so
+// that its summary_scores.py reads the lines of one strategy and budget.
+type Record struct {
+	Filename string `json:"filename"` // inside the evaluation's folder; empty when nothing was drawn
+	Tag      string `json:"tag"`
+	Prompt   string `json:"prompt"`
+	Correct  bool   `json:"correct"`
+	Reason   string `json:"reason"`
+	Metadata string `json:"metadata"` // JSON text
+	Details  string `json:"details"`  // JSON text: class to list of x0, y0, x1, y1 in pixels, confidence
+
+	Strategy  string  `json:"strategy"`
+	Budget    int     `json:"budget"`
+	Sample    int     `json:"sample"`    // from 0; how often the prompt was searched for before
+	Index     int     `json:"index"`     // of the prompt, from 0
+	Candidate int     `json:"candidate"` // ID of the answer, -1 when nothing was drawn
+	Score     float64 `json:"score"`     // the verifier's, of the answer
+	Cost      Spent   `json:"cost"`
+}
+
+// Spent is a cost with its time, as means or totals.
+type Spent struct {
+	Images        float64 `json:"images"`
+	DenoiseSteps  float64 `json:"denoise_steps"`
+	VerifierCalls float64 `json:"verifier_calls"`
+	TokensIn      float64 `json:"tokens_in"`
+	TokensOut     float64 `json:"tokens_out"`
+	Money         float64 `json:"money"`
+	Seconds       float64 `json:"seconds"`
+}
+
+func spent(c reflectionflow.Cost) Spent {
+	return Spent{
+		Images: float64(c.Images), DenoiseSteps: float64(c.DenoiseSteps), VerifierCalls: float64(c.VerifierCalls),
+		TokensIn: float64(c.TokensIn), TokensOut: float64(c.TokensOut), Money: c.Money, Seconds: c.Seconds,
+	}
+}
+
+// plus is the sum of s and d, d weighted.
+func (s Spent) plus(d Spent, weight float64) Spent {
+	return Spent{
+		Images:        s.Images + weight*d.Images,
+		DenoiseSteps:  s.DenoiseSteps + weight*d.DenoiseSteps,
+		VerifierCalls: s.VerifierCalls + weight*d.VerifierCalls,
+		TokensIn:      s.TokensIn + weight*d.TokensIn,
+		TokensOut:     s.TokensOut + weight*d.TokensOut,
+		Money:         s.Money + weight*d.Money,
+		Seconds:       s.Seconds + weight*d.Seconds,
+	}
+}
+
+// line is the record's form in results.jsonl, with its newline.
+func (r Record) line() ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r); err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+const maxRecordBytes = 1 << 20
+
+// parseRecords reads results.jsonl. It returns the records and where each ends:
+// what follows the last is a line that was cut off while being written.
+func parseRecords(data []byte) (records []Record, ends []int, err error) {
+	for start := 0; ; {
+		length := bytes.IndexByte(data[start:], '\n')
+		if length < 0 {
+			return records, ends, nil
+		}
+		var r Record
+		if err := parseRecord(data[start:start+length], &r); err != nil {
+			return nil, nil, fmt.Errorf("%w: results.jsonl, line %d is damaged: %v", reflectionflow.ErrInvalid, len(records)+1, err)
+		}
+		start += length + 1
+		records, ends = append(records, r), append(ends, start)
+	}
+}
+
+func parseRecord(line []byte, r *Record) error {
+	if len(line) > maxRecordBytes {
+		return fmt.Errorf("longer than %d bytes", maxRecordBytes)
+	}
+	if err := decodeStrictly(line, r); err != nil {
+		return err
+	}
+	if math.IsNaN(r.Score) || r.Candidate < -1 || r.Candidate >= max(r.Budget, 0) {
+		return fmt.Errorf("candidate %d with score %v within a budget of %d", r.Candidate, r.Score, r.Budget)
+	}
+	return nil
+}
+
+// details states the detections that counted as GenEval's results.jsonl does.
+func details(m Metadata, j judged) (string, error) {
+	boxes := make(map[string][][5]float64)
+	width, height := float64(j.size.X), float64(j.size.Y)
+	for class, objects := range j.thresholds.Keep(m.Tag, j.objects) {
+		for _, o := range objects {
+			boxes[class] = append(boxes[class], [5]float64{o.Box[0] * width, o.Box[1] * height, o.Box[2] * width, o.Box[3] * height, o.Confidence})
+		}
+	}
+	data, err := json.Marshal(boxes) // map keys come out sorted
+	if err != nil {
+		return "", fmt.Errorf("encode detections: %w", err)
+	}
+	return string(data), nil
+}
