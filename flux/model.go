@@ -32,7 +32,7 @@ type Settings struct {
 // Names of the files that a folder may have beside diffusers' own.
 const (
 	settingsFile  = "reflectionflow.json"
-	correctorFile = "pytorch_lora_weights.safetensors"
+	CorrectorFile = "pytorch_lora_weights.safetensors" // the corrector's LoRA
 )
 
 const (
@@ -130,14 +130,14 @@ func (m *Model) loadTokenizers() error {
 
 func (m *Model) loadCorrector(file *safetensors.File) error {
 	if file == nil {
-		if !m.has(correctorFile) {
+		if !m.has(CorrectorFile) {
 			return nil
 		}
-		data, err := fs.ReadFile(m.Folder.fsys, correctorFile)
+		data, err := fs.ReadFile(m.Folder.fsys, CorrectorFile)
 		if err != nil {
-			return missingFile(correctorFile, err)
+			return missingFile(CorrectorFile, err)
 		}
-		if file, err = safetensors.FromBytes(correctorFile, data); err != nil {
+		if file, err = safetensors.FromBytes(CorrectorFile, data); err != nil {
 			return err
 		}
 	}
@@ -193,4 +193,11 @@ func clipText(r reflectionflow.Request) string {
 		return r.Prompt
 	}
 	return r.CLIPPrompt
+}
+
+// With returns the model on other weights.
+func (m *Model) With(store *nn.Store) *Model {
+	other := *m
+	other.Store = store
+	return &other
 }

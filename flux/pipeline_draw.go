@@ -32,7 +32,7 @@ func (p *Pipeline) draw(ctx context.Context, g group) ([]float32, error) {
 		return nil, err
 	}
 	if g.shape.conditioned {
-		reference, err := p.encodeReferences(lanes, conditionGrid(g.shape.grid))
+		reference, err := p.encodeReferences(lanes, ConditionGrid(g.shape.grid))
 		if err != nil {
 			return nil, err
 		}
@@ -161,12 +161,18 @@ func (p *tensorPool) free() {
 	}
 }
 
-// toPixels scales an image, over white, to the size given, by Catmull-Rom
-// interpolation: [H, W, 3] in [-1, 1].
-func toPixels(img image.Image, width, height int) []float32 {
+// Resize scales an image, over white, to the size given, by Catmull-Rom
+// interpolation: what the pipeline does to a reference, and training with it.
+func Resize(img image.Image, width, height int) *image.RGBA {
 	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
 	draw.CatmullRom.Scale(canvas, canvas.Bounds(), img, img.Bounds(), draw.Over, nil)
+	return canvas
+}
+
+// toPixels is the resized image as [H, W, 3] in [-1, 1].
+func toPixels(img image.Image, width, height int) []float32 {
+	canvas := Resize(img, width, height)
 	pixels := make([]float32, 0, 3*width*height)
 	for i := 0; i < len(canvas.Pix); i += 4 {
 		for _, v := range canvas.Pix[i : i+3] {

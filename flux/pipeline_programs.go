@@ -105,7 +105,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		floats(texts*lanes, m.Settings.TextLength, params.JointAttentionDim), floats(texts*lanes, params.PooledProjectionDim),
 	}
 	if sh.conditioned {
-		inputs = append(inputs, floats(lanes, conditionGrid(sh.grid).Tokens(), params.InChannels))
+		inputs = append(inputs, floats(lanes, ConditionGrid(sh.grid).Tokens(), params.InChannels))
 	}
 	sh.steps = 0 // the same program for any number
 	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
@@ -117,7 +117,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		base := s.In(TransformerPrefix)
 		if sh.conditioned {
 			inputs.Condition = &Condition{
-				Latents: repeat(in[6], texts), Grid: conditionGrid(sh.grid),
+				Latents: repeat(in[6], texts), Grid: ConditionGrid(sh.grid),
 				Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams,
 			}
 		}
@@ -135,8 +135,8 @@ func repeat(x *Node, n int) *Node {
 	return Concatenate(slices.Repeat([]*Node{x}, n), 0)
 }
 
-// conditionGrid is half of the image's grid on each side, as the corrector was
+// ConditionGrid is half of the image's grid on each side, as the corrector was
 // tuned: 512 pixels of reference for 1024 of image.
-func conditionGrid(image Grid) Grid {
+func ConditionGrid(image Grid) Grid {
 	return Grid{Rows: max(1, image.Rows/2), Cols: max(1, image.Cols/2)}
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"reflectionflow"
+	"reflectionflow/flux/nn"
+	clipartmodel "reflectionflow/models/clipart"
+	"reflectionflow/tuning"
+)
+
+// trainOptions are the flags of train.
+type trainOptions struct {
+	out, config, backend string
+	steps                int
+	resume, quiet        bool
+}
+
+func (p *program) trainCommand() *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:   "train STAGE --out DIR",
+		Short: "Train one stage of an embedded world: " + strings.Join(tuning.Stages, ", "),
+		Long: `train learns one network and adds it to the model folder DIR/model. The stages
+build on each other, in this order: ` + strings.Join(tuning.Stages, ", ") + `.
+DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves;
+--resume goes on, to the same result as if it had never stopped.`,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: tuning.Stages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.train(cmd.Context(), args[0], o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.out, "out", "", "folder for the training state and the model (required)")
+	f.StringVar(&o.config, "config", "", "recipe in YAML (default: the embedded world's own)")
+	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	f.IntVar(&o.steps, "steps", 0, "optimiser steps (default: the recipe's)")
+	f.BoolVar(&o.resume, "resume", false, "go on from the checkpoint in --out, if there is one")
+	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
+	if err := cmd.MarkFlagRequired("out"); err != nil {
+		panic(err)
+	}
+	return cmd
+}
+
+func (p *program) train(ctx context.Context, stage string, o trainOptions) error {
+	recipe, err := readRecipe(o.config)
+	if err != nil {
+		return err
+	}
+	if o.steps < 0 {
+		return fmt.Errorf("%w: --steps %d: must not be negative", reflectionflow.ErrInvalid, o.steps)
+	}
+	backend, err := nn.OpenBackend(o.backend)
+	if err != nil {
+		return err
+	}
+	display := newTrainDisplay(p.stderr, stage, o.quiet)
+	err = tuning.Train(ctx, stage, recipe, tuning.StageOptions{
+		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.step,
+	})
+	display.close()
+	if errors.Is(err, context.Canceled) && !o.quiet {
+		_, _ = fmt.Fprintf(p.stderr, "saved; go on with: reflectionflow train %s --out %s --resume\n", stage, o.out)
+	}
+	return err
+}
+
+func readRecipe(path string) (tuning.Recipe, error) {
+	if path == "" {
+		return tuning.ParseRecipe(clipartmodel.Recipe)
+	}
+	return tuning.ReadRecipe(path)
+}
+
+// trainDisplay shows the progress of a training run: a bar on a terminal, a line
+// now and then elsewhere.
+type trainDisplay struct {
+	out      io.Writer
+	stage    string
+	terminal bool
+	quiet    bool
+	bar      *progressbar.ProgressBar
+	first    int
+	started  time.Time
+	printed  time.Time
+	smooth   float64
+}
+
+func newTrainDisplay(out io.Writer, stage string, quiet bool) *trainDisplay {
+	return &trainDisplay{out: out, stage: stage, quiet: quiet, terminal: isTerminal(out), started: time.Now()}
+}
+
+func (d *trainDisplay) step(s tuning.Progress) {
+	if d.quiet {
+		return
+	}
+	if d.smooth == 0 {
+		d.smooth, d.first = s.Loss, s.Step-1
+	}
+	d.smooth += 0.05 * (s.Loss - d.smooth)
+	if d.terminal {
+		d.advance(s)
+		return
+	}
+	if len(s.Sampled) == 0 && s.Step < s.Steps && time.Since(d.printed) < 10*time.Second {
+		return
+	}
+	d.printed = time.Now()
+	each := time.Since(d.started).Seconds() / float64(s.Step-d.first)
+	left := time.Duration(each * float64(s.Steps-s.Step) * float64(time.Second)).Round(time.Second)
+	_, _ = fmt.Fprintf(d.out, "%s: step %d of %d, loss %.4f, %.2f s a step, %s left%s\n", d.stage, s.Step, s.Steps, d.smooth, each, left, figures(s))
+}
+
+func (d *trainDisplay) advance(s tuning.Progress) {
+	if d.bar == nil {
+		d.bar = progressbar.NewOptions(s.Steps,
+			progressbar.OptionSetWriter(d.out), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(), progressbar.OptionSetItsString("step"), progressbar.OptionSetElapsedTime(true),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionShowDescriptionAtLineEnd(),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+	}
+	d.bar.Describe(fmt.Sprintf("%s loss %.4f%s", d.stage, d.smooth, figures(s)))
+	_ = d.bar.Set(s.Step) // a display that fails must not end the training
+}
+
+func (d *trainDisplay) close() {
+	if d.bar != nil {
+		_, _ = fmt.Fprintln(d.out)
+	}
+}
+
+// figures lists what was watched and sampled, in order of name.
+func figures(s tuning.Progress) string {
+	var text strings.Builder
+	for _, values := range []map[string]float64{s.Watched, s.Sampled} {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			_, _ = fmt.Fprintf(&text, ", %s %.4g", strings.ReplaceAll(name, "_", " "), values[name])
+		}
+	}
+	return text.String()
+}

@@ -1,0 +1,139 @@
+package tuning
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+)
+
+// bank holds pictures as latent tokens, encoded once: encoding a picture costs
+// more than a training step on it.
+type bank struct {
+	grid     flux.Grid
+	channels int
+	tokens   []float32 // [n, grid.Tokens(), channels]
+}
+
+// at returns the tokens of picture i.
+func (b *bank) at(i int) []float32 {
+	n := b.grid.Tokens() * b.channels
+	return b.tokens[i*n : (i+1)*n]
+}
+
+// banker encodes pictures of one size with a trained autoencoder.
+type banker struct {
+	program *nn.Program
+	config  flux.AutoencoderConfig
+	grid    flux.Grid
+	side    int
+	print   uint64 // of the autoencoder's weights
+}
+
+// bankBatch is how many pictures are encoded at a time.
+const bankBatch = 16
+
+func newBanker(backend compute.Backend, store *nn.Store, cfg flux.AutoencoderConfig, side int) (*banker, error) {
+	unit := 2 * cfg.Factor()
+	b := &banker{config: cfg, side: side, grid: flux.Grid{Rows: side / unit, Cols: side / unit}}
+	shape := shapes.Make(dtypes.Uint8, bankBatch, side, side, 3)
+	var err error
+	b.program, err = nn.Compile(backend, store, []shapes.Shape{shape}, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+		mean, _ := flux.Encode(s.In(flux.VAEPrefix), cfg, nn.Images(in[0]))
+		return []*graph.Node{flux.Pack(cfg.Scale(mean))}, nil
+	}, nn.Options{Name: "encoder"})
+	if err != nil {
+		return nil, err
+	}
+	b.print, err = fingerprint(store, flux.VAEPrefix)
+	return b, err
+}
+
+// fingerprint hashes the weights under a prefix.
+func fingerprint(store *nn.Store, prefix string) (uint64, error) {
+	h := fnv.New64a()
+	for _, name := range store.Names(prefix + ".") {
+		values, err := store.Values(name)
+		if err != nil {
+			return 0, err
+		}
+		fmt.Fprintln(h, name, values)
+	}
+	return h.Sum64(), nil
+}
+
+// open returns the bank kept in the file path if it was made by the same
+// autoencoder from the same key. Otherwise it encodes n pictures, drawn by draw
+// into bytes [side, side, 3], and keeps them there in half precision.
+func (b *banker) open(path, key string, n int, draw func(i int, pixels []uint8) error) (*bank, error) {
+	key = fmt.Sprintf("%s, %d pictures of %d, autoencoder %x", key, n, b.side, b.print)
+	kept, err := b.read(path, key, n)
+	if kept != nil || err != nil {
+		return kept, err
+	}
+	tokens, err := b.encode(n, draw)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	tensor := safetensors.Tensor{Name: "tokens", Shape: []int{n, b.grid.Tokens(), b.channels()}, DType: safetensors.F16, Values: tokens}
+	if err := safetensors.Write(path, []safetensors.Tensor{tensor}, map[string]string{"key": key}); err != nil {
+		return nil, err
+	}
+	return b.read(path, key, n) // as rounded: a resumed run must see the same numbers
+}
+
+// read returns the bank in the file, or nil if there is none of that key.
+func (b *banker) read(path, key string, n int) (*bank, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	file, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if file.Metadata()["key"] != key {
+		return nil, nil
+	}
+	tokens, err := file.Float32Shape("tokens", n, b.grid.Tokens(), b.channels())
+	return &bank{grid: b.grid, channels: b.channels(), tokens: tokens}, err
+}
+
+func (b *banker) channels() int { return 4 * b.config.LatentChannels }
+
+func (b *banker) encode(n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
+	size := b.side * b.side * 3
+	var tokens []float32
+	for first := 0; first < n; first += bankBatch {
+		pixels := make([]uint8, bankBatch*size)
+		for i := range min(bankBatch, n-first) {
+			if err := draw(first+i, pixels[i*size:(i+1)*size]); err != nil {
+				return nil, err
+			}
+		}
+		out, err := b.program.Run(tensors.FromFlatDataAndDimensions(pixels, bankBatch, b.side, b.side, 3))
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, tensors.MustCopyFlatData[float32](out[0])...)
+		if err := out[0].FinalizeAll(); err != nil {
+			return nil, err
+		}
+	}
+	return tokens[:n*b.grid.Tokens()*b.channels()], nil
+}

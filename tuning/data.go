@@ -1,0 +1,148 @@
+package tuning
+
+import (
+	"fmt"
+	"image"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+)
+
+// validationSeed is the seed of everything that is drawn to look at or measure a
+// network in training; batches use the seeds of their configs.
+const validationSeed = 0x76616c
+
+// under reports whether a weight stands under one of the prefixes.
+func under(prefixes ...string) func(string) bool {
+	return func(name string) bool {
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(name, prefix+".") {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// scenes draws training pictures of a world.
+type scenes struct {
+	sampler clipart.Sampler
+	size    int
+}
+
+func newScenes(w World) (scenes, error) {
+	sampler, err := clipart.NewSampler(w.Classes...)
+	return scenes{sampler, w.Size}, err
+}
+
+// crops renders n scenes of the training split and cuts a square of the given
+// side out of each: bytes [n, side, side, 3].
+func (s scenes) crops(rng *rand.Rand, n, side int) (*tensors.Tensor, error) {
+	whole := make([]uint8, s.size*s.size*3)
+	cut := make([]uint8, 0, n*side*side*3)
+	for range n {
+		scene, _ := s.sampler.SampleMixed(clipart.Train, rng)
+		if err := scene.RenderInto(whole, s.size, s.size); err != nil {
+			return nil, err
+		}
+		x, y := rng.IntN(s.size-side+1), rng.IntN(s.size-side+1)
+		for row := y; row < y+side; row++ {
+			at := (row*s.size + x) * 3
+			cut = append(cut, whole[at:at+3*side]...)
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(cut, n, side, side, 3), nil
+}
+
+// normal draws unit normal numbers.
+func normal(rng *rand.Rand, dims ...int) *tensors.Tensor {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(rng.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...)
+}
+
+// pictures turns numbers [n, H, W, 3] around [-1, 1] into images.
+func pictures(t *tensors.Tensor) []image.Image {
+	d := t.Shape().Dimensions
+	values := tensors.MustCopyFlatData[float32](t)
+	bytes := make([]uint8, len(values))
+	for i, v := range values {
+		bytes[i] = uint8(min(max(127.5*v+128, 0), 255))
+	}
+	return split(bytes, d[1], d[2])
+}
+
+// bytePictures turns bytes [n, H, W, 3] into images.
+func bytePictures(t *tensors.Tensor) []image.Image {
+	d := t.Shape().Dimensions
+	return split(tensors.MustCopyFlatData[uint8](t), d[1], d[2])
+}
+
+func split(bytes []uint8, height, width int) []image.Image {
+	var images []image.Image
+	for len(bytes) > 0 {
+		m := image.NewNRGBA(image.Rect(0, 0, width, height))
+		for i := range height * width {
+			copy(m.Pix[4*i:], bytes[3*i:3*i+3])
+			m.Pix[4*i+3] = 255
+		}
+		images = append(images, m)
+		bytes = bytes[3*height*width:]
+	}
+	return images
+}
+
+// toBytes appends the pixels of images of one size: [n, H, W, 3].
+func toBytes(images []image.Image) (*tensors.Tensor, error) {
+	size := images[0].Bounds().Size()
+	bytes := make([]uint8, 0, len(images)*size.X*size.Y*3)
+	for _, m := range images {
+		if m.Bounds().Size() != size {
+			return nil, fmt.Errorf("%w: images of %v and %v in one batch", reflectionflow.ErrInvalid, size, m.Bounds().Size())
+		}
+		for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
+			for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
+				r, g, b, _ := m.At(x, y).RGBA()
+				bytes = append(bytes, uint8(r>>8), uint8(g>>8), uint8(b>>8))
+			}
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(bytes, len(images), size.Y, size.X, 3), nil
+}
+
+// saveGrid writes a contact sheet as a PNG.
+func saveGrid(path string, images []image.Image, columns int) error {
+	grid, err := clipart.Grid(images, columns, 4)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".grid-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	if err := png.Encode(file, grid); err != nil {
+		file.Close()
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(file.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

@@ -1,0 +1,175 @@
+package tuning
+
+import (
+	"cmp"
+	"context"
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/flux/nn"
+	"reflectionflow/verifier/detect"
+)
+
+// detectionScenes are how many held-out scenes a detector is measured on, half of
+// them right for their prompt and half flawed; detectionShown of them are drawn.
+const (
+	detectionScenes = 192
+	detectionShown  = 32
+)
+
+// matchOverlap is the intersection over union from which a box found is that of
+// an object.
+const matchOverlap = 0.5
+
+// detectionSample measures a detector on held-out scenes, spoilt as in training
+// but for the autoencoder, and draws some with the boxes found.
+func detectionSample(backend compute.Backend, prefix string, w World, cfg detect.Config, d Degrade) func(context.Context, *nn.Store, string) (map[string]float64, error) {
+	return func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
+		detector, err := detect.New(backend, cfg, averaged, prefix)
+		if err != nil {
+			return nil, err
+		}
+		defer detector.Close()
+		held, err := heldOutScenes(w, d, detectionScenes)
+		if err != nil {
+			return nil, err
+		}
+		images := make([]image.Image, len(held))
+		for i, h := range held {
+			images[i] = h.image
+		}
+		found, err := detector.Detect(ctx, images)
+		if err != nil {
+			return nil, err
+		}
+		for i, objects := range found[:detectionShown] {
+			images[i] = outlined(images[i], objects)
+		}
+		return detectionMeasures(held, found), saveGrid(path, images[:detectionShown], 8)
+	}
+}
+
+// heldOut is a picture of the validation split.
+type heldOut struct {
+	image   image.Image
+	prompt  reflectionflow.Prompt
+	objects []reflectionflow.Object
+}
+
+// heldOutScenes renders n scenes of validation prompts; every second is flawed.
+func heldOutScenes(w World, d Degrade, n int) ([]heldOut, error) {
+	data, err := newScenes(w)
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(validationSeed, 2))
+	var held []heldOut
+	for i := range n {
+		scene, prompt := data.sampler.SampleMixed(clipart.Validation, rng)
+		if i%2 == 1 {
+			if flawed, _, err := data.sampler.Flaw(scene, prompt, rng); err == nil {
+				scene = flawed
+			}
+		}
+		truth, err := scene.Truth(w.Size, w.Size)
+		if err != nil {
+			return nil, err
+		}
+		pixels := make([]uint8, w.Size*w.Size*3)
+		if err := scene.RenderInto(pixels, w.Size, w.Size); err != nil {
+			return nil, err
+		}
+		if err := d.apply(pixels, w.Size, rng); err != nil {
+			return nil, err
+		}
+		held = append(held, heldOut{split(pixels, w.Size, w.Size)[0], prompt, truth})
+	}
+	return held, nil
+}
+
+// detectionMeasures compares what was found with what is there: F1 of boxes with
+// their class right at [matchOverlap], the shares of classes and colours right
+// among the boxes that match, and how often the verdict on the prompt agrees.
+func detectionMeasures(held []heldOut, found [][]reflectionflow.Object) map[string]float64 {
+	var objects, detections, boxes, hits, classes, colors, agreed float64
+	for i, h := range held {
+		objects += float64(len(h.objects))
+		detections += float64(len(found[i]))
+		for _, m := range matches(h.objects, found[i]) {
+			boxes++
+			if m.truth.Class == m.found.Class {
+				classes++
+				hits++
+			}
+			if m.truth.Color == m.found.Color {
+				colors++
+			}
+		}
+		if clipart.CheckAll(h.prompt.Requirements, h.objects) == clipart.CheckAll(h.prompt.Requirements, found[i]) {
+			agreed++
+		}
+	}
+	return map[string]float64{
+		"f1": 2 * hits / max(objects+detections, 1), "found": boxes / max(objects, 1), "class": classes / max(boxes, 1), "color": colors / max(boxes, 1),
+		"verdicts": agreed / float64(len(held)),
+	}
+}
+
+type match struct{ truth, found reflectionflow.Object }
+
+// matches pairs objects with detections, the best overlap first.
+func matches(truth, found []reflectionflow.Object) []match {
+	type candidate struct {
+		t, f    int
+		overlap float64
+	}
+	var all []candidate
+	for t := range truth {
+		for f := range found {
+			if overlap := detect.IoU(truth[t].Box, found[f].Box); overlap >= matchOverlap {
+				all = append(all, candidate{t, f, overlap})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.overlap, a.overlap) })
+	usedT, usedF := make([]bool, len(truth)), make([]bool, len(found))
+	var pairs []match
+	for _, c := range all {
+		if !usedT[c.t] && !usedF[c.f] {
+			usedT[c.t], usedF[c.f] = true, true
+			pairs = append(pairs, match{truth[c.t], found[c.f]})
+		}
+	}
+	return pairs
+}
+
+// outlined draws the boxes of objects into a copy of an image.
+func outlined(m image.Image, objects []reflectionflow.Object) image.Image {
+	bounds := m.Bounds()
+	drawn := image.NewNRGBA(bounds)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			drawn.Set(x, y, m.At(x, y))
+		}
+	}
+	line := color.NRGBA{R: 230, B: 200, A: 255}
+	w, h := float64(bounds.Dx()-1), float64(bounds.Dy()-1)
+	for _, o := range objects {
+		x0, y0, x1, y1 := int(o.Box[0]*w), int(o.Box[1]*h), int(o.Box[2]*w), int(o.Box[3]*h)
+		for x := x0; x <= x1; x++ {
+			drawn.SetNRGBA(x, y0, line)
+			drawn.SetNRGBA(x, y1, line)
+		}
+		for y := y0; y <= y1; y++ {
+			drawn.SetNRGBA(x0, y, line)
+			drawn.SetNRGBA(x1, y, line)
+		}
+	}
+	return drawn
+}

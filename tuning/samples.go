@@ -1,0 +1,28 @@
+package tuning
+
+import (
+	"context"
+	"image"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow"
+	"reflectionflow/flux"
+)
+
+// sampleColumns is the width of a sample grid: four prompts of each task make
+// two tasks a row.
+const sampleColumns = 8
+
+// drawSamples draws the requests into a contact sheet.
+func drawSamples(ctx context.Context, backend compute.Backend, model *flux.Model, path string, requests []reflectionflow.Request) error {
+	generations, err := flux.NewPipeline(backend, model, flux.Options{}).Generate(ctx, requests)
+	if err != nil {
+		return err
+	}
+	var images []image.Image
+	for _, g := range generations {
+		images = append(images, g.Image) // nil leaves its cell empty
+	}
+	return saveGrid(path, images, sampleColumns)
+}

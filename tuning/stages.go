@@ -1,0 +1,212 @@
+package tuning
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow"
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+)
+
+// Stages are what can be trained, in the order in which they build on each other.
+var Stages = []string{"autoencoder", "base", "corrector", "detector", "verifier", "judge"}
+
+// StageOptions say where and how a stage is trained.
+type StageOptions struct {
+	Backend compute.Backend
+	// Out holds a folder a stage for its training state, and "model", the model
+	// folder that the stages fill one after the other.
+	Out    string
+	Steps  int // 0 for the recipe's
+	Resume bool
+	Notify func(Progress)
+}
+
+func (o StageOptions) model() string { return filepath.Join(o.Out, "model") }
+
+// job is the run of a stage with the recipe's settings c.
+func (o StageOptions) job(stage string, c *Config) Job {
+	if o.Steps > 0 {
+		c.Steps = o.Steps
+	}
+	return Job{Backend: o.Backend, Config: *c, Dir: filepath.Join(o.Out, stage), Resume: o.Resume, Notify: o.Notify}
+}
+
+// Train trains one stage of the recipe and writes what it learnt into the model
+// folder. A stage that needs one not trained yet says so, in an error wrapping
+// [reflectionflow.ErrInvalid].
+func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error {
+	switch stage {
+	case "autoencoder":
+		return trainAutoencoder(ctx, r, opts)
+	case "base":
+		return trainBase(ctx, r, opts)
+	case "corrector":
+		return trainCorrector(ctx, r, opts)
+	}
+	return fmt.Errorf("%w: unknown stage %q: use one of %s", reflectionflow.ErrInvalid, stage, strings.Join(Stages, ", "))
+}
+
+func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
+	job := opts.job("autoencoder", &r.Autoencoder.Train)
+	task, err := autoencoderTask(opts.Backend, r.World, r.Autoencoder)
+	if err != nil {
+		return err
+	}
+	store := nn.NewStore()
+	if err := Run(ctx, store, task, job); err != nil {
+		return err
+	}
+	cfg := r.Autoencoder.config()
+	if err := measureLatents(opts.Backend, store, r.World, &cfg); err != nil {
+		return fmt.Errorf("measure latents: %w", err)
+	}
+	return saveComponent(opts.model(), flux.VAEPrefix, flux.DiffusersStem, cfg, store)
+}
+
+// measureLatents sets the factors that bring the latents to mean 0 and deviation 1.
+func measureLatents(backend compute.Backend, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
+	const pictures = 16 * bankBatch
+	cfg.ShiftFactor, cfg.ScalingFactor = 0, 1
+	b, err := newBanker(backend, store, *cfg, w.Size)
+	if err != nil {
+		return err
+	}
+	data, err := newScenes(w)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(validationSeed, 2))
+	tokens, err := b.encode(pictures, func(_ int, pixels []uint8) error {
+		scene, _ := data.sampler.SampleMixed("train", rng)
+		return scene.RenderInto(pixels, w.Size, w.Size)
+	})
+	if err != nil {
+		return err
+	}
+	mean, deviation := moments(tokens)
+	cfg.ShiftFactor, cfg.ScalingFactor = mean, 1/deviation
+	return nil
+}
+
+func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
+	job := opts.job("base", &r.Base.Train)
+	var vae flux.AutoencoderConfig
+	if err := readComponentConfig(opts.model(), flux.VAEPrefix, &vae); err != nil {
+		return err
+	}
+	model, err := newModel(r, vae)
+	if err != nil {
+		return err
+	}
+	if err := flux.LoadWeights(model.Store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem); err != nil {
+		return err
+	}
+	task, err := baseTask(opts.Backend, model, r, job.Dir)
+	if err != nil {
+		return err
+	}
+	if err := Run(ctx, model.Store, task, job); err != nil {
+		return err
+	}
+	return saveModel(opts.model(), model)
+}
+
+// saveModel writes everything but the autoencoder, which is there already.
+func saveModel(dir string, model *flux.Model) error {
+	if err := model.Folder.WriteConfigs(dir); err != nil {
+		return err
+	}
+	if err := model.Settings.Write(dir); err != nil {
+		return err
+	}
+	if err := saveTokenizers(dir, model); err != nil {
+		return err
+	}
+	return model.Folder.SaveWeights(dir, model.Store, safetensors.BF16)
+}
+
+// saveTokenizers writes tokenizer.json and the file that transformers needs beside it.
+func saveTokenizers(dir string, model *flux.Model) error {
+	for name, words := range map[string]interface{ Save(string) error }{"tokenizer": model.CLIPTokenizer, "tokenizer_2": model.T5Tokenizer} {
+		folder := filepath.Join(dir, name)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		if err := words.Save(filepath.Join(folder, "tokenizer.json")); err != nil {
+			return err
+		}
+		settings, err := json.MarshalIndent(map[string]any{
+			"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.Settings.TextLength,
+			"pad_token": padToken, "eos_token": endToken, "unk_token": unkToken,
+		}, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := flux.WriteTokenizer(dir, name, "tokenizer_config.json", append(settings, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
+	job := opts.job("corrector", &r.Corrector.Train)
+	if r.Corrector.Triplets != "" && !filepath.IsAbs(r.Corrector.Triplets) {
+		r.Corrector.Triplets = filepath.Join(opts.Out, r.Corrector.Triplets)
+	}
+	folder, err := flux.OpenFolder(opts.model())
+	if err != nil {
+		return fmt.Errorf("the corrector needs a trained base: %w", err)
+	}
+	model, err := flux.LoadModel(folder, nil)
+	if err != nil {
+		return err
+	}
+	model.Store.Delete(flux.CorrectorPrefix + ".") // of an earlier training
+	task, lora, err := correctorTask(opts.Backend, model, r, job.Dir)
+	if err != nil {
+		return err
+	}
+	if err := Run(ctx, model.Store, task, job); err != nil {
+		return err
+	}
+	return lora.Save(filepath.Join(opts.model(), flux.CorrectorFile), model.Store, flux.CorrectorPrefix, safetensors.BF16)
+}
+
+// saveComponent writes one network's config.json and weights into the model folder.
+func saveComponent(dir, prefix, stem string, config any, store *nn.Store) error {
+	folder := filepath.Join(dir, prefix)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "config.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return flux.SaveWeights(store, prefix, filepath.Join(folder, stem+".safetensors"), safetensors.BF16)
+}
+
+func readComponentConfig(dir, prefix string, into any) error {
+	path := filepath.Join(dir, prefix, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("%w: train the stage before this one first: %v", reflectionflow.ErrInvalid, err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)
+	}
+	return nil
+}

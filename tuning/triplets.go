@@ -1,0 +1,31 @@
+package tuning
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	_ "image/jpeg" // GenRef's pictures are JPEG
+
+	"reflectionflow"
+)
+
+// decodeTriplet decodes a triplet's pictures.
+func decodeTriplet(t reflectionflow.Triplet) (pair, error) {
+	p := pair{prompt: t.Prompt, reflection: t.Reflection}
+	for _, picture := range []struct {
+		data []byte
+		into *image.Image
+	}{{t.Flawed, &p.flawed}, {t.Enhanced, &p.enhanced}} {
+		m, _, err := image.Decode(bytes.NewReader(picture.data))
+		if err != nil {
+			return pair{}, fmt.Errorf("%w: picture of a triplet: %v", reflectionflow.ErrInvalid, err)
+		}
+		*picture.into = m
+	}
+	return p, nil
+}
+
+// readTriplets reads the GenRef shards of a folder.
+func readTriplets(dir string) ([]reflectionflow.Triplet, error) {
+	return nil, fmt.Errorf("read triplets in %s", dir)
+}
