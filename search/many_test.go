@@ -124,6 +124,28 @@ func TestOneBadPrompt(t *testing.T) {
 	}
 }
 
+// TestTaskSeed: a task's own seed does what the configuration's would.
+func TestTaskSeed(t *testing.T) {
+	list, _ := tasks(2)
+	list[1].Seed = 77
+	cfg := config(search.Reflection, 2, 4)
+	results, err := fakes().RunMany(t.Context(), list, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, seed := range []uint64{cfg.Seed, 77} {
+		alone := cfg
+		alone.Seed = seed
+		want, err := fakes().Run(t.Context(), list[i].Prompt, alone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if encode(t, results[i]) != encode(t, want) {
+			t.Errorf("prompt %d is not that of seed %d", i, seed)
+		}
+	}
+}
+
 func TestNoPrompts(t *testing.T) {
 	if res, err := fakes().RunMany(t.Context(), nil, config(search.Noise, 1, 1)); len(res) != 0 || err != nil {
 		t.Errorf("got %v, %v", res, err)

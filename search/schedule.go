@@ -47,6 +47,9 @@ type chain struct {
 }
 
 func newLane(index int, task Task, cfg Config) *lane {
+	if task.Seed != 0 {
+		cfg.Seed = task.Seed
+	}
 	return &lane{
 		index: index, prompt: task.Prompt, journal: task.Journal, cfg: cfg,
 		total: cfg.total(), chains: make([]chain, cfg.Width), best: -1,

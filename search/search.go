@@ -26,10 +26,12 @@ type Search struct {
 	Elapsed func() time.Duration
 }
 
-// Task is one prompt of [Search.RunMany] and the journal of its own; nil forgets.
+// Task is one prompt of [Search.RunMany].
 type Task struct {
 	Prompt  reflectionflow.Prompt
-	Journal Journal
+	Journal Journal // of its own; nil forgets
+	// Seed takes the place of Config.Seed, unless it is 0.
+	Seed uint64
 }
 
 // Run searches for the best image of a prompt.
