@@ -1,0 +1,188 @@
+package endpoint
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Cache keeps replies in a folder, one file each, named by the content of the
+// question: a verdict is never paid for twice, not in one process, not after a
+// crash, not in another run. Several clients may share it. Files are written
+// under another name and renamed; a damaged file counts as absent. Nothing is
+// ever deleted: the folder is the user's.
+type Cache struct {
+	folder string
+	mu     sync.Mutex
+	busy   map[string]chan struct{} // closed when the call for that key is over
+}
+
+// cacheVersion is part of every key: files of another layout are not found.
+const cacheVersion = "reflectionflow response cache 1"
+
+// NewCache opens the cache in a folder, which is made if it is not there.
+func NewCache(folder string) (*Cache, error) {
+	if folder == "" {
+		return nil, invalid("the response cache needs a folder")
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("open the response cache: %w", err)
+	}
+	return &Cache{folder: folder, busy: map[string]chan struct{}{}}, nil
+}
+
+// cacheFile is the layout of an entry. Neither question nor headers are kept:
+// they may hold what the user would not want on the disk.
+type cacheFile struct {
+	Version     string `json:"version"`
+	Status      int    `json:"status"`
+	ContentType string `json:"content_type"`
+	Sum         string `json:"sha256"` // of the body, against damage
+	Body        []byte `json:"body"`   // base64
+}
+
+// cacheKey is the hash of method, URL, content type and canonical body. Headers
+// and with them the secret are no part of it.
+func cacheKey(r Request, u *url.URL) string {
+	h := sha256.New()
+	for _, part := range [][]byte{[]byte(cacheVersion), []byte(r.Method), []byte(u.String()), []byte(r.ContentType), canonical(r.Body)} {
+		fmt.Fprintf(h, "%d ", len(part)) // so that no two lists of parts run together
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// canonical rewrites a JSON body with sorted keys and no white space; another
+// body stays as it is.
+func canonical(body []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // 1.0 and 1 stay two things, large seeds stay exact
+	var value any
+	if d.Decode(&value) != nil {
+		return body
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return body
+	}
+	out, err := json.Marshal(value)
+	if err != nil {
+		return body
+	}
+	return out
+}
+
+// cached answers from the cache, or makes the call and keeps the reply. Equal
+// calls side by side wait for the first and share its reply; when it fails, the
+// next of them tries for itself.
+func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, error) {
+	cache, key := c.config.Cache, cacheKey(r, u)
+	done, err := cache.claim(ctx, key)
+	if err != nil {
+		return nil, c.ended(err)
+	}
+	defer done()
+	if response := cache.load(key); response != nil && (r.Check == nil || r.Check(response) == nil) {
+		c.count(func(s *Spent) { s.CacheHits++ })
+		return response, nil
+	}
+	response, err := c.call(ctx, r, u)
+	if err != nil {
+		return nil, err
+	}
+	if err := cache.store(key, response); err != nil {
+		return nil, fmt.Errorf("endpoint %s: keep the reply: %w", c.config.Name, err)
+	}
+	return response, nil
+}
+
+// claim waits until no other call has the key and takes it.
+func (k *Cache) claim(ctx context.Context, key string) (func(), error) {
+	for {
+		k.mu.Lock()
+		other, taken := k.busy[key]
+		if !taken {
+			mine := make(chan struct{})
+			k.busy[key] = mine
+			k.mu.Unlock()
+			return func() {
+				k.mu.Lock()
+				delete(k.busy, key)
+				k.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		k.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (k *Cache) path(key string) string {
+	return filepath.Join(k.folder, key[:2], key+".json")
+}
+
+// load returns the reply under key, nil when there is none that is whole.
+func (k *Cache) load(key string) *Response {
+	data, err := os.ReadFile(k.path(key))
+	if err != nil {
+		return nil
+	}
+	var f cacheFile
+	if json.Unmarshal(data, &f) != nil || f.Version != cacheVersion || f.Status < 200 || f.Status > 299 || f.Sum != sum(f.Body) {
+		return nil
+	}
+	return &Response{Status: f.Status, Header: http.Header{"Content-Type": {f.ContentType}}, Body: f.Body, Cached: true}
+}
+
+func (k *Cache) store(key string, r *Response) (err error) {
+	data, err := json.Marshal(cacheFile{
+		Version: cacheVersion, Status: r.Status, ContentType: r.Header.Get("Content-Type"), Sum: sum(r.Body), Body: r.Body,
+	})
+	if err != nil {
+		return err
+	}
+	path := k.path(key)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+key[:8]+"-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func sum(body []byte) string {
+	h := sha256.Sum256(body)
+	return base64.RawURLEncoding.EncodeToString(h[:])
+}

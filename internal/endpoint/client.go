@@ -1,0 +1,264 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// Client talks to one endpoint. It may be used from several goroutines; the
+// bounds of its [Config] hold over all of them together.
+type Client struct {
+	config  Config
+	base    *url.URL
+	allowed hostRules
+	redact  *strings.Replacer
+	slots   chan struct{}
+	breaker *gobreaker.TwoStepCircuitBreaker[any] // nil: never opens
+	// own goes to the endpoint and the hosts that the user named, open to hosts
+	// that match a pattern only, which must have public addresses.
+	own, open http.RoundTripper
+
+	mu    sync.Mutex
+	pause time.Time // nothing is sent before, as the server asked
+	spent Spent
+}
+
+// New makes a client. A senseless configuration is an error wrapping
+// [reflectionflow.ErrInvalid]. Nothing is sent yet.
+func New(config Config) (*Client, error) {
+	base, err := config.validate()
+	if err != nil {
+		return nil, err
+	}
+	config = config.withDefaults()
+	c := &Client{config: config, base: base, redact: redactor(config.Secret), slots: make(chan struct{}, config.Concurrency)}
+	if c.allowed, err = parseHosts(config.AllowHosts); err != nil {
+		return nil, err
+	}
+	if config.Prices != nil {
+		if err := config.Prices.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	c.own, c.open = config.Transport, config.Transport
+	if config.Transport == nil {
+		c.own, c.open = newTransport(config, false), newTransport(config, true)
+	}
+	if n := config.Breaker.Failures; n > 0 {
+		c.breaker = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+			Name:         config.Name,
+			Timeout:      config.Breaker.Open,
+			ReadyToTrip:  func(counts gobreaker.Counts) bool { return int(counts.ConsecutiveFailures) >= n },
+			IsSuccessful: func(err error) bool { return !unhealthy(err) },
+			IsExcluded:   func(err error) bool { return errors.Is(err, errAbandoned) },
+		})
+	}
+	return c, nil
+}
+
+// Name is the endpoint's name.
+func (c *Client) Name() string { return c.config.Name }
+
+// Concurrency is the most calls under way at a time; callers need no more
+// goroutines than that.
+func (c *Client) Concurrency() int { return c.config.Concurrency }
+
+// URL joins a path to the base URL; a path may carry a query of its own. The
+// scheme can be replaced by the caller, as for websockets.
+func (c *Client) URL(path string) *url.URL {
+	path, query, _ := strings.Cut(path, "?")
+	u := *c.base
+	u.Path = strings.TrimRight(u.Path, "/")
+	if path != "" {
+		u.Path += "/" + strings.TrimLeft(path, "/")
+	}
+	u.RawPath, u.RawQuery = "", query
+	return &u
+}
+
+// Repeat says whether a call may be repeated when an attempt went wrong.
+type Repeat int
+
+const (
+	// RepeatByMethod repeats GET, HEAD, OPTIONS, PUT and DELETE. Other methods are
+	// repeated only when the server surely did nothing: no connection came about,
+	// or it answered 429.
+	RepeatByMethod Repeat = iota
+	// RepeatSafe marks a call whose repetition does no harm although its method
+	// does not say so: a question to a language model, a job with its own key.
+	RepeatSafe
+	// RepeatNever makes one attempt.
+	RepeatNever
+)
+
+// Request is one call.
+type Request struct {
+	Method string // "" means GET
+	// Path is joined to the base URL, see [Client.URL].
+	Path   string
+	Query  url.Values
+	Header http.Header // on top of the endpoint's own; no secrets
+	Body   []byte
+	// ContentType of Body; "" means application/json where there is a body.
+	ContentType string
+	Repeat      Repeat
+	// Cacheable calls are answered from the cache where it has the reply, and
+	// share one attempt when they are made side by side. Mark only what is worth
+	// the same today and tomorrow: method, URL, content type and body decide.
+	Cacheable bool
+	// Check looks at a success before it is handed out or cached; its error
+	// becomes a Malformed error unless it is an *Error already. nil accepts all.
+	Check func(*Response) error
+	// MaxResponse replaces the endpoint's bound when it is not 0.
+	MaxResponse int64
+
+	via      http.RoundTripper  // nil: the endpoint's own
+	redirect func(string) error // takes a redirect's target instead of an error; nil: none is followed
+	// read replaces the reading of the whole body into memory.
+	read func(x *exchange, limit int64) (*Response, error)
+}
+
+// Response is a complete reply with a status from 200 to 299.
+type Response struct {
+	Status   int
+	Header   http.Header // from the cache: Content-Type only
+	Body     []byte
+	Cached   bool // nothing was sent, nothing is to be paid
+	Attempts int
+	// Elapsed is the time of the last attempt, in which the server did its work;
+	// 0 from the cache.
+	Elapsed time.Duration
+}
+
+// Do makes a call: it waits for a slot, sends, repeats where that is safe, and
+// reads the whole reply. The error is an [*Error], one wrapping
+// [reflectionflow.ErrInvalid] for a request that cannot be sent, or the end of ctx.
+func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, c.ended(err)
+	}
+	if r.Method == "" {
+		r.Method = http.MethodGet
+	}
+	u := c.URL(r.Path)
+	if len(r.Query) > 0 {
+		q := u.Query()
+		for key, values := range r.Query {
+			q[key] = values
+		}
+		u.RawQuery = q.Encode()
+	}
+	if r.Cacheable && c.config.Cache != nil {
+		return c.cached(ctx, r, u)
+	}
+	return c.call(ctx, r, u)
+}
+
+func (c *Client) ended(err error) error {
+	return fmt.Errorf("endpoint %s: %w", c.config.Name, err)
+}
+
+// call makes the attempts of one call.
+func (c *Client) call(ctx context.Context, r Request, u *url.URL) (*Response, error) {
+	release, err := c.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	whole := ctx
+	if total := c.config.Timeouts.Total; total > 0 {
+		bounded, cancel := context.WithTimeoutCause(ctx, total, errTotal)
+		defer cancel()
+		whole = bounded
+	}
+	for attempt := 1; ; attempt++ {
+		if err := c.awaitPause(whole); err != nil {
+			return nil, c.over(ctx, attempt)
+		}
+		response, err := c.guarded(whole, r, u)
+		if err == nil {
+			response.Attempts = attempt
+			return response, nil
+		}
+		var e *Error
+		var last *final
+		if !errors.As(err, &e) || errors.As(err, &last) {
+			return nil, err // the end of ctx, a request that cannot be sent, a reply half used
+		}
+		e.Attempts = attempt
+		wait, again := c.again(r, e, attempt)
+		if !again {
+			return nil, e
+		}
+		c.count(func(s *Spent) { s.Repeats++ })
+		if c.config.Clock.Sleep(whole, wait) != nil {
+			if ctx.Err() != nil {
+				return nil, c.ended(ctx.Err())
+			}
+			return nil, e // no time is left: what the server said last says most
+		}
+	}
+}
+
+// acquire takes a slot; the returned function gives it back.
+func (c *Client) acquire(ctx context.Context) (func(), error) {
+	select {
+	case c.slots <- struct{}{}:
+		return func() { <-c.slots }, nil
+	case <-ctx.Done():
+		return nil, c.ended(ctx.Err())
+	}
+}
+
+// over is the error of a call whose time is up.
+func (c *Client) over(ctx context.Context, attempts int) error {
+	if err := ctx.Err(); err != nil {
+		return c.ended(err)
+	}
+	return &Error{Endpoint: c.config.Name, Kind: Timeout, Phase: "total", Attempts: attempts}
+}
+
+// guarded makes an attempt through the circuit breaker.
+func (c *Client) guarded(ctx context.Context, r Request, u *url.URL) (*Response, error) {
+	if c.breaker == nil {
+		return c.attempt(ctx, r, u)
+	}
+	done, err := c.breaker.Allow()
+	if err != nil {
+		return nil, &Error{Endpoint: c.config.Name, Kind: BreakerOpen, Message: fmt.Sprintf("the next try is due within %v", c.config.Breaker.Open)}
+	}
+	response, err := c.attempt(ctx, r, u)
+	var e *Error
+	if err != nil && !errors.As(err, &e) {
+		done(errAbandoned)
+	} else {
+		done(err)
+	}
+	return response, err
+}
+
+// errAbandoned tells the breaker that an attempt says nothing about the server.
+var errAbandoned = errors.New("abandoned")
+
+// unhealthy reports whether an error speaks against the server's health.
+func unhealthy(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case Refused, Timeout, Interrupted:
+		return true
+	case Status:
+		return e.Status >= 500
+	}
+	return false
+}

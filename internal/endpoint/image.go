@@ -1,0 +1,126 @@
+package endpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+
+	"golang.org/x/image/webp"
+)
+
+// ImageLimits bound what [DecodeImage] takes; zero values mean the defaults.
+type ImageLimits struct {
+	Bytes  int // of the encoded image; 0 means 32 MiB
+	Side   int // pixels; 0 means 8192
+	Pixels int // width × height; 0 means 4096×4096, 64 MiB decoded
+}
+
+// ErrImage marks an error of [DecodeImage]: the data is no image that is taken.
+var ErrImage = errors.New("bad image")
+
+// formats are the image formats by their first bytes.
+var formats = []struct {
+	name   string
+	is     func([]byte) bool
+	config func([]byte) (image.Config, error)
+	decode func([]byte) (image.Image, error)
+}{
+	{"PNG", prefix("\x89PNG\r\n\x1a\n"), configOf(png.DecodeConfig), imageOf(png.Decode)},
+	{"JPEG", prefix("\xff\xd8\xff"), configOf(jpeg.DecodeConfig), imageOf(jpeg.Decode)},
+	{"GIF", prefix("GIF8"), configOf(gif.DecodeConfig), imageOf(gif.Decode)},
+	{"WebP", isWebP, configOf(webp.DecodeConfig), decodeWebP},
+}
+
+func prefix(magic string) func([]byte) bool {
+	return func(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
+}
+
+// DecodeImage decodes a PNG, JPEG, WebP or GIF that comes from elsewhere. The
+// format is found by the bytes and not by a label, and the size is checked before
+// any pixel is decoded. Of an animation the first frame is taken; JPEGs in CMYK
+// are converted. The result has its origin at (0, 0) and is the caller's own.
+// Transparency is kept. Errors wrap [ErrImage].
+func DecodeImage(data []byte, limits ImageLimits) (img *image.NRGBA, err error) {
+	// The decoders are fed by strangers; a bug in one must not end the program.
+	defer func() {
+		if r := recover(); r != nil {
+			img, err = nil, fmt.Errorf("%w: the decoder failed: %v", ErrImage, r)
+		}
+	}()
+	limits = limits.withDefaults()
+	if len(data) > limits.Bytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrImage, len(data), limits.Bytes)
+	}
+	for _, f := range formats {
+		if !f.is(data) {
+			continue
+		}
+		config, err := f.config(data)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %v", ErrImage, f.name, err)
+		}
+		w, h := config.Width, config.Height
+		if w < 1 || h < 1 || w > limits.Side || h > limits.Side || w*h > limits.Pixels {
+			return nil, fmt.Errorf("%w: %s of %d×%d pixels, at most %d a side and %d in all are taken", ErrImage, f.name, w, h, limits.Side, limits.Pixels)
+		}
+		decoded, err := f.decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %v", ErrImage, f.name, err)
+		}
+		return onCanvas(decoded, w, h), nil
+	}
+	return nil, fmt.Errorf("%w: %s is neither PNG, JPEG, WebP nor GIF", ErrImage, resembles(data))
+}
+
+func (l ImageLimits) withDefaults() ImageLimits {
+	set := func(v *int, value int) {
+		if *v == 0 {
+			*v = value
+		}
+	}
+	set(&l.Bytes, 32<<20)
+	set(&l.Side, 8192)
+	set(&l.Pixels, 4096*4096)
+	return l
+}
+
+// onCanvas copies an image to its place on a w×h canvas: a frame of an animation
+// may cover a part of it only.
+func onCanvas(from image.Image, w, h int) *image.NRGBA {
+	frame := image.Rect(0, 0, w, h)
+	if n, ok := from.(*image.NRGBA); ok && n.Rect == frame {
+		return n
+	}
+	to := image.NewNRGBA(frame)
+	part := from.Bounds().Intersect(frame)
+	switch from := from.(type) {
+	case *image.YCbCr, *image.CMYK, *image.Gray:
+		draw.Draw(to, part, from, part.Min, draw.Src) // opaque: nothing is lost, and fast
+	default:
+		for y := part.Min.Y; y < part.Max.Y; y++ {
+			for x := part.Min.X; x < part.Max.X; x++ {
+				to.SetNRGBA(x, y, color.NRGBAModel.Convert(from.At(x, y)).(color.NRGBA)) //nolint:errcheck,forcetypeassert // the model makes nothing else
+			}
+		}
+	}
+	return to
+}
+
+// resembles says what data is that is no image, for the error.
+func resembles(data []byte) string {
+	switch {
+	case len(data) == 0:
+		return "nothing"
+	case looksLikeHTML(data):
+		return "an HTML page"
+	case bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
+		return "a JSON text"
+	}
+	return "the data"
+}

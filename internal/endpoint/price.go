@@ -1,0 +1,103 @@
+package endpoint
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Price is what one model costs, in whatever currency the table is kept in.
+type Price struct {
+	InputPerMillion  float64 // per million tokens read
+	CachedPerMillion float64 // per million of them that the server had cached; 0 means InputPerMillion
+	OutputPerMillion float64 // per million tokens written
+	PerImage         float64 // per image drawn
+	PerCall          float64
+}
+
+// PriceTable holds prices by model name. The entry "*" is for all other models;
+// without it they are free.
+type PriceTable map[string]Price
+
+// Validate reports a price that is negative or not finite, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (t PriceTable) Validate() error {
+	for _, model := range slices.Sorted(maps.Keys(t)) {
+		p := t[model]
+		for _, v := range []float64{p.InputPerMillion, p.CachedPerMillion, p.OutputPerMillion, p.PerImage, p.PerCall} {
+			if !(v >= 0) || math.IsInf(v, 0) {
+				return invalid("the price %v of model %q: must be 0 or more", v, model)
+			}
+		}
+	}
+	return nil
+}
+
+// Usage is what a server says that a call used.
+type Usage struct {
+	Calls       int // 1 for a call that was sent
+	TokensIn    int // read, CachedIn included
+	CachedIn    int // of these, had in the server's own cache
+	TokensOut   int
+	ImagesDrawn int
+}
+
+// Money is the price of a usage of a model.
+func (t PriceTable) Money(model string, u Usage) float64 {
+	p, ok := t[model]
+	if !ok {
+		p = t["*"]
+	}
+	cached := p.CachedPerMillion
+	if cached == 0 {
+		cached = p.InputPerMillion
+	}
+	known := min(max(u.CachedIn, 0), u.TokensIn)
+	return (float64(u.TokensIn-known)*p.InputPerMillion+float64(known)*cached+float64(u.TokensOut)*p.OutputPerMillion)/1e6 +
+		float64(u.ImagesDrawn)*p.PerImage + float64(u.Calls)*p.PerCall
+}
+
+// Spent is what a client has done so far.
+type Spent struct {
+	Attempts  int   // requests sent
+	Repeats   int   // of these, repetitions
+	CacheHits int   // calls answered without a request
+	BytesIn   int64 // of complete replies
+	Usage     Usage
+	Money     float64
+}
+
+// Account adds what a call used to the client's sums and returns it as a cost:
+// tokens and money. Impossible figures count as 0. Callers account each reply
+// once, and never a cached one.
+func (c *Client) Account(model string, u Usage) reflectionflow.Cost {
+	for _, n := range []*int{&u.Calls, &u.TokensIn, &u.CachedIn, &u.TokensOut, &u.ImagesDrawn} {
+		if *n < 0 || *n > 1<<40 {
+			*n = 0
+		}
+	}
+	money := c.config.Prices.Money(model, u)
+	c.count(func(s *Spent) {
+		s.Usage = Usage{
+			Calls: s.Usage.Calls + u.Calls, TokensIn: s.Usage.TokensIn + u.TokensIn, CachedIn: s.Usage.CachedIn + u.CachedIn,
+			TokensOut: s.Usage.TokensOut + u.TokensOut, ImagesDrawn: s.Usage.ImagesDrawn + u.ImagesDrawn,
+		}
+		s.Money += money
+	})
+	return reflectionflow.Cost{TokensIn: u.TokensIn, TokensOut: u.TokensOut, Money: money}
+}
+
+// Spent returns the sums so far.
+func (c *Client) Spent() Spent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spent
+}
+
+func (c *Client) count(f func(*Spent)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.spent)
+}
