@@ -155,7 +155,7 @@ type flowInputs struct {
 // velocityLoss is the mean squared error of the predicted velocity.
 func velocityLoss(s nn.Scope, model *flux.Model, in flowInputs, condition *flux.Condition) *Node {
 	f := model.Folder
-	t := ExpandAxes(in.timestep, -1, -1)
+	t := Reshape(in.timestep, -1, 1, 1)
 	noisy := Add(Mul(in.latents, OneMinus(t)), Mul(in.noise, t))
 	velocity := flux.Transformer(s.In(flux.TransformerPrefix), f.Transformer, flux.Inputs{
 		Latents: noisy, Grid: in.grid, Timestep: in.timestep, Condition: condition,
