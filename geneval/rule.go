@@ -22,6 +22,21 @@ type Thresholds struct {
 // Mask2Former.
 func OfficialThresholds() Thresholds { return Thresholds{Score: 0.3, Counting: 0.9} }
 
+// Calibrated is a [Detector] that knows the thresholds that suit it. They must
+// have been fitted on pictures that no evaluation uses.
+type Calibrated interface {
+	Thresholds() Thresholds
+}
+
+// ThresholdsOf are the judge's own where it has some, and the official ones
+// otherwise.
+func ThresholdsOf(judge Detector) Thresholds {
+	if c, ok := judge.(Calibrated); ok {
+		return c.Thresholds()
+	}
+	return OfficialThresholds()
+}
+
 // Result is the verdict on one picture.
 type Result struct {
 	Correct bool

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/geneval"
 )
 
 // modelEntry is a model this program can draw with, and what can be said about
@@ -31,6 +32,9 @@ type modelEntry struct {
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.
 	Open func(ctx context.Context, backend string) (*engine, error)
+	// OpenJudge loads the judge that evaluations score with: not a network of the
+	// engine. A judge that is an io.Closer is closed. Nil for a model without one.
+	OpenJudge func(ctx context.Context, backend string) (geneval.Detector, error)
 }
 
 // engine is a loaded model: all that a search needs.

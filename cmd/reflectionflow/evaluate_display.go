@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+
+	"reflectionflow/geneval"
+	"reflectionflow/search"
+)
+
+// evaluationDisplay shows what an evaluation does. All calls come from one
+// goroutine.
+type evaluationDisplay interface {
+	event(cfg search.Config, e search.Event)
+	progress(p geneval.Progress)
+	close()
+}
+
+func (s *evaluationSession) display() evaluationDisplay {
+	images := s.options.budgets[len(s.options.budgets)-1]
+	switch {
+	case s.options.quiet:
+		return silentEvaluation{}
+	case isTerminal(s.program.stderr):
+		return &evaluationBar{out: s.program.stderr, images: images}
+	}
+	return evaluationLines{s.program.stderr}
+}
+
+type silentEvaluation struct{}
+
+func (silentEvaluation) event(search.Config, search.Event) {}
+func (silentEvaluation) progress(geneval.Progress)         {}
+func (silentEvaluation) close()                            {}
+
+// evaluationLines is the display of a pipe or a log file: one line a search.
+type evaluationLines struct{ out io.Writer }
+
+func (evaluationLines) event(search.Config, search.Event) {}
+func (evaluationLines) close()                            {}
+
+func (l evaluationLines) progress(p geneval.Progress) {
+	if len(p.Records) == 0 {
+		if p.Done > 0 {
+			_, _ = fmt.Fprintf(l.out, "%d of %d searches were kept\n", p.Done, p.Total)
+		}
+		return
+	}
+	var verdicts []string
+	for _, r := range p.Records {
+		verdict := "right"
+		if !r.Correct {
+			verdict = "wrong"
+		}
+		verdicts = append(verdicts, fmt.Sprintf("at %d %s", r.Budget, verdict))
+	}
+	r := p.Records[len(p.Records)-1]
+	line := fmt.Sprintf("%d of %d: %s, %q: %s", p.Done, p.Total, r.Strategy, r.Prompt, strings.Join(verdicts, ", "))
+	if r.Reason != "" {
+		line += " (" + strings.ReplaceAll(r.Reason, "\n", "; ") + ")"
+	}
+	_, _ = fmt.Fprintln(l.out, line)
+}
+
+// evaluationBar is the display of a terminal. It counts images.
+type evaluationBar struct {
+	out    io.Writer
+	images int // of a search that does not stop early
+	bar    *progressbar.ProgressBar
+	total  int
+	right  map[string][2]int // right answers at the largest budget, and all
+}
+
+func (b *evaluationBar) progress(p geneval.Progress) {
+	if b.bar == nil {
+		b.right = make(map[string][2]int)
+		b.total = (p.Total - p.Done) * b.images
+		b.bar = progressbar.NewOptions(max(b.total, 1),
+			progressbar.OptionSetWriter(b.out),
+			progressbar.OptionSetWidth(16),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetElapsedTime(true),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionShowDescriptionAtLineEnd(),
+			progressbar.OptionSetRenderBlankState(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
+	}
+	if len(p.Records) == 0 {
+		return
+	}
+	last := p.Records[len(p.Records)-1]
+	count := b.right[last.Strategy]
+	if last.Correct {
+		count[0]++
+	}
+	count[1]++
+	b.right[last.Strategy] = count
+	b.bar.Describe(fmt.Sprintf("%s at %d: %d of %d right", last.Strategy, last.Budget, count[0], count[1]))
+}
+
+func (b *evaluationBar) event(cfg search.Config, e search.Event) {
+	switch e.Kind {
+	case search.Scored:
+		_ = b.bar.Add(1) // a display that fails is no reason to stop
+	case search.Stopped:
+		if left := mostImages(cfg) - e.Done; left > 0 { // an early stop gives budget back
+			b.total -= left
+			b.bar.ChangeMax(b.total)
+		}
+	}
+}
+
+func (b *evaluationBar) close() {
+	if b.bar != nil {
+		_ = b.bar.Clear()
+		_ = b.bar.Exit()
+	}
+}
