@@ -28,7 +28,7 @@ type Config struct {
 	Classes      []string `json:"classes"`
 	Colors       []string `json:"colors"`
 	Side         int      `json:"side"`   // of the square picture it reads, in pixels
-	Cell         int      `json:"cell"`   // side of a cell in pixels; divides Side, for Residual a multiple of 4
+	Cell         int      `json:"cell"`   // side of a cell in pixels; divides Side, even for Residual
 	Width        int      `json:"width"`  // channels
 	Depth        int      `json:"depth"`  // blocks
 	Heads        int      `json:"heads"`  // of attention; divides Width; Transformer only
@@ -99,9 +99,8 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Architecture == Residual {
-		steps := c.Cell / 4
-		if c.Cell%4 != 0 || steps&(steps-1) != 0 || c.Groups < 1 || c.Width/2%c.Groups != 0 {
-			return bad("cell %d and groups %d: a residual detector needs a cell of 4, 8, 16 …, and groups that divide %d", c.Cell, c.Groups, c.Width/2)
+		if c.Cell%2 != 0 || c.Groups < 1 || c.Width/2%c.Groups != 0 {
+			return bad("cell %d and groups %d: a residual detector needs an even cell, and groups that divide %d", c.Cell, c.Groups, c.Width/2)
 		}
 		return nil
 	}

@@ -27,10 +27,11 @@ type raw struct {
 	presence, box, class, color []float32
 }
 
-// decode picks the peaks of presence. The probability that there is an object is
-// the expected number of centres in the nine cells around the peak, as presence
-// is the probability of a centre per cell and objects stand further apart than
-// that. Detections come most present first.
+// decode gathers presence into detections. As presence is the probability of a
+// centre per cell, that of an object is the expected number of centres in the cells
+// around a peak: the peak takes from its neighbours, the likeliest first, until it
+// is 1 or they have no more. What is left over can be a second object beside it.
+// Detections come most present first.
 func decode(c Config, r raw) []Detection {
 	grid := c.grid()
 	presence := make([]float64, len(r.presence))
@@ -38,14 +39,18 @@ func decode(c Config, r raw) []Detection {
 		presence[i] = 1 / (1 + math.Exp(-float64(v)))
 	}
 	var found []Detection
-	for at := range presence {
-		around, peak := neighbourhood(presence, at, grid)
-		if !peak || around < c.Floor {
+	for len(found) < maxDetections {
+		at := argMax(presence)
+		if presence[at] < c.Floor/9 {
+			break
+		}
+		total := gather(presence, at, grid)
+		if total < c.Floor {
 			continue
 		}
 		classes, colors := len(c.Classes), len(c.Colors)+1
 		found = append(found, Detection{
-			Presence: min(around, 1),
+			Presence: total,
 			Class:    softmax(r.class[at*classes : (at+1)*classes]),
 			Color:    softmax(r.color[at*colors : (at+1)*colors]),
 			Box:      decodeBox(r.box[at*boxNumbers:(at+1)*boxNumbers], at, grid),
@@ -55,21 +60,23 @@ func decode(c Config, r raw) []Detection {
 	return suppress(found, c.Overlap)
 }
 
-// neighbourhood sums presence over the nine cells around one, and says whether it
-// is the largest of them, the first where several are.
-func neighbourhood(presence []float64, at, grid int) (sum float64, peak bool) {
+// gather takes the presence of a cell and as much of its neighbours' as makes 1.
+func gather(presence []float64, at, grid int) (total float64) {
 	row, column := at/grid, at%grid
-	peak = true
+	var around []int
 	for j := max(row-1, 0); j <= min(row+1, grid-1); j++ {
 		for i := max(column-1, 0); i <= min(column+1, grid-1); i++ {
-			other := j*grid + i
-			sum += presence[other]
-			if presence[other] > presence[at] || (presence[other] == presence[at] && other < at) {
-				peak = false
-			}
+			around = append(around, j*grid+i)
 		}
 	}
-	return sum, peak
+	slices.SortStableFunc(around, func(a, b int) int { return cmp.Compare(presence[b], presence[a]) })
+	for _, i := range around {
+		taken := min(presence[i], 1-total)
+		total += taken
+		presence[i] -= taken
+	}
+	presence[at] = 0 // rounding must not leave anything of the peak
+	return total
 }
 
 func softmax(logits []float32) []float64 {
@@ -106,7 +113,7 @@ func suppress(sorted []Detection, overlap float64) []Detection {
 		same := slices.ContainsFunc(kept, func(k Detection) bool {
 			return argMax(k.Class) == argMax(d.Class) && IoU(k.Box, d.Box) > overlap
 		})
-		if !same && len(kept) < maxDetections {
+		if !same {
 			kept = append(kept, d)
 		}
 	}

@@ -97,15 +97,13 @@ func patchify(x *Node, n int) *Node {
 	return Reshape(TransposeAllAxes(x, 0, 1, 3, 2, 4, 5), d[0], d[1]/n, d[2]/n, n*n*d[3])
 }
 
-// residual is the convolutional network: a stem over squares of four pixels, one
-// residual block at half the width, then halvings down to the cells and Depth
-// blocks there (arXiv 1512.03385 with group norms, arXiv 1803.08494).
+// residual is the convolutional network: a stem over squares of half a cell's
+// side, a residual block at half the width, a convolution of stride 2 down to the
+// cells and Depth blocks there (arXiv 1512.03385 with group norms, arXiv 1803.08494).
 func residual(s nn.Scope, c Config, images *Node) *Node {
-	x := nn.Linear(s.In("stem"), patchify(images, 4), c.Width/2)
+	x := nn.Linear(s.In("stem"), patchify(images, c.Cell/2), c.Width/2)
 	x = residualBlock(s.In("first"), x, c.Groups)
-	for step, size := 0, 4; size < c.Cell; step, size = step+1, 2*size {
-		x = nn.Conv(s.In("down").In(digits(step)), x, c.Width, 3, 2, [2]int{0, 1})
-	}
+	x = nn.Conv(s.In("down"), x, c.Width, 3, 2, [2]int{0, 1})
 	for i := range c.Depth {
 		x = residualBlock(s.In("blocks").In(digits(i)), x, c.Groups)
 	}
