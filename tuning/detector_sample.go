@@ -5,6 +5,7 @@ import (
 	"context"
 	"image"
 	"image/color"
+	"image/draw"
 	"math/rand/v2"
 	"slices"
 
@@ -149,27 +150,31 @@ func matches(truth, found []reflectionflow.Object) []match {
 	return pairs
 }
 
+// foundColor is the colour of the boxes found.
+var foundColor = color.NRGBA{R: 230, B: 200, A: 255}
+
 // outlined draws the boxes of objects into a copy of an image.
 func outlined(m image.Image, objects []reflectionflow.Object) image.Image {
+	for _, o := range objects {
+		m = framed(m, o.Box, foundColor)
+	}
+	return m
+}
+
+// framed draws the edge of a box into a copy of an image.
+func framed(m image.Image, box [4]float64, line color.NRGBA) image.Image {
 	bounds := m.Bounds()
 	drawn := image.NewNRGBA(bounds)
-	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
-		for x := bounds.Min.X; x < bounds.Max.X; x++ {
-			drawn.Set(x, y, m.At(x, y))
-		}
-	}
-	line := color.NRGBA{R: 230, B: 200, A: 255}
+	draw.Draw(drawn, bounds, m, bounds.Min, draw.Src)
 	w, h := float64(bounds.Dx()-1), float64(bounds.Dy()-1)
-	for _, o := range objects {
-		x0, y0, x1, y1 := int(o.Box[0]*w), int(o.Box[1]*h), int(o.Box[2]*w), int(o.Box[3]*h)
-		for x := x0; x <= x1; x++ {
-			drawn.SetNRGBA(x, y0, line)
-			drawn.SetNRGBA(x, y1, line)
-		}
-		for y := y0; y <= y1; y++ {
-			drawn.SetNRGBA(x0, y, line)
-			drawn.SetNRGBA(x1, y, line)
-		}
+	x0, y0, x1, y1 := int(box[0]*w), int(box[1]*h), int(box[2]*w), int(box[3]*h)
+	for x := x0; x <= x1; x++ {
+		drawn.SetNRGBA(x, y0, line)
+		drawn.SetNRGBA(x, y1, line)
+	}
+	for y := y0; y <= y1; y++ {
+		drawn.SetNRGBA(x0, y, line)
+		drawn.SetNRGBA(x1, y, line)
 	}
 	return drawn
 }
