@@ -89,22 +89,16 @@ const leastAgreement = 0.6
 // and once flawed; 96 pictures take a small network about a second.
 const scenesPerTask = 8
 
-// CheckJudge is a known-answer test of a judge: scenes of the test split about the
-// classes that the model knows (none means all), each as asked for and with a
-// flaw, rendered at the given size. It fails where the judge is no better than
-// guessing.
+// CheckJudge is a known-answer test of a judge on [KnownScenes]. It fails where the
+// judge is hardly better than guessing.
 func CheckJudge(ctx context.Context, judge Detector, t Thresholds, known []string, size image.Point) (Agreement, error) {
-	sampler, err := clipart.NewSampler(known...)
-	if err != nil {
-		return Agreement{}, err
-	}
-	trials, err := knownScenes(sampler, size)
+	trials, err := KnownScenes(known, size)
 	if err != nil {
 		return Agreement{}, err
 	}
 	pictures := make([]image.Image, len(trials))
 	for i := range trials {
-		pictures[i] = trials[i].picture
+		pictures[i] = trials[i].Picture
 	}
 	found, err := judge.Detect(ctx, pictures)
 	if err != nil {
@@ -115,7 +109,7 @@ func CheckJudge(ctx context.Context, judge Detector, t Thresholds, known []strin
 	}
 	var a Agreement
 	for i, tr := range trials {
-		a.add(Evaluate(tr.metadata, t, size, tr.truth).Correct, Evaluate(tr.metadata, t, size, found[i]).Correct)
+		a.add(Evaluate(tr.Metadata, t, size, tr.Truth).Correct, Evaluate(tr.Metadata, t, size, found[i]).Correct)
 	}
 	if a.Balanced() < leastAgreement {
 		return a, fmt.Errorf("self-test of the judge: %s: it is not fit to score with", a)
@@ -135,17 +129,24 @@ func (a *Agreement) add(truth, verdict bool) {
 	}
 }
 
-// trial is a rendered scene with its truth.
-type trial struct {
-	metadata Metadata
-	picture  image.Image
-	truth    []reflectionflow.Object
+// KnownScene is a rendered scene with its truth, and what it may or may not show.
+type KnownScene struct {
+	Metadata Metadata
+	Picture  image.Image
+	Truth    []reflectionflow.Object
 }
 
-// knownScenes renders scenes of every task, right and flawed.
-func knownScenes(sampler clipart.Sampler, size image.Point) ([]trial, error) {
+// KnownScenes renders what [CheckJudge] asks a judge about: prompts of the test
+// split from every task, about the known classes (none means all), each with a
+// scene that is right and, where there is one, a flawed scene. The same arguments
+// give the same scenes.
+func KnownScenes(known []string, size image.Point) ([]KnownScene, error) {
+	sampler, err := clipart.NewSampler(known...)
+	if err != nil {
+		return nil, err
+	}
 	rng := rand.New(rand.NewPCG(bootstrapSeed, 1)) //nolint:gosec // reproducible on purpose
-	var trials []trial
+	var trials []KnownScene
 	for _, task := range clipart.Tasks() {
 		for range scenesPerTask {
 			scene, prompt := sampler.SamplePrompt(task, clipart.Test, rng)
@@ -166,7 +167,7 @@ func knownScenes(sampler clipart.Sampler, size image.Point) ([]trial, error) {
 				if err != nil {
 					return nil, fmt.Errorf("self-test of the judge: %w", err)
 				}
-				trials = append(trials, trial{m, picture, truth})
+				trials = append(trials, KnownScene{m, picture, truth})
 			}
 		}
 	}

@@ -29,6 +29,7 @@ type Evaluation struct {
 	// checksum, as JSON. A folder is only gone on with under the same.
 	Settings json.RawMessage
 	Dir      string
+	Remark   string         // goes above the tables of report.md
 	Notify   func(Progress) // from the goroutine that called Run; nil is told nothing
 }
 
@@ -292,7 +293,7 @@ func (s *sitting) take(ctx context.Context, key search, t Trajectory) error {
 		if err := s.fill(&r, t, answers); err != nil {
 			return err
 		}
-		if err := s.folder.writeAnswer(m, r, answers[r.Candidate].picture); err != nil {
+		if err := s.folder.writeAnswer(r, answers[r.Candidate].picture); err != nil {
 			return err
 		}
 		records[i] = r

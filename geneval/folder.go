@@ -146,17 +146,15 @@ func (f *folder) append(records []Record) error {
 }
 
 // writeAnswer keeps a picture in GenEval's layout.
-func (f *folder) writeAnswer(m Metadata, r Record, picture image.Image) error {
+func (f *folder) writeAnswer(r Record, picture image.Image) error {
 	dir := answerFolder(r.Strategy, r.Budget, r.Index)
 	if err := os.MkdirAll(f.in(dir+"/samples"), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", dir, err)
 	}
-	text, err := m.Text()
-	if err != nil {
-		return err
-	}
-	if err := f.write(dir+"/metadata.jsonl", []byte(text+"\n")); err != nil {
-		return err
+	if r.Sample == 0 { // the others find it there
+		if err := f.write(dir+"/metadata.jsonl", []byte(r.Metadata+"\n")); err != nil {
+			return err
+		}
 	}
 	if picture == nil {
 		return nil

@@ -48,16 +48,29 @@ func spent(c reflectionflow.Cost) Spent {
 	}
 }
 
-// plus is the sum of s and d, d weighted.
-func (s Spent) plus(d Spent, weight float64) Spent {
+// plus is the sum of both.
+func (s Spent) plus(d Spent) Spent {
 	return Spent{
-		Images:        s.Images + weight*d.Images,
-		DenoiseSteps:  s.DenoiseSteps + weight*d.DenoiseSteps,
-		VerifierCalls: s.VerifierCalls + weight*d.VerifierCalls,
-		TokensIn:      s.TokensIn + weight*d.TokensIn,
-		TokensOut:     s.TokensOut + weight*d.TokensOut,
-		Money:         s.Money + weight*d.Money,
-		Seconds:       s.Seconds + weight*d.Seconds,
+		Images:        s.Images + d.Images,
+		DenoiseSteps:  s.DenoiseSteps + d.DenoiseSteps,
+		VerifierCalls: s.VerifierCalls + d.VerifierCalls,
+		TokensIn:      s.TokensIn + d.TokensIn,
+		TokensOut:     s.TokensOut + d.TokensOut,
+		Money:         s.Money + d.Money,
+		Seconds:       s.Seconds + d.Seconds,
+	}
+}
+
+// over is a part of n equal ones.
+func (s Spent) over(n float64) Spent {
+	return Spent{
+		Images:        s.Images / n,
+		DenoiseSteps:  s.DenoiseSteps / n,
+		VerifierCalls: s.VerifierCalls / n,
+		TokensIn:      s.TokensIn / n,
+		TokensOut:     s.TokensOut / n,
+		Money:         s.Money / n,
+		Seconds:       s.Seconds / n,
 	}
 }
 

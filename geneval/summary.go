@@ -42,7 +42,8 @@ func (s *sitting) sumUp() (Summary, error) {
 	if err := encoder.Encode(summary); err != nil {
 		return Summary{}, fmt.Errorf("encode summary.json: %w", err)
 	}
-	if err := s.folder.write(reportFile, []byte("# Evaluation\n\n"+summary.Markdown())); err != nil {
+	report := fmt.Sprintf("# Evaluation\n\n%d prompts, %d searches each. %s\n\n%s", len(s.Prompts), s.Samples, s.Remark, summary.Markdown())
+	if err := s.folder.write(reportFile, []byte(report)); err != nil {
 		return Summary{}, err
 	}
 	return summary, s.folder.write(summaryFile, b.Bytes())
@@ -94,8 +95,8 @@ func (s *sitting) rivals(i int) []int {
 
 // collect is the share of correct answers by prompt, and the mean cost.
 func (s *sitting) collect(strategy string, budget int) (values []float64, cost Spent) {
+	var total Spent
 	values = make([]float64, len(s.Prompts))
-	weight := 1 / float64(len(s.Prompts)*s.Samples)
 	for _, r := range s.records {
 		if r.Strategy != strategy || r.Budget != budget {
 			continue
@@ -103,9 +104,9 @@ func (s *sitting) collect(strategy string, budget int) (values []float64, cost S
 		if r.Correct {
 			values[r.Index] += 1 / float64(s.Samples)
 		}
-		cost = cost.plus(r.Cost, weight)
+		total = total.plus(r.Cost)
 	}
-	return values, cost
+	return values, total.over(float64(len(s.Prompts) * s.Samples))
 }
 
 // Markdown is the summary as tables for people: scores, then paired differences.

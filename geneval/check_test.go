@@ -1,0 +1,83 @@
+package geneval_test
+
+import (
+	"context"
+	"image"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/geneval"
+)
+
+func TestCheckRules(t *testing.T) {
+	if err := geneval.CheckRules(); err != nil {
+		t.Error(err)
+	}
+}
+
+// oracle knows the scenes of the self-test and errs on every errth of them.
+type oracle struct {
+	truth map[image.Image][]reflectionflow.Object
+	err   int
+	seen  int
+}
+
+func (o *oracle) Detect(_ context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+	found := make([][]reflectionflow.Object, len(images))
+	for i, img := range images {
+		o.seen++
+		if o.err == 0 || o.seen%o.err != 0 {
+			found[i] = o.look(img)
+		}
+	}
+	return found, nil
+}
+
+func (o *oracle) look(img image.Image) []reflectionflow.Object {
+	for known, truth := range o.truth {
+		if string(known.(*image.NRGBA).Pix) == string(img.(*image.NRGBA).Pix) {
+			return truth
+		}
+	}
+	return nil
+}
+
+func newOracle(t *testing.T, known []string, size image.Point, err int) *oracle {
+	t.Helper()
+	scenes, e := geneval.KnownScenes(known, size)
+	if e != nil {
+		t.Fatal(e)
+	}
+	o := &oracle{truth: map[image.Image][]reflectionflow.Object{}, err: err}
+	for _, s := range scenes {
+		o.truth[s.Picture] = s.Truth
+	}
+	return o
+}
+
+func TestCheckJudge(t *testing.T) {
+	known, size := clipart.Classes()[:16], image.Pt(64, 64)
+	thresholds := geneval.OfficialThresholds()
+	check := func(judge geneval.Detector) (geneval.Agreement, error) {
+		return geneval.CheckJudge(t.Context(), judge, thresholds, known, size)
+	}
+	a, err := check(newOracle(t, known, size, 0))
+	if err != nil || a.Balanced() != 1 || a.Right < 40 || a.Wrong < 40 {
+		t.Errorf("a perfect judge: %v, %v", a, err)
+	}
+	// A judge that overlooks everything in every third picture misses a third of the
+	// right ones, which stand at every other place, and calls no flawed one right.
+	a, err = check(newOracle(t, known, size, 3))
+	if err != nil || a.WrongAgreed != a.Wrong || a.RightAgreed != a.Right*2/3 {
+		t.Errorf("an absent-minded judge: %v, %v", a, err)
+	}
+	a, err = check(blind{})
+	if err == nil || !strings.Contains(err.Error(), "not fit to score with") || a.Balanced() != 0.5 {
+		t.Errorf("a blind judge: %v, %v", a, err)
+	}
+	if _, err := check(ill{}); err == nil || !strings.Contains(err.Error(), errBroken.Error()) {
+		t.Errorf("an ill judge: %v", err)
+	}
+}

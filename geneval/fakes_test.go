@@ -1,0 +1,143 @@
+package geneval_test
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/geneval"
+)
+
+// blind is a judge that sees nothing.
+type blind struct{}
+
+func (blind) Detect(_ context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+	return make([][]reflectionflow.Object, len(images)), nil
+}
+
+type calibrated struct {
+	blind
+	thresholds geneval.Thresholds
+}
+
+func (c calibrated) Thresholds() geneval.Thresholds { return c.thresholds }
+
+// world draws pictures of four pixels, which say the prompt's number and whether
+// what it asks for is there, and judges them.
+type world struct {
+	prompts  []geneval.Metadata
+	truth    [][]reflectionflow.Object // what is there in a right picture
+	searches atomic.Int64
+	judged   atomic.Int64
+}
+
+func newWorld(t testing.TB, n int) *world {
+	t.Helper()
+	prompts, err := geneval.Builtin(clipart.Test, nil, n, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{prompts: prompts}
+	for _, m := range prompts {
+		p, err := m.AsPrompt()
+		if err != nil {
+			t.Fatal(err)
+		}
+		scene, err := clipart.Layout(p.Requirements, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		truth, err := scene.Truth(128, 128)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.truth = append(w.truth, truth)
+	}
+	return w
+}
+
+func (w *world) Detect(_ context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+	found := make([][]reflectionflow.Object, len(images))
+	for i, img := range images {
+		w.judged.Add(1)
+		if c := img.At(0, 0).(color.NRGBA); c.G == 1 {
+			found[i] = w.truth[c.R]
+		}
+	}
+	return found, nil
+}
+
+// drawn is one candidate of the fake strategies: its score and whether it is right.
+type drawn struct {
+	score  float64
+	right  bool
+	failed bool
+}
+
+// strategy draws what plan says, at most the budget, and records what it was asked.
+func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn) geneval.Strategy {
+	return geneval.Strategy{Name: name, Search: func(ctx context.Context, job geneval.Job) error {
+		for i, task := range job.Tasks {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			w.searches.Add(1)
+			prompt := slices.IndexFunc(w.prompts, func(m geneval.Metadata) bool { return m.Prompt == task.Prompt.Text })
+			if err := job.Done(i, picture(prompt, job.Budget, plan(prompt, task.Seed))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func picture(prompt, budget int, plan []drawn) geneval.Trajectory {
+	var t geneval.Trajectory
+	for id, d := range plan[:min(budget, len(plan))] {
+		c := reflectionflow.Candidate{ID: id, Parent: -1, Score: reflectionflow.Score{Value: d.score},
+			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: 20, VerifierCalls: 1, Seconds: 0.5}}
+		var img image.Image
+		if d.failed {
+			c.Error = "the engine is on fire"
+		} else {
+			m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
+			right := uint8(0)
+			if d.right {
+				right = 1
+			}
+			m.SetNRGBA(0, 0, color.NRGBA{R: uint8(prompt), G: right, B: uint8(id), A: 255})
+			img = m
+		}
+		t.Candidates, t.Images = append(t.Candidates, c), append(t.Images, img)
+	}
+	return t
+}
+
+// lucky draws eight pictures, of which a third are right, and scores them with
+// some sense.
+func lucky(_ int, seed uint64) []drawn {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	plan := make([]drawn, 8)
+	for i := range plan {
+		plan[i].right = rng.IntN(3) == 0
+		plan[i].score = rng.Float64()
+		if plan[i].right {
+			plan[i].score += 0.5
+		}
+	}
+	return plan
+}
+
+// hopeful is right from the third picture on and stops at the fourth.
+func hopeful(int, uint64) []drawn {
+	return []drawn{{score: 1}, {score: 2}, {score: 3, right: true}, {score: 2.5}}
+}
+
+var errBroken = errors.New("the judge is ill")
