@@ -1,0 +1,65 @@
+package reflector
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+)
+
+// Embedded implements [reflectionflow.Reflector] by rule: what must change for the
+// objects that the verifier saw to meet the prompt ([clipart.Fixes]), as one short
+// instruction. The zero value is ready, and may be used from several goroutines.
+type Embedded struct{}
+
+// Reflect words one instruction per observation. It is empty where nothing was
+// found wrong, and where the score says nothing of requirements. Prompts without
+// requirements are parsed; one that does not parse is an error wrapping
+// [reflectionflow.ErrInvalid].
+func (Embedded) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	reflections := make([]reflectionflow.Reflection, len(observations))
+	for i, o := range observations {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		prompt, err := parsed(o.Prompt)
+		if err != nil {
+			return nil, err
+		}
+		if len(o.Score.Requirements) > 0 && !o.Score.Right() {
+			reflections[i].Text = clipart.Instruction(clipart.Fixes(prompt, seen(o.Score)))
+		}
+		reflections[i].Cost.Seconds = time.Since(start).Seconds()
+	}
+	return reflections, ctx.Err()
+}
+
+// seen lists what the verifier saw: all objects where it names them, else those
+// its findings rest on.
+func seen(s reflectionflow.Score) []reflectionflow.Object {
+	if len(s.Objects) > 0 {
+		return s.Objects
+	}
+	var objects []reflectionflow.Object
+	for _, f := range s.Requirements {
+		for _, o := range f.Evidence {
+			if !slices.Contains(objects, o) {
+				objects = append(objects, o)
+			}
+		}
+	}
+	return objects
+}
+
+func parsed(p reflectionflow.Prompt) (reflectionflow.Prompt, error) {
+	if err := p.Validate(); err != nil {
+		return p, err
+	}
+	if len(p.Requirements) > 0 {
+		return p, nil
+	}
+	return clipart.Parse(p.Text)
+}
