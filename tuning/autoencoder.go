@@ -25,6 +25,7 @@ type Autoencoder struct {
 	// Crop is the side of the training crops; the network is convolutional, so
 	// what it learns on crops holds for whole pictures.
 	Crop     int     `yaml:"crop"`
+	Square   float64 `yaml:"square"`   // weight of the squared error beside the L1: large faults in colour first
 	Gradient float64 `yaml:"gradient"` // weight of the L1 loss between image gradients
 	KL       float64 `yaml:"kl"`       // weight of the latents' divergence from a unit normal
 	Train    Config  `yaml:"train"`
@@ -35,7 +36,7 @@ func (a Autoencoder) config() flux.AutoencoderConfig {
 }
 
 // autoencoderTask learns to encode and decode crops of rendered scenes:
-// L1 + gradient L1 + KL, as latent diffusion does without its discriminator
+// L1 + squared error + gradient L1 + KL, as latent diffusion does without its discriminator
 // (arXiv 2112.10752 §3.1).
 func autoencoderTask(backend compute.Backend, w World, a Autoencoder) (Task, error) {
 	cfg := a.config()
@@ -82,7 +83,8 @@ func autoencoderLoss(s nn.Scope, a Autoencoder, bytes, noise *Node) (*Node, []*N
 		ReduceAllMean(Abs(Sub(differences(drawn, 1), differences(images, 1)))),
 		ReduceAllMean(Abs(Sub(differences(drawn, 2), differences(images, 2)))))
 	kl := MulScalar(ReduceAllMean(Sub(Add(Square(mean), Exp(logvar)), OnePlus(logvar))), 0.5)
-	loss := Add(l1, Add(MulScalar(edges, a.Gradient), MulScalar(kl, a.KL)))
+	squared := ReduceAllMean(Square(Sub(drawn, images)))
+	loss := Add(Add(l1, MulScalar(squared, a.Square)), Add(MulScalar(edges, a.Gradient), MulScalar(kl, a.KL)))
 	return loss, []*Node{l1, kl}
 }
 

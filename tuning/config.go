@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Steps        int     `yaml:"steps" json:"steps"`                 // optimiser steps
 	Batch        int     `yaml:"batch" json:"batch"`                 // samples of one gradient
-	Accumulate   int     `yaml:"accumulate" json:"accumulate"`       // gradients summed up per step, 1 by default
+	Accumulate   int     `yaml:"accumulate" json:"accumulate"`       // batches averaged per step, computed side by side; 1 by default
 	Optimizer    string  `yaml:"optimizer" json:"optimizer"`         // adamw (default) or prodigy
 	LearningRate float64 `yaml:"learning_rate" json:"learning_rate"` // peak; 1 for prodigy
 	Warmup       int     `yaml:"warmup" json:"warmup"`               // steps of linear warm-up

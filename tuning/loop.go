@@ -228,7 +228,7 @@ func useAverage(store *nn.Store, trainable []string) error {
 	for _, name := range trainable {
 		store.Share(store, emaPrefix+name, name)
 	}
-	for _, prefix := range []string{emaPrefix, gradPrefix, statePrefix} {
+	for _, prefix := range []string{emaPrefix, statePrefix} {
 		store.Delete(prefix)
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 // plainName strips the prefixes that mark training state.
 func plainName(name string) string {
-	for _, prefix := range []string{emaPrefix, gradPrefix, statePrefix} {
+	for _, prefix := range []string{emaPrefix, statePrefix} {
 		if strings.HasPrefix(name, prefix) {
 			return strings.TrimPrefix(name, prefix)
 		}

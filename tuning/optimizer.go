@@ -8,7 +8,6 @@ import (
 
 // Prefixes of the tensors that training keeps in the store beside the weights.
 const (
-	gradPrefix  = "grad/"
 	emaPrefix   = "ema/"
 	statePrefix = "state/"
 )

@@ -1,7 +1,9 @@
 package tuning
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -12,22 +14,31 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// stepper holds the two compiled halves of a training step: one adds a batch's
-// gradient to the sum, the other turns the sum into new weights.
+// stepper holds the two compiled halves of a training step: one computes the
+// gradient of a batch, the other turns the batches' gradients into new weights.
 type stepper struct {
 	config    Config
 	gradients *nn.Program
 	apply     *nn.Program
+	outputs   int // of gradients before the gradients themselves
 	trainable []string
 }
 
 func newStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (*stepper, error) {
 	st := &stepper{config: c}
+	var grads []shapes.Shape
 	var err error
 	st.gradients, err = nn.Compile(backend, store, task.Inputs, func(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node) {
 		loss, watched := task.Loss(s, inputs)
 		st.trainable = trainable(s.Used(), task)
-		return append([]*Node{loss}, watched...), st.sum(s, loss)
+		outputs := append([]*Node{loss}, watched...)
+		st.outputs = len(outputs)
+		values := make([]*Node, len(st.trainable))
+		for i, name := range st.trainable {
+			values[i] = s.Node(name)
+			grads = append(grads, values[i].Shape())
+		}
+		return append(outputs, Gradient(loss, values...)...), nil
 	}, nn.Options{Seed: &c.Seed, Name: task.Name + " gradients"})
 	if err != nil {
 		return nil, err
@@ -35,9 +46,11 @@ func newStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (
 	if err := st.keepStart(store); err != nil {
 		return nil, err
 	}
-	scalarShape := shapes.Make(dtypes.Float32)
-	st.apply, err = nn.Compile(backend, store, []shapes.Shape{scalarShape, scalarShape}, st.update,
-		nn.Options{Seed: &c.Seed, Name: task.Name + " update"})
+	inputs := []shapes.Shape{shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32)}
+	for range c.Accumulate {
+		inputs = append(inputs, grads...)
+	}
+	st.apply, err = nn.Compile(backend, store, inputs, st.update, nn.Options{Seed: &c.Seed, Name: task.Name + " update"})
 	return st, err
 }
 
@@ -49,20 +62,6 @@ func trainable(used []string, task Task) []string {
 		}
 	}
 	return names
-}
-
-// sum adds the gradient of loss to what the step has summed up so far.
-func (st *stepper) sum(s nn.Scope, loss *Node) map[string]*Node {
-	values := make([]*Node, len(st.trainable))
-	for i, name := range st.trainable {
-		values[i] = s.Node(name)
-	}
-	updates := map[string]*Node{}
-	for i, grad := range Gradient(loss, values...) {
-		name := gradPrefix + st.trainable[i]
-		updates[name] = Add(s.Weight(name, nn.InitZeros, values[i].Shape().Dimensions...), grad)
-	}
-	return updates
 }
 
 // keepStart keeps the weights that Prodigy measures its distance from, and
@@ -83,15 +82,19 @@ func (st *stepper) keepStart(store *nn.Store) error {
 	return nil
 }
 
-// update clips the summed gradient by its global norm, applies the optimiser
-// and moves the average. Inputs: learning rate, averaging decay. Output: the norm.
+// update averages the batches' gradients, clips the mean by its global norm,
+// applies the optimiser and moves the average. Inputs: learning rate, averaging
+// decay, then every batch's gradients. Output: the norm.
 func (st *stepper) update(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node) {
-	rate, decay := inputs[0], inputs[1]
+	rate, decay, grads := inputs[0], inputs[1], inputs[2:]
 	params := make([]parameter, len(st.trainable))
 	squares := ScalarZero(s.Graph(), dtypes.Float32)
 	for i, name := range st.trainable {
 		value, _ := s.Stored(name)
-		grad, _ := s.Stored(gradPrefix + name)
+		grad := grads[i]
+		for batch := 1; batch < st.config.Accumulate; batch++ {
+			grad = Add(grad, grads[batch*len(params)+i])
+		}
 		grad = DivScalar(grad, float64(st.config.Accumulate))
 		squares = Add(squares, ReduceAllSum(Square(grad)))
 		dims := value.Shape().Dimensions
@@ -106,30 +109,38 @@ func (st *stepper) update(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node
 	for _, p := range params {
 		average, _ := s.Stored(emaPrefix + p.name)
 		updates[emaPrefix+p.name] = Add(Mul(average, decay), Mul(updates[p.name], OneMinus(decay)))
-		updates[gradPrefix+p.name] = ZerosLike(p.grad)
 	}
 	return []*Node{norm}, updates
 }
 
-// run makes one step from its batches and returns loss, watched values (both
-// averaged over the batches) and the gradient's norm.
+// run makes one step from its batches, which are computed side by side, and
+// returns loss, watched values (both averaged over the batches) and the
+// gradient's norm.
 func (st *stepper) run(step int, batches [][]*tensors.Tensor) (means []float64, norm float64, err error) {
-	for _, batch := range batches {
-		outputs, err := st.gradients.Run(batch...)
-		if err != nil {
-			return nil, 0, err
-		}
-		if means == nil {
-			means = make([]float64, len(outputs))
-		}
-		for i, output := range outputs {
-			means[i] += float64(tensors.ToScalar[float32](output)) / float64(len(batches))
-		}
+	results, errs := make([][]*tensors.Tensor, len(batches)), make([]error, len(batches))
+	var running sync.WaitGroup
+	for i, batch := range batches {
+		running.Go(func() { results[i], errs[i] = st.gradients.Run(batch...) })
+	}
+	running.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, 0, err
 	}
 	rate, decay := st.config.rate(step), st.config.averaging(step)
-	outputs, err := st.apply.Run(tensors.FromScalar(float32(rate)), tensors.FromScalar(float32(decay)))
+	inputs := []*tensors.Tensor{tensors.FromScalar(float32(rate)), tensors.FromScalar(float32(decay))}
+	means = make([]float64, st.outputs)
+	for _, result := range results {
+		for i, output := range result[:st.outputs] {
+			means[i] += float64(tensors.ToScalar[float32](output)) / float64(len(batches))
+		}
+		inputs = append(inputs, result[st.outputs:]...)
+	}
+	outputs, err := st.apply.Run(inputs...)
 	if err != nil {
 		return nil, 0, err
+	}
+	for _, result := range inputs {
+		result.FinalizeAll() //nolint:errcheck // the garbage collector is the second try
 	}
 	norm = float64(tensors.ToScalar[float32](outputs[0]))
 	if !(norm < 1e30) {
