@@ -251,14 +251,15 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 	if err != nil {
 		return err
 	}
-	if !s.options.quiet {
-		_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
-	}
+	ev.Remark = fmt.Sprintf("Self-test: %s.", agreement)
 	shown := s.display()
 	for _, cfg := range s.configs {
 		ev.Strategies = append(ev.Strategies, searchStrategy(cfg, e, shown))
 	}
 	ev.Notify = func(p geneval.Progress) {
+		if len(p.Records) == 0 && !s.options.quiet { // the folder is accepted
+			_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
+		}
 		s.kept = p
 		shown.progress(p)
 	}

@@ -21,7 +21,11 @@ func runFake() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
 	delay, _ := time.ParseDuration(os.Getenv("FAKE_DELAY"))
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: []modelEntry{fakeModel(delay)}}
+	model := fakeModel(delay)
+	if os.Getenv("FAKE_JUDGE") != "" {
+		model = judged(model)
+	}
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: []modelEntry{model}}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
