@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 )
 
 // JSON makes a call that sends in as JSON (nil sends no body) and decodes the
@@ -39,6 +40,9 @@ func decodeJSON(body []byte, out any) error {
 	}
 	if len(body) == 0 {
 		return errors.New("an empty reply instead of JSON")
+	}
+	if v := reflect.ValueOf(out); v.Kind() == reflect.Pointer && !v.IsNil() {
+		v.Elem().SetZero() // nothing of an earlier attempt may shine through
 	}
 	err := json.Unmarshal(body, out)
 	var syntax *json.SyntaxError

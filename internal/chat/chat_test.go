@@ -1,0 +1,362 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/chat"
+	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/testserver"
+)
+
+type verdict struct {
+	Score int    `json:"score"`
+	Why   string `json:"why"`
+}
+
+var form = &chat.Form{Name: "verdict", JSON: []byte(`{"type":"object","additionalProperties":false,"required":["score","why"],
+	"properties":{"score":{"type":"integer","minimum":0,"maximum":10},"why":{"type":"string"}}}`)}
+
+func inRange(v *verdict) error {
+	if v.Score < 0 || v.Score > 10 {
+		return fmt.Errorf("score %d is not from 0 to 10", v.Score)
+	}
+	return nil
+}
+
+// talk makes a client of a double; waits take no time.
+func talk(t *testing.T, double *testserver.Chat, config chat.Config, set ...func(*endpoint.Config)) *chat.Client {
+	t.Helper()
+	e := endpoint.Config{Name: "judge", BaseURL: double.URL, Clock: testserver.NewClock(), Prices: endpoint.PriceTable{"double-1": {InputPerMillion: 1e6, PerCall: 1}}}
+	e.Timeouts.Idle = 50 * time.Millisecond
+	for _, f := range set {
+		f(&e)
+	}
+	client, err := endpoint.New(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Model == "" {
+		config.Model = "double-1"
+	}
+	c, err := chat.New(client, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func picture(c color.Color) image.Image {
+	img := image.NewNRGBA(image.Rect(0, 0, 8, 6))
+	for i := range 48 {
+		img.Set(i%8, i/8, c)
+	}
+	return img
+}
+
+func question() chat.Request {
+	return chat.Request{Parts: []chat.Part{chat.Text("How good is this?"), {Image: picture(color.NRGBA{200, 10, 20, 255})}}, Schema: form}
+}
+
+// TestDialects: every server is asked in a way that it takes, and answers.
+func TestDialects(t *testing.T) {
+	for _, dialect := range []testserver.Dialect{testserver.OpenAI, testserver.VLLM, testserver.LlamaCpp, testserver.Ollama, testserver.LLaMAFactory} {
+		for _, format := range []string{"png", "jpeg"} {
+			t.Run(string(dialect)+" "+format, func(t *testing.T) {
+				double := testserver.NewChat(t, testserver.ChatOptions{Dialect: dialect, Key: "k-12345", Answer: func(q testserver.Question) testserver.Answer {
+					if q.Schema == nil && !strings.Contains(q.Text, `"required":["score","why"]`) {
+						t.Error("the model is not told the schema")
+					}
+					return testserver.Answer{Text: `{"score":7,"why":"red"}`}
+				}})
+				c := talk(t, double, chat.Config{Images: chat.Images{Format: format}}, func(e *endpoint.Config) { e.Secret = endpoint.NewSecret("k-12345") })
+				got, reply, err := chat.Ask(t.Context(), c, question(), inRange)
+				if err != nil || got != (verdict{7, "red"}) {
+					t.Fatalf("got %+v, %v", got, err)
+				}
+				if want := (reflectionflow.Cost{TokensIn: 100, TokensOut: 10, Money: 101, Seconds: reply.Cost.Seconds}); reply.Cost != want || reply.Model != "double-1" {
+					t.Errorf("got %+v, want cost %+v", reply, want)
+				}
+				q := double.Questions()[0]
+				if len(q.Images) != 1 || q.Images[0].Bounds().Size() != image.Pt(8, 6) || q.Order[:2] != "ti" {
+					t.Errorf("the model saw %+v", q)
+				}
+				r, g, b, _ := q.Images[0].At(3, 3).RGBA()
+				if r>>8 < 190 || g>>8 > 20 || b>>8 > 30 {
+					t.Errorf("the picture's colour became %d %d %d", r>>8, g>>8, b>>8)
+				}
+			})
+		}
+	}
+}
+
+// TestAnswers: what models make of a request for JSON.
+func TestAnswers(t *testing.T) {
+	const ok = `{"score":7,"why":"red"}`
+	tests := []struct {
+		name      string
+		answers   []string
+		want      int
+		questions int
+		kind      endpoint.Kind
+	}{
+		{"plain", []string{ok}, 7, 1, ""},
+		{"fence", []string{"```json\n" + ok + "\n```"}, 7, 1, ""},
+		{"prose", []string{"Sure! Here is {my} verdict:\n" + ok + "\nI hope that helps {}."}, 7, 1, ""},
+		{"thinking", []string{`<think>perhaps {"score":1,"why":"draft"}</think>` + ok}, 7, 1, ""},
+		{"draft before answer", []string{`At first {"score":1,"why":"draft"}, but finally ` + ok}, 7, 1, ""},
+		{"trailing commas", []string{`{"score":7,"why":"a, } b",}`}, 7, 1, ""},
+		{"comment", []string{"{\"score\":7, // out of 10\n\"why\":\"http://x\"}"}, 7, 1, ""},
+		{"brackets in text", []string{`{"score":7,"why":"a } and a \" { too"}`}, 7, 1, ""},
+		{"NaN, then mended", []string{`{"score":NaN,"why":""}`, ok}, 7, 2, ""},
+		{"out of range, then mended", []string{`{"score":1000,"why":""}`, ok}, 7, 2, ""},
+		{"a word for a number, then mended", []string{`{"score":"ten","why":""}`, ok}, 7, 2, ""},
+		{"no JSON, then mended", []string{"It is good.", ok}, 7, 2, ""},
+		{"cut off, then mended", []string{`{"score":7,"wh`, ok}, 7, 2, ""},
+		{"never mended", []string{`{"score":11,"why":""}`, `{"score":12,"why":""}`, ok}, 0, 2, endpoint.Malformed},
+		{"empty twice", []string{"", "", ok}, 0, 2, endpoint.Malformed},
+		{"refusal in prose", []string{"I'm sorry, but I can't help with that.", ok}, 0, 1, endpoint.Declined},
+		{"a list", []string{`[1,2]`, ok}, 7, 2, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+				return testserver.Answer{Text: tt.answers[q.N]}
+			}})
+			got, reply, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+			if n := len(double.Questions()); n != tt.questions || reply.Cost.TokensIn != 100*n {
+				t.Errorf("%d questions, want %d; cost %+v", n, tt.questions, reply.Cost)
+			}
+			if tt.kind != "" {
+				if !endpoint.IsKind(err, tt.kind) || !strings.Contains(err.Error(), "endpoint judge") {
+					t.Errorf("got %v, want %s", err, tt.kind)
+				}
+				return
+			}
+			if err != nil || got.Score != tt.want {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if tt.questions == 2 && !strings.Contains(double.Questions()[1].Text, chat.Quote(tt.answers[0])) {
+				t.Error("the second question does not show the first answer as data")
+			}
+		})
+	}
+}
+
+// TestLastDecoded: callers that can use a part get the last that could be decoded.
+func TestLastDecoded(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+		return testserver.Answer{Text: []string{`{"score":11,"why":"first"}`, "nothing"}[q.N]}
+	}})
+	got, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+	if !endpoint.IsKind(err, endpoint.Malformed) || got.Why != "first" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestFaults: what the network and servers do wrong, and how it ends.
+func TestFaults(t *testing.T) {
+	bad := func(body string) testserver.Fault {
+		return testserver.WithStatus(200, body, "Content-Type", "application/json")
+	}
+	tests := []struct {
+		name     string
+		faults   []testserver.Fault
+		kind     endpoint.Kind
+		requests int
+	}{
+		{"reset in mid-body", []testserver.Fault{testserver.ResetMidBody()}, "", 2},
+		{"dropped", []testserver.Fault{testserver.Drop(), testserver.Drop()}, "", 3},
+		{"slow loris", []testserver.Fault{testserver.SlowLoris()}, "", 2},
+		{"storm", testserver.Storm(3, "1"), "", 4},
+		{"longer storm", testserver.Storm(9, "1"), endpoint.Status, 4},
+		{"500 then success", []testserver.Fault{testserver.WithStatus(500, "")}, "", 2},
+		{"HTML", []testserver.Fault{testserver.HTML()}, endpoint.Malformed, 1},
+		{"truncated", []testserver.Fault{testserver.Truncated()}, endpoint.Malformed, 1},
+		{"endless", []testserver.Fault{testserver.Endless(16 << 20)}, endpoint.TooLarge, 1},
+		{"no choices", []testserver.Fault{bad(`{"choices":[]}`)}, endpoint.Malformed, 1},
+		{"error with 200", []testserver.Fault{bad(`{"error":{"message":"no credits"}}`)}, endpoint.Malformed, 1},
+		{"content is a number", []testserver.Fault{bad(`{"choices":[{"message":{"content":5}}]}`)}, endpoint.Malformed, 1},
+		{"content in parts", []testserver.Fault{bad(`{"choices":[{"message":{"content":[{"type":"text","text":"{\"score\":1,\"why\":\"\"}"}]}}]}`)}, "", 1},
+		{"refusal", []testserver.Fault{bad(`{"choices":[{"message":{"content":null,"refusal":"No."}}]}`)}, endpoint.Declined, 1},
+		{"content filter", []testserver.Fault{bad(`{"choices":[{"finish_reason":"content_filter","message":{"content":""}}]}`)}, endpoint.Declined, 1},
+		{"policy", []testserver.Fault{testserver.WithStatus(400, `{"error":{"message":"not allowed","code":"content_policy_violation"}}`)}, endpoint.Declined, 1},
+		{"no model", []testserver.Fault{testserver.WithStatus(404, `{"error":{"message":"model not found"}}`)}, endpoint.Status, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			double := testserver.NewChat(t, testserver.ChatOptions{})
+			double.Fail(tt.faults...)
+			_, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+			if double.Requests() != tt.requests {
+				t.Errorf("%d requests, want %d", double.Requests(), tt.requests)
+			}
+			var e *endpoint.Error
+			if tt.kind == "" && err != nil || tt.kind != "" && (!errors.As(err, &e) || e.Kind != tt.kind || e.Endpoint != "judge") {
+				t.Errorf("got %v, want %q", err, tt.kind)
+			}
+		})
+	}
+}
+
+// TestLearns: a parameter that is refused is left out from then on.
+func TestLearns(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"max_tokens", "seed", "temperature", "response_format", "logprobs"}})
+	double.Fail() // none: the double refuses by itself
+	c := talk(t, double, chat.Config{})
+	r := question()
+	r.Seed, r.TopLogprobs = 5, 3
+	r.Schema = nil
+	if _, err := c.Complete(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	before := double.Requests()
+	if before != 5 {
+		t.Errorf("%d requests to learn four things, want 5", before)
+	}
+	r.Parts = append(r.Parts, chat.Text("And now?"))
+	if _, err := c.Complete(t.Context(), r); err != nil || double.Requests() != before+1 {
+		t.Errorf("%v after %d more requests, want 1", err, double.Requests()-before)
+	}
+}
+
+func TestStepsDown(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"response_format"}, Answer: func(testserver.Question) testserver.Answer {
+		return testserver.Answer{Text: `{"score":3,"why":""}`}
+	}})
+	got, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+	if err != nil || got.Score != 3 || double.Requests() != 3 {
+		t.Errorf("got %+v, %v after %d requests", got, err, double.Requests())
+	}
+	if _, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{Structured: chat.Schema}), question(), inRange); !endpoint.IsKind(err, endpoint.Status) {
+		t.Errorf("a fixed way was left: %v", err)
+	}
+	if _, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{Structured: chat.Prompt}), question(), inRange); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestModelChanges(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	c := talk(t, double, chat.Config{})
+	lenient := talk(t, double, chat.Config{AllowChange: true})
+	for _, each := range []*chat.Client{c, lenient} {
+		if _, err := each.Complete(t.Context(), question()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	double.SetModel("double-2")
+	if _, err := c.Complete(t.Context(), question()); !endpoint.IsKind(err, endpoint.Changed) {
+		t.Errorf("got %v, want a changed server", err)
+	}
+	if _, err := lenient.Complete(t.Context(), question()); err != nil {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(lenient.Models()); got != "[double-1 double-2]" {
+		t.Errorf("models %s", got)
+	}
+	if _, err := talk(t, double, chat.Config{Pin: "double-1"}).Complete(t.Context(), question()); !endpoint.IsKind(err, endpoint.Changed) {
+		t.Errorf("got %v, want a changed server", err)
+	}
+}
+
+// TestPaidOnce: the cache answers the second time, for nothing, whatever form the
+// picture has.
+func TestPaidOnce(t *testing.T) {
+	folder := t.TempDir()
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	for i := range 2 {
+		cache, err := endpoint.NewCache(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := talk(t, double, chat.Config{}, func(e *endpoint.Config) { e.Cache = cache })
+		r := question()
+		if i == 1 {
+			opaque := image.NewRGBA(image.Rect(5, 5, 13, 11))
+			for j := range 48 {
+				opaque.Set(5+j%8, 5+j/8, color.NRGBA{200, 10, 20, 255})
+			}
+			r.Parts[1].Image = opaque
+		}
+		_, reply, err := chat.Ask(t.Context(), c, r, inRange)
+		if err != nil || reply.Cached != (i == 1) || i == 1 && reply.Cost != (reflectionflow.Cost{}) {
+			t.Errorf("call %d: %+v, %v", i, reply, err)
+		}
+	}
+	if double.Requests() != 1 {
+		t.Errorf("%d requests, want 1", double.Requests())
+	}
+}
+
+func TestLogprobs(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer {
+		return testserver.Answer{Text: "yes", Tokens: [][]testserver.Alternative{{{"yes", math.Log(.75)}, {"no", math.Log(.25)}}}}
+	}})
+	reply, err := talk(t, double, chat.Config{}).Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?")}, TopLogprobs: 2, MaxTokens: 1})
+	if err != nil || len(reply.Tokens) != 1 || len(reply.Tokens[0].Top) != 2 || math.Abs(math.Exp(reply.Tokens[0].Top[1].Logprob)-.25) > 1e-9 {
+		t.Errorf("got %+v, %v", reply, err)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	c := talk(t, double, chat.Config{})
+	for name, r := range map[string]chat.Request{"nothing": {}, "empty image": {Parts: []chat.Part{{Image: image.NewGray(image.Rectangle{})}}}} {
+		if _, err := c.Complete(t.Context(), r); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Complete(ctx, question()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if double.Requests() != 0 {
+		t.Error("a bad request was sent")
+	}
+	e, err := endpoint.New(endpoint.Config{Name: "n", BaseURL: double.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, config := range map[string]chat.Config{
+		"structured": {Structured: "xml"}, "format": {Images: chat.Images{Format: "webp"}}, "quality": {Images: chat.Images{Quality: 101}},
+		"side": {Images: chat.Images{MaxSide: 1}}, "tokens": {MaxTokens: -1},
+	} {
+		if _, err := chat.New(e, config); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestLargePicture(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	c := talk(t, double, chat.Config{Images: chat.Images{MaxSide: 64}})
+	if _, err := c.Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?"), {Image: image.NewGray(image.Rect(0, 0, 256, 128))}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := double.Questions()[0].Images[0].Bounds().Size(); got != image.Pt(64, 32) {
+		t.Errorf("the model saw %v, want 64×32", got)
+	}
+}
+
+func FuzzObjects(f *testing.F) {
+	for _, seed := range []string{`{"a":1,}`, "```json\n{\"a\":[1,2,],}\n```", `{"a":"\"}"} {"b":{}}`, `{{{{`, `</think>{}`, "{\"a\": // x\n1}", `{"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, object := range chat.Objects(text) {
+			if !strings.HasPrefix(string(object), "{") {
+				t.Errorf("%q is no object", object)
+			}
+		}
+	})
+}

@@ -1,0 +1,264 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+)
+
+// Structured says how a server is told to answer in JSON.
+type Structured string
+
+// The ways. The schema is in the prompt with each of them.
+const (
+	// Auto begins with Schema and steps down when the server refuses it.
+	Auto   Structured = ""
+	Schema Structured = "json_schema"
+	Object Structured = "json_object"
+	Prompt Structured = "prompt" // nothing but the words
+)
+
+// Config says which model is asked and how. Only Model is needed, and that only
+// by servers that have several.
+type Config struct {
+	Model string
+	// Structured is how JSON is asked for.
+	Structured Structured
+	// Pin is the model that replies must name; empty means whichever the first
+	// reply names. A reply that names another is an error of kind
+	// [endpoint.Changed]: its scores would not compare with the earlier ones.
+	Pin string
+	// AllowChange only records such a change (see [Client.Models]).
+	AllowChange bool
+	// Images says how pictures are sent.
+	Images Images
+	// MaxTokens bounds an answer where the request does not; 0 means 2048.
+	MaxTokens int
+	// OmitSampling sends neither temperature nor seed, for models that refuse them.
+	OmitSampling bool
+}
+
+// Client asks one model of one endpoint. It may be used from several goroutines.
+type Client struct {
+	endpoint *endpoint.Client
+	config   Config
+
+	mu     sync.Mutex
+	known  limits
+	models []string // that replies have named, in order of appearance
+}
+
+// New makes a client; a senseless configuration is an error wrapping
+// [reflectionflow.ErrInvalid]. Nothing is sent.
+func New(e *endpoint.Client, config Config) (*Client, error) {
+	if e == nil {
+		return nil, fmt.Errorf("%w: a chat client needs an endpoint", reflectionflow.ErrInvalid)
+	}
+	if !slices.Contains([]Structured{Auto, Schema, Object, Prompt}, config.Structured) {
+		return nil, fmt.Errorf("%w: structured output %q: use json_schema, json_object or prompt", reflectionflow.ErrInvalid, config.Structured)
+	}
+	if config.MaxTokens < 0 {
+		return nil, fmt.Errorf("%w: %d tokens of answer: must be 1 or more", reflectionflow.ErrInvalid, config.MaxTokens)
+	}
+	if config.MaxTokens == 0 {
+		config.MaxTokens = 2048
+	}
+	images, err := config.Images.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	config.Images = images
+	c := &Client{endpoint: e, config: config}
+	c.known.format = map[Structured]Structured{Auto: Schema}[config.Structured]
+	if c.known.format == "" {
+		c.known.format = config.Structured
+	}
+	c.known.noSampling = config.OmitSampling
+	return c, nil
+}
+
+// Name is the endpoint's name.
+func (c *Client) Name() string { return c.endpoint.Name() }
+
+// Concurrency is how many questions the endpoint takes at a time.
+func (c *Client) Concurrency() int { return c.endpoint.Concurrency() }
+
+// Models lists the models that replies have named, in order of appearance: a
+// run's record shows with what it was judged.
+func (c *Client) Models() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.models)
+}
+
+// Part is a piece of a message: a text, or an image when it is not nil.
+type Part struct {
+	Text  string
+	Image image.Image
+}
+
+// Text is a part of text.
+func Text(text string) Part { return Part{Text: text} }
+
+// Request is one question.
+type Request struct {
+	// System is sent as a system message; leave it empty where the model does not
+	// insist: not all servers take one beside images.
+	System string
+	// Parts make up the one user message.
+	Parts []Part
+	// Schema, when set, is the form of the answer; see [Ask].
+	Schema *Form
+	// Temperature is that of sampling; 0 is the most likely answer.
+	Temperature float64
+	// Seed makes a sampled answer reproducible where the server can; 0 sends none.
+	Seed uint64
+	// MaxTokens bounds the answer; 0 means the client's bound.
+	MaxTokens int
+	// TopLogprobs asks for that many alternatives to each token; 0 for none.
+	TopLogprobs int
+}
+
+// Form is a JSON schema with a name of letters, digits, _ and -, at most 64 long.
+// For OpenAI's strict mode every property is required and none may be added.
+type Form struct {
+	Name string
+	JSON json.RawMessage
+}
+
+// Reply is an answer.
+type Reply struct {
+	Text string
+	// Model is what the server says has answered; empty where it says nothing.
+	Model string
+	// Cut is set when the answer ended at its bound of tokens.
+	Cut bool
+	// Tokens with their probabilities, where they were asked for and the server has them.
+	Tokens []Token
+	// Cost in tokens, money and seconds; zero when the reply came from the cache.
+	Cost   reflectionflow.Cost
+	Cached bool
+}
+
+// Token is a piece of the answer, with the natural logarithm of its probability.
+type Token struct {
+	Text    string
+	Logprob float64
+	Top     []Token // the likeliest at this place, without Top of their own
+}
+
+// Complete asks and returns the answer. A model that refuses, or whose filter
+// does, is an error of kind [endpoint.Declined]; a reply that is no completion is
+// [endpoint.Malformed]. A Reply beside an error still carries what it cost.
+func (c *Client) Complete(ctx context.Context, r Request) (Reply, error) {
+	if err := ctx.Err(); err != nil {
+		return Reply{}, fmt.Errorf("endpoint %s: %w", c.Name(), err)
+	}
+	message, err := c.message(r)
+	if err != nil {
+		return Reply{}, err
+	}
+	for {
+		known := c.limits()
+		reply, err := c.send(ctx, c.wire(r, message, known))
+		if err == nil || !c.learn(err, known) {
+			return reply, err
+		}
+	}
+}
+
+// maxReply bounds a completion in bytes; log-probabilities are long.
+const maxReply = 8 << 20
+
+// send makes the call and reads the completion.
+func (c *Client) send(ctx context.Context, w wireRequest) (Reply, error) {
+	body, err := json.Marshal(w)
+	if err != nil {
+		return Reply{}, fmt.Errorf("encode the question: %w", err)
+	}
+	var completion wireCompletion
+	response, err := c.endpoint.JSON(ctx, endpoint.Request{
+		Method: http.MethodPost, Path: "/chat/completions", Cacheable: true,
+		// An answer that was lost on the way is asked for again: the question
+		// changes nothing at the server.
+		Repeat: endpoint.RepeatSafe, MaxResponse: maxReply,
+		Check:  func(*endpoint.Response) error { return completion.check() },
+	}, json.RawMessage(body), &completion)
+	if err != nil {
+		return Reply{}, c.declined(err)
+	}
+	reply := completion.reply()
+	reply.Cached = response.Cached
+	if !response.Cached {
+		reply.Cost = c.endpoint.Account(c.config.Model, completion.usage())
+		reply.Cost.Seconds = response.Elapsed.Seconds()
+	}
+	if err := c.pin(reply.Model); err != nil {
+		return reply, err
+	}
+	return reply, c.refusal(completion)
+}
+
+// pin compares the model of a reply with those of earlier ones.
+func (c *Client) pin(model string) error {
+	if model == "" {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.config.Pin
+	if first == "" && len(c.models) > 0 {
+		first = c.models[0]
+	}
+	if !slices.Contains(c.models, model) {
+		c.models = append(c.models, model)
+	}
+	if first != "" && model != first && !c.config.AllowChange {
+		return c.endpoint.Errorf(endpoint.Changed, "model %q answers instead of %q: scores would not compare", model, first)
+	}
+	return nil
+}
+
+// refusal is the error of a model that will not answer.
+func (c *Client) refusal(w wireCompletion) error {
+	choice := w.Choices[0]
+	switch {
+	case choice.Message.Refusal != "":
+		return c.endpoint.Errorf(endpoint.Declined, "%s", choice.Message.Refusal)
+	case choice.FinishReason == "content_filter":
+		return c.endpoint.Errorf(endpoint.Declined, "a content filter stopped the answer")
+	}
+	return nil
+}
+
+// declined makes the status by which a server's filter refuses a question the
+// refusal that it is.
+func (c *Client) declined(err error) error {
+	var e *endpoint.Error
+	if !errors.As(err, &e) || e.Kind != endpoint.Status || e.Status < 400 || e.Status > 499 {
+		return err
+	}
+	switch code := strings.ToLower(e.Code); code {
+	case "content_filter", "content_policy_violation", "moderation_blocked", "sentinel_block":
+		return c.endpoint.Errorf(endpoint.Declined, "%s: %s", code, e.Message)
+	}
+	return err
+}
+
+// Probe asks for one word and says what the model's server can do, for checks of
+// a configuration. It is never answered from the cache's earlier probes.
+func (c *Client) Probe(ctx context.Context) (Reply, error) {
+	return c.Complete(ctx, Request{
+		Parts: []Part{Text("Answer with the one word ok. (" + time.Now().UTC().Format(time.RFC3339Nano) + ")")}, MaxTokens: 16,
+	})
+}
