@@ -21,6 +21,9 @@ type Recipe struct {
 	Autoencoder Autoencoder `yaml:"autoencoder"`
 	Base        Base        `yaml:"base"`
 	Corrector   Corrector   `yaml:"corrector"`
+	Detector    Detector    `yaml:"detector"`
+	Verifier    Reward      `yaml:"verifier"`
+	Judge       Detector    `yaml:"judge"`
 }
 
 // World is what the pictures show.

@@ -52,6 +52,10 @@ func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error
 		return trainBase(ctx, r, opts)
 	case "corrector":
 		return trainCorrector(ctx, r, opts)
+	case DetectorPrefix, JudgePrefix:
+		return trainDetector(ctx, stage, r, opts)
+	case VerifierPrefix:
+		return trainVerifier(ctx, r, opts)
 	}
 	return fmt.Errorf("%w: unknown stage %q: use one of %s", reflectionflow.ErrInvalid, stage, strings.Join(Stages, ", "))
 }

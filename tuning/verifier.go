@@ -1,0 +1,112 @@
+package tuning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"reflectionflow"
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/flux/safetensors"
+	"reflectionflow/verifier/detect"
+	"reflectionflow/verifier/reward"
+)
+
+// trainDetector trains the detector or, with [JudgePrefix], the judge.
+func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptions) error {
+	d, makeTask := &r.Detector, DetectorTask
+	if prefix == JudgePrefix {
+		d, makeTask = &r.Judge, JudgeTask
+	}
+	job := opts.job(prefix, &d.Train)
+	store := nn.NewStore()
+	vae, err := loadDegrader(store, d.Degrade, opts)
+	if err != nil {
+		return err
+	}
+	task, err := makeTask(opts.Backend, r.World, *d, vae)
+	if err != nil {
+		return err
+	}
+	if err := Run(ctx, store, task, job); err != nil {
+		return err
+	}
+	cfg, err := d.config(r.World)
+	if err != nil {
+		return err
+	}
+	return detect.Save(filepath.Join(opts.model(), prefix), cfg, store, prefix, safetensors.BF16)
+}
+
+// loadDegrader reads the autoencoder that pictures are degraded with, if any.
+func loadDegrader(store *nn.Store, d Degrade, opts StageOptions) (flux.AutoencoderConfig, error) {
+	var vae flux.AutoencoderConfig
+	if d.RoundTrip == 0 {
+		return vae, nil
+	}
+	if err := readComponentConfig(opts.model(), flux.VAEPrefix, &vae); err != nil {
+		return vae, err
+	}
+	return vae, flux.LoadWeights(store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem)
+}
+
+// trainVerifier trains the pairwise verifier.
+func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
+	v := r.Verifier
+	job := opts.job(VerifierPrefix, &v.Train)
+	store := nn.NewStore()
+	vae, err := loadDegrader(store, v.Degrade, opts)
+	if err != nil {
+		return err
+	}
+	if v.StartFromDetector {
+		trained := nn.NewStore()
+		if err := flux.LoadWeights(trained, DetectorPrefix, filepath.Join(opts.model(), DetectorPrefix), flux.TransformersStem); err != nil {
+			return fmt.Errorf("the verifier starts from a trained detector: %w", err)
+		}
+		if err := startFromDetector(store, trained, DetectorPrefix); err != nil {
+			return err
+		}
+	}
+	drawn, err := drawnPairs(v, opts)
+	if err != nil {
+		return err
+	}
+	task, err := RewardTask(opts.Backend, r.World, v, vae, drawn)
+	if err != nil {
+		return err
+	}
+	if err := Run(ctx, store, task, job); err != nil {
+		return err
+	}
+	cfg, err := v.config(r.World)
+	if err != nil {
+		return err
+	}
+	return reward.Save(filepath.Join(opts.model(), VerifierPrefix), cfg, store, VerifierPrefix, safetensors.BF16)
+}
+
+// drawnPairs reads the pairs that the base drew, nil for none.
+func drawnPairs(v Reward, opts StageOptions) (Pairs, error) {
+	if v.Drawn == 0 || v.Triplets == "" {
+		return nil, nil
+	}
+	dir := v.Triplets
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(opts.Out, dir)
+	}
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: verifier: there are no triplets in %s: build them first, or set drawn to 0", reflectionflow.ErrInvalid, dir)
+	}
+	triplets, err := readTriplets(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(triplets) == 0 {
+		return nil, fmt.Errorf("%w: verifier: no triplets in %s", reflectionflow.ErrInvalid, dir)
+	}
+	return TripletPairs(triplets), nil
+}
