@@ -101,8 +101,10 @@ func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn
 func picture(prompt, budget int, plan []drawn) geneval.Trajectory {
 	var t geneval.Trajectory
 	for id, d := range plan[:min(budget, len(plan))] {
-		c := reflectionflow.Candidate{ID: id, Parent: -1, Score: reflectionflow.Score{Value: d.score},
-			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: 20, VerifierCalls: 1, Seconds: 0.5}}
+		c := reflectionflow.Candidate{
+			ID: id, Parent: -1, Score: reflectionflow.Score{Value: d.score},
+			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: 20, VerifierCalls: 1, Seconds: 0.5},
+		}
 		var img image.Image
 		if d.failed {
 			c.Error = "the engine is on fire"

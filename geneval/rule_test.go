@@ -13,8 +13,10 @@ var square = image.Pt(100, 100)
 
 // object is seen with its centre at x, y and sides w, h, in percent.
 func object(class, color string, confidence, x, y, w, h float64) reflectionflow.Object {
-	return reflectionflow.Object{Class: class, Color: color, Confidence: confidence,
-		Box: [4]float64{(x - w/2) / 100, (y - h/2) / 100, (x + w/2) / 100, (y + h/2) / 100}}
+	return reflectionflow.Object{
+		Class: class, Color: color, Confidence: confidence,
+		Box: [4]float64{(x - w/2) / 100, (y - h/2) / 100, (x + w/2) / 100, (y + h/2) / 100},
+	}
 }
 
 func many(n int, o reflectionflow.Object) []reflectionflow.Object {
