@@ -137,12 +137,11 @@ func smooth(pixels []uint8, size, step, line int, side float64) {
 	}
 }
 
-// occlude lays one or two small patches over the picture, in colours found in it.
+// occlude lays one or two small patches of any colour over the picture.
 func occlude(pixels []uint8, size int, rng *rand.Rand) {
 	for range 1 + rng.IntN(2) {
 		side := max(2, int(float64(size)*(0.02+0.06*rng.Float64())))
-		from := rng.IntN(size*size) * 3
-		color := [3]uint8(pixels[from : from+3])
+		color := [3]uint8{uint8(rng.IntN(256)), uint8(rng.IntN(256)), uint8(rng.IntN(256))}
 		x, y := rng.IntN(size-side), rng.IntN(size-side)
 		for row := y; row < y+side; row++ {
 			for column := x; column < x+side; column++ {

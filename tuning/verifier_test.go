@@ -1,0 +1,205 @@
+package tuning
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/verifier"
+)
+
+// tinyVerifiers trains detector, verifier and judge in seconds.
+const tinyVerifiers = tinyRecipe + `
+detector:
+  {architecture: transformer, cell: 8, width: 16, depth: 1, heads: 2, hidden: 16,
+   degrade: {jitter: 1, warp: 1, blur: 1, noise: 1, occlude: 1, jpeg: 1, round_trip: 0.5, latent_noise: 0.5},
+   train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 4}}
+verifier:
+  {patch: 8, width: 16, depth: 1, text_depth: 1, heads: 2, hidden: 16, length: 24, start_from_detector: true,
+   degrade: {jitter: 1, round_trip: 0.5},
+   train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 5}}
+judge:
+  {architecture: residual, cell: 8, width: 16, depth: 1, groups: 2,
+   train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 4}}
+`
+
+func TestVerifierStagesMakeAVerifier(t *testing.T) {
+	r, err := ParseRecipe([]byte(tinyVerifiers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := StageOptions{Backend: backend(t), Out: t.TempDir()}
+	if err := Train(t.Context(), "detector", r, opts); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Fatalf("a detector before the autoencoder it needs: %v", err)
+	}
+	for _, stage := range []string{"autoencoder", "detector", "verifier", "judge"} {
+		opts.Resume = true
+		if err := Train(t.Context(), stage, r, opts); err != nil {
+			t.Fatalf("%s: %v", stage, err)
+		}
+	}
+	v, err := verifier.Load(opts.Backend, os.DirFS(opts.model()), verifier.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	picture := reflectionflow.Picture{Prompt: reflectionflow.Prompt{Text: "two dogs"}, Image: image.NewNRGBA(image.Rect(0, 0, 32, 32))}
+	scores, err := v.Verify(t.Context(), []reflectionflow.Picture{picture})
+	if err != nil || len(scores[0].Requirements) != 1 {
+		t.Errorf("%+v, %v", scores, err)
+	}
+}
+
+func learner(architecture string) Detector {
+	return Detector{
+		Architecture: architecture, Cell: 16, Width: 16, Depth: 1, Heads: 2, Hidden: 32, Groups: 4,
+		Degrade: Degrade{Jitter: 0.5},
+		Train:   Config{Steps: 30, Batch: 8, LearningRate: 0.01, EMA: 0.9, Seed: 1},
+	}
+}
+
+func TestDetectorsLearn(t *testing.T) {
+	w := World{Size: 48, Classes: []string{"apple", "dog", "cup"}}
+	for _, architecture := range []string{"transformer", "residual"} {
+		t.Run(architecture, func(t *testing.T) {
+			d := learner(architecture)
+			task, err := DetectorTask(backend(t), w, d, flux.AutoencoderConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			task.Sample = nil
+			var losses []float64
+			err = Run(t.Context(), nn.NewStore(), task, Job{Backend: backend(t), Config: d.Train, Dir: t.TempDir(), Notify: func(p Progress) { losses = append(losses, p.Loss) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first, last := losses[0], losses[len(losses)-1]; !(last < 0.75*first) {
+				t.Errorf("loss went from %v to %v", first, last)
+			}
+		})
+	}
+}
+
+func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
+	w, d := World{Size: 32, Classes: []string{"apple", "dog", "cup"}}, learner("residual")
+	var pictures [][]uint8
+	for _, make := range []func() (Task, error){
+		func() (Task, error) { return DetectorTask(nil, w, d, flux.AutoencoderConfig{}) },
+		func() (Task, error) { return DetectorTask(nil, w, d, flux.AutoencoderConfig{}) },
+		func() (Task, error) { return JudgeTask(nil, w, d, flux.AutoencoderConfig{}) },
+	} {
+		task, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := task.Batch(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures = append(pictures, tensors.MustCopyFlatData[uint8](batch[0]))
+	}
+	if !bytes.Equal(pictures[0], pictures[1]) || bytes.Equal(pictures[0], pictures[2]) {
+		t.Error("batches must depend on index and network alone")
+	}
+}
+
+// Degraded pictures differ, but not beyond recognition, and by the seed alone.
+func TestDegradeKeepsThePicture(t *testing.T) {
+	scene, _ := clipart.Sample(clipart.TwoObject, rand.New(rand.NewPCG(1, 1)))
+	clean := make([]uint8, 96*96*3)
+	if err := scene.RenderInto(clean, 96, 96); err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]Degrade{
+		"jitter": {Jitter: 1}, "warp": {Warp: 1}, "blur": {Blur: 1}, "noise": {Noise: 1}, "occlude": {Occlude: 1}, "jpeg": {JPEG: 1},
+		"all": {Jitter: 1, Warp: 1, Blur: 1, Noise: 1, Occlude: 1, JPEG: 1},
+	} {
+		for seed := range uint64(5) {
+			spoilt, again := slices.Clone(clean), slices.Clone(clean)
+			for _, pixels := range [][]uint8{spoilt, again} {
+				if err := d.apply(pixels, 96, rand.New(rand.NewPCG(seed, 2))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			distance := psnr(split(spoilt, 96, 96), split(clean, 96, 96))
+			if !bytes.Equal(spoilt, again) || !(distance < 60) || distance < 10 {
+				t.Errorf("%s, seed %d: %.1f dB, repeatable %v", name, seed, distance, bytes.Equal(spoilt, again))
+			}
+		}
+	}
+}
+
+func TestDetectionMeasures(t *testing.T) {
+	dog := reflectionflow.Object{Class: "dog", Box: [4]float64{0, 0, 0.4, 0.4}, Confidence: 1}
+	cup := reflectionflow.Object{Class: "cup", Color: "red", Box: [4]float64{0.5, 0.5, 1, 1}, Confidence: 1}
+	blue, shifted := cup, dog
+	blue.Color = "blue"
+	shifted.Box = [4]float64{0.3, 0.3, 0.7, 0.7}
+	prompt, err := clipart.Parse("a dog and a red cup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := []heldOut{{prompt: prompt, objects: []reflectionflow.Object{dog, cup}}}
+	for name, test := range map[string]struct {
+		found                      []reflectionflow.Object
+		f1, class, color, verdicts float64
+	}{
+		"all":           {[]reflectionflow.Object{cup, dog}, 1, 1, 1, 1},
+		"wrong colour":  {[]reflectionflow.Object{dog, blue}, 1, 1, 0.5, 0},
+		"wrong place":   {[]reflectionflow.Object{shifted, cup}, 0.5, 1, 1, 1},
+		"nothing found": {nil, 0, 0, 0, 0},
+	} {
+		got := detectionMeasures(held, [][]reflectionflow.Object{test.found})
+		if got["f1"] != test.f1 || got["class"] != test.class || got["color"] != test.color || got["verdicts"] != test.verdicts {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestPairsMixRenderedAndDrawn(t *testing.T) {
+	encoded := func(shade uint8) []byte {
+		img := image.NewNRGBA(image.Rect(0, 0, 40, 40))
+		for i := range 1600 {
+			img.SetNRGBA(i%40, i/40, color.NRGBA{shade, shade, shade, 255})
+		}
+		var file bytes.Buffer
+		if err := jpeg.Encode(&file, img, nil); err != nil {
+			t.Fatal(err)
+		}
+		return file.Bytes()
+	}
+	data, err := newScenes(World{Size: 32, Classes: []string{"apple", "dog", "cup"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mix := mixedPairs{data: data, recipe: Reward{Drawn: 0.5}, drawn: TripletPairs([]reflectionflow.Triplet{{Prompt: "drawn", Flawed: encoded(0), Enhanced: encoded(255)}})}
+	pixels, texts, err := mix.batch(40, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 32 * 32 * 3
+	drawn := 0
+	for i, text := range texts {
+		if text == "drawn" {
+			drawn++
+			if pixels[i*size] < 250 || pixels[(40+i)*size] > 5 {
+				t.Errorf("pair %d: better %d, worse %d", i, pixels[i*size], pixels[(40+i)*size])
+			}
+		}
+	}
+	if drawn < 10 || drawn > 30 {
+		t.Errorf("%d of 40 pairs are drawn, want about half", drawn)
+	}
+}
