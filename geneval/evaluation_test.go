@@ -57,8 +57,9 @@ func files(t *testing.T, dir string) map[string]string {
 
 // The rows are what the plans say: the best by score among the first pictures.
 func TestRun(t *testing.T) {
-	w := newWorld(t, 18)
+	w := newWorld(t, 12)
 	e := w.evaluation(filepath.Join(t.TempDir(), "new", "eval"))
+	e.Samples = 1
 	s := run(t, e)
 	if len(s.Rows) != 6 {
 		t.Fatalf("%d rows", len(s.Rows))
@@ -85,11 +86,11 @@ func TestRun(t *testing.T) {
 	if got := s.Rows[5].Cost; got.Images != 4 || got.DenoiseSteps != 80 || got.VerifierCalls != 4 || got.Seconds != 2 {
 		t.Errorf("cost %+v", got)
 	}
-	if got := w.searches.Load(); got != 18*2*2 {
+	if got := w.searches.Load(); got != 12*2 {
 		t.Errorf("%d searches", got)
 	}
 	// A picture that is the answer at several budgets is judged once.
-	if got := w.judged.Load(); got > 18*2*(3+2) {
+	if got := w.judged.Load(); got > 12*(3+2) {
 		t.Errorf("%d pictures judged", got)
 	}
 	for _, want := range []string{"| noise ", "| reflection ", "reflection at 8 less noise at 8", "| reflection |      8 |   100.0 | 100.0 to 100.0 |"} {
@@ -101,7 +102,7 @@ func TestRun(t *testing.T) {
 
 // summary.json is exactly rows of these fields.
 func TestSummaryFile(t *testing.T) {
-	w := newWorld(t, 6)
+	w := newWorld(t, 2)
 	e := w.evaluation(t.TempDir())
 	s := run(t, e)
 	data, err := os.ReadFile(filepath.Join(e.Dir, "summary.json"))
@@ -122,7 +123,7 @@ func TestSummaryFile(t *testing.T) {
 // The folders are what GenEval's evaluate_images.py reads, and results.jsonl what
 // its summary_scores.py reads.
 func TestOfficialLayout(t *testing.T) {
-	w := newWorld(t, 7)
+	w := newWorld(t, 3)
 	e := w.evaluation(t.TempDir())
 	run(t, e)
 	all := files(t, e.Dir)
@@ -165,7 +166,7 @@ func TestOfficialLayout(t *testing.T) {
 			t.Errorf("no file %q", r.Filename)
 		}
 	}
-	if len(lines) != 7*2*2*3 || len(distinct) != 7 {
+	if len(lines) != 3*2*2*3 || len(distinct) != 3 {
 		t.Errorf("%d lines about %d prompts", len(lines), len(distinct))
 	}
 }
@@ -175,7 +176,7 @@ func TestOfficialLayout(t *testing.T) {
 func TestResumeAtEveryLine(t *testing.T) {
 	w := newWorld(t, 2)
 	whole := w.evaluation(filepath.Join(t.TempDir(), "whole"))
-	whole.Samples = 1
+	whole.Samples, whole.Budgets = 1, []int{1, 4}
 	run(t, whole)
 	want := files(t, whole.Dir)
 	results := []byte(want["results.jsonl"])
@@ -200,7 +201,7 @@ func TestResumeAtEveryLine(t *testing.T) {
 		}
 		w.searches.Store(0)
 		e := w.evaluation(dir)
-		e.Samples = 1
+		e.Samples, e.Budgets = 1, []int{1, 4}
 		first := -1
 		e.Notify = func(p geneval.Progress) {
 			if first < 0 {
@@ -270,7 +271,7 @@ func TestSeeds(t *testing.T) {
 			return inner(ctx, job)
 		}
 		e := w.evaluation(t.TempDir())
-		e.Strategies, e.Prompts = []geneval.Strategy{s}, prompts
+		e.Strategies, e.Prompts, e.Budgets = []geneval.Strategy{s}, prompts, []int{1}
 		run(t, e)
 	}
 	record("noise", w.prompts)
@@ -339,7 +340,7 @@ func TestRunRefuses(t *testing.T) {
 
 // A folder is gone on with by the same evaluation only.
 func TestForeignFolders(t *testing.T) {
-	w := newWorld(t, 6)
+	w := newWorld(t, 2)
 	was := w.evaluation(t.TempDir())
 	run(t, was)
 	results := files(t, was.Dir)["results.jsonl"]
@@ -349,7 +350,7 @@ func TestForeignFolders(t *testing.T) {
 		says  string
 	}{
 		"budgets":       {func(e *geneval.Evaluation) { e.Budgets = []int{1, 8} }, "other settings (budgets)"},
-		"prompts":       {func(e *geneval.Evaluation) { e.Prompts = e.Prompts[:5] }, "other settings (prompts)"},
+		"prompts":       {func(e *geneval.Evaluation) { e.Prompts = e.Prompts[:1] }, "other settings (prompts)"},
 		"model":         {func(e *geneval.Evaluation) { e.Settings = json.RawMessage(`{"model":"y"}`) }, "other settings (settings)"},
 		"seed":          {func(e *geneval.Evaluation) { e.Seed++ }, "other settings (seed)"},
 		"thresholds":    {func(e *geneval.Evaluation) { e.Thresholds.Score = 0.5 }, "other settings (thresholds)"},
@@ -357,7 +358,7 @@ func TestForeignFolders(t *testing.T) {
 		"a file":        {func(e *geneval.Evaluation) { e.Dir = filepath.Join(e.Dir, "results.jsonl") }, "cannot hold an evaluation"},
 		"no JSON":       {func(e *geneval.Evaluation) { write(t, e.Dir, "x\n"+results) }, "line 1 is damaged"},
 		"unknown field": {func(e *geneval.Evaluation) { write(t, e.Dir, results+"{\"x\":1}\n") }, "is damaged"},
-		"repeated":      {func(e *geneval.Evaluation) { write(t, e.Dir, results+results) }, "line 73 repeats"},
+		"repeated":      {func(e *geneval.Evaluation) { write(t, e.Dir, results+results) }, "line 25 repeats"},
 		"out of order":  {func(e *geneval.Evaluation) { write(t, e.Dir, rest+line+"\n") }, "line 1 does not belong"},
 		"other prompt": {func(e *geneval.Evaluation) {
 			write(t, e.Dir, strings.Replace(results, `"index":0`, `"index":1`, 1))
