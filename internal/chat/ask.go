@@ -51,7 +51,9 @@ func Ask[T any](ctx context.Context, c *Client, r Request, check func(*T) error)
 	if refuses(reply.Text) {
 		return best, reply, c.endpoint.Errorf(endpoint.Declined, "%s", reply.Text)
 	}
-	return best, reply, c.endpoint.Errorf(endpoint.Malformed, "the model's answer cannot be used: %v", complaint)
+	unusable := c.endpoint.Errorf(endpoint.Malformed, "the model's answer cannot be used: %v", complaint)
+	unusable.Err = errUnusable
+	return best, reply, unusable
 }
 
 // decode finds the value in a reply; best is set to the last value that decodes

@@ -1,0 +1,130 @@
+package reflector
+
+import (
+	"context"
+	_ "embed" // the prompt
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/internal/chat"
+)
+
+//go:embed prompts/refine.v1.txt
+var refinePrompt string
+
+// ChatRefinerOptions fit a [ChatRefiner]; the zero value is the default.
+type ChatRefinerOptions struct {
+	// Prompt replaces the built-in prompt, prompts/refine.v1.txt: a text/template
+	// with .Prompt, .Tried, .Findings, .Words and .Variation.
+	Prompt string
+	// Words is the most words of a refined prompt; 0 means 80, what CLIP and T5
+	// read without loss.
+	Words int
+	// Temperature of sampling; 0 means 0.7, for rewrites that differ. The seed of
+	// an observation goes with it.
+	Temperature float64
+}
+
+// ChatRefiner rewrites prompts by asking a language model, which sees the picture
+// where there is one. Where the model refuses or its answer cannot be used, the
+// refinement is the prompt as it is. Other errors are those of its endpoint. It may
+// be used from several goroutines.
+type ChatRefiner struct {
+	client  *chat.Client
+	prompt  *chat.Template
+	options ChatRefinerOptions
+}
+
+// NewChatRefiner makes a refiner; senseless options are an error wrapping
+// [reflectionflow.ErrInvalid].
+func NewChatRefiner(client *chat.Client, options ChatRefinerOptions) (*ChatRefiner, error) {
+	if options.Words == 0 {
+		options.Words = 80
+	}
+	if options.Temperature == 0 {
+		options.Temperature = 0.7
+	}
+	switch {
+	case client == nil:
+		return nil, fmt.Errorf("%w: a refiner needs a chat client", reflectionflow.ErrInvalid)
+	case options.Words < 1 || options.Words > 400:
+		return nil, fmt.Errorf("%w: %d words: must be from 1 to 400", reflectionflow.ErrInvalid, options.Words)
+	case !(options.Temperature >= 0 && options.Temperature <= 2):
+		return nil, fmt.Errorf("%w: temperature %v: must be from 0 to 2", reflectionflow.ErrInvalid, options.Temperature)
+	}
+	sample := chatData{Prompt: "a", Tried: "b", Findings: []chatFinding{{"c", "met"}}, Words: 1, Variation: 1}
+	prompt, err := chat.NewTemplate("refine.v1", refinePrompt, options.Prompt, sample)
+	if err != nil {
+		return nil, err
+	}
+	return &ChatRefiner{client: client, prompt: prompt, options: options}, nil
+}
+
+// PromptID names the prompt and its exact text, for records.
+func (c *ChatRefiner) PromptID() string { return c.prompt.ID() }
+
+var refineForm = chat.Form{Name: "refinement", JSON: json.RawMessage(
+	`{"type":"object","additionalProperties":false,"required":["prompt"],"properties":{"prompt":{"type":"string"}}}`)}
+
+type refineAnswer struct {
+	Prompt string `json:"prompt"`
+}
+
+// check allows some more words than asked for: models count badly.
+func (c *ChatRefiner) check(a *refineAnswer) error {
+	a.Prompt = clean(a.Prompt)
+	switch {
+	case a.Prompt == "":
+		return errors.New("the prompt is empty")
+	case len(strings.Fields(a.Prompt)) > c.options.Words*3/2+5 || len(a.Prompt) > reflectionflow.MaxPromptBytes:
+		return fmt.Errorf("the prompt is too long: at most %d words", c.options.Words)
+	}
+	return nil
+}
+
+// variations is how many numbers a rewrite can have.
+const variations = 1000
+
+// Refine implements [reflectionflow.Refiner].
+func (c *ChatRefiner) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
+	if err := checkObservations(ctx, observations); err != nil {
+		return nil, err
+	}
+	refinements := make([]reflectionflow.Refinement, len(observations))
+	err := c.client.Each(ctx, len(observations), func(i int) (err error) {
+		refinements[i], err = c.refine(ctx, observations[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return refinements, nil
+}
+
+func (c *ChatRefiner) refine(ctx context.Context, o reflectionflow.Observation) (reflectionflow.Refinement, error) {
+	data := chatData{
+		Prompt: o.Prompt.Text, Findings: chatFindings(o.Score), Words: c.options.Words,
+		// Also in the words, for servers that do not know seeds.
+		Variation: o.Seed%variations + 1,
+	}
+	if o.Image != nil && o.Request.Prompt != o.Prompt.Text {
+		data.Tried = o.Request.Prompt
+	}
+	text, err := c.prompt.Fill(data)
+	if err != nil {
+		return reflectionflow.Refinement{}, err
+	}
+	answer, reply, err := chat.Ask(ctx, c.client, chat.Request{
+		Parts: parts(text, o.Image), Schema: &refineForm, Temperature: c.options.Temperature, Seed: o.Seed,
+	}, c.check)
+	if chat.Unanswered(err) {
+		return reflectionflow.Refinement{Text: o.Prompt.Text, Cost: reply.Cost}, nil
+	}
+	if err != nil {
+		return reflectionflow.Refinement{}, err
+	}
+	return reflectionflow.Refinement{Text: answer.Prompt, Cost: reply.Cost}, nil
+}

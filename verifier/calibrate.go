@@ -1,0 +1,201 @@
+package verifier
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Example is a picture that people or a judge have labelled.
+type Example struct {
+	Picture reflectionflow.Picture
+	Right   bool // it shows all of what was asked for
+}
+
+// Calibration turns a verifier's values into the probability that a picture is
+// right, and keeps the values of the labelled pictures as a reference for
+// ensembles.
+type Calibration struct {
+	Format   string `json:"format"`   // CalibrationFormat
+	Verifier string `json:"verifier"` // whose values these are
+	Curve    Curve  `json:"curve"`
+	Examples int    `json:"examples"`
+	Right    int    `json:"right"` // of the examples
+	// AUC is the probability that a right example has a higher value than a wrong
+	// one, ties counting half: 0.5 is worthless, 1 perfect. It is measured on the
+	// examples themselves, which does not flatter it: no curve changes it.
+	AUC float64 `json:"auc"`
+	// Brier is the mean squared error of the probabilities on the examples, which
+	// does flatter a curve with many steps.
+	Brier float64 `json:"brier"`
+	// Reference holds the values of the examples, in their order.
+	Reference []float64 `json:"reference"`
+}
+
+// CalibrationFormat marks the files.
+const CalibrationFormat = "reflectionflow calibration 1"
+
+// maxExamples bounds a labelled set and a calibration file.
+const maxExamples = 1 << 20
+
+// Calibrate verifies labelled pictures, batch by batch, and fits a curve to the
+// values: [Platt] or [Isotonic]. Both labels must occur. The cost of verifying is
+// returned with it.
+func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, examples []Example, method string) (Calibration, reflectionflow.Cost, error) {
+	var cost reflectionflow.Cost
+	values, right := make([]float64, 0, len(examples)), make([]bool, 0, len(examples))
+	const batch = 32 // bounds what is lost when a server fails
+	for chunk := range slices.Chunk(examples, batch) {
+		pictures := make([]reflectionflow.Picture, len(chunk))
+		for i, e := range chunk {
+			pictures[i] = e.Picture
+			right = append(right, e.Right)
+		}
+		scores, err := v.Verify(ctx, pictures)
+		if err != nil {
+			return Calibration{}, cost, fmt.Errorf("verify the labelled pictures: %w", err)
+		}
+		if len(scores) != len(pictures) {
+			return Calibration{}, cost, fmt.Errorf("verify the labelled pictures: %d scores for %d", len(scores), len(pictures))
+		}
+		for _, s := range scores {
+			values = append(values, s.Value)
+			cost = cost.Add(s.Cost)
+		}
+	}
+	c, err := Fit(name, values, right, method)
+	return c, cost, err
+}
+
+// Fit is [Calibrate] on values that are known already.
+func Fit(name string, values []float64, right []bool, method string) (Calibration, error) {
+	if len(values) != len(right) || len(values) > maxExamples {
+		return Calibration{}, fmt.Errorf("%w: %d values for %d labels, at most %d are allowed", reflectionflow.ErrInvalid, len(values), len(right), maxExamples)
+	}
+	if slices.ContainsFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
+		return Calibration{}, fmt.Errorf("%w: a value is not finite", reflectionflow.ErrInvalid)
+	}
+	c := Calibration{Format: CalibrationFormat, Verifier: name, Examples: len(values), Reference: slices.Clone(values)}
+	for _, r := range right {
+		if r {
+			c.Right++
+		}
+	}
+	if c.Right == 0 || c.Right == len(right) {
+		return Calibration{}, fmt.Errorf("%w: a calibration needs right and wrong examples, got %d of %d right", reflectionflow.ErrInvalid, c.Right, len(right))
+	}
+	switch method {
+	case Platt:
+		c.Curve = fitPlatt(values, right)
+	case Isotonic:
+		c.Curve = fitIsotonic(values, right)
+	default:
+		return Calibration{}, fmt.Errorf("%w: calibration method %q: use %s or %s", reflectionflow.ErrInvalid, method, Platt, Isotonic)
+	}
+	c.AUC = auc(values, right)
+	for i, v := range values {
+		target := 0.0
+		if right[i] {
+			target = 1
+		}
+		c.Brier += math.Pow(c.Curve.Probability(v)-target, 2) / float64(len(values))
+	}
+	return c, nil
+}
+
+// Write writes the calibration as indented JSON.
+func (c Calibration) Write(w io.Writer) error {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the calibration: %w", err)
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+// ReadCalibration reads what [Calibration.Write] wrote. Anything else is an error
+// wrapping [reflectionflow.ErrInvalid].
+func ReadCalibration(r io.Reader) (Calibration, error) {
+	var c Calibration
+	d := json.NewDecoder(io.LimitReader(r, 64<<20))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return c, fmt.Errorf("%w: read the calibration: %v", reflectionflow.ErrInvalid, err)
+	}
+	if c.Format != CalibrationFormat {
+		return c, fmt.Errorf("%w: the calibration is of format %q, want %q", reflectionflow.ErrInvalid, c.Format, CalibrationFormat)
+	}
+	if len(c.Reference) > maxExamples {
+		return c, fmt.Errorf("%w: the calibration has more than %d examples", reflectionflow.ErrInvalid, maxExamples)
+	}
+	return c, c.Curve.validate()
+}
+
+// Calibrated is v with the calibration's probabilities as values. Findings stay as
+// they are.
+func Calibrated(v reflectionflow.Verifier, c Calibration) reflectionflow.Verifier {
+	return calibrated{v, c}
+}
+
+type calibrated struct {
+	inner       reflectionflow.Verifier
+	calibration Calibration
+}
+
+// Verify implements [reflectionflow.Verifier].
+func (c calibrated) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	scores, err := c.inner.Verify(ctx, pictures)
+	if err != nil {
+		return nil, err
+	}
+	scores = slices.Clone(scores)
+	for i := range scores {
+		scores[i].Value = c.calibration.Curve.Probability(scores[i].Value)
+	}
+	return scores, nil
+}
+
+// auc is the Mann-Whitney statistic.
+func auc(values []float64, right []bool) float64 {
+	order := sortedBy(values)
+	below, ranks, positives := 0, 0.0, 0.0
+	for start := 0; start < len(order); {
+		end := start
+		wrong, good := 0, 0
+		for ; end < len(order) && values[order[end]] == values[order[start]]; end++ {
+			if right[order[end]] {
+				good++
+			} else {
+				wrong++
+			}
+		}
+		ranks += float64(good) * (float64(below) + float64(wrong)/2)
+		positives += float64(good)
+		below += wrong
+		start = end
+	}
+	return ranks / (positives * float64(below))
+}
+
+// sortedBy returns the indices of values in rising order, ties as they stand.
+func sortedBy(values []float64) []int {
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case values[a] < values[b]:
+			return -1
+		case values[a] > values[b]:
+			return 1
+		}
+		return 0
+	})
+	return order
+}

@@ -1,0 +1,154 @@
+package verifier
+
+import (
+	"context"
+	_ "embed" // the prompts
+	"fmt"
+	"image"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/internal/chat"
+)
+
+//go:embed prompts/requirements.v1.txt
+var requirementsPrompt string
+
+// ChatOptions fit a [Chat] verifier; the zero value is the default.
+type ChatOptions struct {
+	// Prompt replaces the built-in prompt, prompts/requirements.v1.txt: a
+	// text/template with .Prompt and .Requirements (each .ID and .Text); the
+	// function quote writes a text as data. The answer's schema is added to it.
+	Prompt string
+	// Temperature and Seed make one vote among several: see [NewEnsemble]. 0 and 0
+	// is the model's likeliest answer.
+	Temperature float64
+	Seed        uint64
+}
+
+// Chat verifies pictures by asking a vision-language model about each requirement
+// on its own. The value of a score is, in [0, 1],
+//
+//	(mean over requirements of p + quality/100) / 1.1
+//
+// with p the probability that the model gives, 0 where it gives none, and quality
+// its mark from 0 to 10, which decides between pictures that are equally right. A
+// prompt without requirements is one question, and has no findings.
+//
+// What the model says is checked: ids it was not asked about are refused, numbers
+// outside their range too; it is asked once more, and what still has no valid
+// verdict is unsure with confidence 0.5. The same goes for a picture that the model
+// refuses to judge. Errors are those of its endpoint. It may be used from several
+// goroutines.
+type Chat struct {
+	client  *chat.Client
+	prompt  *chat.Template
+	options ChatOptions
+}
+
+// NewChat makes a verifier; a prompt that does not work is an error wrapping
+// [reflectionflow.ErrInvalid].
+func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
+	if client == nil {
+		return nil, fmt.Errorf("%w: a verifier needs a chat client", reflectionflow.ErrInvalid)
+	}
+	sample := chatData{Prompt: "a", Requirements: []chatItem{{ID: "r1", Text: "at least 1 a"}}}
+	prompt, err := chat.NewTemplate("requirements.v1", requirementsPrompt, options.Prompt, sample)
+	if err != nil {
+		return nil, err
+	}
+	return &Chat{client: client, prompt: prompt, options: options}, nil
+}
+
+// PromptID names the prompt and its exact text, for records.
+func (v *Chat) PromptID() string { return v.prompt.ID() }
+
+// chatData is what the prompt's template gets.
+type chatData struct {
+	Prompt       string
+	Requirements []chatItem
+}
+
+// chatItem is one requirement in the model's terms.
+type chatItem struct{ ID, Text string }
+
+// wholeID stands for the request as a whole where it has no requirements.
+const wholeID = "request"
+
+func chatItems(p reflectionflow.Prompt) []chatItem {
+	if len(p.Requirements) == 0 {
+		return []chatItem{{wholeID, "the picture shows all of what was asked for, and nothing contrary to it"}}
+	}
+	items := make([]chatItem, len(p.Requirements))
+	for i, r := range p.Requirements {
+		items[i] = chatItem{fmt.Sprintf("r%d", i+1), r.String()}
+	}
+	return items
+}
+
+// Verify implements [reflectionflow.Verifier]. Pictures are judged side by side, as
+// many as the endpoint takes.
+func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	if err := checkPictures(ctx, pictures); err != nil {
+		return nil, err
+	}
+	scores := make([]reflectionflow.Score, len(pictures))
+	err := v.client.Each(ctx, len(pictures), func(i int) (err error) {
+		scores[i], err = v.verify(ctx, pictures[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
+
+// checkPictures refuses a batch with a picture that cannot be judged before
+// anything is paid for.
+func checkPictures(ctx context.Context, pictures []reflectionflow.Picture) error {
+	for i, p := range pictures {
+		if err := p.Prompt.Validate(); err != nil {
+			return err
+		}
+		if err := checkImage(p.Image); err != nil {
+			return fmt.Errorf("picture %d: %w", i, err)
+		}
+		if n := len(p.Prompt.Requirements); n > maxRequirements {
+			return fmt.Errorf("%w: %d requirements, at most %d can be judged", reflectionflow.ErrInvalid, n, maxRequirements)
+		}
+	}
+	return ctx.Err()
+}
+
+func checkImage(img image.Image) error {
+	if img == nil || img.Bounds().Empty() {
+		return fmt.Errorf("%w: there is no image", reflectionflow.ErrInvalid)
+	}
+	return nil
+}
+
+// maxRequirements bounds the questions on a picture.
+const maxRequirements = 64
+
+func (v *Chat) verify(ctx context.Context, p reflectionflow.Picture) (reflectionflow.Score, error) {
+	items := chatItems(p.Prompt)
+	text, err := v.prompt.Fill(chatData{p.Prompt.Text, items})
+	if err != nil {
+		return reflectionflow.Score{}, err
+	}
+	answer, reply, err := chat.Ask(ctx, v.client, chat.Request{
+		Parts:       []chat.Part{{Image: p.Image}, chat.Text(text)},
+		Schema:      &chat.Form{Name: "verdicts", JSON: verdictSchema(items)},
+		Temperature: v.options.Temperature, Seed: v.options.Seed,
+	}, func(a *chatAnswer) error { return a.check(items) })
+	if err != nil && !chat.Unanswered(err) {
+		return reflectionflow.Score{}, err
+	}
+	score := answer.score(p.Prompt, items)
+	if err != nil {
+		score.Detail = strings.TrimSpace("not judged in full: " + err.Error() + "\n" + score.Detail)
+	}
+	score.Cost = reply.Cost
+	score.Cost.VerifierCalls = 1
+	return score, nil
+}

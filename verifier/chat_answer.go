@@ -1,0 +1,177 @@
+package verifier
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+)
+
+// verdictSchema is the form of the answer: one object per requirement, under its
+// id, so that a server which enforces schemas can neither leave one out nor add
+// one. The order of the properties is the order in which models write: first what
+// is seen, then the verdict.
+func verdictSchema(items []chatItem) json.RawMessage {
+	const verdict = `{"type":"object","additionalProperties":false,"required":["seen","objects","verdict","probability"],"properties":{` +
+		`"seen":{"type":"string"},` +
+		`"objects":{"type":"array","maxItems":8,"items":{"type":"object","additionalProperties":false,"required":["class","color","box"],"properties":{` +
+		`"class":{"type":"string"},"color":{"type":"string"},` +
+		`"box":{"type":"array","minItems":4,"maxItems":4,"items":{"type":"number","minimum":0,"maximum":1}}}}},` +
+		`"verdict":{"type":"string","enum":["met","not_met","unsure"]},` +
+		`"probability":{"type":"number","minimum":0,"maximum":1}}}`
+	var ids, verdicts []string
+	for _, item := range items {
+		ids = append(ids, `"`+item.ID+`"`)
+		verdicts = append(verdicts, `"`+item.ID+`":`+verdict)
+	}
+	return json.RawMessage(`{"type":"object","additionalProperties":false,"required":["verdicts","quality"],"properties":{` +
+		`"verdicts":{"type":"object","additionalProperties":false,"required":[` + strings.Join(ids, ",") + `],"properties":{` + strings.Join(verdicts, ",") + `}},` +
+		`"quality":{"type":"number","minimum":0,"maximum":10}}}`)
+}
+
+// chatAnswer is a model's answer. Each verdict is decoded on its own, so that a bad
+// one does not spoil the others.
+type chatAnswer struct {
+	Verdicts map[string]json.RawMessage `json:"verdicts"`
+	Quality  json.RawMessage            `json:"quality"`
+}
+
+type chatVerdict struct {
+	Seen        string                 `json:"seen"`
+	Verdict     reflectionflow.Verdict `json:"verdict"`
+	Probability *float64               `json:"probability"`
+	Objects     []chatObject           `json:"objects"`
+}
+
+type chatObject struct {
+	Class string    `json:"class"`
+	Color string    `json:"color"`
+	Box   []float64 `json:"box"`
+}
+
+// check says what the model has to mend.
+func (a *chatAnswer) check(items []chatItem) error {
+	var wrong []string
+	asked := map[string]bool{}
+	for _, item := range items {
+		asked[item.ID] = true
+		if _, err := a.verdict(item.ID); err != nil {
+			wrong = append(wrong, err.Error())
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.Verdicts)) {
+		if !asked[id] {
+			wrong = append(wrong, fmt.Sprintf("there is no requirement %q", firstBytes(id, 32)))
+		}
+	}
+	if q, err := a.quality(); err != nil || q < 0 || q > 10 {
+		wrong = append(wrong, "quality must be a number from 0 to 10")
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong[:min(len(wrong), 8)], "; "))
+	}
+	return nil
+}
+
+// verdict returns the model's verdict on a requirement if it is one.
+func (a *chatAnswer) verdict(id string) (chatVerdict, error) {
+	raw, ok := a.Verdicts[id]
+	if !ok {
+		return chatVerdict{}, fmt.Errorf("verdict %s is missing", id)
+	}
+	var v chatVerdict
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return chatVerdict{}, fmt.Errorf("verdict %s does not have the form asked for", id)
+	}
+	switch v.Verdict {
+	case reflectionflow.Met, reflectionflow.NotMet, reflectionflow.Unsure:
+	default:
+		return chatVerdict{}, fmt.Errorf(`the verdict of %s must be "met", "not_met" or "unsure"`, id)
+	}
+	if v.Probability == nil || !(*v.Probability >= 0 && *v.Probability <= 1) {
+		return chatVerdict{}, fmt.Errorf("the probability of %s must be a number from 0 to 1", id)
+	}
+	return v, nil
+}
+
+func (a *chatAnswer) quality() (float64, error) {
+	var q float64
+	err := json.Unmarshal(a.Quality, &q)
+	return q, err
+}
+
+// unsureConfidence is that of a requirement without a verdict.
+const unsureConfidence = 0.5
+
+// score makes a score of what is valid in the answer.
+func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflectionflow.Score {
+	var score reflectionflow.Score
+	var detail []string
+	total := 0.0
+	for i, item := range items {
+		finding := reflectionflow.Finding{Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
+		if v, err := a.verdict(item.ID); err == nil {
+			finding.Verdict, finding.Confidence = v.settle()
+			finding.Evidence = evidence(v.Objects, finding.Confidence)
+			total += finding.Confidence
+			if v.Seen != "" {
+				detail = append(detail, item.Text+": "+firstBytes(v.Seen, 300))
+			}
+		}
+		if item.ID != wholeID {
+			finding.Requirement = p.Requirements[i]
+			score.Requirements = append(score.Requirements, finding)
+		}
+	}
+	quality, err := a.quality()
+	if err != nil {
+		quality = 0
+	}
+	score.Value = (total/float64(len(items)) + min(max(quality, 0), 10)/100) / 1.1
+	score.Detail = strings.Join(detail, "\n")
+	return score
+}
+
+// settle makes verdict and probability agree. Models often give the probability of
+// their verdict instead of the requirement's: a "not_met" of 0.9 is one of 0.1. A
+// "met" that they hold improbable is unsure.
+func (v chatVerdict) settle() (reflectionflow.Verdict, float64) {
+	p := *v.Probability
+	switch {
+	case v.Verdict == reflectionflow.NotMet && p > 0.5:
+		p = 1 - p
+	case v.Verdict == reflectionflow.Met && p < 0.5:
+		return reflectionflow.Unsure, p
+	}
+	return v.Verdict, p
+}
+
+// evidence keeps the objects whose boxes can be read. Corners may come in any
+// order; boxes in pixels cannot be told from mistakes and are dropped.
+func evidence(objects []chatObject, confidence float64) []reflectionflow.Object {
+	var kept []reflectionflow.Object
+	for _, o := range objects[:min(len(objects), 8)] {
+		if o.Class == "" || len(o.Box) != 4 || slices.ContainsFunc(o.Box, func(f float64) bool { return !(f >= 0 && f <= 1) }) {
+			continue
+		}
+		kept = append(kept, reflectionflow.Object{
+			Class: firstBytes(o.Class, 64), Color: firstBytes(o.Color, 32), Confidence: math.Max(confidence, 1-confidence),
+			Box: [4]float64{min(o.Box[0], o.Box[2]), min(o.Box[1], o.Box[3]), max(o.Box[0], o.Box[2]), max(o.Box[1], o.Box[3])},
+		})
+	}
+	return kept
+}
+
+// firstBytes cuts foreign text to a length, between runes, and onto one line.
+func firstBytes(text string, limit int) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "")
+	}
+	return text
+}

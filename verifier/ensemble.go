@@ -1,0 +1,249 @@
+package verifier
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"reflectionflow"
+)
+
+// Method is how an [Ensemble] makes one value of several.
+type Method string
+
+// The methods. All but Mean compare with what the members said about the same set
+// of reference pictures, and not with the pictures beside: a score depends on its
+// own picture alone.
+const (
+	// Mean is the weighted mean of the values. They must be of one scale: calibrate
+	// the members first (see [Calibrated]).
+	Mean Method = "mean"
+	// Rank is the weighted mean of each member's rank for the picture among its own
+	// reference values, in [0, 1]. Scales do not matter, which differ 100-fold
+	// between common reward models.
+	Rank Method = "rank"
+	// Tournament lets the picture meet every reference picture: it wins when the
+	// members that prefer it have more weight than those that do not. The value is
+	// the share of wins, a draw being half of one; the mean rank decides between equals.
+	Tournament Method = "tournament"
+)
+
+// Member is one verifier of an [Ensemble].
+type Member struct {
+	Name     string // for the score's detail
+	Verifier reflectionflow.Verifier
+	Weight   float64 // 0 means 1
+	// Reference holds the member's values for the reference pictures, in the order
+	// of the pictures; see [Calibration.Reference]. Mean needs none.
+	Reference []float64
+}
+
+// Ensemble is a verifier of verifiers. Findings are put together per requirement:
+// the weighted mean confidence, and the verdict for which more than half of the
+// weight votes, else unsure. Its cost is that of all. An error of one member is an
+// error of the whole. It may be used from several goroutines if its members may.
+type Ensemble struct {
+	method  Method
+	members []Member
+	sorted  [][]float64 // per member, its reference values in order
+	total   float64     // of the weights
+}
+
+// NewEnsemble makes an ensemble; members that do not fit the method are an error
+// wrapping [reflectionflow.ErrInvalid].
+func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
+	e := &Ensemble{method: method, members: slices.Clone(members)}
+	if len(members) == 0 {
+		return nil, fmt.Errorf("%w: an ensemble needs members", reflectionflow.ErrInvalid)
+	}
+	if method != Mean && method != Rank && method != Tournament {
+		return nil, fmt.Errorf("%w: ensemble method %q: use %s, %s or %s", reflectionflow.ErrInvalid, method, Mean, Rank, Tournament)
+	}
+	for i := range e.members {
+		m := &e.members[i]
+		if m.Weight == 0 {
+			m.Weight = 1
+		}
+		switch {
+		case m.Verifier == nil:
+			return nil, fmt.Errorf("%w: ensemble member %q has no verifier", reflectionflow.ErrInvalid, m.Name)
+		case !(m.Weight > 0) || math.IsInf(m.Weight, 0):
+			return nil, fmt.Errorf("%w: ensemble member %q has weight %v", reflectionflow.ErrInvalid, m.Name, m.Weight)
+		case method != Mean && len(m.Reference) < 2:
+			return nil, fmt.Errorf("%w: ensemble member %q has no reference values: calibrate it first", reflectionflow.ErrInvalid, m.Name)
+		case method == Tournament && len(m.Reference) != len(members[0].Reference):
+			return nil, fmt.Errorf("%w: ensemble member %q has %d reference values and %q has %d: calibrate both on the same pictures", reflectionflow.ErrInvalid, m.Name, len(m.Reference), members[0].Name, len(members[0].Reference))
+		case slices.ContainsFunc(m.Reference, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }):
+			return nil, fmt.Errorf("%w: ensemble member %q has a reference value that is not finite", reflectionflow.ErrInvalid, m.Name)
+		}
+		e.sorted = append(e.sorted, slices.Sorted(slices.Values(m.Reference)))
+		e.total += m.Weight
+	}
+	return e, nil
+}
+
+// Verify implements [reflectionflow.Verifier]. The members work side by side.
+func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	all, errs := make([][]reflectionflow.Score, len(e.members)), make([]error, len(e.members))
+	var wg sync.WaitGroup
+	for i, m := range e.members {
+		wg.Go(func() {
+			all[i], errs[i] = m.Verifier.Verify(ctx, pictures)
+			if errs[i] == nil && len(all[i]) != len(pictures) {
+				errs[i] = fmt.Errorf("verifier %s: %d scores for %d pictures", m.Name, len(all[i]), len(pictures))
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	scores := make([]reflectionflow.Score, len(pictures))
+	for p := range pictures {
+		votes := make([]reflectionflow.Score, len(e.members))
+		for i := range e.members {
+			votes[i] = all[i][p]
+		}
+		scores[p] = e.combine(pictures[p].Prompt, votes)
+	}
+	return scores, nil
+}
+
+// combine makes one score of the members' scores for a picture.
+func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.Score) reflectionflow.Score {
+	var score reflectionflow.Score
+	var detail []string
+	for i, vote := range votes {
+		score.Cost = score.Cost.Add(vote.Cost)
+		detail = append(detail, fmt.Sprintf("%s %.4g", e.members[i].Name, vote.Value))
+		if score.Objects == nil {
+			score.Objects = vote.Objects
+		}
+	}
+	score.Detail = strings.Join(detail, ", ")
+	switch e.method {
+	case Mean:
+		for i, vote := range votes {
+			score.Value += e.members[i].Weight / e.total * vote.Value
+		}
+	case Rank:
+		score.Value = e.meanRank(votes)
+	case Tournament:
+		score.Value = e.wins(votes)
+	}
+	for i, r := range prompt.Requirements {
+		if f, ok := e.finding(i, votes); ok {
+			f.Requirement = r
+			score.Requirements = append(score.Requirements, f)
+		}
+	}
+	if len(score.Requirements) != len(prompt.Requirements) {
+		score.Requirements = nil // nobody can tell them apart
+	}
+	return score
+}
+
+// finding puts together what the members found for requirement i; false when none
+// has findings.
+func (e *Ensemble) finding(i int, votes []reflectionflow.Score) (reflectionflow.Finding, bool) {
+	f := reflectionflow.Finding{Verdict: reflectionflow.Unsure}
+	voted, met, notMet := 0.0, 0.0, 0.0
+	for m, vote := range votes {
+		if i >= len(vote.Requirements) {
+			continue
+		}
+		found, weight := vote.Requirements[i], e.members[m].Weight
+		voted += weight
+		f.Confidence += weight * found.Confidence
+		switch found.Verdict {
+		case reflectionflow.Met:
+			met += weight
+		case reflectionflow.NotMet:
+			notMet += weight
+		}
+		if f.Evidence == nil {
+			f.Evidence = found.Evidence
+		}
+	}
+	if voted == 0 {
+		return f, false
+	}
+	f.Confidence = min(max(f.Confidence/voted, 0), 1)
+	switch {
+	case met > voted/2:
+		f.Verdict = reflectionflow.Met
+	case notMet > voted/2:
+		f.Verdict = reflectionflow.NotMet
+	}
+	return f, true
+}
+
+func (e *Ensemble) meanRank(votes []reflectionflow.Score) float64 {
+	mean := 0.0
+	for i, vote := range votes {
+		mean += e.members[i].Weight / e.total * rank(e.sorted[i], vote.Value)
+	}
+	return mean
+}
+
+// rank of a value among sorted reference values, in (0, 1) and strictly rising:
+// linear between neighbours, and beyond both ends ever slower towards 0 and 1, so
+// that better than all still has its degrees.
+func rank(sorted []float64, value float64) float64 {
+	n := len(sorted)
+	first, last := sorted[0], sorted[n-1]
+	spread := last - first
+	if spread == 0 {
+		spread = 1
+	}
+	switch {
+	case value < first:
+		d := (first - value) / spread
+		return 1 / (1 + d) / float64(n+1)
+	case value > last:
+		d := (value - last) / spread
+		return (float64(n) + d/(1+d)) / float64(n+1)
+	}
+	low := sort.SearchFloat64s(sorted, value)                             // how many are less
+	high := sort.Search(n, func(i int) bool { return sorted[i] > value }) // how many are not more
+	if high > low {                                                       // among equals, their middle
+		return (float64(low+high) + 1) / 2 / float64(n+1)
+	}
+	part := (value - sorted[low-1]) / (sorted[low] - sorted[low-1])
+	from, to := rank(sorted, sorted[low-1]), rank(sorted, sorted[low])
+	return from + part*(to-from)
+}
+
+// wins is the share of reference pictures that a picture beats.
+func (e *Ensemble) wins(votes []reflectionflow.Score) float64 {
+	n := len(e.members[0].Reference)
+	points := 0.0
+	for j := range n {
+		balance := 0.0
+		for i, vote := range votes {
+			switch other := e.members[i].Reference[j]; {
+			case vote.Value > other:
+				balance += e.members[i].Weight
+			case vote.Value < other:
+				balance -= e.members[i].Weight
+			}
+		}
+		switch {
+		case balance > 0:
+			points++
+		case balance == 0:
+			points += 0.5
+		}
+	}
+	// Half a win is the least difference; the tie-break stays below it.
+	return (points + 0.49*e.meanRank(votes)) / (float64(n) + 0.49)
+}
