@@ -1,0 +1,252 @@
+package reflector_test
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/conformance"
+	"reflectionflow/internal/chat"
+	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/testserver"
+	"reflectionflow/reflector"
+)
+
+func talk(t testing.TB, double *testserver.Chat) *chat.Client {
+	t.Helper()
+	e, err := endpoint.New(endpoint.Config{Name: "writer", BaseURL: double.URL, Clock: testserver.NewClock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := chat.New(e, chat.Config{Model: "double-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// says is a double that gives these answers, the last for ever.
+func says(t testing.TB, answers ...string) *testserver.Chat {
+	return testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+		return testserver.Answer{Text: answers[min(q.N, len(answers)-1)]}
+	}})
+}
+
+func drawn(c color.Color) image.Image {
+	img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
+	for i := range 64 {
+		img.Set(i%8, i/8, c)
+	}
+	return img
+}
+
+func seen(seed uint64, verdict reflectionflow.Verdict) reflectionflow.Observation {
+	clocks := reflectionflow.Requirement{Kind: reflectionflow.Exactly, Object: "clock", Count: 2}
+	return reflectionflow.Observation{
+		Prompt: reflectionflow.Prompt{Text: `two "clocks"`, Requirements: []reflectionflow.Requirement{clocks}}, Seed: seed,
+		Request: reflectionflow.Request{Prompt: "two clocks side by side", Reflection: "Add a clock."},
+		Image:   drawn(color.NRGBA{uint8(40 * seed), 10, 10, 255}),
+		Score:   reflectionflow.Score{Requirements: []reflectionflow.Finding{{Requirement: clocks, Verdict: verdict, Confidence: .5}}},
+	}
+}
+
+func TestChatConformance(t *testing.T) {
+	observations := []reflectionflow.Observation{seen(1, reflectionflow.NotMet), seen(2, reflectionflow.Unsure), seen(3, reflectionflow.Met), {Prompt: reflectionflow.Prompt{Text: "a cat"}, Seed: 4}}
+	for _, dialect := range []testserver.Dialect{testserver.OpenAI, testserver.LlamaCpp, testserver.Ollama} {
+		double := testserver.NewChat(t, testserver.ChatOptions{Dialect: dialect})
+		for _, wording := range []string{reflector.Instructed, reflector.Tuned} {
+			t.Run(string(dialect)+" "+wording, func(t *testing.T) {
+				r, err := reflector.NewChat(talk(t, double), reflector.ChatOptions{Wording: wording, Temperature: .5})
+				if err != nil {
+					t.Fatal(err)
+				}
+				conformance.Reflector(t, r, observations, conformance.Options{})
+			})
+		}
+		t.Run(string(dialect)+" refiner", func(t *testing.T) {
+			r, err := reflector.NewChatRefiner(talk(t, double), reflector.ChatRefinerOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conformance.Refiner(t, r, observations, conformance.Options{})
+		})
+	}
+}
+
+func TestChatReflects(t *testing.T) {
+	long := strings.Repeat("Add a clock. ", 300)
+	const fallback = "Change the picture so that it shows: exactly 2 clock."
+	tests := []struct {
+		name      string
+		answers   []string
+		verdict   reflectionflow.Verdict
+		want      string
+		questions int
+	}{
+		{"plain", []string{`{"reflection":"Add a second clock."}`}, reflectionflow.NotMet, "Add a second clock.", 1},
+		{"prose", []string{"Sure:\n```json\n{\"reflection\":\"Add a\\nsecond clock.\"}\n```"}, reflectionflow.NotMet, "Add a second clock.", 1},
+		{"mark", []string{`{"reflection":"Add [Reflexion] one."}`}, reflectionflow.NotMet, "Add one.", 1},
+		{"nothing is wrong", []string{`{"reflection":""}`}, reflectionflow.NotMet, "", 1},
+		{"right already", []string{`{"reflection":"Add more."}`}, reflectionflow.Met, "", 0},
+		{"too long, then mended", []string{`{"reflection":"` + long + `"}`, `{"reflection":"Add one."}`}, reflectionflow.NotMet, "Add one.", 2},
+		{"unusable", []string{"well"}, reflectionflow.NotMet, fallback, 2},
+		{"refuses", []string{"I'm sorry, I can't."}, reflectionflow.NotMet, fallback, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			double := says(t, tt.answers...)
+			r, err := reflector.NewChat(talk(t, double), reflector.ChatOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Reflect(t.Context(), []reflectionflow.Observation{seen(1, tt.verdict)})
+			if err != nil || got[0].Text != tt.want || len(double.Questions()) != tt.questions || got[0].Cost.TokensIn != 100*tt.questions {
+				t.Fatalf("got %+v, %v after %d questions", got, err, len(double.Questions()))
+			}
+			if tt.questions == 0 {
+				return
+			}
+			text := double.Questions()[0].Text
+			for _, want := range []string{chat.Quote(`two "clocks"`), `"exactly 2 clock": not_met`, `"Add a clock."`} {
+				if !strings.Contains(text, want) {
+					t.Errorf("the question lacks %s:\n%s", want, text)
+				}
+			}
+		})
+	}
+}
+
+// TestTuned: the fine-tuned reflector is asked word for word as it was trained.
+func TestTuned(t *testing.T) {
+	double := says(t, "\"Add a second clock.\nMake it round.\"")
+	r, err := reflector.NewChat(talk(t, double), reflector.ChatOptions{Wording: reflector.Tuned})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Reflect(t.Context(), []reflectionflow.Observation{seen(1, reflectionflow.NotMet)})
+	if err != nil || got[0].Text != "Add a second clock. Make it round." {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	q := double.Questions()[0]
+	if q.System != "You are a helpful assistant." || q.Order != "it" ||
+		q.Text != `Generate reflections to improve the input image according to the prompt. The prompt is: "two "clocks""` {
+		t.Errorf("asked %+v", q)
+	}
+	long := says(t, strings.Repeat("Add a second clock. ", 400))
+	if r, err = reflector.NewChat(talk(t, long), reflector.ChatOptions{Wording: reflector.Tuned}); err != nil {
+		t.Fatal(err)
+	}
+	got, err = r.Reflect(t.Context(), []reflectionflow.Observation{seen(1, reflectionflow.NotMet)})
+	if err != nil || len(got[0].Text) > 1500 || !strings.HasSuffix(got[0].Text, ".") {
+		t.Errorf("got %d bytes, %v", len(got[0].Text), err)
+	}
+}
+
+func TestChatRefines(t *testing.T) {
+	tests := []struct {
+		name    string
+		answers []string
+		want    string
+	}{
+		{"plain", []string{`{"prompt":"Two round clocks."}`}, "Two round clocks."},
+		{"too long, then mended", []string{`{"prompt":"` + strings.Repeat("clock ", 300) + `"}`, `{"prompt":"Two."}`}, "Two."},
+		{"empty, then mended", []string{`{"prompt":" "}`, `{"prompt":"Two."}`}, "Two."},
+		{"unusable", []string{"no"}, `two "clocks"`},
+		{"refuses", []string{"I cannot do that."}, `two "clocks"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			double := says(t, tt.answers...)
+			r, err := reflector.NewChatRefiner(talk(t, double), reflector.ChatRefinerOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Refine(t.Context(), []reflectionflow.Observation{seen(1, reflectionflow.NotMet)})
+			if err != nil || got[0].Text != tt.want {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+			q := double.Questions()[0]
+			if !strings.Contains(q.Text, `"two clocks side by side"`) || q.Seed == nil || *q.Seed != 1 || len(q.Images) != 1 {
+				t.Errorf("asked %+v", q)
+			}
+		})
+	}
+}
+
+// TestChatRefinesApart: other seeds ask other questions, also of servers without seeds.
+func TestChatRefinesApart(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	r, err := reflector.NewChatRefiner(talk(t, double), reflector.ChatRefinerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blank := reflectionflow.Observation{Prompt: reflectionflow.Prompt{Text: "a cat"}}
+	other := blank
+	other.Seed = 7
+	if _, err := r.Refine(t.Context(), []reflectionflow.Observation{blank, other}); err != nil {
+		t.Fatal(err)
+	}
+	if q := double.Questions(); q[0].Text == q[1].Text || len(q[0].Images) != 0 {
+		t.Errorf("both seeds asked %q", q[0].Text)
+	}
+}
+
+func TestAnnotator(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+		var colors []string
+		for _, img := range q.Images {
+			r, g, _, _ := img.At(1, 1).RGBA()
+			colors = append(colors, fmt.Sprintf("%d %d", r>>8, g>>8))
+		}
+		if colors[0] == "9 9" {
+			return testserver.Answer{Refusal: "No."}
+		}
+		return testserver.Answer{Text: fmt.Sprintf(`{"reflection":"from %s to %s"}`, colors[0], colors[1])}
+	}})
+	a, err := reflector.NewChatAnnotator(talk(t, double), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := func(level uint8) reflector.Pair {
+		return reflector.Pair{Prompt: reflectionflow.Prompt{Text: "a cat"}, Flawed: drawn(color.NRGBA{level, level, 0, 255}), Enhanced: drawn(color.NRGBA{0, 200, 0, 255})}
+	}
+	got, err := a.Annotate(t.Context(), []reflector.Pair{pair(50), pair(9), pair(70)})
+	if err != nil || got[0].Text != "from 50 50 to 0 200" || got[1].Text != "" || got[2].Text != "from 70 70 to 0 200" || got[1].Cost.TokensIn != 100 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for name, bad := range map[string]reflector.Pair{"picture": {Prompt: reflectionflow.Prompt{Text: "a"}}, "prompt": {Flawed: drawn(color.White), Enhanced: drawn(color.White)}} {
+		if _, err := a.Annotate(t.Context(), []reflector.Pair{bad}); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	double.Close()
+	if _, err := a.Annotate(t.Context(), []reflector.Pair{pair(51)}); !endpoint.IsKind(err, endpoint.Refused) {
+		t.Errorf("got %v, want a refused connection", err)
+	}
+}
+
+func TestChatOptions(t *testing.T) {
+	c := talk(t, says(t, ""))
+	for name, f := range map[string]func() error{
+		"wording":  func() error { _, err := reflector.NewChat(c, reflector.ChatOptions{Wording: "x"}); return err },
+		"template": func() error { _, err := reflector.NewChat(c, reflector.ChatOptions{Prompt: "{{.X}}"}); return err },
+		"client":   func() error { _, err := reflector.NewChat(nil, reflector.ChatOptions{}); return err },
+		"words": func() error {
+			_, err := reflector.NewChatRefiner(c, reflector.ChatRefinerOptions{Words: 1000})
+			return err
+		},
+		"temperature": func() error {
+			_, err := reflector.NewChatRefiner(c, reflector.ChatRefinerOptions{Temperature: 3})
+			return err
+		},
+		"annotator": func() error { _, err := reflector.NewChatAnnotator(c, "{{"); return err },
+	} {
+		if err := f(); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
