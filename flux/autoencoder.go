@@ -80,7 +80,7 @@ func resnet(s nn.Scope, cfg AutoencoderConfig, x *Node, out int) *Node {
 	y := nn.SiLU(nn.GroupNorm(s.In("norm1"), x, cfg.Groups, autoencoderEpsilon))
 	y = nn.Conv3(s.In("conv1"), y, out)
 	y = nn.SiLU(nn.GroupNorm(s.In("norm2"), y, cfg.Groups, autoencoderEpsilon))
-	y = nn.Conv3(s.In("conv2"), y, out)
+	y = nn.Conv3Zero(s.In("conv2"), y, out)
 	if x.Shape().Dim(-1) != out {
 		x = nn.Conv1(s.In("conv_shortcut"), x, out)
 	}

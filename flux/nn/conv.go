@@ -9,8 +9,12 @@ import (
 // Conv is a convolution of x [B, H, W, C] by "weight" [out, C, k, k] plus "bias"
 // [out]: zero padding pad = {before, after} on both axes, the same stride on both.
 func Conv(s Scope, x *Node, out, kernel, stride int, pad [2]int) *Node {
+	return conv(s, x, out, kernel, InitIdentity, stride, pad)
+}
+
+func conv(s Scope, x *Node, out, kernel int, init Init, stride int, pad [2]int) *Node {
 	in := x.Shape().Dim(-1)
-	w := s.Weight("weight", InitKaiming, out, in, kernel, kernel)
+	w := s.Weight("weight", init, out, in, kernel, kernel)
 	w = TransposeAllAxes(w, 2, 3, 1, 0) // [k, k, in, out]
 	var y *Node
 	if nativeConvolution(x.Graph().Backend()) {
@@ -23,6 +27,12 @@ func Conv(s Scope, x *Node, out, kernel, stride int, pad [2]int) *Node {
 
 // Conv3 is the usual 3×3 convolution that keeps the size.
 func Conv3(s Scope, x *Node, out int) *Node { return Conv(s, x, out, 3, 1, [2]int{1, 1}) }
+
+// Conv3Zero is [Conv3] starting at zero in training, so that the residual block it
+// ends begins as the identity (arXiv 1901.09321).
+func Conv3Zero(s Scope, x *Node, out int) *Node {
+	return conv(s, x, out, 3, InitZeros, 1, [2]int{1, 1})
+}
 
 // Conv1 is a 1×1 convolution.
 func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, 1, 1, [2]int{}) }

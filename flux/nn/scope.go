@@ -133,6 +133,21 @@ func InitKaiming(rng *rand.Rand, dims []int) []float32 {
 	return uniform(rng, dims, math.Sqrt(3/float64(size(dims[1:]))))
 }
 
+// InitIdentity initialises a convolution [out, in, k, k] so that it passes its
+// input on, channel by channel, with noise of half [InitKaiming]'s size: what a
+// network is to keep, such as colours, passes through it from the first step.
+func InitIdentity(rng *rand.Rand, dims []int) []float32 {
+	values := InitKaiming(rng, dims)
+	in, kernel := dims[1], dims[2]*dims[3]
+	for i := range values {
+		values[i] /= 2
+	}
+	for out := range dims[0] {
+		values[(out*in+out%in)*kernel+kernel/2]++
+	}
+	return values
+}
+
 func uniform(rng *rand.Rand, dims []int, bound float64) []float32 {
 	values := make([]float32, size(dims))
 	for i := range values {
