@@ -31,7 +31,7 @@ type Settings struct {
 
 // Names of the files that a folder may have beside diffusers' own.
 const (
-	settingsFile  = "reflectionflow.json"
+	SettingsFile  = "reflectionflow.json"              // see [Settings]
 	CorrectorFile = "pytorch_lora_weights.safetensors" // the corrector's LoRA
 )
 
@@ -44,17 +44,17 @@ const (
 // wrapping [reflectionflow.ErrInvalid].
 func (s Settings) Validate(p Params) error {
 	if s.TextLength < 1 || s.TextLength > maxTextLength {
-		return fmt.Errorf("%w: %s: text_length is %d, must be from 1 to %d", reflectionflow.ErrInvalid, settingsFile, s.TextLength, maxTextLength)
+		return fmt.Errorf("%w: %s: text_length is %d, must be from 1 to %d", reflectionflow.ErrInvalid, SettingsFile, s.TextLength, maxTextLength)
 	}
 	if s.ClassifierFreeGuidance && p.GuidanceEmbeds {
-		return fmt.Errorf("%w: %s: classifier_free_guidance is for models whose guidance_embeds is false", reflectionflow.ErrInvalid, settingsFile)
+		return fmt.Errorf("%w: %s: classifier_free_guidance is for models whose guidance_embeds is false", reflectionflow.ErrInvalid, SettingsFile)
 	}
 	return nil
 }
 
 // Write writes the settings into the folder dir.
 func (s Settings) Write(dir string) error {
-	if err := writeConfig(filepath.Join(dir, settingsFile), "", "", s); err != nil {
+	if err := writeConfig(filepath.Join(dir, SettingsFile), "", "", s); err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
 	return nil
@@ -79,8 +79,8 @@ type Model struct {
 // not fit gives an error wrapping [reflectionflow.ErrInvalid].
 func LoadModel(folder *Folder, corrector *safetensors.File) (*Model, error) {
 	m := &Model{Folder: folder, Store: nn.NewStore(), Settings: Settings{TextLength: defaultTextLength}}
-	if m.has(settingsFile) {
-		if err := readConfig(folder.fsys, settingsFile, &m.Settings); err != nil {
+	if m.has(SettingsFile) {
+		if err := readConfig(folder.fsys, SettingsFile, &m.Settings); err != nil {
 			return nil, fmt.Errorf("load model: %w", err)
 		}
 	}

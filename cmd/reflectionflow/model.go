@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"reflectionflow"
@@ -46,8 +48,12 @@ type engine struct {
 	io.Closer // may be nil
 }
 
-// model finds a model by name; the empty name is the first one.
+// model finds a model by name; the empty name is the first one. A path with a
+// slash is the folder of a model of the embedded world, fresh from training.
 func (p *program) model(name string) (modelEntry, error) {
+	if strings.ContainsRune(name, filepath.Separator) {
+		return worldModel(name, os.DirFS(name))
+	}
 	var names []string
 	for _, m := range p.catalog {
 		if m.Name == name || name == "" {

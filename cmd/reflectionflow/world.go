@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/geneval"
+	"reflectionflow/reflector"
+	"reflectionflow/verifier"
+	"reflectionflow/verifier/detect"
+)
+
+// worldModel describes a model of the clip-art world: a diffusers folder that
+// also holds a corrector, a detector, a verifier and a judge, as `train` makes it.
+func worldModel(name string, files fs.FS) (modelEntry, error) {
+	var settings flux.Settings
+	var known detect.Config
+	for file, into := range map[string]any{flux.SettingsFile: &settings, "detector/config.json": &known} {
+		data, err := fs.ReadFile(files, file)
+		if err != nil {
+			return modelEntry{}, fmt.Errorf("%w: %s is not a model of the clip-art world: %s is missing", reflectionflow.ErrInvalid, name, file)
+		}
+		if err := json.Unmarshal(data, into); err != nil {
+			return modelEntry{}, fmt.Errorf("%w: %s: %s: %v", reflectionflow.ErrInvalid, name, file, err)
+		}
+	}
+	w := world{name: name, files: files, classes: known.Classes}
+	card, err := fs.ReadFile(files, "README.md")
+	if err != nil {
+		card = nil // a model fresh from training has none
+	}
+	return modelEntry{
+		Name:    name,
+		Summary: fmt.Sprintf("clip-art scenes of %d kinds of object in %d colours, drawn by a small FLUX", len(known.Classes), len(known.Colors)),
+		Card:    string(card),
+		Width:   settings.Width, Height: settings.Height, Steps: settings.Steps, Guidance: settings.Guidance,
+		Classes: known.Classes, Colors: known.Colors,
+		Parse:     w.parse,
+		Check:     w.check,
+		Open:      w.open,
+		OpenJudge: w.openJudge,
+	}, nil
+}
+
+// world is a model of the clip-art world by its files.
+type world struct {
+	name    string
+	files   fs.FS
+	classes []string
+}
+
+// parse reads a prompt and puts it in GenEval's wording, the one the networks
+// were trained on.
+func (w world) parse(text string) (reflectionflow.Prompt, error) {
+	prompt, err := clipart.Parse(text)
+	if err != nil {
+		return prompt, err
+	}
+	for _, r := range prompt.Requirements {
+		for _, object := range []string{r.Object, r.Target} {
+			if object != "" && !slices.Contains(w.classes, object) {
+				return reflectionflow.Prompt{}, fmt.Errorf("%w: the model %s does not know how to draw %q; it knows %s",
+					reflectionflow.ErrInvalid, w.name, object, strings.Join(w.classes, ", "))
+			}
+		}
+	}
+	prompt.Text = clipart.ShortCaption(prompt.Requirements)
+	return prompt, nil
+}
+
+// check reads every file and loads every network.
+func (w world) check(ctx context.Context) (string, error) {
+	e, err := w.open(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	if err := e.Close(); err != nil {
+		return "", err
+	}
+	if _, err := w.openJudge(ctx, ""); err != nil {
+		return "", err
+	}
+	return fingerprint(ctx, w.files)
+}
+
+// open loads what draws, verifies and corrects.
+func (w world) open(_ context.Context, backendName string) (*engine, error) {
+	backend, err := nn.OpenBackend(backendName)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := flux.OpenFolderFS(w.files)
+	if err != nil {
+		return nil, err
+	}
+	model, err := flux.LoadModel(folder, nil)
+	if err != nil {
+		return nil, err
+	}
+	judged, err := verifier.Load(backend, w.files, verifier.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &engine{
+		Generator: flux.NewPipeline(backend, model, flux.Options{}),
+		Verifier:  judged,
+		Reflector: reflector.Embedded{},
+		Refiner:   reflector.Refiner{Words: model.Settings.TextLength - 1},
+		Closer:    judged,
+	}, nil
+}
+
+// openJudge loads the detector that only evaluations use.
+func (w world) openJudge(_ context.Context, backendName string) (geneval.Detector, error) {
+	backend, err := nn.OpenBackend(backendName)
+	if err != nil {
+		return nil, err
+	}
+	return detect.Load(backend, w.files, "judge")
+}
