@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"reflectionflow/internal/endpoint"
@@ -22,7 +23,7 @@ import (
 func Ask[T any](ctx context.Context, c *Client, r Request, check func(*T) error) (T, Reply, error) {
 	var best T
 	if r.Schema != nil {
-		r.Parts = append(r.Parts[:len(r.Parts):len(r.Parts)], Text(
+		r.Parts = append(slices.Clip(r.Parts), Text(
 			"\n\nAnswer with one JSON object of this JSON schema, and with nothing else:\n"+string(r.Schema.JSON)))
 	}
 	reply, err := c.Complete(ctx, r)
@@ -37,7 +38,7 @@ func Ask[T any](ctx context.Context, c *Client, r Request, check func(*T) error)
 		return best, reply, c.endpoint.Errorf(endpoint.Declined, "%s", reply.Text)
 	}
 	spent := reply.Cost
-	r.Parts = append(r.Parts[:len(r.Parts):len(r.Parts)], Text(fmt.Sprintf(
+	r.Parts = append(slices.Clip(r.Parts), Text(fmt.Sprintf(
 		"\n\nYou have answered this before, and the answer could not be used: %v. The answer was: %s\nAnswer again, and mend that.",
 		complaint, Quote(shorten(reply.Text, 4000)))))
 	reply, err = c.Complete(ctx, r)
@@ -64,15 +65,15 @@ func decode[T any](reply Reply, form *Form, check func(*T) error, best *T) (T, e
 		complaint = errors.New("it was cut off: be shorter")
 	}
 	objects := Objects(reply.Text)
-	for i := len(objects) - 1; i >= 0; i-- {
+	for i, object := range slices.Backward(objects) {
 		var value T
-		if err := json.Unmarshal(objects[i], &value); err != nil {
+		if err := json.Unmarshal(object, &value); err != nil {
 			if i == len(objects)-1 {
 				complaint = describe(err)
 			}
 			continue
 		}
-		err := complete(form, objects[i])
+		err := complete(form, object)
 		if err == nil && check != nil {
 			err = check(&value)
 		}
@@ -96,8 +97,8 @@ func complete(form *Form, object json.RawMessage) error {
 		Required []string `json:"required"`
 	}
 	var has map[string]json.RawMessage
-	if json.Unmarshal(form.JSON, &schema) != nil || json.Unmarshal(object, &has) != nil {
-		return nil
+	if err := errors.Join(json.Unmarshal(form.JSON, &schema), json.Unmarshal(object, &has)); err != nil {
+		return err
 	}
 	for _, key := range schema.Required {
 		if _, ok := has[key]; !ok {
@@ -108,8 +109,7 @@ func complete(form *Form, object json.RawMessage) error {
 }
 
 func describe(err error) error {
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s must not be a %s", kind.Field, kind.Value)
 	}
 	return err

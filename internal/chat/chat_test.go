@@ -299,7 +299,7 @@ func TestPaidOnce(t *testing.T) {
 
 func TestLogprobs(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer {
-		return testserver.Answer{Text: "yes", Tokens: [][]testserver.Alternative{{{"yes", math.Log(.75)}, {"no", math.Log(.25)}}}}
+		return testserver.Answer{Text: "yes", Tokens: [][]testserver.Alternative{{{Token: "yes", Logprob: math.Log(.75)}, {Token: "no", Logprob: math.Log(.25)}}}}
 	}})
 	reply, err := talk(t, double, chat.Config{}).Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?")}, TopLogprobs: 2, MaxTokens: 1})
 	if err != nil || len(reply.Tokens) != 1 || len(reply.Tokens[0].Top) != 2 || math.Abs(math.Exp(reply.Tokens[0].Top[1].Logprob)-.25) > 1e-9 {
@@ -359,4 +359,42 @@ func FuzzObjects(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCheck(t *testing.T) {
+	sees := func(q testserver.Question) testserver.Answer {
+		if r, g, _, _ := q.Images[0].At(1, 1).RGBA(); r>>8 != 220 || g>>8 != 20 {
+			t.Error("the picture is not red")
+		}
+		return testserver.Answer{Text: `{"color":"Red"}`, Tokens: [][]testserver.Alternative{{{Token: "{", Logprob: 0}}}}
+	}
+	tests := map[string]struct {
+		options testserver.ChatOptions
+		want    chat.Report
+	}{
+		"everything": {testserver.ChatOptions{Answer: sees}, chat.Report{Sees: true, Structured: chat.Schema, Obeys: true, Logprobs: true, Seeds: true}},
+		"little": {
+			testserver.ChatOptions{Answer: sees, Reject: []string{"response_format", "seed", "logprobs"}},
+			chat.Report{Sees: true, Structured: chat.Prompt, Obeys: true},
+		},
+		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, chat.Report{Structured: chat.Schema, Obeys: true, Seeds: true}},
+		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, chat.Report{Structured: chat.Schema, Seeds: true}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := talk(t, testserver.NewChat(t, tt.options), chat.Config{}).Check(t.Context())
+			if err != nil || got.Cost.TokensIn == 0 {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			got.Cost, tt.want.Model = reflectionflow.Cost{}, "double-1"
+			if got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+	gone := testserver.NewChat(t, testserver.ChatOptions{})
+	gone.Close()
+	if _, err := talk(t, gone, chat.Config{}).Check(t.Context()); !endpoint.IsKind(err, endpoint.Refused) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
@@ -192,7 +191,7 @@ func (c *Client) send(ctx context.Context, w wireRequest) (Reply, error) {
 		// An answer that was lost on the way is asked for again: the question
 		// changes nothing at the server.
 		Repeat: endpoint.RepeatSafe, MaxResponse: maxReply,
-		Check:  func(*endpoint.Response) error { return completion.check() },
+		Check: func(*endpoint.Response) error { return completion.check() },
 	}, json.RawMessage(body), &completion)
 	if err != nil {
 		return Reply{}, c.declined(err)
@@ -253,12 +252,4 @@ func (c *Client) declined(err error) error {
 		return c.endpoint.Errorf(endpoint.Declined, "%s: %s", code, e.Message)
 	}
 	return err
-}
-
-// Probe asks for one word and says what the model's server can do, for checks of
-// a configuration. It is never answered from the cache's earlier probes.
-func (c *Client) Probe(ctx context.Context) (Reply, error) {
-	return c.Complete(ctx, Request{
-		Parts: []Part{Text("Answer with the one word ok. (" + time.Now().UTC().Format(time.RFC3339Nano) + ")")}, MaxTokens: 16,
-	})
 }

@@ -49,7 +49,7 @@ func (p *phase) trace() *httptrace.ClientTrace {
 // exchange is an attempt under way: a reply whose body is still to be read.
 type exchange struct {
 	client   *Client
-	parent   context.Context // the caller's or the call's; for telling who ended it
+	parent   context.Context //nolint:containedctx // tells who ended it: the caller or we; an exchange lives within its call
 	cancel   context.CancelCauseFunc
 	phase    phase
 	idle     *time.Timer // nil: no bound
@@ -89,7 +89,7 @@ func (c *Client) begin(parent context.Context, r Request, u *url.URL) (*exchange
 		headers = time.AfterFunc(bound, func() { cancel(errHeaders) })
 	}
 	c.count(func(s *Spent) { s.Attempts++ })
-	response, err := via.RoundTrip(request)
+	response, err := via.RoundTrip(request) //nolint:bodyclose // exchange.close does
 	if headers != nil {
 		headers.Stop()
 	}

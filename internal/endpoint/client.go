@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -151,9 +152,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	u := c.URL(r.Path)
 	if len(r.Query) > 0 {
 		q := u.Query()
-		for key, values := range r.Query {
-			q[key] = values
-		}
+		maps.Copy(q, r.Query)
 		u.RawQuery = q.Encode()
 	}
 	if r.Cacheable && c.config.Cache != nil {

@@ -48,8 +48,7 @@ func (c *Client) Stream(ctx context.Context, r Request, take func(Event) error) 
 		return &Response{Status: x.response.StatusCode, Header: x.response.Header}, err
 	}
 	_, err := c.call(ctx, r, c.URL(r.Path))
-	var f *final
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*final](err); ok {
 		err = f.error
 	}
 	return plain, err
@@ -72,7 +71,7 @@ func (x *exchange) events(limit int64, take func(Event) error) error {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		over := err != nil
+		over := err != nil // the end of the body, also ends an event
 		line = bytes.TrimRight(line, "\r\n")
 		field, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimPrefix(value, []byte(" "))
@@ -95,7 +94,7 @@ func (x *exchange) events(limit int64, take func(Event) error) error {
 			event, data = Event{}, nil
 		}
 		if over {
-			return nil
+			return nil //nolint:nilerr // it is io.EOF
 		}
 	}
 }

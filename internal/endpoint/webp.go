@@ -64,10 +64,10 @@ func firstFrame(data []byte) ([]byte, bool) {
 	for rest := data[12:]; len(rest) >= 8; {
 		size := int(binary.LittleEndian.Uint32(rest[4:]))
 		name, body := string(rest[:4]), rest[8:]
-		switch {
-		case name == "VP8 " || name == "VP8L":
+		switch name {
+		case "VP8 ", "VP8L":
 			return nil, false
-		case name == "ANMF":
+		case "ANMF":
 			return body[:min(size, len(body))], true
 		}
 		size += size & 1 // chunks are padded to even sizes

@@ -209,7 +209,7 @@ func (c *Chat) readFormat(request chatRequest, q *Question) error {
 	case "text":
 	case "json_object":
 		if c.options.Dialect == OpenAI && !strings.Contains(strings.ToLower(q.Text+q.System), "json") {
-			return errors.New("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.")
+			return errors.New("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.") //nolint:revive,staticcheck // the server's own words
 		}
 		q.JSONObject = true
 	case "json_schema":

@@ -105,5 +105,5 @@ func sever(w http.ResponseWriter, raw string) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0) //nolint:errcheck // likewise
 	}
-	conn.Close()
+	conn.Close() //nolint:errcheck // likewise
 }

@@ -1,0 +1,53 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/draw"
+	"strings"
+	"time"
+
+	"reflectionflow"
+)
+
+// Report says what a model and its server can do.
+type Report struct {
+	Model      string     // that the server names
+	Sees       bool       // it told the color of a picture
+	Structured Structured // how JSON is asked for; Prompt where the server knows no other way
+	Obeys      bool       // the answer had the form asked for
+	Logprobs   bool
+	Seeds      bool // the server takes seeds; whether it keeps to them is not known
+	Cost       reflectionflow.Cost
+}
+
+var checkForm = Form{Name: "check", JSON: json.RawMessage(
+	`{"type":"object","additionalProperties":false,"required":["color"],"properties":{"color":{"type":"string"}}}`)}
+
+// Check asks about a small red picture and reports what came of it. It is for
+// checks of a configuration: never answered from the cache, always paid for.
+func (c *Client) Check(ctx context.Context) (Report, error) {
+	red := image.NewRGBA(image.Rect(0, 0, 64, 64))
+	draw.Draw(red, red.Rect, image.NewUniform(color.RGBA{220, 20, 20, 255}), image.Point{}, draw.Src)
+	answer, reply, err := Ask[struct {
+		Color string `json:"color"`
+	}](ctx, c, Request{
+		Parts: []Part{
+			{Image: red},
+			// The time keeps an old answer from the cache away.
+			Text("Which color does this picture have? One English word. (" + time.Now().UTC().Format(time.RFC3339Nano) + ")"),
+		},
+		Schema: &checkForm, Seed: 1, TopLogprobs: 2, MaxTokens: 256,
+	}, nil)
+	known := c.limits()
+	report := Report{
+		Model: reply.Model, Structured: known.format, Logprobs: len(reply.Tokens) > 0, Cost: reply.Cost,
+		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: strings.Contains(strings.ToLower(answer.Color), "red"),
+	}
+	if Unanswered(err) {
+		err = nil // it does answer, if not in the form asked for
+	}
+	return report, err
+}
