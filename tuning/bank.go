@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -116,24 +119,37 @@ func (b *banker) read(path, key string, n int) (*bank, error) {
 
 func (b *banker) channels() int { return 4 * b.config.LatentChannels }
 
+// encode encodes n pictures, batches side by side; draw may be called from
+// several goroutines.
 func (b *banker) encode(n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
-	size := b.side * b.side * 3
-	var tokens []float32
-	for first := 0; first < n; first += bankBatch {
-		pixels := make([]uint8, bankBatch*size)
-		for i := range min(bankBatch, n-first) {
-			if err := draw(first+i, pixels[i*size:(i+1)*size]); err != nil {
-				return nil, err
+	batches := (n + bankBatch - 1) / bankBatch
+	each := bankBatch * b.grid.Tokens() * b.channels()
+	tokens, errs := make([]float32, batches*each), make([]error, batches)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < batches; i = int(next.Add(1)) - 1 {
+				errs[i] = b.encodeBatch(i*bankBatch, n, tokens[i*each:(i+1)*each], draw)
 			}
-		}
-		out, err := b.program.Run(tensors.FromFlatDataAndDimensions(pixels, bankBatch, b.side, b.side, 3))
-		if err != nil {
-			return nil, err
-		}
-		tokens = append(tokens, tensors.MustCopyFlatData[float32](out[0])...)
-		if err := out[0].FinalizeAll(); err != nil {
-			return nil, err
+		})
+	}
+	workers.Wait()
+	return tokens[:n*b.grid.Tokens()*b.channels()], errors.Join(errs...)
+}
+
+func (b *banker) encodeBatch(first, n int, tokens []float32, draw func(i int, pixels []uint8) error) error {
+	size := b.side * b.side * 3
+	pixels := make([]uint8, bankBatch*size)
+	for i := range min(bankBatch, n-first) {
+		if err := draw(first+i, pixels[i*size:(i+1)*size]); err != nil {
+			return err
 		}
 	}
-	return tokens[:n*b.grid.Tokens()*b.channels()], nil
+	out, err := b.program.Run(tensors.FromFlatDataAndDimensions(pixels, bankBatch, b.side, b.side, 3))
+	if err != nil {
+		return err
+	}
+	copy(tokens, tensors.MustCopyFlatData[float32](out[0]))
+	return out[0].FinalizeAll()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 )
@@ -76,7 +77,7 @@ func (p pairs) pair(i int) (pair, error) {
 // edit i: a scene, and the same scene with a fault.
 func (p pairs) edit(i int, render bool) (pair, error) {
 	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
-	scene, prompt := p.captioned.sampler.SampleMixed("train", rng)
+	scene, prompt := p.captioned.sampler.SampleMixed(clipart.Train, rng)
 	flawed, reflection, err := p.captioned.sampler.Flaw(scene, prompt, rng)
 	if err != nil {
 		return pair{}, err

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
@@ -89,9 +90,8 @@ func measureLatents(backend compute.Backend, store *nn.Store, w World, cfg *flux
 	if err != nil {
 		return err
 	}
-	rng := rand.New(rand.NewPCG(validationSeed, 2))
-	tokens, err := b.encode(pictures, func(_ int, pixels []uint8) error {
-		scene, _ := data.sampler.SampleMixed("train", rng)
+	tokens, err := b.encode(pictures, func(i int, pixels []uint8) error {
+		scene, _ := data.sampler.SampleMixed(clipart.Train, rand.New(rand.NewPCG(validationSeed, uint64(i)<<8)))
 		return scene.RenderInto(pixels, w.Size, w.Size)
 	})
 	if err != nil {
