@@ -66,10 +66,12 @@ func (o Options) withDefaults() Options {
 // probability p that it is met, given what the detector sees (see [Confidence]).
 // The value of a picture is
 //
-//	mean over requirements of ln(max(p, 0.001)) + weight · sigmoid(reward)
+//	mean over requirements of ln(max(p, 0.001)) + weight · sigmoid(reward) + 1 if all are met
 //
-// so that it is a mean log-likelihood, at most 0, and the reward network decides
-// between pictures that the detector finds alike. It may be used from several
+// so that a picture that is right is above every other one (all p are at least
+// Options.Met then, whose logarithm is above -1); else it is a mean
+// log-likelihood, and the reward network decides between pictures that the
+// detector finds alike. It may be used from several
 // goroutines.
 type Embedded struct {
 	detector Detector
@@ -147,6 +149,9 @@ func (e *Embedded) verify(p reflectionflow.Picture) (reflectionflow.Score, error
 		score.Requirements = append(score.Requirements, e.find(cfg, r, detections, score.Objects))
 	}
 	score.Value = value(score.Requirements)
+	if score.Right() {
+		score.Value++
+	}
 	if e.reward != nil && e.options.RewardWeight > 0 {
 		fit, err := e.reward.Score(clipart.ShortCaption(prompt.Requirements), p.Image)
 		if err != nil {
