@@ -7,6 +7,7 @@ import (
 	_ "image/jpeg" // GenRef's pictures are JPEG
 
 	"reflectionflow"
+	"reflectionflow/genref"
 )
 
 // decodeTriplet decodes a triplet's pictures.
@@ -25,7 +26,18 @@ func decodeTriplet(t reflectionflow.Triplet) (pair, error) {
 	return p, nil
 }
 
-// readTriplets reads the GenRef shards of a folder.
+// readTriplets reads the GenRef set of a folder into memory, in its order.
 func readTriplets(dir string) ([]reflectionflow.Triplet, error) {
-	return nil, fmt.Errorf("read triplets in %s", dir)
+	set, err := genref.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read triplets: %w", err)
+	}
+	var triplets []reflectionflow.Triplet
+	for sample, err := range set.All() {
+		if err != nil {
+			return nil, fmt.Errorf("read triplets in %s: %w", dir, err)
+		}
+		triplets = append(triplets, sample.Triplet)
+	}
+	return triplets, nil
 }

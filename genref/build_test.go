@@ -1,0 +1,247 @@
+package genref
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image/jpeg"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"reflectionflow"
+)
+
+// files are the contents of a folder.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]string)
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[e.Name()] = string(data)
+	}
+	return found
+}
+
+func samples(t *testing.T, dir string) []Sample {
+	t.Helper()
+	set, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Sample
+	for s, err := range set.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func TestBuildGivesWhatItSays(t *testing.T) {
+	dir := t.TempDir()
+	m := build(t, dir, 12)
+	if got := slices.Sorted(maps.Keys(files(t, dir))); !slices.Equal(got, []string{"genref_0.tar", "genref_1.tar", "genref_2.tar", "manifest.json"}) {
+		t.Errorf("files %v", got)
+	}
+	all := samples(t, dir)
+	if len(all) != 12 || m.Triplets() != 12 {
+		t.Fatalf("%d triplets read, %d in the manifest, want 12", len(all), m.Triplets())
+	}
+	seeds := make(map[uint64]bool)
+	for _, s := range all {
+		if s.Prompt != "a photo of two dogs" || s.Subset != "rule" || s.Reflection != "add one more dog" {
+			t.Errorf("%s: %q, %q, %q", s.Key, s.Prompt, s.Subset, s.Reflection)
+		}
+		if p := s.Provenance; p.Enhanced.Seed%7 != 0 && p.Enhanced.Seed%7 != 2 || p.Flawed.Seed%7 != 1 && p.Flawed.Seed%7 != 3 {
+			t.Errorf("%s: right and wrong are mixed up: %+v", s.Key, p)
+		}
+		if seeds[s.Provenance.Flawed.Seed] {
+			t.Errorf("%s: the flawed picture was there before", s.Key)
+		}
+		seeds[s.Provenance.Flawed.Seed] = true
+		if _, err := jpeg.Decode(bytes.NewReader(s.Enhanced)); err != nil {
+			t.Errorf("%s: %v", s.Key, err)
+		}
+	}
+	for _, reason := range []string{SkippedFailed, SkippedUnsure, SkippedNoFix} {
+		if m.Effort().Skipped[reason] == 0 {
+			t.Errorf("no %s among %v", reason, m.Effort().Skipped)
+		}
+	}
+	report, err := Check(context.Background(), dir, nil)
+	if err != nil || len(report.Problems) > 0 || report.Triplets != 12 || report.Subsets["rule"] != 12 {
+		t.Errorf("check: %+v, %v", report, err)
+	}
+}
+
+func TestPairsAreTheMostAlike(t *testing.T) {
+	rule := testRule(&painter{})
+	rule.Config.MaxPairs = 100
+	rule.Config.Images = 40
+	rule.Config.Batch = 1
+	var drawn []drawnPrompt
+	f := ruleFilling{Rule: rule, skipped: make(map[string]int), shard: Filling{Count: 1, Random: newRandom(1)}}
+	drawn, err := f.draw(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, wrong := f.split(drawn[0].attempts)
+	last := -1.0
+	for _, m := range f.match(drawn[0].prompt, right, wrong) {
+		look := opaque(m.wrong.picture)
+		for _, r := range right {
+			if d := distance(look, opaque(r.picture)); d < m.distance {
+				t.Errorf("a right picture is %.4f away, the chosen one %.4f", d, m.distance)
+			}
+		}
+		if m.distance < last {
+			t.Errorf("distance %.4f after %.4f", m.distance, last)
+		}
+		last = m.distance
+	}
+	if last < 0 {
+		t.Fatal("no pairs")
+	}
+}
+
+func TestStoppedBuildGoesOn(t *testing.T) {
+	whole := t.TempDir()
+	build(t, whole, 23)
+	want := files(t, whole)
+	total := &painter{}
+	if _, err := Build(context.Background(), t.TempDir(), testPlan(t, 23), testRule(total), nil); err != nil {
+		t.Fatal(err)
+	}
+	dir, calls := t.TempDir(), 0
+	for tries := 0; ; tries++ {
+		ctx, end := context.WithCancel(context.Background())
+		p := &painter{stop: 6, end: end}
+		_, err := Build(ctx, dir, testPlan(t, 23), testRule(p), nil)
+		calls += p.calls
+		end()
+		if err == nil {
+			if tries == 0 {
+				t.Fatal("the build was never stopped")
+			}
+			break
+		}
+		if !errors.Is(err, context.Canceled) || tries > 20 {
+			t.Fatalf("try %d: %v", tries, err)
+		}
+	}
+	if got := files(t, dir); !maps.Equal(got, want) {
+		t.Errorf("the files differ from those of a build in one go: %v", slices.Sorted(maps.Keys(got)))
+	}
+	if calls > 2*total.calls {
+		t.Errorf("%d batches were drawn, %d in one go: finished shards were made again", calls, total.calls)
+	}
+}
+
+func TestDamageIsMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	build(t, dir, 12)
+	want := files(t, dir)
+	for name, damage := range map[string]func() error{
+		"killed before the rename": func() error {
+			return os.Rename(filepath.Join(dir, "genref_1.tar"), filepath.Join(dir, "genref_1.tar.tmp"))
+		},
+		"removed":   func() error { return os.Remove(filepath.Join(dir, "genref_2.tar")) },
+		"truncated": func() error { return os.Truncate(filepath.Join(dir, "genref_0.tar"), 4096) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			p := &painter{}
+			if _, err := Build(context.Background(), dir, testPlan(t, 12), testRule(p), nil); err != nil {
+				t.Fatal(err)
+			}
+			if !maps.Equal(files(t, dir), want) {
+				t.Error("the set is not as it was")
+			}
+			if made := p.calls > 0; made != (name != "killed before the rename") {
+				t.Errorf("%d batches were drawn", p.calls)
+			}
+		})
+	}
+}
+
+func TestSetGrows(t *testing.T) {
+	dir, once := t.TempDir(), t.TempDir()
+	build(t, dir, 7)
+	build(t, dir, 12)
+	build(t, once, 12)
+	if !maps.Equal(files(t, dir), files(t, once)) {
+		t.Error("a set that grew differs from one built at once")
+	}
+}
+
+func TestBuildRefuses(t *testing.T) {
+	dir := t.TempDir()
+	build(t, dir, 7)
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "letter.txt"), []byte("dear"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		dir    string
+		change func(*Plan, *Rule)
+	}{
+		"another seed":       {dir, func(p *Plan, _ *Rule) { p.Seed++ }},
+		"another model":      {dir, func(p *Plan, _ *Rule) { p.Fingerprint = "ff" }},
+		"fewer triplets":     {dir, func(p *Plan, _ *Rule) { p.Count = 6 }},
+		"other settings":     {dir, func(p *Plan, _ *Rule) { p.Settings = []byte(`{"images":7}`) }},
+		"no triplets":        {t.TempDir(), func(p *Plan, _ *Rule) { p.Count = 0 }},
+		"a folder of others": {foreign, func(*Plan, *Rule) {}},
+		"one image":          {t.TempDir(), func(_ *Plan, r *Rule) { r.Config.Images = 1 }},
+		"an odd size":        {t.TempDir(), func(_ *Plan, r *Rule) { r.Config.Width = 17 }},
+		"a model that is always wrong": {t.TempDir(), func(_ *Plan, r *Rule) {
+			r.Verifier = blind{}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan, rule := testPlan(t, 7), testRule(&painter{})
+			test.change(&plan, rule)
+			if _, err := Build(context.Background(), test.dir, plan, rule, nil); !errors.Is(err, reflectionflow.ErrInvalid) {
+				t.Errorf("error %v, want one that wraps ErrInvalid", err)
+			}
+		})
+	}
+}
+
+// blind finds nothing.
+type blind struct{}
+
+func (blind) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	return make([]reflectionflow.Score, len(pictures)), nil
+}
+
+func TestTrainingPromptsAreAboutTheClasses(t *testing.T) {
+	prompts, err := TrainingPrompts([]string{"dog", "cup", "clock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := newRandom(1)
+	for range 200 {
+		p, err := prompts(rng)
+		if err != nil || len(p.Requirements) == 0 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		for _, r := range p.Requirements {
+			if !slices.Contains([]string{"dog", "cup", "clock"}, r.Object) {
+				t.Errorf("%q asks for a %s", p.Text, r.Object)
+			}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package genref
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"reflectionflow"
+)
+
+// Plan says what a set is to be. Two builds of one plan give the same bytes.
+type Plan struct {
+	Source    string `json:"source"` // name of the source
+	Seed      uint64 `json:"seed"`
+	Count     int    `json:"count"`      // triplets of the set
+	ShardSize int    `json:"shard_size"` // triplets of a shard; the last one holds the rest
+	// Model names what draws; Fingerprint is a checksum over its files.
+	Model       string `json:"model,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Licence     string `json:"licence,omitempty"` // SPDX identifier
+	// Settings are the source's own.
+	Settings json.RawMessage `json:"settings,omitempty"`
+}
+
+// MaxCount is the most triplets of a set.
+const MaxCount = 100_000_000
+
+// Validate reports a plan that cannot be carried out, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (p Plan) Validate() error {
+	switch {
+	case p.Source == "":
+		return fmt.Errorf("%w: the set has no source", reflectionflow.ErrInvalid)
+	case p.Count < 1 || p.Count > MaxCount:
+		return fmt.Errorf("%w: %d triplets: a set has 1 to %d", reflectionflow.ErrInvalid, p.Count, MaxCount)
+	case p.ShardSize < 1:
+		return fmt.Errorf("%w: %d triplets a shard: there must be 1 or more", reflectionflow.ErrInvalid, p.ShardSize)
+	}
+	return nil
+}
+
+// shards is the number of shards.
+func (p Plan) shards() int { return (p.Count + p.ShardSize - 1) / p.ShardSize }
+
+// triplets is how many triplets shard i holds.
+func (p Plan) triplets(i int) int { return min(p.ShardSize, p.Count-i*p.ShardSize) }
+
+// same reports whether shards of q may stand beside those of p.
+func (p Plan) same(q Plan) error {
+	for _, f := range []struct{ what, was, is string }{
+		{"source", p.Source, q.Source}, {"seed", fmt.Sprint(p.Seed), fmt.Sprint(q.Seed)},
+		{"number of triplets a shard", fmt.Sprint(p.ShardSize), fmt.Sprint(q.ShardSize)},
+		{"model", p.Model, q.Model}, {"model checksum", p.Fingerprint, q.Fingerprint},
+		{"licence", p.Licence, q.Licence}, {"settings", compact(p.Settings), compact(q.Settings)},
+	} {
+		if f.was != f.is {
+			return fmt.Errorf("%w: the set was begun with %s %s, now it is %s: use the same, or another folder", reflectionflow.ErrInvalid, f.what, f.was, f.is)
+		}
+	}
+	if q.Count < p.Count {
+		return fmt.Errorf("%w: the set was begun with %d triplets: it can grow, but not shrink to %d", reflectionflow.ErrInvalid, p.Count, q.Count)
+	}
+	return nil
+}
+
+func compact(data json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		return string(data)
+	}
+	return b.String()
+}
+
+// Manifest is the file manifest.json of a set.
+type Manifest struct {
+	Format int `json:"format"` // 1
+	Plan
+	Shards []Shard `json:"shards"` // the finished ones, in order of number
+}
+
+// Shard is a finished shard.
+type Shard struct {
+	Number   int    `json:"number"` // from 0; the file is genref_NUMBER.tar
+	SHA256   string `json:"sha256"`
+	Bytes    int64  `json:"bytes"`
+	Triplets int    `json:"triplets"`
+	Effort   Effort `json:"effort"`
+}
+
+// Effort is what a source spent on triplets, and what it passed over.
+type Effort struct {
+	Prompts int `json:"prompts,omitempty"`
+	Images  int `json:"images,omitempty"`
+	// Skipped counts, by reason, what did not become a triplet.
+	Skipped map[string]int `json:"skipped,omitempty"`
+}
+
+// Add returns the sum of both.
+func (e Effort) Add(f Effort) Effort {
+	sum := Effort{Prompts: e.Prompts + f.Prompts, Images: e.Images + f.Images}
+	for _, skipped := range []map[string]int{e.Skipped, f.Skipped} {
+		for reason, n := range skipped {
+			if sum.Skipped == nil {
+				sum.Skipped = make(map[string]int)
+			}
+			sum.Skipped[reason] += n
+		}
+	}
+	return sum
+}
+
+// Triplets is the number of triplets in finished shards.
+func (m Manifest) Triplets() int {
+	n := 0
+	for _, s := range m.Shards {
+		n += s.Triplets
+	}
+	return n
+}
+
+// Effort is the sum over the finished shards.
+func (m Manifest) Effort() Effort {
+	var sum Effort
+	for _, s := range m.Shards {
+		sum = sum.Add(s.Effort)
+	}
+	return sum
+}
+
+const (
+	manifestName    = "manifest.json"
+	manifestFormat  = 1
+	temporarySuffix = ".tmp"
+	maxManifest     = 256 << 20
+)
+
+// ShardName is the file name of a shard: as the authors number theirs, without
+// leading zeros.
+func ShardName(number int) string { return fmt.Sprintf("genref_%d.tar", number) }
+
+// readManifest reads a set's manifest; found is false where there is none.
+func readManifest(dir string) (m Manifest, found bool, err error) {
+	file, err := os.Open(filepath.Join(dir, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, fmt.Errorf("read manifest: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxManifest))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return m, false, fmt.Errorf("read manifest: %w", err)
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, false, fmt.Errorf("%w: %s in %s is damaged: %v", reflectionflow.ErrInvalid, manifestName, dir, err)
+	}
+	if m.Format != manifestFormat {
+		return m, false, fmt.Errorf("%w: %s in %s has format %d, want %d", reflectionflow.ErrInvalid, manifestName, dir, m.Format, manifestFormat)
+	}
+	for i, s := range m.Shards {
+		if s.Number < 0 || (i > 0 && s.Number <= m.Shards[i-1].Number) {
+			return m, false, fmt.Errorf("%w: %s in %s: the shards are not in order", reflectionflow.ErrInvalid, manifestName, dir)
+		}
+	}
+	return m, true, nil
+}
+
+func writeManifest(dir string, m Manifest) error {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode manifest: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, manifestName), append(data, '\n')); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}

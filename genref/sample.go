@@ -1,0 +1,156 @@
+package genref
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"reflectionflow"
+)
+
+// Subsets lists the subsets of GenRef, as the authors' loader spells them.
+func Subsets() []string { return []string{"general", "length", "rule", "editing"} }
+
+// Sample is a triplet as a shard holds it.
+type Sample struct {
+	// Key tells the samples of a set apart. It is a file name without dots.
+	Key string
+	reflectionflow.Triplet
+	// Provenance is nil for a sample of which nothing is known.
+	Provenance *Provenance
+}
+
+// Provenance says where a triplet comes from. It is the member provenance.json.
+type Provenance struct {
+	Source  string `json:"source"`
+	Model   string `json:"model,omitempty"`
+	Licence string `json:"licence,omitempty"` // SPDX identifier
+	// Enhanced and Flawed say how the pictures were drawn.
+	Enhanced Drawing `json:"enhanced"`
+	Flawed   Drawing `json:"flawed"`
+	// PassRate is the share of right pictures among all of the prompt, in (0, 1).
+	PassRate float64 `json:"pass_rate,omitempty"`
+	// Distance is the mean absolute difference of the pictures' pixels, in [0, 1].
+	Distance float64 `json:"distance,omitempty"`
+}
+
+// Drawing is a request, less its prompt, and the score of what came of it.
+type Drawing struct {
+	Seed     uint64  `json:"seed"`
+	Width    int     `json:"width"`
+	Height   int     `json:"height"`
+	Steps    int     `json:"steps"`
+	Guidance float64 `json:"guidance"`
+	Score    float64 `json:"score"`
+}
+
+// The members of a sample, in the order in which they are written.
+const (
+	memberFlawed     = "bad_image.jpg"
+	memberEnhanced   = "good_image.jpg"
+	memberPrompt     = "prompt.txt"
+	memberProvenance = "provenance.json"
+	memberReflection = "reflection.txt"
+	memberSubset     = "subset.txt"
+)
+
+// Bounds on a member, against damaged and hostile shards.
+const (
+	maxPictureBytes = 32 << 20
+	maxTextBytes    = 64 << 10
+)
+
+// maxMembers is how many members a sample may have, unknown ones included.
+const maxMembers = 64
+
+// member is one file of a sample.
+type member struct {
+	name string
+	data []byte
+}
+
+// members are the files of a sample in writing order.
+func (s Sample) members() ([]member, error) {
+	list := []member{
+		{memberFlawed, s.Flawed}, {memberEnhanced, s.Enhanced}, {memberPrompt, []byte(s.Prompt)},
+	}
+	if s.Provenance != nil {
+		data, err := json.Marshal(s.Provenance)
+		if err != nil {
+			return nil, fmt.Errorf("encode provenance: %w", err)
+		}
+		list = append(list, member{memberProvenance, data})
+	}
+	return append(list, member{memberReflection, []byte(s.Reflection)}, member{memberSubset, []byte(s.Subset)}), nil
+}
+
+// limit is the size that a known member may have, 0 for an unknown member.
+func limit(name string) int64 {
+	switch name {
+	case memberFlawed, memberEnhanced:
+		return maxPictureBytes
+	case memberPrompt, memberReflection, memberSubset, memberProvenance:
+		return maxTextBytes
+	}
+	return 0
+}
+
+// set takes a member's content.
+func (s *Sample) set(m member) error {
+	switch m.name {
+	case memberFlawed, memberEnhanced:
+		if err := checkPicture(m.data); err != nil {
+			return err
+		}
+		if m.name == memberFlawed {
+			s.Flawed = m.data
+		} else {
+			s.Enhanced = m.data
+		}
+		return nil
+	case memberProvenance:
+		s.Provenance = new(Provenance)
+		if err := json.Unmarshal(m.data, s.Provenance); err != nil {
+			return fmt.Errorf("%w: it is no provenance: %v", reflectionflow.ErrInvalid, err)
+		}
+		return nil
+	}
+	if !utf8.Valid(m.data) {
+		return fmt.Errorf("%w: the text is not valid UTF-8", reflectionflow.ErrInvalid)
+	}
+	text := string(m.data)
+	switch m.name {
+	case memberPrompt:
+		s.Prompt = text
+	case memberReflection:
+		s.Reflection = text
+	case memberSubset:
+		s.Subset = text
+		if !slices.Contains(Subsets(), text) {
+			return fmt.Errorf("%w: the subset is %.20q: it must be %s, without a newline", reflectionflow.ErrInvalid, text, strings.Join(Subsets(), ", "))
+		}
+	}
+	return nil
+}
+
+// validate reports a sample that a shard cannot hold.
+func (s Sample) validate() error {
+	if s.Key == "" || len(s.Key) > 90 || strings.ContainsAny(s.Key, "./\\\x00") || strings.HasPrefix(s.Key, "__") || !utf8.ValidString(s.Key) {
+		return fmt.Errorf("%w: sample key %.100q: it must be a short file name without dots", reflectionflow.ErrInvalid, s.Key)
+	}
+	list, err := s.members()
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		if int64(len(m.data)) > limit(m.name) {
+			return fmt.Errorf("%w: sample %s: %s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, s.Key, m.name, len(m.data), limit(m.name))
+		}
+		if err := new(Sample).set(m); err != nil {
+			return fmt.Errorf("sample %s: %s: %w", s.Key, m.name, err)
+		}
+	}
+	return nil
+}

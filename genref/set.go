@@ -1,0 +1,118 @@
+package genref
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"reflectionflow"
+)
+
+// Set is a folder of shards to read.
+type Set struct {
+	dir    string
+	names  []string
+	shards map[string]Shard // by name; empty without a manifest
+}
+
+// Open finds the shards of a folder: those of its manifest, or, where there is none,
+// every .tar file, in order of the number in its name. A set that is still being
+// built gives what is finished; [Check] says what is missing. A folder without a
+// shard gives an error wrapping [reflectionflow.ErrInvalid].
+func Open(dir string) (*Set, error) {
+	manifest, found, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{dir: dir, shards: make(map[string]Shard)}
+	if found {
+		for _, shard := range manifest.Shards {
+			name := ShardName(shard.Number)
+			s.names, s.shards[name] = append(s.names, name), shard
+		}
+	} else if s.names, err = tarFiles(dir); err != nil {
+		return nil, err
+	}
+	if len(s.names) == 0 {
+		return nil, fmt.Errorf("%w: there are no GenRef shards in %s", reflectionflow.ErrInvalid, dir)
+	}
+	return s, nil
+}
+
+// tarFiles lists the .tar files of a folder in order of number, then of name.
+func tarFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no folder %s", reflectionflow.ErrInvalid, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open set: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".tar") {
+			names = append(names, e.Name())
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return number(a) - number(b) })
+	return names, nil
+}
+
+// number is the number at the end of a shard's name, -1 for none.
+func number(name string) int {
+	stem := strings.TrimSuffix(name, ".tar")
+	digits := stem[len(strings.TrimRight(stem, "0123456789")):]
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// Shards are the file names of the shards, in reading order.
+func (s *Set) Shards() []string { return slices.Clone(s.names) }
+
+// All reads the samples in order, one at a time. It ends at the first error; damage
+// wraps [reflectionflow.ErrInvalid] and names shard and member.
+func (s *Set) All() iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		for _, name := range s.names {
+			for sample, err := range s.Shard(name) {
+				if !yield(sample, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Shard reads the samples of one shard, and demands as many as the manifest says.
+func (s *Set) Shard(name string) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		file, err := os.Open(filepath.Join(s.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %s is missing in %s", reflectionflow.ErrInvalid, name, s.dir)
+		}
+		if err != nil {
+			yield(Sample{}, err)
+			return
+		}
+		defer file.Close() //nolint:errcheck // nothing was written
+		n := 0
+		for sample, err := range ReadShard(file, name) {
+			if !yield(sample, err) || err != nil {
+				return
+			}
+			n++
+		}
+		if shard, listed := s.shards[name]; listed && n != shard.Triplets {
+			yield(Sample{}, fmt.Errorf("%w: %s holds %d triplets, the manifest says %d", reflectionflow.ErrInvalid, name, n, shard.Triplets))
+		}
+	}
+}

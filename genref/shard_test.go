@@ -1,0 +1,244 @@
+package genref
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+)
+
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+
+// entry is a file of a test archive.
+type entry struct{ name, text string }
+
+func pack(t testing.TB, entries ...entry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range entries {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: e.name, Size: int64(len(e.text)), Mode: 0o444}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func picture(t testing.TB) string {
+	t.Helper()
+	data, err := EncodePicture(image.NewRGBA(image.Rect(0, 0, 8, 8)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// whole are the members of a good sample, as the authors' sets have them.
+func whole(t testing.TB, key string) []entry {
+	t.Helper()
+	return []entry{
+		{key + ".good_image.jpg", picture(t)}, {key + ".bad_image.jpg", picture(t)},
+		{key + ".reflection.txt", "Add a dog."}, {key + ".prompt.txt", "a dog"}, {key + ".subset.txt", "editing"},
+	}
+}
+
+func readAll(data []byte) (all []Sample, err error) {
+	for s, err := range ReadShard(bytes.NewReader(data), "genref_7.tar") {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func TestReadShardFollowsWebDataset(t *testing.T) {
+	entries := slices.Concat(
+		[]entry{{"__meta__.json", "{}"}, {"README", "no dot"}},
+		whole(t, "000/a"), []entry{{"000/a.score.json", "{"}}, whole(t, "b"),
+	)
+	all, err := readAll(pack(t, entries...))
+	if err != nil || len(all) != 2 || all[0].Key != "000/a" || all[1].Key != "b" {
+		t.Fatalf("%d samples, %v", len(all), err)
+	}
+	want := reflectionflow.Triplet{Prompt: "a dog", Reflection: "Add a dog.", Subset: "editing"}
+	got := all[1].Triplet
+	if string(got.Flawed) != picture(t) || string(got.Enhanced) != picture(t) {
+		t.Error("the pictures differ")
+	}
+	got.Flawed, got.Enhanced = nil, nil
+	if got.Prompt != want.Prompt || got.Reflection != want.Reflection || got.Subset != want.Subset {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestReadShardRefuses(t *testing.T) {
+	change := func(i int, text string) []entry {
+		e := whole(t, "b")
+		e[i].text = text
+		return e
+	}
+	for name, test := range map[string]struct {
+		entries []entry
+		says    string
+	}{
+		"a missing member":     {whole(t, "b")[:4], "subset.txt"},
+		"a member twice":       {slices.Insert(whole(t, "b"), 1, whole(t, "b")[0]), "twice"},
+		"members apart":        {slices.Concat(whole(t, "b")[:2], whole(t, "c"), whole(t, "b")[2:]), "has no"},
+		"an unknown subset":    {change(4, "poetry"), "subset.txt"},
+		"a newline":            {change(4, "rule\n"), "newline"},
+		"no picture":           {change(0, "GIF"), "good_image.jpg"},
+		"an empty picture":     {change(1, ""), "bad_image.jpg"},
+		"a long text":          {change(2, strings.Repeat("long ", maxTextBytes)), "at most"},
+		"text that is no text": {change(3, "\xff\xfe"), "UTF-8"},
+		"a bad provenance":     {append(whole(t, "b"), entry{"b.provenance.json", "{"}), "provenance"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, err := readAll(pack(t, slices.Concat(whole(t, "a"), test.entries)...))
+			if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "genref_7.tar") {
+				t.Errorf("error %v, want one about %q in genref_7.tar", err, test.says)
+			}
+			if len(all) != 1 || all[0].Key != "a" {
+				t.Errorf("%d samples before the damage, want 1", len(all))
+			}
+		})
+	}
+}
+
+func TestEveryCutIsFound(t *testing.T) {
+	data := pack(t, slices.Concat(whole(t, "a"), whole(t, "b"))...)
+	end := len(data) - 1024
+	for cut := 0; cut <= end; cut += 256 {
+		if _, err := readAll(data[:cut]); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("cut to %d of %d bytes: error %v", cut, len(data), err)
+		}
+	}
+}
+
+func TestShardReadsBackAsWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.tar")
+	w, err := createShard(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Sample{Key: "k", Triplet: reflectionflow.Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
+		Provenance: &Provenance{Source: "rule", Enhanced: Drawing{Seed: 1<<64 - 1, Score: -0.25}}}
+	if err := w.add(s); err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string]func(*Sample){
+		"a key with a dot": func(s *Sample) { s.Key = "a.b" },
+		"the same key":     func(*Sample) {},
+		"no subset":        func(s *Sample) { s.Key, s.Subset = "l", "" },
+		"no picture":       func(s *Sample) { s.Key, s.Flawed = "l", nil },
+	} {
+		b := s
+		bad(&b)
+		if err := w.add(b); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	if _, err := w.finish(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := readAll(data)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d samples, %v", len(all), err)
+	}
+	got := all[0]
+	if got.Key != s.Key || got.Prompt != s.Prompt || got.Subset != s.Subset || got.Reflection != "" || *got.Provenance != *s.Provenance || !bytes.Equal(got.Flawed, s.Flawed) {
+		t.Errorf("read %+v", got)
+	}
+}
+
+func TestOpenOrdersByNumber(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []string{"10", "9", "0"} {
+		if err := os.WriteFile(filepath.Join(dir, "genref_"+n+".tar"), pack(t, whole(t, "k"+n)...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var keys []string
+	for _, s := range samples(t, dir) {
+		keys = append(keys, s.Key)
+	}
+	if !slices.Equal(keys, []string{"k0", "k9", "k10"}) {
+		t.Errorf("order %v", keys)
+	}
+	for _, bad := range []string{t.TempDir(), filepath.Join(dir, "nowhere")} {
+		if _, err := Open(bad); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("open %s: %v", filepath.Base(bad), err)
+		}
+	}
+}
+
+func TestCheckFindsDamage(t *testing.T) {
+	for name, test := range map[string]struct {
+		damage func(dir string) error
+		says   string
+	}{
+		"a flipped byte": {func(dir string) error {
+			path := filepath.Join(dir, "genref_1.tar")
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			data[2000] ^= 1
+			return os.WriteFile(path, data, 0o600)
+		}, "checksum"},
+		"a shard gone":     {func(dir string) error { return os.Remove(filepath.Join(dir, "genref_0.tar")) }, "missing"},
+		"a shard cut":      {func(dir string) error { return os.Truncate(filepath.Join(dir, "genref_1.tar"), 2048) }, "bytes"},
+		"a shard too many": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "genref_9.tar"), nil, 0o600) }, "manifest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			build(t, dir, 12)
+			if err := test.damage(dir); err != nil {
+				t.Fatal(err)
+			}
+			report, err := Check(context.Background(), dir, nil)
+			if err != nil || len(report.Problems) == 0 || !strings.Contains(report.Problems[0], test.says) {
+				t.Errorf("%q, %v: want %q", report.Problems, err, test.says)
+			}
+		})
+	}
+}
+
+func FuzzReadShard(f *testing.F) {
+	good := pack(f, whole(f, "a")...)
+	f.Add(good)
+	f.Add(good[:len(good)-1024])
+	f.Add(pack(f, slices.Concat(whole(f, "000/a")[:3], whole(f, "b"))...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, err := readAll(data)
+		if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Fatalf("error %v does not wrap ErrInvalid", err)
+		}
+		for _, s := range all {
+			s.Key = "k" // foreign keys may have folders
+			if err := s.validate(); err != nil {
+				t.Fatalf("a sample that was read cannot be written: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,166 @@
+package genref
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Writer writes the shards of a set into a folder. It is used by one goroutine,
+// and one program at a time.
+//
+// A finished shard is first entered into the manifest and then given its name: a
+// program that ends between the two leaves a whole shard under its temporary name,
+// which [NewWriter] finds by its checksum. So no finished shard is made twice.
+type Writer struct {
+	dir      string
+	manifest Manifest
+}
+
+// NewWriter begins a set in a folder, or goes on with it. A folder with another
+// plan, or with files but no manifest, is refused with an error wrapping
+// [reflectionflow.ErrInvalid]. The plan's count may be larger than it was.
+func NewWriter(dir string, plan Plan) (*Writer, error) {
+	if err := plan.Validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create set: %w", err)
+	}
+	manifest, found, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		if err := checkEmpty(dir); err != nil {
+			return nil, err
+		}
+		manifest = Manifest{Format: manifestFormat, Plan: plan}
+	} else if err := manifest.same(plan); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	manifest.Plan = plan
+	w := &Writer{dir: dir, manifest: manifest}
+	if err := w.recover(); err != nil {
+		return nil, err
+	}
+	return w, writeManifest(dir, w.manifest)
+}
+
+// checkEmpty refuses a folder with files, but for those that a build which was
+// stopped before its first manifest leaves.
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("create set: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() != manifestName+temporarySuffix {
+			return fmt.Errorf("%w: %s holds files but no %s: use an empty folder", reflectionflow.ErrInvalid, dir, manifestName)
+		}
+	}
+	return nil
+}
+
+// recover gives shards their names that the manifest lists, and forgets those that
+// are not there, damaged, or of another length than they should be.
+func (w *Writer) recover() error {
+	var kept []Shard
+	for _, s := range w.manifest.Shards {
+		if s.Number >= w.manifest.shards() || s.Triplets != w.manifest.triplets(s.Number) {
+			continue
+		}
+		whole, err := w.isWhole(s)
+		if err != nil {
+			return err
+		}
+		if whole {
+			kept = append(kept, s)
+		}
+	}
+	w.manifest.Shards = kept
+	return nil
+}
+
+// isWhole looks for a shard's file under its name and its temporary name.
+func (w *Writer) isWhole(s Shard) (bool, error) {
+	path := filepath.Join(w.dir, ShardName(s.Number))
+	for _, candidate := range []string{path, path + temporarySuffix} {
+		sum, size, err := fileSum(candidate)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if size != s.Bytes || sum != s.SHA256 {
+			continue
+		}
+		if candidate != path {
+			err = rename(candidate, path)
+		}
+		return true, err
+	}
+	return false, nil
+}
+
+// Manifest is what has been written so far.
+func (w *Writer) Manifest() Manifest {
+	m := w.manifest
+	m.Shards = slices.Clone(m.Shards)
+	return m
+}
+
+// Missing lists the numbers of the shards still to be written, in order.
+func (w *Writer) Missing() []int {
+	var missing []int
+	for i := range w.manifest.shards() {
+		if !slices.ContainsFunc(w.manifest.Shards, func(s Shard) bool { return s.Number == i }) {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// Write writes shard number i: fill is called once and hands over exactly as many
+// samples as the plan says. When fill fails, there is no shard, and Write returns
+// fill's error.
+func (w *Writer) Write(i int, fill func(add func(Sample) error) (Effort, error)) error {
+	if i < 0 || i >= w.manifest.shards() {
+		return fmt.Errorf("%w: shard %d of %d", reflectionflow.ErrInvalid, i, w.manifest.shards())
+	}
+	path := filepath.Join(w.dir, ShardName(i))
+	shard, err := createShard(path + temporarySuffix)
+	if err != nil {
+		return err
+	}
+	effort, err := fill(shard.add)
+	if want := w.manifest.triplets(i); err == nil && len(shard.keys) != want {
+		err = fmt.Errorf("the source gave %d triplets for shard %d, want %d", len(shard.keys), i, want)
+	}
+	if err != nil {
+		return errors.Join(err, shard.abandon())
+	}
+	done, err := shard.finish()
+	if err != nil {
+		return err
+	}
+	done.Number, done.Effort = i, effort
+	shards := slices.DeleteFunc(slices.Clone(w.manifest.Shards), func(s Shard) bool { return s.Number == i })
+	at, _ := slices.BinarySearchFunc(shards, i, func(s Shard, n int) int { return s.Number - n })
+	next := w.manifest
+	next.Shards = slices.Insert(shards, at, done)
+	if err := writeManifest(w.dir, next); err != nil {
+		return err
+	}
+	w.manifest = next
+	if err := rename(path+temporarySuffix, path); err != nil {
+		return fmt.Errorf("write shard: %w", err)
+	}
+	return nil
+}
