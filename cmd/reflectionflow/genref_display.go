@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"reflectionflow/genref"
+)
+
+// genrefDisplay shows how far a set is: a bar on a terminal, a line now and then
+// elsewhere.
+type genrefDisplay struct {
+	out      io.Writer
+	unit     string
+	quiet    bool
+	terminal bool
+	bar      *progressbar.ProgressBar
+	printed  time.Time
+}
+
+func newGenrefDisplay(out io.Writer, unit string, quiet bool) *genrefDisplay {
+	return &genrefDisplay{out: out, unit: unit, quiet: quiet, terminal: isTerminal(out), printed: time.Now()}
+}
+
+// build shows the progress of a build.
+func (d *genrefDisplay) build(p genref.Progress) {
+	d.show(p.Done, p.Count, fmt.Sprintf("from %d pictures of %d prompts", p.Effort.Images, p.Effort.Prompts))
+}
+
+// check shows the progress of a check, whose end is not known.
+func (d *genrefDisplay) check(triplets int) { d.show(triplets, -1, "") }
+
+func (d *genrefDisplay) show(done, total int, note string) {
+	switch {
+	case d.quiet:
+	case d.terminal:
+		if d.bar == nil {
+			d.bar = progressbar.NewOptions(total,
+				progressbar.OptionSetWriter(d.out), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
+				progressbar.OptionSetElapsedTime(true), progressbar.OptionSetPredictTime(true),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowDescriptionAtLineEnd(),
+				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+		}
+		d.bar.Describe(d.unit + " " + note)
+		_ = d.bar.Set(done) // a display that fails must not end the work
+	case time.Since(d.printed) >= 10*time.Second || done == total:
+		d.printed = time.Now()
+		of := ""
+		if total > 0 {
+			of = fmt.Sprintf(" of %d", total)
+		}
+		_, _ = fmt.Fprintf(d.out, "%d%s %s %s\n", done, of, d.unit, note)
+	}
+}
+
+func (d *genrefDisplay) close() {
+	if d.bar != nil {
+		_, _ = fmt.Fprintln(d.out)
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+)
+
+// coin finds every second picture right.
+type coin struct{}
+
+func (coin) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	var out []reflectionflow.Score
+	for _, p := range pictures {
+		r, _, _, _ := p.Image.At(0, 0).RGBA()
+		verdict := reflectionflow.Met
+		if r>>8%2 == 1 {
+			verdict = reflectionflow.NotMet
+		}
+		s := reflectionflow.Score{}
+		for _, q := range p.Prompt.Requirements {
+			s.Requirements = append(s.Requirements, reflectionflow.Finding{Requirement: q, Verdict: verdict})
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// ending ends the context with the first picture.
+type ending struct {
+	fake
+	end context.CancelFunc
+}
+
+func (e ending) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	e.end()
+	return e.fake.Generate(ctx, requests)
+}
+
+// genrefRun runs the command on a model that is right every second time.
+func genrefRun(ctx context.Context, generator reflectionflow.Generator, args ...string) (code int, stdout, stderr string) {
+	model := judged(fakeModel(0))
+	model.Open = func(context.Context, string) (*engine, error) {
+		return &engine{Generator: generator, Verifier: coin{}}, nil
+	}
+	var out, complaints bytes.Buffer
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, catalog: []modelEntry{model}}
+	code = p.run(ctx, append([]string{"genref"}, args...))
+	return code, out.String(), complaints.String()
+}
+
+func TestGenrefBuildAndCheck(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "set")
+	build := []string{"build", "--count", "7", "--shard", "3", "--seed", "5", "--out", dir}
+	ended, end := context.WithCancel(context.Background())
+	if code, _, stderr := genrefRun(ended, ending{end: end}, build...); code != exitInterrupted || !strings.Contains(stderr, "0 triplets of 7 are kept; go on with the same command") {
+		t.Fatalf("interrupted: exit %d, %q", code, stderr)
+	}
+	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards") {
+		t.Fatalf("build: exit %d, %q, %q", code, stdout, stderr)
+	}
+	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards, all whole\nsubsets: 7 rule") {
+		t.Fatalf("check: exit %d, %q, %q", code, stdout, stderr)
+	}
+	if err := os.Truncate(filepath.Join(dir, "genref_1.tar"), 3000); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != exitInvalid || !strings.Contains(stdout, "genref_1.tar") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("check of a cut shard: exit %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+func TestGenrefRefuses(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "set")
+	for _, args := range [][]string{
+		{"build"},
+		{"build", "--out", out, "--source", "dreams"},
+		{"build", "--out", out, "--count", "0"},
+		{"build", "--out", out, "--images", "1"},
+		{"build", "--out", out, "--size", "17"},
+		{"build", "--out", out, "--model", "nobody"},
+		{"build", "--out", out, "--model", "no/where"},
+		{"check"},
+		{"check", out},
+	} {
+		if code, _, stderr := genrefRun(context.Background(), fake{}, args...); code != exitInvalid || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q", args, code, stderr)
+		}
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a refused build left a folder")
+	}
+}
