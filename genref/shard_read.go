@@ -19,8 +19,8 @@ import (
 // wrapping [reflectionflow.ErrInvalid].
 func ReadShard(r io.Reader, name string) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
-		s := shardReader{name: name, counted: &counter{from: r}}
-		s.archive = tar.NewReader(s.counted)
+		s := shardReader{name: name, tail: &tail{from: r, block: [512]byte{1}}} // nothing read is no end mark
+		s.archive = tar.NewReader(s.tail)
 		for {
 			sample, err := s.next()
 			if err == io.EOF {
@@ -33,19 +33,23 @@ func ReadShard(r io.Reader, name string) iter.Seq2[Sample, error] {
 	}
 }
 
-// counter counts the bytes read. It hides a file's Seek, so that all of a shard is
-// read, and a shard that was cut is found.
-type counter struct {
-	from io.Reader
-	n    int64
-	err  error // of from, but for the end
+// tail remembers the last block read. It hides a file's Seek, so that all of a shard
+// is read, and a shard that was cut is found.
+type tail struct {
+	from  io.Reader
+	block [512]byte
+	err   error // of from, but for the end
 }
 
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
-	c.n += int64(n)
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.from.Read(p)
+	if n < len(t.block) {
+		copy(t.block[:], t.block[n:])
+	}
+	last := p[max(0, n-len(t.block)):n]
+	copy(t.block[len(t.block)-len(last):], last)
 	if err != nil && err != io.EOF {
-		c.err = err
+		t.err = err
 	}
 	return n, err
 }
@@ -53,9 +57,8 @@ func (c *counter) Read(p []byte) (int, error) {
 // shardReader reads samples off a tar archive.
 type shardReader struct {
 	name    string
-	counted *counter
+	tail    *tail
 	archive *tar.Reader
-	end     int64 // of the content last read, before padding
 
 	// What has been read of the next sample.
 	sample  Sample
@@ -74,7 +77,7 @@ func (s *shardReader) next() (Sample, error) {
 		header, err := s.archive.Next()
 		if err == io.EOF {
 			s.done = true
-			if s.counted.n < (s.end+511)/512*512+512 {
+			if s.tail.block != [512]byte{} { // an archive ends with blocks of zeros
 				return Sample{}, fmt.Errorf("%w: %s: the shard ends without an end mark: it was cut", reflectionflow.ErrInvalid, s.name)
 			}
 			break
@@ -110,7 +113,7 @@ type pending struct {
 func (s *shardReader) member(header *tar.Header) (finished *pending, err error) {
 	key, suffix, ok := splitName(header.Name)
 	if !ok || header.Typeflag != tar.TypeReg {
-		return nil, s.pass(header)
+		return nil, nil // the next header is looked for behind it
 	}
 	if s.started && key != s.sample.Key {
 		finished = &pending{s.sample, s.seen}
@@ -127,7 +130,7 @@ func (s *shardReader) member(header *tar.Header) (finished *pending, err error) 
 	s.seen[suffix] = true
 	most := limit(suffix)
 	if most == 0 {
-		return finished, s.pass(header)
+		return finished, nil
 	}
 	if header.Size > most {
 		return finished, fmt.Errorf("%w: %s: %.100s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, s.name, header.Name, header.Size, most)
@@ -136,20 +139,10 @@ func (s *shardReader) member(header *tar.Header) (finished *pending, err error) 
 	if err != nil {
 		return finished, s.damaged(err)
 	}
-	s.end = s.counted.n
 	if err := s.sample.set(member{suffix, data}); err != nil {
 		return finished, fmt.Errorf("%s: %.100s: %w", s.name, header.Name, err)
 	}
 	return finished, nil
-}
-
-// pass reads past a member.
-func (s *shardReader) pass(header *tar.Header) error {
-	if _, err := io.Copy(io.Discard, s.archive); err != nil {
-		return fmt.Errorf("%.100s: %w", header.Name, s.damaged(err))
-	}
-	s.end = s.counted.n
-	return nil
 }
 
 // complete is a finished sample, when nothing is missing.
@@ -164,8 +157,8 @@ func (s *shardReader) complete(p *pending) (Sample, error) {
 
 // damaged tells what the tar reader says from a failure to read the file.
 func (s *shardReader) damaged(err error) error {
-	if s.counted.err != nil {
-		return fmt.Errorf("read %s: %w", s.name, s.counted.err)
+	if s.tail.err != nil {
+		return fmt.Errorf("read %s: %w", s.name, s.tail.err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("the shard was cut")
