@@ -53,10 +53,13 @@ func (p Plan) triplets(i int) int { return min(p.ShardSize, p.Count-i*p.ShardSiz
 // same reports whether shards of q may stand beside those of p.
 func (p Plan) same(q Plan) error {
 	for _, f := range []struct{ what, was, is string }{
-		{"source", p.Source, q.Source}, {"seed", fmt.Sprint(p.Seed), fmt.Sprint(q.Seed)},
+		{"source", p.Source, q.Source},
+		{"seed", fmt.Sprint(p.Seed), fmt.Sprint(q.Seed)},
 		{"number of triplets a shard", fmt.Sprint(p.ShardSize), fmt.Sprint(q.ShardSize)},
-		{"model", p.Model, q.Model}, {"model checksum", p.Fingerprint, q.Fingerprint},
-		{"licence", p.Licence, q.Licence}, {"settings", compact(p.Settings), compact(q.Settings)},
+		{"model", p.Model, q.Model},
+		{"model checksum", p.Fingerprint, q.Fingerprint},
+		{"licence", p.Licence, q.Licence},
+		{"settings", compact(p.Settings), compact(q.Settings)},
 	} {
 		if f.was != f.is {
 			return fmt.Errorf("%w: the set was begun with %s %s, now it is %s: use the same, or another folder", reflectionflow.ErrInvalid, f.what, f.was, f.is)

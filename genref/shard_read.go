@@ -23,7 +23,7 @@ func ReadShard(r io.Reader, name string) iter.Seq2[Sample, error] {
 		s.archive = tar.NewReader(s.tail)
 		for {
 			sample, err := s.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if !yield(sample, err) || err != nil {
@@ -75,7 +75,7 @@ func (s *shardReader) next() (Sample, error) {
 	}
 	for !s.done {
 		header, err := s.archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			s.done = true
 			if s.tail.block != [512]byte{} { // an archive ends with blocks of zeros
 				return Sample{}, fmt.Errorf("%w: %s: the shard ends without an end mark: it was cut", reflectionflow.ErrInvalid, s.name)

@@ -53,8 +53,11 @@ func picture(t testing.TB) string {
 func whole(t testing.TB, key string) []entry {
 	t.Helper()
 	return []entry{
-		{key + ".good_image.jpg", picture(t)}, {key + ".bad_image.jpg", picture(t)},
-		{key + ".reflection.txt", "Add a dog."}, {key + ".prompt.txt", "a dog"}, {key + ".subset.txt", "editing"},
+		{key + ".good_image.jpg", picture(t)},
+		{key + ".bad_image.jpg", picture(t)},
+		{key + ".reflection.txt", "Add a dog."},
+		{key + ".prompt.txt", "a dog"},
+		{key + ".subset.txt", "editing"},
 	}
 }
 
@@ -137,8 +140,10 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Sample{Key: "k", Triplet: reflectionflow.Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
-		Provenance: &Provenance{Source: "rule", Enhanced: Drawing{Seed: 1<<64 - 1, Score: -0.25}}}
+	s := Sample{
+		Key: "k", Triplet: reflectionflow.Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
+		Provenance: &Provenance{Source: "rule", Enhanced: Drawing{Seed: 1<<64 - 1, Score: -0.25}},
+	}
 	if err := w.add(s); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +254,7 @@ func TestHolesArePassedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all, err := readAll(append(data[:len(data):len(data)], pack(t, whole(t, "b")...)...)); err != nil || len(all) != 1 {
+	if all, err := readAll(append(slices.Clip(data), pack(t, whole(t, "b")...)...)); err != nil || len(all) != 1 {
 		t.Errorf("%d samples, %v", len(all), err)
 	}
 }
