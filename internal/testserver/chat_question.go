@@ -33,6 +33,7 @@ type Question struct {
 	Seed        *int64
 	MaxTokens   int
 	TopLogprobs int
+	Body        json.RawMessage // the request as it came
 }
 
 // Answer is what a model says.
@@ -107,6 +108,7 @@ func (c *Chat) read(r *http.Request) (Question, error) {
 	if request.TopLogprobs < 0 || request.TopLogprobs > 20 || request.TopLogprobs > 0 && !request.Logprobs {
 		return q, errors.New("top_logprobs must be from 0 to 20 and needs logprobs")
 	}
+	q.Body = body
 	q.Temperature, q.Seed, q.MaxTokens, q.TopLogprobs = request.Temperature, request.Seed, max(request.MaxTokens, request.MaxCompletionTokens), request.TopLogprobs
 	if err := c.readMessages(request, &q); err != nil {
 		return q, err
