@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -26,22 +27,32 @@ type Backend struct {
 	pool      *pool
 	memory    *memory
 	finalized atomic.Bool
+	level     level
+	vectors   *vectors
 	counter   fallbackCounter
 }
 
 var _ compute.Backend = (*Backend)(nil)
 
-// New makes a backend. The configuration is empty or a comma-separated list; no options exist yet, so that anything
-// but the empty string is an error. New has the type [compute.Constructor].
+// New makes a backend. The configuration is empty, for the best kernels of this processor, or "isa=plain", "isa=avx2" or
+// "isa=avx512" to choose them, which is an error if the processor lacks them. New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
-	if strings.TrimSpace(config) != "" {
-		return nil, fmt.Errorf("cpu: unknown option %q: the backend takes no options", config)
+	use := machine
+	switch name, isISA := strings.CutPrefix(strings.TrimSpace(config), "isa="); {
+	case isISA:
+		i := slices.Index([]string{"plain", "avx2", "avx512"}, name)
+		if i < 0 || level(i) > machine {
+			return nil, fmt.Errorf("cpu: %q: choose plain, avx2 or avx512; this processor has %s at best", config, machine)
+		}
+		use = level(i)
+	case name != "":
+		return nil, fmt.Errorf("cpu: unknown option %q: the only option is isa", config)
 	}
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	return &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory()}, nil
+	return &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use)}, nil
 }
 
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment
@@ -57,7 +68,7 @@ func (b *Backend) String() string { return Name }
 
 // Description says which instruction set the kernels use and how many threads run them at most.
 func (b *Backend) Description() string {
-	return fmt.Sprintf("own CPU kernels (%s, %d threads)", vectorISA, runtime.GOMAXPROCS(0))
+	return fmt.Sprintf("own CPU kernels (%s, %d threads)", b.level, runtime.GOMAXPROCS(0))
 }
 
 // NumDevices returns 1.

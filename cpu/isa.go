@@ -1,3 +1,4 @@
 package cpu
 
-const vectorISA = "plain Go"
+// String names the instruction set.
+func (l level) String() string { return [...]string{"plain Go", "AVX2", "AVX-512"}[l] }

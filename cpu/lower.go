@@ -15,6 +15,8 @@ type lowering struct {
 	storages []*storage
 	steps    []*step
 	value    map[*node]*tensor
+	looks    *looks
+	copies   map[string]*tensor // dense copies of views, by what they view
 }
 
 // constantValue is the content of a constant node.
@@ -37,7 +39,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 		}
 	}()
 	f := b.main
-	l := &lowering{backend: b.backend, value: make(map[*node]*tensor)}
+	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor)}
 	p := &program{backend: b.backend, name: b.Name(), names: f.names}
 	for i, n := range f.params {
 		s := l.storage(n.shape)
@@ -45,10 +47,8 @@ func compile(b *builder) (exe compute.Executable, err error) {
 		l.value[n] = denseTensor(s, dimsOf(n.shape))
 		p.inputs = append(p.inputs, n.shape)
 	}
-	for _, n := range reachable(f) {
-		if err := l.lower(n); err != nil {
-			return nil, fmt.Errorf("cpu: compile %q: %s: %w", b.Name(), n.op, err)
-		}
+	if err := l.lowerAll(f); err != nil {
+		return nil, fmt.Errorf("cpu: compile %q: %w", b.Name(), err)
 	}
 	for i, n := range f.outputs {
 		p.outputs = append(p.outputs, n.shape)
@@ -61,6 +61,62 @@ func compile(b *builder) (exe compute.Executable, err error) {
 		p.storages = []*storage{}
 	}
 	return p, nil
+}
+
+// lowerAll emits the steps of all nodes that the outputs of f need: fused groups as tapes, the others one by one.
+func (l *lowering) lowerAll(f *function) error {
+	nodes := reachable(f)
+	l.looks = newLooks(nodes)
+	units := fuse(nodes, l.looks)
+	home := make(map[*node]*unit, len(nodes))
+	for _, u := range units {
+		for _, n := range u.nodes {
+			home[n] = u
+		}
+	}
+	outside := make(map[*node]bool)
+	for _, n := range f.outputs {
+		outside[l.sourceOf(n)] = true
+	}
+	for _, n := range nodes {
+		if n.shape.Ok() && (n.of != nil || l.looks.source[n] != n) {
+			continue
+		}
+		for _, o := range n.operand {
+			if src := l.sourceOf(o); home[src] != home[n] {
+				outside[src] = true
+			}
+		}
+	}
+	for _, u := range units {
+		if u.fused {
+			l.tapeFor(u, func(n *node) bool { return outside[n] })
+			continue
+		}
+		if err := l.lower(u.nodes[0]); err != nil {
+			return fmt.Errorf("%s: %w", u.nodes[0].op, err)
+		}
+	}
+	return nil
+}
+
+// sourceOf returns the node whose storage o looks at.
+func (l *lowering) sourceOf(o *node) *node {
+	if src := l.looks.source[o]; src != nil {
+		return src
+	}
+	return o
+}
+
+// tensorOf returns how o lies in the storage of its source.
+func (l *lowering) tensorOf(o *node) *tensor {
+	if t := l.value[o]; t != nil {
+		return t
+	}
+	base, view := l.value[l.looks.source[o]], l.looks.view[o]
+	t := &tensor{s: base.s, off: base.off + view.off, dims: view.dims, strides: view.strides}
+	l.value[o] = t
+	return t
 }
 
 // reachable returns the nodes that the outputs depend on, in order.
@@ -110,7 +166,7 @@ func (l *lowering) emit(name string, reads, writes []*storage, run func(x *execu
 // output makes the value of n the i-th result: its storage becomes the buffer of the result, unless it is shared with
 // something else.
 func (l *lowering) output(i int, n *node) {
-	t := l.value[n]
+	t := l.tensorOf(n)
 	if t.s.kind == inArena && t.whole() {
 		t.s.kind, t.s.index = inOutput, i
 		return
@@ -131,25 +187,38 @@ func (l *lowering) lower(n *node) error {
 		s.kind, s.constant = inConstant, n.attr.(*constantValue).bytes
 		l.value[n] = denseTensor(s, dimsOf(n.shape))
 		return nil
-	case compute.OpTypeIdentity, compute.OpTypeSchedulingBarrier:
-		l.value[n] = l.value[n.operand[0]]
+	case compute.OpTypeReshape: // one that no strides express
+		l.value[n] = l.dense(l.tensorOf(n.operand[0])).reshaped(n.shape.Dimensions)
 		return nil
 	case compute.OpTypeOptimizationBarrier:
 		return l.barrier(n)
-	case compute.OpTypeReshape:
-		l.value[n] = l.dense(l.value[n.operand[0]]).reshaped(dimsOf(n.shape))
-		return nil
+	case compute.OpTypeDotGeneral:
+		if l.dot(n) {
+			return nil
+		}
+	case compute.OpTypeConcatenate:
+		if l.concatenate(n) {
+			return nil
+		}
+	case compute.OpTypePad:
+		if l.pad(n) {
+			return nil
+		}
+	case compute.OpTypeReduceSum, compute.OpTypeReduceMax, compute.OpTypeReduceMin:
+		if l.reduce(n) {
+			return nil
+		}
 	}
 	return l.fallback(n)
 }
 
 func (l *lowering) barrier(n *node) error {
 	if n.shape.Ok() {
-		l.value[n] = l.value[n.operand[0]]
+		l.value[n] = l.dense(l.tensorOf(n.operand[0]))
 		return nil
 	}
 	for i := range n.results {
-		l.value[n.fn.nodes[n.id+1+i]] = l.value[n.operand[i]]
+		l.value[n.fn.nodes[n.id+1+i]] = l.dense(l.tensorOf(n.operand[i]))
 	}
 	return nil
 }
@@ -159,22 +228,15 @@ func (l *lowering) dense(t *tensor) *tensor {
 	if t.dense() {
 		return t
 	}
-	c := denseTensor(l.rawStorage(t.s.dtype, t.size()), t.dims)
-	l.copyInto(c, t)
-	return c
-}
-
-// copyInto emits the copy of a tensor to another of the same dimensions and dtype.
-func (l *lowering) copyInto(dst, src *tensor) {
-	if !src.dense() || !dst.dense() {
-		panic("copy of a strided tensor")
+	key := access{s: t.s, off: t.off}
+	key.dims, key.strides = mergeAxes(t.dims, t.strides)
+	c := l.copies[key.key(0)]
+	if c == nil {
+		c = denseTensor(l.rawStorage(t.s.dtype, t.size()), t.dims)
+		l.copyInto(c, t)
+		l.copies[key.key(0)] = c
 	}
-	size := src.s.dtype.SizeForDimensions(src.size())
-	from, to := src.s.dtype.SizeForDimensions(src.off), dst.s.dtype.SizeForDimensions(dst.off)
-	l.emit("copy", []*storage{src.s}, []*storage{dst.s}, func(x *execution) error {
-		copy(x.bytesOf(dst.s)[to:], x.bytesOf(src.s)[from:from+size])
-		return nil
-	})
+	return denseTensor(c.s, t.dims)
 }
 
 // fallback emits the execution of one operation on the fallback backend.
@@ -186,7 +248,7 @@ func (l *lowering) fallback(n *node) error {
 	ins := make([]*tensor, len(n.operand))
 	var reads, writes []*storage
 	for i, o := range n.operand {
-		ins[i] = l.dense(l.value[o])
+		ins[i] = l.dense(l.tensorOf(o))
 		reads = append(reads, ins[i].s)
 	}
 	for _, r := range n.resultNodes() {

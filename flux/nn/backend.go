@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/gobackend"
 
 	"reflectionflow"
+	"reflectionflow/cpu"
 )
 
 // OpenBackend opens the compute backend that config names: "" or "cpu" for the
@@ -17,9 +17,7 @@ func OpenBackend(config string) (compute.Backend, error) {
 	kind, rest, _ := strings.Cut(config, ":")
 	switch kind {
 	case "", "cpu":
-		// Operations in sequence: GoMLX's parallel executor can wait for itself
-		// forever. A matrix product still uses every core.
-		return gobackend.New("ops_sequential")
+		return cpu.New("")
 	case "xla":
 		return openXLA(rest)
 	}

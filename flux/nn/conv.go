@@ -4,6 +4,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+
+	"reflectionflow/cpu"
 )
 
 // Conv is a convolution of x [B, H, W, C] by "weight" [out, C, k, k] plus "bias"
@@ -38,8 +40,11 @@ func Conv3Zero(s Scope, x *Node, out int) *Node {
 func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, 1, 1, [2]int{}) }
 
 // nativeConvolution reports whether the backend's own convolution is the fast
-// one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed.
-func nativeConvolution(b compute.Backend) bool { return b.String() != gobackend.BackendName }
+// one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed, and
+// package cpu falls back on it.
+func nativeConvolution(b compute.Backend) bool {
+	return b.String() != gobackend.BackendName && b.String() != cpu.Name
+}
 
 // im2col convolves by one matrix product: the k·k shifted views of x side by
 // side, [B, H', W', k·k·C], times the kernel as a matrix.

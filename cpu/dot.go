@@ -1,0 +1,82 @@
+package cpu
+
+import (
+	"github.com/gomlx/compute/dtypes"
+)
+
+// dot lowers DotGeneral on f32. It returns false for other dtypes.
+func (l *lowering) dot(n *node) bool {
+	lhs, rhs := n.operand[0], n.operand[1]
+	for _, d := range []dtypes.DType{lhs.shape.DType, rhs.shape.DType, n.shape.DType} {
+		if d != dtypes.Float32 {
+			return false
+		}
+	}
+	a := n.attr.(dotAttr)
+	x, y := l.forward(l.tensorOf(lhs)), l.forward(l.tensorOf(rhs))
+	c := l.define(n)
+	g := &gemm{kernel: kernelFor(l.backend.level), a: x.s, b: y.s, c: c.s}
+	xFree, yFree := restOf(len(x.dims), a.lhsBatch, a.lhsContract), restOf(len(y.dims), a.rhsBatch, a.rhsContract)
+	g.aBatch, g.bBatch = x.offsets(a.lhsBatch), y.offsets(a.rhsBatch)
+	for i := range g.aBatch {
+		g.aBatch[i] += x.off
+		g.bBatch[i] += y.off
+	}
+	g.aRow, g.bCol = x.offsets(xFree), y.offsets(yFree)
+	g.aDepth, g.bDepth = x.offsets(a.lhsContract), y.offsets(a.rhsContract)
+	g.m, g.n, g.k = len(g.aRow), len(g.bCol), len(g.aDepth)
+	g.cBatch = make([]int, len(g.aBatch))
+	for i := range g.cBatch {
+		g.cBatch[i] = i * g.m * g.n
+	}
+	g.cRow = make([]int, g.m)
+	for i := range g.cRow {
+		g.cRow[i] = i * g.n
+	}
+	l.emitGemm("DotGeneral", g)
+	return true
+}
+
+func (l *lowering) emitGemm(name string, g *gemm) {
+	writes := []*storage{g.c}
+	if len(g.aBatch)*g.m*g.n > 0 {
+		g.plan()
+		if g.parts > 1 {
+			g.splitScratch = l.rawStorage(dtypes.Float32, len(g.aBatch)*g.parts*g.m*g.n)
+			writes = append(writes, g.splitScratch)
+		}
+	}
+	l.emit(name, []*storage{g.a, g.b}, writes, g.run)
+}
+
+// restOf returns the axes below rank that are in neither list.
+func restOf(rank int, a, b []int) []int {
+	used := make([]bool, rank)
+	for _, list := range [][]int{a, b} {
+		for _, i := range list {
+			used[i] = true
+		}
+	}
+	var rest []int
+	for i, u := range used {
+		if !u {
+			rest = append(rest, i)
+		}
+	}
+	return rest
+}
+
+// offsets returns the offset of every index of the given axes in row-major order, relative to the tensor's own.
+func (t *tensor) offsets(axes []int) []int {
+	list := []int{0}
+	for _, a := range axes {
+		next := make([]int, 0, len(list)*t.dims[a])
+		for _, o := range list {
+			for i := range t.dims[a] {
+				next = append(next, o+i*t.strides[a])
+			}
+		}
+		list = next
+	}
+	return list
+}

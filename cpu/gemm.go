@@ -1,0 +1,217 @@
+package cpu
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// gemm is a batch of matrix products C = A·B in f32 whose operands are read where they lie: element (i, p) of A in
+// batch g is at aBatch[g] + aRow[i] + aDepth[p], element (p, j) of B at bBatch[g] + bDepth[p] + bCol[j]. That covers
+// all layouts of DotGeneral and, with the offsets of a padded picture as the tables, convolution without im2col.
+// Row i of C is dense, at cBatch[g] + cRow[i].
+//
+// C is cut into blocks for the workers. Every element is summed in the order of p, in chunks of depth; only a product
+// that is deep but has few elements is cut along p as well, into parts that depend on its shape alone.
+type gemm struct {
+	kernel                     tileKernel
+	m, n, k                    int
+	a, b, c                    *storage
+	aBatch, bBatch, cBatch     []int
+	aRow, aDepth, bDepth, bCol []int
+	cRow                       []int
+
+	rows, cols   int // of a block
+	mb, nb       int // number of blocks
+	parts        int // cuts along k
+	aOK, bOK     []bool
+	aPacked      bool // A is copied for every tile
+	bPacked      bool // B is copied for every block
+	runs         []run
+	splitScratch *storage
+}
+
+// tileKernel is a micro-kernel: see kernel_amd64.s.
+type tileKernel struct {
+	rows, cols int
+	tile       func(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+	half       func(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int) // cols/2, or nil
+	strips     bool                                                                                    // transpose8 works
+}
+
+func kernelFor(l level) tileKernel {
+	switch l {
+	case avx512:
+		return tileKernel{8, 32, tile512, tile512half, true}
+	case avx2:
+		return tileKernel{6, 16, tile256, nil, true}
+	}
+	return tileKernel{4, 16, tilePlain, nil, false}
+}
+
+// run is a range of p in which the operands that are not packed advance by one stride.
+type run struct{ from, to, aStep, bStep int }
+
+// depth is how many p a block sums at a time: rows of B for one panel of columns then fit the second-level cache.
+const depth = 384
+
+// plan chooses the blocks and the ways to read the operands.
+func (g *gemm) plan() {
+	mr, nr := g.kernel.rows, g.kernel.cols
+	g.rows, g.cols = min(roundUp(g.m, mr), 512/mr*mr), min(roundUp(g.n, nr), 256)
+	const small = 2e6 // multiply-adds that are worth a goroutine
+	for {
+		g.mb, g.nb = ceilDiv(g.m, g.rows), ceilDiv(g.n, g.cols)
+		blocks := len(g.aBatch) * g.mb * g.nb
+		if blocks >= 32 || float64(g.rows)*float64(g.cols)*float64(g.k) < 2*small {
+			break
+		}
+		if g.cols > 2*nr && g.cols*2 >= g.rows {
+			g.cols = roundUp(g.cols/2, nr)
+		} else if g.rows > 4*mr {
+			g.rows = roundUp(g.rows/2, mr)
+		} else if g.cols > nr {
+			g.cols = roundUp(g.cols/2, nr)
+		} else {
+			break
+		}
+	}
+	g.parts = 1
+	if blocks := len(g.aBatch) * g.mb * g.nb; blocks < 8 {
+		g.parts = max(1, min(16/blocks, g.k/(2*depth)))
+	}
+	g.aOK = uniformTiles(g.aRow, mr, 0)
+	g.bOK = uniformTiles(g.bCol, nr, 1)
+	aRuns, long := runsOf(g.aDepth, nil)
+	g.aPacked = !long || aRuns[0].aStep != 1 || g.n <= 2
+	for _, r := range aRuns {
+		g.aPacked = g.aPacked || r.aStep != 1 && r.to-r.from > 1
+	}
+	bRuns, long := runsOf(nil, g.bDepth)
+	g.bPacked = !long || g.m > 128 || !slices.Contains(g.bOK, true)
+	switch {
+	case g.aPacked && g.bPacked:
+		g.runs = []run{{0, g.k, 0, 0}}
+	case g.aPacked:
+		g.runs = bRuns
+	case g.bPacked:
+		g.runs = aRuns
+	default:
+		if g.runs, long = runsOf(g.aDepth, g.bDepth); !long {
+			g.bPacked, g.runs = true, aRuns
+		}
+	}
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+func ceilDiv(n, by int) int { return (n + by - 1) / by }
+
+// uniformTiles tells for every tile of size entries whether it is full and its offsets advance by one step (which must
+// be want, unless want is 0).
+func uniformTiles(offsets []int, size, want int) []bool {
+	ok := make([]bool, ceilDiv(len(offsets), size))
+	for t := range ok {
+		if (t+1)*size > len(offsets) {
+			continue
+		}
+		tile := offsets[t*size : (t+1)*size]
+		step := tile[1] - tile[0]
+		ok[t] = want == 0 || step == want
+		for i := 1; i < size && ok[t]; i++ {
+			ok[t] = tile[i]-tile[i-1] == step
+		}
+	}
+	return ok
+}
+
+// runsOf cuts p into runs in which both tables (either may be nil) advance uniformly, and tells whether they are long
+// enough to be worth reading in place.
+func runsOf(a, b []int) (runs []run, long bool) {
+	n := max(len(a), len(b))
+	step := func(t []int, i int) int {
+		if t == nil || i+1 >= n {
+			return 0
+		}
+		return t[i+1] - t[i]
+	}
+	for from := 0; from < n; {
+		r := run{from, from + 1, step(a, from), step(b, from)}
+		for r.to < n && (a == nil || a[r.to]-a[r.to-1] == r.aStep) && (b == nil || b[r.to]-b[r.to-1] == r.bStep) {
+			r.to++
+		}
+		if r.to == r.from+1 && n > 1 {
+			r.aStep, r.bStep = 1, 1
+		}
+		runs = append(runs, r)
+		from = r.to
+	}
+	return runs, len(runs) > 0 && n/len(runs) >= min(8, n)
+}
+
+// scratch is the room that one block needs for packed operands.
+type scratch struct {
+	a, b, c []float32
+	raw     []byte
+}
+
+func (g *gemm) scratch(m *memory) scratch {
+	na, nc := g.kernel.rows*min(depth, g.k), g.kernel.rows*g.kernel.cols
+	nb := min(depth, g.k) * g.cols
+	raw := m.get(4 * (na + nb + nc))
+	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), na+nb+nc)
+	return scratch{f[:na], f[na : na+nb], f[na+nb:], raw}
+}
+
+// run computes the product.
+func (g *gemm) run(x *execution) error {
+	a, b, c := slice[float32](x, g.a, 0), slice[float32](x, g.b, 0), slice[float32](x, g.c, 0)
+	if len(g.aBatch)*g.m*g.n == 0 {
+		return nil
+	}
+	blocks := len(g.aBatch) * g.mb * g.nb
+	if g.parts > 1 {
+		return g.runParts(x, a, b, c)
+	}
+	group := max(1, int(1e6/(float64(min(g.rows, g.m))*float64(min(g.cols, g.n))*float64(g.k))))
+	x.parallel(ceilDiv(blocks, group), func(item int) {
+		s := g.scratch(x.program.backend.memory)
+		for i := item * group; i < min((item+1)*group, blocks); i++ {
+			t := block{gemm: g, a: a, b: b, c: c, cRow: g.cRow, s: s, k1: g.k}
+			t.locate(i)
+			t.compute()
+		}
+		x.program.backend.memory.put(s.raw)
+	})
+	return nil
+}
+
+// runParts computes a deep product: every part of k into an own copy of C, then the sum of the copies in order.
+func (g *gemm) runParts(x *execution, a, b, c []float32) error {
+	size := g.m * g.n
+	partial := slice[float32](x, g.splitScratch, 0)
+	rows := make([]int, g.m)
+	for i := range rows {
+		rows[i] = i * g.n
+	}
+	blocks := len(g.aBatch) * g.mb * g.nb
+	per := roundUp(ceilDiv(g.k, g.parts), depth)
+	x.parallel(blocks*g.parts, func(item int) {
+		s := g.scratch(x.program.backend.memory)
+		part := item % g.parts
+		t := block{gemm: g, a: a, b: b, cRow: rows, s: s, k0: min(part*per, g.k), k1: min((part+1)*per, g.k)}
+		t.locate(item / g.parts)
+		t.c, t.cOff = partial[(t.batch*g.parts+part)*size:][:size], 0
+		t.compute()
+		x.program.backend.memory.put(s.raw)
+	})
+	x.parallel(len(g.aBatch)*g.m, func(item int) {
+		batch, i := item/g.m, item%g.m
+		row := c[g.cBatch[batch]+g.cRow[i]:][:g.n]
+		copy(row, partial[batch*g.parts*size+i*g.n:])
+		for part := 1; part < g.parts; part++ {
+			for j, v := range partial[(batch*g.parts+part)*size+i*g.n:][:g.n] {
+				row[j] += v
+			}
+		}
+	})
+	return nil
+}

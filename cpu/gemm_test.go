@@ -1,0 +1,237 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+)
+
+func levels() []string {
+	return []string{"isa=plain", "isa=avx2", "isa=avx512"}[:machine+1]
+}
+
+func newLevel(t testing.TB, config string) *Backend {
+	t.Helper()
+	b, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.(*Backend)
+}
+
+func gaussian(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(r.NormFloat64())
+	}
+	return v
+}
+
+// runGraph builds a graph of f32 inputs on b, executes it once and returns the flat f32 outputs.
+func runGraph(t testing.TB, b compute.Backend, inputs [][]float32, dims [][]int, build func(f compute.Function, x []compute.Value) []compute.Value) [][]float32 {
+	t.Helper()
+	exe, in := compileGraph(t, b, inputs, dims, build)
+	out, err := exe.Execute(in, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return floatsOf(t, out)
+}
+
+func floatsOf(t testing.TB, out []compute.Buffer) [][]float32 {
+	t.Helper()
+	got := make([][]float32, len(out))
+	for i, o := range out {
+		flat, err := o.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch v := flat.(type) {
+		case []float32:
+			got[i] = v
+		case []bool:
+			for _, b := range v {
+				got[i] = append(got[i], map[bool]float32{true: 1}[b])
+			}
+		default:
+			t.Fatalf("output %d is %T", i, flat)
+		}
+	}
+	return got
+}
+
+func compileGraph(t testing.TB, b compute.Backend, inputs [][]float32, dims [][]int, build func(f compute.Function, x []compute.Value) []compute.Value) (compute.Executable, []compute.Buffer) {
+	t.Helper()
+	bd := b.Builder("test")
+	f := bd.Main()
+	x := make([]compute.Value, len(inputs))
+	in := make([]compute.Buffer, len(inputs))
+	for i := range inputs {
+		shape := shapes.Make(dtypes.Float32, dims[i]...)
+		var err error
+		if x[i], err = f.Parameter(fmt.Sprint(i), shape, nil); err != nil {
+			t.Fatal(err)
+		}
+		if in[i], err = b.BufferFromFlatData(0, inputs[i], shape); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Return(build(f, x), nil); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := bd.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe, in
+}
+
+func must(t testing.TB) func(v compute.Value, err error) compute.Value {
+	return func(v compute.Value, err error) compute.Value {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// distance returns the largest difference relative to the root mean square of want.
+func distance(got, want []float32) float64 {
+	var worst, square float64
+	for i, w := range want {
+		square += float64(w) * float64(w)
+		if d := math.Abs(float64(got[i]) - float64(w)); d > worst || math.IsNaN(d) {
+			worst = d
+		}
+	}
+	if square == 0 {
+		return worst
+	}
+	return worst / math.Sqrt(square/float64(len(want)))
+}
+
+func permuted(r *rand.Rand, dims []int) (out, back []int) {
+	p := r.Perm(len(dims))
+	back = make([]int, len(dims))
+	for i, q := range p {
+		out = append(out, dims[q])
+		back[q] = i
+	}
+	return out, back
+}
+
+// TestDotLayouts multiplies in every order of axes and many sizes, on every instruction set, and compares with the Go
+// backend. Operands reach DotGeneral through a Transpose, so that they are read in place with strides.
+func TestDotLayouts(t *testing.T) {
+	oracle, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	sizes := []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 65, 130}
+	pick := func() int { return sizes[r.IntN(len(sizes))] }
+	for i := range 120 {
+		batch, m, n, k := 1+r.IntN(4), pick(), pick(), pick()
+		if i%10 == 0 {
+			m, n, k = 1+r.IntN(20), 1+r.IntN(20), 3000+r.IntN(4000) // deep: cut along k
+		}
+		if i%40 == 7 {
+			k = 0
+		}
+		xd, xp := permuted(r, []int{batch, m, k})
+		yd, yp := permuted(r, []int{batch, n, k})
+		inputs := [][]float32{gaussian(r, batch*m*k), gaussian(r, batch*n*k)}
+		build := func(f compute.Function, x []compute.Value) []compute.Value {
+			a := must(t)(f.Transpose(x[0], xp...))
+			b := must(t)(f.Transpose(x[1], yp...))
+			return []compute.Value{must(t)(f.DotGeneral(a, []int{2}, []int{0}, b, []int{2}, []int{0}, compute.DotGeneralConfig{}))}
+		}
+		want := [][]float32{make([]float32, batch*m*n)}
+		if k > 0 { // the Go backend divides by zero
+			want = runGraph(t, oracle, inputs, [][]int{xd, yd}, build)
+		}
+		for _, config := range levels() {
+			b := newLevel(t, config)
+			got := runGraph(t, b, inputs, [][]int{xd, yd}, build)
+			if d := distance(got[0], want[0]); !(d < 1e-4) {
+				t.Errorf("%s: [%d]×%d×%d×%d as %v·%v: off by %g", config, batch, m, n, k, xp, yp, d)
+			}
+			if n := b.Fallbacks(); len(n) != 0 {
+				t.Errorf("fallbacks: %v", n)
+			}
+		}
+	}
+}
+
+// TestDotThreads checks that results do not depend on GOMAXPROCS.
+func TestDotThreads(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, s := range [][3]int{{300, 200, 500}, {16, 144, 9000}} {
+		inputs := [][]float32{gaussian(r, s[0]*s[2]), gaussian(r, s[1]*s[2])}
+		var first []float32
+		for _, procs := range []int{1, 2, 4, 16} {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			got := runGraph(t, newLevel(t, ""), inputs, [][]int{{s[0], s[2]}, {s[1], s[2]}}, func(f compute.Function, x []compute.Value) []compute.Value {
+				return []compute.Value{must(t)(f.DotGeneral(x[0], []int{1}, nil, x[1], []int{1}, nil, compute.DotGeneralConfig{}))}
+			})[0]
+			if first == nil {
+				first = got
+			}
+			for i := range got {
+				if got[i] != first[i] {
+					t.Fatalf("%v: element %d is %v with %d threads, %v with 1", s, i, got[i], procs, first[i])
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkMatmul compares with the Go backend; the metric is GFLOP/s.
+func BenchmarkMatmul(b *testing.B) {
+	oracle, err := gobackend.New("ops_sequential")
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, s := range []struct {
+		name           string
+		batch, m, n, k int
+		contractY      int
+	}{
+		{"1024", 1, 1024, 1024, 1024, 1}, {"1024torch", 1, 1024, 1024, 1024, 2},
+		{"tokens", 1, 320, 256, 256, 2}, {"mlp", 1, 320, 1024, 256, 2}, {"weightgrad", 1, 256, 256, 1280, 1},
+		{"QK", 64, 80, 80, 64, 2}, {"PV", 64, 80, 64, 80, 1}, {"gemv", 1, 1, 4096, 4096, 1},
+	} {
+		yd := []int{s.batch, s.k, s.n}
+		if s.contractY == 2 {
+			yd = []int{s.batch, s.n, s.k}
+		}
+		inputs := [][]float32{gaussian(r, s.batch*s.m*s.k), gaussian(r, s.batch*s.n*s.k)}
+		for _, backend := range []struct {
+			name string
+			b    compute.Backend
+		}{{"cpu", newLevel(b, "")}, {"go", oracle}} {
+			b.Run(s.name+"/"+backend.name, func(b *testing.B) {
+				exe, in := compileGraph(b, backend.b, inputs, [][]int{{s.batch, s.m, s.k}, yd}, func(f compute.Function, x []compute.Value) []compute.Value {
+					return []compute.Value{must(b)(f.DotGeneral(x[0], []int{2}, []int{0}, x[1], []int{s.contractY}, []int{0}, compute.DotGeneralConfig{}))}
+				})
+				for b.Loop() {
+					out, err := exe.Execute(in, nil, 0)
+					if err != nil {
+						b.Fatal(err)
+					}
+					out[0].Finalize()
+				}
+				b.ReportMetric(2*float64(s.batch*s.m*s.n*s.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package cpu
+
+import "unsafe"
+
+// block is the part of a product that one worker computes: rows m0 … m1, columns n0 … n1 and the terms k0 … k1 of
+// one batch entry.
+type block struct {
+	*gemm
+	a, b, c                   []float32
+	cRow                      []int
+	s                         scratch
+	batch, aOff, bOff, cOff   int
+	m0, m1, n0, n1, k0, k1    int
+	packedCols, first, length int // of the current chunk of terms
+}
+
+// locate sets the block by its number.
+func (t *block) locate(i int) {
+	t.batch = i / (t.mb * t.nb)
+	i %= t.mb * t.nb
+	t.aOff, t.bOff, t.cOff = t.aBatch[t.batch], t.bBatch[t.batch], t.cBatch[t.batch]
+	t.m0, t.n0 = i/t.nb*t.rows, i%t.nb*t.cols
+	t.m1, t.n1 = min(t.m0+t.rows, t.m), min(t.n0+t.cols, t.n)
+}
+
+// compute runs over the terms in chunks of depth, over tiles of rows, and over panels of columns.
+func (t *block) compute() {
+	if t.k0 >= t.k1 {
+		for i := t.m0; i < t.m1; i++ {
+			clear(t.c[t.cOff+t.cRow[i]+t.n0:][:t.n1-t.n0])
+		}
+		return
+	}
+	for t.first = t.k0; t.first < t.k1; t.first += depth {
+		t.length = min(depth, t.k1-t.first)
+		t.packPanels()
+		for i := t.m0; i < t.m1; i += t.kernel.rows {
+			t.rowTile(i)
+		}
+	}
+}
+
+// panelWidth returns the columns that the kernel computes for the panel at j.
+func (t *block) panelWidth(j int) int {
+	if t.kernel.half != nil && t.n1-j <= t.kernel.cols/2 {
+		return t.kernel.cols / 2
+	}
+	return t.kernel.cols
+}
+
+// direct tells whether the panel at column j is read in place.
+func (t *block) direct(j int) bool { return !t.bPacked && t.bOK[j/t.kernel.cols] }
+
+func (t *block) packPanels() {
+	for j := t.n0; j < t.n1; j += t.kernel.cols {
+		if !t.direct(j) {
+			t.packPanel(t.s.b[(j-t.n0)*min(depth, t.k):], j)
+		}
+	}
+}
+
+// rowTile computes one tile of rows for all panels.
+func (t *block) rowTile(i int) {
+	mr := t.kernel.rows
+	rows := min(mr, t.m1-i)
+	packed := t.aPacked || rows < mr || !t.aOK[i/mr]
+	if packed {
+		t.packRows(i, rows)
+	}
+	accumulate := 0
+	if t.first > t.k0 {
+		accumulate = 1
+	}
+	for j := t.n0; j < t.n1; j += t.kernel.cols {
+		width := t.panelWidth(j)
+		c, ldc, acc := &t.s.c[0], 4*width, 0
+		whole := rows == mr && j+width <= t.n1
+		if whole {
+			step := t.cRow[i+1] - t.cRow[i]
+			for r := 2; r < mr && whole; r++ {
+				whole = t.cRow[i+r]-t.cRow[i+r-1] == step
+			}
+			if whole {
+				c, ldc, acc = &t.c[t.cOff+t.cRow[i]+j], 4*step, accumulate
+			}
+		}
+		t.tile(i, j, packed, width, c, ldc, acc)
+		if !whole {
+			t.storeEdge(i, rows, j, width, accumulate == 1)
+		}
+	}
+}
+
+// tile runs the kernel over the runs of the current chunk of terms.
+func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int) {
+	kernel := t.kernel.tile
+	if width < t.kernel.cols {
+		kernel = t.kernel.half
+	}
+	direct := t.direct(j)
+	panel := t.s.b
+	if !direct {
+		panel = panel[(j-t.n0)*min(depth, t.k):]
+	}
+	last := t.first + t.length
+	for _, r := range t.runs {
+		from, to := max(r.from, t.first), min(r.to, last)
+		if from >= to {
+			continue
+		}
+		a, ars, acs := unsafe.SliceData(t.s.a), 4, 4*t.kernel.rows
+		if packed {
+			a = &t.s.a[(from-t.first)*t.kernel.rows]
+		} else {
+			base := t.aOff + t.aRow[i]
+			a, ars, acs = &t.a[base+t.aDepth[from]], 4*(t.aRow[i+1]-t.aRow[i]), 4*r.aStep
+		}
+		b, bs := (*float32)(nil), 4*width
+		if direct {
+			b, bs = &t.b[t.bOff+t.bDepth[from]+t.bCol[j]], 4*r.bStep
+		} else {
+			b = &panel[(from-t.first)*width]
+		}
+		kernel(to-from, a, ars, acs, b, bs, c, ldc, acc)
+		acc = 1
+	}
+}
+
+// storeEdge moves a tile that does not fit C from the scratch to C.
+func (t *block) storeEdge(i, rows, j, width int, accumulate bool) {
+	n := min(width, t.n1-j)
+	for r := range rows {
+		src := t.s.c[r*width:][:n]
+		dst := t.c[t.cOff+t.cRow[i+r]+j:][:n]
+		if !accumulate {
+			copy(dst, src)
+			continue
+		}
+		for q, v := range src {
+			dst[q] += v
+		}
+	}
+}
+
+// packRows copies rows i … i+rows of A into the scratch, the elements of one term side by side; missing rows are zero.
+func (t *block) packRows(i, rows int) {
+	mr := t.kernel.rows
+	dst := t.s.a[:mr*t.length]
+	if rows < mr {
+		clear(dst)
+	}
+	depthOff := t.aDepth[t.first : t.first+t.length]
+	base := t.aOff + t.aRow[i]
+	if rows == mr && t.aOK[i/mr] {
+		step := t.aRow[i+1] - t.aRow[i]
+		if step == 1 {
+			for p, d := range depthOff {
+				copy(dst[p*mr:][:mr], t.a[base+d:])
+			}
+			return
+		}
+		if mr == 8 && t.kernel.strips && contiguous(depthOff) {
+			t.packStrips(dst, t.a[base+depthOff[0]:], step, mr)
+			return
+		}
+	}
+	for r := range rows {
+		src := t.a[t.aOff+t.aRow[i+r]:]
+		for p, d := range depthOff {
+			dst[p*mr+r] = src[d]
+		}
+	}
+}
+
+// packStrips transposes 8 rows of t.length elements, step elements apart, into rows that are width apart.
+func (t *block) packStrips(dst, src []float32, step, width int) {
+	blocks := t.length / 8
+	_ = src[7*step+t.length-1]
+	if blocks > 0 {
+		transpose8(&dst[0], 4*width, &src[0], 4*step, blocks)
+	}
+	for r := range 8 {
+		for p := blocks * 8; p < t.length; p++ {
+			dst[p*width+r] = src[r*step+p]
+		}
+	}
+}
+
+func contiguous(offsets []int) bool {
+	return offsets[len(offsets)-1]-offsets[0] == len(offsets)-1
+}
+
+// packPanel copies the columns of the panel at j into dst, the elements of one term side by side; missing columns are
+// zero.
+func (t *block) packPanel(dst []float32, j int) {
+	width := t.panelWidth(j)
+	n := min(width, t.n1-j)
+	cols := t.bCol[j : j+n]
+	depthOff := t.bDepth[t.first : t.first+t.length]
+	dst = dst[:width*t.length]
+	if n < width {
+		clear(dst)
+	}
+	if contiguous(cols) && increasing(cols) {
+		for p, d := range depthOff {
+			copy(dst[p*width:][:n], t.b[t.bOff+d+cols[0]:])
+		}
+		return
+	}
+	if t.kernel.strips && contiguous(depthOff) && increasing(depthOff) {
+		q := 0
+		for ; q+8 <= n; q += 8 {
+			step := cols[q+1] - cols[q]
+			if !uniform(cols[q:q+8], step) || step < 0 {
+				t.packColumns(dst[q:], depthOff, cols[q:q+8], width)
+				continue
+			}
+			t.packStrips(dst[q:], t.b[t.bOff+depthOff[0]+cols[q]:], step, width)
+		}
+		t.packColumns(dst[q:], depthOff, cols[q:], width)
+		return
+	}
+	for p, d := range depthOff {
+		row, src := dst[p*width:][:n], t.b[t.bOff+d:]
+		for q, o := range cols {
+			row[q] = src[o]
+		}
+	}
+}
+
+func (t *block) packColumns(dst []float32, depthOff, cols []int, width int) {
+	for q, o := range cols {
+		src := t.b[t.bOff+o:]
+		for p, d := range depthOff {
+			dst[p*width+q] = src[d]
+		}
+	}
+}
+
+func uniform(offsets []int, step int) bool {
+	for i := 1; i < len(offsets); i++ {
+		if offsets[i]-offsets[i-1] != step {
+			return false
+		}
+	}
+	return true
+}
+
+func increasing(offsets []int) bool { return uniform(offsets, 1) }

@@ -1,0 +1,50 @@
+package cpu
+
+// level is an instruction set that the kernels are written for.
+type level int
+
+const (
+	plain  level = iota // portable Go
+	avx2                // AVX2 and FMA
+	avx512              // AVX-512 F, BW, DQ and VL
+)
+
+// machine is the best level of this processor and operating system.
+var machine = detect()
+
+//go:noescape
+func tile512(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+//go:noescape
+func tile512half(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+//go:noescape
+func tile256(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+//go:noescape
+func transpose8(dst *float32, ds int, src *float32, ss int, blocks int)
+
+func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
+
+func xgetbv() uint32
+
+// detect asks the processor for its features and the operating system (XCR0) for the registers that it saves.
+func detect() level {
+	if last, _, _, _ := cpuid(0, 0); last < 7 {
+		return plain
+	}
+	const fma, osxsave, avx = 1 << 12, 1 << 27, 1 << 28
+	if _, _, c, _ := cpuid(1, 0); c&fma == 0 || c&osxsave == 0 || c&avx == 0 {
+		return plain
+	}
+	saved := xgetbv()
+	_, b, _, _ := cpuid(7, 0)
+	if saved&0x6 != 0x6 || b&(1<<5) == 0 {
+		return plain
+	}
+	const f, dq, bw, vl = 1 << 16, 1 << 17, 1 << 30, 1 << 31
+	if saved&0xe6 == 0xe6 && b&f != 0 && b&dq != 0 && b&bw != 0 && b&vl != 0 {
+		return avx512
+	}
+	return avx2
+}

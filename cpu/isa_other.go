@@ -1,0 +1,20 @@
+//go:build !amd64
+
+package cpu
+
+// level is an instruction set that the kernels are written for.
+type level int
+
+const (
+	plain level = iota // portable Go
+	avx2
+	avx512
+)
+
+// machine is the best level of this processor: there are kernels for amd64 only.
+var machine = plain
+
+func tile512(int, *float32, int, int, *float32, int, *float32, int, int)     {}
+func tile512half(int, *float32, int, int, *float32, int, *float32, int, int) {}
+func tile256(int, *float32, int, int, *float32, int, *float32, int, int)     {}
+func transpose8(*float32, int, *float32, int, int)                           {}

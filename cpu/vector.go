@@ -1,0 +1,230 @@
+package cpu
+
+import "math"
+
+// opcode is an operation of a tape on f32 registers. Truth values are 1 and 0.
+type opcode uint8
+
+const (
+	opAdd opcode = iota
+	opSub
+	opMul
+	opDiv
+	opMax
+	opMin
+	opPow
+	opEq
+	opNe
+	opLt
+	opLe
+	opAnd
+	opOr
+	opXor
+	opNeg
+	opAbs
+	opSqrt
+	opRsqrt
+	opExp
+	opExpm1
+	opLog
+	opLog1p
+	opSin
+	opCos
+	opTanh
+	opLogistic
+	opErf
+	opSign
+	opFloor
+	opCeil
+	opRound
+	opNot
+	opIsNaN
+	opIsFinite
+	opBF16
+	opCopy
+	opWhere
+	opSum
+	opLargest
+	opSmallest
+	opcodes // the number of opcodes
+)
+
+// Constants of the vector kernels; expOf512 and tanh512 say where the polynomials come from.
+const (
+	log2E     = 1.44269504088896340736
+	ln2High   = 0x1.62e4p-1 // 15 bits, so that its product with n is exact
+	ln2Low    = 0x1.62e42fefa39efp-1 - ln2High
+	expHigh   = 89   // e^89 is infinite in f32
+	expLow    = -104 // e^-104 is 0
+	exp0      = 0.5
+	exp1      = 0.166665766661
+	exp2      = 0.041666554213
+	exp3      = 0.00836323288368
+	exp4      = 0.00139262508315
+	tanh0     = -0.333333278387
+	tanh1     = 0.133326610804
+	tanh2     = -0.053834794739
+	tanh3     = 0.0209225834393
+	tanh4     = -0.00599079292737
+	tanhSmall = 0.64
+)
+
+// vectors are the kernels of a tape. All slices have the length of dst, which is a multiple of 16.
+//
+// Errors against the exact result: exp ≤ 2 ulp, logistic ≤ 3 ulp, tanh ≤ 3 ulp (the plain kernels, and all others:
+// correctly rounded or ≤ 1 ulp). TestMathErrors checks them.
+type vectors struct {
+	binary   [opcodes]func(dst, a, b []float32)
+	scalar   [opcodes]func(dst, a []float32, b float32) // the second operand is one number
+	unary    [opcodes]func(dst, a []float32)
+	where    func(dst, c, a, b []float32)
+	sum      func(a []float32) float32
+	largest  func(a []float32) float32
+	smallest func(a []float32) float32
+}
+
+func vectorsFor(l level) *vectors {
+	switch l {
+	case avx512:
+		return vectors512()
+	case avx2:
+		return vectors256()
+	}
+	return plainVectors()
+}
+
+func truth(b bool) float32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// two makes the kernels of a binary operation.
+func (v *vectors) two(op opcode, f func(x, y float32) float32) {
+	v.binary[op] = func(dst, a, b []float32) {
+		a, b = a[:len(dst)], b[:len(dst)]
+		for i := range dst {
+			dst[i] = f(a[i], b[i])
+		}
+	}
+	v.scalar[op] = func(dst, a []float32, b float32) {
+		a = a[:len(dst)]
+		for i := range dst {
+			dst[i] = f(a[i], b)
+		}
+	}
+}
+
+// one makes the kernel of a unary operation.
+func (v *vectors) one(op opcode, f func(x float32) float32) {
+	v.unary[op] = func(dst, a []float32) {
+		a = a[:len(dst)]
+		for i := range dst {
+			dst[i] = f(a[i])
+		}
+	}
+}
+
+// wide makes the kernel of a unary operation that is computed in f64.
+func (v *vectors) wide(op opcode, f func(x float64) float64) {
+	v.one(op, func(x float32) float32 { return float32(f(float64(x))) })
+}
+
+// plainVectors returns the portable kernels.
+func plainVectors() *vectors {
+	v := new(vectors)
+	v.plainBinary()
+	v.plainArithmetic()
+	v.two(opMax, func(x, y float32) float32 { return max(x, y) })
+	v.two(opMin, func(x, y float32) float32 { return min(x, y) })
+	v.two(opPow, pow)
+	v.two(opEq, func(x, y float32) float32 { return truth(x == y) })
+	v.two(opNe, func(x, y float32) float32 { return truth(x != y) })
+	v.two(opLt, func(x, y float32) float32 { return truth(x < y) })
+	v.two(opLe, func(x, y float32) float32 { return truth(x <= y) })
+	v.two(opAnd, func(x, y float32) float32 { return x * y })
+	v.two(opOr, func(x, y float32) float32 { return max(x, y) })
+	v.two(opXor, func(x, y float32) float32 { return truth(x != y) })
+	v.one(opNeg, func(x float32) float32 { return -x })
+	v.one(opAbs, func(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) })
+	v.wide(opSqrt, math.Sqrt)
+	v.wide(opRsqrt, func(x float64) float64 { return 1 / math.Sqrt(x) })
+	v.wide(opExp, math.Exp)
+	v.wide(opExpm1, math.Expm1)
+	v.wide(opLog, math.Log)
+	v.wide(opLog1p, math.Log1p)
+	v.wide(opSin, math.Sin)
+	v.wide(opCos, math.Cos)
+	v.wide(opTanh, math.Tanh)
+	v.wide(opLogistic, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) })
+	v.wide(opErf, math.Erf)
+	v.wide(opFloor, math.Floor)
+	v.wide(opCeil, math.Ceil)
+	v.wide(opRound, math.RoundToEven)
+	v.one(opSign, func(x float32) float32 { return truth(x > 0) - truth(x < 0) })
+	v.one(opNot, func(x float32) float32 { return 1 - x })
+	v.one(opIsNaN, func(x float32) float32 { return truth(x != x) })
+	v.one(opIsFinite, func(x float32) float32 { return truth(x-x == 0) })
+	v.one(opBF16, roundBF16)
+	v.unary[opCopy] = func(dst, a []float32) { copy(dst, a) }
+	v.plainReductions()
+	return v
+}
+
+// pow is x^y with the exponents that graphs are full of done by multiplication.
+func pow(x, y float32) float32 {
+	switch y {
+	case 2:
+		return x * x
+	case 1:
+		return x
+	}
+	return float32(math.Pow(float64(x), float64(y)))
+}
+
+// roundBF16 rounds to the nearest bf16, ties to even; NaN stays NaN.
+func roundBF16(x float32) float32 {
+	if x != x {
+		return x
+	}
+	b := math.Float32bits(x)
+	return math.Float32frombits((b + 0x7fff + b>>16&1) &^ 0xffff)
+}
+
+func (v *vectors) plainReductions() {
+	v.where = func(dst, c, a, b []float32) {
+		c, a, b = c[:len(dst)], a[:len(dst)], b[:len(dst)]
+		for i := range dst {
+			if c[i] != 0 {
+				dst[i] = a[i]
+			} else {
+				dst[i] = b[i]
+			}
+		}
+	}
+	v.sum = func(a []float32) float32 {
+		var s0, s1, s2, s3 float32
+		for ; len(a) >= 4; a = a[4:] {
+			s0, s1, s2, s3 = s0+a[0], s1+a[1], s2+a[2], s3+a[3]
+		}
+		for _, x := range a {
+			s0 += x
+		}
+		return (s0 + s1) + (s2 + s3)
+	}
+	v.largest = func(a []float32) float32 {
+		m := a[0]
+		for _, x := range a {
+			m = max(m, x)
+		}
+		return m
+	}
+	v.smallest = func(a []float32) float32 {
+		m := a[0]
+		for _, x := range a {
+			m = min(m, x)
+		}
+		return m
+	}
+}

@@ -1,0 +1,142 @@
+//go:build amd64 && goexperiment.simd
+
+package cpu
+
+import "simd/archsimd"
+
+const lanes256 = 8
+
+func neg256(dst, a []float32) {
+	sign := archsimd.BroadcastInt32x8(-1 << 31)
+	for i := 0; i < len(dst); i += lanes256 {
+		store256(load256(a, i).AsInt32x8().Xor(sign).AsFloat32x8(), dst, i)
+	}
+}
+
+func abs256(dst, a []float32) {
+	mask := archsimd.BroadcastInt32x8(1<<31 - 1)
+	for i := 0; i < len(dst); i += lanes256 {
+		store256(load256(a, i).AsInt32x8().And(mask).AsFloat32x8(), dst, i)
+	}
+}
+
+func sqrt256(dst, a []float32) {
+	for i := 0; i < len(dst); i += lanes256 {
+		store256(load256(a, i).Sqrt(), dst, i)
+	}
+}
+
+func rsqrt256(dst, a []float32) {
+	one := archsimd.BroadcastFloat32x8(1)
+	for i := 0; i < len(dst); i += lanes256 {
+		store256(one.Div(load256(a, i).Sqrt()), dst, i)
+	}
+}
+
+// expOf256 returns e^x as 2^n·e^r with n = round(x/ln 2) and a polynomial for e^r. The polynomial is an interpolation
+// of (e^r-1-r)/r² at Chebyshev nodes of |r| ≤ ln(2)/2; its own error is below 0.1 ulp.
+func expOf256(x archsimd.Float32x8) archsimd.Float32x8 {
+	// The operands are in this order so that NaN stays NaN.
+	x = archsimd.BroadcastFloat32x8(expHigh).Min(x)
+	x = archsimd.BroadcastFloat32x8(expLow).Max(x)
+	n := x.Mul(archsimd.BroadcastFloat32x8(log2E)).ConvertToInt32()
+	f := n.ConvertToFloat32()
+	r := f.MulAdd(archsimd.BroadcastFloat32x8(-ln2High), x)
+	r = f.MulAdd(archsimd.BroadcastFloat32x8(-ln2Low), r)
+	p := archsimd.BroadcastFloat32x8(exp4)
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x8(exp3))
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x8(exp2))
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x8(exp1))
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x8(exp0))
+	one := archsimd.BroadcastFloat32x8(1)
+	p = p.Mul(r).MulAdd(r, r).Add(one)
+	// 2^n in two factors: n may be beyond the exponents of normal numbers at both ends.
+	bias := archsimd.BroadcastInt32x8(127)
+	half := n.ShiftAllRight(1)
+	p = p.Mul(half.Add(bias).ShiftAllLeft(23).AsFloat32x8())
+	return p.Mul(n.Sub(half).Add(bias).ShiftAllLeft(23).AsFloat32x8())
+}
+
+func exp256(dst, a []float32) {
+	for i := 0; i < len(dst); i += lanes256 {
+		store256(expOf256(load256(a, i)), dst, i)
+	}
+}
+
+// logistic256 computes 1/(1+e^-x).
+func logistic256(dst, a []float32) {
+	one, sign := archsimd.BroadcastFloat32x8(1), archsimd.BroadcastInt32x8(-1<<31)
+	for i := 0; i < len(dst); i += lanes256 {
+		x := load256(a, i).AsInt32x8().Xor(sign).AsFloat32x8()
+		store256(one.Div(expOf256(x).Add(one)), dst, i)
+	}
+}
+
+// tanh256 computes an odd polynomial below tanhSmall, an interpolation of (tanh(x)/x-1)/x² at Chebyshev nodes, and
+// 1-2/(e^2|x|+1) above.
+func tanh256(dst, a []float32) {
+	one, two := archsimd.BroadcastFloat32x8(1), archsimd.BroadcastFloat32x8(2)
+	small := archsimd.BroadcastFloat32x8(tanhSmall)
+	sign, mask := archsimd.BroadcastInt32x8(-1<<31), archsimd.BroadcastInt32x8(1<<31-1)
+	for i := 0; i < len(dst); i += lanes256 {
+		x := load256(a, i)
+		abs := x.AsInt32x8().And(mask).AsFloat32x8()
+		big := one.Sub(two.Div(expOf256(abs.Add(abs)).Add(one)))
+		big = big.AsInt32x8().Or(x.AsInt32x8().And(sign)).AsFloat32x8()
+		z := x.Mul(x)
+		p := archsimd.BroadcastFloat32x8(tanh4)
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(tanh3))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(tanh2))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(tanh1))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(tanh0))
+		p = p.Mul(z).MulAdd(x, x)
+		store256(p.Merge(big, abs.Less(small)), dst, i)
+	}
+}
+
+func where256(dst, c, a, b []float32) {
+	zero := archsimd.BroadcastFloat32x8(0)
+	for i := 0; i < len(dst); i += lanes256 {
+		store256(load256(a, i).Merge(load256(b, i), load256(c, i).NotEqual(zero)), dst, i)
+	}
+}
+
+// sum256 adds the elements of a, whose length is a multiple of the lanes: every lane in order over four accumulators,
+// then the lanes in order.
+func sum256(a []float32) float32 {
+	var s0, s1, s2, s3 archsimd.Float32x8
+	i := 0
+	for ; i+4*lanes256 <= len(a); i += 4 * lanes256 {
+		s0 = s0.Add(load256(a, i))
+		s1 = s1.Add(load256(a, i+lanes256))
+		s2 = s2.Add(load256(a, i+2*lanes256))
+		s3 = s3.Add(load256(a, i+3*lanes256))
+	}
+	for ; i < len(a); i += lanes256 {
+		s0 = s0.Add(load256(a, i))
+	}
+	var lanes [8]float32
+	s0.Add(s1).Add(s2.Add(s3)).Store(&lanes)
+	var sum float32
+	for _, v := range lanes {
+		sum += v
+	}
+	return sum
+}
+
+// largest256 returns the largest element of a, or NaN if there is one; the length of a is a positive multiple of the
+// lanes.
+func largest256(a []float32) float32 {
+	m := load256(a, 0)
+	for i := lanes256; i < len(a); i += lanes256 {
+		x := load256(a, i)
+		m = m.Merge(m.Max(x), m.NotEqual(m))
+	}
+	var lanes [8]float32
+	m.Store(&lanes)
+	largest := lanes[0]
+	for _, v := range lanes[1:] {
+		largest = max(largest, v)
+	}
+	return largest
+}

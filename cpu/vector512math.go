@@ -1,0 +1,144 @@
+//go:build amd64 && goexperiment.simd
+
+package cpu
+
+import "simd/archsimd"
+
+//go:generate sh -c "sed -e '/go:generate/d' -e s/x16/x8/g -e s/512/256/g -e 's/\\[16\\]/[8]/g' -e 's/lanes256 = 16/lanes256 = 8/' -e 's/i += 16/i += 8/' vector512math.go >vector256math.go"
+
+const lanes512 = 16
+
+func neg512(dst, a []float32) {
+	sign := archsimd.BroadcastInt32x16(-1 << 31)
+	for i := 0; i < len(dst); i += lanes512 {
+		store512(load512(a, i).AsInt32x16().Xor(sign).AsFloat32x16(), dst, i)
+	}
+}
+
+func abs512(dst, a []float32) {
+	mask := archsimd.BroadcastInt32x16(1<<31 - 1)
+	for i := 0; i < len(dst); i += lanes512 {
+		store512(load512(a, i).AsInt32x16().And(mask).AsFloat32x16(), dst, i)
+	}
+}
+
+func sqrt512(dst, a []float32) {
+	for i := 0; i < len(dst); i += lanes512 {
+		store512(load512(a, i).Sqrt(), dst, i)
+	}
+}
+
+func rsqrt512(dst, a []float32) {
+	one := archsimd.BroadcastFloat32x16(1)
+	for i := 0; i < len(dst); i += lanes512 {
+		store512(one.Div(load512(a, i).Sqrt()), dst, i)
+	}
+}
+
+// expOf512 returns e^x as 2^n·e^r with n = round(x/ln 2) and a polynomial for e^r. The polynomial is an interpolation
+// of (e^r-1-r)/r² at Chebyshev nodes of |r| ≤ ln(2)/2; its own error is below 0.1 ulp.
+func expOf512(x archsimd.Float32x16) archsimd.Float32x16 {
+	// The operands are in this order so that NaN stays NaN.
+	x = archsimd.BroadcastFloat32x16(expHigh).Min(x)
+	x = archsimd.BroadcastFloat32x16(expLow).Max(x)
+	n := x.Mul(archsimd.BroadcastFloat32x16(log2E)).ConvertToInt32()
+	f := n.ConvertToFloat32()
+	r := f.MulAdd(archsimd.BroadcastFloat32x16(-ln2High), x)
+	r = f.MulAdd(archsimd.BroadcastFloat32x16(-ln2Low), r)
+	p := archsimd.BroadcastFloat32x16(exp4)
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x16(exp3))
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x16(exp2))
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x16(exp1))
+	p = p.MulAdd(r, archsimd.BroadcastFloat32x16(exp0))
+	one := archsimd.BroadcastFloat32x16(1)
+	p = p.Mul(r).MulAdd(r, r).Add(one)
+	// 2^n in two factors: n may be beyond the exponents of normal numbers at both ends.
+	bias := archsimd.BroadcastInt32x16(127)
+	half := n.ShiftAllRight(1)
+	p = p.Mul(half.Add(bias).ShiftAllLeft(23).AsFloat32x16())
+	return p.Mul(n.Sub(half).Add(bias).ShiftAllLeft(23).AsFloat32x16())
+}
+
+func exp512(dst, a []float32) {
+	for i := 0; i < len(dst); i += lanes512 {
+		store512(expOf512(load512(a, i)), dst, i)
+	}
+}
+
+// logistic512 computes 1/(1+e^-x).
+func logistic512(dst, a []float32) {
+	one, sign := archsimd.BroadcastFloat32x16(1), archsimd.BroadcastInt32x16(-1<<31)
+	for i := 0; i < len(dst); i += lanes512 {
+		x := load512(a, i).AsInt32x16().Xor(sign).AsFloat32x16()
+		store512(one.Div(expOf512(x).Add(one)), dst, i)
+	}
+}
+
+// tanh512 computes an odd polynomial below tanhSmall, an interpolation of (tanh(x)/x-1)/x² at Chebyshev nodes, and
+// 1-2/(e^2|x|+1) above.
+func tanh512(dst, a []float32) {
+	one, two := archsimd.BroadcastFloat32x16(1), archsimd.BroadcastFloat32x16(2)
+	small := archsimd.BroadcastFloat32x16(tanhSmall)
+	sign, mask := archsimd.BroadcastInt32x16(-1<<31), archsimd.BroadcastInt32x16(1<<31-1)
+	for i := 0; i < len(dst); i += lanes512 {
+		x := load512(a, i)
+		abs := x.AsInt32x16().And(mask).AsFloat32x16()
+		big := one.Sub(two.Div(expOf512(abs.Add(abs)).Add(one)))
+		big = big.AsInt32x16().Or(x.AsInt32x16().And(sign)).AsFloat32x16()
+		z := x.Mul(x)
+		p := archsimd.BroadcastFloat32x16(tanh4)
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(tanh3))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(tanh2))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(tanh1))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(tanh0))
+		p = p.Mul(z).MulAdd(x, x)
+		store512(p.Merge(big, abs.Less(small)), dst, i)
+	}
+}
+
+func where512(dst, c, a, b []float32) {
+	zero := archsimd.BroadcastFloat32x16(0)
+	for i := 0; i < len(dst); i += lanes512 {
+		store512(load512(a, i).Merge(load512(b, i), load512(c, i).NotEqual(zero)), dst, i)
+	}
+}
+
+// sum512 adds the elements of a, whose length is a multiple of the lanes: every lane in order over four accumulators,
+// then the lanes in order.
+func sum512(a []float32) float32 {
+	var s0, s1, s2, s3 archsimd.Float32x16
+	i := 0
+	for ; i+4*lanes512 <= len(a); i += 4 * lanes512 {
+		s0 = s0.Add(load512(a, i))
+		s1 = s1.Add(load512(a, i+lanes512))
+		s2 = s2.Add(load512(a, i+2*lanes512))
+		s3 = s3.Add(load512(a, i+3*lanes512))
+	}
+	for ; i < len(a); i += lanes512 {
+		s0 = s0.Add(load512(a, i))
+	}
+	var lanes [16]float32
+	s0.Add(s1).Add(s2.Add(s3)).Store(&lanes)
+	var sum float32
+	for _, v := range lanes {
+		sum += v
+	}
+	return sum
+}
+
+// largest512 returns the largest element of a, or NaN if there is one; the length of a is a positive multiple of the
+// lanes.
+func largest512(a []float32) float32 {
+	m := load512(a, 0)
+	for i := lanes512; i < len(a); i += lanes512 {
+		x := load512(a, i)
+		m = m.Merge(m.Max(x), m.NotEqual(m))
+	}
+	var lanes [16]float32
+	m.Store(&lanes)
+	largest := lanes[0]
+	for _, v := range lanes[1:] {
+		largest = max(largest, v)
+	}
+	return largest
+}

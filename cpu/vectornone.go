@@ -1,0 +1,9 @@
+//go:build !amd64 || !goexperiment.simd
+
+package cpu
+
+// Without the vectors of the compiler (GOEXPERIMENT=simd, amd64) elementwise operations are portable Go; matrix products
+// are in assembly and do not need them.
+
+func vectors512() *vectors { return plainVectors() }
+func vectors256() *vectors { return plainVectors() }
