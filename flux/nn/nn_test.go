@@ -37,7 +37,7 @@ func TestIm2colEqualsConvolution(t *testing.T) {
 				if !native {
 					return []*graph.Node{Conv(s, in[0], c.out, c.kernel, c.stride, [2]int{c.before, c.after})}, nil
 				}
-				w := graph.TransposeAllAxes(s.Weight("weight", InitKaiming, c.out, c.in, c.kernel, c.kernel), 2, 3, 1, 0)
+				w := graph.TransposeAllAxes(s.Weight("weight", InitIdentity, c.out, c.in, c.kernel, c.kernel), 2, 3, 1, 0)
 				pad := [2]int{c.before, c.after}
 				return []*graph.Node{graph.Convolve(in[0], w).Strides(c.stride).PaddingPerDim([][2]int{pad, pad}).Done()}, nil
 			}, Options{Seed: &seed})
