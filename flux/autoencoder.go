@@ -26,7 +26,7 @@ func Encode(s nn.Scope, cfg AutoencoderConfig, images *Node) (mean, logvar *Node
 		}
 		if level < len(cfg.BlockOut)-1 {
 			// Zeros to the right and below only: diffusers pads (0, 1, 0, 1).
-			x = nn.Conv(block.In("downsamplers.0.conv"), x, width, 3, 2, [2]int{0, 1})
+			x = nn.Conv(block.In("downsamplers.0.conv"), x, width, nn.Kernel{Size: 3, Stride: 2, Pad: [2]int{0, 1}})
 		}
 	}
 	x = autoencoderMiddle(e.In("mid_block"), cfg, x)

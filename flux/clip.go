@@ -68,8 +68,12 @@ func (c *CLIPConfig) UnmarshalJSON(data []byte) error {
 // [reflectionflow.ErrInvalid].
 func (c CLIPConfig) Validate() error {
 	err := checkSizes("CLIP config", []sizeLimit{
-		{"vocab_size", c.Vocabulary, 1, 1 << 20}, {"hidden_size", c.Dim, 1, 1 << 14}, {"intermediate_size", c.FeedForward, 1, 1 << 16},
-		{"num_hidden_layers", c.Layers, 1, 256}, {"num_attention_heads", c.Heads, 1, 512}, {"max_position_embeddings", c.Positions, 1, 1 << 12},
+		{"vocab_size", c.Vocabulary, 1, 1 << 20},
+		{"hidden_size", c.Dim, 1, 1 << 14},
+		{"intermediate_size", c.FeedForward, 1, 1 << 16},
+		{"num_hidden_layers", c.Layers, 1, 256},
+		{"num_attention_heads", c.Heads, 1, 512},
+		{"max_position_embeddings", c.Positions, 1, 1 << 12},
 		{"eos_token_id", c.EOSID, 0, 1 << 20},
 	})
 	switch {

@@ -114,8 +114,10 @@ func (f *Folder) Validate() error {
 type component struct{ prefix, stem string }
 
 var components = []component{
-	{TransformerPrefix, DiffusersStem}, {VAEPrefix, DiffusersStem},
-	{CLIPPrefix, TransformersStem}, {T5Prefix, TransformersStem},
+	{TransformerPrefix, DiffusersStem},
+	{VAEPrefix, DiffusersStem},
+	{CLIPPrefix, TransformersStem},
+	{T5Prefix, TransformersStem},
 }
 
 // LoadWeights reads the weights of all four networks into the store, each below

@@ -7,9 +7,8 @@ import (
 	"image"
 	"math"
 
-	"golang.org/x/image/draw"
-
 	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/image/draw"
 
 	"reflectionflow"
 	"reflectionflow/flux/nn"

@@ -62,9 +62,14 @@ func (c *T5Config) UnmarshalJSON(data []byte) error {
 // [reflectionflow.ErrInvalid].
 func (c T5Config) Validate() error {
 	err := checkSizes("T5 config", []sizeLimit{
-		{"vocab_size", c.Vocabulary, 1, 1 << 20}, {"d_model", c.Dim, 1, 1 << 16}, {"d_kv", c.HeadDim, 1, 1 << 12},
-		{"d_ff", c.FeedForward, 1, 1 << 18}, {"num_layers", c.Layers, 1, 256}, {"num_heads", c.Heads, 1, 512},
-		{"relative_attention_num_buckets", c.Buckets, 4, 1 << 12}, {"relative_attention_max_distance", c.MaxDistance, 2, 1 << 16},
+		{"vocab_size", c.Vocabulary, 1, 1 << 20},
+		{"d_model", c.Dim, 1, 1 << 16},
+		{"d_kv", c.HeadDim, 1, 1 << 12},
+		{"d_ff", c.FeedForward, 1, 1 << 18},
+		{"num_layers", c.Layers, 1, 256},
+		{"num_heads", c.Heads, 1, 512},
+		{"relative_attention_num_buckets", c.Buckets, 4, 1 << 12},
+		{"relative_attention_max_distance", c.MaxDistance, 2, 1 << 16},
 	})
 	switch {
 	case err != nil:

@@ -76,7 +76,8 @@ func TestBatchesFill(t *testing.T) {
 		p := &painter{pause: sleep(time.Second)}
 		var stopped []int
 		begun := 0 // prompts with an image before the first prompt was through
-		s := &search.Search{Generator: p, Verifier: &critic{pause: sleep(time.Second)}, Reflector: coach{}, Refiner: coach{},
+		s := &search.Search{
+			Generator: p, Verifier: &critic{pause: sleep(time.Second)}, Reflector: coach{}, Refiner: coach{},
 			Notify: func(e search.Event) {
 				if e.Kind == search.Drawn && len(stopped) == 0 {
 					begun = max(begun, e.Task+1)
@@ -84,7 +85,8 @@ func TestBatchesFill(t *testing.T) {
 				if e.Kind == search.Stopped {
 					stopped = append(stopped, e.Task)
 				}
-			}}
+			},
+		}
 		cfg := config(search.Reflection, 1, 4)
 		cfg.Batch = 4
 		list, _ := tasks(32)

@@ -109,7 +109,7 @@ func (b *banker) read(path, key string, n int) (*bank, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // read only
 	if file.Metadata()["key"] != key {
 		return nil, nil
 	}

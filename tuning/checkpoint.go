@@ -61,7 +61,7 @@ func loadCheckpoint(dir string, store *nn.Store) (info checkpointInfo, ok bool, 
 	if err != nil {
 		return info, false, err
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // read only
 	if err := json.Unmarshal([]byte(file.Metadata()["training"]), &info); err != nil {
 		return info, false, fmt.Errorf("%w: %s is not a training checkpoint: %v", reflectionflow.ErrInvalid, path, err)
 	}

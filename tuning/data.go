@@ -1,7 +1,6 @@
 package tuning
 
 import (
-	"fmt"
 	"image"
 	"image/png"
 	"math/rand/v2"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow"
 	"reflectionflow/clipart"
 )
 
@@ -103,24 +101,6 @@ func split(bytes []uint8, height, width int) []image.Image {
 		bytes = bytes[3*height*width:]
 	}
 	return images
-}
-
-// toBytes appends the pixels of images of one size: [n, H, W, 3].
-func toBytes(images []image.Image) (*tensors.Tensor, error) {
-	size := images[0].Bounds().Size()
-	bytes := make([]uint8, 0, len(images)*size.X*size.Y*3)
-	for _, m := range images {
-		if m.Bounds().Size() != size {
-			return nil, fmt.Errorf("%w: images of %v and %v in one batch", reflectionflow.ErrInvalid, size, m.Bounds().Size())
-		}
-		for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
-			for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
-				r, g, b, _ := m.At(x, y).RGBA()
-				bytes = append(bytes, uint8(r>>8), uint8(g>>8), uint8(b>>8))
-			}
-		}
-	}
-	return tensors.FromFlatDataAndDimensions(bytes, len(images), size.Y, size.X, 3), nil
 }
 
 // saveGrid writes a contact sheet as a PNG.

@@ -36,7 +36,7 @@ func detectionSample(backend compute.Backend, prefix string, w World, cfg detect
 		if err != nil {
 			return nil, err
 		}
-		defer detector.Close()
+		defer detector.Close() //nolint:errcheck // nothing is lost
 		held, err := heldOutScenes(w, d, detectionScenes)
 		if err != nil {
 			return nil, err

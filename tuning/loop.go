@@ -132,17 +132,13 @@ func (r *runner) after(ctx context.Context, step int, means []float64, norm floa
 }
 
 func (r *runner) sample(ctx context.Context, done int) (map[string]float64, error) {
-	averaged, err := r.averaged()
-	if err != nil {
-		return nil, err
-	}
 	path := filepath.Join(r.job.Dir, fmt.Sprintf("sample-%06d.png", done))
-	return r.task.Sample(ctx, averaged, path)
+	return r.task.Sample(ctx, r.averaged(), path)
 }
 
 // averaged is a store with the averaged weights under their plain names, beside
 // the weights that do not learn.
-func (r *runner) averaged() (*nn.Store, error) {
+func (r *runner) averaged() *nn.Store {
 	averaged := nn.NewStore()
 	for _, name := range r.store.Names("") {
 		if name != plainName(name) {
@@ -153,7 +149,7 @@ func (r *runner) averaged() (*nn.Store, error) {
 	for _, name := range r.stepper.trainable {
 		averaged.Share(r.store, emaPrefix+name, name)
 	}
-	return averaged, nil
+	return averaged
 }
 
 func (r *runner) save(done int) error {

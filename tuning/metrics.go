@@ -16,8 +16,8 @@ import (
 // plainName strips the prefixes that mark training state.
 func plainName(name string) string {
 	for _, prefix := range []string{emaPrefix, statePrefix} {
-		if strings.HasPrefix(name, prefix) {
-			return strings.TrimPrefix(name, prefix)
+		if plain, found := strings.CutPrefix(name, prefix); found {
+			return plain
 		}
 	}
 	return name

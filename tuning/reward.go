@@ -248,7 +248,7 @@ func rewardSample(backend compute.Backend, w World, cfg reward.Config, d Degrade
 		if err != nil {
 			return nil, err
 		}
-		defer model.Close()
+		defer model.Close() //nolint:errcheck // nothing is lost
 		held, err := heldOutPairs(w, d)
 		if err != nil {
 			return nil, err

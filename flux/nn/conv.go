@@ -8,15 +8,19 @@ import (
 	"reflectionflow/cpu"
 )
 
-// Conv is a convolution of x [B, H, W, C] by "weight" [out, C, k, k] plus "bias"
-// [out]: zero padding pad = {before, after} on both axes, the same stride on both.
-func Conv(s Scope, x *Node, out, kernel, stride int, pad [2]int) *Node {
-	return conv(s, x, out, kernel, InitIdentity, stride, pad)
+// Kernel is the form of a convolution, the same on both axes.
+type Kernel struct {
+	Size, Stride int
+	Pad          [2]int // zeros before and after
 }
 
-func conv(s Scope, x *Node, out, kernel int, init Init, stride int, pad [2]int) *Node {
-	in := x.Shape().Dim(-1)
-	w := s.Weight("weight", init, out, in, kernel, kernel)
+// Conv is a convolution of x [B, H, W, C] by "weight" [out, C, k, k] plus "bias"
+// [out].
+func Conv(s Scope, x *Node, out int, k Kernel) *Node { return conv(s, x, out, k, InitIdentity) }
+
+func conv(s Scope, x *Node, out int, k Kernel, init Init) *Node {
+	in, stride, pad := x.Shape().Dim(-1), k.Stride, k.Pad
+	w := s.Weight("weight", init, out, in, k.Size, k.Size)
 	w = TransposeAllAxes(w, 2, 3, 1, 0) // [k, k, in, out]
 	var y *Node
 	if nativeConvolution(x.Graph().Backend()) {
@@ -28,16 +32,18 @@ func conv(s Scope, x *Node, out, kernel int, init Init, stride int, pad [2]int) 
 }
 
 // Conv3 is the usual 3×3 convolution that keeps the size.
-func Conv3(s Scope, x *Node, out int) *Node { return Conv(s, x, out, 3, 1, [2]int{1, 1}) }
+func Conv3(s Scope, x *Node, out int) *Node { return Conv(s, x, out, same3) }
+
+var same3 = Kernel{Size: 3, Stride: 1, Pad: [2]int{1, 1}}
 
 // Conv3Zero is [Conv3] starting at zero in training, so that the residual block it
 // ends begins as the identity (arXiv 1901.09321).
 func Conv3Zero(s Scope, x *Node, out int) *Node {
-	return conv(s, x, out, 3, InitZeros, 1, [2]int{1, 1})
+	return conv(s, x, out, same3, InitZeros)
 }
 
 // Conv1 is a 1×1 convolution.
-func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, 1, 1, [2]int{}) }
+func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, Kernel{Size: 1, Stride: 1}) }
 
 // nativeConvolution reports whether the backend's own convolution is the fast
 // one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed, and

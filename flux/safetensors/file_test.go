@@ -160,8 +160,10 @@ func TestCheckFiniteNamesTensorAndIndex(t *testing.T) {
 	var tensors []Tensor
 	for _, dtype := range []DType{F32, F16, BF16} {
 		for i, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			tensors = append(tensors, Tensor{Name: fmt.Sprintf("%s.%d", dtype, i), Shape: []int{4}, DType: dtype,
-				Values: []float32{65504, -0.5, 0, float32(bad)}})
+			tensors = append(tensors, Tensor{
+				Name: fmt.Sprintf("%s.%d", dtype, i), Shape: []int{4}, DType: dtype,
+				Values: []float32{65504, -0.5, 0, float32(bad)},
+			})
 		}
 	}
 	tensors = append(tensors,

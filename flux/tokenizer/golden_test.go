@@ -14,8 +14,10 @@ var update = flag.Bool("update", false, "write testdata/made.json anew")
 // madeTokenizer is the tokenizer of testdata/made.json.
 func madeTokenizer(t testing.TB) *Tokenizer {
 	t.Helper()
-	made, err := NewWordLevel([]string{"<pad>", "</s>", "<unk>", "[Reflexion]", "a", "photo", "of", "two", "red", "blue", "clocks",
-		"cats", "cat", "dog", "left", "the", "move", ",", ".", "!", "'", "$", "=", "é", "café", "“", "…", "i̇stanbul", "ß", "it", "\"", "\\"},
+	made, err := NewWordLevel([]string{
+		"<pad>", "</s>", "<unk>", "[Reflexion]", "a", "photo", "of", "two", "red", "blue", "clocks",
+		"cats", "cat", "dog", "left", "the", "move", ",", ".", "!", "'", "$", "=", "é", "café", "“", "…", "i̇stanbul", "ß", "it", "\"", "\\",
+	},
 		Options{Suffix: []string{"</s>"}, Special: []string{"<pad>", "[Reflexion]"}})
 	if err != nil {
 		t.Fatal(err)

@@ -103,7 +103,7 @@ func patchify(x *Node, n int) *Node {
 func residual(s nn.Scope, c Config, images *Node) *Node {
 	x := nn.Linear(s.In("stem"), patchify(images, c.Cell/2), c.Width/2)
 	x = residualBlock(s.In("first"), x, c.Groups)
-	x = nn.Conv(s.In("down"), x, c.Width, 3, 2, [2]int{0, 1})
+	x = nn.Conv(s.In("down"), x, c.Width, nn.Kernel{Size: 3, Stride: 2, Pad: [2]int{0, 1}})
 	for i := range c.Depth {
 		x = residualBlock(s.In("blocks").In(digits(i)), x, c.Groups)
 	}
