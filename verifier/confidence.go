@@ -80,7 +80,7 @@ func (v view) knows(class, color string) bool {
 	return slices.Contains(v.config.Classes, class) && (color == "" || slices.Contains(v.config.Colors, color))
 }
 
-// is is the probability that detection i is an object of the class.
+// is returns the probability that detection i is an object of the class.
 func (v view) is(i int, class string) float64 {
 	d := v.detections[i]
 	return d.Presence * d.Class[slices.Index(v.config.Classes, class)]
