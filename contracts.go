@@ -28,6 +28,9 @@ type Generation struct {
 	Image image.Image
 	Cost  Cost
 	Err   error // set when this image alone failed; Image is nil then
+	// Unseeded is set when the generator could not be given the request's seed, or
+	// did not confirm it: the same request may give another image.
+	Unseeded bool
 }
 
 // Picture is an image to be judged against a prompt.
@@ -53,7 +56,10 @@ type Observation struct {
 	Request Request // what drew Image
 	Image   image.Image
 	Score   Score
-	Seed    uint64
+	// Reflection is what the corrector will be told beside the refined prompt;
+	// empty for a reflector, and where the picture will be drawn anew.
+	Reflection string
+	Seed       uint64
 }
 
 // Reflection says what is wrong with an image and what to do about it.

@@ -72,6 +72,9 @@ func (c *Client) Name() string { return c.config.Name }
 // goroutines than that.
 func (c *Client) Concurrency() int { return c.config.Concurrency }
 
+// Clock is the time that the client waits by, for protocols that wait themselves.
+func (c *Client) Clock() Clock { return c.config.Clock }
+
 // URL joins a path to the base URL; a path may carry a query of its own. The
 // scheme can be replaced by the caller, as for websockets.
 func (c *Client) URL(path string) *url.URL {

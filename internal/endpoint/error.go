@@ -26,6 +26,7 @@ const (
 	BreakerOpen  Kind = "breaker_open"  // too many failures in a row: left alone for a while
 	ForbiddenURL Kind = "forbidden_url" // the server pointed to a URL that may not be fetched
 	Declined     Kind = "declined"      // the server understood and will not: a model's refusal, a filter
+	Failed       Kind = "failed"        // the server took the work and reports that it could not do it
 	Changed      Kind = "changed"       // the server is not the one that the run began with: another model
 )
 
@@ -79,6 +80,8 @@ func (e *Error) Error() string {
 		b.WriteString("URL not allowed")
 	case Declined:
 		b.WriteString("declined")
+	case Failed:
+		b.WriteString("the work failed")
 	case Changed:
 		b.WriteString("the server has changed")
 	default:
