@@ -11,7 +11,9 @@ import (
 
 // Refiner implements [reflectionflow.Refiner]: it thinks of a layout that meets the
 // prompt and spells it out ([clipart.Layout], [clipart.DetailedCaption]). Another
-// seed gives another layout. The zero value is ready, and may be used from several
+// seed gives another layout. A prompt that a reflection follows stays as it is: the
+// small text encoders have no room for both, and the corrector was tuned on plain
+// prompts. The zero value is ready, and may be used from several
 // goroutines.
 type Refiner struct {
 	// Words bounds a refined prompt, in words, full stops and commas: what the
@@ -43,7 +45,9 @@ func (r Refiner) Refine(ctx context.Context, observations []reflectionflow.Obser
 		if err != nil {
 			return nil, err
 		}
-		refinements[i].Text = r.refine(prompt, o.Seed)
+		if o.Reflection == "" {
+			refinements[i].Text = r.refine(prompt, o.Seed)
+		}
 		refinements[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return refinements, ctx.Err()

@@ -11,7 +11,11 @@ import (
 // the prompt axis (arXiv 2504.16080 §4). A text that is empty or the prompt itself
 // changes nothing.
 func (r *run) rewrite(ctx context.Context, items []*item) error {
-	refinements, err := r.Refiner.Refine(ctx, observe(items, forRefinement))
+	observations := observe(items, forRefinement)
+	for i, it := range items {
+		observations[i].Reflection = it.candidate.Request.Reflection
+	}
+	refinements, err := r.Refiner.Refine(ctx, observations)
 	if err != nil {
 		return err
 	}
