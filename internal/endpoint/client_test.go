@@ -110,7 +110,7 @@ var good = status(200, `{"ok":true}`, "Content-Type", "application/json")
 func TestFaults(t *testing.T) {
 	short := func(c *endpoint.Config) { c.Timeouts.Idle = 30 * time.Millisecond }
 	deaf := func(c *endpoint.Config) {
-		c.Timeouts.Headers, c.Timeouts.Connect, c.Timeouts.TLS = 300*time.Millisecond, -1, -1
+		c.Timeouts.Headers, c.Timeouts.Connect, c.Timeouts.TLS = time.Second, -1, -1
 	}
 	small := func(c *endpoint.Config) { c.MaxResponse = 4 }
 	tests := []struct {
@@ -142,7 +142,7 @@ func TestFaults(t *testing.T) {
 		{name: "reset to a post", server: []http.HandlerFunc{reset}, request: endpoint.Request{Method: "POST"}, kind: endpoint.Interrupted, phase: "body", attempts: 1},
 		{name: "slow loris", server: []http.HandlerFunc{silent}, set: short, kind: endpoint.Timeout, phase: "body", request: endpoint.Request{Repeat: endpoint.RepeatNever}, attempts: 1},
 		{name: "no headers", server: []http.HandlerFunc{mute}, set: deaf, kind: endpoint.Timeout, phase: "headers", request: endpoint.Request{Repeat: endpoint.RepeatNever}, attempts: 1},
-		{name: "too slow in all", server: []http.HandlerFunc{mute}, set: func(c *endpoint.Config) { c.Timeouts.Total = 30 * time.Millisecond }, kind: endpoint.Timeout, phase: "total", attempts: 1},
+		{name: "too slow in all", server: []http.HandlerFunc{mute}, set: func(c *endpoint.Config) { c.Timeouts.Total = time.Second }, kind: endpoint.Timeout, phase: "total", attempts: 1},
 		{name: "too large", server: []http.HandlerFunc{good}, set: small, kind: endpoint.TooLarge, attempts: 1},
 		{name: "too large without a length", server: []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()
@@ -156,6 +156,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			handler, n := replies(tt.server...)
 			set := tt.set
 			if set == nil {
