@@ -1,0 +1,184 @@
+package testserver
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"hash/fnv"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// Drawing is what a double of an image server was asked to draw, in the terms that
+// all of them share. What a server cannot be told is zero.
+type Drawing struct {
+	Prompt, CLIPPrompt, Negative string
+	Seed                         uint64
+	Width, Height, Steps         int
+	Guidance                     float64
+	Reference                    image.Image
+	Strength                     float64
+	Model                        string
+}
+
+// Paint is the picture that every double draws for a drawing: another drawing gives
+// other pixels, and whoever knows the drawing can tell what must come.
+func Paint(d Drawing) *image.NRGBA {
+	h := fnv.New64a()
+	write := func(values ...uint64) {
+		for _, v := range values {
+			h.Write(binary.LittleEndian.AppendUint64(nil, v))
+		}
+	}
+	for _, text := range []string{d.Prompt, d.CLIPPrompt, d.Negative, d.Model} {
+		h.Write([]byte(text + "\x00"))
+	}
+	write(d.Seed, uint64(d.Width), uint64(d.Height), uint64(d.Steps), math.Float64bits(d.Guidance), math.Float64bits(d.Strength))
+	if d.Reference != nil {
+		b := d.Reference.Bounds()
+		for y := b.Min.Y; y < b.Max.Y; y++ {
+			for x := b.Min.X; x < b.Max.X; x++ {
+				r, g, bl, a := d.Reference.At(x, y).RGBA()
+				write(uint64(r)<<48 | uint64(g)<<32 | uint64(bl)<<16 | uint64(a))
+			}
+		}
+	}
+	sum := h.Sum64()
+	img := image.NewNRGBA(image.Rect(0, 0, d.Width, d.Height))
+	for y := range d.Height {
+		for x := range d.Width {
+			img.SetNRGBA(x, y, color.NRGBA{uint8(sum) + uint8(x), uint8(sum>>8) + uint8(y), uint8(sum >> 16), 255})
+		}
+	}
+	return img
+}
+
+// Spoil spoils one image: its bytes, or their base64 where the protocol has it.
+type Spoil struct {
+	Bytes func(honest []byte) []byte
+	Text  func(honest string) string
+}
+
+// Images is what all doubles of image servers have in common.
+type Images struct {
+	// URL is the base URL.
+	URL string
+	// Surplus is how many images too many a reply holds; negative for too few.
+	Surplus int
+
+	server   *httptest.Server
+	mux      *http.ServeMux
+	mu       sync.Mutex
+	faults   map[string][]Fault
+	calls    []string
+	spoils   []Spoil
+	drawings []Drawing
+}
+
+func newImages(t testing.TB, path string) *Images {
+	t.Helper()
+	s := &Images{mux: http.NewServeMux(), faults: map[string][]Fault{}}
+	s.server = httptest.NewServer(s.mux)
+	s.URL = s.server.URL + path
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Close ends the server; later connections are refused.
+func (s *Images) Close() { s.server.Close() }
+
+// Fail queues faults: each of the next requests to a route, such as
+// "POST /v1/images/edits", gets one, in order.
+func (s *Images) Fail(route string, faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[route] = append(s.faults[route], faults...)
+}
+
+// Spoil queues spoils: each of the next images gets one, in order.
+func (s *Images) Spoil(spoils ...Spoil) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spoils = append(s.spoils, spoils...)
+}
+
+// Calls is how many requests came to a route, failed ones included.
+func (s *Images) Calls(route string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, call := range s.calls {
+		if call == route {
+			n++
+		}
+	}
+	return n
+}
+
+// Drawings are the images that were drawn, in order.
+func (s *Images) Drawings() []Drawing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.drawings)
+}
+
+// handle serves a route with its faults.
+func (s *Images) handle(route string, honest http.HandlerFunc) {
+	s.mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.calls = append(s.calls, route)
+		var fault Fault
+		if list := s.faults[route]; len(list) > 0 {
+			fault, s.faults[route] = list[0], list[1:]
+		}
+		s.mu.Unlock()
+		if fault != nil {
+			fault(w, r, honest)
+			return
+		}
+		honest(w, r)
+	})
+}
+
+// draw draws, and returns the PNG and its base64, spoilt where that is due.
+func (s *Images) draw(d Drawing) ([]byte, string) {
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, Paint(d)); err != nil {
+		panic(err) // a picture of valid size always encodes
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drawings = append(s.drawings, d)
+	var spoil Spoil
+	if len(s.spoils) > 0 {
+		spoil, s.spoils = s.spoils[0], s.spoils[1:]
+	}
+	data := buf.Bytes()
+	if spoil.Bytes != nil {
+		data = spoil.Bytes(data)
+	}
+	text := base64.StdEncoding.EncodeToString(data)
+	if spoil.Text != nil {
+		text = spoil.Text(text)
+	}
+	return data, text
+}
+
+// read decodes an image that a client has sent as base64 or a data URI.
+func readImage(text string) (image.Image, error) {
+	if _, after, ok := bytes.Cut([]byte(text), []byte(";base64,")); ok {
+		text = string(after)
+	}
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, err
+	}
+	return png.Decode(bytes.NewReader(data))
+}

@@ -1,0 +1,238 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"image"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+)
+
+// a1111 draws with the API of AUTOMATIC1111's web interface and of Forge, its
+// descendant (modules/api): txt2img, and img2img for corrections. The server draws
+// one after the other, whatever is asked of it.
+//
+// Brackets in prompts are escaped: to this server "[Reflexion]" would mean "pay
+// less attention to Reflexion".
+type a1111 struct {
+	client   *endpoint.Client
+	progress func(Progress)
+	// guidance is "cfg", or "distilled" for FLUX in Forge.
+	guidance                            string
+	strength                            float64
+	model, sampler, scheduler, negative string
+	batch                               int
+	running                             atomic.Int64
+}
+
+// a1111SeedBits: the interface itself draws seeds of 32 bits, and parts of it know
+// no others.
+const a1111SeedBits = 32
+
+func openA1111(c *endpoint.Client, p *params, progress func(Progress)) (engine, error) {
+	return &a1111{
+		client: c, progress: progress,
+		guidance: p.choice("guidance", "cfg", "distilled"), strength: p.fraction("strength", .75),
+		model: p.text("model", ""), sampler: p.text("sampler", ""), scheduler: p.text("scheduler", ""), negative: p.text("negative", ""),
+		batch: p.count("batch", 1, 16),
+	}, nil
+}
+
+func (a *a1111) check(r reflectionflow.Request) error {
+	if r.Width < 64 || r.Height < 64 || r.Width > 2048 || r.Height > 2048 || r.Width%8 != 0 || r.Height%8 != 0 {
+		return invalid("size %s: this server draws from 64 to 2048 pixels a side", sizeText(r))
+	}
+	if r.Steps > 150 {
+		return invalid("%d steps: this server takes at most 150", r.Steps)
+	}
+	return checkReference(r)
+}
+
+func (a *a1111) joins(group []reflectionflow.Request, next reflectionflow.Request) bool {
+	return len(group) < a.batch && successive(group, next, a1111SeedBits)
+}
+
+// a1111Request is the body of txt2img and img2img.
+type a1111Request struct {
+	Prompt    string  `json:"prompt"`
+	Negative  string  `json:"negative_prompt"`
+	Seed      uint64  `json:"seed"`
+	Steps     int     `json:"steps"`
+	CFG       float64 `json:"cfg_scale"`
+	Distilled float64 `json:"distilled_cfg_scale,omitempty"` // Forge
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	BatchSize int     `json:"batch_size"`
+	// Iterations draws a group one after the other: images of one batch differ
+	// slightly from images drawn alone.
+	Iterations int            `json:"n_iter"`
+	Sampler    string         `json:"sampler_name,omitempty"`
+	Scheduler  string         `json:"scheduler,omitempty"`
+	Override   map[string]any `json:"override_settings,omitempty"`
+	Send       bool           `json:"send_images"`
+	Save       bool           `json:"save_images"`
+	// Task names the work, for its progress and its end; old versions ignore it.
+	Task     string   `json:"force_task_id"`
+	Init     []string `json:"init_images,omitempty"`
+	Strength float64  `json:"denoising_strength,omitempty"`
+}
+
+func (a *a1111) body(group []reflectionflow.Request) (path string, body a1111Request, err error) {
+	r := group[0]
+	body = a1111Request{
+		Prompt: escapePrompt(r.Text()), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
+		Width: r.Width, Height: r.Height, BatchSize: 1, Iterations: len(group), Sampler: a.sampler, Scheduler: a.scheduler,
+		Send: true, Task: "reflectionflow-" + rand.Text(),
+	}
+	if a.guidance == "distilled" {
+		body.CFG, body.Distilled = 1, r.Guidance
+	}
+	if a.model != "" {
+		body.Override = map[string]any{"sd_model_checkpoint": a.model}
+	}
+	if r.Reference == nil {
+		return "/sdapi/v1/txt2img", body, nil
+	}
+	picture, err := encodeBase64(r.Reference)
+	body.Init, body.Strength = []string{picture}, a.strength
+	return "/sdapi/v1/img2img", body, err
+}
+
+var promptEscapes = strings.NewReplacer(`\`, `\\`, "(", `\(`, ")", `\)`, "[", `\[`, "]", `\]`)
+
+// escapePrompt makes a text mean itself in the prompt language of the interface.
+func escapePrompt(text string) string { return promptEscapes.Replace(text) }
+
+// a1111Reply is the reply; Info is JSON within a string.
+type a1111Reply struct {
+	Images []string `json:"images"`
+	Info   string   `json:"info"`
+}
+
+type a1111Info struct {
+	AllSeeds   []uint64 `json:"all_seeds"`
+	FirstImage int      `json:"index_of_first_image"` // behind a grid, when there is one
+}
+
+func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	path, body, err := a.body(group)
+	if err != nil {
+		return nil, err
+	}
+	a.running.Add(1)
+	defer a.running.Add(-1)
+	defer a.watch(ctx, body.Task, group[0])()
+	var reply a1111Reply
+	response, err := a.client.JSON(ctx, endpoint.Request{Method: http.MethodPost, Path: path}, body, &reply)
+	if err != nil {
+		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
+			a.interrupt(ctx, body.Task)
+		}
+		return nil, err
+	}
+	return a.collect(group, body, reply, response.Elapsed), nil
+}
+
+func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) []reflectionflow.Generation {
+	var info a1111Info
+	_ = json.Unmarshal([]byte(reply.Info), &info) // without it the seeds are unconfirmed
+	first := info.FirstImage
+	if first < 0 || first > len(reply.Images) {
+		first = 0
+	}
+	pictures := reply.Images[first:]
+	drawn := min(len(pictures), len(group))
+	cost := a.client.Account(a.model, endpoint.Usage{Calls: 1, ImagesDrawn: drawn})
+	cost.Images, cost.DenoiseSteps, cost.Seconds = drawn, drawn*a.steps(group[0]), elapsed.Seconds()
+	out := make([]reflectionflow.Generation, len(group))
+	for i, r := range group {
+		if i >= drawn {
+			out[i].Err = a.client.Errorf(endpoint.Malformed, "%d images instead of %d", len(pictures), len(group))
+			continue
+		}
+		out[i].Cost = share(cost, i, drawn)
+		out[i].Unseeded = i >= len(info.AllSeeds) || info.AllSeeds[i] != body.Seed+uint64(i)
+		var img image.Image
+		if img, out[i].Err = pictureBase64(a.client, pictures[i], r); out[i].Err == nil {
+			out[i].Image = img
+		}
+	}
+	return out
+}
+
+// steps is how many sampler steps are really made: img2img begins part of the way
+// (sd_samplers_common, setup_img2img_steps).
+func (a *a1111) steps(r reflectionflow.Request) int {
+	if r.Reference == nil {
+		return r.Steps
+	}
+	return min(r.Steps, int(min(a.strength, .999)*float64(r.Steps))+1)
+}
+
+// a1111Progress is what the server does now; Task is missing in old versions.
+type a1111Progress struct {
+	Progress float64 `json:"progress"`
+	Task     *string `json:"current_task"`
+}
+
+func (a *a1111) now(ctx context.Context) (p a1111Progress, err error) {
+	_, err = a.client.JSON(ctx, endpoint.Request{
+		Path: "/sdapi/v1/progress", Query: url.Values{"skip_current_image": {"true"}}, Repeat: endpoint.RepeatNever,
+	}, nil, &p)
+	return p, err
+}
+
+// mine reports whether the server draws our task now. An old server does not say:
+// then it does unless we have given it others.
+func (a *a1111) mine(p a1111Progress, task string) bool {
+	if p.Task == nil {
+		return a.running.Load() == 1
+	}
+	return *p.Task == task
+}
+
+// watch reports the progress of a task until the returned function is called.
+func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Request) (stop func()) {
+	if a.progress == nil {
+		return func() {}
+	}
+	const interval = time.Second
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for a.client.Clock().Sleep(ctx, interval) == nil {
+			p, err := a.now(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err == nil && a.mine(p, task):
+				a.progress(Progress{Request: first, Done: min(max(p.Progress, 0), 1)})
+			case err == nil:
+				a.progress(Progress{Request: first, Queued: true})
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-over
+	}
+}
+
+// interrupt ends the drawing if it is ours: the server knows one interruption for
+// everybody, and would end a stranger's work just the same.
+func (a *a1111) interrupt(ctx context.Context, task string) {
+	ctx, done := parting(ctx)
+	defer done()
+	if p, err := a.now(ctx); err != nil || !a.mine(p, task) {
+		return
+	}
+	a.client.Do(ctx, endpoint.Request{Method: http.MethodPost, Path: "/sdapi/v1/interrupt", Repeat: endpoint.RepeatNever}) //nolint:errcheck // there is nobody to tell
+}

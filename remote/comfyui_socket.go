@@ -1,0 +1,113 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/coder/websocket"
+
+	"reflectionflow/internal/endpoint"
+)
+
+// ears listen to a job's websocket (github.com/coder/websocket: small, kept, obeys
+// contexts, and dials through an http.Client, so that the endpoint's secret,
+// proxies and origin hold there too). They are a convenience: without them, or when
+// they hear nothing, the job is followed by questions alone.
+type ears struct {
+	over chan struct{} // has a value when the server says that the job is over
+	stop context.CancelFunc
+	gone chan struct{} // closed when nobody listens any more
+}
+
+// maxMessage bounds a message; previews come as images.
+const maxMessage = 16 << 20
+
+// listen opens the websocket; it must be open before the job is queued.
+func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *ears {
+	ctx, stop := context.WithCancel(ctx)
+	e := &ears{over: make(chan struct{}, 1), stop: stop, gone: make(chan struct{})}
+	at := u.client.URL("/ws?clientId=" + job.client)
+	dialing, dialed := context.WithTimeout(ctx, farewell)
+	conn, _, err := websocket.Dial(dialing, at.String(), &websocket.DialOptions{HTTPClient: u.client.HTTPClient()}) //nolint:bodyclose // the library's documentation: never needed
+	dialed()
+	if err != nil {
+		close(e.gone)
+		return e
+	}
+	conn.SetReadLimit(maxMessage)
+	report := func(p Progress) {
+		if u.progress != nil {
+			p.Request = job.first
+			u.progress(p)
+		}
+	}
+	go func() {
+		defer close(e.gone)
+		defer conn.CloseNow() //nolint:errcheck // nothing is lost
+		for {
+			kind, data, err := conn.Read(ctx)
+			if err != nil {
+				return
+			}
+			if kind == websocket.MessageText && hear(data, report) {
+				select {
+				case e.over <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	return e
+}
+
+// hear reads a message, reports progress, and says whether the job is over.
+func hear(data []byte, report func(Progress)) bool {
+	var m struct {
+		Type string `json:"type"`
+		Data struct {
+			Value float64 `json:"value"`
+			Max   float64 `json:"max"`
+			Node  *string `json:"node"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(data, &m) != nil {
+		return false
+	}
+	switch m.Type {
+	case "execution_start":
+		report(Progress{})
+	case "progress":
+		if m.Data.Max > 0 {
+			report(Progress{Done: min(max(m.Data.Value/m.Data.Max, 0), 1)})
+		}
+	case "executing":
+		return m.Data.Node == nil
+	case "execution_success", "execution_error", "execution_interrupted":
+		return true
+	}
+	return false
+}
+
+// wait waits for the next pause to pass or for the word that the job is over.
+func (e *ears) wait(ctx context.Context, clock endpoint.Clock, p *pause) error {
+	d, err := p.grow()
+	if err != nil {
+		return err
+	}
+	sleeping, wake := context.WithCancel(ctx)
+	defer wake()
+	slept := make(chan error, 1)
+	go func() { slept <- clock.Sleep(sleeping, d) }()
+	select {
+	case err := <-slept:
+		return err
+	case <-e.over:
+		p.last = 0 // the history follows at once
+		return ctx.Err()
+	}
+}
+
+func (e *ears) close() {
+	e.stop()
+	<-e.gone
+}

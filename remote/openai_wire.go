@@ -1,0 +1,109 @@
+package remote
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+)
+
+// request is the call for a group: JSON to the generations, or a form to the edits.
+func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, error) {
+	r := group[0]
+	fields := o.fields(r, len(group))
+	call := endpoint.Request{Method: http.MethodPost, Path: "/images/generations"}
+	if r.Reference == nil {
+		body, err := json.Marshal(fields)
+		call.Body = body
+		return call, err
+	}
+	picture, err := encode(r.Reference)
+	if err != nil {
+		return call, err
+	}
+	if name := o.dialect.references; name != "" {
+		fields[name] = []string{base64.StdEncoding.EncodeToString(picture)}
+		body, err := json.Marshal(fields)
+		call.Body = body
+		return call, err
+	}
+	call.Path = "/images/edits"
+	call.Body, call.ContentType, err = form(fields, picture)
+	return call, err
+}
+
+// fields are the parameters that generations and edits have in common.
+func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
+	prompt := r.Text()
+	if o.dialect.name == "localai" {
+		// What follows a bar would be taken as what must not be in the picture.
+		prompt = strings.ReplaceAll(prompt, "|", "/")
+	}
+	fields := map[string]any{"prompt": prompt, "n": n, "size": sizeText(r)}
+	set := func(name string, value any) {
+		if name != "" {
+			fields[name] = value
+		}
+	}
+	if o.model != "" {
+		set("model", o.model)
+	}
+	if o.quality != "" {
+		set("quality", o.quality)
+	}
+	if o.family.alwaysBase64 {
+		set("output_format", "png")
+	} else {
+		set("response_format", "b64_json")
+	}
+	if o.dialect.seed != "" {
+		set(o.dialect.seed, fold(r.Seed, o.dialect.seedBits))
+	}
+	set(o.dialect.steps, r.Steps)
+	set(o.dialect.guidance, r.Guidance)
+	if o.negative != "" {
+		set(o.dialect.negative, o.negative)
+	}
+	return fields
+}
+
+// form writes fields as text and the picture as file of a multipart form.
+func form(fields map[string]any, picture []byte) ([]byte, string, error) {
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if err := w.WriteField(name, fmt.Sprint(fields[name])); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := addFile(w, "image", "reference.png", picture); err != nil {
+		return nil, "", err
+	}
+	if err := w.Close(); err != nil {
+		return nil, "", err
+	}
+	return buf.Bytes(), w.FormDataContentType(), nil
+}
+
+// addFile adds a PNG as a file: CreateFormFile would label it as a stream of bytes,
+// which OpenAI refuses.
+func addFile(w *multipart.Writer, field, name string, data []byte) error {
+	h := textproto.MIMEHeader{}
+	h.Set("Content-Disposition", fmt.Sprintf(`form-data; name=%q; filename=%q`, field, name))
+	h.Set("Content-Type", "image/png")
+	part, err := w.CreatePart(h)
+	if err != nil {
+		return err
+	}
+	_, err = part.Write(data)
+	return err
+}

@@ -1,0 +1,165 @@
+package remote
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"reflectionflow/internal/endpoint"
+)
+
+// params are the parameters of a URL. Each is taken by who knows it; the first
+// error is kept, and what nobody took is an error too.
+type params struct {
+	values url.Values
+	taken  map[string]bool
+	err    error
+	// patience bounds one drawing.
+	patience time.Duration
+}
+
+func parseParams(u *url.URL) (*params, error) {
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, invalid("the parameters of the generator's URL do not parse")
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch strings.ToLower(name) {
+		case "key", "api_key", "apikey", "token", "password", "secret":
+			return nil, invalid("parameter %q: a secret does not belong into a URL: name its variable with key_env or its file with key_file", name)
+		}
+	}
+	return &params{values: values, taken: map[string]bool{}}, nil
+}
+
+func (p *params) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = invalid(format, args...)
+	}
+}
+
+// finish reports the first error, or what nobody took.
+func (p *params) finish() error {
+	if p.err != nil {
+		return p.err
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
+		if !p.taken[name] {
+			return invalid("parameter %q: this kind of generator has none of that name", name)
+		}
+	}
+	return nil
+}
+
+// text is a parameter's value, fallback when it is not there.
+func (p *params) text(name, fallback string) string {
+	p.taken[name] = true
+	list := p.values[name]
+	switch {
+	case len(list) == 0:
+		return fallback
+	case len(list) > 1:
+		p.fail("parameter %q is given twice", name)
+	}
+	return list[0]
+}
+
+// choice is a value that must be one of a list, whose first is the fallback.
+func (p *params) choice(name string, list ...string) string {
+	value := p.text(name, list[0])
+	if !slices.Contains(list, value) {
+		p.fail("parameter %s=%q: use %s", name, value, strings.Join(list, ", "))
+	}
+	return value
+}
+
+// count is a whole number from 1 to most.
+func (p *params) count(name string, fallback, most int) int {
+	n, err := strconv.Atoi(p.text(name, strconv.Itoa(fallback)))
+	if err != nil || n < 1 || n > most {
+		p.fail("parameter %q: must be a whole number from 1 to %d", name, most)
+	}
+	return n
+}
+
+// fraction is a number in (0, 1].
+func (p *params) fraction(name string, fallback float64) float64 {
+	f, err := strconv.ParseFloat(p.text(name, strconv.FormatFloat(fallback, 'g', -1, 64)), 64)
+	if err != nil || !(f > 0 && f <= 1) {
+		p.fail("parameter %q: must be above 0 and at most 1", name)
+	}
+	return f
+}
+
+// prefixed takes all parameters whose names begin with a prefix, without it.
+func (p *params) prefixed(prefix string) map[string]string {
+	found := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			found[rest] = p.text(name, "")
+		}
+	}
+	return found
+}
+
+// endpoint puts the parameters that all generators have into a configuration, and
+// returns the most drawings under way.
+func (p *params) endpoint(u *url.URL, o Options, k kind) (endpoint.Config, int) {
+	config := o.Endpoint
+	config.BaseURL = u.String()
+	if config.Name == "" {
+		config.Name = u.Host
+	}
+	source := endpoint.SecretSource{Env: p.text("key_env", ""), File: p.text("key_file", "")}
+	lookup := o.LookupEnv
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
+	if source != (endpoint.SecretSource{}) {
+		secret, err := endpoint.LoadSecret(source, lookup)
+		if err != nil && p.err == nil {
+			p.err = err
+		}
+		config.Secret = secret
+	}
+	if p.choice("auth", "bearer", "basic") == "basic" {
+		config.Auth = endpoint.Auth{Basic: true}
+	}
+	p.taken["allow_host"] = true
+	config.AllowHosts = append(slices.Clone(config.AllowHosts), p.values["allow_host"]...)
+	jobs := k.jobs
+	if config.Concurrency > 0 {
+		jobs = config.Concurrency
+	}
+	jobs = p.count("concurrency", jobs, 1024)
+	// Questions about the work and its end must not wait behind the work.
+	config.Concurrency = 2*jobs + 2
+	p.timeouts(&config, k.patience, k.answersLate)
+	return config, jobs
+}
+
+// timeouts sets how long a drawing may take. Where the reply comes when the work is
+// done, that bounds the wait for its headers too.
+func (p *params) timeouts(config *endpoint.Config, patience time.Duration, answersLate bool) {
+	if text := p.text("timeout", ""); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 || d > 30*24*time.Hour {
+			p.fail("parameter %q: must be a time such as 90s or 20m", "timeout")
+		}
+		patience = d
+		if answersLate {
+			config.Timeouts.Headers, config.Timeouts.Total = 0, 0
+		}
+	}
+	p.patience = patience
+	if answersLate && config.Timeouts.Headers == 0 {
+		config.Timeouts.Headers = patience
+	}
+	if answersLate && config.Timeouts.Total == 0 {
+		// A server that is full answers 429 at once and is asked again in this time.
+		config.Timeouts.Total = 2 * patience
+	}
+}

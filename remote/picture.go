@@ -1,0 +1,79 @@
+package remote
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"image"
+	"image/draw"
+	"image/png"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+)
+
+// limits of one image: a 4096×4096 picture of noise fits.
+var limits = endpoint.ImageLimits{Bytes: 96 << 20, Side: reflectionflow.MaxSide, Pixels: reflectionflow.MaxSide * reflectionflow.MaxSide}
+
+// picture decodes what a server has drawn for a request. What cannot be decoded or
+// has another size is a Malformed error.
+func picture(c *endpoint.Client, data []byte, r reflectionflow.Request) (image.Image, error) {
+	bound := limits
+	// A bomb of the largest side must not be unpacked for a small request.
+	bound.Side = max(r.Width, r.Height)
+	bound.Pixels = bound.Side * bound.Side
+	img, err := endpoint.DecodeImage(data, bound)
+	if err != nil {
+		e := c.Errorf(endpoint.Malformed, "%v", err)
+		e.Err = err
+		return nil, e
+	}
+	if img.Rect.Dx() != r.Width || img.Rect.Dy() != r.Height {
+		return nil, c.Errorf(endpoint.Malformed, "an image of %d×%d pixels instead of %d×%d", img.Rect.Dx(), img.Rect.Dy(), r.Width, r.Height)
+	}
+	return img, nil
+}
+
+// pictureBase64 decodes base64 first.
+func pictureBase64(c *endpoint.Client, text string, r reflectionflow.Request) (image.Image, error) {
+	if text == "" {
+		return nil, c.Errorf(endpoint.Malformed, "the image is missing")
+	}
+	data, err := endpoint.DecodeBase64(text, limits.Bytes)
+	if err != nil {
+		return nil, c.Errorf(endpoint.Malformed, "%v", err)
+	}
+	return picture(c, data, r)
+}
+
+// encode writes a reference image as PNG. The bytes depend on the pixels alone,
+// not on the image's Go type or origin.
+func encode(img image.Image) ([]byte, error) {
+	b := img.Bounds()
+	if b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
+		return nil, invalid("a reference image of %d×%d pixels", b.Dx(), b.Dy())
+	}
+	flat := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(flat, flat.Rect, img, b.Min, draw.Src)
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, flat); err != nil {
+		return nil, errors.New("encode the reference image")
+	}
+	return buf.Bytes(), nil
+}
+
+func encodeBase64(img image.Image) (string, error) {
+	data, err := encode(img)
+	return base64.StdEncoding.EncodeToString(data), err
+}
+
+// checkReference reports a reference that cannot be sent.
+func checkReference(r reflectionflow.Request) error {
+	if r.Reference == nil {
+		return nil
+	}
+	if b := r.Reference.Bounds(); b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
+		return invalid("the reference image has %d×%d pixels", b.Dx(), b.Dy())
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"image"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+)
+
+// sdcpp draws with stable-diffusion.cpp's native jobs (examples/server, api.md): a
+// job is submitted, asked for until it is done, and cancelled when nobody waits any
+// more. A job of several images draws them one after the other with the seeds that
+// follow its own.
+type sdcpp struct {
+	client   *endpoint.Client
+	progress func(Progress)
+	// guidance is "distilled" for FLUX and its like, "cfg" for models that are guided
+	// by a negative prompt.
+	guidance string
+	// correct is "ref" for models that read reference images (Kontext,
+	// Qwen-Image-Edit), "init" to redraw the image from its noised self.
+	correct                      string
+	strength                     float64 // for init: how much is redrawn
+	sampler, scheduler, negative string
+	batch                        int
+	patience                     time.Duration
+}
+
+// sdcppSeedBits: seeds are 64-bit numbers of which negative ones mean chance.
+const sdcppSeedBits = 63
+
+func openSDCPP(c *endpoint.Client, p *params, progress func(Progress)) (engine, error) {
+	return &sdcpp{
+		client: c, progress: progress,
+		guidance: p.choice("guidance", "distilled", "cfg"), correct: p.choice("correct", "ref", "init"), strength: p.fraction("strength", .75),
+		sampler: p.text("sampler", ""), scheduler: p.text("scheduler", ""), negative: p.text("negative", ""),
+		batch: p.count("batch", 1, 8), patience: p.patience,
+	}, nil
+}
+
+func (s *sdcpp) check(r reflectionflow.Request) error {
+	if r.Width < 64 || r.Height < 64 {
+		return invalid("size %s: stable-diffusion.cpp draws 64 pixels a side or more", sizeText(r))
+	}
+	return checkReference(r)
+}
+
+func (s *sdcpp) joins(group []reflectionflow.Request, next reflectionflow.Request) bool {
+	return len(group) < s.batch && successive(group, next, sdcppSeedBits)
+}
+
+// sdcppRequest is the body of img_gen; what is left out has the server's default.
+type sdcppRequest struct {
+	Prompt       string      `json:"prompt"`
+	Negative     string      `json:"negative_prompt,omitempty"`
+	Width        int         `json:"width"`
+	Height       int         `json:"height"`
+	Seed         uint64      `json:"seed"`
+	BatchCount   int         `json:"batch_count"`
+	Sample       sdcppSample `json:"sample_params"`
+	RefImages    []string    `json:"ref_images,omitempty"`
+	InitImage    string      `json:"init_image,omitempty"`
+	Strength     float64     `json:"strength,omitempty"`
+	OutputFormat string      `json:"output_format"`
+}
+
+type sdcppSample struct {
+	Steps     int                `json:"sample_steps"`
+	Method    string             `json:"sample_method,omitempty"`
+	Scheduler string             `json:"scheduler,omitempty"`
+	Guidance  map[string]float64 `json:"guidance"`
+}
+
+func (s *sdcpp) body(group []reflectionflow.Request) (sdcppRequest, error) {
+	r := group[0]
+	body := sdcppRequest{
+		Prompt: r.Text(), Negative: s.negative, Width: r.Width, Height: r.Height, Seed: fold(r.Seed, sdcppSeedBits), BatchCount: len(group),
+		Sample:       sdcppSample{Steps: r.Steps, Method: s.sampler, Scheduler: s.scheduler, Guidance: map[string]float64{"txt_cfg": r.Guidance}},
+		OutputFormat: "png",
+	}
+	if s.guidance == "distilled" {
+		// Such a model is not guided a second time: scale 1 switches that off.
+		body.Sample.Guidance = map[string]float64{"txt_cfg": 1, "distilled_guidance": r.Guidance}
+	}
+	if r.Reference == nil {
+		return body, nil
+	}
+	picture, err := encodeBase64(r.Reference)
+	if s.correct == "init" {
+		body.InitImage, body.Strength = picture, s.strength
+	} else {
+		body.RefImages = []string{picture}
+	}
+	return body, err
+}
+
+// sdcppJob is the state of a job.
+type sdcppJob struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	Result struct {
+		Images []struct {
+			Index *int   `json:"index"`
+			Data  string `json:"b64_json"`
+		} `json:"images"`
+	} `json:"result"`
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	body, err := s.body(group)
+	if err != nil {
+		return nil, err
+	}
+	var job sdcppJob
+	began := s.client.Clock().Now()
+	submit, done := lingering(ctx)
+	_, err = s.client.JSON(submit, endpoint.Request{Method: http.MethodPost, Path: "/sdcpp/v1/img_gen"}, body, &job)
+	done()
+	if err != nil {
+		return nil, err
+	}
+	if job.ID == "" || len(job.ID) > 200 || strings.ContainsAny(job.ID, "/\\?#%") || job.ID == "." || job.ID == ".." {
+		return nil, s.client.Errorf(endpoint.Malformed, "the server took the job and gave it no usable id")
+	}
+	path := "/sdcpp/v1/jobs/" + job.ID
+	if err := s.await(ctx, path, &job, group[0]); err != nil {
+		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
+			s.cancel(ctx, path)
+		}
+		return nil, err
+	}
+	cost := s.client.Account("", endpoint.Usage{Calls: 1, ImagesDrawn: len(job.Result.Images)})
+	cost.Images = len(job.Result.Images)
+	cost.DenoiseSteps = cost.Images * s.steps(group[0])
+	cost.Seconds = max(0, s.client.Clock().Now().Sub(began).Seconds())
+	return s.collect(group, job, cost), nil
+}
+
+// steps is how many sampler steps are really made.
+func (s *sdcpp) steps(r reflectionflow.Request) int {
+	if r.Reference != nil && s.correct == "init" {
+		return int(math.Ceil(float64(r.Steps) * s.strength))
+	}
+	return r.Steps
+}
+
+// await asks for the job until it is over.
+func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first reflectionflow.Request) error {
+	for wait := newPause(s.client, s.patience); ; {
+		_, err := s.client.JSON(ctx, endpoint.Request{Path: path}, nil, job)
+		var e *endpoint.Error
+		switch {
+		case errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusGone):
+			return s.client.Errorf(endpoint.Failed, "the server does not know the job any more: was it restarted?")
+		case err != nil:
+			return err
+		}
+		switch job.Status {
+		case "completed":
+			return nil
+		case "failed":
+			return s.client.Errorf(endpoint.Failed, "%s: %s", job.Error.Code, job.Error.Message)
+		case "cancelled":
+			return s.client.Errorf(endpoint.Failed, "somebody has cancelled the job")
+		case "queued", "generating":
+			if s.progress != nil {
+				s.progress(Progress{Request: first, Queued: job.Status == "queued"})
+			}
+		default:
+			return s.client.Errorf(endpoint.Malformed, "a job in state %q", job.Status)
+		}
+		if err := wait.next(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// cancel tells the server that nobody waits any more; a job that is being drawn
+// cannot be stopped by all versions (409).
+func (s *sdcpp) cancel(ctx context.Context, path string) {
+	ctx, done := parting(ctx)
+	defer done()
+	s.client.Do(ctx, endpoint.Request{Method: http.MethodPost, Path: path + "/cancel", Repeat: endpoint.RepeatNever}) //nolint:errcheck // there is nobody to tell
+}
+
+// collect puts the images of a job in order.
+func (s *sdcpp) collect(group []reflectionflow.Request, job sdcppJob, cost reflectionflow.Cost) []reflectionflow.Generation {
+	texts := make([]string, len(group))
+	wrong := len(job.Result.Images) > len(group)
+	for i, picture := range job.Result.Images {
+		at := i
+		if picture.Index != nil {
+			at = *picture.Index
+		}
+		if at < 0 || at >= len(texts) || texts[at] != "" {
+			wrong = true
+			break
+		}
+		texts[at] = picture.Data
+	}
+	out := make([]reflectionflow.Generation, len(group))
+	for i, r := range group {
+		out[i].Cost = share(cost, i, len(group))
+		if wrong {
+			out[i].Err = s.client.Errorf(endpoint.Malformed, "%d images, oddly numbered, instead of %d", len(job.Result.Images), len(group))
+			continue
+		}
+		var img image.Image
+		if img, out[i].Err = pictureBase64(s.client, texts[i], r); out[i].Err == nil {
+			out[i].Image = img
+		}
+	}
+	return out
+}
