@@ -69,7 +69,10 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return out, unusable(out)
+	if err := unusable(out); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // draw fills the generations of a group.

@@ -1,0 +1,180 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/testserver"
+	"reflectionflow/remote"
+)
+
+// realTime lets waits take their time: a held job would use up all patience at once
+// otherwise.
+func realTime(o *remote.Options) { o.Endpoint.Clock = nil }
+
+// until waits for something that another goroutine brings about.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 2000 {
+		if done() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%s: it does not happen", what)
+}
+
+// leave begins n drawings, and leaves when begun says that they are under way.
+func leave(t *testing.T, g reflectionflow.Generator, n int, begun func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		_, err := g.Generate(ctx, slices.Repeat(requests()[:1], n))
+		result <- err
+	}()
+	until(t, "the drawings begin", begun)
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+func TestCancelSDCPP(t *testing.T) {
+	double := testserver.NewSDCPP(t)
+	double.Hold()
+	leave(t, open(t, "sdcpp+"+double.URL, realTime), 2, func() bool { return double.Calls("GET /sdcpp/v1/jobs/{id}") >= 4 })
+	if n := double.Cancelled(); n != 2 {
+		t.Errorf("%d jobs were cancelled, want 2", n)
+	}
+}
+
+// TestCancelDuringSubmission: a job whose submission is under way is cancelled too.
+func TestCancelDuringSubmission(t *testing.T) {
+	double := testserver.NewSDCPP(t)
+	double.Hold()
+	gate, seen := make(chan struct{}), make(chan struct{})
+	double.Fail("POST /sdcpp/v1/img_gen", func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+		close(seen)
+		<-gate
+		honest.ServeHTTP(w, r)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-seen
+		cancel()
+		close(gate)
+	}()
+	if _, err := open(t, "sdcpp+"+double.URL, realTime).Generate(ctx, requests()[:1]); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if n := double.Cancelled(); n != 1 {
+		t.Errorf("%d jobs were cancelled, want 1", n)
+	}
+}
+
+func TestCancelComfyUI(t *testing.T) {
+	double := testserver.NewComfyUI(t)
+	double.Hold()
+	g := open(t, "comfyui+"+double.URL+"?workflow=testdata/draw.json", realTime)
+	leave(t, g, 2, func() bool { return len(double.States()) == 2 && double.Calls("GET /history/{id}") >= 4 })
+	states := double.States()
+	slices.Sort(states)
+	named := double.Interrupted()
+	// Which of the two is cancelled first decides whether the other is still pending.
+	if states[0] != "deleted" || states[1] != "over" || len(named) != 1 || named[0] == "" {
+		t.Errorf("jobs are %v, interruptions name %q", states, named)
+	}
+}
+
+func TestCancelA1111(t *testing.T) {
+	for name, old := range map[string]bool{"tasks": false, "no tasks": true} {
+		t.Run(name, func(t *testing.T) {
+			double := testserver.NewA1111(t, testserver.A1111Options{Old: old})
+			double.Hold()
+			leave(t, open(t, "a1111+"+double.URL, realTime), 1, double.Busy)
+			if n := double.Interrupted(); n != 1 {
+				t.Errorf("%d interruptions, want 1", n)
+			}
+		})
+	}
+}
+
+// TestStrangersWork: who waits behind somebody else's drawing does not end that one.
+func TestStrangersWork(t *testing.T) {
+	double := testserver.NewA1111(t, testserver.A1111Options{})
+	double.Hold()
+	stranger := make(chan error, 1)
+	theirs, release := context.WithCancel(t.Context())
+	go func() {
+		_, err := open(t, "a1111+"+double.URL, realTime).Generate(theirs, requests()[:1])
+		stranger <- err
+	}()
+	until(t, "the stranger's drawing begins", double.Busy)
+	leave(t, open(t, "a1111+"+double.URL, realTime), 1, func() bool { return double.Calls("POST /sdapi/v1/txt2img") == 2 })
+	if n := double.Interrupted(); n != 0 {
+		t.Errorf("%d interruptions, want none", n)
+	}
+	release()
+	if err := <-stranger; !errors.Is(err, context.Canceled) || double.Interrupted() != 1 {
+		t.Errorf("got %v after %d interruptions", err, double.Interrupted())
+	}
+}
+
+// TestCancelOpenAI: the connection ends, which is all that such a server can be told.
+func TestCancelOpenAI(t *testing.T) {
+	double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{})
+	begun, left := make(chan struct{}), make(chan struct{})
+	double.Fail("POST /v1/images/generations", func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		// The server watches the connection once the request is read.
+		buf := make([]byte, 1<<16)
+		for {
+			if _, err := r.Body.Read(buf); err != nil {
+				break
+			}
+		}
+		close(begun)
+		<-r.Context().Done()
+		close(left)
+	})
+	leave(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", realTime), 1, func() bool {
+		select {
+		case <-begun:
+			return true
+		default:
+			return false
+		}
+	})
+	<-left
+}
+
+// TestPatience: a job that is never done is given up and cancelled.
+func TestPatience(t *testing.T) {
+	double := testserver.NewSDCPP(t)
+	double.Hold()
+	out, err := open(t, "sdcpp+"+double.URL+"?timeout=1m").Generate(t.Context(), requests()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed(t, "the image", out[0].Err, endpoint.Timeout)
+	if double.Cancelled() != 1 {
+		t.Error("the job was not cancelled")
+	}
+	comfy := testserver.NewComfyUI(t)
+	comfy.Hold()
+	out, err = open(t, "comfyui+"+comfy.URL+"?workflow=testdata/draw.json&timeout=1m").Generate(t.Context(), requests()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed(t, "the image", out[0].Err, endpoint.Timeout)
+	if len(comfy.Interrupted()) != 1 {
+		t.Error("the job was not interrupted")
+	}
+}
