@@ -17,6 +17,7 @@ import (
 // generateOptions are the flags of generate. Those that were not given fall back
 // to the strategy's and the model's own defaults.
 type generateOptions struct {
+	deployment     string // file of the configuration
 	model, backend string
 	strategy       string
 	budget         string
@@ -60,6 +61,7 @@ func (p *program) generateCommand() *cobra.Command {
 		Long:  generateHelp,
 		Example: `  reflectionflow generate "a photo of two clocks and a red cup"
   reflectionflow generate --prompts prompts.txt --out mine --budget 16
+  reflectionflow generate --config deployment.yaml "a photo of two clocks and a red cup"
   reflectionflow generate --resume mine`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.resume != "" {
@@ -88,6 +90,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.Uint64Var(&o.seed, "seed", 1, "the same seed draws the same pictures")
 	f.BoolVar(&o.earlyStop, "early-stop", true, "stop when a picture meets every requirement")
 	f.IntVar(&o.batch, "batch", 0, "images drawn at once; does not change the result (default half the width)")
+	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
 	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list)")
 	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -102,7 +105,7 @@ func (p *program) generate(cmd *cobra.Command, o generateOptions, args []string)
 	if err != nil {
 		return err
 	}
-	model, err := p.model(o.model)
+	model, deployed, err := p.generateWith(cmd, &o)
 	if err != nil {
 		return err
 	}
@@ -119,7 +122,9 @@ func (p *program) generate(cmd *cobra.Command, o generateOptions, args []string)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
-	manifests, err := manifestsFor(prompts, cfg, run.Model{Name: model.Name, Fingerprint: fingerprint}, o.backend)
+	manifests, err := manifestsFor(prompts, cfg, run.Manifest{
+		Model: run.Model{Name: model.Name, Fingerprint: fingerprint}, Backend: o.backend, Deployment: deployed,
+	})
 	if err != nil {
 		return err
 	}
@@ -146,14 +151,15 @@ func parsePrompts(model modelEntry, texts []string) ([]reflectionflow.Prompt, er
 	return prompts, nil
 }
 
-func manifestsFor(prompts []reflectionflow.Prompt, cfg search.Config, model run.Model, backend string) ([]run.Manifest, error) {
+func manifestsFor(prompts []reflectionflow.Prompt, cfg search.Config, m run.Manifest) ([]run.Manifest, error) {
 	settings, err := json.Marshal(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("encode settings: %w", err)
 	}
 	manifests := make([]run.Manifest, len(prompts))
 	for i, prompt := range prompts {
-		manifests[i] = run.Manifest{Program: programVersion(), Prompt: prompt, Search: settings, Model: model, Backend: backend}
+		m.Program, m.Prompt, m.Search = programVersion(), prompt, settings
+		manifests[i] = m
 	}
 	return manifests, nil
 }
@@ -188,12 +194,12 @@ func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) e
 func (s *session) adopt(ctx context.Context, folders []*run.Folder) error {
 	m := folders[0].Manifest()
 	for _, f := range folders[1:] {
-		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || string(n.Search) != string(m.Search) {
+		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || string(n.Search) != string(m.Search) || string(n.Deployment) != string(m.Deployment) {
 			return fmt.Errorf("%w: %s has other settings than the runs beside it: go on with each by itself", reflectionflow.ErrInvalid, f.Path())
 		}
 	}
 	var err error
-	if s.model, err = s.program.model(m.Model.Name); err != nil {
+	if s.model, err = s.program.recordedModel(ctx, m); err != nil {
 		return err
 	}
 	s.backend = m.Backend

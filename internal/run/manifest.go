@@ -36,6 +36,10 @@ type Manifest struct {
 	Model  Model           `json:"model"`
 	// Backend is what the networks ran on; empty for the default on the CPU.
 	Backend string `json:"backend"`
+	// Deployment is the JSON form of the configuration that names the parts of the
+	// run, without secrets; this package keeps it as it is. Empty where all parts are
+	// the model's own.
+	Deployment json.RawMessage `json:"deployment,omitempty"`
 }
 
 // Model names the networks of a run.
@@ -51,6 +55,9 @@ func (m Manifest) validate() error {
 	}
 	if !json.Valid(m.Search) {
 		return fmt.Errorf("%w: the settings of the search are not JSON", reflectionflow.ErrInvalid)
+	}
+	if len(m.Deployment) > 0 && !json.Valid(m.Deployment) {
+		return fmt.Errorf("%w: the deployment is not JSON", reflectionflow.ErrInvalid)
 	}
 	if m.Model.Name == "" {
 		return fmt.Errorf("%w: no model is named", reflectionflow.ErrInvalid)

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/chat"
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/endpoint"
+	"reflectionflow/reflector"
+	"reflectionflow/remote"
+	"reflectionflow/verifier"
+)
+
+// builder makes the parts of a configuration. Parts that ask the same endpoint
+// share its client, and with it its bounds.
+type builder struct {
+	config  *config.Config
+	clients map[string]*chat.Client
+	caches  map[string]*endpoint.Cache // by folder
+	// check is set for trying things out: one attempt a call, and no cache.
+	check bool
+}
+
+func newBuilder(c *config.Config) *builder {
+	return &builder{config: c, clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}}
+}
+
+// client is the client of an endpoint.
+func (b *builder) client(name string) (*chat.Client, error) {
+	if c, ok := b.clients[name]; ok {
+		return c, nil
+	}
+	e, at := b.config.Endpoints[name], "endpoints."+name
+	secret, err := endpoint.LoadSecret(endpoint.SecretSource{Env: e.KeyEnv, File: e.KeyFile}, os.LookupEnv)
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	settings := endpoint.Config{
+		Name: name, BaseURL: e.URL, Secret: secret, Concurrency: e.Concurrency, Prices: prices(e.Price),
+		Auth: endpoint.Auth{Basic: e.Auth == "basic"},
+	}
+	if e.Timeout != "" {
+		settings.Timeouts.Total, _ = time.ParseDuration(e.Timeout) // the configuration is checked
+		settings.Timeouts.Headers = settings.Timeouts.Total
+	}
+	if b.check {
+		settings.Retry.Attempts = 1
+	} else if settings.Cache, err = b.cache(e.Cache); err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	transport, err := endpoint.New(settings)
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	c, err := chat.New(transport, chat.Config{
+		Model: e.Model, Structured: chat.Structured(e.Structured), Pin: e.Pin, AllowChange: e.AllowChange,
+		Images: chat.Images{Format: e.ImageFormat, MaxSide: e.ImageSide}, MaxTokens: e.MaxTokens, OmitSampling: e.OmitSampling,
+	})
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	b.clients[name] = c
+	return c, nil
+}
+
+// prices is the table with one price for whatever the endpoint has.
+func prices(p *config.Price) endpoint.PriceTable {
+	if p == nil {
+		return nil
+	}
+	return endpoint.PriceTable{"*": endpoint.Price(*p)}
+}
+
+// cache is the cache in a folder, the user's own where none is named; several
+// endpoints share one.
+func (b *builder) cache(folder string) (*endpoint.Cache, error) {
+	if folder == config.None {
+		return nil, nil
+	}
+	if folder == "" {
+		home, err := os.UserCacheDir()
+		if err != nil {
+			return nil, err
+		}
+		folder = filepath.Join(home, "reflectionflow", "replies")
+	}
+	if b.caches[folder] == nil {
+		c, err := endpoint.NewCache(folder)
+		if err != nil {
+			return nil, err
+		}
+		b.caches[folder] = c
+	}
+	return b.caches[folder], nil
+}
+
+// parts builds what is in use and not embedded.
+func (b *builder) parts() (parts, error) {
+	var p parts
+	var err error
+	u := b.config.Use
+	if g := b.config.Generators[u.Generator]; g.Type == config.Remote {
+		if p.generator, err = b.generator(u.Generator, g); err != nil {
+			return p, err
+		}
+	}
+	if u.Verifier != config.Embedded {
+		if p.verifier, err = b.verifier(u.Verifier); err != nil {
+			return p, err
+		}
+	}
+	if r := b.config.Reflectors[u.Reflector]; r.Type == config.Chat {
+		if p.reflector, err = b.reflector("reflectors."+u.Reflector, r); err != nil {
+			return p, err
+		}
+	}
+	if r := b.config.Refiners[u.Refiner]; r.Type == config.Chat {
+		p.refiner, err = b.refiner("refiners."+u.Refiner, r)
+	}
+	return p, err
+}
+
+func (b *builder) generator(name string, g config.Generator) (reflectionflow.Generator, error) {
+	settings := endpoint.Config{Name: name, Prices: prices(g.Price)}
+	if b.check {
+		settings.Retry.Attempts = 1
+	}
+	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: os.LookupEnv})
+	if err != nil {
+		return nil, b.config.Errorf("generators."+name, "%v", err)
+	}
+	return generator, nil
+}
+
+// prompt reads the text of a prompt file; no file is no text.
+func (b *builder) prompt(at, path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	data, err := readPartFile(path)
+	if err != nil {
+		return "", b.config.Errorf(at+".prompt", "%v", err)
+	}
+	return string(data), nil
+}
+
+// ask is what all parts that ask have: the client and the text of their own prompt.
+func (b *builder) ask(at, endpointName, promptFile string) (*chat.Client, string, error) {
+	text, err := b.prompt(at, promptFile)
+	if err != nil {
+		return nil, "", err
+	}
+	client, err := b.client(endpointName)
+	return client, text, err
+}
+
+func (b *builder) reflector(at string, r config.Reflector) (reflectionflow.Reflector, error) {
+	client, prompt, err := b.ask(at, r.Endpoint, r.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	part, err := reflector.NewChat(client, reflector.ChatOptions{Wording: r.Wording, Prompt: prompt, Temperature: r.Temperature})
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	return part, nil
+}
+
+func (b *builder) refiner(at string, r config.Refiner) (reflectionflow.Refiner, error) {
+	client, prompt, err := b.ask(at, r.Endpoint, r.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	part, err := reflector.NewChatRefiner(client, reflector.ChatRefinerOptions{Prompt: prompt, Words: r.Words, Temperature: r.Temperature})
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	return part, nil
+}
+
+// parse is how prompts are read: by the model's own parser, by a language model, or
+// not at all.
+func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (reflectionflow.Prompt, error), error) {
+	name := b.config.Use.Parser
+	p := b.config.Parsers[name]
+	switch {
+	case name == config.None:
+		return func(text string) (reflectionflow.Prompt, error) {
+			prompt := reflectionflow.Prompt{Text: text}
+			return prompt, prompt.Validate()
+		}, nil
+	case p.Type != config.Chat:
+		return own.Parse, nil
+	}
+	at := "parsers." + name
+	client, prompt, err := b.ask(at, p.Endpoint, p.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	parser, err := verifier.NewChatParser(client, prompt)
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	return func(text string) (reflectionflow.Prompt, error) {
+		parsed, _, err := parser.Parse(ctx, text)
+		return parsed, err
+	}, nil
+}

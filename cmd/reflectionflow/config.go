@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"reflectionflow"
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/run"
+)
+
+// generateWith is the model that generate draws with, and the record of the
+// configuration where one is given. The configuration's settings of the search go
+// where no flag says otherwise.
+func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (modelEntry, json.RawMessage, error) {
+	if o.deployment == "" {
+		model, err := p.model(o.model)
+		return model, nil, err
+	}
+	for _, name := range []string{"model", "backend"} {
+		if cmd.Flags().Changed(name) {
+			return modelEntry{}, nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
+		}
+	}
+	c, err := config.Read(o.deployment)
+	if err != nil {
+		return modelEntry{}, nil, err
+	}
+	if err := applySearch(c, cmd.Flags()); err != nil {
+		return modelEntry{}, nil, err
+	}
+	c = c.Used()
+	model, err := p.deploy(cmd.Context(), c)
+	if err != nil {
+		return modelEntry{}, nil, err
+	}
+	o.backend = c.Backend
+	deployed, err := recordOf(c)
+	return model, deployed, err
+}
+
+// recordedModel is the model of a run that was begun earlier.
+func (p *program) recordedModel(ctx context.Context, m run.Manifest) (modelEntry, error) {
+	if len(m.Deployment) == 0 {
+		return p.model(m.Model.Name)
+	}
+	c, err := recorded(m.Deployment)
+	if err != nil {
+		return modelEntry{}, err
+	}
+	return p.deploy(ctx, c)
+}
+
+// applySearch sets the flags that were not given.
+func applySearch(c *config.Config, flags *pflag.FlagSet) error {
+	s := c.Search
+	for _, setting := range []struct {
+		key, value string
+		set        bool
+	}{
+		{"strategy", s.Strategy, s.Strategy != ""},
+		{"budget", s.Budget, s.Budget != ""},
+		{"width", number(s.Width), s.Width != nil},
+		{"depth", number(s.Depth), s.Depth != nil},
+		{"axes", strings.Join(s.Axes, ","), s.Axes != nil},
+		{"steps", number(s.Steps), s.Steps != nil},
+		{"guidance", number(s.Guidance), s.Guidance != nil},
+		{"size", s.Size, s.Size != ""},
+		{"seed", number(s.Seed), s.Seed != nil},
+		{"early_stop", number(s.EarlyStop), s.EarlyStop != nil},
+		{"batch", number(s.Batch), s.Batch != nil},
+	} {
+		flag := strings.ReplaceAll(setting.key, "_", "-")
+		if !setting.set || flags.Changed(flag) {
+			continue
+		}
+		if err := flags.Set(flag, setting.value); err != nil {
+			return c.Errorf("search."+setting.key, "%v", err)
+		}
+	}
+	return nil
+}
+
+// number writes a setting as a flag takes it; nil is nothing.
+func number[N int | uint64 | float64 | bool](n *N) string {
+	if n == nil {
+		return ""
+	}
+	if f, ok := any(*n).(float64); ok {
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return fmt.Sprint(*n)
+}

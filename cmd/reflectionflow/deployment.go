@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"reflectionflow"
+	"reflectionflow/internal/config"
+	"reflectionflow/verifier"
+)
+
+// deployment is what a run's record keeps of a configuration: the parts in use and
+// the SHA-256 sums of the files that they are made from. It holds no secrets.
+type deployment struct {
+	Config *config.Config    `json:"config"`
+	Files  map[string]string `json:"files,omitempty"`
+}
+
+// maxPartFile bounds prompts, workflows and calibrations.
+const maxPartFile = 64 << 20
+
+// recordOf makes the record of a configuration.
+func recordOf(c *config.Config) (json.RawMessage, error) {
+	d := deployment{Config: c, Files: map[string]string{}}
+	for _, path := range c.Files() {
+		data, err := readPartFile(path)
+		if err != nil {
+			return nil, err
+		}
+		d.Files[path] = sumOf(data)
+	}
+	data, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encode the configuration: %w", err)
+	}
+	return data, nil
+}
+
+// recorded reads a record back, and demands that the files are still the same.
+func recorded(data json.RawMessage) (*config.Config, error) {
+	var d struct {
+		Config json.RawMessage   `json:"config"`
+		Files  map[string]string `json:"files"`
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, fmt.Errorf("%w: run.json: the configuration is damaged", reflectionflow.ErrInvalid)
+	}
+	c, err := config.FromRecord(d.Config)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range c.Files() {
+		data, err := readPartFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if sumOf(data) != d.Files[path] {
+			return nil, fmt.Errorf("%w: %s has changed since the run was begun: put the old one back, or begin anew", reflectionflow.ErrInvalid, path)
+		}
+	}
+	return c, nil
+}
+
+func sumOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func readPartFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPartFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	case len(data) > maxPartFile:
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", reflectionflow.ErrInvalid, path, maxPartFile)
+	}
+	return data, nil
+}
+
+// deploy builds the parts of a configuration, and describes them together as a
+// model. Nothing is sent and no network is loaded before the model is opened.
+func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, error) {
+	b := newBuilder(c)
+	parts, err := b.parts()
+	if err != nil {
+		return modelEntry{}, err
+	}
+	entry := modelEntry{Name: c.Use.Generator, Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
+	networks, words := c.NeedsModel()
+	var own modelEntry
+	if networks || words {
+		if own, err = p.model(c.Model); err != nil {
+			return modelEntry{}, err
+		}
+	}
+	if c.Generators[c.Use.Generator].Type == config.Remote {
+		err = applyGenerator(&entry, c, c.Use.Generator)
+	} else {
+		entry = own
+	}
+	if err != nil {
+		return modelEntry{}, err
+	}
+	if entry.Parse, err = b.parse(ctx, own); err != nil {
+		return modelEntry{}, err
+	}
+	entry.Check = func(ctx context.Context) (string, error) {
+		base := ""
+		if networks || words {
+			var err error
+			if base, err = own.Check(ctx); err != nil {
+				return "", err
+			}
+		}
+		description, err := recordOf(c)
+		return sumOf([]byte(base + "\n" + string(description))), err
+	}
+	entry.OpenJudge = nil
+	entry.Open = func(ctx context.Context, backend string) (*engine, error) {
+		e := &engine{}
+		if networks {
+			var err error
+			if e, err = own.Open(ctx, backend); err != nil {
+				return nil, err
+			}
+		}
+		return parts.onto(e)
+	}
+	return entry, nil
+}
+
+// applyGenerator puts a remote generator's defaults in place.
+func applyGenerator(entry *modelEntry, c *config.Config, name string) error {
+	g := c.Generators[name]
+	if g.Size != "" {
+		var err error
+		if entry.Width, entry.Height, err = parseSize(g.Size); err != nil {
+			return c.Errorf("generators."+name+".size", "%v", err)
+		}
+	}
+	if g.Steps != 0 {
+		entry.Steps = g.Steps
+	}
+	if g.Guidance != 0 {
+		entry.Guidance = g.Guidance
+	}
+	return nil
+}
+
+// parts are the parts of a run that are not embedded; nil stands for those that are.
+type parts struct {
+	generator reflectionflow.Generator
+	verifier  func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error)
+	reflector reflectionflow.Reflector
+	refiner   reflectionflow.Refiner
+}
+
+// onto puts the parts over those of the embedded engine.
+func (p parts) onto(e *engine) (*engine, error) {
+	if p.generator != nil {
+		e.Generator = p.generator
+	}
+	if p.reflector != nil {
+		e.Reflector = p.reflector
+	}
+	if p.refiner != nil {
+		e.Refiner = p.refiner
+	}
+	if p.verifier == nil {
+		return e, nil
+	}
+	var err error
+	if e.Verifier, err = p.verifier(e.Verifier); err != nil && e.Closer != nil {
+		_ = e.Close() // the first error says more
+	}
+	return e, err
+}
+
+func readCalibration(path string) (verifier.Calibration, error) {
+	f, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return verifier.Calibration{}, err
+	}
+	defer f.Close()
+	return verifier.ReadCalibration(f)
+}

@@ -1,0 +1,270 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// choose fills in the parts that the file does not name.
+func (c *Config) choose() {
+	u := &c.Use
+	pick(&u.Generator, c.Generators)
+	pick(&u.Verifier, c.Verifiers)
+	pick(&u.Reflector, c.Reflectors)
+	pick(&u.Refiner, c.Refiners)
+	if u.Parser == "" && len(c.Parsers) == 0 && !c.drawsOn() {
+		u.Parser = None
+	}
+	pick(&u.Parser, c.Parsers)
+}
+
+func pick[P any](name *string, parts map[string]P) {
+	if *name != "" || len(parts) > 1 {
+		return // named, or left for check to complain about
+	}
+	*name = Embedded
+	for only := range parts {
+		*name = only
+	}
+}
+
+// drawsOn reports whether a part in use, the parser aside, is embedded.
+func (c *Config) drawsOn() bool {
+	u := c.Use
+	if c.verifierDrawsOn(u.Verifier) {
+		return true
+	}
+	for name, kind := range map[string]string{
+		u.Generator: c.Generators[u.Generator].Type, u.Reflector: c.Reflectors[u.Reflector].Type, u.Refiner: c.Refiners[u.Refiner].Type,
+	} {
+		if name == Embedded || kind == Embedded {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) verifierDrawsOn(name string) bool {
+	v := c.Verifiers[name]
+	return name == Embedded || v.Type == Embedded ||
+		v.Type == Ensemble && slices.ContainsFunc(v.Members, func(m Member) bool {
+			return m.Verifier == Embedded || c.Verifiers[m.Verifier].Type == Embedded
+		})
+}
+
+// NeedsModel reports whether any part in use is embedded: whether the program's own
+// model must be there. The parser alone needs no networks.
+func (c *Config) NeedsModel() (networks, parser bool) {
+	return c.drawsOn(), c.Use.Parser == Embedded || c.Parsers[c.Use.Parser].Type == Embedded
+}
+
+// keys are those that a part of a type has beside "type", by kind.
+var keys = map[string]map[string][]string{
+	"generators": {Remote: {"url", "price", "size", "steps", "guidance"}, Embedded: nil},
+	"verifiers": {
+		Chat:     {"endpoint", "prompt", "temperature", "seed", "calibration"},
+		YesNo:    {"endpoint", "prompt", "wording", "per_requirement", "met", "not_met", "calibration"},
+		Ensemble: {"method", "members"},
+		Embedded: {"calibration"},
+	},
+	"reflectors": {Chat: {"endpoint", "prompt", "wording", "temperature"}, Embedded: nil},
+	"refiners":   {Chat: {"endpoint", "prompt", "words", "temperature"}, Embedded: nil},
+	"parsers":    {Chat: {"endpoint", "prompt"}, Embedded: nil},
+}
+
+// part is what all parts have for check.
+type part struct{ kind, name, typ, endpoint string }
+
+// check reports the first thing that does not fit, in the order of the file.
+func (c *Config) check() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
+		if err := c.checkEndpoint("endpoints."+name, name, c.Endpoints[name]); err != nil {
+			return err
+		}
+	}
+	for _, p := range c.parts() {
+		if err := c.checkPart(p); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Generators)) {
+		if err := c.checkGenerator("generators."+name, c.Generators[name]); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Verifiers)) {
+		if err := c.checkMembers("verifiers."+name, c.Verifiers[name]); err != nil {
+			return err
+		}
+	}
+	return c.checkUse()
+}
+
+// parts lists all entries, sorted by kind and name.
+func (c *Config) parts() []part {
+	var list []part
+	for name, g := range c.Generators {
+		list = append(list, part{"generators", name, g.Type, ""})
+	}
+	for name, v := range c.Verifiers {
+		list = append(list, part{"verifiers", name, v.Type, v.Endpoint})
+	}
+	for name, r := range c.Reflectors {
+		list = append(list, part{"reflectors", name, r.Type, r.Endpoint})
+	}
+	for name, r := range c.Refiners {
+		list = append(list, part{"refiners", name, r.Type, r.Endpoint})
+	}
+	for name, p := range c.Parsers {
+		list = append(list, part{"parsers", name, p.Type, p.Endpoint})
+	}
+	slices.SortFunc(list, func(a, b part) int { return strings.Compare(a.kind+"."+a.name, b.kind+"."+b.name) })
+	return list
+}
+
+var (
+	nameForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+)
+
+const nameRule = "a name has letters, digits, _ and -, at most 64"
+
+func (c *Config) checkPart(p part) error {
+	at := p.kind + "." + p.name
+	switch {
+	case !nameForm.MatchString(p.name):
+		return c.Errorf(at, "%s", nameRule)
+	case p.name == Embedded || p.name == None:
+		return c.Errorf(at, "%q is taken: choose another name", p.name)
+	}
+	types := keys[p.kind]
+	allowed, ok := types[p.typ]
+	if !ok {
+		return c.Errorf(at, "type %.40q: use %s", p.typ, strings.Join(slices.Sorted(maps.Keys(types)), ", "))
+	}
+	for _, path := range slices.Sorted(maps.Keys(c.lines)) {
+		key, inside := strings.CutPrefix(path, at+".")
+		if inside && key != "type" && !strings.Contains(key, ".") && !slices.Contains(allowed, key) {
+			return c.Errorf(path, "a part of type %s has no such key", p.typ)
+		}
+	}
+	if slices.Contains(allowed, "endpoint") {
+		if _, ok := c.Endpoints[p.endpoint]; !ok {
+			return c.Errorf(at, "endpoint %.64q is not among the endpoints", p.endpoint)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkEndpoint(at, name string, e Endpoint) error {
+	if err := c.checkURL(at, e.URL, "http", "https"); err != nil {
+		return err
+	}
+	switch {
+	case !nameForm.MatchString(name):
+		return c.Errorf(at, "%s", nameRule)
+	case e.KeyEnv != "" && e.KeyFile != "":
+		return c.Errorf(at, "key_env and key_file: give one of them")
+	case e.KeyEnv != "" && !variableForm.MatchString(e.KeyEnv):
+		return c.Errorf(at+".key_env", "this is not the name of an environment variable; the key itself does not belong into the file")
+	case e.Auth != "" && e.Auth != "bearer" && e.Auth != "basic":
+		return c.Errorf(at+".auth", "use bearer or basic")
+	case e.Concurrency < 0:
+		return c.Errorf(at+".concurrency", "must be 1 or more")
+	}
+	if e.Timeout != "" {
+		if d, err := time.ParseDuration(e.Timeout); err != nil || d <= 0 {
+			return c.Errorf(at+".timeout", "must be a time such as 90s or 5m")
+		}
+	}
+	return nil
+}
+
+// checkURL refuses what is no URL of a server, and one with a secret in it; the
+// URL is not repeated.
+func (c *Config) checkURL(at, raw string, schemes ...string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return c.Errorf(at, "url is missing")
+	case err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme):
+		return c.Errorf(at+".url", "must begin with %s", strings.Join(schemes, "://, ")+"://")
+	case u.User != nil:
+		return c.Errorf(at+".url", "it holds a user or password: name the variable or file with the secret by key_env or key_file")
+	}
+	return nil
+}
+
+func (c *Config) checkGenerator(at string, g Generator) error {
+	if g.Type != Remote {
+		return nil
+	}
+	var schemes []string
+	for _, server := range []string{"openai", "sdcpp", "a1111", "comfyui"} {
+		schemes = append(schemes, server+"+http", server+"+https")
+	}
+	if err := c.checkURL(at, g.URL, schemes...); err != nil {
+		return err
+	}
+	u, _ := url.Parse(g.URL) // parsed just now
+	if env := u.Query().Get("key_env"); env != "" && !variableForm.MatchString(env) {
+		return c.Errorf(at+".url", "key_env is not the name of an environment variable; the key itself does not belong into the file")
+	}
+	return nil
+}
+
+func (c *Config) checkMembers(at string, v Verifier) error {
+	if v.Type == Ensemble && len(v.Members) == 0 {
+		return c.Errorf(at, "an ensemble needs members")
+	}
+	for i, m := range v.Members {
+		member := fmt.Sprintf("%s.members.%d", at, i+1)
+		inner, ok := c.Verifiers[m.Verifier]
+		switch {
+		case !ok && m.Verifier != Embedded:
+			return c.Errorf(member, "verifier %.64q is not among the verifiers", m.Verifier)
+		case inner.Type == Ensemble:
+			return c.Errorf(member, "an ensemble cannot be the member of another")
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkUse() error {
+	u := c.Use
+	for _, chosen := range []struct {
+		key, name string
+		exists    bool
+		list      []string
+	}{
+		{"generator", u.Generator, has(c.Generators, u.Generator), names(c.Generators)},
+		{"verifier", u.Verifier, has(c.Verifiers, u.Verifier), names(c.Verifiers)},
+		{"reflector", u.Reflector, has(c.Reflectors, u.Reflector), names(c.Reflectors)},
+		{"refiner", u.Refiner, has(c.Refiners, u.Refiner), names(c.Refiners)},
+		{"parser", u.Parser, has(c.Parsers, u.Parser), append(names(c.Parsers), None)},
+	} {
+		if chosen.exists || chosen.name == Embedded || chosen.key == "parser" && chosen.name == None {
+			continue
+		}
+		path := "use." + chosen.key
+		if chosen.name == "" {
+			return c.Errorf(path, "there are several: name one of %s", strings.Join(chosen.list, ", "))
+		}
+		return c.Errorf(path, "there is no %.64q: use %s", chosen.name, strings.Join(chosen.list, ", "))
+	}
+	return nil
+}
+
+func has[P any](parts map[string]P, name string) bool {
+	_, ok := parts[name]
+	return ok
+}
+
+func names[P any](parts map[string]P) []string {
+	return append(slices.Sorted(maps.Keys(parts)), Embedded)
+}

@@ -1,0 +1,172 @@
+// Package config reads the file that names what a run is made of: endpoints with
+// language models, the generators, verifiers, reflectors, refiners and parsers that
+// there are, which of them a run takes, and the settings of its search.
+//
+// The format is YAML, read strictly: an unknown key, a key that a part of that type
+// does not have, a reference to what is not there are errors with their line that
+// wrap [reflectionflow.ErrInvalid]. Secrets are named by their variable or file and
+// never written; no error repeats a value that could be one.
+//
+// The package knows the words and not the parts: building them is the command's.
+package config
+
+// Embedded names, in every kind, the part that comes with the program's own model.
+// It needs no entry.
+const Embedded = "embedded"
+
+// None is the parser that takes a prompt as it is, without requirements.
+const None = "none"
+
+// Config is a configuration. Its JSON form is what a run's record keeps of it (see
+// [Config.Used]). Paths are absolute.
+type Config struct {
+	// Model is the embedded parts' model, by name or folder; empty means the first.
+	Model string `yaml:"model" json:"model,omitempty"`
+	// Backend is what the embedded parts compute with.
+	Backend    string               `yaml:"backend" json:"backend,omitempty"`
+	Endpoints  map[string]Endpoint  `yaml:"endpoints" json:"endpoints,omitempty"`
+	Generators map[string]Generator `yaml:"generators" json:"generators,omitempty"`
+	Verifiers  map[string]Verifier  `yaml:"verifiers" json:"verifiers,omitempty"`
+	Reflectors map[string]Reflector `yaml:"reflectors" json:"reflectors,omitempty"`
+	Refiners   map[string]Refiner   `yaml:"refiners" json:"refiners,omitempty"`
+	Parsers    map[string]Parser    `yaml:"parsers" json:"parsers,omitempty"`
+	Use        Use                  `yaml:"use" json:"use"`
+	Search     Search               `yaml:"search" json:"search,omitzero"`
+
+	file  string
+	lines map[string]int // of entries, by their path
+}
+
+// Endpoint is a language model at a server of OpenAI's chat completions.
+type Endpoint struct {
+	URL   string `yaml:"url" json:"url"`
+	Model string `yaml:"model" json:"model,omitempty"`
+	// KeyEnv or KeyFile says where the secret is, Auth how it is sent: bearer, which
+	// is the default, or basic.
+	KeyEnv      string `yaml:"key_env" json:"key_env,omitempty"`
+	KeyFile     string `yaml:"key_file" json:"key_file,omitempty"`
+	Auth        string `yaml:"auth" json:"auth,omitempty"`
+	Concurrency int    `yaml:"concurrency" json:"concurrency,omitempty"`
+	// Timeout bounds a call with all its attempts, as 90s or 5m.
+	Timeout string `yaml:"timeout" json:"timeout,omitempty"`
+	// Cache is the folder of the replies; empty is the user's cache folder, and
+	// "none" keeps none.
+	Cache string `yaml:"cache" json:"cache,omitempty"`
+	Price *Price `yaml:"price" json:"price,omitempty"`
+	// Structured is json_schema, json_object or prompt; empty finds out.
+	Structured   string `yaml:"structured" json:"structured,omitempty"`
+	MaxTokens    int    `yaml:"max_tokens" json:"max_tokens,omitempty"`
+	OmitSampling bool   `yaml:"omit_sampling" json:"omit_sampling,omitempty"`
+	// Pin is the model that replies must name, AllowChange lets them change it.
+	Pin         string `yaml:"pin" json:"pin,omitempty"`
+	AllowChange bool   `yaml:"allow_change" json:"allow_change,omitempty"`
+	// ImageFormat is png or jpeg, ImageSide the longest side sent in pixels.
+	ImageFormat string `yaml:"image_format" json:"image_format,omitempty"`
+	ImageSide   int    `yaml:"image_side" json:"image_side,omitempty"`
+}
+
+// Price is what a model costs, in any one currency.
+type Price struct {
+	InputPerMillion  float64 `yaml:"input_per_million" json:"input_per_million,omitempty"`
+	CachedPerMillion float64 `yaml:"cached_per_million" json:"cached_per_million,omitempty"`
+	OutputPerMillion float64 `yaml:"output_per_million" json:"output_per_million,omitempty"`
+	PerImage         float64 `yaml:"per_image" json:"per_image,omitempty"`
+	PerCall          float64 `yaml:"per_call" json:"per_call,omitempty"`
+}
+
+// The types of parts. Each part has the type embedded as well.
+const (
+	Remote   = "remote"   // a generator at a URL
+	Chat     = "chat"     // a part that asks a language model
+	YesNo    = "yes-no"   // a verifier by the probability of "yes"
+	Ensemble = "ensemble" // a verifier of verifiers
+)
+
+// Generator draws: type remote. Size, Steps and Guidance are its defaults.
+type Generator struct {
+	Type     string  `yaml:"type" json:"type"`
+	URL      string  `yaml:"url" json:"url,omitempty"`
+	Price    *Price  `yaml:"price" json:"price,omitempty"`
+	Size     string  `yaml:"size" json:"size,omitempty"`
+	Steps    int     `yaml:"steps" json:"steps,omitempty"`
+	Guidance float64 `yaml:"guidance" json:"guidance,omitempty"`
+}
+
+// Verifier judges: type chat, yes-no, ensemble or embedded.
+type Verifier struct {
+	Type     string `yaml:"type" json:"type"`
+	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
+	// Prompt is a file that replaces the built-in prompt.
+	Prompt      string  `yaml:"prompt" json:"prompt,omitempty"`
+	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"`
+	Seed        uint64  `yaml:"seed" json:"seed,omitempty"`
+	// Of yes-no.
+	Wording        string  `yaml:"wording" json:"wording,omitempty"`
+	PerRequirement bool    `yaml:"per_requirement" json:"per_requirement,omitempty"`
+	Met            float64 `yaml:"met" json:"met,omitempty"`
+	NotMet         float64 `yaml:"not_met" json:"not_met,omitempty"`
+	// Calibration is a file that turns values into probabilities, or gives an
+	// ensemble its reference values.
+	Calibration string `yaml:"calibration" json:"calibration,omitempty"`
+	// Of ensemble: mean, rank or tournament, over verifiers that are none themselves.
+	Method  string   `yaml:"method" json:"method,omitempty"`
+	Members []Member `yaml:"members" json:"members,omitempty"`
+}
+
+// Member is a verifier in an ensemble; weight 0 means 1.
+type Member struct {
+	Verifier string  `yaml:"verifier" json:"verifier"`
+	Weight   float64 `yaml:"weight" json:"weight,omitempty"`
+}
+
+// Reflector says what is wrong: type chat.
+type Reflector struct {
+	Type        string  `yaml:"type" json:"type"`
+	Endpoint    string  `yaml:"endpoint" json:"endpoint,omitempty"`
+	Prompt      string  `yaml:"prompt" json:"prompt,omitempty"`
+	Wording     string  `yaml:"wording" json:"wording,omitempty"`
+	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"`
+}
+
+// Refiner rewrites prompts: type chat.
+type Refiner struct {
+	Type        string  `yaml:"type" json:"type"`
+	Endpoint    string  `yaml:"endpoint" json:"endpoint,omitempty"`
+	Prompt      string  `yaml:"prompt" json:"prompt,omitempty"`
+	Words       int     `yaml:"words" json:"words,omitempty"`
+	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"`
+}
+
+// Parser reads requirements out of a prompt: type chat.
+type Parser struct {
+	Type     string `yaml:"type" json:"type"`
+	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
+	Prompt   string `yaml:"prompt" json:"prompt,omitempty"`
+}
+
+// Use names the parts of a run. An empty name is, when the file is read, that of
+// the only part of the kind, or [Embedded] where there is none; for the parser
+// [None] where no part in use is embedded.
+type Use struct {
+	Generator string `yaml:"generator" json:"generator"`
+	Verifier  string `yaml:"verifier" json:"verifier"`
+	Reflector string `yaml:"reflector" json:"reflector"`
+	Refiner   string `yaml:"refiner" json:"refiner"`
+	Parser    string `yaml:"parser" json:"parser"`
+}
+
+// Search holds settings of the search under the names and in the forms of the
+// flags of "generate". What is nil or empty is not set.
+type Search struct {
+	Strategy  string   `yaml:"strategy" json:"strategy,omitempty"`
+	Budget    string   `yaml:"budget" json:"budget,omitempty"`
+	Width     *int     `yaml:"width" json:"width,omitempty"`
+	Depth     *int     `yaml:"depth" json:"depth,omitempty"`
+	Axes      []string `yaml:"axes" json:"axes,omitempty"`
+	Steps     *int     `yaml:"steps" json:"steps,omitempty"`
+	Guidance  *float64 `yaml:"guidance" json:"guidance,omitempty"`
+	Size      string   `yaml:"size" json:"size,omitempty"`
+	Seed      *uint64  `yaml:"seed" json:"seed,omitempty"`
+	EarlyStop *bool    `yaml:"early_stop" json:"early_stop,omitempty"`
+	Batch     *int     `yaml:"batch" json:"batch,omitempty"`
+}

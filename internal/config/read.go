@@ -1,0 +1,163 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"gopkg.in/yaml.v3"
+
+	"reflectionflow"
+)
+
+// maxBytes bounds a configuration.
+const maxBytes = 1 << 20
+
+// Read reads a configuration from a file; relative paths in it are relative to the
+// file's folder.
+func Read(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: open the configuration: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return Parse(path, data, dir)
+}
+
+// Parse reads a configuration that is in memory. name is what errors call it, dir
+// what relative paths are relative to.
+func Parse(name string, data []byte, dir string) (*Config, error) {
+	c := &Config{file: name, lines: map[string]int{}}
+	if len(data) > maxBytes {
+		return nil, c.invalid(0, "more than %d bytes", maxBytes)
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return nil, c.syntax(err)
+	}
+	if len(root.Content) == 0 {
+		return nil, c.invalid(0, "the configuration is empty")
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(c); err != nil {
+		return nil, c.syntax(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, c.invalid(0, "a second document follows: one file is one configuration")
+	}
+	if _, err := json.Marshal(c); err != nil {
+		return nil, c.invalid(0, "a number is not finite")
+	}
+	c.index("", root.Content[0])
+	c.choose()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c.resolve(dir)
+	return c, nil
+}
+
+// FromRecord reads back the JSON form. Where it was made is no longer known: its
+// errors have no lines.
+func FromRecord(data []byte) (*Config, error) {
+	c := &Config{file: "the recorded configuration"}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(c); err != nil {
+		return nil, c.invalid(0, "it is damaged")
+	}
+	return c, c.check()
+}
+
+// index notes the lines of all keys by their paths, as in "verifiers.seen.type".
+func (c *Config) index(path string, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			at := join(path, n.Content[i].Value)
+			c.lines[at] = n.Content[i].Line
+			c.index(at, n.Content[i+1])
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			at := join(path, fmt.Sprint(i+1))
+			c.lines[at] = item.Line
+			c.index(at, item)
+		}
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// Errorf is an error about what stands at a path, with file and line where they
+// are known. It wraps [reflectionflow.ErrInvalid] whatever its arguments are.
+func (c *Config) Errorf(path, format string, args ...any) error {
+	return c.invalid(c.lines[path], "%s: %s", path, fmt.Sprintf(format, args...))
+}
+
+func (c *Config) invalid(line int, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	if line > 0 {
+		return fmt.Errorf("%w: %s: line %d: %s", reflectionflow.ErrInvalid, c.file, line, text)
+	}
+	return fmt.Errorf("%w: %s: %s", reflectionflow.ErrInvalid, c.file, text)
+}
+
+var (
+	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type .*$`)
+	wrongType  = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal (!!\\w+).* into (\\S+)$")
+	twice      = regexp.MustCompile(`^line (\d+): mapping key (.*) already defined at line (\d+)$`)
+	position   = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+)
+
+// wanted says in words what Go types take.
+var wanted = map[string]string{
+	"int": "a whole number", "uint64": "a whole number from 0", "float64": "a number", "bool": "true or false",
+	"string": "a text", "[]string": "a list of texts",
+}
+
+// syntax words the first error of the YAML package, without the values that it
+// repeats: one could be a secret in the wrong place.
+func (c *Config) syntax(err error) error {
+	var types *yaml.TypeError
+	if !errors.As(err, &types) || len(types.Errors) == 0 {
+		if m := position.FindStringSubmatch(err.Error()); m != nil {
+			return c.invalid(0, "line %s: this is no YAML: %s", m[1], m[2])
+		}
+		return c.invalid(0, "this is no YAML")
+	}
+	first := types.Errors[0]
+	if m := unknownKey.FindStringSubmatch(first); m != nil {
+		return c.invalid(0, "line %s: unknown key %.60q", m[1], m[2])
+	}
+	if m := twice.FindStringSubmatch(first); m != nil {
+		return c.invalid(0, "line %s: the key %.60s is given twice, first in line %s", m[1], m[2], m[3])
+	}
+	if m := wrongType.FindStringSubmatch(first); m != nil {
+		want, ok := wanted[m[3]]
+		if !ok {
+			want = "a group of keys"
+		}
+		return c.invalid(0, "line %s: here must stand %s", m[1], want)
+	}
+	return c.invalid(0, "this is no configuration")
+}
