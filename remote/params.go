@@ -113,6 +113,9 @@ func (p *params) endpoint(u *url.URL, o Options, k kind) (endpoint.Config, int) 
 	if config.Name == "" {
 		config.Name = u.Host
 	}
+	if u.Host == "" {
+		p.fail("the generator's URL names no host")
+	}
 	source := endpoint.SecretSource{Env: p.text("key_env", ""), File: p.text("key_file", "")}
 	lookup := o.LookupEnv
 	if lookup == nil {
