@@ -33,10 +33,11 @@ func longestPhrase(words []token) (token, int) {
 		return first, 1 // punctuation and numerals know themselves
 	}
 	for n := min(maxPhraseWords, len(words)); n > 0; n-- {
-		phrase := first.text
-		for _, w := range words[1:n] {
-			phrase += " " + w.text
+		texts := make([]string, n)
+		for i, w := range words[:n] {
+			texts[i] = w.text
 		}
+		phrase := strings.Join(texts, " ")
 		if e, ok := lexicon()[phrase]; ok {
 			return token{phrase, first.position, e}, n
 		}

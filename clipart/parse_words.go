@@ -164,12 +164,12 @@ var (
 func newLexicon() map[string]entry {
 	words := make(map[string]entry)
 	for _, p := range phrases {
-		for _, w := range strings.Split(p.words, ",") {
+		for w := range strings.SplitSeq(p.words, ",") {
 			words[w] = entry{meaning: p.meaning, value: w}
 		}
 	}
 	for _, p := range relationPhrases {
-		for _, w := range strings.Split(p.words, ",") {
+		for w := range strings.SplitSeq(p.words, ",") {
 			words[w] = entry{meaning: asRelation, value: p.relation}
 		}
 	}

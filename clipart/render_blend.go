@@ -104,7 +104,7 @@ func blend(row []uint8, upper, lower []uint32, xs axis, v int) {
 	}
 }
 
-func blendTinted(row []uint8, upper, lower []uint32, xs axis, v int, ramp *[256]uint64) {
+func blendTinted(row []uint8, upper, lower []uint32, xs axis, v int, ramp *[256]uint64) { //nolint:revive // the inner loop; a struct would be copied a row
 	fy, u := uint64(v>>8&255), xs.start
 	for ; len(row) >= 3; row = row[3:] {
 		s := sample(upper, lower, u, fy)

@@ -142,7 +142,7 @@ func TestCancelStopsSoon(t *testing.T) {
 			cancel()
 		}()
 		res, err := s.Run(ctx, prompt, config(search.Noise, 2, 4))
-		if err != context.Canceled || len(res.Candidates) != 0 || res.Best != -1 { // plainly, without a stage's words
+		if err != context.Canceled || len(res.Candidates) != 0 || res.Best != -1 { //nolint:errorlint // plainly, without a stage's words
 			t.Errorf("got %+v, %v", res, err)
 		}
 	})

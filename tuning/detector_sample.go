@@ -112,7 +112,7 @@ func detectionMeasures(held []heldOut, found [][]reflectionflow.Object) map[stri
 				colors++
 			}
 		}
-		if clipart.CheckAll(h.prompt.Requirements, h.objects) == clipart.CheckAll(h.prompt.Requirements, found[i]) {
+		if clipart.CheckAll(h.prompt.Requirements, h.objects) == clipart.CheckAll(h.prompt.Requirements, found[i]) { //nolint:gosec // as many as held
 			agreed++
 		}
 	}

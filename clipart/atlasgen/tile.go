@@ -78,7 +78,7 @@ func opaqueBounds(m *image.NRGBA) image.Rectangle {
 // mean is the average colour, weighted by alpha, of the part of a square of
 // longer pixels a side that cell (tx, ty) of cells a side covers. Lengths are
 // counted in 1/cells of a pixel.
-func mean(m *image.NRGBA, corner image.Point, longer, tx, ty, cells int) color.NRGBA {
+func mean(m *image.NRGBA, corner image.Point, longer, tx, ty, cells int) color.NRGBA { //nolint:revive // six numbers of one grid
 	var r, g, b, a int
 	x0, x1, y0, y1 := tx*longer, (tx+1)*longer, ty*longer, (ty+1)*longer
 	for y := y0 / cells; y*cells < y1; y++ {

@@ -62,8 +62,7 @@ func Open(path string) (*File, error) {
 
 // openError puts the file's name before an error of the operating system.
 func openError(name string, err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
