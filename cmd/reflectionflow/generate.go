@@ -67,7 +67,7 @@ func (p *program) generateCommand() *cobra.Command {
 			if o.resume != "" {
 				return p.resume(cmd, o, args)
 			}
-			return p.generate(cmd, o, args)
+			return p.generate(cmd, &o, args)
 		},
 	}
 	o.register(cmd.Flags())
@@ -100,12 +100,12 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 // resumable are the flags that go with --resume; all else is in the run folder.
 var resumable = map[string]bool{"resume": true, "json": true, "quiet": true}
 
-func (p *program) generate(cmd *cobra.Command, o generateOptions, args []string) error {
+func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string) error {
 	texts, err := p.promptTexts(args, o.prompts)
 	if err != nil {
 		return err
 	}
-	model, deployed, err := p.generateWith(cmd, &o)
+	model, deployed, err := p.generateWith(cmd, o)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/testserver"
+)
+
+const key = "sk-never-to-be-seen"
+
+// judgedByChat is a configuration of the embedded generator with a language model
+// that judges and reflects.
+const judgedByChat = `
+endpoints:
+  vlm: {url: "%s", model: double-1, key_env: TEST_KEY, concurrency: 1, cache: cache, price: {per_call: 0.01}}
+verifiers:
+  seen: {type: chat, endpoint: vlm, prompt: seen.txt}
+reflectors:
+  words: {type: chat, endpoint: vlm}
+search: {budget: 8, early_stop: false, seed: 11}
+`
+
+// deployed makes a folder with the configuration.
+func deployed(t *testing.T, text string) string {
+	t.Helper()
+	home := t.TempDir()
+	for name, content := range map[string]string{
+		"config.yaml": text,
+		"seen.txt":    "Judge the picture for {{quote .Prompt}}:{{range .Requirements}} {{.ID}}: {{.Text}}.{{end}}",
+	} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("TEST_KEY", key)
+	return home
+}
+
+// payments counts the answers that a double has given, by question.
+type payments struct {
+	mu   sync.Mutex
+	paid map[string]int
+}
+
+func (p *payments) answer(q testserver.Question) testserver.Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paid == nil {
+		p.paid = map[string]int{}
+	}
+	p.paid[string(q.Body)]++
+	return testserver.Obliging(q)
+}
+
+// A run whose verifier and reflector are paid for, killed while a question is
+// under way, goes on without repeating a call that was answered, and ends with the
+// record of a run that was left alone.
+func TestKilledWithoutPayingTwice(t *testing.T) {
+	var alone payments
+	calm := deployed(t, fmt.Sprintf(judgedByChat, testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: alone.answer}).URL))
+	draw := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
+	if out, err := command(t, calm, draw...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	whole := len(alone.paid)
+	if whole < 8 {
+		t.Fatalf("%d questions for 8 pictures", whole)
+	}
+	step := 4
+	if testing.Short() {
+		step = 9
+	}
+	for kill := 1; kill < whole; kill += step {
+		var p payments
+		var home string
+		victim := make(chan *os.Process, 1)
+		asked := 0
+		double := testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
+			if asked++; asked == kill+1 { // one at a time
+				waitForFiles(t, filepath.Join(home, "cache"), kill)
+				_ = (<-victim).Kill()
+				return testserver.Answer{Text: "nobody is there"}
+			}
+			return p.answer(q)
+		}})
+		home = deployed(t, fmt.Sprintf(judgedByChat, double.URL))
+		cmd := command(t, home, draw...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		victim <- cmd.Process
+		if code := exitOf(t, cmd.Wait()); code != -1 {
+			t.Fatalf("exit code %d before it was killed", code)
+		}
+		if out, err := command(t, home, "generate", "--resume", "run").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for question, times := range p.paid {
+			if times > 1 {
+				t.Errorf("killed at %d: paid %d times for %.200s", kill, times, question)
+			}
+		}
+		if len(p.paid) != whole {
+			t.Errorf("killed at %d: %d questions were paid for, %d when left alone", kill, len(p.paid), whole)
+		}
+		sameButForCost(t, filepath.Join(home, "run"), filepath.Join(calm, "run"))
+		keepsSecret(t, home)
+	}
+}
+
+// waitForFiles waits until so many replies are in a cache.
+func waitForFiles(t *testing.T, dir string, n int) {
+	for range 2000 {
+		found, _ := filepath.Glob(filepath.Join(dir, "??", "*.json"))
+		if len(found) >= n {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%s does not come to %d replies", dir, n)
+}
+
+// sameButForCost compares candidates: a reply from the cache costs nothing.
+func sameButForCost(t *testing.T, got, want string) {
+	t.Helper()
+	read := func(dir string) string {
+		data, err := os.ReadFile(filepath.Join(dir, "candidates.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for line := range strings.Lines(string(data)) {
+			var c struct {
+				reflectionflow.Candidate
+				SHA256 string `json:"sha256"`
+			}
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				t.Fatal(err)
+			}
+			c.Cost, c.Score.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
+			again, _ := json.Marshal(c)
+			lines = append(lines, string(again))
+		}
+		return strings.Join(lines, "\n")
+	}
+	if a, b := read(got), read(want); a != b {
+		t.Errorf("the candidates differ from the uninterrupted run:\n%s\n%s", a, b)
+	}
+}
+
+// keepsSecret looks for the key in every file of a folder.
+func keepsSecret(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(key)) {
+			t.Errorf("%s holds the key", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// here runs the command in this process, with the fake model.
+func here(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err strings.Builder
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &err, catalog: []modelEntry{fakeModel(0)}}
+	code = p.run(context.Background(), args)
+	if strings.Contains(out.String()+err.String(), key) {
+		t.Errorf("the key is printed:\n%s%s", out.String(), err.String())
+	}
+	return code, out.String(), err.String()
+}
+
+// A server that refuses a key repeats it: it is not passed on. The money is
+// accounted, and files that parts are made from must stay.
+func TestDeploymentRecord(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{Key: key})
+	home := deployed(t, fmt.Sprintf(judgedByChat, double.URL))
+	t.Chdir(home)
+	t.Setenv("TEST_KEY", key+"-wrong")
+	if code, _, text := here(t, "generate", "a clock", "--config", "config.yaml", "--out", "wrong"); code != 2 || !strings.Contains(text, "vlm") {
+		t.Errorf("a wrong key: exit code %d, %s", code, text)
+	}
+	t.Setenv("TEST_KEY", key)
+	if code, _, text := here(t, "generate", "a clock", "--config", "config.yaml", "--out", "run"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, text)
+	}
+	var result struct {
+		Cost reflectionflow.Cost `json:"cost"`
+	}
+	data, _ := os.ReadFile("run/result.json")
+	if err := json.Unmarshal(data, &result); err != nil || result.Cost.Money < 0.08 {
+		t.Errorf("8 pictures at 0.01 a call cost %v (%v)", result.Cost.Money, err)
+	}
+	keepsSecret(t, home)
+	before := double.Requests()
+	if err := os.Remove("run/result.json"); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, text := here(t, "generate", "--resume", "run"); code != 0 || double.Requests() != before {
+		t.Errorf("resumed: exit code %d, %d more requests: %s", code, double.Requests()-before, text)
+	}
+	if err := os.WriteFile("seen.txt", []byte("Be kind to {{quote .Prompt}}."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, text := here(t, "generate", "--resume", "run"); code != 2 || !strings.Contains(text, "seen.txt has changed") {
+		t.Errorf("another prompt: exit code %d, %s", code, text)
+	}
+}
+
+// The other way round: a remote generator judged by the embedded verifier; and an
+// ensemble of both kinds of verifier.
+func TestHybrid(t *testing.T) {
+	images, vlm := testserver.NewSDCPP(t), testserver.NewChat(t, testserver.ChatOptions{Key: key})
+	const remoteGenerator = `
+generators: {sd: {type: remote, url: "sdcpp+%s", size: 64, steps: 3, guidance: 2}}
+search: {budget: 2, early_stop: false}
+`
+	ensemble := fmt.Sprintf(judgedByChat, vlm.URL) + "  # more\nuse: {verifier: both}\n"
+	ensemble = strings.Replace(ensemble, "reflectors:", `  yes: {type: yes-no, endpoint: vlm, per_requirement: true}
+  both: {type: ensemble, members: [{verifier: seen, weight: 2}, {verifier: yes}, {verifier: embedded}]}
+reflectors:`, 1)
+	for name, text := range map[string]string{"remote": fmt.Sprintf(remoteGenerator, images.URL), "ensemble": ensemble} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(deployed(t, text))
+			if code, _, said := here(t, "generate", "a clock and a cup", "--config", "config.yaml", "--out", "run"); code != 0 {
+				t.Fatalf("exit code %d: %s", code, said)
+			}
+			data, _ := os.ReadFile("run/candidates.jsonl")
+			if strings.Count(string(data), `"verdict"`) < 4 || strings.Contains(string(data), `"error"`) {
+				t.Errorf("the record:\n%s", data)
+			}
+			if name == "ensemble" && !strings.Contains(string(data), "embedded 0.") {
+				t.Errorf("the embedded member has no say:\n%s", data)
+			}
+		})
+	}
+}

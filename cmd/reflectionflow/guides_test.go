@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/testserver"
+)
+
+const guides = "../../docs/guides"
+
+// The configuration of every guide passes the check, and draws, with doubles of its
+// servers in their places.
+func TestGuides(t *testing.T) {
+	chatDouble := func(d testserver.Dialect, model, key string) string {
+		return testserver.NewChat(t, testserver.ChatOptions{Dialect: d, Model: model, Key: key}).URL
+	}
+	doubles := strings.NewReplacer(
+		"+https://api.openai.com/v1", "+"+testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Key: key}).URL,
+		"https://api.openai.com/v1", chatDouble(testserver.OpenAI, "gpt-4.1-mini", key),
+		"http://localhost:8091/v1", testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"}).URL,
+		"http://localhost:8000/v1", chatDouble(testserver.VLLM, "Qwen/Qwen2.5-VL-7B-Instruct", ""),
+		"http://localhost:1234", testserver.NewSDCPP(t).URL,
+		"http://localhost:8080/v1", chatDouble(testserver.LlamaCpp, "qwen2.5-vl", ""),
+		"http://localhost:8188", testserver.NewComfyUI(t).URL,
+		"http://localhost:11434/v1", chatDouble(testserver.Ollama, "qwen2.5vl:7b", ""),
+	)
+	t.Setenv("OPENAI_API_KEY", key)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	pages, err := filepath.Glob(filepath.Join(guides, "*.md"))
+	if err != nil || len(pages) < 5 {
+		t.Fatal(pages, err)
+	}
+	workflows := map[string][]byte{}
+	for _, name := range []string{"draw.json", "correct.json"} {
+		if workflows[name], err = os.ReadFile(filepath.Join("../../remote/testdata", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(page) == "README.md" {
+			continue
+		}
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			found := block.FindAllStringSubmatch(string(text), -1)
+			if len(found) != 1 {
+				t.Fatalf("%d configurations on the page", len(found))
+			}
+			if _, err := config.Parse(page, []byte(found[0][1]), "/"); err != nil {
+				t.Fatal(err)
+			}
+			local := doubles.Replace(found[0][1])
+			if strings.Contains(local, "localhost") || strings.Contains(local, "api.openai.com") {
+				t.Fatalf("a server has no double:\n%s", local)
+			}
+			t.Chdir(deployed(t, local))
+			for name, data := range workflows {
+				if err := os.WriteFile(name, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, table, said := here(t, "config", "check", "config.yaml")
+			if code != 0 || strings.Contains(table, "corrections fail") || strings.Contains(table, "embedded") {
+				t.Errorf("exit code %d\n%s%s", code, table, said)
+			}
+			code, _, said = here(t, "generate", "a clock and a cup", "--config", "config.yaml", "--budget", "2", "--out", "run")
+			if code != 0 {
+				t.Errorf("exit code %d: %s", code, said)
+			}
+			keepsSecret(t, ".")
+		})
+	}
+}
