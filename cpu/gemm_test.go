@@ -171,6 +171,31 @@ func TestDotLayouts(t *testing.T) {
 	}
 }
 
+// TestDotTwoAxes sums over two axes that lie in another order in each operand.
+func TestDotTwoAxes(t *testing.T) {
+	oracle, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(13, 14))
+	for range 60 {
+		m, n, k1, k2 := 1+r.IntN(40), 1+r.IntN(40), 2+r.IntN(12), 2+r.IntN(12)
+		xd, xp := permuted(r, []int{m, k1, k2})
+		yd, yp := permuted(r, []int{n, k1, k2})
+		inputs := [][]float32{gaussian(r, product(xd)), gaussian(r, product(yd))}
+		build := func(f compute.Function, x []compute.Value) []compute.Value {
+			return []compute.Value{must(t)(f.DotGeneral(x[0], xp[1:], nil, x[1], yp[1:], nil, compute.DotGeneralConfig{}))}
+		}
+		want := runGraph(t, oracle, inputs, [][]int{xd, yd}, build)
+		for _, config := range levels() {
+			got := runGraph(t, newLevel(t, config), inputs, [][]int{xd, yd}, build)
+			if d := distance(got[0], want[0]); !(d < 1e-4) {
+				t.Errorf("%s: %v·%v over %v and %v: off by %g", config, xd, yd, xp[1:], yp[1:], d)
+			}
+		}
+	}
+}
+
 // TestDotThreads checks that results do not depend on GOMAXPROCS.
 func TestDotThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

@@ -159,7 +159,7 @@ func (t *block) packRows(i, rows int) {
 			}
 			return
 		}
-		if mr == 8 && t.kernel.strips && contiguous(depthOff) {
+		if mr == 8 && t.kernel.strips && increasing(depthOff) {
 			t.packStrips(dst, t.a[base+depthOff[0]:], step, mr)
 			return
 		}
@@ -186,10 +186,6 @@ func (t *block) packStrips(dst, src []float32, step, width int) {
 	}
 }
 
-func contiguous(offsets []int) bool {
-	return offsets[len(offsets)-1]-offsets[0] == len(offsets)-1
-}
-
 // packPanel copies the columns of the panel at j into dst, the elements of one term side by side; missing columns are
 // zero.
 func (t *block) packPanel(dst []float32, j int) {
@@ -201,13 +197,13 @@ func (t *block) packPanel(dst []float32, j int) {
 	if n < width {
 		clear(dst)
 	}
-	if contiguous(cols) && increasing(cols) {
+	if increasing(cols) {
 		for p, d := range depthOff {
 			copy(dst[p*width:][:n], t.b[t.bOff+d+cols[0]:])
 		}
 		return
 	}
-	if t.kernel.strips && contiguous(depthOff) && increasing(depthOff) {
+	if t.kernel.strips && increasing(depthOff) {
 		q := 0
 		for ; q+8 <= n; q += 8 {
 			step := cols[q+1] - cols[q]
@@ -246,4 +242,5 @@ func uniform(offsets []int, step int) bool {
 	return true
 }
 
+// increasing tells whether the offsets are of consecutive elements.
 func increasing(offsets []int) bool { return uniform(offsets, 1) }

@@ -196,6 +196,10 @@ func (l *lowering) lower(n *node) error {
 		if l.dot(n) {
 			return nil
 		}
+	case compute.OpTypeConvGeneral:
+		if l.conv(n) {
+			return nil
+		}
 	case compute.OpTypeConcatenate:
 		if l.concatenate(n) {
 			return nil

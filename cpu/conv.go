@@ -1,0 +1,159 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+)
+
+// Convolution is one batched matrix product over the padded picture: the element of the picture under kernel position p
+// for output pixel i is at offset(i) + offset(p), which is what the tables of gemm express. No patches are laid out, and
+// the gradients, which GoMLX writes as convolutions with other axes, strides and dilations, need nothing of their own.
+
+// convAxis is one axis of the loops of a convolution: its length and the strides of picture, kernel and result.
+type convAxis struct{ n, x, w, y int }
+
+// convLoops are the axes by what they do.
+type convLoops struct {
+	pixels  []convAxis // batch and space of the result, in the order of its memory
+	channel convAxis   // output channels of a group
+	groups  []convAxis
+	depth   []convAxis // summed over: input channels of a group and kernel positions
+}
+
+// conv lowers ConvGeneral on f32. It returns false for other dtypes, negative padding and empty operands.
+func (l *lowering) conv(n *node) bool {
+	in, kernel := n.operand[0], n.operand[1]
+	if in.shape.DType != dtypes.Float32 || kernel.shape.DType != dtypes.Float32 || n.shape.DType != dtypes.Float32 ||
+		n.shape.Rank() > 16 || in.shape.Size() == 0 || kernel.shape.Size() == 0 || n.shape.Size() == 0 {
+		return false
+	}
+	a := n.attr.(convAttr).complete()
+	for _, p := range a.paddings {
+		if p[0] < 0 || p[1] < 0 {
+			return false
+		}
+	}
+	x, w := l.padded(l.forward(l.tensorOf(in)), a), l.forward(l.tensorOf(kernel))
+	y := l.define(n)
+	loops := a.loops(x, w, y)
+	g := &gemm{kernel: kernelFor(l.backend.level), c: y.s}
+	cols := loops.pixelsLast(y)
+	g.m, g.n = loops.channel.n, 1
+	if cols == 0 { // channels are last in the result: its rows are pixels
+		g.a, g.b = x.s, w.s
+		g.aBatch, g.bBatch, g.cBatch = convTables(loops.groups, x.off, w.off)
+		g.aRow, _, g.cRow = convTables(loops.pixels, 0, 0)
+		_, g.bCol, _ = convTables([]convAxis{loops.channel}, 0, 0)
+		g.aDepth, g.bDepth, _ = convTables(loops.depth, 0, 0)
+	} else { // pixels are last: the rows of the result are channels
+		g.a, g.b = w.s, x.s
+		outer := slices.Concat(loops.groups, loops.pixels[:len(loops.pixels)-cols])
+		g.bBatch, g.aBatch, g.cBatch = convTables(outer, x.off, w.off)
+		_, g.aRow, g.cRow = convTables([]convAxis{loops.channel}, 0, 0)
+		g.bCol, _, _ = convTables(loops.pixels[len(loops.pixels)-cols:], 0, 0)
+		g.bDepth, g.aDepth, _ = convTables(loops.depth, 0, 0)
+	}
+	g.m, g.n, g.k = len(g.aRow), len(g.bCol), len(g.aDepth)
+	l.emitGemm("ConvGeneral", g)
+	return true
+}
+
+// complete returns the attributes with the defaults filled in.
+func (a convAttr) complete() convAttr {
+	space := len(a.axes.InputSpatial)
+	if len(a.strides) == 0 {
+		a.strides = ones(space)
+	}
+	if len(a.paddings) == 0 {
+		a.paddings = make([][2]int, space)
+	}
+	if len(a.inputDilations) == 0 {
+		a.inputDilations = ones(space)
+	}
+	if len(a.kernelDilations) == 0 {
+		a.kernelDilations = ones(space)
+	}
+	a.channelGroups, a.batchGroups = max(a.channelGroups, 1), max(a.batchGroups, 1)
+	return a
+}
+
+// padded returns the picture with zeros around it and, for an input dilation, between its elements.
+func (l *lowering) padded(x *tensor, a convAttr) *tensor {
+	dims, starts, steps := slices.Clone(x.dims), make([]int, len(x.dims)), ones(len(x.dims))
+	for i, axis := range a.axes.InputSpatial {
+		starts[axis], steps[axis] = a.paddings[i][0], max(a.inputDilations[i], 1)
+		dims[axis] = (x.dims[axis]-1)*steps[axis] + 1 + a.paddings[i][0] + a.paddings[i][1]
+	}
+	if slices.Equal(dims, x.dims) {
+		return x
+	}
+	zero := &storage{id: len(l.storages), dtype: dtypes.Float32, elems: 1, bytes: 4, kind: inConstant, constant: make([]byte, 4)}
+	l.storages = append(l.storages, zero)
+	p := denseTensor(l.rawStorage(dtypes.Float32, product(dims)), dims)
+	l.fill(p, denseTensor(zero, nil))
+	l.copyInto(p.part(starts, steps, x.dims), x)
+	return p
+}
+
+// loops returns the axes of the convolution of the padded picture x with the kernel w into y.
+func (a convAttr) loops(x, w, y *tensor) convLoops {
+	ax := a.axes
+	batch := y.dims[ax.OutputBatch]
+	groups := a.channelGroups * a.batchGroups // one of them is 1
+	channels, perGroup := y.dims[ax.OutputChannels]/groups, x.dims[ax.InputChannels]/a.channelGroups
+	c := convLoops{channel: convAxis{n: channels, w: w.strides[ax.KernelOutputChannels], y: y.strides[ax.OutputChannels]}}
+	group := convAxis{n: groups, x: perGroup * x.strides[ax.InputChannels], w: channels * c.channel.w, y: channels * c.channel.y}
+	if a.batchGroups > 1 {
+		group.x = batch * x.strides[ax.InputBatch]
+	}
+	c.groups = []convAxis{group}
+	c.pixels = []convAxis{{n: batch, x: x.strides[ax.InputBatch], y: y.strides[ax.OutputBatch]}}
+	c.depth = []convAxis{{n: perGroup, x: x.strides[ax.InputChannels], w: w.strides[ax.KernelInputChannels]}}
+	for i, axis := range ax.InputSpatial {
+		step, out, k := x.strides[axis], ax.OutputSpatial[i], ax.KernelSpatial[i]
+		c.pixels = append(c.pixels, convAxis{n: y.dims[out], x: a.strides[i] * step, y: y.strides[out]})
+		c.depth = append(c.depth, convAxis{n: w.dims[k], x: max(a.kernelDilations[i], 1) * step, w: w.strides[k]})
+	}
+	slices.SortStableFunc(c.pixels, func(p, q convAxis) int { return q.y - p.y })
+	slices.SortStableFunc(c.depth, func(p, q convAxis) int { return q.x - p.x })
+	return c
+}
+
+// pixelsLast returns how many axes of pixels lie behind the channels in the memory of the result, so that together they
+// are dense rows; 0 if the channels are last.
+func (c *convLoops) pixelsLast(y *tensor) int {
+	count, run := 0, 1
+	for i := len(c.pixels) - 1; i >= 0; i-- {
+		p := c.pixels[i]
+		if p.n != 1 && p.y != run {
+			break
+		}
+		run *= p.n
+		count++
+	}
+	if run == 1 && (c.channel.y == 1 || y.size() == 1) {
+		return 0
+	}
+	return count
+}
+
+// convTables returns the offsets of all indices of the axes, in row-major order, in picture, kernel and result.
+func convTables(axes []convAxis, x0, w0 int) (x, w, y []int) {
+	x, w, y = []int{x0}, []int{w0}, []int{0}
+	for _, a := range axes {
+		x, w, y = spreadOffsets(x, a.n, a.x), spreadOffsets(w, a.n, a.w), spreadOffsets(y, a.n, a.y)
+	}
+	return x, w, y
+}
+
+// spreadOffsets adds an axis of n steps behind a list of offsets.
+func spreadOffsets(list []int, n, step int) []int {
+	all := make([]int, 0, len(list)*n)
+	for _, o := range list {
+		for i := range n {
+			all = append(all, o+i*step)
+		}
+	}
+	return all
+}
