@@ -242,7 +242,7 @@ func (p *program) printFindings(rows []finding) error {
 		return fmt.Errorf("%w: %w", errPrint, err)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%s of %d in the table does not work", plural(failed, "line"), len(rows))
+		return fmt.Errorf("%d of %s said no", failed, plural(len(rows), "check"))
 	}
 	return nil
 }
