@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) ([]r
 	}
 	entry, err := u.await(ctx, job, ears)
 	if err != nil {
-		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
+		if !endpoint.IsKind(err, endpoint.Failed) { // then it is over already
 			u.cancel(ctx, job)
 		}
 		return nil, err
@@ -274,10 +275,8 @@ func (u *comfyUI) queued(ctx context.Context, job *comfyJob) (running, there boo
 		return false, false, err
 	}
 	for i, list := range [][][]json.RawMessage{queue.Running, queue.Pending} {
-		for _, item := range list {
-			if job.is(item) {
-				return i == 0, true, nil
-			}
+		if slices.ContainsFunc(list, job.is) {
+			return i == 0, true, nil
 		}
 	}
 	return false, false, nil

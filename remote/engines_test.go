@@ -169,9 +169,10 @@ func TestComfyUIJobs(t *testing.T) {
 			g := open(t, "comfyui+"+double.URL+"?workflow=testdata/draw.json")
 			list := slices.Repeat(requests()[:1], 1)
 			out, err := g.Generate(t.Context(), list)
-			if err == nil {
-				err = out[0].Err
+			if err != nil {
+				t.Fatal(err)
 			}
+			err = out[0].Err
 			typed(t, "the image", err, tt.kind)
 			if err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v does not say %q", err, tt.says)

@@ -115,6 +115,10 @@ func TestFollowingFaults(t *testing.T) {
 				}
 				if tt.kind != "" {
 					typed(t, "the image", out[0].Err, tt.kind)
+					ends := map[string]string{"sdcpp": "POST /sdcpp/v1/jobs/{id}/cancel", "comfyui": "GET /queue"}
+					if double.Calls(ends[c.name]) != 1 {
+						t.Error("nobody waits for the job any more, and the server is not told")
+					}
 					return
 				}
 				same(t, "image", out[0].Image, c.want(r))

@@ -98,7 +98,7 @@ func (g *generator) draw(ctx context.Context, group []reflectionflow.Request, ou
 func unusable(out []reflectionflow.Generation) error {
 	for _, o := range out {
 		var e *endpoint.Error
-		if o.Err == nil || !errors.As(o.Err, &e) || !aboutEndpoint(e) {
+		if o.Err == nil || o.Cost.Images > 0 || !errors.As(o.Err, &e) || !aboutEndpoint(e) {
 			return nil
 		}
 	}

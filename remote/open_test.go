@@ -21,7 +21,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no host":               {"openai+http:///v1", "no host"},
 		"does not parse":        {"openai+http://ho st/%zz", "parse"},
 		"query":                 {"openai+http://host/v1?model=%zz", "parse"},
-		"unknown parameter":     {"openai+http://host/v1?modle=x", "modle"},
+		"unknown parameter":     {"openai+http://host/v1?modell=x", "modell"},
 		"another's parameter":   {"sdcpp+http://host?workflow=x", "workflow"},
 		"twice":                 {"sdcpp+http://host?sampler=a&sampler=b", "twice"},
 		"secret in the query":   {"openai+http://host/v1?api_key=sk-visible", "key_env"},

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -77,13 +78,8 @@ func (f family) check(model string, r reflectionflow.Request) error {
 	if f.flexible && (r.Width > 3*r.Height || r.Height > 3*r.Width) {
 		return invalid("model %s draws aspects from 1:3 to 3:1, not %s", model, size)
 	}
-	if f.sizes == nil {
+	if f.sizes == nil || slices.Contains(f.sizes, size) {
 		return nil
-	}
-	for _, s := range f.sizes {
-		if s == size {
-			return nil
-		}
 	}
 	return invalid("model %s draws %s, not %s", model, strings.Join(f.sizes, ", "), size)
 }

@@ -134,7 +134,7 @@ func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) ([]ref
 	}
 	path := "/sdcpp/v1/jobs/" + job.ID
 	if err := s.await(ctx, path, &job, group[0]); err != nil {
-		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
+		if !endpoint.IsKind(err, endpoint.Failed) { // then it is over already
 			s.cancel(ctx, path)
 		}
 		return nil, err

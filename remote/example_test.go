@@ -1,0 +1,18 @@
+package remote_test
+
+import (
+	"fmt"
+
+	"reflectionflow/remote"
+)
+
+// A URL says everything; nothing is sent before something is drawn.
+func ExampleOpen() {
+	_, err := remote.Open("sdcpp+http://localhost:1234?sampler=euler&concurrency=1", remote.Options{})
+	fmt.Println(err)
+	_, err = remote.Open("sdcpp+http://localhost:1234?smapler=euler", remote.Options{})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// invalid input: parameter "smapler": this kind of generator has none of that name
+}
