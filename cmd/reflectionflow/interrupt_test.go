@@ -76,9 +76,11 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 // of a run that was left alone.
 func TestKilledAndResumed(t *testing.T) {
 	home := t.TempDir()
+	begin := time.Now()
 	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	whole := time.Since(begin) // starting the program included, however slow the machine is
 	want := record(t, filepath.Join(home, "whole"))
 	trials, kills := 10, 0
 	if testing.Short() {
@@ -88,14 +90,14 @@ func TestKilledAndResumed(t *testing.T) {
 	for trial := range trials {
 		dir := filepath.Join(home, "killed"+string(rune('a'+trial)))
 		args := append(drawSlowly, "--out", dir)
-		for {
+		for patience := whole; ; patience += whole / 4 { // so that a sitting gets through in the end
 			cmd := command(t, home, args...)
 			var said strings.Builder
 			cmd.Stderr = &said
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			fuse := time.AfterFunc(time.Duration(5+random.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+			fuse := time.AfterFunc(time.Duration(random.Int64N(int64(patience))), func() { _ = cmd.Process.Kill() })
 			err := cmd.Wait()
 			fuse.Stop()
 			if err == nil {
