@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"reflectionflow": runFake})
+	testscript.Main(m, map[string]func(){"reflectionflow": runFake, "reflectionflow-embedded": main})
 }
 
 // runFake is the command with the fake model in place of the real ones.

@@ -79,7 +79,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 
 func readRecipe(path string) (tuning.Recipe, error) {
 	if path == "" {
-		return tuning.ParseRecipe(clipartmodel.Recipe)
+		return tuning.ParseRecipe(clipartmodel.Recipe())
 	}
 	return tuning.ReadRecipe(path)
 }

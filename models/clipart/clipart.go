@@ -3,9 +3,20 @@
 // judge, and the recipe that trained them. README.md is its model card.
 package clipart
 
-import _ "embed" // the files below
+import "embed"
 
-// Recipe is the YAML of the training recipe, see package tuning.
+// Files is the model's folder.
 //
-//go:embed recipe.yaml
-var Recipe []byte
+//go:embed README.md recipe.yaml model_index.json reflectionflow.json pytorch_lora_weights.safetensors
+//go:embed scheduler text_encoder text_encoder_2 tokenizer tokenizer_2 transformer vae
+//go:embed detector verifier judge
+var Files embed.FS
+
+// Recipe returns the YAML of the training recipe, see package tuning.
+func Recipe() []byte {
+	recipe, err := Files.ReadFile("recipe.yaml")
+	if err != nil {
+		panic(err) // embedded above
+	}
+	return recipe
+}

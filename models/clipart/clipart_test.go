@@ -1,0 +1,148 @@
+package clipart_test
+
+import (
+	"image"
+	"io/fs"
+	"testing"
+
+	"reflectionflow"
+	world "reflectionflow/clipart"
+	"reflectionflow/conformance"
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/models/clipart"
+	"reflectionflow/reflector"
+	"reflectionflow/tuning"
+	"reflectionflow/verifier"
+	"reflectionflow/verifier/detect"
+)
+
+const maxBytes = 25 << 20 // of all embedded files
+
+func TestModelIsSmall(t *testing.T) {
+	total := int64(0)
+	err := fs.WalkDir(clipart.Files, ".", func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil || total > maxBytes || total < 1<<20 {
+		t.Errorf("%d bytes, at most %d: %v", total, maxBytes, err)
+	}
+}
+
+func TestRecipeParses(t *testing.T) {
+	r, err := tuning.ParseRecipe(clipart.Recipe())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.World.Classes) < 16 {
+		t.Errorf("the world has %d classes, want 16 or more", len(r.World.Classes))
+	}
+}
+
+func pipeline(t *testing.T) (*flux.Pipeline, *flux.Model) {
+	t.Helper()
+	backend, err := nn.OpenBackend("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := flux.OpenFolderFS(clipart.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := flux.LoadModel(folder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flux.NewPipeline(backend, model, flux.Options{}), model
+}
+
+func picture(t *testing.T, side int) image.Image {
+	t.Helper()
+	scene := world.Scene{Objects: []world.Placement{{Class: "clock", X: 0.5, Y: 0.5, Size: 0.6}}}
+	m, err := scene.Render(side, side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestContracts(t *testing.T) {
+	p, model := pipeline(t)
+	side := model.Settings.Width
+	request := reflectionflow.Request{Prompt: "a photo of two clocks", Seed: 3, Width: side, Height: side, Steps: 2, Guidance: model.Settings.Guidance}
+	corrected := request
+	corrected.Reference, corrected.Reflection = picture(t, side), "add one more clock"
+	conformance.Generator(t, p, []reflectionflow.Request{request, corrected}, conformance.Options{Expensive: true})
+
+	backend, err := nn.OpenBackend("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	judged, err := verifier.Load(backend, clipart.Files, verifier.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer judged.Close() //nolint:errcheck // nothing is lost
+	prompt, err := world.Parse(request.Prompt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := reflectionflow.Picture{Prompt: prompt, Image: picture(t, side)}
+	conformance.Verifier(t, judged, []reflectionflow.Picture{seen}, conformance.Options{Expensive: true})
+	scores, err := judged.Verify(t.Context(), []reflectionflow.Picture{seen})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observation := reflectionflow.Observation{Prompt: prompt, Request: request, Image: seen.Image, Score: scores[0], Seed: 1}
+	conformance.Reflector(t, reflector.Embedded{}, []reflectionflow.Observation{observation}, conformance.Options{})
+	conformance.Refiner(t, reflector.Refiner{Words: model.Settings.TextLength - 1}, []reflectionflow.Observation{observation}, conformance.Options{})
+}
+
+func TestDetectorsAreTwo(t *testing.T) {
+	backend, err := nn.OpenBackend("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]bool{}
+	for _, name := range []string{"detector", "judge"} {
+		d, err := detect.Load(backend, clipart.Files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds[d.Config().Architecture] = true
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(kinds) != 2 {
+		t.Errorf("detector and judge have the same architecture: %v", kinds)
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	backend, err := nn.OpenBackend("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	judged, err := verifier.Load(backend, clipart.Files, verifier.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	prompt, err := world.Parse("a photo of two clocks")
+	if err != nil {
+		b.Fatal(err)
+	}
+	seen := []reflectionflow.Picture{{Prompt: prompt, Image: image.NewNRGBA(image.Rect(0, 0, 64, 64))}}
+	for b.Loop() {
+		if _, err := judged.Verify(b.Context(), seen); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
