@@ -4,8 +4,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
-
-	"reflectionflow/cpu"
 )
 
 // Kernel is the form of a convolution, the same on both axes.
@@ -46,11 +44,8 @@ func Conv3Zero(s Scope, x *Node, out int) *Node {
 func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, Kernel{Size: 1, Stride: 1}) }
 
 // nativeConvolution reports whether the backend's own convolution is the fast
-// one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed, and
-// package cpu falls back on it.
-func nativeConvolution(b compute.Backend) bool {
-	return b.String() != gobackend.BackendName && b.String() != cpu.Name
-}
+// one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed.
+func nativeConvolution(b compute.Backend) bool { return b.String() != gobackend.BackendName }
 
 // im2col convolves by one matrix product: the k·k shifted views of x side by
 // side, [B, H', W', k·k·C], times the kernel as a matrix.
