@@ -24,21 +24,24 @@ func TestEmbeddedModelIsReproducible(t *testing.T) {
 	draw := []string{"generate", "two clocks and a red cup", "--budget", "4", "--steps", "3", "--early-stop=false", "--seed", "5"}
 	whole := embedded(home, append(draw, "--out", "whole")...)
 	whole.Env = append(whole.Env, "GOMAXPROCS=1")
+	begin := time.Now()
 	if out, err := whole.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	calm := time.Since(begin)
 	want := record(t, filepath.Join(home, "whole"))
 
 	random := rand.New(rand.NewPCG(3, 4))
 	kills := 0
+	patience := calm / 4 // the first sitting does not get through
 	args := append(draw, "--out", "killed")
-	for {
+	for ; ; patience += calm / 4 { // and in the end one does
 		cmd := embedded(home, args...)
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=4")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		fuse := time.AfterFunc(time.Duration(300+random.IntN(500)+200*kills)*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		fuse := time.AfterFunc(patience/2+time.Duration(random.Int64N(int64(patience))), func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		fuse.Stop()
 		if err == nil {
