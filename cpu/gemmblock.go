@@ -154,9 +154,7 @@ func (t *block) packRows(i, rows int) {
 	if rows == mr && t.aOK[i/mr] {
 		step := t.aRow[i+1] - t.aRow[i]
 		if step == 1 {
-			for p, d := range depthOff {
-				copy(dst[p*mr:][:mr], t.a[base+d:])
-			}
+			copyTerms(dst, t.a[base:], depthOff, mr, mr)
 			return
 		}
 		if mr == 8 && t.kernel.strips && increasing(depthOff) {
@@ -168,6 +166,29 @@ func (t *block) packRows(i, rows int) {
 		src := t.a[t.aOff+t.aRow[i+r]:]
 		for p, d := range depthOff {
 			dst[p*mr+r] = src[d]
+		}
+	}
+}
+
+// copyTerms copies n consecutive elements for every term to rows of width elements. The usual sizes are copied as arrays,
+// which costs a few moves instead of a call.
+func copyTerms(dst, src []float32, depthOff []int, n, width int) {
+	switch n {
+	case 8:
+		for p, d := range depthOff {
+			*(*[8]float32)(dst[p*width:]) = *(*[8]float32)(src[d:])
+		}
+	case 16:
+		for p, d := range depthOff {
+			*(*[16]float32)(dst[p*width:]) = *(*[16]float32)(src[d:])
+		}
+	case 32:
+		for p, d := range depthOff {
+			*(*[32]float32)(dst[p*width:]) = *(*[32]float32)(src[d:])
+		}
+	default:
+		for p, d := range depthOff {
+			copy(dst[p*width:][:n], src[d:])
 		}
 	}
 }
@@ -198,9 +219,7 @@ func (t *block) packPanel(dst []float32, j int) {
 		clear(dst)
 	}
 	if increasing(cols) {
-		for p, d := range depthOff {
-			copy(dst[p*width:][:n], t.b[t.bOff+d+cols[0]:])
-		}
+		copyTerms(dst, t.b[t.bOff+cols[0]:], depthOff, n, width)
 		return
 	}
 	if t.kernel.strips && increasing(depthOff) {
