@@ -3,10 +3,10 @@ package cpu_test
 import (
 	"testing"
 
-	"reflectionflow/cpu"
-
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/support/backendtest"
+
+	"reflectionflow/cpu"
 )
 
 func newBackend(t testing.TB) *cpu.Backend {

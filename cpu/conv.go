@@ -124,8 +124,8 @@ func (a convAttr) loops(x, w, y *tensor) convLoops {
 // are dense rows; 0 if the channels are last.
 func (c *convLoops) pixelsLast(y *tensor) int {
 	count, run := 0, 1
-	for i := len(c.pixels) - 1; i >= 0; i-- {
-		p := c.pixels[i]
+	for _, p := range slices.Backward(c.pixels) {
+
 		if p.n != 1 && p.y != run {
 			break
 		}

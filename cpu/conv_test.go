@@ -134,10 +134,16 @@ func TestConvolution(t *testing.T) {
 // that the gradient of a kernel is.
 func TestConvolutionThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
-	forward := convCase{[][]float32{gaussian(r, 4*32*32*16), gaussian(r, 3*3*16*24)}, [][]int{{4, 32, 32, 16}, {3, 3, 16, 24}},
-		convAttr{axes: channelsLast, paddings: [][2]int{{1, 1}, {1, 1}}}}
-	gradient := convCase{[][]float32{gaussian(r, 4*32*32*16), gaussian(r, 4*32*32*24)}, [][]int{{4, 32, 32, 16}, {4, 32, 32, 24}},
-		convAttr{axes: kernelGradient, paddings: [][2]int{{1, 1}, {1, 1}}}}
+	forward := convCase{
+		[][]float32{gaussian(r, 4*32*32*16), gaussian(r, 3*3*16*24)},
+		[][]int{{4, 32, 32, 16}, {3, 3, 16, 24}},
+		convAttr{axes: channelsLast, paddings: [][2]int{{1, 1}, {1, 1}}},
+	}
+	gradient := convCase{
+		[][]float32{gaussian(r, 4*32*32*16), gaussian(r, 4*32*32*24)},
+		[][]int{{4, 32, 32, 16}, {4, 32, 32, 24}},
+		convAttr{axes: kernelGradient, paddings: [][2]int{{1, 1}, {1, 1}}},
+	}
 	for _, c := range []convCase{forward, gradient} {
 		var first []float32
 		for _, procs := range []int{1, 2, 4, 16} {

@@ -71,13 +71,15 @@ func (f *function) FusedDense(x, weight, bias compute.Value, options compute.Den
 // FusedScaledDotProductAttention is not implemented: GoMLX then builds attention from its parts, which are fused when
 // the graph is compiled, forward and backward.
 func (f *function) FusedScaledDotProductAttention(_, _, _ compute.Value, _ compute.AttentionAxesLayout,
-	_ *compute.ScaledDotProductAttentionConfig) (output compute.Value, states []compute.Value, err error) {
+	_ *compute.ScaledDotProductAttentionConfig,
+) (output compute.Value, states []compute.Value, err error) {
 	return nil, nil, fmt.Errorf("cpu: FusedScaledDotProductAttention: %w", compute.ErrNotImplemented)
 }
 
 // FusedScaledDotProductAttentionVJP is not implemented, like the forward operation.
 func (f *function) FusedScaledDotProductAttentionVJP(_, _, _ compute.Value, _ compute.AttentionAxesLayout,
-	_ *compute.ScaledDotProductAttentionConfig, _ compute.Value, _ []compute.Value, _ compute.Value) (dq, dk, dv compute.Value, err error) {
+	_ *compute.ScaledDotProductAttentionConfig, _ compute.Value, _ []compute.Value, _ compute.Value,
+) (dq, dk, dv compute.Value, err error) {
 	return nil, nil, nil, fmt.Errorf("cpu: FusedScaledDotProductAttentionVJP: %w", compute.ErrNotImplemented)
 }
 

@@ -6,12 +6,12 @@ import "unsafe"
 // one batch entry.
 type block struct {
 	*gemm
-	a, b, c                   []float32
-	cRow                      []int
-	s                         scratch
-	batch, aOff, bOff, cOff   int
-	m0, m1, n0, n1, k0, k1    int
-	packedCols, first, length int // of the current chunk of terms
+	a, b, c                 []float32
+	cRow                    []int
+	s                       scratch
+	batch, aOff, bOff, cOff int
+	m0, m1, n0, n1, k0, k1  int
+	first, length           int // of the current chunk of terms
 }
 
 // locate sets the block by its number.
@@ -108,7 +108,8 @@ func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int)
 		if from >= to {
 			continue
 		}
-		a, ars, acs := unsafe.SliceData(t.s.a), 4, 4*t.kernel.rows
+		var a *float32
+		ars, acs := 4, 4*t.kernel.rows
 		if packed {
 			a = &t.s.a[(from-t.first)*t.kernel.rows]
 		} else {

@@ -125,9 +125,9 @@ func reachable(f *function) []*node {
 	for _, n := range f.outputs {
 		used[n.id] = true
 	}
-	for i := len(f.nodes) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(f.nodes) {
 		if used[i] {
-			for _, o := range f.nodes[i].operand {
+			for _, o := range v.operand {
 				used[o.id] = true
 			}
 		}

@@ -85,7 +85,8 @@ func (f *function) FFT(x compute.Value, kind compute.FFTType, length []int) (com
 
 // ReduceWindow is the operation of [compute.StandardOps].
 func (f *function) ReduceWindow(x compute.Value, kind compute.ReduceOpType, window, strides, inputDilations, windowDilations []int,
-	paddings [][2]int) (compute.Value, error) {
+	paddings [][2]int,
+) (compute.Value, error) {
 	window, strides, paddings = slices.Clone(window), slices.Clone(strides), slices.Clone(paddings)
 	inputDilations, windowDilations = slices.Clone(inputDilations), slices.Clone(windowDilations)
 	return f.single(compute.OpTypeReduceWindow, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {

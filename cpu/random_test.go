@@ -87,7 +87,8 @@ func (s *sketch) step() {
 }
 
 func (s *sketch) unary(x compute.Value, d []int) {
-	ops := []func(compute.Value) (compute.Value, error){s.f.Tanh, s.f.Logistic, s.f.Neg, s.f.Abs, s.f.Sign,
+	ops := []func(compute.Value) (compute.Value, error){
+		s.f.Tanh, s.f.Logistic, s.f.Neg, s.f.Abs, s.f.Sign,
 		func(v compute.Value) (compute.Value, error) { return s.f.Exp(s.must(s.f.Tanh(v))) },
 		func(v compute.Value) (compute.Value, error) { return s.f.Sqrt(s.must(s.f.Abs(v))) },
 		func(v compute.Value) (compute.Value, error) {
@@ -95,14 +96,16 @@ func (s *sketch) unary(x compute.Value, d []int) {
 		},
 		func(v compute.Value) (compute.Value, error) {
 			return s.f.Pow(s.must(s.f.Tanh(v)), s.must(s.f.Constant([]float32{2})))
-		}}
+		},
+	}
 	i := s.r.IntN(len(ops))
 	s.add(fmt.Sprint("unary ", i), s.must(ops[i](x)), d)
 }
 
 func (s *sketch) binary(x compute.Value, d []int) {
 	y := s.partner(d)
-	ops := []func(x, y compute.Value) (compute.Value, error){s.f.Add, s.f.Sub, s.f.Mul, s.f.Max, s.f.Min,
+	ops := []func(x, y compute.Value) (compute.Value, error){
+		s.f.Add, s.f.Sub, s.f.Mul, s.f.Max, s.f.Min,
 		func(x, y compute.Value) (compute.Value, error) {
 			return s.f.Div(x, s.must(s.f.Add(s.must(s.f.Abs(y)), s.must(s.f.Constant([]float32{1})))))
 		},
@@ -111,7 +114,8 @@ func (s *sketch) binary(x compute.Value, d []int) {
 		},
 		func(x, y compute.Value) (compute.Value, error) {
 			return s.f.Where(s.must(s.f.GreaterOrEqual(x, y)), x, s.must(s.f.Neg(x)))
-		}}
+		},
+	}
 	i := s.r.IntN(len(ops))
 	if s.r.IntN(2) == 0 && i < 5 {
 		x, y = y, x

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 )
@@ -81,8 +83,8 @@ func reducedAxes(n *node) []bool {
 
 // lastAxis returns the last axis that is not of dimension 1, or -1.
 func lastAxis(dims []int) int {
-	for i := len(dims) - 1; i >= 0; i-- {
-		if dims[i] != 1 {
+	for i, dim := range slices.Backward(dims) {
+		if dim != 1 {
 			return i
 		}
 	}

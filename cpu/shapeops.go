@@ -127,7 +127,8 @@ func (f *function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.
 
 // DotGeneral is the operation of [compute.StandardOps].
 func (f *function) DotGeneral(lhs compute.Value, lhsContract, lhsBatch []int, rhs compute.Value, rhsContract, rhsBatch []int,
-	config compute.DotGeneralConfig) (compute.Value, error) {
+	config compute.DotGeneralConfig,
+) (compute.Value, error) {
 	a := dotAttr{slices.Clone(lhsContract), slices.Clone(lhsBatch), slices.Clone(rhsContract), slices.Clone(rhsBatch)}
 	return f.single(compute.OpTypeDotGeneral, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(fn.DotGeneral(in[0], a.lhsContract, a.lhsBatch, in[1], a.rhsContract, a.rhsBatch, config))
@@ -136,9 +137,12 @@ func (f *function) DotGeneral(lhs compute.Value, lhsContract, lhsBatch []int, rh
 
 // ConvGeneral is the operation of [compute.StandardOps].
 func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
-	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
-	a := convAttr{axes.Clone(), slices.Clone(strides), slices.Clone(paddings), slices.Clone(inputDilations),
-		slices.Clone(kernelDilations), channelGroups, batchGroups}
+	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
+) (compute.Value, error) {
+	a := convAttr{
+		axes.Clone(), slices.Clone(strides), slices.Clone(paddings), slices.Clone(inputDilations),
+		slices.Clone(kernelDilations), channelGroups, batchGroups,
+	}
 	return f.single(compute.OpTypeConvGeneral, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(fn.ConvGeneral(in[0], in[1], a.axes, a.strides, a.paddings, a.inputDilations, a.kernelDilations,
 			a.channelGroups, a.batchGroups))
@@ -147,7 +151,8 @@ func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.Convolv
 
 // Gather is the operation of [compute.StandardOps].
 func (f *function) Gather(x, indices compute.Value, indexVectorAxis int, offsetAxes, collapsedAxes, startMap, sliceSizes []int,
-	sorted bool) (compute.Value, error) {
+	sorted bool,
+) (compute.Value, error) {
 	a := gatherAttr{indexVectorAxis, slices.Clone(offsetAxes), slices.Clone(collapsedAxes), slices.Clone(startMap), slices.Clone(sliceSizes)}
 	return f.single(compute.OpTypeGather, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(fn.Gather(in[0], in[1], a.indexVectorAxis, a.offsetAxes, a.collapsedAxes, a.startMap, a.sliceSizes, sorted))
@@ -168,21 +173,24 @@ func (f *function) scatter(op compute.OpType, method scatterMethod, v scatterOpe
 
 // ScatterMax is the operation of [compute.StandardOps].
 func (f *function) ScatterMax(x, indices, updates compute.Value, indexVectorAxis int, windowAxes, insertedAxes, startMap []int,
-	sorted, unique bool) (compute.Value, error) {
+	sorted, unique bool,
+) (compute.Value, error) {
 	return f.scatter(compute.OpTypeScatterMax, compute.Function.ScatterMax, scatterOperands{x, indices, updates},
 		scatterAttr{indexVectorAxis, windowAxes, insertedAxes, startMap}, sorted, unique)
 }
 
 // ScatterMin is the operation of [compute.StandardOps].
 func (f *function) ScatterMin(x, indices, updates compute.Value, indexVectorAxis int, windowAxes, insertedAxes, startMap []int,
-	sorted, unique bool) (compute.Value, error) {
+	sorted, unique bool,
+) (compute.Value, error) {
 	return f.scatter(compute.OpTypeScatterMin, compute.Function.ScatterMin, scatterOperands{x, indices, updates},
 		scatterAttr{indexVectorAxis, windowAxes, insertedAxes, startMap}, sorted, unique)
 }
 
 // ScatterSum is the operation of [compute.StandardOps].
 func (f *function) ScatterSum(x, indices, updates compute.Value, indexVectorAxis int, windowAxes, insertedAxes, startMap []int,
-	sorted, unique bool) (compute.Value, error) {
+	sorted, unique bool,
+) (compute.Value, error) {
 	return f.scatter(compute.OpTypeScatterSum, compute.Function.ScatterSum, scatterOperands{x, indices, updates},
 		scatterAttr{indexVectorAxis, windowAxes, insertedAxes, startMap}, sorted, unique)
 }

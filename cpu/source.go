@@ -159,7 +159,7 @@ func (k *looks) fusible(n *node) (code opcode, ok bool) {
 		return 0, false
 	}
 	for _, o := range n.operand {
-		if !registerType(o.shape.DType) && !(n.op == compute.OpTypeConvertDType && o.shape.DType == dtypes.Int32) {
+		if !registerType(o.shape.DType) && (n.op != compute.OpTypeConvertDType || o.shape.DType != dtypes.Int32) {
 			return 0, false
 		}
 	}

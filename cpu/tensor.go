@@ -70,11 +70,11 @@ func (t *tensor) size() int { return product(t.dims) }
 // dense tells whether the elements lie one after the other, in order.
 func (t *tensor) dense() bool {
 	n := 1
-	for i := len(t.dims) - 1; i >= 0; i-- {
-		if t.dims[i] != 1 && t.strides[i] != n {
+	for i, v := range slices.Backward(t.dims) {
+		if v != 1 && t.strides[i] != n {
 			return false
 		}
-		n *= t.dims[i]
+		n *= v
 	}
 	return true
 }

@@ -15,7 +15,7 @@ func tilePlain(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, 
 				x0, x1, x2, x3 = c0[0], c0[1], c0[2], c0[3]
 				y0, y1, y2, y3 = c1[0], c1[1], c1[2], c1[3]
 			}
-			for p := 0; p < k; p++ {
+			for p := range k {
 				u, v := *(*float32)(unsafe.Add(a0, p*acs)), *(*float32)(unsafe.Add(a0, p*acs+ars))
 				w := (*[4]float32)(unsafe.Add(b0, p*bs))
 				x0 += u * w[0]

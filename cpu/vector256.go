@@ -3,8 +3,9 @@
 package cpu
 
 import (
-	"simd/archsimd"
 	"unsafe"
+
+	"simd/archsimd"
 )
 
 // Kernels for vectors of 256 bits; the file for 256 is made from this one. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.

@@ -3,8 +3,9 @@
 package cpu
 
 import (
-	"simd/archsimd"
 	"unsafe"
+
+	"simd/archsimd"
 )
 
 //go:generate sh -c "sed -e '/go:generate/d' -e s/x16/x8/g -e s/512/256/g -e 's/\\[16\\]/[8]/g' -e 's/lanes256 = 16/lanes256 = 8/' -e 's/i += 16/i += 8/' vector512.go >vector256.go"

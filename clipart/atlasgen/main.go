@@ -12,6 +12,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"image"
@@ -55,7 +56,7 @@ func run(dir, modules string) error {
 		}
 	}
 	script := filepath.Join(dir, "atlasgen", "rasterise.mjs")
-	node := exec.Command("node", script, work, strconv.Itoa(rasterSide), modules) //nolint:gosec // our own script
+	node := exec.CommandContext(context.Background(), "node", script, work, strconv.Itoa(rasterSide), modules) //nolint:gosec // our own script
 	node.Stderr = os.Stderr
 	if err := node.Run(); err != nil {
 		return fmt.Errorf("rasterise with node: %w", err)

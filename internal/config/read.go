@@ -124,7 +124,7 @@ func (c *Config) invalid(line int, format string, args ...any) error {
 
 var (
 	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type .*$`)
-	wrongType  = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal (!!\\w+).* into (\\S+)$")
+	wrongType  = regexp.MustCompile(`(?s)^line (\d+): cannot unmarshal (!!\w+).* into (\S+)$`)
 	twice      = regexp.MustCompile(`^line (\d+): mapping key (.*) already defined at line (\d+)$`)
 	position   = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 )
