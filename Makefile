@@ -4,7 +4,7 @@ export GOEXPERIMENT := simd
 
 GO      ?= go
 LINT    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-PROMPT  ?= a photo of two clocks and a red cup
+PROMPT  ?= a photo of a broccoli and an apple
 FUZZTIME ?= 20s
 
 .PHONY: build demo test test-slow race lint fmt bench check fuzz
@@ -13,7 +13,7 @@ build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
 
 demo: build ## draw a prompt and look at the report
-	bin/reflectionflow generate "$(PROMPT)"
+	bin/reflectionflow generate "$(PROMPT)" --width 1 --seed 3
 
 test: ## all tests
 	$(GO) test ./...
