@@ -1,7 +1,5 @@
 package cpu
 
-import "unsafe"
-
 // block is the part of a product that one worker computes: rows m0 … m1, columns n0 … n1 and the terms k0 … k1 of
 // one batch entry.
 type block struct {
