@@ -95,14 +95,19 @@ func TestContracts(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := reflectionflow.Picture{Prompt: prompt, Image: picture(t, side)}
-	conformance.Verifier(t, judged, []reflectionflow.Picture{seen}, conformance.Options{Expensive: true})
+	two := prompt
+	two.Requirements = append(two.Requirements, reflectionflow.Requirement{Kind: reflectionflow.Absent, Object: "dog"})
+	conformance.Verifier(t, judged, []reflectionflow.Picture{seen, {Prompt: two, Image: seen.Image}}, conformance.Options{Expensive: true})
 	scores, err := judged.Verify(t.Context(), []reflectionflow.Picture{seen})
 	if err != nil {
 		t.Fatal(err)
 	}
 	observation := reflectionflow.Observation{Prompt: prompt, Request: request, Image: seen.Image, Score: scores[0], Seed: 1}
-	conformance.Reflector(t, reflector.Embedded{}, []reflectionflow.Observation{observation}, conformance.Options{})
-	conformance.Refiner(t, reflector.Refiner{Words: model.Settings.TextLength - 1}, []reflectionflow.Observation{observation}, conformance.Options{})
+	unseen := reflectionflow.Observation{Prompt: prompt, Request: request, Seed: 2}
+	again := observation
+	again.Seed = 3
+	conformance.Reflector(t, reflector.Embedded{}, []reflectionflow.Observation{observation, again}, conformance.Options{})
+	conformance.Refiner(t, reflector.Refiner{Words: model.Settings.TextLength - 1}, []reflectionflow.Observation{observation, unseen}, conformance.Options{})
 }
 
 func TestDetectorsAreTwo(t *testing.T) {
