@@ -48,13 +48,13 @@ DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves
 	f.IntVar(&o.steps, "steps", 0, "optimiser steps (default: the recipe's)")
 	f.BoolVar(&o.resume, "resume", false, "go on from the checkpoint in --out, if there is one")
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
-	if err := cmd.MarkFlagRequired("out"); err != nil {
-		panic(err)
-	}
 	return cmd
 }
 
 func (p *program) train(ctx context.Context, stage string, o trainOptions) error {
+	if o.out == "" {
+		return fmt.Errorf("%w: --out is missing: name a folder for the training state and the model", reflectionflow.ErrInvalid)
+	}
 	recipe, err := readRecipe(o.config)
 	if err != nil {
 		return err
