@@ -21,8 +21,8 @@ test: ## all tests
 test-slow: ## also those that train and measure
 	$(GO) test -tags slow -timeout 60m ./...
 
-race: ## the tests that have goroutines, with the race detector
-	$(GO) test -race . ./search/... ./internal/... ./conformance/... ./cmd/...
+race: ## the tests that have goroutines, with the race detector (GoMLX trips the pointer check)
+	$(GO) test -race -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
 
 lint: ## style, imports and mistakes
 	$(LINT) run

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,23 +84,27 @@ func TestKilledWithoutPayingTwice(t *testing.T) {
 	}
 	for kill := 1; kill < whole; kill += step {
 		var p payments
-		var home string
-		victim := make(chan *os.Process, 1)
-		asked := 0
+		type run struct {
+			home    string
+			process *os.Process
+		}
+		victim := make(chan run, 1)
+		var asked atomic.Int64
 		double := testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
-			if asked++; asked == kill+1 { // one at a time
-				waitForFiles(t, filepath.Join(home, "cache"), kill)
-				_ = (<-victim).Kill()
+			if asked.Add(1) == int64(kill+1) { // one at a time
+				v := <-victim
+				waitForFiles(t, filepath.Join(v.home, "cache"), kill)
+				_ = v.process.Kill()
 				return testserver.Answer{Text: "nobody is there"}
 			}
 			return p.answer(q)
 		}})
-		home = deployed(t, fmt.Sprintf(judgedByChat, double.URL))
+		home := deployed(t, fmt.Sprintf(judgedByChat, double.URL))
 		cmd := command(t, home, draw...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		victim <- cmd.Process
+		victim <- run{home, cmd.Process}
 		if code := exitOf(t, cmd.Wait()); code != -1 {
 			t.Fatalf("exit code %d before it was killed", code)
 		}
