@@ -33,6 +33,33 @@ type Generation struct {
 	Unseeded bool
 }
 
+// Previewer is a second, optional ability of a [Generator], found by type
+// assertion: to stop in the middle of drawing, show what the image will be, and
+// go on. Both methods keep the rules of Generate.
+//
+// Finish(Preview(requests, n)) gives the images of Generate(requests) to the bit,
+// and the costs of both calls add up to those of Generate; seconds may be more.
+// A preview that is not finished is just dropped.
+type Previewer interface {
+	Generator
+	// Preview takes the first steps of every request, at least 1 and fewer than
+	// Request.Steps; any other number is an error wrapping [ErrInvalid].
+	Preview(ctx context.Context, requests []Request, steps int) ([]Preview, error)
+	// Finish draws previews to the end. One that has an error, or is of another
+	// generator, is an error wrapping [ErrInvalid].
+	Finish(ctx context.Context, previews []Preview) ([]Generation, error)
+}
+
+// Preview is an image that is drawn in part.
+type Preview struct {
+	Request Request
+	Steps   int         // denoising steps taken
+	Image   image.Image // what the finished image is expected to be, of its size
+	Cost    Cost        // so far: steps, and no image yet
+	Err     error       // set when this image alone failed; Image is nil then
+	State   any         // what the generator goes on from; its own affair
+}
+
 // Picture is an image to be judged against a prompt.
 type Picture struct {
 	Prompt Prompt
@@ -47,6 +74,14 @@ type Picture struct {
 // per-picture error: what it cannot judge it returns as findings with Unsure.
 type Verifier interface {
 	Verify(ctx context.Context, pictures []Picture) ([]Score, error)
+}
+
+// PreviewVerifier is a second, optional ability of a [Verifier], found by type
+// assertion: to judge previews. Its scores compare with one another and not with
+// those of finished pictures. The rules are those of Verify.
+type PreviewVerifier interface {
+	Verifier
+	VerifyPreviews(ctx context.Context, pictures []Picture) ([]Score, error)
 }
 
 // Observation is what a reflector or a refiner looks at: a drawn image, its

@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
@@ -16,6 +18,20 @@ import (
 func Generator(t *testing.T, g reflectionflow.Generator, requests []reflectionflow.Request, o Options) {
 	t.Helper()
 	generator(g, requests, o).run(t)
+}
+
+// Previewer runs the suite of [reflectionflow.Previewer], that of its generator
+// left out, on valid requests of 2 steps or more.
+func Previewer(t *testing.T, p reflectionflow.Previewer, requests []reflectionflow.Request, o Options) {
+	t.Helper()
+	previewer(p, requests, o).run(t)
+	for _, check := range finishing(p, requests) {
+		t.Run(check.name, func(t *testing.T) {
+			if err := check.run(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // Verifier runs the suite of [reflectionflow.Verifier].
@@ -63,6 +79,96 @@ func generator(g reflectionflow.Generator, requests []reflectionflow.Request, o 
 	bad("steps", func(r *reflectionflow.Request) { r.Steps = 0 })
 	bad("guidance", func(r *reflectionflow.Request) { r.Guidance = math.NaN() })
 	return c
+}
+
+// previewer is the contract of Preview after one step.
+func previewer(p reflectionflow.Previewer, requests []reflectionflow.Request, o Options) contract[reflectionflow.Request, reflectionflow.Preview] {
+	g := generator(p, requests, o)
+	c := contract[reflectionflow.Request, reflectionflow.Preview]{
+		call: func(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Preview, error) {
+			return p.Preview(ctx, requests, 1)
+		},
+		samples: requests, invalid: g.invalid, options: o,
+		valid: func(r reflectionflow.Request, v reflectionflow.Preview) error {
+			switch {
+			case v.Request != r || v.Steps != 1:
+				return fmt.Errorf("it is of another request, or says %d steps", v.Steps)
+			case v.Cost.Images != 0 || v.Cost.DenoiseSteps != 1:
+				return fmt.Errorf("one step of no image yet costs %+v", v.Cost)
+			}
+			return validGeneration(r, reflectionflow.Generation{Image: v.Image, Cost: v.Cost, Err: v.Err})
+		},
+		same:  func(a, b reflectionflow.Preview) error { return samePixels(a.Image, b.Image) },
+		moved: g.moved, fingerprint: g.fingerprint,
+	}
+	return c
+}
+
+// finishing: finished previews are the images of Generate, whatever the number of
+// steps before; what cannot be finished is refused.
+func finishing(p reflectionflow.Previewer, requests []reflectionflow.Request) []check {
+	return []check{
+		{"finished images", func(ctx context.Context) error {
+			want, err := p.Generate(ctx, requests)
+			if err != nil {
+				return err
+			}
+			for _, last := range []bool{false, true} {
+				if err := finishes(ctx, p, requests, want, last); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"invalid number of steps", func(ctx context.Context) error {
+			for _, steps := range []int{0, requests[0].Steps} {
+				if _, err := p.Preview(ctx, requests[:1], steps); !errors.Is(err, reflectionflow.ErrInvalid) {
+					return fmt.Errorf("%d of %d steps: got error %v, want one that wraps ErrInvalid", steps, requests[0].Steps, err)
+				}
+			}
+			return nil
+		}},
+		{"invalid preview", func(ctx context.Context) error {
+			_, err := p.Finish(ctx, []reflectionflow.Preview{{Request: requests[0], Steps: 1}})
+			if !errors.Is(err, reflectionflow.ErrInvalid) {
+				return fmt.Errorf("a preview without state: got error %v, want one that wraps ErrInvalid", err)
+			}
+			return nil
+		}},
+	}
+}
+
+// finishes draws each request in two parts, the last of them first, and cuts after
+// the first step or before the last.
+func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflectionflow.Request, want []reflectionflow.Generation, last bool) error {
+	var previews []reflectionflow.Preview
+	for _, r := range slices.Backward(requests) {
+		steps := 1
+		if last {
+			steps = r.Steps - 1
+		}
+		v, err := p.Preview(ctx, []reflectionflow.Request{r}, steps)
+		if err != nil {
+			return err
+		}
+		previews = append(previews, v...)
+	}
+	slices.Reverse(previews)
+	got, err := p.Finish(ctx, previews)
+	if err != nil {
+		return err
+	}
+	for i, g := range got {
+		if err := samePixels(want[i].Image, g.Image); err != nil {
+			return fmt.Errorf("request %d, finished after %d steps: %w", i, previews[i].Steps, err)
+		}
+		cost, whole := previews[i].Cost.Add(g.Cost), want[i].Cost
+		cost.Seconds, whole.Seconds = 0, 0
+		if cost != whole {
+			return fmt.Errorf("request %d: both parts cost %+v, the whole %+v", i, cost, whole)
+		}
+	}
+	return nil
 }
 
 func verifier(v reflectionflow.Verifier, pictures []reflectionflow.Picture, o Options) contract[reflectionflow.Picture, reflectionflow.Score] {

@@ -184,6 +184,89 @@ func TestCutOffIsNoFailure(t *testing.T) {
 	}
 }
 
+// previews keeps the contract of a previewer, until a test spoils it.
+type previews struct {
+	generate
+	spoil  func(*reflectionflow.Preview)
+	finish func(*reflectionflow.Generation)
+}
+
+func (p previews) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+	generations, err := p.Generate(ctx, requests)
+	if err != nil {
+		return nil, err
+	}
+	var out []reflectionflow.Preview
+	for i, r := range requests {
+		if steps < 1 || steps >= r.Steps {
+			return nil, reflectionflow.ErrInvalid
+		}
+		v := reflectionflow.Preview{
+			Request: r, Steps: steps, Image: generations[i].Image, State: steps,
+			Cost: reflectionflow.Cost{DenoiseSteps: steps},
+		}
+		p.spoil(&v)
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (p previews) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
+	var out []reflectionflow.Generation
+	for _, v := range previews {
+		if v.State == nil {
+			return nil, reflectionflow.ErrInvalid
+		}
+		g, err := p.Generate(ctx, []reflectionflow.Request{v.Request})
+		if err != nil {
+			return nil, err
+		}
+		g[0].Cost = reflectionflow.Cost{Images: 1, DenoiseSteps: v.Request.Steps - v.Steps}
+		p.finish(&g[0])
+		out = append(out, g...)
+	}
+	return out, ctx.Err()
+}
+
+func TestPreviewers(t *testing.T) {
+	costed := generate(func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+		out, err := good(ctx, r)
+		for i := range out {
+			out[i].Cost = reflectionflow.Cost{Images: 1, DenoiseSteps: r[i].Steps}
+		}
+		return out, err
+	})
+	requests := samples()
+	for i := range requests {
+		requests[i].Steps = 3
+	}
+	honest := previews{costed, func(*reflectionflow.Preview) {}, func(*reflectionflow.Generation) {}}
+	Previewer(t, honest, requests, Options{})
+	other := flat(reflectionflow.Request{Seed: 99, Width: 32, Height: 16})
+	tests := map[string]struct {
+		p    previews
+		want string
+	}{
+		"a preview that counts as an image": {previews{costed, func(v *reflectionflow.Preview) { v.Cost.Images = 1 }, honest.finish}, "concurrent calls"},
+		"another image":                     {previews{costed, honest.spoil, func(g *reflectionflow.Generation) { g.Image = other }}, "finished images"},
+		"steps charged twice":               {previews{costed, honest.spoil, func(g *reflectionflow.Generation) { g.Cost.DenoiseSteps++ }}, "finished images"},
+		"any preview is finished":           {previews{costed, func(v *reflectionflow.Preview) { v.State = nil }, honest.finish}, "finished images"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := faults(t, previewer(tt.p, requests, Options{}))
+			for _, check := range finishing(tt.p, requests) {
+				if check.run(t.Context()) != nil {
+					got = append(got, check.name)
+				}
+			}
+			if !slices.Contains(got, tt.want) {
+				t.Errorf("found by %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 var requirement = reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: "cat", Count: 1}
 
 func pictures() []reflectionflow.Picture {

@@ -3,6 +3,7 @@ package flux
 import (
 	"context"
 	"fmt"
+	"image"
 	"runtime"
 	"slices"
 	"sync"
@@ -24,7 +25,8 @@ type Options struct {
 	Workers int
 }
 
-// Pipeline draws pictures with a model. It is a [reflectionflow.Generator].
+// Pipeline draws pictures with a model. It is a [reflectionflow.Generator] and a
+// [reflectionflow.Previewer].
 //
 // Every image runs through programs of a fixed batch, Options.Lanes, so that its
 // bytes do not depend on the requests beside it. Programs are compiled when first
@@ -36,7 +38,7 @@ type Pipeline struct {
 	programs *programs
 }
 
-var _ reflectionflow.Generator = (*Pipeline)(nil)
+var _ reflectionflow.Previewer = (*Pipeline)(nil)
 
 // NewPipeline returns a pipeline that computes on the backend (see
 // [nn.OpenBackend]). The model's store must not change while it draws.
@@ -72,11 +74,30 @@ func (p *Pipeline) shape(r reflectionflow.Request) shape {
 	}
 }
 
-// group is a set of requests of one shape, at most as many as there are lanes.
+// span is a part of a denoising: the steps from to to-1.
+type span struct{ from, to int }
+
+// work is an image to be drawn, wholly or in part.
+type work struct {
+	request reflectionflow.Request
+	span    span
+	latents []float32 // where it begins; nil for the noise of its seed
+}
+
+// outcome is what came of a work.
+type outcome struct {
+	picture image.Image // the image, or what it is expected to be
+	err     error       // of this image alone
+	latents []float32   // where it ends, unless that is the picture
+	seconds float64
+}
+
+// group is a set of works of one shape and span, at most as many as there are lanes.
 type group struct {
-	shape    shape
-	requests []reflectionflow.Request
-	indices  []int // of the requests in the call
+	shape   shape
+	span    span
+	works   []work
+	indices []int // of the works in the call
 }
 
 // Generate draws the requests' images. See [reflectionflow.Generator] for the
@@ -85,25 +106,51 @@ type group struct {
 // reflection is cut where the text encoder's length ends. An image that comes out
 // as NaN carries its own error.
 func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	works := make([]work, len(requests))
 	for i, r := range requests {
-		if err := p.model.check(r); err != nil {
+		works[i] = work{request: r, span: span{0, r.Steps}}
+	}
+	return p.finish(ctx, works)
+}
+
+// finish draws works to their last step.
+func (p *Pipeline) finish(ctx context.Context, works []work) ([]reflectionflow.Generation, error) {
+	outcomes, err := p.run(ctx, works)
+	if err != nil {
+		return nil, err
+	}
+	generations := make([]reflectionflow.Generation, len(works))
+	for i, o := range outcomes {
+		steps := works[i].span.to - works[i].span.from
+		generations[i] = reflectionflow.Generation{
+			Image: o.picture, Err: o.err,
+			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: steps, Seconds: o.seconds},
+		}
+	}
+	return generations, nil
+}
+
+// run does all works, groups of them side by side.
+func (p *Pipeline) run(ctx context.Context, works []work) ([]outcome, error) {
+	for i, w := range works {
+		if err := p.model.check(w.request); err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 	}
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	groups := p.group(requests)
+	groups := p.group(works)
 	todo := make(chan group, len(groups))
 	for _, g := range groups {
 		todo <- g
 	}
 	close(todo)
-	generations := make([]reflectionflow.Generation, len(requests))
+	outcomes := make([]outcome, len(works))
 	var workers sync.WaitGroup
 	for range min(p.workers, len(groups)) {
 		workers.Go(func() {
 			for g := range todo {
-				if err := p.generate(working, g, generations); err != nil {
+				if err := p.do(working, g, outcomes); err != nil {
 					cancel(err) // the first error counts
 					return
 				}
@@ -117,44 +164,43 @@ func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Reque
 	if err := context.Cause(working); err != nil {
 		return nil, err
 	}
-	return generations, nil
+	return outcomes, nil
 }
 
-// group collects requests of equal shape in the order in which they come.
-func (p *Pipeline) group(requests []reflectionflow.Request) []group {
+// group collects works of equal shape and span in the order in which they come.
+func (p *Pipeline) group(works []work) []group {
 	var groups []group
-	for i, r := range requests {
-		s := p.shape(r)
-		at := slices.IndexFunc(groups, func(g group) bool { return g.shape == s && len(g.requests) < p.lanes })
+	for i, w := range works {
+		s := p.shape(w.request)
+		at := slices.IndexFunc(groups, func(g group) bool { return g.shape == s && g.span == w.span && len(g.works) < p.lanes })
 		if at < 0 {
 			at = len(groups)
-			groups = append(groups, group{shape: s})
+			groups = append(groups, group{shape: s, span: w.span})
 		}
-		groups[at].requests = append(groups[at].requests, r)
+		groups[at].works = append(groups[at].works, w)
 		groups[at].indices = append(groups[at].indices, i)
 	}
 	return groups
 }
 
-// generate draws a group and puts its images in their places.
-func (p *Pipeline) generate(ctx context.Context, g group, generations []reflectionflow.Generation) error {
+// do draws a group and puts what came of it in its places.
+func (p *Pipeline) do(ctx context.Context, g group, outcomes []outcome) error {
 	start := time.Now()
-	pixels, err := p.draw(ctx, g)
+	pixels, latents, err := p.draw(ctx, g)
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(start).Seconds() / float64(len(g.requests))
+	seconds := time.Since(start).Seconds() / float64(len(g.works))
 	for lane, index := range g.indices {
-		r := g.requests[lane]
-		generation := &generations[index]
+		r := g.works[lane].request
+		o := outcome{seconds: seconds}
 		size := 3 * r.Width * r.Height
-		picture, err := fromPixels(pixels[lane*size:(lane+1)*size], r.Width, r.Height)
-		if err != nil {
-			generation.Err = err
-		} else {
-			generation.Image = picture
+		o.picture, o.err = fromPixels(pixels[lane*size:(lane+1)*size], r.Width, r.Height)
+		if latents != nil {
+			size = len(latents) / p.lanes
+			o.latents = latents[lane*size : (lane+1)*size]
 		}
-		generation.Cost = reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps, Seconds: seconds}
+		outcomes[index] = o
 	}
 	return nil
 }

@@ -10,65 +10,73 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/image/draw"
 
-	"reflectionflow"
 	"reflectionflow/flux/nn"
 )
 
-// draw computes a group: pixels [lanes, H, W, 3] in [-1, 1].
-func (p *Pipeline) draw(ctx context.Context, g group) ([]float32, error) {
-	lanes := make([]reflectionflow.Request, p.lanes)
+// draw computes a group: pixels [lanes, H, W, 3] in [-1, 1] of what it ends with,
+// or, where that is not the picture yet, of what it is expected to be, and then the
+// latents [lanes, N, C] that it ends with.
+func (p *Pipeline) draw(ctx context.Context, g group) (pixels, latents []float32, err error) {
+	lanes := make([]work, p.lanes)
 	for i := range lanes {
-		lanes[i] = g.requests[min(i, len(g.requests)-1)] // spare lanes repeat the last request
+		lanes[i] = g.works[min(i, len(g.works)-1)] // spare lanes repeat the last one
 	}
 	var held tensorPool
 	defer held.free()
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	prompts, err := p.encodeTexts(lanes, g.shape)
 	held.keep(prompts...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if g.shape.conditioned {
 		reference, err := p.encodeReferences(lanes, ConditionGrid(g.shape.grid))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		held.keep(reference)
 		prompts = append(prompts, reference)
 	}
-	x, err := p.denoise(ctx, lanes, g.shape, prompts)
+	x, before, err := p.denoise(ctx, lanes, g, prompts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	held.keep(x)
+	if g.span.to < g.shape.steps {
+		if latents, err = tensors.CopyFlatData[float32](x); err != nil {
+			return nil, nil, fmt.Errorf("read latents: %w", err)
+		}
+		sigmas := p.model.Folder.Scheduler.Sigmas(g.shape.steps, g.shape.grid.Tokens())
+		x = tensors.FromFlatDataAndDimensions(expected(before, latents, sigmas[g.span.to-1], sigmas[g.span.to]), x.Shape().Dimensions...)
+		held.keep(x)
+	}
 	decoder, err := p.decodeProgram(g.shape.grid)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	images, err := runOnce(decoder, x)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	held.keep(images)
-	pixels, err := tensors.CopyFlatData[float32](images)
-	if err != nil {
-		return nil, fmt.Errorf("read pixels: %w", err)
+	if pixels, err = tensors.CopyFlatData[float32](images); err != nil {
+		return nil, nil, fmt.Errorf("read pixels: %w", err)
 	}
-	return pixels, nil
+	return pixels, latents, nil
 }
 
 // encodeTexts returns the encoded texts of all lanes, with guidance followed by as
 // many empty ones: [n, T, d] and [n, d'].
-func (p *Pipeline) encodeTexts(lanes []reflectionflow.Request, sh shape) ([]*tensors.Tensor, error) {
+func (p *Pipeline) encodeTexts(lanes []work, sh shape) ([]*tensors.Tensor, error) {
 	m, n := p.model, sh.texts()*p.lanes
 	length, positions := m.Settings.TextLength, m.Folder.CLIP.Positions
 	var t5, clip []int32
 	for i := range n {
 		var text, short string
 		if i < len(lanes) {
-			text, short = lanes[i].Text(), clipText(lanes[i])
+			text, short = lanes[i].request.Text(), clipText(lanes[i].request)
 		}
 		ids, _, _ := m.T5Tokenizer.EncodePadded(text, length, int32(m.Folder.T5.PadID))
 		t5 = append(t5, ids...)
@@ -87,12 +95,12 @@ func (p *Pipeline) encodeTexts(lanes []reflectionflow.Request, sh shape) ([]*ten
 }
 
 // encodeReferences returns the condition's tokens [lanes, M, C].
-func (p *Pipeline) encodeReferences(lanes []reflectionflow.Request, grid Grid) (*tensors.Tensor, error) {
+func (p *Pipeline) encodeReferences(lanes []work, grid Grid) (*tensors.Tensor, error) {
 	unit := 2 * p.model.Folder.VAE.Factor()
 	width, height := grid.Cols*unit, grid.Rows*unit
 	var pixels []float32
-	for _, r := range lanes {
-		pixels = append(pixels, toPixels(r.Reference, width, height)...)
+	for _, w := range lanes {
+		pixels = append(pixels, toPixels(w.request.Reference, width, height)...)
 	}
 	encoder, err := p.referenceProgram(grid)
 	if err != nil {
@@ -105,31 +113,45 @@ func (p *Pipeline) encodeReferences(lanes []reflectionflow.Request, grid Grid) (
 	return runOnce(encoder, images)
 }
 
-// denoise takes every lane from its noise to its picture: tokens [lanes, N, C].
-func (p *Pipeline) denoise(ctx context.Context, lanes []reflectionflow.Request, sh shape, prompts []*tensors.Tensor) (*tensors.Tensor, error) {
+// denoise takes every lane through the group's span: tokens [lanes, N, C]. Where
+// that does not end with the picture, before is what the last step began with.
+func (p *Pipeline) denoise(ctx context.Context, lanes []work, g group, prompts []*tensors.Tensor) (x *tensors.Tensor, before []float32, err error) {
 	f := p.model.Folder
-	tokens, channels := sh.grid.Tokens(), f.Transformer.InChannels
-	var noise, scales []float32
-	for _, r := range lanes {
-		noise = append(noise, Noise(r.Seed, tokens*channels)...)
-		scales = append(scales, float32(r.Guidance))
+	tokens, channels := g.shape.grid.Tokens(), f.Transformer.InChannels
+	var latents, scales []float32
+	for _, w := range lanes {
+		if w.latents == nil {
+			w.latents = Noise(w.request.Seed, tokens*channels)
+		}
+		latents = append(latents, w.latents...)
+		scales = append(scales, float32(w.request.Guidance))
 	}
-	program, err := p.stepProgram(sh)
+	program, err := p.stepProgram(g.shape)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var held tensorPool
 	defer held.free()
 	guidance := tensors.FromValue(scales)
 	held.keep(guidance)
-	x := tensors.FromFlatDataAndDimensions(noise, len(lanes), tokens, channels)
-	return Denoise(ctx, x, f.Scheduler.Sigmas(sh.steps, tokens), func(x *tensors.Tensor, sigma, next float64) (*tensors.Tensor, error) {
+	sigmas := f.Scheduler.Sigmas(g.shape.steps, tokens)
+	last := sigmas[g.span.to]
+	step := func(x *tensors.Tensor, sigma, next float64) (*tensors.Tensor, error) {
 		levels := []*tensors.Tensor{x, everyLane(sigma, len(lanes)), everyLane(next, len(lanes))}
 		var held tensorPool
 		held.keep(levels...)
 		defer held.free()
+		if next == last && next > 0 {
+			var err error
+			if before, err = tensors.CopyFlatData[float32](x); err != nil {
+				return nil, fmt.Errorf("read latents: %w", err)
+			}
+		}
 		return runOnce(program, append(append(levels, guidance), prompts...)...)
-	})
+	}
+	x = tensors.FromFlatDataAndDimensions(latents, len(lanes), tokens, channels)
+	x, err = Denoise(ctx, x, sigmas[g.span.from:g.span.to+1], step)
+	return x, before, err
 }
 
 func everyLane(v float64, lanes int) *tensors.Tensor {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"reflectionflow"
+	"reflectionflow/conformance"
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/flux/tokenizer"
@@ -281,6 +283,43 @@ func TestBadRequests(t *testing.T) {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// A picture drawn in two parts is the one drawn at once, with the same cost.
+func TestPreviews(t *testing.T) {
+	for name, opts := range map[string]Options{"one lane": {}, "two lanes": {Lanes: 2}} {
+		t.Run(name, func(t *testing.T) {
+			p := newTinyPipeline(t, tinySettings, opts)
+			requests := tinyRequests()
+			conformance.Previewer(t, p, requests[:4], conformance.Options{Expensive: true})
+			previews, err := p.Preview(t.Context(), requests, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range previews { // the estimate is no noise, and not yet the picture
+				if bytes.Equal(v.Image.(*image.NRGBA).Pix, pictures(t, p, requests[i])[0]) {
+					t.Errorf("request %d is finished after one step", i)
+				}
+			}
+		})
+	}
+}
+
+// With a velocity that does not change, every point of the line leads to its end.
+func TestExpected(t *testing.T) {
+	noise, clean := []float32{2, -1}, []float32{0.5, 0.25}
+	at := func(sigma float64) []float32 {
+		x := make([]float32, len(noise))
+		for i := range x {
+			x[i] = float32((1-sigma)*float64(clean[i]) + sigma*float64(noise[i]))
+		}
+		return x
+	}
+	for i, v := range expected(at(0.9), at(0.6), 0.9, 0.6) {
+		if math.Abs(float64(v-clean[i])) > 1e-6 {
+			t.Errorf("got %v, want %v", v, clean[i])
+		}
 	}
 }
 
