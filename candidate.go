@@ -19,6 +19,9 @@ type Candidate struct {
 	Action  Action  `json:"action"`
 	Request Request `json:"request"`
 	Score   Score   `json:"score"`
+	// Unseeded is set when the generator did not draw with the request's seed, or did
+	// not confirm it: the same request may give another image.
+	Unseeded bool `json:"unseeded,omitempty"`
 	// Error says why nothing was drawn; it is empty for an image. A candidate
 	// with an error has a zero Score and is never the best.
 	Error string `json:"error,omitempty"`

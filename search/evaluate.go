@@ -29,6 +29,7 @@ func (r *run) draw(ctx context.Context, items []*item) error {
 	for i, it := range items {
 		g := generations[i]
 		it.candidate.Cost = it.candidate.Cost.Add(g.Cost)
+		it.candidate.Unseeded = g.Unseeded
 		it.candidate.Request.Reference = nil // from here on, Parent names it
 		switch {
 		case g.Err != nil:

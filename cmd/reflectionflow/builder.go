@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"reflectionflow"
@@ -21,13 +22,29 @@ type builder struct {
 	config  *config.Config
 	clients map[string]*chat.Client
 	caches  map[string]*endpoint.Cache // by folder
+	// progress is told how far remote drawings are.
+	progress *watcher
 	// check is set for trying things out: one attempt a call, and no cache.
 	check bool
 }
 
 func newBuilder(c *config.Config) *builder {
-	return &builder{config: c, clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}}
+	return &builder{config: c, clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{}}
 }
+
+// watcher passes on how far drawings are, once somebody wants to know.
+type watcher struct {
+	to atomic.Pointer[func(remote.Progress)]
+}
+
+func (w *watcher) tell(p remote.Progress) {
+	if to := w.to.Load(); to != nil {
+		(*to)(p)
+	}
+}
+
+// watch says who wants to know from now on.
+func (w *watcher) watch(to func(remote.Progress)) { w.to.Store(&to) }
 
 // client is the client of an endpoint.
 func (b *builder) client(name string) (*chat.Client, error) {
@@ -126,10 +143,13 @@ func (b *builder) parts() (parts, error) {
 
 func (b *builder) generator(name string, g config.Generator) (reflectionflow.Generator, error) {
 	settings := endpoint.Config{Name: name, Prices: prices(g.Price)}
+	if name == config.GivenURL {
+		settings.Name = "" // the host is a better one
+	}
 	if b.check {
 		settings.Retry.Attempts = 1
 	}
-	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: os.LookupEnv})
+	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: os.LookupEnv, Progress: b.progress.tell})
 	if err != nil {
 		return nil, b.config.Errorf("generators."+name, "%v", err)
 	}
@@ -184,15 +204,15 @@ func (b *builder) refiner(at string, r config.Refiner) (reflectionflow.Refiner, 
 
 // parse is how prompts are read: by the model's own parser, by a language model, or
 // not at all.
-func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (reflectionflow.Prompt, error), error) {
+func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
 	name := b.config.Use.Parser
 	p := b.config.Parsers[name]
 	switch {
 	case name == config.None:
-		return func(text string) (reflectionflow.Prompt, error) {
+		return free(func(text string) (reflectionflow.Prompt, error) {
 			prompt := reflectionflow.Prompt{Text: text}
 			return prompt, prompt.Validate()
-		}, nil
+		}), nil
 	case p.Type != config.Chat:
 		return own.Parse, nil
 	}
@@ -205,8 +225,5 @@ func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (refl
 	if err != nil {
 		return nil, b.config.Errorf(at, "%v", err)
 	}
-	return func(text string) (reflectionflow.Prompt, error) {
-		parsed, _, err := parser.Parse(ctx, text)
-		return parsed, err
-	}, nil
+	return func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error) { return parser.Parse(ctx, text) }, nil
 }

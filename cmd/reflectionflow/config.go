@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -19,30 +20,84 @@ import (
 // configuration where one is given. The configuration's settings of the search go
 // where no flag says otherwise.
 func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (modelEntry, json.RawMessage, error) {
-	if o.deployment == "" {
-		model, err := p.model(o.model)
-		return model, nil, err
-	}
-	for _, name := range []string{"model", "backend"} {
-		if cmd.Flags().Changed(name) {
-			return modelEntry{}, nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
-		}
-	}
-	c, err := config.Read(o.deployment)
+	c, err := o.configuration(cmd.Flags())
 	if err != nil {
 		return modelEntry{}, nil, err
 	}
-	if err := applySearch(c, cmd.Flags()); err != nil {
-		return modelEntry{}, nil, err
+	if c == nil {
+		model, err := p.model(o.model)
+		return model, nil, err
 	}
 	c = c.Used()
 	model, err := p.deploy(cmd.Context(), c)
 	if err != nil {
 		return modelEntry{}, nil, err
 	}
-	o.backend = c.Backend
 	deployed, err := recordOf(c)
 	return model, deployed, err
+}
+
+// configuration is what --config and --generator say, nil where neither is given.
+// Its settings of the search are in the flags then, and its backend in o.
+func (o *generateOptions) configuration(flags *pflag.FlagSet) (*config.Config, error) {
+	if o.deployment == "" && o.generator == "" {
+		return nil, nil
+	}
+	c := config.New("the command line")
+	if o.deployment == "" {
+		c.Model, c.Backend = o.model, o.backend
+	} else {
+		for _, name := range []string{"model", "backend"} {
+			if flags.Changed(name) {
+				return nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
+			}
+		}
+		var err error
+		if c, err = config.Read(o.deployment); err != nil {
+			return nil, err
+		}
+	}
+	if o.generator != "" {
+		here, err := os.Getwd()
+		if err != nil {
+			return nil, fmt.Errorf("find the working directory: %w", err)
+		}
+		if err := c.DrawWith(o.generator, here); err != nil {
+			return nil, err
+		}
+	}
+	o.backend = c.Backend
+	return c, applySearch(c, flags)
+}
+
+// evaluateWith is the model that evaluate searches with, judged by the embedded judge.
+func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (modelEntry, error) {
+	c, err := o.search.configuration(cmd.Flags())
+	if err != nil {
+		return modelEntry{}, err
+	}
+	if c == nil {
+		return p.model(o.search.model)
+	}
+	judge, err := p.model(c.Model)
+	if err != nil {
+		return modelEntry{}, err
+	}
+	model, err := p.deploy(cmd.Context(), c.Used())
+	if err != nil {
+		return modelEntry{}, err
+	}
+	model.Classes, model.Colors, model.OpenJudge = judge.Classes, judge.Colors, judge.OpenJudge
+	searched := model.Check
+	model.Check = func(ctx context.Context) (string, error) {
+		parts, err := searched(ctx)
+		if err != nil {
+			return "", err
+		}
+		own, err := judge.Check(ctx)
+		return sumOf([]byte(parts + "\n" + own)), err
+	}
+	return model, nil
 }
 
 // recordedModel is the model of a run that was begun earlier.
@@ -77,7 +132,7 @@ func applySearch(c *config.Config, flags *pflag.FlagSet) error {
 		{"batch", number(s.Batch), s.Batch != nil},
 	} {
 		flag := strings.ReplaceAll(setting.key, "_", "-")
-		if !setting.set || flags.Changed(flag) {
+		if !setting.set || flags.Changed(flag) || flags.Lookup(flag) == nil {
 			continue
 		}
 		if err := flags.Set(flag, setting.value); err != nil {

@@ -135,6 +135,7 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 				return nil, err
 			}
 		}
+		e.Watch = b.progress.watch
 		return parts.onto(e)
 	}
 	return entry, nil

@@ -186,7 +186,11 @@ func keepsSecret(t *testing.T, dir string) {
 func here(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err strings.Builder
-	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &err, catalog: []modelEntry{fakeModel(0)}}
+	model := fakeModel(0)
+	if os.Getenv("FAKE_JUDGE") != "" {
+		model = judged(model)
+	}
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &err, catalog: []modelEntry{model}}
 	code = p.run(context.Background(), args)
 	if strings.Contains(out.String()+err.String(), key) {
 		t.Errorf("the key is printed:\n%s%s", out.String(), err.String())

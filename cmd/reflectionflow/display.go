@@ -13,14 +13,21 @@ import (
 	"golang.org/x/term"
 
 	"reflectionflow"
+	"reflectionflow/remote"
 	"reflectionflow/search"
 )
 
-// display shows what a search does. drawing may be called beside event.
+// display shows what a search does. drawing and progress may be called beside event.
 type display interface {
-	drawing(requests []reflectionflow.Request)
+	watching
 	event(e search.Event)
 	close()
+}
+
+// watching is told what is being drawn, and how far remote drawings are.
+type watching interface {
+	drawing(requests []reflectionflow.Request)
+	progress(p remote.Progress)
 }
 
 func isTerminal(w io.Writer) bool {
@@ -31,6 +38,7 @@ func isTerminal(w io.Writer) bool {
 type silent struct{}
 
 func (silent) drawing([]reflectionflow.Request) {}
+func (silent) progress(remote.Progress)         {}
 func (silent) event(search.Event)               {}
 func (silent) close()                           {}
 
@@ -41,6 +49,7 @@ type lines struct {
 }
 
 func (l *lines) drawing([]reflectionflow.Request) {}
+func (l *lines) progress(remote.Progress)         {}
 func (l *lines) close()                           {}
 
 func (l *lines) event(e search.Event) {
@@ -68,6 +77,7 @@ type bar struct {
 	totals []int
 	done   []int
 	doing  string
+	far    string // how far the drawing is, where the server says so
 	best   string
 }
 
@@ -115,7 +125,7 @@ func (b *bar) drawing(requests []reflectionflow.Request) {
 	if len(requests) == 0 {
 		return
 	}
-	b.doing = "drawing"
+	b.doing, b.far = "drawing", ""
 	for _, r := range requests {
 		if r.Reflection != "" {
 			b.doing = "correcting: " + lowerFirst(strings.TrimRight(r.Reflection, ". "))
@@ -123,6 +133,22 @@ func (b *bar) drawing(requests []reflectionflow.Request) {
 		}
 	}
 	b.describe()
+}
+
+func (b *bar) progress(p remote.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	far := ""
+	switch {
+	case p.Queued:
+		far = "queued, "
+	case p.Done > 0:
+		far = fmt.Sprintf("%.0f%%, ", 100*p.Done)
+	}
+	if far != b.far {
+		b.far = far
+		b.describe()
+	}
 }
 
 func (b *bar) event(e search.Event) {
@@ -156,7 +182,7 @@ func (b *bar) close() {
 }
 
 func (b *bar) describe() {
-	text := b.doing
+	text := b.far + b.doing
 	if b.best != "" {
 		text = b.best + ", " + text
 	}

@@ -81,6 +81,8 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.search.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
 	f.BoolVar(&o.search.earlyStop, "early-stop", false, "stop a search when a picture meets every requirement; off, strategies are compared at equal images")
 	f.IntVar(&o.search.batch, "batch", 4, "images drawn at once, across prompts; does not change the result")
+	f.StringVar(&o.search.deployment, "config", "", "take generator, verifier and the like from this file; the judge stays the model's own (see: reflectionflow config)")
+	f.StringVar(&o.search.generator, "generator", "", "draw with the server at this URL (see: reflectionflow generate)")
 	f.StringVar(&o.search.model, "model", "", "model to draw with (see: reflectionflow models list)")
 	f.StringVar(&o.search.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
@@ -88,7 +90,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 }
 
 func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
-	model, err := p.model(o.search.model)
+	model, err := p.evaluateWith(cmd, &o)
 	if err != nil {
 		return err
 	}

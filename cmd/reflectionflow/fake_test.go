@@ -25,7 +25,7 @@ func fakeModel(delay time.Duration) modelEntry {
 		Name: "stripes", Summary: "stripes for tests", Card: "# Stripes\n\nA model for tests.",
 		Width: 32, Height: 32, Steps: 4, Guidance: 1,
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
-		Parse: clipart.Parse,
+		Parse: free(clipart.Parse),
 		Check: func(ctx context.Context) (string, error) {
 			return fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
 		},

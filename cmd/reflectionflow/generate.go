@@ -18,6 +18,7 @@ import (
 // to the strategy's and the model's own defaults.
 type generateOptions struct {
 	deployment     string // file of the configuration
+	generator      string // URL
 	model, backend string
 	strategy       string
 	budget         string
@@ -51,6 +52,7 @@ With --json, the standard output gets one JSON object a prompt, on one line:
   requirements                     list of requirement, verdict (met, not_met,
                                    unsure) and confidence, for the best picture
   stopped                          right or budget
+  reproducible                     false when the generator did not take the seeds
   cost, seconds                    what was spent; wall-clock time until done`
 
 func (p *program) generateCommand() *cobra.Command {
@@ -62,6 +64,7 @@ func (p *program) generateCommand() *cobra.Command {
 		Example: `  reflectionflow generate "a photo of two clocks and a red cup"
   reflectionflow generate --prompts prompts.txt --out mine --budget 16
   reflectionflow generate --config deployment.yaml "a photo of two clocks and a red cup"
+  reflectionflow generate --generator sdcpp+http://localhost:1234 --size 512 "a photo of two clocks and a red cup"
   reflectionflow generate --resume mine`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.resume != "" {
@@ -91,6 +94,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.earlyStop, "early-stop", true, "stop when a picture meets every requirement")
 	f.IntVar(&o.batch, "batch", 0, "images drawn at once; does not change the result (default half the width)")
 	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
+	f.StringVar(&o.generator, "generator", "", "draw with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
 	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list)")
 	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -113,7 +117,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	if err != nil {
 		return err
 	}
-	prompts, err := parsePrompts(model, texts)
+	prompts, costs, err := parsePrompts(model, texts)
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
-	manifests, err := manifestsFor(prompts, cfg, run.Manifest{
+	manifests, err := manifestsFor(prompts, costs, cfg, run.Manifest{
 		Model: run.Model{Name: model.Name, Fingerprint: fingerprint}, Backend: o.backend, Deployment: deployed,
 	})
 	if err != nil {
@@ -132,33 +136,34 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	return s.draw(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }
 
-func parsePrompts(model modelEntry, texts []string) ([]reflectionflow.Prompt, error) {
-	prompts := make([]reflectionflow.Prompt, len(texts))
+// parsePrompts reads the prompts; what each cost comes beside it.
+func parsePrompts(model modelEntry, texts []string) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
+	prompts, costs := make([]reflectionflow.Prompt, len(texts)), make([]reflectionflow.Cost, len(texts))
 	for i, text := range texts {
 		err := (reflectionflow.Prompt{Text: text}).Validate()
 		if err == nil {
-			prompts[i], err = model.Parse(text)
+			prompts[i], costs[i], err = model.Parse(text)
 		}
 		switch {
 		case err != nil && len(texts) > 1 && !strings.Contains(strings.TrimSpace(text), " "):
-			return nil, fmt.Errorf("prompt %d, %.40q: %w (a prompt of several words needs quotes)", i+1, text, err)
+			return nil, nil, fmt.Errorf("prompt %d, %.40q: %w (a prompt of several words needs quotes)", i+1, text, err)
 		case err != nil && len(texts) > 1:
-			return nil, fmt.Errorf("prompt %d: %w", i+1, err)
+			return nil, nil, fmt.Errorf("prompt %d: %w", i+1, err)
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return prompts, nil
+	return prompts, costs, nil
 }
 
-func manifestsFor(prompts []reflectionflow.Prompt, cfg search.Config, m run.Manifest) ([]run.Manifest, error) {
+func manifestsFor(prompts []reflectionflow.Prompt, costs []reflectionflow.Cost, cfg search.Config, m run.Manifest) ([]run.Manifest, error) {
 	settings, err := json.Marshal(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("encode settings: %w", err)
 	}
 	manifests := make([]run.Manifest, len(prompts))
 	for i, prompt := range prompts {
-		m.Program, m.Prompt, m.Search = programVersion(), prompt, settings
+		m.Program, m.Prompt, m.Parsing, m.Search = programVersion(), prompt, costs[i], settings
 		manifests[i] = m
 	}
 	return manifests, nil

@@ -14,6 +14,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/geneval"
+	"reflectionflow/remote"
 )
 
 // modelEntry is a model this program can draw with, and what can be said about
@@ -27,9 +28,9 @@ type modelEntry struct {
 	Guidance             float64
 	// What the model knows; empty for a model without such bounds.
 	Classes, Colors []string
-	// Parse reads a prompt into requirements. A prompt that the model does not
-	// know is an error wrapping reflectionflow.ErrInvalid.
-	Parse func(text string) (reflectionflow.Prompt, error)
+	// Parse reads a prompt into requirements, and says what that cost. A prompt that
+	// the model does not know is an error wrapping reflectionflow.ErrInvalid.
+	Parse func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error)
 	// Check reads all files of the model and returns a checksum over them.
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.
@@ -39,6 +40,14 @@ type modelEntry struct {
 	OpenJudge func(ctx context.Context, backend string) (geneval.Detector, error)
 }
 
+// free is a parser that costs nothing.
+func free(parse func(string) (reflectionflow.Prompt, error)) func(string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+	return func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+		prompt, err := parse(text)
+		return prompt, reflectionflow.Cost{}, err
+	}
+}
+
 // engine is a loaded model: all that a search needs.
 type engine struct {
 	reflectionflow.Generator
@@ -46,6 +55,8 @@ type engine struct {
 	reflectionflow.Reflector
 	reflectionflow.Refiner
 	io.Closer // may be nil
+	// Watch sets who is told how far drawings are; nil where the generator does not say.
+	Watch func(func(remote.Progress))
 }
 
 // model finds a model by name; the empty name is the first one. A path with a

@@ -10,6 +10,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/run"
+	"reflectionflow/remote"
 	"reflectionflow/search"
 )
 
@@ -67,6 +68,10 @@ func (s *session) search(ctx context.Context, e *engine) error {
 	defer cancel()
 	shown := s.display()
 	defer shown.close()
+	if e.Watch != nil {
+		e.Watch(shown.progress)
+		defer e.Watch(func(remote.Progress) {})
+	}
 	loop := search.Search{
 		Generator: watched{e.Generator, shown.drawing},
 		Verifier:  e.Verifier,

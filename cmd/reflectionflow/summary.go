@@ -22,6 +22,7 @@ type summary struct {
 	Right        bool                      `json:"right"`
 	Requirements []checked                 `json:"requirements"`
 	Stopped      reflectionflow.StopReason `json:"stopped"`
+	Reproducible bool                      `json:"reproducible"`
 	Cost         reflectionflow.Cost       `json:"cost"`
 	Seconds      float64                   `json:"seconds"`
 }
@@ -45,6 +46,7 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		Right:        o.Score.Right(),
 		Requirements: []checked{},
 		Stopped:      o.Stopped,
+		Reproducible: !f.Manifest().NotReproducible,
 		Cost:         o.Cost,
 		Seconds:      f.Spent().Seconds(),
 	}
@@ -106,6 +108,9 @@ func (s summary) text() string {
 		}
 	}
 	line("cost", s.costText())
+	if !s.Reproducible {
+		line("note", "this run cannot be reproduced: the generator did not take its seeds")
+	}
 	line("picture", s.Image)
 	line("report", s.Report)
 	return b.String()
@@ -121,6 +126,9 @@ func (s summary) costText() string {
 	}
 	if n := s.Cost.TokensIn + s.Cost.TokensOut; n > 0 {
 		parts = append(parts, plural(n, "token"))
+	}
+	if s.Cost.Money > 0 {
+		parts = append(parts, fmt.Sprintf("money %.4g", s.Cost.Money))
 	}
 	return strings.Join(append(parts, fmt.Sprintf("%.1f s", s.Seconds)), ", ")
 }

@@ -43,7 +43,7 @@ func worldModel(name string, files fs.FS) (modelEntry, error) {
 		Card:    string(card),
 		Width:   settings.Width, Height: settings.Height, Steps: settings.Steps, Guidance: settings.Guidance,
 		Classes: known.Classes, Colors: known.Colors,
-		Parse:     w.parse,
+		Parse:     free(w.parse),
 		Check:     w.check,
 		Open:      w.open,
 		OpenJudge: w.openJudge,

@@ -17,6 +17,7 @@ func (c *Config) choose() {
 	pick(&u.Verifier, c.Verifiers)
 	pick(&u.Reflector, c.Reflectors)
 	pick(&u.Refiner, c.Refiners)
+	c.parserChosen = c.parserChosen || u.Parser == ""
 	if u.Parser == "" && len(c.Parsers) == 0 && !c.drawsOn() {
 		u.Parser = None
 	}

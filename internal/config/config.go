@@ -17,6 +17,9 @@ const Embedded = "embedded"
 // None is the parser that takes a prompt as it is, without requirements.
 const None = "none"
 
+// GivenURL names the generator of [Config.DrawWith].
+const GivenURL = "url"
+
 // Config is a configuration. Its JSON form is what a run's record keeps of it (see
 // [Config.Used]). Paths are absolute.
 type Config struct {
@@ -35,6 +38,8 @@ type Config struct {
 
 	file  string
 	lines map[string]int // of entries, by their path
+	// parserChosen is set when the file does not name the parser.
+	parserChosen bool
 }
 
 // Endpoint is a language model at a server of OpenAI's chat completions.

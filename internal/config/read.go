@@ -71,6 +71,30 @@ func Parse(name string, data []byte, dir string) (*Config, error) {
 	return c, nil
 }
 
+// New returns the configuration in which all parts are embedded; name is what errors
+// call it.
+func New(name string) *Config {
+	c := &Config{file: name}
+	c.choose()
+	return c
+}
+
+// DrawWith puts the remote generator at a URL into use, in place of the
+// configuration's own. Relative paths in the URL are relative to dir.
+func (c *Config) DrawWith(rawURL, dir string) error {
+	c.Generators = map[string]Generator{GivenURL: {Type: Remote, URL: rawURL}}
+	c.Use.Generator = GivenURL
+	if c.parserChosen {
+		c.Use.Parser = ""
+	}
+	c.choose()
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.resolve(dir)
+	return nil
+}
+
 // FromRecord reads back the JSON form. Where it was made is no longer known: its
 // errors have no lines.
 func FromRecord(data []byte) (*Config, error) {

@@ -13,7 +13,7 @@ type Outcome struct {
 	Best    int                       `json:"best"` // ID of the best candidate, -1 when nothing was drawn
 	Stopped reflectionflow.StopReason `json:"stopped"`
 	Score   reflectionflow.Score      `json:"score"` // of the best candidate
-	Cost    reflectionflow.Cost       `json:"cost"`  // of the whole run
+	Cost    reflectionflow.Cost       `json:"cost"`  // of the whole run, reading the prompt included
 }
 
 // Finish writes best.png (when anything was drawn), report.html and then
@@ -25,7 +25,7 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	if best < -1 || best >= len(f.entries) {
 		return fmt.Errorf("finish run: candidate %d is the best, of %d", best, len(f.entries))
 	}
-	outcome := Outcome{Best: best, Stopped: stopped}
+	outcome := Outcome{Best: best, Stopped: stopped, Cost: f.manifest.Parsing}
 	for _, e := range f.entries {
 		outcome.Cost = outcome.Cost.Add(e.Cost)
 	}

@@ -288,6 +288,11 @@ func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
 	if err != nil {
 		return fmt.Errorf("record candidate %d: %w", c.ID, err)
 	}
+	if c.Unseeded {
+		if err := f.markNotReproducible(); err != nil {
+			return err
+		}
+	}
 	if e.drawn() {
 		if err := f.write(e.Image, data); err != nil {
 			return err
@@ -301,6 +306,24 @@ func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
 	}
 	f.entries = append(f.entries, e)
 	f.seconds[c.ID] = c.Cost.Seconds
+	return nil
+}
+
+// markNotReproducible notes in the manifest, once, that the run cannot be drawn again.
+func (f *Folder) markNotReproducible() error {
+	if f.manifest.NotReproducible {
+		return nil
+	}
+	marked := f.manifest
+	marked.NotReproducible = true
+	data, err := encodeIndented(marked)
+	if err != nil {
+		return fmt.Errorf("encode run.json: %w", err)
+	}
+	if err := f.write(manifestFile, data); err != nil {
+		return err
+	}
+	f.manifest = marked
 	return nil
 }
 

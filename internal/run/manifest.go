@@ -31,6 +31,8 @@ type Manifest struct {
 	// Program is the version of the program that made the folder.
 	Program string                `json:"program"`
 	Prompt  reflectionflow.Prompt `json:"prompt"`
+	// Parsing is what reading the prompt cost, where a language model did.
+	Parsing reflectionflow.Cost `json:"parsing,omitzero"`
 	// Search is the JSON form of the search's settings; this package keeps it as it is.
 	Search json.RawMessage `json:"search"`
 	Model  Model           `json:"model"`
@@ -40,6 +42,9 @@ type Manifest struct {
 	// run, without secrets; this package keeps it as it is. Empty where all parts are
 	// the model's own.
 	Deployment json.RawMessage `json:"deployment,omitempty"`
+	// NotReproducible is set by [Folder.Record] with the first candidate that was
+	// drawn without its seed: the same request may give other pictures.
+	NotReproducible bool `json:"not_reproducible,omitempty"`
 }
 
 // Model names the networks of a run.

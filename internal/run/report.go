@@ -29,6 +29,7 @@ type page struct {
 	Prompt       string
 	Headline     string // how it went, in one sentence
 	Stopped      string
+	Warning      string // why the run cannot be drawn again, empty when it can
 	First, Best  *card
 	SameFirst    bool // the first picture is the best
 	Requirements []row
@@ -65,6 +66,7 @@ type card struct {
 	HasParent     bool
 	SameRow       bool // the parent is the card before it
 	IsBest        bool
+	Unseeded      bool
 	Round         int
 	Source        template.URL // empty when nothing was drawn
 	Error         string
@@ -103,6 +105,7 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 		Prompt:  f.manifest.Prompt.Text,
 		Stopped: stopped(o.Stopped),
 		Chains:  f.chains(cards),
+		Warning: f.warning(),
 		Costs:   costs(o.Cost),
 		Facts:   f.facts(),
 	}
@@ -152,7 +155,7 @@ func (f *Folder) cards(best int) ([]*card, error) {
 func (f *Folder) card(e entry) *card {
 	c := &card{
 		Error: e.Error,
-		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, Round: e.Round,
+		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, Round: e.Round, Unseeded: e.Unseeded,
 		Width: e.Request.Width, Height: e.Request.Height,
 		FontSize:   fontSize(e.Request),
 		Score:      scoreText(e),
@@ -243,6 +246,23 @@ func lineage(cards []*card, best int) []*card {
 	return list
 }
 
+// warning says how many pictures came without their seed.
+func (f *Folder) warning() string {
+	unseeded := 0
+	for _, e := range f.entries {
+		if e.Unseeded {
+			unseeded++
+		}
+	}
+	switch {
+	case unseeded == 0:
+		return ""
+	case unseeded == len(f.entries):
+		return "This run cannot be reproduced: its generator takes no seed."
+	}
+	return fmt.Sprintf("This run cannot be reproduced: %d of its %d pictures were not drawn with their seed.", unseeded, len(f.entries))
+}
+
 func (f *Folder) facts() []figure {
 	var settings struct {
 		Strategy string `json:"strategy"`
@@ -257,6 +277,9 @@ func (f *Folder) facts() []figure {
 			figure{"Size", fmt.Sprintf("%d × %d", r.Width, r.Height)},
 			figure{"Steps", fmt.Sprint(r.Steps)},
 			figure{"Guidance", fmt.Sprint(r.Guidance)})
+	}
+	if f.manifest.NotReproducible {
+		facts = append(facts, figure{"Reproducible", "no"})
 	}
 	return append(facts, figure{"Program", f.manifest.Program})
 }

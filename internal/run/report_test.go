@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/internal/run"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -90,5 +91,39 @@ func TestReportOfUnknownVerdicts(t *testing.T) {
 	closeFolder(t, f)
 	if report := files(t, dir)["report.html"]; strings.Contains(report, "What was asked for") {
 		t.Error("the report lists requirements that nobody looked at")
+	}
+}
+
+// One picture without its seed marks the whole run, also for who goes on with it.
+func TestNotReproducible(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	f := create(t, dir)
+	for id := range 3 {
+		c := candidate(id)
+		c.Unseeded = id == 1
+		if err := f.Record(c, picture(id)); err != nil {
+			t.Fatal(err)
+		}
+		if f.Manifest().NotReproducible != (id >= 1) {
+			t.Errorf("after candidate %d the run is marked %t", id, f.Manifest().NotReproducible)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := run.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if c, _, ok := f.Recall(1); !ok || !c.Unseeded || !f.Manifest().NotReproducible {
+		t.Errorf("recalled %+v, %t; manifest %+v", c, ok, f.Manifest())
+	}
+	if err := f.Finish(0, reflectionflow.StoppedBudget); err != nil {
+		t.Fatal(err)
+	}
+	report, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	if err != nil || !strings.Contains(string(report), "1 of its 3 pictures were not drawn with their seed") || strings.Count(string(report), "· without its seed") != 1 {
+		t.Errorf("%v: the report does not say it", err)
 	}
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/internal/testserver"
+)
+
+// A generator named by its URL alone draws, and the embedded verifier judges. A
+// server without seeds marks the run in every record of it.
+func TestGeneratorURL(t *testing.T) {
+	comfy, err := filepath.Abs("../../remote/testdata/draw.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, url string
+		seeded    bool
+	}{
+		{"sdcpp", "sdcpp+" + testserver.NewSDCPP(t).URL, true},
+		{"a1111", "a1111+" + testserver.NewA1111(t, testserver.A1111Options{}).URL, true},
+		{"mute a1111", "a1111+" + testserver.NewA1111(t, testserver.A1111Options{Mute: true}).URL, false},
+		{"vllm-omni", "openai+" + testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"}).URL + "?model=q&dialect=vllm-omni", true},
+		{"openai", "openai+" + testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{}).URL + "?model=gpt-image-2", false},
+		{"comfyui", "comfyui+" + testserver.NewComfyUI(t).URL + "?workflow=draw.json", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.Symlink(comfy, "draw.json"); err != nil {
+				t.Fatal(err)
+			}
+			code, said, complained := here(t, "generate", "a clock and a cup", "--generator", tt.url, "--strategy", "noise",
+				"--size", "64", "--steps", "4", "--guidance", "1", "--budget", "2", "--early-stop=false", "--out", "run")
+			if code != 0 {
+				t.Fatalf("exit code %d: %s", code, complained)
+			}
+			for file, mark := range map[string]string{"run.json": `"not_reproducible": true`, "candidates.jsonl": `"unseeded":true`, "report.html": "cannot be reproduced"} {
+				data, err := os.ReadFile(filepath.Join("run", file))
+				if err != nil || strings.Contains(string(data), mark) == tt.seeded {
+					t.Errorf("%s (%v) with %q, seeded %t", file, err, mark, tt.seeded)
+				}
+			}
+			if strings.Contains(said, "cannot be reproduced") == tt.seeded {
+				t.Errorf("it said:\n%s", said)
+			}
+			// The record goes on by itself, and names the generator.
+			if err := os.Remove("run/result.json"); err != nil {
+				t.Fatal(err)
+			}
+			code, said, complained = here(t, "generate", "--resume", "run", "--json")
+			var summary struct{ Reproducible bool }
+			if err := json.Unmarshal([]byte(said), &summary); code != 0 || err != nil || summary.Reproducible != tt.seeded {
+				t.Errorf("resumed: exit code %d, %v: %s%s", code, err, said, complained)
+			}
+		})
+	}
+}
+
+// --generator takes the place of the configuration's own generator; what cannot be
+// used is one line.
+func TestGeneratorURLAndConfig(t *testing.T) {
+	sd, vlm := testserver.NewSDCPP(t), testserver.NewChat(t, testserver.ChatOptions{Key: key})
+	t.Chdir(deployed(t, strings.Replace(judgedByChat, "%s", vlm.URL, 1)))
+	code, _, complained := here(t, "generate", "a clock and a cup", "--config", "config.yaml", "--generator", "sdcpp+"+sd.URL, "--size", "64", "--steps", "4",
+		"--strategy", "noise", "--budget", "1", "--out", "run")
+	if code != 0 || len(sd.Drawings()) != 1 || vlm.Requests() == 0 {
+		t.Errorf("exit code %d, %d drawings, %d questions: %s", code, len(sd.Drawings()), vlm.Requests(), complained)
+	}
+	for url, says := range map[string]string{
+		"sdcpp+" + sd.URL + "?key=hidden":  "a secret does not belong into a URL",
+		"sdcpp+" + sd.URL + "?tempo=1":     `parameter "tempo"`,
+		"http://localhost:1":               "must begin with openai+http://",
+		"comfyui+http://localhost:1":       "workflow=FILE",
+		"sdcpp+http://me:hidden@localhost": "holds a user or password",
+	} {
+		code, _, complained := here(t, "generate", "a clock", "--generator", url, "--out", "x")
+		if code != 2 || !strings.Contains(complained, says) || strings.Contains(complained, "hidden") || strings.Count(complained, "\n") != 1 {
+			t.Errorf("%s: exit code %d, %q, want %q", url, code, complained, says)
+		}
+	}
+	if _, err := os.Stat("x"); err == nil {
+		t.Error("a run that could not begin left a folder behind")
+	}
+}
+
+// What reading the prompt costs is part of what the run costs.
+func TestParsingIsPaid(t *testing.T) {
+	vlm := testserver.NewChat(t, testserver.ChatOptions{Key: key})
+	text := strings.Replace(judgedByChat, "%s", vlm.URL, 1) + "parsers: {asked: {type: chat, endpoint: vlm}}\n"
+	t.Chdir(deployed(t, text))
+	if code, _, complained := here(t, "generate", "a clock and a cup", "--config", "config.yaml", "--budget", "1", "--out", "run"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, complained)
+	}
+	var manifest struct{ Parsing reflectionflow.Cost }
+	var result struct{ Cost reflectionflow.Cost }
+	for file, into := range map[string]any{"run/run.json": &manifest, "run/result.json": &result} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if manifest.Parsing.TokensIn != 100 || result.Cost.TokensIn != 100*vlm.Requests() {
+		t.Errorf("parsing cost %+v, the run %+v for %d questions", manifest.Parsing, result.Cost, vlm.Requests())
+	}
+}
+
+// An evaluation searches with the parts of a configuration and is judged by the
+// embedded judge.
+func TestEvaluateConfig(t *testing.T) {
+	vlm := testserver.NewChat(t, testserver.ChatOptions{Key: key})
+	t.Chdir(deployed(t, strings.Replace(judgedByChat, "%s", vlm.URL, 1)))
+	t.Setenv("FAKE_JUDGE", "good")
+	args := []string{"evaluate", "--limit", "2", "--budgets", "1,2", "--strategies", "noise", "--config", "config.yaml", "--out", "e"}
+	code, said, complained := here(t, args...)
+	if code != 0 || !strings.Contains(said, "| noise") || vlm.Requests() != 4 {
+		t.Errorf("exit code %d after %d questions: %s%s", code, vlm.Requests(), said, complained)
+	}
+	if code, _, complained := here(t, append(args, "--seed", "3")...); code != 2 {
+		t.Errorf("another seed in the same folder: exit code %d: %s", code, complained)
+	}
+	if code, _, _ := here(t, args...); code != 0 || vlm.Requests() != 4 {
+		t.Errorf("again: exit code %d after %d questions", code, vlm.Requests())
+	}
+	images := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"})
+	code, _, complained = here(t, "evaluate", "--limit", "1", "--budgets", "1", "--strategies", "noise", "--size", "32", "--steps", "2", "--out", "g",
+		"--generator", "openai+"+images.URL+"?dialect=vllm-omni")
+	if code != 0 || len(images.Drawings()) != 1 {
+		t.Errorf("by URL: exit code %d, %d drawings: %s", code, len(images.Drawings()), complained)
+	}
+}
