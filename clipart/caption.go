@@ -56,7 +56,7 @@ func TrainingCaption(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) 
 	switch {
 	case n < 5:
 		return ShortCaption(prompt.Requirements)
-	case n < 13 || splitOf(openingRequirements(scene)) != splitOf(prompt.Requirements):
+	case n < 13 || splitOf(SceneRequirements(scene)) != splitOf(prompt.Requirements):
 		return VariedCaption(prompt.Requirements, rng)
 	case n < 16:
 		return LongCaption(scene)
@@ -168,7 +168,7 @@ const maxLongWords = 40
 // at most 40 words: the opening sentence and then the places are left out where
 // they do not fit. A list of objects that alone has more words is kept whole.
 func LongCaption(scene Scene) string {
-	return DetailedCaption(openingRequirements(scene), scene)
+	return DetailedCaption(SceneRequirements(scene), scene)
 }
 
 // DetailedCaption is [LongCaption] that opens with what was asked for, positions
@@ -200,8 +200,9 @@ func DetailedCaption(requirements []reflectionflow.Requirement, scene Scene) str
 	return verb + list(unplaced) + "."
 }
 
-// openingRequirements are what the objects of a scene would be asked for as.
-func openingRequirements(scene Scene) []reflectionflow.Requirement {
+// SceneRequirements are what the objects of a scene would be asked for as: how many
+// of each class and colour, without places.
+func SceneRequirements(scene Scene) []reflectionflow.Requirement {
 	var requirements []reflectionflow.Requirement
 	for _, g := range groupObjects(scene.Objects) {
 		r := one(g.class, g.color)

@@ -142,7 +142,7 @@ func TestTrainingTextsKeepToTheirSplit(t *testing.T) {
 		if caption := TrainingCaption(scene, prompt, rng); SplitOf(prompt.Text) != Train {
 			t.Fatalf("%q is not for training (%q)", prompt.Text, caption)
 		}
-		if caption := LongCaption(scene); splitOf(openingRequirements(scene)) == Train && SplitOf(caption) != Train {
+		if caption := LongCaption(scene); splitOf(SceneRequirements(scene)) == Train && SplitOf(caption) != Train {
 			t.Fatalf("%q is not for training", caption)
 		}
 	}

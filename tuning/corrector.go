@@ -6,6 +6,7 @@ import (
 	"image"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -25,7 +26,10 @@ type Corrector struct {
 	Edits    int     `yaml:"edits"`    // rendered pairs: the same scene with a fault and without
 	Triplets string  `yaml:"triplets"` // folder of GenRef shards; empty for none
 	Share    float64 `yaml:"share"`    // of the triplets in a batch
-	Rank     int     `yaml:"rank"`
+	// Redraw draws the flawed pictures of the first edits over by the base, so that
+	// the corrector sees such faults as it will meet. Its Share is not looked at.
+	Redraw Redraw `yaml:"redraw"`
+	Rank   int    `yaml:"rank"`
 	// AllStreams lets the adapter act on text and image too; see [flux.Condition].
 	AllStreams     bool    `yaml:"all_streams"`
 	DropText       float64 `yaml:"drop_text"`       // share of empty texts
@@ -49,6 +53,8 @@ type pairs struct {
 	edits     int
 	triplets  []reflectionflow.Triplet
 	seed      uint64
+	redrawing Redraw
+	redrawn   *redrawn // of the first edits, the flawed pictures
 }
 
 func (p pairs) count() int { return p.edits + len(p.triplets) }
@@ -68,23 +74,29 @@ func (p pairs) words(i int) (prompt, reflection string) {
 
 // pair i with its pictures.
 func (p pairs) pair(i int) (pair, error) {
-	if i < p.edits {
-		return p.edit(i, true)
+	if i >= p.edits {
+		return decodeTriplet(p.triplets[i-p.edits])
 	}
-	return decodeTriplet(p.triplets[i-p.edits])
+	e, err := p.edit(i, true)
+	if err == nil && i < p.redrawn.count() {
+		e.flawed = split(slices.Clone(p.redrawn.at(i)), p.captioned.size, p.captioned.size)[0]
+	}
+	return e, err
+}
+
+// scenes of edit i: the right one, the one with a fault, and what they are about.
+func (p pairs) scenes(i int) (scene, flawed clipart.Scene, words pair, err error) {
+	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
+	scene, prompt := p.captioned.sampler.SampleMixed(clipart.Train, rng)
+	flawed, reflection, err := p.captioned.sampler.Flaw(scene, prompt, rng)
+	return scene, flawed, pair{prompt: prompt.Text, reflection: reflection}, err
 }
 
 // edit i: a scene, and the same scene with a fault.
 func (p pairs) edit(i int, render bool) (pair, error) {
-	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
-	scene, prompt := p.captioned.sampler.SampleMixed(clipart.Train, rng)
-	flawed, reflection, err := p.captioned.sampler.Flaw(scene, prompt, rng)
-	if err != nil {
-		return pair{}, err
-	}
-	e := pair{prompt: prompt.Text, reflection: reflection}
-	if !render {
-		return e, nil
+	scene, flawed, e, err := p.scenes(i)
+	if err != nil || !render {
+		return e, err
 	}
 	side := p.captioned.size
 	if e.flawed, err = flawed.Render(side, side); err != nil {
@@ -94,12 +106,29 @@ func (p pairs) edit(i int, render bool) (pair, error) {
 	return e, err
 }
 
+// redraw lets the base draw the flawed scenes of the first edits over.
+func (p *pairs) redraw(backend compute.Backend, model *flux.Model, settings Redraw, dir string) error {
+	settings.Pictures = min(settings.Pictures, p.edits)
+	if err := settings.Validate(); err != nil || settings.Pictures == 0 {
+		return err
+	}
+	p.redrawing = settings
+	p.redrawn = &redrawn{size: p.captioned.size, seed: p.seed, source: func(i int) (clipart.Scene, caption, error) {
+		_, flawed, _, err := p.scenes(i)
+		return flawed, caption{long: clipart.LongCaption(flawed), short: clipart.ShortCaption(clipart.SceneRequirements(flawed))}, err
+	}}
+	return p.redrawn.open(backend, model, dir, fmt.Sprintf("edits of %v at %d", p.captioned.sampler.Known(), p.captioned.size), settings)
+}
+
 // correctorTask learns the LoRA on a frozen base.
 func correctorTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) (Task, flux.LoRA, error) {
 	c := r.Corrector
 	lora := flux.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
 	data, err := newPairs(r)
 	if err != nil {
+		return Task{}, lora, err
+	}
+	if err := data.redraw(backend, model, c.Redraw, dir); err != nil {
 		return Task{}, lora, err
 	}
 	enhanced, flawed, err := data.encode(backend, model, dir)
@@ -192,7 +221,7 @@ func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black
 
 // encode encodes all pairs, and a black picture after the flawed ones.
 func (p pairs) encode(backend compute.Backend, model *flux.Model, dir string) (enhanced, flawed *bank, err error) {
-	key := fmt.Sprintf("pairs %v, %d edits, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, len(p.triplets), p.seed)
+	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
 	encode := func(name string, side, n int, choose func(pair) image.Image) (*bank, error) {
 		b, err := newBanker(backend, model.Store, model.Folder.VAE, side)
 		if err != nil {

@@ -3,6 +3,7 @@ package tuning
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -10,9 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 	"reflectionflow/verifier/detect"
 )
@@ -26,6 +25,7 @@ type Detector struct {
 	Heads        int     `yaml:"heads"`        // of a transformer's attention
 	Hidden       int     `yaml:"hidden"`       // width of a transformer's middle layers
 	Groups       int     `yaml:"groups"`       // of a residual network's group norms
+	Redraw       Redraw  `yaml:"redraw"`
 	Degrade      Degrade `yaml:"degrade"`
 	Train        Config  `yaml:"train"`
 }
@@ -49,28 +49,14 @@ const (
 	JudgePrefix    = "judge"
 )
 
-// DetectorTask learns to read rendered scenes. With a share of degrade.round_trip,
-// vae is the configuration of the trained autoencoder whose weights the store
-// must hold; otherwise it is not looked at.
-func DetectorTask(backend compute.Backend, w World, d Detector, vae flux.AutoencoderConfig) (Task, error) {
-	return detectionTask(backend, DetectorPrefix, w, d, vae)
-}
-
-// JudgeTask is [DetectorTask] for the judge. Its scenes are drawn from another
-// stream than any detector's, whatever the seeds.
-func JudgeTask(backend compute.Backend, w World, d Detector, vae flux.AutoencoderConfig) (Task, error) {
-	return detectionTask(backend, JudgePrefix, w, d, vae)
-}
-
 // judgeStream sets the judge's random streams apart from the detector's.
 const judgeStream = 0x6a75646765 << 16
 
-func detectionTask(backend compute.Backend, prefix string, w World, d Detector, vae flux.AutoencoderConfig) (Task, error) {
+// detectorTask learns to read rendered scenes and, where there are some, scenes
+// that the base drew over. The prefix is [DetectorPrefix] or [JudgePrefix]; the
+// judge's scenes come from another stream than any detector's, whatever the seeds.
+func detectorTask(backend compute.Backend, prefix string, w World, d Detector, drawn redrawnScenes) (Task, error) {
 	cfg, err := d.config(w)
-	if err != nil {
-		return Task{}, err
-	}
-	trip, err := newRoundTrip(d.Degrade, d.Train.Batch, w.Size, vae)
 	if err != nil {
 		return Task{}, err
 	}
@@ -78,44 +64,46 @@ func detectionTask(backend compute.Backend, prefix string, w World, d Detector, 
 	if err != nil {
 		return Task{}, err
 	}
-	seed := d.Train.Seed
-	if prefix == JudgePrefix {
-		seed ^= judgeStream
-	}
-	inputs := append([]shapes.Shape{shapes.Make(dtypes.Uint8, d.Train.Batch, w.Size, w.Size, 3)}, cfg.TargetShapes(d.Train.Batch)...)
+	seed := d.seed(prefix)
 	return Task{
 		Name:   prefix,
-		Inputs: append(inputs, trip.shapes()...),
+		Inputs: append([]shapes.Shape{shapes.Make(dtypes.Uint8, d.Train.Batch, w.Size, w.Size, 3)}, cfg.TargetShapes(d.Train.Batch)...),
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
-			return detect.Loss(s.In(prefix), cfg, trip.pass(s, nn.Images(in[0]), in[3:]), in[1], in[2])
+			return detect.Loss(s.In(prefix), cfg, nn.Images(in[0]), in[1], in[2])
 		},
 		Watched:   detect.Watched,
 		Trainable: under(prefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(seed, index))
-			pictures, target, err := labelled(data, cfg, d, rng)
+			pictures, target, err := labelled(data, cfg, d, drawn, rng)
 			if err != nil {
 				return nil, fmt.Errorf("draw scenes: %w", err)
 			}
-			batch := append([]*tensors.Tensor{pictures}, target.Tensors()...)
-			return append(batch, trip.noise(rng)...), nil
+			return append([]*tensors.Tensor{pictures}, target.Tensors()...), nil
 		},
 		Sample: detectionSample(backend, prefix, w, cfg, d.Degrade),
 	}, nil
 }
 
+// seed is that of the recipe, in the stream of the prefix.
+func (d Detector) seed(prefix string) uint64 {
+	if prefix == JudgePrefix {
+		return d.Train.Seed ^ judgeStream
+	}
+	return d.Train.Seed
+}
+
 // labelled draws one batch of degraded pictures and what is in them.
-func labelled(data scenes, cfg detect.Config, d Detector, rng *rand.Rand) (*tensors.Tensor, *detect.Target, error) {
+func labelled(data scenes, cfg detect.Config, d Detector, drawn redrawnScenes, rng *rand.Rand) (*tensors.Tensor, *detect.Target, error) {
 	size, n := data.size, d.Train.Batch
 	pixels, target := make([]uint8, 0, n*size*size*3), &detect.Target{}
 	for range n {
-		scene := data.varied(rng)
-		truth, err := scene.Truth(size, size)
+		picture, scene, err := pictured(data, d, drawn, rng)
 		if err != nil {
 			return nil, nil, err
 		}
-		picture := make([]uint8, size*size*3)
-		if err := scene.RenderInto(picture, size, size); err != nil {
+		truth, err := scene.Truth(size, size)
+		if err != nil {
 			return nil, nil, err
 		}
 		if err := d.Degrade.apply(picture, size, rng); err != nil {
@@ -127,6 +115,18 @@ func labelled(data scenes, cfg detect.Config, d Detector, rng *rand.Rand) (*tens
 		}
 	}
 	return tensors.FromFlatDataAndDimensions(pixels, n, size, size, 3), target, nil
+}
+
+// pictured draws a picture and the scene it shows: rendered, or drawn by the base.
+func pictured(data scenes, d Detector, drawn redrawnScenes, rng *rand.Rand) ([]uint8, clipart.Scene, error) {
+	if drawn.count() > 0 && rng.Float64() < d.Redraw.Share {
+		i := rng.IntN(drawn.count())
+		scene, _ := drawn.scene(i)
+		return slices.Clone(drawn.at(i)), scene, nil
+	}
+	scene := data.varied(rng)
+	picture := make([]uint8, data.size*data.size*3)
+	return picture, scene, scene.RenderInto(picture, data.size, data.size)
 }
 
 // varied draws a scene: that of a training prompt, or one of random objects, so
@@ -168,70 +168,4 @@ func crowded(o clipart.Placement, others []clipart.Placement) bool {
 		}
 	}
 	return false
-}
-
-// roundTrip passes the first pictures of a batch through the frozen autoencoder,
-// with noise on the latents: what comes out looks like what the base model draws.
-type roundTrip struct {
-	pictures int
-	side     int // of the latents
-	level    float64
-	vae      flux.AutoencoderConfig
-}
-
-func newRoundTrip(d Degrade, batch, size int, vae flux.AutoencoderConfig) (roundTrip, error) {
-	if !(d.RoundTrip >= 0 && d.RoundTrip <= 1) {
-		return roundTrip{}, fmt.Errorf("%w: degrade: round_trip is %v, must be from 0 to 1", reflectionflow.ErrInvalid, d.RoundTrip)
-	}
-	t := roundTrip{pictures: int(d.RoundTrip * float64(batch)), level: d.LatentNoise, vae: vae}
-	if t.pictures == 0 {
-		return roundTrip{}, nil
-	}
-	if err := vae.Validate(); err != nil {
-		return roundTrip{}, fmt.Errorf("degrade by the autoencoder: %w", err)
-	}
-	t.side = size / vae.Factor()
-	return t, nil
-}
-
-func (t roundTrip) shapes() []shapes.Shape {
-	if t.pictures == 0 {
-		return nil
-	}
-	return []shapes.Shape{shapes.Make(dtypes.Float32, t.pictures, t.side, t.side, t.vae.LatentChannels)}
-}
-
-// noise draws the noise on the latents: for each picture of a level of its own,
-// from 0 to the recipe's, in standard deviations of the latents.
-func (t roundTrip) noise(rng *rand.Rand) []*tensors.Tensor {
-	if t.pictures == 0 {
-		return nil
-	}
-	numbers := t.side * t.side * t.vae.LatentChannels
-	values := make([]float32, 0, t.pictures*numbers)
-	for range t.pictures {
-		level := t.level * rng.Float64() / t.vae.ScalingFactor
-		for range numbers {
-			values = append(values, float32(level*rng.NormFloat64()))
-		}
-	}
-	return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(values, t.pictures, t.side, t.side, t.vae.LatentChannels)}
-}
-
-// pass returns images [B, H, W, 3], the first of them as the autoencoder draws
-// them.
-func (t roundTrip) pass(s nn.Scope, images *Node, noise []*Node) *Node {
-	if t.pictures == 0 {
-		return images
-	}
-	s = s.In(flux.VAEPrefix)
-	if !s.In("decoder.conv_in").Has("weight") {
-		panic(fmt.Errorf("%w: degrade: round_trip needs a trained autoencoder", reflectionflow.ErrInvalid))
-	}
-	mean, _ := flux.Encode(s, t.vae, SliceAxis(images, 0, AxisRange(0, t.pictures)))
-	drawn := StopGradient(ClipScalar(flux.Decode(s, t.vae, Add(mean, noise[0])), -1, 1))
-	if t.pictures == images.Shape().Dim(0) {
-		return drawn
-	}
-	return Concatenate([]*Node{drawn, SliceAxis(images, 0, AxisRange(t.pictures))}, 0)
 }

@@ -19,10 +19,6 @@ type Degrade struct {
 	Noise   float64 `yaml:"noise"`   // grain
 	Occlude float64 `yaml:"occlude"` // small plain patches
 	JPEG    float64 `yaml:"jpeg"`    // blocks of 8×8
-	// RoundTrip is the share of every batch that the trained autoencoder encodes and
-	// decodes, with noise on the latents of up to LatentNoise standard deviations.
-	RoundTrip   float64 `yaml:"round_trip"`
-	LatentNoise float64 `yaml:"latent_noise"`
 }
 
 // apply spoils a picture [size, size, 3].

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -16,7 +17,6 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/reward"
@@ -38,6 +38,7 @@ type Reward struct {
 	// none; Drawn is their share of a batch.
 	Triplets string  `yaml:"triplets"`
 	Drawn    float64 `yaml:"drawn"`
+	Redraw   Redraw  `yaml:"redraw"`
 	Degrade  Degrade `yaml:"degrade"`
 	Train    Config  `yaml:"train"`
 }
@@ -72,10 +73,10 @@ func TripletPairs(triplets []reflectionflow.Triplet) Pairs {
 	}
 }
 
-// RewardTask learns to prefer the scene that a prompt asks for to a flawed one,
-// and with a share of r.Drawn what drawn says, which may be nil for none. For vae
-// see [DetectorTask].
-func RewardTask(backend compute.Backend, w World, r Reward, vae flux.AutoencoderConfig, drawn Pairs) (Task, error) {
+// rewardTask learns to prefer the scene that a prompt asks for to a flawed one,
+// with a share of r.Drawn what drawn says, which may be nil for none, and with a
+// share of r.Redraw one redrawn scene to another.
+func rewardTask(backend compute.Backend, w World, r Reward, drawn Pairs, over redrawnScenes) (Task, error) {
 	cfg, err := r.config(w)
 	if err != nil {
 		return Task{}, err
@@ -88,17 +89,12 @@ func RewardTask(backend compute.Backend, w World, r Reward, vae flux.Autoencoder
 		return Task{}, err
 	}
 	batch := r.Train.Batch
-	trip, err := newRoundTrip(r.Degrade, batch, w.Size, vae)
-	if err != nil {
-		return Task{}, err
-	}
-	mix := mixedPairs{data: data, recipe: r, drawn: drawn}
-	inputs := []shapes.Shape{shapes.Make(dtypes.Uint8, 2*batch, w.Size, w.Size, 3), shapes.Make(dtypes.Int32, batch, r.Length)}
+	mix := mixedPairs{data: data, recipe: r, drawn: drawn, over: over}
 	return Task{
 		Name:   VerifierPrefix,
-		Inputs: append(inputs, append(trip.shapes(), trip.shapes()...)...),
+		Inputs: []shapes.Shape{shapes.Make(dtypes.Uint8, 2*batch, w.Size, w.Size, 3), shapes.Make(dtypes.Int32, batch, r.Length)},
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
-			loss, right := reward.Loss(s.In(VerifierPrefix), cfg, trip.passBoth(s, nn.Images(in[0]), in[2:]), in[1])
+			loss, right := reward.Loss(s.In(VerifierPrefix), cfg, nn.Images(in[0]), in[1])
 			return loss, []*Node{right}
 		},
 		Watched:   []string{"right"},
@@ -109,26 +105,13 @@ func RewardTask(backend compute.Backend, w World, r Reward, vae flux.Autoencoder
 			if err != nil {
 				return nil, fmt.Errorf("draw pairs: %w", err)
 			}
-			inputs := []*tensors.Tensor{
+			return []*tensors.Tensor{
 				tensors.FromFlatDataAndDimensions(pixels, 2*batch, w.Size, w.Size, 3),
 				tensors.FromFlatDataAndDimensions(cfg.Words(texts), batch, r.Length),
-			}
-			return append(append(inputs, trip.noise(rng)...), trip.noise(rng)...), nil
+			}, nil
 		},
 		Sample: rewardSample(backend, w, cfg, r.Degrade),
 	}, nil
-}
-
-// passBoth is pass on both halves of images, so that a round trip tells nothing of
-// which is better.
-func (t roundTrip) passBoth(s nn.Scope, images *Node, noise []*Node) *Node {
-	if t.pictures == 0 {
-		return images
-	}
-	half := images.Shape().Dim(0) / 2
-	better := t.pass(s, SliceAxis(images, 0, AxisRange(0, half)), noise[:1])
-	worse := t.pass(s, SliceAxis(images, 0, AxisRange(half)), noise[1:])
-	return Concatenate([]*Node{better, worse}, 0)
 }
 
 // startFromDetector copies a detector's image encoder to where the reward
@@ -146,11 +129,13 @@ func startFromDetector(store, detector *nn.Store, prefix string) error {
 	return nil
 }
 
-// mixedPairs draws rendered pairs, and a share from pictures drawn by the base.
+// mixedPairs draws rendered pairs, a share from pictures drawn by the base, and a
+// share of scenes redrawn by it.
 type mixedPairs struct {
 	data   scenes
 	recipe Reward
 	drawn  Pairs
+	over   redrawnScenes
 }
 
 // batch draws n pairs: the better pictures [n, size, size, 3], then the worse.
@@ -159,12 +144,7 @@ func (m mixedPairs) batch(n int, rng *rand.Rand) (pixels []uint8, texts []string
 	pixels = make([]uint8, 2*n*size)
 	for i := range n {
 		better, worse := pixels[i*size:(i+1)*size], pixels[(n+i)*size:(n+i+1)*size]
-		var text string
-		if rng.Float64() < m.recipe.Drawn {
-			text, err = m.drawnPair(better, worse, rng)
-		} else {
-			text, err = m.data.rendered(clipart.Train, better, worse, rng)
-		}
+		text, err := m.pair(better, worse, rng)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -176,6 +156,54 @@ func (m mixedPairs) batch(n int, rng *rand.Rand) (pixels []uint8, texts []string
 		texts = append(texts, text)
 	}
 	return pixels, texts, nil
+}
+
+func (m mixedPairs) pair(better, worse []uint8, rng *rand.Rand) (string, error) {
+	switch kind := rng.Float64(); {
+	case kind < m.recipe.Drawn:
+		return m.drawnPair(better, worse, rng)
+	case kind < m.recipe.Drawn+m.recipe.Redraw.Share && m.over.count() > 1:
+		return m.redrawnPair(better, worse, rng)
+	default:
+		return m.data.rendered(clipart.Train, better, worse, rng)
+	}
+}
+
+// redrawnPair is a redrawn scene and another one that its prompt does not fit,
+// of a few the one that has most in common with it.
+func (m mixedPairs) redrawnPair(better, worse []uint8, rng *rand.Rand) (string, error) {
+	const tries = 24
+	i := rng.IntN(m.over.count())
+	_, prompt := m.over.scene(i)
+	other, most := -1, -1
+	for range tries {
+		j := rng.IntN(m.over.count())
+		scene, _ := m.over.scene(j)
+		truth, err := scene.Truth(m.data.size, m.data.size)
+		if err != nil {
+			return "", err
+		}
+		met := 0
+		for _, r := range prompt.Requirements {
+			if ok, _ := clipart.Check(r, truth); ok {
+				met++
+			}
+		}
+		for _, o := range truth {
+			if slices.ContainsFunc(prompt.Requirements, func(r reflectionflow.Requirement) bool { return r.Object == o.Class }) {
+				met++ // the same kind of object, though not as asked for
+			}
+		}
+		if met > most && !clipart.CheckAll(prompt.Requirements, truth) {
+			other, most = j, met
+		}
+	}
+	if other < 0 {
+		return m.data.rendered(clipart.Train, better, worse, rng)
+	}
+	copy(better, m.over.at(i))
+	copy(worse, m.over.at(other))
+	return prompt.Text, nil
 }
 
 func (m mixedPairs) drawnPair(better, worse []uint8, rng *rand.Rand) (string, error) {

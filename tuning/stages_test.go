@@ -32,7 +32,7 @@ base:
   guidance: 2
   train: {steps: 2, batch: 2, learning_rate: 0.001, save_every: 1, seed: 2}
 corrector:
-  {edits: 10, rank: 2, all_streams: true, drop_text: 0.2, drop_image: 0.2, drop_reflection: 0.2,
+  {edits: 10, redraw: {pictures: 4, low: 0.3, high: 0.5, steps: 2}, rank: 2, all_streams: true, drop_text: 0.2, drop_image: 0.2, drop_reflection: 0.2,
    train: {steps: 2, batch: 2, learning_rate: 1, optimizer: prodigy, save_every: 1, seed: 3}}
 `
 

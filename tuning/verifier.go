@@ -17,20 +17,20 @@ import (
 
 // trainDetector trains the detector or, with [JudgePrefix], the judge.
 func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptions) error {
-	d, makeTask := &r.Detector, DetectorTask
+	d := &r.Detector
 	if prefix == JudgePrefix {
-		d, makeTask = &r.Judge, JudgeTask
+		d = &r.Judge
 	}
 	job := opts.job(prefix, &d.Train)
+	drawn, err := openRedrawnScenes(opts.Backend, opts.model(), job.Dir, r.World, d.Redraw, d.seed(prefix))
+	if err != nil {
+		return err
+	}
+	task, err := detectorTask(opts.Backend, prefix, r.World, *d, drawn)
+	if err != nil {
+		return err
+	}
 	store := nn.NewStore()
-	vae, err := loadDegrader(store, d.Degrade, opts)
-	if err != nil {
-		return err
-	}
-	task, err := makeTask(opts.Backend, r.World, *d, vae)
-	if err != nil {
-		return err
-	}
 	if err := Run(ctx, store, task, job); err != nil {
 		return err
 	}
@@ -41,27 +41,11 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	return detect.Save(filepath.Join(opts.model(), prefix), cfg, store, prefix, safetensors.BF16)
 }
 
-// loadDegrader reads the autoencoder that pictures are degraded with, if any.
-func loadDegrader(store *nn.Store, d Degrade, opts StageOptions) (flux.AutoencoderConfig, error) {
-	var vae flux.AutoencoderConfig
-	if d.RoundTrip == 0 {
-		return vae, nil
-	}
-	if err := readComponentConfig(opts.model(), flux.VAEPrefix, &vae); err != nil {
-		return vae, err
-	}
-	return vae, flux.LoadWeights(store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem)
-}
-
 // trainVerifier trains the pairwise verifier.
 func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	v := r.Verifier
 	job := opts.job(VerifierPrefix, &v.Train)
 	store := nn.NewStore()
-	vae, err := loadDegrader(store, v.Degrade, opts)
-	if err != nil {
-		return err
-	}
 	if v.StartFromDetector {
 		trained := nn.NewStore()
 		if err := flux.LoadWeights(trained, DetectorPrefix, filepath.Join(opts.model(), DetectorPrefix), flux.TransformersStem); err != nil {
@@ -75,7 +59,11 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err != nil {
 		return err
 	}
-	task, err := RewardTask(opts.Backend, r.World, v, vae, drawn)
+	over, err := openRedrawnScenes(opts.Backend, opts.model(), job.Dir, r.World, v.Redraw, v.Train.Seed)
+	if err != nil {
+		return err
+	}
+	task, err := rewardTask(opts.Backend, r.World, v, drawn, over)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -15,7 +16,6 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 	"reflectionflow/verifier"
 )
@@ -24,11 +24,13 @@ import (
 const tinyVerifiers = tinyRecipe + `
 detector:
   {architecture: transformer, cell: 8, width: 16, depth: 1, heads: 2, hidden: 16,
-   degrade: {jitter: 1, warp: 1, blur: 1, noise: 1, occlude: 1, jpeg: 1, round_trip: 0.5, latent_noise: 0.5},
+   redraw: {pictures: 9, share: 0.5, low: 0.3, high: 0.6, steps: 2},
+   degrade: {jitter: 1, warp: 1, blur: 1, noise: 1, occlude: 1, jpeg: 1},
    train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 4}}
 verifier:
   {patch: 8, width: 16, depth: 1, text_depth: 1, heads: 2, hidden: 16, length: 24, start_from_detector: true,
-   degrade: {jitter: 1, round_trip: 0.5},
+   redraw: {pictures: 9, share: 0.5, low: 0.3, high: 0.6, steps: 2},
+   degrade: {jitter: 1},
    train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 5}}
 judge:
   {architecture: residual, cell: 8, width: 16, depth: 1, groups: 2,
@@ -42,9 +44,9 @@ func TestVerifierStagesMakeAVerifier(t *testing.T) {
 	}
 	opts := StageOptions{Backend: backend(t), Out: t.TempDir()}
 	if err := Train(t.Context(), "detector", r, opts); !errors.Is(err, reflectionflow.ErrInvalid) {
-		t.Fatalf("a detector before the autoencoder it needs: %v", err)
+		t.Fatalf("a detector before the base it needs: %v", err)
 	}
-	for _, stage := range []string{"autoencoder", "detector", "verifier", "judge"} {
+	for _, stage := range []string{"autoencoder", "base", "detector", "verifier", "judge"} {
 		opts.Resume = true
 		if err := Train(t.Context(), stage, r, opts); err != nil {
 			t.Fatalf("%s: %v", stage, err)
@@ -75,7 +77,7 @@ func TestDetectorsLearn(t *testing.T) {
 	for _, architecture := range []string{"transformer", "residual"} {
 		t.Run(architecture, func(t *testing.T) {
 			d := learner(architecture)
-			task, err := DetectorTask(backend(t), w, d, flux.AutoencoderConfig{})
+			task, err := detectorTask(backend(t), DetectorPrefix, w, d, redrawnScenes{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,12 +97,8 @@ func TestDetectorsLearn(t *testing.T) {
 func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
 	w, d := World{Size: 32, Classes: []string{"apple", "dog", "cup"}}, learner("residual")
 	var pictures [][]uint8
-	for _, make := range []func() (Task, error){
-		func() (Task, error) { return DetectorTask(nil, w, d, flux.AutoencoderConfig{}) },
-		func() (Task, error) { return DetectorTask(nil, w, d, flux.AutoencoderConfig{}) },
-		func() (Task, error) { return JudgeTask(nil, w, d, flux.AutoencoderConfig{}) },
-	} {
-		task, err := make()
+	for _, prefix := range []string{DetectorPrefix, DetectorPrefix, JudgePrefix} {
+		task, err := detectorTask(nil, prefix, w, d, redrawnScenes{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,5 +199,52 @@ func TestPairsMixRenderedAndDrawn(t *testing.T) {
 	}
 	if drawn < 10 || drawn > 30 {
 		t.Errorf("%d of 40 pairs are drawn, want about half", drawn)
+	}
+}
+
+// A redrawn scene keeps its truth, is kept on disk, and is drawn anew for another seed.
+func TestRedrawnPictures(t *testing.T) {
+	r, err := ParseRecipe([]byte(tinyVerifiers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := StageOptions{Backend: backend(t), Out: t.TempDir()}
+	for _, stage := range []string{"autoencoder", "base"} {
+		if err := Train(t.Context(), stage, r, opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	open := func(seed uint64) redrawnScenes {
+		drawn, err := openRedrawnScenes(opts.Backend, opts.model(), dir, r.World, r.Detector.Redraw, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return drawn
+	}
+	first := open(1)
+	kept, err := os.Stat(filepath.Join(dir, "redrawn.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := open(1)
+	if after, err := os.Stat(filepath.Join(dir, "redrawn.safetensors")); err != nil || !after.ModTime().Equal(kept.ModTime()) {
+		t.Errorf("drawn again: %v", err)
+	}
+	if first.count() != 9 || !bytes.Equal(first.pixels, again.pixels) {
+		t.Errorf("%d pictures, the same when read again: %v", first.count(), bytes.Equal(first.pixels, again.pixels))
+	}
+	if other := open(2); bytes.Equal(first.pixels, other.pixels) {
+		t.Error("another seed drew the same pictures")
+	}
+	scene, prompt := again.scene(4)
+	truth, err := scene.Truth(r.World.Size, r.World.Size)
+	if err != nil || !clipart.CheckAll(prompt.Requirements, truth) {
+		t.Errorf("the scene does not show %q: %v", prompt.Text, err)
+	}
+	bad := r.Detector.Redraw
+	bad.High = 1.2
+	if _, err := openRedrawnScenes(opts.Backend, opts.model(), dir, r.World, bad, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("a timestep of 1.2: %v", err)
 	}
 }
