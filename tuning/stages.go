@@ -19,7 +19,7 @@ import (
 )
 
 // Stages are what can be trained, in the order in which they build on each other.
-var Stages = []string{"autoencoder", "base", "corrector", "detector", "verifier", "judge"}
+var Stages = []string{"autoencoder", "base", "detector", "corrector", "verifier", "judge"}
 
 // StageOptions say where and how a stage is trained.
 type StageOptions struct {
@@ -34,12 +34,15 @@ type StageOptions struct {
 
 func (o StageOptions) model() string { return filepath.Join(o.Out, "model") }
 
+// stage is the folder of a stage's training state.
+func (o StageOptions) stage(name string) string { return filepath.Join(o.Out, name) }
+
 // job is the run of a stage with the recipe's settings c.
 func (o StageOptions) job(stage string, c *Config) Job {
 	if o.Steps > 0 {
 		c.Steps = o.Steps
 	}
-	return Job{Backend: o.Backend, Config: *c, Dir: filepath.Join(o.Out, stage), Resume: o.Resume, Notify: o.Notify}
+	return Job{Backend: o.Backend, Config: *c, Dir: o.stage(stage), Resume: o.Resume, Notify: o.Notify}
 }
 
 // Train trains one stage of the recipe and writes what it learnt into the model
@@ -177,7 +180,7 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	model.Store.Delete(flux.CorrectorPrefix + ".") // of an earlier training
-	task, lora, err := correctorTask(opts.Backend, model, r, job.Dir)
+	task, lora, err := correctorTask(opts.Backend, model, r, opts)
 	if err != nil {
 		return err
 	}

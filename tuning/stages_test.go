@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"image/png"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +34,7 @@ base:
   guidance: 2
   train: {steps: 2, batch: 2, learning_rate: 0.001, save_every: 1, seed: 2}
 corrector:
-  {edits: 10, redraw: {pictures: 4, low: 0.3, high: 0.5, steps: 2}, rank: 2, all_streams: true, drop_text: 0.2, drop_image: 0.2, drop_reflection: 0.2,
+  {edits: 10, mix: {over: 2, editing: [1, 0.5]}, redraw: {pictures: 4, low: 0.3, high: 0.5, steps: 2}, rank: 2, all_streams: true, drop_text: 0.2, drop_image: 0.2, drop_reflection: 0.2,
    train: {steps: 2, batch: 2, learning_rate: 1, optimizer: prodigy, save_every: 1, seed: 3}}
 `
 
@@ -147,6 +149,62 @@ func TestRecipeIsStrict(t *testing.T) {
 		_, err := ParseRecipe([]byte(text))
 		if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestMixChangesByOptimiserSteps(t *testing.T) {
+	m := Mix{Over: 10, Editing: [2]float64{1, 0}, Rule: [2]float64{0, 1}, Length: [2]float64{5, 5}}
+	rows, err := m.over(func(subset string) bool { return subset != subsetLength })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step, want := range map[int]float64{0: 0, 5: 0.5, 10: 1, 1000: 1} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		rule := 0.0
+		const draws = 4000
+		for range draws {
+			switch m.choose(rows, step, rng) {
+			case subsetRule:
+				rule++
+			case subsetEditing:
+			default:
+				t.Fatal("a subset without samples was chosen")
+			}
+		}
+		if got := rule / draws; got < want-0.03 || got > want+0.03 {
+			t.Errorf("step %d: %.3f from rule, want %.2f", step, got, want)
+		}
+	}
+	all := func(string) bool { return true }
+	for name, bad := range map[string]Mix{
+		"nothing": {}, "ends at nothing": {Editing: [2]float64{1, 0}}, "negative": {Rule: [2]float64{-1, 1}}, "not a number": {Rule: [2]float64{math.NaN(), 1}},
+	} {
+		if _, err := bad.over(all); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := m.over(func(subset string) bool { return subset == subsetRule }); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("a mix that starts at nothing of what there is: %v", err)
+	}
+}
+
+// The corrector is measured by what its corrections show.
+func TestCorrectorIsValidatedByDoing(t *testing.T) {
+	r, err := ParseRecipe([]byte(tinyVerifiers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var measured map[string]float64
+	opts := StageOptions{Backend: backend(t), Out: t.TempDir(), Notify: func(p Progress) { measured = p.Sampled }}
+	for _, stage := range []string{"autoencoder", "base", "detector", "corrector"} {
+		if err := Train(t.Context(), stage, r, opts); err != nil {
+			t.Fatalf("%s: %v", stage, err)
+		}
+	}
+	for _, name := range []string{"validation_loss", "right", "flawed_right"} {
+		if v, found := measured[name]; !found || math.IsNaN(v) {
+			t.Errorf("%s is %v in %v", name, v, measured)
 		}
 	}
 }

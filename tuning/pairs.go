@@ -1,0 +1,186 @@
+package tuning
+
+import (
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/flux"
+)
+
+// pair is a flawed and an enhanced picture of one prompt.
+type pair struct {
+	prompt     string
+	reflection string
+	flawed     image.Image
+	enhanced   image.Image
+}
+
+// pairs gives pictures by number: first the rendered edits, then the triplets.
+type pairs struct {
+	captioned captioned
+	edits     int
+	triplets  []reflectionflow.Triplet
+	seed      uint64
+	split     clipart.Split // of the edits' prompts
+	mix       Mix
+	rows      []mixed          // of the subsets that there are
+	subsets   map[string][]int // of the triplets
+	redrawing Redraw
+	redrawn   *redrawn // of the first edits, the flawed pictures
+}
+
+func (p pairs) count() int { return p.edits + len(p.triplets) }
+
+// words are the prompt and the reflection of pair i.
+func (p pairs) words(i int) (prompt, reflection string) {
+	if i >= p.edits {
+		t := p.triplets[i-p.edits]
+		return t.Prompt, t.Reflection
+	}
+	e, err := p.edit(i, false)
+	if err != nil {
+		return "", ""
+	}
+	return e.prompt, e.reflection
+}
+
+// pair i with its pictures.
+func (p pairs) pair(i int) (pair, error) {
+	if i >= p.edits {
+		return decodeTriplet(p.triplets[i-p.edits])
+	}
+	e, err := p.edit(i, true)
+	if err == nil && i < p.redrawn.count() {
+		e.flawed = split(slices.Clone(p.redrawn.at(i)), p.captioned.size, p.captioned.size)[0]
+	}
+	return e, err
+}
+
+// scenes of edit i: the right one, the one with a fault, and what they are about.
+func (p pairs) scenes(i int) (scene, flawed clipart.Scene, words pair, err error) {
+	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
+	scene, prompt := p.captioned.sampler.SampleMixed(p.split, rng)
+	flawed, reflection, err := p.captioned.sampler.Flaw(scene, prompt, rng)
+	return scene, flawed, pair{prompt: prompt.Text, reflection: reflection}, err
+}
+
+// edit i: a scene, and the same scene with a fault.
+func (p pairs) edit(i int, render bool) (pair, error) {
+	scene, flawed, e, err := p.scenes(i)
+	if err != nil || !render {
+		return e, err
+	}
+	side := p.captioned.size
+	if e.flawed, err = flawed.Render(side, side); err != nil {
+		return pair{}, err
+	}
+	e.enhanced, err = scene.Render(side, side)
+	return e, err
+}
+
+// redraw lets the base draw the flawed scenes of the first edits over.
+func (p *pairs) redraw(backend compute.Backend, model *flux.Model, settings Redraw, dir string) error {
+	settings.Pictures = min(settings.Pictures, p.edits)
+	if err := settings.Validate(); err != nil || settings.Pictures == 0 {
+		return err
+	}
+	p.redrawing = settings
+	p.redrawn = &redrawn{size: p.captioned.size, seed: p.seed, source: func(i int) (clipart.Scene, caption, error) {
+		_, flawed, _, err := p.scenes(i)
+		return flawed, caption{long: clipart.LongCaption(flawed), short: clipart.ShortCaption(clipart.SceneRequirements(flawed))}, err
+	}}
+	return p.redrawn.open(backend, model, dir, fmt.Sprintf("edits of %v at %d", p.captioned.sampler.Known(), p.captioned.size), settings)
+}
+
+func newPairs(r Recipe) (pairs, error) {
+	data, err := newCaptioned(r)
+	if err != nil {
+		return pairs{}, err
+	}
+	c := r.Corrector
+	p := pairs{captioned: data, edits: c.Edits, seed: c.Train.Seed, split: clipart.Train, mix: c.Mix, subsets: map[string][]int{}}
+	if c.Triplets != "" {
+		if p.triplets, err = readTriplets(c.Triplets); err != nil {
+			return pairs{}, err
+		}
+	}
+	for i, t := range p.triplets {
+		p.subsets[t.Subset] = append(p.subsets[t.Subset], i)
+	}
+	p.rows, err = p.mix.over(func(subset string) bool {
+		return len(p.subsets[subset]) > 0 || (subset == subsetEditing && p.edits > 0)
+	})
+	return p, err
+}
+
+// pick chooses a pair at an optimiser step: a subset by the mix, then any of its
+// pairs. The rendered edits are of the editing subset.
+func (p pairs) pick(step int, rng *rand.Rand) int {
+	subset := p.mix.choose(p.rows, step, rng)
+	of := p.subsets[subset]
+	rendered := 0
+	if subset == subsetEditing {
+		rendered = p.edits
+	}
+	i := rng.IntN(rendered + len(of))
+	if i < rendered {
+		return i
+	}
+	return p.edits + of[i-rendered]
+}
+
+// caption words pair i with the dropouts of the paper's data loader: without its
+// image or its reflection, the prompt stands alone.
+func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black bool) {
+	prompt, reflection := p.words(i)
+	dropText, dropReflection := rng.Float64() < c.DropText, rng.Float64() < c.DropReflection
+	black = rng.Float64() < c.DropImage
+	switch {
+	case dropText:
+		return caption{}, black
+	case dropReflection || black:
+		reflection = ""
+	}
+	return caption{long: reflectionflow.Request{Prompt: prompt, Reflection: reflection}.Text(), short: prompt}, black
+}
+
+// encode encodes all pairs, and a black picture after the flawed ones.
+func (p pairs) encode(backend compute.Backend, model *flux.Model, dir string) (enhanced, flawed *bank, err error) {
+	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
+	encode := func(name string, side, n int, choose func(pair) image.Image) (*bank, error) {
+		b, err := newBanker(backend, model.Store, model.Folder.VAE, side)
+		if err != nil {
+			return nil, err
+		}
+		return b.open(filepath.Join(dir, name+".safetensors"), name+" "+key, n, func(i int, pixels []uint8) error {
+			if i == p.count() {
+				return nil // black
+			}
+			pair, err := p.pair(i)
+			if err != nil {
+				return err
+			}
+			copyPixels(pixels, flux.Resize(choose(pair), side, side))
+			return nil
+		})
+	}
+	side := p.captioned.size
+	if enhanced, err = encode("enhanced", side, p.count(), func(e pair) image.Image { return e.enhanced }); err != nil {
+		return nil, nil, err
+	}
+	flawed, err = encode("flawed", side/2, p.count()+1, func(e pair) image.Image { return e.flawed })
+	return enhanced, flawed, err
+}
+
+func copyPixels(to []uint8, from *image.RGBA) {
+	for i := range len(to) / 3 {
+		copy(to[3*i:3*i+3], from.Pix[4*i:4*i+3])
+	}
+}

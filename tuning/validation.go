@@ -1,0 +1,159 @@
+package tuning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+	"reflectionflow/verifier/detect"
+)
+
+// validationPairs are how many held-out flawed pictures are corrected and judged;
+// correctionsShown of them are drawn.
+const (
+	validationPairs  = 48
+	correctionsShown = 12
+)
+
+// validation measures a corrector by doing: a fixed set of flawed pictures of
+// validation prompts is corrected, and the detector says how many corrections meet
+// their prompt. Beside that it measures the loss on the same pairs.
+type validation struct {
+	pairs    pairs
+	requests []reflectionflow.Request
+	prompts  []reflectionflow.Prompt
+	flawed   []image.Image
+	good     *bank
+	bad      *bank
+	model    string // folder of the model, for the detector
+}
+
+func newValidation(backend compute.Backend, model *flux.Model, r Recipe, opts StageOptions) (*validation, error) {
+	data, err := newCaptioned(r)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(opts.stage("corrector"), "validation")
+	p := pairs{captioned: data, edits: validationPairs, seed: validationSeed, split: clipart.Validation}
+	if err := p.redraw(backend, model, r.Corrector.Redraw, dir); err != nil {
+		return nil, err
+	}
+	v := &validation{pairs: p, model: opts.model()}
+	for i := range validationPairs {
+		pair, err := p.pair(i)
+		if err != nil {
+			return nil, err
+		}
+		prompt, err := clipart.Parse(pair.prompt)
+		if err != nil {
+			return nil, err
+		}
+		v.prompts, v.flawed = append(v.prompts, prompt), append(v.flawed, pair.flawed)
+		v.requests = append(v.requests, reflectionflow.Request{
+			Prompt: pair.prompt, Reflection: pair.reflection, Reference: pair.flawed, Seed: uint64(i), //nolint:gosec // counts from 0
+			Width: data.size, Height: data.size, Steps: model.Settings.Steps, Guidance: model.Settings.Guidance,
+		})
+	}
+	v.good, v.bad, err = p.encode(backend, model, dir)
+	return v, err
+}
+
+// run corrects, judges, draws flawed pictures above their corrections into the file
+// path, and returns what was measured: "loss", and with a trained detector "right",
+// the share of corrections that meet their prompt, and "flawed_right", that of the
+// pictures they started from.
+func (v *validation) run(ctx context.Context, backend compute.Backend, model *flux.Model, path string) (map[string]float64, error) {
+	loss, err := v.loss(backend, model)
+	if err != nil {
+		return nil, err
+	}
+	measured := map[string]float64{"validation_loss": loss}
+	generations, err := flux.NewPipeline(backend, model, flux.Options{}).Generate(ctx, v.requests)
+	if err != nil {
+		return nil, err
+	}
+	corrected := make([]image.Image, len(generations))
+	for i, g := range generations {
+		if g.Err != nil {
+			return nil, fmt.Errorf("correct a picture: %w", g.Err)
+		}
+		corrected[i] = g.Image
+	}
+	if err := saveGrid(path, append(append([]image.Image(nil), v.flawed[:correctionsShown]...), corrected[:correctionsShown]...), correctionsShown); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(v.model, DetectorPrefix)); errors.Is(err, fs.ErrNotExist) {
+		return measured, nil // not trained yet
+	}
+	detector, err := detect.Load(backend, os.DirFS(v.model), DetectorPrefix)
+	if err != nil {
+		return nil, err
+	}
+	defer detector.Close() //nolint:errcheck // nothing is lost
+	for name, pictures := range map[string][]image.Image{"right": corrected, "flawed_right": v.flawed} {
+		found, err := detector.Detect(ctx, pictures)
+		if err != nil {
+			return nil, err
+		}
+		right := make([]bool, len(found))
+		for i, objects := range found {
+			right[i] = clipart.CheckAll(v.prompts[i].Requirements, objects)
+		}
+		measured[name] = share(right)
+	}
+	return measured, nil
+}
+
+// loss is the mean velocity loss over all pairs, with noise and timesteps that are
+// the same whenever it is asked.
+func (v *validation) loss(backend compute.Backend, model *flux.Model) (float64, error) {
+	const batch = 16
+	floats := func(b *bank) shapes.Shape { return shapes.Make(dtypes.Float32, batch, b.grid.Tokens(), b.channels) }
+	length := model.Settings.TextLength
+	ids := shapes.Make(dtypes.Int32, batch, length)
+	inputs := []shapes.Shape{floats(v.good), floats(v.good), shapes.Make(dtypes.Float32, batch), ids, ids, floats(v.bad)}
+	program, err := nn.Compile(backend, model.Store, inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		condition := correctorCondition(s, *model.Corrector, in[5], v.bad.grid)
+		return []*Node{velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: v.good.grid}, condition)}, nil
+	}, nn.Options{Name: "validation loss"})
+	if err != nil {
+		return 0, err
+	}
+	defer program.Close()
+	sum := 0.0
+	for first := 0; first < validationPairs; first += batch {
+		rng := rand.New(rand.NewPCG(validationSeed, uint64(first)<<8)) //nolint:gosec // counts from 0
+		text := newTexts(model, batch)
+		var good, bad []float32
+		for i := first; i < first+batch; i++ {
+			prompt, reflection := v.pairs.words(i)
+			text.add(caption{long: reflectionflow.Request{Prompt: prompt, Reflection: reflection}.Text(), short: prompt})
+			good, bad = append(good, v.good.at(i)...), append(bad, v.bad.at(i)...)
+		}
+		t5, clip := text.tensors()
+		out, err := program.Run(
+			tensors.FromFlatDataAndDimensions(good, batch, v.good.grid.Tokens(), v.good.channels),
+			normal(rng, batch, v.good.grid.Tokens(), v.good.channels), timesteps(rng, batch, 0), t5, clip,
+			tensors.FromFlatDataAndDimensions(bad, batch, v.bad.grid.Tokens(), v.bad.channels))
+		if err != nil {
+			return 0, err
+		}
+		sum += float64(tensors.ToScalar[float32](out[0])) * batch / validationPairs
+	}
+	return sum, nil
+}
