@@ -88,13 +88,13 @@ func (r redrawnScenes) rng(i int) *rand.Rand {
 	return rand.New(rand.NewPCG(r.seed, 1<<61|uint64(i)))
 }
 
-// openRedrawnScenes redraws scenes of training prompts with the base in modelDir
-// and keeps the pictures in dir, see [openRedrawn].
-func openRedrawnScenes(backend compute.Backend, modelDir, dir string, w World, r Redraw, seed uint64) (redrawnScenes, error) {
+// openRedrawnScenes redraws scenes of training prompts with the trained base and
+// keeps the pictures in the stage's folder.
+func openRedrawnScenes(opts StageOptions, stage string, w World, r Redraw, seed uint64) (redrawnScenes, error) {
 	if err := r.Validate(); err != nil || r.Pictures == 0 {
 		return redrawnScenes{}, err
 	}
-	folder, err := flux.OpenFolder(modelDir)
+	folder, err := flux.OpenFolder(opts.model())
 	if err != nil {
 		return redrawnScenes{}, fmt.Errorf("redrawing scenes needs a trained base: %w", err)
 	}
@@ -112,17 +112,17 @@ func openRedrawnScenes(backend compute.Backend, modelDir, dir string, w World, r
 		scene, prompt := s.sampler.SampleMixed(clipart.Train, rng)
 		return scene, caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}, nil
 	}
-	return s, s.open(backend, model, dir, fmt.Sprintf("world %v", w), r)
+	return s, s.open(opts.Backend, model, opts.stage(stage), fmt.Sprintf("world %v", w), r)
 }
 
 // open reads the pictures kept in dir if they are of this base, these settings and
 // this source, which key names; otherwise it draws them and keeps them there.
 func (r *redrawn) open(backend compute.Backend, model *flux.Model, dir, key string, settings Redraw) error {
-	print, err := fingerprint(model.Store, flux.TransformerPrefix)
+	sum, err := fingerprint(model.Store, flux.TransformerPrefix)
 	if err != nil {
 		return err
 	}
-	key = fmt.Sprintf("%s, %+v, seed %d, base %x", key, settings, r.seed, print)
+	key = fmt.Sprintf("%s, %+v, seed %d, base %x", key, settings, r.seed, sum)
 	path := filepath.Join(dir, "redrawn.safetensors")
 	shape := []int{settings.Pictures, r.size, r.size, 3}
 	if r.pixels, err = readPixels(path, key, shape); r.pixels != nil || err != nil {

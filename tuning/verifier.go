@@ -22,7 +22,7 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 		d = &r.Judge
 	}
 	job := opts.job(prefix, &d.Train)
-	drawn, err := openRedrawnScenes(opts.Backend, opts.model(), job.Dir, r.World, d.Redraw, d.seed(prefix))
+	drawn, err := openRedrawnScenes(opts, prefix, r.World, d.Redraw, d.seed(prefix))
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err != nil {
 		return err
 	}
-	over, err := openRedrawnScenes(opts.Backend, opts.model(), job.Dir, r.World, v.Redraw, v.Train.Seed)
+	over, err := openRedrawnScenes(opts, VerifierPrefix, r.World, v.Redraw, v.Train.Seed)
 	if err != nil {
 		return err
 	}

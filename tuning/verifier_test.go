@@ -214,9 +214,9 @@ func TestRedrawnPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	dir := t.TempDir()
+	dir := opts.stage("test")
 	open := func(seed uint64) redrawnScenes {
-		drawn, err := openRedrawnScenes(opts.Backend, opts.model(), dir, r.World, r.Detector.Redraw, seed)
+		drawn, err := openRedrawnScenes(opts, "test", r.World, r.Detector.Redraw, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func TestRedrawnPictures(t *testing.T) {
 	}
 	bad := r.Detector.Redraw
 	bad.High = 1.2
-	if _, err := openRedrawnScenes(opts.Backend, opts.model(), dir, r.World, bad, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := openRedrawnScenes(opts, "test", r.World, bad, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a timestep of 1.2: %v", err)
 	}
 }
