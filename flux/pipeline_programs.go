@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
+	"reflectionflow"
 	"reflectionflow/flux/nn"
 )
 
@@ -92,6 +93,17 @@ func (p *Pipeline) decodeProgram(grid Grid) (*nn.Program, error) {
 	return p.programs.get(fmt.Sprintf("decoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		return []*Node{Decode(s.In(VAEPrefix), vae, vae.Unscale(Unpack(in[0], grid)))}, nil
 	})
+}
+
+// StepProgram compiles, or finds compiled, the denoising step of pictures like r's. It
+// is for measuring: [Pipeline.Generate] runs it by itself.
+func (p *Pipeline) StepProgram(r reflectionflow.Request) (*nn.Program, error) {
+	return p.stepProgram(p.shape(r))
+}
+
+// DecodeProgram is [Pipeline.StepProgram] for the autoencoder's decoder.
+func (p *Pipeline) DecodeProgram(r reflectionflow.Request) (*nn.Program, error) {
+	return p.decodeProgram(p.shape(r).grid)
 }
 
 // stepProgram is one denoising step. Inputs: x [lanes, N, C], sigma, next,

@@ -111,37 +111,44 @@ func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) 
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
 	}
-	batch, tokens := r.Base.Train.Batch, latents.grid.Tokens()
-	ids := shapes.Make(dtypes.Int32, batch, r.Base.TextLength)
+	batch := r.Base.Train.Batch
+	task := flowTask(model, latents.grid, batch)
+	task.Batch = func(index uint64) ([]*tensors.Tensor, error) {
+		rng := rand.New(rand.NewPCG(r.Base.Train.Seed, index))
+		var picked []float32
+		text := newTexts(model, batch)
+		for range batch {
+			i := rng.IntN(r.Base.Scenes)
+			picked = append(picked, latents.at(i)...)
+			text.add(data.caption(i, rng))
+		}
+		return flowBatch(rng, tensors.FromFlatDataAndDimensions(picked, batch, latents.grid.Tokens(), latents.channels), text, r.Base.Timestep), nil
+	}
+	task.Sample = func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
+		return nil, drawSamples(ctx, backend, model.With(averaged), path, data.heldOut())
+	}
+	return task, nil
+}
+
+// flowTask is the loss of the base on batches of latents of one size.
+func flowTask(model *flux.Model, grid flux.Grid, batch int) Task {
+	latents := shapes.Make(dtypes.Float32, batch, grid.Tokens(), model.Folder.Transformer.InChannels)
+	ids := shapes.Make(dtypes.Int32, batch, model.Settings.TextLength)
 	return Task{
-		Name: "base",
-		Inputs: []shapes.Shape{
-			shapes.Make(dtypes.Float32, batch, tokens, latents.channels), shapes.Make(dtypes.Float32, batch, tokens, latents.channels),
-			shapes.Make(dtypes.Float32, batch), ids, ids,
-		},
+		Name:   "base",
+		Inputs: []shapes.Shape{latents, latents, shapes.Make(dtypes.Float32, batch), ids, ids},
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
-			return velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: latents.grid}, nil), nil
+			return velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: grid}, nil), nil
 		},
 		Trainable: under(flux.TransformerPrefix, flux.CLIPPrefix, flux.T5Prefix),
-		Batch: func(index uint64) ([]*tensors.Tensor, error) {
-			rng := rand.New(rand.NewPCG(r.Base.Train.Seed, index))
-			var picked []float32
-			text := newTexts(model, batch)
-			for range batch {
-				i := rng.IntN(r.Base.Scenes)
-				picked = append(picked, latents.at(i)...)
-				text.add(data.caption(i, rng))
-			}
-			t5, clip := text.tensors()
-			return []*tensors.Tensor{
-				tensors.FromFlatDataAndDimensions(picked, batch, tokens, latents.channels), normal(rng, batch, tokens, latents.channels),
-				timesteps(rng, batch, r.Base.Timestep), t5, clip,
-			}, nil
-		},
-		Sample: func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
-			return nil, drawSamples(ctx, backend, model.With(averaged), path, data.heldOut())
-		},
-	}, nil
+	}
+}
+
+// flowBatch adds noise and timesteps to latents [B, N, C] and captions.
+func flowBatch(rng *rand.Rand, latents *tensors.Tensor, text *texts, timestep float64) []*tensors.Tensor {
+	d := latents.Shape().Dimensions
+	t5, clip := text.tensors()
+	return []*tensors.Tensor{latents, normal(rng, d...), timesteps(rng, d[0], timestep), t5, clip}
 }
 
 // flowInputs are what one flow-matching loss needs.

@@ -127,6 +127,9 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 	return p.graph.RunWithBuffers(buffers, donate, 0)
 }
 
+// Inputs returns the shapes of what Run takes.
+func (p *Program) Inputs() []shapes.Shape { return slices.Clone(p.inputs) }
+
 // Close frees what the compiled program holds.
 func (p *Program) Close() { p.graph.Finalize() }
 
