@@ -47,16 +47,15 @@ func (s *Stepper) Step(batches ...[]*tensors.Tensor) (loss float64, err error) {
 func (s *Stepper) Close() { s.inner.close() }
 
 // MeasuredBase is the base stage's task at another batch and without its scenes:
-// Batch gives noise in place of encoded pictures, beside the scenes' captions. It
-// costs what the stage costs and needs no preparation.
+// Batch gives noise in place of encoded pictures, beside the scenes' captions, at
+// the model's own size. It costs what the stage costs and needs no preparation.
 func MeasuredBase(model *flux.Model, r Recipe, batch int) (Task, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
 		return Task{}, err
 	}
 	unit := 2 * model.Folder.VAE.Factor()
-	grid := flux.Grid{Rows: r.World.Size / unit, Cols: r.World.Size / unit}
-	task := flowTask(model, grid, batch)
+	task := flowTask(model, flux.Grid{Rows: model.Settings.Height / unit, Cols: model.Settings.Width / unit}, batch)
 	task.Batch = func(index uint64) ([]*tensors.Tensor, error) {
 		rng := rand.New(rand.NewPCG(r.Base.Train.Seed, index))
 		text := newTexts(model, batch)
