@@ -38,9 +38,10 @@ type Reward struct {
 	// none; Drawn is their share of a batch.
 	Triplets string  `yaml:"triplets"`
 	Drawn    float64 `yaml:"drawn"`
-	Redraw   Redraw  `yaml:"redraw"`
-	Degrade  Degrade `yaml:"degrade"`
-	Train    Config  `yaml:"train"`
+	// Redrawn is the share of pairs of the detector's redrawn scenes, see [Redraw].
+	Redrawn float64 `yaml:"redrawn"`
+	Degrade Degrade `yaml:"degrade"`
+	Train   Config  `yaml:"train"`
 }
 
 // VerifierPrefix is where the pairwise verifier's weights stand in a store, and its
@@ -75,7 +76,7 @@ func TripletPairs(triplets []reflectionflow.Triplet) Pairs {
 
 // rewardTask learns to prefer the scene that a prompt asks for to a flawed one,
 // with a share of r.Drawn what drawn says, which may be nil for none, and with a
-// share of r.Redraw one redrawn scene to another.
+// share of r.Redrawn one redrawn scene to another.
 func rewardTask(backend compute.Backend, w World, r Reward, drawn Pairs, over redrawnScenes) (Task, error) {
 	cfg, err := r.config(w)
 	if err != nil {
@@ -162,7 +163,7 @@ func (m mixedPairs) pair(better, worse []uint8, rng *rand.Rand) (string, error) 
 	switch kind := rng.Float64(); {
 	case kind < m.recipe.Drawn:
 		return m.drawnPair(better, worse, rng)
-	case kind < m.recipe.Drawn+m.recipe.Redraw.Share && m.over.count() > 1:
+	case kind < m.recipe.Drawn+m.recipe.Redrawn && m.over.count() > 1:
 		return m.redrawnPair(better, worse, rng)
 	default:
 		return m.data.rendered(clipart.Train, better, worse, rng)

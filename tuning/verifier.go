@@ -59,9 +59,12 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err != nil {
 		return err
 	}
-	over, err := openRedrawnScenes(opts, VerifierPrefix, r.World, v.Redraw, v.Train.Seed)
-	if err != nil {
-		return err
+	var over redrawnScenes
+	if v.Redrawn > 0 {
+		over, err = openRedrawnScenes(opts, DetectorPrefix, r.World, r.Detector.Redraw, r.Detector.seed(DetectorPrefix))
+		if err != nil {
+			return err
+		}
 	}
 	task, err := rewardTask(opts.Backend, r.World, v, drawn, over)
 	if err != nil {

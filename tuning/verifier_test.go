@@ -29,7 +29,7 @@ detector:
    train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 4}}
 verifier:
   {patch: 8, width: 16, depth: 1, text_depth: 1, heads: 2, hidden: 16, length: 24, start_from_detector: true,
-   redraw: {pictures: 9, share: 0.5, low: 0.3, high: 0.6, steps: 2},
+   redrawn: 0.5,
    degrade: {jitter: 1},
    train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 5}}
 judge:
