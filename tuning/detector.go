@@ -55,12 +55,16 @@ const judgeStream = 0x6a75646765 << 16
 // detectorTask learns to read rendered scenes and, where there are some, scenes
 // that the base drew over. The prefix is [DetectorPrefix] or [JudgePrefix]; the
 // judge's scenes come from another stream than any detector's, whatever the seeds.
-func detectorTask(backend compute.Backend, prefix string, w World, d Detector, drawn redrawnScenes) (Task, error) {
+func detectorTask(backend compute.Backend, prefix string, w World, d Detector, drawn redrawnSplits) (Task, error) {
 	cfg, err := d.config(w)
 	if err != nil {
 		return Task{}, err
 	}
 	data, err := newScenes(w)
+	if err != nil {
+		return Task{}, err
+	}
+	held, err := heldOutSets(w, d.Degrade, drawn.held)
 	if err != nil {
 		return Task{}, err
 	}
@@ -75,13 +79,13 @@ func detectorTask(backend compute.Backend, prefix string, w World, d Detector, d
 		Trainable: under(prefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(seed, index))
-			pictures, target, err := labelled(data, cfg, d, drawn, rng)
+			pictures, target, err := labelled(data, cfg, d, drawn.training, rng)
 			if err != nil {
 				return nil, fmt.Errorf("draw scenes: %w", err)
 			}
 			return append([]*tensors.Tensor{pictures}, target.Tensors()...), nil
 		},
-		Sample: detectionSample(backend, prefix, w, cfg, d.Degrade),
+		Sample: detectionSample(backend, prefix, cfg, held),
 	}, nil
 }
 

@@ -28,31 +28,56 @@ const (
 // an object.
 const matchOverlap = 0.5
 
-// detectionSample measures a detector on held-out scenes, spoilt as in training
-// but for the autoencoder, and draws some with the boxes found.
-func detectionSample(backend compute.Backend, prefix string, w World, cfg detect.Config, d Degrade) func(context.Context, *nn.Store, string) (map[string]float64, error) {
+// heldOutSet is a set of held-out pictures that is measured by itself; suffix
+// follows the names of its measures.
+type heldOutSet struct {
+	suffix   string
+	pictures []heldOut
+}
+
+// heldOutSets are rendered scenes of the validation split, spoilt as in training,
+// and scenes that the base drew over, if any.
+func heldOutSets(w World, d Degrade, drawn redrawnScenes) ([]heldOutSet, error) {
+	rendered, err := heldOutScenes(w, d, detectionScenes)
+	if err != nil || drawn.count() == 0 {
+		return []heldOutSet{{"", rendered}}, err
+	}
+	over, err := heldOutRedrawn(drawn)
+	return []heldOutSet{{"", rendered}, {"_redrawn", over}}, err
+}
+
+// detectionSample measures a detector on sets of held-out pictures and draws some
+// of the last set with the boxes found.
+func detectionSample(backend compute.Backend, prefix string, cfg detect.Config, sets []heldOutSet) func(context.Context, *nn.Store, string) (map[string]float64, error) {
 	return func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
 		detector, err := detect.New(backend, cfg, averaged, prefix)
 		if err != nil {
 			return nil, err
 		}
 		defer detector.Close() //nolint:errcheck // nothing is lost
-		held, err := heldOutScenes(w, d, detectionScenes)
-		if err != nil {
-			return nil, err
+		measured := map[string]float64{}
+		var shown []image.Image
+		for _, set := range sets {
+			detections := make([][]detect.Detection, len(set.pictures))
+			found := make([][]reflectionflow.Object, len(set.pictures))
+			err := detect.Spread(ctx, len(set.pictures), func(i int) (err error) {
+				detections[i], err = detector.Read(set.pictures[i].image)
+				found[i] = cfg.Objects(detections[i])
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			for name, value := range detectionMeasures(set.pictures, found) {
+				measured[name+set.suffix] = value
+			}
+			measured["map"+set.suffix] = meanAveragePrecision(cfg.Classes, set.pictures, detections)
+			shown = nil
+			for i, objects := range found[:min(detectionShown, len(found))] {
+				shown = append(shown, outlined(set.pictures[i].image, objects))
+			}
 		}
-		images := make([]image.Image, len(held))
-		for i, h := range held {
-			images[i] = h.image
-		}
-		found, err := detector.Detect(ctx, images)
-		if err != nil {
-			return nil, err
-		}
-		for i, objects := range found[:detectionShown] {
-			images[i] = outlined(images[i], objects)
-		}
-		return detectionMeasures(held, found), saveGrid(path, images[:detectionShown], 8)
+		return measured, saveGrid(path, shown, 8)
 	}
 }
 
@@ -90,6 +115,20 @@ func heldOutScenes(w World, d Degrade, n int) ([]heldOut, error) {
 			return nil, err
 		}
 		held = append(held, heldOut{split(pixels, w.Size, w.Size)[0], prompt, truth})
+	}
+	return held, nil
+}
+
+// heldOutRedrawn are pictures that the base drew over scenes of the validation split.
+func heldOutRedrawn(drawn redrawnScenes) ([]heldOut, error) {
+	var held []heldOut
+	for i := range drawn.count() {
+		scene, prompt := drawn.scene(i)
+		truth, err := scene.Truth(drawn.size, drawn.size)
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, heldOut{split(slices.Clone(drawn.at(i)), drawn.size, drawn.size)[0], prompt, truth})
 	}
 	return held, nil
 }

@@ -72,15 +72,16 @@ func (r *redrawn) at(i int) []uint8 {
 	return r.pixels[i*n : (i+1)*n]
 }
 
-// redrawnScenes are redrawn scenes of training prompts.
+// redrawnScenes are redrawn scenes of the prompts of a split.
 type redrawnScenes struct {
 	*redrawn
 	sampler clipart.Sampler
+	split   clipart.Split
 }
 
 // scene is what picture i was drawn over, and for which prompt.
 func (r redrawnScenes) scene(i int) (clipart.Scene, reflectionflow.Prompt) {
-	return r.sampler.SampleMixed(clipart.Train, r.rng(i))
+	return r.sampler.SampleMixed(r.split, r.rng(i))
 }
 
 // rng is the source of scene i. Its streams are apart from those of batches and banks.
@@ -88,9 +89,29 @@ func (r redrawnScenes) rng(i int) *rand.Rand {
 	return rand.New(rand.NewPCG(r.seed, 1<<61|uint64(i)))
 }
 
-// openRedrawnScenes redraws scenes of training prompts with the trained base and
-// keeps the pictures in the stage's folder.
-func openRedrawnScenes(opts StageOptions, stage string, w World, r Redraw, seed uint64) (redrawnScenes, error) {
+// redrawnSplits are redrawn scenes to learn from and to be measured on.
+type redrawnSplits struct{ training, held redrawnScenes }
+
+// heldOutPictures is how many held-out scenes are redrawn to measure a network on.
+const heldOutPictures = 96
+
+// openRedrawnScenes redraws scenes with the trained base and keeps the pictures in
+// the stage's folder: as many of training prompts as r asks for, and
+// [heldOutPictures] of validation prompts.
+func openRedrawnScenes(opts StageOptions, stage string, w World, r Redraw, seed uint64) (redrawnSplits, error) {
+	of := func(split clipart.Split) redrawnScenes {
+		return redrawnScenes{redrawn: &redrawn{seed: seed}, split: split}
+	}
+	training, err := openRedrawnSplit(opts, stage, w, r, of(clipart.Train))
+	if err != nil {
+		return redrawnSplits{}, err
+	}
+	r.Pictures = min(r.Pictures, heldOutPictures)
+	held, err := openRedrawnSplit(opts, filepath.Join(stage, "held-out"), w, r, of(clipart.Validation))
+	return redrawnSplits{training, held}, err
+}
+
+func openRedrawnSplit(opts StageOptions, stage string, w World, r Redraw, s redrawnScenes) (redrawnScenes, error) {
 	if err := r.Validate(); err != nil || r.Pictures == 0 {
 		return redrawnScenes{}, err
 	}
@@ -106,13 +127,13 @@ func openRedrawnScenes(opts StageOptions, stage string, w World, r Redraw, seed 
 	if err != nil {
 		return redrawnScenes{}, err
 	}
-	s := redrawnScenes{&redrawn{size: w.Size, seed: seed}, data.sampler}
+	s.size, s.sampler = w.Size, data.sampler
 	s.source = func(i int) (clipart.Scene, caption, error) {
 		rng := s.rng(i)
-		scene, prompt := s.sampler.SampleMixed(clipart.Train, rng)
+		scene, prompt := s.sampler.SampleMixed(s.split, rng)
 		return scene, caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}, nil
 	}
-	return s, s.open(opts.Backend, model, opts.stage(stage), fmt.Sprintf("world %v", w), r)
+	return s, s.open(opts.Backend, model, opts.stage(stage), fmt.Sprintf("split %v of world %v", s.split, w), r)
 }
 
 // open reads the pictures kept in dir if they are of this base, these settings and

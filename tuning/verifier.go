@@ -59,14 +59,14 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err != nil {
 		return err
 	}
-	var over redrawnScenes
+	var over redrawnSplits
 	if v.Redrawn > 0 {
 		over, err = openRedrawnScenes(opts, DetectorPrefix, r.World, r.Detector.Redraw, r.Detector.seed(DetectorPrefix))
 		if err != nil {
 			return err
 		}
 	}
-	task, err := rewardTask(opts.Backend, r.World, v, drawn, over)
+	task, err := rewardTask(opts.Backend, r.World, v, drawn, over.training)
 	if err != nil {
 		return err
 	}

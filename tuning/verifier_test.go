@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"reflectionflow/clipart"
 	"reflectionflow/flux/nn"
 	"reflectionflow/verifier"
+	"reflectionflow/verifier/detect"
 )
 
 // tinyVerifiers trains detector, verifier and judge in seconds.
@@ -77,7 +79,7 @@ func TestDetectorsLearn(t *testing.T) {
 	for _, architecture := range []string{"transformer", "residual"} {
 		t.Run(architecture, func(t *testing.T) {
 			d := learner(architecture)
-			task, err := detectorTask(backend(t), DetectorPrefix, w, d, redrawnScenes{})
+			task, err := detectorTask(backend(t), DetectorPrefix, w, d, redrawnSplits{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +100,7 @@ func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
 	w, d := World{Size: 32, Classes: []string{"apple", "dog", "cup"}}, learner("residual")
 	var pictures [][]uint8
 	for _, prefix := range []string{DetectorPrefix, DetectorPrefix, JudgePrefix} {
-		task, err := detectorTask(nil, prefix, w, d, redrawnScenes{})
+		task, err := detectorTask(nil, prefix, w, d, redrawnSplits{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +222,7 @@ func TestRedrawnPictures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return drawn
+		return drawn.training
 	}
 	first := open(1)
 	kept, err := os.Stat(filepath.Join(dir, "redrawn.safetensors"))
@@ -246,5 +248,31 @@ func TestRedrawnPictures(t *testing.T) {
 	bad.High = 1.2
 	if _, err := openRedrawnScenes(opts, "test", r.World, bad, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a timestep of 1.2: %v", err)
+	}
+}
+
+func TestAveragePrecision(t *testing.T) {
+	box := [4]float64{0, 0, 0.4, 0.4}
+	dog := func(confidence float64, box [4]float64) detect.Detection {
+		return detect.Detection{Presence: confidence, Class: []float64{0.9, 0.1}, Box: box}
+	}
+	object := reflectionflow.Object{Class: "dog", Box: box}
+	held := []heldOut{{objects: []reflectionflow.Object{object}}, {objects: []reflectionflow.Object{object}}}
+	elsewhere := [4]float64{0.6, 0.6, 1, 1}
+	for name, test := range map[string]struct {
+		detections [][]detect.Detection
+		want       float64
+	}{
+		"all":                 {[][]detect.Detection{{dog(0.9, box)}, {dog(0.8, box)}}, 1},
+		"one of two":          {[][]detect.Detection{{dog(0.9, box)}, nil}, 0.5},
+		"a false one first":   {[][]detect.Detection{{dog(0.5, box)}, {dog(0.9, elsewhere)}}, 0.25},
+		"a false one last":    {[][]detect.Detection{{dog(0.9, box), dog(0.2, elsewhere)}, {dog(0.8, box)}}, 1},
+		"one object twice":    {[][]detect.Detection{{dog(0.9, box), dog(0.8, box)}, {dog(0.7, box)}}, 0.5 + 0.5*2/3},
+		"nothing but misses":  {[][]detect.Detection{{dog(0.9, elsewhere)}, nil}, 0},
+		"nothing at all seen": {[][]detect.Detection{nil, nil}, 0},
+	} {
+		if got := meanAveragePrecision([]string{"dog", "cat"}, held, test.detections); math.Abs(got-test.want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
 	}
 }
