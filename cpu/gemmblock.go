@@ -153,7 +153,7 @@ func (t *block) packRows(i, rows int) {
 	if rows == mr && t.aOK[i/mr] {
 		step := t.aRow[i+1] - t.aRow[i]
 		if step == 1 {
-			copyTerms(dst, t.a[base:], depthOff, mr, mr)
+			t.copyTerms(dst, t.a[base:], depthOff, mr, mr)
 			return
 		}
 		if mr == 8 && t.kernel.strips && increasing(depthOff) {
@@ -169,25 +169,16 @@ func (t *block) packRows(i, rows int) {
 	}
 }
 
-// copyTerms copies n consecutive elements for every term to rows of width elements. The usual sizes are copied as arrays,
-// which costs a few moves instead of a call.
-func copyTerms(dst, src []float32, depthOff []int, n, width int) {
-	switch n {
-	case 8:
-		for p, d := range depthOff {
-			*(*[8]float32)(dst[p*width:]) = *(*[8]float32)(src[d:])
-		}
-	case 16:
-		for p, d := range depthOff {
-			*(*[16]float32)(dst[p*width:]) = *(*[16]float32)(src[d:])
-		}
-	case 32:
-		for p, d := range depthOff {
-			*(*[32]float32)(dst[p*width:]) = *(*[32]float32)(src[d:])
-		}
-	default:
-		for p, d := range depthOff {
-			copy(dst[p*width:][:n], src[d:])
+// copyTerms copies n consecutive elements for every term to rows of width elements.
+func (t *block) copyTerms(dst, src []float32, depthOff []int, n, width int) {
+	if t.kernel.strips && (n == 8 || n == 16 || n == 32) {
+		copyTerms8(&dst[0], 4*width, &src[0], &depthOff[0], len(depthOff), n/8)
+		return
+	}
+	for p, d := range depthOff {
+		row := src[d:][:n]
+		for i, v := range row {
+			dst[p*width+i] = v
 		}
 	}
 }
@@ -218,7 +209,7 @@ func (t *block) packPanel(dst []float32, j int) {
 		clear(dst)
 	}
 	if increasing(cols) {
-		copyTerms(dst, t.b[t.bOff+cols[0]:], depthOff, n, width)
+		t.copyTerms(dst, t.b[t.bOff+cols[0]:], depthOff, n, width)
 		return
 	}
 	if t.kernel.strips && increasing(depthOff) {

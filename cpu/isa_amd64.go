@@ -22,6 +22,9 @@ func tile512half(k int, a *float32, ars, acs int, b *float32, bs int, c *float32
 func tile256(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
 
 //go:noescape
+func copyTerms8(dst *float32, ds int, src *float32, offsets *int, terms, vectors int)
+
+//go:noescape
 func transpose8(dst *float32, ds int, src *float32, ss int, blocks int)
 
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)

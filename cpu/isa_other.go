@@ -18,3 +18,4 @@ func tile512(int, *float32, int, int, *float32, int, *float32, int, int)     {}
 func tile512half(int, *float32, int, int, *float32, int, *float32, int, int) {}
 func tile256(int, *float32, int, int, *float32, int, *float32, int, int)     {}
 func transpose8(*float32, int, *float32, int, int)                           {}
+func copyTerms8(*float32, int, *float32, *int, int, int)                     {}

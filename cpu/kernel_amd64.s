@@ -226,6 +226,98 @@ done:
 	VZEROUPPER
 	RET
 
+// func copyTerms8(dst *float32, ds int, src *float32, offsets *int, terms, vectors int)
+//
+// copies 8·vectors consecutive elements (vectors is 1, 2 or 4) of src at each of the offsets, which are in elements, to
+// rows of dst that are ds bytes apart. Terms are often a page or more apart, which the processor does not foresee.
+#define AHEAD 12
+
+#define COPY1 \
+	MOVQ (BX), AX; \
+	VMOVUPS (SI)(AX*4), Y0; \
+	VMOVUPS Y0, (DI); \
+	ADDQ $8, BX; \
+	ADDQ R8, DI
+
+#define COPY2 \
+	MOVQ (BX), AX; \
+	VMOVUPS (SI)(AX*4), Y0; \
+	VMOVUPS 32(SI)(AX*4), Y1; \
+	VMOVUPS Y0, (DI); \
+	VMOVUPS Y1, 32(DI); \
+	ADDQ $8, BX; \
+	ADDQ R8, DI
+
+#define COPY4 \
+	MOVQ (BX), AX; \
+	VMOVUPS (SI)(AX*4), Y0; \
+	VMOVUPS 32(SI)(AX*4), Y1; \
+	VMOVUPS 64(SI)(AX*4), Y2; \
+	VMOVUPS 96(SI)(AX*4), Y3; \
+	VMOVUPS Y0, (DI); \
+	VMOVUPS Y1, 32(DI); \
+	VMOVUPS Y2, 64(DI); \
+	VMOVUPS Y3, 96(DI); \
+	ADDQ $8, BX; \
+	ADDQ R8, DI
+
+TEXT ·copyTerms8(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ ds+8(FP), R8
+	MOVQ src+16(FP), SI
+	MOVQ offsets+24(FP), BX
+	MOVQ terms+32(FP), CX
+	MOVQ vectors+40(FP), DX
+	CMPQ DX, $2
+	JE two
+	JG four
+one:
+	CMPQ CX, $AHEAD
+	JLE rest1
+	MOVQ (8*AHEAD)(BX), AX
+	PREFETCHT0 (SI)(AX*4)
+	COPY1
+	DECQ CX
+	JMP one
+rest1:
+	TESTQ CX, CX
+	JZ done
+	COPY1
+	DECQ CX
+	JMP rest1
+two:
+	CMPQ CX, $AHEAD
+	JLE rest2
+	MOVQ (8*AHEAD)(BX), AX
+	PREFETCHT0 (SI)(AX*4)
+	COPY2
+	DECQ CX
+	JMP two
+rest2:
+	TESTQ CX, CX
+	JZ done
+	COPY2
+	DECQ CX
+	JMP rest2
+four:
+	CMPQ CX, $AHEAD
+	JLE rest4
+	MOVQ (8*AHEAD)(BX), AX
+	PREFETCHT0 (SI)(AX*4)
+	PREFETCHT0 64(SI)(AX*4)
+	COPY4
+	DECQ CX
+	JMP four
+rest4:
+	TESTQ CX, CX
+	JZ done
+	COPY4
+	DECQ CX
+	JMP rest4
+done:
+	VZEROUPPER
+	RET
+
 // func transpose8(dst *float32, ds int, src *float32, ss int, blocks int)
 //
 // transposes 8 rows of src, ss bytes apart and 8·blocks elements long, into 8·blocks rows of 8 elements, ds bytes apart.

@@ -8,6 +8,22 @@ import (
 // alignment of storages in the arena: a cache line, and the widest vector register.
 const alignment = 64
 
+// Large storages begin at different places of a page. If all began at the same one, as they would because their sizes
+// are multiples of a page so often, the streams of a tape would fight for one set of each cache.
+const (
+	page       = 4096
+	largeBytes = 4 * page
+	pageStep   = 9 * alignment // coprime with the number of lines in a page
+)
+
+// staggered returns the first offset from o on at which a storage may begin.
+func (s *storage) staggered(o int) int {
+	if s.bytes < largeBytes {
+		return o
+	}
+	return o + ((s.id*pageStep-o)%page+page)%page
+}
+
 // planMemory gives every storage in the arena an offset such that storages which are alive at the same step do not
 // overlap, and returns the size of the arena. Large storages are placed first, each at the lowest offset that is free
 // during its life.
@@ -22,7 +38,7 @@ func planMemory(all []*storage) int {
 	var placed []*storage // by offset
 	size := 0
 	for _, s := range todo {
-		offset, at := 0, len(placed)
+		offset, at := s.staggered(0), len(placed)
 		for i, p := range placed {
 			if p.last < s.first || s.last < p.first {
 				continue
@@ -31,7 +47,7 @@ func planMemory(all []*storage) int {
 				at = i
 				break
 			}
-			offset = max(offset, aligned(p.offset+p.bytes))
+			offset = max(offset, s.staggered(aligned(p.offset+p.bytes)))
 		}
 		s.offset = offset
 		for at > 0 && placed[at-1].offset > offset {
