@@ -21,10 +21,12 @@ const (
 type unit struct {
 	id     int
 	nodes  []*node
+	again  []*node // values of other units that it computes again instead of reading them
 	fused  bool
 	domain int // elements
 	row    int // elements per row, 0 while any length would do
 	rowed  map[*node]bool
+	pairs  bool   // it exchanges neighbours: rows and blocks must have even lengths
 	deps   bitset // the units it needs, directly or not
 	dead   bool
 }
@@ -99,7 +101,7 @@ func (f *fusion) add(n *node) {
 	if !ok {
 		return
 	}
-	u.fused, u.domain = true, n.shape.Size()
+	u.fused, u.domain, u.pairs = true, n.shape.Size(), code == opSwap
 	if code == opSum || code == opLargest || code == opSmallest {
 		u.row = f.looks.rowLength(n)
 		u.domain *= u.row
@@ -118,7 +120,7 @@ func (f *fusion) merge(u, v *unit) {
 		return
 	}
 	row, demote, ok := compatible(u, v)
-	if !ok || f.between(u, v) || f.between(v, u) {
+	if !ok || (u.pairs || v.pairs) && row%2 == 1 || demote != nil && demote.pairs || f.between(u, v) || f.between(v, u) {
 		return
 	}
 	rowed := func(n *node) bool { return u.rowed[n] || v.rowed[n] || demote != nil && f.of[n] == demote }
@@ -215,7 +217,7 @@ func (f *fusion) join(u, v *unit, row int, demote *unit) {
 			demote.rowed[n] = true
 		}
 	}
-	v.row, v.domain = row, max(u.domain, v.domain)
+	v.row, v.domain, v.pairs = row, max(u.domain, v.domain), u.pairs || v.pairs
 	v.nodes = append(v.nodes, u.nodes...)
 	for _, n := range u.nodes {
 		f.of[n] = v

@@ -74,20 +74,8 @@ func (l *lowering) lowerAll(f *function) error {
 			home[n] = u
 		}
 	}
-	outside := make(map[*node]bool)
-	for _, n := range f.outputs {
-		outside[l.sourceOf(n)] = true
-	}
-	for _, n := range nodes {
-		if n.shape.Ok() && (n.of != nil || l.looks.source[n] != n) {
-			continue
-		}
-		for _, o := range n.operand {
-			if src := l.sourceOf(o); home[src] != home[n] {
-				outside[src] = true
-			}
-		}
-	}
+	repeat(units, home, l.looks, f.outputs)
+	outside := l.outside(f, units, home)
 	for _, u := range units {
 		if u.fused {
 			l.tapeFor(u, func(n *node) bool { return outside[n] })
@@ -98,6 +86,28 @@ func (l *lowering) lowerAll(f *function) error {
 		}
 	}
 	return nil
+}
+
+// outside returns the values that are stored: the outputs, and what units read of each other.
+func (l *lowering) outside(f *function, units []*unit, home map[*node]*unit) map[*node]bool {
+	outside := make(map[*node]bool)
+	for _, n := range f.outputs {
+		outside[l.sourceOf(n)] = true
+	}
+	for _, u := range units {
+		own := make(map[*node]bool, len(u.again))
+		for _, n := range u.again {
+			own[n] = true
+		}
+		for _, n := range slices.Concat(u.nodes, u.again) {
+			for _, o := range n.operand {
+				if src := l.sourceOf(o); home[src] != u && !own[src] {
+					outside[src] = true
+				}
+			}
+		}
+	}
+	return outside
 }
 
 // sourceOf returns the node whose storage o looks at.

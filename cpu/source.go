@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 )
@@ -53,6 +55,9 @@ func viewOf(n *node, x *tensor) *tensor {
 	case compute.OpTypeSlice:
 		return x.sliced(n.attr.(sliceAttr))
 	case compute.OpTypeReverse:
+		if swapsPairs(n) && x.strides[len(x.dims)-1] == 1 {
+			return nil // an operation of a tape
+		}
 		return x.reversed(n.attr.(axesAttr).axes)
 	case compute.OpTypeReduceSum, compute.OpTypeReduceMax, compute.OpTypeReduceMin:
 		if x.size() == product(n.shape.Dimensions) && x.size() > 0 && n.shape.DType == dtypes.Float32 { // over axes of dimension 1
@@ -60,6 +65,13 @@ func viewOf(n *node, x *tensor) *tensor {
 		}
 	}
 	return nil
+}
+
+// swapsPairs tells whether n reverses pairs of neighbours, as rotary embeddings do.
+func swapsPairs(n *node) bool {
+	last := n.shape.Rank() - 1
+	return n.op == compute.OpTypeReverse && last >= 0 && last < 16 && n.shape.Dimensions[last] == 2 &&
+		n.shape.DType == dtypes.Float32 && slices.Equal(n.attr.(axesAttr).axes, []int{last})
 }
 
 // opcodeOf maps operations to opcodes; swap tells to exchange the operands.
@@ -166,6 +178,8 @@ func (k *looks) fusible(n *node) (code opcode, ok bool) {
 	switch n.op {
 	case compute.OpTypeWhere:
 		return opWhere, true
+	case compute.OpTypeReverse:
+		return opSwap, swapsPairs(n)
 	case compute.OpTypeConvertDType:
 		from := n.operand[0].shape.DType
 		if n.shape.DType == dtypes.Bool && from != dtypes.Bool {

@@ -95,6 +95,9 @@ func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 	}
 	r := &recorder{tape: t, l: l, unit: u, values: make(map[*node]value), loads: make(map[string]value)}
 	var reads, writes []*storage
+	for _, n := range u.again {
+		r.values[n] = r.record(n)
+	}
 	for _, n := range u.nodes {
 		v := r.record(n)
 		r.values[n] = v
@@ -239,6 +242,9 @@ func (r *recorder) operand(n *node, i int, kind valueKind) value {
 		a.dims, a.strides = mergeAxes(t.dims, t.strides)
 		a.flat = len(a.dims) == 1 && a.strides[0] == 1
 	}
+	if rows, ok := a.perRow(r.unit.row); ok && kind == inFull {
+		a, kind = rows, inRow
+	}
 	key := a.key(kind)
 	if v, ok := r.loads[key]; ok {
 		return v
@@ -246,6 +252,21 @@ func (r *recorder) operand(n *node, i int, kind valueKind) value {
 	v := r.append(instruction{do: doLoad, dst: r.newRegister(kind), load: &a})
 	r.loads[key] = v
 	return v
+}
+
+// perRow returns how the numbers of the rows lie, if the access sees one number for each row of a length.
+func (a *access) perRow(row int) (access, bool) {
+	last := len(a.dims) - 1
+	if row < 2 || a.strides[last] != 0 || a.dims[last]%row != 0 {
+		return access{}, false
+	}
+	b := access{s: a.s, off: a.off, dims: slices.Clone(a.dims[:last]), strides: slices.Clone(a.strides[:last])}
+	if same := a.dims[last] / row; same > 1 {
+		b.dims, b.strides = append(b.dims, same), append(b.strides, 0)
+	}
+	step := b.strides[len(b.strides)-1]
+	b.flat = len(b.dims) == 1 && step == 1
+	return b, step == 0 || step == 1
 }
 
 func (a *access) key(kind valueKind) string {

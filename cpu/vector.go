@@ -1,6 +1,10 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"math/bits"
+	"unsafe"
+)
 
 // opcode is an operation of a tape on f32 registers. Truth values are 1 and 0.
 type opcode uint8
@@ -42,6 +46,7 @@ const (
 	opIsFinite
 	opBF16
 	opCopy
+	opSwap // neighbours 2i and 2i+1 change places
 	opWhere
 	opSum
 	opLargest
@@ -167,6 +172,7 @@ func plainVectors() *vectors {
 	v.one(opIsNaN, func(x float32) float32 { return truth(x != x) })
 	v.one(opIsFinite, func(x float32) float32 { return truth(x-x == 0) })
 	v.one(opBF16, roundBF16)
+	v.unary[opSwap] = swapPairs
 	v.unary[opCopy] = func(dst, a []float32) { copy(dst, a) }
 	v.plainReductions()
 	return v
@@ -181,6 +187,15 @@ func pow(x, y float32) float32 {
 		return x
 	}
 	return float32(math.Pow(float64(x), float64(y)))
+}
+
+// swapPairs exchanges neighbours, as a rotation of 64 bits by half. dst may be a.
+func swapPairs(dst, a []float32) {
+	d := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst)/2)
+	s := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(a))), len(dst)/2)
+	for i, v := range s {
+		d[i] = bits.RotateLeft64(v, 32)
+	}
 }
 
 // roundBF16 rounds to the nearest bf16, ties to even; NaN stays NaN.
