@@ -7,7 +7,9 @@ import (
 
 // Budget bounds a search; 0 leaves that figure unbounded.
 type Budget struct {
-	// Images is the most candidates, failed ones included. It is exact.
+	// Images is the most candidates, failed ones included. It is exact. An adaptive
+	// search counts denoising steps: noises that it gives up take their share of an
+	// image.
 	Images int `json:"images"`
 	// Seconds is the time after which no image is started; images under way
 	// complete. It bounds a whole call of [Search.RunMany]. A search that it ends
@@ -36,7 +38,7 @@ const unbounded = math.MaxInt
 // total is the most candidates that a prompt may get.
 func (c Config) total() int {
 	total := unbounded
-	if c.Budget.Images > 0 {
+	if c.Budget.Images > 0 && c.Adaptive == nil {
 		total = c.Budget.Images
 	}
 	if c.Depth > 0 {

@@ -2,22 +2,66 @@ package search
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"reflectionflow"
 )
 
-// The strategies. Each has the axes of the one before it and one more.
+// The strategies. Each has the axes of the one before it and one more; Adaptive
+// has those of Reflection and chooses among them.
 const (
 	Noise       = "noise"        // best of N
 	NoisePrompt = "noise-prompt" // later rounds draw a refined prompt
 	Reflection  = "reflection"   // later rounds correct the chain's best image
+	Adaptive    = "adaptive"     // each image is made in the way that promises most
 )
+
+// Ingredients are what sets the adaptive strategies apart from Reflection, beside
+// Config.EarlyStop. Each can be left out, to measure what it is worth.
+type Ingredients struct {
+	// Routing makes each image by the action of the highest expected gain a second.
+	// Without it, the best picture is corrected, as Reflection does.
+	Routing bool `json:"routing"`
+	// Abandon gives noises up on an early estimate, where generator and verifier can
+	// ([reflectionflow.Previewer], [reflectionflow.PreviewVerifier]).
+	Abandon bool `json:"abandon"`
+	// Rollover hands the images that right prompts left over to the other prompts of
+	// the same call. Without it, every prompt has its budget and no more.
+	Rollover bool `json:"rollover"`
+	// Survey takes the actions in turn, to learn what they are worth (see [Fit]).
+	Survey bool `json:"survey,omitempty"`
+	// Policy is what was fitted before.
+	Policy Policy `json:"policy"`
+}
+
+// variants are the adaptive strategy and what is left of it without each of its
+// ingredients.
+var variants = []struct {
+	name   string
+	change func(*Config)
+}{
+	{Adaptive, func(*Config) {}},
+	{"adaptive-no-stop", func(c *Config) { c.EarlyStop = false }},
+	{"adaptive-no-routing", func(c *Config) { c.Adaptive.Routing = false }},
+	{"adaptive-no-abandon", func(c *Config) { c.Adaptive.Abandon = false }},
+	{"adaptive-no-rollover", func(c *Config) { c.Adaptive.Rollover = false }},
+}
+
+// Strategies lists the names of all strategies.
+func Strategies() []string {
+	names := []string{Noise, NoisePrompt, Reflection}
+	for _, v := range variants {
+		names = append(names, v.name)
+	}
+	return names
+}
 
 // Config says what a search does. Together with the prompt, the generator, the
 // verifier, the reflector and the refiner it determines the result; Batch alone
 // does not matter to it. [Default] fills it.
 type Config struct {
-	Strategy string `json:"strategy"` // Noise, NoisePrompt or Reflection
+	Strategy string `json:"strategy"` // one of Strategies
 	// Width is the number of chains, and the window: how many candidates may be
 	// under way before the first of them is verified.
 	Width int `json:"width"`
@@ -28,6 +72,8 @@ type Config struct {
 	EarlyStop bool   `json:"early_stop"` // stop at the first candidate that is right
 	Seed      uint64 `json:"seed"`       // every seed of the search derives from it
 	Axes      Axes   `json:"axes"`
+	// Adaptive is set for the adaptive strategies alone.
+	Adaptive *Ingredients `json:"adaptive,omitempty"`
 	// What every request asks for; see [reflectionflow.Request].
 	ImageWidth  int     `json:"image_width"`
 	ImageHeight int     `json:"image_height"`
@@ -61,7 +107,7 @@ const (
 // Default returns the defaults of a strategy; this is the one place that has
 // them. An unknown strategy is left for [Config.Validate] to report.
 func Default(strategy string) Config {
-	return Config{
+	c := Config{
 		Strategy:  strategy,
 		Width:     2,                 // the narrowest that overlaps drawing with verifying: deep beats wide at equal images (arXiv 2504.16080 §5)
 		Depth:     0,                 // the budget decides
@@ -76,6 +122,15 @@ func Default(strategy string) Config {
 		// the chosen model's own in their place.
 		ImageWidth: 128, ImageHeight: 128, Steps: 20, Guidance: 3,
 	}
+	for _, v := range variants {
+		if v.name == strategy {
+			c.Width = 1 // every decision knows all that came before, and nothing is drawn beyond a right image
+			c.Axes = Axes{Noise: true, Prompt: true, Reflection: true}
+			c.Adaptive = &Ingredients{Routing: true, Abandon: true, Rollover: true, Policy: DefaultPolicy()}
+			v.change(&c)
+		}
+	}
+	return c
 }
 
 // Validate reports a configuration that cannot be searched with, as an error
@@ -102,19 +157,23 @@ func (c Config) Validate() error {
 }
 
 func (c Config) validateAxes() error {
-	switch c.Strategy {
-	case Noise, NoisePrompt, Reflection:
-	default:
-		return invalid("unknown strategy %q: use %s, %s or %s", c.Strategy, Noise, NoisePrompt, Reflection)
+	if !slices.Contains(Strategies(), c.Strategy) {
+		return invalid("unknown strategy %q: use one of %s", c.Strategy, strings.Join(Strategies(), ", "))
 	}
-	has := Default(c.Strategy).Axes
+	has := Default(c.Strategy)
 	switch {
-	case c.Axes.Prompt && !has.Prompt:
+	case c.Axes.Prompt && !has.Axes.Prompt:
 		return invalid("strategy %q has no prompt axis", c.Strategy)
-	case c.Axes.Reflection && !has.Reflection:
+	case c.Axes.Reflection && !has.Axes.Reflection:
 		return invalid("strategy %q has no reflection axis", c.Strategy)
 	case c.Axes == Axes{}:
 		return invalid("all axes are off: every round would draw the same images again")
+	case (c.Adaptive != nil) != (has.Adaptive != nil):
+		return invalid("strategy %q and its ingredients do not go together", c.Strategy)
+	case c.Adaptive != nil && !c.Axes.Noise:
+		return invalid("strategy %q needs the noise axis: fresh noise is what it falls back to", c.Strategy)
+	case c.Adaptive != nil:
+		return c.Adaptive.Policy.validate()
 	}
 	return nil
 }

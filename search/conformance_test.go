@@ -27,6 +27,8 @@ func TestFakes(t *testing.T) {
 	for name, o := range map[string]conformance.Options{"full": {}, "expensive": {Expensive: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("generator", func(t *testing.T) { conformance.Generator(t, &painter{}, requests, o) })
+			t.Run("previewer", func(t *testing.T) { conformance.Previewer(t, &painter{}, requests, o) })
+			t.Run("previewer of the world", func(t *testing.T) { conformance.Previewer(t, hard, requests, o) })
 			t.Run("verifier", func(t *testing.T) { conformance.Verifier(t, &critic{}, pictures, o) })
 			t.Run("reflector", func(t *testing.T) { conformance.Reflector(t, coach{}, observations, o) })
 			t.Run("refiner", func(t *testing.T) { conformance.Refiner(t, coach{}, observations, o) })

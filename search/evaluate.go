@@ -12,14 +12,7 @@ import (
 // draw generates the images of a batch. One that failed alone carries its error
 // on; the others are not touched.
 func (r *run) draw(ctx context.Context, items []*item) error {
-	requests := make([]reflectionflow.Request, len(items))
-	for i, it := range items {
-		requests[i] = it.candidate.Request
-	}
-	generations, err := r.Generator.Generate(ctx, requests)
-	if err == nil {
-		err = checkCount("images", len(generations), len(items))
-	}
+	generations, err := r.generate(ctx, items)
 	if err == nil {
 		err = ctx.Err() // what the end of ctx spoilt is no failure of an image
 	}

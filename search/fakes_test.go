@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"hash/fnv"
 	"image"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -31,11 +33,22 @@ type painter struct {
 	fail    func(reflectionflow.Request) error
 }
 
-func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+// valid refuses what no generator can draw; steps are those of a preview, 0 for none.
+func valid(requests []reflectionflow.Request, steps int) error {
 	for _, r := range requests {
 		if err := r.Validate(); err != nil {
-			return nil, err
+			return err
 		}
+		if steps < 0 || steps >= r.Steps {
+			return fmt.Errorf("%w: %d steps", reflectionflow.ErrInvalid, steps)
+		}
+	}
+	return nil
+}
+
+func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	if err := valid(requests, 0); err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	p.batches = append(p.batches, requests)
@@ -57,6 +70,42 @@ func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Reques
 		out[i].Image = paint(r)
 	}
 	return out, nil
+}
+
+// Preview shows the finished picture from the first step on.
+func (p *painter) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+	if err := valid(requests, steps); err != nil || steps == 0 {
+		return nil, cmp.Or(err, reflectionflow.ErrInvalid)
+	}
+	out := make([]reflectionflow.Preview, len(requests))
+	for i, r := range requests {
+		out[i] = reflectionflow.Preview{Request: r, Steps: steps, State: p, Cost: reflectionflow.Cost{DenoiseSteps: steps}}
+		if p.fail != nil {
+			if out[i].Err = p.fail(r); out[i].Err != nil {
+				continue
+			}
+		}
+		out[i].Image = paint(r)
+	}
+	if p.pause != nil {
+		p.pause(ctx)
+	}
+	return out, ctx.Err()
+}
+
+func (p *painter) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
+	requests := make([]reflectionflow.Request, len(previews))
+	for i, v := range previews {
+		if v.State != p {
+			return nil, fmt.Errorf("%w: a preview of another generator", reflectionflow.ErrInvalid)
+		}
+		requests[i] = v.Request
+	}
+	out, err := p.Generate(ctx, requests)
+	for i := range out {
+		out[i].Cost.DenoiseSteps -= previews[i].Steps
+	}
+	return out, err
 }
 
 func (p *painter) drawn() []reflectionflow.Request {
@@ -147,6 +196,10 @@ func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.Picture) 
 	return scores, nil
 }
 
+func (c *critic) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	return (&critic{pause: c.pause}).Verify(ctx, pictures)
+}
+
 // coach reflects on, and refines the prompt of, what it sees.
 type coach struct {
 	pause   func(context.Context)
@@ -202,6 +255,10 @@ func config(strategy string, width, images int) search.Config {
 	c := search.Default(strategy)
 	c.Width, c.Budget.Images, c.EarlyStop = width, images, false
 	c.ImageWidth, c.ImageHeight, c.Steps = 16, 16, 4
+	if c.Adaptive != nil { // every second noise is given up
+		c.Adaptive.Policy.Early = search.Early{Share: .25, Least: math.Log(.5), Tries: 3}
+		c.Adaptive.Policy.Stop.Probability = .9
+	}
 	return c
 }
 

@@ -18,26 +18,36 @@ import (
 //
 // The refiner and the reflector look at the chain's best image; without the
 // reflection axis the refiner looks at the chain's last one, so that prompts are
-// refined step by step.
+// refined step by step. Where the policy has chosen an action (see
+// [history.choose]), only that one is tried.
 func (r *run) plan(ctx context.Context, items []*item) error {
-	var grown []*item
+	var reflected, rewritten []*item
 	for _, it := range items {
 		explore(it)
-		if it.parent != nil {
-			grown = append(grown, it)
+		it.candidate.Reason = it.choice.reason
+		if it.parent == nil {
+			continue
+		}
+		if r.cfg.Axes.Reflection && it.choice.action != reflectionflow.Rewrite {
+			reflected = append(reflected, it)
+		}
+		if r.cfg.Axes.Prompt && it.choice.action != reflectionflow.Reflect {
+			rewritten = append(rewritten, it)
 		}
 	}
-	if len(grown) == 0 {
-		return nil
-	}
-	if r.cfg.Axes.Reflection {
-		if err := r.reflect(ctx, grown); err != nil {
-			return fmt.Errorf("reflect for %s: %w", named(grown), err)
+	if len(reflected) > 0 {
+		if err := r.reflect(ctx, reflected); err != nil {
+			return fmt.Errorf("reflect for %s: %w", named(reflected), err)
 		}
 	}
-	if r.cfg.Axes.Prompt {
-		if err := r.rewrite(ctx, grown); err != nil {
-			return fmt.Errorf("refine the prompt for %s: %w", named(grown), err)
+	if len(rewritten) > 0 {
+		if err := r.rewrite(ctx, rewritten); err != nil {
+			return fmt.Errorf("refine the prompt for %s: %w", named(rewritten), err)
+		}
+	}
+	for _, it := range items {
+		if it.choice.reason != "" && it.choice.action != it.candidate.Action {
+			it.candidate.Reason += "; nothing came of that: fresh noise"
 		}
 	}
 	return nil

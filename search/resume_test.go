@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -32,18 +33,30 @@ func searches() map[string]func() (*search.Search, search.Config) {
 			s.Verifier = &critic{limit: .7}
 			return s, cfg
 		},
+		"adaptive":                      plain(search.Adaptive, 1, false),
+		"adaptive, early stop":          plain(search.Adaptive, 1, true),
+		"adaptive, three chains":        plain(search.Adaptive, 3, false),
+		"adaptive without routing, two": plain("adaptive-no-routing", 2, false),
+		"adaptive, two chains, failing images": func() (*search.Search, search.Config) {
+			s, cfg := plain(search.Adaptive, 2, false)()
+			s.Generator = &painter{fail: sometimes}
+			return s, cfg
+		},
 		"reflection, own noise, failing images": func() (*search.Search, search.Config) {
 			s, cfg := plain(search.Reflection, 2, false)()
 			cfg.Axes.Noise = false
-			s.Generator = &painter{fail: func(r reflectionflow.Request) error {
-				if mixed(r.Seed+uint64(len(r.Text())))%3 == 0 {
-					return errors.New("refused")
-				}
-				return nil
-			}}
+			s.Generator = &painter{fail: sometimes}
 			return s, cfg
 		},
 	}
+}
+
+// sometimes is how an image in three fails.
+func sometimes(r reflectionflow.Request) error {
+	if mixed(r.Seed+uint64(len(r.Text())))%3 == 0 {
+		return errors.New("refused")
+	}
+	return nil
 }
 
 // TestResumeAtEveryPrefix: whatever was recorded when a search was killed, the
@@ -82,7 +95,11 @@ func TestCancelAndResume(t *testing.T) {
 			whole := &disk{}
 			s.Journal = whole
 			want := encode(t, mustRun(t, s, cfg))
-			for seed := range uint64(30) {
+			trials := uint64(30)
+			if strings.HasPrefix(name, search.Adaptive) {
+				trials = 10 // several searches of the same code
+			}
+			for seed := range trials {
 				synctest.Test(t, func(t *testing.T) {
 					journal := &disk{}
 					for sitting := uint64(0); ; sitting++ {

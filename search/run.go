@@ -15,20 +15,33 @@ type run struct {
 	lanes   []*lane
 	first   int // lanes before it are settled
 	pipe    *pipeline
+	parts   previewing // where noises may be given up
 }
 
 // admit fills the pipeline with candidates whose window is open, the first
-// prompts first.
+// prompts first, until that or the common budget allows no more.
 func (r *run) admit() error {
 	late := r.cfg.Budget.spent(r.elapsed())
 	if late {
 		r.dropWaiting()
 	}
+	for {
+		if err := r.admitNow(late); err != nil {
+			return err
+		}
+		if !r.share() {
+			return nil
+		}
+	}
+}
+
+// admitNow fills the pipeline with what the lanes have room for.
+func (r *run) admitNow(late bool) error {
 	for _, l := range r.lanes[r.first:] {
-		if !l.opened {
-			if r.pipe.full() {
-				return nil
-			}
+		if !l.opened && r.pipe.full() {
+			return nil
+		}
+		if !l.opened || l.idle() { // idle again with more budget than before: the journal may go on
 			if err := l.recall(r.notify); err != nil {
 				return fmt.Errorf("prompt %d: %w", l.index, err)
 			}
@@ -81,6 +94,9 @@ func (r *run) settle(l *lane) {
 	}
 	l.settled = true
 	l.chains = nil // their images are not needed any more
+	if l.allot != nil {
+		l.allot.images = nil
+	}
 	r.notify(Stopped, &item{lane: l, candidate: l.bestCandidate()})
 }
 
@@ -109,7 +125,7 @@ func (r *run) notify(kind EventKind, it *item) {
 	l := it.lane
 	e := Event{
 		Kind: kind, Task: l.index, Candidate: it.candidate, Image: it.image,
-		Best: l.bestCandidate(), Done: len(l.finished), Total: l.total, Cost: l.cost,
+		Best: l.bestCandidate(), Done: len(l.finished), Total: l.most(), Cost: l.cost,
 	}
 	e.Candidate.Request.Reference = nil
 	if e.Total == unbounded {

@@ -13,7 +13,9 @@ type item struct {
 	lane      *lane
 	candidate reflectionflow.Candidate
 	image     image.Image
-	parent    *seen // what it may grow from; nil to explore
+	parent    *seen  // what it may grow from; nil to explore
+	choice    choice // of the policy; empty without one
+	tries     int    // noises that may be given up
 }
 
 // seen is a finished candidate and its image.
@@ -28,6 +30,7 @@ type lane struct {
 	index    int // of the task
 	prompt   reflectionflow.Prompt
 	journal  Journal
+	recalled bool // the journal knows no more
 	cfg      Config
 	opened   bool
 	admitted int // candidates 0 to admitted-1 are finished or under way
@@ -35,7 +38,8 @@ type lane struct {
 	finished []reflectionflow.Candidate
 	recorded int
 	chains   []chain
-	best     int // ID, -1 for none
+	allot    *allotment // of an adaptive search
+	best     int        // ID, -1 for none
 	right    bool
 	settled  bool
 	cost     reflectionflow.Cost
@@ -50,16 +54,20 @@ func newLane(index int, task Task, cfg Config) *lane {
 	if task.Seed != 0 {
 		cfg.Seed = task.Seed
 	}
-	return &lane{
+	l := &lane{
 		index: index, prompt: task.Prompt, journal: task.Journal, cfg: cfg,
 		total: cfg.total(), chains: make([]chain, cfg.Width), best: -1,
 	}
+	if cfg.Adaptive != nil {
+		l.allot = newAllotment(l)
+	}
+	return l
 }
 
 // admit returns the next candidate, or nil while the window is closed: candidate
 // p waits until 0 to p-width are finished.
 func (l *lane) admit() *item {
-	if l.admitted >= l.total || l.admitted-len(l.finished) >= l.cfg.Width {
+	if l.admitted >= l.total || l.admitted-len(l.finished) >= l.cfg.Width || !l.affords() {
 		return nil
 	}
 	it := l.item(l.admitted)
@@ -68,13 +76,16 @@ func (l *lane) admit() *item {
 }
 
 // item is candidate id before anything is known of it but its place. It may look
-// at its own chain, whose candidates are all at least width positions earlier.
+// at its own chain, whose candidates are all at least width positions earlier; with
+// a policy, at all that are.
 func (l *lane) item(id int) *item {
 	round, number := id/l.cfg.Width, id%l.cfg.Width
 	it := &item{lane: l, candidate: reflectionflow.Candidate{
 		ID: id, Parent: -1, Round: round, Chain: number,
 	}}
-	if l.cfg.Axes.Reflection {
+	if l.allot != nil {
+		l.allot.decide(it)
+	} else if l.cfg.Axes.Reflection {
 		it.parent = l.chains[number].best
 	} else if l.cfg.Axes.Prompt {
 		it.parent = l.chains[number].last
@@ -96,7 +107,10 @@ func (l *lane) finish(c reflectionflow.Candidate, img image.Image) {
 			l.best = c.ID
 		}
 	}
-	right := c.Error == "" && c.Score.Right() && l.cfg.EarlyStop
+	if l.allot != nil {
+		l.allot.keep(c, img)
+	}
+	right := c.Error == "" && l.cfg.right(c.Score) && l.cfg.EarlyStop
 	hopeless := l.best < 0 && len(l.finished) >= l.cfg.Width
 	if right || hopeless {
 		// The candidates of the window were permitted before this one was known.
@@ -111,12 +125,13 @@ func (l *lane) end(total int) { l.total = min(l.total, total) }
 // done reports whether every candidate is finished and recorded.
 func (l *lane) done() bool { return l.opened && l.recorded >= l.total }
 
-// recall takes in what the journal remembers.
+// recall takes in what the journal remembers, as far as the budget goes.
 func (l *lane) recall(notify func(EventKind, *item)) error {
 	l.opened = true
-	for l.journal != nil && l.recorded < l.total {
+	for l.journal != nil && !l.recalled && l.recorded < l.total && l.affords() {
 		c, img, ok := l.journal.Recall(l.recorded)
 		if !ok || (img == nil) != (c.Error != "") {
+			l.recalled = true
 			return nil
 		}
 		c.Request.Reference = nil
@@ -136,14 +151,16 @@ func (l *lane) recognise(c reflectionflow.Candidate) error {
 	it := l.item(l.recorded)
 	explore(it)
 	want, got := it.candidate, c
-	if c.Action != reflectionflow.Explore && it.parent != nil {
+	if c.Action != reflectionflow.Explore && it.parent != nil && (it.choice.action == "" || it.choice.action == c.Action) {
 		// What it grew from was decided by others; the rest must agree.
 		want.Action, want.Parent = c.Action, it.parent.candidate.ID
 		want.Request.Prompt, want.Request.Reflection, want.Request.Seed = c.Request.Prompt, c.Request.Reflection, c.Request.Seed
 	}
-	got.Score, got.Cost, got.Error = want.Score, want.Cost, want.Error
+	if n := len(c.Abandoned); n > 0 && n <= it.tries {
+		want.Request.Seed = it.noise(n)
+	}
 	if got.ID != want.ID || got.Parent != want.Parent || got.Round != want.Round || got.Chain != want.Chain ||
-		got.Action != want.Action || got.Request != want.Request {
+		got.Action != want.Action || got.Request != want.Request || len(got.Abandoned) > it.tries {
 		return invalid("the journal belongs to another search: candidate %d differs", l.recorded)
 	}
 	return checkScore(c.Score)

@@ -173,7 +173,7 @@ func TestOverlap(t *testing.T) {
 
 // TestDeterminism: the same result for any batch size and any timing.
 func TestDeterminism(t *testing.T) {
-	for _, strategy := range []string{search.Noise, search.NoisePrompt, search.Reflection} {
+	for _, strategy := range search.Strategies() {
 		cfg := config(strategy, 3, 14)
 		cfg.EarlyStop = true
 		want := encode(t, mustRun(t, fakes(), cfg))
@@ -266,7 +266,7 @@ func TestConfigJSON(t *testing.T) {
 }
 
 func TestDefaultsAreValid(t *testing.T) {
-	for _, strategy := range []string{search.Noise, search.NoisePrompt, search.Reflection} {
+	for _, strategy := range search.Strategies() {
 		if err := search.Default(strategy).Validate(); err != nil {
 			t.Error(err)
 		}

@@ -57,7 +57,9 @@ func (s *Search) Run(ctx context.Context, prompt reflectionflow.Prompt, cfg Conf
 
 // RunMany searches for several prompts at once, so that batches fill across
 // chains and prompts. Earlier prompts come first; later ones fill the gaps. Each
-// result, in the order of the tasks, is that of [Search.Run] alone. A prompt that
+// result, in the order of the tasks, is that of [Search.Run] alone, unless the
+// tasks share their budgets (see [Ingredients]): then it depends on the other tasks
+// of the call, and resuming needs all of them again. A prompt that
 // nothing could be drawn for adds its error to the one returned and does not
 // touch the others.
 func (s *Search) RunMany(ctx context.Context, tasks []Task, cfg Config) ([]reflectionflow.Result, error) {
@@ -71,6 +73,9 @@ func (s *Search) RunMany(ctx context.Context, tasks []Task, cfg Config) ([]refle
 	}
 	for i, task := range tasks {
 		r.lanes = append(r.lanes, newLane(i, task, cfg))
+	}
+	if cfg.Adaptive != nil {
+		r.allot()
 	}
 	err := r.loop(ctx)
 	results := make([]reflectionflow.Result, len(r.lanes))

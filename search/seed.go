@@ -7,6 +7,8 @@ const (
 	forNoise purpose = iota
 	forReflection
 	forRefinement
+	forSurvey
+	forRetry // and those after it: the noises that take the place of abandoned ones
 )
 
 // seedOf derives the seed of one part of the candidate at (round, chain):

@@ -133,6 +133,12 @@ func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.Picture
 	return scores, nil
 }
 
+// VerifyPreviews implements [reflectionflow.PreviewVerifier]: Verify without the
+// reward network, which was tuned on finished pictures.
+func (e *Embedded) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	return New(e.detector, nil, e.options).Verify(ctx, pictures)
+}
+
 func (e *Embedded) verify(p reflectionflow.Picture) (reflectionflow.Score, error) {
 	start := time.Now()
 	prompt, err := e.parsed(p.Prompt)

@@ -73,7 +73,7 @@ func (s *session) search(ctx context.Context, e *engine) error {
 		defer e.Watch(func(remote.Progress) {})
 	}
 	loop := search.Search{
-		Generator: watched{e.Generator, shown.drawing},
+		Generator: watch(e.Generator, shown.drawing),
 		Verifier:  e.Verifier,
 		Reflector: e.Reflector,
 		Refiner:   e.Refiner,
@@ -157,7 +157,14 @@ func closeFolders(folders []*run.Folder) {
 	}
 }
 
-// watched tells what a generator is asked to draw, before it draws.
+// watch lets a generator tell what it is asked to draw, before it draws.
+func watch(g reflectionflow.Generator, tell func([]reflectionflow.Request)) reflectionflow.Generator {
+	if p, ok := g.(reflectionflow.Previewer); ok {
+		return watchedPreviewer{p, tell}
+	}
+	return watched{g, tell}
+}
+
 type watched struct {
 	reflectionflow.Generator
 	tell func([]reflectionflow.Request)
@@ -166,6 +173,21 @@ type watched struct {
 func (w watched) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	w.tell(requests)
 	return w.Generator.Generate(ctx, requests)
+}
+
+type watchedPreviewer struct {
+	reflectionflow.Previewer
+	tell func([]reflectionflow.Request)
+}
+
+func (w watchedPreviewer) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	w.tell(requests)
+	return w.Previewer.Generate(ctx, requests)
+}
+
+func (w watchedPreviewer) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+	w.tell(requests)
+	return w.Previewer.Preview(ctx, requests, steps)
 }
 
 var errPrint = errors.New("print the result")

@@ -1,0 +1,239 @@
+package search
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"reflectionflow"
+)
+
+// Policy holds what the adaptive strategy knows before it sees a picture: numbers
+// fitted on training prompts (see [Fit]) and kept beside the model they were
+// fitted for. [DefaultPolicy] stands in where there are none.
+type Policy struct {
+	Format string `json:"format"` // PolicyFormat
+	// FittedOn says in words what the numbers come from.
+	FittedOn string `json:"fitted_on"`
+	Stop     Stop   `json:"stop"`
+	// Weight is how many pictures of a prompt count as much as the fitted gains.
+	Weight float64 `json:"weight"`
+	// Expected gains of one picture, in [0, 1], by what it is made of.
+	Explore Gains   `json:"explore"`
+	Rewrite Gains   `json:"rewrite"`
+	Reflect Gains   `json:"reflect"`
+	Seconds Seconds `json:"seconds"`
+	Early   Early   `json:"early"`
+}
+
+// PolicyFormat marks the files.
+const PolicyFormat = "reflectionflow policy 1"
+
+// Stop says when a picture whose findings are all met is believed. With x its
+// [LogOdds], it is right with probability 1/(1+exp(A·x+B)) (Platt 1999), A at most
+// 0; A = -1 and B = 0 take the verifier's confidences as they are.
+type Stop struct {
+	A           float64 `json:"a"`
+	B           float64 `json:"b"`
+	Probability float64 `json:"probability"` // the least that ends a search, in [0, 1]
+}
+
+// Gains are the expected gains of one picture, by what the best picture so far is
+// like (see situation). A gain is 1 for a picture that ends the search, else what
+// it adds to the best mean confidence.
+type Gains struct {
+	Local       float64 `json:"local"`        // it lacks little
+	Global      float64 `json:"global"`       // it lacks most
+	LocalStuck  float64 `json:"local_stuck"`  // it lacks little, and all pictures lack the same
+	GlobalStuck float64 `json:"global_stuck"` // it lacks most, and all pictures lack the same
+}
+
+// Seconds models what actions take. They are fitted once and then constants: the
+// clock has no part in what a search does.
+type Seconds struct {
+	Step          float64 `json:"step"`           // one step of a fresh image, encoding and decoding spread over the steps
+	CorrectedStep float64 `json:"corrected_step"` // one step of a corrected image
+	Verify        float64 `json:"verify"`         // one picture
+	Reflect       float64 `json:"reflect"`        // one reflection
+	Rewrite       float64 `json:"rewrite"`        // one refined prompt
+}
+
+// Early says which noises are given up on an early estimate.
+type Early struct {
+	// Share of the denoising steps after which the image is estimated, in (0, 1).
+	Share float64 `json:"share"`
+	// Least is the mean logarithm of the confidences under which a noise is given up.
+	Least float64 `json:"least"`
+	// Tries is the most noises that a candidate gives up; 0 for none.
+	Tries int `json:"tries"`
+}
+
+// DefaultPolicy is the policy of a model that none was fitted for. It believes the
+// verifier's confidences as they are, holds that a correction helps where little is
+// wrong and fresh noise where most is, that another wording is worth trying where
+// all pictures lack the same, and gives up no noise: what an early estimate says
+// depends on the model.
+func DefaultPolicy() Policy {
+	return Policy{
+		Format: PolicyFormat, FittedOn: "nothing: defaults",
+		Stop:    Stop{A: -1, B: 0, Probability: 0.5}, // all of three requirements at 0.8
+		Weight:  4,
+		Explore: Gains{Local: 0.10, Global: 0.15, LocalStuck: 0.06, GlobalStuck: 0.08},
+		Rewrite: Gains{Local: 0.10, Global: 0.14, LocalStuck: 0.12, GlobalStuck: 0.14},
+		Reflect: Gains{Local: 0.25, Global: 0.12, LocalStuck: 0.25, GlobalStuck: 0.10},
+		// A corrected step has half as many tokens more (a condition of half the size).
+		Seconds: Seconds{Step: 0.010, CorrectedStep: 0.014, Verify: 0.01, Reflect: 0.001, Rewrite: 0.001},
+		Early:   Early{Share: 0.25, Least: math.Log(0.01), Tries: 0},
+	}
+}
+
+// maxPolicyBytes bounds a policy file.
+const maxPolicyBytes = 1 << 16
+
+// ReadPolicy reads what [Policy.Write] wrote. Anything else, unknown fields and
+// numbers out of range included, is an error wrapping [reflectionflow.ErrInvalid].
+func ReadPolicy(r io.Reader) (Policy, error) {
+	var p Policy
+	d := json.NewDecoder(io.LimitReader(r, maxPolicyBytes))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return Policy{}, invalid("read the policy: %v", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Policy{}, invalid("read the policy: something follows it")
+	}
+	return p, p.validate()
+}
+
+// Write writes the policy as indented JSON.
+func (p Policy) Write(w io.Writer) error {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the policy: %w", err)
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+func (p Policy) validate() error {
+	if p.Format != PolicyFormat {
+		return invalid("the policy is of format %.60q, want %q", p.Format, PolicyFormat)
+	}
+	between := func(name string, v, low, high float64) error {
+		if !(v >= low && v <= high) {
+			return invalid("policy: %s is %v: must be from %v to %v", name, v, low, high)
+		}
+		return nil
+	}
+	errs := []error{
+		between("stop.a", p.Stop.A, -1e6, 0), between("stop.b", p.Stop.B, -1e6, 1e6),
+		between("stop.probability", p.Stop.Probability, 0, 1),
+		between("weight", p.Weight, 0.01, 1e6),
+		between("early.share", p.Early.Share, 0, 1), between("early.least", p.Early.Least, -1e6, 0),
+		between("early.tries", float64(p.Early.Tries), 0, maxTries),
+	}
+	for _, g := range []Gains{p.Explore, p.Rewrite, p.Reflect} {
+		for _, v := range []float64{g.Local, g.Global, g.LocalStuck, g.GlobalStuck} {
+			errs = append(errs, between("a gain", v, 0, 1))
+		}
+	}
+	s := p.Seconds
+	for _, v := range []float64{s.Step, s.CorrectedStep, s.Verify, s.Reflect, s.Rewrite} {
+		errs = append(errs, between("a time", v, 0, 1e6))
+	}
+	return cmp.Or(errs...)
+}
+
+// maxTries bounds Early.Tries.
+const maxTries = 16
+
+// gains are those of an action.
+func (p *Policy) gains(a reflectionflow.Action) *Gains {
+	switch a {
+	case reflectionflow.Rewrite:
+		return &p.Rewrite
+	case reflectionflow.Reflect:
+		return &p.Reflect
+	}
+	return &p.Explore
+}
+
+// in is the gain in a situation.
+func (g *Gains) in(s situation) *float64 {
+	switch s {
+	case situation{stuck: true}:
+		return &g.LocalStuck
+	case situation{global: true}:
+		return &g.Global
+	case situation{global: true, stuck: true}:
+		return &g.GlobalStuck
+	}
+	return &g.Local
+}
+
+// cost is what a picture made by an action takes, in seconds; never 0.
+func (s Seconds) cost(a reflectionflow.Action, steps int) float64 {
+	const least = 1e-9
+	n := float64(steps)
+	switch a {
+	case reflectionflow.Rewrite:
+		return max(least, s.Rewrite+n*s.Step+s.Verify)
+	case reflectionflow.Reflect:
+		return max(least, s.Reflect+n*s.CorrectedStep+s.Verify)
+	}
+	return max(least, n*s.Step+s.Verify)
+}
+
+// LogOdds is the logarithm of P/(1-P), P being the product of the confidences of a
+// score's findings, within ±20; 0 where there are none.
+func LogOdds(score reflectionflow.Score) float64 {
+	if len(score.Requirements) == 0 {
+		return 0
+	}
+	const most = 20
+	product := 1.0
+	for _, f := range score.Requirements {
+		product *= f.Confidence
+	}
+	return min(most, max(-most, math.Log(product)-math.Log1p(-product)))
+}
+
+// probability is that of a picture with such findings to be right.
+func (s Stop) probability(score reflectionflow.Score) float64 {
+	return 1 / (1 + math.Exp(s.A*LogOdds(score)+s.B))
+}
+
+// sure reports whether a picture is believed to be right.
+func (s Stop) sure(score reflectionflow.Score) bool {
+	return score.Right() && s.probability(score) >= s.Probability
+}
+
+// leastConfidence bounds what one hopeless requirement counts.
+const leastConfidence = 0.001
+
+// steps is the number of denoising steps after which an image of so many is
+// estimated; 0 for never.
+func (e Early) steps(steps int) int {
+	if e.Tries == 0 || steps < 2 {
+		return 0
+	}
+	return min(max(1, int(math.Round(e.Share*float64(steps)))), steps-1)
+}
+
+// hopeless reports whether a noise is given up for its estimate.
+func (e Early) hopeless(score reflectionflow.Score) bool {
+	n := len(score.Requirements)
+	return n > 0 && meanLog(score) < e.Least
+}
+
+// meanLog is the mean logarithm of the confidences, 0 where there are none.
+func meanLog(score reflectionflow.Score) float64 {
+	sum := 0.0
+	for _, f := range score.Requirements {
+		sum += math.Log(max(f.Confidence, leastConfidence))
+	}
+	return sum / float64(max(len(score.Requirements), 1))
+}
