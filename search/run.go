@@ -41,6 +41,9 @@ func (r *run) admitNow(late bool) error {
 		if !l.opened && r.pipe.full() {
 			return nil
 		}
+		if late && l.allot != nil {
+			l.allot.limit = l.allot.most // what an earlier sitting drew is taken in whatever there is left
+		}
 		if !l.opened || l.idle() { // idle again with more budget than before: the journal may go on
 			if err := l.recall(r.notify); err != nil {
 				return fmt.Errorf("prompt %d: %w", l.index, err)

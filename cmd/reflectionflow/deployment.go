@@ -112,6 +112,9 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 	if err != nil {
 		return modelEntry{}, err
 	}
+	if c.Use.Verifier != config.Embedded {
+		entry.Policy = nil // it was fitted to what the model's own verifier says
+	}
 	if entry.Parse, err = b.parse(ctx, own); err != nil {
 		return modelEntry{}, err
 	}

@@ -65,6 +65,9 @@ func (l *lines) event(e search.Event) {
 		if e.Total > 0 {
 			of = fmt.Sprintf(" (%d of %d)", e.Done, e.Total)
 		}
+		if e.Candidate.Reason != "" {
+			_, _ = fmt.Fprintf(l.out, "%simage %d: %s\n", prefix, e.Candidate.ID, e.Candidate.Reason)
+		}
 		_, _ = fmt.Fprintf(l.out, "%simage %d%s: round %d, %s: %s; %s\n", prefix, e.Candidate.ID, of, e.Candidate.Round, deed(e.Candidate), verdict(e.Candidate), bestSoFar(e.Best))
 	}
 }
@@ -160,6 +163,7 @@ func (b *bar) event(e search.Event) {
 	switch e.Kind {
 	case search.Scored, search.Recalled:
 		b.done[e.Task] = e.Done
+		b.totals[e.Task] = max(b.totals[e.Task], e.Done) // others may leave it their budget
 	case search.Stopped:
 		if b.totals[e.Task] > e.Done { // an early stop gives budget back
 			b.totals[e.Task] = e.Done
@@ -202,6 +206,11 @@ func sum(counts []int) int {
 
 // deed says how a candidate came to be.
 func deed(c reflectionflow.Candidate) string {
+	if n := len(c.Abandoned); n > 0 {
+		whole := c
+		whole.Abandoned = nil
+		return fmt.Sprintf("%s, the %s of which were given up", deed(whole), plural(n, "first noise"))
+	}
 	switch c.Action {
 	case reflectionflow.Reflect:
 		return "corrected (" + lowerFirst(strings.TrimRight(c.Request.Reflection, ". ")) + ")"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 	"os"
 	"testing/fstest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux/nn"
+	"reflectionflow/search"
 )
 
 // The fake model draws stripes: what it was asked for and how it was told is in
@@ -21,11 +23,14 @@ import (
 // fakeModel knows two objects. Each image takes the delay, so that tests can
 // interrupt a run.
 func fakeModel(delay time.Duration) modelEntry {
+	policy := search.DefaultPolicy()
+	policy.Early = search.Early{Share: 0.25, Least: math.Log(0.1), Tries: 2}
 	return modelEntry{
 		Name: "stripes", Summary: "stripes for tests", Card: "# Stripes\n\nA model for tests.",
 		Width: 32, Height: 32, Steps: 4, Guidance: 1,
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
-		Parse: free(clipart.Parse),
+		Parse:  free(clipart.Parse),
+		Policy: &policy,
 		Check: func(ctx context.Context) (string, error) {
 			return fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
 		},
@@ -64,6 +69,33 @@ func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) (
 		out = append(out, reflectionflow.Generation{Image: m, Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps, Seconds: f.delay.Seconds()}})
 	}
 	return out, nil
+}
+
+func (f fake) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+	generations, err := f.Generate(ctx, requests)
+	var out []reflectionflow.Preview
+	for i, g := range generations {
+		out = append(out, reflectionflow.Preview{
+			Request: requests[i], Steps: steps, Image: g.Image, State: f, Cost: reflectionflow.Cost{DenoiseSteps: steps},
+		})
+	}
+	return out, err
+}
+
+func (f fake) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
+	var requests []reflectionflow.Request
+	for _, v := range previews {
+		requests = append(requests, v.Request)
+	}
+	generations, err := f.Generate(ctx, requests)
+	for i := range generations {
+		generations[i].Cost.DenoiseSteps -= previews[i].Steps
+	}
+	return generations, err
+}
+
+func (f fake) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	return f.Verify(ctx, pictures)
 }
 
 func (f fake) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {

@@ -82,7 +82,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "folder for the run; it must not exist or be empty (default runs/PROMPT-seedSEED)")
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this folder")
 	f.StringVar(&o.prompts, "prompts", "", "read prompts from this file, one a line; - is the standard input")
-	f.StringVar(&o.strategy, "strategy", search.Reflection, "noise, noise-prompt or reflection")
+	f.StringVar(&o.strategy, "strategy", search.Reflection, "noise, noise-prompt, reflection or adaptive, or adaptive without an ingredient, as adaptive-no-routing")
 	f.StringVar(&o.budget, "budget", "8", "images a prompt, or a time like 90s, or both as 8,90s")
 	f.IntVar(&o.width, "width", 0, "chains side by side (default of the strategy)")
 	f.IntVar(&o.depth, "depth", 0, "rounds; 0 is as many as the budget allows")
@@ -120,6 +120,9 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	prompts, costs, err := parsePrompts(model, texts)
 	if err != nil {
 		return err
+	}
+	if cfg.Adaptive != nil && len(prompts) == 1 {
+		cfg.Adaptive.Rollover = false // there is nobody to share with
 	}
 	ctx := cmd.Context()
 	fingerprint, err := model.Check(ctx)
@@ -188,7 +191,10 @@ func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) e
 		return err
 	}
 	s := &session{program: p, json: o.json, quiet: o.quiet}
-	if err := s.adopt(cmd.Context(), folders); err != nil {
+	if err = s.adopt(cmd.Context(), folders); err == nil && s.shares() && folders[0].Path() == o.resume {
+		err = fmt.Errorf("%w: %s shares its budget with the runs beside it: go on with the folder that holds them all", reflectionflow.ErrInvalid, o.resume)
+	}
+	if err != nil {
 		closeFolders(folders)
 		return err
 	}

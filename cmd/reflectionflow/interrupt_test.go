@@ -75,6 +75,17 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 // Killed at any moments, as often as it takes, and resumed: the files are those
 // of a run that was left alone.
 func TestKilledAndResumed(t *testing.T) {
+	t.Run("one prompt", func(t *testing.T) { killAndResume(t, drawSlowly, 10) })
+	// What each gets of the common budget depends on all of them.
+	t.Run("adaptive prompts", func(t *testing.T) {
+		killAndResume(t, []string{
+			"generate", "a cup", "a clock", "a clock and two cups", "a cup and a clock",
+			"--strategy", "adaptive", "--budget", "3", "--seed", "11",
+		}, 6)
+	})
+}
+
+func killAndResume(t *testing.T, drawSlowly []string, trials int) {
 	home := t.TempDir()
 	begin := time.Now()
 	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
@@ -82,7 +93,7 @@ func TestKilledAndResumed(t *testing.T) {
 	}
 	whole := time.Since(begin) // starting the program included, however slow the machine is
 	want := record(t, filepath.Join(home, "whole"))
-	trials, kills := 10, 0
+	kills := 0
 	if testing.Short() {
 		trials = 3
 	}
@@ -107,8 +118,12 @@ func TestKilledAndResumed(t *testing.T) {
 				t.Fatalf("%v\n%s", err, said.String())
 			}
 			kills++
-			if _, err := os.Stat(filepath.Join(dir, "run.json")); err == nil {
+			_, single := os.Stat(filepath.Join(dir, "run.json"))
+			_, batch := os.Stat(filepath.Join(dir, "batch.json"))
+			if single == nil || batch == nil {
 				args = []string{"generate", "--resume", dir}
+			} else if err := os.RemoveAll(dir); err != nil { // killed before it was a run
+				t.Fatal(err)
 			}
 		}
 		sameFiles(t, record(t, dir), want)

@@ -15,6 +15,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/geneval"
 	"reflectionflow/remote"
+	"reflectionflow/search"
 )
 
 // modelEntry is a model this program can draw with, and what can be said about
@@ -28,6 +29,9 @@ type modelEntry struct {
 	Guidance             float64
 	// What the model knows; empty for a model without such bounds.
 	Classes, Colors []string
+	// Policy is what the adaptive strategy knows of the model beforehand; nil for
+	// the defaults.
+	Policy *search.Policy
 	// Parse reads a prompt into requirements, and says what that cost. A prompt that
 	// the model does not know is an error wrapping reflectionflow.ErrInvalid.
 	Parse func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error)

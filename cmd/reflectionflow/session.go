@@ -23,7 +23,7 @@ type session struct {
 	json, quiet bool
 
 	folders []*run.Folder
-	open    []*run.Folder // those not finished yet, in the order of the search's tasks
+	open    []*run.Folder // those to be searched, in the order of the search's tasks
 	failure error         // of finishing a run
 }
 
@@ -48,9 +48,12 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	defer closeFolders(folders)
 	s.folders = folders
 	for _, f := range folders {
-		if _, finished := f.Outcome(); !finished {
+		if !isFinished(f) {
 			s.open = append(s.open, f)
 		}
+	}
+	if s.shares() && len(s.open) > 0 {
+		s.open = folders // what is left over depends on all of them
 	}
 	if len(s.open) == 0 && !s.quiet {
 		_, _ = fmt.Fprintf(s.program.stderr, "%s is finished already\n", dir)
@@ -80,7 +83,7 @@ func (s *session) search(ctx context.Context, e *engine) error {
 		Elapsed:   s.elapsed,
 		Notify: func(ev search.Event) {
 			shown.event(ev)
-			if ev.Kind == search.Stopped && ev.Best.ID >= 0 {
+			if ev.Kind == search.Stopped && ev.Best.ID >= 0 && !isFinished(s.open[ev.Task]) {
 				if err := s.open[ev.Task].Finish(ev.Best.ID, ev.Reason); err != nil && s.failure == nil {
 					s.failure = err
 					cancel()
@@ -97,6 +100,14 @@ func (s *session) search(ctx context.Context, e *engine) error {
 		return s.failure
 	}
 	return err
+}
+
+// shares reports whether prompts leave their budgets to others.
+func (s *session) shares() bool { return s.cfg.Adaptive != nil && s.cfg.Adaptive.Rollover }
+
+func isFinished(f *run.Folder) bool {
+	_, finished := f.Outcome()
+	return finished
 }
 
 // elapsed is the time spent on the runs, earlier sittings included.

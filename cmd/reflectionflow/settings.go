@@ -25,7 +25,13 @@ func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.
 	cfg := search.Default(o.strategy)
 	cfg.ImageWidth, cfg.ImageHeight = model.Width, model.Height
 	cfg.Steps, cfg.Guidance = model.Steps, model.Guidance
-	cfg.Depth, cfg.Seed, cfg.EarlyStop, cfg.Batch = o.depth, o.seed, o.earlyStop, o.batch
+	cfg.Depth, cfg.Seed, cfg.Batch = o.depth, o.seed, o.batch
+	if cfg.Adaptive == nil || flags.Changed("early-stop") {
+		cfg.EarlyStop = o.earlyStop
+	}
+	if cfg.Adaptive != nil && model.Policy != nil {
+		cfg.Adaptive.Policy = *model.Policy
+	}
 	if flags.Changed("width") {
 		cfg.Width = o.width
 	}

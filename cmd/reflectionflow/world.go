@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"reflectionflow/flux/nn"
 	"reflectionflow/geneval"
 	"reflectionflow/reflector"
+	"reflectionflow/search"
 	"reflectionflow/verifier"
 	"reflectionflow/verifier/detect"
 )
@@ -32,6 +35,10 @@ func worldModel(name string, files fs.FS) (modelEntry, error) {
 			return modelEntry{}, fmt.Errorf("%w: %s: %s: %v", reflectionflow.ErrInvalid, name, file, err)
 		}
 	}
+	policy, err := readPolicy(name, files)
+	if err != nil {
+		return modelEntry{}, err
+	}
 	w := world{name: name, files: files, classes: known.Classes}
 	card, err := fs.ReadFile(files, "README.md")
 	if err != nil {
@@ -43,11 +50,31 @@ func worldModel(name string, files fs.FS) (modelEntry, error) {
 		Card:    string(card),
 		Width:   settings.Width, Height: settings.Height, Steps: settings.Steps, Guidance: settings.Guidance,
 		Classes: known.Classes, Colors: known.Colors,
+		Policy:    policy,
 		Parse:     free(w.parse),
 		Check:     w.check,
 		Open:      w.open,
 		OpenJudge: w.openJudge,
 	}, nil
+}
+
+// policyFile holds the adaptive strategy's policy in a model folder.
+const policyFile = "policy.json"
+
+// readPolicy reads the policy that was fitted for a model; nil where none was.
+func readPolicy(name string, files fs.FS) (*search.Policy, error) {
+	data, err := fs.ReadFile(files, policyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p, err := search.ReadPolicy(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", name, policyFile, err)
+	}
+	return &p, nil
 }
 
 // world is a model of the clip-art world by its files.

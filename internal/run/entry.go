@@ -94,6 +94,11 @@ func (e entry) check(id int) error {
 	if err := e.Request.Validate(); err != nil {
 		return err
 	}
+	for _, a := range e.Abandoned {
+		if a.Steps < 1 || a.Steps > e.Request.Steps {
+			return fmt.Errorf("a noise was given up after %d of %d steps", a.Steps, e.Request.Steps)
+		}
+	}
 	return checkScore(e.Score)
 }
 

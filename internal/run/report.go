@@ -74,6 +74,8 @@ type card struct {
 	Width, Height int
 	Score         string
 	Action        string
+	Reason        string // why this action; empty where there was no choice
+	Abandoned     string // noises given up before, in words; empty for none
 	Reflection    string
 	Prompt        string // the rewritten prompt, empty when it was not rewritten
 	Marks         []findingMark
@@ -160,6 +162,8 @@ func (f *Folder) card(e entry) *card {
 		FontSize:   fontSize(e.Request),
 		Score:      scoreText(e),
 		Action:     action(e.Action),
+		Reason:     e.Reason,
+		Abandoned:  abandoned(e.Abandoned),
 		Reflection: e.Request.Reflection,
 	}
 	if e.Request.Prompt != f.manifest.Prompt.Text {

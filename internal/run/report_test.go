@@ -57,6 +57,45 @@ func TestReportIsSelfContained(t *testing.T) {
 	}
 }
 
+// What an adaptive search chose, and why, stands beside each picture.
+func TestReportSaysWhy(t *testing.T) {
+	dir := t.TempDir()
+	f := create(t, dir)
+	for id := range 3 {
+		c := candidate(id)
+		c.Reason = "#0 lacks little"
+		c.Abandoned = []reflectionflow.Abandoned{{Seed: 5, Steps: 4}, {Seed: 6, Steps: 4}}[:id]
+		if err := f.Record(c, picture(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish(t, f, 2)
+	report := files(t, dir)["report.html"]
+	for _, wanted := range []string{"#0 lacks little</p>", "#0 lacks little; one noise given up after 4 steps", "; 2 noises given up after 4 steps each"} {
+		if !strings.Contains(report, wanted) {
+			t.Errorf("the report lacks %q", wanted)
+		}
+	}
+	reopened, err := run.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFolder(t, reopened)
+	if c, _, ok := reopened.Recall(2); !ok || c.Reason == "" || len(c.Abandoned) != 2 {
+		t.Errorf("recalled %+v", c)
+	}
+}
+
+func TestMoreStepsThanAnImageHas(t *testing.T) {
+	f := create(t, t.TempDir())
+	defer closeFolder(t, f)
+	c := candidate(0)
+	c.Abandoned = []reflectionflow.Abandoned{{Steps: 21}}
+	if err := f.Record(c, picture(0)); err == nil {
+		t.Error("recorded")
+	}
+}
+
 // Prompts and model output are other people's text.
 func TestReportEscapes(t *testing.T) {
 	const nasty = `<script>alert("x")</script>`

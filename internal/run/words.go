@@ -81,6 +81,17 @@ func action(a reflectionflow.Action) string {
 	return string(a)
 }
 
+// abandoned says how many noises were given up, and after how many steps.
+func abandoned(list []reflectionflow.Abandoned) string {
+	switch len(list) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("one noise given up after %d steps", list[0].Steps)
+	}
+	return fmt.Sprintf("%d noises given up after %d steps each", len(list), list[0].Steps)
+}
+
 func markOf(f reflectionflow.Finding) mark {
 	m := mark{Verdict: string(f.Verdict), Percent: int(math.Round(f.Confidence * 100))}
 	switch f.Verdict {
