@@ -34,7 +34,8 @@ func seen(value float64, met [3]bool, others ...string) reflectionflow.Score {
 
 // TestRouting tells what is made of the next picture, given what was found so far.
 func TestRouting(t *testing.T) {
-	nothing := [3]bool{}
+	nothing, most := [3]bool{}, [3]bool{true, true, false}
+	one := func(s reflectionflow.Score) []reflectionflow.Score { return []reflectionflow.Score{s} }
 	tests := []struct {
 		name   string
 		scores []reflectionflow.Score // of the pictures in turn
@@ -42,21 +43,27 @@ func TestRouting(t *testing.T) {
 		want   string // the last action, its parent, and what is said of it
 	}{
 		{"nothing known", nil, nil, "explore -1 nothing is verified yet"},
-		{"a local failure is corrected", []reflectionflow.Score{seen(.6, [3]bool{true, true, false})}, nil,
-			"reflect 0 #0 lacks little (1 of 3)"},
-		{"a global failure is drawn anew", []reflectionflow.Score{seen(0, nothing)}, nil,
-			"explore -1 #0 lacks most (3 of 3)"},
-		{"everything is there, in the wrong way", []reflectionflow.Score{seen(.1, nothing, "cup", "clock", "cat")}, nil,
-			"reflect 0 #0 lacks little (3 of 3)"},
-		{"what all pictures lack is said in other words", []reflectionflow.Score{seen(0, nothing), seen(0, nothing), seen(0, nothing)}, nil,
-			`rewrite 0 no picture meets "at least 1 cup"`},
-		{"an action that costs too much is not taken", []reflectionflow.Score{seen(.6, [3]bool{true, true, false})},
-			func(p *search.Policy) { p.Seconds.Reflect = 10 }, "explore -1 #0 lacks little (1 of 3)"},
-		{"a parent whose corrections fail gives way to the next", []reflectionflow.Score{
-			seen(.6, [3]bool{true, true, false}), seen(.59, [3]bool{true, true, false}), seen(.2, nothing, "cup"), seen(.1, nothing, "cup"),
-		}, func(p *search.Policy) { p.Weight = 1; p.Explore, p.Rewrite = search.Gains{}, search.Gains{} }, "reflect 1 no picture meets"},
-		{"what is right, but not surely, cannot be corrected", []reflectionflow.Score{seen(.9, [3]bool{true, true, true})},
-			func(p *search.Policy) { p.Stop.Probability = .99 }, "explore -1 #0 meets all, but not surely"},
+		{"a local failure is corrected", one(seen(.6, most)), nil, "reflect 0 #0 lacks little (1 of 3)"},
+		{"a global failure is drawn anew", one(seen(0, nothing)), nil, "explore -1 #0 lacks most (3 of 3)"},
+		{"everything is there, in the wrong way", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 lacks little (3 of 3)"},
+		{
+			"what all pictures lack is said in other words",
+			[]reflectionflow.Score{seen(0, nothing), seen(0, nothing), seen(0, nothing)},
+			nil, `rewrite 0 no picture meets "at least 1 cup"`,
+		},
+		{
+			"an action that costs too much is not taken", one(seen(.6, most)),
+			func(p *search.Policy) { p.Seconds.Reflect = 10 }, "explore -1 #0 lacks little (1 of 3)",
+		},
+		{
+			"a parent whose corrections fail gives way to the next",
+			[]reflectionflow.Score{seen(.6, most), seen(.59, most), seen(.2, nothing, "cup"), seen(.1, nothing, "cup")},
+			func(p *search.Policy) { p.Weight, p.Explore, p.Rewrite = 1, search.Gains{}, search.Gains{} }, "reflect 1 no picture meets",
+		},
+		{
+			"what is right, but not surely, cannot be corrected", one(seen(.9, [3]bool{true, true, true})),
+			func(p *search.Policy) { p.Stop.Probability = .99 }, "explore -1 #0 meets all, but not surely",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

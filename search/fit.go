@@ -142,11 +142,12 @@ func weight(actions []reflectionflow.Action, byPrompt map[reflectionflow.Action]
 				own.add(g)
 			}
 			for _, g := range gains {
-				squares.add(math.Pow(g-own.sum/n, 2))
+				squares.add((g - own.sum/n) * (g - own.sum/n))
 			}
 			variance := squares.sum / (n - 1)
 			within.add(variance)
-			between.add(math.Pow(own.sum/n-all.sum/all.n, 2) - variance/n)
+			apart := own.sum/n - all.sum/all.n
+			between.add(apart*apart - variance/n)
 		}
 	}
 	if between.sum <= 0 {
