@@ -206,6 +206,14 @@ func (s Stop) probability(score reflectionflow.Score) float64 {
 	return 1 / (1 + math.Exp(s.A*LogOdds(score)+s.B))
 }
 
+// Correct turns a curve that was fitted where half of the pictures were right into
+// one for pictures of which only that share is: it shifts the log odds by those of
+// the share.
+func (s *Stop) Correct(share float64) {
+	s.B -= math.Log(share / (1 - share))
+	s.A, s.B = rounded(s.A), rounded(s.B)
+}
+
 // sure reports whether a picture is believed to be right.
 func (s Stop) sure(score reflectionflow.Score) bool {
 	return score.Right() && s.probability(score) >= s.Probability

@@ -30,13 +30,18 @@ func (p *program) trainCommand() *cobra.Command {
 	var o trainOptions
 	cmd := &cobra.Command{
 		Use:   "train STAGE --out DIR",
-		Short: "Train one stage of an embedded world: " + strings.Join(tuning.Stages, ", "),
+		Short: "Train one stage of an embedded world: " + stageNames(tuning.Stages),
 		Long: `train learns one network and adds it to the model folder DIR/model. The stages
-build on each other, in this order: ` + strings.Join(tuning.Stages, ", ") + `.
+build on each other, in this order: ` + stageNames(tuning.Stages) + `.
 DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves;
---resume goes on, to the same result as if it had never stopped.`,
+--resume goes on, to the same result as if it had never stopped.
+
+The last stage, policy, trains nothing: it measures on training prompts what each
+action of the strategy adaptive gains, what it costs, when the verifier may be
+believed and which noises are hopeless, and writes DIR/model/policy.json. It takes
+minutes, and is to be run again whenever a network before it has changed.`,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: tuning.Stages,
+		ValidArgs: append(slices.Clone(tuning.Stages), policyStage),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.train(cmd.Context(), args[0], o)
 		},
@@ -54,6 +59,9 @@ DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves
 func (p *program) train(ctx context.Context, stage string, o trainOptions) error {
 	if o.out == "" {
 		return fmt.Errorf("%w: --out is missing: name a folder for the training state and the model", reflectionflow.ErrInvalid)
+	}
+	if stage == policyStage {
+		return p.trainPolicy(ctx, o)
 	}
 	recipe, err := readRecipe(o.config)
 	if err != nil {

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/geneval"
+	"reflectionflow/search"
+	"reflectionflow/verifier"
+)
+
+// policyStage fits what the adaptive strategy knows of a model beforehand. It comes
+// after all stages of package tuning, and needs the whole model but its judge.
+const policyStage = "policy"
+
+// How much a policy is fitted on: about as many pictures as an evaluation draws.
+const (
+	policyPrompts = 48
+	policyBudget  = 6  // images a prompt, with the actions taken by lot
+	policyScenes  = 20 // of each task, right and flawed, to calibrate confidences with
+	policySeed    = 1
+)
+
+// trainPolicy fits the policy of the model in DIR/model on training prompts and
+// writes it beside the networks. The judge has no part in it.
+func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
+	if o.steps != 0 || o.resume || o.config != "" {
+		return fmt.Errorf("%w: the policy has no steps, no recipe and nothing to resume: it takes minutes", reflectionflow.ErrInvalid)
+	}
+	dir := filepath.Join(o.out, "model")
+	model, err := worldModel(dir, os.DirFS(dir))
+	if err != nil {
+		return err
+	}
+	e, err := model.Open(ctx, o.backend)
+	if err != nil {
+		return fmt.Errorf("open model %s: %w", dir, err)
+	}
+	if e.Closer != nil {
+		defer e.Close()
+	}
+	policy, err := p.fitPolicy(ctx, model, e, o.quiet)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := policy.Write(&text); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, policyFile)
+	if err := replaceFile(path, text.Bytes()); err != nil {
+		return err
+	}
+	if o.quiet {
+		return nil
+	}
+	return printTo(p.stdout, fmt.Sprintf("%s: fitted on %s\n", path, policy.FittedOn))
+}
+
+func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, quiet bool) (search.Policy, error) {
+	list, err := geneval.Builtin(clipart.Train, model.Classes, policyPrompts, policySeed)
+	if err != nil {
+		return search.Policy{}, err
+	}
+	prompts := make([]reflectionflow.Prompt, len(list))
+	for i, m := range list {
+		if prompts[i], err = m.AsPrompt(); err != nil {
+			return search.Policy{}, err
+		}
+	}
+	cfg := search.Default(search.Adaptive)
+	cfg.ImageWidth, cfg.ImageHeight, cfg.Steps, cfg.Guidance = model.Width, model.Height, model.Steps, model.Guidance
+	cfg.Seed, cfg.Budget.Images, cfg.Batch = policySeed, policyBudget, 4
+	say := func(format string, args ...any) {
+		if !quiet {
+			_, _ = fmt.Fprintf(p.stderr, "policy: "+format+"\n", args...)
+		}
+	}
+	say("calibrating the verifier on rendered scenes")
+	stop, err := fitStop(ctx, model, e, prompts, cfg)
+	if err != nil {
+		return search.Policy{}, fmt.Errorf("calibrate the verifier: %w", err)
+	}
+	over := 0
+	loop := search.Search{
+		Generator: e.Generator, Verifier: e.Verifier, Reflector: e.Reflector, Refiner: e.Refiner,
+		Notify: func(ev search.Event) {
+			if ev.Kind == search.Stopped {
+				if over++; over%12 == 0 {
+					say("%d of %d training prompts searched for", over, len(prompts))
+				}
+			}
+			if over == len(prompts) && ev.Kind == search.Stopped {
+				say("estimating fresh noises early")
+			}
+		},
+	}
+	return loop.Fit(ctx, prompts, cfg, stop)
+}
+
+// fitStop calibrates how far all findings together can be believed, on rendered
+// scenes of the training split, half of them flawed. Then it corrects for how often
+// the model's own pictures look right: a claim that is seldom true needs more
+// evidence (Bayes' rule on the odds).
+func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflectionflow.Prompt, cfg search.Config) (search.Stop, error) {
+	stop := search.DefaultPolicy().Stop
+	examples, err := labelledScenes(model)
+	if err != nil {
+		return stop, err
+	}
+	pictures := make([]reflectionflow.Picture, len(examples))
+	right := make([]bool, len(examples))
+	for i, x := range examples {
+		pictures[i], right[i] = x.Picture, x.Right
+	}
+	scores, err := e.Verify(ctx, pictures)
+	if err != nil {
+		return stop, err
+	}
+	values := make([]float64, len(scores))
+	for i, s := range scores {
+		values[i] = search.LogOdds(s)
+	}
+	calibration, err := verifier.Fit("log odds of all findings", values, right, verifier.Platt)
+	if err != nil || calibration.Curve.A == 0 { // a verifier that says nothing is taken at its word
+		return stop, err
+	}
+	cfg.Adaptive.Survey, cfg.Adaptive.Rollover, cfg.Budget.Images = true, false, 1
+	tasks := make([]search.Task, len(prompts))
+	for i, prompt := range prompts {
+		tasks[i] = search.Task{Prompt: prompt, Seed: uint64(i) + 1}
+	}
+	loop := search.Search{Generator: e.Generator, Verifier: e.Verifier, Reflector: e.Reflector, Refiner: e.Refiner}
+	results, err := loop.RunMany(ctx, tasks, cfg)
+	if err != nil {
+		return stop, err
+	}
+	looksRight := 0
+	for _, res := range results {
+		if res.Candidates[res.Best].Score.Right() {
+			looksRight++
+		}
+	}
+	stop.A, stop.B = calibration.Curve.A, calibration.Curve.B
+	stop.Correct(float64(looksRight+1) / float64(len(results)+2))
+	return stop, nil
+}
+
+// labelledScenes renders scenes that are what was asked for, and as many that are
+// not by one fault.
+func labelledScenes(model modelEntry) ([]verifier.Example, error) {
+	sampler, err := clipart.NewSampler(model.Classes...)
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(policySeed, 2))
+	var examples []verifier.Example
+	for _, task := range clipart.Tasks() {
+		for range policyScenes {
+			scene, prompt := sampler.SamplePrompt(task, clipart.Train, rng)
+			flawed, _, err := sampler.Flaw(scene, prompt, rng)
+			if err != nil {
+				continue // no fault can be put into this one
+			}
+			for i, s := range []clipart.Scene{scene, flawed} {
+				picture, err := s.Render(model.Width, model.Height)
+				if err != nil {
+					return nil, err
+				}
+				examples = append(examples, verifier.Example{
+					Picture: reflectionflow.Picture{Prompt: prompt, Image: picture}, Right: i == 0,
+				})
+			}
+		}
+	}
+	return examples, nil
+}
+
+// replaceFile writes a file under another name and puts it in its place.
+func replaceFile(path string, data []byte) error {
+	temporary := path + ".tmp"
+	f, err := os.Create(temporary)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return os.Rename(temporary, path)
+}
+
+// stageNames lists all stages of train.
+func stageNames(trained []string) string {
+	return strings.Join(append(append([]string{}, trained...), policyStage), ", ")
+}
