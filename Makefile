@@ -4,10 +4,11 @@ export GOEXPERIMENT := simd
 
 GO      ?= go
 LINT    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of a broccoli and an apple
 FUZZTIME ?= 20s
 
-.PHONY: build demo test test-slow race lint fmt bench check fuzz
+.PHONY: build demo test test-slow race lint fmt bench bench-peers check fuzz
 
 build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -32,6 +33,11 @@ fmt: ## format all files
 
 bench: ## benchmarks of rendering, networks and verifier
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: bench/README.md
+	$(GO) build -o bin/bench-worker ./bench/worker
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/openblas.py
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/pytorch.py
 
 check: lint test race ## what must hold before a change is proposed
 

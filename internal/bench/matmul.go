@@ -76,8 +76,8 @@ func modelProducts(m *flux.Model, batch int) []Product {
 	}
 }
 
-// compile makes the product ready on a backend.
-func (p Product) compile(b compute.Backend) (job, error) {
+// Open makes the product ready on a backend, on random numbers.
+func (p Product) Open(b compute.Backend) (Job, error) {
 	x, y, xAxis, yAxis := []int{p.M, p.K}, []int{p.K, p.N}, 1, 0
 	switch p.Layout {
 	case weightLayout:
@@ -101,12 +101,12 @@ func (p Product) compile(b compute.Backend) (job, error) {
 func matmul(ctx context.Context, p Product, long pace, cpu, oracle compute.Backend) (Matmul, error) {
 	var jobs []contestant
 	for _, b := range []compute.Backend{cpu, oracle} {
-		j, err := p.compile(b)
+		j, err := p.Open(b)
 		if err != nil {
 			return Matmul{}, err
 		}
-		defer j.close()
-		jobs = append(jobs, j.run)
+		defer j.Close()
+		jobs = append(jobs, j.Run)
 	}
 	seconds, err := compete(ctx, long, jobs...)
 	if err != nil {

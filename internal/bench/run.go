@@ -215,9 +215,9 @@ func (s *session) memory(ctx context.Context, b compute.Backend, w workload) (in
 		if err != nil {
 			return err
 		}
-		defer j.close()
+		defer j.Close()
 		for range 2 {
-			if err := j.run(); err != nil {
+			if err := j.Run(); err != nil {
 				return err
 			}
 		}
@@ -226,10 +226,10 @@ func (s *session) memory(ctx context.Context, b compute.Backend, w workload) (in
 }
 
 // open loads the model and makes a workload ready.
-func (s *session) open(b compute.Backend, w workload, batch int) (job, error) {
+func (s *session) open(b compute.Backend, w workload, batch int) (Job, error) {
 	model, err := s.load()
 	if err != nil {
-		return job{}, err
+		return Job{}, err
 	}
 	return w.open(b, model, batch)
 }
@@ -241,22 +241,22 @@ func (s *session) compare(ctx context.Context, w workload, out *Workload) error 
 	if row := s.report.Matmul[slices.IndexFunc(s.report.Matmul, func(m Matmul) bool { return m.Product == s.peak })]; row.Go > row.CPU {
 		peak = s.oracle
 	}
-	reference, err := s.peak.compile(peak)
+	reference, err := s.peak.Open(peak)
 	if err != nil {
 		return err
 	}
-	defer reference.close()
+	defer reference.Close()
 	own, err := s.open(s.cpu, w, w.batch)
 	if err != nil {
 		return err
 	}
-	defer own.close()
+	defer own.Close()
 	other, err := s.open(s.oracle, w, w.batch)
 	if err != nil {
 		return err
 	}
-	defer other.close()
-	seconds, err := compete(ctx, s.workload, own.run, other.run, reference.run)
+	defer other.Close()
+	seconds, err := compete(ctx, s.workload, own.Run, other.Run, reference.Run)
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (s *session) compare(ctx context.Context, w workload, out *Workload) error 
 		speed.GFLOPS = round(out.FLOP / spread(seconds[i]).Median / 1e9)
 		speed.ShareOfPeak = spread(scaled(quotients(seconds[2], seconds[i]), out.FLOP/s.peak.flop())).rounded()
 	}
-	out.Allocation, err = allocation(own.run, s.profile)
+	out.Allocation, err = allocation(own.Run, s.profile)
 	return err
 }
 
@@ -294,8 +294,8 @@ func (s *session) byBatch(ctx context.Context, w workload) ([]Growth, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer j.close()
-		runs, flops = append(runs, j.run), append(flops, flop)
+		defer j.Close()
+		runs, flops = append(runs, j.Run), append(flops, flop)
 	}
 	rows, err := grow(ctx, s.growth, runs, flops)
 	for i := range rows {
@@ -317,14 +317,14 @@ func (s *session) byThreads(ctx context.Context, w workload, flop float64) ([]Gr
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
+	defer j.Close()
 	var runs []contestant
 	for _, n := range threads {
 		runs = append(runs, func() error {
 			if runtime.GOMAXPROCS(0) != n { // which stops the world
 				runtime.GOMAXPROCS(n)
 			}
-			return j.run()
+			return j.Run()
 		})
 	}
 	rows, err := grow(ctx, s.growth, runs, slices.Repeat([]float64{flop}, len(runs)))

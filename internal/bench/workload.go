@@ -32,17 +32,17 @@ func (s subject) load() (*flux.Model, error) {
 	return flux.LoadModel(folder, nil)
 }
 
-// job is a workload made ready on a backend.
-type job struct {
-	run   contestant
-	close func()
+// Job is something to be measured, made ready on a backend.
+type Job struct {
+	Run   func() error // one execution
+	Close func()
 }
 
 // workload is one of the model's graphs, by the size of its batch.
 type workload struct {
 	name, what string // what one execution is
 	batch      int    // as the model is used
-	open       func(b compute.Backend, m *flux.Model, batch int) (job, error)
+	open       func(b compute.Backend, m *flux.Model, batch int) (Job, error)
 }
 
 // request is a picture like those that the model draws.
@@ -52,29 +52,29 @@ func request(m *flux.Model) reflectionflow.Request {
 }
 
 func (s subject) forward() workload {
-	return workload{"forward", "one guided denoising step", 1, func(b compute.Backend, m *flux.Model, batch int) (job, error) {
+	return workload{"forward", "one guided denoising step", 1, func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
 		program, err := flux.NewPipeline(b, m, flux.Options{Lanes: batch}).StepProgram(request(m))
 		return programJob(program, err)
 	}}
 }
 
 func (s subject) decode() workload {
-	return workload{"vae_decode", "one picture decoded", 1, func(b compute.Backend, m *flux.Model, batch int) (job, error) {
+	return workload{"vae_decode", "one picture decoded", 1, func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
 		program, err := flux.NewPipeline(b, m, flux.Options{Lanes: batch}).DecodeProgram(request(m))
 		return programJob(program, err)
 	}}
 }
 
 // programJob runs a program on random inputs.
-func programJob(program *nn.Program, err error) (job, error) {
+func programJob(program *nn.Program, err error) (Job, error) {
 	if err != nil {
-		return job{}, err
+		return Job{}, err
 	}
 	var inputs []*tensors.Tensor
 	for i, shape := range program.Inputs() {
 		inputs = append(inputs, randomTensor(uint64(i), shape))
 	}
-	return job{close: program.Close, run: func() error {
+	return Job{Close: program.Close, Run: func() error {
 		outputs, err := program.Run(inputs...)
 		return free(outputs, err)
 	}}, nil
@@ -84,23 +84,23 @@ func programJob(program *nn.Program, err error) (job, error) {
 // clip, AdamW and moving average. All that a recipe's step averages is one batch here.
 func (s subject) train() workload {
 	c := s.recipe.Base.Train
-	return workload{"train", "one training step of the base", c.Batch * max(c.Accumulate, 1), func(b compute.Backend, m *flux.Model, batch int) (job, error) {
+	return workload{"train", "one training step of the base", c.Batch * max(c.Accumulate, 1), func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
 		task, err := tuning.MeasuredBase(m, s.recipe, batch)
 		if err != nil {
-			return job{}, err
+			return Job{}, err
 		}
 		c := c
 		c.Batch, c.Accumulate = batch, 1
 		c.LearningRate *= 1e-3 // many steps on noise are to leave the weights sound
 		stepper, err := tuning.NewStepper(b, m.Store, task, c)
 		if err != nil {
-			return job{}, err
+			return Job{}, err
 		}
 		inputs, err := task.Batch(0)
 		if err != nil {
-			return job{}, err
+			return Job{}, err
 		}
-		return job{close: stepper.Close, run: func() error {
+		return Job{Close: stepper.Close, Run: func() error {
 			_, err := stepper.Step(inputs)
 			return err
 		}}, nil
@@ -118,7 +118,7 @@ func (s subject) flop(w workload, oracle compute.Backend, batch int) (float64, e
 	if err != nil {
 		return 0, fmt.Errorf("count the work of %s: %w", w.name, err)
 	}
-	j.close()
+	j.Close()
 	return counting.flop, nil
 }
 

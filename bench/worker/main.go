@@ -1,0 +1,109 @@
+// Command worker is this engine's half of the comparisons in bench/: it reads
+// what to do from its standard input, a JSON object a line, does it, and answers
+// with a line that says how long it took. Between two requests it is idle, so
+// that the peer has the machine to itself.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow/cpu"
+	"reflectionflow/internal/bench"
+)
+
+// request is what to do.
+type request struct {
+	Do string `json:"do"` // matmul, forward, train or check
+	bench.Product
+	File string  `json:"file"` // check: where inputs and results go
+	Time float64 `json:"time"` // seconds to repeat for
+}
+
+// answer is what came of it.
+type answer struct {
+	Seconds float64 `json:"seconds"` // of one execution
+	Backend string  `json:"backend"`
+	Error   string  `json:"error,omitempty"`
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	backend, err := cpu.New("")
+	if err != nil {
+		return err
+	}
+	w := &worker{backend: backend, ready: map[string]bench.Job{}}
+	in, out := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	for in.Scan() {
+		var r request
+		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
+			return err
+		}
+		a, err := w.do(r)
+		if err != nil {
+			a.Error = err.Error()
+		}
+		a.Backend = backend.Description()
+		if err := out.Encode(a); err != nil {
+			return err
+		}
+	}
+	return in.Err()
+}
+
+// worker keeps what it compiled for requests that come again.
+type worker struct {
+	backend compute.Backend
+	ready   map[string]bench.Job
+}
+
+func (w *worker) do(r request) (answer, error) {
+	if r.Do == "check" {
+		return answer{}, check(w.backend, r.Batch, r.File)
+	}
+	key := fmt.Sprintf("%s %+v", r.Do, r.Product)
+	j, found := w.ready[key]
+	if !found {
+		var err error
+		switch r.Do {
+		case "matmul":
+			j, err = r.Open(w.backend)
+		case "forward":
+			j, err = forward(w.backend, r.Batch)
+		case "train":
+			j, err = train(w.backend, r.Batch)
+		default:
+			err = errors.New("unknown request " + r.Do)
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		w.ready[key] = j
+		for range 2 {
+			if err := j.Run(); err != nil {
+				return answer{}, err
+			}
+		}
+	}
+	n, begin := 0, time.Now()
+	for n == 0 || time.Since(begin).Seconds() < r.Time {
+		if err := j.Run(); err != nil {
+			return answer{}, err
+		}
+		n++
+	}
+	return answer{Seconds: time.Since(begin).Seconds() / float64(n)}, nil
+}
