@@ -84,8 +84,8 @@ func areaUnder(right []bool, objects int) float64 {
 		precisions[i] = hit / float64(i+1)
 	}
 	area, best := 0.0, 0.0
-	for i := len(right) - 1; i >= 0; i-- {
-		best = max(best, precisions[i])
+	for i, precision := range slices.Backward(precisions) {
+		best = max(best, precision)
 		if right[i] {
 			area += best / float64(objects)
 		}
