@@ -49,9 +49,7 @@ func (p *program) benchEngine(ctx context.Context, o benchOptions) error {
 	if err != nil {
 		return err
 	}
-	if slowNotice != "" {
-		_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", slowNotice)
-	}
+	p.noteSlow()
 	display := newBenchDisplay(p.stderr)
 	report, err := bench.Run(ctx, bench.Options{Model: clipartmodel.Files, Recipe: recipe, Quick: o.quick, Notify: display.begin})
 	display.close()

@@ -117,9 +117,7 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 	if err != nil {
 		return err
 	}
-	if slowNotice != "" {
-		_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", slowNotice)
-	}
+	p.noteSlow()
 	s := &evaluationSession{program: p, options: o, configs: configs}
 	s.evaluation = geneval.Evaluation{
 		Prompts: prompts, Budgets: o.budgets, Samples: o.samples, Seed: o.search.seed,

@@ -104,6 +104,7 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 	if err != nil {
 		return err
 	}
+	p.noteSlow()
 	e, err := model.Open(ctx, o.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", model.Name, err)

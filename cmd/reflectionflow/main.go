@@ -80,6 +80,13 @@ func (p *program) complain(err error) {
 	_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", text)
 }
 
+// noteSlow says once, before a command computes, that this binary is slow, if it is.
+func (p *program) noteSlow() {
+	if slowNotice != "" {
+		_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", slowNotice)
+	}
+}
+
 func (p *program) rootCommand(started *bool) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "reflectionflow",

@@ -31,9 +31,7 @@ type session struct {
 // opened when the model is loaded, so that a model that cannot be loaded leaves
 // nothing behind.
 func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder, error)) error {
-	if slowNotice != "" {
-		_, _ = fmt.Fprintf(s.program.stderr, "reflectionflow: %s\n", slowNotice)
-	}
+	s.program.noteSlow()
 	e, err := s.model.Open(ctx, s.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", s.model.Name, err)

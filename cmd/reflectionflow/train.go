@@ -74,6 +74,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	if err != nil {
 		return err
 	}
+	p.noteSlow()
 	display := newTrainDisplay(p.stderr, stage, o.quiet)
 	err = tuning.Train(ctx, stage, recipe, tuning.StageOptions{
 		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.step,
