@@ -29,3 +29,8 @@ type scatterAttr struct {
 	indexVectorAxis                    int
 	windowAxes, insertedAxes, startMap []int
 }
+
+type argAttr struct {
+	axis  int
+	least bool
+}

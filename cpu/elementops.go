@@ -324,9 +324,11 @@ func (f *function) Sub(x, y compute.Value) (compute.Value, error) {
 
 // Clamp is the operation of [compute.StandardOps].
 func (f *function) Clamp(low, x, high compute.Value) (compute.Value, error) {
-	return f.single(compute.OpTypeClamp, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
-		return one(fn.Clamp(in[0], in[1], in[2]))
-	}, low, x, high)
+	v, err := f.Max(low, x)
+	if err != nil {
+		return nil, err
+	}
+	return f.Min(v, high)
 }
 
 // Where is the operation of [compute.StandardOps].

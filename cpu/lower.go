@@ -202,28 +202,41 @@ func (l *lowering) lower(n *node) error {
 		return nil
 	case compute.OpTypeOptimizationBarrier:
 		return l.barrier(n)
-	case compute.OpTypeDotGeneral:
-		if l.dot(n) {
-			return nil
-		}
-	case compute.OpTypeConvGeneral:
-		if l.conv(n) {
-			return nil
-		}
-	case compute.OpTypeConcatenate:
-		if l.concatenate(n) {
-			return nil
-		}
-	case compute.OpTypePad:
-		if l.pad(n) {
-			return nil
-		}
-	case compute.OpTypeReduceSum, compute.OpTypeReduceMax, compute.OpTypeReduceMin:
-		if l.reduce(n) {
-			return nil
-		}
+	}
+	if l.kernel(n) {
+		return nil
 	}
 	return l.fallback(n)
+}
+
+// kernel emits the steps of one node, or returns false if there is no kernel for it.
+func (l *lowering) kernel(n *node) bool {
+	switch n.op {
+	case compute.OpTypeDotGeneral:
+		return l.dot(n)
+	case compute.OpTypeConvGeneral:
+		return l.conv(n)
+	case compute.OpTypeConcatenate:
+		return l.concatenate(n)
+	case compute.OpTypePad:
+		return l.pad(n)
+	case compute.OpTypeReduceSum, compute.OpTypeReduceMax, compute.OpTypeReduceMin:
+		return l.reduce(n) || l.reduceAny(n)
+	case compute.OpTypeReduceProduct, compute.OpTypeReduceBitwiseAnd, compute.OpTypeReduceBitwiseOr,
+		compute.OpTypeReduceBitwiseXor, compute.OpTypeReduceLogicalAnd, compute.OpTypeReduceLogicalOr, compute.OpTypeReduceLogicalXor:
+		return l.reduceAny(n)
+	case compute.OpTypeGather:
+		return l.gather(n)
+	case compute.OpTypeScatterSum, compute.OpTypeScatterMax, compute.OpTypeScatterMin:
+		return l.scatter(n)
+	case compute.OpTypeArgMinMax:
+		return l.argMinMax(n)
+	case compute.OpTypeIota:
+		return l.iota(n)
+	case compute.OpTypeRNGBitGenerator:
+		return l.randomBits(n)
+	}
+	return l.elements(n)
 }
 
 func (l *lowering) barrier(n *node) error {

@@ -8,11 +8,11 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// The operations that only the fallback backend executes.
+// Operations of many kinds; most of these only the fallback backend executes.
 
 // ArgMinMax is the operation of [compute.StandardOps].
 func (f *function) ArgMinMax(x compute.Value, axis int, dtype dtypes.DType, isMin bool) (compute.Value, error) {
-	return f.single(compute.OpTypeArgMinMax, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+	return f.single(compute.OpTypeArgMinMax, argAttr{axis, isMin}, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(fn.ArgMinMax(in[0], axis, dtype, isMin))
 	}, x)
 }

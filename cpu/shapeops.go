@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -24,9 +25,16 @@ func (f *function) Concatenate(axis int, xs ...compute.Value) (compute.Value, er
 	}, xs...)
 }
 
-// Iota is the operation of [compute.StandardOps].
+// Iota is the operation of [compute.StandardOps]. It is one axis of numbers, broadcast along the others.
 func (f *function) Iota(shape shapes.Shape, axis int) (compute.Value, error) {
 	shape = shape.Clone()
+	if shape.Rank() > 1 && axis >= 0 && axis < shape.Rank() && !shape.IsDynamic() {
+		numbers, err := f.Iota(shapes.Make(shape.DType, shape.Dimensions[axis]), 0)
+		if err != nil {
+			return nil, err
+		}
+		return f.BroadcastInDim(numbers, shape, []int{axis})
+	}
 	return f.single(compute.OpTypeIota, axesAttr{[]int{axis}}, func(fn compute.Function, _ []compute.Value) ([]compute.Value, error) {
 		return one(fn.Iota(shape, axis))
 	})
@@ -47,6 +55,24 @@ func (f *function) alongAxes(op compute.OpType, method axesMethod, x compute.Val
 	return f.single(op, axesAttr{axes}, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(method(fn, in[0], axes...))
 	}, x)
+}
+
+// overAxes records a reduction. Reductions of bf16 and f16 are computed in f32, and rounded once.
+func (f *function) overAxes(op compute.OpType, method axesMethod, x compute.Value, axes []int) (compute.Value, error) {
+	n, err := f.builder.node(op.String(), x)
+	if err != nil {
+		return nil, err
+	}
+	if d := n.shape.DType; d == dtypes.BFloat16 || d == dtypes.Float16 {
+		if x, err = f.ConvertDType(x, dtypes.Float32); err != nil {
+			return nil, err
+		}
+		if x, err = f.alongAxes(op, method, x, axes); err != nil {
+			return nil, err
+		}
+		return f.ConvertDType(x, d)
+	}
+	return f.alongAxes(op, method, x, axes)
 }
 
 // Transpose is the operation of [compute.StandardOps].
@@ -91,22 +117,22 @@ func (f *function) ReduceLogicalXor(x compute.Value, axes ...int) (compute.Value
 
 // ReduceMax is the operation of [compute.StandardOps].
 func (f *function) ReduceMax(x compute.Value, axes ...int) (compute.Value, error) {
-	return f.alongAxes(compute.OpTypeReduceMax, compute.Function.ReduceMax, x, axes)
+	return f.overAxes(compute.OpTypeReduceMax, compute.Function.ReduceMax, x, axes)
 }
 
 // ReduceMin is the operation of [compute.StandardOps].
 func (f *function) ReduceMin(x compute.Value, axes ...int) (compute.Value, error) {
-	return f.alongAxes(compute.OpTypeReduceMin, compute.Function.ReduceMin, x, axes)
+	return f.overAxes(compute.OpTypeReduceMin, compute.Function.ReduceMin, x, axes)
 }
 
 // ReduceProduct is the operation of [compute.StandardOps].
 func (f *function) ReduceProduct(x compute.Value, axes ...int) (compute.Value, error) {
-	return f.alongAxes(compute.OpTypeReduceProduct, compute.Function.ReduceProduct, x, axes)
+	return f.overAxes(compute.OpTypeReduceProduct, compute.Function.ReduceProduct, x, axes)
 }
 
 // ReduceSum is the operation of [compute.StandardOps].
 func (f *function) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
-	return f.alongAxes(compute.OpTypeReduceSum, compute.Function.ReduceSum, x, axes)
+	return f.overAxes(compute.OpTypeReduceSum, compute.Function.ReduceSum, x, axes)
 }
 
 // Slice is the operation of [compute.StandardOps].

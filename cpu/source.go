@@ -91,6 +91,10 @@ func opcodeOf(op compute.OpType) (code opcode, swap, ok bool) {
 		return opMin, false, true
 	case compute.OpTypePow:
 		return opPow, false, true
+	case compute.OpTypeRem:
+		return opRem, false, true
+	case compute.OpTypeAtan2:
+		return opAtan2, false, true
 	case compute.OpTypeEqual:
 		return opEq, false, true
 	case compute.OpTypeNotEqual:
@@ -162,7 +166,7 @@ func unaryOpcode(op compute.OpType) (opcode, bool) {
 
 // registerType tells whether values of the dtype can be in a register of a tape.
 func registerType(d dtypes.DType) bool {
-	return d == dtypes.Float32 || d == dtypes.Bool || d == dtypes.BFloat16
+	return d == dtypes.Float32 || d == dtypes.Bool || d == dtypes.BFloat16 || d == dtypes.Float16
 }
 
 // fusible tells whether the node can be part of a tape, and with which opcode.

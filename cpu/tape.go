@@ -156,11 +156,10 @@ func (r *recorder) record(n *node) value {
 		return r.append(instruction{do: doWhere, op: opWhere, dst: r.newRegister(kind), a: a, b: b, c: c})
 	case opCopy: // ConvertDType: registers are f32 already
 		a := r.operand(n, 0, kind)
-		if n.shape.DType == dtypes.BFloat16 && n.operand[0].shape.DType != dtypes.BFloat16 {
-			a = r.expand(a, kind)
-			return r.append(instruction{do: doUnary, op: opBF16, dst: r.newRegister(kind), a: a})
+		if n.shape.DType == n.operand[0].shape.DType {
+			return a
 		}
-		return a
+		return r.round(a, n.shape.DType, kind)
 	}
 	var v value
 	if len(n.operand) == 1 {
@@ -169,10 +168,20 @@ func (r *recorder) record(n *node) value {
 	} else {
 		v = r.binary(n, code, kind)
 	}
-	if n.shape.DType == dtypes.BFloat16 {
-		v = r.append(instruction{do: doUnary, op: opBF16, dst: r.newRegister(kind), a: v})
+	return r.round(v, n.shape.DType, kind)
+}
+
+// round rounds a value to the numbers of a dtype with fewer than f32.
+func (r *recorder) round(v value, d dtypes.DType, kind valueKind) value {
+	op := opBF16
+	switch d {
+	case dtypes.BFloat16:
+	case dtypes.Float16:
+		op = opF16
+	default:
+		return v
 	}
-	return v
+	return r.append(instruction{do: doUnary, op: op, dst: r.newRegister(kind), a: r.expand(v, kind)})
 }
 
 func commutes(op opcode) bool {

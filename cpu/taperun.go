@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/float16"
 )
 
 // registers are the memory of one worker that runs a tape. A register is its own memory or, after a load or a store of
@@ -144,7 +145,7 @@ func (t *tape) expandTo(r *registers, in *instruction, dst []float32, s *span) {
 	}
 }
 
-func fillWith(dst []float32, v float32) {
+func fillWith[T any](dst []T, v T) {
 	for i := range dst {
 		dst[i] = v
 	}
@@ -253,6 +254,8 @@ func loadRun(x *execution, s *storage, dst []float32, off, step int) {
 		convertRun(slice[uint8](x, s, off), dst, step, func(v uint8) float32 { return truth(v != 0) })
 	case dtypes.BFloat16:
 		convertRun(slice[uint16](x, s, off), dst, step, func(v uint16) float32 { return math.Float32frombits(uint32(v) << 16) })
+	case dtypes.Float16:
+		convertRun(slice[float16.Float16](x, s, off), dst, step, float16.Float16.Float32)
 	case dtypes.Int32:
 		convertRun(slice[int32](x, s, off), dst, step, func(v int32) float32 { return float32(v) })
 	}
@@ -299,6 +302,11 @@ func storeRun(x *execution, s *storage, v []float32, off int) {
 				b |= 1 << 22 // stays NaN without the low bits
 			}
 			dst[i] = uint16(b >> 16)
+		}
+	case dtypes.Float16:
+		dst := slice[float16.Float16](x, s, off)
+		for i, f := range v {
+			dst[i] = float16.FromFloat32(f)
 		}
 	}
 }

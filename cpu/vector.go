@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"unsafe"
+
+	"github.com/gomlx/compute/dtypes/float16"
 )
 
 // opcode is an operation of a tape on f32 registers. Truth values are 1 and 0.
@@ -17,6 +19,8 @@ const (
 	opMax
 	opMin
 	opPow
+	opRem
+	opAtan2
 	opEq
 	opNe
 	opLt
@@ -45,6 +49,7 @@ const (
 	opIsNaN
 	opIsFinite
 	opBF16
+	opF16
 	opCopy
 	opSwap // neighbours 2i and 2i+1 change places
 	opWhere
@@ -144,6 +149,8 @@ func plainVectors() *vectors {
 	v.two(opMax, func(x, y float32) float32 { return max(x, y) })
 	v.two(opMin, func(x, y float32) float32 { return min(x, y) })
 	v.two(opPow, pow)
+	v.two(opRem, func(x, y float32) float32 { return float32(math.Mod(float64(x), float64(y))) })
+	v.two(opAtan2, func(x, y float32) float32 { return float32(math.Atan2(float64(x), float64(y))) })
 	v.two(opEq, func(x, y float32) float32 { return truth(x == y) })
 	v.two(opNe, func(x, y float32) float32 { return truth(x != y) })
 	v.two(opLt, func(x, y float32) float32 { return truth(x < y) })
@@ -173,6 +180,7 @@ func plainVectors() *vectors {
 	v.one(opIsFinite, func(x float32) float32 { return truth(x-x == 0) })
 	v.one(opBF16, roundBF16)
 	v.unary[opSwap] = swapPairs
+	v.one(opF16, func(x float32) float32 { return float16.FromFloat32(x).Float32() })
 	v.unary[opCopy] = func(dst, a []float32) { copy(dst, a) }
 	v.plainReductions()
 	return v

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux/nn"
+	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/flux/safetensors"
 )
 
@@ -33,14 +34,7 @@ type fixture struct {
 	store *nn.Store
 }
 
-func openBackend(t testing.TB) compute.Backend {
-	t.Helper()
-	backend, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return backend
-}
+func openBackend(t testing.TB) compute.Backend { return nntest.Backend(t) }
 
 func openFixture(t *testing.T, name string) *fixture {
 	t.Helper()

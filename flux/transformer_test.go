@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux/nn"
+	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/flux/safetensors"
 )
 
@@ -93,14 +94,7 @@ func checkRelative(t testing.TB, got, want []float32) {
 	}
 }
 
-func openTestBackend(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+func openTestBackend(t testing.TB) compute.Backend { return nntest.Backend(t) }
 
 // runGraph compiles and runs fn once and returns its first output.
 func runGraph(t testing.TB, store *nn.Store, fn func(s nn.Scope, in []*graph.Node) *graph.Node, inputs ...*tensors.Tensor) []float32 {

@@ -19,16 +19,10 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux/nn"
+	"reflectionflow/flux/nn/nntest"
 )
 
-func backend(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+func backend(t testing.TB) compute.Backend { return nntest.Backend(t) }
 
 // toyTask learns y = tanh of a fixed linear map of 4 numbers.
 func toyTask(batch int) Task {

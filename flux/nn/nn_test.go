@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 	"math/rand/v2"
+	"reflectionflow/flux/nn/nntest"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -13,14 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-func open(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+func open(t testing.TB) compute.Backend { return nntest.Backend(t) }
 
 func random(seed uint64, dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(InitNormal(1)(rand.New(rand.NewPCG(seed, 1)), dims), dims...)

@@ -9,7 +9,7 @@ import (
 	world "reflectionflow/clipart"
 	"reflectionflow/conformance"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/models/clipart"
 	"reflectionflow/reflector"
 	"reflectionflow/tuning"
@@ -48,10 +48,7 @@ func TestRecipeParses(t *testing.T) {
 
 func pipeline(t *testing.T) (*flux.Pipeline, *flux.Model) {
 	t.Helper()
-	backend, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := nntest.Backend(t)
 	folder, err := flux.OpenFolderFS(clipart.Files)
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +78,7 @@ func TestContracts(t *testing.T) {
 	corrected.Reference, corrected.Reflection = picture(t, side), "add one more clock"
 	conformance.Generator(t, p, []reflectionflow.Request{request, corrected}, conformance.Options{Expensive: true})
 
-	backend, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := nntest.Backend(t)
 	judged, err := verifier.Load(backend, clipart.Files, verifier.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -111,10 +105,7 @@ func TestContracts(t *testing.T) {
 }
 
 func TestDetectorsAreTwo(t *testing.T) {
-	backend, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := nntest.Backend(t)
 	kinds := map[string]bool{}
 	for _, name := range []string{"detector", "judge"} {
 		d, err := detect.Load(backend, clipart.Files, name)
@@ -132,10 +123,7 @@ func TestDetectorsAreTwo(t *testing.T) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	backend, err := nn.OpenBackend("")
-	if err != nil {
-		b.Fatal(err)
-	}
+	backend := nntest.Backend(b)
 	judged, err := verifier.Load(backend, clipart.Files, verifier.Options{})
 	if err != nil {
 		b.Fatal(err)

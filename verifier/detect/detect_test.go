@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux/nn"
+	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/flux/safetensors"
 )
 
@@ -26,14 +27,7 @@ func tiny(architecture string) Config {
 	}.WithDefaults()
 }
 
-func backend(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+func backend(t testing.TB) compute.Backend { return nntest.Backend(t) }
 
 // random returns a store with an untrained detector.
 func random(t testing.TB, c Config) *nn.Store {

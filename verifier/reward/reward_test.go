@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux/nn"
+	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/flux/safetensors"
 )
 
@@ -23,14 +24,7 @@ func tiny() Config {
 	return Config{Side: 16, Patch: 8, Width: 8, Depth: 1, TextDepth: 1, Heads: 2, Hidden: 8, Length: 4, Vocabulary: []string{"a", "dog", "cup", "."}}
 }
 
-func backend(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := nn.OpenBackend("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+func backend(t testing.TB) compute.Backend { return nntest.Backend(t) }
 
 func TestWords(t *testing.T) {
 	got := tiny().Words([]string{"A dog.", "", "a cup a zebra a dog"})

@@ -1,0 +1,26 @@
+// Package nntest opens the backend for the tests of networks.
+package nntest
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow/cpu"
+)
+
+// Backend opens the default backend. When the test ends, it fails if an operation of the graphs that were executed had no
+// kernel of package cpu and ran on the fallback backend.
+func Backend(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if ops := b.(*cpu.Backend).Fallbacks(); len(ops) > 0 {
+			t.Errorf("executions of operations without a kernel: %v", ops)
+		}
+	})
+	return b
+}
