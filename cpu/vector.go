@@ -59,7 +59,7 @@ const (
 	opcodes // the number of opcodes
 )
 
-// Constants of the vector kernels; expOf512 and tanh512 say where the polynomials come from.
+// Constants of the vector kernels; expOf512, tanh512, erf512 and log512 say where the polynomials come from.
 const (
 	log2E     = 1.44269504088896340736
 	ln2High   = 0x1.62e4p-1 // 15 bits, so that its product with n is exact
@@ -77,12 +77,42 @@ const (
 	tanh3     = 0.0209225834393
 	tanh4     = -0.00599079292737
 	tanhSmall = 0.64
+	erf0      = 0.1283791667892
+	erf1      = -0.3761263519397
+	erf2      = 0.1128371804959
+	erf3      = -0.02686066479113
+	erf4      = 0.005204226693752
+	erf5      = -0.0008179632180888
+	erf6      = 8.529401322837e-5
+	erfSmall  = 0.9
+	erfc0     = 0.1286782097506
+	erfc1     = 0.6349844619772
+	erfc2     = 0.1065846982488
+	erfc3     = -0.02411654353257
+	erfc4     = 0.003831624440392
+	erfc5     = -0.0003734478020241
+	erfc6     = 1.658868446064e-5
+	erfLarge  = 4 // from here on erf is 1 in f32
+	log0      = 0.3333333116065
+	log1      = -0.2499999693163
+	log2      = 0.2000072074386
+	log3      = -0.1666780977128
+	log4      = 0.14248876978
+	log5      = -0.1242535982201
+	log6      = 0.1168702488254
+	log7      = -0.1148308133025
+	log8      = 0.06971346319412
+	rootHalf  = 0x1.6a09e6p-1
+
+	smallestNormal = 0x1p-126
+	roundNumber    = 0x1.8p23 // x+roundNumber-roundNumber is x rounded to an integer
 )
 
 // vectors are the kernels of a tape. All slices have the length of dst, which is a multiple of 16.
 //
-// Errors against the exact result: exp ≤ 200 ulp (2e-5), logistic ≤ 128 ulp, tanh ≤ 40 ulp; the plain kernels, and all
-// others: ≤ 1 ulp. TestMathErrors checks them.
+// Errors against the exact result, in ulp: exp ≤ 1.25, tanh and erf ≤ 1.5, logistic ≤ 2.5, rsqrt ≤ 1.5, all others, and
+// all plain kernels but rsqrt, ≤ 1, for every operand; results that are no normal numbers are as exact, infinities and
+// NaN where they belong. TestMathErrors checks this.
 type vectors struct {
 	binary   [opcodes]func(dst, a, b []float32)
 	scalar   [opcodes]func(dst, a []float32, b float32) // the second operand is one number
@@ -169,7 +199,7 @@ func plainVectors() *vectors {
 	v.wide(opSin, math.Sin)
 	v.wide(opCos, math.Cos)
 	v.wide(opTanh, math.Tanh)
-	v.wide(opLogistic, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) })
+	v.wide(opLogistic, logistic)
 	v.wide(opErf, math.Erf)
 	v.wide(opFloor, math.Floor)
 	v.wide(opCeil, math.Ceil)

@@ -40,7 +40,9 @@ func vectors256() *vectors {
 	v.unary[opExp] = exp256
 	v.unary[opTanh] = tanh256
 	v.unary[opLogistic] = logistic256
-	v.where, v.sum, v.largest = where256, sum256, largest256
+	v.unary[opErf] = erf256
+	v.unary[opLog] = log256
+	v.where, v.sum, v.largest, v.smallest = where256, sum256, largest256, smallest256
 	return v
 }
 

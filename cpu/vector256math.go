@@ -34,13 +34,16 @@ func rsqrt256(dst, a []float32) {
 }
 
 // expOf256 returns e^x as 2^n·e^r with n = round(x/ln 2) and a polynomial for e^r. The polynomial is an interpolation
-// of (e^r-1-r)/r² at Chebyshev nodes of |r| ≤ ln(2)/2; its own error is below 0.1 ulp.
+// of (e^r-1-r)/r² at Chebyshev nodes of |r| ≤ ln(2)/2; its own error is below 0.1 ulp. The sum with roundNumber leaves n
+// in the low bits.
 func expOf256(x archsimd.Float32x8) archsimd.Float32x8 {
 	// The operands are in this order so that NaN stays NaN.
 	x = archsimd.BroadcastFloat32x8(expHigh).Min(x)
 	x = archsimd.BroadcastFloat32x8(expLow).Max(x)
-	n := x.Mul(archsimd.BroadcastFloat32x8(log2E)).ConvertToInt32()
-	f := n.ConvertToFloat32()
+	round := archsimd.BroadcastFloat32x8(roundNumber)
+	t := x.MulAdd(archsimd.BroadcastFloat32x8(log2E), round)
+	n := t.AsInt32x8().Sub(round.AsInt32x8())
+	f := t.Sub(round)
 	r := f.MulAdd(archsimd.BroadcastFloat32x8(-ln2High), x)
 	r = f.MulAdd(archsimd.BroadcastFloat32x8(-ln2Low), r)
 	p := archsimd.BroadcastFloat32x8(exp4)
@@ -63,12 +66,14 @@ func exp256(dst, a []float32) {
 	}
 }
 
-// logistic256 computes 1/(1+e^-x).
+// logistic256 computes 1/(1+e) for x ≥ 0 and e/(1+e) for x < 0, with e = e^-|x|.
 func logistic256(dst, a []float32) {
-	one, sign := archsimd.BroadcastFloat32x8(1), archsimd.BroadcastInt32x8(-1<<31)
+	one, zero := archsimd.BroadcastFloat32x8(1), archsimd.BroadcastFloat32x8(0)
+	sign := archsimd.BroadcastInt32x8(-1 << 31)
 	for i := 0; i < len(dst); i += lanes256 {
-		x := load256(a, i).AsInt32x8().Xor(sign).AsFloat32x8()
-		store256(one.Div(expOf256(x).Add(one)), dst, i)
+		x := load256(a, i)
+		e := expOf256(x.AsInt32x8().Or(sign).AsFloat32x8())
+		store256(e.Merge(one, x.Less(zero)).Div(e.Add(one)), dst, i)
 	}
 }
 
@@ -91,6 +96,73 @@ func tanh256(dst, a []float32) {
 		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(tanh0))
 		p = p.Mul(z).MulAdd(x, x)
 		store256(p.Merge(big, abs.Less(small)), dst, i)
+	}
+}
+
+// erf256 computes x+x·p(x²) below erfSmall, p being an interpolation of erf(x)/x-1 at Chebyshev nodes, and 1-e^(-t-t·q(t))
+// above, with t = |x| and q an interpolation of -ln(1-erf(t))/t-1. From erfLarge on the result is ±1.
+func erf256(dst, a []float32) {
+	one, small, large := archsimd.BroadcastFloat32x8(1), archsimd.BroadcastFloat32x8(erfSmall), archsimd.BroadcastFloat32x8(erfLarge)
+	sign, mask := archsimd.BroadcastInt32x8(-1<<31), archsimd.BroadcastInt32x8(1<<31-1)
+	for i := 0; i < len(dst); i += lanes256 {
+		x := load256(a, i)
+		t := large.Min(x.AsInt32x8().And(mask).AsFloat32x8())
+		q := archsimd.BroadcastFloat32x8(erfc6)
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x8(erfc5))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x8(erfc4))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x8(erfc3))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x8(erfc2))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x8(erfc1))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x8(erfc0))
+		q = q.MulAdd(t, t)
+		big := one.Sub(expOf256(q.AsInt32x8().Xor(sign).AsFloat32x8()))
+		big = big.AsInt32x8().Or(x.AsInt32x8().And(sign)).AsFloat32x8()
+		z := x.Mul(x)
+		p := archsimd.BroadcastFloat32x8(erf6)
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(erf5))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(erf4))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(erf3))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(erf2))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(erf1))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x8(erf0))
+		p = p.MulAdd(x, x)
+		store256(p.Merge(big, t.Less(small)), dst, i)
+	}
+}
+
+// log256 computes k·ln 2 + ln(1+f) with x = 2^k·(1+f), √½ ≤ 1+f < √2, and ln(1+f) = f-f²/2+f³·p(f), p being an interpolation
+// at Chebyshev nodes.
+func log256(dst, a []float32) {
+	one, zero := archsimd.BroadcastFloat32x8(1), archsimd.BroadcastFloat32x8(0)
+	normal, scale, digits := archsimd.BroadcastFloat32x8(smallestNormal), archsimd.BroadcastFloat32x8(1<<23), archsimd.BroadcastFloat32x8(23)
+	root, fraction := archsimd.BroadcastFloat32x8(rootHalf).AsInt32x8(), archsimd.BroadcastInt32x8(1<<23-1)
+	infinite := archsimd.BroadcastInt32x8(0x7f800000).AsFloat32x8()
+	none := archsimd.BroadcastInt32x8(0x7fc00000).AsFloat32x8()
+	below := archsimd.BroadcastInt32x8(0x7f800000 - 1<<31).AsFloat32x8()
+	for i := 0; i < len(dst); i += lanes256 {
+		x := load256(a, i)
+		tiny := x.Less(normal)
+		bits := x.Mul(scale).Merge(x, tiny).AsInt32x8().Sub(root)
+		k := bits.ShiftAllRight(23).ConvertToFloat32()
+		k = k.Sub(digits).Merge(k, tiny)
+		f := bits.And(fraction).Add(root).AsFloat32x8().Sub(one)
+		p := archsimd.BroadcastFloat32x8(log8)
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log7))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log6))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log5))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log4))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log3))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log2))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log1))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x8(log0))
+		z := f.Mul(f)
+		r := k.MulAdd(archsimd.BroadcastFloat32x8(ln2Low), z.Mul(f).Mul(p))
+		r = z.MulAdd(archsimd.BroadcastFloat32x8(-0.5), r).Add(f)
+		r = k.MulAdd(archsimd.BroadcastFloat32x8(ln2High), r)
+		r = none.Merge(r, x.Less(zero))
+		r = below.Merge(r, x.Equal(zero))
+		r = x.Merge(r, x.Equal(infinite))
+		store256(x.Merge(r, x.NotEqual(x)), dst, i)
 	}
 }
 
@@ -139,4 +211,21 @@ func largest256(a []float32) float32 {
 		largest = max(largest, v)
 	}
 	return largest
+}
+
+// smallest256 returns the smallest element of a, or NaN if there is one; the length of a is a positive multiple of the
+// lanes.
+func smallest256(a []float32) float32 {
+	m := load256(a, 0)
+	for i := lanes256; i < len(a); i += lanes256 {
+		x := load256(a, i)
+		m = m.Merge(m.Min(x), m.NotEqual(m))
+	}
+	var lanes [8]float32
+	m.Store(&lanes)
+	smallest := lanes[0]
+	for _, v := range lanes[1:] {
+		smallest = min(smallest, v)
+	}
+	return smallest
 }

@@ -4,7 +4,7 @@ package cpu
 
 import "simd/archsimd"
 
-//go:generate sh -c "sed -e '/go:generate/d' -e s/x16/x8/g -e s/512/256/g -e 's/\\[16\\]/[8]/g' -e 's/lanes256 = 16/lanes256 = 8/' -e 's/i += 16/i += 8/' vector512math.go >vector256math.go"
+//go:generate sh -c "sed -e '/go:generate/d' -e s/x16/x8/g -e s/512/256/g -e 's/\\[16\\]/[8]/g' -e 's/lanes256 = 16/lanes256 = 8/' -e 's/i += 16/i += 8/' vector512math.go >vector256math.go && gofmt -w vector256math.go"
 
 const lanes512 = 16
 
@@ -36,13 +36,16 @@ func rsqrt512(dst, a []float32) {
 }
 
 // expOf512 returns e^x as 2^n·e^r with n = round(x/ln 2) and a polynomial for e^r. The polynomial is an interpolation
-// of (e^r-1-r)/r² at Chebyshev nodes of |r| ≤ ln(2)/2; its own error is below 0.1 ulp.
+// of (e^r-1-r)/r² at Chebyshev nodes of |r| ≤ ln(2)/2; its own error is below 0.1 ulp. The sum with roundNumber leaves n
+// in the low bits.
 func expOf512(x archsimd.Float32x16) archsimd.Float32x16 {
 	// The operands are in this order so that NaN stays NaN.
 	x = archsimd.BroadcastFloat32x16(expHigh).Min(x)
 	x = archsimd.BroadcastFloat32x16(expLow).Max(x)
-	n := x.Mul(archsimd.BroadcastFloat32x16(log2E)).ConvertToInt32()
-	f := n.ConvertToFloat32()
+	round := archsimd.BroadcastFloat32x16(roundNumber)
+	t := x.MulAdd(archsimd.BroadcastFloat32x16(log2E), round)
+	n := t.AsInt32x16().Sub(round.AsInt32x16())
+	f := t.Sub(round)
 	r := f.MulAdd(archsimd.BroadcastFloat32x16(-ln2High), x)
 	r = f.MulAdd(archsimd.BroadcastFloat32x16(-ln2Low), r)
 	p := archsimd.BroadcastFloat32x16(exp4)
@@ -65,12 +68,14 @@ func exp512(dst, a []float32) {
 	}
 }
 
-// logistic512 computes 1/(1+e^-x).
+// logistic512 computes 1/(1+e) for x ≥ 0 and e/(1+e) for x < 0, with e = e^-|x|.
 func logistic512(dst, a []float32) {
-	one, sign := archsimd.BroadcastFloat32x16(1), archsimd.BroadcastInt32x16(-1<<31)
+	one, zero := archsimd.BroadcastFloat32x16(1), archsimd.BroadcastFloat32x16(0)
+	sign := archsimd.BroadcastInt32x16(-1 << 31)
 	for i := 0; i < len(dst); i += lanes512 {
-		x := load512(a, i).AsInt32x16().Xor(sign).AsFloat32x16()
-		store512(one.Div(expOf512(x).Add(one)), dst, i)
+		x := load512(a, i)
+		e := expOf512(x.AsInt32x16().Or(sign).AsFloat32x16())
+		store512(e.Merge(one, x.Less(zero)).Div(e.Add(one)), dst, i)
 	}
 }
 
@@ -93,6 +98,73 @@ func tanh512(dst, a []float32) {
 		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(tanh0))
 		p = p.Mul(z).MulAdd(x, x)
 		store512(p.Merge(big, abs.Less(small)), dst, i)
+	}
+}
+
+// erf512 computes x+x·p(x²) below erfSmall, p being an interpolation of erf(x)/x-1 at Chebyshev nodes, and 1-e^(-t-t·q(t))
+// above, with t = |x| and q an interpolation of -ln(1-erf(t))/t-1. From erfLarge on the result is ±1.
+func erf512(dst, a []float32) {
+	one, small, large := archsimd.BroadcastFloat32x16(1), archsimd.BroadcastFloat32x16(erfSmall), archsimd.BroadcastFloat32x16(erfLarge)
+	sign, mask := archsimd.BroadcastInt32x16(-1<<31), archsimd.BroadcastInt32x16(1<<31-1)
+	for i := 0; i < len(dst); i += lanes512 {
+		x := load512(a, i)
+		t := large.Min(x.AsInt32x16().And(mask).AsFloat32x16())
+		q := archsimd.BroadcastFloat32x16(erfc6)
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x16(erfc5))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x16(erfc4))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x16(erfc3))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x16(erfc2))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x16(erfc1))
+		q = q.MulAdd(t, archsimd.BroadcastFloat32x16(erfc0))
+		q = q.MulAdd(t, t)
+		big := one.Sub(expOf512(q.AsInt32x16().Xor(sign).AsFloat32x16()))
+		big = big.AsInt32x16().Or(x.AsInt32x16().And(sign)).AsFloat32x16()
+		z := x.Mul(x)
+		p := archsimd.BroadcastFloat32x16(erf6)
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(erf5))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(erf4))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(erf3))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(erf2))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(erf1))
+		p = p.MulAdd(z, archsimd.BroadcastFloat32x16(erf0))
+		p = p.MulAdd(x, x)
+		store512(p.Merge(big, t.Less(small)), dst, i)
+	}
+}
+
+// log512 computes k·ln 2 + ln(1+f) with x = 2^k·(1+f), √½ ≤ 1+f < √2, and ln(1+f) = f-f²/2+f³·p(f), p being an interpolation
+// at Chebyshev nodes.
+func log512(dst, a []float32) {
+	one, zero := archsimd.BroadcastFloat32x16(1), archsimd.BroadcastFloat32x16(0)
+	normal, scale, digits := archsimd.BroadcastFloat32x16(smallestNormal), archsimd.BroadcastFloat32x16(1<<23), archsimd.BroadcastFloat32x16(23)
+	root, fraction := archsimd.BroadcastFloat32x16(rootHalf).AsInt32x16(), archsimd.BroadcastInt32x16(1<<23-1)
+	infinite := archsimd.BroadcastInt32x16(0x7f800000).AsFloat32x16()
+	none := archsimd.BroadcastInt32x16(0x7fc00000).AsFloat32x16()
+	below := archsimd.BroadcastInt32x16(0x7f800000 - 1<<31).AsFloat32x16()
+	for i := 0; i < len(dst); i += lanes512 {
+		x := load512(a, i)
+		tiny := x.Less(normal)
+		bits := x.Mul(scale).Merge(x, tiny).AsInt32x16().Sub(root)
+		k := bits.ShiftAllRight(23).ConvertToFloat32()
+		k = k.Sub(digits).Merge(k, tiny)
+		f := bits.And(fraction).Add(root).AsFloat32x16().Sub(one)
+		p := archsimd.BroadcastFloat32x16(log8)
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log7))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log6))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log5))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log4))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log3))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log2))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log1))
+		p = p.MulAdd(f, archsimd.BroadcastFloat32x16(log0))
+		z := f.Mul(f)
+		r := k.MulAdd(archsimd.BroadcastFloat32x16(ln2Low), z.Mul(f).Mul(p))
+		r = z.MulAdd(archsimd.BroadcastFloat32x16(-0.5), r).Add(f)
+		r = k.MulAdd(archsimd.BroadcastFloat32x16(ln2High), r)
+		r = none.Merge(r, x.Less(zero))
+		r = below.Merge(r, x.Equal(zero))
+		r = x.Merge(r, x.Equal(infinite))
+		store512(x.Merge(r, x.NotEqual(x)), dst, i)
 	}
 }
 
@@ -141,4 +213,21 @@ func largest512(a []float32) float32 {
 		largest = max(largest, v)
 	}
 	return largest
+}
+
+// smallest512 returns the smallest element of a, or NaN if there is one; the length of a is a positive multiple of the
+// lanes.
+func smallest512(a []float32) float32 {
+	m := load512(a, 0)
+	for i := lanes512; i < len(a); i += lanes512 {
+		x := load512(a, i)
+		m = m.Merge(m.Min(x), m.NotEqual(m))
+	}
+	var lanes [16]float32
+	m.Store(&lanes)
+	smallest := lanes[0]
+	for _, v := range lanes[1:] {
+		smallest = min(smallest, v)
+	}
+	return smallest
 }
