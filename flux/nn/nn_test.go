@@ -3,7 +3,6 @@ package nn
 import (
 	"math"
 	"math/rand/v2"
-	"reflectionflow/flux/nn/nntest"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -12,6 +11,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"reflectionflow/flux/nn/nntest"
 )
 
 func open(t testing.TB) compute.Backend { return nntest.Backend(t) }
