@@ -40,8 +40,8 @@ func everyFloat(n int) []float32 {
 	return append(values, 0, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()))
 }
 
-// between returns n numbers of a range.
-func between(low, high float64, n int) []float32 {
+// evenly returns n numbers of a range.
+func evenly(low, high float64, n int) []float32 {
 	values := make([]float32, n)
 	for i := range values {
 		values[i] = float32(low + (high-low)*float64(i)/float64(n-1))
@@ -51,8 +51,8 @@ func between(low, high float64, n int) []float32 {
 
 // TestMathErrors checks the bounds that [vectors] states, on every instruction set.
 func TestMathErrors(t *testing.T) {
-	all := append(everyFloat(1<<16), between(-90, 90, 1<<15)...)
-	all = append(all, between(-5, 5, 1<<15)...)
+	all := append(everyFloat(1<<16), evenly(-90, 90, 1<<15)...)
+	all = append(all, evenly(-5, 5, 1<<15)...)
 	for _, f := range []struct {
 		name  string
 		op    func(compute.Function, compute.Value) (compute.Value, error)
@@ -104,7 +104,7 @@ func checkUlps(t *testing.T, name string, x, got []float32, exact func(i int) fl
 // TestPowErrors checks the bound of x^y.
 func TestPowErrors(t *testing.T) {
 	var x, y []float32
-	for _, a := range append(everyFloat(1<<9), between(-3, 3, 101)...) {
+	for _, a := range append(everyFloat(1<<9), evenly(-3, 3, 101)...) {
 		for _, b := range append(everyFloat(1<<7), -3, -2, -1, -0.5, 0.5, 1, 2, 3, 7) {
 			x, y = append(x, a), append(y, b)
 		}
@@ -119,7 +119,7 @@ func TestPowErrors(t *testing.T) {
 
 // BenchmarkMath measures the kernels of functions on a block in the cache, of numbers between -5 and 5.
 func BenchmarkMath(b *testing.B) {
-	x, dst := between(-5, 5, blockElements), make([]float32, blockElements)
+	x, dst := evenly(-5, 5, blockElements), make([]float32, blockElements)
 	for _, f := range []struct {
 		name string
 		op   opcode
