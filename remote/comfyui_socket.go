@@ -102,7 +102,7 @@ func (e *ears) wait(ctx context.Context, clock endpoint.Clock, p *pause) error {
 	case err := <-slept:
 		return err
 	case <-e.over:
-		p.last = 0 // the history follows at once
+		p.soon = true // the history follows at once
 		return ctx.Err()
 	}
 }

@@ -31,6 +31,9 @@ type generator struct {
 	slots  chan struct{} // the drawings under way, over all calls
 }
 
+// Concurrency implements [Concurrent].
+func (g *generator) Concurrency() int { return cap(g.slots) }
+
 // Generate implements [reflectionflow.Generator].
 //
 // An image that failed carries its own error, an *endpoint.Error with the

@@ -7,13 +7,14 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// pause is the wait between two questions about the same work. It grows: short
-// enough at first that a fast server is not kept waiting, later a small part of
-// the work.
+// pause is the wait between two questions about the same work: a twentieth of the
+// time that the work has taken so far, so that a server is kept waiting for a small
+// part of its work at most, however long that is.
 type pause struct {
 	client *endpoint.Client
-	last   time.Duration
+	begun  time.Time
 	end    time.Time // when patience is over
+	soon   bool      // the work is over: the answer is due
 }
 
 const (
@@ -22,18 +23,23 @@ const (
 )
 
 func newPause(c *endpoint.Client, patience time.Duration) *pause {
-	return &pause{client: c, end: c.Clock().Now().Add(patience)}
+	now := c.Clock().Now()
+	return &pause{client: c, begun: now, end: now.Add(patience)}
 }
 
 // grow returns the next wait, or a Timeout error when patience is over.
 func (p *pause) grow() (time.Duration, error) {
-	if !p.client.Clock().Now().Before(p.end) {
+	now := p.client.Clock().Now()
+	if !now.Before(p.end) {
 		e := p.client.Errorf(endpoint.Timeout, "the drawing is not done")
 		e.Phase = "total"
 		return 0, e
 	}
-	p.last = min(max(firstPause, p.last*5/4), maxPause)
-	return p.last, nil
+	if p.soon {
+		p.soon = false
+		return firstPause, nil
+	}
+	return min(max(firstPause, now.Sub(p.begun)/20), maxPause), nil
 }
 
 // next waits.

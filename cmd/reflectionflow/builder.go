@@ -120,7 +120,7 @@ func (b *builder) parts() (parts, error) {
 	var p parts
 	var err error
 	u := b.config.Use
-	if g := b.config.Generators[u.Generator]; g.Type == config.Remote {
+	if g := b.config.Generators[u.Generator]; g.Type == config.Remote || g.Type == config.Pool {
 		if p.generator, err = b.generator(u.Generator, g); err != nil {
 			return p, err
 		}
@@ -142,6 +142,16 @@ func (b *builder) parts() (parts, error) {
 }
 
 func (b *builder) generator(name string, g config.Generator) (reflectionflow.Generator, error) {
+	if g.Type == config.Pool {
+		members := make([]reflectionflow.Generator, len(g.Members))
+		for i, member := range g.Members {
+			var err error
+			if members[i], err = b.generator(member, b.config.Generators[member]); err != nil {
+				return nil, err
+			}
+		}
+		return remote.NewPool(members)
+	}
 	settings := endpoint.Config{Name: name, Prices: prices(g.Price)}
 	if name == config.GivenURL {
 		settings.Name = "" // the host is a better one

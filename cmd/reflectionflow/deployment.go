@@ -12,6 +12,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/remote"
 	"reflectionflow/verifier"
 )
 
@@ -104,16 +105,16 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 			return modelEntry{}, err
 		}
 	}
-	if c.Generators[c.Use.Generator].Type == config.Remote {
-		err = applyGenerator(&entry, c, c.Use.Generator)
-	} else {
+	if parts.generator == nil {
 		entry = own
-	}
-	if err != nil {
+	} else if err := applyGenerator(&entry, c, c.Use.Generator); err != nil {
 		return modelEntry{}, err
 	}
 	if c.Use.Verifier != config.Embedded {
 		entry.Policy = nil // it was fitted to what the model's own verifier says
+	}
+	if several, ok := parts.generator.(remote.Concurrent); ok {
+		entry.Concurrency = several.Concurrency()
 	}
 	if entry.Parse, err = b.parse(ctx, own); err != nil {
 		return modelEntry{}, err

@@ -117,6 +117,9 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	if err != nil {
 		return err
 	}
+	if len(texts) > 1 && cfg.Batch == 0 {
+		cfg.Batch = max((cfg.Width+1)/2, 4*model.Concurrency) // several prompts fill more than a window
+	}
 	prompts, costs, err := parsePrompts(model, texts)
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ type modelEntry struct {
 	// Defaults of a request.
 	Width, Height, Steps int
 	Guidance             float64
+	// Concurrency is how many images the generator draws at a time; 0 for one that
+	// draws batches.
+	Concurrency int
 	// What the model knows; empty for a model without such bounds.
 	Classes, Colors []string
 	// Policy is what the adaptive strategy knows of the model beforehand; nil for

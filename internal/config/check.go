@@ -66,7 +66,7 @@ func (c *Config) NeedsModel() (networks, parser bool) {
 
 // keys are those that a part of a type has beside "type", by kind.
 var keys = map[string]map[string][]string{
-	"generators": {Remote: {"url", "price", "size", "steps", "guidance"}, Embedded: nil},
+	"generators": {Remote: {"url", "price", "size", "steps", "guidance"}, Pool: {"members", "size", "steps", "guidance"}, Embedded: nil},
 	"verifiers": {
 		Chat:     {"endpoint", "prompt", "temperature", "seed", "calibration"},
 		YesNo:    {"endpoint", "prompt", "wording", "per_requirement", "met", "not_met", "calibration"},
@@ -202,6 +202,9 @@ func (c *Config) checkURL(at, raw string, schemes ...string) error {
 }
 
 func (c *Config) checkGenerator(at string, g Generator) error {
+	if g.Type == Pool {
+		return c.checkPool(at, g)
+	}
 	if g.Type != Remote {
 		return nil
 	}
@@ -215,6 +218,18 @@ func (c *Config) checkGenerator(at string, g Generator) error {
 	u, _ := url.Parse(g.URL) // parsed just now
 	if env := u.Query().Get("key_env"); env != "" && !variableForm.MatchString(env) {
 		return c.Errorf(at+".url", "key_env is not the name of an environment variable; the key itself does not belong into the file")
+	}
+	return nil
+}
+
+func (c *Config) checkPool(at string, g Generator) error {
+	if len(g.Members) == 0 {
+		return c.Errorf(at, "a pool needs members")
+	}
+	for i, name := range g.Members {
+		if c.Generators[name].Type != Remote {
+			return c.Errorf(fmt.Sprintf("%s.members.%d", at, i+1), "%.64q is no generator of type remote", name)
+		}
 	}
 	return nil
 }

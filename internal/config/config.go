@@ -85,12 +85,15 @@ const (
 	Chat     = "chat"     // a part that asks a language model
 	YesNo    = "yes-no"   // a verifier by the probability of "yes"
 	Ensemble = "ensemble" // a verifier of verifiers
+	Pool     = "pool"     // several remote generators of the same model as one
 )
 
-// Generator draws: type remote. Size, Steps and Guidance are its defaults.
+// Generator draws: type remote, or pool. Size, Steps and Guidance are its defaults.
 type Generator struct {
-	Type     string  `yaml:"type" json:"type"`
-	URL      string  `yaml:"url" json:"url,omitempty"`
+	Type string `yaml:"type" json:"type"`
+	URL  string `yaml:"url" json:"url,omitempty"`
+	// Members are the generators of a pool, which are of type remote.
+	Members  []string `yaml:"members" json:"members,omitempty"`
 	Price    *Price  `yaml:"price" json:"price,omitempty"`
 	Size     string  `yaml:"size" json:"size,omitempty"`
 	Steps    int     `yaml:"steps" json:"steps,omitempty"`

@@ -71,7 +71,7 @@ func (c *Config) Used() *Config {
 	if networks, parser := c.NeedsModel(); networks || parser {
 		used.Model, used.Backend = c.Model, c.Backend
 	}
-	used.Generators = only(c.Generators, u.Generator)
+	used.Generators = only(c.Generators, append([]string{u.Generator}, c.Generators[u.Generator].Members...)...)
 	used.Reflectors = only(c.Reflectors, u.Reflector)
 	used.Refiners = only(c.Refiners, u.Refiner)
 	used.Parsers = only(c.Parsers, u.Parser)

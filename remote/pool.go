@@ -1,0 +1,148 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"reflectionflow"
+)
+
+// Pool draws with several generators of the same model: each request goes to
+// whichever is free first. A member that cannot be used (see the errors of a call in
+// [reflectionflow.Generator]) loses its request to the next one, so that a server may
+// leave and come back. Servers with different hardware may differ in the last bits of
+// a picture. It may be used from several goroutines.
+type Pool struct {
+	members []reflectionflow.Generator
+	size    int
+
+	mu      sync.Mutex
+	free    []int         // of each member, the drawings that it can begin
+	began   []int         // of each member, its last drawing
+	count   int           // of drawings begun
+	changed chan struct{} // closed when a member becomes free
+}
+
+// Concurrent is a generator that draws so many requests at a time.
+type Concurrent interface {
+	Concurrency() int
+}
+
+// NewPool makes a pool. A member that is [Concurrent] gets that many requests at a
+// time, another one. No members is an error wrapping [reflectionflow.ErrInvalid].
+func NewPool(members []reflectionflow.Generator) (*Pool, error) {
+	if len(members) == 0 || slices.Contains(members, nil) {
+		return nil, invalid("a pool needs generators")
+	}
+	p := &Pool{members: slices.Clone(members), began: make([]int, len(members)), changed: make(chan struct{})}
+	for _, m := range members {
+		n := 1
+		if c, ok := m.(Concurrent); ok {
+			n = max(1, c.Concurrency())
+		}
+		p.free = append(p.free, n)
+		p.size += n
+	}
+	return p, nil
+}
+
+// Concurrency is the sum over the members.
+func (p *Pool) Concurrency() int { return p.size }
+
+// Generate implements [reflectionflow.Generator].
+func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i, r := range requests {
+		if err := r.Validate(); err != nil {
+			return nil, fmt.Errorf("request %d: %w", i, err)
+		}
+	}
+	out, errs := make([]reflectionflow.Generation, len(requests)), make([]error, len(requests))
+	var wg sync.WaitGroup
+	for i, r := range requests {
+		wg.Go(func() { out[i], errs[i] = p.one(ctx, r) })
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	drawn := false
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, reflectionflow.ErrInvalid):
+			return nil, err
+		case err != nil:
+			out[i] = reflectionflow.Generation{Err: err}
+		default:
+			drawn = true
+		}
+	}
+	if !drawn && len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return out, nil
+}
+
+// one draws a request with the first free member that can be used.
+func (p *Pool) one(ctx context.Context, r reflectionflow.Request) (reflectionflow.Generation, error) {
+	var tried []int
+	for {
+		i, err := p.take(ctx, tried)
+		if err != nil {
+			return reflectionflow.Generation{}, err
+		}
+		drawn, err := p.members[i].Generate(ctx, []reflectionflow.Request{r})
+		p.give(i)
+		switch {
+		case err == nil && len(drawn) == 1:
+			return drawn[0], nil
+		case err == nil:
+			return reflectionflow.Generation{}, fmt.Errorf("%d pictures for one request", len(drawn))
+		}
+		tried = append(tried, i)
+		if ctx.Err() != nil || errors.Is(err, reflectionflow.ErrInvalid) || len(tried) == len(p.members) {
+			return reflectionflow.Generation{}, err
+		}
+	}
+}
+
+// take waits for a free member that was not tried yet: of several the one that has
+// been free the longest.
+func (p *Pool) take(ctx context.Context, tried []int) (int, error) {
+	for {
+		p.mu.Lock()
+		found := -1
+		for i, n := range p.free {
+			if n > 0 && !slices.Contains(tried, i) && (found < 0 || p.began[i] < p.began[found]) {
+				found = i
+			}
+		}
+		if found >= 0 {
+			p.free[found]--
+			p.count++
+			p.began[found] = p.count
+			p.mu.Unlock()
+			return found, nil
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (p *Pool) give(i int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free[i]++
+	close(p.changed)
+	p.changed = make(chan struct{})
+}

@@ -1,0 +1,102 @@
+package remote_test
+
+import (
+	"errors"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/conformance"
+	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/testserver"
+	"reflectionflow/remote"
+)
+
+// fleet is a pool over n doubles that draw the same.
+func fleet(t *testing.T, n int) (*remote.Pool, []*testserver.SDCPP) {
+	t.Helper()
+	var doubles []*testserver.SDCPP
+	var members []reflectionflow.Generator
+	for range n {
+		double := testserver.NewSDCPP(t)
+		doubles = append(doubles, double)
+		members = append(members, open(t, "sdcpp+"+double.URL+"?concurrency=1"))
+	}
+	p, err := remote.NewPool(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, doubles
+}
+
+func seeds(n int) []reflectionflow.Request {
+	list := make([]reflectionflow.Request, n)
+	for i := range list {
+		list[i] = requests()[0]
+		list[i].Seed = uint64(100 + i)
+	}
+	return list
+}
+
+func TestPoolConformance(t *testing.T) {
+	p, _ := fleet(t, 3)
+	conformance.Generator(t, p, requests(), conformance.Options{})
+}
+
+// TestPool: every member has its part of the work, and each request its own answer.
+func TestPool(t *testing.T) {
+	p, doubles := fleet(t, 4)
+	if p.Concurrency() != 4 {
+		t.Errorf("concurrency %d", p.Concurrency())
+	}
+	list := seeds(16)
+	out, err := p.Generate(t.Context(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range list {
+		same(t, "image", out[i].Image, testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
+	}
+	for i, double := range doubles {
+		if len(double.Drawings()) == 0 {
+			t.Errorf("member %d had nothing to do", i)
+		}
+	}
+}
+
+// TestPoolMemberGone: what one server cannot draw the others do; with none left the
+// call says so, and a bad picture is nobody else's.
+func TestPoolMemberGone(t *testing.T) {
+	p, doubles := fleet(t, 3)
+	doubles[0].Close()
+	doubles[1].Fail("POST /sdcpp/v1/img_gen", testserver.WithStatus(503, `{"error":"loading"}`))
+	list := seeds(6)
+	out, err := p.Generate(t.Context(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range list {
+		same(t, "image", out[i].Image, testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
+	}
+	if n := len(doubles[1].Drawings()) + len(doubles[2].Drawings()); n != len(list) {
+		t.Errorf("%d drawings for %d requests", n, len(list))
+	}
+	doubles[1].Break("out of memory")
+	doubles[2].Break("out of memory")
+	out, err = p.Generate(t.Context(), list[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed(t, "the image", out[0].Err, endpoint.Failed)
+	p, doubles = fleet(t, 2)
+	doubles[0].Close()
+	doubles[1].Close()
+	if _, err = p.Generate(t.Context(), list); !endpoint.IsKind(err, endpoint.Refused) && !endpoint.IsKind(err, endpoint.BreakerOpen) {
+		t.Errorf("got %v, want that nobody is there", err)
+	}
+	if _, err := p.Generate(t.Context(), []reflectionflow.Request{{}}); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("a bad request: %v", err)
+	}
+	if _, err := remote.NewPool(nil); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("no members: %v", err)
+	}
+}
