@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"slices"
 
@@ -44,28 +45,44 @@ const CalibrationFormat = "reflectionflow calibration 1"
 const maxExamples = 1 << 20
 
 // Calibrate verifies labelled pictures, batch by batch, and fits a curve to the
-// values: [Platt] or [Isotonic]. Both labels must occur. The cost of verifying is
+// values: [Platt] or [Isotonic]. Both labels must occur. The examples are taken one
+// batch at a time, and the first error of theirs ends it. The cost of verifying is
 // returned with it.
-func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, examples []Example, method string) (Calibration, reflectionflow.Cost, error) {
+func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, examples iter.Seq2[Example, error], method string) (Calibration, reflectionflow.Cost, error) {
 	var cost reflectionflow.Cost
-	values, right := make([]float64, 0, len(examples)), make([]bool, 0, len(examples))
-	const batch = 32 // bounds what is lost when a server fails
-	for chunk := range slices.Chunk(examples, batch) {
-		pictures := make([]reflectionflow.Picture, len(chunk))
-		for i, e := range chunk {
-			pictures[i] = e.Picture
-			right = append(right, e.Right)
-		}
+	var values []float64
+	var right []bool
+	var pictures []reflectionflow.Picture
+	verify := func() error {
 		scores, err := v.Verify(ctx, pictures)
-		if err != nil {
-			return Calibration{}, cost, fmt.Errorf("verify the labelled pictures: %w", err)
+		if err == nil && len(scores) != len(pictures) {
+			err = fmt.Errorf("%d scores for %d pictures", len(scores), len(pictures))
 		}
-		if len(scores) != len(pictures) {
-			return Calibration{}, cost, fmt.Errorf("verify the labelled pictures: %d scores for %d", len(scores), len(pictures))
+		if err != nil {
+			return fmt.Errorf("verify the labelled pictures: %w", err)
 		}
 		for _, s := range scores {
 			values = append(values, s.Value)
 			cost = cost.Add(s.Cost)
+		}
+		pictures = pictures[:0]
+		return nil
+	}
+	const batch = 32 // bounds the memory, and what is lost when a server fails
+	for e, err := range examples {
+		if err != nil {
+			return Calibration{}, cost, err
+		}
+		pictures, right = append(pictures, e.Picture), append(right, e.Right)
+		if len(pictures) == batch {
+			if err := verify(); err != nil {
+				return Calibration{}, cost, err
+			}
+		}
+	}
+	if len(pictures) > 0 {
+		if err := verify(); err != nil {
+			return Calibration{}, cost, err
 		}
 	}
 	c, err := Fit(name, values, right, method)

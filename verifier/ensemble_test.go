@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"image/color"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -271,11 +272,23 @@ func TestCalibrationSmall(t *testing.T) {
 
 func TestCalibrated(t *testing.T) {
 	inner := judge{value: func(r float64) float64 { return 100 * r }}
-	var examples []verifier.Example
-	for level := range 80 {
-		examples = append(examples, verifier.Example{Picture: red(uint8(level)), Right: level%7 < level/12})
+	failure := errors.New("no such file")
+	examples := func(until int) iter.Seq2[verifier.Example, error] {
+		return func(yield func(verifier.Example, error) bool) {
+			for level := range until {
+				if !yield(verifier.Example{Picture: red(uint8(level)), Right: level%7 < level/12}, nil) {
+					return
+				}
+			}
+			if until < 80 {
+				yield(verifier.Example{}, failure)
+			}
+		}
 	}
-	c, cost, err := verifier.Calibrate(t.Context(), "judge", inner, examples, verifier.Platt)
+	if _, cost, err := verifier.Calibrate(t.Context(), "judge", inner, examples(40), verifier.Platt); !errors.Is(err, failure) || cost.VerifierCalls != 32 {
+		t.Errorf("an example that cannot be read: %v after %+v", err, cost)
+	}
+	c, cost, err := verifier.Calibrate(t.Context(), "judge", inner, examples(80), verifier.Platt)
 	if err != nil || cost.VerifierCalls != 80 || len(c.Reference) != 80 {
 		t.Fatalf("got %+v, %+v, %v", c, cost, err)
 	}

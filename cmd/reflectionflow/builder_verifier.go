@@ -40,14 +40,21 @@ func (b *builder) single(name string) (makeVerifier, *verifier.Calibration, erro
 		}
 		calibration = &c
 	}
+	made, err := b.raw(name)
+	return made, calibration, err
+}
+
+// raw builds a verifier that is no ensemble, without its calibration.
+func (b *builder) raw(name string) (makeVerifier, error) {
+	v := b.config.Verifiers[name]
 	if name == config.Embedded || v.Type == config.Embedded {
-		return func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) { return embedded, nil }, calibration, nil
+		return func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) { return embedded, nil }, nil
 	}
-	made, err := b.asking(at, v)
+	made, err := b.asking("verifiers."+name, v)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return func(reflectionflow.Verifier) (reflectionflow.Verifier, error) { return made, nil }, calibration, nil
+	return func(reflectionflow.Verifier) (reflectionflow.Verifier, error) { return made, nil }, nil
 }
 
 // asking builds a verifier that asks a language model.

@@ -106,6 +106,6 @@ keeps the best. The whole record stays in a run folder with a report to look at.
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.benchCommand(), p.versionCommand())
+	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.verifiersCommand(), p.benchCommand(), p.versionCommand())
 	return root
 }

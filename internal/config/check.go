@@ -22,6 +22,9 @@ func (c *Config) choose() {
 		u.Parser = None
 	}
 	pick(&u.Parser, c.Parsers)
+	if len(c.Annotators) == 1 {
+		pick(&u.Annotator, c.Annotators)
+	}
 }
 
 func pick[P any](name *string, parts map[string]P) {
@@ -76,6 +79,7 @@ var keys = map[string]map[string][]string{
 	"reflectors": {Chat: {"endpoint", "prompt", "wording", "temperature"}, Embedded: nil},
 	"refiners":   {Chat: {"endpoint", "prompt", "words", "temperature"}, Embedded: nil},
 	"parsers":    {Chat: {"endpoint", "prompt"}, Embedded: nil},
+	"annotators": {Chat: {"endpoint", "prompt"}},
 }
 
 // part is what all parts have for check.
@@ -123,6 +127,9 @@ func (c *Config) parts() []part {
 	}
 	for name, p := range c.Parsers {
 		list = append(list, part{"parsers", name, p.Type, p.Endpoint})
+	}
+	for name, a := range c.Annotators {
+		list = append(list, part{"annotators", name, a.Type, a.Endpoint})
 	}
 	slices.SortFunc(list, func(a, b part) int { return strings.Compare(a.kind+"."+a.name, b.kind+"."+b.name) })
 	return list
@@ -253,6 +260,9 @@ func (c *Config) checkMembers(at string, v Verifier) error {
 
 func (c *Config) checkUse() error {
 	u := c.Use
+	if u.Annotator != "" && !has(c.Annotators, u.Annotator) {
+		return c.Errorf("use.annotator", "there is no %.64q", u.Annotator)
+	}
 	for _, chosen := range []struct {
 		key, name string
 		exists    bool

@@ -33,6 +33,8 @@ type Config struct {
 	Reflectors map[string]Reflector `yaml:"reflectors" json:"reflectors,omitempty"`
 	Refiners   map[string]Refiner   `yaml:"refiners" json:"refiners,omitempty"`
 	Parsers    map[string]Parser    `yaml:"parsers" json:"parsers,omitempty"`
+	// Annotators are for the data of reflection tuning; no run takes one.
+	Annotators map[string]Annotator `yaml:"annotators" json:"annotators,omitempty"`
 	Use        Use                  `yaml:"use" json:"use"`
 	Search     Search               `yaml:"search" json:"search,omitzero"`
 
@@ -94,10 +96,10 @@ type Generator struct {
 	URL  string `yaml:"url" json:"url,omitempty"`
 	// Members are the generators of a pool, which are of type remote.
 	Members  []string `yaml:"members" json:"members,omitempty"`
-	Price    *Price  `yaml:"price" json:"price,omitempty"`
-	Size     string  `yaml:"size" json:"size,omitempty"`
-	Steps    int     `yaml:"steps" json:"steps,omitempty"`
-	Guidance float64 `yaml:"guidance" json:"guidance,omitempty"`
+	Price    *Price   `yaml:"price" json:"price,omitempty"`
+	Size     string   `yaml:"size" json:"size,omitempty"`
+	Steps    int      `yaml:"steps" json:"steps,omitempty"`
+	Guidance float64  `yaml:"guidance" json:"guidance,omitempty"`
 }
 
 // Verifier judges: type chat, yes-no, ensemble or embedded.
@@ -152,6 +154,13 @@ type Parser struct {
 	Prompt   string `yaml:"prompt" json:"prompt,omitempty"`
 }
 
+// Annotator writes the reflections of pairs of pictures: type chat.
+type Annotator struct {
+	Type     string `yaml:"type" json:"type"`
+	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
+	Prompt   string `yaml:"prompt" json:"prompt,omitempty"`
+}
+
 // Use names the parts of a run. An empty name is, when the file is read, that of
 // the only part of the kind, or [Embedded] where there is none; for the parser
 // [None] where no part in use is embedded.
@@ -161,6 +170,8 @@ type Use struct {
 	Reflector string `yaml:"reflector" json:"reflector"`
 	Refiner   string `yaml:"refiner" json:"refiner"`
 	Parser    string `yaml:"parser" json:"parser"`
+	// Annotator may stay empty: there is no embedded one.
+	Annotator string `yaml:"annotator" json:"annotator,omitempty"`
 }
 
 // Search holds settings of the search under the names and in the forms of the

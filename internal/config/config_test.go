@@ -28,6 +28,8 @@ reflectors:
   words: {type: chat, endpoint: vlm, wording: tuned}
 refiners:
   rewrite: {type: chat, endpoint: vlm, words: 60}
+annotators:
+  pairs: {type: chat, endpoint: spare, prompt: pairs.txt}
 use: {generator: flux, verifier: both}
 search: {strategy: reflection, budget: 16, width: 4, seed: 7, early_stop: false, axes: [noise, prompt]}
 `
@@ -43,7 +45,7 @@ func parse(t *testing.T, text string) *Config {
 
 func TestWhole(t *testing.T) {
 	c := parse(t, whole)
-	if c.Use != (Use{"flux", "both", "words", "rewrite", Embedded}) {
+	if c.Use != (Use{"flux", "both", "words", "rewrite", Embedded, "pairs"}) {
 		t.Errorf("in use: %+v", c.Use)
 	}
 	if c.Search.Budget != "16" || *c.Search.Width != 4 || *c.Search.Seed != 7 || *c.Search.EarlyStop || c.Search.Depth != nil {
@@ -54,6 +56,9 @@ func TestWhole(t *testing.T) {
 	}
 	if c.Endpoints["nvila"].Cache != None || c.Endpoints["vlm"].Cache != filepath.FromSlash("/there/replies") || c.Model != filepath.FromSlash("/there/mine") {
 		t.Errorf("paths: %+v, %s", c.Endpoints, c.Model)
+	}
+	if c.Annotators["pairs"].Prompt != filepath.FromSlash("/there/pairs.txt") {
+		t.Errorf("annotators: %+v", c.Annotators)
 	}
 	used := c.Used()
 	if len(used.Endpoints) != 2 || len(used.Generators) != 1 || len(used.Verifiers) != 3 || used.Search.Budget != "" {
@@ -87,7 +92,7 @@ func TestRecord(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := parse(t, "search: {budget: 2}")
-	if c.Use != (Use{Embedded, Embedded, Embedded, Embedded, Embedded}) {
+	if c.Use != (Use{Embedded, Embedded, Embedded, Embedded, Embedded, ""}) {
 		t.Errorf("nothing is named: %+v", c.Use)
 	}
 	c = parse(t, `
@@ -97,7 +102,7 @@ verifiers: {v: {type: chat, endpoint: e}}
 reflectors: {r: {type: chat, endpoint: e}}
 refiners: {w: {type: chat, endpoint: e}}
 `)
-	if c.Use != (Use{"g", "v", "r", "w", None}) {
+	if c.Use != (Use{"g", "v", "r", "w", None, ""}) {
 		t.Errorf("nothing is embedded: %+v", c.Use)
 	}
 }
@@ -136,6 +141,11 @@ func TestBad(t *testing.T) {
 		{"no members", "verifiers: {v: {type: ensemble}}\n", "an ensemble needs members"},
 		{"unknown member", "verifiers: {v: {type: ensemble, members: [{verifier: w}]}}\n", `line 1: verifiers.v.members.1: verifier "w" is not among`},
 		{"nested", "verifiers: {v: {type: ensemble, members: [{verifier: w}]}, w: {type: ensemble, members: [{verifier: v}]}}\n", "cannot be the member of another"},
+		{"empty pool", "generators: {p: {type: pool}}\n", "a pool needs members"},
+		{"member of a pool", "generators: {p: {type: pool, members: [q]}, q: {type: embedded}}\nuse: {generator: p}\n", `generators.p.members.1: "q" is no generator of type remote`},
+		{"pool with a URL", "generators: {p: {type: pool, url: \"http://h\", members: [q]}}\n", "a part of type pool has no such key"},
+		{"no annotator", "use: {annotator: a}\n", `use.annotator: there is no "a"`},
+		{"embedded annotator", "annotators: {a: {type: embedded}}\n", `type "embedded": use chat`},
 		{"too long", "#" + strings.Repeat("x", maxBytes), "more than"},
 	} {
 		_, err := Parse("f.yaml", []byte(test.text), "/there")

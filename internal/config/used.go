@@ -45,6 +45,10 @@ func (c *Config) resolve(dir string) {
 		p.Prompt = in(p.Prompt)
 		c.Parsers[name] = p
 	}
+	for name, a := range c.Annotators {
+		a.Prompt = in(a.Prompt)
+		c.Annotators[name] = a
+	}
 	for name, g := range c.Generators {
 		u, err := url.Parse(g.URL)
 		if err != nil {
@@ -67,6 +71,7 @@ func (c *Config) resolve(dir string) {
 // record keeps in their own form. c stays as it is.
 func (c *Config) Used() *Config {
 	u := c.Use
+	u.Annotator = ""
 	used := &Config{Use: u, file: c.file, lines: c.lines}
 	if networks, parser := c.NeedsModel(); networks || parser {
 		used.Model, used.Backend = c.Model, c.Backend

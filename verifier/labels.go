@@ -1,0 +1,88 @@
+package verifier
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"reflectionflow"
+)
+
+// Label is a line of a labelled set: a picture by its file, what was asked for, and
+// whether people or a judge found that it shows all of that.
+//
+//	{"image": "pictures/0001.png", "prompt": "two clocks", "right": true}
+//
+// Requirements may be given in the form of a run's candidates; without them they are
+// what a parser reads out of the prompt. GenEval's own scorer says the same under
+// other names: filename, prompt and correct.
+type Label struct {
+	Image        string                       `json:"image"`
+	Prompt       string                       `json:"prompt"`
+	Right        *bool                        `json:"right"`
+	Requirements []reflectionflow.Requirement `json:"requirements,omitempty"`
+}
+
+// maxLabelBytes bounds a line of a labelled set.
+const maxLabelBytes = 64 << 10
+
+// ReadLabels reads a labelled set, one JSON object a line; empty lines are passed
+// over. A line that is none, an unknown key or a missing one is an error with the
+// line's number that wraps [reflectionflow.ErrInvalid].
+func ReadLabels(r io.Reader) ([]Label, error) {
+	var labels []Label
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxLabelBytes)
+	for number := 1; scanner.Scan(); number++ {
+		line := bytes.TrimSpace(scanner.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		label, err := parseLabel(line)
+		if err != nil {
+			return nil, fmt.Errorf("%w: line %d: %v", reflectionflow.ErrInvalid, number, err)
+		}
+		if len(labels) == maxExamples {
+			return nil, fmt.Errorf("%w: more than %d labels", reflectionflow.ErrInvalid, maxExamples)
+		}
+		labels = append(labels, label)
+	}
+	switch err := scanner.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("%w: a line of more than %d bytes", reflectionflow.ErrInvalid, maxLabelBytes)
+	case err != nil:
+		return nil, fmt.Errorf("read the labels: %w", err)
+	case len(labels) == 0:
+		return nil, fmt.Errorf("%w: there are no labels", reflectionflow.ErrInvalid)
+	}
+	return labels, nil
+}
+
+func parseLabel(line []byte) (Label, error) {
+	var l Label
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		return l, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return l, errors.New("something follows the object")
+	}
+	switch {
+	case l.Image == "":
+		return l, errors.New(`"image" is missing`)
+	case l.Right == nil:
+		return l, errors.New(`"right" is missing`)
+	case len(l.Requirements) > maxRequirements:
+		return l, fmt.Errorf("%d requirements, at most %d are allowed", len(l.Requirements), maxRequirements)
+	}
+	for i, r := range l.Requirements {
+		if err := checkRequirement(r); err != nil {
+			return l, fmt.Errorf("requirement %d: %w", i+1, err)
+		}
+	}
+	return l, (reflectionflow.Prompt{Text: l.Prompt}).Validate()
+}
