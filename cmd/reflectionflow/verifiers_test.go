@@ -113,15 +113,15 @@ func TestCalibrateEmbedded(t *testing.T) {
 		t.Error(err)
 	}
 	for name, args := range map[string][]string{
-		"--labels is missing":          {},
-		"no such file":                 {"--labels", "nowhere.jsonl"},
-		"--method":                     {"--labels", "labels.jsonl", "--method", "guess"},
-		"no verifier":                  {"--labels", "labels.jsonl", "--verifier", "other"},
-		"label 1: open":                {"--labels", "gone.jsonl"},
-		"0.txt: bad image":             {"--labels", "text.jsonl"},
-		"needs right and wrong":        {"--labels", "all-right.jsonl"},
-		"line 1":                       {"--labels", "config.yaml"},
-		"unknown object":               {"--labels", "unknown.jsonl"},
+		"--labels is missing":   {},
+		"no such file":          {"--labels", "nowhere.jsonl"},
+		"--method":              {"--labels", "labels.jsonl", "--method", "guess"},
+		"no verifier":           {"--labels", "labels.jsonl", "--verifier", "other"},
+		"label 1: open":         {"--labels", "gone.jsonl"},
+		"0.txt: bad image":      {"--labels", "text.jsonl"},
+		"needs right and wrong": {"--labels", "all-right.jsonl"},
+		"line 1":                {"--labels", "config.yaml"},
+		"unknown object":        {"--labels", "unknown.jsonl"},
 	} {
 		for file, line := range map[string]string{
 			"gone.jsonl":      `{"image":"99.png","prompt":"a clock","right":true}`,
