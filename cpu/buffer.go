@@ -68,6 +68,9 @@ func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape s
 	if err := checkFlat(flat, shape); err != nil {
 		return nil, err
 	}
+	if err := b.memory.room("a buffer of shape "+shape.String(), byteSize(shape)); err != nil {
+		return nil, err
+	}
 	buf := b.newBuffer(shape)
 	copy(buf.bytes, dtypes.UnsafeByteSliceFromAny(flat))
 	return buf, nil
@@ -90,6 +93,9 @@ func (b *Backend) BufferOverFlatData(flat any, shape shapes.Shape) (compute.Buff
 // uses it.
 func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
 	if err := b.check(device, shape); err != nil {
+		return nil, nil, err
+	}
+	if err := b.memory.room("a buffer of shape "+shape.String(), byteSize(shape)); err != nil {
 		return nil, nil, err
 	}
 	buf := b.newBuffer(shape)

@@ -12,6 +12,7 @@ type mover struct {
 	outer          int // product of all dims but the last (or the last two for a transpose)
 	per            int // outer indices that one item does
 	flip           bool
+	strips         bool // the processor turns squares of 8
 }
 
 // bytesPerItem is how much data is worth handing to another worker.
@@ -82,6 +83,7 @@ func (l *lowering) copyInto(dst, src *tensor) {
 		return
 	}
 	m := newMover(dst, src)
+	m.strips = l.backend.level >= avx2
 	l.emit("copy", []*storage{src.s}, []*storage{dst.s}, m.run)
 }
 
@@ -154,7 +156,7 @@ func flip[T any](m *mover, dst, src []T, d, s int) {
 	rows, cols := m.dims[last-1], m.dims[last] // dst[r·to + c], src[r + c·from]
 	to, from := m.to[last-1], m.from[last]
 	r := 0
-	if fdst, ok := any(dst).([]uint32); ok && machine >= avx2 && to > 0 && from > 0 {
+	if fdst, ok := any(dst).([]uint32); ok && m.strips && to > 0 && from > 0 {
 		fsrc := any(src).([]uint32)
 		for ; r+8 <= rows; r += 8 {
 			for c := 0; c+8 <= cols; c += 8 {

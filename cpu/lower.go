@@ -270,7 +270,7 @@ func (l *lowering) dense(t *tensor) *tensor {
 func (l *lowering) fallback(n *node) error {
 	exe, err := l.oneOperation(n)
 	if err != nil {
-		return err
+		return fmt.Errorf("node %d, %s: no kernel, and the Go backend has none: %w", n.id, describe(n.op, n.operand), err)
 	}
 	ins := make([]*tensor, len(n.operand))
 	var reads, writes []*storage
@@ -293,9 +293,9 @@ func (l *lowering) fallback(n *node) error {
 			}
 			in[i] = u
 		}
-		out, err := exe.Execute(in, donate, 0)
+		out, err := runFallback(exe, in, donate)
 		if err != nil {
-			return err
+			return fmt.Errorf("node %d, %s: no kernel, and the Go backend fails: %w", n.id, describe(n.op, n.operand), err)
 		}
 		for i, o := range out {
 			if err := takeBack(x.bytesOf(writes[i]), o); err != nil {
@@ -305,6 +305,16 @@ func (l *lowering) fallback(n *node) error {
 		return nil
 	})
 	return nil
+}
+
+// runFallback executes a program of the Go backend, which panics where it lacks a dtype.
+func runFallback(exe compute.Executable, in []compute.Buffer, donate []bool) (out []compute.Buffer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	return exe.Execute(in, donate, 0)
 }
 
 // resultNodes returns the nodes of the results of an operation.

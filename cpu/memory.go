@@ -11,9 +11,10 @@ import (
 type memory struct {
 	mu    sync.Mutex
 	pools map[int]*sync.Pool
+	free  func() (bytes int64, limit string) // what there is beside; tests replace it
 }
 
-func newMemory() *memory { return &memory{pools: make(map[int]*sync.Pool)} }
+func newMemory() *memory { return &memory{pools: make(map[int]*sync.Pool), free: freeMemory} }
 
 // sizeClass rounds n up to 64, 80, 96, 112, 128, 160 … bytes.
 func sizeClass(n int) int {
@@ -37,12 +38,21 @@ func (m *memory) pool(class int) *sync.Pool {
 
 // get returns n bytes with undefined content, aligned for every dtype.
 func (m *memory) get(n int) []byte {
+	if raw := m.reuse(n); raw != nil {
+		return raw
+	}
+	class := sizeClass(n)
+	words := make([]uint64, (class+7)/8)
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), class)[:n]
+}
+
+// reuse returns n bytes that were put back, or nil.
+func (m *memory) reuse(n int) []byte {
 	class := sizeClass(n)
 	if p, ok := m.pool(class).Get().(*byte); ok {
 		return unsafe.Slice(p, class)[:n]
 	}
-	words := make([]uint64, (class+7)/8)
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), class)[:n]
+	return nil
 }
 
 // put takes back bytes that get returned; nobody may use them afterwards.

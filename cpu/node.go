@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -155,7 +156,7 @@ func (f *function) apply(op compute.OpType, attr any, again replay, values []com
 		results, err = f.applyClosures(op, attr, shadows, closures)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cpu: %s: %w", op, err)
+		return nil, fmt.Errorf("cpu: node %d of %q, %s: %w", len(f.nodes), f.builder.Name(), describe(op, nodes), err)
 	}
 	for _, c := range closures {
 		nodes = append(nodes, c.captured()...)
@@ -208,4 +209,13 @@ func one(v compute.Value, err error) ([]compute.Value, error) {
 		return nil, err
 	}
 	return []compute.Value{v}, nil
+}
+
+// describe names an operation and the shapes of its operands, for errors.
+func describe(op compute.OpType, operands []*node) string {
+	shapes := make([]string, len(operands))
+	for i, o := range operands {
+		shapes[i] = o.shape.String()
+	}
+	return op.String() + " of " + strings.Join(shapes, ", ")
 }

@@ -77,7 +77,17 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 			out, err = nil, fmt.Errorf("cpu: execute %q: %v", p.name, r)
 		}
 	}()
-	arena := p.backend.memory.get(p.arena)
+	arena := p.backend.memory.reuse(p.arena)
+	if arena == nil {
+		needed := p.arena
+		for _, shape := range p.outputs {
+			needed += byteSize(shape)
+		}
+		if err := p.backend.memory.room(fmt.Sprintf("execute %q", p.name), needed); err != nil {
+			return nil, err
+		}
+		arena = p.backend.memory.get(p.arena)
+	}
 	defer p.backend.memory.put(arena)
 	x := &execution{program: p, base: make([][]byte, len(p.storages))}
 	results := make([]*buffer, len(p.outputs))
