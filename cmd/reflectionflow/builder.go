@@ -75,7 +75,7 @@ func (b *builder) client(name string) (*chat.Client, error) {
 	}
 	c, err := chat.New(transport, chat.Config{
 		Model: e.Model, Structured: chat.Structured(e.Structured), Pin: e.Pin, AllowChange: e.AllowChange,
-		Images: chat.Images{Format: e.ImageFormat, MaxSide: e.ImageSide}, MaxTokens: e.MaxTokens, OmitSampling: e.OmitSampling,
+		Images: chat.Images{Format: e.ImageFormat, MaxSide: e.ImageSide}, MaxTokens: e.MaxTokens, OmitSampling: e.OmitSampling, RepeatLost: e.RepeatLost,
 	})
 	if err != nil {
 		return nil, b.config.Errorf(at, "%v", err)

@@ -195,7 +195,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			double := testserver.NewChat(t, testserver.ChatOptions{})
 			double.Fail(tt.faults...)
-			c := talk(t, double, chat.Config{}, func(e *endpoint.Config) {
+			c := talk(t, double, chat.Config{RepeatLost: true}, func(e *endpoint.Config) {
 				if tt.name == "slow loris" {
 					e.Timeouts.Idle = time.Second // far longer than a busy machine takes for the honest reply
 				}
@@ -209,6 +209,35 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.kind)
 			}
 		})
+	}
+}
+
+// TestChargedOnce: where answers cost money, one that was lost on the way is not asked
+// for again, for it may have been charged; what the server did not do is.
+func TestChargedOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		fault    testserver.Fault
+		free     bool
+		kind     endpoint.Kind
+		answered int
+	}{
+		{"lost", testserver.ResetMidBody(), false, endpoint.Interrupted, 1},
+		{"lost, free", testserver.ResetMidBody(), true, "", 2},
+		{"dropped", testserver.Drop(), false, endpoint.Interrupted, 0},
+		{"busy", testserver.Storm(1, "1")[0], false, "", 1},
+		{"500", testserver.WithStatus(500, ""), false, "", 1},
+	} {
+		double := testserver.NewChat(t, testserver.ChatOptions{})
+		double.Fail(tt.fault)
+		_, err := talk(t, double, chat.Config{}, func(e *endpoint.Config) {
+			if tt.free {
+				e.Prices = nil
+			}
+		}).Complete(t.Context(), question())
+		if n := len(double.Questions()); n != tt.answered || tt.kind == "" && err != nil || tt.kind != "" && !endpoint.IsKind(err, tt.kind) {
+			t.Errorf("%s: %d answers, %v", tt.name, n, err)
+		}
 	}
 }
 

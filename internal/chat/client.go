@@ -43,6 +43,9 @@ type Config struct {
 	Images Images
 	// MaxTokens bounds an answer where the request does not; 0 means 2048.
 	MaxTokens int
+	// RepeatLost asks again when a reply was lost on the way although the model costs
+	// money: the lost one may have been charged. A free model is always asked again.
+	RepeatLost bool
 	// OmitSampling sends neither temperature nor seed, for models that refuse them.
 	OmitSampling bool
 }
@@ -185,12 +188,15 @@ func (c *Client) send(ctx context.Context, w wireRequest) (Reply, error) {
 	if err != nil {
 		return Reply{}, fmt.Errorf("encode the question: %w", err)
 	}
+	// A question changes nothing at the server, but its answer may have been paid for.
+	repeat := endpoint.RepeatSafe
+	if !c.config.RepeatLost && c.endpoint.Charges(c.config.Model) {
+		repeat = endpoint.RepeatUncharged
+	}
 	var completion wireCompletion
 	response, err := c.endpoint.JSON(ctx, endpoint.Request{
 		Method: http.MethodPost, Path: "/chat/completions", Cacheable: true,
-		// An answer that was lost on the way is asked for again: the question
-		// changes nothing at the server.
-		Repeat: endpoint.RepeatSafe, MaxResponse: maxReply,
+		Repeat: repeat, MaxResponse: maxReply,
 		Check: func(*endpoint.Response) error { return completion.check() },
 	}, json.RawMessage(body), &completion)
 	if err != nil {

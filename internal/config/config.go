@@ -67,6 +67,8 @@ type Endpoint struct {
 	// Pin is the model that replies must name, AllowChange lets them change it.
 	Pin         string `yaml:"pin" json:"pin,omitempty"`
 	AllowChange bool   `yaml:"allow_change" json:"allow_change,omitempty"`
+	// RepeatLost asks again when a reply was lost on the way although there is a price.
+	RepeatLost bool `yaml:"repeat_lost" json:"repeat_lost,omitempty"`
 	// ImageFormat is png or jpeg, ImageSide the longest side sent in pixels.
 	ImageFormat string `yaml:"image_format" json:"image_format,omitempty"`
 	ImageSide   int    `yaml:"image_side" json:"image_side,omitempty"`

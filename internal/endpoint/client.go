@@ -99,6 +99,11 @@ const (
 	// RepeatSafe marks a call whose repetition does no harm although its method
 	// does not say so: a question to a language model, a job with its own key.
 	RepeatSafe
+	// RepeatUncharged marks a call whose repetition does no harm but costs money: it is
+	// repeated when the server did nothing or says that it failed (no connection, 408,
+	// 409, 429, 5xx), and not when its reply was lost on the way, for that may have
+	// been charged.
+	RepeatUncharged
 	// RepeatNever makes one attempt.
 	RepeatNever
 )

@@ -89,6 +89,11 @@ func (c *Client) Account(model string, u Usage) reflectionflow.Cost {
 	return reflectionflow.Cost{TokensIn: u.TokensIn, TokensOut: u.TokensOut, Money: money}
 }
 
+// Charges reports whether calls of a model cost money.
+func (c *Client) Charges(model string) bool {
+	return c.config.Prices.Money(model, Usage{Calls: 1, TokensIn: 1, TokensOut: 1, ImagesDrawn: 1}) > 0
+}
+
 // Spent returns the sums so far.
 func (c *Client) Spent() Spent {
 	c.mu.Lock()

@@ -45,7 +45,7 @@ func repeatable(r Request, e *Error) bool {
 	}
 	switch e.Kind {
 	case Timeout, Interrupted:
-		return e.Phase != "total"
+		return r.Repeat != RepeatUncharged && e.Phase != "total"
 	case Status:
 		switch e.Status {
 		case http.StatusRequestTimeout, http.StatusConflict:
