@@ -43,14 +43,14 @@ func (m *memory) room(what string, needed int) error {
 	if needed < carelessBytes {
 		return nil
 	}
-	free, limit := m.free()
-	if int64(needed) <= free {
+	if free, _ := m.free(); int64(needed) <= free {
 		return nil
 	}
 	runtime.GC() // twice: a sync.Pool keeps what it has through one
 	runtime.GC()
 	debug.FreeOSMemory()
-	if free, limit = m.free(); int64(needed) <= free {
+	free, limit := m.free()
+	if int64(needed) <= free {
 		return nil
 	}
 	return &MemoryError{What: what, Needed: int64(needed), Free: free, Limit: limit}
