@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"slices"
 	"unsafe"
 )
@@ -57,28 +58,12 @@ const depth = 384
 // plan chooses the blocks and the ways to read the operands.
 func (g *gemm) plan() {
 	mr, nr := g.kernel.rows, g.kernel.cols
-	g.rows, g.cols = min(roundUp(g.m, mr), 512/mr*mr), min(roundUp(g.n, nr), 256)
-	const small = 2e6 // multiply-adds that are worth a goroutine
-	for {
-		g.mb, g.nb = ceilDiv(g.m, g.rows), ceilDiv(g.n, g.cols)
-		blocks := len(g.aBatch) * g.mb * g.nb
-		if blocks >= 32 || float64(g.rows)*float64(g.cols)*float64(g.k) < 2*small {
-			break
-		}
-		if g.cols > 2*nr && g.cols*2 >= g.rows {
-			g.cols = roundUp(g.cols/2, nr)
-		} else if g.rows > 4*mr {
-			g.rows = roundUp(g.rows/2, mr)
-		} else if g.cols > nr {
-			g.cols = roundUp(g.cols/2, nr)
-		} else {
-			break
-		}
-	}
 	g.parts = 1
-	if blocks := len(g.aBatch) * g.mb * g.nb; blocks < 8 {
+	if blocks := g.divide(32); blocks < 8 {
 		g.parts = max(1, min(16/blocks, g.k/(2*depth)))
 	}
+	// Results depend on the parts but not on the blocks, which may thus be as large as the processors allow.
+	g.divide(4 * runtime.GOMAXPROCS(0))
 	g.aOK = uniformTiles(g.aRow, mr, 0)
 	g.bOK = uniformTiles(g.bCol, nr, 1)
 	aRuns, long := runsOf(g.aDepth, nil)
@@ -98,6 +83,29 @@ func (g *gemm) plan() {
 	default:
 		if g.runs, long = runsOf(g.aDepth, g.bDepth); !long {
 			g.bPacked, g.runs = true, aRuns
+		}
+	}
+}
+
+// divide cuts C into at least so many blocks, if they are large enough, and returns their number.
+func (g *gemm) divide(least int) int {
+	mr, nr := g.kernel.rows, g.kernel.cols
+	g.rows, g.cols = min(roundUp(g.m, mr), 512/mr*mr), min(roundUp(g.n, nr), 256)
+	const small = 2e6 // multiply-adds that are worth a goroutine
+	for {
+		g.mb, g.nb = ceilDiv(g.m, g.rows), ceilDiv(g.n, g.cols)
+		blocks := len(g.aBatch) * g.mb * g.nb
+		if blocks >= least || float64(g.rows)*float64(g.cols)*float64(g.k) < 2*small {
+			return blocks
+		}
+		if g.cols > 2*nr && g.cols*2 >= g.rows {
+			g.cols = roundUp(g.cols/2, nr)
+		} else if g.rows > 4*mr {
+			g.rows = roundUp(g.rows/2, mr)
+		} else if g.cols > nr {
+			g.cols = roundUp(g.cols/2, nr)
+		} else {
+			return blocks
 		}
 	}
 }
