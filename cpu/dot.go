@@ -13,9 +13,9 @@ func (l *lowering) dot(n *node) bool {
 		}
 	}
 	a := n.attr.(dotAttr)
-	x, y := l.forward(l.tensorOf(lhs)), l.forward(l.tensorOf(rhs))
+	x, y := l.forward(l.tensorOf(lhs)), l.forward(l.narrowTensorOf(rhs)) // weights stay bf16 until they are packed
 	c := l.define(n)
-	g := &gemm{kernel: kernelFor(l.backend.level), a: x.s, b: y.s, c: c.s}
+	g := &gemm{kernel: kernelFor(l.backend.level), a: x.s, b: y.s, c: c.s, widen: l.backend.vectors.widen}
 	xFree, yFree := restOf(len(x.dims), a.lhsBatch, a.lhsContract), restOf(len(y.dims), a.rhsBatch, a.rhsContract)
 	g.aBatch, g.bBatch = x.offsets(a.lhsBatch), y.offsets(a.rhsBatch)
 	for i := range g.aBatch {
@@ -41,6 +41,10 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 	writes := []*storage{g.c}
 	if len(g.aBatch)*g.m*g.n > 0 {
 		g.plan()
+		g.few = g.fewRows()
+		if g.few {
+			g.parts = 1
+		}
 		if g.parts > 1 {
 			g.splitScratch = l.rawStorage(dtypes.Float32, len(g.aBatch)*g.parts*g.m*g.n)
 			writes = append(writes, g.splitScratch)

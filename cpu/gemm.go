@@ -4,9 +4,11 @@ import (
 	"runtime"
 	"slices"
 	"unsafe"
+
+	"github.com/gomlx/compute/dtypes"
 )
 
-// gemm is a batch of matrix products C = A·B in f32 whose operands are read where they lie: element (i, p) of A in
+// gemm is a batch of matrix products C = A·B in f32, or B in bf16, whose operands are read where they lie: element (i, p) of A in
 // batch g is at aBatch[g] + aRow[i] + aDepth[p], element (p, j) of B at bBatch[g] + bDepth[p] + bCol[j]. That covers
 // all layouts of DotGeneral and, with the offsets of a padded picture as the tables, convolution without im2col.
 // Row i of C is dense, at cBatch[g] + cRow[i].
@@ -29,6 +31,8 @@ type gemm struct {
 	bPacked      bool // B is copied for every block
 	runs         []run
 	splitScratch *storage
+	few          bool // there are so few rows that reading B is all
+	widen        func(dst []float32, a []uint16)
 }
 
 // tileKernel is a micro-kernel: see kernel_amd64.s.
@@ -72,7 +76,7 @@ func (g *gemm) plan() {
 		g.aPacked = g.aPacked || r.aStep != 1 && r.to-r.from > 1
 	}
 	bRuns, long := runsOf(nil, g.bDepth)
-	g.bPacked = !long || g.m > 128 || !slices.Contains(g.bOK, true)
+	g.bPacked = g.b.dtype == dtypes.BFloat16 || !long || g.m > 128 || !slices.Contains(g.bOK, true)
 	switch {
 	case g.aPacked && g.bPacked:
 		g.runs = []run{{0, g.k, 0, 0}}
@@ -158,32 +162,39 @@ func runsOf(a, b []int) (runs []run, long bool) {
 // scratch is the room that one block needs for packed operands.
 type scratch struct {
 	a, b, c []float32
+	wide    []float32 // 8 columns of B, converted from bf16
 	raw     []byte
 }
 
 func (g *gemm) scratch(m *memory) scratch {
 	na, nc := g.kernel.rows*min(depth, g.k), g.kernel.rows*g.kernel.cols
 	nb := min(depth, g.k) * g.cols
-	raw := m.get(4 * (na + nb + nc))
-	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), na+nb+nc)
-	return scratch{f[:na], f[na : na+nb], f[na+nb:], raw}
+	nw := 8 * min(depth, g.k)
+	raw := m.get(4 * (na + nb + nc + nw))
+	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), na+nb+nc+nw)
+	return scratch{f[:na], f[na : na+nb], f[na+nb : na+nb+nc], f[na+nb+nc:], raw}
 }
 
 // run computes the product.
 func (g *gemm) run(x *execution) error {
-	a, b, c := slice[float32](x, g.a, 0), slice[float32](x, g.b, 0), slice[float32](x, g.c, 0)
 	if len(g.aBatch)*g.m*g.n == 0 {
 		return nil
 	}
+	if g.few {
+		g.runFew(x)
+		return nil
+	}
+	a, c := slice[float32](x, g.a, 0), slice[float32](x, g.c, 0)
 	blocks := len(g.aBatch) * g.mb * g.nb
 	if g.parts > 1 {
-		return g.runParts(x, a, b, c)
+		return g.runParts(x, a, c)
 	}
 	group := max(1, int(1e6/(float64(min(g.rows, g.m))*float64(min(g.cols, g.n))*float64(g.k))))
 	x.parallel(ceilDiv(blocks, group), func(item int) {
 		s := g.scratch(x.program.backend.memory)
 		for i := item * group; i < min((item+1)*group, blocks); i++ {
-			t := block{gemm: g, a: a, b: b, c: c, cRow: g.cRow, s: s, k1: g.k}
+			t := block{gemm: g, a: a, c: c, cRow: g.cRow, s: s, k1: g.k}
+			t.readB(x)
 			t.locate(i)
 			t.compute()
 		}
@@ -193,7 +204,7 @@ func (g *gemm) run(x *execution) error {
 }
 
 // runParts computes a deep product: every part of k into an own copy of C, then the sum of the copies in order.
-func (g *gemm) runParts(x *execution, a, b, c []float32) error {
+func (g *gemm) runParts(x *execution, a, c []float32) error {
 	size := g.m * g.n
 	partial := slice[float32](x, g.splitScratch, 0)
 	rows := make([]int, g.m)
@@ -205,7 +216,8 @@ func (g *gemm) runParts(x *execution, a, b, c []float32) error {
 	x.parallel(blocks*g.parts, func(item int) {
 		s := g.scratch(x.program.backend.memory)
 		part := item % g.parts
-		t := block{gemm: g, a: a, b: b, cRow: rows, s: s, k0: min(part*per, g.k), k1: min((part+1)*per, g.k)}
+		t := block{gemm: g, a: a, cRow: rows, s: s, k0: min(part*per, g.k), k1: min((part+1)*per, g.k)}
+		t.readB(x)
 		t.locate(item / g.parts)
 		t.c, t.cOff = partial[(t.batch*g.parts+part)*size:][:size], 0
 		t.compute()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
 )
@@ -262,6 +263,117 @@ func BenchmarkMatmul(b *testing.B) {
 				}
 				b.ReportMetric(2*float64(s.batch*s.m*s.n*s.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})
+		}
+	}
+}
+
+// TestDotBF16 checks that weights in bf16 are read as they are: no step converts them.
+func TestDotBF16(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for trial := range 40 {
+		m, n, k := []int{1, 2, 4, 7, 40, 200}[r.IntN(6)], 1+r.IntN(90), 1+r.IntN(500)
+		transposed := trial%2 == 0
+		dims := []int{k, n}
+		if transposed {
+			dims = []int{n, k}
+		}
+		x := gaussian(r, m*k)
+		w := make([]bfloat16.BFloat16, n*k)
+		for i, v := range gaussian(r, n*k) {
+			w[i] = bfloat16.FromFloat32(v)
+		}
+		for _, level := range levels() {
+			b := newLevel(t, level)
+			bd := b.Builder("bf16")
+			f := bd.Main()
+			xv, wv := must(t)(f.Parameter("x", shapes.Make(dtypes.Float32, m, k), nil)), must(t)(f.Parameter("w", shapes.Make(dtypes.BFloat16, dims...), nil))
+			contract := 0
+			if transposed {
+				contract = 1
+			}
+			y := must(t)(f.DotGeneral(xv, []int{1}, nil, must(t)(f.ConvertDType(wv, dtypes.Float32)), []int{contract}, nil, compute.DotGeneralConfig{}))
+			if err := f.Return([]compute.Value{y}, nil); err != nil {
+				t.Fatal(err)
+			}
+			exe, err := bd.Compile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if steps := exe.(*program).steps; len(steps) != 1 {
+				t.Fatalf("%d steps, want the product alone", len(steps))
+			}
+			xb, err := b.BufferFromFlatData(0, x, shapes.Make(dtypes.Float32, m, k))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wb, err := b.BufferOverFlatData(w, shapes.Make(dtypes.BFloat16, dims...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := exe.Execute([]compute.Buffer{xb, wb}, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := make([]float32, m*n)
+			for i := range m {
+				for j := range n {
+					var sum float64
+					for p := range k {
+						var v bfloat16.BFloat16
+						if transposed {
+							v = w[j*k+p]
+						} else {
+							v = w[p*n+j]
+						}
+						sum += float64(x[i*k+p]) * float64(v.Float32())
+					}
+					want[i*n+j] = float32(sum)
+				}
+			}
+			if d := distance(floatsOf(t, out)[0], want); !(d < 1e-5) {
+				t.Fatalf("%s: %d×%d×%d transposed %v: off by %g", level, m, n, k, transposed, d)
+			}
+		}
+	}
+}
+
+// TestWidenElsewhere checks the consumers of a conversion that cannot read bf16.
+func TestWidenElsewhere(t *testing.T) {
+	b := newLevel(t, "")
+	bd := b.Builder("bf16")
+	f := bd.Main()
+	w := must(t)(f.Parameter("w", shapes.Make(dtypes.BFloat16, 3, 40), nil))
+	v := must(t)(f.ConvertDType(w, dtypes.Float32))
+	turned := must(t)(f.Transpose(v, 1, 0))
+	both := must(t)(f.Concatenate(1, turned, must(t)(f.Neg(turned))))
+	sum := must(t)(f.ReduceSum(v, 0))
+	if err := f.Return([]compute.Value{v, both, sum}, nil); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := bd.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([]bfloat16.BFloat16, 120)
+	for i := range values {
+		values[i] = bfloat16.FromFloat32(float32(i) - 50)
+	}
+	in, err := b.BufferFromFlatData(0, values, shapes.Make(dtypes.BFloat16, 3, 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exe.Execute([]compute.Buffer{in}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := floatsOf(t, out)
+	for i := range 120 {
+		x, row, col := float32(i)-50, i/40, i%40
+		if got[0][i] != x || got[1][col*6+row] != x || got[1][col*6+3+row] != -x {
+			t.Fatalf("element %d is %v, %v, %v, want %v", i, got[0][i], got[1][col*6+row], got[1][col*6+3+row], x)
+		}
+		if row == 0 && got[2][col] != 3*x+120 {
+			t.Fatalf("sum %d is %v, want %v", col, got[2][col], 3*x+120)
 		}
 	}
 }

@@ -1,15 +1,26 @@
 package cpu
 
+import "github.com/gomlx/compute/dtypes"
+
 // block is the part of a product that one worker computes: rows m0 … m1, columns n0 … n1 and the terms k0 … k1 of
 // one batch entry.
 type block struct {
 	*gemm
 	a, b, c                 []float32
+	narrow                  []uint16 // B if it is bf16
 	cRow                    []int
 	s                       scratch
 	batch, aOff, bOff, cOff int
 	m0, m1, n0, n1, k0, k1  int
 	first, length           int // of the current chunk of terms
+}
+
+func (t *block) readB(x *execution) {
+	if t.gemm.b.dtype == dtypes.BFloat16 {
+		t.narrow = slice[uint16](x, t.gemm.b, 0)
+		return
+	}
+	t.b = slice[float32](x, t.gemm.b, 0)
 }
 
 // locate sets the block by its number.
@@ -208,6 +219,10 @@ func (t *block) packPanel(dst []float32, j int) {
 	if n < width {
 		clear(dst)
 	}
+	if t.narrow != nil {
+		t.widenPanel(dst, cols, depthOff, width)
+		return
+	}
 	if increasing(cols) {
 		t.copyTerms(dst, t.b[t.bOff+cols[0]:], depthOff, n, width)
 		return
@@ -229,6 +244,38 @@ func (t *block) packPanel(dst []float32, j int) {
 		row, src := dst[p*width:][:n], t.b[t.bOff+d:]
 		for q, o := range cols {
 			row[q] = src[o]
+		}
+	}
+}
+
+// widenPanel is packPanel for bf16.
+func (t *block) widenPanel(dst []float32, cols, depthOff []int, width int) {
+	switch {
+	case increasing(cols):
+		for p, d := range depthOff {
+			t.widen(dst[p*width:][:len(cols)], t.narrow[t.bOff+cols[0]+d:])
+		}
+	case increasing(depthOff):
+		for q := 0; q < len(cols); q += 8 {
+			rows := min(8, len(cols)-q)
+			for r, o := range cols[q : q+rows] {
+				t.widen(t.s.wide[r*t.length:][:t.length], t.narrow[t.bOff+depthOff[0]+o:])
+			}
+			if rows == 8 && t.kernel.strips {
+				t.packStrips(dst[q:], t.s.wide, t.length, width)
+				continue
+			}
+			for r := range rows {
+				for p, v := range t.s.wide[r*t.length:][:t.length] {
+					dst[p*width+q+r] = v
+				}
+			}
+		}
+	default:
+		for p, d := range depthOff {
+			for q, o := range cols {
+				dst[p*width+q] = widen(t.narrow[t.bOff+d+o])
+			}
 		}
 	}
 }

@@ -22,6 +22,15 @@ func tile512half(k int, a *float32, ars, acs int, b *float32, bs int, c *float32
 func tile256(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
 
 //go:noescape
+func widen8(dst *float32, src *uint16, vectors int)
+
+//go:noescape
+func dot4(k int, a, b *float32, bs int, sums *float32)
+
+//go:noescape
+func dot4BF16(k int, a *float32, b *uint16, bs int, sums *float32)
+
+//go:noescape
 func copyTerms8(dst *float32, ds int, src *float32, offsets *int, terms, vectors int)
 
 //go:noescape

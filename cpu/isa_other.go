@@ -18,4 +18,7 @@ func tile512(int, *float32, int, int, *float32, int, *float32, int, int)     {}
 func tile512half(int, *float32, int, int, *float32, int, *float32, int, int) {}
 func tile256(int, *float32, int, int, *float32, int, *float32, int, int)     {}
 func transpose8(*float32, int, *float32, int, int)                           {}
+func widen8(*float32, *uint16, int)                                          {}
+func dot4(int, *float32, *float32, int, *float32)                            {}
+func dot4BF16(int, *float32, *uint16, int, *float32)                         {}
 func copyTerms8(*float32, int, *float32, *int, int, int)                     {}

@@ -22,6 +22,33 @@
 	LEAQ (R9)(R9*4), R11; \
 	LEAQ (R10)(R9*4), R12
 
+#define DOT_ARGS \
+	MOVQ k+0(FP), CX; \
+	MOVQ a+8(FP), SI; \
+	MOVQ b+16(FP), DI; \
+	MOVQ bs+24(FP), R9; \
+	MOVQ sums+32(FP), DX; \
+	LEAQ (R9)(R9*2), R10; \
+	VXORPS Y0, Y0, Y0; \
+	VXORPS Y1, Y1, Y1; \
+	VXORPS Y2, Y2, Y2; \
+	VXORPS Y3, Y3, Y3; \
+	VXORPS Y4, Y4, Y4; \
+	VXORPS Y5, Y5, Y5; \
+	VXORPS Y6, Y6, Y6; \
+	VXORPS Y7, Y7, Y7
+
+#define DOT_STORE \
+	VADDPS Y4, Y0, Y0; \
+	VADDPS Y5, Y1, Y1; \
+	VADDPS Y6, Y2, Y2; \
+	VADDPS Y7, Y3, Y3; \
+	VMOVUPS Y0, (DX); \
+	VMOVUPS Y1, 32(DX); \
+	VMOVUPS Y2, 64(DX); \
+	VMOVUPS Y3, 96(DX); \
+	VZEROUPPER
+
 #define FMA2(addr, x, y) \
 	VFMADD231PS.BCST addr, Z30, x; \
 	VFMADD231PS.BCST addr, Z31, y
@@ -224,6 +251,82 @@ done:
 	STORECY(Y8, Y9)
 	STORECY(Y10, Y11)
 	VZEROUPPER
+	RET
+
+// func widen8(dst *float32, src *uint16, vectors int)
+//
+// converts 8·vectors elements from bf16.
+TEXT ·widen8(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ vectors+16(FP), CX
+loop:
+	VPMOVZXWD (SI), Y0
+	VPSLLD $16, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $16, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// func dot4(k int, a, b *float32, bs int, sums *float32)
+//
+// multiplies 16·k elements of a with 4 rows of b that are bs bytes apart; sums gets 8 partial sums for each row.
+TEXT ·dot4(SB), NOSPLIT, $0-40
+	DOT_ARGS
+loop:
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	VFMADD231PS (DI), Y8, Y0
+	VFMADD231PS 32(DI), Y9, Y4
+	VFMADD231PS (DI)(R9*1), Y8, Y1
+	VFMADD231PS 32(DI)(R9*1), Y9, Y5
+	VFMADD231PS (DI)(R9*2), Y8, Y2
+	VFMADD231PS 32(DI)(R9*2), Y9, Y6
+	VFMADD231PS (DI)(R10*1), Y8, Y3
+	VFMADD231PS 32(DI)(R10*1), Y9, Y7
+	ADDQ $64, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ loop
+	DOT_STORE
+	RET
+
+#define WIDE(addr, y) \
+	VPMOVZXWD addr, y; \
+	VPSLLD $16, y, y
+
+// func dot4BF16(k int, a *float32, b *uint16, bs int, sums *float32)
+//
+// is dot4 for rows of bf16.
+TEXT ·dot4BF16(SB), NOSPLIT, $0-40
+	DOT_ARGS
+loop:
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	WIDE((DI), Y10)
+	WIDE(16(DI), Y11)
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y11, Y9, Y4
+	WIDE((DI)(R9*1), Y12)
+	WIDE(16(DI)(R9*1), Y13)
+	VFMADD231PS Y12, Y8, Y1
+	VFMADD231PS Y13, Y9, Y5
+	WIDE((DI)(R9*2), Y10)
+	WIDE(16(DI)(R9*2), Y11)
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y6
+	WIDE((DI)(R10*1), Y12)
+	WIDE(16(DI)(R10*1), Y13)
+	VFMADD231PS Y12, Y8, Y3
+	VFMADD231PS Y13, Y9, Y7
+	ADDQ $64, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ loop
+	DOT_STORE
 	RET
 
 // func copyTerms8(dst *float32, ds int, src *float32, offsets *int, terms, vectors int)

@@ -16,7 +16,8 @@ type lowering struct {
 	steps    []*step
 	value    map[*node]*tensor
 	looks    *looks
-	copies   map[string]*tensor // dense copies of views, by what they view
+	copies   map[string]*tensor    // dense copies of views, by what they view
+	wide     map[*storage]*storage // f32 copies of bf16 storages
 }
 
 // constantValue is the content of a constant node.
@@ -39,7 +40,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 		}
 	}()
 	f := b.main
-	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor)}
+	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor), wide: make(map[*storage]*storage)}
 	p := &program{backend: b.backend, name: b.Name(), names: f.names}
 	for i, n := range f.params {
 		s := l.storage(n.shape)
@@ -118,8 +119,17 @@ func (l *lowering) sourceOf(o *node) *node {
 	return o
 }
 
-// tensorOf returns how o lies in the storage of its source.
+// tensorOf returns how o lies in a storage of its dtype.
 func (l *lowering) tensorOf(o *node) *tensor {
+	t := l.narrowTensorOf(o)
+	if o.shape.DType == t.s.dtype {
+		return t
+	}
+	return l.widened(t)
+}
+
+// narrowTensorOf returns how o lies in the storage of its source, which holds bf16 where o is the same in f32.
+func (l *lowering) narrowTensorOf(o *node) *tensor {
 	if t := l.value[o]; t != nil {
 		return t
 	}
@@ -248,6 +258,27 @@ func (l *lowering) barrier(n *node) error {
 		l.value[n.fn.nodes[n.id+1+i]] = l.dense(l.tensorOf(n.operand[i]))
 	}
 	return nil
+}
+
+// widened returns an f32 copy of a tensor of bf16, made without its broadcast axes.
+func (l *lowering) widened(t *tensor) *tensor {
+	d := l.denseFor(t)
+	wide := d.clone()
+	if wide.s = l.wide[d.s]; wide.s == nil {
+		wide.s = l.rawStorage(dtypes.Float32, d.s.elems)
+		l.wide[d.s] = wide.s
+		const chunk = bytesPerItem / 4
+		from, to := d.s, wide.s
+		l.emit("widen", []*storage{from}, []*storage{to}, func(x *execution) error {
+			src, dst := slice[uint16](x, from, 0), slice[float32](x, to, 0)
+			x.parallel(ceilDiv(from.elems, chunk), func(item int) {
+				end := min((item+1)*chunk, from.elems)
+				x.program.backend.vectors.widen(dst[item*chunk:end], src[item*chunk:end])
+			})
+			return nil
+		})
+	}
+	return wide
 }
 
 // dense returns t, or a dense copy of it.

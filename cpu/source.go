@@ -42,6 +42,8 @@ func viewOf(n *node, x *tensor) *tensor {
 		return nil
 	case n.op == compute.OpTypeIdentity || n.op == compute.OpTypeSchedulingBarrier:
 		return x
+	case n.op == compute.OpTypeConvertDType && widens(n):
+		return x // kernels that cannot read bf16 get a copy from tensorOf
 	case n.op == compute.OpTypeReshape:
 		return x.reshaped(n.shape.Dimensions)
 	case n.shape.DType.IsPacked() || n.shape.Rank() > 16 || len(x.dims) > 16:
@@ -65,6 +67,11 @@ func viewOf(n *node, x *tensor) *tensor {
 		}
 	}
 	return nil
+}
+
+// widens tells whether n converts bf16 to f32, which loses nothing: reading the value converts it.
+func widens(n *node) bool {
+	return n.op == compute.OpTypeConvertDType && n.shape.DType == dtypes.Float32 && n.operand[0].shape.DType == dtypes.BFloat16
 }
 
 // swapsPairs tells whether n reverses pairs of neighbours, as rotary embeddings do.

@@ -234,7 +234,7 @@ func (r *recorder) operand(n *node, i int, kind valueKind) value {
 	if v, ok := r.values[src]; ok {
 		return v
 	}
-	t := r.l.tensorOf(o)
+	t := r.l.narrowTensorOf(o)
 	if n.op != compute.OpTypeReduceSum && n.op != compute.OpTypeReduceMax && n.op != compute.OpTypeReduceMin {
 		t = t.implicit(n.shape.Dimensions)
 	}

@@ -253,7 +253,11 @@ func loadRun(x *execution, s *storage, dst []float32, off, step int) {
 	case dtypes.Bool:
 		convertRun(slice[uint8](x, s, off), dst, step, func(v uint8) float32 { return truth(v != 0) })
 	case dtypes.BFloat16:
-		convertRun(slice[uint16](x, s, off), dst, step, func(v uint16) float32 { return math.Float32frombits(uint32(v) << 16) })
+		if src := slice[uint16](x, s, off); step == 1 {
+			x.program.backend.vectors.widen(dst, src)
+		} else {
+			fillWith(dst, widen(src[0]))
+		}
 	case dtypes.Float16:
 		convertRun(slice[float16.Float16](x, s, off), dst, step, float16.Float16.Float32)
 	case dtypes.Int32:

@@ -118,6 +118,7 @@ type vectors struct {
 	scalar   [opcodes]func(dst, a []float32, b float32) // the second operand is one number
 	unary    [opcodes]func(dst, a []float32)
 	where    func(dst, c, a, b []float32)
+	widen    func(dst []float32, a []uint16) // bf16 to f32; any length
 	sum      func(a []float32) float32
 	largest  func(a []float32) float32
 	smallest func(a []float32) float32
@@ -126,11 +127,34 @@ type vectors struct {
 func vectorsFor(l level) *vectors {
 	switch l {
 	case avx512:
-		return vectors512()
+		v := vectors512()
+		v.widen = widenFast
+		return v
 	case avx2:
-		return vectors256()
+		v := vectors256()
+		v.widen = widenFast
+		return v
 	}
 	return plainVectors()
+}
+
+// widen returns the f32 of a bf16.
+func widen(v uint16) float32 { return math.Float32frombits(uint32(v) << 16) }
+
+func widenPlain(dst []float32, a []uint16) {
+	a = a[:len(dst)]
+	for i := range dst {
+		dst[i] = widen(a[i])
+	}
+}
+
+func widenFast(dst []float32, a []uint16) {
+	n := len(dst) / 8 * 8
+	if n > 0 {
+		_ = a[n-1]
+		widen8(&dst[0], &a[0], n/8)
+	}
+	widenPlain(dst[n:], a[n:])
 }
 
 func truth(b bool) float32 {
@@ -212,6 +236,7 @@ func plainVectors() *vectors {
 	v.unary[opSwap] = swapPairs
 	v.one(opF16, func(x float32) float32 { return float16.FromFloat32(x).Float32() })
 	v.unary[opCopy] = func(dst, a []float32) { copy(dst, a) }
+	v.widen = widenPlain
 	v.plainReductions()
 	return v
 }

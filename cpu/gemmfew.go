@@ -1,0 +1,68 @@
+package cpu
+
+import "github.com/gomlx/compute/dtypes"
+
+// mostFew is the number of rows up to which a product only waits for B.
+const mostFew = 4
+
+// fewRows tells whether the product is one of few rows with the columns of B, such as the rows of a weight [out, in], in
+// one piece each, so that runFew can compute it.
+func (g *gemm) fewRows() bool {
+	return g.m <= mostFew && g.k >= 32 && g.kernel.strips && increasing(g.aDepth) && increasing(g.bDepth) && uniform(g.bCol, g.k)
+}
+
+// runFew computes every element as one sum over the terms, four columns at a time, reading B once and in order.
+func (g *gemm) runFew(x *execution) {
+	per := max(4, bytesPerItem/g.k/4*4) // columns of an item
+	items := ceilDiv(g.n, per)
+	x.parallel(len(g.aBatch)*items, func(item int) {
+		batch, from := item/items, item%items*per
+		for j := from; j < min(from+per, g.n); j += 4 {
+			g.fewColumns(x, batch, j, min(4, g.n-j))
+		}
+	})
+}
+
+// fewColumns computes n ≤ 4 columns from column j on for all rows.
+func (g *gemm) fewColumns(x *execution, batch, j, n int) {
+	a, c := slice[float32](x, g.a, g.aBatch[batch]+g.aDepth[0]), slice[float32](x, g.c, g.cBatch[batch])
+	off := g.bBatch[batch] + g.bDepth[0] + g.bCol[j]
+	main := g.k / 16 * 16
+	var sums [32]float32
+	for i, o := range g.aRow {
+		row := a[o:][:g.k]
+		if g.b.dtype == dtypes.BFloat16 {
+			b := slice[uint16](x, g.b, off)[:n*g.k]
+			if n == 4 {
+				dot4BF16(main/16, &row[0], &b[0], 2*g.k, &sums[0])
+			}
+			for q := range n {
+				c[g.cRow[i]+j+q] = few(&sums, q, n == 4, row, b[q*g.k:][:g.k], widen)
+			}
+			continue
+		}
+		b := slice[float32](x, g.b, off)[:n*g.k]
+		if n == 4 {
+			dot4(main/16, &row[0], &b[0], 4*g.k, &sums[0])
+		}
+		for q := range n {
+			c[g.cRow[i]+j+q] = few(&sums, q, n == 4, row, b[q*g.k:][:g.k], func(v float32) float32 { return v })
+		}
+	}
+}
+
+// few adds the partial sums of column q in order, and the terms that they do not cover.
+func few[T any](sums *[32]float32, q int, summed bool, row []float32, col []T, wide func(T) float32) float32 {
+	var sum float32
+	from := 0
+	if summed {
+		for _, v := range sums[8*q : 8*q+8] {
+			sum += v
+		}
+		from = len(row) / 16 * 16
+	}
+	for p := from; p < len(row); p++ {
+		sum += row[p] * wide(col[p])
+	}
+	return sum
+}
