@@ -34,8 +34,17 @@ func seen(class, color string, x, confidence float64) reflectionflow.Object {
 	return reflectionflow.Object{Class: class, Color: color, Box: [4]float64{x, 0.4, x + 0.2, 0.6}, Confidence: confidence}
 }
 
+func many(n int, o reflectionflow.Object) []reflectionflow.Object {
+	list := make([]reflectionflow.Object, n)
+	for i := range list {
+		list[i] = o
+	}
+	return list
+}
+
 func knownAnswers() []knownAnswer {
 	dogs := Metadata{Tag: "counting", Include: []Include{{Class: "dog", Count: 2}}, Exclude: []Exclude{{"dog", 3}}}
+	one := Metadata{Tag: "single_object", Include: []Include{{Class: "dog", Count: 1}}}
 	red := Metadata{Tag: "colors", Include: []Include{{Class: "cup", Count: 1, Color: "red"}}}
 	left := Metadata{Tag: "position", Include: []Include{
 		{Class: "cat", Count: 1},
@@ -43,6 +52,10 @@ func knownAnswers() []knownAnswer {
 	}}
 	dog, cat := seen("dog", "", 0.1, 0.95), seen("cat", "", 0.7, 0.95)
 	return []knownAnswer{
+		{"a dog at the threshold", one, []reflectionflow.Object{seen("dog", "", 0.1, 0.3)}, "expected dog>=1, found 0"},
+		{"sixteen dogs count", dogs, many(20, dog), "expected dog<3, found 16"},
+		{"half of the way left", left, []reflectionflow.Object{seen("dog", "", 0.4, 0.9), seen("cat", "", 0.48, 0.9)}, "expected dog left of target, found  target"},
+		{"more than half", left, []reflectionflow.Object{seen("dog", "", 0.4, 0.9), seen("cat", "", 0.4801, 0.9)}, ""},
 		{"two dogs", dogs, []reflectionflow.Object{dog, dog}, ""},
 		{"one dog of two", dogs, []reflectionflow.Object{dog}, "expected dog>=2, found 1"},
 		{"three dogs", dogs, []reflectionflow.Object{dog, dog, dog}, "expected dog<3, found 3"},
@@ -60,8 +73,10 @@ func knownAnswers() []knownAnswer {
 // Agreement is how often a judge's verdict on rendered scenes is that of the
 // renderer's truth.
 type Agreement struct {
-	Right, Wrong             int // scenes that are what was asked for, and that are not
-	RightAgreed, WrongAgreed int // of them, those that the judge says the same of
+	Right       int `json:"right"`        // scenes that are what was asked for
+	Wrong       int `json:"wrong"`        // scenes that are not
+	RightAgreed int `json:"right_agreed"` // right scenes that the judge calls right
+	WrongAgreed int `json:"wrong_agreed"` // wrong scenes that the judge calls wrong
 }
 
 // Balanced is the mean of both rates: 0.5 is what guessing reaches.

@@ -8,7 +8,9 @@ import (
 
 // Estimate is a mean with its 95% interval.
 type Estimate struct {
-	Mean, Low, High float64
+	Mean float64 `json:"mean"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
 }
 
 // resamples is how often the bootstrap draws; its own error is then below a
@@ -26,7 +28,11 @@ const bootstrapSeed = 20231017
 // It is linear in the values, so that the interval of a paired difference is that
 // of the differences: see [Difference].
 func Overall(tags []string, values []float64) Estimate {
-	strata := stratify(tags, values)
+	return bootstrap(stratify(Tags(), tags, values))
+}
+
+// bootstrap is the mean of the strata's means with its interval.
+func bootstrap(strata [][]float64) Estimate {
 	if len(strata) == 0 {
 		return Estimate{}
 	}
@@ -61,36 +67,40 @@ func Difference(tags []string, a, b []float64) Estimate {
 	return Overall(tags, differences)
 }
 
-// ByTag is the mean of the values of each tag.
-func ByTag(tags []string, values []float64) map[string]float64 {
-	means := make(map[string]float64)
-	for _, tag := range Tags() {
-		if s := pickTag(tag, tags, values); len(s) > 0 {
-			means[tag] = average(s)
+// ByTag is the mean of the values of each tag that has some, with its interval.
+func ByTag(tags []string, values []float64) map[string]Estimate { return each(Tags(), tags, values) }
+
+// ByLevel is the mean of the values of each level that has some, with its interval.
+func ByLevel(levels []Level, values []float64) map[Level]Estimate {
+	return each(Levels(), levels, values)
+}
+
+func each[K comparable](keys, of []K, values []float64) map[K]Estimate {
+	means := make(map[K]Estimate)
+	for _, key := range keys {
+		if picked := stratify([]K{key}, of, values); len(picked) > 0 {
+			means[key] = bootstrap(picked)
 		}
 	}
 	return means
 }
 
-// stratify groups the values by tag, in the order of [Tags].
-func stratify(tags []string, values []float64) [][]float64 {
+// stratify groups the values by key, in the order of the keys; of has the key of
+// each value.
+func stratify[K comparable](keys, of []K, values []float64) [][]float64 {
 	var strata [][]float64
-	for _, tag := range Tags() {
-		if s := pickTag(tag, tags, values); len(s) > 0 {
-			strata = append(strata, s)
+	for _, key := range keys {
+		var picked []float64
+		for i, k := range of {
+			if k == key {
+				picked = append(picked, values[i])
+			}
+		}
+		if len(picked) > 0 {
+			strata = append(strata, picked)
 		}
 	}
 	return strata
-}
-
-func pickTag(tag string, tags []string, values []float64) []float64 {
-	var picked []float64
-	for i, t := range tags {
-		if t == tag {
-			picked = append(picked, values[i])
-		}
-	}
-	return picked
 }
 
 func average(values []float64) float64 {

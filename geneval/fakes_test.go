@@ -83,7 +83,7 @@ type drawn struct {
 
 // strategy draws what plan says, at most the budget, and records what it was asked.
 func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn) geneval.Strategy {
-	return geneval.Strategy{Name: name, Search: func(ctx context.Context, job geneval.Job) error {
+	return geneval.Strategy{Arm: geneval.Arm{Name: name, Kind: name, Nested: true}, Search: func(ctx context.Context, job geneval.Job) error {
 		for i, task := range job.Tasks {
 			if err := ctx.Err(); err != nil {
 				return err

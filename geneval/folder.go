@@ -22,15 +22,14 @@ const (
 	manifestFile = "evaluation.json"
 	promptsFile  = "evaluation_metadata.jsonl"
 	resultsFile  = "results.jsonl"
+	probesFile   = "difficulty.jsonl"
+	usageFile    = "usage.jsonl"
 	summaryFile  = "summary.json"
-	reportFile   = "report.md"
+	tablesFile   = "report.md"
 )
 
-// Bounds on what is read back.
-const (
-	maxManifestBytes = 1 << 20
-	maxResultsBytes  = 4 << 30
-)
+// maxManifestBytes bounds evaluation.json.
+const maxManifestBytes = 1 << 20
 
 // answerFolder is the folder of a prompt in GenEval's layout, inside the
 // evaluation's folder.
@@ -45,41 +44,35 @@ func answerPath(strategy string, budget, index, sample int) string {
 // folder is an evaluation on disk.
 type folder struct {
 	path    string
-	results *os.File
-	size    int64 // of the whole lines in results.jsonl
+	results *journal[Record]
+	probes  *journal[Probe]
+	usage   *journal[Usage]
 }
 
 // openFolder makes the folder, or goes on with it when its manifest and prompts
-// are the ones given. It returns the whole groups of records in it and drops what
-// follows: one search writes one group.
-func openFolder(dir string, manifest, prompts []byte, group int) (*folder, []Record, error) {
-	f := &folder{path: dir}
+// are the ones given.
+func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
+	f = &folder{path: dir}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, nil, placeError(dir, err)
+		return nil, placeError(dir, err)
 	}
 	if err := f.adopt(manifest, prompts); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	data, err := readBounded(f.in(resultsFile), maxResultsBytes)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+	if f.results, err = openJournal[Record](f.in(resultsFile)); err != nil {
+		return nil, err
 	}
-	records, ends, err := parseRecords(data)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	if f.probes, err = openJournal[Probe](f.in(probesFile)); err != nil {
+		return nil, errors.Join(err, f.results.close())
 	}
-	f.results, err = os.OpenFile(f.in(resultsFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, nil, placeError(dir, err)
+	if f.usage, err = openJournal[Usage](f.in(usageFile)); err != nil {
+		return nil, errors.Join(err, f.results.close(), f.probes.close())
 	}
-	records = records[:len(records)/group*group]
-	if len(records) > 0 {
-		f.size = int64(ends[len(records)-1])
-	}
-	if err := f.results.Truncate(f.size); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("cut results.jsonl: %w", err), f.results.Close())
-	}
-	return f, records, nil
+	return f, nil
+}
+
+func (f *folder) close() error {
+	return errors.Join(f.results.close(), f.probes.close(), f.usage.close())
 }
 
 // adopt writes the manifest into an empty folder, or compares it with the one
@@ -115,7 +108,7 @@ func differing(a, b []byte) string {
 	if json.Unmarshal(a, &was) != nil || json.Unmarshal(b, &is) != nil {
 		return manifestFile + " is damaged"
 	}
-	for _, name := range []string{"format", "prompts", "strategies", "budgets", "samples", "seed", "thresholds", "settings"} {
+	for _, name := range []string{"format", "prompts", "strategies", "budgets", "samples", "seed", "thresholds", "probe_pictures", "settings"} {
 		if !bytes.Equal(was[name], is[name]) {
 			return name
 		}
@@ -123,50 +116,32 @@ func differing(a, b []byte) string {
 	return manifestFile
 }
 
-// append adds whole lines to results.jsonl and flushes them to disk, or leaves
-// the file as it was.
-func (f *folder) append(records []Record) error {
-	var lines []byte
-	for _, r := range records {
-		line, err := r.line()
-		if err != nil {
-			return err
-		}
-		lines = append(lines, line...)
-	}
-	_, err := f.results.Write(lines)
-	if err == nil {
-		err = f.results.Sync()
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write results.jsonl: %w", err), f.results.Truncate(f.size))
-	}
-	f.size += int64(len(lines))
-	return nil
+// writeAnswer keeps the picture of an answer in GenEval's layout.
+func (f *folder) writeAnswer(r Record, picture image.Image) error {
+	return f.writePicture(answerFolder(r.Strategy, r.Budget, r.Index), r.Sample, r.Metadata, picture)
 }
 
-// writeAnswer keeps a picture in GenEval's layout.
-func (f *folder) writeAnswer(r Record, picture image.Image) error {
-	dir := answerFolder(r.Strategy, r.Budget, r.Index)
+// writePicture keeps a picture of a prompt, nil for one that was not drawn, in
+// GenEval's layout.
+func (f *folder) writePicture(dir string, sample int, metadata string, picture image.Image) error {
 	if err := os.MkdirAll(f.in(dir+"/samples"), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", dir, err)
 	}
-	if r.Sample == 0 { // the others find it there
-		if err := f.write(dir+"/metadata.jsonl", []byte(r.Metadata+"\n")); err != nil {
+	if sample == 0 { // the others find it there
+		if err := f.write(dir+"/metadata.jsonl", []byte(metadata+"\n")); err != nil {
 			return err
 		}
 	}
 	if picture == nil {
 		return nil
 	}
+	name := fmt.Sprintf("%s/samples/%04d.png", dir, sample)
 	var b bytes.Buffer
 	if err := png.Encode(&b, picture); err != nil {
-		return fmt.Errorf("encode %s: %w", r.Filename, err)
+		return fmt.Errorf("encode %s: %w", name, err)
 	}
-	return f.write(r.Filename, b.Bytes())
+	return f.write(name, b.Bytes())
 }
-
-func (f *folder) close() error { return f.results.Close() }
 
 // in is the path of a file inside the folder.
 func (f *folder) in(name string) string { return filepath.Join(f.path, filepath.FromSlash(name)) }
@@ -204,6 +179,15 @@ func placeError(dir string, err error) error {
 		return invalid("%s cannot hold an evaluation: %v", dir, reason)
 	}
 	return fmt.Errorf("make evaluation folder: %w", err)
+}
+
+// openFile opens a file to read; one that is not there is the user's to mend.
+func openFile(path string) (*os.File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
+	}
+	return file, nil
 }
 
 // readBounded reads a file of at most limit bytes.

@@ -1,7 +1,6 @@
 package geneval
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -74,43 +73,7 @@ func (s Spent) over(n float64) Spent {
 	}
 }
 
-// line is the record's form in results.jsonl, with its newline.
-func (r Record) line() ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(r); err != nil {
-		return nil, fmt.Errorf("encode result: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
-const maxRecordBytes = 1 << 20
-
-// parseRecords reads results.jsonl. It returns the records and where each ends:
-// what follows the last is a line that was cut off while being written.
-func parseRecords(data []byte) (records []Record, ends []int, err error) {
-	for start := 0; ; {
-		length := bytes.IndexByte(data[start:], '\n')
-		if length < 0 {
-			return records, ends, nil
-		}
-		var r Record
-		if err := parseRecord(data[start:start+length], &r); err != nil {
-			return nil, nil, fmt.Errorf("%w: results.jsonl, line %d is damaged: %v", reflectionflow.ErrInvalid, len(records)+1, err)
-		}
-		start += length + 1
-		records, ends = append(records, r), append(ends, start)
-	}
-}
-
-func parseRecord(line []byte, r *Record) error {
-	if len(line) > maxRecordBytes {
-		return fmt.Errorf("longer than %d bytes", maxRecordBytes)
-	}
-	if err := decodeStrictly(line, r); err != nil {
-		return err
-	}
+func (r Record) check() error {
 	if math.IsNaN(r.Score) || r.Candidate < -1 || r.Candidate >= max(r.Budget, 0) {
 		return fmt.Errorf("candidate %d with score %v within a budget of %d", r.Candidate, r.Score, r.Budget)
 	}

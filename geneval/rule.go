@@ -153,10 +153,10 @@ func (e *evaluator) position(c Include, found []reflectionflow.Object) {
 	}
 }
 
-// scaled is the box as fractions of the longer side, on which GenEval's rule for
-// pixels holds for pictures of any shape.
+// scaled is the box in thousands of pixels: in these, the offset under which
+// [clipart.Relations] sees none is GenEval's thousandth of a pixel, and directions
+// are those of the pixels for pictures of any shape.
 func (e *evaluator) scaled(box [4]float64) [4]float64 {
-	longer := float64(max(e.size.X, e.size.Y, 1))
-	x, y := float64(max(e.size.X, 1))/longer, float64(max(e.size.Y, 1))/longer
+	x, y := float64(max(e.size.X, 1))/1000, float64(max(e.size.Y, 1))/1000
 	return [4]float64{box[0] * x, box[1] * y, box[2] * x, box[3] * y}
 }

@@ -84,6 +84,27 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
+// Offsets under a thousandth of a pixel are none (relative_position), whatever the
+// picture's size: the boxes are so small that half a thousandth would be a
+// direction.
+func TestEvaluateOffset(t *testing.T) {
+	m := geneval.Metadata{Tag: "position", Include: []geneval.Include{
+		{Class: "cat", Count: 1}, {Class: "dog", Count: 1, Position: &geneval.Position{Relation: reflectionflow.LeftOf, Target: 0}},
+	}}
+	for pixels, want := range map[float64]bool{0.0009: false, 0.0011: true} {
+		for _, side := range []int{64, 1000, 4096} {
+			x := 0.5 - pixels/float64(side)
+			objects := []reflectionflow.Object{
+				{Class: "cat", Confidence: 0.9, Box: [4]float64{0.5, 0.5, 0.5, 0.5}},
+				{Class: "dog", Confidence: 0.9, Box: [4]float64{x, 0.5, x, 0.5}},
+			}
+			if got := geneval.Evaluate(m, geneval.OfficialThresholds(), image.Pt(side, side), objects); got.Correct != want {
+				t.Errorf("%g pixels of %d: %v", pixels, side, got.Correct)
+			}
+		}
+	}
+}
+
 // In a picture that is not square, directions are those of its pixels.
 func TestEvaluateWide(t *testing.T) {
 	m := geneval.Metadata{Tag: "position", Include: []geneval.Include{

@@ -3,17 +3,25 @@ package geneval
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strings"
+	"io/fs"
+	"path/filepath"
 )
 
-// Summary is what summary.json holds: a row for each strategy and budget.
+// Summary is what summary.json holds: a row for each strategy and budget, and what
+// they rest on.
 type Summary struct {
-	Rows []Row `json:"rows"`
-	// Differences between rows, prompt by prompt; they are in the report only.
-	Differences []RowDifference `json:"-"`
-	// Prompts counts the prompts of each tag.
-	Prompts map[string]int `json:"-"`
+	Rows    []Row          `json:"rows"`
+	Prompts map[string]int `json:"prompts"`           // of each tag
+	Levels  map[Level]int  `json:"levels,omitempty"`  // prompts of each difficulty
+	Engine  *Busy          `json:"engine,omitempty"`  // nil when it was not measured
+	Judge   *Agreement     `json:"judge,omitempty"`   // of the judge's self-test
+	Verify  *PairsRight    `json:"verify,omitempty"`  // how well the verifier tells pictures of the base apart
+	Samples int            `json:"samples"`           // searches for each row and prompt
+	Skipped []string       `json:"skipped,omitempty"` // answers that could not be judged
+	// Differences between rows, prompt by prompt.
+	Differences []RowDifference `json:"differences,omitempty"`
 }
 
 // Row is the score of a strategy at a budget.
@@ -25,160 +33,150 @@ type Row struct {
 	CIHigh   float64            `json:"ci_high"`
 	Tags     map[string]float64 `json:"tags"` // share of correct pictures
 	Cost     Spent              `json:"cost"` // mean of a search
+	// Tag intervals and levels are means over prompts with 95% intervals.
+	TagIntervals map[string]Estimate `json:"tag_intervals"`
+	Levels       map[Level]Estimate  `json:"levels,omitempty"`
 }
 
 // RowDifference is the score of one row less that of another.
 type RowDifference struct {
-	Row, Than int // indices of rows
+	Row  int `json:"row"`  // index of rows
+	Than int `json:"than"` // index of rows
 	Estimate
 }
 
-// sumUp writes summary.json and report.md over all records.
-func (s *sitting) sumUp() (Summary, error) {
-	summary := s.summarize()
+// Busy says how much of the time that searches took an engine was drawing.
+type Busy struct {
+	Share   float64 `json:"busy"`
+	Seconds float64 `json:"seconds"`
+	Images  int     `json:"images"` // drawn in this time
+}
+
+// PairsRight is what [Discernment] finds.
+type PairsRight struct {
+	Rate  float64 `json:"rate"`
+	Pairs int     `json:"pairs"`
+}
+
+// Publish sums up and writes summary.json, report.md, the figures and report.html
+// into the folder.
+func (r Results) Publish() (Summary, error) {
+	f := &folder{path: r.Dir}
+	summary := r.Summarize()
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(summary); err != nil {
 		return Summary{}, fmt.Errorf("encode summary.json: %w", err)
 	}
-	report := fmt.Sprintf("# Evaluation\n\n%d prompts, %d searches each. %s\n\n%s", len(s.Prompts), s.Samples, s.Remark, summary.Markdown())
-	if err := s.folder.write(reportFile, []byte(report)); err != nil {
+	if err := f.write(summaryFile, b.Bytes()); err != nil {
 		return Summary{}, err
 	}
-	return summary, s.folder.write(summaryFile, b.Bytes())
+	return summary, f.write(tablesFile, []byte("# Evaluation\n\n"+summary.Markdown()))
 }
 
-func (s *sitting) summarize() Summary {
-	summary := Summary{Prompts: make(map[string]int)}
-	tags := make([]string, len(s.Prompts))
-	for i, m := range s.Prompts {
-		tags[i] = m.Tag
-		summary.Prompts[m.Tag]++
+// Summarize states all rows with their intervals. Searches that are not recorded
+// count as wrong: see [Results.Finished].
+func (r Results) Summarize() Summary {
+	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged}
+	tags, levels := r.tags(), r.levels()
+	for _, tag := range tags {
+		s.Prompts[tag]++
 	}
+	if len(r.Probes) > 0 {
+		s.Levels = make(map[Level]int)
+		for _, p := range r.Probes {
+			s.Levels[p.Level()]++
+		}
+		rate, pairs := Discernment(r.Probes)
+		s.Verify = &PairsRight{rate, pairs}
+	}
+	s.Engine = r.busy()
 	var scores [][]float64 // of each row, by prompt: the mean over the samples
-	for _, strategy := range s.Strategies {
-		for _, budget := range s.Budgets {
-			values, cost := s.collect(strategy.Name, budget)
+	for _, a := range r.Manifest.Strategies {
+		for _, budget := range r.Manifest.Budgets {
+			values, cost := r.collect(a.Name, budget)
 			overall := Overall(tags, values)
-			scores = append(scores, values)
-			summary.Rows = append(summary.Rows, Row{
-				Strategy: strategy.Name, Budget: budget,
-				Overall: overall.Mean, CILow: overall.Low, CIHigh: overall.High,
-				Tags: ByTag(tags, values), Cost: cost,
-			})
+			row := Row{
+				Strategy: a.Name, Budget: budget, Overall: overall.Mean, CILow: overall.Low, CIHigh: overall.High,
+				Tags: make(map[string]float64), TagIntervals: ByTag(tags, values), Cost: cost,
+			}
+			for tag, e := range row.TagIntervals {
+				row.Tags[tag] = e.Mean
+			}
+			if len(r.Probes) > 0 {
+				row.Levels = ByLevel(levels, values)
+			}
+			s.Rows, scores = append(s.Rows, row), append(scores, values)
 		}
 	}
-	for i := range summary.Rows {
-		for _, than := range s.rivals(i) {
-			summary.Differences = append(summary.Differences, RowDifference{i, than, Difference(tags, scores[i], scores[than])})
+	for i := range s.Rows {
+		for _, than := range r.rivals(i) {
+			s.Differences = append(s.Differences, RowDifference{i, than, Difference(tags, scores[i], scores[than])})
 		}
 	}
-	return summary
+	return s
 }
 
 // rivals are the rows that row i is compared with: the first row, which is the
-// base, and the earlier strategies at the same budget.
-func (s *sitting) rivals(i int) []int {
-	var rows []int
-	n := len(s.Budgets)
-	if i > 0 {
-		rows = append(rows, 0)
+// base; and at the same budget the first strategy, the one before it, and what it
+// is a variant of.
+func (r Results) rivals(i int) []int {
+	budgets := len(r.Manifest.Budgets)
+	at := i / budgets
+	compared := map[int]bool{0: true, i % budgets: true}
+	if a := r.Manifest.Strategies[at]; a.plain() {
+		for before := range at {
+			if r.Manifest.Strategies[before].plain() {
+				compared[before*budgets+i%budgets] = true
+			}
+		}
+	} else {
+		for k, b := range r.Manifest.Strategies {
+			if b.Name == a.Kind {
+				compared[k*budgets+i%budgets] = true
+			}
+		}
 	}
-	for than := i % n; than < i; than += n {
-		if than > 0 {
-			rows = append(rows, than)
+	var rows []int
+	for row := range len(r.Manifest.Strategies) * budgets {
+		if compared[row] && row != i {
+			rows = append(rows, row)
 		}
 	}
 	return rows
 }
 
-// collect is the share of correct answers by prompt, and the mean cost.
-func (s *sitting) collect(strategy string, budget int) (values []float64, cost Spent) {
-	var total Spent
-	values = make([]float64, len(s.Prompts))
-	for _, r := range s.records {
-		if r.Strategy != strategy || r.Budget != budget {
-			continue
-		}
-		if r.Correct {
-			values[r.Index] += 1 / float64(s.Samples)
-		}
-		total = total.plus(r.Cost)
+// busy adds up what the engine did; nil when it was not measured.
+func (r Results) busy() *Busy {
+	var b Busy
+	busy := 0.0
+	for _, u := range r.Usage {
+		busy += u.Busy
+		b.Seconds += u.Seconds
+		b.Images += u.Images
 	}
-	return values, total.over(float64(len(s.Prompts) * s.Samples))
+	if b.Seconds == 0 {
+		return nil
+	}
+	b.Share = busy / b.Seconds
+	return &b
 }
 
-// Markdown is the summary as tables for people: scores, then paired differences.
-// All scores are in percent.
-func (s Summary) Markdown() string {
-	var b strings.Builder
-	header := []string{"strategy", "images", "overall", "95% interval"}
-	for _, tag := range Tags() {
-		if s.Prompts[tag] > 0 {
-			header = append(header, tag)
-		}
+// readJudged reads the self-test out of an earlier summary, if there is one.
+func readJudged(path string) (*Agreement, error) {
+	data, err := readBounded(path, maxJournalBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	header = append(header, "mean images", "mean seconds")
-	table := [][]string{header}
-	for _, r := range s.Rows {
-		line := []string{r.Strategy, fmt.Sprint(r.Budget), percent(r.Overall), percent(r.CILow) + " to " + percent(r.CIHigh)}
-		for _, tag := range Tags() {
-			if s.Prompts[tag] > 0 {
-				line = append(line, percent(r.Tags[tag]))
-			}
-		}
-		table = append(table, append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.1f", r.Cost.Seconds)))
+	if err != nil {
+		return nil, err
 	}
-	writeTable(&b, table)
-	if len(s.Differences) == 0 {
-		return b.String()
+	var s struct {
+		Judge *Agreement `json:"judge"`
 	}
-	_, _ = fmt.Fprint(&b, "\n")
-	table = [][]string{{"difference", "points", "95% interval"}}
-	for _, d := range s.Differences {
-		table = append(table, []string{
-			s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(),
-			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High),
-		})
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, invalid("%s is damaged: %v", filepath.Base(path), err)
 	}
-	writeTable(&b, table)
-	return b.String()
-}
-
-func (r Row) name() string { return fmt.Sprintf("%s at %d", r.Strategy, r.Budget) }
-
-func percent(share float64) string       { return fmt.Sprintf("%.1f", 100*share) }
-func signedPercent(share float64) string { return fmt.Sprintf("%+.1f", 100*share) }
-
-// writeTable writes a Markdown table with aligned columns; the first line is the
-// header and the first column is text.
-func writeTable(b *strings.Builder, table [][]string) {
-	widths := make([]int, len(table[0]))
-	for _, line := range table {
-		for i, cell := range line {
-			widths[i] = max(widths[i], len(cell), 3)
-		}
-	}
-	for n, line := range table {
-		for i, cell := range line {
-			if i == 0 {
-				_, _ = fmt.Fprintf(b, "| %-*s |", widths[i], cell)
-				continue
-			}
-			_, _ = fmt.Fprintf(b, " %*s |", widths[i], cell)
-		}
-		b.WriteByte('\n')
-		if n > 0 {
-			continue
-		}
-		for i, w := range widths {
-			if i == 0 {
-				b.WriteString("| " + strings.Repeat("-", w) + " |")
-				continue
-			}
-			b.WriteString(" " + strings.Repeat("-", w-1) + ": |")
-		}
-		b.WriteByte('\n')
-	}
+	return s.Judge, nil
 }

@@ -21,10 +21,11 @@ type Detector interface {
 // job.Done once for each as soon as it is over, from one goroutine, in any order.
 // It stops with the error that Done returns, and soon when ctx ends.
 //
-// What a search with a smaller budget would have drawn must be the first
-// candidates of what it draws: the budget decides when it stops, not what it does.
+// With Nested, what a search with a smaller budget would have drawn must be the
+// first candidates of what it draws: the budget decides when it stops, not what it
+// does.
 type Strategy struct {
-	Name   string
+	Arm
 	Search func(ctx context.Context, job Job) error
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +28,7 @@ type evaluateOptions struct {
 	budgets    []int
 	limit      int
 	samples    int
+	difficulty int
 	out        string
 	json       bool
 	quiet      bool
@@ -37,25 +37,26 @@ type evaluateOptions struct {
 const evaluateHelp = `Search for each prompt with each strategy, let a judge that the search never saw
 say what is right, and sum up with 95% intervals by GenEval's rules.
 
-Every search runs to the largest budget; what a smaller budget would have answered
-is the best picture, by the verifier, among the first. So each budget is a point
-of the same searches.
+A strategy is one of generate's, or a variant: reflection+width8 has eight chains,
+reflection+oracle a verifier that is the judge itself (an upper bound), and
+reflection+detector one of the model's others. Where a search with a smaller budget
+is the beginning of one with a larger, one search answers for all budgets.
 
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks
 about what the model knows; test and validation prompts are in no training), or a
 file in the format of GenEval's evaluation_metadata.jsonl.
 
-The folder --out gets results.jsonl as it goes, then summary.json and report.md, and
-for each strategy and budget a folder in GenEval's layout (NOISE-8/00000/samples/...),
-which GenEval's own scorer reads. Stopped in whatever way, the same command goes on
-where it was.`
+The folder --out gets results.jsonl as it goes, then summary.json, report.md,
+report.html, figures, and for each strategy and budget a folder in GenEval's layout
+(noise-8/00000/samples/...), which GenEval's own scorer reads. Stopped in whatever
+way, the same command goes on where it was.`
 
 func (p *program) evaluateCommand() *cobra.Command {
 	var o evaluateOptions
 	cmd := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Measure how often strategies draw what was asked",
-		Long:  strings.Replace(evaluateHelp, "NOISE-8", "noise-8", 1),
+		Long:  evaluateHelp,
 		Example: `  reflectionflow evaluate --strategies noise,reflection --budgets 1,8 --limit 60
   reflectionflow evaluate --prompts evaluation_metadata.jsonl --out official`,
 		Args: cobra.NoArgs,
@@ -72,6 +73,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images a prompt")
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60 of builtin ones, all of a file)")
 	f.IntVar(&o.samples, "seeds", 1, "searches for each strategy and prompt")
+	f.IntVar(&o.difficulty, "difficulty", 4, "pictures of the base that say how difficult a prompt is, from seeds that are not scored; 0 for none")
 	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; of the same evaluation, to go on with it")
 	f.Uint64Var(&o.search.seed, "seed", 1, "the same seed draws the same pictures")
 	f.IntVar(&o.search.width, "width", 0, "chains side by side (default of the strategy)")
@@ -100,7 +102,11 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 	if err := o.tidyBudgets(); err != nil {
 		return err
 	}
-	configs, err := o.configs(cmd.Flags(), model)
+	arms, err := o.arms(cmd.Flags(), model)
+	if err != nil {
+		return err
+	}
+	probe, err := o.probe(cmd.Flags(), model)
 	if err != nil {
 		return err
 	}
@@ -113,12 +119,12 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
-	settings, err := evaluateSettings(model, fingerprint, o.search.backend, configs)
+	settings, err := evaluateSettings(model, fingerprint, o.search.backend, arms)
 	if err != nil {
 		return err
 	}
 	p.noteSlow()
-	s := &evaluationSession{program: p, options: o, configs: configs}
+	s := &evaluationSession{program: p, options: o, arms: arms, probe: probe}
 	s.evaluation = geneval.Evaluation{
 		Prompts: prompts, Budgets: o.budgets, Samples: o.samples, Seed: o.search.seed,
 		Settings: settings, Dir: o.out,
@@ -136,22 +142,6 @@ func (o *evaluateOptions) tidyBudgets() error {
 	return nil
 }
 
-// configs are the settings of the search for each strategy, at the largest budget.
-func (o evaluateOptions) configs(flags *pflag.FlagSet, model modelEntry) ([]search.Config, error) {
-	var configs []search.Config
-	for _, name := range o.strategies {
-		g := o.search
-		g.strategy = strings.TrimSpace(name)
-		g.budget = strconv.Itoa(o.budgets[len(o.budgets)-1])
-		cfg, err := g.config(flags, model)
-		if err != nil {
-			return nil, err
-		}
-		configs = append(configs, cfg)
-	}
-	return configs, nil
-}
-
 // defaultPrompts is how many builtin prompts there are unless more are asked for.
 const defaultPrompts = 60
 
@@ -160,8 +150,8 @@ const promptSeed = 1
 
 // metadata reads or draws the prompts.
 func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) {
-	if o.limit < 0 {
-		return nil, fmt.Errorf("%w: limit %d: must not be negative", reflectionflow.ErrInvalid, o.limit)
+	if o.limit < 0 || o.difficulty < 0 {
+		return nil, fmt.Errorf("%w: limit %d and difficulty %d must not be negative", reflectionflow.ErrInvalid, o.limit, o.difficulty)
 	}
 	if split, builtin := strings.CutPrefix(o.prompts, "builtin:"); builtin {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
@@ -206,13 +196,14 @@ func knows(model modelEntry, m geneval.Metadata) error {
 }
 
 // evaluateSettings is what results depend on beside the evaluation's own fields.
-func evaluateSettings(model modelEntry, fingerprint, backend string, configs []search.Config) (json.RawMessage, error) {
-	same := slices.Clone(configs)
-	for i := range same {
-		same[i].Batch, same[i].Seed = 0, 0 // the one never matters, the other is the evaluation's
+func evaluateSettings(model modelEntry, fingerprint, backend string, arms []arm) (json.RawMessage, error) {
+	var configs []search.Config
+	for _, a := range arms {
+		a.cfg.Batch, a.cfg.Seed = 0, 0 // the one never matters, the other is the evaluation's
+		configs = append(configs, a.cfg)
 	}
 	data, err := json.Marshal(map[string]any{
-		"model": model.Name, "fingerprint": fingerprint, "backend": backend, "search": same,
+		"model": model.Name, "fingerprint": fingerprint, "backend": backend, "search": configs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode settings: %w", err)
@@ -224,7 +215,8 @@ func evaluateSettings(model modelEntry, fingerprint, backend string, configs []s
 type evaluationSession struct {
 	program    *program
 	options    evaluateOptions
-	configs    []search.Config
+	arms       []arm
+	probe      search.Config
 	evaluation geneval.Evaluation
 	kept       geneval.Progress
 }
@@ -245,21 +237,31 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 		defer closer.Close()
 	}
 	ev := &s.evaluation
-	ev.Judge, ev.Thresholds = judge, geneval.ThresholdsOf(judge)
-	size := image.Pt(s.configs[0].ImageWidth, s.configs[0].ImageHeight)
+	ev.Thresholds = geneval.ThresholdsOf(judge)
+	ev.Judge = geneval.OneAtATime(judge)
+	size := image.Pt(s.probe.ImageWidth, s.probe.ImageHeight)
 	agreement, err := geneval.CheckJudge(ctx, judge, ev.Thresholds, model.Classes, size)
 	if err != nil {
 		return err
 	}
-	ev.Remark = fmt.Sprintf("Self-test: %s.", agreement)
+	ev.Judged = &agreement
+	ev.Meter = &geneval.Meter{Generator: e.Generator}
+	e.Generator = newMemo(ev.Meter)
 	shown := s.display()
-	for _, cfg := range s.configs {
-		ev.Strategies = append(ev.Strategies, searchStrategy(cfg, e, shown))
+	closers, err := s.strategies(ctx, model, e, shown)
+	defer closeAll(closers)
+	if err != nil {
+		return err
 	}
+	begun := false
 	ev.Notify = func(p geneval.Progress) {
-		if len(p.Records) == 0 && !s.options.quiet { // the folder is accepted
+		if !begun && !s.options.quiet { // the folder is accepted
 			_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
+			if p.Done > 0 {
+				_, _ = fmt.Fprintf(s.program.stderr, "%d of %d searches were kept\n", p.Done, p.Total)
+			}
 		}
+		begun = true
 		s.kept = p
 		shown.progress(p)
 	}
@@ -269,6 +271,42 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 		return s.explain(ctx, err)
 	}
 	return s.sumUp(summary)
+}
+
+// strategies wires the searches, each to its verifier. What it opened must be
+// closed, with an error too.
+func (s *evaluationSession) strategies(ctx context.Context, model modelEntry, e *engine, shown evaluationDisplay) (opened []io.Closer, err error) {
+	ev := &s.evaluation
+	verifiers := map[string]reflectionflow.Verifier{
+		"":     e.Verifier,
+		oracle: geneval.NewOracle(ev.Judge, ev.Thresholds, ev.Prompts),
+	}
+	for _, a := range s.arms {
+		v, ready := verifiers[a.Verifier]
+		if !ready {
+			if v, err = model.OpenVerifier(ctx, s.options.search.backend, a.Verifier); err != nil {
+				return opened, fmt.Errorf("open verifier %s: %w", a.Verifier, err)
+			}
+			if closer, ok := v.(io.Closer); ok {
+				opened = append(opened, closer)
+			}
+			verifiers[a.Verifier] = v
+		}
+		with := *e
+		with.Verifier = v
+		ev.Strategies = append(ev.Strategies, searchStrategy(a, &with, shown))
+	}
+	if s.options.difficulty > 0 {
+		probe := searchStrategy(arm{Arm: geneval.Arm{Name: "difficulty"}, cfg: s.probe}, e, shown)
+		ev.Probe, ev.ProbePictures = &probe, s.options.difficulty
+	}
+	return opened, nil
+}
+
+func closeAll(closers []io.Closer) {
+	for _, c := range closers {
+		_ = c.Close() // it was only read from
+	}
 }
 
 // explain says how to go on after the evaluation was stopped or has failed.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -11,8 +12,8 @@ import (
 	"reflectionflow/search"
 )
 
-// evaluationDisplay shows what an evaluation does. All calls come from one
-// goroutine.
+// evaluationDisplay shows what an evaluation does. Events come from the search's
+// goroutine, progress from the judge's.
 type evaluationDisplay interface {
 	event(cfg search.Config, e search.Event)
 	progress(p geneval.Progress)
@@ -20,12 +21,11 @@ type evaluationDisplay interface {
 }
 
 func (s *evaluationSession) display() evaluationDisplay {
-	images := s.options.budgets[len(s.options.budgets)-1]
 	switch {
 	case s.options.quiet:
 		return silentEvaluation{}
 	case isTerminal(s.program.stderr):
-		return &evaluationBar{out: s.program.stderr, images: images}
+		return &evaluationBar{out: s.program.stderr}
 	}
 	return evaluationLines{s.program.stderr}
 }
@@ -44,9 +44,6 @@ func (evaluationLines) close()                            {}
 
 func (l evaluationLines) progress(p geneval.Progress) {
 	if len(p.Records) == 0 {
-		if p.Done > 0 {
-			_, _ = fmt.Fprintf(l.out, "%d of %d searches were kept\n", p.Done, p.Total)
-		}
 		return
 	}
 	var verdicts []string
@@ -67,17 +64,19 @@ func (l evaluationLines) progress(p geneval.Progress) {
 
 // evaluationBar is the display of a terminal. It counts images.
 type evaluationBar struct {
-	out    io.Writer
-	images int // of a search that does not stop early
-	bar    *progressbar.ProgressBar
-	total  int
-	right  map[string][2]int // right answers at the largest budget, and all
+	mu    sync.Mutex
+	out   io.Writer
+	bar   *progressbar.ProgressBar
+	total int
+	right map[string][2]int // right answers at the largest budget, and all
 }
 
 func (b *evaluationBar) progress(p geneval.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.bar == nil {
 		b.right = make(map[string][2]int)
-		b.total = (p.Total - p.Done) * b.images
+		b.total = p.Images
 		b.bar = progressbar.NewOptions(max(b.total, 1),
 			progressbar.OptionSetWriter(b.out),
 			progressbar.OptionSetWidth(16),
@@ -103,6 +102,8 @@ func (b *evaluationBar) progress(p geneval.Progress) {
 }
 
 func (b *evaluationBar) event(cfg search.Config, e search.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch e.Kind {
 	case search.Scored:
 		_ = b.bar.Add(1) // a display that fails is no reason to stop

@@ -9,8 +9,8 @@ import (
 
 // searchStrategy lets an evaluation run a strategy of the search. Candidates of a
 // search depend on earlier ones and not on the budget, as geneval.Strategy demands.
-func searchStrategy(cfg search.Config, e *engine, shown evaluationDisplay) geneval.Strategy {
-	return geneval.Strategy{Name: cfg.Strategy, Search: func(ctx context.Context, job geneval.Job) error {
+func searchStrategy(a arm, e *engine, shown evaluationDisplay) geneval.Strategy {
+	return geneval.Strategy{Arm: a.Arm, Search: func(ctx context.Context, job geneval.Job) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var failure error // of judging and recording
@@ -35,10 +35,10 @@ func searchStrategy(cfg search.Config, e *engine, shown evaluationDisplay) genev
 					}
 					*t = geneval.Trajectory{} // its pictures are not needed any more
 				}
-				shown.event(cfg, ev)
+				shown.event(a.cfg, ev)
 			},
 		}
-		cfg := cfg
+		cfg := a.cfg
 		cfg.Budget.Images = job.Budget
 		tasks := make([]search.Task, len(job.Tasks))
 		for i, task := range job.Tasks {

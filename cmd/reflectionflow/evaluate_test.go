@@ -6,14 +6,19 @@ import (
 	"image/draw"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/geneval"
+	"reflectionflow/search"
 )
 
 // judged gives the fake model a third object, all colours and a judge.
@@ -102,7 +107,7 @@ func TestEvaluateInterrupted(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cut, whole := record(t, filepath.Join(home, "cut")), record(t, filepath.Join(home, "whole"))
-	for _, timed := range []string{"results.jsonl", "summary.json", "report.md"} { // seconds differ, and who came first
+	for _, timed := range []string{"results.jsonl", "summary.json", "report.md", "usage.jsonl"} { // seconds differ, and who came first
 		if cut[timed] == "" {
 			t.Errorf("no %s", timed)
 		}
@@ -110,4 +115,62 @@ func TestEvaluateInterrupted(t *testing.T) {
 		delete(whole, timed)
 	}
 	sameFiles(t, cut, whole)
+}
+
+// One search answers for all budgets only where a search with a smaller budget
+// draws the same first pictures; so it is for the strategies that say so.
+func TestNestedSearches(t *testing.T) {
+	model := judged(fakeModel(0))
+	e, err := model.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := evaluateOptions{budgets: []int{16}}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	prompts, err := geneval.Builtin(clipart.Test, model.Classes, 6, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{search.Noise, search.NoisePrompt, search.Reflection, "reflection+width4", "noise-prompt+width1"} {
+		for _, early := range []bool{false, true} {
+			a, err := o.arm(flags, model, name)
+			if err != nil || !a.Nested {
+				t.Fatalf("%s: nested %v, %v", name, a.Nested, err)
+			}
+			a.cfg.EarlyStop = early
+			trajectories := func(budget int) []geneval.Trajectory {
+				found := make([]geneval.Trajectory, len(prompts))
+				job := geneval.Job{Budget: budget, Done: func(i int, tr geneval.Trajectory) error { found[i] = tr; return nil }}
+				for i, m := range prompts {
+					p, err := m.AsPrompt()
+					if err != nil {
+						t.Fatal(err)
+					}
+					job.Tasks = append(job.Tasks, geneval.Task{Prompt: p, Seed: uint64(i + 1)})
+				}
+				if err := searchStrategy(a, e, silentEvaluation{}).Search(t.Context(), job); err != nil {
+					t.Fatal(err)
+				}
+				return found
+			}
+			whole := trajectories(16)
+			for _, budget := range []int{1, 2, 3, 4, 8} {
+				for i, part := range trajectories(budget) {
+					n := min(budget, len(whole[i].Candidates))
+					if len(part.Candidates) != n || !reflect.DeepEqual(withoutTime(part.Candidates), withoutTime(whole[i].Candidates[:n])) ||
+						!reflect.DeepEqual(part.Images, whole[i].Images[:n]) || part.Best(budget) != whole[i].Best(budget) {
+						t.Errorf("%s, early stop %v: a budget of %d is no beginning of one of 16 for prompt %d", name, early, budget, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+func withoutTime(candidates []reflectionflow.Candidate) []reflectionflow.Candidate {
+	plain := slices.Clone(candidates)
+	for i := range plain {
+		plain[i].Cost.Seconds, plain[i].Score.Cost.Seconds = 0, 0
+	}
+	return plain
 }

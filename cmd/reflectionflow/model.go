@@ -45,6 +45,10 @@ type modelEntry struct {
 	// OpenJudge loads the judge that evaluations score with: not a network of the
 	// engine. A judge that is an io.Closer is closed. Nil for a model without one.
 	OpenJudge func(ctx context.Context, backend string) (geneval.Detector, error)
+	// Verifiers names those beside the engine's own, to compare them by; OpenVerifier
+	// loads one. A verifier that is an io.Closer is closed.
+	Verifiers    []string
+	OpenVerifier func(ctx context.Context, backend, name string) (reflectionflow.Verifier, error)
 }
 
 // free is a parser that costs nothing.

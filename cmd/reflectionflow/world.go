@@ -55,6 +55,7 @@ func worldModel(name string, files fs.FS) (modelEntry, error) {
 		Check:     w.check,
 		Open:      w.open,
 		OpenJudge: w.openJudge,
+		Verifiers: []string{"detector", "reward"}, OpenVerifier: w.openVerifier,
 	}, nil
 }
 
@@ -152,4 +153,19 @@ func (w world) openJudge(_ context.Context, backendName string) (geneval.Detecto
 		return nil, err
 	}
 	return detect.Load(backend, w.files, "judge")
+}
+
+// openVerifier loads a verifier that leaves out a part of the default one: detector
+// has no reward network, and reward goes by that network alone (the detector still
+// says what is wrong, for reflections).
+func (w world) openVerifier(_ context.Context, backendName, name string) (reflectionflow.Verifier, error) {
+	backend, err := nn.OpenBackend(backendName)
+	if err != nil {
+		return nil, err
+	}
+	weight := -1.0
+	if name == "reward" {
+		weight = 1e6 // far above what requirements add
+	}
+	return verifier.Load(backend, w.files, verifier.Options{RewardWeight: weight})
 }

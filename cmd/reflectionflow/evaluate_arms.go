@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"reflectionflow"
+	"reflectionflow/geneval"
+	"reflectionflow/search"
+)
+
+// arm is a strategy to evaluate, with the settings of its search.
+type arm struct {
+	geneval.Arm
+	cfg search.Config
+}
+
+// oracle is the name of the verifier that is the judge itself.
+const oracle = "oracle"
+
+// arms reads the strategies, each at the largest budget.
+func (o evaluateOptions) arms(flags *pflag.FlagSet, model modelEntry) ([]arm, error) {
+	var arms []arm
+	for _, text := range o.strategies {
+		a, err := o.arm(flags, model, strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		arms = append(arms, a)
+	}
+	return arms, nil
+}
+
+// arm reads STRATEGY[+widthN][+VERIFIER].
+func (o evaluateOptions) arm(flags *pflag.FlagSet, model modelEntry, text string) (arm, error) {
+	parts := strings.Split(text, "+")
+	g := o.search
+	g.strategy = parts[0]
+	g.budget = strconv.Itoa(o.budgets[len(o.budgets)-1])
+	cfg, err := g.config(flags, model)
+	if err != nil {
+		return arm{}, err
+	}
+	a := arm{Arm: geneval.Arm{Name: text, Kind: parts[0]}, cfg: cfg}
+	for _, option := range parts[1:] {
+		width, isWidth := strings.CutPrefix(option, "width")
+		switch n, err := strconv.Atoi(width); {
+		case isWidth && err == nil && n > 0:
+			a.cfg.Width = n
+		case option == oracle || slices.Contains(model.Verifiers, option):
+			a.Verifier = option
+		default:
+			return arm{}, fmt.Errorf("%w: strategy %.60q: %.40q is neither widthN nor a verifier: there is %s",
+				reflectionflow.ErrInvalid, text, option, strings.Join(append(slices.Clone(model.Verifiers), oracle), ", "))
+		}
+	}
+	a.Width = a.cfg.Width
+	a.Nested = nested(a.cfg)
+	return a, a.cfg.Validate()
+}
+
+// nested reports whether a search with a smaller budget of images is the beginning
+// of one with a larger. So it is where candidates depend on earlier ones alone;
+// time, and a strategy that plans with its budget, see more.
+func nested(cfg search.Config) bool {
+	switch cfg.Strategy {
+	case search.Noise, search.NoisePrompt, search.Reflection:
+		return cfg.Budget.Seconds == 0
+	}
+	return false
+}
+
+// probe is the search that tells how difficult prompts are: the base alone.
+func (o evaluateOptions) probe(flags *pflag.FlagSet, model modelEntry) (search.Config, error) {
+	g := o.search
+	g.strategy, g.budget, g.earlyStop = search.Noise, strconv.Itoa(max(o.difficulty, 1)), false
+	return g.config(flags, model)
+}

@@ -1,0 +1,295 @@
+package geneval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+
+	"reflectionflow"
+)
+
+// search names one search of an evaluation.
+type search struct {
+	strategy      string
+	budget        int // the largest that it answers for
+	sample, index int
+}
+
+// sitting is one call of Run. After a search has begun, its judge's goroutine owns
+// the results.
+type sitting struct {
+	*Evaluation
+	folder  *folder
+	results Results
+	done    map[search]bool
+}
+
+// adopt takes in what earlier sittings recorded: whole groups of this evaluation.
+// What was cut off is dropped.
+func (s *sitting) adopt() error {
+	records, ends, err := s.folder.results.read()
+	if err != nil {
+		return err
+	}
+	groups, whole, err := s.results.Manifest.group(records, s.Prompts)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if s.done[g] {
+			return invalid("results.jsonl repeats a search: %s for prompt %d", g.strategy, g.index+1)
+		}
+		s.done[g] = true
+	}
+	s.results.Records = records[:whole]
+	if err := s.folder.results.cut(ends, whole); err != nil {
+		return err
+	}
+	if s.results.Probes, ends, err = s.folder.probes.read(); err != nil {
+		return err
+	}
+	if err := s.folder.probes.cut(ends, len(ends)); err != nil {
+		return err
+	}
+	if s.results.Usage, ends, err = s.folder.usage.read(); err != nil {
+		return err
+	}
+	return s.folder.usage.cut(ends, len(ends))
+}
+
+// group finds the searches that records are of, and how many records are of whole
+// searches. A record that does not belong there is an error.
+func (m Manifest) group(records []Record, prompts []Metadata) (groups []search, whole int, err error) {
+	for whole < len(records) {
+		first := records[whole]
+		at := slices.IndexFunc(m.Strategies, func(a Arm) bool { return a.Name == first.Strategy })
+		budget := slices.Index(m.Budgets, first.Budget)
+		if at < 0 || budget < 0 || first.Sample < 0 || first.Sample >= m.Samples || first.Index < 0 || first.Index >= len(prompts) {
+			return nil, 0, invalid("results.jsonl, line %d does not belong there", whole+1)
+		}
+		budgets := m.Strategies[at].budgets(m.Budgets, budget)
+		for i, b := range budgets[:min(len(budgets), len(records)-whole)] {
+			r := records[whole+i]
+			if r.Strategy != first.Strategy || r.Budget != b || r.Sample != first.Sample || r.Index != first.Index ||
+				r.Prompt != prompts[r.Index].Prompt || r.Tag != prompts[r.Index].Tag {
+				return nil, 0, invalid("results.jsonl, line %d does not belong there", whole+i+1)
+			}
+		}
+		if len(records)-whole < len(budgets) {
+			break
+		}
+		groups = append(groups, search{first.Strategy, budgets[len(budgets)-1], first.Sample, first.Index})
+		whole += len(budgets)
+	}
+	return groups, whole, nil
+}
+
+func (s *sitting) notify(records []Record) {
+	if s.Notify == nil {
+		return
+	}
+	p := Progress{Done: len(s.done), Records: records}
+	for _, strategy := range s.Strategies {
+		for _, budgets := range s.searches(strategy.Arm) {
+			budget := budgets[len(budgets)-1]
+			p.Total += len(s.Prompts) * s.Samples
+			p.Images += len(s.Prompts) * s.Samples * budget
+			for key := range s.done {
+				if key.strategy == strategy.Name && key.budget == budget {
+					p.Images -= budget
+				}
+			}
+		}
+	}
+	if s.Probe != nil {
+		p.Images += (len(s.Prompts) - len(s.results.Probes)) * s.ProbePictures
+	}
+	s.Notify(p)
+}
+
+// searches are the budgets of each search that an arm makes for a prompt.
+func (s *sitting) searches(a Arm) [][]int {
+	if a.Nested {
+		return [][]int{s.Budgets}
+	}
+	var each [][]int
+	for i := range s.Budgets {
+		each = append(each, a.budgets(s.Budgets, i))
+	}
+	return each
+}
+
+// run searches for the prompts of one strategy and sample that are not done.
+func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks []Task) error {
+	for _, budgets := range s.searches(strategy.Arm) {
+		job := Job{Budget: budgets[len(budgets)-1]}
+		var keys []search
+		for i, task := range tasks {
+			if key := (search{strategy.Name, job.Budget, sample, i}); !s.done[key] {
+				job.Tasks, keys = append(job.Tasks, task), append(keys, key)
+			}
+		}
+		before := len(s.done)
+		err := s.search(ctx, strategy, job, func(ctx context.Context, task int, t Trajectory) error {
+			return s.take(ctx, keys[task], budgets, t)
+		})
+		switch left := len(keys) - (len(s.done) - before); {
+		case left == 0: // an error is about prompts that nothing was drawn for: they are recorded
+		case err == nil:
+			return fmt.Errorf("strategy %s left out %d prompts", strategy.Name, left)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// search runs one job and hands its answers to take, in another goroutine: the
+// engine draws on meanwhile. An answer that is under way is taken even when ctx
+// ends, for its pictures are paid. The error of take comes before that of the
+// search.
+func (s *sitting) search(ctx context.Context, strategy Strategy, job Job, take func(ctx context.Context, task int, t Trajectory) error) error {
+	if len(job.Tasks) == 0 {
+		return nil
+	}
+	type answer struct {
+		task int
+		t    Trajectory
+	}
+	answers, stopped := make(chan answer), make(chan struct{})
+	var failure error // written before stopped is closed
+	go func() {
+		defer close(stopped)
+		for a := range answers {
+			if failure = take(context.WithoutCancel(ctx), a.task, a.t); failure != nil {
+				return
+			}
+		}
+	}()
+	job.Done = func(task int, t Trajectory) error {
+		if len(t.Candidates) != len(t.Images) {
+			return fmt.Errorf("strategy %s handed back %d images for %d candidates", strategy.Name, len(t.Images), len(t.Candidates))
+		}
+		select {
+		case answers <- answer{task, t}:
+			return nil
+		case <-stopped:
+			return failure
+		}
+	}
+	measured := s.Meter.start()
+	err := strategy.Search(ctx, job)
+	close(answers)
+	used := measured.stop(strategy.Name)
+	<-stopped
+	if s.Meter != nil {
+		s.results.Usage = append(s.results.Usage, used)
+		err = errors.Join(err, s.folder.usage.append(used))
+	}
+	if failure != nil {
+		return failure
+	}
+	return err
+}
+
+// judged is a picture and what the judge saw in it.
+type judged struct {
+	picture    image.Image
+	size       image.Point
+	objects    []reflectionflow.Object
+	thresholds Thresholds
+}
+
+// take judges the answers of a search at every budget and records them. The
+// pictures are on disk before the lines that name them.
+func (s *sitting) take(ctx context.Context, key search, budgets []int, t Trajectory) error {
+	if s.done[key] {
+		return fmt.Errorf("strategy %s answered prompt %d twice", key.strategy, key.index+1)
+	}
+	var ids []int
+	for _, budget := range budgets {
+		if id := t.Best(budget); id >= 0 && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	answers, err := s.judge(ctx, t, ids)
+	if err != nil {
+		return fmt.Errorf("judge the answers of %s to prompt %d: %w", key.strategy, key.index+1, err)
+	}
+	m := s.Prompts[key.index]
+	records := make([]Record, len(budgets))
+	for i, budget := range budgets {
+		r := Record{
+			Tag: m.Tag, Prompt: m.Prompt, Strategy: key.strategy, Budget: budget, Sample: key.sample, Index: key.index,
+			Candidate: t.Best(budget), Cost: spent(t.Cost(budget)),
+		}
+		if r.Metadata, err = m.Text(); err != nil {
+			return err
+		}
+		if err := s.fill(&r, t, answers); err != nil {
+			return err
+		}
+		if err := s.folder.writeAnswer(r, answers[r.Candidate].picture); err != nil {
+			return err
+		}
+		records[i] = r
+	}
+	if err := s.folder.results.append(records...); err != nil {
+		return err
+	}
+	s.results.Records = append(s.results.Records, records...)
+	s.done[key] = true
+	s.notify(records)
+	return nil
+}
+
+// judge shows the judge some candidates of a search, each once.
+func (s *sitting) judge(ctx context.Context, t Trajectory, ids []int) (map[int]judged, error) {
+	answers := make(map[int]judged)
+	if len(ids) == 0 {
+		return answers, nil
+	}
+	pictures := make([]image.Image, len(ids))
+	for i, id := range ids {
+		pictures[i] = t.Images[id]
+	}
+	found, err := s.Judge.Detect(ctx, pictures)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != len(ids) {
+		return nil, fmt.Errorf("the judge said %d things about %d pictures", len(found), len(ids))
+	}
+	for i, id := range ids {
+		answers[id] = judged{pictures[i], pictures[i].Bounds().Size(), found[i], s.Thresholds}
+	}
+	return answers, nil
+}
+
+// fill enters the verdict on the answer.
+func (s *sitting) fill(r *Record, t Trajectory, answers map[int]judged) (err error) {
+	if r.Candidate < 0 {
+		r.Details = "{}"
+		r.Reason = "no picture was drawn"
+		if len(t.Candidates) > 0 {
+			r.Reason += ": " + t.Candidates[0].Error
+		}
+		return nil
+	}
+	m, j := s.Prompts[r.Index], answers[r.Candidate]
+	result := Evaluate(m, s.Thresholds, j.size, j.objects)
+	r.Correct, r.Reason = result.Correct, result.Reason
+	r.Score = t.Candidates[r.Candidate].Score.Value
+	r.Filename = answerPath(r.Strategy, r.Budget, r.Index, r.Sample)
+	r.Details, err = details(m, j)
+	return err
+}
+
+// sumUp writes summary.json, report.md, the figures and report.html over all that
+// is recorded.
+func (s *sitting) sumUp() (Summary, error) {
+	s.results.Judged = s.Judged
+	return s.results.Publish()
+}

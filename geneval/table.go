@@ -1,0 +1,156 @@
+package geneval
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Markdown is the summary as tables for people: scores, then paired differences at
+// the largest budget. All scores are in percent.
+func (s Summary) Markdown() string {
+	var b strings.Builder
+	for _, fact := range s.facts() {
+		b.WriteString(fact + "\n")
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	s.writeScores(&b)
+	largest := 0
+	for _, r := range s.Rows {
+		largest = max(largest, r.Budget)
+	}
+	table := [][]string{{"difference", "points", "95% interval", ""}}
+	for _, d := range s.Differences {
+		if s.Rows[d.Row].Budget != largest {
+			continue
+		}
+		table = append(table, []string{
+			s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(),
+			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), d.verdict(),
+		})
+	}
+	if len(table) > 1 {
+		b.WriteByte('\n')
+		writeTable(&b, table)
+	}
+	if len(s.Levels) > 0 {
+		b.WriteByte('\n')
+		s.writeLevels(&b)
+	}
+	return b.String()
+}
+
+// facts say what the scores rest on, one sentence a line.
+func (s Summary) facts() []string {
+	total := 0
+	var kinds []string
+	for _, tag := range Tags() {
+		total += s.Prompts[tag]
+		kinds = append(kinds, fmt.Sprintf("%d %s", s.Prompts[tag], tag))
+	}
+	facts := []string{fmt.Sprintf("%d prompts (%s), %d searches each.", total, strings.Join(kinds, ", "), s.Samples)}
+	if s.Judge != nil {
+		facts = append(facts, "Self-test: "+s.Judge.String()+".")
+	}
+	if s.Verify != nil && s.Verify.Pairs > 0 {
+		facts = append(facts, fmt.Sprintf("The verifier puts the right picture first in %.0f%% of %d pairs that the base drew.", 100*s.Verify.Rate, s.Verify.Pairs))
+	}
+	if s.Engine != nil {
+		facts = append(facts, fmt.Sprintf("The engine was busy %.1f%% of the time.", 100*s.Engine.Share))
+	}
+	if n := len(s.Skipped); n > 0 {
+		facts = append(facts, fmt.Sprintf("%d pictures could not be judged: %s.", n, strings.Join(s.Skipped, ", ")))
+	}
+	return facts
+}
+
+func (s Summary) writeScores(b *strings.Builder) {
+	header := []string{"strategy", "images", "overall", "95% interval"}
+	for _, tag := range Tags() {
+		if s.Prompts[tag] > 0 {
+			header = append(header, tag)
+		}
+	}
+	table := [][]string{append(header, "drawn", "verified", "seconds")}
+	for _, r := range s.Rows {
+		line := []string{r.Strategy, fmt.Sprint(r.Budget), percent(r.Overall), percent(r.CILow) + " to " + percent(r.CIHigh)}
+		for _, tag := range Tags() {
+			if s.Prompts[tag] > 0 {
+				line = append(line, percent(r.Tags[tag]))
+			}
+		}
+		table = append(table, append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds)))
+	}
+	writeTable(b, table)
+}
+
+func (s Summary) writeLevels(b *strings.Builder) {
+	header := []string{"by difficulty", "images"}
+	for _, level := range Levels() {
+		header = append(header, fmt.Sprintf("%s (%d)", level, s.Levels[level]))
+	}
+	table := [][]string{header}
+	for _, r := range s.Rows {
+		line := []string{r.Strategy, fmt.Sprint(r.Budget)}
+		for _, level := range Levels() {
+			cell := "–"
+			if e, ok := r.Levels[level]; ok {
+				cell = percent(e.Mean)
+			}
+			line = append(line, cell)
+		}
+		table = append(table, line)
+	}
+	writeTable(b, table)
+}
+
+func (r Row) name() string { return fmt.Sprintf("%s at %d", r.Strategy, r.Budget) }
+
+// verdict says what a difference is good for.
+func (e Estimate) verdict() string {
+	switch {
+	case e.Low > 0:
+		return "better"
+	case e.High < 0:
+		return "worse"
+	}
+	return "not decided"
+}
+
+func percent(share float64) string       { return fmt.Sprintf("%.1f", 100*share) }
+func signedPercent(share float64) string { return fmt.Sprintf("%+.1f", 100*share) }
+
+// writeTable writes a Markdown table with aligned columns; the first line is the
+// header and the first column is text.
+func writeTable(b *strings.Builder, table [][]string) {
+	widths := make([]int, len(table[0]))
+	for _, line := range table {
+		for i, cell := range line {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell), 3)
+		}
+	}
+	for n, line := range table {
+		for i, cell := range line {
+			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				b.WriteString("| " + cell + space + " |")
+				continue
+			}
+			b.WriteString(" " + space + cell + " |")
+		}
+		b.WriteByte('\n')
+		if n > 0 {
+			continue
+		}
+		for i, w := range widths {
+			if i == 0 {
+				b.WriteString("| " + strings.Repeat("-", w) + " |")
+				continue
+			}
+			b.WriteString(" " + strings.Repeat("-", w-1) + ": |")
+		}
+		b.WriteByte('\n')
+	}
+}
