@@ -26,6 +26,7 @@ const (
 	usageFile    = "usage.jsonl"
 	summaryFile  = "summary.json"
 	tablesFile   = "report.md"
+	reportFile   = "report.html"
 )
 
 // maxManifestBytes bounds evaluation.json.

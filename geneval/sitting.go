@@ -287,9 +287,8 @@ func (s *sitting) fill(r *Record, t Trajectory, answers map[int]judged) (err err
 	return err
 }
 
-// sumUp writes summary.json, report.md, the figures and report.html over all that
-// is recorded.
+// sumUp writes summary.json and report.md over all that is recorded.
 func (s *sitting) sumUp() (Summary, error) {
 	s.results.Judged = s.Judged
-	return s.results.Publish()
+	return s.results.sumUp()
 }

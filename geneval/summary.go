@@ -58,9 +58,8 @@ type PairsRight struct {
 	Pairs int     `json:"pairs"`
 }
 
-// Publish sums up and writes summary.json, report.md, the figures and report.html
-// into the folder.
-func (r Results) Publish() (Summary, error) {
+// sumUp writes summary.json and report.md into the folder.
+func (r Results) sumUp() (Summary, error) {
 	f := &folder{path: r.Dir}
 	summary := r.Summarize()
 	var b bytes.Buffer
@@ -73,6 +72,28 @@ func (r Results) Publish() (Summary, error) {
 		return Summary{}, err
 	}
 	return summary, f.write(tablesFile, []byte("# Evaluation\n\n"+summary.Markdown()))
+}
+
+// Publish sums up and writes summary.json, report.md, the figures and report.html
+// into the folder.
+func (r Results) Publish() (Summary, error) {
+	summary, err := r.sumUp()
+	if err != nil {
+		return Summary{}, err
+	}
+	figures, err := r.figures(summary)
+	if err != nil {
+		return Summary{}, err
+	}
+	f := &folder{path: r.Dir}
+	if err := f.writeFigures(figures); err != nil {
+		return Summary{}, err
+	}
+	page, err := r.report(summary, figures)
+	if err != nil {
+		return Summary{}, err
+	}
+	return summary, f.write(reportFile, page)
 }
 
 // Summarize states all rows with their intervals. Searches that are not recorded

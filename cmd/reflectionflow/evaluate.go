@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -73,7 +74,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images a prompt")
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60 of builtin ones, all of a file)")
 	f.IntVar(&o.samples, "seeds", 1, "searches for each strategy and prompt")
-	f.IntVar(&o.difficulty, "difficulty", 4, "pictures of the base that say how difficult a prompt is, from seeds that are not scored; 0 for none")
+	f.IntVar(&o.difficulty, "difficulty", 4, "pictures of the base that say how difficult a prompt is, from seeds that are not scored; 0 for none, as it is with --config and --generator")
 	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; of the same evaluation, to go on with it")
 	f.Uint64Var(&o.search.seed, "seed", 1, "the same seed draws the same pictures")
 	f.IntVar(&o.search.width, "width", 0, "chains side by side (default of the strategy)")
@@ -98,6 +99,9 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 	}
 	if model.OpenJudge == nil {
 		return fmt.Errorf("%w: model %s has no judge to evaluate with", reflectionflow.ErrInvalid, model.Name)
+	}
+	if o.search.deployment+o.search.generator != "" && !cmd.Flags().Changed("difficulty") {
+		o.difficulty = 0 // pictures of other people's engines cost money
 	}
 	if err := o.tidyBudgets(); err != nil {
 		return err
@@ -265,12 +269,23 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 		s.kept = p
 		shown.progress(p)
 	}
-	summary, err := ev.Run(ctx)
+	_, err = ev.Run(ctx)
 	shown.close()
 	if err != nil {
 		return s.explain(ctx, err)
 	}
-	return s.sumUp(summary)
+	results, err := geneval.ReadResults(ev.Dir)
+	if err != nil {
+		return err
+	}
+	summary, err := results.Publish()
+	if err != nil {
+		return err
+	}
+	if !s.options.quiet {
+		_, _ = fmt.Fprintf(s.program.stderr, "report: %s\n", filepath.Join(ev.Dir, "report.html"))
+	}
+	return s.program.printSummary(summary, s.options.json, s.options.quiet)
 }
 
 // strategies wires the searches, each to its verifier. What it opened must be
@@ -320,16 +335,17 @@ func (s *evaluationSession) explain(ctx context.Context, err error) error {
 	return fmt.Errorf("stopped with %d of %d searches kept in %s; the same command goes on: %w", s.kept.Done, s.kept.Total, s.options.out, context.Canceled)
 }
 
-func (s *evaluationSession) sumUp(summary geneval.Summary) error {
-	if s.options.json {
+// printSummary is the closing table.
+func (p *program) printSummary(summary geneval.Summary, asJSON, quiet bool) error {
+	switch {
+	case asJSON:
 		data, err := json.Marshal(summary)
 		if err != nil {
 			return fmt.Errorf("encode summary: %w", err)
 		}
-		return printTo(s.program.stdout, string(data)+"\n")
-	}
-	if s.options.quiet {
+		return printTo(p.stdout, string(data)+"\n")
+	case quiet:
 		return nil
 	}
-	return printTo(s.program.stdout, summary.Markdown())
+	return printTo(p.stdout, summary.Markdown())
 }

@@ -107,7 +107,7 @@ func TestEvaluateInterrupted(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cut, whole := record(t, filepath.Join(home, "cut")), record(t, filepath.Join(home, "whole"))
-	for _, timed := range []string{"results.jsonl", "summary.json", "report.md", "usage.jsonl"} { // seconds differ, and who came first
+	for _, timed := range []string{"results.jsonl", "summary.json", "report.md", "usage.jsonl", "report.html", "figures/score-seconds.svg", "figures/score-seconds.png"} { // seconds differ, and who came first
 		if cut[timed] == "" {
 			t.Errorf("no %s", timed)
 		}

@@ -1,0 +1,304 @@
+package plot
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// Series is a row of measurements with intervals: X is used by [Lines] only, Low
+// and High may be empty.
+type Series struct {
+	Name         string
+	X            []float64
+	Y, Low, High []float64
+}
+
+// Lines is a figure of curves over a logarithmic axis. Y is in percent.
+type Lines struct {
+	Title, XLabel, YLabel string
+	Series                []Series
+}
+
+// Bars is a figure of grouped bars, one group a name. Y is in percent.
+type Bars struct {
+	Title, YLabel string
+	Groups        []string
+	Series        []Series // Y by group; NaN leaves a bar out
+}
+
+// palette is that of Okabe and Ito, which colour-blind readers can tell apart, in
+// an order that stays apart in grey.
+var palette = []color.Color{
+	color.NRGBA{R: 0x55, G: 0x55, B: 0x55, A: 0xff},
+	color.NRGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff},
+	color.NRGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff},
+	color.NRGBA{R: 0x00, G: 0x9e, B: 0x73, A: 0xff},
+	color.NRGBA{R: 0xcc, G: 0x79, B: 0xa7, A: 0xff},
+	color.NRGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff},
+	color.NRGBA{R: 0x56, G: 0xb4, B: 0xe9, A: 0xff},
+}
+
+var glyphs = []draw.GlyphDrawer{
+	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.RingGlyph{}, draw.CrossGlyph{},
+}
+
+var (
+	ink   = color.NRGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xff}
+	ruled = color.NRGBA{R: 0xe3, G: 0xe3, B: 0xe3, A: 0xff}
+)
+
+func pick[T any](list []T, i int) T { return list[i%len(list)] }
+
+// The size of a figure: a column of a paper.
+const (
+	figureWidth  = 6.4 * vg.Inch
+	figureHeight = 3.8 * vg.Inch
+	figureDPI    = 200
+)
+
+// newFigure is an empty plot in the project's style.
+func newFigure(title, yLabel string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.Y.Label.Text = title, yLabel
+	p.Title.Padding = vg.Points(10)
+	for _, style := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
+		style.Font.Variant, style.Color = "Sans", ink
+		style.Font.Size = vg.Points(10)
+	}
+	p.Title.TextStyle.Font.Size = vg.Points(12)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Color, axis.Tick.Color, axis.Padding = ink, ink, vg.Points(4)
+		axis.Width, axis.Tick.Width, axis.Tick.Length = vg.Points(0.6), vg.Points(0.6), vg.Points(3)
+		axis.Label.Padding = vg.Points(4)
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical.Width, grid.Horizontal.Width = 0, vg.Points(0.6)
+	grid.Horizontal.Color = ruled
+	p.Add(grid)
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(16), vg.Points(5)
+	p.Legend.Top, p.Legend.Left = true, true
+	return p
+}
+
+// Draw returns the figure as SVG and PNG. An error is one of the data, such as a NaN.
+func (l Lines) Draw() (svg, png []byte, err error) {
+	p := newFigure(l.Title, l.YLabel)
+	p.X.Label.Text = l.XLabel
+	p.X.Scale = plot.LogScale{}
+	var xs []float64
+	for i, s := range l.Series {
+		if err := l.add(p, i, s); err != nil {
+			return nil, nil, fmt.Errorf("draw %s: %w", l.Title, err)
+		}
+		xs = append(xs, s.X...)
+	}
+	p.X.Min, p.X.Max = limits(xs)
+	p.X.Tick.Marker = plot.ConstantTicks(logTicks(xs, p.X.Min, p.X.Max))
+	percentAxis(&p.Y, l.Series)
+	return render(p)
+}
+
+// add draws a curve. Curves are shifted a little against each other, so that
+// intervals at the same x can be told apart.
+func (l Lines) add(p *plot.Plot, i int, s Series) error {
+	shift := math.Exp(0.035 * (float64(i) - float64(len(l.Series)-1)/2))
+	x := make([]float64, len(s.X))
+	for k := range x {
+		x[k] = s.X[k] * shift
+	}
+	line, err := plotter.NewLine(points(x, s.Y))
+	if err != nil {
+		return err
+	}
+	line.Color, line.Width = pick(palette, i), vg.Points(1.5)
+	marks, err := plotter.NewScatter(points(x, s.Y))
+	if err != nil {
+		return err
+	}
+	marks.GlyphStyle = draw.GlyphStyle{Color: line.Color, Radius: vg.Points(3), Shape: pick(glyphs, i)}
+	if len(s.Low) > 0 {
+		bars, err := plotter.NewYErrorBars(interval{points(x, s.Y), s})
+		if err != nil {
+			return err
+		}
+		bars.Color, bars.Width, bars.CapWidth = faded(line.Color), vg.Points(1), 0
+		p.Add(bars)
+	}
+	p.Add(line, marks)
+	p.Legend.Add(s.Name, line, marks)
+	return nil
+}
+
+// interval is a series as gonum takes error bars: distances from y.
+type interval struct {
+	plotter.XYs
+	s Series
+}
+
+func (v interval) YError(i int) (low, high float64) {
+	return v.s.Low[i] - v.s.Y[i], v.s.High[i] - v.s.Y[i]
+}
+
+// faded is the colour at half its strength.
+func faded(c color.Color) color.Color {
+	r, g, b, _ := c.RGBA()
+	return color.NRGBA{R: uint8(r >> 8), G: uint8(g >> 8), B: uint8(b >> 8), A: 0x80}
+}
+
+// limits leaves some room on a logarithmic axis.
+func limits(values []float64) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, v := range values {
+		low, high = min(low, v), max(high, v)
+	}
+	room := max(math.Pow(high/low, 0.05), 1.2)
+	return low / room, high * room
+}
+
+// logTicks stand at the values if there are few, else at 1, 2 and 5 in each decade.
+func logTicks(values []float64, low, high float64) []plot.Tick {
+	whole := make(map[float64]bool)
+	for _, v := range values {
+		whole[v] = true
+	}
+	var ticks []plot.Tick
+	if len(whole) <= 8 {
+		for _, v := range slices.Sorted(maps.Keys(whole)) {
+			ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+		}
+		return ticks
+	}
+	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
+		for _, step := range []float64{1, 2, 5} {
+			if v := decade * step; v >= low && v <= high {
+				ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+			}
+		}
+	}
+	return ticks
+}
+
+// short is a number without needless digits.
+func short(v float64) string { return fmt.Sprintf("%.3g", v) }
+
+// percentAxis spans the values in steps of ten, within 0 and 100.
+func percentAxis(axis *plot.Axis, series []Series) {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, s := range series {
+		for _, list := range [][]float64{s.Y, s.Low, s.High} {
+			for _, v := range list {
+				if !math.IsNaN(v) {
+					low, high = min(low, v), max(high, v)
+				}
+			}
+		}
+	}
+	step := 10.0
+	if high-low > 50 {
+		step = 20
+	}
+	axis.Min = max(0, step*math.Floor(low/step))
+	axis.Max = min(100, max(step*math.Ceil(high/step), axis.Min+step))
+	var ticks []plot.Tick
+	for v := axis.Min; v <= axis.Max; v += step {
+		ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+	}
+	axis.Tick.Marker = plot.ConstantTicks(ticks)
+}
+
+// Draw returns the figure as SVG and PNG. An error is one of the data.
+func (b Bars) Draw() (svg, png []byte, err error) {
+	p := newFigure(b.Title, b.YLabel)
+	width := 0.8 / float64(len(b.Series))
+	for i, s := range b.Series {
+		shift := (float64(i) - float64(len(b.Series)-1)/2) * width
+		p.Add(bar{s, shift, 0.86 * width, pick(palette, i)})
+		p.Legend.Add(s.Name, patch{pick(palette, i)})
+	}
+	p.NominalX(b.Groups...)
+	p.X.Width, p.X.Tick.Length = vg.Points(0.6), 0
+	p.X.Padding, p.Y.Padding = 0, 0
+	p.X.Min, p.X.Max = -0.5, float64(len(b.Groups))-0.5
+	percentAxis(&p.Y, append([]Series{{Y: []float64{0}}}, b.Series...))
+	return render(p)
+}
+
+// bar draws the bars of a series beside those of the others, each with its
+// interval.
+type bar struct {
+	s            Series
+	shift, width float64 // in groups
+	color        color.Color
+}
+
+// Plot implements plot.Plotter.
+func (b bar) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	for i, v := range b.s.Y {
+		if math.IsNaN(v) {
+			continue
+		}
+		left, middle, right := x(float64(i)+b.shift-b.width/2), x(float64(i)+b.shift), x(float64(i)+b.shift+b.width/2)
+		c.FillPolygon(b.color, []vg.Point{{X: left, Y: y(p.Y.Min)}, {X: left, Y: y(v)}, {X: right, Y: y(v)}, {X: right, Y: y(p.Y.Min)}})
+		if len(b.s.Low) > 0 {
+			c.StrokeLine2(draw.LineStyle{Color: ink, Width: vg.Points(0.8)}, middle, y(b.s.Low[i]), middle, y(b.s.High[i]))
+		}
+	}
+}
+
+// patch is a colour in the legend.
+type patch struct{ color color.Color }
+
+// Thumbnail implements plot.Thumbnailer.
+func (p patch) Thumbnail(c *draw.Canvas) {
+	size := min(c.Max.Y-c.Min.Y, c.Max.X-c.Min.X)
+	y := (c.Min.Y + c.Max.Y - size) / 2
+	x := c.Max.X - size
+	c.FillPolygon(p.color, []vg.Point{{X: x, Y: y}, {X: x, Y: y + size}, {X: x + size, Y: y + size}, {X: x + size, Y: y}})
+}
+
+// render draws the plot with its legend beside it.
+func render(p *plot.Plot) (svg, png []byte, err error) {
+	vector := vgsvg.New(figureWidth, figureHeight)
+	compose(p, draw.New(vector))
+	var b bytes.Buffer
+	if _, err := vector.WriteTo(&b); err != nil {
+		return nil, nil, err
+	}
+	// Readers without the font get one of the same widths.
+	svg = []byte(strings.ReplaceAll(b.String(), "font-family:Liberation Sans;font-variant:normal;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	pixels := vgimg.NewWith(vgimg.UseWH(figureWidth, figureHeight), vgimg.UseDPI(figureDPI))
+	compose(p, draw.New(pixels))
+	var image bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: pixels}).WriteTo(&image); err != nil {
+		return nil, nil, err
+	}
+	return svg, image.Bytes(), nil
+}
+
+// compose puts the legend to the right of the plot, where it hides nothing.
+func compose(p *plot.Plot, c draw.Canvas) {
+	c.SetColor(color.White)
+	c.Fill(c.Rectangle.Path())
+	c = draw.Crop(c, vg.Points(6), -vg.Points(8), vg.Points(6), -vg.Points(8))
+	legend := p.Legend
+	p.Legend = plot.NewLegend()
+	defer func() { p.Legend = legend }()
+	box := legend.Rectangle(c)
+	room := box.Max.X - box.Min.X + vg.Points(12)
+	p.Draw(draw.Crop(c, 0, -room, 0, 0))
+	beside := draw.Crop(c, c.Max.X-c.Min.X-room+vg.Points(8), 0, 0, -vg.Points(26))
+	legend.Draw(beside)
+}

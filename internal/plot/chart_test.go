@@ -1,0 +1,62 @@
+package plot_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"reflectionflow/internal/plot"
+)
+
+func series(name string, y ...float64) plot.Series {
+	s := plot.Series{Name: name, Y: y}
+	for i, v := range y {
+		s.X = append(s.X, math.Pow(2, float64(i)))
+		s.Low, s.High = append(s.Low, v-3), append(s.High, v+3)
+	}
+	return s
+}
+
+// Figures are well-formed SVG and PNG of the same shape, name their series, and
+// come out the same every time.
+func TestFigures(t *testing.T) {
+	all := []plot.Series{series("noise", 66, 74, 78), series("reflection", 76, 85, 87)}
+	for name, draw := range map[string]func() (svg, png []byte, err error){
+		"lines": plot.Lines{Title: "Score", XLabel: "images", YLabel: "right, %", Series: all}.Draw,
+		"bars":  plot.Bars{Title: "Score", YLabel: "right, %", Groups: []string{"easy", "medium", "hard"}, Series: all}.Draw,
+		"gap":   plot.Bars{Title: "Score", Groups: []string{"easy", "hard"}, Series: []plot.Series{{Name: "noise", Y: []float64{math.NaN(), 5}}}}.Draw,
+	} {
+		vector, pixels, err := draw()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		again, same, err := draw()
+		if err != nil || !bytes.Equal(vector, again) || !bytes.Equal(pixels, same) {
+			t.Errorf("%s: another figure the second time (%v)", name, err)
+		}
+		decoder := xml.NewDecoder(bytes.NewReader(vector))
+		for err = nil; err == nil; {
+			_, err = decoder.Token()
+		}
+		if !errors.Is(err, io.EOF) || !strings.Contains(string(vector), ">noise<") || !strings.Contains(string(vector), "sans-serif") {
+			t.Errorf("%s: %v in\n%.2000s", name, err, vector)
+		}
+		img, err := png.Decode(bytes.NewReader(pixels))
+		if err != nil || img.Bounds().Dx() != 1280 || img.Bounds().Dy() != 760 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestFiguresOfBadData(t *testing.T) {
+	bad := plot.Series{Name: "noise", X: []float64{1}, Y: []float64{math.NaN()}}
+	if _, _, err := (plot.Lines{Series: []plot.Series{bad}}).Draw(); err == nil {
+		t.Error("a NaN was drawn")
+	}
+}
