@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of a broccoli and an apple
 FUZZTIME ?= 20s
 
-.PHONY: build demo test test-slow race lint fmt bench bench-peers check fuzz
+.PHONY: results results-quick build demo test test-slow race lint fmt bench bench-peers check fuzz
 
 build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -39,6 +39,16 @@ bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: bench/READ
 	$(GO) build -o bin/bench-worker ./bench/worker
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/openblas.py
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/pytorch.py
+
+RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+detector,reflection+reward,reflection+width1,reflection+width4
+
+results: build ## the results page, in full: hours; goes on where it was stopped
+	$(RESULTS),reflection+width8,reflection+width16 --budgets 1,2,4,8,16,32 --limit 300 --out runs/results
+	bin/reflectionflow evaluate page runs/results --into docs/results.md --made-by "make results"
+
+results-quick: build ## the results page on few prompts: under 15 minutes on two cores
+	$(RESULTS) --budgets 1,2,4,8 --limit 18 --difficulty 4 --out runs/results-quick
+	bin/reflectionflow evaluate page runs/results-quick --into docs/results.md --made-by "make results-quick"
 
 check: lint test race ## what must hold before a change is proposed
 

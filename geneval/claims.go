@@ -52,8 +52,8 @@ func (r Results) difference(t table, a, b key) (Estimate, bool) {
 	if !there || !than || a == b {
 		return Estimate{}, false
 	}
-	left, _ := r.collect(a.strategy, a.budget)
-	right, _ := r.collect(b.strategy, b.budget)
+	left, _, _ := r.collect(a.strategy, a.budget)
+	right, _, _ := r.collect(b.strategy, b.budget)
 	return Difference(r.tags(), left, right), true
 }
 
@@ -113,8 +113,8 @@ func (r Results) noTaskFalls(t table) claim {
 	if !there || !than {
 		return c
 	}
-	a, _ := r.collect(reflection.Strategy, reflection.Budget)
-	b, _ := r.collect(noise.Strategy, noise.Budget)
+	a, _, _ := r.collect(reflection.Strategy, reflection.Budget)
+	b, _, _ := r.collect(noise.Strategy, noise.Budget)
 	for i := range a {
 		a[i] -= b[i]
 	}

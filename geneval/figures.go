@@ -135,7 +135,7 @@ func (t table) verifiers() drawable {
 	for _, plain := range t.plains() {
 		f := plot.Lines{XLabel: "images a prompt", YLabel: yLabel}
 		for _, a := range t.Strategies {
-			if a.Kind == plain.Kind && a.Width == plain.Width {
+			if a.Kind == plain.Kind && a.Width == plain.Width && len(t.rows(a.Name)) > 0 {
 				name := a.Verifier
 				if name == "" {
 					name = "default"
@@ -155,7 +155,7 @@ func (t table) verifiers() drawable {
 func (t table) widths() drawable {
 	for _, plain := range t.plains() {
 		arms := slices.DeleteFunc(slices.Clone(t.Strategies), func(a Arm) bool {
-			return a.Kind != plain.Kind || a.Verifier != plain.Verifier || a.Width == 0
+			return a.Kind != plain.Kind || a.Verifier != plain.Verifier || a.Width == 0 || len(t.rows(a.Name)) == 0
 		})
 		if len(arms) < 2 {
 			continue

@@ -39,6 +39,10 @@ type Arm struct {
 	// Nested says that a search with a smaller budget draws the first candidates of
 	// one with a larger, so that one search answers for all budgets.
 	Nested bool `json:"nested"`
+	// Pooled says that what a search does depends on the other prompts of its job, as
+	// where right prompts leave their budget to others: a job that was interrupted is
+	// searched for whole again, and what was recorded of it stays.
+	Pooled bool `json:"pooled,omitempty"`
 }
 
 // plain reports an arm with nothing changed but the strategy.

@@ -27,6 +27,9 @@ func (r Results) WritePage(path, command string) error {
 		return err
 	}
 	s := r.Summarize()
+	if len(s.Rows) == 0 {
+		return errUnfinished(r.Dir)
+	}
 	figures, err := r.figures(s)
 	if err != nil {
 		return err
@@ -46,6 +49,11 @@ func (r Results) WritePage(path, command string) error {
 	w.write(command)
 	w.line(notesBegin + "\n" + notes + "\n" + notesEnd)
 	return f.write(filepath.Base(path), []byte(w.b.String()))
+}
+
+// errUnfinished is of an evaluation that not even one row is finished of.
+func errUnfinished(dir string) error {
+	return invalid("%s: no strategy is finished at any budget yet: go on with evaluate", dir)
 }
 
 // readNotes are the notes of the page, empty when there is none.
@@ -95,7 +103,7 @@ func (w *pageWriter) write(command string) {
 		w.line("- %s", fact)
 	}
 	if done, total := w.results.Finished(); done < total {
-		w.line("**The evaluation is not finished: %d of %d searches. What is missing counts as wrong.**", done, total)
+		w.line("**The evaluation is not finished: %d of %d searches. Rows that are not whole are left out.**", done, total)
 	}
 	w.claims()
 	w.scores()
@@ -228,7 +236,7 @@ func (w *pageWriter) verifiers() {
 	}
 	rows := [][]string{w.budgetHeader("ours, reflection by")}
 	for _, a := range w.table.Strategies {
-		if plain, ok := w.table.arm("reflection"); ok && a.Kind == "reflection" && a.Width == plain.Width {
+		if plain, ok := w.table.arm("reflection"); ok && len(w.table.rows(a.Name)) > 0 && a.Kind == "reflection" && a.Width == plain.Width {
 			name := a.Verifier
 			if name == "" {
 				name = "detector and reward (default)"
@@ -276,7 +284,7 @@ func (w *pageWriter) widths() {
 	}
 	rows := [][]string{w.budgetHeader("ours, width")}
 	for _, a := range w.table.Strategies {
-		if a.Kind == "reflection" && a.Verifier == "" {
+		if a.Kind == "reflection" && a.Verifier == "" && len(w.table.rows(a.Name)) > 0 {
 			rows = append(rows, w.budgetRow(fmt.Sprint(a.Width), a.Name))
 		}
 	}

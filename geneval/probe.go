@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Probe is a line of difficulty.jsonl: what the base drew of a prompt, from seeds
@@ -20,10 +21,8 @@ func (p Probe) check() error {
 	if p.Index < 0 || len(p.Correct) != len(p.Scores) || len(p.Correct) > maxBudget {
 		return fmt.Errorf("prompt %d with %d verdicts and %d scores", p.Index, len(p.Correct), len(p.Scores))
 	}
-	for _, v := range p.Scores {
-		if math.IsNaN(v) {
-			return fmt.Errorf("a score is not a number")
-		}
+	if slices.ContainsFunc(p.Scores, math.IsNaN) {
+		return fmt.Errorf("a score is not a number")
 	}
 	return nil
 }

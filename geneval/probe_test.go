@@ -186,11 +186,12 @@ func TestNestedBudgets(t *testing.T) {
 func TestMeter(t *testing.T) {
 	w := newWorld(t, 2)
 	e := w.evaluation(t.TempDir())
-	e.Meter = &geneval.Meter{Generator: nothing{}}
+	e.Meter = &geneval.Meter{}
+	engine := e.Meter.Watch(nothing{})
 	for i, s := range e.Strategies {
 		inner := s.Search
 		e.Strategies[i].Search = func(ctx context.Context, job geneval.Job) error {
-			if _, err := e.Meter.Generate(ctx, make([]reflectionflow.Request, 3)); err != nil {
+			if _, err := engine.Generate(ctx, make([]reflectionflow.Request, 3)); err != nil {
 				return err
 			}
 			return inner(ctx, job)
@@ -206,4 +207,24 @@ type nothing struct{}
 
 func (nothing) Generate(_ context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	return make([]reflectionflow.Generation, len(r)), nil
+}
+
+// A search that pools its budget over the prompts of a job is asked for all of
+// them again after an interruption; what was recorded stays.
+func TestPooled(t *testing.T) {
+	w := newWorld(t, 4)
+	e := w.evaluation(t.TempDir())
+	e.Samples, e.Budgets = 1, []int{2}
+	e.Strategies = e.Strategies[1:]
+	e.Strategies[0].Nested, e.Strategies[0].Pooled = false, true
+	want := run(t, e)
+	lines := strings.SplitAfter(files(t, e.Dir)["results.jsonl"], "\n")
+	write(t, e.Dir, lines[0]+lines[1])
+	w.searches.Store(0)
+	if got := run(t, e); !reflect.DeepEqual(got, want) || w.searches.Load() != 4 {
+		t.Errorf("%d searches, %+v", w.searches.Load(), got)
+	}
+	if run(t, e); w.searches.Load() != 4 {
+		t.Error("a finished evaluation searched again")
+	}
 }

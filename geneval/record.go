@@ -74,8 +74,8 @@ func (s Spent) over(n float64) Spent {
 }
 
 func (r Record) check() error {
-	if math.IsNaN(r.Score) || r.Candidate < -1 || r.Candidate >= max(r.Budget, 0) {
-		return fmt.Errorf("candidate %d with score %v within a budget of %d", r.Candidate, r.Score, r.Budget)
+	if math.IsNaN(r.Score) || r.Candidate < -1 {
+		return fmt.Errorf("candidate %d with score %v", r.Candidate, r.Score)
 	}
 	return nil
 }

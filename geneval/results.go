@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-
 )
 
 // Results are all that an evaluation's folder says.
@@ -114,9 +113,11 @@ func (r Results) levels() []Level {
 	return levels
 }
 
-// collect is the share of correct answers by prompt, and the mean cost of a search.
-func (r Results) collect(strategy string, budget int) (values []float64, cost Spent) {
+// collect is the share of correct answers by prompt, the mean cost of a search, and
+// whether all searches are recorded.
+func (r Results) collect(strategy string, budget int) (values []float64, cost Spent, whole bool) {
 	var total Spent
+	count := 0
 	values = make([]float64, len(r.Prompts))
 	for _, rec := range r.Records {
 		if rec.Strategy != strategy || rec.Budget != budget {
@@ -126,8 +127,10 @@ func (r Results) collect(strategy string, budget int) (values []float64, cost Sp
 			values[rec.Index] += 1 / float64(r.Manifest.Samples)
 		}
 		total = total.plus(rec.Cost)
+		count++
 	}
-	return values, total.over(float64(len(r.Prompts) * r.Manifest.Samples))
+	all := len(r.Prompts) * r.Manifest.Samples
+	return values, total.over(float64(all)), count == all
 }
 
 // arm finds a strategy by its name.
@@ -139,4 +142,3 @@ func (m Manifest) arm(name string) (Arm, bool) {
 	}
 	return Arm{}, false
 }
-

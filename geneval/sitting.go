@@ -73,7 +73,8 @@ func (m Manifest) group(records []Record, prompts []Metadata) (groups []search, 
 		for i, b := range budgets[:min(len(budgets), len(records)-whole)] {
 			r := records[whole+i]
 			if r.Strategy != first.Strategy || r.Budget != b || r.Sample != first.Sample || r.Index != first.Index ||
-				r.Prompt != prompts[r.Index].Prompt || r.Tag != prompts[r.Index].Tag {
+				r.Prompt != prompts[r.Index].Prompt || r.Tag != prompts[r.Index].Tag ||
+				r.Filename != "" && r.Filename != answerPath(r.Strategy, r.Budget, r.Index, r.Sample) {
 				return nil, 0, invalid("results.jsonl, line %d does not belong there", whole+i+1)
 			}
 		}
@@ -126,16 +127,31 @@ func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks 
 	for _, budgets := range s.searches(strategy.Arm) {
 		job := Job{Budget: budgets[len(budgets)-1]}
 		var keys []search
+		earlier := make(map[search]bool) // taken in an earlier sitting
 		for i, task := range tasks {
-			if key := (search{strategy.Name, job.Budget, sample, i}); !s.done[key] {
+			key := search{strategy.Name, job.Budget, sample, i}
+			earlier[key] = s.done[key]
+			if !s.done[key] || strategy.Pooled {
 				job.Tasks, keys = append(job.Tasks, task), append(keys, key)
 			}
 		}
+		undone := 0
+		for _, key := range keys {
+			if !earlier[key] {
+				undone++
+			}
+		}
+		if undone == 0 {
+			continue
+		}
 		before := len(s.done)
 		err := s.search(ctx, strategy, job, func(ctx context.Context, task int, t Trajectory) error {
-			return s.take(ctx, keys[task], budgets, t)
+			if earlier[keys[task]] {
+				return nil
+			}
+			return s.take(ctx, keys[task], s.answered(strategy.Arm, budgets, t), t)
 		})
-		switch left := len(keys) - (len(s.done) - before); {
+		switch left := undone - (len(s.done) - before); {
 		case left == 0: // an error is about prompts that nothing was drawn for: they are recorded
 		case err == nil:
 			return fmt.Errorf("strategy %s left out %d prompts", strategy.Name, left)
@@ -145,6 +161,22 @@ func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks 
 	}
 	return nil
 }
+
+// answered pairs the budgets that a search answers for with the number of its
+// candidates that each allows.
+func (*sitting) answered(a Arm, budgets []int, t Trajectory) []allowance {
+	list := make([]allowance, len(budgets))
+	for i, budget := range budgets {
+		list[i] = allowance{budget, budget}
+		if !a.Nested { // the search itself kept to its budget
+			list[i].candidates = len(t.Candidates)
+		}
+	}
+	return list
+}
+
+// allowance is how many candidates a budget of images allows.
+type allowance struct{ budget, candidates int }
 
 // search runs one job and hands its answers to take, in another goroutine: the
 // engine draws on meanwhile. An answer that is under way is taken even when ctx
@@ -204,13 +236,13 @@ type judged struct {
 
 // take judges the answers of a search at every budget and records them. The
 // pictures are on disk before the lines that name them.
-func (s *sitting) take(ctx context.Context, key search, budgets []int, t Trajectory) error {
+func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t Trajectory) error {
 	if s.done[key] {
 		return fmt.Errorf("strategy %s answered prompt %d twice", key.strategy, key.index+1)
 	}
 	var ids []int
-	for _, budget := range budgets {
-		if id := t.Best(budget); id >= 0 && !slices.Contains(ids, id) {
+	for _, b := range budgets {
+		if id := t.Best(b.candidates); id >= 0 && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
@@ -220,10 +252,10 @@ func (s *sitting) take(ctx context.Context, key search, budgets []int, t Traject
 	}
 	m := s.Prompts[key.index]
 	records := make([]Record, len(budgets))
-	for i, budget := range budgets {
+	for i, b := range budgets {
 		r := Record{
-			Tag: m.Tag, Prompt: m.Prompt, Strategy: key.strategy, Budget: budget, Sample: key.sample, Index: key.index,
-			Candidate: t.Best(budget), Cost: spent(t.Cost(budget)),
+			Tag: m.Tag, Prompt: m.Prompt, Strategy: key.strategy, Budget: b.budget, Sample: key.sample, Index: key.index,
+			Candidate: t.Best(b.candidates), Cost: spent(t.Cost(b.candidates)),
 		}
 		if r.Metadata, err = m.Text(); err != nil {
 			return err

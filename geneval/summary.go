@@ -81,6 +81,9 @@ func (r Results) Publish() (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	if len(summary.Rows) == 0 {
+		return summary, errUnfinished(r.Dir)
+	}
 	figures, err := r.figures(summary)
 	if err != nil {
 		return Summary{}, err
@@ -96,8 +99,8 @@ func (r Results) Publish() (Summary, error) {
 	return summary, f.write(reportFile, page)
 }
 
-// Summarize states all rows with their intervals. Searches that are not recorded
-// count as wrong: see [Results.Finished].
+// Summarize states the rows with their intervals. A row that some searches are
+// missing of is left out: see [Results.Finished].
 func (r Results) Summarize() Summary {
 	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged}
 	tags, levels := r.tags(), r.levels()
@@ -116,7 +119,10 @@ func (r Results) Summarize() Summary {
 	var scores [][]float64 // of each row, by prompt: the mean over the samples
 	for _, a := range r.Manifest.Strategies {
 		for _, budget := range r.Manifest.Budgets {
-			values, cost := r.collect(a.Name, budget)
+			values, cost, whole := r.collect(a.Name, budget)
+			if !whole {
+				continue
+			}
 			overall := Overall(tags, values)
 			row := Row{
 				Strategy: a.Name, Budget: budget, Overall: overall.Mean, CILow: overall.Low, CIHigh: overall.High,
@@ -132,7 +138,7 @@ func (r Results) Summarize() Summary {
 		}
 	}
 	for i := range s.Rows {
-		for _, than := range r.rivals(i) {
+		for _, than := range r.rivals(s.Rows, i) {
 			s.Differences = append(s.Differences, RowDifference{i, than, Difference(tags, scores[i], scores[than])})
 		}
 	}
@@ -140,32 +146,21 @@ func (r Results) Summarize() Summary {
 }
 
 // rivals are the rows that row i is compared with: the first row, which is the
-// base; and at the same budget the first strategy, the one before it, and what it
-// is a variant of.
-func (r Results) rivals(i int) []int {
-	budgets := len(r.Manifest.Budgets)
-	at := i / budgets
-	compared := map[int]bool{0: true, i % budgets: true}
-	if a := r.Manifest.Strategies[at]; a.plain() {
-		for before := range at {
-			if r.Manifest.Strategies[before].plain() {
-				compared[before*budgets+i%budgets] = true
-			}
-		}
-	} else {
-		for k, b := range r.Manifest.Strategies {
-			if b.Name == a.Kind {
-				compared[k*budgets+i%budgets] = true
-			}
+// base; and at the same budget the first strategy, and for a plain strategy those
+// before it, for a variant what it is a variant of.
+func (r Results) rivals(rows []Row, i int) []int {
+	mine, _ := r.Manifest.arm(rows[i].Strategy)
+	before := true
+	var list []int
+	for k, row := range rows {
+		before = before && row.Strategy != rows[i].Strategy
+		arm, _ := r.Manifest.arm(row.Strategy)
+		near := row.Strategy == rows[0].Strategy || mine.plain() && arm.plain() && before || !mine.plain() && arm.Name == mine.Kind
+		if k != i && (k == 0 || row.Budget == rows[i].Budget && near) {
+			list = append(list, k)
 		}
 	}
-	var rows []int
-	for row := range len(r.Manifest.Strategies) * budgets {
-		if compared[row] && row != i {
-			rows = append(rows, row)
-		}
-	}
-	return rows
+	return list
 }
 
 // busy adds up what the engine did; nil when it was not measured.

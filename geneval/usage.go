@@ -9,9 +9,8 @@ import (
 	"reflectionflow"
 )
 
-// Meter is a generator that measures how busy it is kept.
+// Meter measures how busy a generator is kept.
 type Meter struct {
-	reflectionflow.Generator
 	mu     sync.Mutex
 	calls  int // under way
 	since  time.Time
@@ -19,11 +18,40 @@ type Meter struct {
 	images int
 }
 
-// Generate implements [reflectionflow.Generator].
-func (m *Meter) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
-	m.enter(len(requests))
-	defer m.leave()
-	return m.Generator.Generate(ctx, requests)
+// Watch returns the generator, measured; a [reflectionflow.Previewer] stays one.
+func (m *Meter) Watch(g reflectionflow.Generator) reflectionflow.Generator {
+	if p, ok := g.(reflectionflow.Previewer); ok {
+		return watchedPreviewer{watched{g, m}, p}
+	}
+	return watched{g, m}
+}
+
+type watched struct {
+	generator reflectionflow.Generator
+	meter     *Meter
+}
+
+func (w watched) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	w.meter.enter(len(requests))
+	defer w.meter.leave()
+	return w.generator.Generate(ctx, requests)
+}
+
+type watchedPreviewer struct {
+	watched
+	previewer reflectionflow.Previewer
+}
+
+func (w watchedPreviewer) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+	w.meter.enter(0)
+	defer w.meter.leave()
+	return w.previewer.Preview(ctx, requests, steps)
+}
+
+func (w watchedPreviewer) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
+	w.meter.enter(len(previews))
+	defer w.meter.leave()
+	return w.previewer.Finish(ctx, previews)
 }
 
 func (m *Meter) enter(images int) {

@@ -64,13 +64,14 @@ func (p *program) evaluateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.evaluate(cmd, o) },
 	}
 	o.register(cmd.Flags())
+	cmd.AddCommand(p.evaluateReportCommand(), p.evaluatePageCommand())
 	return cmd
 }
 
 func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:test, builtin:validation, builtin:train or a file of metadata lines")
-	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare; the first is what the others are compared with")
+	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, with variants ("+strings.Join(search.Strategies(), ", ")+"); the first is what the others are compared with")
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images a prompt")
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60 of builtin ones, all of a file)")
 	f.IntVar(&o.samples, "seeds", 1, "searches for each strategy and prompt")
@@ -249,8 +250,8 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 		return err
 	}
 	ev.Judged = &agreement
-	ev.Meter = &geneval.Meter{Generator: e.Generator}
-	e.Generator = newMemo(ev.Meter)
+	ev.Meter = &geneval.Meter{}
+	e.Generator = newMemo(ev.Meter.Watch(e.Generator))
 	shown := s.display()
 	closers, err := s.strategies(ctx, model, e, shown)
 	defer closeAll(closers)

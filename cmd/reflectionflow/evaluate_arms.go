@@ -60,6 +60,7 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model modelEntry, text string
 	}
 	a.Width = a.cfg.Width
 	a.Nested = nested(a.cfg)
+	a.Pooled = a.cfg.Adaptive != nil && a.cfg.Adaptive.Rollover
 	return a, a.cfg.Validate()
 }
 
@@ -67,11 +68,7 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model modelEntry, text string
 // of one with a larger. So it is where candidates depend on earlier ones alone;
 // time, and a strategy that plans with its budget, see more.
 func nested(cfg search.Config) bool {
-	switch cfg.Strategy {
-	case search.Noise, search.NoisePrompt, search.Reflection:
-		return cfg.Budget.Seconds == 0
-	}
-	return false
+	return cfg.Adaptive == nil && cfg.Budget.Seconds == 0
 }
 
 // probe is the search that tells how difficult prompts are: the base alone.

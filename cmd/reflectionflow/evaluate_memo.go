@@ -21,8 +21,23 @@ type memo struct {
 // maxMemo bounds the pixels that are remembered; what comes first stays.
 const maxMemo = 256 << 20
 
-func newMemo(g reflectionflow.Generator) *memo {
-	return &memo{Generator: g, drawn: make(map[reflectionflow.Request]reflectionflow.Generation)}
+func newMemo(g reflectionflow.Generator) reflectionflow.Generator {
+	m := &memo{Generator: g, drawn: make(map[reflectionflow.Request]reflectionflow.Generation)}
+	if p, ok := g.(reflectionflow.Previewer); ok {
+		return previewingMemo{p, m}
+	}
+	return m
+}
+
+// previewingMemo leaves previews to the generator.
+type previewingMemo struct {
+	reflectionflow.Previewer
+	memo *memo
+}
+
+// Generate implements [reflectionflow.Generator].
+func (p previewingMemo) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	return p.memo.Generate(ctx, requests)
 }
 
 // Generate implements [reflectionflow.Generator].

@@ -78,7 +78,7 @@ func TestEvaluateInterrupted(t *testing.T) {
 		t.Skip("no interrupt signal to send")
 	}
 	home := t.TempDir()
-	args := []string{"evaluate", "--limit", "12", "--budgets", "1,4", "--out"}
+	args := []string{"evaluate", "--limit", "12", "--budgets", "1,4", "--difficulty", "1", "--out"}
 	t.Setenv("FAKE_JUDGE", "good")
 	if out, err := command(t, home, append(args, "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -291,7 +291,7 @@ func render(p *plot.Plot) (svg, png []byte, err error) {
 // compose puts the legend to the right of the plot, where it hides nothing.
 func compose(p *plot.Plot, c draw.Canvas) {
 	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
+	c.Fill(c.Path())
 	c = draw.Crop(c, vg.Points(6), -vg.Points(8), vg.Points(6), -vg.Points(8))
 	legend := p.Legend
 	p.Legend = plot.NewLegend()

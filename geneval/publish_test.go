@@ -1,0 +1,115 @@
+package geneval_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/geneval"
+)
+
+// compared is an evaluation with all that figures and the page speak of.
+func (w *world) compared(dir string) *geneval.Evaluation {
+	e := w.probed(dir)
+	e.Samples = 1
+	e.Strategies = nil
+	for _, a := range []geneval.Arm{
+		{Name: "noise", Kind: "noise"},
+		{Name: "noise-prompt", Kind: "noise-prompt"},
+		{Name: "reflection", Kind: "reflection", Width: 2},
+		{Name: "reflection+oracle", Kind: "reflection", Width: 2, Verifier: "oracle"},
+		{Name: "reflection+width4", Kind: "reflection", Width: 4},
+	} {
+		s := w.strategy(a.Name, lucky)
+		a.Nested = true
+		s.Arm = a
+		e.Strategies = append(e.Strategies, s)
+	}
+	return e
+}
+
+// A published folder has its figures and a report that needs nothing beside it;
+// pictures that do not decode are listed.
+func TestPublish(t *testing.T) {
+	w := newWorld(t, 6)
+	e := w.compared(t.TempDir())
+	run(t, e)
+	spoilt := filepath.Join(e.Dir, "noise-8", "00002", "samples", "0000.png")
+	if err := os.WriteFile(spoilt, []byte("no picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	results, err := geneval.ReadResults(e.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := results.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	all := files(t, e.Dir)
+	for _, name := range []string{"score-images", "score-seconds", "tasks", "difficulty", "verifiers", "width-depth"} {
+		if all["figures/"+name+".svg"] == "" || all["figures/"+name+".png"] == "" {
+			t.Errorf("no figure %s", name)
+		}
+	}
+	report := all["report.html"]
+	for _, want := range []string{"data:image/jpeg;base64,", "noise-8/00002/samples/0000.png", `data-strategy="reflection&#43;oracle"`, w.prompts[5].Prompt} {
+		if !strings.Contains(report, want) {
+			t.Errorf("no %q in the report", want)
+		}
+	}
+	if strings.Contains(report, "http://") || strings.Contains(report, "https://") {
+		t.Error("the report asks for something from elsewhere")
+	}
+	page := filepath.Join(t.TempDir(), "results.md")
+	if err := results.WritePage(page, "make it"); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| Hard prompts gain most ", "oracle (the judge itself)", "images/results-width-depth.svg", "make it"} {
+		if !strings.Contains(string(first), want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	// Notes are kept.
+	noted := strings.Replace(string(first), "kept -->\n", "kept -->\nMind this.", 1)
+	if err := os.WriteFile(page, []byte(noted), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := results.WritePage(page, "make it"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(page); err != nil || !strings.Contains(string(again), "Mind this.\n") {
+		t.Errorf("the notes are lost: %v", err)
+	}
+	if err := os.WriteFile(page, []byte("# Another page"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := results.WritePage(page, "make it"); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("another page: %v", err)
+	}
+}
+
+func TestReadResultsRefuses(t *testing.T) {
+	w := newWorld(t, 2)
+	e := w.evaluation(t.TempDir())
+	run(t, e)
+	results := files(t, e.Dir)["results.jsonl"]
+	write(t, e.Dir, strings.Replace(results, "noise-1/00000/samples", "../secret", 1))
+	if _, err := geneval.ReadResults(e.Dir); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("a picture outside of the folder: %v", err)
+	}
+	write(t, e.Dir, results)
+	if _, err := geneval.ReadResults(e.Dir); err != nil {
+		t.Error(err)
+	}
+	remove(t, e.Dir, "evaluation.json")
+	if _, err := geneval.ReadResults(e.Dir); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("no evaluation: %v", err)
+	}
+}
