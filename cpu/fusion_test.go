@@ -49,14 +49,22 @@ func rope(x, cos, sin *Node) *Node {
 
 func fusionCases() []fusionCase {
 	return []fusionCase{
-		{"gelu", func(r *rand.Rand) [][]int { return [][]int{{between(r, 1, 9), between(r, 1, 700)}} },
-			func(x []*Node) *Node { return geluTanh(x[0]) }, map[string]int{"tape": 1}, map[string]int{"tape": 1}},
+		{
+			"gelu", func(r *rand.Rand) [][]int { return [][]int{{between(r, 1, 9), between(r, 1, 700)}} },
+			func(x []*Node) *Node { return geluTanh(x[0]) },
+			map[string]int{"tape": 1},
+			map[string]int{"tape": 1},
+		},
 		{"modulate", func(r *rand.Rand) [][]int {
 			b, l, c := between(r, 1, 3), between(r, 1, 40), between(r, 1, 150)
 			return [][]int{{b, l, c}, {b, 1, c}, {b, 1, c}}
 		}, func(x []*Node) *Node { return Add(Mul(layerNorm(x[0]), OnePlus(x[1])), x[2]) }, map[string]int{"tape": 2}, nil},
-		{"softmax", func(r *rand.Rand) [][]int { return [][]int{{between(r, 1, 50), between(r, 1, 150)}} },
-			func(x []*Node) *Node { return softmaxLast(x[0]) }, map[string]int{"tape": 1}, nil},
+		{
+			"softmax", func(r *rand.Rand) [][]int { return [][]int{{between(r, 1, 50), between(r, 1, 150)}} },
+			func(x []*Node) *Node { return softmaxLast(x[0]) },
+			map[string]int{"tape": 1},
+			nil,
+		},
 		{"rope", func(r *rand.Rand) [][]int {
 			b, l, h, d := between(r, 1, 3), between(r, 1, 30), between(r, 1, 3), 2*between(r, 1, 40)
 			return [][]int{{b, l, h, d}, {1, l, 1, d}, {1, l, 1, d}}
