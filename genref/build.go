@@ -4,25 +4,47 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"reflectionflow"
 )
 
 // Source makes triplets.
 //
 // Fill hands over count samples for one shard, in order. What it gives is a function
-// of the random source alone, and a larger count only adds to it; the keys need only
-// differ within the shard. When ctx ends it returns ctx.Err() soon. It may call progress
-// now and then with what was spent so far.
+// of the random source, of From, and of what Add answers; a larger count only adds to
+// it; the keys need only differ within the shard. When ctx ends it returns ctx.Err()
+// soon. It may call progress now and then with what was spent so far.
 type Source interface {
-	Fill(ctx context.Context, shard Filling) (Effort, error)
+	Fill(ctx context.Context, shard Filling) (Filled, error)
 }
 
 // Filling is a shard to be filled.
 type Filling struct {
-	Number   int
-	Count    int // samples
-	Random   *rand.Rand
-	Add      func(Sample) error
-	Progress func(Effort)
+	Number int
+	Count  int // samples
+	Random *rand.Rand
+	// From is where the shard before ended, in the source's own words; empty for the
+	// first shard.
+	From string
+	// Add takes a sample, unless the set has it already: a double is not added. See
+	// [Build] for what a double is.
+	Add      func(Sample) (added bool, err error)
+	Progress func(Effort) // may be nil
+}
+
+// Filled is what came of a shard.
+type Filled struct {
+	Effort Effort
+	// Cursor is where the source stands now, for sources that have an order; it
+	// becomes the next shard's From.
+	Cursor string
+	// Faults lists in words some of what was passed over.
+	Faults []string
+	// Ended says that the source has no more: the shard may hold fewer than Count.
+	Ended bool
 }
 
 // Progress is how far a build is.
@@ -35,6 +57,10 @@ type Progress struct {
 // Build makes the shards that a set still lacks. When ctx ends it returns ctx.Err();
 // finished shards stay, and the same call goes on from there to the same bytes as if
 // it had not been stopped. notify may be nil.
+//
+// No triplet comes twice: one whose pictures are those of an earlier one, byte for
+// byte, or look the same (see [Look]) for the same prompt, is passed over. That takes
+// about a hundred bytes of memory a triplet; all else is constant.
 func Build(ctx context.Context, dir string, plan Plan, source Source, notify func(Progress)) (Manifest, error) {
 	w, err := NewWriter(dir, plan)
 	if err != nil {
@@ -43,34 +69,89 @@ func Build(ctx context.Context, dir string, plan Plan, source Source, notify fun
 	if notify == nil {
 		notify = func(Progress) {}
 	}
-	for _, i := range w.Missing() {
-		before := Progress{Done: w.manifest.Triplets(), Count: plan.Count, Effort: w.manifest.Effort()}
-		notify(before)
-		err := w.Write(i, func(add func(Sample) error) (Effort, error) {
-			added := 0
-			spent := func(e Effort) {
-				notify(Progress{Done: before.Done + added, Count: plan.Count, Effort: before.Effort.Add(e)})
-			}
-			return source.Fill(ctx, Filling{
-				Number: i, Count: plan.triplets(i), Progress: spent,
-				Random: rand.New(rand.NewPCG(plan.Seed, uint64(i))),
-				Add: func(s Sample) error {
-					if err := ctx.Err(); err != nil {
-						return err
-					}
-					if err := add(s); err != nil {
-						return err
-					}
-					added++
-					return nil
-				},
-			})
-		})
-		if err != nil {
+	b := builder{Writer: w, source: source, notify: notify, doubles: newDoubles(), missing: append(w.Missing(), -1)}
+	for i := 0; i < w.manifest.shards() && !b.ended; i++ {
+		if err := b.shard(ctx, i); err != nil {
 			return w.Manifest(), fmt.Errorf("shard %d: %w", i, err)
 		}
 	}
 	m := w.Manifest()
-	notify(Progress{Done: m.Triplets(), Count: plan.Count, Effort: m.Effort()})
+	if m.Triplets() == 0 {
+		_ = os.Remove(filepath.Join(dir, manifestName)) // so that the folder can be used for another source
+		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.barren.Skipped))
+	}
+	notify(Progress{Done: m.Triplets(), Count: m.Triplets(), Effort: m.Effort()})
 	return m, nil
+}
+
+func because(skipped map[string]int) string {
+	if len(skipped) == 0 {
+		return ""
+	}
+	return " (" + listed(skipped) + ")"
+}
+
+// builder makes the shards in order: what a shard holds depends on those before.
+type builder struct {
+	*Writer
+	source  Source
+	notify  func(Progress)
+	doubles *doubles
+	cursor  string
+	missing []int  // shards, and -1
+	ended   bool   // the source has no more
+	barren  Effort // of the last shard made
+}
+
+// shard takes in a shard that is there, or makes it.
+func (b *builder) shard(ctx context.Context, i int) error {
+	if s, there := b.manifest.shard(i); there {
+		b.cursor = s.Cursor
+		return b.remember(ctx, s)
+	}
+	before := Progress{Done: b.manifest.Triplets(), Count: b.manifest.Count, Effort: b.manifest.Effort()}
+	b.notify(before)
+	return b.Write(i, func(add func(Sample) error) (Filled, error) {
+		added := 0
+		filled, err := b.source.Fill(ctx, Filling{
+			Number: i, Count: b.manifest.triplets(i), From: b.cursor,
+			Random: rand.New(rand.NewPCG(b.manifest.Seed, uint64(i))),
+			Progress: func(e Effort) {
+				b.notify(Progress{Done: before.Done + added, Count: before.Count, Effort: before.Effort.Add(e)})
+			},
+			Add: func(s Sample) (bool, error) {
+				if err := ctx.Err(); err != nil {
+					return false, err
+				}
+				fresh, err := b.doubles.add(s)
+				if err != nil || !fresh {
+					return false, err
+				}
+				added++
+				return true, add(s)
+			},
+		})
+		b.cursor, b.barren, b.ended = filled.Cursor, filled.Effort, filled.Ended
+		return filled, err
+	})
+}
+
+// remember takes the triplets of a finished shard in.
+func (b *builder) remember(ctx context.Context, s Shard) error {
+	if s.Number > slices.Max(b.missing) {
+		return nil // nothing will be compared with them
+	}
+	set := Set{dir: b.dir, shards: map[string]Shard{ShardName(s.Number): s}}
+	for sample, err := range set.Shard(ShardName(s.Number)) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			_, err = b.doubles.add(sample)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 )
 
 // files are the contents of a folder.
@@ -87,18 +88,22 @@ func TestBuildGivesWhatItSays(t *testing.T) {
 
 func TestPairsAreTheMostAlike(t *testing.T) {
 	rule := testRule(&painter{})
-	rule.Config.MaxPairs = 100
-	rule.Config.Images = 40
-	rule.Config.Batch = 1
-	var drawn []drawnPrompt
-	f := ruleFilling{Rule: rule, skipped: make(map[string]int), shard: Filling{Count: 1, Random: newRandom(1)}}
-	drawn, err := f.draw(context.Background())
+	f := ruleFilling{filling: filling{
+		Engine: rule.Engine, verifiers: []reflectionflow.Verifier{rule.Verifier},
+		skipped: make(map[string]int), shard: Filling{Count: 1, Random: newRandom(1)},
+	}}
+	canvas := testCanvas
+	canvas.Batch = 1
+	tasks, err := f.tasks(40, canvas)
+	if err == nil {
+		err = f.draw(context.Background(), tasks)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	right, wrong := f.split(drawn[0].attempts)
+	right, wrong := f.split(tasks[0])
 	last := -1.0
-	for _, m := range f.match(drawn[0].prompt, right, wrong) {
+	for _, m := range f.match(right, wrong) {
 		look := opaque(m.wrong.picture)
 		for _, r := range right {
 			if d := distance(look, opaque(r.picture)); d < m.distance {
@@ -228,7 +233,7 @@ func (blind) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]ref
 }
 
 func TestTrainingPromptsAreAboutTheClasses(t *testing.T) {
-	prompts, err := TrainingPrompts([]string{"dog", "cup", "clock"})
+	prompts, err := WorldPrompts(clipart.Train, []string{"dog", "cup", "clock"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"image"
 	"io/fs"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 )
 
 // Report is what [Check] found.
@@ -22,13 +24,30 @@ type Report struct {
 	Triplets int            // that are whole
 	Subsets  map[string]int // triplets by subset
 	// Problems says in words what is wrong, in order of shards; empty for a good set.
+	// At most [MaxProblems] are listed, Counts has all by kind.
 	Problems []string
+	Counts   map[string]int
 }
 
+// MaxProblems is how many problems a [Report] lists.
+const MaxProblems = 1000
+
+// The kinds of problem.
+const (
+	ProblemSet      = "of the set as a whole"
+	ProblemShard    = "shards missing, cut or changed"
+	ProblemSample   = "samples that are not whole"
+	ProblemPicture  = "pictures that do not decode"
+	ProblemDouble   = "triplets that come twice"
+	ProblemSplit    = "prompts of another split"
+	ProblemAnnotate = "annotations that fit no triplet"
+)
+
 // Check reads a whole set: checksums and counts against the manifest, every member,
-// every picture to its last pixel, and that no key comes twice. The error is for what
-// keeps it from reading at all; what is wrong with the set is in the report. notify may
-// be nil; it is called with the number of triplets read.
+// every picture to its last pixel; that no key and no pair of pictures comes twice; and
+// that every prompt is of the set's split. The error is for what keeps it from reading at
+// all; what is wrong with the set is in the report. notify may be nil; it is called with
+// the number of triplets read.
 func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, error) {
 	set, err := Open(dir)
 	if err != nil {
@@ -37,8 +56,8 @@ func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, 
 	if notify == nil {
 		notify = func(int) {}
 	}
-	c := checker{set: set, keys: make(map[string]bool), notify: notify}
-	c.Subsets = make(map[string]int)
+	c := checker{set: set, keys: make(map[uint64]bool), pairs: make(map[uint64]bool), seed: maphash.MakeSeed(), notify: notify}
+	c.Subsets, c.Counts = make(map[string]int), make(map[string]int)
 	if err := c.manifest(); err != nil {
 		return Report{}, err
 	}
@@ -53,12 +72,19 @@ func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, 
 type checker struct {
 	Report
 	set    *Set
-	keys   map[string]bool
+	split  clipart.Split // that all prompts must be of; empty for any
+	seed   maphash.Seed
+	keys   map[uint64]bool // hashes: a name would take three times the memory
+	pairs  map[uint64]bool
 	notify func(int)
 }
 
-func (c *checker) problem(format string, args ...any) {
-	c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
+func (c *checker) problem(kind, format string, args ...any) {
+	c.Counts[kind]++
+	if len(c.Problems) < MaxProblems {
+		text := fmt.Sprintf(format, args...)
+		c.Problems = append(c.Problems, strings.ReplaceAll(text, reflectionflow.ErrInvalid.Error()+": ", ""))
+	}
 }
 
 // manifest compares the manifest with what a whole set has, and with the folder.
@@ -67,8 +93,9 @@ func (c *checker) manifest() error {
 	if err != nil || !found {
 		return err
 	}
-	if n := m.Triplets(); n != m.Count {
-		c.problem("the set has %d of %d triplets: build it with the same command to go on", n, m.Count)
+	c.split = clipart.Split(m.Split)
+	if n := m.Triplets(); n != m.Count && !m.Ended() {
+		c.problem(ProblemSet, "the set has %d of %d triplets: build it with the same command to go on", n, m.Count)
 	}
 	entries, err := os.ReadDir(c.set.dir)
 	if err != nil {
@@ -76,7 +103,7 @@ func (c *checker) manifest() error {
 	}
 	for _, e := range entries {
 		if _, listed := c.set.shards[e.Name()]; !listed && strings.HasSuffix(e.Name(), ".tar") {
-			c.problem("%s is not in the manifest", e.Name())
+			c.problem(ProblemSet, "%s is not in the manifest", e.Name())
 		}
 	}
 	return nil
@@ -87,23 +114,24 @@ func (c *checker) shard(ctx context.Context, name string) error {
 		sum, size, err := fileSum(filepath.Join(c.set.dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			c.problem("%s is missing", name)
+			c.problem(ProblemShard, "%s is missing", name)
 			return nil
 		case err != nil:
 			return err
 		case size != shard.Bytes:
-			c.problem("%s has %d bytes, the manifest says %d", name, size, shard.Bytes)
+			c.problem(ProblemShard, "%s has %d bytes, the manifest says %d", name, size, shard.Bytes)
 		case sum != shard.SHA256:
-			c.problem("%s has another checksum than the manifest says", name)
+			c.problem(ProblemShard, "%s has another checksum than the manifest says", name)
 		}
 	}
 	c.Shards++
-	for sample, err := range c.set.Shard(name) {
+	fault := func(err error) { c.problem(ProblemSample, "%v", err) }
+	for sample, err := range c.set.shard(name, fault) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if errors.Is(err, reflectionflow.ErrInvalid) {
-			c.problem("%s", strings.ReplaceAll(err.Error(), reflectionflow.ErrInvalid.Error()+": ", ""))
+			c.problem(ProblemShard, "%v", err)
 			return nil
 		}
 		if err != nil {
@@ -115,23 +143,33 @@ func (c *checker) shard(ctx context.Context, name string) error {
 }
 
 func (c *checker) sample(shard string, s Sample) {
-	whole := true
-	if c.keys[s.Key] {
-		c.problem("%s: key %.100q was there before", shard, s.Key)
-		whole = false
+	problems := 0
+	wrong := func(kind, format string, args ...any) {
+		problems++
+		c.problem(kind, "%s: "+format, append([]any{shard}, args...)...)
 	}
-	c.keys[s.Key] = true
+	key := maphash.String(c.seed, s.Key)
+	if c.keys[key] {
+		wrong(ProblemDouble, "key %.100q was there before", s.Key)
+	}
+	c.keys[key] = true
+	if pair := pairHash(c.seed, s); c.pairs[pair] {
+		wrong(ProblemDouble, "the pictures of %.100q were there before", s.Key)
+	} else {
+		c.pairs[pair] = true
+	}
 	for _, m := range []member{{memberFlawed, s.Flawed}, {memberEnhanced, s.Enhanced}} {
 		if _, _, err := image.Decode(bytes.NewReader(m.data)); err != nil {
-			c.problem("%s: %.100s.%s is damaged: %v", shard, s.Key, m.name, err)
-			whole = false
+			wrong(ProblemPicture, "%.100s.%s is damaged: %v", s.Key, m.name, err)
 		}
 	}
 	if strings.TrimSpace(s.Prompt) == "" {
-		c.problem("%s: %.100s.%s is empty", shard, s.Key, memberPrompt)
-		whole = false
+		wrong(ProblemSample, "%.100s.%s is empty", s.Key, memberPrompt)
 	}
-	if whole {
+	if c.split != "" && clipart.SplitOf(s.Prompt) != c.split {
+		wrong(ProblemSplit, "the prompt of %.100q is not of the split %s: %.80q", s.Key, c.split, s.Prompt)
+	}
+	if problems == 0 {
 		c.Triplets++
 		c.Subsets[s.Subset]++
 		c.notify(c.Triplets)

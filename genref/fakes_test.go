@@ -10,6 +10,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/reflector"
 )
 
 // painter paints seeds: the low bits decide what is in a picture, the others how it
@@ -40,7 +41,7 @@ func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Reques
 	var out []reflectionflow.Generation
 	for _, r := range requests {
 		m := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
-		c := color.NRGBA{R: []uint8{showsRight, showsTooFew, showsRight, showsTooFew, showsUnsure, showsWrongWithoutFix, showsFailure}[r.Seed%7], G: uint8(r.Seed >> 8), A: 255}
+		c := color.NRGBA{R: []uint8{showsRight, showsTooFew, showsRight, showsTooFew, showsUnsure, showsWrongWithoutFix, showsFailure}[r.Seed%7], G: uint8(r.Seed >> 8), B: uint8(r.Seed >> 16), A: 255}
 		if c.R == showsFailure {
 			out = append(out, reflectionflow.Generation{Err: fmt.Errorf("seed %d", r.Seed)})
 			continue
@@ -83,16 +84,23 @@ func (seer) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]refl
 // twoDogs always asks for the same.
 func twoDogs(*rand.Rand) (reflectionflow.Prompt, error) { return clipart.Parse("a photo of two dogs") }
 
+var testCanvas = Canvas{Width: 16, Height: 16, Steps: 1, Guidance: 1, Batch: 3}
+
+func testEngine(p *painter) Engine {
+	return Engine{Generator: p, Reflector: reflector.Embedded{}, Prompts: twoDogs, Model: "painter", Licence: "CC0-1.0"}
+}
+
 func testRule(p *painter) *Rule {
 	return &Rule{
-		Generator: p, Verifier: seer{}, Prompts: twoDogs, Model: "painter", Licence: "CC0-1.0",
-		Config: RuleConfig{Images: 6, MaxPairs: 2, Width: 16, Height: 16, Steps: 1, Guidance: 1, Batch: 3},
+		Engine:   testEngine(p),
+		Verifier: seer{},
+		Config:   RuleConfig{Images: 6, MaxPairs: 2, Canvas: testCanvas},
 	}
 }
 
 func testPlan(t *testing.T, count int) Plan {
 	t.Helper()
-	settings, err := testRule(nil).Config.Settings()
+	settings, err := Settings(testRule(nil).Config)
 	if err != nil {
 		t.Fatal(err)
 	}

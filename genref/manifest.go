@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 )
 
 // Plan says what a set is to be. Two builds of one plan give the same bytes.
@@ -23,6 +25,9 @@ type Plan struct {
 	Model       string `json:"model,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Licence     string `json:"licence,omitempty"` // SPDX identifier
+	// Split is what the prompts may be used for: train, validation, test, or empty
+	// for a set that mixes them.
+	Split string `json:"split,omitempty"`
 	// Settings are the source's own.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
@@ -38,6 +43,8 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("%w: the set has no source", reflectionflow.ErrInvalid)
 	case p.Count < 1 || p.Count > MaxCount:
 		return fmt.Errorf("%w: %d triplets: a set has 1 to %d", reflectionflow.ErrInvalid, p.Count, MaxCount)
+	case !slices.Contains([]string{"", string(clipart.Train), string(clipart.Validation), string(clipart.Test)}, p.Split):
+		return fmt.Errorf("%w: there is no split %.40q: use %s, %s or %s", reflectionflow.ErrInvalid, p.Split, clipart.Train, clipart.Validation, clipart.Test)
 	case p.ShardSize < 1:
 		return fmt.Errorf("%w: %d triplets a shard: there must be 1 or more", reflectionflow.ErrInvalid, p.ShardSize)
 	}
@@ -59,6 +66,7 @@ func (p Plan) same(q Plan) error {
 		{"model", p.Model, q.Model},
 		{"model checksum", p.Fingerprint, q.Fingerprint},
 		{"licence", p.Licence, q.Licence},
+		{"split", p.Split, q.Split},
 		{"settings", compact(p.Settings), compact(q.Settings)},
 	} {
 		if f.was != f.is {
@@ -93,6 +101,11 @@ type Shard struct {
 	Bytes    int64  `json:"bytes"`
 	Triplets int    `json:"triplets"`
 	Effort   Effort `json:"effort"`
+	// Faults, Cursor and Last are the source's [Filled.Faults], [Filled.Cursor] and
+	// [Filled.Ended].
+	Faults []string `json:"faults,omitempty"`
+	Cursor string   `json:"cursor,omitempty"`
+	Last   bool     `json:"last,omitempty"`
 }
 
 // Effort is what a source spent on triplets, and what it passed over.
@@ -124,6 +137,33 @@ func (m Manifest) Triplets() int {
 		n += s.Triplets
 	}
 	return n
+}
+
+// Ended reports whether the source had no more: a set that is whole although it has
+// fewer triplets than its plan.
+func (m Manifest) Ended() bool { return len(m.Shards) > 0 && m.Shards[len(m.Shards)-1].Last }
+
+// shards is the number of shards that the set will have, as far as is known.
+func (m Manifest) shards() int {
+	if m.Ended() {
+		return m.Shards[len(m.Shards)-1].Number + 1
+	}
+	return m.Plan.shards()
+}
+
+// shard finds a finished shard.
+func (m Manifest) shard(number int) (Shard, bool) {
+	i, found := slices.BinarySearchFunc(m.Shards, number, func(s Shard, n int) int { return s.Number - n })
+	if !found {
+		return Shard{}, false
+	}
+	return m.Shards[i], true
+}
+
+// fits reports whether a shard is as long as it should be.
+func (m Manifest) fits(s Shard) bool {
+	want := m.triplets(s.Number)
+	return s.Triplets == want || s.Last && s.Triplets > 0 && s.Triplets < want
 }
 
 // Effort is the sum over the finished shards.

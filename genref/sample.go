@@ -27,6 +27,10 @@ type Provenance struct {
 	Source  string `json:"source"`
 	Model   string `json:"model,omitempty"`
 	Licence string `json:"licence,omitempty"` // SPDX identifier
+	// Origin names the row of the set that the triplet was taken from.
+	Origin string `json:"origin,omitempty"`
+	// Prompt drew the enhanced picture, where it is not the triplet's own.
+	Prompt string `json:"prompt,omitempty"`
 	// Enhanced and Flawed say how the pictures were drawn.
 	Enhanced Drawing `json:"enhanced"`
 	Flawed   Drawing `json:"flawed"`
@@ -44,6 +48,9 @@ type Drawing struct {
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
 	Score    float64 `json:"score"`
+	// Rewards are the scores that Score was made of, by name.
+	Rewards map[string]float64 `json:"rewards,omitempty"`
+	Look    *Look              `json:"look,omitempty"`
 }
 
 // The members of a sample, in the order in which they are written.

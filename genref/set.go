@@ -36,7 +36,7 @@ func Open(dir string) (*Set, error) {
 			name := ShardName(shard.Number)
 			s.names, s.shards[name] = append(s.names, name), shard
 		}
-	} else if s.names, err = tarFiles(dir); err != nil {
+	} else if s.names, err = numbered(dir, ".tar"); err != nil {
 		return nil, err
 	}
 	if len(s.names) == 0 {
@@ -45,8 +45,9 @@ func Open(dir string) (*Set, error) {
 	return s, nil
 }
 
-// tarFiles lists the .tar files of a folder in order of number, then of name.
-func tarFiles(dir string) ([]string, error) {
+// numbered lists the files of a folder with an ending, in order of the number before
+// it, then of name.
+func numbered(dir, ending string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: there is no folder %s", reflectionflow.ErrInvalid, dir)
@@ -56,17 +57,18 @@ func tarFiles(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".tar") {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ending) {
 			names = append(names, e.Name())
 		}
 	}
+	number := func(name string) int { return numberOf(strings.TrimSuffix(name, ending)) }
 	slices.SortStableFunc(names, func(a, b string) int { return number(a) - number(b) })
 	return names, nil
 }
 
-// number is the number at the end of a shard's name, -1 for none.
-func number(name string) int {
-	stem := strings.TrimSuffix(name, ".tar")
+// numberOf is the number at the end of a name, or before "-of-", -1 for none.
+func numberOf(stem string) int {
+	stem, _, _ = strings.Cut(stem, "-of-")
 	digits := stem[len(strings.TrimRight(stem, "0123456789")):]
 	n, err := strconv.Atoi(digits)
 	if err != nil {
@@ -93,7 +95,10 @@ func (s *Set) All() iter.Seq2[Sample, error] {
 }
 
 // Shard reads the samples of one shard, and demands as many as the manifest says.
-func (s *Set) Shard(name string) iter.Seq2[Sample, error] {
+func (s *Set) Shard(name string) iter.Seq2[Sample, error] { return s.shard(name, nil) }
+
+// shard is [Set.Shard]; faults of single samples go to fault where it is not nil.
+func (s *Set) shard(name string, fault func(error)) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		file, err := os.Open(filepath.Join(s.dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +110,10 @@ func (s *Set) Shard(name string) iter.Seq2[Sample, error] {
 		}
 		defer file.Close() //nolint:errcheck // nothing was written
 		n := 0
-		for sample, err := range ReadShard(file, name) {
+		if told := fault; told != nil {
+			fault = func(err error) { n++; told(err) }
+		}
+		for sample, err := range readShard(file, name, fault) {
 			if !yield(sample, err) || err != nil {
 				return
 			}

@@ -18,8 +18,14 @@ import (
 // errors. A damaged shard gives the samples before the damage and then one error
 // wrapping [reflectionflow.ErrInvalid].
 func ReadShard(r io.Reader, name string) iter.Seq2[Sample, error] {
+	return readShard(r, name, nil)
+}
+
+// readShard is [ReadShard]; with fault not nil, a sample that is wrong by itself is
+// told to it and passed over, and only damage of the archive ends the reading.
+func readShard(r io.Reader, name string, fault func(error)) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
-		s := shardReader{name: name, tail: &tail{from: r, block: [512]byte{1}}} // nothing read is no end mark
+		s := shardReader{name: name, fault: fault, tail: &tail{from: r, block: [512]byte{1}}} // nothing read is no end mark
 		s.archive = tar.NewReader(s.tail)
 		for {
 			sample, err := s.next()
@@ -59,13 +65,18 @@ type shardReader struct {
 	name    string
 	tail    *tail
 	archive *tar.Reader
+	fault   func(error) // nil ends at the first
 
-	// What has been read of the next sample.
-	sample  Sample
-	seen    map[string]bool
-	started bool
+	pending *pending // what has been read of the next sample
 	done    bool
 	failed  error // met after the sample last given
+}
+
+// pending is a sample with the members read so far.
+type pending struct {
+	sample Sample
+	seen   map[string]bool
+	faults []error
 }
 
 // next is the next sample, or io.EOF.
@@ -86,73 +97,89 @@ func (s *shardReader) next() (Sample, error) {
 			return Sample{}, s.damaged(err)
 		}
 		finished, err := s.member(header)
-		if finished != nil {
-			s.failed = err
-			return s.complete(finished)
+		if finished == nil && err == nil {
+			continue
 		}
-		if err != nil {
+		s.failed = err
+		if finished == nil {
 			return Sample{}, err
 		}
+		if sample, whole, err := s.complete(finished); whole || err != nil {
+			return sample, err
+		}
+		if s.failed != nil {
+			return Sample{}, s.failed
+		}
 	}
-	if s.started {
-		s.started = false
-		last := pending{s.sample, s.seen}
-		return s.complete(&last)
+	if last := s.pending; last != nil {
+		s.pending = nil
+		if sample, whole, err := s.complete(last); whole || err != nil {
+			return sample, err
+		}
 	}
 	return Sample{}, io.EOF
 }
 
-// pending is a sample all of whose members have been read.
-type pending struct {
-	sample Sample
-	seen   map[string]bool
-}
-
 // member takes one member in. Where it begins another sample, the one before is
-// returned, beside what is wrong with the member itself.
+// returned. The error is damage of the archive.
 func (s *shardReader) member(header *tar.Header) (finished *pending, err error) {
 	key, suffix, ok := splitName(header.Name)
 	if !ok || header.Typeflag != tar.TypeReg {
 		return nil, nil // the next header is looked for behind it
 	}
-	if s.started && key != s.sample.Key {
-		finished = &pending{s.sample, s.seen}
+	if s.pending == nil || key != s.pending.sample.Key {
+		finished = s.pending
+		s.pending = &pending{sample: Sample{Key: key}, seen: make(map[string]bool)}
 	}
-	if !s.started || finished != nil {
-		s.sample, s.seen, s.started = Sample{Key: key}, make(map[string]bool), true
+	p := s.pending
+	wrong := func(format string, args ...any) {
+		p.faults = append(p.faults, fmt.Errorf("%w: %s: "+format, append([]any{reflectionflow.ErrInvalid, s.name}, args...)...))
 	}
 	switch {
-	case s.seen[suffix]:
-		return finished, fmt.Errorf("%w: %s: sample %.100q has %.40q twice", reflectionflow.ErrInvalid, s.name, key, suffix)
-	case len(s.seen) >= maxMembers:
-		return finished, fmt.Errorf("%w: %s: sample %.100q has more than %d members", reflectionflow.ErrInvalid, s.name, key, maxMembers)
+	case p.seen[suffix]:
+		wrong("sample %.100q has %.40q twice", key, suffix)
+		return finished, nil
+	case len(p.seen) >= maxMembers:
+		if len(p.faults) == 0 {
+			wrong("sample %.100q has more than %d members", key, maxMembers)
+		}
+		return finished, nil
 	}
-	s.seen[suffix] = true
+	p.seen[suffix] = true
 	most := limit(suffix)
 	if most == 0 {
 		return finished, nil
 	}
 	if header.Size > most {
-		return finished, fmt.Errorf("%w: %s: %.100s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, s.name, header.Name, header.Size, most)
+		wrong("%.100s has %d bytes, at most %d are allowed", header.Name, header.Size, most)
+		return finished, nil
 	}
 	data, err := io.ReadAll(s.archive)
 	if err != nil {
 		return finished, s.damaged(err)
 	}
-	if err := s.sample.set(member{suffix, data}); err != nil {
-		return finished, fmt.Errorf("%s: %.100s: %w", s.name, header.Name, err)
+	if err := p.sample.set(member{suffix, data}); err != nil {
+		p.faults = append(p.faults, fmt.Errorf("%s: %.100s: %w", s.name, header.Name, err))
 	}
 	return finished, nil
 }
 
-// complete is a finished sample, when nothing is missing.
-func (s *shardReader) complete(p *pending) (Sample, error) {
+// complete is a finished sample; not whole where something is wrong with it that was
+// told.
+func (s *shardReader) complete(p *pending) (sample Sample, whole bool, err error) {
 	for _, name := range []string{memberFlawed, memberEnhanced, memberPrompt, memberReflection, memberSubset} {
 		if !p.seen[name] {
-			return Sample{}, fmt.Errorf("%w: %s: sample %.100q has no %s", reflectionflow.ErrInvalid, s.name, p.sample.Key, name)
+			p.faults = append(p.faults, fmt.Errorf("%w: %s: sample %.100q has no %s", reflectionflow.ErrInvalid, s.name, p.sample.Key, name))
 		}
 	}
-	return p.sample, nil
+	if len(p.faults) > 0 && s.fault == nil {
+		s.failed = p.faults[0]
+		return Sample{}, false, s.failed
+	}
+	for _, fault := range p.faults {
+		s.fault(fault)
+	}
+	return p.sample, len(p.faults) == 0, nil
 }
 
 // damaged tells what the tar reader says from a failure to read the file.

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"image"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -171,7 +173,7 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 		t.Fatalf("%d samples, %v", len(all), err)
 	}
 	got := all[0]
-	if got.Key != s.Key || got.Prompt != s.Prompt || got.Subset != s.Subset || got.Reflection != "" || *got.Provenance != *s.Provenance || !bytes.Equal(got.Flawed, s.Flawed) {
+	if got.Key != s.Key || got.Prompt != s.Prompt || got.Subset != s.Subset || got.Reflection != "" || !reflect.DeepEqual(got.Provenance, s.Provenance) || !bytes.Equal(got.Flawed, s.Flawed) {
 		t.Errorf("read %+v", got)
 	}
 }
@@ -256,5 +258,51 @@ func TestHolesArePassedOver(t *testing.T) {
 	}
 	if all, err := readAll(append(slices.Clip(data), pack(t, whole(t, "b")...)...)); err != nil || len(all) != 1 {
 		t.Errorf("%d samples, %v", len(all), err)
+	}
+}
+
+// Samples that are wrong by themselves are counted and listed, and those around them
+// are still read.
+func TestCheckGoesOnAfterAFault(t *testing.T) {
+	dir := t.TempDir()
+	change := func(key string, member int, text string) []entry {
+		e := whole(t, key)
+		for _, i := range []int{0, 1} { // every pair has a look of its own
+			e[i].text = picture(t) + key
+		}
+		e[member].text = text
+		return e
+	}
+	good := picture(t)
+	entries := slices.Concat(
+		change("a", 3, "a dog"), change("b", 4, "poetry"), change("c", 0, good[:len(good)-3]), change("d", 0, "no picture"),
+		change("e", 3, "a dog")[:4], change("f", 3, " "), change("a", 3, "a dog"), change("g", 3, "a dog"),
+	)
+	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, entries...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(context.Background(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{ProblemSample: 4, ProblemPicture: 1, ProblemDouble: 2}
+	if report.Triplets != 2 || !maps.Equal(report.Counts, want) {
+		t.Errorf("%d whole, problems %v (%q)", report.Triplets, report.Counts, report.Problems)
+	}
+	if len(report.Problems) != 7 || !strings.Contains(report.Problems[0], "genref_0.tar: b.subset.txt: the subset is") {
+		t.Errorf("problems %q", report.Problems)
+	}
+}
+
+func TestCheckFindsLeaks(t *testing.T) {
+	dir := t.TempDir()
+	plan := testPlan(t, 5)
+	plan.Split = "test"
+	if _, err := Build(context.Background(), dir, plan, testRule(&painter{}), nil); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(context.Background(), dir, nil)
+	if err != nil || report.Counts[ProblemSplit] != 5 { // "two dogs" is none of its prompts
+		t.Errorf("%+v, %v", report, err)
 	}
 }

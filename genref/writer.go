@@ -72,7 +72,7 @@ func checkEmpty(dir string) error {
 func (w *Writer) recover() error {
 	var kept []Shard
 	for _, s := range w.manifest.Shards {
-		if s.Number >= w.manifest.shards() || s.Triplets != w.manifest.triplets(s.Number) {
+		if s.Number >= w.manifest.Plan.shards() || !w.manifest.fits(s) {
 			continue
 		}
 		whole, err := w.isWhole(s)
@@ -120,7 +120,7 @@ func (w *Writer) Manifest() Manifest {
 func (w *Writer) Missing() []int {
 	var missing []int
 	for i := range w.manifest.shards() {
-		if !slices.ContainsFunc(w.manifest.Shards, func(s Shard) bool { return s.Number == i }) {
+		if _, there := w.manifest.shard(i); !there {
 			missing = append(missing, i)
 		}
 	}
@@ -128,9 +128,10 @@ func (w *Writer) Missing() []int {
 }
 
 // Write writes shard number i: fill is called once and hands over exactly as many
-// samples as the plan says. When fill fails, there is no shard, and Write returns
-// fill's error.
-func (w *Writer) Write(i int, fill func(add func(Sample) error) (Effort, error)) error {
+// samples as the plan says, or fewer and says that the source has ended. Without any
+// samples the set ends with the shard before. When fill fails, there is no shard, and
+// Write returns fill's error.
+func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error)) error {
 	if i < 0 || i >= w.manifest.shards() {
 		return fmt.Errorf("%w: shard %d of %d", reflectionflow.ErrInvalid, i, w.manifest.shards())
 	}
@@ -139,28 +140,53 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (Effort, error))
 	if err != nil {
 		return err
 	}
-	effort, err := fill(shard.add)
-	if want := w.manifest.triplets(i); err == nil && len(shard.keys) != want {
-		err = fmt.Errorf("the source gave %d triplets for shard %d, want %d", len(shard.keys), i, want)
+	filled, err := fill(shard.add)
+	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && !(filled.Ended && n < want) {
+		err = fmt.Errorf("the source gave %d triplets for shard %d, want %d", n, i, want)
 	}
 	if err != nil {
 		return errors.Join(err, shard.abandon())
+	}
+	if len(shard.keys) == 0 {
+		return errors.Join(shard.abandon(), w.end())
 	}
 	done, err := shard.finish()
 	if err != nil {
 		return err
 	}
-	done.Number, done.Effort = i, effort
-	shards := slices.DeleteFunc(slices.Clone(w.manifest.Shards), func(s Shard) bool { return s.Number == i })
-	at, _ := slices.BinarySearchFunc(shards, i, func(s Shard, n int) int { return s.Number - n })
+	done.Number, done.Effort, done.Faults, done.Cursor, done.Last = i, filled.Effort, filled.Faults, filled.Cursor, filled.Ended
 	next := w.manifest
-	next.Shards = slices.Insert(shards, at, done)
-	if err := writeManifest(w.dir, next); err != nil {
+	at, there := slices.BinarySearchFunc(next.Shards, i, func(s Shard, n int) int { return s.Number - n })
+	next.Shards = slices.Clone(next.Shards)
+	if there {
+		next.Shards = slices.Delete(next.Shards, at, at+1)
+	}
+	next.Shards = slices.Insert(next.Shards, at, done)
+	if err := w.enter(next); err != nil {
 		return err
 	}
-	w.manifest = next
 	if err := rename(path+temporarySuffix, path); err != nil {
 		return fmt.Errorf("write shard: %w", err)
 	}
+	return nil
+}
+
+// end marks the last shard as the source's last.
+func (w *Writer) end() error {
+	next := w.manifest
+	if len(next.Shards) == 0 {
+		return nil
+	}
+	next.Shards = slices.Clone(next.Shards)
+	next.Shards[len(next.Shards)-1].Last = true
+	return w.enter(next)
+}
+
+// enter puts a new manifest in place.
+func (w *Writer) enter(m Manifest) error {
+	if err := writeManifest(w.dir, m); err != nil {
+		return err
+	}
+	w.manifest = m
 	return nil
 }

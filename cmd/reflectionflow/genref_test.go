@@ -9,20 +9,22 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/reflector"
 )
 
-// coin finds every second picture right.
+// coin finds every second picture right, and likes red and long prompts.
 type coin struct{}
 
 func (coin) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
 	for _, p := range pictures {
-		r, _, _, _ := p.Image.At(0, 0).RGBA()
+		r, _, b, _ := p.Image.At(0, 0).RGBA()
+		s := reflectionflow.Score{Value: float64(r>>8) + float64(b>>8)/1000}
 		verdict := reflectionflow.Met
 		if r>>8%2 == 1 {
 			verdict = reflectionflow.NotMet
+			s.Value -= 256
 		}
-		s := reflectionflow.Score{}
 		for _, q := range p.Prompt.Requirements {
 			s.Requirements = append(s.Requirements, reflectionflow.Finding{Requirement: q, Verdict: verdict})
 		}
@@ -46,7 +48,7 @@ func (e ending) Generate(ctx context.Context, requests []reflectionflow.Request)
 func genrefRun(ctx context.Context, generator reflectionflow.Generator, args ...string) (code int, stdout, stderr string) {
 	model := judged(fakeModel(0))
 	model.Open = func(context.Context, string) (*engine, error) {
-		return &engine{Generator: generator, Verifier: coin{}}, nil
+		return &engine{Generator: generator, Verifier: coin{}, Reflector: reflector.Embedded{}, Refiner: reflector.Refiner{}}, nil
 	}
 	var out, complaints bytes.Buffer
 	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, catalog: []modelEntry{model}}
@@ -67,6 +69,15 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards, all whole\nsubsets: 7 rule") {
 		t.Fatalf("check: exit %d, %q, %q", code, stdout, stderr)
 	}
+	for source, subset := range map[string]string{"reward": "general", "length": "length", "editing": "editing"} {
+		dir := filepath.Join(t.TempDir(), "set")
+		if code, stdout, stderr := genrefRun(context.Background(), fake{}, "build", "--source", source, "--count", "5", "--out", dir); code != 0 || !strings.Contains(stdout, "5 triplets in 1 shards") {
+			t.Fatalf("build %s: exit %d, %q, %q", source, code, stdout, stderr)
+		}
+		if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "subsets: 5 "+subset) {
+			t.Fatalf("check %s: exit %d, %q, %q", source, code, stdout, stderr)
+		}
+	}
 	if err := os.Truncate(filepath.Join(dir, "genref_1.tar"), 3000); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +91,14 @@ func TestGenrefRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"build"},
 		{"build", "--out", out, "--source", "dreams"},
+		{"build", "--out", out, "--max-pairs", "3", "--source", "reward"},
+		{"build", "--out", out, "--combine", "dice", "--source", "reward"},
+		{"build", "--out", out, "--rewards", "clip", "--source", "reward"},
+		{"build", "--out", out, "--from", "no/where", "--source", "editing"},
+		{"build", "--out", out, "--from", out, "--source", "rule"},
+		{"build", "--out", out, "--split", "all"},
+		{"build", "--out", out, "--split", "dev"},
+		{"build", "--out", out, "--prompts", "no/where"},
 		{"build", "--out", out, "--count", "0"},
 		{"build", "--out", out, "--images", "1"},
 		{"build", "--out", out, "--size", "17"},

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/flux"
+	"reflectionflow/genref"
+)
+
+// genrefOptions are the flags of genref build.
+type genrefOptions struct {
+	source, out                string
+	deployment, model, backend string
+	licence, split             string
+	count, shard               int
+	seed                       uint64
+	images, pairs              int
+	batch, steps               int
+	guidance                   float64
+	size                       string
+	prompts, from              string
+	columns                    map[string]string
+	rewards                    []string
+	combine                    string
+	quiet                      bool
+}
+
+const genrefBuildHelp = `Build a set of triplets: a flawed picture, an enhanced picture of the same prompt,
+and the instruction that leads from one to the other. The sources:
+
+  rule     several pictures of each prompt; those of prompts that come out right at
+           times and wrong at times give pairs of a wrong picture and the right one
+           that looks most like it
+  reward   several pictures of each prompt, put in order by an ensemble of rewards;
+           the best is paired with the worst
+  length   a picture of a longer wording is paired with that of the prompt itself,
+           where it is better
+  editing  rendered scenes with a fault and without; with --from the rows of a set of
+           instruction-based edits, in WebDataset shards or Parquet files
+
+Prompts are those of the model's own world, or those of --prompts. Each belongs to one
+of three splits however it is worded, and a set keeps to one: what is trained on is
+never tested on. With --config other generators, verifiers, reflectors and refiners
+take the place of the embedded ones.
+
+DIR gets WebDataset shards (genref_0.tar, genref_1.tar, ...) and a manifest.json of
+checksums. No triplet comes twice, nor one that looks the same for the same prompt.
+Stopped in whatever way, the same command goes on with the next shard, to the same
+bytes; with a larger --count the set grows.`
+
+func (p *program) genrefBuildCommand() *cobra.Command {
+	var o genrefOptions
+	cmd := &cobra.Command{
+		Use:   "build --out DIR",
+		Short: "Build a set of triplets, or go on with it",
+		Long:  genrefBuildHelp,
+		Example: `  reflectionflow genref build --source rule --count 2000 --seed 1 --out rule
+  reflectionflow genref build --source editing --from omniedit/ --out edits
+  reflectionflow genref build --source reward --config flux.yaml --rewards clip,hps=2 --out general`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.genrefBuild(cmd, o) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.out, "out", "", "folder for the set, of the same set to go on with it (required)")
+	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, reward, length or editing")
+	f.IntVar(&o.count, "count", 1000, "triplets of the set; with --from all that there are, unless it is given")
+	f.Uint64Var(&o.seed, "seed", 1, "the same seed gives the same set")
+	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one a line: text, or JSON with \"prompt\" and perhaps \"long\"")
+	f.StringVar(&o.split, "split", "train", "prompts to use: train, validation or test; all for --from and --prompts")
+	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, reward)")
+	f.IntVar(&o.pairs, "max-pairs", 2, "triplets a prompt at most (rule)")
+	f.StringSliceVar(&o.rewards, "rewards", nil, "verifiers of the configuration to order by, with weights as NAME=2 (reward; default the embedded ones)")
+	f.StringVar(&o.combine, "combine", string(genref.ByRank), "how rewards are combined within a prompt: rank or zscore (reward)")
+	f.StringVar(&o.from, "from", "", "file or folder of an existing set to read (editing)")
+	f.StringToStringVar(&o.columns, "columns", nil, "names of its columns: flawed=A,enhanced=B,prompt=C,reflection=D (default: well-known ones)")
+	f.IntVar(&o.shard, "shard", 100, "triplets a shard; what is stopped loses at most one")
+	f.IntVar(&o.steps, "steps", 0, "denoising steps an image (default of the model)")
+	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default of the model)")
+	f.StringVar(&o.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	f.IntVar(&o.batch, "batch", 8, "prompts drawn at once; does not change the set")
+	f.StringVar(&o.licence, "licence", "Apache-2.0", "SPDX identifier to note beside every triplet")
+	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
+	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
+	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
+	return cmd
+}
+
+func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
+	if o.out == "" {
+		return fmt.Errorf("%w: --out is missing: name a folder for the set", reflectionflow.ErrInvalid)
+	}
+	if err := o.check(cmd.Flags()); err != nil {
+		return err
+	}
+	b := genrefBuilder{program: p, options: &o, flags: cmd.Flags()}
+	defer b.close()
+	source, plan, err := b.source(cmd.Context())
+	if err != nil {
+		return err
+	}
+	display := newGenrefDisplay(p.stderr, "triplets", o.quiet)
+	m, err := genref.Build(cmd.Context(), o.out, plan, source, display.build)
+	display.close()
+	if err != nil && m.Triplets() == 0 && cmd.Context().Err() == nil {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%d triplets%s are kept; go on with the same command: %w", m.Triplets(), ofCount(plan.Count), err)
+	}
+	if !o.quiet {
+		p.printBuild(o.out, m)
+	}
+	return nil
+}
+
+func ofCount(count int) string {
+	if count == genref.MaxCount {
+		return ""
+	}
+	return fmt.Sprintf(" of %d", count)
+}
+
+func (p *program) printBuild(dir string, m genref.Manifest) {
+	e := m.Effort()
+	_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets in %d shards, from %d pictures of %d prompts\n", dir, m.Triplets(), len(m.Shards), e.Images, e.Prompts)
+	printCounts(p, "passed over: ", e.Skipped)
+	shown := 0
+	for _, s := range m.Shards {
+		for _, fault := range s.Faults {
+			if shown++; shown > maxFaultsShown {
+				_, _ = fmt.Fprintln(p.stdout, "  and more: see the manifest")
+				return
+			}
+			_, _ = fmt.Fprintln(p.stdout, "  "+fault)
+		}
+	}
+}
+
+const maxFaultsShown = 10
+
+// sourceFlags are the flags that only some sources have.
+var sourceFlags = map[string][]string{
+	"images": {"rule", "reward"}, "max-pairs": {"rule"}, "rewards": {"reward"}, "combine": {"reward"},
+	"from": {"editing"}, "columns": {"editing"}, "prompts": {"rule", "reward", "length"},
+	"steps": {"rule", "reward", "length"}, "guidance": {"rule", "reward", "length"}, "config": {"rule", "reward", "length"},
+}
+
+// check refuses flags that do not go together, and completes those that depend on
+// others.
+func (o *genrefOptions) check(flags *pflag.FlagSet) error {
+	if !slices.Contains([]string{"rule", "reward", "length", "editing"}, o.source) {
+		return fmt.Errorf("%w: there is no source %.40q: use rule, reward, length or editing", reflectionflow.ErrInvalid, o.source)
+	}
+	for name, sources := range sourceFlags {
+		if flags.Changed(name) && !slices.Contains(sources, o.source) {
+			return fmt.Errorf("%w: --%s does not go with the source %s", reflectionflow.ErrInvalid, name, o.source)
+		}
+	}
+	for _, name := range []string{"model", "backend"} {
+		if o.deployment != "" && flags.Changed(name) {
+			return fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
+		}
+	}
+	if o.from != "" {
+		if !flags.Changed("count") {
+			o.count = genref.MaxCount
+		}
+		if flags.Changed("split") && o.split != "all" {
+			return fmt.Errorf("%w: --split does not go with --from: export sorts its rows into splits", reflectionflow.ErrInvalid)
+		}
+		o.split = "all"
+	}
+	if o.split == "all" && o.from == "" && o.prompts == "" {
+		return fmt.Errorf("%w: a set of the model's own prompts keeps to one split: train, validation or test", reflectionflow.ErrInvalid)
+	}
+	if o.split == "all" {
+		o.split = ""
+	}
+	return nil
+}
+
+// plan is the plan of a set with a source's settings.
+func (o *genrefOptions) plan(model, fingerprint string, settings any) (genref.Plan, error) {
+	data, err := genref.Settings(settings)
+	if err != nil {
+		return genref.Plan{}, err
+	}
+	plan := genref.Plan{
+		Source: o.source, Seed: o.seed, Count: o.count, ShardSize: o.shard, Licence: o.licence, Split: o.split,
+		Model: model, Fingerprint: fingerprint, Settings: data,
+	}
+	return plan, plan.Validate()
+}
+
+// canvas is how pictures are drawn: as the model does, but for what was given.
+func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.Canvas, error) {
+	c := genref.Canvas{Width: model.Width, Height: model.Height, Steps: model.Steps, Guidance: model.Guidance, Batch: o.batch}
+	if flags.Changed("steps") {
+		c.Steps = o.steps
+	}
+	if flags.Changed("guidance") {
+		c.Guidance = o.guidance
+	}
+	if flags.Changed("size") {
+		var err error
+		if c.Width, c.Height, err = parseSize(o.size); err != nil {
+			return c, err
+		}
+	}
+	return c, c.Validate()
+}
+
+// readPromptList reads a file of prompts as the model understands them.
+func (p *program) readPromptList(path string, split clipart.Split, model modelEntry) (genref.PromptList, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return genref.PromptList{}, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer file.Close()
+	list, err := genref.ReadPrompts(file, split, func(text string) (reflectionflow.Prompt, error) {
+		prompt, _, err := model.Parse(text)
+		return prompt, err
+	})
+	if err != nil {
+		return list, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, left := range []struct {
+		n   int
+		why string
+	}{{list.Doubled, "were there before"}, {list.Elsewhere, "are of another split"}} {
+		if left.n > 0 {
+			_, _ = fmt.Fprintf(p.stderr, "%s: %d prompts %s and are left out\n", path, left.n, left.why)
+		}
+	}
+	return list, nil
+}
+
+// fingerprintOf is a checksum over what draws and verifies. A folder fresh from
+// training need not be whole: a set is built before the corrector is tuned on it.
+func (o *genrefOptions) fingerprintOf(ctx context.Context, model modelEntry) (string, error) {
+	var sum string
+	var err error
+	if o.deployment == "" && strings.ContainsRune(o.model, filepath.Separator) {
+		sum, err = fingerprint(ctx, without{os.DirFS(o.model), []string{"judge", "README.md", flux.CorrectorFile}})
+	} else {
+		sum, err = model.Check(ctx)
+	}
+	if err != nil {
+		return "", fmt.Errorf("model %s: %w", model.Name, err)
+	}
+	return sum, nil
+}
+
+// without is a file system whose root lacks some entries.
+type without struct {
+	fs.FS
+	names []string
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (w without) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(w.FS, name)
+	if name == "." {
+		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return slices.Contains(w.names, e.Name()) })
+	}
+	return entries, err
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/genref"
+	"reflectionflow/internal/config"
+	"reflectionflow/verifier"
+)
+
+// genrefBuilder makes the source of a set.
+type genrefBuilder struct {
+	program *program
+	options *genrefOptions
+	flags   *pflag.FlagSet
+	closers []io.Closer
+}
+
+func (b *genrefBuilder) close() {
+	for _, c := range b.closers {
+		_ = c.Close() // it was only read
+	}
+}
+
+// source makes the source, and the plan that it goes by.
+func (b *genrefBuilder) source(ctx context.Context) (genref.Source, genref.Plan, error) {
+	if b.options.from != "" {
+		return b.imported()
+	}
+	var deployed *config.Config
+	var model modelEntry
+	var err error
+	if b.options.deployment == "" {
+		model, err = b.program.model(b.options.model)
+	} else if deployed, err = config.Read(b.options.deployment); err == nil {
+		b.options.backend = deployed.Backend
+		model, err = b.program.deploy(ctx, deployed.Used())
+	}
+	if err != nil {
+		return nil, genref.Plan{}, err
+	}
+	if b.options.source == "editing" {
+		return b.edits(model)
+	}
+	return b.drawn(ctx, model, deployed)
+}
+
+// imported is the source that reads another set.
+func (b *genrefBuilder) imported() (genref.Source, genref.Plan, error) {
+	o := b.options
+	files, err := genref.ImportFiles(o.from)
+	if err != nil {
+		return nil, genref.Plan{}, err
+	}
+	source := &genref.Import{Files: files, Licence: o.licence}
+	for name, column := range o.columns {
+		into := map[string]*string{
+			"flawed": &source.Columns.Flawed, "enhanced": &source.Columns.Enhanced, "prompt": &source.Columns.Prompt, "reflection": &source.Columns.Reflection,
+		}[name]
+		if into == nil {
+			return nil, genref.Plan{}, fmt.Errorf("%w: --columns: there is no %.40q: use flawed, enhanced, prompt and reflection", reflectionflow.ErrInvalid, name)
+		}
+		*into = column
+	}
+	settings := struct {
+		Files   []string       `json:"files"`
+		Columns genref.Columns `json:"columns"`
+	}{Columns: source.Columns}
+	for _, file := range files {
+		settings.Files = append(settings.Files, filepath.Base(file))
+	}
+	plan, err := o.plan("", "", settings)
+	return source, plan, err
+}
+
+// edits is the source of rendered scenes.
+func (b *genrefBuilder) edits(model modelEntry) (genref.Source, genref.Plan, error) {
+	canvas, err := b.options.canvas(b.flags, model)
+	if err != nil {
+		return nil, genref.Plan{}, err
+	}
+	sampler, err := clipart.NewSampler(model.Classes...)
+	if err != nil {
+		return nil, genref.Plan{}, fmt.Errorf("model %s: %w", model.Name, err)
+	}
+	source := &genref.Edits{
+		Sampler: sampler, Split: clipart.Split(b.options.split), Licence: b.options.licence,
+		Config: genref.EditConfig{Width: canvas.Width, Height: canvas.Height},
+	}
+	plan, err := b.options.plan("clipart scenes", "", struct {
+		genref.EditConfig
+		Classes []string `json:"classes"`
+	}{source.Config, model.Classes})
+	return source, plan, err
+}
+
+// drawn makes a source that draws.
+func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *config.Config) (genref.Source, genref.Plan, error) {
+	var plan genref.Plan
+	engine, list, err := b.engine(model)
+	if err != nil {
+		return nil, plan, err
+	}
+	canvas, err := b.options.canvas(b.flags, model)
+	if err != nil {
+		return nil, plan, err
+	}
+	sum, err := b.fingerprint(ctx, model, deployed)
+	if err != nil {
+		return nil, plan, err
+	}
+	rule := genref.RuleConfig{Images: b.options.images, MaxPairs: b.options.pairs, Canvas: canvas}
+	if err := rule.Validate(); err != nil {
+		return nil, plan, err
+	}
+	reward := genref.RewardConfig{Images: b.options.images, Combine: genref.Combine(b.options.combine), Canvas: canvas}
+	if reward.Members, err = b.rewards(ctx, deployed); err != nil {
+		return nil, plan, err
+	}
+	if plan, err = b.options.plan(engine.Model, sum, map[string]any{"rule": rule, "reward": reward, "length": canvas}[b.options.source]); err != nil {
+		return nil, plan, err
+	}
+	e, err := b.open(ctx, model)
+	if err != nil {
+		return nil, plan, err
+	}
+	engine.Generator, engine.Reflector = e.Generator, e.Reflector
+	switch b.options.source {
+	case "reward":
+		if len(reward.Members) == 0 {
+			reward.Members = ownRewards(e)
+		}
+		return &genref.Rewarded{Engine: engine, Config: reward}, plan, reward.Validate()
+	case "length":
+		source := &genref.Length{Engine: engine, Refiner: e.Refiner, Verifier: e.Verifier, Config: canvas}
+		if len(list.Long) > 0 {
+			source.Refiner = list
+		}
+		return source, plan, nil
+	}
+	return &genref.Rule{Engine: engine, Verifier: e.Verifier, Config: rule}, plan, nil
+}
+
+// engine is what all sources that draw have, less what draws. The list is that of
+// --prompts.
+func (b *genrefBuilder) engine(model modelEntry) (genref.Engine, genref.PromptList, error) {
+	o, split := b.options, clipart.Split(b.options.split)
+	engine := genref.Engine{Model: filepath.Base(model.Name), Licence: o.licence}
+	var list genref.PromptList
+	var err error
+	if o.prompts != "" {
+		list, err = b.program.readPromptList(o.prompts, split, model)
+		engine.Prompts = list.Draw
+		return engine, list, err
+	}
+	if engine.Prompts, err = genref.WorldPrompts(split, model.Classes); err != nil {
+		err = fmt.Errorf("model %s: %w", model.Name, err)
+	}
+	return engine, list, err
+}
+
+// fingerprint is a checksum over all that the set depends on beside the plan: the
+// model's files, the configuration, the prompts.
+func (b *genrefBuilder) fingerprint(ctx context.Context, model modelEntry, deployed *config.Config) (string, error) {
+	sum, err := b.options.fingerprintOf(ctx, model)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range b.options.rewards {
+		if deployed == nil {
+			break // refused later
+		}
+		description, err := recordOf(withVerifier(deployed, rewardName(name)))
+		if err != nil {
+			return "", err
+		}
+		sum = sumOf([]byte(sum + sumOf(description)))
+	}
+	if b.options.prompts != "" {
+		data, err := readPartFile(b.options.prompts)
+		if err != nil {
+			return "", err
+		}
+		sum = sumOf([]byte(sum + sumOf(data)))
+	}
+	return sum, nil
+}
+
+func (b *genrefBuilder) open(ctx context.Context, model modelEntry) (*engine, error) {
+	e, err := model.Open(ctx, b.options.backend)
+	if err != nil {
+		return nil, fmt.Errorf("open model %s: %w", model.Name, err)
+	}
+	if e.Closer != nil {
+		b.closers = append(b.closers, e)
+	}
+	return e, nil
+}
+
+// ownRewards are the networks of the embedded verifier, or the verifier as a whole.
+func ownRewards(e *engine) []genref.Member {
+	parts, ok := e.Verifier.(interface{ Members() []verifier.Member })
+	if !ok {
+		return []genref.Member{{Name: "verifier", Weight: 1, Verifier: e.Verifier}}
+	}
+	var members []genref.Member
+	for _, m := range parts.Members() {
+		members = append(members, genref.Member{Name: m.Name, Weight: 1, Verifier: m.Verifier})
+	}
+	return members
+}
+
+// rewards are the verifiers that --rewards names; none where it is not given.
+func (b *genrefBuilder) rewards(ctx context.Context, deployed *config.Config) ([]genref.Member, error) {
+	if len(b.options.rewards) > 0 && deployed == nil {
+		return nil, fmt.Errorf("%w: --rewards names verifiers of a configuration: give it by --config", reflectionflow.ErrInvalid)
+	}
+	var members []genref.Member
+	for _, text := range b.options.rewards {
+		name := rewardName(text)
+		_, weight, weighted := strings.Cut(text, "=")
+		m := genref.Member{Name: name, Weight: 1}
+		var err error
+		if weighted {
+			if m.Weight, err = strconv.ParseFloat(weight, 64); err != nil {
+				return nil, fmt.Errorf("%w: --rewards: the weight of %s is no number: %.40q", reflectionflow.ErrInvalid, name, weight)
+			}
+		}
+		if _, known := deployed.Verifiers[name]; !known && name != config.Embedded {
+			return nil, fmt.Errorf("%w: --rewards: the configuration has no verifier %.64q", reflectionflow.ErrInvalid, name)
+		}
+		if m.Verifier, err = b.reward(ctx, deployed, name); err != nil {
+			return nil, err
+		}
+		members = append(members, m)
+	}
+	return slices.Clip(members), nil
+}
+
+// reward opens one verifier of a configuration.
+func (b *genrefBuilder) reward(ctx context.Context, deployed *config.Config, name string) (reflectionflow.Verifier, error) {
+	model, err := b.program.deploy(ctx, withVerifier(deployed, name))
+	if err != nil {
+		return nil, err
+	}
+	e, err := b.open(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	return e.Verifier, nil
+}
+
+// rewardName is the name in a reward with its weight.
+func rewardName(text string) string {
+	name, _, _ := strings.Cut(strings.TrimSpace(text), "=")
+	return name
+}
+
+// withVerifier is what a configuration needs to use another of its verifiers.
+func withVerifier(c *config.Config, name string) *config.Config {
+	other := *c
+	other.Use.Verifier = name
+	return other.Used()
+}

@@ -1,0 +1,101 @@
+package genref
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"reflectionflow"
+)
+
+// Length is the source of the subset length (arXiv 2504.16080 §4.1): a long prompt's
+// picture is the enhanced one, its short summary's the flawed one. Both are drawn
+// from the same noise, so that what differs is what the words did. The short prompt
+// is the triplet's.
+type Length struct {
+	Engine
+	// Refiner gives the long wording of a short prompt.
+	Refiner reflectionflow.Refiner
+	// Verifier keeps pairs whose enhanced picture is no better away.
+	Verifier reflectionflow.Verifier
+	Config   Canvas
+}
+
+var _ Source = (*Length)(nil)
+
+// Fill implements [Source].
+func (l *Length) Fill(ctx context.Context, shard Filling) (Filled, error) {
+	if err := l.Config.Validate(); err != nil {
+		return Filled{}, err
+	}
+	f := lengthFilling{
+		filling: filling{Engine: l.Engine, subset: "length", source: "length", verifiers: []reflectionflow.Verifier{l.Verifier}, shard: shard},
+		Length:  l,
+	}
+	return f.fill(ctx, f.batch, f.pair)
+}
+
+type lengthFilling struct {
+	filling
+	*Length
+}
+
+// batch draws prompts and lengthens them. A prompt without a longer wording has no
+// attempts.
+func (f *lengthFilling) batch(ctx context.Context) ([]task, error) {
+	tasks, err := f.tasks(1, f.Config)
+	if err != nil {
+		return nil, err
+	}
+	observations := make([]reflectionflow.Observation, len(tasks))
+	for i, t := range tasks {
+		observations[i] = reflectionflow.Observation{Prompt: t.prompt, Seed: t.attempts[0].request.Seed}
+	}
+	longer, err := f.Refiner.Refine(ctx, observations)
+	if err != nil {
+		return nil, fmt.Errorf("lengthen prompts: %w", err)
+	}
+	if len(longer) != len(tasks) {
+		return nil, fmt.Errorf("the refiner gave %d wordings for %d prompts", len(longer), len(tasks))
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		if len(strings.Fields(longer[i].Text)) <= len(strings.Fields(t.prompt.Text)) {
+			t.attempts = nil
+			continue
+		}
+		t.attempts = append(t.attempts, attempt{request: f.Config.request(longer[i].Text, t.attempts[0].request.Seed)})
+	}
+	return tasks, nil
+}
+
+// pair adds the triplet of a prompt.
+func (f *lengthFilling) pair(ctx context.Context, t task) error {
+	drawn := t.drawn()
+	switch {
+	case len(t.attempts) == 0:
+		f.skipped[SkippedNoLonger]++
+		return nil
+	case len(drawn) < 2:
+		f.skipped[SkippedNoPair]++
+		return nil
+	}
+	short, long := drawn[0], drawn[1]
+	apart := distance(opaque(short.picture), opaque(long.picture))
+	switch {
+	case apart == 0:
+		f.skipped[SkippedSame]++
+		return nil
+	case long.value <= short.value:
+		f.skipped[SkippedNoBetter]++
+		return nil
+	}
+	reflection, err := f.reflect(ctx, t.prompt, short)
+	if err != nil {
+		return err
+	}
+	if reflection == "" { // right in all that the prompt says: the long wording says the rest
+		reflection = long.request.Prompt
+	}
+	return f.add(pairing{t.prompt, long, short, reflection, Provenance{Distance: apart, Prompt: long.request.Prompt}})
+}

@@ -1,0 +1,184 @@
+package genref
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Combine is how several rewards make one, within the pictures of a prompt: their
+// scales differ a hundredfold, and only differences between pictures of one prompt
+// mean anything.
+type Combine string
+
+// The ways to combine.
+const (
+	// ByRank takes the mean rank, from 0 for the worst to 1 for the best.
+	ByRank Combine = "rank"
+	// ByZScore takes the mean number of standard deviations from the prompt's mean.
+	ByZScore Combine = "zscore"
+)
+
+// Member is one reward of an ensemble.
+type Member struct {
+	Name     string                  `json:"name"`
+	Weight   float64                 `json:"weight"` // above 0
+	Verifier reflectionflow.Verifier `json:"-"`
+}
+
+// Rewarded is the source of the subset general (arXiv 2504.16080 §4.1): a model draws
+// each prompt several times, an ensemble of rewards orders the pictures, and the best
+// is paired with the worst.
+type Rewarded struct {
+	Engine
+	Config RewardConfig
+}
+
+// RewardConfig says how pictures are drawn and ordered.
+type RewardConfig struct {
+	Images  int      `json:"images"` // pictures a prompt, 2 or more; the paper draws 4
+	Combine Combine  `json:"combine"`
+	Members []Member `json:"rewards"`
+	Canvas
+}
+
+// Validate reports settings out of range, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (c RewardConfig) Validate() error {
+	if err := checkImages(c.Images); err != nil {
+		return err
+	}
+	if c.Combine != ByRank && c.Combine != ByZScore {
+		return fmt.Errorf("%w: rewards cannot be combined by %.40q: use %s or %s", reflectionflow.ErrInvalid, c.Combine, ByRank, ByZScore)
+	}
+	if len(c.Members) == 0 {
+		return fmt.Errorf("%w: there are no rewards", reflectionflow.ErrInvalid)
+	}
+	for i, m := range c.Members {
+		switch {
+		case !(m.Weight > 0) || math.IsInf(m.Weight, 0):
+			return fmt.Errorf("%w: reward %q has weight %v: must be above 0", reflectionflow.ErrInvalid, m.Name, m.Weight)
+		case slices.ContainsFunc(c.Members[:i], func(n Member) bool { return n.Name == m.Name }):
+			return fmt.Errorf("%w: reward %q is named twice", reflectionflow.ErrInvalid, m.Name)
+		}
+	}
+	return c.Canvas.Validate()
+}
+
+var _ Source = (*Rewarded)(nil)
+
+// Fill implements [Source].
+func (r *Rewarded) Fill(ctx context.Context, shard Filling) (Filled, error) {
+	if err := r.Config.Validate(); err != nil {
+		return Filled{}, err
+	}
+	f := rewardFilling{filling: filling{Engine: r.Engine, subset: "general", source: "reward", shard: shard}, config: r.Config}
+	for _, m := range r.Config.Members {
+		f.verifiers = append(f.verifiers, m.Verifier)
+	}
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(r.Config.Images, r.Config.Canvas) }, f.pair)
+}
+
+type rewardFilling struct {
+	filling
+	config RewardConfig
+}
+
+// pair adds the triplet of a prompt.
+func (f *rewardFilling) pair(ctx context.Context, t task) error {
+	drawn := t.drawn()
+	if len(drawn) < 2 {
+		f.skipped[SkippedNoPair]++
+		return nil
+	}
+	f.config.combine(drawn)
+	byValue := func(a, b attempt) int { return cmp.Compare(a.value, b.value) }
+	worst, best := slices.MinFunc(drawn, byValue), slices.MaxFunc(drawn, byValue)
+	if best.value-worst.value < 1e-9 {
+		f.skipped[SkippedAlike]++
+		return nil
+	}
+	apart := distance(opaque(worst.picture), opaque(best.picture))
+	if apart == 0 {
+		f.skipped[SkippedSame]++
+		return nil
+	}
+	reflection, err := f.reflect(ctx, t.prompt, worst)
+	if err != nil {
+		return err
+	}
+	if reflection == "" {
+		f.skipped[SkippedNoFix]++
+		return nil
+	}
+	return f.add(pairing{t.prompt, best, worst, reflection, Provenance{Distance: apart}})
+}
+
+// combine sets the value and the rewards of every picture of a prompt.
+func (c RewardConfig) combine(drawn []attempt) {
+	total := 0.0
+	for i := range drawn {
+		drawn[i].value, drawn[i].rewards = 0, make(map[string]float64)
+	}
+	for k, m := range c.Members {
+		values := make([]float64, len(drawn))
+		for i, a := range drawn {
+			values[i] = a.scores[k].Value
+			a.rewards[m.Name] = values[i]
+		}
+		total += m.Weight
+		scale := ranks
+		if c.Combine == ByZScore {
+			scale = zScores
+		}
+		for i, v := range scale(values) {
+			drawn[i].value += m.Weight * v
+		}
+	}
+	for i := range drawn {
+		drawn[i].value /= total
+	}
+}
+
+// ranks are the values' places, from 0 for the least to 1; equals share the mean of
+// theirs.
+func ranks(values []float64) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		below, equal := 0, 0
+		for _, w := range values {
+			switch {
+			case w < v:
+				below++
+			case w == v:
+				equal++
+			}
+		}
+		out[i] = (float64(below) + float64(equal-1)/2) / float64(max(len(values)-1, 1))
+	}
+	return out
+}
+
+// zScores are the values' distances from their mean in standard deviations; 0 for
+// equal values.
+func zScores(values []float64) []float64 {
+	mean, square := 0.0, 0.0
+	for _, v := range values {
+		mean += v / float64(len(values))
+	}
+	for _, v := range values {
+		square += (v - mean) * (v - mean) / float64(len(values))
+	}
+	out := make([]float64, len(values))
+	if square == 0 {
+		return out
+	}
+	for i, v := range values {
+		out[i] = (v - mean) / math.Sqrt(square)
+	}
+	return out
+}

@@ -1,0 +1,366 @@
+package genref
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+)
+
+// shade scores a channel of the corner pixel.
+type shade int
+
+func (c shade) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	scores, err := seer{}.Verify(context.Background(), pictures)
+	for i, p := range pictures {
+		scores[i].Value = float64(p.Image.(*image.NRGBA).Pix[c])
+	}
+	return scores, err
+}
+
+func TestRanksAndZScores(t *testing.T) {
+	values := []float64{3, -1, 3, 7}
+	if got := ranks(values); !slices.Equal(got, []float64{0.5, 0, 0.5, 1}) {
+		t.Errorf("ranks %v", got)
+	}
+	z := zScores(values)
+	mean, square := 0.0, 0.0
+	for _, v := range z {
+		mean += v
+		square += v * v / 4
+	}
+	if math.Abs(mean) > 1e-12 || math.Abs(square-1) > 1e-12 || !(z[1] < z[0] && z[0] < z[3]) {
+		t.Errorf("z-scores %v", z)
+	}
+	if got := zScores([]float64{2, 2}); got[0] != 0 || got[1] != 0 {
+		t.Errorf("z-scores of equals %v", got)
+	}
+}
+
+func rewarded(combine Combine) *Rewarded {
+	return &Rewarded{Engine: testEngine(&painter{}), Config: RewardConfig{
+		Images: 5, Combine: combine, Canvas: testCanvas,
+		Members: []Member{{"green", 2, shade(1)}, {"blue", 1, shade(2)}},
+	}}
+}
+
+func TestRewardPairsBestWithWorst(t *testing.T) {
+	for _, combine := range []Combine{ByRank, ByZScore} {
+		dir := t.TempDir()
+		plan := testPlan(t, 12)
+		plan.Source = "reward"
+		m, err := Build(context.Background(), dir, plan, rewarded(combine), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range samples(t, dir) {
+			p := s.Provenance
+			if s.Subset != "general" || p.Source != "reward" || p.Enhanced.Score <= p.Flawed.Score {
+				t.Errorf("%s: %+v", s.Key, p)
+			}
+			best := 2*p.Enhanced.Rewards["green"] + p.Enhanced.Rewards["blue"]
+			worst := 2*p.Flawed.Rewards["green"] + p.Flawed.Rewards["blue"]
+			if combine == ByZScore && best < worst-255 {
+				t.Errorf("%s: the best has %v, the worst %v", s.Key, best, worst)
+			}
+		}
+		if m.Effort().Skipped[SkippedNoFix] == 0 {
+			t.Errorf("worst pictures that are right became triplets: %v", m.Effort().Skipped)
+		}
+	}
+}
+
+func TestCombineByHand(t *testing.T) {
+	drawn := make([]attempt, 3)
+	for i, v := range [][2]float64{{0.1, 30}, {0.2, 10}, {0.3, 20}} {
+		drawn[i].scores = []reflectionflow.Score{{Value: v[0]}, {Value: v[1]}}
+	}
+	RewardConfig{Combine: ByRank, Members: []Member{{Name: "a", Weight: 1}, {Name: "b", Weight: 3}}}.combine(drawn)
+	for i, want := range []float64{0.75, 0.125, 0.625} { // (rank a + 3 rank b) / 4
+		if math.Abs(drawn[i].value-want) > 1e-12 {
+			t.Errorf("picture %d has %v, want %v", i, drawn[i].value, want)
+		}
+	}
+	if drawn[0].rewards["b"] != 30 {
+		t.Errorf("rewards %v", drawn[0].rewards)
+	}
+}
+
+// listener draws brighter what is asked for in more words.
+type listener struct{}
+
+func (listener) Generate(_ context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	var out []reflectionflow.Generation
+	for _, r := range requests {
+		m := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
+		c := color.NRGBA{R: showsTooFew, G: uint8(r.Seed >> 8), B: uint8(r.Seed >> 16), A: 255}
+		if n := len(strings.Fields(r.Prompt)); n > 5 && r.Seed%3 > 0 {
+			c.R = showsRight
+		}
+		for i := range r.Width * r.Height {
+			m.SetNRGBA(i%r.Width, i/r.Width, c)
+		}
+		out = append(out, reflectionflow.Generation{Image: m})
+	}
+	return out, nil
+}
+
+// verbose adds words to every second prompt.
+type verbose struct{}
+
+func (verbose) Refine(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
+	out := make([]reflectionflow.Refinement, len(observations))
+	for i, o := range observations {
+		if o.Seed%2 == 0 {
+			out[i].Text = o.Prompt.Text + " side by side on a lawn"
+		}
+	}
+	return out, nil
+}
+
+// righter scores what is right above what is not.
+type righter struct{}
+
+func (righter) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	scores, err := seer{}.Verify(ctx, pictures)
+	for i := range scores {
+		scores[i].Value = -scores[i].Value
+	}
+	return scores, err
+}
+
+func TestLengthPairsLongWithShort(t *testing.T) {
+	engine := testEngine(nil)
+	engine.Generator = listener{}
+	plan := testPlan(t, 12)
+	plan.Source = "length"
+	dir := t.TempDir()
+	m, err := Build(context.Background(), dir, plan, &Length{Engine: engine, Refiner: verbose{}, Verifier: righter{}, Config: testCanvas}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples(t, dir) {
+		p := s.Provenance
+		if s.Subset != "length" || s.Prompt != "a photo of two dogs" || p.Prompt != s.Prompt+" side by side on a lawn" {
+			t.Errorf("%s: %q, %+v", s.Key, s.Prompt, p)
+		}
+		if p.Enhanced.Seed != p.Flawed.Seed || p.Enhanced.Score <= p.Flawed.Score || s.Reflection != "add one more dog" {
+			t.Errorf("%s: %q, %+v", s.Key, s.Reflection, p)
+		}
+	}
+	for _, reason := range []string{SkippedNoLonger, SkippedSame} {
+		if m.Effort().Skipped[reason] == 0 {
+			t.Errorf("no %s: %v", reason, m.Effort().Skipped)
+		}
+	}
+}
+
+func TestEditsAreOfTheirSplit(t *testing.T) {
+	sampler, err := clipart.NewSampler("dog", "cup", "clock", "bench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompts := make(map[clipart.Split]map[string]bool)
+	for _, split := range []clipart.Split{clipart.Train, clipart.Test} {
+		dir := t.TempDir()
+		plan := Plan{Source: "editing", Seed: 4, Count: 30, ShardSize: 20, Split: string(split)}
+		source := &Edits{Sampler: sampler, Split: split, Config: EditConfig{Width: 32, Height: 32}, Licence: "Apache-2.0"}
+		if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
+			t.Fatal(err)
+		}
+		prompts[split] = make(map[string]bool)
+		for _, s := range samples(t, dir) {
+			prompts[split][s.Prompt] = true
+			if clipart.SplitOf(s.Prompt) != split || s.Subset != "editing" || s.Reflection == "" {
+				t.Errorf("%s set: %q, %q", split, s.Prompt, s.Reflection)
+			}
+			if s.Provenance.Licence != "Apache-2.0" || s.Provenance.Enhanced.Seed == 0 {
+				t.Errorf("provenance %+v", s.Provenance)
+			}
+		}
+	}
+	for p := range prompts[clipart.Test] {
+		if prompts[clipart.Train][p] {
+			t.Errorf("%q is trained on and tested", p)
+		}
+	}
+}
+
+// repeater gives the same few samples over and over, and then ends.
+type repeater struct {
+	kinds, rows int
+	nudge       int // of the brightness, which does not show
+}
+
+func (r repeater) Fill(_ context.Context, shard Filling) (Filled, error) {
+	from := 0
+	fmt.Sscan(shard.From, &from)
+	added, doubles := 0, 0
+	for ; from < r.rows && added < shard.Count; from++ {
+		m := image.NewRGBA(image.Rect(0, 0, 32, 32))
+		for i := range m.Pix {
+			m.Pix[i] = uint8(20*(from%r.kinds) + 40 + r.nudge*(from/r.kinds%2))
+		}
+		flawed, err := EncodePicture(m)
+		if err != nil {
+			return Filled{}, err
+		}
+		m.Set(1, 1, color.White)
+		enhanced, err := EncodePicture(m)
+		if err != nil {
+			return Filled{}, err
+		}
+		fresh, err := shard.Add(Sample{
+			Key:     fmt.Sprintf("k%d_%d", shard.Number, added),
+			Triplet: reflectionflow.Triplet{Prompt: "a dog", Flawed: flawed, Enhanced: enhanced, Reflection: "add a dog", Subset: "editing"},
+		})
+		if err != nil {
+			return Filled{}, err
+		}
+		if fresh {
+			added++
+		} else {
+			doubles++
+		}
+	}
+	return Filled{Cursor: fmt.Sprint(from), Ended: added < shard.Count, Effort: Effort{Skipped: map[string]int{SkippedDouble: doubles}}}, nil
+}
+
+func TestDoublesArePassedOver(t *testing.T) {
+	for name, nudge := range map[string]int{"the same bytes": 0, "the same look": 1} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			plan := Plan{Source: "repeater", Count: 1000, ShardSize: 3}
+			m, err := Build(context.Background(), dir, plan, repeater{kinds: 7, rows: 50, nudge: nudge}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Triplets() != 7 || len(m.Shards) != 3 || !m.Ended() {
+				t.Errorf("%d triplets in %d shards, ended is %v", m.Triplets(), len(m.Shards), m.Ended())
+			}
+			if report, err := Check(context.Background(), dir, nil); err != nil || len(report.Problems) > 0 {
+				t.Errorf("%+v, %v", report, err)
+			}
+			// The doubles of shards that are there already are known to those made later.
+			want := files(t, dir)
+			damageShard(t, dir, 1)
+			if _, err := Build(context.Background(), dir, plan, repeater{kinds: 7, rows: 50, nudge: nudge}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if !maps.Equal(files(t, dir), want) {
+				t.Error("the set is not as it was")
+			}
+		})
+	}
+}
+
+func TestSourceThatEndsWithAShard(t *testing.T) {
+	dir := t.TempDir()
+	m, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 1000, ShardSize: 3}, repeater{kinds: 6, rows: 6}, nil)
+	if err != nil || m.Triplets() != 6 || len(m.Shards) != 2 || !m.Ended() {
+		t.Errorf("%+v, %v", m, err)
+	}
+	again, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 1000, ShardSize: 3}, repeater{kinds: 6, rows: 6}, nil)
+	if err != nil || again.Triplets() != 6 {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+}
+
+func TestEmptySource(t *testing.T) {
+	dir := t.TempDir()
+	_, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 5, ShardSize: 3}, repeater{kinds: 1}, nil)
+	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("error %v", err)
+	}
+	if left := files(t, dir); len(left) > 0 {
+		t.Errorf("it left %v", slices.Collect(maps.Keys(left)))
+	}
+}
+
+func TestLook(t *testing.T) {
+	paint := func(side int, c color.Color, at image.Rectangle) image.Image {
+		m := image.NewRGBA(image.Rect(0, 0, side, side))
+		for i := range side * side {
+			m.Set(i%side, i/side, color.RGBA{200, 210, 220, 255})
+			if image.Pt(i%side, i/side).In(at) {
+				m.Set(i%side, i/side, c)
+			}
+		}
+		return m
+	}
+	red := color.RGBA{200, 30, 30, 255}
+	base := LookOf(paint(64, red, image.Rect(10, 10, 30, 30)))
+	if !base.Same(LookOf(paint(128, red, image.Rect(20, 20, 60, 60)))) {
+		t.Error("the same picture in another size looks different")
+	}
+	data, err := EncodePicture(paint(64, red, image.Rect(10, 10, 30, 30)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if look, err := decodeLook(data); err != nil || !base.Same(look) {
+		t.Errorf("encoding changes the look: %v", err)
+	}
+	for name, other := range map[string]image.Image{
+		"another colour": paint(64, color.RGBA{30, 30, 200, 255}, image.Rect(10, 10, 30, 30)),
+		"another place":  paint(64, red, image.Rect(34, 10, 54, 30)),
+		"nothing":        paint(64, red, image.Rectangle{}),
+	} {
+		if base.Same(LookOf(other)) {
+			t.Errorf("%s looks the same", name)
+		}
+	}
+	text, _ := base.MarshalText()
+	var back Look
+	if err := back.UnmarshalText(text); err != nil || back != base {
+		t.Errorf("%v, %v", back, err)
+	}
+	if err := back.UnmarshalText([]byte("zz")); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestReadPrompts(t *testing.T) {
+	text := "a photo of a dog\n\n{\"prompt\": \"a photo of two cats\", \"long\": \"two cats on a mat\", \"tag\": \"counting\"}\na photo of a dog\n"
+	list, err := ReadPrompts(strings.NewReader(text), "", clipart.Parse)
+	if err != nil || len(list.Prompts) != 2 || list.Doubled != 1 || list.Long["a photo of two cats"] != "two cats on a mat" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for name, bad := range map[string]string{
+		"nothing":          "\n\n",
+		"an unknown class": "a photo of a dog\na photo of a gremlin\n",
+		"broken JSON":      `{"prompt": 3}`,
+		"an endless line":  strings.Repeat("x", maxPromptLine+1),
+	} {
+		if _, err := ReadPrompts(strings.NewReader(bad), "", clipart.Parse); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	splits := make(map[string]bool)
+	all := "a dog\na cat\na bench\na clock\na cup\ntwo dogs\ntwo cats\na dog and a cat\na red cup\na blue cup\n"
+	n := 0
+	for _, split := range []clipart.Split{clipart.Train, clipart.Validation, clipart.Test} {
+		list, err := ReadPrompts(strings.NewReader(all), split, clipart.Parse)
+		if err != nil && list.Elsewhere != 10 {
+			t.Errorf("%s: %v", split, err)
+		}
+		for _, p := range list.Prompts {
+			if splits[p.Text] {
+				t.Errorf("%q is of two splits", p.Text)
+			}
+			splits[p.Text] = true
+			n++
+		}
+	}
+	if n != 10 {
+		t.Errorf("%d of 10 prompts have a split", n)
+	}
+}

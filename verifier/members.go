@@ -1,0 +1,50 @@
+package verifier
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/verifier/detect"
+)
+
+// Members are the two networks as verifiers of their own, for those who combine them
+// in another way: "detector" is the verifier without the reward, and "reward" scores
+// by the reward network alone and finds nothing; there is none where the verifier has
+// none. They work as long as e is not closed.
+func (e *Embedded) Members() []Member {
+	detector := *e
+	detector.reward, detector.closers = nil, nil
+	members := []Member{{Name: "detector", Verifier: &detector}}
+	if e.reward != nil {
+		members = append(members, Member{Name: "reward", Verifier: rewarded{e}})
+	}
+	return members
+}
+
+// rewarded is the reward network alone.
+type rewarded struct{ *Embedded }
+
+// Verify implements [reflectionflow.Verifier].
+func (r rewarded) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	scores := make([]reflectionflow.Score, len(pictures))
+	err := detect.Spread(ctx, len(pictures), func(i int) error {
+		start := time.Now()
+		prompt, err := r.parsed(pictures[i].Prompt)
+		if err != nil {
+			return err
+		}
+		fit, err := r.reward.Score(clipart.ShortCaption(prompt.Requirements), pictures[i].Image)
+		if err != nil {
+			return fmt.Errorf("score the picture: %w", err)
+		}
+		scores[i] = reflectionflow.Score{Value: fit, Cost: reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds()}}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
