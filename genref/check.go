@@ -34,13 +34,12 @@ const MaxProblems = 1000
 
 // The kinds of problem.
 const (
-	ProblemSet      = "of the set as a whole"
-	ProblemShard    = "shards missing, cut or changed"
-	ProblemSample   = "samples that are not whole"
-	ProblemPicture  = "pictures that do not decode"
-	ProblemDouble   = "triplets that come twice"
-	ProblemSplit    = "prompts of another split"
-	ProblemAnnotate = "annotations that fit no triplet"
+	ProblemSet     = "of the set as a whole"
+	ProblemShard   = "shards missing, cut or changed"
+	ProblemSample  = "samples that are not whole"
+	ProblemPicture = "pictures that do not decode"
+	ProblemDouble  = "triplets that come twice"
+	ProblemSplit   = "prompts of another split"
 )
 
 // Check reads a whole set: checksums and counts against the manifest, every member,

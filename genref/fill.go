@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"math"
 
 	"reflectionflow"
 )
@@ -213,7 +214,7 @@ func (f *filling) verify(ctx context.Context, tasks []task) error {
 			return fmt.Errorf("the verifier gave %d scores for %d pictures", len(scores), len(pictures))
 		}
 		for i, s := range scores {
-			if s.Value != s.Value {
+			if math.IsNaN(s.Value) {
 				return fmt.Errorf("the verifier scored a picture of %.80q with what is no number", pictures[i].Prompt.Text)
 			}
 			drawn[i].scores = append(drawn[i].scores, s)
