@@ -130,6 +130,7 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 	if plan, err = b.options.plan(engine.Model, sum, map[string]any{"rule": rule, "reward": reward, "length": canvas}[b.options.source]); err != nil {
 		return nil, plan, err
 	}
+	b.program.noteSlow()
 	e, err := b.open(ctx, model)
 	if err != nil {
 		return nil, plan, err
