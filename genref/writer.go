@@ -141,7 +141,7 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error))
 		return err
 	}
 	filled, err := fill(shard.add)
-	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && !(filled.Ended && n < want) {
+	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && (!filled.Ended || n > want) {
 		err = fmt.Errorf("the source gave %d triplets for shard %d, want %d", n, i, want)
 	}
 	if err != nil {
