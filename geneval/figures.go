@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"reflectionflow/internal/plot"
 )
@@ -188,7 +189,7 @@ func (t table) tasks() drawable {
 	for _, tag := range Tags() {
 		if n := t.sum.Prompts[tag]; n > 0 {
 			tags = append(tags, tag)
-			f.Groups = append(f.Groups, fmt.Sprintf("%s (%d)", tag, n))
+			f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d)", strings.ReplaceAll(tag, "_", "\n"), n))
 		}
 	}
 	for _, r := range t.contenders() {

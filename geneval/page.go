@@ -84,6 +84,13 @@ func (w *pageWriter) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(&w.b, format+"\n\n", args...)
 }
 
+// points is a list of sentences.
+func (w *pageWriter) points(list []string) {
+	if len(list) > 0 {
+		w.line("- %s", strings.Join(list, "\n- "))
+	}
+}
+
 func (w *pageWriter) figure(name, title string) {
 	if w.drawn[name] {
 		w.line("![%s](images/results-%s.svg)", title, name)
@@ -99,9 +106,7 @@ func (w *pageWriter) write(command string) {
 	w.line("# Results")
 	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours (the embedded model on held-out prompts of the same six tasks, by a judge that no search sees). All scores are per cent of prompts right; the mean over the tasks is GenEval's overall score; intervals are 95%%, by bootstrap over prompts. The numbers of the two are not comparable, their order is.")
 	w.line("This page is written by `%s`; only the notes at its end are by hand.", command)
-	for _, fact := range w.table.sum.facts() {
-		w.line("- %s", fact)
-	}
+	w.points(w.table.sum.facts())
 	if done, total := w.results.Finished(); done < total {
 		w.line("**The evaluation is not finished: %d of %d searches. Rows that are not whole are left out.**", done, total)
 	}
@@ -123,9 +128,7 @@ func (w *pageWriter) claims() {
 		rows = append(rows, []string{c.Text, c.Paper, c.Ours, c.Verdict})
 	}
 	w.grid(rows)
-	for _, reason := range w.reasons() {
-		w.line("- %s", reason)
-	}
+	w.points(w.reasons())
 }
 
 // reasons say what ours is limited by, as far as it was measured.
@@ -142,9 +145,6 @@ func (w *pageWriter) reasons() []string {
 	}
 	if len(s.Levels) > 0 {
 		list = append(list, fmt.Sprintf("The base finds %d of the prompts easy, %d medium and %d hard (right in more than two, in one to two, in less than one of three pictures).", s.Levels[Easy], s.Levels[Medium], s.Levels[Hard]))
-	}
-	if s.Judge != nil {
-		list = append(list, "The judge is a small network too: "+s.Judge.String()+".")
 	}
 	return list
 }

@@ -210,7 +210,9 @@ func (r Results) reportTasks(tags []string) (tasks []reportTask, unread []string
 				prompt.Base = fmt.Sprintf("base right in %.0f of %d", p.Rate()*float64(len(p.Correct)), len(p.Correct))
 			}
 			for _, arm := range r.Manifest.Strategies {
-				prompt.Strategies = append(prompt.Strategies, reportStrategy{arm.Name, a.answers(byPrompt[i], arm.Name)})
+				if answers := a.answers(byPrompt[i], arm.Name); len(answers) > 0 {
+					prompt.Strategies = append(prompt.Strategies, reportStrategy{arm.Name, answers})
+				}
 			}
 			task.Prompts = append(task.Prompts, prompt)
 		}

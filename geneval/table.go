@@ -50,7 +50,11 @@ func (s Summary) facts() []string {
 		total += s.Prompts[tag]
 		kinds = append(kinds, fmt.Sprintf("%d %s", s.Prompts[tag], tag))
 	}
-	facts := []string{fmt.Sprintf("%d prompts (%s), %d searches each.", total, strings.Join(kinds, ", "), s.Samples)}
+	searches := "1 search"
+	if s.Samples > 1 {
+		searches = fmt.Sprintf("%d searches", s.Samples)
+	}
+	facts := []string{fmt.Sprintf("%d prompts (%s), %s each.", total, strings.Join(kinds, ", "), searches)}
 	if s.Judge != nil {
 		facts = append(facts, "Self-test: "+s.Judge.String()+".")
 	}

@@ -1,25 +1,38 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"reflectionflow"
 	"reflectionflow/geneval"
 )
 
 // evaluateReportCommand sums up a folder of evaluate again.
 func (p *program) evaluateReportCommand() *cobra.Command {
 	var asJSON bool
+	var verdicts []string
 	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Sum up an evaluation again, finished or not: tables, figures, report.html",
-		Args:  cobra.ExactArgs(1),
+		Long: `Sum up the evaluation in DIR again, finished or not: tables, figures, report.html.
+
+With --verdicts, the results.jsonl that GenEval's own scorer (evaluate_images.py)
+wrote about folders such as DIR/noise-8 takes the place of the judge; then the
+table is printed and nothing is written.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			results, err := p.readResults(args[0])
 			if err != nil {
 				return err
+			}
+			if len(verdicts) > 0 {
+				return p.printVerdicts(results, verdicts, asJSON)
 			}
 			summary, err := results.Publish()
 			if err != nil {
@@ -29,8 +42,26 @@ func (p *program) evaluateReportCommand() *cobra.Command {
 			return p.printSummary(summary, asJSON, false)
 		},
 	}
+	cmd.Flags().StringArrayVar(&verdicts, "verdicts", nil, "results.jsonl of GenEval's own scorer; may be given several times")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	return cmd
+}
+
+// printVerdicts prints the table by other verdicts than the judge's.
+func (p *program) printVerdicts(results geneval.Results, paths []string, asJSON bool) error {
+	var files []io.Reader
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("%w: verdicts: %v", reflectionflow.ErrInvalid, err)
+		}
+		files = append(files, bytes.NewReader(data))
+	}
+	theirs, err := results.WithVerdicts(files...)
+	if err != nil {
+		return fmt.Errorf("verdicts: %w", err)
+	}
+	return p.printSummary(theirs.Summarize(), asJSON, false)
 }
 
 // evaluatePageCommand writes the results page of a folder of evaluate.

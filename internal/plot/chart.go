@@ -228,7 +228,8 @@ func (b Bars) Draw() (svg, png []byte, err error) {
 		p.Legend.Add(s.Name, patch{pick(palette, i)})
 	}
 	p.NominalX(b.Groups...)
-	p.X.Width, p.X.Tick.Length = vg.Points(0.6), 0
+	p.X.Width = vg.Points(0.6)
+	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.Transparent // room only
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.X.Min, p.X.Max = -0.5, float64(len(b.Groups))-0.5
 	percentAxis(&p.Y, append([]Series{{Y: []float64{0}}}, b.Series...))

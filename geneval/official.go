@@ -1,0 +1,85 @@
+package geneval
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+
+	"reflectionflow"
+)
+
+// official is a line of the results.jsonl that GenEval's evaluate_images.py writes
+// (pandas, one object a line). Further columns are passed over.
+type official struct {
+	Filename string `json:"filename"`
+	Prompt   string `json:"prompt"`
+	Correct  *bool  `json:"correct"`
+	Reason   string `json:"reason"`
+	Details  string `json:"details"`
+}
+
+// answerName is the part of a path that names an answer, see answerPath.
+var answerName = regexp.MustCompile(`(?:^|/)([^/]+-\d+/\d{5}/samples/\d{4}\.png)$`)
+
+// WithVerdicts returns the results as GenEval's own scorer sees them: its
+// results.jsonl about one or several of the folders <strategy>-<budget>, by the
+// paths of the pictures. Answers that it does not speak of are left out, and so
+// are the rows that they are missing of. A line that is cut, about no answer, about
+// another prompt or about a picture for the second time is an error wrapping
+// [reflectionflow.ErrInvalid] that names the line.
+func (r Results) WithVerdicts(files ...io.Reader) (Results, error) {
+	answers := make(map[string]Record)
+	for _, rec := range r.Records {
+		answers[rec.Filename] = rec
+	}
+	judged := make(map[string]bool)
+	var records []Record
+	for _, file := range files {
+		scanner := bufio.NewScanner(file)
+		scanner.Buffer(nil, maxRecordBytes)
+		for line := 1; scanner.Scan(); line++ {
+			rec, err := verdict(scanner.Bytes(), answers)
+			if err != nil {
+				return Results{}, fmt.Errorf("line %d: %w", line, err)
+			}
+			if judged[rec.Filename] {
+				return Results{}, invalid("line %d: %s is there twice", line, rec.Filename)
+			}
+			judged[rec.Filename] = true
+			records = append(records, rec)
+		}
+		if err := scanner.Err(); err != nil {
+			return Results{}, fmt.Errorf("%w: read verdicts: %v", reflectionflow.ErrInvalid, err)
+		}
+	}
+	for _, rec := range r.Records { // what was never drawn is wrong for every judge
+		if rec.Filename == "" {
+			records = append(records, rec)
+		}
+	}
+	r.Records, r.Probes, r.Judged = records, nil, nil
+	return r, nil
+}
+
+// verdict is the record of an answer with what a line says of it.
+func verdict(line []byte, answers map[string]Record) (Record, error) {
+	var v official
+	if err := json.Unmarshal(line, &v); err != nil || v.Correct == nil {
+		return Record{}, invalid("not a line of GenEval's results.jsonl")
+	}
+	name := answerName.FindStringSubmatch(v.Filename)
+	if name == nil {
+		return Record{}, invalid("%.200q names no answer: run the scorer on a folder <strategy>-<budget> by its path", v.Filename)
+	}
+	rec, known := answers[name[1]]
+	switch {
+	case !known:
+		return Record{}, invalid("%s is no answer of this evaluation", name[1])
+	case rec.Prompt != v.Prompt:
+		return Record{}, invalid("%s answers %.80q and not %.80q", name[1], rec.Prompt, v.Prompt)
+	}
+	rec.Correct, rec.Reason, rec.Details = *v.Correct, v.Reason, v.Details
+	return rec, nil
+}

@@ -1,0 +1,58 @@
+package geneval_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/geneval"
+)
+
+// GenEval's scorer says the opposite of the judge about one folder: the row turns
+// round, and the rows that it does not speak of are left out.
+func TestWithVerdicts(t *testing.T) {
+	w := newWorld(t, 6)
+	e := w.evaluation(t.TempDir())
+	e.Samples = 1
+	before := run(t, e)
+	results, err := geneval.ReadResults(e.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, r := range results.Records {
+		if r.Strategy == "noise" && r.Budget == 8 {
+			line, err := json.Marshal(map[string]any{
+				"filename": "/elsewhere/" + r.Filename, "tag": r.Tag, "prompt": r.Prompt, "correct": !r.Correct,
+				"reason": "", "metadata": r.Metadata, "details": "{}",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, strings.ReplaceAll(string(line), "/", `\/`)) // as pandas writes them
+		}
+	}
+	theirs, err := results.WithVerdicts(strings.NewReader(strings.Join(lines, "\n") + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := theirs.Summarize()
+	if len(after.Rows) != 1 || after.Rows[0].Strategy != "noise" || after.Rows[0].Budget != 8 || math.Abs(after.Rows[0].Overall+before.Rows[2].Overall-1) > 1e-9 {
+		t.Errorf("%+v", after.Rows)
+	}
+	for name, text := range map[string]string{
+		"a cut line":      lines[0][:len(lines[0])/2],
+		"twice":           lines[0] + "\n" + lines[0],
+		"no answer":       strings.Replace(lines[0], "noise-8", "luck-8", 1),
+		"no path":         strings.Replace(lines[0], `noise-8\/`, "", 1),
+		"another prompt":  strings.Replace(lines[0], `"prompt":"a photo of`, `"prompt":"a painting of`, 1),
+		"without verdict": strings.Replace(lines[0], `"correct"`, `"right"`, 1),
+	} {
+		if _, err := results.WithVerdicts(strings.NewReader(text)); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
