@@ -11,10 +11,9 @@ import (
 
 // Refiner implements [reflectionflow.Refiner]: it thinks of a layout that meets the
 // prompt and spells it out ([clipart.Layout], [clipart.DetailedCaption]). Another
-// seed gives another layout. A prompt that a reflection follows stays as it is: the
-// small text encoders have no room for both, and the corrector was tuned on plain
-// prompts. The zero value is ready, and may be used from several
-// goroutines.
+// seed gives another layout. A prompt that a reflection follows is rewritten where
+// there is room for both, and otherwise stays as it is, so that the reflection is
+// not cut off. The zero value is ready, and may be used from several goroutines.
 type Refiner struct {
 	// Words bounds a refined prompt, in words, full stops and commas: what the
 	// generator's text encoder reads. 0 means 39, for an encoder of 40 tokens with
@@ -45,18 +44,20 @@ func (r Refiner) Refine(ctx context.Context, observations []reflectionflow.Obser
 		if err != nil {
 			return nil, err
 		}
-		if o.Reflection == "" {
-			refinements[i].Text = r.refine(prompt, o.Seed)
-		}
+		refinements[i].Text = r.refine(prompt, o.Reflection, o.Seed)
 		refinements[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return refinements, ctx.Err()
 }
 
-func (r Refiner) refine(prompt reflectionflow.Prompt, seed uint64) string {
+// refine is empty where the prompt stays as it is.
+func (r Refiner) refine(prompt reflectionflow.Prompt, reflection string, seed uint64) string {
 	bound := r.Words
 	if bound == 0 {
 		bound = defaultWords
+	}
+	if reflection != "" {
+		bound -= 1 + len(clipart.Words(reflection)) // the mark between them is a word
 	}
 	rng := rand.New(rand.NewPCG(seed, refinerStream))
 	for range layouts {
@@ -67,6 +68,9 @@ func (r Refiner) refine(prompt reflectionflow.Prompt, seed uint64) string {
 		if text := clipart.DetailedCaption(prompt.Requirements, scene); len(clipart.Words(text)) <= bound {
 			return text
 		}
+	}
+	if reflection != "" {
+		return ""
 	}
 	return clipart.ShortCaption(prompt.Requirements)
 }

@@ -4,20 +4,32 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 )
 
-func TestRefinerLeavesPromptsThatAReflectionFollows(t *testing.T) {
-	observation := reflectionflow.Observation{Prompt: reflectionflow.Prompt{Text: "a photo of two clocks"}, Seed: 4}
-	reflected := observation
-	reflected.Reflection = "add one more clock"
-	refined, err := Refiner{}.Refine(t.Context(), []reflectionflow.Observation{observation, reflected})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if refined[0].Text == "" || refined[0].Text == observation.Prompt.Text {
-		t.Errorf("without a reflection the prompt became %q", refined[0].Text)
-	}
-	if refined[1].Text != "" {
-		t.Errorf("with a reflection the prompt became %q", refined[1].Text)
+// A prompt that a reflection follows is rewritten only where both can be read.
+func TestRefinerLeavesRoomForAReflection(t *testing.T) {
+	for name, test := range map[string]struct {
+		prompt, reflection string
+		words              int
+		refined            bool
+	}{
+		"no reflection":    {"a photo of two clocks", "", 31, true},
+		"room for both":    {"a photo of a dog", "add a dog", 31, true},
+		"no room for both": {"a photo of four clocks", "add one more clock and remove the dog and make the cup red", 31, false},
+	} {
+		observation := reflectionflow.Observation{Prompt: reflectionflow.Prompt{Text: test.prompt}, Seed: 4}
+		observation.Reflection = test.reflection
+		refined, err := Refiner{Words: test.words}.Refine(t.Context(), []reflectionflow.Observation{observation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := refined[0].Text
+		if got := text != "" && text != test.prompt; got != test.refined {
+			t.Errorf("%s: the prompt became %q", name, text)
+		}
+		if test.reflection != "" && len(clipart.Words(text))+1+len(clipart.Words(test.reflection)) > test.words {
+			t.Errorf("%s: %q leaves no room for %q", name, text, test.reflection)
+		}
 	}
 }
