@@ -5,7 +5,7 @@ export GOEXPERIMENT := simd
 GO      ?= go
 LINT    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PYTHON  ?= /usr/bin/python3
-PROMPT  ?= a photo of a broccoli and an apple
+PROMPT  ?= a photo of two apples
 FUZZTIME ?= 20s
 
 .PHONY: results results-quick build demo test test-slow race lint fmt bench bench-peers check fuzz
@@ -14,7 +14,7 @@ build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
 
 demo: build ## draw a prompt and look at the report
-	bin/reflectionflow generate "$(PROMPT)" --width 1 --seed 3
+	bin/reflectionflow generate "$(PROMPT)" --width 1 --seed 2
 
 test: ## all tests
 	$(GO) test ./...

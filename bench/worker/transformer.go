@@ -49,8 +49,11 @@ func newNetwork(batch int) (*network, error) {
 	n := &network{model: m, grid: flux.Grid{Rows: s.Height / unit, Cols: s.Width / unit}}
 	n.names = []string{"latents", "text", "pooled", "timestep", "target"}
 	for i, dims := range [][]int{
-		{batch, n.grid.Tokens(), p.InChannels}, {batch, s.TextLength, p.JointAttentionDim}, {batch, p.PooledProjectionDim},
-		{batch}, {batch, n.grid.Tokens(), p.InChannels},
+		{batch, n.grid.Tokens(), p.InChannels},
+		{batch, s.TextLength, p.JointAttentionDim},
+		{batch, p.PooledProjectionDim},
+		{batch},
+		{batch, n.grid.Tokens(), p.InChannels},
 	} {
 		n.inputs = append(n.inputs, random(uint64(i), dims))
 	}
