@@ -16,7 +16,7 @@ import (
 func (p *program) genrefCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "genref",
-		Short: "Build, annotate, export and check the data of reflection tuning",
+		Short: "Build and check the data of reflection tuning",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

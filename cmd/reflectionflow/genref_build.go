@@ -179,7 +179,7 @@ func (o *genrefOptions) check(flags *pflag.FlagSet) error {
 			o.count = genref.MaxCount
 		}
 		if flags.Changed("split") && o.split != "all" {
-			return fmt.Errorf("%w: --split does not go with --from: export sorts its rows into splits", reflectionflow.ErrInvalid)
+			return fmt.Errorf("%w: --split does not go with --from: imported rows are kept as they come, in no split", reflectionflow.ErrInvalid)
 		}
 		o.split = "all"
 	}
