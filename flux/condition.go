@@ -22,9 +22,20 @@ type Condition struct {
 	// while there is a condition: for models whose text encoder is too small to
 	// understand a reflection. FLUX-Corrector has it false.
 	AllStreams bool
+	// Aligned gives the condition the positions of the image it lies over, with a
+	// type of 1; otherwise it stands left of the image. See [Settings.AlignedReference].
+	Aligned bool
 	// Scale weighs attention between the condition and the rest: log(Scale) is
 	// added to their scores. 1, or 0 for unset, changes nothing.
 	Scale float64
+}
+
+// positions are where the condition's tokens stand.
+func (c *Condition) positions() []position {
+	if c.Aligned {
+		return alignedPositions(c.Grid)
+	}
+	return conditionPositions(c.Grid)
 }
 
 // crossBias is log(scale) on the quadrants where main meets condition,

@@ -22,6 +22,10 @@ type Settings struct {
 	// TextLength is the number of T5 tokens, pads included; diffusers'
 	// max_sequence_length. 0 means 512.
 	TextLength int `json:"text_length"`
+	// AlignedReference says that the corrector was tuned on references of the image's
+	// own size, each place at the position of the same place of the image, as FLUX.1
+	// Kontext does. Without it, as FLUX-Corrector was: half as large, left of the image.
+	AlignedReference bool `json:"aligned_reference,omitempty"`
 	// What the checkpoint draws best with; 0 where it does not say.
 	Width    int     `json:"width,omitempty"`
 	Height   int     `json:"height,omitempty"`
@@ -50,6 +54,16 @@ func (s Settings) Validate(p Params) error {
 		return fmt.Errorf("%w: %s: classifier_free_guidance is for models whose guidance_embeds is false", reflectionflow.ErrInvalid, SettingsFile)
 	}
 	return nil
+}
+
+// ConditionGrid is the grid of a reference for an image of the grid given: its own
+// where references are aligned, otherwise half of it on each side (512 pixels of
+// reference for 1024 of image).
+func (s Settings) ConditionGrid(image Grid) Grid {
+	if s.AlignedReference {
+		return image
+	}
+	return Grid{Rows: max(1, image.Rows/2), Cols: max(1, image.Cols/2)}
 }
 
 // Write writes the settings into the folder dir.

@@ -32,7 +32,7 @@ func (p *Pipeline) draw(ctx context.Context, g group) (pixels, latents []float32
 		return nil, nil, err
 	}
 	if g.shape.conditioned {
-		reference, err := p.encodeReferences(lanes, ConditionGrid(g.shape.grid))
+		reference, err := p.encodeReferences(lanes, p.model.Settings.ConditionGrid(g.shape.grid))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -117,7 +117,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		floats(texts*lanes, m.Settings.TextLength, params.JointAttentionDim), floats(texts*lanes, params.PooledProjectionDim),
 	}
 	if sh.conditioned {
-		inputs = append(inputs, floats(lanes, ConditionGrid(sh.grid).Tokens(), params.InChannels))
+		inputs = append(inputs, floats(lanes, m.Settings.ConditionGrid(sh.grid).Tokens(), params.InChannels))
 	}
 	sh.steps = 0 // the same program for any number
 	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
@@ -129,7 +129,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		base := s.In(TransformerPrefix)
 		if sh.conditioned {
 			inputs.Condition = &Condition{
-				Latents: repeat(in[6], texts), Grid: ConditionGrid(sh.grid),
+				Latents: repeat(in[6], texts), Grid: m.Settings.ConditionGrid(sh.grid), Aligned: m.Settings.AlignedReference,
 				Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams,
 			}
 		}
@@ -145,10 +145,4 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 // repeat puts n copies of x behind each other along the batch.
 func repeat(x *Node, n int) *Node {
 	return Concatenate(slices.Repeat([]*Node{x}, n), 0)
-}
-
-// ConditionGrid is half of the image's grid on each side, as the corrector was
-// tuned: 512 pixels of reference for 1024 of image.
-func ConditionGrid(image Grid) Grid {
-	return Grid{Rows: max(1, image.Rows/2), Cols: max(1, image.Cols/2)}
 }

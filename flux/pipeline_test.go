@@ -230,6 +230,32 @@ func TestEveryFieldOfARequestCounts(t *testing.T) {
 
 // A model with a guidance embedding has no use for the empty prompt, and guidance
 // reaches it as an input.
+func TestAlignedReferenceLiesOverTheImage(t *testing.T) {
+	aligned, image := Settings{AlignedReference: true}, Grid{3, 2}
+	if got := aligned.ConditionGrid(image); got != image {
+		t.Errorf("the grid of an aligned reference is %v", got)
+	}
+	if got := (Settings{}).ConditionGrid(image); got != (Grid{1, 1}) {
+		t.Errorf("the grid of a reference is %v", got)
+	}
+	c := Condition{Grid: image, Aligned: true}
+	for i, p := range c.positions() {
+		if want := (position{1, i / 2, i % 2}); p != want {
+			t.Errorf("token %d stands at %v, not at %v", i, p, want)
+		}
+	}
+	// The setting reaches the picture.
+	settings := tinySettings
+	settings.AlignedReference = true
+	request := tinyRequest("a red cup", 1)
+	request.Reference, request.Reflection = checkered(), "add a clock"
+	half := pictures(t, newTinyPipeline(t, tinySettings, Options{}), request)
+	full := pictures(t, newTinyPipeline(t, settings, Options{}), request)
+	if bytes.Equal(half[0], full[0]) {
+		t.Error("an aligned reference gives the same picture")
+	}
+}
+
 func TestGuidanceEmbedding(t *testing.T) {
 	p := newTinyPipeline(t, Settings{TextLength: 8}, Options{})
 	low, high := tinyRequest("a red cup", 1), tinyRequest("a red cup", 1)

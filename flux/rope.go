@@ -22,6 +22,16 @@ func imagePositions(g Grid) []position { return shiftedPositions(g, 0) }
 // position delta (0, −size/16), as the corrector was tuned with.
 func conditionPositions(g Grid) []position { return shiftedPositions(g, -g.Cols) }
 
+// alignedPositions are (1, row, column): each place of the condition has the
+// position of the same place of the image, as in FLUX.1 Kontext (arXiv 2506.15742 §3.1).
+func alignedPositions(g Grid) []position {
+	positions := imagePositions(g)
+	for i := range positions {
+		positions[i][0] = 1
+	}
+	return positions
+}
+
 func shiftedPositions(g Grid, shift int) []position {
 	positions := make([]position, 0, g.Tokens())
 	for row := range g.Rows {

@@ -43,7 +43,7 @@ func Transformer(s nn.Scope, p Params, in Inputs) *Node {
 	if c := in.Condition; c != nil {
 		streams = append(streams, conditionStream(s, p, in))
 		j.bias = crossBias(g, len(positions), c.Grid.Tokens(), c.Scale)
-		positions = append(positions, conditionPositions(c.Grid)...)
+		positions = append(positions, c.positions()...)
 	}
 	cos, sin := rotations(positions, p.AxesDimsRope)
 	j.cos = constant(g, cos, 1, len(positions), 1, p.AttentionHeadDim)

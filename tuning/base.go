@@ -35,6 +35,8 @@ type Base struct {
 	// Timestep is the mean of the normal number whose sigmoid is the timestep:
 	// above 0 trains more on noisy latents, where the layout is decided.
 	Timestep float64 `yaml:"timestep"`
+	// AlignedReference is how the corrector is to see its picture: [flux.Settings].
+	AlignedReference bool `yaml:"aligned_reference"`
 	// Steps and Guidance are what the model draws best with.
 	Steps    int     `yaml:"steps"`
 	Guidance float64 `yaml:"guidance"`
@@ -78,7 +80,7 @@ func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux.Model, error) {
 		},
 	}
 	settings := flux.Settings{
-		ClassifierFreeGuidance: true, TextLength: b.TextLength,
+		ClassifierFreeGuidance: true, TextLength: b.TextLength, AlignedReference: b.AlignedReference,
 		Width: r.World.Size, Height: r.World.Size, Steps: b.Steps, Guidance: b.Guidance,
 	}
 	model := &flux.Model{Folder: folder, Settings: settings, Store: nn.NewStore(), CLIPTokenizer: clipWords, T5Tokenizer: t5Words}

@@ -3,6 +3,7 @@ package tuning
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"reflectionflow"
 )
@@ -12,7 +13,7 @@ type Config struct {
 	Steps        int     `yaml:"steps" json:"steps"`                 // optimiser steps
 	Batch        int     `yaml:"batch" json:"batch"`                 // samples of one gradient
 	Accumulate   int     `yaml:"accumulate" json:"accumulate"`       // batches averaged per step, computed side by side; 1 by default
-	Optimizer    string  `yaml:"optimizer" json:"optimizer"`         // adamw (default) or prodigy
+	Optimizer    string  `yaml:"optimizer" json:"optimizer"`         // adamw (default), muon or prodigy
 	LearningRate float64 `yaml:"learning_rate" json:"learning_rate"` // peak; 1 for prodigy
 	Warmup       int     `yaml:"warmup" json:"warmup"`               // steps of linear warm-up
 	FinalRate    float64 `yaml:"final_rate" json:"final_rate"`       // the cosine ends at this share of the peak
@@ -69,7 +70,7 @@ func (c Config) Validate() error {
 		return bad("warmup", c.Warmup)
 	case !(c.EMA >= 0 && c.EMA < 1):
 		return bad("ema", c.EMA)
-	case c.Optimizer != "adamw" && c.Optimizer != "prodigy":
+	case !slices.Contains([]string{"adamw", "muon", "prodigy"}, c.Optimizer):
 		return bad("optimizer", c.Optimizer)
 	}
 	return nil

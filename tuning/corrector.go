@@ -60,7 +60,7 @@ func correctorTask(backend compute.Backend, model *flux.Model, r Recipe, opts St
 		Name:   "corrector",
 		Inputs: []shapes.Shape{floats(enhanced), floats(enhanced), shapes.Make(dtypes.Float32, batch), ids, ids, floats(flawed)},
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
-			condition := correctorCondition(s, lora, in[5], flawed.grid)
+			condition := correctorCondition(s, model, lora, in[5], flawed.grid)
 			return velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: enhanced.grid}, condition), nil
 		},
 		Trainable: under(flux.CorrectorPrefix),
@@ -94,9 +94,9 @@ func correctorTask(backend compute.Backend, model *flux.Model, r Recipe, opts St
 }
 
 // correctorCondition is the flawed picture as the corrector sees it.
-func correctorCondition(s nn.Scope, lora flux.LoRA, flawed *Node, grid flux.Grid) *flux.Condition {
+func correctorCondition(s nn.Scope, model *flux.Model, lora flux.LoRA, flawed *Node, grid flux.Grid) *flux.Condition {
 	return &flux.Condition{
-		Latents: flawed, Grid: grid, AllStreams: lora.AllStreams,
+		Latents: flawed, Grid: grid, AllStreams: lora.AllStreams, Aligned: model.Settings.AlignedReference,
 		Adapter: lora.Adapter(s.In(flux.CorrectorPrefix), s.In(flux.TransformerPrefix)),
 	}
 }

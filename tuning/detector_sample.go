@@ -46,6 +46,24 @@ func heldOutSets(w World, d Degrade, drawn redrawnScenes) ([]heldOutSet, error) 
 	return []heldOutSet{{"", rendered}, {"_redrawn", over}}, err
 }
 
+// read runs the detector on the pictures.
+func (s heldOutSet) read(ctx context.Context, detector *detect.Detector) ([][]detect.Detection, error) {
+	detections := make([][]detect.Detection, len(s.pictures))
+	return detections, detect.Spread(ctx, len(s.pictures), func(i int) (err error) {
+		detections[i], err = detector.Read(s.pictures[i].image)
+		return err
+	})
+}
+
+// listed are the objects of each picture at the configuration's threshold.
+func listed(cfg detect.Config, detections [][]detect.Detection) [][]reflectionflow.Object {
+	found := make([][]reflectionflow.Object, len(detections))
+	for i, d := range detections {
+		found[i] = cfg.Objects(d)
+	}
+	return found
+}
+
 // detectionSample measures a detector on sets of held-out pictures and draws some
 // of the last set with the boxes found.
 func detectionSample(backend compute.Backend, prefix string, cfg detect.Config, sets []heldOutSet) func(context.Context, *nn.Store, string) (map[string]float64, error) {
@@ -58,16 +76,11 @@ func detectionSample(backend compute.Backend, prefix string, cfg detect.Config, 
 		measured := map[string]float64{}
 		var shown []image.Image
 		for _, set := range sets {
-			detections := make([][]detect.Detection, len(set.pictures))
-			found := make([][]reflectionflow.Object, len(set.pictures))
-			err := detect.Spread(ctx, len(set.pictures), func(i int) (err error) {
-				detections[i], err = detector.Read(set.pictures[i].image)
-				found[i] = cfg.Objects(detections[i])
-				return err
-			})
+			detections, err := set.read(ctx, detector)
 			if err != nil {
 				return nil, err
 			}
+			found := listed(cfg, detections)
 			for name, value := range detectionMeasures(set.pictures, found) {
 				measured[name+set.suffix] = value
 			}

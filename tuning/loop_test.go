@@ -31,7 +31,7 @@ func toyTask(batch int) Task {
 		Name:   "toy",
 		Inputs: []shapes.Shape{in, out},
 		Loss: func(s nn.Scope, inputs []*graph.Node) (*graph.Node, []*graph.Node) {
-			h := graph.Tanh(nn.Linear(s.In("toy.first"), inputs[0], 16))
+			h := graph.Tanh(nn.Linear(s.In("toy.0.first"), inputs[0], 16))
 			y := nn.Linear(s.In("toy.second"), h, 2)
 			loss := graph.ReduceAllMean(graph.Square(graph.Sub(y, inputs[1])))
 			return loss, []*graph.Node{graph.ReduceAllMean(y)}
@@ -59,7 +59,7 @@ func train(t *testing.T, ctx context.Context, store *nn.Store, job Job) error {
 }
 
 func TestResumedTrainingIsBitIdentical(t *testing.T) {
-	for _, optimizer := range []string{"adamw", "prodigy"} {
+	for _, optimizer := range []string{"adamw", "muon", "prodigy"} {
 		t.Run(optimizer, func(t *testing.T) {
 			c := Config{Steps: 20, Batch: 8, Accumulate: 2, Optimizer: optimizer, LearningRate: 0.05, Warmup: 3, WeightDecay: 0.01, SaveEvery: 5, EMA: 0.9, Seed: 7}
 			whole, parts := t.TempDir(), t.TempDir()
@@ -102,7 +102,7 @@ func TestResumedTrainingIsBitIdentical(t *testing.T) {
 }
 
 func TestOptimizersLearn(t *testing.T) {
-	for optimizer, rate := range map[string]float64{"adamw": 0.01, "prodigy": 1} {
+	for optimizer, rate := range map[string]float64{"adamw": 0.01, "muon": 0.01, "prodigy": 1} {
 		var first, last float64
 		c := Config{Steps: 300, Batch: 8, Optimizer: optimizer, LearningRate: rate, Seed: 1, SaveEvery: 1000}
 		err := train(t, t.Context(), nn.NewStore(), Job{Config: c, Dir: t.TempDir(), Notify: func(p Progress) {

@@ -26,8 +26,11 @@ type optimizer func(s nn.Scope, params []parameter, rate *graph.Node) map[string
 
 // newOptimizer returns the optimiser that c names.
 func newOptimizer(c Config) optimizer {
-	if c.Optimizer == "prodigy" {
+	switch c.Optimizer {
+	case "prodigy":
 		return prodigy(c)
+	case "muon":
+		return muon(c)
 	}
 	return adamW(c)
 }

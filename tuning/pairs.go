@@ -151,6 +151,12 @@ func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black
 	return caption{long: reflectionflow.Request{Prompt: prompt, Reflection: reflection}.Text(), short: prompt}, black
 }
 
+// conditionSide is the side of a reference for pictures of a side, in pixels.
+func conditionSide(model *flux.Model, side int) int {
+	unit := 2 * model.Folder.VAE.Factor()
+	return unit * model.Settings.ConditionGrid(flux.Grid{Rows: side / unit, Cols: side / unit}).Rows
+}
+
 // encode encodes all pairs, and a black picture after the flawed ones.
 func (p pairs) encode(backend compute.Backend, model *flux.Model, dir string) (enhanced, flawed *bank, err error) {
 	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
@@ -175,7 +181,7 @@ func (p pairs) encode(backend compute.Backend, model *flux.Model, dir string) (e
 	if enhanced, err = encode("enhanced", side, p.count(), func(e pair) image.Image { return e.enhanced }); err != nil {
 		return nil, nil, err
 	}
-	flawed, err = encode("flawed", side/2, p.count()+1, func(e pair) image.Image { return e.flawed })
+	flawed, err = encode("flawed", conditionSide(model, side), p.count()+1, func(e pair) image.Image { return e.flawed })
 	return enhanced, flawed, err
 }
 

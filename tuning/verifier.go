@@ -38,6 +38,13 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	if err != nil {
 		return err
 	}
+	held, err := heldOutSets(r.World, d.Degrade, drawn.held)
+	if err != nil {
+		return err
+	}
+	if cfg.Threshold, err = fitThreshold(ctx, opts.Backend, cfg, held, store, prefix); err != nil {
+		return fmt.Errorf("fit the threshold: %w", err)
+	}
 	return detect.Save(filepath.Join(opts.model(), prefix), cfg, store, prefix, safetensors.BF16)
 }
 

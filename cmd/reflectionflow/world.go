@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 
@@ -152,7 +153,20 @@ func (w world) openJudge(_ context.Context, backendName string) (geneval.Detecto
 	if err != nil {
 		return nil, err
 	}
-	return detect.Load(backend, w.files, "judge")
+	detector, err := detect.Load(backend, w.files, "judge")
+	if err != nil {
+		return nil, err
+	}
+	return worldJudge{detector}, nil
+}
+
+// worldJudge goes by the threshold that was fitted with its network.
+type worldJudge struct{ *detect.Detector }
+
+// Thresholds implements [geneval.Calibrated]: one threshold for all tasks.
+func (j worldJudge) Thresholds() geneval.Thresholds {
+	fitted := math.Nextafter(j.Config().Threshold, 0) // at the threshold itself an object is listed
+	return geneval.Thresholds{Score: fitted, Counting: fitted}
 }
 
 // openVerifier loads a verifier that leaves out a part of the default one: detector

@@ -1,0 +1,41 @@
+package tuning
+
+import (
+	"context"
+	"math"
+
+	"github.com/gomlx/compute"
+
+	"reflectionflow/flux/nn"
+	"reflectionflow/verifier/detect"
+)
+
+// fitThreshold returns the confidence from which a detection is best called an
+// object: that at which the verdicts on held-out pictures, averaged over the sets,
+// agree most often with the truth; the nearest to a half where several do.
+func fitThreshold(ctx context.Context, backend compute.Backend, cfg detect.Config, sets []heldOutSet, store *nn.Store, prefix string) (float64, error) {
+	detector, err := detect.New(backend, cfg, store, prefix)
+	if err != nil {
+		return 0, err
+	}
+	defer detector.Close() //nolint:errcheck // nothing is lost
+	detections := make([][][]detect.Detection, len(sets))
+	for i, set := range sets {
+		if detections[i], err = set.read(ctx, detector); err != nil {
+			return 0, err
+		}
+	}
+	best, most := 0.0, -1.0
+	for percent := 10; percent <= 90; percent += 5 {
+		cfg.Threshold = float64(percent) / 100
+		agreed := 0.0
+		for i, set := range sets {
+			agreed += detectionMeasures(set.pictures, listed(cfg, detections[i]))["verdicts"]
+		}
+		nearer := math.Abs(cfg.Threshold-0.5) < math.Abs(best-0.5)
+		if agreed > most || (agreed == most && nearer) {
+			best, most = cfg.Threshold, agreed
+		}
+	}
+	return best, nil
+}
