@@ -4,23 +4,16 @@ import (
 	"context"
 	"math"
 
-	"github.com/gomlx/compute"
-
-	"reflectionflow/flux/nn"
 	"reflectionflow/verifier/detect"
 )
 
 // fitThreshold returns the confidence from which a detection is best called an
 // object: that at which the verdicts on held-out pictures, averaged over the sets,
 // agree most often with the truth; the nearest to a half where several do.
-func fitThreshold(ctx context.Context, backend compute.Backend, cfg detect.Config, sets []heldOutSet, store *nn.Store, prefix string) (float64, error) {
-	detector, err := detect.New(backend, cfg, store, prefix)
-	if err != nil {
-		return 0, err
-	}
-	defer detector.Close() //nolint:errcheck // nothing is lost
-	detections := make([][][]detect.Detection, len(sets))
+func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOutSet) (float64, error) {
+	cfg, detections := detector.Config(), make([][][]detect.Detection, len(sets))
 	for i, set := range sets {
+		var err error
 		if detections[i], err = set.read(ctx, detector); err != nil {
 			return 0, err
 		}

@@ -42,7 +42,12 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	if err != nil {
 		return err
 	}
-	if cfg.Threshold, err = fitThreshold(ctx, opts.Backend, cfg, held, store, prefix); err != nil {
+	detector, err := detect.New(opts.Backend, cfg, store, prefix)
+	if err != nil {
+		return err
+	}
+	defer detector.Close() //nolint:errcheck // nothing is lost
+	if cfg.Threshold, err = fitThreshold(ctx, detector, held); err != nil {
 		return fmt.Errorf("fit the threshold: %w", err)
 	}
 	return detect.Save(filepath.Join(opts.model(), prefix), cfg, store, prefix, safetensors.BF16)
