@@ -53,6 +53,12 @@ func Refiner(t *testing.T, r reflectionflow.Refiner, observations []reflectionfl
 	refiner(r, observations, o).run(t)
 }
 
+// Annotator runs the suite of [reflectionflow.Annotator].
+func Annotator(t *testing.T, a reflectionflow.Annotator, pairs []reflectionflow.Pair, o Options) {
+	t.Helper()
+	annotator(a, pairs, o).run(t)
+}
+
 func generator(g reflectionflow.Generator, requests []reflectionflow.Request, o Options) contract[reflectionflow.Request, reflectionflow.Generation] {
 	c := contract[reflectionflow.Request, reflectionflow.Generation]{
 		call: g.Generate, samples: requests, options: o,
@@ -229,6 +235,38 @@ func observing[Out any](observations []reflectionflow.Observation, o Options) co
 		c.invalid = []sample[reflectionflow.Observation]{{"prompt", noPrompt}}
 	}
 	return c
+}
+
+func annotator(a reflectionflow.Annotator, pairs []reflectionflow.Pair, o Options) contract[reflectionflow.Pair, reflectionflow.Comparison] {
+	c := contract[reflectionflow.Pair, reflectionflow.Comparison]{
+		call: a.Annotate, samples: pairs, options: o,
+		valid: validComparison,
+		same: func(a, b reflectionflow.Comparison) error {
+			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
+			return equal(a, b)
+		},
+		moved: func(p reflectionflow.Pair) (_ reflectionflow.Pair, has bool) {
+			p.First, has = moved(p.First)
+			return p, has
+		},
+		fingerprint: func(p reflectionflow.Pair) uint64 { return fingerprint(p.First) ^ fingerprint(p.Second) },
+	}
+	if len(pairs) > 0 {
+		noImage, noPrompt := pairs[0], pairs[0]
+		noImage.Second, noPrompt.Prompt.Text = nil, ""
+		c.invalid = []sample[reflectionflow.Pair]{{"image", noImage}, {"prompt", noPrompt}}
+	}
+	return c
+}
+
+func validComparison(_ reflectionflow.Pair, c reflectionflow.Comparison) error {
+	if c.Unanswered == "" {
+		return errors.Join(c.Validate(), validCost(c.Cost))
+	}
+	if c.Better != "" || len(c.Differences)+len(c.Instructions) > 0 {
+		return fmt.Errorf("it is unanswered (%s) and says something", c.Unanswered)
+	}
+	return validCost(c.Cost)
 }
 
 func validGeneration(r reflectionflow.Request, g reflectionflow.Generation) error {

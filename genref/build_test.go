@@ -81,7 +81,7 @@ func TestBuildGivesWhatItSays(t *testing.T) {
 		}
 	}
 	report, err := Check(context.Background(), dir, nil)
-	if err != nil || len(report.Problems) > 0 || report.Triplets != 12 || report.Subsets["rule"] != 12 {
+	if err != nil || report.Problems.Total() > 0 || report.Triplets != 12 || report.Subsets["rule"] != 12 {
 		t.Errorf("check: %+v, %v", report, err)
 	}
 }

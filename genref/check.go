@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"image"
-	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,24 +21,8 @@ type Report struct {
 	Shards   int            // that could be read
 	Triplets int            // that are whole
 	Subsets  map[string]int // triplets by subset
-	// Problems says in words what is wrong, in order of shards; empty for a good set.
-	// At most [MaxProblems] are listed, Counts has all by kind.
-	Problems []string
-	Counts   map[string]int
+	Problems Problems
 }
-
-// MaxProblems is how many problems a [Report] lists.
-const MaxProblems = 1000
-
-// The kinds of problem.
-const (
-	ProblemSet     = "of the set as a whole"
-	ProblemShard   = "shards missing, cut or changed"
-	ProblemSample  = "samples that are not whole"
-	ProblemPicture = "pictures that do not decode"
-	ProblemDouble  = "triplets that come twice"
-	ProblemSplit   = "prompts of another split"
-)
 
 // Check reads a whole set: checksums and counts against the manifest, every member,
 // every picture to its last pixel; that no key and no pair of pictures comes twice; and
@@ -56,7 +38,7 @@ func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, 
 		notify = func(int) {}
 	}
 	c := checker{set: set, keys: make(map[uint64]bool), pairs: make(map[uint64]bool), seed: maphash.MakeSeed(), notify: notify}
-	c.Subsets, c.Counts = make(map[string]int), make(map[string]int)
+	c.Subsets = make(map[string]int)
 	if err := c.manifest(); err != nil {
 		return Report{}, err
 	}
@@ -65,7 +47,7 @@ func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, 
 			return c.Report, err
 		}
 	}
-	return c.Report, nil
+	return c.Report, c.annotations(ctx)
 }
 
 type checker struct {
@@ -78,13 +60,7 @@ type checker struct {
 	notify func(int)
 }
 
-func (c *checker) problem(kind, format string, args ...any) {
-	c.Counts[kind]++
-	if len(c.Problems) < MaxProblems {
-		text := fmt.Sprintf(format, args...)
-		c.Problems = append(c.Problems, strings.ReplaceAll(text, reflectionflow.ErrInvalid.Error()+": ", ""))
-	}
-}
+func (c *checker) problem(kind, format string, args ...any) { c.Problems.add(kind, format, args...) }
 
 // manifest compares the manifest with what a whole set has, and with the folder.
 func (c *checker) manifest() error {
@@ -110,17 +86,15 @@ func (c *checker) manifest() error {
 
 func (c *checker) shard(ctx context.Context, name string) error {
 	if shard, listed := c.set.shards[name]; listed {
-		sum, size, err := fileSum(filepath.Join(c.set.dir, name))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			c.problem(ProblemShard, "%s is missing", name)
-			return nil
-		case err != nil:
+		missing, differs, err := c.set.differs(shard)
+		if err != nil {
 			return err
-		case size != shard.Bytes:
-			c.problem(ProblemShard, "%s has %d bytes, the manifest says %d", name, size, shard.Bytes)
-		case sum != shard.SHA256:
-			c.problem(ProblemShard, "%s has another checksum than the manifest says", name)
+		}
+		if differs != "" {
+			c.problem(ProblemShard, "%s", differs)
+		}
+		if missing {
+			return nil
 		}
 	}
 	c.Shards++
@@ -173,6 +147,24 @@ func (c *checker) sample(shard string, s Sample) {
 		c.Subsets[s.Subset]++
 		c.notify(c.Triplets)
 	}
+}
+
+// annotations reads the annotations beside the shards.
+func (c *checker) annotations(ctx context.Context) error {
+	for a, err := range c.set.Annotations() {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, reflectionflow.ErrInvalid):
+			c.problem(ProblemAnnotation, "%v", err)
+			return nil
+		case err != nil:
+			return err
+		case !c.keys[maphash.String(c.seed, a.Key)]:
+			c.problem(ProblemAnnotation, "%s: there is no triplet %.100q", annotationsName, a.Key)
+		}
+	}
+	return nil
 }
 
 // listed says counts in words, in order of reason.

@@ -224,8 +224,8 @@ func TestCheckFindsDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			report, err := Check(context.Background(), dir, nil)
-			if err != nil || len(report.Problems) == 0 || !strings.Contains(report.Problems[0], test.says) {
-				t.Errorf("%q, %v: want %q", report.Problems, err, test.says)
+			if err != nil || report.Problems.Total() == 0 || !strings.Contains(report.Problems.Listed[0], test.says) {
+				t.Errorf("%q, %v: want %q", report.Problems.Listed, err, test.says)
 			}
 		})
 	}
@@ -286,11 +286,11 @@ func TestCheckGoesOnAfterAFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]int{ProblemSample: 4, ProblemPicture: 1, ProblemDouble: 2}
-	if report.Triplets != 2 || !maps.Equal(report.Counts, want) {
-		t.Errorf("%d whole, problems %v (%q)", report.Triplets, report.Counts, report.Problems)
+	if report.Triplets != 2 || !maps.Equal(report.Problems.Counts, want) {
+		t.Errorf("%d whole, problems %v (%q)", report.Triplets, report.Problems.Counts, report.Problems.Listed)
 	}
-	if len(report.Problems) != 7 || !strings.Contains(report.Problems[0], "genref_0.tar: b.subset.txt: the subset is") {
-		t.Errorf("problems %q", report.Problems)
+	if len(report.Problems.Listed) != 7 || !strings.Contains(report.Problems.Listed[0], "genref_0.tar: b.subset.txt: the subset is") {
+		t.Errorf("problems %q", report.Problems.Listed)
 	}
 }
 
@@ -302,7 +302,7 @@ func TestCheckFindsLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := Check(context.Background(), dir, nil)
-	if err != nil || report.Counts[ProblemSplit] != 5 { // "two dogs" is none of its prompts
+	if err != nil || report.Problems.Counts[ProblemSplit] != 5 { // "two dogs" is none of its prompts
 		t.Errorf("%+v, %v", report, err)
 	}
 }

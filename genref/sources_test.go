@@ -247,7 +247,7 @@ func TestDoublesArePassedOver(t *testing.T) {
 			if m.Triplets() != 7 || len(m.Shards) != 3 || !m.Ended() {
 				t.Errorf("%d triplets in %d shards, ended is %v", m.Triplets(), len(m.Shards), m.Ended())
 			}
-			if report, err := Check(context.Background(), dir, nil); err != nil || len(report.Problems) > 0 {
+			if report, err := Check(context.Background(), dir, nil); err != nil || report.Problems.Total() > 0 {
 				t.Errorf("%+v, %v", report, err)
 			}
 			// The doubles of shards that are there already are known to those made later.

@@ -2,7 +2,6 @@ package reflector_test
 
 import (
 	"errors"
-	"fmt"
 	"image"
 	"image/color"
 	"strings"
@@ -192,40 +191,6 @@ func TestChatRefinesApart(t *testing.T) {
 	}
 	if q := double.Questions(); q[0].Text == q[1].Text || len(q[0].Images) != 0 {
 		t.Errorf("both seeds asked %q", q[0].Text)
-	}
-}
-
-func TestAnnotator(t *testing.T) {
-	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
-		var colors []string
-		for _, img := range q.Images {
-			r, g, _, _ := img.At(1, 1).RGBA()
-			colors = append(colors, fmt.Sprintf("%d %d", r>>8, g>>8))
-		}
-		if colors[0] == "9 9" {
-			return testserver.Answer{Refusal: "No."}
-		}
-		return testserver.Answer{Text: fmt.Sprintf(`{"reflection":"from %s to %s"}`, colors[0], colors[1])}
-	}})
-	a, err := reflector.NewChatAnnotator(talk(t, double), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair := func(level uint8) reflector.Pair {
-		return reflector.Pair{Prompt: reflectionflow.Prompt{Text: "a cat"}, Flawed: drawn(color.NRGBA{level, level, 0, 255}), Enhanced: drawn(color.NRGBA{0, 200, 0, 255})}
-	}
-	got, err := a.Annotate(t.Context(), []reflector.Pair{pair(50), pair(9), pair(70)})
-	if err != nil || got[0].Text != "from 50 50 to 0 200" || got[1].Text != "" || got[2].Text != "from 70 70 to 0 200" || got[1].Cost.TokensIn != 100 {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	for name, bad := range map[string]reflector.Pair{"picture": {Prompt: reflectionflow.Prompt{Text: "a"}}, "prompt": {Flawed: drawn(color.White), Enhanced: drawn(color.White)}} {
-		if _, err := a.Annotate(t.Context(), []reflector.Pair{bad}); !errors.Is(err, reflectionflow.ErrInvalid) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
-	double.Close()
-	if _, err := a.Annotate(t.Context(), []reflector.Pair{pair(51)}); !endpoint.IsKind(err, endpoint.Refused) {
-		t.Errorf("got %v, want a refused connection", err)
 	}
 }
 

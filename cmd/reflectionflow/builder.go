@@ -212,23 +212,27 @@ func (b *builder) refiner(at string, r config.Refiner) (reflectionflow.Refiner, 
 	return part, nil
 }
 
-// annotator builds the annotator in use, for the data of reflection tuning.
-func (b *builder) annotator() (*reflector.ChatAnnotator, error) {
+// annotator builds the annotator in use, for the data of reflection tuning, and says
+// what answers to what words.
+func (b *builder) annotator() (part *reflector.ChatAnnotator, description string, err error) {
 	name := b.config.Use.Annotator
 	at := "annotators." + name
 	a, ok := b.config.Annotators[name]
 	if !ok {
-		return nil, b.config.Errorf("annotators", "there is none, or there are several and use.annotator names none")
+		return nil, "", b.config.Errorf("annotators", "there is none, or there are several and use.annotator names none")
 	}
 	client, prompt, err := b.ask(at, a.Endpoint, a.Prompt)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	part, err := reflector.NewChatAnnotator(client, prompt)
-	if err != nil {
-		return nil, b.config.Errorf(at, "%v", err)
+	if part, err = reflector.NewChatAnnotator(client, prompt); err != nil {
+		return nil, "", b.config.Errorf(at, "%v", err)
 	}
-	return part, nil
+	model := b.config.Endpoints[a.Endpoint].Model
+	if model == "" {
+		model = a.Endpoint
+	}
+	return part, model + ", " + part.PromptID(), nil
 }
 
 // parse is how prompts are read: by the model's own parser, by a language model, or

@@ -16,11 +16,11 @@ import (
 func (p *program) genrefCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "genref",
-		Short: "Build and check the data of reflection tuning",
+		Short: "Build, annotate, check and export the data of reflection tuning",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.genrefBuildCommand(), p.genrefCheckCommand())
+	cmd.AddCommand(p.genrefBuildCommand(), p.genrefAnnotateCommand(), p.genrefCheckCommand())
 	return cmd
 }
 
@@ -41,23 +41,19 @@ Each problem is a line on the standard output, and the exit code is 2.`,
 
 func (p *program) genrefCheck(ctx context.Context, dir string, quiet bool) error {
 	display := newGenrefDisplay(p.stderr, "triplets read", quiet)
-	report, err := genref.Check(ctx, dir, display.check)
+	report, err := genref.Check(ctx, dir, display.read)
 	display.close()
 	if err != nil {
 		return err
 	}
-	for _, problem := range report.Problems {
+	for _, problem := range report.Problems.Listed {
 		_, _ = fmt.Fprintln(p.stdout, problem)
 	}
-	if len(report.Problems) > 0 {
-		total := 0
-		for _, n := range report.Counts {
-			total += n
+	if total := report.Problems.Total(); total > 0 {
+		if total > len(report.Problems.Listed) {
+			_, _ = fmt.Fprintf(p.stdout, "and %d more\n", total-len(report.Problems.Listed))
 		}
-		if total > len(report.Problems) {
-			_, _ = fmt.Fprintf(p.stdout, "and %d more\n", total-len(report.Problems))
-		}
-		printCounts(p, "problems: ", report.Counts)
+		printCounts(p, "problems: ", report.Problems.Counts)
 		return fmt.Errorf("%w: %s: %d problems", reflectionflow.ErrInvalid, dir, total)
 	}
 	if !quiet {

@@ -30,8 +30,8 @@ func (d *genrefDisplay) build(p genref.Progress) {
 	d.show(p.Done, p.Count, fmt.Sprintf("from %d pictures of %d prompts", p.Effort.Images, p.Effort.Prompts))
 }
 
-// check shows the progress of a check, whose end is not known.
-func (d *genrefDisplay) check(triplets int) { d.show(triplets, -1, "") }
+// read shows the progress of reading a set, whose end is not known.
+func (d *genrefDisplay) read(triplets int) { d.show(triplets, -1, "") }
 
 func (d *genrefDisplay) show(done, total int, note string) {
 	switch {

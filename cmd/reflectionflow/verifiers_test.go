@@ -13,7 +13,6 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/reflector"
 	"reflectionflow/verifier"
 )
 
@@ -149,17 +148,17 @@ func TestAnnotator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	annotator, err := newBuilder(c).annotator()
-	if err != nil {
-		t.Fatal(err)
+	annotator, description, err := newBuilder(c).annotator()
+	if err != nil || !strings.Contains(description, "double-1, annotate.v2 sha256:") {
+		t.Fatal(description, err)
 	}
 	white := image.NewGray(image.Rect(0, 0, 8, 8))
-	got, err := annotator.Annotate(t.Context(), []reflector.Pair{{Prompt: reflectionflow.Prompt{Text: "a cup"}, Flawed: white, Enhanced: white}})
-	if err != nil || len(got) != 1 || got[0].Text == "" {
+	got, err := annotator.Annotate(t.Context(), []reflectionflow.Pair{{Prompt: reflectionflow.Prompt{Text: "a cup"}, First: white, Second: white}})
+	if err != nil || len(got) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	c.Annotators = nil
-	if _, err := newBuilder(c).annotator(); err == nil {
+	if _, _, err := newBuilder(c).annotator(); err == nil {
 		t.Error("an annotator out of nothing")
 	}
 }

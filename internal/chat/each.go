@@ -56,5 +56,8 @@ var errUnusable = errors.New("unusable answer")
 // of use: it refused, or what it said could not be read twice. That concerns one
 // picture and not the endpoint.
 func Unanswered(err error) bool {
-	return errors.Is(err, errUnusable) || endpoint.IsKind(err, endpoint.Declined)
+	return errors.Is(err, errUnusable) || Refused(err)
 }
+
+// Refused reports whether err means that the model, or its filter, would not answer.
+func Refused(err error) bool { return endpoint.IsKind(err, endpoint.Declined) }

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"reflectionflow"
+	"reflectionflow/genref"
+	"reflectionflow/internal/config"
+	"reflectionflow/reflector"
+)
+
+// annotateOptions are the flags of genref annotate.
+type annotateOptions struct {
+	deployment, model, backend string
+	count                      int
+	quiet                      bool
+}
+
+const genrefAnnotateHelp = `Compare the two pictures of every triplet: which is better for the prompt, in what they
+differ, by category, and what to do to the worse one, in short instructions. The
+annotator is not told which picture is meant to be the better.
+
+By default the embedded verifier compares; with --config the vision-language model that
+the configuration names as its annotator. An answer that is not of the form asked for is
+asked for once more; what is of no use then, and what the model refuses, is counted and
+listed.
+
+annotations.jsonl beside the shards gets a line a triplet. A triplet that has one is not
+asked about again: stopped in whatever way, the same command goes on. Annotations that
+find the enhanced picture the better one take the place of reflections in exports.`
+
+func (p *program) genrefAnnotateCommand() *cobra.Command {
+	var o annotateOptions
+	cmd := &cobra.Command{
+		Use:   "annotate DIR",
+		Short: "Compare the pictures of a set's triplets (GenRef-CoT)",
+		Long:  genrefAnnotateHelp,
+		Example: `  reflectionflow genref annotate rule
+  reflectionflow genref annotate --config flux.yaml --count 10000 rule`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.deployment != "" && (cmd.Flags().Changed("model") || cmd.Flags().Changed("backend")) {
+				return fmt.Errorf("%w: --model and --backend are for the embedded annotator: leave them out with --config", reflectionflow.ErrInvalid)
+			}
+			return p.genrefAnnotate(cmd.Context(), args[0], o)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.deployment, "config", "", "take the annotator from this file (see: reflectionflow config)")
+	f.IntVar(&o.count, "count", 0, "annotate the first so many triplets (default all)")
+	f.StringVar(&o.model, "model", "", "model whose verifier compares (see: reflectionflow models list), or its folder")
+	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
+	return cmd
+}
+
+func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOptions) error {
+	if o.count < 0 {
+		return fmt.Errorf("%w: --count %d: must be 1 or more", reflectionflow.ErrInvalid, o.count)
+	}
+	set, err := genref.Open(dir)
+	if err != nil {
+		return err
+	}
+	annotating, closer, err := p.annotating(ctx, o)
+	if err != nil {
+		return err
+	}
+	if closer != nil {
+		defer closer.Close() //nolint:errcheck // it was only read
+	}
+	annotating.Count = o.count
+	display := newGenrefDisplay(p.stderr, "triplets annotated", o.quiet)
+	report, err := set.Annotate(ctx, annotating, display.read)
+	display.close()
+	if err != nil && report.Annotated > report.Before && !errors.Is(err, reflectionflow.ErrInvalid) {
+		return fmt.Errorf("%d annotations are kept; go on with the same command: %w", report.Annotated, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.quiet {
+		p.printAnnotations(dir, report)
+	}
+	return nil
+}
+
+// embeddedBatch is how many triplets the embedded verifier compares at once.
+const embeddedBatch = 32
+
+// annotating makes the annotator: that of the configuration, or the model's verifier.
+func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Annotating, io.Closer, error) {
+	if o.deployment != "" {
+		deployed, err := config.Read(o.deployment)
+		if err != nil {
+			return genref.Annotating{}, nil, err
+		}
+		annotator, name, err := newBuilder(deployed).annotator()
+		if err != nil {
+			return genref.Annotating{}, nil, err
+		}
+		return genref.Annotating{Annotator: annotator, Name: name, Batch: 4 * annotator.Concurrency()}, nil, nil
+	}
+	model, err := p.model(o.model)
+	if err != nil {
+		return genref.Annotating{}, nil, err
+	}
+	sum, err := (&genrefOptions{model: o.model}).fingerprintOf(ctx, model)
+	if err != nil {
+		return genref.Annotating{}, nil, err
+	}
+	p.noteSlow()
+	e, err := model.Open(ctx, o.backend)
+	if err != nil {
+		return genref.Annotating{}, nil, fmt.Errorf("open model %s: %w", model.Name, err)
+	}
+	return genref.Annotating{
+		Annotator: reflector.EmbeddedAnnotator{Verifier: e.Verifier}, Batch: embeddedBatch,
+		Name: fmt.Sprintf("the verifier of %s %.12s", model.Name, sum),
+	}, e.Closer, nil
+}
+
+func (p *program) printAnnotations(dir string, r genref.AnnotateReport) {
+	_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets annotated, %d of them before\n", dir, r.Annotated, r.Before)
+	printCounts(p, "better: ", r.Better)
+	printCounts(p, "passed over: ", r.Skipped)
+	p.printListed(r.Unanswered)
+	p.printProblems(r.Problems)
+	if c := r.Cost; c.TokensIn+c.TokensOut > 0 {
+		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens read, %d written, %.4g spent\n", c.TokensIn, c.TokensOut, c.Money)
+	}
+}
+
+// printProblems prints what was passed over in reading a set.
+func (p *program) printProblems(problems genref.Problems) {
+	printCounts(p, "damaged: ", problems.Counts)
+	p.printListed(problems.Listed)
+}
+
+// printListed prints the first of some lines.
+func (p *program) printListed(list []string) {
+	for i, line := range list {
+		if i == maxFaultsShown {
+			_, _ = fmt.Fprintln(p.stdout, "  and more")
+			return
+		}
+		_, _ = fmt.Fprintln(p.stdout, "  "+line)
+	}
+}

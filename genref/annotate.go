@@ -1,0 +1,225 @@
+package genref
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"hash/maphash"
+	"image"
+	"strings"
+
+	"reflectionflow"
+)
+
+// Annotating says how a set is annotated.
+type Annotating struct {
+	Annotator reflectionflow.Annotator
+	// Name says who compares, with what words: a set has one annotator.
+	Name string
+	// Batch is how many triplets are compared at once, and how many are lost at most when
+	// the work is stopped; 1 or more.
+	Batch int
+	// Count is how many lines there are to be in the end; 0 for one a triplet.
+	Count int
+}
+
+// AnnotateReport is what came of annotating a set.
+type AnnotateReport struct {
+	// Annotated are the triplets that have a line now, Before those of them that had one.
+	Annotated, Before int
+	// Better counts what was said to be better, Skipped why nothing was said.
+	Better, Skipped map[string]int
+	// Unanswered lists some of what was skipped now, in words.
+	Unanswered []string
+	Cost       reflectionflow.Cost // of this call
+	Problems   Problems            // what of the set was passed over
+}
+
+// The reasons for which a triplet is not shown to the annotator.
+const (
+	SkippedBadPicture = "pictures that do not decode"
+	SkippedBadPrompt  = "prompts that are none"
+)
+
+// Annotate compares the pictures of the set's triplets, in order, and writes what is
+// said to annotations.jsonl beside the shards. A triplet that has a line there is not
+// asked about again; so the same call goes on where it was stopped. A set that was begun
+// with another annotator is refused with an error wrapping [reflectionflow.ErrInvalid].
+// notify may be nil; it is called with the number of lines.
+func (s *Set) Annotate(ctx context.Context, a Annotating, notify func(annotated int)) (report AnnotateReport, err error) {
+	if a.Annotator == nil || a.Name == "" || a.Batch < 1 || a.Count < 0 {
+		return report, fmt.Errorf("%w: annotating needs an annotator, its name, and a batch and count that are not negative", reflectionflow.ErrInvalid)
+	}
+	if notify == nil {
+		notify = func(int) {}
+	}
+	w := annotating{Annotating: a, seed: maphash.MakeSeed(), had: make(map[uint64]bool), notify: notify}
+	w.report.Better, w.report.Skipped = make(map[string]int), make(map[string]int)
+	if w.log, err = openAnnotations(s.dir, w.recall); err != nil {
+		return w.report, err
+	}
+	defer func() { err = errors.Join(err, w.log.close()) }()
+	w.report.Before = w.report.Annotated
+	w.report.Problems, err = s.Walk(ctx, func(t Sample) error { return w.take(ctx, t) })
+	if err == nil || errors.Is(err, errEnough) {
+		err = w.flush(ctx)
+	}
+	return w.report, err
+}
+
+// errEnough ends the reading of a set.
+var errEnough = errors.New("enough triplets")
+
+// annotating is the work on one set.
+type annotating struct {
+	Annotating
+	log     *annotationLog
+	seed    maphash.Seed
+	had     map[uint64]bool // hashes of keys
+	pending []Sample
+	report  AnnotateReport
+	notify  func(int)
+}
+
+// recall takes in a line of an earlier call.
+func (w *annotating) recall(a Annotation) error {
+	if a.Annotator != w.Name {
+		return fmt.Errorf("%w: the set was annotated by %s, now it would be by %s: use the same, or move %s away",
+			reflectionflow.ErrInvalid, a.Annotator, w.Name, annotationsName)
+	}
+	w.had[maphash.String(w.seed, a.Key)] = true
+	w.count(a)
+	return nil
+}
+
+func (w *annotating) count(a Annotation) {
+	w.report.Annotated++
+	if a.Skipped != "" {
+		w.report.Skipped[a.Skipped]++
+	} else {
+		w.report.Better[a.Better]++
+	}
+}
+
+// take takes in a triplet of the set.
+func (w *annotating) take(ctx context.Context, s Sample) error {
+	if w.had[maphash.String(w.seed, s.Key)] {
+		return nil
+	}
+	if w.Count > 0 && w.report.Annotated+len(w.pending) >= w.Count {
+		return errEnough
+	}
+	if w.pending = append(w.pending, s); len(w.pending) < w.Batch {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+// flush compares the pictures of the pending triplets.
+func (w *annotating) flush(ctx context.Context) error {
+	lines := make([]Annotation, len(w.pending))
+	var pairs []reflectionflow.Pair
+	var of []int // line of a pair
+	for i, s := range w.pending {
+		lines[i] = Annotation{Key: s.Key, Annotator: w.Name, FlawedFirst: flawedFirst(s.Key)}
+		pair, reason, err := s.pair(lines[i].FlawedFirst)
+		if err != nil {
+			lines[i].Skipped, lines[i].Detail = reason, detailOf(err.Error())
+			continue
+		}
+		of, pairs = append(of, i), append(pairs, pair)
+	}
+	if len(pairs) > 0 {
+		comparisons, err := w.Annotator.Annotate(ctx, pairs)
+		if err != nil {
+			return fmt.Errorf("annotate: %w", err)
+		}
+		if len(comparisons) != len(pairs) {
+			return fmt.Errorf("the annotator gave %d comparisons for %d pairs", len(comparisons), len(pairs))
+		}
+		for k, c := range comparisons {
+			if lines[of[k]], err = lines[of[k]].with(c); err != nil {
+				return err
+			}
+			w.report.Cost = w.report.Cost.Add(c.Cost)
+		}
+	}
+	if err := w.log.add(lines); err != nil {
+		return err
+	}
+	for _, a := range lines {
+		w.count(a)
+		if a.Skipped != "" && len(w.report.Unanswered) < maxFaults {
+			w.report.Unanswered = append(w.report.Unanswered, strings.TrimSuffix(a.Key+": "+a.Skipped+": "+a.Detail, ": "))
+		}
+	}
+	w.pending = w.pending[:0]
+	w.notify(w.report.Annotated)
+	return nil
+}
+
+// flawedFirst decides by the key alone which picture comes first, so that an annotator
+// that prefers a place does not prefer a side.
+func flawedFirst(key string) bool {
+	h := fnv.New64a()
+	h.Write([]byte(key)) // a hash never fails to write
+	sum := h.Sum64()
+	return (sum^sum>>32)&1 == 0
+}
+
+// pair decodes the pictures, in the order in which they are shown.
+func (s Sample) pair(flawedFirst bool) (pair reflectionflow.Pair, reason string, err error) {
+	pair.Prompt = reflectionflow.Prompt{Text: s.Prompt}
+	if err := pair.Prompt.Validate(); err != nil {
+		return pair, SkippedBadPrompt, err
+	}
+	if pair.First, _, err = image.Decode(bytes.NewReader(s.Flawed)); err == nil {
+		pair.Second, _, err = image.Decode(bytes.NewReader(s.Enhanced))
+	}
+	if err != nil {
+		return pair, SkippedBadPicture, err
+	}
+	if !flawedFirst {
+		pair.First, pair.Second = pair.Second, pair.First
+	}
+	return pair, "", nil
+}
+
+// with is the annotation with what was said.
+func (a Annotation) with(c reflectionflow.Comparison) (Annotation, error) {
+	if c.Unanswered != "" {
+		a.Skipped, a.Detail = c.Unanswered, detailOf(c.Detail)
+		return a, nil
+	}
+	if err := c.Validate(); err != nil {
+		return a, fmt.Errorf("the annotator's comparison of %s: %v", a.Key, err)
+	}
+	a.Better = BetterNeither
+	if c.Better != reflectionflow.Neither {
+		a.Better = BetterEnhanced
+		if (c.Better == reflectionflow.First) == a.FlawedFirst {
+			a.Better = BetterFlawed
+		}
+	}
+	for _, d := range c.Differences {
+		said := PairDifference{Category: d.Category, Flawed: d.First, Enhanced: d.Second}
+		if !a.FlawedFirst {
+			said.Flawed, said.Enhanced = said.Enhanced, said.Flawed
+		}
+		a.Differences = append(a.Differences, said)
+	}
+	a.Instructions = c.Instructions
+	return a, nil
+}
+
+// detailOf is a text on one line and of bounded length.
+func detailOf(text string) string {
+	text = strings.ReplaceAll(text, reflectionflow.ErrInvalid.Error()+": ", "")
+	text = strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "")
+	if len(text) > maxDetail {
+		text = strings.ToValidUTF8(text[:maxDetail], "") + "…"
+	}
+	return text
+}
