@@ -45,6 +45,13 @@ func (r Results) WritePage(path, command string) error {
 			return err
 		}
 	}
+	sheet, err := r.judgeSheet()
+	if err != nil {
+		return err
+	}
+	if err := f.write("images/results-"+judgeSheetName+".png", sheet); err != nil {
+		return err
+	}
 	w := &pageWriter{results: r, table: table{r.Manifest, s}, drawn: drawn}
 	w.write(command)
 	w.line(notesBegin + "\n" + notes + "\n" + notesEnd)
@@ -117,6 +124,9 @@ func (w *pageWriter) write(command string) {
 	w.levels()
 	w.widths()
 	w.costs()
+	w.line("## What the judge saw")
+	w.line("Pictures of every task with the judge's boxes, as many that it calls right as wrong (framed), taken evenly over all prompts: for checking the judge by eye.")
+	w.line("![What the judge saw](images/results-" + judgeSheetName + ".png)")
 	w.line("## Notes")
 }
 

@@ -54,6 +54,9 @@ func TestPublish(t *testing.T) {
 			t.Errorf("no figure %s", name)
 		}
 	}
+	if all["figures/judge.png"] == "" {
+		t.Error("no contact sheet of the judge")
+	}
 	report := all["report.html"]
 	for _, want := range []string{"data:image/jpeg;base64,", "noise-8/00002/samples/0000.png", `data-strategy="reflection&#43;oracle"`, w.prompts[5].Prompt} {
 		if !strings.Contains(report, want) {

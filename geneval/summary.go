@@ -74,7 +74,7 @@ func (r Results) sumUp() (Summary, error) {
 	return summary, f.write(tablesFile, []byte("# Evaluation\n\n"+summary.Markdown()))
 }
 
-// Publish sums up and writes summary.json, report.md, the figures and report.html
+// Publish sums up and writes summary.json, report.md, the figures, the judge's contact sheet and report.html
 // into the folder.
 func (r Results) Publish() (Summary, error) {
 	summary, err := r.sumUp()
@@ -90,6 +90,13 @@ func (r Results) Publish() (Summary, error) {
 	}
 	f := &folder{path: r.Dir}
 	if err := f.writeFigures(figures); err != nil {
+		return Summary{}, err
+	}
+	sheet, err := r.judgeSheet()
+	if err != nil {
+		return Summary{}, err
+	}
+	if err := f.write(figuresFolder+"/"+judgeSheetName+".png", sheet); err != nil {
 		return Summary{}, err
 	}
 	page, err := r.report(summary, figures)

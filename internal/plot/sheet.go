@@ -1,0 +1,131 @@
+package plot
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"strings"
+
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// Sheet is a contact sheet: pictures in rows, each with words below it.
+type Sheet struct {
+	Columns int
+	Lines   int // of words that a cell has room for
+	Cells   []Cell
+}
+
+// Cell is a picture of a [Sheet].
+type Cell struct {
+	Image image.Image
+	Boxes []Box
+	// Words below the picture, broken to its width; what has no room is cut.
+	Words string
+	// Wrong frames the picture in the colour of a mistake.
+	Wrong bool
+}
+
+// Box is drawn into a picture with its name.
+type Box struct {
+	At   [4]float64 // x0, y0, x1, y1 as fractions of the sides
+	Name string
+}
+
+// The sizes of a sheet.
+const (
+	cellSide   = 1.25 * vg.Inch
+	cellGap    = 0.11 * vg.Inch
+	sheetDPI   = 140
+	sheetFont  = 7
+	lineHeight = 1.2 * sheetFont
+)
+
+var (
+	boxColor   = color.NRGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}
+	wrongColor = color.NRGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}
+)
+
+// PNG draws the sheet.
+func (s Sheet) PNG() ([]byte, error) {
+	rows := (len(s.Cells) + s.Columns - 1) / s.Columns
+	height := cellSide + vg.Points(lineHeight)*vg.Length(s.Lines) + vg.Points(4)
+	wide := vg.Length(s.Columns)*(cellSide+cellGap) + cellGap
+	high := vg.Length(rows)*(height+cellGap) + cellGap
+	canvas := vgimg.NewWith(vgimg.UseWH(wide, high), vgimg.UseDPI(sheetDPI))
+	c := draw.New(canvas)
+	c.SetColor(color.White)
+	c.Fill(c.Rectangle.Path())
+	for i, cell := range s.Cells {
+		x := cellGap + vg.Length(i%s.Columns)*(cellSide+cellGap)
+		top := high - cellGap - vg.Length(i/s.Columns)*(height+cellGap)
+		s.draw(c, cell, vg.Rectangle{Min: vg.Point{X: x, Y: top - cellSide}, Max: vg.Point{X: x + cellSide, Y: top}})
+	}
+	var b bytes.Buffer
+	_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// draw draws a cell with its picture in the rectangle.
+func (s Sheet) draw(c draw.Canvas, cell Cell, r vg.Rectangle) {
+	if cell.Image != nil {
+		c.DrawImage(r, cell.Image)
+	}
+	for _, b := range cell.Boxes {
+		at := func(x, y float64) vg.Point {
+			return vg.Point{X: r.Min.X + vg.Length(x)*cellSide, Y: r.Max.Y - vg.Length(y)*cellSide}
+		}
+		frame(c, vg.Rectangle{Min: at(b.At[0], b.At[3]), Max: at(b.At[2], b.At[1])}, boxColor, 0.7)
+		tag(c, at(b.At[0], b.At[1]), b.Name)
+	}
+	if cell.Wrong {
+		frame(c, r, wrongColor, 1.5)
+	} else {
+		frame(c, r, ruled, 0.6)
+	}
+	style := words(sheetFont, ink)
+	style.YAlign = draw.YTop
+	for i, line := range s.broken(style, cell.Words) {
+		c.FillText(style, vg.Point{X: r.Min.X, Y: r.Min.Y - vg.Points(3) - vg.Points(lineHeight)*vg.Length(i)}, line)
+	}
+}
+
+// tag writes the name of a box into its upper left corner, on the box's colour.
+func tag(c draw.Canvas, corner vg.Point, name string) {
+	style := words(5.5, color.White)
+	style.YAlign = draw.YTop
+	wide, high := style.Width(name)+vg.Points(2), style.Height(name)+vg.Points(2)
+	c.FillPolygon(boxColor, []vg.Point{corner, {X: corner.X + wide, Y: corner.Y}, {X: corner.X + wide, Y: corner.Y - high}, {X: corner.X, Y: corner.Y - high}})
+	c.FillText(style, corner.Add(vg.Point{X: vg.Points(1), Y: -vg.Points(0.5)}), name)
+}
+
+func frame(c draw.Canvas, r vg.Rectangle, line color.Color, width float64) {
+	c.StrokeLines(draw.LineStyle{Color: line, Width: vg.Points(width)},
+		[]vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min})
+}
+
+func words(size float64, c color.Color) text.Style {
+	f := font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, vg.Points(size))
+	return text.Style{Color: c, Font: f, Handler: text.Plain{Fonts: font.DefaultCache}}
+}
+
+// broken breaks words into lines of a cell's width, as many as there is room for.
+func (s Sheet) broken(style text.Style, words string) []string {
+	var lines []string
+	for _, paragraph := range strings.Split(words, "\n") {
+		line := ""
+		for _, word := range strings.Fields(paragraph) {
+			longer := strings.TrimSpace(line + " " + word)
+			if line != "" && style.Width(longer) > cellSide {
+				lines, longer = append(lines, line), word
+			}
+			line = longer
+		}
+		lines = append(lines, line)
+	}
+	return lines[:min(len(lines), s.Lines)]
+}
