@@ -12,7 +12,11 @@ import (
 //
 // At most GOMAXPROCS helpers exist at once over all loops, whatever the number of executions that run together; the
 // helpers take items from the waiting loops in turn, which shares the machine fairly.
+//
+// Who has nothing to do looks around for a few tens of microseconds before it sleeps: the steps of a small network follow each
+// other faster than a processor wakes up.
 type pool struct {
+	entered atomic.Int64 // loops so far
 	mu      sync.Mutex
 	loops   []*loop // loops that have items left, oldest first
 	turn    int     // the next loop that a helper serves
@@ -51,11 +55,11 @@ func (p *pool) run(n int, body func(item int)) {
 	p.leave(l)
 	// Items that helpers have begun are still running. Help other loops meanwhile: a nested loop of such an item may
 	// be among them.
-	for l.left.Load() > 0 {
-		other := p.pick(true)
-		if other == nil || !other.work() {
+	finished := func() bool { return l.left.Load() == 0 }
+	for !finished() {
+		other := p.pick(false)
+		if (other == nil || !other.work()) && !spin(finished) {
 			<-l.done
-			break
 		}
 	}
 	if l.panicked != nil {
@@ -90,6 +94,7 @@ func (l *loop) item(i int) {
 // enter publishes a loop and starts helpers for it as far as there are idle processors.
 func (p *pool) enter(l *loop) {
 	p.mu.Lock()
+	p.entered.Add(1)
 	p.loops = append(p.loops, l)
 	start := min(int(l.n)-1, runtime.GOMAXPROCS(0)-1-p.helpers)
 	start = max(start, 0)
@@ -112,8 +117,8 @@ func (p *pool) leave(l *loop) {
 	}
 }
 
-// pick returns the loop whose turn it is, or nil when there is none; then a helper (not a waiter) counts as gone.
-func (p *pool) pick(waiter bool) *loop {
+// pick returns the loop whose turn it is, or nil when there is none; with leave, a helper then counts as gone.
+func (p *pool) pick(leave bool) *loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range len(p.loops) {
@@ -122,7 +127,7 @@ func (p *pool) pick(waiter bool) *loop {
 			return l
 		}
 	}
-	if !waiter {
+	if leave {
 		p.helpers--
 	}
 	return nil
@@ -130,10 +135,32 @@ func (p *pool) pick(waiter bool) *loop {
 
 func (p *pool) help() {
 	for {
-		l := p.pick(false)
+		seen := p.entered.Load()
+		if l := p.pick(false); l != nil {
+			l.work()
+			continue
+		}
+		if spin(func() bool { return p.entered.Load() != seen }) {
+			continue
+		}
+		l := p.pick(true)
 		if l == nil {
 			return
 		}
 		l.work()
 	}
+}
+
+// spin waits for a condition without sleeping, but lets other goroutines run. It gives up after some tens of microseconds.
+func spin(until func() bool) bool {
+	const rounds, looks = 150, 64
+	for range rounds {
+		for range looks {
+			if until() {
+				return true
+			}
+		}
+		runtime.Gosched()
+	}
+	return until()
 }
