@@ -7,7 +7,6 @@ import (
 	"image"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,9 +17,6 @@ import (
 // a1111 draws with the API of AUTOMATIC1111's web interface and of Forge, its
 // descendant (modules/api): txt2img, and img2img for corrections. The server draws
 // one after the other, whatever is asked of it.
-//
-// Brackets in prompts are escaped: to this server "[Reflexion]" would mean "pay
-// less attention to Reflexion".
 type a1111 struct {
 	client   *endpoint.Client
 	progress func(Progress)
@@ -87,7 +83,7 @@ type a1111Request struct {
 func (a *a1111) body(group []reflectionflow.Request) (path string, body a1111Request, err error) {
 	r := group[0]
 	body = a1111Request{
-		Prompt: escapePrompt(r.Text()), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
+		Prompt: webuiPrompt(r.Text()), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
 		Width: r.Width, Height: r.Height, BatchSize: 1, Iterations: len(group), Sampler: a.sampler, Scheduler: a.scheduler,
 		Send: true, Task: "reflectionflow-" + rand.Text(),
 	}
@@ -104,11 +100,6 @@ func (a *a1111) body(group []reflectionflow.Request) (path string, body a1111Req
 	body.Init, body.Strength = []string{picture}, a.strength
 	return "/sdapi/v1/img2img", body, err
 }
-
-var promptEscapes = strings.NewReplacer(`\`, `\\`, "(", `\(`, ")", `\)`, "[", `\[`, "]", `\]`)
-
-// escapePrompt makes a text mean itself in the prompt language of the interface.
-func escapePrompt(text string) string { return promptEscapes.Replace(text) }
 
 // a1111Reply is the reply; Info is JSON within a string.
 type a1111Reply struct {

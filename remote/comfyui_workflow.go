@@ -228,9 +228,9 @@ func (w *workflow) fill(r reflectionflow.Request, reference, mark string) map[st
 		in := inputs[s.node]
 		switch s.name {
 		case "prompt":
-			in[s.input] = r.Text()
+			in[s.input] = comfyPrompt(r.Text())
 		case "clip_prompt":
-			in[s.input] = clip
+			in[s.input] = comfyPrompt(clip)
 		case "seed":
 			in[s.input] = r.Seed
 		case "width":

@@ -25,6 +25,7 @@ func one(t *testing.T, g reflectionflow.Generator, r reflectionflow.Request) ref
 func TestSDCPPSettings(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	r := requests()[1]
+	r.Prompt, r.Reflection = "two cats", ""
 	out := one(t, open(t, "sdcpp+"+double.URL+"?correct=init&strength=0.5&guidance=cfg&negative=blur&sampler=euler&scheduler=discrete"), r)
 	same(t, "image", out.Image, testserver.Drawing{
 		Prompt: r.Text(), Negative: "blur", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Reference: r.Reference, Strength: .5,

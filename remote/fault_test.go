@@ -2,16 +2,19 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/jpeg"
 	"image/png"
 	"os"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
@@ -28,104 +31,81 @@ func typed(t *testing.T, what string, err error, kind endpoint.Kind) {
 	}
 }
 
-func impatient(o *remote.Options) { o.Endpoint.Timeouts.Idle = time.Second }
-
-// TestDrawingFaults: what goes wrong when a drawing is begun. Nothing that may have
-// been drawn, and paid for, is begun again.
-func TestDrawingFaults(t *testing.T) {
-	tests := []struct {
-		name   string
-		faults []testserver.Fault
-		kind   endpoint.Kind // "" for a correct image
-		call   bool          // the error is that of the call
-		begun  int
-	}{
-		{"reset in mid-body", []testserver.Fault{testserver.ResetMidBody()}, endpoint.Interrupted, false, 1},
-		{"slow loris", []testserver.Fault{testserver.SlowLoris()}, endpoint.Timeout, false, 1},
-		{"storm", testserver.Storm(3, "1"), "", false, 4},
-		{"endless storm", testserver.Storm(9, "1"), endpoint.Status, true, 4},
-		{"500 then success", []testserver.Fault{testserver.WithStatus(500, `{"error":"out of memory"}`)}, endpoint.Status, false, 1},
-		{"503", []testserver.Fault{testserver.WithStatus(503, `{"detail":"loading"}`)}, endpoint.Status, true, 1},
-		{"not authorized", []testserver.Fault{testserver.WithStatus(401, `{"error":{"message":"no"}}`)}, endpoint.Status, true, 1},
-		{"HTML", []testserver.Fault{testserver.HTML()}, endpoint.Malformed, false, 1},
-		{"truncated", []testserver.Fault{testserver.Truncated()}, endpoint.Malformed, false, 1},
-		{"endless", []testserver.Fault{testserver.Endless(1 << 20)}, endpoint.TooLarge, false, 1},
-		{"another type", []testserver.Fault{testserver.WithStatus(200, `[1,2]`)}, endpoint.Malformed, false, 1},
-		{"nothing in it", []testserver.Fault{testserver.WithStatus(200, `{}`)}, endpoint.Malformed, false, 1},
-	}
+// TestFaults: every engine meets everything that networks and servers do wrong, where
+// it begins a drawing or a correction, and where it follows one.
+func TestFaults(t *testing.T) {
+	var list []testserver.Client
 	for _, c := range clients() {
-		for _, tt := range tests {
-			t.Run(c.name+"/"+tt.name, func(t *testing.T) {
-				t.Parallel()
-				address, double := c.start(t)
-				double.Fail(c.draw, tt.faults...)
-				g := open(t, address, impatient, func(o *remote.Options) {
-					o.Endpoint.MaxResponse = 512 << 10
-					o.Endpoint.Retry.Attempts = 4
-				})
-				r := requests()[0]
-				out, err := g.Generate(t.Context(), []reflectionflow.Request{r})
-				if n := double.Calls(c.draw); n != tt.begun {
-					t.Errorf("begun %d times, want %d", n, tt.begun)
-				}
-				switch {
-				case tt.kind == "" && (err != nil || out[0].Err != nil):
-					t.Error(err, out)
-				case tt.kind == "":
-					same(t, "image", out[0].Image, c.want(r))
-				case tt.call:
-					typed(t, "the call", err, tt.kind)
-				case err != nil:
-					t.Errorf("the call failed for one image: %v", err)
-				default:
-					typed(t, "the image", out[0].Err, tt.kind)
-				}
-			})
+		list = append(list, c.trial("drawing", testserver.Draws, c.draw, false), c.trial("correcting", testserver.Draws, c.edit, true))
+		for _, route := range c.follow {
+			list = append(list, c.trial(route, testserver.Follows, route, true))
 		}
 	}
+	testserver.Faults(t, list)
 }
 
-// TestFollowingFaults: what goes wrong when a job is asked for, which may be done again.
-func TestFollowingFaults(t *testing.T) {
-	tests := []struct {
-		name   string
-		faults []testserver.Fault
-		kind   endpoint.Kind
-	}{
-		{"reset in mid-body", []testserver.Fault{testserver.ResetMidBody(), testserver.Drop()}, ""},
-		{"slow loris", []testserver.Fault{testserver.SlowLoris()}, ""},
-		{"storm", testserver.Storm(3, "1"), ""},
-		{"500 then success", []testserver.Fault{testserver.WithStatus(500, "")}, ""},
-		{"HTML", []testserver.Fault{testserver.HTML()}, endpoint.Malformed},
-		{"truncated", []testserver.Fault{testserver.Truncated()}, endpoint.Malformed},
+// trial is a use of a client: requests that come to a route, drawing or correcting.
+func (c client) trial(name string, work testserver.Work, route string, corrects bool) testserver.Client {
+	start := func(t *testing.T, o testserver.StartOptions) testserver.Trial {
+		t.Helper()
+		address, double := c.start(t)
+		g := open(t, address, func(p *remote.Options) {
+			p.Endpoint.MaxResponse = 512 << 10
+			p.Endpoint.Timeouts.Idle = o.Idle
+		})
+		calls := func(route string) func() int { return func() int { return double.Calls(route) } }
+		begun := calls(c.draw)
+		if corrects {
+			begun = calls(c.edit)
+		}
+		return testserver.Trial{
+			Endpoint: "painter", Fail: func(faults ...testserver.Fault) { double.Fail(route, faults...) },
+			Requests: calls(route), Begun: begun, Close: double.Close,
+			Use: func(ctx context.Context, n int) ([]testserver.Outcome, error) {
+				list := slices.Repeat(requests()[:1], n)
+				if corrects {
+					list = slices.Repeat(requests()[1:2], n)
+				}
+				drawn, err := g.Generate(ctx, list)
+				out := make([]testserver.Outcome, len(drawn))
+				for i, d := range drawn {
+					d.Cost.Seconds = 0
+					out[i] = testserver.Outcome{Text: fmt.Sprintf("%x %+v", checksum(d.Image), d.Cost), Err: d.Err}
+				}
+				return out, err
+			},
+		}
 	}
+	return testserver.Client{Name: c.name + "/" + name, Work: work, Start: start}
+}
+
+// checksum of all pixels.
+func checksum(img image.Image) [32]byte {
+	if img == nil {
+		return [32]byte{}
+	}
+	var buf bytes.Buffer
+	b := img.Bounds()
+	for i := range b.Dx() * b.Dy() {
+		fmt.Fprint(&buf, img.At(b.Min.X+i%b.Dx(), b.Min.Y+i/b.Dx()))
+	}
+	return sha256.Sum256(buf.Bytes())
+}
+
+// TestNobodyWaits: a server whose job is given up after a bad reply is told so.
+func TestNobodyWaits(t *testing.T) {
+	ends := map[string]string{"sdcpp": "POST /sdcpp/v1/jobs/{id}/cancel", "comfyui": "GET /queue"}
 	for _, c := range clients() {
-		for _, tt := range tests {
-			if c.follow == "" {
-				continue
-			}
-			t.Run(c.name+"/"+tt.name, func(t *testing.T) {
-				t.Parallel()
-				address, double := c.start(t)
-				double.Fail(c.follow, tt.faults...)
-				r := requests()[0]
-				out, err := open(t, address, impatient).Generate(t.Context(), []reflectionflow.Request{r})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tt.kind != "" {
-					typed(t, "the image", out[0].Err, tt.kind)
-					ends := map[string]string{"sdcpp": "POST /sdcpp/v1/jobs/{id}/cancel", "comfyui": "GET /queue"}
-					if double.Calls(ends[c.name]) != 1 {
-						t.Error("nobody waits for the job any more, and the server is not told")
-					}
-					return
-				}
-				same(t, "image", out[0].Image, c.want(r))
-				if n := double.Calls(c.draw); n != 1 {
-					t.Errorf("begun %d times", n)
-				}
-			})
+		if ends[c.name] == "" {
+			continue
+		}
+		address, double := c.start(t)
+		double.Fail(c.follow[0], testserver.HTML())
+		if _, err := open(t, address).Generate(t.Context(), requests()[:1]); err != nil {
+			t.Fatal(err)
+		}
+		if double.Calls(ends[c.name]) != 1 {
+			t.Errorf("%s: nobody waits for the job any more, and the server is not told", c.name)
 		}
 	}
 }
@@ -250,22 +230,5 @@ func TestWrongCounts(t *testing.T) {
 				typed(t, "the image", out[0].Err, endpoint.Malformed)
 			})
 		}
-	}
-}
-
-// TestServerGone: without a server, nothing is drawn and the call says so; a bad
-// request costs no call.
-func TestServerGone(t *testing.T) {
-	for _, c := range clients() {
-		t.Run(c.name, func(t *testing.T) {
-			address, double := c.start(t)
-			double.Close()
-			g := open(t, address)
-			out, err := g.Generate(t.Context(), requests())
-			typed(t, "the call", err, endpoint.Refused)
-			if errors.Is(err, reflectionflow.ErrInvalid) || out != nil {
-				t.Errorf("got %v with %d generations", err, len(out))
-			}
-		})
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"slices"
-	"strings"
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
@@ -43,12 +42,7 @@ func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, erro
 
 // fields are the parameters that generations and edits have in common.
 func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
-	prompt := r.Text()
-	if o.dialect.name == "localai" {
-		// What follows a bar would be taken as what must not be in the picture.
-		prompt = strings.ReplaceAll(prompt, "|", "/")
-	}
-	fields := map[string]any{"prompt": prompt, "n": n, "size": sizeText(r)}
+	fields := map[string]any{"prompt": o.dialect.openAIPrompt(r.Text()), "n": n, "size": sizeText(r)}
 	set := func(name string, value any) {
 		if name != "" {
 			fields[name] = value

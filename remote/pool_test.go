@@ -32,6 +32,7 @@ func seeds(n int) []reflectionflow.Request {
 	list := make([]reflectionflow.Request, n)
 	for i := range list {
 		list[i] = requests()[0]
+		list[i].Prompt = "two cats"
 		list[i].Seed = uint64(100 + i)
 	}
 	return list

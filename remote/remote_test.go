@@ -20,12 +20,14 @@ import (
 type client struct {
 	name  string
 	start func(t *testing.T) (address string, double *testserver.Images)
-	// draw is the route that begins a drawing, edit that of a correction, follow the
-	// one that asks how the work stands, "" where there is none.
-	draw, edit, follow string
-	want               func(reflectionflow.Request) testserver.Drawing
-	unseeded           bool
-	steps              bool // whether the cost says them
+	// draw is the route that begins a drawing, edit that of a correction, follow are
+	// those of a correction that may be repeated: the one that asks how the work stands
+	// first.
+	draw, edit string
+	follow     []string
+	want       func(reflectionflow.Request) testserver.Drawing
+	unseeded   bool
+	steps      bool // whether the cost says them
 }
 
 func openAI(dialect, model string, want func(reflectionflow.Request) testserver.Drawing) client {
@@ -69,7 +71,12 @@ func clients() []client {
 				double := testserver.NewSDCPP(t)
 				return "sdcpp+" + double.URL + "?concurrency=1", double.Images
 			},
-			draw: "POST /sdcpp/v1/img_gen", edit: "POST /sdcpp/v1/img_gen", follow: "GET /sdcpp/v1/jobs/{id}", want: whole, steps: true,
+			draw: "POST /sdcpp/v1/img_gen", edit: "POST /sdcpp/v1/img_gen", follow: []string{"GET /sdcpp/v1/jobs/{id}"}, steps: true,
+			want: func(r reflectionflow.Request) testserver.Drawing {
+				d := whole(r)
+				d.Prompt = strings.NewReplacer("[", "(", "]", ")").Replace(d.Prompt) // see sdcppPrompt
+				return d
+			},
 		},
 		{
 			name: "a1111",
@@ -92,7 +99,7 @@ func clients() []client {
 				double := testserver.NewComfyUI(t)
 				return "comfyui+" + double.URL + "?concurrency=1&workflow=testdata/draw.json&edit=testdata/correct.json", double.Images
 			},
-			draw: "POST /prompt", edit: "POST /prompt", follow: "GET /history/{id}", steps: true,
+			draw: "POST /prompt", edit: "POST /prompt", follow: []string{"GET /history/{id}", "GET /view", "POST /upload/image"}, steps: true,
 			want: func(r reflectionflow.Request) testserver.Drawing {
 				d := whole(r)
 				d.Strength = 1
@@ -266,4 +273,27 @@ func join(address, parameter string) string {
 	}
 	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+parameter, "&")
 	return u.String()
+}
+
+// TestHostilePrompts: nothing that a prompt says reaches an engine as more than words.
+// The doubles read prompts as their servers do, and refuse such.
+func TestHostilePrompts(t *testing.T) {
+	for _, c := range clients() {
+		for _, text := range []string{
+			"<lora:evil:5> a cat", `a cat <sd_cpp_extra_args>{"seed":1,"sample_params":{"sample_steps":1000}}</sd_cpp_extra_args>`,
+			"(((cat:1.9))) [dog::2] \\(a) \\\\[b", "a cat AND a dog BREAK a cup", "shirt #10, or no shirt", "it shows 12:30", "embedding:evil a", "a <|endoftext|> b </s> c",
+		} {
+			for _, corrects := range []bool{false, true} {
+				address, double := c.start(t)
+				r := requests()[0]
+				r.Prompt = text
+				if corrects {
+					r.Reference, r.Reflection = reference(), text
+				}
+				if out := one(t, open(t, address), r); out.Err != nil || len(double.Drawings()) != 1 || len(double.Drawings()[0].Prompt) < len(text)-4 {
+					t.Errorf("%s: %q is drawn as %+v: %v", c.name, r.Text(), double.Drawings(), out.Err)
+				}
+			}
+		}
+	}
 }

@@ -80,7 +80,7 @@ type sdcppSample struct {
 func (s *sdcpp) body(group []reflectionflow.Request) (sdcppRequest, error) {
 	r := group[0]
 	body := sdcppRequest{
-		Prompt: r.Text(), Negative: s.negative, Width: r.Width, Height: r.Height, Seed: fold(r.Seed, sdcppSeedBits), BatchCount: len(group),
+		Prompt: sdcppPrompt(r.Text()), Negative: s.negative, Width: r.Width, Height: r.Height, Seed: fold(r.Seed, sdcppSeedBits), BatchCount: len(group),
 		Sample:       sdcppSample{Steps: r.Steps, Method: s.sampler, Scheduler: s.scheduler, Guidance: map[string]float64{"txt_cfg": r.Guidance}},
 		OutputFormat: "png",
 	}

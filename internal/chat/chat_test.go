@@ -9,7 +9,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/chat"
@@ -161,83 +160,56 @@ func TestLastDecoded(t *testing.T) {
 	}
 }
 
-// TestFaults: what the network and servers do wrong, and how it ends.
+// ask asks about n pictures.
+func ask(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+	out := make([]testserver.Outcome, n)
+	for i := range out {
+		r := question()
+		r.Parts[1].Image = picture(color.NRGBA{uint8(50 * i), 10, 20, 255})
+		got, reply, err := chat.Ask(ctx, c, r, inRange)
+		if err != nil && !chat.Unanswered(err) {
+			return nil, err
+		}
+		if reply.Cost.TokensIn < 100 {
+			return nil, fmt.Errorf("%d tokens are on the bill", reply.Cost.TokensIn)
+		}
+		out[i] = testserver.Outcome{Text: fmt.Sprint(got.Score), Err: err}
+	}
+	return out, nil
+}
+
 func TestFaults(t *testing.T) {
+	testserver.Faults(t, testserver.ChatClients("ask", nil, ask))
+}
+
+// TestReplies: replies of odd shape, and servers that say no.
+func TestReplies(t *testing.T) {
 	bad := func(body string) testserver.Fault {
 		return testserver.WithStatus(200, body, "Content-Type", "application/json")
 	}
 	tests := []struct {
-		name     string
-		faults   []testserver.Fault
-		kind     endpoint.Kind
-		requests int
+		name  string
+		fault testserver.Fault
+		kind  endpoint.Kind
 	}{
-		{"reset in mid-body", []testserver.Fault{testserver.ResetMidBody()}, "", 2},
-		{"dropped", []testserver.Fault{testserver.Drop(), testserver.Drop()}, "", 3},
-		{"slow loris", []testserver.Fault{testserver.SlowLoris()}, "", 2},
-		{"storm", testserver.Storm(3, "1"), "", 4},
-		{"longer storm", testserver.Storm(9, "1"), endpoint.Status, 4},
-		{"500 then success", []testserver.Fault{testserver.WithStatus(500, "")}, "", 2},
-		{"HTML", []testserver.Fault{testserver.HTML()}, endpoint.Malformed, 1},
-		{"truncated", []testserver.Fault{testserver.Truncated()}, endpoint.Malformed, 1},
-		{"endless", []testserver.Fault{testserver.Endless(16 << 20)}, endpoint.TooLarge, 1},
-		{"no choices", []testserver.Fault{bad(`{"choices":[]}`)}, endpoint.Malformed, 1},
-		{"error with 200", []testserver.Fault{bad(`{"error":{"message":"no credits"}}`)}, endpoint.Malformed, 1},
-		{"content is a number", []testserver.Fault{bad(`{"choices":[{"message":{"content":5}}]}`)}, endpoint.Malformed, 1},
-		{"content in parts", []testserver.Fault{bad(`{"choices":[{"message":{"content":[{"type":"text","text":"{\"score\":1,\"why\":\"\"}"}]}}]}`)}, "", 1},
-		{"refusal", []testserver.Fault{bad(`{"choices":[{"message":{"content":null,"refusal":"No."}}]}`)}, endpoint.Declined, 1},
-		{"content filter", []testserver.Fault{bad(`{"choices":[{"finish_reason":"content_filter","message":{"content":""}}]}`)}, endpoint.Declined, 1},
-		{"policy", []testserver.Fault{testserver.WithStatus(400, `{"error":{"message":"not allowed","code":"content_policy_violation"}}`)}, endpoint.Declined, 1},
-		{"no model", []testserver.Fault{testserver.WithStatus(404, `{"error":{"message":"model not found"}}`)}, endpoint.Status, 1},
+		{"no choices", bad(`{"choices":[]}`), endpoint.Malformed},
+		{"content is a number", bad(`{"choices":[{"message":{"content":5}}]}`), endpoint.Malformed},
+		{"content in parts", bad(`{"choices":[{"message":{"content":[{"type":"text","text":"{\"score\":1,\"why\":\"\"}"}]}}]}`), ""},
+		{"refusal", bad(`{"choices":[{"message":{"content":null,"refusal":"No."}}]}`), endpoint.Declined},
+		{"content filter", bad(`{"choices":[{"finish_reason":"content_filter","message":{"content":""}}]}`), endpoint.Declined},
+		{"policy", testserver.WithStatus(400, `{"error":{"message":"not allowed","code":"content_policy_violation"}}`), endpoint.Declined},
+		{"no model", testserver.WithStatus(404, `{"error":{"message":"model not found"}}`), endpoint.Status},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
 			double := testserver.NewChat(t, testserver.ChatOptions{})
-			double.Fail(tt.faults...)
-			c := talk(t, double, chat.Config{RepeatLost: true}, func(e *endpoint.Config) {
-				if tt.name == "slow loris" {
-					e.Timeouts.Idle = time.Second // far longer than a busy machine takes for the honest reply
-				}
-			})
-			_, _, err := chat.Ask(t.Context(), c, question(), inRange)
-			if double.Requests() != tt.requests {
-				t.Errorf("%d requests, want %d", double.Requests(), tt.requests)
-			}
+			double.Fail(tt.fault)
+			_, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
 			var e *endpoint.Error
-			if tt.kind == "" && err != nil || tt.kind != "" && (!errors.As(err, &e) || e.Kind != tt.kind || e.Endpoint != "judge") {
-				t.Errorf("got %v, want %q", err, tt.kind)
+			if double.Requests() != 1 || tt.kind == "" && err != nil || tt.kind != "" && (!errors.As(err, &e) || e.Kind != tt.kind || e.Endpoint != "judge") {
+				t.Errorf("got %v after %d requests, want %q after one", err, double.Requests(), tt.kind)
 			}
 		})
-	}
-}
-
-// TestChargedOnce: where answers cost money, one that was lost on the way is not asked
-// for again, for it may have been charged; what the server did not do is.
-func TestChargedOnce(t *testing.T) {
-	for _, tt := range []struct {
-		name     string
-		fault    testserver.Fault
-		free     bool
-		kind     endpoint.Kind
-		answered int
-	}{
-		{"lost", testserver.ResetMidBody(), false, endpoint.Interrupted, 1},
-		{"lost, free", testserver.ResetMidBody(), true, "", 2},
-		{"dropped", testserver.Drop(), false, endpoint.Interrupted, 0},
-		{"busy", testserver.Storm(1, "1")[0], false, "", 1},
-		{"500", testserver.WithStatus(500, ""), false, "", 1},
-	} {
-		double := testserver.NewChat(t, testserver.ChatOptions{})
-		double.Fail(tt.fault)
-		_, err := talk(t, double, chat.Config{}, func(e *endpoint.Config) {
-			if tt.free {
-				e.Prices = nil
-			}
-		}).Complete(t.Context(), question())
-		if n := len(double.Questions()); n != tt.answered || tt.kind == "" && err != nil || tt.kind != "" && !endpoint.IsKind(err, tt.kind) {
-			t.Errorf("%s: %d answers, %v", tt.name, n, err)
-		}
 	}
 }
 
@@ -430,5 +402,19 @@ func TestCheck(t *testing.T) {
 	gone.Close()
 	if _, err := talk(t, gone, chat.Config{}).Check(t.Context()); !endpoint.IsKind(err, endpoint.Refused) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestBadAnswers(t *testing.T) {
+	testserver.BadAnswers(t, testserver.ChatClients("ask", nil, ask), func(testserver.Outcome) bool { return false })
+}
+
+// TestRepeatLost: whoever says so has a lost answer asked for again although it may
+// have been charged.
+func TestRepeatLost(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	double.Fail(testserver.ResetMidBody())
+	if _, err := talk(t, double, chat.Config{RepeatLost: true}).Complete(t.Context(), question()); err != nil || double.Requests() != 2 {
+		t.Errorf("got %v after %d requests", err, double.Requests())
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"image"
 	"net/http"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -90,9 +88,6 @@ type a1111Body struct {
 	Strength   float64        `json:"denoising_strength"`
 }
 
-// weights are the brackets by which prompts weigh words.
-var weights = regexp.MustCompile(`(^|[^\\])(\\\\)*[()\[\]]`)
-
 func (s *A1111) read(r *http.Request, redraw bool) (b a1111Body, reference image.Image, err error) {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -104,12 +99,10 @@ func (s *A1111) read(r *http.Request, redraw bool) (b a1111Body, reference image
 		return b, nil, fmt.Errorf("a number is out of range")
 	case b.Seed < 0 || b.Seed >= 1<<32:
 		return b, nil, fmt.Errorf("the double draws no lots")
-	case weights.MatchString(b.Prompt):
-		return b, nil, fmt.Errorf("the prompt weighs words")
 	case redraw != (len(b.Init) == 1):
 		return b, nil, fmt.Errorf("init_images and the route do not fit")
 	}
-	if redraw {
+	if b.Prompt, err = webuiWords(b.Prompt); err == nil && redraw {
 		reference, err = readImage(b.Init[0])
 	}
 	return b, reference, err
@@ -130,8 +123,7 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	s.queue.Lock()
 	defer s.queue.Unlock()
 	s.begin(b.Task)
-	prompt := strings.NewReplacer(`\\`, `\`, `\(`, "(", `\)`, ")", `\[`, "[", `\]`, "]").Replace(b.Prompt)
-	d := Drawing{Prompt: prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Steps, Guidance: b.CFG, Reference: reference, Strength: b.Strength}
+	d := Drawing{Prompt: b.Prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Steps, Guidance: b.CFG, Reference: reference, Strength: b.Strength}
 	if b.Distilled > 0 {
 		d.Guidance = b.Distilled
 	}

@@ -78,10 +78,10 @@ func (e *evaluation) conditioning(id string, d *Drawing) {
 			d.Reference = img
 			id = e.link(id, "conditioning", "")
 		case "CLIPTextEncode":
-			d.Prompt = e.text(id, "text")
+			d.Prompt = e.words(id, "text")
 			return
 		case "CLIPTextEncodeFlux":
-			d.Prompt, d.CLIPPrompt, d.Guidance = e.text(id, "t5xxl"), e.text(id, "clip_l"), e.number(id, "guidance")
+			d.Prompt, d.CLIPPrompt, d.Guidance = e.words(id, "t5xxl"), e.words(id, "clip_l"), e.number(id, "guidance")
 			return
 		default:
 			e.fail("node %s has class %q", id, e.nodes[id].Class)
@@ -109,6 +109,15 @@ func (e *evaluation) text(id, input string) string {
 	text, ok := e.nodes[id].Inputs[input].(string)
 	if !ok {
 		e.fail("node %s: %s is no text", id, input)
+	}
+	return text
+}
+
+// words is a text that is read as a prompt.
+func (e *evaluation) words(id, input string) string {
+	text, err := comfyWords(e.text(id, input))
+	if err != nil {
+		e.fail("%v", err)
 	}
 	return text
 }

@@ -119,6 +119,9 @@ func (s *OpenAIImages) edits(w http.ResponseWriter, r *http.Request) {
 // answer checks the fields as the server does, and draws.
 func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, reference image.Image) {
 	d, n, err := s.read(fields)
+	if err == nil {
+		d.Prompt, err = plainWords(d.Prompt)
+	}
 	if err != nil {
 		s.refuse(w, "invalid_value", err.Error())
 		return

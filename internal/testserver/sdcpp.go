@@ -105,6 +105,9 @@ func (s *SDCPP) submit(w http.ResponseWriter, r *http.Request) {
 	case body.BatchCount < 1 || body.BatchCount > 8:
 		err = fmt.Errorf("batch_count must be from 1 to 8")
 	}
+	if err == nil {
+		body.Prompt, err = sdcppWords(body.Prompt)
+	}
 	if err != nil {
 		reply(w, http.StatusBadRequest, map[string]any{"error": "invalid generation parameters: " + err.Error()})
 		return

@@ -1,0 +1,191 @@
+package testserver
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"reflectionflow/internal/endpoint"
+)
+
+// answerRow spoils the answer to one question of several.
+type answerRow struct {
+	name string
+	// spoil returns false where the answer has nothing of the sort.
+	spoil func(Answer) (Answer, bool)
+	// always spoils the second answer too, to the question asked again.
+	always bool
+	// harmless: the result is that of the honest answer.
+	harmless bool
+	// bounded: it may count, as much of it as a result can hold.
+	bounded bool
+	// kind of error in which the whole ends.
+	kind endpoint.Kind
+}
+
+var (
+	scalars = regexp.MustCompile(`:(-?[0-9][0-9.eE+-]*|"(?:[^"\\]|\\.)*")`)
+	numbers = regexp.MustCompile(`:-?[0-9][0-9.eE+-]*`)
+)
+
+// rewritten spoils answers in JSON.
+func rewritten(change func(text string) string) func(Answer) (Answer, bool) {
+	return func(a Answer) (Answer, bool) {
+		changed := ""
+		if json.Valid([]byte(a.Text)) && strings.HasPrefix(a.Text, "{") {
+			changed = change(a.Text)
+		}
+		return Answer{Text: changed}, changed != "" && changed != a.Text
+	}
+}
+
+// without leaves out the first of a list of keys: an inner one where there is a group.
+func without(text string) string {
+	var whole map[string]any
+	if json.Unmarshal([]byte(text), &whole) != nil {
+		return text
+	}
+	from := whole
+	for _, key := range slices.Sorted(maps.Keys(whole)) {
+		if inner, ok := whole[key].(map[string]any); ok {
+			from = inner
+		}
+	}
+	delete(from, slices.Sorted(maps.Keys(from))[0])
+	data, err := json.Marshal(whole)
+	if err != nil {
+		return text
+	}
+	return string(data)
+}
+
+func answerTable() []answerRow {
+	say := func(a Answer) func(Answer) (Answer, bool) { return func(Answer) (Answer, bool) { return a, true } }
+	rows := []answerRow{
+		{name: "prose and fence", harmless: true, spoil: rewritten(func(s string) string { return "Sure! Here {you} are:\n```json\n" + s + "\n```\nI hope that {helps}." })},
+		{name: "thinking aloud", harmless: true, spoil: rewritten(func(s string) string { return `<think>{"draft":1}</think>` + s })},
+		{name: "more than asked for", harmless: true, spoil: rewritten(func(s string) string { return `{"score":10,"overall":"perfect",` + s[1:] })},
+		{name: "endless text", bounded: true, always: true, spoil: rewritten(func(s string) string { return strings.ReplaceAll(s, "text ", strings.Repeat("text ", 3000)) })},
+		{name: "refusal", spoil: say(Answer{Refusal: "No."})},
+		{name: "another model", spoil: func(a Answer) (Answer, bool) { a.Model = "double-2"; return a, true }, kind: endpoint.Changed},
+	}
+	for _, twice := range []bool{false, true} {
+		when := " once"
+		if twice {
+			when = " twice"
+		}
+		for name, change := range map[string]func(string) string{
+			"NaN":          func(s string) string { return scalars.ReplaceAllString(s, ":NaN") },
+			"out of range": func(s string) string { return numbers.ReplaceAllString(s, ":1e9") },
+			"key missing":  without,
+			"cut off":      func(s string) string { return s[:len(s)/2] },
+			"prose alone":  func(string) string { return "It is good." },
+			"a list":       func(string) string { return "[1,2]" },
+		} {
+			rows = append(rows, answerRow{name: name + when, spoil: rewritten(change), always: twice, harmless: !twice})
+		}
+	}
+	slices.SortFunc(rows, func(a, b answerRow) int { return strings.Compare(a.name, b.name) })
+	return rows
+}
+
+// pieces is how many questions there are, of which the second is answered badly.
+const pieces = 3
+
+// BadAnswers holds clients of language models to what must come of bad answers to
+// the second of several questions: the result of an honest answer where it can be
+// read or is mended when asked again, else one that degraded accepts, with the other
+// results untouched; a model that changes ends the use.
+func BadAnswers(t *testing.T, clients []Client, degraded func(Outcome) bool) {
+	for _, c := range clients {
+		honest, err := c.Start(t, StartOptions{}).Use(t.Context(), pieces)
+		if err != nil || len(honest) != pieces {
+			t.Fatalf("%s: %d results of honest answers, %v", c.Name, len(honest), err)
+		}
+		for _, row := range answerTable() {
+			t.Run(c.Name+"/"+row.name, func(t *testing.T) {
+				t.Parallel()
+				model := &spoiler{row: row, honest: c.Honest}
+				trial := c.Start(t, StartOptions{Answer: model.answer})
+				got, err := trial.Use(t.Context(), pieces)
+				switch {
+				case !model.did:
+					t.Skip("there is nothing of the sort in the answers of this client")
+				case row.kind != "":
+					named(t, "the use", failure(got, err), trial.Endpoint, row.kind)
+				case err != nil:
+					t.Error(err)
+				default:
+					row.check(t, trial, got, honest, degraded)
+				}
+			})
+		}
+	}
+}
+
+func failure(got []Outcome, err error) error {
+	for _, o := range got {
+		if err == nil {
+			err = o.Err
+		}
+	}
+	return err
+}
+
+func (row answerRow) check(t *testing.T, trial Trial, got, honest []Outcome, degraded func(Outcome) bool) {
+	t.Helper()
+	for i := range honest {
+		switch {
+		case i != 1 && fmt.Sprint(got[i]) != fmt.Sprint(honest[i]):
+			t.Errorf("the others are touched: result %d is %v, want %v", i, got[i], honest[i])
+		case i == 1 && row.harmless && (got[i].Err != nil || got[i].Text != honest[i].Text):
+			t.Errorf("got %v, want %v", got[i], honest[i])
+		case i == 1 && row.bounded && len(got[i].Text) > 4000:
+			t.Errorf("a result of %d bytes", len(got[i].Text))
+		case i == 1 && endpoint.IsKind(got[i].Err, endpoint.Declined):
+			named(t, "the result", got[i].Err, trial.Endpoint, endpoint.Declined)
+		case i == 1 && !row.harmless && got[i].Err != nil:
+			named(t, "the result", got[i].Err, trial.Endpoint, endpoint.Malformed)
+		case row.bounded:
+		case i == 1 && !row.harmless && !degraded(got[i]):
+			t.Errorf("a bad answer gives %v", got[i])
+		}
+	}
+}
+
+// spoiler is an honest model but for the second question that is no repetition of the
+// first, whose answer it spoils.
+type spoiler struct {
+	row    answerRow
+	honest func(Question) Answer
+
+	mu    sync.Mutex
+	base  Question // the question as it was first put
+	count int      // of different questions
+	did   bool
+}
+
+func (s *spoiler) answer(q Question) Answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	again := s.count > 0 && len(q.Text) > len(s.base.Text) && strings.HasPrefix(q.Text, s.base.Text) && len(q.Images) == len(s.base.Images)
+	if !again {
+		s.base = q
+		s.count++
+	}
+	honest := s.honest(s.base)
+	if s.count != 2 || again && !s.row.always {
+		return honest
+	}
+	bad, ok := s.row.spoil(honest)
+	if !ok {
+		return honest
+	}
+	s.did = true
+	return bad
+}

@@ -1,0 +1,45 @@
+package testserver
+
+import (
+	"context"
+	"testing"
+
+	"reflectionflow/internal/chat"
+	"reflectionflow/internal/endpoint"
+)
+
+// ChatClients are a use of a language model for [Faults] and [BadAnswers], of a free
+// model and of one that costs money. use is given the chat client and uses it for n
+// pieces, which differ. honest is the model; nil means [Obliging].
+func ChatClients(name string, honest func(Question) Answer, use func(ctx context.Context, c *chat.Client, n int) ([]Outcome, error)) []Client {
+	if honest == nil {
+		honest = Obliging
+	}
+	start := func(prices endpoint.PriceTable) func(*testing.T, StartOptions) Trial {
+		return func(t *testing.T, o StartOptions) Trial {
+			t.Helper()
+			model := honest
+			if o.Answer != nil {
+				model = o.Answer
+			}
+			double := NewChat(t, ChatOptions{Answer: model})
+			config := endpoint.Config{Name: "oracle", BaseURL: double.URL, Clock: NewClock(), Concurrency: 1, Prices: prices, Timeouts: endpoint.Timeouts{Idle: o.Idle}}
+			e, err := endpoint.New(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := chat.New(e, chat.Config{Model: "double-1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return Trial{
+				Endpoint: "oracle", Fail: double.Fail, Requests: double.Requests, Close: double.Close, Begun: func() int { return 0 },
+				Use: func(ctx context.Context, n int) ([]Outcome, error) { return use(ctx, c, n) },
+			}
+		}
+	}
+	return []Client{
+		{Name: name + " free", Work: Asks, Honest: honest, Start: start(nil)},
+		{Name: name + " paid", Work: Pays, Honest: honest, Start: start(endpoint.PriceTable{"*": {PerCall: 1, InputPerMillion: 10}})},
+	}
+}

@@ -1,0 +1,190 @@
+package testserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"reflectionflow/internal/endpoint"
+)
+
+// Work is what a client's request asks of its server. It decides what may be sent
+// again when something goes wrong.
+type Work int
+
+// The kinds of work.
+const (
+	Draws   Work = iota // begins a picture: again only when the server surely did nothing
+	Asks                // a question that costs nothing
+	Pays                // a question whose answer may have been charged
+	Follows             // looks how work stands, or brings a file there or back
+	works
+)
+
+// Client is one use of a client of other people's servers, as [Faults] and
+// [BadAnswers] try it.
+type Client struct {
+	Name string
+	Work Work
+	// Honest is the model, of clients of chat servers.
+	Honest func(Question) Answer
+	// Start starts an honest double of its own and the client on it. Waits must take
+	// no time, and replies of more than a few MiB be refused.
+	Start func(t *testing.T, o StartOptions) Trial
+}
+
+// StartOptions are what the tables want of a client.
+type StartOptions struct {
+	// Idle bounds the silence within a reply; 0 leaves it as it is.
+	Idle time.Duration
+	// Answer is another model; nil means the honest one.
+	Answer func(Question) Answer
+}
+
+// Trial is a client that was started.
+type Trial struct {
+	// Endpoint is the name that errors must give.
+	Endpoint string
+	// Fail queues faults for the requests that do the work; Requests counts these,
+	// Begun the pictures that were begun; Close ends the double.
+	Fail     func(...Fault)
+	Requests func() int
+	Begun    func() int
+	Close    func()
+	// Use uses the client for n pieces, one after the other if they are questions, and
+	// returns what came for each. The error is that of the whole.
+	Use func(ctx context.Context, n int) ([]Outcome, error)
+}
+
+// Outcome is what came for one piece of a batch.
+type Outcome struct {
+	Text string // the result and its cost without seconds, to be compared
+	Err  error  // of this piece alone
+}
+
+// ending is how a fault ends for a kind of work: in the result that an honest server
+// would have given (kind ""), or in an error of a kind, after so many requests. The
+// error is that of the whole use, or of the one picture alone. The zero value means
+// that the fault does not apply.
+type ending struct {
+	requests int
+	kind     endpoint.Kind
+	alone    bool
+}
+
+type faultRow struct {
+	name   string
+	faults []Fault
+	ends   [works]ending // by Work; requests are not counted for Follows
+}
+
+// same is an ending for all work, in which a drawing's error is that of its picture.
+func same(kind endpoint.Kind) [works]ending {
+	return [works]ending{{1, kind, true}, {1, kind, false}, {1, kind, false}, {1, kind, true}}
+}
+
+// fine ends well after so many requests.
+func fine(requests int) ending { return ending{requests: requests} }
+
+func faultTable() []faultRow {
+	lost := func(kind endpoint.Kind) [works]ending { // what was lost may have been done
+		return [works]ending{{1, kind, true}, fine(2), {1, kind, false}, fine(2)}
+	}
+	body := func(text string) []Fault { return []Fault{WithStatus(200, text, "Content-Type", "application/json")} }
+	everywhere := func(e ending) [works]ending { return [works]ending{e, e, e, e} }
+	return []faultRow{
+		{"reset in mid-body", []Fault{ResetMidBody()}, lost(endpoint.Interrupted)},
+		{"dropped", []Fault{Drop()}, lost(endpoint.Interrupted)},
+		{slowLoris, []Fault{SlowLoris()}, lost(endpoint.Timeout)},
+		{"storm", Storm(3, "1"), everywhere(fine(4))},
+		{"endless storm", Storm(9, "1"), everywhere(ending{4, endpoint.Status, false})},
+		{"500 then success", []Fault{WithStatus(500, `{"error":"out of memory"}`)}, [works]ending{{1, endpoint.Status, true}, fine(2), fine(2), fine(2)}},
+		{"503 then success", []Fault{WithStatus(503, `{"detail":"loading"}`)}, [works]ending{{1, endpoint.Status, false}, fine(2), fine(2), fine(2)}},
+		{"not authorized", []Fault{WithStatus(401, `{"error":{"message":"no"}}`)}, everywhere(ending{1, endpoint.Status, false})},
+		{"HTML", []Fault{HTML()}, same(endpoint.Malformed)},
+		{"truncated", []Fault{Truncated()}, same(endpoint.Malformed)},
+		{"endless", []Fault{Endless(16 << 20)}, same(endpoint.TooLarge)},
+		{"NaN", body(`{"created":NaN,"id":NaN,"status":NaN,"name":NaN,"data":NaN,"images":NaN,"choices":NaN}`), same(endpoint.Malformed)},
+		{"a list", body(`[1,2]`), same(endpoint.Malformed)},
+		// Whoever follows a job asks again when a reply says nothing about it.
+		{"nothing in it", body(`{}`), [works]ending{{1, endpoint.Malformed, true}, {1, endpoint.Malformed, false}, {1, endpoint.Malformed, false}, {}}},
+		{"error with success", body(`{"error":{"message":"no credits"}}`), [works]ending{{1, endpoint.Malformed, true}, {1, endpoint.Malformed, false}, {1, endpoint.Malformed, false}, {}}},
+	}
+}
+
+const slowLoris = "slow loris"
+
+// Faults holds clients to what must come of everything that networks and servers do
+// wrong: the honest result, or a typed error that names the endpoint; nothing that
+// may have been drawn or charged is begun again.
+func Faults(t *testing.T, clients []Client) {
+	for _, c := range clients {
+		before := c.Start(t, StartOptions{})
+		honest, err := before.Use(t.Context(), 1)
+		if err != nil || len(honest) != 1 || honest[0].Err != nil {
+			t.Fatalf("%s: without any fault: %v, %v", c.Name, honest, err)
+		}
+		t.Run(c.Name+"/refused", func(t *testing.T) {
+			t.Parallel()
+			trial := c.Start(t, StartOptions{})
+			trial.Close()
+			_, err := trial.Use(t.Context(), 1)
+			named(t, "the use", err, trial.Endpoint, endpoint.Refused)
+		})
+		for _, row := range faultTable() {
+			end := row.ends[c.Work]
+			if end.requests == 0 {
+				continue
+			}
+			t.Run(c.Name+"/"+row.name, func(t *testing.T) {
+				t.Parallel()
+				o := StartOptions{}
+				if row.name == slowLoris {
+					o.Idle = 500 * time.Millisecond // far longer than an honest reply takes
+				}
+				trial := c.Start(t, o)
+				trial.Fail(row.faults...)
+				end.check(t, c, trial, honest)
+				want := end.requests
+				if end.kind == "" {
+					want += before.Requests() - 1
+				}
+				switch n, begun := trial.Requests(), trial.Begun(); {
+				case c.Work != Follows && n != want:
+					t.Errorf("%d requests, want %d", n, want)
+				case c.Work == Follows && (begun > 1 || begun == 0 && end.kind == ""):
+					t.Errorf("%d pictures were begun for one", begun)
+				}
+			})
+		}
+	}
+}
+
+func (e ending) check(t *testing.T, c Client, trial Trial, honest []Outcome) {
+	t.Helper()
+	got, err := trial.Use(t.Context(), 1)
+	switch {
+	case e.kind != "" && c.Work == Follows: // of the whole while nothing is drawn
+		named(t, "the picture", failure(got, err), trial.Endpoint, e.kind)
+	case e.kind != "" && !e.alone:
+		named(t, "the use", err, trial.Endpoint, e.kind)
+	case err != nil:
+		t.Errorf("the whole failed: %v", err)
+	case e.kind != "":
+		named(t, "the picture", got[0].Err, trial.Endpoint, e.kind)
+	case fmt.Sprint(got) != fmt.Sprint(honest):
+		t.Errorf("got %v, want %v", got, honest)
+	}
+}
+
+// named checks that an error is typed, says the endpoint's name, and is one line.
+func named(t *testing.T, what string, err error, name string, kind endpoint.Kind) {
+	t.Helper()
+	var e *endpoint.Error
+	if !errors.As(err, &e) || e.Kind != kind || e.Endpoint != name || !strings.Contains(err.Error(), "endpoint "+name) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%s: got %v, want one line of kind %q that names endpoint %s", what, err, kind, name)
+	}
+}

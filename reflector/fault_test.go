@@ -1,0 +1,91 @@
+package reflector_test
+
+import (
+	"context"
+	"image/color"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/internal/chat"
+	"reflectionflow/internal/testserver"
+	"reflectionflow/reflector"
+)
+
+// text is an outcome of words that cost something.
+func text(words string, cost reflectionflow.Cost) testserver.Outcome {
+	if words == "" && cost == (reflectionflow.Cost{}) {
+		return testserver.Outcome{Text: "never asked"}
+	}
+	return testserver.Outcome{Text: words}
+}
+
+func observed(n int) []reflectionflow.Observation {
+	list := []reflectionflow.Observation{}
+	for i := range n {
+		list = append(list, seen(uint64(i+1), reflectionflow.NotMet))
+	}
+	return list
+}
+
+func writers() []testserver.Client {
+	reflects := func(wording string) func(context.Context, *chat.Client, int) ([]testserver.Outcome, error) {
+		return func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+			r, err := reflector.NewChat(c, reflector.ChatOptions{Wording: wording})
+			if err != nil {
+				return nil, err
+			}
+			written, err := r.Reflect(ctx, observed(n))
+			out := make([]testserver.Outcome, len(written))
+			for i, w := range written {
+				out[i] = text(w.Text, w.Cost)
+			}
+			return out, err
+		}
+	}
+	refines := func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+		r, err := reflector.NewChatRefiner(c, reflector.ChatRefinerOptions{})
+		if err != nil {
+			return nil, err
+		}
+		written, err := r.Refine(ctx, observed(n))
+		out := make([]testserver.Outcome, len(written))
+		for i, w := range written {
+			out[i] = text(w.Text, w.Cost)
+		}
+		return out, err
+	}
+	annotates := func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+		a, err := reflector.NewChatAnnotator(c, "")
+		if err != nil {
+			return nil, err
+		}
+		var pairs []reflector.Pair
+		for _, o := range observed(n) {
+			pairs = append(pairs, reflector.Pair{Prompt: o.Prompt, Flawed: o.Image, Enhanced: drawn(color.NRGBA{0, 200, 0, 255})})
+		}
+		written, err := a.Annotate(ctx, pairs)
+		out := make([]testserver.Outcome, len(written))
+		for i, w := range written {
+			out[i] = text(w.Text, w.Cost)
+		}
+		return out, err
+	}
+	var list []testserver.Client
+	for name, use := range map[string]func(context.Context, *chat.Client, int) ([]testserver.Outcome, error){
+		"instructed": reflects(reflector.Instructed), "tuned": reflects(reflector.Tuned), "refiner": refines, "annotator": annotates,
+	} {
+		list = append(list, testserver.ChatClients(name, nil, use)...)
+	}
+	return list
+}
+
+func TestFaults(t *testing.T) { testserver.Faults(t, writers()) }
+
+// TestBadAnswers: without a usable answer the reflection says what was found unmet, the
+// prompt stays as it is, and a pair has no words.
+func TestBadAnswers(t *testing.T) {
+	testserver.BadAnswers(t, writers(), func(o testserver.Outcome) bool {
+		return o.Text == "" || o.Text == `two "clocks"` || strings.HasPrefix(o.Text, "Change the picture so that it shows: exactly 2 clock")
+	})
+}
