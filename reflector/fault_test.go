@@ -2,6 +2,7 @@ package reflector_test
 
 import (
 	"context"
+	"fmt"
 	"image/color"
 	"strings"
 	"testing"
@@ -60,32 +61,38 @@ func writers() []testserver.Client {
 		if err != nil {
 			return nil, err
 		}
-		var pairs []reflector.Pair
+		var pairs []reflectionflow.Pair
 		for _, o := range observed(n) {
-			pairs = append(pairs, reflector.Pair{Prompt: o.Prompt, Flawed: o.Image, Enhanced: drawn(color.NRGBA{0, 200, 0, 255})})
+			pairs = append(pairs, reflectionflow.Pair{Prompt: o.Prompt, First: o.Image, Second: drawn(color.NRGBA{0, 200, 0, 255})})
 		}
 		written, err := a.Annotate(ctx, pairs)
 		out := make([]testserver.Outcome, len(written))
 		for i, w := range written {
-			out[i] = text(w.Text, w.Cost)
+			out[i] = text(fmt.Sprint(w.Better, w.Differences, w.Instructions, w.Unanswered), w.Cost)
 		}
 		return out, err
 	}
 	var list []testserver.Client
 	for name, use := range map[string]func(context.Context, *chat.Client, int) ([]testserver.Outcome, error){
-		"instructed": reflects(reflector.Instructed), "tuned": reflects(reflector.Tuned), "refiner": refines, "annotator": annotates,
+		"instructed": reflects(reflector.Instructed), "tuned": reflects(reflector.Tuned), "refiner": refines,
 	} {
 		list = append(list, testserver.ChatClients(name, nil, use)...)
 	}
-	return list
+	return append(list, testserver.ChatClients("annotator", compared, annotates)...)
+}
+
+// compared is a model that finds the second of two pictures better.
+func compared(q testserver.Question) testserver.Answer {
+	r, _, _, _ := q.Images[0].At(0, 0).RGBA()
+	return testserver.Answer{Text: fmt.Sprintf(`{"better":"second","differences":[{"category":%q,"first":"text 1","second":"text 2"}],"instructions":["text %d"]}`, reflectionflow.DifferenceCategories()[0], r)}
 }
 
 func TestFaults(t *testing.T) { testserver.Faults(t, writers()) }
 
 // TestBadAnswers: without a usable answer the reflection says what was found unmet, the
-// prompt stays as it is, and a pair has no words.
+// prompt stays as it is, and a pair has no comparison.
 func TestBadAnswers(t *testing.T) {
 	testserver.BadAnswers(t, writers(), func(o testserver.Outcome) bool {
-		return o.Text == "" || o.Text == `two "clocks"` || strings.HasPrefix(o.Text, "Change the picture so that it shows: exactly 2 clock")
+		return strings.HasSuffix(o.Text, reflector.UnansweredRefused) || strings.HasSuffix(o.Text, reflector.UnansweredUnusable) || o.Text == "" || o.Text == `two "clocks"` || strings.HasPrefix(o.Text, "Change the picture so that it shows: exactly 2 clock")
 	})
 }
