@@ -36,8 +36,9 @@ type ChatOptions struct {
 // prompt without requirements is one question, and has no findings.
 //
 // What the model says is checked: ids it was not asked about are refused, numbers
-// outside their range too; it is asked once more, and what still has no valid
-// verdict is unsure with confidence 0.5. The same goes for a picture that the model
+// outside their range too, and so is "met" without an object that it rests on, as a
+// model says that obeys a text instead of looking; it is asked once more, and what
+// still has no valid verdict is unsure with confidence 0.5 at most. The same goes for a picture that the model
 // refuses to judge. Errors are those of its endpoint. It may be used from several
 // goroutines.
 type Chat struct {
@@ -70,18 +71,21 @@ type chatData struct {
 }
 
 // chatItem is one requirement in the model's terms.
-type chatItem struct{ ID, Text string }
+type chatItem struct {
+	ID, Text string
+	rests    bool // to be met it must rest on an object
+}
 
 // wholeID stands for the request as a whole where it has no requirements.
 const wholeID = "request"
 
 func chatItems(p reflectionflow.Prompt) []chatItem {
 	if len(p.Requirements) == 0 {
-		return []chatItem{{wholeID, "the picture shows all of what was asked for, and nothing contrary to it"}}
+		return []chatItem{{ID: wholeID, Text: "the picture shows all of what was asked for, and nothing contrary to it"}}
 	}
 	items := make([]chatItem, len(p.Requirements))
 	for i, r := range p.Requirements {
-		items[i] = chatItem{fmt.Sprintf("r%d", i+1), r.String()}
+		items[i] = chatItem{fmt.Sprintf("r%d", i+1), r.String(), r.Kind != reflectionflow.Absent}
 	}
 	return items
 }

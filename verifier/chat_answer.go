@@ -60,7 +60,11 @@ func (a *chatAnswer) check(items []chatItem) error {
 	asked := map[string]bool{}
 	for _, item := range items {
 		asked[item.ID] = true
-		if _, err := a.verdict(item.ID); err != nil {
+		v, err := a.verdict(item.ID)
+		if err == nil && item.rests && v.unfounded() {
+			err = fmt.Errorf("%s is met, but no object is named that it rests on", item.ID)
+		}
+		if err != nil {
 			wrong = append(wrong, err.Error())
 		}
 	}
@@ -105,7 +109,8 @@ func (a *chatAnswer) quality() (float64, error) {
 	return q, err
 }
 
-// unsureConfidence is that of a requirement without a verdict.
+// unsureConfidence is that of a requirement without a verdict, and the most of one
+// without evidence.
 const unsureConfidence = 0.5
 
 // score makes a score of what is valid in the answer.
@@ -117,6 +122,9 @@ func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflection
 		finding := reflectionflow.Finding{Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
 		if v, err := a.verdict(item.ID); err == nil {
 			finding.Verdict, finding.Confidence = v.settle()
+			if item.rests && v.unfounded() {
+				finding.Verdict, finding.Confidence = reflectionflow.Unsure, min(finding.Confidence, unsureConfidence)
+			}
 			finding.Evidence = evidence(v.Objects, finding.Confidence)
 			total += finding.Confidence
 			if v.Seen != "" {
@@ -149,6 +157,11 @@ func (v chatVerdict) settle() (reflectionflow.Verdict, float64) {
 		return reflectionflow.Unsure, p
 	}
 	return v.Verdict, p
+}
+
+// unfounded reports a "met" that names no object.
+func (v chatVerdict) unfounded() bool {
+	return v.Verdict == reflectionflow.Met && !slices.ContainsFunc(v.Objects, func(o chatObject) bool { return strings.TrimSpace(o.Class) != "" })
 }
 
 // evidence keeps the objects whose boxes can be read. Corners may come in any

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"reflectionflow/internal/endpoint"
 )
@@ -133,15 +135,43 @@ func refuses(text string) bool {
 }
 
 // Quote writes a text of a user, a picture or a model into a prompt as what it
-// is: a JSON string, whose end the text cannot fake.
+// is: a JSON string, whose end the text cannot fake. The marks with which chat templates
+// begin and end turns and place pictures, such as <|im_end|>, </s>, <__media__> and
+// [INST], are escaped: servers read them in a message too.
 func Quote(text string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if e.Encode(strings.ToValidUTF8(text, "\uFFFD")) != nil { // a string always encodes
+	if e.Encode(visible(text)) != nil { // a string always encodes
 		return `""`
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return marks.ReplaceAllStringFunc(strings.TrimSuffix(b.String(), "\n"), func(m string) string {
+		return fmt.Sprintf(`\u%04x`, m[0]) + m[1:]
+	})
+}
+
+// marks begin like what chat templates read.
+var marks = regexp.MustCompile(`<([\pL\pN_/|])|\[(/?[A-Z_]+\])`)
+
+// Plain writes a text into a prompt as it is but for marks, which get a space, and
+// what nobody sees; for wordings that a model was trained on, where a quoted text
+// would be another question.
+func Plain(text string) string {
+	return marks.ReplaceAllStringFunc(visible(text), func(m string) string { return m[:1] + " " + m[1:] })
+}
+
+// visible leaves out control and format characters, in which a text can hide what it
+// says to the model.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\u200c' || r == '\u200d': // the last two shape letters and emoji
+			return r
+		case unicode.In(r, unicode.Cc, unicode.Cf):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 // shorten cuts a text to so many bytes, between runes.

@@ -11,7 +11,8 @@ import (
 )
 
 // Template is a prompt in the language of text/template, under a name with a
-// version. The function quote writes a text as data, see [Quote].
+// version. The function quote writes a text as data, see [Quote]; plain writes it as it
+// is, see [Plain].
 type Template struct {
 	id       string
 	template *template.Template
@@ -32,7 +33,7 @@ func NewTemplate(name, builtin, own string, sample any) (*Template, error) {
 	if len(text) > maxTemplate {
 		return nil, fmt.Errorf("%w: prompt %s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, name, len(text), maxTemplate)
 	}
-	parsed, err := template.New(name).Funcs(template.FuncMap{"quote": Quote}).Option("missingkey=error").Parse(text)
+	parsed, err := template.New(name).Funcs(template.FuncMap{"quote": Quote, "plain": Plain}).Option("missingkey=error").Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: prompt %v", reflectionflow.ErrInvalid, err)
 	}
