@@ -265,7 +265,7 @@ func unhealthy(err error) bool {
 	case Refused, Timeout, Interrupted:
 		return true
 	case Status:
-		return e.Status >= 500
+		return e.Status >= 500 && !e.blind()
 	}
 	return false
 }

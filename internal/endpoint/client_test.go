@@ -129,6 +129,7 @@ func TestFaults(t *testing.T) {
 		{name: "500 for ever", server: []http.HandlerFunc{status(500, `{"error":{"message":"out of memory"}}`)}, kind: endpoint.Status, attempts: 4, message: "out of memory"},
 		{name: "500 to a post", server: []http.HandlerFunc{status(500, "")}, request: endpoint.Request{Method: "POST"}, kind: endpoint.Status, attempts: 1},
 		{name: "500 to a safe post", server: []http.HandlerFunc{status(500, ""), good}, request: endpoint.Request{Method: "POST", Repeat: endpoint.RepeatSafe}, attempts: 2},
+		{name: "a picture to llama.cpp without a projector", server: []http.HandlerFunc{status(500, `{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`)}, request: endpoint.Request{Method: "POST", Repeat: endpoint.RepeatSafe}, kind: endpoint.Status, attempts: 1, invalid: true, message: "mmproj"},
 		{name: "429 to a post", server: []http.HandlerFunc{status(429, ""), good}, request: endpoint.Request{Method: "POST"}, attempts: 2},
 		{name: "429 never repeated", server: []http.HandlerFunc{status(429, "")}, request: endpoint.Request{Repeat: endpoint.RepeatNever}, kind: endpoint.Status, attempts: 1},
 		{name: "409 and 408", server: []http.HandlerFunc{status(409, ""), status(408, ""), good}, attempts: 3},

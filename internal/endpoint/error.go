@@ -32,7 +32,8 @@ const (
 
 // Error is how a call fails. Its text is one line with the endpoint's name and
 // without secrets. It wraps [reflectionflow.ErrInvalid] when the request is to
-// blame (4xx other than 408, 409 and 429), and the cause where there is one.
+// blame (4xx other than 408, 409 and 429, and a picture for a model that takes
+// none), and the cause where there is one.
 // What is not an Error is the end of the caller's context: then errors.Is finds
 // context.Canceled or context.DeadlineExceeded; an Error never matches those.
 type Error struct {
@@ -102,7 +103,7 @@ func (e *Error) Error() string {
 // Unwrap lists what the error is, besides an *Error.
 func (e *Error) Unwrap() []error {
 	var list []error
-	if e.Kind == Status && callersFault(e.Status) {
+	if e.Kind == Status && callersFault(e.Status) || e.blind() {
 		list = append(list, reflectionflow.ErrInvalid)
 	}
 	if e.Err != nil {
@@ -114,6 +115,16 @@ func (e *Error) Unwrap() []error {
 func callersFault(status int) bool {
 	return status >= 400 && status < 500 && status != http.StatusRequestTimeout &&
 		status != http.StatusConflict && status != http.StatusTooManyRequests
+}
+
+// blind reports whether a server says that its model takes no pictures. llama.cpp
+// without a projector says so with status 500, as if another try could help.
+func (e *Error) blind() bool {
+	if e.Kind != Status || e.Status != http.StatusInternalServerError {
+		return false
+	}
+	said := strings.ToLower(e.Message)
+	return strings.Contains(said, "image input is not supported") || strings.Contains(said, `unsupported content part type: "image_url"`)
 }
 
 // IsKind reports whether err is or wraps an [*Error] of that kind.

@@ -33,7 +33,7 @@ func (c *Client) again(r Request, e *Error, attempt int) (time.Duration, bool) {
 }
 
 func repeatable(r Request, e *Error) bool {
-	if r.Repeat == RepeatNever {
+	if r.Repeat == RepeatNever || e.blind() {
 		return false
 	}
 	untouched := e.Kind == Refused || e.Kind == Status && e.Status == http.StatusTooManyRequests
