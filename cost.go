@@ -1,5 +1,7 @@
 package reflectionflow
 
+import "slices"
+
 // Cost is what was spent, added up honestly. All figures are totals except
 // Seconds, which is the time of the part itself: parts that run side by side
 // add up to more than the wall clock.
@@ -12,6 +14,9 @@ type Cost struct {
 	Money         float64 `json:"money,omitempty"`          // in the price table's currency
 	// Seconds is not part of the JSON form: records are reproducible to the byte.
 	Seconds float64 `json:"-"`
+	// Calls names the paid calls whose cost this is, where a run keeps account of
+	// them. It is not part of the JSON form either.
+	Calls []string `json:"-"`
 }
 
 // Add returns the sum of both costs.
@@ -24,5 +29,6 @@ func (c Cost) Add(d Cost) Cost {
 		TokensOut:     c.TokensOut + d.TokensOut,
 		Money:         c.Money + d.Money,
 		Seconds:       c.Seconds + d.Seconds,
+		Calls:         slices.Concat(c.Calls, d.Calls),
 	}
 }

@@ -170,7 +170,7 @@ func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflec
 		}
 		cost, whole := previews[i].Cost.Add(g.Cost), want[i].Cost
 		cost.Seconds, whole.Seconds = 0, 0
-		if cost != whole {
+		if err := equal(cost, whole); err != nil {
 			return fmt.Errorf("request %d: both parts cost %+v, the whole %+v", i, cost, whole)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image/color"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 
 // text is an outcome of words that cost something.
 func text(words string, cost reflectionflow.Cost) testserver.Outcome {
-	if words == "" && cost == (reflectionflow.Cost{}) {
+	if words == "" && reflect.DeepEqual(cost, reflectionflow.Cost{}) {
 		return testserver.Outcome{Text: "never asked"}
 	}
 	return testserver.Outcome{Text: words}

@@ -110,12 +110,22 @@ type a1111Reply struct {
 type a1111Info struct {
 	AllSeeds   []uint64 `json:"all_seeds"`
 	FirstImage int      `json:"index_of_first_image"` // behind a grid, when there is one
+	Model      string   `json:"sd_model_name"`
+	Hash       string   `json:"sd_model_hash"` // some servers compute it later
 }
 
-func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+// served is the checkpoint that has drawn, with its checksum.
+func (i a1111Info) served() string {
+	if i.Model != "" && i.Hash != "" {
+		return i.Model + " [" + i.Hash + "]"
+	}
+	return i.Model
+}
+
+func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
 	path, body, err := a.body(group)
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	a.running.Add(1)
 	defer a.running.Add(-1)
@@ -126,12 +136,12 @@ func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) ([]ref
 		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
 			a.interrupt(ctx, body.Task)
 		}
-		return nil, err
+		return drawing{}, err
 	}
 	return a.collect(group, body, reply, response.Elapsed), nil
 }
 
-func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) []reflectionflow.Generation {
+func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) drawing {
 	var info a1111Info
 	_ = json.Unmarshal([]byte(reply.Info), &info) // without it the seeds are unconfirmed
 	first := info.FirstImage
@@ -155,7 +165,7 @@ func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply
 			out[i].Image = img
 		}
 	}
-	return out
+	return drawing{out, info.served()}
 }
 
 // steps is how many sampler steps are really made: img2img begins part of the way

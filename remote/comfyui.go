@@ -77,7 +77,7 @@ type comfyJob struct {
 	output     string // the node that saves the image
 }
 
-func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
 	r := group[0]
 	flow := u.draws
 	reference := ""
@@ -85,7 +85,7 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) ([]r
 		flow = u.edits
 		var err error
 		if reference, err = u.upload(ctx, r.Reference); err != nil {
-			return nil, err
+			return drawing{}, err
 		}
 	}
 	job := &comfyJob{client: rand.Text(), first: r, output: flow.output}
@@ -97,14 +97,14 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) ([]r
 		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) || endpoint.IsKind(err, endpoint.Interrupted) {
 			u.cancel(ctx, job)
 		}
-		return nil, err
+		return drawing{}, err
 	}
 	entry, err := u.await(ctx, job, ears)
 	if err != nil {
 		if !endpoint.IsKind(err, endpoint.Failed) { // then it is over already
 			u.cancel(ctx, job)
 		}
-		return nil, err
+		return drawing{}, err
 	}
 	cost := u.client.Account("", endpoint.Usage{Calls: 1, ImagesDrawn: 1})
 	cost.Images, cost.Seconds = 1, max(0, u.client.Clock().Now().Sub(began).Seconds())
@@ -116,7 +116,7 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) ([]r
 	if img, out.Err = u.fetch(ctx, entry, job, r); out.Err == nil {
 		out.Image = img
 	}
-	return []reflectionflow.Generation{out}, nil
+	return drawing{images: []reflectionflow.Generation{out}}, nil // the workflow names the model
 }
 
 // upload stores a reference image under a name made of its content, so that it may

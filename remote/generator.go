@@ -19,15 +19,22 @@ type engine interface {
 	check(r reflectionflow.Request) error
 	// joins reports whether next can be drawn together with the requests in group.
 	joins(group []reflectionflow.Request, next reflectionflow.Request) bool
-	// draw makes one drawing of one or more requests and returns a generation for
-	// each, in order; the error is for all of them.
-	draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error)
+	// draw makes one drawing of one or more requests; the error is for all of them.
+	draw(ctx context.Context, group []reflectionflow.Request) (drawing, error)
+}
+
+// drawing is what came of a drawing.
+type drawing struct {
+	images []reflectionflow.Generation // one a request, in order
+	model  string                      // that the server says has drawn; empty where it does not
 }
 
 // generator is a batch method over an engine.
 type generator struct {
 	engine engine
 	client *endpoint.Client
+	ledger *endpoint.Ledger
+	part   string        // the name under which the ledger knows its drawings
 	slots  chan struct{} // the drawings under way, over all calls
 }
 
@@ -40,7 +47,9 @@ func (g *generator) Concurrency() int { return cap(g.slots) }
 // endpoint's name. When nothing at all was drawn because the endpoint cannot be
 // used (no connection, left alone by the breaker, not authorized, not found,
 // overloaded), that is the error of the call: a run can be resumed later and loses
-// no candidate to it.
+// no candidate to it. With an open ledger one such image is enough, for the others
+// are kept in it; what it has is not drawn again. A server that has changed its
+// model is always the error of the call.
 func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -51,67 +60,94 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 		}
 	}
 	out := make([]reflectionflow.Generation, len(requests))
+	missing := g.recall(requests, out)
+	errs := make([]error, len(requests)) // each at the first place of its group
 	var wg sync.WaitGroup
-	for begin := 0; begin < len(requests); {
-		end := begin + 1
-		for end < len(requests) && g.engine.joins(requests[begin:end], requests[end]) {
-			end++
-		}
+	for left := missing; len(left) > 0; {
+		places := g.group(requests, left)
+		left = left[len(places):]
 		select {
 		case <-ctx.Done():
 		case g.slots <- struct{}{}:
-			group, answers := requests[begin:end], out[begin:end]
 			wg.Go(func() {
 				defer func() { <-g.slots }()
-				g.draw(ctx, group, answers)
+				if ctx.Err() == nil {
+					errs[places[0]] = g.draw(ctx, requests, places, out)
+				}
 			})
 		}
-		begin = end
 	}
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := firstError(append([]error{ctx.Err()}, errs...)...); err != nil {
 		return nil, err
 	}
-	if err := unusable(out); err != nil {
+	if err := g.unusable(out, missing); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// draw fills the generations of a group.
-func (g *generator) draw(ctx context.Context, group []reflectionflow.Request, out []reflectionflow.Generation) {
-	if ctx.Err() != nil {
-		return
+// group returns those of the places left, from the first, that can be drawn together.
+func (g *generator) group(requests []reflectionflow.Request, left []int) []int {
+	group := []reflectionflow.Request{requests[left[0]]}
+	for _, at := range left[1:] {
+		if !g.engine.joins(group, requests[at]) {
+			break
+		}
+		group = append(group, requests[at])
+	}
+	return left[:len(group)]
+}
+
+// draw makes the drawing of the requests at places and fills in their generations,
+// which are kept for the run. The error ends the call: the server has another
+// model, or nothing can be kept.
+func (g *generator) draw(ctx context.Context, requests []reflectionflow.Request, places []int, out []reflectionflow.Generation) error {
+	group := make([]reflectionflow.Request, len(places))
+	for i, at := range places {
+		group[i] = requests[at]
 	}
 	drawn, err := g.engine.draw(ctx, group)
-	for i := range out {
+	changed := g.client.Served(endpoint.ForImage, drawn.model)
+	for i, at := range places {
 		switch {
 		case err != nil:
-			out[i] = reflectionflow.Generation{Err: err}
-		case i >= len(drawn):
-			out[i] = reflectionflow.Generation{Err: g.client.Errorf(endpoint.Malformed, "%d images for %d requests", len(drawn), len(group))}
+			out[at] = reflectionflow.Generation{Err: err}
+		case i >= len(drawn.images):
+			out[at] = reflectionflow.Generation{Err: g.client.Errorf(endpoint.Malformed, "%d images for %d requests", len(drawn.images), len(group))}
 		default:
-			out[i] = drawn[i]
+			out[at] = drawn.images[i]
+		}
+		if err := g.keep(requests[at], &out[at], drawn.model, changed != nil); err != nil {
+			return err
 		}
 	}
+	return changed
 }
 
 // unusable is the error of a call in which nothing was drawn because of the
-// endpoint, not of the pictures.
-func unusable(out []reflectionflow.Generation) error {
-	for _, o := range out {
-		var e *endpoint.Error
-		if o.Err == nil || o.Cost.Images > 0 || !errors.As(o.Err, &e) || !aboutEndpoint(e) {
+// endpoint, not of the pictures. Where what was drawn is kept for the run, one such
+// image is enough: the run can go on later, and loses no candidate to it.
+func (g *generator) unusable(out []reflectionflow.Generation, missing []int) error {
+	var first error
+	for _, at := range missing {
+		o := out[at]
+		switch {
+		case o.Cost.Images == 0 && aboutEndpoint(o.Err):
+			first = firstError(first, o.Err)
+		case !g.Keeps():
 			return nil
 		}
 	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out[0].Err
+	return first
 }
 
-func aboutEndpoint(e *endpoint.Error) bool {
+// aboutEndpoint reports whether an error says that the endpoint cannot be used.
+func aboutEndpoint(err error) bool {
+	var e *endpoint.Error
+	if !errors.As(err, &e) {
+		return false
+	}
 	switch e.Kind {
 	case endpoint.Refused, endpoint.BreakerOpen, endpoint.Changed:
 		return true

@@ -42,7 +42,7 @@ func TestShare(t *testing.T) {
 	for i := range 3 {
 		sum = sum.Add(share(whole, i, 3))
 	}
-	if sum != whole {
+	if !reflect.DeepEqual(sum, whole) {
 		t.Errorf("the shares add up to %+v, want %+v", sum, whole)
 	}
 }

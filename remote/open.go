@@ -22,6 +22,10 @@ type Options struct {
 	// Progress, when set, is told how drawings come on, where the server says so. It
 	// is called from several goroutines and must return soon.
 	Progress func(Progress)
+	// Part is the name under which a run's ledger (Endpoint.Ledger) knows what is
+	// drawn; empty means the URL. Members of a [Pool] share the pool's name, so that
+	// each finds what another has drawn.
+	Part string
 }
 
 // Progress is how far a drawing has come.
@@ -85,7 +89,11 @@ func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 		if err := firstError(p.finish(), err); err != nil {
 			return nil, err
 		}
-		return &generator{engine: e, client: client, slots: make(chan struct{}, jobs)}, nil
+		part := o.Part
+		if part == "" {
+			part = rawURL
+		}
+		return &generator{engine: e, client: client, ledger: config.Ledger, part: part, slots: make(chan struct{}, jobs)}, nil
 	}
 	return nil, invalid("generator scheme %q: use openai+, sdcpp+, a1111+ or comfyui+ before http:// or https://", u.Scheme)
 }

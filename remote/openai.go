@@ -64,6 +64,8 @@ type imagesReply struct {
 		B64JSON string `json:"b64_json"`
 		URL     string `json:"url"`
 	} `json:"data"`
+	// Model is no part of OpenAI's own reply; other servers name it.
+	Model string `json:"model"`
 	Usage struct {
 		InputTokens  int `json:"input_tokens"`
 		OutputTokens int `json:"output_tokens"`
@@ -73,15 +75,15 @@ type imagesReply struct {
 	} `json:"usage"`
 }
 
-func (o *openAI) draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (o *openAI) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
 	request, err := o.request(group)
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	var reply imagesReply
 	response, err := o.client.JSON(ctx, request, nil, &reply)
 	if err != nil {
-		return nil, o.declined(err)
+		return drawing{}, o.declined(err)
 	}
 	cost := o.client.Account(o.model, endpoint.Usage{
 		Calls: 1, ImagesDrawn: len(reply.Data),
@@ -97,7 +99,7 @@ func (o *openAI) draw(ctx context.Context, group []reflectionflow.Request) ([]re
 		out[i].Cost, out[i].Unseeded = share(cost, i, len(group)), o.dialect.seed == ""
 		out[i].Image, out[i].Err = o.image(ctx, reply, i, len(group), r)
 	}
-	return out, nil
+	return drawing{out, reply.Model}, nil
 }
 
 // image decodes the image of a group's request i. With more images than were asked

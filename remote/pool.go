@@ -74,7 +74,7 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	drawn := false
 	for i, err := range errs {
 		switch {
-		case errors.Is(err, reflectionflow.ErrInvalid):
+		case errors.Is(err, reflectionflow.ErrInvalid), err != nil && p.keeps():
 			return nil, err
 		case err != nil:
 			out[i] = reflectionflow.Generation{Err: err}
@@ -86,6 +86,17 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 		return nil, errs[0]
 	}
 	return out, nil
+}
+
+// keeps reports whether what the members draw is kept for the run: then it can be
+// gone on with later, and loses no candidate to servers that are away.
+func (p *Pool) keeps() bool {
+	for _, m := range p.members {
+		if k, ok := m.(interface{ Keeps() bool }); !ok || !k.Keeps() {
+			return false
+		}
+	}
+	return true
 }
 
 // one draws a request with the first free member that can be used.

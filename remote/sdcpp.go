@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"reflectionflow"
@@ -30,6 +31,7 @@ type sdcpp struct {
 	sampler, scheduler, negative string
 	batch                        int
 	patience                     time.Duration
+	silent                       atomic.Bool // it does not say which model it has
 }
 
 // sdcppSeedBits: seeds are 64-bit numbers of which negative ones mean chance.
@@ -116,10 +118,10 @@ type sdcppJob struct {
 	} `json:"error"`
 }
 
-func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
 	body, err := s.body(group)
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	var job sdcppJob
 	began := s.client.Clock().Now()
@@ -127,23 +129,44 @@ func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) ([]ref
 	_, err = s.client.JSON(submit, endpoint.Request{Method: http.MethodPost, Path: "/sdcpp/v1/img_gen"}, body, &job)
 	done()
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	if job.ID == "" || len(job.ID) > 200 || strings.ContainsAny(job.ID, "/\\?#%") || job.ID == "." || job.ID == ".." {
-		return nil, s.client.Errorf(endpoint.Malformed, "the server took the job and gave it no usable id")
+		return drawing{}, s.client.Errorf(endpoint.Malformed, "the server took the job and gave it no usable id")
 	}
 	path := "/sdcpp/v1/jobs/" + job.ID
 	if err := s.await(ctx, path, &job, group[0]); err != nil {
 		if !endpoint.IsKind(err, endpoint.Failed) { // then it is over already
 			s.cancel(ctx, path)
 		}
-		return nil, err
+		return drawing{}, err
 	}
 	cost := s.client.Account("", endpoint.Usage{Calls: 1, ImagesDrawn: len(job.Result.Images)})
 	cost.Images = len(job.Result.Images)
 	cost.DenoiseSteps = cost.Images * s.steps(group[0])
 	cost.Seconds = max(0, s.client.Clock().Now().Sub(began).Seconds())
-	return s.collect(group, job, cost), nil
+	return drawing{s.collect(group, job, cost), s.served(ctx)}, nil
+}
+
+// served asks which model the server has: it holds one from its start to its end.
+// An old server does not say, and no drawing is lost to the question.
+func (s *sdcpp) served(ctx context.Context) string {
+	var reply struct {
+		Model struct {
+			Name string `json:"name"`
+		} `json:"model"`
+	}
+	if s.silent.Load() {
+		return ""
+	}
+	_, err := s.client.JSON(ctx, endpoint.Request{Path: "/sdcpp/v1/capabilities", Repeat: endpoint.RepeatNever}, nil, &reply)
+	if endpoint.IsKind(err, endpoint.Status) {
+		s.silent.Store(true)
+	}
+	if err != nil {
+		return ""
+	}
+	return reply.Model.Name
 }
 
 // steps is how many sampler steps are really made.

@@ -3,6 +3,7 @@ package search_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -211,17 +212,17 @@ func TestEachImageIsScoredOnce(t *testing.T) {
 func TestCost(t *testing.T) {
 	res := mustRun(t, fakes(), config(search.Reflection, 2, 6))
 	want := reflectionflow.Cost{Images: 6, DenoiseSteps: 24, VerifierCalls: 6, TokensOut: 4 * (3 + 2)}
-	if res.Cost != want {
+	if !reflect.DeepEqual(res.Cost, want) {
 		t.Errorf("total %+v, want %+v", res.Cost, want)
 	}
 	var sum reflectionflow.Cost
 	for _, c := range res.Candidates {
 		sum = sum.Add(c.Cost)
 	}
-	if sum != want {
+	if !reflect.DeepEqual(sum, want) {
 		t.Errorf("sum %+v, want %+v", sum, want)
 	}
-	if got := res.Candidates[5].Cost; got != (reflectionflow.Cost{Images: 1, DenoiseSteps: 4, VerifierCalls: 1, TokensOut: 5}) {
+	if got := res.Candidates[5].Cost; !reflect.DeepEqual(got, reflectionflow.Cost{Images: 1, DenoiseSteps: 4, VerifierCalls: 1, TokensOut: 5}) {
 		t.Errorf("candidate 5 costs %+v", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -129,7 +130,7 @@ func TestChatVerdicts(t *testing.T) {
 			if math.Abs(s.Value-tt.value) > 1e-9 {
 				t.Errorf("value %v, want %v", s.Value, tt.value)
 			}
-			if want := (reflectionflow.Cost{VerifierCalls: 1, TokensIn: 100 * tt.questions, TokensOut: 10 * tt.questions, Seconds: s.Cost.Seconds}); s.Cost != want {
+			if want := (reflectionflow.Cost{VerifierCalls: 1, TokensIn: 100 * tt.questions, TokensOut: 10 * tt.questions, Seconds: s.Cost.Seconds}); !reflect.DeepEqual(s.Cost, want) {
 				t.Errorf("cost %+v, want %+v", s.Cost, want)
 			}
 			if tt.name == "good" {

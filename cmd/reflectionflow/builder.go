@@ -24,12 +24,14 @@ type builder struct {
 	caches  map[string]*endpoint.Cache // by folder
 	// progress is told how far remote drawings are.
 	progress *watcher
+	// ledger is the account of the run; closed until the run has a folder.
+	ledger *endpoint.Ledger
 	// check is set for trying things out: one attempt a call, and no cache.
 	check bool
 }
 
 func newBuilder(c *config.Config) *builder {
-	return &builder{config: c, clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{}}
+	return &builder{config: c, clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{}, ledger: &endpoint.Ledger{}}
 }
 
 // watcher passes on how far drawings are, once somebody wants to know.
@@ -58,7 +60,7 @@ func (b *builder) client(name string) (*chat.Client, error) {
 	}
 	settings := endpoint.Config{
 		Name: name, BaseURL: e.URL, Secret: secret, Concurrency: e.Concurrency, Prices: prices(e.Price),
-		Auth: endpoint.Auth{Basic: e.Auth == "basic"},
+		Auth: endpoint.Auth{Basic: e.Auth == "basic"}, Pin: e.Pin, AllowChange: e.AllowChange, Ledger: b.ledger,
 	}
 	if e.Timeout != "" {
 		settings.Timeouts.Total, _ = time.ParseDuration(e.Timeout) // the configuration is checked
@@ -74,7 +76,7 @@ func (b *builder) client(name string) (*chat.Client, error) {
 		return nil, b.config.Errorf(at, "%v", err)
 	}
 	c, err := chat.New(transport, chat.Config{
-		Model: e.Model, Structured: chat.Structured(e.Structured), Pin: e.Pin, AllowChange: e.AllowChange,
+		Model: e.Model, Structured: chat.Structured(e.Structured),
 		Images: chat.Images{Format: e.ImageFormat, MaxSide: e.ImageSide}, MaxTokens: e.MaxTokens, OmitSampling: e.OmitSampling, RepeatLost: e.RepeatLost,
 	})
 	if err != nil {
@@ -121,7 +123,7 @@ func (b *builder) parts() (parts, error) {
 	var err error
 	u := b.config.Use
 	if g := b.config.Generators[u.Generator]; g.Type == config.Remote || g.Type == config.Pool {
-		if p.generator, err = b.generator(u.Generator, g); err != nil {
+		if p.generator, err = b.generator(u.Generator, g, u.Generator); err != nil {
 			return p, err
 		}
 	}
@@ -141,25 +143,26 @@ func (b *builder) parts() (parts, error) {
 	return p, err
 }
 
-func (b *builder) generator(name string, g config.Generator) (reflectionflow.Generator, error) {
+// generator builds a generator; part is the one in use, which is a pool for its members.
+func (b *builder) generator(name string, g config.Generator, part string) (reflectionflow.Generator, error) {
 	if g.Type == config.Pool {
 		members := make([]reflectionflow.Generator, len(g.Members))
 		for i, member := range g.Members {
 			var err error
-			if members[i], err = b.generator(member, b.config.Generators[member]); err != nil {
+			if members[i], err = b.generator(member, b.config.Generators[member], part); err != nil {
 				return nil, err
 			}
 		}
 		return remote.NewPool(members)
 	}
-	settings := endpoint.Config{Name: name, Prices: prices(g.Price)}
+	settings := endpoint.Config{Name: name, Prices: prices(g.Price), Pin: g.Pin, AllowChange: g.AllowChange, Ledger: b.ledger}
 	if name == config.GivenURL {
 		settings.Name = "" // the host is a better one
 	}
 	if b.check {
 		settings.Retry.Attempts = 1
 	}
-	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: os.LookupEnv, Progress: b.progress.tell})
+	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: os.LookupEnv, Progress: b.progress.tell, Part: part})
 	if err != nil {
 		return nil, b.config.Errorf("generators."+name, "%v", err)
 	}

@@ -143,7 +143,7 @@ func (b *builder) tryGenerator(ctx context.Context, name string, draw bool) find
 	g := b.config.Generators[name]
 	row := finding{kind: "generator", name: name, at: place(g.URL)}
 	entry := modelEntry{Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
-	generator, err := b.generator(name, g)
+	generator, err := b.generator(name, g, name)
 	if err == nil {
 		err = applyGenerator(&entry, b.config, name)
 	}

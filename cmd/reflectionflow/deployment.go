@@ -139,7 +139,7 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 				return nil, err
 			}
 		}
-		e.Watch = b.progress.watch
+		e.Watch, e.Ledger = b.progress.watch, b.ledger
 		return parts.onto(e)
 	}
 	return entry, nil

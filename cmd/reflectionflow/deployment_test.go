@@ -9,10 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/testserver"
@@ -46,122 +43,6 @@ func deployed(t *testing.T, text string) string {
 	}
 	t.Setenv("TEST_KEY", key)
 	return home
-}
-
-// payments counts the answers that a double has given, by question.
-type payments struct {
-	mu   sync.Mutex
-	paid map[string]int
-}
-
-func (p *payments) answer(q testserver.Question) testserver.Answer {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.paid == nil {
-		p.paid = map[string]int{}
-	}
-	p.paid[string(q.Body)]++
-	return testserver.Obliging(q)
-}
-
-// A run whose verifier and reflector are paid for, killed while a question is
-// under way, goes on without repeating a call that was answered, and ends with the
-// record of a run that was left alone.
-func TestKilledWithoutPayingTwice(t *testing.T) {
-	var alone payments
-	calm := deployed(t, fmt.Sprintf(judgedByChat, testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: alone.answer}).URL))
-	draw := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
-	if out, err := command(t, calm, draw...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	whole := len(alone.paid)
-	if whole < 8 {
-		t.Fatalf("%d questions for 8 pictures", whole)
-	}
-	step := 4
-	if testing.Short() {
-		step = 9
-	}
-	for kill := 1; kill < whole; kill += step {
-		var p payments
-		type run struct {
-			home    string
-			process *os.Process
-		}
-		victim := make(chan run, 1)
-		var asked atomic.Int64
-		double := testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
-			if asked.Add(1) == int64(kill+1) { // one at a time
-				v := <-victim
-				waitForFiles(t, filepath.Join(v.home, "cache"), kill)
-				_ = v.process.Kill()
-				return testserver.Answer{Text: "nobody is there"}
-			}
-			return p.answer(q)
-		}})
-		home := deployed(t, fmt.Sprintf(judgedByChat, double.URL))
-		cmd := command(t, home, draw...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		victim <- run{home, cmd.Process}
-		if code := exitOf(t, cmd.Wait()); code != -1 {
-			t.Fatalf("exit code %d before it was killed", code)
-		}
-		if out, err := command(t, home, "generate", "--resume", "run").CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		for question, times := range p.paid {
-			if times > 1 {
-				t.Errorf("killed at %d: paid %d times for %.200s", kill, times, question)
-			}
-		}
-		if len(p.paid) != whole {
-			t.Errorf("killed at %d: %d questions were paid for, %d when left alone", kill, len(p.paid), whole)
-		}
-		sameButForCost(t, filepath.Join(home, "run"), filepath.Join(calm, "run"))
-		keepsSecret(t, home)
-	}
-}
-
-// waitForFiles waits until so many replies are in a cache.
-func waitForFiles(t *testing.T, dir string, n int) {
-	for range 2000 {
-		found, _ := filepath.Glob(filepath.Join(dir, "??", "*.json"))
-		if len(found) >= n {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%s does not come to %d replies", dir, n)
-}
-
-// sameButForCost compares candidates: a reply from the cache costs nothing.
-func sameButForCost(t *testing.T, got, want string) {
-	t.Helper()
-	read := func(dir string) string {
-		data, err := os.ReadFile(filepath.Join(dir, "candidates.jsonl"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var lines []string
-		for line := range strings.Lines(string(data)) {
-			var c struct {
-				reflectionflow.Candidate
-				SHA256 string `json:"sha256"`
-			}
-			if err := json.Unmarshal([]byte(line), &c); err != nil {
-				t.Fatal(err)
-			}
-			c.Cost, c.Score.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
-			again, _ := json.Marshal(c)
-			lines = append(lines, string(again))
-		}
-		return strings.Join(lines, "\n")
-	}
-	if a, b := read(got), read(want); a != b {
-		t.Errorf("the candidates differ from the uninterrupted run:\n%s\n%s", a, b)
-	}
 }
 
 // keepsSecret looks for the key in every file of a folder.

@@ -14,6 +14,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/endpoint"
 	"reflectionflow/remote"
 	"reflectionflow/search"
 )
@@ -68,6 +69,9 @@ type engine struct {
 	io.Closer // may be nil
 	// Watch sets who is told how far drawings are; nil where the generator does not say.
 	Watch func(func(remote.Progress))
+	// Ledger is the account that calls to servers are kept in once the run has a
+	// folder; nil where no part is at a server.
+	Ledger *endpoint.Ledger
 }
 
 // model finds a model by name; the empty name is the first one. A path with a

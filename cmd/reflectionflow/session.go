@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/run"
 	"reflectionflow/remote"
 	"reflectionflow/search"
@@ -56,15 +59,37 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	if len(s.open) == 0 && !s.quiet {
 		_, _ = fmt.Fprintf(s.program.stderr, "%s is finished already\n", dir)
 	}
-	if len(s.open) > 0 {
-		if err := s.search(ctx, e); err != nil {
-			return s.explain(ctx, err, dir)
-		}
+	if err := s.keepAccount(ctx, e, dir); err != nil {
+		return s.explain(ctx, err, dir)
 	}
 	return s.sumUp()
 }
 
+// keepAccount searches the open runs, and keeps account of what is asked of servers
+// and answered meanwhile.
+func (s *session) keepAccount(ctx context.Context, e *engine, dir string) error {
+	if e.Ledger == nil {
+		return s.search(ctx, e)
+	}
+	home := run.Home(dir)
+	charged, _, err := run.Charged(home)
+	if err == nil {
+		err = e.Ledger.Open(home, charged)
+	}
+	if err == nil {
+		err = s.search(ctx, e)
+	}
+	_, finished, failure := run.Charged(home)
+	if n, cost := e.Ledger.Unused(); finished && n > 0 && !s.quiet {
+		_, _ = fmt.Fprintf(s.program.stderr, "%s not used (%s): see %s\n", plural(n, "answer"), costText(cost), filepath.Join(home, "calls.jsonl"))
+	}
+	return errors.Join(err, failure, e.Ledger.Close(finished))
+}
+
 func (s *session) search(ctx context.Context, e *engine) error {
+	if len(s.open) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	shown := s.display()
@@ -91,11 +116,26 @@ func (s *session) search(ctx context.Context, e *engine) error {
 	}
 	tasks := make([]search.Task, len(s.open))
 	for i, f := range s.open {
-		tasks[i] = search.Task{Prompt: f.Manifest().Prompt, Journal: f}
+		tasks[i] = search.Task{Prompt: f.Manifest().Prompt, Journal: booked{f, e.Ledger}}
 	}
 	_, err := loop.RunMany(ctx, tasks, s.cfg)
 	if s.failure != nil {
 		return s.failure
+	}
+	return err
+}
+
+// booked is a run folder whose pictures the ledger need not keep once they are in it.
+type booked struct {
+	*run.Folder
+	ledger *endpoint.Ledger
+}
+
+// Record implements [search.Journal].
+func (b booked) Record(c reflectionflow.Candidate, picture image.Image) error {
+	err := b.Folder.Record(c, picture)
+	if err == nil {
+		b.ledger.Forget(c.Cost.Calls)
 	}
 	return err
 }

@@ -107,7 +107,7 @@ func (s summary) text() string {
 			line(v.name, strings.Join(found, ", "))
 		}
 	}
-	line("cost", s.costText())
+	line("cost", fmt.Sprintf("%s, %.1f s", costText(s.Cost), s.Seconds))
 	if !s.Reproducible {
 		line("note", "this run cannot be reproduced: the generator did not take its seeds")
 	}
@@ -116,21 +116,26 @@ func (s summary) text() string {
 	return b.String()
 }
 
-func (s summary) costText() string {
-	parts := []string{plural(s.Cost.Images, "image")}
-	if s.Cost.DenoiseSteps > 0 {
-		parts = append(parts, plural(s.Cost.DenoiseSteps, "denoising step"))
+// costText lists what was spent but the time.
+func costText(c reflectionflow.Cost) string {
+	var parts []string
+	for _, each := range []struct {
+		n    int
+		noun string
+	}{
+		{c.Images, "image"}, {c.DenoiseSteps, "denoising step"}, {c.VerifierCalls, "verifier call"}, {c.TokensIn + c.TokensOut, "token"},
+	} {
+		if each.n > 0 {
+			parts = append(parts, plural(each.n, each.noun))
+		}
 	}
-	if s.Cost.VerifierCalls > 0 {
-		parts = append(parts, plural(s.Cost.VerifierCalls, "verifier call"))
+	if c.Money > 0 {
+		parts = append(parts, fmt.Sprintf("money %.4g", c.Money))
 	}
-	if n := s.Cost.TokensIn + s.Cost.TokensOut; n > 0 {
-		parts = append(parts, plural(n, "token"))
+	if len(parts) == 0 {
+		return "for nothing"
 	}
-	if s.Cost.Money > 0 {
-		parts = append(parts, fmt.Sprintf("money %.4g", s.Cost.Money))
-	}
-	return strings.Join(append(parts, fmt.Sprintf("%.1f s", s.Seconds)), ", ")
+	return strings.Join(parts, ", ")
 }
 
 func plural(n int, noun string) string {

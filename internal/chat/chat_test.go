@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestDialects(t *testing.T) {
 				if err != nil || got != (verdict{7, "red"}) {
 					t.Fatalf("got %+v, %v", got, err)
 				}
-				if want := (reflectionflow.Cost{TokensIn: 100, TokensOut: 10, Money: 101, Seconds: reply.Cost.Seconds}); reply.Cost != want || reply.Model != "double-1" {
+				if want := (reflectionflow.Cost{TokensIn: 100, TokensOut: 10, Money: 101, Seconds: reply.Cost.Seconds}); !reflect.DeepEqual(reply.Cost, want) || reply.Model != "double-1" {
 					t.Errorf("got %+v, want cost %+v", reply, want)
 				}
 				q := double.Questions()[0]
@@ -253,23 +254,37 @@ func TestStepsDown(t *testing.T) {
 func TestModelChanges(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	c := talk(t, double, chat.Config{})
-	lenient := talk(t, double, chat.Config{AllowChange: true})
+	server, err := endpoint.New(endpoint.Config{Name: "judge", BaseURL: double.URL, AllowChange: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lenient, err := chat.New(server, chat.Config{Model: "double-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, each := range []*chat.Client{c, lenient} {
 		if _, err := each.Complete(t.Context(), question()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	double.SetModel("double-2")
-	if _, err := c.Complete(t.Context(), question()); !endpoint.IsKind(err, endpoint.Changed) {
-		t.Errorf("got %v, want a changed server", err)
+	reply, err := c.Complete(t.Context(), question())
+	if !endpoint.IsKind(err, endpoint.Changed) || reply.Cost.TokensIn != 100 {
+		t.Errorf("got %+v, %v, want a changed server and what the reply cost", reply, err)
+	}
+	for _, part := range []string{"endpoint judge", `"double-1"`, `"double-2"`, "begin a new run"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q lacks %s", err, part)
+		}
 	}
 	if _, err := lenient.Complete(t.Context(), question()); err != nil {
 		t.Error(err)
 	}
-	if got := fmt.Sprint(lenient.Models()); got != "[double-1 double-2]" {
+	if got := fmt.Sprint(server.Models()); got != "[double-1 double-2]" {
 		t.Errorf("models %s", got)
 	}
-	if _, err := talk(t, double, chat.Config{Pin: "double-1"}).Complete(t.Context(), question()); !endpoint.IsKind(err, endpoint.Changed) {
+	pinned := talk(t, double, chat.Config{}, func(e *endpoint.Config) { e.Pin = "double-1" })
+	if _, err := pinned.Complete(t.Context(), question()); !endpoint.IsKind(err, endpoint.Changed) {
 		t.Errorf("got %v, want a changed server", err)
 	}
 }
@@ -294,7 +309,7 @@ func TestPaidOnce(t *testing.T) {
 			r.Parts[1].Image = opaque
 		}
 		_, reply, err := chat.Ask(t.Context(), c, r, inRange)
-		if err != nil || reply.Cached != (i == 1) || i == 1 && reply.Cost != (reflectionflow.Cost{}) {
+		if err != nil || reply.Cached != (i == 1) || i == 1 && !reflect.DeepEqual(reply.Cost, reflectionflow.Cost{}) {
 			t.Errorf("call %d: %+v, %v", i, reply, err)
 		}
 	}
@@ -393,7 +408,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 			got.Cost, tt.want.Model = reflectionflow.Cost{}, "double-1"
-			if got != tt.want {
+			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})

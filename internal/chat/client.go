@@ -33,12 +33,6 @@ type Config struct {
 	Model string
 	// Structured is how JSON is asked for.
 	Structured Structured
-	// Pin is the model that replies must name; empty means whichever the first
-	// reply names. A reply that names another is an error of kind
-	// [endpoint.Changed]: its scores would not compare with the earlier ones.
-	Pin string
-	// AllowChange only records such a change (see [Client.Models]).
-	AllowChange bool
 	// Images says how pictures are sent.
 	Images Images
 	// MaxTokens bounds an answer where the request does not; 0 means 2048.
@@ -55,9 +49,8 @@ type Client struct {
 	endpoint *endpoint.Client
 	config   Config
 
-	mu     sync.Mutex
-	known  limits
-	models []string // that replies have named, in order of appearance
+	mu    sync.Mutex
+	known limits
 }
 
 // New makes a client; a senseless configuration is an error wrapping
@@ -94,14 +87,6 @@ func (c *Client) Name() string { return c.endpoint.Name() }
 
 // Concurrency is how many questions the endpoint takes at a time.
 func (c *Client) Concurrency() int { return c.endpoint.Concurrency() }
-
-// Models lists the models that replies have named, in order of appearance: a
-// run's record shows with what it was judged.
-func (c *Client) Models() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.models)
-}
 
 // Part is a piece of a message: a text, or an image when it is not nil.
 type Part struct {
@@ -147,7 +132,8 @@ type Reply struct {
 	Cut bool
 	// Tokens with their probabilities, where they were asked for and the server has them.
 	Tokens []Token
-	// Cost in tokens, money and seconds; zero when the reply came from the cache.
+	// Cost in tokens, money and seconds; zero when the reply came from the cache, and
+	// that of the call when it was kept by the run that was stopped before using it.
 	Cost   reflectionflow.Cost
 	Cached bool
 }
@@ -198,40 +184,18 @@ func (c *Client) send(ctx context.Context, w wireRequest) (Reply, error) {
 		Method: http.MethodPost, Path: "/chat/completions", Cacheable: true,
 		Repeat: repeat, MaxResponse: maxReply,
 		Check: func(*endpoint.Response) error { return completion.check() },
+		Asked: c.config.Model,
+		Read:  func() endpoint.Reading { return endpoint.Reading{Model: completion.Model, Usage: completion.usage()} },
 	}, json.RawMessage(body), &completion)
-	if err != nil {
+	if response == nil {
 		return Reply{}, c.declined(err)
 	}
 	reply := completion.reply()
-	reply.Cached = response.Cached
-	if !response.Cached {
-		reply.Cost = c.endpoint.Account(c.config.Model, completion.usage())
-		reply.Cost.Seconds = response.Elapsed.Seconds()
-	}
-	if err := c.pin(reply.Model); err != nil {
+	reply.Cached, reply.Cost = response.Cached, response.Cost
+	if err != nil { // another model
 		return reply, err
 	}
 	return reply, c.refusal(completion)
-}
-
-// pin compares the model of a reply with those of earlier ones.
-func (c *Client) pin(model string) error {
-	if model == "" {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first := c.config.Pin
-	if first == "" && len(c.models) > 0 {
-		first = c.models[0]
-	}
-	if !slices.Contains(c.models, model) {
-		c.models = append(c.models, model)
-	}
-	if first != "" && model != first && !c.config.AllowChange {
-		return c.endpoint.Errorf(endpoint.Changed, "model %q answers instead of %q: scores would not compare", model, first)
-	}
-	return nil
 }
 
 // refusal is the error of a model that will not answer.

@@ -69,7 +69,7 @@ func (c *Config) NeedsModel() (networks, parser bool) {
 
 // keys are those that a part of a type has beside "type", by kind.
 var keys = map[string]map[string][]string{
-	"generators": {Remote: {"url", "price", "size", "steps", "guidance"}, Pool: {"members", "size", "steps", "guidance"}, Embedded: nil},
+	"generators": {Remote: {"url", "price", "pin", "allow_change", "size", "steps", "guidance"}, Pool: {"members", "size", "steps", "guidance"}, Embedded: nil},
 	"verifiers": {
 		Chat:     {"endpoint", "prompt", "temperature", "seed", "calibration"},
 		YesNo:    {"endpoint", "prompt", "wording", "per_requirement", "met", "not_met", "calibration"},

@@ -97,11 +97,14 @@ type Generator struct {
 	Type string `yaml:"type" json:"type"`
 	URL  string `yaml:"url" json:"url,omitempty"`
 	// Members are the generators of a pool, which are of type remote.
-	Members  []string `yaml:"members" json:"members,omitempty"`
-	Price    *Price   `yaml:"price" json:"price,omitempty"`
-	Size     string   `yaml:"size" json:"size,omitempty"`
-	Steps    int      `yaml:"steps" json:"steps,omitempty"`
-	Guidance float64  `yaml:"guidance" json:"guidance,omitempty"`
+	Members []string `yaml:"members" json:"members,omitempty"`
+	Price   *Price   `yaml:"price" json:"price,omitempty"`
+	// Pin is the model that replies must name, AllowChange lets them change it.
+	Pin         string  `yaml:"pin" json:"pin,omitempty"`
+	AllowChange bool    `yaml:"allow_change" json:"allow_change,omitempty"`
+	Size        string  `yaml:"size" json:"size,omitempty"`
+	Steps       int     `yaml:"steps" json:"steps,omitempty"`
+	Guidance    float64 `yaml:"guidance" json:"guidance,omitempty"`
 }
 
 // Verifier judges: type chat, yes-no, ensemble or embedded.

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 )
 
@@ -49,15 +50,21 @@ type cacheFile struct {
 	Version     string `json:"version"`
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type"`
-	Sum         string `json:"sha256"` // of the body, against damage
-	Body        []byte `json:"body"`   // base64
+	Sum         string `json:"sha256"`         // of the body, against damage
+	Body        []byte `json:"body"`           // base64
+	Call        *Call  `json:"call,omitempty"` // in a [Ledger]
 }
 
 // cacheKey is the hash of method, URL, content type and canonical body. Headers
 // and with them the secret are no part of it.
 func cacheKey(r Request, u *url.URL) string {
+	return Key([]byte(cacheVersion), []byte(r.Method), []byte(u.String()), []byte(r.ContentType), canonical(r.Body))
+}
+
+// Key is the hash of a list of parts, by which an answer is kept.
+func Key(parts ...[]byte) string {
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(cacheVersion), []byte(r.Method), []byte(u.String()), []byte(r.ContentType), canonical(r.Body)} {
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d ", len(part)) // so that no two lists of parts run together
 		h.Write(part)
 	}
@@ -83,26 +90,47 @@ func canonical(body []byte) []byte {
 	return out
 }
 
-// cached answers from the cache, or makes the call and keeps the reply. Equal
-// calls side by side wait for the first and share its reply; when it fails, the
-// next of them tries for itself.
+// cached answers from the run's ledger or the cache, or makes the call and keeps
+// the reply. Equal calls side by side wait for the first and share its reply; when
+// it fails, the next of them tries for itself. A reply of another model than the
+// endpoint's counts as absent.
 func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, error) {
-	cache, key := c.config.Cache, cacheKey(r, u)
-	done, err := cache.claim(ctx, key)
-	if err != nil {
-		return nil, c.ended(err)
+	cache, ledger, key := c.config.Cache, c.config.Ledger, cacheKey(r, u)
+	guard := cache
+	if answers := ledger.answers(); answers != nil {
+		guard = answers // all clients of a run share it
 	}
-	defer done()
-	if response := cache.load(key); response != nil && (r.Check == nil || r.Check(response) == nil) {
+	if guard != nil {
+		done, err := guard.claim(ctx, key)
+		if err != nil {
+			return nil, c.ended(err)
+		}
+		defer done()
+	}
+	fits := func(response *Response) bool {
+		return (r.Check == nil || r.Check(response) == nil) && c.changed(ForText, r.reading().Model) == nil
+	}
+	if response := ledger.Recall(key, fits); response != nil {
 		c.count(func(s *Spent) { s.CacheHits++ })
 		return response, nil
+	}
+	if cache != nil {
+		if response := cache.load(key); response != nil && fits(response) {
+			c.count(func(s *Spent) { s.CacheHits++ })
+			return response, c.account(r, response, key)
+		}
 	}
 	response, err := c.call(ctx, r, u)
 	if err != nil {
 		return nil, err
 	}
-	if err := cache.store(key, response); err != nil {
-		return nil, fmt.Errorf("endpoint %s: keep the reply: %w", c.config.Name, err)
+	if err := c.account(r, response, key); err != nil {
+		return response, err
+	}
+	if cache != nil {
+		if err := cache.store(key, response); err != nil {
+			return nil, fmt.Errorf("endpoint %s: keep the reply: %w", c.config.Name, err)
+		}
 	}
 	return response, nil
 }
@@ -146,13 +174,19 @@ func (k *Cache) load(key string) *Response {
 	if json.Unmarshal(data, &f) != nil || f.Version != cacheVersion || f.Status < 200 || f.Status > 299 || f.Sum != sum(f.Body) {
 		return nil
 	}
-	return &Response{Status: f.Status, Header: http.Header{"Content-Type": {f.ContentType}}, Body: f.Body, Cached: true}
+	r := &Response{Status: f.Status, Header: http.Header{"Content-Type": {f.ContentType}}, Body: f.Body, Cached: true}
+	if f.Call != nil {
+		r.call = *f.Call
+	}
+	return r
 }
 
 func (k *Cache) store(key string, r *Response) (err error) {
-	data, err := json.Marshal(cacheFile{
-		Version: cacheVersion, Status: r.Status, ContentType: r.Header.Get("Content-Type"), Sum: sum(r.Body), Body: r.Body,
-	})
+	layout := cacheFile{Version: cacheVersion, Status: r.Status, ContentType: r.Header.Get("Content-Type"), Sum: sum(r.Body), Body: r.Body}
+	if r.call.Key != "" {
+		layout.Call = &r.call
+	}
+	data, err := json.Marshal(layout)
 	if err != nil {
 		return err
 	}
@@ -179,7 +213,23 @@ func (k *Cache) store(key string, r *Response) (err error) {
 	if err := f.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes a rename inside the folder durable; Windows has no handle to
+// flush for a folder.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 func sum(body []byte) string {

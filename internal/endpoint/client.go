@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"reflectionflow"
 )
 
 // Client talks to one endpoint. It may be used from several goroutines; the
@@ -30,6 +32,9 @@ type Client struct {
 	mu    sync.Mutex
 	pause time.Time // nothing is sent before, as the server asked
 	spent Spent
+	// models are those that replies have named, in order of appearance.
+	models []string
+	first  string // of them, with its checksum
 }
 
 // New makes a client. A senseless configuration is an error wrapping
@@ -123,6 +128,11 @@ type Request struct {
 	// share one attempt when they are made side by side. Mark only what is worth
 	// the same today and tomorrow: method, URL, content type and body decide.
 	Cacheable bool
+	// Read says, once Check has accepted a success, what the reply says of itself;
+	// nil where it says nothing. Asked is the model that was asked for: prices go by
+	// it.
+	Read  func() Reading
+	Asked string
 	// Check looks at a success before it is handed out or cached; its error
 	// becomes a Malformed error unless it is an *Error already. nil accepts all.
 	Check func(*Response) error
@@ -135,6 +145,19 @@ type Request struct {
 	read func(x *exchange, limit int64) (*Response, error)
 }
 
+// Reading is what a reply says about itself.
+type Reading struct {
+	Model string // that answered; empty where the server does not say
+	Usage Usage
+}
+
+func (r Request) reading() Reading {
+	if r.Read == nil {
+		return Reading{}
+	}
+	return r.Read()
+}
+
 // Response is a complete reply with a status from 200 to 299.
 type Response struct {
 	Status   int
@@ -145,11 +168,17 @@ type Response struct {
 	// Elapsed is the time of the last attempt, in which the server did its work;
 	// 0 from the cache.
 	Elapsed time.Duration
+	// Cost of a call whose Request has Read: tokens, money and seconds, zero from the
+	// cache. From a ledger it is the cost that the call had when it was made, once.
+	Cost reflectionflow.Cost
+
+	call Call // as it stands in a ledger
 }
 
 // Do makes a call: it waits for a slot, sends, repeats where that is safe, and
 // reads the whole reply. The error is an [*Error], one wrapping
 // [reflectionflow.ErrInvalid] for a request that cannot be sent, or the end of ctx.
+// With an error of kind [Changed] comes the Response, for its Cost.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.ended(err)
@@ -163,10 +192,40 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 		maps.Copy(q, r.Query)
 		u.RawQuery = q.Encode()
 	}
-	if r.Cacheable && c.config.Cache != nil {
+	if r.Cacheable {
 		return c.cached(ctx, r, u)
 	}
-	return c.call(ctx, r, u)
+	response, err := c.call(ctx, r, u)
+	if err != nil {
+		return nil, err
+	}
+	return response, c.account(r, response, "")
+}
+
+// account gives a reply its cost and notes its model; under its key it goes into
+// the ledger.
+func (c *Client) account(r Request, response *Response, key string) error {
+	if r.Read == nil {
+		return nil
+	}
+	reading := r.Read()
+	if !response.Cached {
+		response.Cost = c.Account(r.Asked, reading.Usage)
+		response.Cost.Seconds = response.Elapsed.Seconds()
+	}
+	changed := c.Served(ForText, reading.Model)
+	if key == "" {
+		return changed
+	}
+	var err error
+	response.Cost, err = c.config.Ledger.Keep(Call{
+		Key: key, For: ForText, Endpoint: c.config.Name, Model: reading.Model,
+		Cost: response.Cost, Seconds: response.Cost.Seconds, Unused: changed != nil,
+	}, response)
+	if err != nil {
+		return err
+	}
+	return changed
 }
 
 func (c *Client) ended(err error) error {

@@ -41,6 +41,13 @@ type Config struct {
 	MaxResponse int64
 	// Cache keeps replies to calls marked Cacheable; nil keeps none.
 	Cache *Cache
+	// Ledger is the account of the run that the calls are made for; nil for none.
+	Ledger *Ledger
+	// Pin is the model that replies must name; empty means whichever the first of the
+	// run names. A reply that names another is an error of kind [Changed]: its results
+	// would not compare with the earlier ones. AllowChange only records such a change.
+	Pin         string
+	AllowChange bool
 	// Prices turns usage into money; nil means that everything is free.
 	Prices PriceTable
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"reflectionflow"
 )
@@ -56,7 +57,7 @@ func CreateBatch(dir string, names []string, manifests []Manifest) (folders []*F
 // OpenAll opens the run folder dir, or every run of the batch folder dir. The
 // rules are those of [Open].
 func OpenAll(dir string) (folders []*Folder, err error) {
-	data, err := readBounded(filepath.Join(dir, batchFile), maxManifestBytes)
+	names, err := runsIn(dir)
 	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
 		f, err := Open(dir)
 		if err != nil {
@@ -65,13 +66,9 @@ func OpenAll(dir string) (folders []*Folder, err error) {
 		return []*Folder{f}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open batch folder: %w", err)
-	}
-	b, err := parseBatch(data)
-	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	for _, name := range b.Runs {
+	for _, name := range names {
 		f, err := Open(filepath.Join(dir, name))
 		if err != nil {
 			return nil, errors.Join(err, closeAll(folders))
@@ -79,6 +76,57 @@ func OpenAll(dir string) (folders []*Folder, err error) {
 		folders = append(folders, f)
 	}
 	return folders, nil
+}
+
+// Home is the folder that the account of a run is kept in: the batch folder that
+// lists it, whose servers its runs share, or else its own.
+func Home(dir string) string {
+	if whole, err := filepath.Abs(dir); err == nil {
+		if names, err := runsIn(filepath.Dir(whole)); err == nil && slices.Contains(names, filepath.Base(whole)) {
+			return filepath.Dir(whole)
+		}
+	}
+	return dir
+}
+
+// runsIn lists the runs of a batch folder.
+func runsIn(dir string) ([]string, error) {
+	data, err := readBounded(filepath.Join(dir, batchFile), maxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	b, err := parseBatch(data)
+	return b.Runs, err
+}
+
+// Charged lists the calls that the candidates of a run, or of all runs of a batch,
+// are recorded with, and says whether all of the runs are finished. Runs that
+// another process goes on with meanwhile are read as they are.
+func Charged(home string) (calls []string, finished bool, err error) {
+	names, err := runsIn(home)
+	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
+		names = []string{"."}
+	} else if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", home, err)
+	}
+	finished = true
+	for _, name := range names {
+		data, err := readBounded(filepath.Join(home, name, candidatesFile), maxCandidates*maxLineBytes)
+		if err != nil {
+			return nil, false, err
+		}
+		entries, _, err := parseEntries(data)
+		if err != nil {
+			return nil, false, fmt.Errorf("%s: %w", filepath.Join(home, name), err)
+		}
+		for _, e := range entries {
+			calls = append(calls, e.Calls...)
+		}
+		if _, err := os.Stat(filepath.Join(home, name, resultFile)); err != nil {
+			finished = false
+		}
+	}
+	return calls, finished, nil
 }
 
 func parseBatch(data []byte) (batch, error) {

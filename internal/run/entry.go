@@ -17,6 +17,8 @@ type entry struct {
 	// hexadecimal. Both are empty when nothing was drawn.
 	Image  string `json:"image,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
+	// Calls names the calls of calls.jsonl whose cost is in the candidate's.
+	Calls []string `json:"calls,omitempty"`
 }
 
 // drawn reports whether there is an image.

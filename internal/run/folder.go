@@ -250,7 +250,7 @@ func (f *Folder) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
 		return reflectionflow.Candidate{}, nil, false
 	}
 	c := f.entries[id].Candidate
-	c.Cost.Seconds = f.seconds[id]
+	c.Cost.Seconds, c.Cost.Calls = f.seconds[id], f.entries[id].Calls
 	if !f.entries[id].drawn() {
 		return c, nil, true
 	}
@@ -272,7 +272,7 @@ func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
 	case c.ID != len(f.entries):
 		return fmt.Errorf("record candidate: %d comes where %d should", c.ID, len(f.entries))
 	}
-	e := entry{Candidate: c}
+	e := entry{Candidate: c, Calls: c.Cost.Calls}
 	var data []byte
 	if e.drawn() {
 		var err error

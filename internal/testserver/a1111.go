@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -23,7 +24,8 @@ type A1111Options struct {
 	Shift uint64
 }
 
-// A1111 is the double. It draws one after the other.
+// A1111 is the double. It draws one after the other. A model that is set by SetModel
+// may be "name/checksum".
 type A1111 struct {
 	*Images
 	options A1111Options
@@ -142,7 +144,14 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	}
 	info := ""
 	if !s.options.Mute {
-		encoded, _ := json.Marshal(map[string]any{"prompt": b.Prompt, "seed": b.Seed, "all_seeds": seeds, "index_of_first_image": first, "steps": b.Steps}) //nolint:errchkjson // plain values
+		said := map[string]any{"prompt": b.Prompt, "seed": b.Seed, "all_seeds": seeds, "index_of_first_image": first, "steps": b.Steps}
+		if name, sum, ok := strings.Cut(s.served(), "/"); name != "" {
+			said["sd_model_name"], said["sd_model_hash"] = name, nil
+			if ok {
+				said["sd_model_hash"] = sum
+			}
+		}
+		encoded, _ := json.Marshal(said) //nolint:errchkjson // plain values
 		info = string(encoded)
 	}
 	s.mu.Lock()

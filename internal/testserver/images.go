@@ -80,6 +80,7 @@ type Images struct {
 	calls    []string
 	spoils   []Spoil
 	drawings []Drawing
+	model    string
 }
 
 func newImages(t testing.TB, path string) *Images {
@@ -107,6 +108,20 @@ func (s *Images) Spoil(spoils ...Spoil) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spoils = append(s.spoils, spoils...)
+}
+
+// SetModel changes the model that the server says it has, where its protocol says
+// so; "", as at first, is a server that does not.
+func (s *Images) SetModel(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.model = name
+}
+
+func (s *Images) served() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.model
 }
 
 // Calls is how many requests came to a route, failed ones included.

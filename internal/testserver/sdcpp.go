@@ -54,6 +54,14 @@ func NewSDCPP(t testing.TB) *SDCPP {
 	s.handle("POST /sdcpp/v1/img_gen", s.submit)
 	s.handle("GET /sdcpp/v1/jobs/{id}", s.job)
 	s.handle("POST /sdcpp/v1/jobs/{id}/cancel", s.cancel)
+	s.handle("GET /sdcpp/v1/capabilities", func(w http.ResponseWriter, _ *http.Request) {
+		model := s.served()
+		if model == "" { // before there was such a route
+			reply(w, http.StatusNotFound, map[string]any{"error": "not found"})
+			return
+		}
+		reply(w, http.StatusOK, map[string]any{"model": map[string]any{"name": model, "stem": model, "path": "/models/" + model}, "current_mode": "img_gen"})
+	})
 	return s
 }
 

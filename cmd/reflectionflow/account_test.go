@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/testserver"
+)
+
+// till stands before the doubles of a test: it counts what they answer, by question,
+// and strikes at a question of the test's choice, which then nobody answers.
+type till struct {
+	mu       sync.Mutex
+	paid     map[string]int
+	asked    int
+	strikeAt int // 0 for never
+	struck   chan struct{}
+	strike   func(answered int)
+}
+
+// reset begins anew.
+func (t *till) reset(strikeAt int, strike func(answered int)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.paid, t.asked, t.strikeAt, t.strike, t.struck = map[string]int{}, 0, strikeAt, strike, make(chan struct{})
+}
+
+// answers reports whether a question is to be answered, which is paid for then.
+func (t *till) answers(question string) bool {
+	t.mu.Lock()
+	t.asked++
+	asked, strikeAt, struck := t.asked, t.strikeAt, t.struck
+	if strikeAt == 0 || asked < strikeAt {
+		t.paid[question]++
+	}
+	t.mu.Unlock()
+	switch {
+	case strikeAt == 0 || asked < strikeAt:
+		return true
+	case asked == strikeAt:
+		t.strike(strikeAt - 1)
+		close(struck)
+	}
+	<-struck
+	return false
+}
+
+// once demands that every question was paid for once, and there were so many.
+func (t *till) once(tb testing.TB, want int) {
+	tb.Helper()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for question, times := range t.paid {
+		if times > 1 {
+			tb.Errorf("paid %d times for %.200s", times, question)
+		}
+	}
+	if len(t.paid) != want {
+		tb.Errorf("%d answers were paid for, want %d", len(t.paid), want)
+	}
+}
+
+// judge is a language model behind the till.
+func (t *till) judge(tb testing.TB) *testserver.Chat {
+	return testserver.NewChat(tb, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
+		if !t.answers(string(q.Body)) {
+			return testserver.Answer{Text: "nobody is there"}
+		}
+		return testserver.Obliging(q)
+	}})
+}
+
+// painter is an image server behind the till.
+func (t *till) painter(tb testing.TB) *testserver.OpenAIImages {
+	double := testserver.NewOpenAIImages(tb, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"})
+	for _, route := range []string{"POST /v1/images/generations", "POST /v1/images/edits"} {
+		for range 200 {
+			double.Fail(route, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+				body, boundary := contentOf(r)
+				if t.answers(route + strings.ReplaceAll(string(body), boundary, "")) {
+					honest.ServeHTTP(w, r)
+				}
+			})
+		}
+	}
+	return double
+}
+
+// contentOf reads the body of a request, which stays readable, and the boundary of
+// its parts.
+func contentOf(r *http.Request) (body []byte, boundary string) {
+	var buf bytes.Buffer
+	_, _ = buf.ReadFrom(r.Body)
+	r.Body = http.NoBody
+	if buf.Len() > 0 {
+		r.Body = readCloser{bytes.NewReader(buf.Bytes())}
+	}
+	_, boundary, _ = strings.Cut(r.Header.Get("Content-Type"), "boundary=")
+	if boundary == "" {
+		boundary = "\x00"
+	}
+	return buf.Bytes(), boundary
+}
+
+type readCloser struct{ *bytes.Reader }
+
+func (readCloser) Close() error { return nil }
+
+// waitForLines waits until a file has so many lines.
+func waitForLines(t *testing.T, path string, n int) {
+	for range 2000 {
+		data, _ := os.ReadFile(path)
+		if bytes.Count(data, []byte("\n")) == n {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%s does not come to %d lines", path, n)
+}
+
+// A run whose parts are paid for is killed while a question is under way, whichever
+// it is, and goes on: nothing that was answered is asked again, and the record and
+// its money are those of a run that was left alone.
+func TestKilledAndPaidOnce(t *testing.T) {
+	const drawnAndJudged = `
+endpoints:
+  vlm: {url: "%s", model: double-1, key_env: TEST_KEY, concurrency: 1, cache: none, price: {per_call: 0.01}}
+generators:
+  sd: {type: remote, url: "openai+%s?dialect=vllm-omni&concurrency=1", size: 64, steps: 2, price: {per_image: 0.04}}
+verifiers:
+  seen: {type: chat, endpoint: vlm, prompt: seen.txt}
+reflectors:
+  words: {type: chat, endpoint: vlm}
+search: {budget: 8, early_stop: false, seed: 11, axes: [noise, reflection]}
+`
+	var box till
+	vlm, sd := box.judge(t), box.painter(t)
+	for name, config := range map[string]string{
+		"the judge is paid":            fmt.Sprintf(strings.Replace(judgedByChat, "cache: cache", "cache: none", 1), vlm.URL),
+		"the painter is paid likewise": fmt.Sprintf(drawnAndJudged, vlm.URL, sd.URL),
+		"several prompts share parts":  fmt.Sprintf(strings.Replace(drawnAndJudged, "budget: 8", "budget: 3", 1), vlm.URL, sd.URL),
+	} {
+		t.Run(name, func(t *testing.T) {
+			draw := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
+			if strings.Contains(config, "budget: 3") {
+				draw = append(draw, "a cup", "a clock")
+			}
+			killAndPay(t, &box, config, func(home string, args ...string) *exec.Cmd { return command(t, home, args...) }, draw)
+		})
+	}
+}
+
+func killAndPay(t *testing.T, box *till, config string, program func(home string, args ...string) *exec.Cmd, draw []string) {
+	box.reset(0, nil)
+	home := deployed(t, config)
+	if out, err := program(home, draw...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want, whole := record(t, filepath.Join(home, "run")), box.asked
+	if whole < 8 {
+		t.Fatalf("%d questions", whole)
+	}
+	box.once(t, whole)
+	if !strings.Contains(want["calls.jsonl"], `"model":"double-1"`) {
+		t.Errorf("the calls do not name the model that has answered:\n%s", want["calls.jsonl"])
+	}
+	step := 5
+	if testing.Short() {
+		step = whole / 2
+	}
+	for at := 2; at <= whole; at += step {
+		if err := os.RemoveAll(filepath.Join(home, "run")); err != nil {
+			t.Fatal(err)
+		}
+		cmd := program(home, draw...)
+		victim := make(chan *os.Process, 1)
+		box.reset(at, func(answered int) {
+			v := <-victim
+			waitForLines(t, filepath.Join(home, "run", "calls.jsonl"), answered)
+			_ = v.Kill()
+			_, _ = v.Wait()
+		})
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		victim <- cmd.Process
+		<-box.struck
+		_ = cmd.Wait() // reaped by the strike
+		box.mu.Lock()
+		box.strikeAt = 0
+		box.mu.Unlock()
+		if out, err := program(home, "generate", "--resume", "run", "--quiet").CombinedOutput(); err != nil {
+			t.Fatalf("killed at question %d: %v\n%s", at, err, out)
+		}
+		box.once(t, whole)
+		sameFiles(t, record(t, filepath.Join(home, "run")), want)
+		if got, due := moneyOf(t, filepath.Join(home, "run")), box.due(); math.Abs(got-due) > 1e-9 {
+			t.Errorf("killed at question %d: the record says %v, the servers have earned %v", at, got, due)
+		}
+		keepsSecret(t, home)
+	}
+}
+
+// due is what the answers cost by the prices of the test.
+func (t *till) due() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sum := 0.
+	for question, times := range t.paid {
+		price := .01
+		if strings.HasPrefix(question, "POST /v1/images/") {
+			price = .04
+		}
+		sum += price * float64(times)
+	}
+	return sum
+}
+
+// moneyOf is what the finished runs in a folder say that they cost.
+func moneyOf(t *testing.T, dir string) float64 {
+	t.Helper()
+	sum := 0.
+	for _, depth := range []string{"", "*"} {
+		files, _ := filepath.Glob(filepath.Join(dir, depth, "result.json"))
+		for _, path := range files {
+			var result struct {
+				Cost reflectionflow.Cost `json:"cost"`
+			}
+			data, err := os.ReadFile(path)
+			if err == nil {
+				err = json.Unmarshal(data, &result)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += result.Cost.Money
+		}
+	}
+	return sum
+}

@@ -1,0 +1,135 @@
+package remote
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"mime"
+	"net/http"
+
+	"reflectionflow"
+	"reflectionflow/internal/endpoint"
+)
+
+// Keeps reports whether what is drawn is kept in the ledger of a run.
+func (g *generator) Keeps() bool { return g.ledger.Keeps() }
+
+// key names a drawing by all that determines it. The part stands for the server and
+// its settings, which a run does not change.
+func (g *generator) key(r reflectionflow.Request) (string, error) {
+	var reference []byte
+	if r.Reference != nil {
+		var err error
+		if reference, err = encode(r.Reference); err != nil {
+			return "", err
+		}
+		r.Reference = nil
+	}
+	request, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode the request: %w", err)
+	}
+	return endpoint.Key([]byte("drawing 1"), []byte(g.part), request, reference), nil
+}
+
+const (
+	keptImage   = "image/png"        // with unseeded=1 for an image drawn without its seed
+	keptFailure = "application/json" // an endpoint.Error
+)
+
+// answered reports whether a generation is what the server made of its request: an
+// endpoint that cannot be used has answered nothing, nor has one that the end of the
+// context has cut short.
+func answered(o reflectionflow.Generation) bool {
+	if o.Image != nil {
+		return true
+	}
+	_, failed := errors.AsType[*endpoint.Error](o.Err)
+	return failed && (o.Cost.Images > 0 || !aboutEndpoint(o.Err))
+}
+
+// keep puts what was answered into the ledger, with its cost; an unused one only the
+// cost.
+func (g *generator) keep(r reflectionflow.Request, o *reflectionflow.Generation, model string, unused bool) error {
+	if !g.Keeps() || !answered(*o) {
+		return nil
+	}
+	answer, err := pack(*o)
+	if err != nil {
+		return err
+	}
+	key, err := g.key(r)
+	if err != nil {
+		return err
+	}
+	o.Cost, err = g.ledger.Keep(endpoint.Call{
+		Key: key, For: endpoint.ForImage, Endpoint: g.client.Name(), Model: model, Cost: o.Cost, Seconds: o.Cost.Seconds, Unused: unused,
+	}, answer)
+	return err
+}
+
+// pack is the form of a generation in the ledger.
+func pack(o reflectionflow.Generation) (*endpoint.Response, error) {
+	kind, params := keptImage, map[string]string{}
+	var body bytes.Buffer
+	var err error
+	if failure, failed := errors.AsType[*endpoint.Error](o.Err); failed {
+		kind = keptFailure
+		err = json.NewEncoder(&body).Encode(failure)
+	} else {
+		fast := png.Encoder{CompressionLevel: png.BestSpeed} // it will not stay
+		err = fast.Encode(&body, o.Image)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep a drawing: %w", err)
+	}
+	if o.Unseeded {
+		params["unseeded"] = "1"
+	}
+	return &endpoint.Response{
+		Status: http.StatusOK, Header: http.Header{"Content-Type": {mime.FormatMediaType(kind, params)}}, Body: body.Bytes(),
+	}, nil
+}
+
+// unpack reads what pack has made.
+func unpack(answer *endpoint.Response) (reflectionflow.Generation, error) {
+	kind, params, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	o := reflectionflow.Generation{Unseeded: params["unseeded"] != ""}
+	switch {
+	case err != nil:
+		return o, err
+	case kind == keptFailure:
+		var failure endpoint.Error
+		err = json.Unmarshal(answer.Body, &failure)
+		o.Err = &failure
+	default:
+		o.Image, err = endpoint.DecodeImage(answer.Body, limits)
+	}
+	return o, err
+}
+
+// recall fills in the generations that the ledger has, and returns the places of
+// the others.
+func (g *generator) recall(requests []reflectionflow.Request, out []reflectionflow.Generation) []int {
+	var missing []int
+	for i, r := range requests {
+		var found reflectionflow.Generation
+		var answer *endpoint.Response
+		if g.Keeps() {
+			if key, err := g.key(r); err == nil {
+				answer = g.ledger.Recall(key, func(answer *endpoint.Response) bool {
+					found, err = unpack(answer)
+					return err == nil
+				})
+			}
+		}
+		if answer == nil {
+			missing = append(missing, i)
+			continue
+		}
+		out[i], out[i].Cost = found, answer.Cost
+	}
+	return missing
+}
