@@ -72,7 +72,9 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 			wg.Go(func() {
 				defer func() { <-g.slots }()
 				if ctx.Err() == nil {
-					errs[places[0]] = g.draw(ctx, requests, places, out)
+					patient, done := g.ledger.Patient(ctx)
+					defer done()
+					errs[places[0]] = g.draw(patient, requests, places, out)
 				}
 			})
 		}
@@ -133,7 +135,7 @@ func (g *generator) unusable(out []reflectionflow.Generation, missing []int) err
 	for _, at := range missing {
 		o := out[at]
 		switch {
-		case o.Cost.Images == 0 && aboutEndpoint(o.Err):
+		case g.away(o):
 			first = firstError(first, o.Err)
 		case !g.Keeps():
 			return nil

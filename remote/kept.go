@@ -39,21 +39,19 @@ const (
 	keptFailure = "application/json" // an endpoint.Error
 )
 
-// answered reports whether a generation is what the server made of its request: an
-// endpoint that cannot be used has answered nothing, nor has one that the end of the
-// context has cut short.
-func answered(o reflectionflow.Generation) bool {
-	if o.Image != nil {
-		return true
-	}
-	_, failed := errors.AsType[*endpoint.Error](o.Err)
-	return failed && (o.Cost.Images > 0 || !aboutEndpoint(o.Err))
+// away reports whether a generation failed because the endpoint cannot be used, so
+// that its request may be sent again when the run goes on. Where the run keeps what
+// is drawn, a connection that broke counts too, if nobody can have been charged.
+func (g *generator) away(o reflectionflow.Generation) bool {
+	return o.Cost.Images == 0 &&
+		(aboutEndpoint(o.Err) || g.Keeps() && g.client.Free() && endpoint.IsKind(o.Err, endpoint.Interrupted))
 }
 
 // keep puts what was answered into the ledger, with its cost; an unused one only the
 // cost.
 func (g *generator) keep(r reflectionflow.Request, o *reflectionflow.Generation, model string, unused bool) error {
-	if !g.Keeps() || !answered(*o) {
+	_, failed := errors.AsType[*endpoint.Error](o.Err) // else the end of the context has cut it short
+	if !g.Keeps() || g.away(*o) || o.Image == nil && !failed {
 		return nil
 	}
 	answer, err := pack(*o)

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -18,7 +19,7 @@ const (
 // stage does one kind of work on batches, one batch at a time, in order.
 type stage struct {
 	work   func([]*item) error
-	cancel context.CancelFunc
+	cancel func()
 	queue  []*item
 	busy   bool
 	closed bool // takes no more batches
@@ -52,8 +53,8 @@ func (r *run) newPipeline(ctx context.Context) *pipeline {
 }
 
 func newStage(ctx context.Context, name string, work func(context.Context, []*item) error) *stage {
-	ctx, cancel := context.WithCancel(ctx)
-	return &stage{cancel: cancel, work: func(items []*item) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &stage{cancel: func() { cancel(errGivenUp) }, work: func(items []*item) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("%s %s: %w", name, named(items), &PanicError{Value: p, Stack: debug.Stack()})
@@ -62,6 +63,10 @@ func newStage(ctx context.Context, name string, work func(context.Context, []*it
 		return work(ctx, items)
 	}}
 }
+
+// errGivenUp is the cause by which a stage's context ends when another stage has
+// failed: whoever has work under way that is paid for may complete it.
+var errGivenUp = errors.New("given up: another stage has failed")
 
 // PanicError is what a panic of a generator, verifier, reflector, refiner or
 // journal becomes. It is a fault of the program, not of the input.

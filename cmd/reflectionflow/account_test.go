@@ -23,33 +23,48 @@ import (
 type till struct {
 	mu       sync.Mutex
 	paid     map[string]int
-	asked    int
-	strikeAt int // 0 for never
-	struck   chan struct{}
+	asked    int           // questions that count for the strike
+	of       string        // what those begin with
+	strikeAt int           // 0 for never
+	struck   chan struct{} // closed after the strike
 	strike   func(answered int)
 }
 
-// reset begins anew.
-func (t *till) reset(strikeAt int, strike func(answered int)) {
+// reset begins anew, with a strike at a question among those that begin with of.
+func (t *till) reset(strikeAt int, of string, strike func(answered int)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.paid, t.asked, t.strikeAt, t.strike, t.struck = map[string]int{}, 0, strikeAt, strike, make(chan struct{})
+	t.paid, t.asked, t.of, t.strikeAt, t.strike, t.struck = map[string]int{}, 0, of, strikeAt, strike, make(chan struct{})
+}
+
+// calm lets everything be answered from now on.
+func (t *till) calm() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.strikeAt = 0
 }
 
 // answers reports whether a question is to be answered, which is paid for then.
 func (t *till) answers(question string) bool {
 	t.mu.Lock()
-	t.asked++
-	asked, strikeAt, struck := t.asked, t.strikeAt, t.struck
-	if strikeAt == 0 || asked < strikeAt {
+	counts := strings.HasPrefix(question, t.of)
+	if counts {
+		t.asked++
+	}
+	asked, strikeAt, struck, answered := t.asked, t.strikeAt, t.struck, 0
+	for _, times := range t.paid {
+		answered += times
+	}
+	if strikeAt == 0 || !counts || asked < strikeAt {
 		t.paid[question]++
+		strikeAt = 0
 	}
 	t.mu.Unlock()
 	switch {
-	case strikeAt == 0 || asked < strikeAt:
+	case strikeAt == 0:
 		return true
 	case asked == strikeAt:
-		t.strike(strikeAt - 1)
+		t.strike(answered)
 		close(struck)
 	}
 	<-struck
@@ -74,7 +89,7 @@ func (t *till) once(tb testing.TB, want int) {
 // judge is a language model behind the till.
 func (t *till) judge(tb testing.TB) *testserver.Chat {
 	return testserver.NewChat(tb, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
-		if !t.answers(string(q.Body)) {
+		if !t.answers("text " + string(q.Body)) {
 			return testserver.Answer{Text: "nobody is there"}
 		}
 		return testserver.Obliging(q)
@@ -88,7 +103,7 @@ func (t *till) painter(tb testing.TB) *testserver.OpenAIImages {
 		for range 200 {
 			double.Fail(route, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 				body, boundary := contentOf(r)
-				if t.answers(route + strings.ReplaceAll(string(body), boundary, "")) {
+				if t.answers("image " + strings.ReplaceAll(string(body), boundary, "")) {
 					honest.ServeHTTP(w, r)
 				}
 			})
@@ -129,11 +144,8 @@ func waitForLines(t *testing.T, path string, n int) {
 	t.Errorf("%s does not come to %d lines", path, n)
 }
 
-// A run whose parts are paid for is killed while a question is under way, whichever
-// it is, and goes on: nothing that was answered is asked again, and the record and
-// its money are those of a run that was left alone.
-func TestKilledAndPaidOnce(t *testing.T) {
-	const drawnAndJudged = `
+// drawnAndJudged is a configuration whose parts are all at servers.
+const drawnAndJudged = `
 endpoints:
   vlm: {url: "%s", model: double-1, key_env: TEST_KEY, concurrency: 1, cache: none, price: {per_call: 0.01}}
 generators:
@@ -144,6 +156,11 @@ reflectors:
   words: {type: chat, endpoint: vlm}
 search: {budget: 8, early_stop: false, seed: 11, axes: [noise, reflection]}
 `
+
+// A run whose parts are paid for is killed while a question is under way, whichever
+// it is, and goes on: nothing that was answered is asked again, and the record and
+// its money are those of a run that was left alone.
+func TestKilledAndPaidOnce(t *testing.T) {
 	var box till
 	vlm, sd := box.judge(t), box.painter(t)
 	for name, config := range map[string]string{
@@ -161,14 +178,26 @@ search: {budget: 8, early_stop: false, seed: 11, axes: [noise, reflection]}
 	}
 }
 
+// The same with the embedded networks and their few steps.
+func TestEmbeddedKilledAndPaidOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it loads the model three times")
+	}
+	var box till
+	config := strings.NewReplacer("cache: cache", "cache: none", "budget: 8", "budget: 4, strategy: noise, steps: 2").Replace(judgedByChat) // the double's words are not the model's
+	killAndPay(t, &box, fmt.Sprintf(config, box.judge(t).URL), embedded, []string{
+		"generate", "two clocks and a red cup", "--config", "config.yaml", "--out", "run", "--quiet",
+	})
+}
+
 func killAndPay(t *testing.T, box *till, config string, program func(home string, args ...string) *exec.Cmd, draw []string) {
-	box.reset(0, nil)
+	box.reset(0, "", nil)
 	home := deployed(t, config)
 	if out, err := program(home, draw...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	want, whole := record(t, filepath.Join(home, "run")), box.asked
-	if whole < 8 {
+	if whole < 4 {
 		t.Fatalf("%d questions", whole)
 	}
 	box.once(t, whole)
@@ -177,7 +206,7 @@ func killAndPay(t *testing.T, box *till, config string, program func(home string
 	}
 	step := 5
 	if testing.Short() {
-		step = whole / 2
+		step = whole
 	}
 	for at := 2; at <= whole; at += step {
 		if err := os.RemoveAll(filepath.Join(home, "run")); err != nil {
@@ -185,7 +214,7 @@ func killAndPay(t *testing.T, box *till, config string, program func(home string
 		}
 		cmd := program(home, draw...)
 		victim := make(chan *os.Process, 1)
-		box.reset(at, func(answered int) {
+		box.reset(at, "", func(answered int) {
 			v := <-victim
 			waitForLines(t, filepath.Join(home, "run", "calls.jsonl"), answered)
 			_ = v.Kill()
@@ -197,9 +226,7 @@ func killAndPay(t *testing.T, box *till, config string, program func(home string
 		victim <- cmd.Process
 		<-box.struck
 		_ = cmd.Wait() // reaped by the strike
-		box.mu.Lock()
-		box.strikeAt = 0
-		box.mu.Unlock()
+		box.calm()
 		if out, err := program(home, "generate", "--resume", "run", "--quiet").CombinedOutput(); err != nil {
 			t.Fatalf("killed at question %d: %v\n%s", at, err, out)
 		}
@@ -219,7 +246,7 @@ func (t *till) due() float64 {
 	sum := 0.
 	for question, times := range t.paid {
 		price := .01
-		if strings.HasPrefix(question, "POST /v1/images/") {
+		if strings.HasPrefix(question, "image ") {
 			price = .04
 		}
 		sum += price * float64(times)

@@ -120,7 +120,9 @@ func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, 
 			return response, c.account(r, response, key)
 		}
 	}
-	response, err := c.call(ctx, r, u)
+	patient, done := ledger.Patient(ctx)
+	defer done()
+	response, err := c.call(patient, r, u)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -274,6 +275,26 @@ func (l *Ledger) model(what, endpoint string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.models[what+" "+endpoint]
+}
+
+// Patient is the context for work that is kept in a ledger. It ends when the user
+// ends ctx, and not when ctx is given up for a cause of its own (see
+// [context.Cause]), such as the failure of another part: what is under way is paid
+// for, and is there when the run goes on.
+func (l *Ledger) Patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !l.Keeps() {
+		return ctx, func() {}
+	}
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), ctx.Err()) {
+			cancel()
+		}
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // Forget drops the answers of recorded images: the record has them.

@@ -1,6 +1,7 @@
 package endpoint_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -195,5 +196,28 @@ func TestLedgerPinsTheModel(t *testing.T) {
 	n, cost := ledger.Unused()
 	if fmt.Sprint(n, cost.Money) != "2 2" { // the one of "b", and "1", which nobody has recorded
 		t.Errorf("%d answers for %v are not used", n, cost.Money)
+	}
+}
+
+// What is paid for is completed when another part has failed, not when the user ends it.
+func TestLedgerIsPatient(t *testing.T) {
+	open := &endpoint.Ledger{}
+	if err := open.Open(t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		ledger *endpoint.Ledger
+		cause  error
+		ends   bool
+	}{"user": {open, nil, true}, "another part": {open, errors.New("another part has failed"), false}, "closed": {&endpoint.Ledger{}, errors.New("failed"), true}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		patient, done := tt.ledger.Patient(ctx)
+		cancel(tt.cause)
+		if tt.ends {
+			<-patient.Done()
+		} else if patient.Err() != nil {
+			t.Errorf("%s: %v", name, patient.Err())
+		}
+		done()
 	}
 }

@@ -94,6 +94,16 @@ func (c *Client) Charges(model string) bool {
 	return c.config.Prices.Money(model, Usage{Calls: 1, TokensIn: 1, TokensOut: 1, ImagesDrawn: 1}) > 0
 }
 
+// Free reports whether no call of any model costs money.
+func (c *Client) Free() bool {
+	for model := range c.config.Prices {
+		if c.Charges(model) {
+			return false
+		}
+	}
+	return true
+}
+
 // Spent returns the sums so far.
 func (c *Client) Spent() Spent {
 	c.mu.Lock()
