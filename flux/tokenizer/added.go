@@ -8,9 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// maxAddedBytes is the longest text of an added token.
-const maxAddedBytes = 256
-
 // addedToken is a token that is found in the text before the model sees it.
 type addedToken struct {
 	ID         int32  `json:"id"`
@@ -26,46 +23,12 @@ func (a addedToken) check() error {
 	switch {
 	case a.Content == "":
 		return errors.New("an added token is empty")
-	case len(a.Content) > maxAddedBytes:
-		return fmt.Errorf("an added token has %d bytes, at most %d are allowed", len(a.Content), maxAddedBytes)
+	case len(a.Content) > maxTokenBytes:
+		return fmt.Errorf("an added token has %d bytes, at most %d are allowed", len(a.Content), maxTokenBytes)
 	case a.ID < 0:
 		return fmt.Errorf("the added token %q has the negative id %d", a.Content, a.ID)
 	}
 	return nil
-}
-
-// trie finds added tokens by their bytes.
-type trie struct {
-	next  map[byte]*trie
-	token *addedToken // that ends here
-}
-
-func (t *trie) insert(content string, token addedToken) {
-	for i := range len(content) {
-		child := t.next[content[i]]
-		if child == nil {
-			child = &trie{}
-			if t.next == nil {
-				t.next = map[byte]*trie{}
-			}
-			t.next[content[i]] = child
-		}
-		t = child
-	}
-	t.token = &token
-}
-
-// match returns the longest token that text begins with, and its length, or nil.
-func (t *trie) match(text string) (token *addedToken, length int) {
-	for i := range len(text) {
-		if t = t.next[text[i]]; t == nil {
-			break
-		}
-		if t.token != nil {
-			token, length = t.token, i+1
-		}
-	}
-	return token, length
 }
 
 // part is an added token, or text between two of them.
@@ -74,13 +37,13 @@ type part struct {
 	added bool
 }
 
-// split cuts the added tokens out of the text: the leftmost first, the longest of
+// splitAdded cuts the added tokens out of the text: the leftmost first, the longest of
 // those that begin at one place. No part is empty.
-func (t *trie) split(text string) []part {
+func splitAdded(tokens *trie[addedToken], text string) []part {
 	var parts []part
 	done := 0
 	for at := 0; at < len(text); {
-		token, length := t.match(text[at:])
+		token, length := tokens.match(text[at:])
 		if token == nil {
 			at++
 			continue

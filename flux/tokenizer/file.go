@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,16 @@ type document struct {
 // [reflectionflow.ErrInvalid].
 func Load(path string) (*Tokenizer, error) {
 	name := filepath.Base(path)
-	file, err := os.Open(path)
+	text, err := readFile(os.DirFS(filepath.Dir(path)), name)
+	if err != nil {
+		return nil, err
+	}
+	return FromBytes(name, text)
+}
+
+// readFile reads at most maxFile bytes and one more.
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	file, err := fsys.Open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, name, fs.ErrNotExist)
@@ -48,7 +58,7 @@ func Load(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
 	}
-	return FromBytes(name, text)
+	return text, nil
 }
 
 // FromBytes reads a tokenizer.json that is in memory, such as an embedded one. It
@@ -76,13 +86,16 @@ func parse(text []byte) (*Tokenizer, error) {
 	if d == nil {
 		return nil, errors.New("this is no tokenizer.json: it is null")
 	}
-	t := &Tokenizer{source: text, added: &trie{}, addedNorm: &trie{}}
+	t := &Tokenizer{source: text}
 	var err error
 	if t.normalizer, err = appendNormalizer(nil, d.Normalizer, 0); err != nil {
 		return nil, err
 	}
 	if t.preTokenizer, err = appendPreTokenizer(nil, d.PreTokenizer, 0); err != nil {
 		return nil, err
+	}
+	if at, _ := t.normalizer.apply(" a"); at == "a" && bytes.Contains(d.PreTokenizer, []byte(`"first"`)) {
+		return nil, errors.New("the prepend_scheme first is not supported after a normalizer that strips what is on the left")
 	}
 	if t.prefix, t.suffix, err = parseTemplate(d.PostProcessor); err != nil {
 		return nil, err
@@ -106,14 +119,18 @@ func parseModel(text json.RawMessage) (model, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	case isNull:
 		return nil, errors.New("the model is missing")
-	case j.Type == "WordLevel":
-		m, err := parseWordLevel(text)
-		if err != nil {
-			return nil, fmt.Errorf("model: %w", err)
-		}
-		return m, nil
 	}
-	return nil, fmt.Errorf("the model %q is not supported: WordLevel is", j.Type)
+	parse, ok := map[string]func(json.RawMessage) (model, error){
+		"WordLevel": parseWordLevel, "BPE": parseBPE, "Unigram": parseUnigram,
+	}[j.Type]
+	if !ok {
+		return nil, fmt.Errorf("the model %q is not supported: WordLevel, BPE and Unigram are", j.Type)
+	}
+	m, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return m, nil
 }
 
 func (t *Tokenizer) insertAdded(tokens []addedToken) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -38,6 +39,7 @@ type normalizerJSON struct {
 	StripRight  bool              `json:"strip_right,omitempty"`
 	Pattern     *patternJSON      `json:"pattern,omitempty"`
 	Content     string            `json:"content,omitempty"`
+	Charsmap    []byte            `json:"precompiled_charsmap,omitempty"`
 }
 
 // patternJSON is literal text or a regular expression.
@@ -84,8 +86,14 @@ func appendNormalizer(n normalizer, text json.RawMessage, depth int) (normalizer
 		if step, err = replace(j.Pattern, j.Content); err != nil {
 			return nil, err
 		}
+	case "Precompiled":
+		c, err := parseCharsmap(j.Charsmap)
+		if err != nil {
+			return nil, err
+		}
+		step = c.normalize
 	default:
-		return nil, fmt.Errorf("the normalizer %q is not supported: NFC, NFD, NFKC, NFKD, Lowercase, Strip, Replace and Sequence are", j.Type)
+		return nil, fmt.Errorf("the normalizer %q is not supported: NFC, NFD, NFKC, NFKD, Lowercase, Strip, Replace, Precompiled and Sequence are", j.Type)
 	}
 	return append(n, step), nil
 }
@@ -112,16 +120,19 @@ func strip(left, right bool) func(string) string {
 	}
 }
 
-// replace puts content in the place of literal text, or of every run of white space,
-// which is the one regular expression that it knows (CLIP's).
+// replace puts content in the place of literal text, or of the matches of one of two
+// regular expressions: white space (CLIP's) and two or more spaces (T5's).
 func replace(pattern *patternJSON, content string) (func(string) string, error) {
 	switch {
 	case len(content) > maxReplacement:
 		return nil, fmt.Errorf("normalizer Replace: the content has %d bytes, at most %d are allowed", len(content), maxReplacement)
 	case pattern != nil && pattern.Regex != nil && *pattern.Regex == `\s+`:
-		return func(text string) string { return replaceSpace(text, content) }, nil
+		return func(text string) string { return replaceRuns(text, content, 1, unicode.IsSpace) }, nil
+	case pattern != nil && pattern.Regex != nil && *pattern.Regex == ` {2,}`:
+		isBlank := func(r rune) bool { return r == ' ' }
+		return func(text string) string { return replaceRuns(text, content, 2, isBlank) }, nil
 	case pattern != nil && pattern.Regex != nil:
-		return nil, fmt.Errorf(`normalizer Replace: the regular expression %q is not supported: only \s+ is`, *pattern.Regex)
+		return nil, fmt.Errorf(`normalizer Replace: the regular expression %q is not supported: \s+ and " {2,}" are`, *pattern.Regex)
 	case pattern == nil || pattern.String == nil || *pattern.String == "":
 		return nil, errors.New("normalizer Replace: the pattern is missing or empty")
 	}
@@ -129,18 +140,24 @@ func replace(pattern *patternJSON, content string) (func(string) string, error) 
 	return func(text string) string { return strings.ReplaceAll(text, old, content) }, nil
 }
 
-func replaceSpace(text, content string) string {
+// replaceRuns puts content in the place of every run of at least so many characters
+// that belong to it.
+func replaceRuns(text, content string, least int, belongs func(rune) bool) string {
 	var b strings.Builder
-	inSpace := false
-	for _, r := range text {
-		space := unicode.IsSpace(r)
-		switch {
-		case !space:
-			b.WriteRune(r)
-		case !inSpace:
-			b.WriteString(content)
+	for text != "" {
+		other := strings.IndexFunc(text, belongs)
+		if other < 0 {
+			other = len(text)
 		}
-		inSpace = space
+		b.WriteString(text[:other])
+		text = text[other:]
+		rest := strings.TrimLeftFunc(text, belongs)
+		run := text[:len(text)-len(rest)]
+		if utf8.RuneCountInString(run) >= least {
+			run = content
+		}
+		b.WriteString(run)
+		text = rest
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,15 +12,22 @@ import (
 
 // preTokenizer is a sequence of steps, each of which splits words further. No step
 // hands out empty words.
-type preTokenizer []func(words []string, text string) []string
+type preTokenizer []func(words []string, w word) []string
 
-func (p preTokenizer) apply(text string) []string {
+// word is a word to split further.
+type word struct {
+	text    string
+	isFirst bool // nothing, not even white space, stands before it
+}
+
+func (p preTokenizer) apply(text string, isFirst bool) []string {
 	words := []string{text}
 	for _, step := range p {
 		var split []string
-		for _, word := range words {
-			split = step(split, word)
+		for i, w := range words {
+			split = step(split, word{w, isFirst && i == 0})
 		}
+		isFirst = isFirst && len(split) > 0 && strings.HasPrefix(words[0], split[0])
 		words = split
 	}
 	return words
@@ -30,6 +38,13 @@ type preTokenizerJSON struct {
 	Type          string            `json:"type"`
 	PreTokenizers []json.RawMessage `json:"pretokenizers,omitempty"`
 	Behavior      string            `json:"behavior,omitempty"`
+	Pattern       *patternJSON      `json:"pattern,omitempty"`
+	Invert        bool              `json:"invert,omitempty"`
+	UseRegex      *bool             `json:"use_regex,omitempty"`
+	AddSpace      *bool             `json:"add_prefix_space,omitempty"`
+	Replacement   string            `json:"replacement,omitempty"`
+	Scheme        string            `json:"prepend_scheme,omitempty"`
+	Split         *bool             `json:"split,omitempty"`
 }
 
 // appendPreTokenizer appends the steps of a pre-tokenizer in its JSON form.
@@ -61,22 +76,37 @@ func appendPreTokenizer(p preTokenizer, text json.RawMessage, depth int) (preTok
 			return nil, fmt.Errorf("the pre-tokenizer Punctuation with the behavior %q is not supported: Isolated is", j.Behavior)
 		}
 		return append(p, splitPunctuation), nil
+	case "Split":
+		if j.Pattern == nil || j.Pattern.Regex == nil || !slices.Contains(clipPatterns, *j.Pattern.Regex) || j.Behavior != "Removed" || !j.Invert {
+			return nil, errors.New("the pre-tokenizer Split is supported with CLIP's regular expression only")
+		}
+		return append(p, splitCLIP), nil
+	case "ByteLevel":
+		// Its own regular expression leaves the words of CLIP's as they are.
+		if j.AddSpace == nil || *j.AddSpace || len(p) == 0 && (j.UseRegex == nil || *j.UseRegex) {
+			return nil, errors.New("the pre-tokenizer ByteLevel is supported after CLIP's Split only, without add_prefix_space")
+		}
+		return append(p, spellBytes), nil
+	case "Metaspace":
+		step, err := metaspace(j)
+		return append(p, step), err
 	}
-	return nil, fmt.Errorf("the pre-tokenizer %q is not supported: Whitespace, WhitespaceSplit, Punctuation and Sequence are", j.Type)
+	return nil, fmt.Errorf("the pre-tokenizer %q is not supported: Whitespace, WhitespaceSplit, Punctuation, Split, ByteLevel, Metaspace and Sequence are", j.Type)
 }
 
 // splitSpace splits at white space.
-func splitSpace(words []string, text string) []string {
-	return append(words, strings.Fields(text)...)
+func splitSpace(words []string, w word) []string {
+	return append(words, strings.Fields(w.text)...)
 }
 
 // splitWords hands out the matches of \w+|[^\w\s]+.
-func splitWords(words []string, text string) []string {
-	const space, word, other = 0, 1, 2
+func splitWords(words []string, w word) []string {
+	text := w.text
+	const space, letter, other = 0, 1, 2
 	class := func(r rune) int {
 		switch {
 		case isWord(r):
-			return word
+			return letter
 		case unicode.IsSpace(r):
 			return space
 		}
@@ -98,7 +128,8 @@ func splitWords(words []string, text string) []string {
 }
 
 // splitPunctuation makes every punctuation character a word of its own.
-func splitPunctuation(words []string, text string) []string {
+func splitPunctuation(words []string, w word) []string {
+	text := w.text
 	start := 0
 	for i, r := range text {
 		if !isPunctuation(r) {

@@ -52,6 +52,27 @@ func newTemplate(prefix, suffix []string, ids map[string]int32) templateJSON {
 	return t
 }
 
+// robertaJSON is a post-processor of the type RobertaProcessing, which CLIP has: one
+// special token before and one after the text, each with its id.
+type robertaJSON struct {
+	Before []json.RawMessage `json:"cls"`
+	After  []json.RawMessage `json:"sep"`
+}
+
+func (r robertaJSON) ids() (prefix, suffix []int32, err error) {
+	id := func(pair []json.RawMessage) []int32 {
+		ids := make([]int32, 1)
+		if len(pair) != 2 {
+			err = errors.New("post_processor: RobertaProcessing needs cls and sep, each a token and its id")
+		} else if json.Unmarshal(pair[1], &ids[0]) != nil {
+			err = fmt.Errorf("post_processor: %s is no id", pair[1])
+		}
+		return ids
+	}
+	prefix, suffix = id(r.Before), id(r.After)
+	return prefix, suffix, err
+}
+
 // parseTemplate returns the ids before and after the text.
 func parseTemplate(text json.RawMessage) (prefix, suffix []int32, err error) {
 	var j templateJSON
@@ -60,8 +81,14 @@ func parseTemplate(text json.RawMessage) (prefix, suffix []int32, err error) {
 		return nil, nil, fmt.Errorf("post_processor: %w", err)
 	case isNull:
 		return nil, nil, nil
+	case j.Type == "RobertaProcessing":
+		var j robertaJSON
+		if _, err := decode(text, &j); err != nil {
+			return nil, nil, fmt.Errorf("post_processor: %w", err)
+		}
+		return j.ids()
 	case j.Type != "TemplateProcessing":
-		return nil, nil, fmt.Errorf("the post-processor %q is not supported: TemplateProcessing is", j.Type)
+		return nil, nil, fmt.Errorf("the post-processor %q is not supported: TemplateProcessing and RobertaProcessing are", j.Type)
 	}
 	sequences := 0
 	for _, item := range j.Single {

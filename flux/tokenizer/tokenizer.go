@@ -10,15 +10,21 @@ import (
 // MaxTextBytes is the longest text that is read; what lies behind it is cut off.
 const MaxTextBytes = 64 << 10
 
-// maxNormalized bounds what a normalizer can blow a text up to, in bytes.
-const maxNormalized = 4 * MaxTextBytes
+// Bounds: what a normalizer can blow a text up to and the longest text of an added
+// token or of one of a Unigram model, in bytes; the most tokens of a vocabulary, and
+// the most merges.
+const (
+	maxNormalized = 4 * MaxTextBytes
+	maxTokenBytes = 256
+	maxVocabulary = 1 << 20
+)
 
 // Tokenizer turns text into token ids. It does not change and may be used from
 // several goroutines.
 type Tokenizer struct {
-	source         []byte // the tokenizer.json
-	added          *trie  // added tokens looked for in the text as it is
-	addedNorm      *trie  // added tokens looked for in the normalized text
+	source         []byte           // the tokenizer.json
+	added          trie[addedToken] // added tokens looked for in the text as it is
+	addedNorm      trie[addedToken] // added tokens looked for in the normalized text
 	normalizer     normalizer
 	preTokenizer   preTokenizer
 	model          model
@@ -26,16 +32,16 @@ type Tokenizer struct {
 	ids            map[string]int32
 	tokens         map[int32]string
 	size           int
+	pad            *int32
 }
 
-// model turns a word of the pre-tokenizer, never empty, into tokens. WordLevel is
-// the one there is; BPE and Unigram fit in here.
+// model turns a word of the pre-tokenizer, never empty, into tokens.
 type model interface {
 	appendPieces(pieces []piece, word string) []piece
 	// vocabulary returns the model's tokens and their ids.
 	vocabulary() map[string]int32
-	// unknown returns the id that stands for what the vocabulary lacks, if there is
-	// one.
+	// unknown returns the id that stands for words that the vocabulary lacks, if
+	// there are such.
 	unknown() (id int32, ok bool)
 }
 
@@ -81,7 +87,7 @@ func (t *Tokenizer) EncodePadded(text string, length int, pad int32) (ids []int3
 }
 
 // Unknown returns the words of the text that the vocabulary lacks, normalized, each
-// once, in the order of the text.
+// once, in the order of the text. BPE and Unigram take any word and have none.
 func (t *Tokenizer) Unknown(text string) []string {
 	id, ok := t.model.unknown()
 	if !ok {
@@ -97,6 +103,14 @@ func (t *Tokenizer) Unknown(text string) []string {
 		}
 	}
 	return words
+}
+
+// Pad returns the id of the pad token that the tokenizer's folder names, if it does.
+func (t *Tokenizer) Pad() (id int32, ok bool) {
+	if t.pad == nil {
+		return 0, false
+	}
+	return *t.pad, true
 }
 
 // Size returns the highest id plus 1: the rows that an embedding needs.
@@ -117,19 +131,19 @@ func (t *Tokenizer) Token(id int32) (token string, ok bool) {
 // pieces runs all stages but the template, and reports whether text was cut off.
 func (t *Tokenizer) pieces(text string) (pieces []piece, truncated bool) {
 	text, truncated = cut(strings.ToValidUTF8(text, "\ufffd"), MaxTextBytes)
-	for _, part := range t.added.split(text) {
-		if part.added {
-			pieces = append(pieces, part.piece)
+	for i, outer := range splitAdded(&t.added, text) {
+		if outer.added {
+			pieces = append(pieces, outer.piece)
 			continue
 		}
-		normalized, isCut := t.normalizer.apply(part.text)
+		normalized, isCut := t.normalizer.apply(outer.text)
 		truncated = truncated || isCut
-		for _, part := range t.addedNorm.split(normalized) {
+		for j, part := range splitAdded(&t.addedNorm, normalized) {
 			if part.added {
 				pieces = append(pieces, part.piece)
 				continue
 			}
-			for _, word := range t.preTokenizer.apply(part.text) {
+			for _, word := range t.preTokenizer.apply(part.text, i == 0 && j == 0) {
 				pieces = t.model.appendPieces(pieces, word)
 			}
 		}

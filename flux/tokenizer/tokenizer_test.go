@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -136,21 +137,48 @@ func TestRefusesFiles(t *testing.T) {
 		{"trailing text", append(document0(null, null, null, ""), 'x'), "no tokenizer.json"},
 		{"too large", make([]byte, maxFile+1), "more than 67108864 bytes"},
 		{"no model", []byte("{}"), "the model is missing"},
-		{"BPE", withModel(`{"type":"BPE","vocab":{},"merges":[]}`), `the model "BPE" is not supported`},
-		{"Unigram", withModel(`{"type":"Unigram","vocab":[["a",-1.5]]}`), `the model "Unigram" is not supported`},
-		{"same id", withModel(`{"type":"WordLevel","vocab":{"b":1,"a":1},"unk_token":"a"}`), `the words "a" and "b" have the same id 1`},
+		{"WordPiece", withModel(`{"type":"WordPiece","vocab":{}}`), `the model "WordPiece" is not supported`},
+		{"BPE with dropout", withModel(`{"type":"BPE","vocab":{},"merges":[],"dropout":0.1}`), "dropout"},
+		{"BPE of continued words", withModel(`{"type":"BPE","vocab":{},"merges":[],"continuing_subword_prefix":"##"}`), "continuing_subword_prefix"},
+		{"merge of three", withModel(`{"type":"BPE","vocab":{"a":0},"merges":["a a a"]}`), `the merge "a a a" is not two tokens`},
+		{"merge of one", withModel(`{"type":"BPE","vocab":{"a":0},"merges":[["a"]]}`), "has 1 tokens"},
+		{"merge of nothing", withModel(`{"type":"BPE","vocab":{"a":0},"merges":[" a"]}`), "is not two tokens"},
+		{"merge without its token", withModel(`{"type":"BPE","vocab":{"a":0},"merges":[["a","a"]]}`), `the merge "a a" needs tokens`},
+		{"BPE with an unlisted unknown token", withModel(`{"type":"BPE","vocab":{"a":0},"merges":[],"unk_token":"b"}`), `the unknown token "b"`},
+		{"Unigram without an unknown token", withModel(`{"type":"Unigram","vocab":[["a",-1.5]]}`), "without unk_id"},
+		{"Unigram with a far unknown token", withModel(`{"type":"Unigram","unk_id":1,"vocab":[["a",-1.5]]}`), "unk_id is 1, the vocabulary has 1"},
+		{"Unigram with a token twice", withModel(`{"type":"Unigram","unk_id":0,"vocab":[["a",-1.5],["a",-2]]}`), `"a" comes twice`},
+		{"Unigram with a long token", withModel(`{"type":"Unigram","unk_id":0,"vocab":[["` + strings.Repeat("a", 257) + `",-2]]}`), "257 bytes"},
+		{"Unigram with a token alone", withModel(`{"type":"Unigram","unk_id":0,"vocab":[["a"]]}`), "1 members"},
+		{"Unigram without scores", withModel(`{"type":"Unigram","unk_id":0,"vocab":[["a","b"]]}`), "model:"},
+		{"bytes that are not there", withModel(`{"type":"Unigram","unk_id":0,"vocab":[["a",-1.5]],"byte_fallback":true}`), `"<0x00>"`},
+		{"same id", withModel(`{"type":"WordLevel","vocab":{"b":1,"a":1},"unk_token":"a"}`), `the tokens "a" and "b" have the same id 1`},
 		{"negative id", withModel(`{"type":"WordLevel","vocab":{"a":-1},"unk_token":"a"}`), `"a" has the id -1`},
 		{"huge id", withModel(`{"type":"WordLevel","vocab":{"a":2147483648},"unk_token":"a"}`), "it must be from 0 to"},
 		{"no unknown token", withModel(`{"type":"WordLevel","vocab":{"a":1},"unk_token":"[UNK]"}`), `"[UNK]" is not in the vocabulary`},
-		{"normalizer", normalizer(`{"type":"Precompiled"}`), `the normalizer "Precompiled" is not supported`},
+		{"normalizer", normalizer(`{"type":"StripAccents"}`), `the normalizer "StripAccents" is not supported`},
+		{"no table", normalizer(`{"type":"Precompiled"}`), "too short"},
+		{"short table", normalizer(`{"type":"Precompiled","precompiled_charsmap":"CAAAAAAAAAA="}`), "does not fit"},
+		{"long replacement in a table", normalizer(`{"type":"Precompiled","precompiled_charsmap":"` + base64.StdEncoding.EncodeToString([]byte("\x04\x00\x00\x00\x00\x00\x00\x00"+strings.Repeat("a", 257))) + `"}`), "has 257 bytes"},
+		{"table that is not text", normalizer(`{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAD/"}`), "UTF-8"},
 		{"nested normalizer", normalizer(`{"type":"Sequence","normalizers":[{"type":"BertNormalizer"}]}`), `"BertNormalizer"`},
 		{"deep normalizer", normalizer(strings.Repeat(`{"type":"Sequence","normalizers":[`, 10) + strings.Repeat("]}", 10)), "too many steps"},
 		{"regular expression", normalizer(`{"type":"Replace","pattern":{"Regex":"a+"},"content":""}`), `"a+" is not supported`},
 		{"empty pattern", normalizer(`{"type":"Replace","pattern":{"String":""},"content":"x"}`), "missing or empty"},
 		{"long replacement", normalizer(`{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat("a", 257) + `"}`), "has 257 bytes"},
-		{"pre-tokenizer", preTokenizer(`{"type":"ByteLevel"}`), `the pre-tokenizer "ByteLevel" is not supported`},
+		{"pre-tokenizer", preTokenizer(`{"type":"Digits"}`), `the pre-tokenizer "Digits" is not supported`},
+		{"ByteLevel by itself", preTokenizer(`{"type":"ByteLevel","add_prefix_space":false}`), "after CLIP's Split only"},
+		{"ByteLevel with a space", preTokenizer(`{"type":"ByteLevel","use_regex":false}`), "add_prefix_space"},
+		{"Split elsewhere", preTokenizer(`{"type":"Split","pattern":{"Regex":"a"},"behavior":"Removed","invert":true}`), "CLIP's regular expression"},
+		{"Split inside out", preTokenizer(`{"type":"Split","pattern":{"Regex":` + string(toJSON(clipPattern)) + `},"behavior":"Removed"}`), "CLIP's regular expression"},
+		{"Metaspace of two", preTokenizer(`{"type":"Metaspace","replacement":"__"}`), "one character"},
+		{"Metaspace scheme", preTokenizer(`{"type":"Metaspace","replacement":"_","prepend_scheme":"last"}`), `"last" is not supported`},
+		{"Metaspace after Strip", document0(`{"type":"Strip","strip_left":true}`, `{"type":"Metaspace","replacement":"_","prepend_scheme":"first"}`, null, ""), "strips what is on the left"},
+		{"cls without id", document0(null, null, `{"type":"RobertaProcessing","cls":["a"],"sep":["a",0]}`, ""), "cls and sep"},
+		{"cls with an odd id", document0(null, null, `{"type":"RobertaProcessing","cls":["a","0"],"sep":["a",0]}`, ""), "is no id"},
+		{"cls with an unknown id", document0(null, null, `{"type":"RobertaProcessing","cls":["b",7],"sep":["a",0]}`, ""), "no token with the id 7"},
 		{"punctuation", preTokenizer(`{"type":"Punctuation","behavior":"Removed"}`), `"Removed" is not supported`},
-		{"post-processor", document0(null, null, `{"type":"RobertaProcessing"}`, ""), `the post-processor "RobertaProcessing" is not supported`},
+		{"post-processor", document0(null, null, `{"type":"BertProcessing"}`, ""), `the post-processor "BertProcessing" is not supported`},
 		{"template without text", template(special("a"), `"a":{"id":"a","ids":[0],"tokens":["a"]}`), "0 times"},
 		{"template with two texts", template(sequence+","+sequence, ""), "2 times"},
 		{"template with B", template(`{"Sequence":{"id":"B","type_id":0}}`, ""), "neither"},
@@ -221,12 +249,12 @@ func TestSaveIntoMissingFolder(t *testing.T) {
 }
 
 func FuzzFromBytes(f *testing.F) {
-	for _, name := range []string{"made.json", "reference.json"} {
+	for _, name := range []string{"made.json", "reference.json", "clip.json", "t5.json", "t5-first.json", "t5-bytes.json"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(text, "A photo of <mask> two New  York caf\u00e9s</s>!")
+		f.Add(text, "A photo of <mask> two New  York caf\u00e9s</s>! It's <extra_id_3> 2")
 	}
 	f.Add(document0(`{"type":"Strip","strip_left":true}`, `{"type":"Punctuation"}`, "null", `{"id":2,"content":"ab","lstrip":true,"rstrip":true,"single_word":true}`), "ab  ab ab")
 	f.Fuzz(func(t *testing.T, file []byte, text string) {

@@ -39,24 +39,36 @@ func parseWordLevel(text json.RawMessage) (model, error) {
 	if _, err := decode(text, &j); err != nil {
 		return nil, err
 	}
-	w := wordLevel{words: make(map[string]int32, len(j.Vocabulary))}
-	owner := make(map[int64]string, len(j.Vocabulary))
-	for _, word := range slices.Sorted(maps.Keys(j.Vocabulary)) {
-		id := j.Vocabulary[word]
-		if id < 0 || id >= math.MaxInt32 {
-			return nil, fmt.Errorf("the word %q has the id %d, it must be from 0 to %d", word, id, math.MaxInt32-1)
-		}
-		if other, ok := owner[id]; ok {
-			return nil, fmt.Errorf("the words %q and %q have the same id %d", other, word, id)
-		}
-		owner[id] = word
-		w.words[word] = int32(id)
+	words, err := checkVocabulary(j.Vocabulary)
+	if err != nil {
+		return nil, err
 	}
-	var ok bool
-	if w.unknownID, ok = w.words[j.Unknown]; !ok {
+	unknown, ok := words[j.Unknown]
+	if !ok {
 		return nil, fmt.Errorf("the unknown token %q is not in the vocabulary", j.Unknown)
 	}
-	return w, nil
+	return wordLevel{words: words, unknownID: unknown}, nil
+}
+
+// checkVocabulary returns the ids of a file's tokens, which must differ.
+func checkVocabulary(vocabulary map[string]int64) (map[string]int32, error) {
+	if len(vocabulary) > maxVocabulary {
+		return nil, fmt.Errorf("there are %d tokens, at most %d are allowed", len(vocabulary), maxVocabulary)
+	}
+	ids := make(map[string]int32, len(vocabulary))
+	owner := make(map[int64]string, len(vocabulary))
+	for _, token := range slices.Sorted(maps.Keys(vocabulary)) {
+		id := vocabulary[token]
+		if id < 0 || id >= math.MaxInt32 {
+			return nil, fmt.Errorf("the token %q has the id %d, it must be from 0 to %d", token, id, math.MaxInt32-1)
+		}
+		if other, ok := owner[id]; ok {
+			return nil, fmt.Errorf("the tokens %q and %q have the same id %d", other, token, id)
+		}
+		owner[id] = token
+		ids[token] = int32(id)
+	}
+	return ids, nil
 }
 
 // Options are the choices of [NewWordLevel]. All tokens that they name must be in

@@ -1,0 +1,78 @@
+package tokenizer
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clipPatterns are the regular expressions whose matches are CLIP's words, of
+// transformers 4 and 5. The special tokens of the second are cut out of the text
+// before, or else, if they were spelt in capitals, are no words of one token either.
+var clipPatterns = []string{clipPattern, `<\|startoftext\|>|<\|endoftext\|>|` + clipPattern}
+
+const clipPattern = `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`
+
+var contractions = []string{"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"}
+
+// splitCLIP hands out the matches of clipPattern: contractions, letters, single
+// digits, and what is neither those nor white space.
+func splitCLIP(words []string, w word) []string {
+	for text := w.text; text != ""; {
+		length := clipWord(text)
+		if length > 0 {
+			words = append(words, text[:length])
+		} else { // white space
+			_, length = utf8.DecodeRuneInString(text)
+		}
+		text = text[length:]
+	}
+	return words
+}
+
+// clipWord returns the length of the word that text begins with, 0 for none.
+func clipWord(text string) int {
+	for _, c := range contractions {
+		if strings.HasPrefix(text, c) {
+			return len(c)
+		}
+	}
+	is := isSymbol
+	switch first, size := utf8.DecodeRuneInString(text); {
+	case unicode.IsSpace(first):
+		return 0
+	case unicode.IsNumber(first):
+		return size
+	case unicode.IsLetter(first):
+		is = unicode.IsLetter
+	}
+	return len(text) - len(strings.TrimLeftFunc(text, is))
+}
+
+func isSymbol(r rune) bool {
+	return !unicode.IsSpace(r) && !unicode.IsNumber(r) && !unicode.IsLetter(r)
+}
+
+// byteSymbols are the visible characters that stand for the 256 bytes: those of
+// Latin-1 that are visible for themselves, and the others from U+0100 on.
+var byteSymbols = func() (symbols [256]string) {
+	next := rune(0x100)
+	for b := range symbols {
+		r := rune(b)
+		if visible := r > ' ' && r <= '~' || r >= '\u00a1' && r <= '\u00ac' || r >= '\u00ae'; !visible {
+			r = next
+			next++
+		}
+		symbols[b] = string(r)
+	}
+	return symbols
+}()
+
+// spellBytes writes the bytes of the word in visible characters.
+func spellBytes(words []string, w word) []string {
+	var b strings.Builder
+	for i := range len(w.text) {
+		b.WriteString(byteSymbols[w.text[i]])
+	}
+	return append(words, b.String())
+}
