@@ -11,6 +11,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/flux/tokenizer"
 )
 
 // Prefixes of the weights of a FLUX folder in a store, the names of its
@@ -21,9 +22,6 @@ const (
 	CLIPPrefix        = "text_encoder"
 	T5Prefix          = "text_encoder_2"
 )
-
-// maxTokenizerBytes is the largest tokenizer file read; T5's has 2.4 MB.
-const maxTokenizerBytes = 64 << 20
 
 // Folder is a diffusers folder of a FluxPipeline: its configuration files, read
 // and checked. Weights and tokenizers are read on demand.
@@ -137,10 +135,10 @@ func (f *Folder) LoadWeights(store *nn.Store) error {
 	return nil
 }
 
-// TokenizerFile reads a file of a tokenizer folder: which is "tokenizer" (CLIP's)
-// or "tokenizer_2" (T5's), name for example "tokenizer.json".
-func (f *Folder) TokenizerFile(which, name string) ([]byte, error) {
-	return readBounded(f.fsys, which+"/"+name, maxTokenizerBytes)
+// Tokenizer reads a tokenizer folder: which is "tokenizer" (CLIP's) or "tokenizer_2"
+// (T5's). Errors are those of [tokenizer.OpenFolder].
+func (f *Folder) Tokenizer(which string) (*tokenizer.Tokenizer, error) {
+	return tokenizer.OpenFolder(f.fsys, which)
 }
 
 // WriteConfigs writes model_index.json and the configuration files into dir,
@@ -168,7 +166,7 @@ func (f *Folder) WriteConfigs(dir string) error {
 }
 
 // WriteTokenizer writes a file of a tokenizer folder below dir, see
-// [Folder.TokenizerFile].
+// [Folder.Tokenizer].
 func WriteTokenizer(dir, which, name string, data []byte) error {
 	if err := writeWhole(filepath.Join(dir, which, name), data); err != nil {
 		return fmt.Errorf("write tokenizer: %w", err)

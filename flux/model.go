@@ -127,19 +127,33 @@ func (m *Model) loadTokenizers() error {
 		{"tokenizer", &m.CLIPTokenizer, m.Folder.CLIP.Vocabulary},
 		{"tokenizer_2", &m.T5Tokenizer, m.Folder.T5.Vocabulary},
 	} {
-		name := t.folder + "/tokenizer.json"
-		data, err := m.Folder.TokenizerFile(t.folder, "tokenizer.json")
+		read, err := m.Folder.Tokenizer(t.folder)
 		if err != nil {
 			return err
 		}
-		if *t.into, err = tokenizer.FromBytes(name, data); err != nil {
-			return err
+		if size := read.Size(); size > t.vocabulary {
+			return fmt.Errorf("%w: %s has %d tokens, its encoder's vocabulary has %d", reflectionflow.ErrInvalid, t.folder, size, t.vocabulary)
 		}
-		if size := (*t.into).Size(); size > t.vocabulary {
-			return fmt.Errorf("%w: %s has %d tokens, its encoder's vocabulary has %d", reflectionflow.ErrInvalid, name, size, t.vocabulary)
-		}
+		*t.into = read
 	}
 	return nil
+}
+
+// TextIDs returns the tokens that the encoders read: those of the long text for T5,
+// of the length of the settings, and those of the short text for CLIP, of the length
+// that its encoder has. Both are padded with the pad token of the tokenizer's folder,
+// or of the encoder's config.json if that names none, and longer texts are cut.
+func (m *Model) TextIDs(long, short string) (t5, clip []int32) {
+	t5, _, _ = m.T5Tokenizer.EncodePadded(long, m.Settings.TextLength, pad(m.T5Tokenizer, m.Folder.T5.PadID))
+	clip, _, _ = m.CLIPTokenizer.EncodePadded(short, m.Folder.CLIP.Positions, pad(m.CLIPTokenizer, m.Folder.CLIP.PadID))
+	return t5, clip
+}
+
+func pad(t *tokenizer.Tokenizer, otherwise int) int32 {
+	if id, ok := t.Pad(); ok {
+		return id
+	}
+	return int32(otherwise)
 }
 
 func (m *Model) loadCorrector(file *safetensors.File) error {
@@ -164,7 +178,7 @@ func (m *Model) loadCorrector(file *safetensors.File) error {
 }
 
 // CheckWords reports the words of a text that either tokenizer's vocabulary
-// lacks, as an error wrapping [reflectionflow.ErrInvalid].
+// lacks (those of FLUX.1-dev take any), as an error wrapping [reflectionflow.ErrInvalid].
 func (m *Model) CheckWords(text string) error {
 	for _, t := range []*tokenizer.Tokenizer{m.T5Tokenizer, m.CLIPTokenizer} {
 		if words := t.Unknown(text); len(words) > 0 {

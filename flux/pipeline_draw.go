@@ -78,10 +78,8 @@ func (p *Pipeline) encodeTexts(lanes []work, sh shape) ([]*tensors.Tensor, error
 		if i < len(lanes) {
 			text, short = lanes[i].request.Text(), clipText(lanes[i].request)
 		}
-		ids, _, _ := m.T5Tokenizer.EncodePadded(text, length, int32(m.Folder.T5.PadID))
-		t5 = append(t5, ids...)
-		ids, _, _ = m.CLIPTokenizer.EncodePadded(short, positions, int32(m.Folder.CLIP.PadID))
-		clip = append(clip, ids...)
+		t5IDs, clipIDs := m.TextIDs(text, short)
+		t5, clip = append(t5, t5IDs...), append(clip, clipIDs...)
 	}
 	encoder, err := p.encodeProgram(n)
 	if err != nil {

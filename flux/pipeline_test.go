@@ -91,7 +91,7 @@ func randomStore(t testing.TB, f *Folder, lora LoRA) *nn.Store {
 			store.Set(name, nn.InitKaiming(rng, dims), dims...)
 		}
 	}
-	store.Set("text_encoder.text_model.embeddings.position_embedding.weight", nn.InitNormal(1)(rng, []int{8, 16}), 8, 16)
+	store.Set("text_encoder.text_model.embeddings.position_embedding.weight", nn.InitNormal(1)(rng, []int{f.CLIP.Positions, f.CLIP.Dim}), f.CLIP.Positions, f.CLIP.Dim)
 	return store
 }
 

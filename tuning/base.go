@@ -192,11 +192,8 @@ type texts struct {
 func newTexts(model *flux.Model, batch int) *texts { return &texts{model: model, batch: batch} }
 
 func (t *texts) add(c caption) {
-	m := t.model
-	ids, _, _ := m.T5Tokenizer.EncodePadded(c.long, m.Settings.TextLength, int32(m.Folder.T5.PadID))
-	t.t5 = append(t.t5, ids...)
-	ids, _, _ = m.CLIPTokenizer.EncodePadded(c.short, m.Folder.CLIP.Positions, int32(m.Folder.CLIP.PadID))
-	t.clip = append(t.clip, ids...)
+	t5, clip := t.model.TextIDs(c.long, c.short)
+	t.t5, t.clip = append(t.t5, t5...), append(t.clip, clip...)
 }
 
 func (t *texts) tensors() (t5, clip *tensors.Tensor) {
