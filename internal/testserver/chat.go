@@ -2,6 +2,7 @@ package testserver
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +34,8 @@ type ChatOptions struct {
 	// Reject are top-level parameters that are refused as unsupported, as models
 	// do with max_tokens, temperature, logprobs or response_format.
 	Reject []string
+	// Blind takes no pictures.
+	Blind bool
 	// Answer is the model; nil means [Obliging].
 	Answer func(Question) Answer
 }
@@ -131,7 +134,12 @@ func (c *Chat) honest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	question, err := c.read(r)
-	if err != nil {
+	switch {
+	case err != nil && c.options.Dialect == LlamaCpp && (errors.Is(err, errBroken) || errors.Is(err, errBlind)):
+		// Its own fault, says this server (recorded).
+		reply(w, 500, map[string]any{"error": map[string]any{"code": 500, "message": err.Error(), "type": "server_error"}})
+		return
+	case err != nil:
 		c.refuse(w, 400, "invalid_request_error", err.Error())
 		return
 	}
@@ -196,7 +204,11 @@ func (c *Chat) write(w http.ResponseWriter, q Question, a Answer, model string) 
 func token(alternatives []Alternative) map[string]any {
 	var top []any
 	for _, a := range alternatives {
-		top = append(top, map[string]any{"token": a.Token, "logprob": a.Logprob, "bytes": []byte(a.Token)})
+		var list []int
+		for _, b := range []byte(a.Token) {
+			list = append(list, int(b))
+		}
+		top = append(top, map[string]any{"token": a.Token, "logprob": a.Logprob, "bytes": list})
 	}
 	first := alternatives[0]
 	return map[string]any{"token": first.Token, "logprob": first.Logprob, "bytes": nil, "top_logprobs": top}

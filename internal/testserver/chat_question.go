@@ -74,6 +74,11 @@ type chatRequest struct {
 	} `json:"response_format"`
 }
 
+var (
+	errBroken = errors.New("We could not parse the JSON body of your request.") //nolint:revive,staticcheck // the server's own words
+	errBlind  = errors.New("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj")
+)
+
 // read decodes and checks a request as the dialect's server does.
 func (c *Chat) read(r *http.Request) (Question, error) {
 	var q Question
@@ -83,7 +88,7 @@ func (c *Chat) read(r *http.Request) (Question, error) {
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil {
-		return q, errors.New("We could not parse the JSON body of your request.") //nolint:revive,staticcheck // the server's own words
+		return q, errBroken
 	}
 	for _, name := range c.options.Reject {
 		if _, has := keys[name]; has {
@@ -163,6 +168,8 @@ func (c *Chat) readParts(content json.RawMessage, q *Question) error {
 		case p.Type == "text":
 			q.Text += p.Text
 			q.Order += "t"
+		case p.Type == "image_url" && p.ImageURL != nil && c.options.Blind:
+			return errBlind
 		case p.Type == "image_url" && p.ImageURL != nil:
 			img, err := c.readImage(p.ImageURL.URL)
 			if err != nil {

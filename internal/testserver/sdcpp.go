@@ -192,17 +192,23 @@ func (s *SDCPP) images(j *sdcppJob) ([]any, error) {
 	return j.images, nil
 }
 
+// cancel takes a job out of the queue; one that is over stays what it is, and is told
+// (recorded), one that is being drawn cannot be stopped.
 func (s *SDCPP) cancel(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	j, ok := s.jobs[r.PathValue("id")]
+	queued := ok && j.asked < 2
+	if queued {
+		j.cancelled = true
+	}
+	over := ok && (queued || j.images != nil)
+	s.mu.Unlock()
 	switch {
 	case !ok:
 		reply(w, http.StatusNotFound, map[string]any{"error": "job not found"})
-	case j.asked >= 2:
+	case !over:
 		reply(w, http.StatusConflict, map[string]any{"error": "job cannot be cancelled"})
 	default:
-		j.cancelled = true
-		reply(w, http.StatusOK, map[string]any{"id": r.PathValue("id"), "status": "cancelled"})
+		s.job(w, r)
 	}
 }

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Builds llama-server and sd-server from the sources that PyPI has, gives them models of
+# random weights, drives our program against them, and records exchanges by which the
+# tests judge the doubles.
+#
+#   compat/real_servers.sh FOLDER      (needs a C++ compiler, cmake, ninja, python3 with venv, Go)
+#
+# LLAMA_SERVER and SD_SERVER name programs that are built already. Ends with 0 when
+# everything that it tried worked.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=${1:?a folder for sources, builds, models and results}
+mkdir -p "$work" && work=$(cd "$work" && pwd)
+llama_port=${LLAMA_PORT:-18080} sd_port=${SD_PORT:-18234}
+
+python=$work/venv/bin/python
+[ -x "$python" ] || { python3 -m venv "$work/venv" && "$work/venv/bin/pip" -q install numpy gguf; }
+
+# source PACKAGE VERSION DIRECTORY: unpacks the source distribution, the server's own tree within.
+source_of() {
+	local package=$1 version=$2
+	local tree=$work/src/${package//-/_}-$version
+	[ -d "$tree" ] || {
+		mkdir -p "$work/src"
+		"$work/venv/bin/pip" download -q --no-deps --no-build-isolation --no-binary :all: -d "$work/src" "$package==$version" ||
+			"$work/venv/bin/pip" download -q --no-deps --no-binary :all: -d "$work/src" "$package==$version"
+		tar -xf "$work/src/${package//-/_}-$version.tar.gz" -C "$work/src"
+	} >&2
+	echo "$tree/vendor/$3"
+}
+
+if [ -z "${LLAMA_SERVER:-}" ]; then
+	cmake -S "$(source_of llama-cpp-python 0.3.36 llama.cpp)" -B "$work/llama" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+		-DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_SERVER=ON -DLLAMA_BUILD_TOOLS=ON -DLLAMA_CURL=OFF
+	ninja -C "$work/llama" llama-server
+	LLAMA_SERVER=$work/llama/bin/llama-server
+fi
+if [ -z "${SD_SERVER:-}" ]; then
+	cmake -S "$(source_of stable-diffusion-cpp-python 0.4.7 stable-diffusion.cpp)" -B "$work/sd" -G Ninja -DCMAKE_BUILD_TYPE=Release -DSD_WEBP=OFF -DSD_WEBM=OFF \
+		-DSD_BUILD_EXAMPLES=ON -DSD_SERVER_BUILD_FRONTEND=OFF
+	ninja -C "$work/sd" sd-server
+	SD_SERVER=$work/sd/bin/sd-server
+fi
+
+models=$work/models
+[ -f "$models/llama.gguf" ] || "$python" "$here/compat/tiny_models.py" "$models"
+(cd "$here" && GOEXPERIMENT=simd go build -o "$work/reflectionflow" ./cmd/reflectionflow)
+
+"$LLAMA_SERVER" --model "$models/llama.gguf" --alias tiny-random --port "$llama_port" -c 8192 >"$work/llama.log" 2>&1 &
+llama=$!
+"$SD_SERVER" --diffusion-model "$models/flux.safetensors" --tae "$models/tae.safetensors" --clip_l "$models/clip_l.safetensors" --listen-port "$sd_port" >"$work/sd.log" 2>&1 &
+sd=$!
+trap 'kill $llama $sd 2>/dev/null' EXIT
+for url in "http://127.0.0.1:$llama_port/v1/models" "http://127.0.0.1:$sd_port/v1/models"; do
+	until "$python" -c "import urllib.request as u; u.urlopen('$url', timeout=5).read()" 2>/dev/null; do
+		kill -0 "$llama" && kill -0 "$sd" && sleep 1
+	done
+done
+
+"$python" "$here/compat/record.py" llama "http://127.0.0.1:$llama_port" "$work/recorded/llama.cpp"
+"$python" "$here/compat/record.py" sd "http://127.0.0.1:$sd_port" "$work/recorded/stable-diffusion.cpp"
+
+cat >"$work/deployment.yaml" <<YAML
+endpoints:
+  tiny: {url: "http://127.0.0.1:$llama_port/v1", model: tiny-random, cache: none, concurrency: 1, max_tokens: 300, timeout: 15m}
+generators:
+  native: {type: remote, url: "sdcpp+http://127.0.0.1:$sd_port?concurrency=1", size: 64, steps: 1, guidance: 3.5}
+  openai: {type: remote, url: "openai+http://127.0.0.1:$sd_port/v1", size: 64}
+search: {strategy: noise, budget: 2, width: 1, seed: 3}
+YAML
+for generator in native openai; do
+	rm -rf "${work:?}/run-$generator"
+	sed "\$a use: {generator: $generator}" "$work/deployment.yaml" >"$work/$generator.yaml"
+	"$work/reflectionflow" generate "a photo of two clocks" --config "$work/$generator.yaml" --out "$work/run-$generator" --quiet
+	[ "$(find "$work/run-$generator/images" -name '*.png' | wc -l)" -ge 1 ] && echo "sd-server, $generator: drawn"
+done
+# A random model writes nothing of use, but in the form that it must.
+sed '$a use: {generator: embedded, parser: none}' "$work/deployment.yaml" >"$work/chat.yaml"
+"$work/reflectionflow" config check "$work/chat.yaml" || true
