@@ -71,6 +71,29 @@ func (t *till) answers(question string) bool {
 	return false
 }
 
+// killAt runs a command and kills it at a question among those that begin with of,
+// once before is through.
+func (t *till) killAt(tb testing.TB, at int, of string, cmd *exec.Cmd, before func(answered int)) {
+	tb.Helper()
+	begun, dead := make(chan struct{}), make(chan struct{})
+	t.reset(at, of, func(answered int) {
+		<-begun
+		before(answered)
+		_ = cmd.Process.Kill()
+		<-dead
+	})
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	close(begun)
+	err := cmd.Wait()
+	close(dead)
+	if cmd.ProcessState.ExitCode() != -1 {
+		tb.Fatalf("it ended before it was killed: %v", err)
+	}
+	t.calm()
+}
+
 // once demands that every question was paid for once, and there were so many.
 func (t *till) once(tb testing.TB, want int) {
 	tb.Helper()
@@ -212,21 +235,9 @@ func killAndPay(t *testing.T, box *till, config string, program func(home string
 		if err := os.RemoveAll(filepath.Join(home, "run")); err != nil {
 			t.Fatal(err)
 		}
-		cmd := program(home, draw...)
-		victim := make(chan *os.Process, 1)
-		box.reset(at, "", func(answered int) {
-			v := <-victim
+		box.killAt(t, at, "", program(home, draw...), func(answered int) {
 			waitForLines(t, filepath.Join(home, "run", "calls.jsonl"), answered)
-			_ = v.Kill()
-			_, _ = v.Wait()
 		})
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		victim <- cmd.Process
-		<-box.struck
-		_ = cmd.Wait() // reaped by the strike
-		box.calm()
 		if out, err := program(home, "generate", "--resume", "run", "--quiet").CombinedOutput(); err != nil {
 			t.Fatalf("killed at question %d: %v\n%s", at, err, out)
 		}

@@ -164,20 +164,8 @@ func TestServerReturnsChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			sd.SetModel("flux")
-			victim := make(chan *os.Process, 1)
-			box.reset(4, tt.of, func(int) {
-				v := <-victim
-				_ = v.Kill()
-				_, _ = v.Wait()
-			})
 			cmd := command(t, home, "generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet")
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			victim <- cmd.Process
-			<-box.struck
-			_ = cmd.Wait() // reaped by the strike
-			box.calm()
+			box.killAt(t, 4, tt.of, cmd, func(int) {})
 			tt.set("other")
 			out, err := command(t, home, "generate", "--resume", "run", "--quiet").CombinedOutput()
 			if code := exitOf(t, err); code != 1 {
