@@ -30,6 +30,7 @@ type Backend struct {
 	level     level
 	vectors   *vectors
 	counter   fallbackCounter
+	steps     stepCounter
 }
 
 var _ compute.Backend = (*Backend)(nil)

@@ -6,15 +6,21 @@ import (
 
 // dot lowers DotGeneral on f32. It returns false for other dtypes.
 func (l *lowering) dot(n *node) bool {
-	lhs, rhs := n.operand[0], n.operand[1]
-	for _, d := range []dtypes.DType{lhs.shape.DType, rhs.shape.DType, n.shape.DType} {
+	for _, d := range []dtypes.DType{n.operand[0].shape.DType, n.operand[1].shape.DType, n.shape.DType} {
 		if d != dtypes.Float32 {
 			return false
 		}
 	}
+	l.emitGemm("DotGeneral", l.gemmOf(n))
+	return true
+}
+
+// gemmOf makes the product of a DotGeneral, and defines its result.
+func (l *lowering) gemmOf(n *node) *gemm {
+	lhs, rhs := n.operand[0], n.operand[1]
 	a := n.attr.(dotAttr)
 	x, y := l.forward(l.tensorOf(lhs)), l.forward(l.narrowTensorOf(rhs)) // weights stay bf16 until they are packed
-	c := l.define(n)
+	c := l.defineOnce(n)
 	g := &gemm{kernel: kernelFor(l.backend.level), a: x.s, b: y.s, c: c.s, widen: l.backend.vectors.widen}
 	xFree, yFree := restOf(len(x.dims), a.lhsBatch, a.lhsContract), restOf(len(y.dims), a.rhsBatch, a.rhsContract)
 	g.aBatch, g.bBatch = x.offsets(a.lhsBatch), y.offsets(a.rhsBatch)
@@ -33,8 +39,7 @@ func (l *lowering) dot(n *node) bool {
 	for i := range g.cRow {
 		g.cRow[i] = i * g.n
 	}
-	l.emitGemm("DotGeneral", g)
-	return true
+	return g
 }
 
 func (l *lowering) emitGemm(name string, g *gemm) {

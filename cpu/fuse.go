@@ -14,7 +14,7 @@ import (
 // Limits of a group and of the stretch of nodes in which groups are found.
 const (
 	largestGroup  = 96   // members: more would not stay in the first-level cache
-	fusionStretch = 4096 // nodes: the dependencies between groups take a bit for each pair
+	fusionStretch = 8192 // nodes: the dependencies between groups take a bit for each pair
 )
 
 // unit is a group of nodes that are lowered together, or a single node that is not fusible.
@@ -29,6 +29,8 @@ type unit struct {
 	pairs  bool   // it exchanges neighbours: rows and blocks must have even lengths
 	deps   bitset // the units it needs, directly or not
 	dead   bool
+
+	attention *attention // the group is between products, which are nodes of the unit as well
 }
 
 type bitset []uint64
@@ -52,13 +54,15 @@ type fusion struct {
 
 // fuse returns units of all nodes in an order in which every unit comes after those it needs. Nodes that only look at
 // others are left out.
-func fuse(nodes []*node, k *looks) []*unit {
+func fuse(nodes, outputs []*node, k *looks) []*unit {
 	var all []*unit
+	uses := k.uses(nodes, outputs)
 	for stretch := range slices.Chunk(nodes, fusionStretch) {
 		f := &fusion{looks: k, of: make(map[*node]*unit), words: (len(stretch) + 63) / 64}
 		for _, n := range stretch {
 			f.add(n)
 		}
+		f.attend(uses)
 		all = append(all, f.order()...)
 	}
 	return all
@@ -257,7 +261,7 @@ func (f *fusion) order() []*unit {
 			return
 		}
 		done.set(u.id)
-		for _, n := range u.nodes {
+		for _, n := range slices.Concat(u.nodes, u.again) {
 			for _, o := range f.needs(n) {
 				if d := f.of[o]; d != nil && d != u {
 					visit(d)

@@ -58,6 +58,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 	lifetimes(l.storages, l.steps)
 	p.arena = planMemory(l.storages)
 	p.steps, p.storages = l.steps, l.storages
+	b.backend.steps.add(p.steps)
 	if p.storages == nil {
 		p.storages = []*storage{}
 	}
@@ -68,7 +69,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 func (l *lowering) lowerAll(f *function) error {
 	nodes := reachable(f)
 	l.looks = newLooks(nodes)
-	units := fuse(nodes, l.looks)
+	units := fuse(nodes, f.outputs, l.looks)
 	home := make(map[*node]*unit, len(nodes))
 	for _, u := range units {
 		for _, n := range u.nodes {
@@ -77,7 +78,12 @@ func (l *lowering) lowerAll(f *function) error {
 	}
 	repeat(units, home, l.looks, f.outputs)
 	outside := l.outside(f, units, home)
+
 	for _, u := range units {
+		if u.attention != nil {
+			l.attend(u.attention, outside)
+			continue
+		}
 		if u.fused {
 			l.tapeFor(u, func(n *node) bool { return outside[n] })
 			continue
@@ -177,6 +183,14 @@ func (l *lowering) define(n *node) *tensor {
 	t := denseTensor(l.storage(n.shape), dimsOf(n.shape))
 	l.value[n] = t
 	return t
+}
+
+// defineOnce is define, but leaves a value alone that each worker has in its own memory.
+func (l *lowering) defineOnce(n *node) *tensor {
+	if t := l.value[n]; t != nil && t.s.kind == inScratch {
+		return t
+	}
+	return l.define(n)
 }
 
 func (l *lowering) emit(name string, reads, writes []*storage, run func(x *execution) error) {

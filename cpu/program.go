@@ -32,15 +32,31 @@ var _ compute.Executable = (*program)(nil)
 // execution is one run of a program: where every storage is.
 type execution struct {
 	program *program
-	base    [][]byte // by storage id
+	base    [][]byte      // by storage id
+	scratch []scratchRows // of a worker
+}
+
+// scratchRows is where a worker has the current rows of a storage in scratch.
+type scratchRows struct {
+	s     *storage
+	bytes []byte
 }
 
 // bytesOf returns the memory of a storage.
-func (x *execution) bytesOf(s *storage) []byte { return x.base[s.id] }
+func (x *execution) bytesOf(s *storage) []byte {
+	if s.kind == inScratch {
+		for i := range x.scratch {
+			if x.scratch[i].s == s {
+				return x.scratch[i].bytes
+			}
+		}
+	}
+	return x.base[s.id]
+}
 
 // slice returns the memory of a storage as a slice of T, from element off on.
 func slice[T any](x *execution, s *storage, off int) []T {
-	raw := x.base[s.id]
+	raw := x.bytesOf(s)
 	if len(raw) == 0 {
 		return nil
 	}

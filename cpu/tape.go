@@ -79,9 +79,15 @@ type recorder struct {
 	loads  map[string]value
 }
 
-// tapeFor lowers a fused unit. uses tells which of its nodes are needed outside.
+// tapeFor lowers a fused unit. outside tells which of its nodes are needed outside.
 func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
-	t := &tape{vectors: l.backend.vectors, domain: u.domain}
+	t, reads, writes := l.tapeOf(u, outside)
+	l.emit("tape", reads, writes, t.run)
+}
+
+// tapeOf makes the tape of a fused unit, and the storages that it reads and writes.
+func (l *lowering) tapeOf(u *unit, outside func(*node) bool) (t *tape, reads, writes []*storage) {
+	t = &tape{vectors: l.backend.vectors, domain: u.domain}
 	if u.row > 0 {
 		t.cols, t.rows = u.row, u.domain/u.row
 	} else {
@@ -94,7 +100,6 @@ func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 		t.block = min(t.rows, max(1, blockElements/t.pitch))
 	}
 	r := &recorder{tape: t, l: l, unit: u, values: make(map[*node]value), loads: make(map[string]value)}
-	var reads, writes []*storage
 	for _, n := range u.again {
 		r.values[n] = r.record(n)
 	}
@@ -102,7 +107,7 @@ func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 		v := r.record(n)
 		r.values[n] = v
 		if outside(n) {
-			s := l.define(n).s
+			s := l.defineOnce(n).s
 			r.keep(v, n, s)
 			writes = append(writes, s)
 		}
@@ -118,7 +123,7 @@ func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 	t.allocate()
 	work := t.block * t.pitch * max(1, len(t.ins))
 	t.blocksPer = max(1, 100_000/work)
-	l.emit("tape", reads, writes, t.run)
+	return t, reads, writes
 }
 
 func (r *recorder) newRegister(k valueKind) value {

@@ -14,13 +14,14 @@ type registers struct {
 	own, now [2][][]float32 // by valueKind and number
 	scalars  []float32
 	raw      []byte
+	from, to int // the rows that are worked on; storages in scratch begin with the first of them
 }
 
 // registers takes the registers of a worker from the memory of the backend.
 func (t *tape) registers(x *execution) *registers {
 	full, perRow := t.block*t.pitch, roundUp(t.block, 16)
 	n := t.fulls*full + t.perRs*perRow
-	r := &registers{raw: x.program.backend.memory.get(4 * n)}
+	r := &registers{to: t.rows, raw: x.program.backend.memory.get(4 * n)}
 	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(r.raw))), n)
 	for k, size := range []int{full, perRow} {
 		for range []int{t.fulls, t.perRs}[k] {
@@ -53,12 +54,13 @@ func (t *tape) run(x *execution) error {
 type span struct {
 	row0, rows int
 	start, n   int // elements of the domain
+	first      int // the element that storages in scratch begin with
 	length     int // elements of a register
 	contiguous bool
 }
 
-func (t *tape) span(row0 int) span {
-	s := span{row0: row0, rows: min(t.block, t.rows-row0), start: row0 * t.cols}
+func (t *tape) span(r *registers, row0 int) span {
+	s := span{row0: row0, rows: min(t.block, r.to-row0), start: row0 * t.cols, first: r.from * t.cols}
 	s.n = min(s.rows*t.cols, t.domain-s.start)
 	s.contiguous = t.pitch == t.cols || s.rows == 1
 	s.length = s.rows * t.pitch
@@ -68,8 +70,16 @@ func (t *tape) span(row0 int) span {
 	return s
 }
 
+// at returns the element of a storage that the block begins with.
+func (s *span) at(o *storage) int {
+	if o.kind == inScratch {
+		return s.start - s.first
+	}
+	return s.start
+}
+
 func (t *tape) runBlock(x *execution, r *registers, row0 int) {
-	s := t.span(row0)
+	s := t.span(r, row0)
 	for i := range t.ins {
 		in := &t.ins[i]
 		kind := in.dst.kind
@@ -100,7 +110,7 @@ func (t *tape) target(x *execution, in *instruction, s *span) []float32 {
 	if in.store.dtype != dtypes.Float32 || in.dst.kind != inFull || !s.contiguous || s.n != s.length {
 		return nil
 	}
-	return slice[float32](x, in.store, s.start)[:s.n]
+	return slice[float32](x, in.store, s.at(in.store))[:s.n]
 }
 
 // operand returns a register as the instruction reads it.
@@ -181,15 +191,16 @@ func (t *tape) load(x *execution, own []float32, in *instruction, s *span) []flo
 		a.read(x, own[:s.rows], s.row0)
 		return own
 	}
+	start := s.at(a.s)
 	if s.contiguous {
 		if a.flat && a.s.dtype == dtypes.Float32 && s.n == s.length {
-			return slice[float32](x, a.s, a.off+s.start)[:s.n]
+			return slice[float32](x, a.s, a.off+start)[:s.n]
 		}
-		a.read(x, own[:s.n], s.start)
+		a.read(x, own[:s.n], start)
 		return own
 	}
 	for i := range s.rows {
-		a.read(x, own[i*t.pitch:][:t.cols], s.start+i*t.cols)
+		a.read(x, own[i*t.pitch:][:t.cols], start+i*t.cols)
 	}
 	return own
 }
@@ -281,10 +292,10 @@ func (t *tape) store(x *execution, in *instruction, v []float32, s *span) {
 	case in.dst.kind == inRow:
 		storeRun(x, in.store, v[:s.rows], s.row0)
 	case s.contiguous:
-		storeRun(x, in.store, v[:s.n], s.start)
+		storeRun(x, in.store, v[:s.n], s.at(in.store))
 	default:
 		for i := range s.rows {
-			storeRun(x, in.store, v[i*t.pitch:][:t.cols], s.start+i*t.cols)
+			storeRun(x, in.store, v[i*t.pitch:][:t.cols], s.at(in.store)+i*t.cols)
 		}
 	}
 }

@@ -15,6 +15,7 @@ const (
 	inInput                       // the buffer of a parameter
 	inConstant                    // constant bytes of the program
 	inOutput                      // a new buffer that is handed to the caller
+	inScratch                     // memory of a worker, for the rows of a tape that it is at
 )
 
 // storage is a dense array of one dtype that a program reads or writes.

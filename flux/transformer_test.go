@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"reflectionflow/cpu"
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/flux/safetensors"
@@ -168,6 +169,36 @@ func TestConditionEqualsReference(t *testing.T) {
 			}, tinyInputs(cases)...)
 			checkRelative(t, got, cases.values(c.name))
 		})
+	}
+}
+
+// TestTransformerFusesAttention looks for one step of attention a block, and one more in its gradient.
+func TestTransformerFusesAttention(t *testing.T) {
+	inputs := tinyInputs(openTransformerFixture(t, "cases"))
+	given := make([]shapes.Shape, len(inputs))
+	for i, in := range inputs {
+		given[i] = in.Shape()
+	}
+	for _, training := range []bool{false, true} {
+		backend := openTestBackend(t)
+		program, err := nn.Compile(backend, tinyStore(t), given, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+			v := tinyVelocity(s, tinyParams, in, nil)
+			if !training {
+				return []*graph.Node{v}, nil
+			}
+			return graph.Gradient(graph.ReduceAllSum(graph.Square(v)), in[0], in[1]), nil
+		}, nn.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer program.Close()
+		want := tinyParams.NumLayers + tinyParams.NumSingleLayers
+		if training {
+			want *= 2
+		}
+		if got := backend.(*cpu.Backend).Steps()["attention"]; got != want {
+			t.Errorf("training %v: %d steps of attention, want %d", training, got, want)
+		}
 	}
 }
 

@@ -1,0 +1,256 @@
+package cpu
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// attentionStep is the kernel of an attention.
+type attentionStep struct {
+	tape          *tape
+	made          []*gemm // into scratch
+	across, along []*gemm // from scratch
+	scratch       []*storage
+	heads         int // batch entries of the products
+	queries, keys int
+	block         int // queries at a time
+	parts         int // items of a head: blocks are divided among them
+}
+
+// scratchFloats is how many scores of a block a worker has in its caches.
+const scratchFloats = 128 << 10
+
+// attend lowers an attention. outside tells which values other units need.
+func (l *lowering) attend(a *attention, outside map[*node]bool) {
+	s := &attentionStep{queries: a.queries(), keys: a.tape.row}
+	s.heads = a.tape.domain / s.queries / s.keys
+	inScratchOnly := func(n *node) {
+		s.scratch = addOnce(s.scratch, l.defineScratch(n))
+	}
+	var reads, writes []*storage
+	made := slices.Concat(a.again, a.made)
+	for _, n := range made {
+		inScratchOnly(n)
+	}
+	products := slices.Concat(a.across, a.along)
+	kept := make(map[*node]bool)
+	for _, n := range products {
+		v := l.valueOf(n, a.tape)
+		if kept[v] = true; !outside[v] {
+			inScratchOnly(v)
+		}
+	}
+	t, tapeReads, tapeWrites := l.tapeOf(a.tape, func(n *node) bool { return kept[n] || outside[n] && slices.Contains(a.group.nodes, n) })
+	s.tape = t
+	reads, writes = append(reads, tapeReads...), append(writes, tapeWrites...)
+	for _, n := range made {
+		g := l.gemmOf(n)
+		g.planPacked()
+		reads = append(reads, g.a, g.b)
+		s.made = append(s.made, g)
+	}
+	for i, n := range products {
+		g := l.gemmOf(n)
+		if i < len(a.across) {
+			g.planPacked()
+			s.across = append(s.across, g)
+		} else {
+			g.plan()
+			s.along = append(s.along, g)
+		}
+		reads, writes = append(reads, g.a, g.b), append(writes, g.c)
+	}
+	s.divide()
+	local := func(o *storage) bool { return o.kind == inScratch }
+	l.emit("attention", slices.DeleteFunc(reads, local), slices.DeleteFunc(writes, local), s.run)
+}
+
+// defineScratch makes the storage of a value that workers have in their own memory.
+func (l *lowering) defineScratch(n *node) *storage {
+	s := l.defineOnce(n).s
+	s.kind = inScratch
+	return s
+}
+
+// valueOf returns the value of the tape that a product reads.
+func (l *lowering) valueOf(n *node, u *unit) *node {
+	for _, o := range n.operand {
+		if src := l.sourceOf(o); slices.Contains(u.nodes, src) {
+			return src
+		}
+	}
+	return nil
+}
+
+// planPacked plans a product whose B is packed as a whole.
+func (g *gemm) planPacked() {
+	g.plan()
+	g.parts, g.rows, g.cols, g.bPacked = 1, g.m, g.n, true
+	if g.runs = []run{{0, g.k, 0, 0}}; !g.aPacked {
+		g.runs, _ = runsOf(g.aDepth, nil)
+	}
+}
+
+// divide chooses blocks and parts by shapes alone. A block is a multiple of the rows of every kernel. Sums over queries
+// go through all blocks of a head in order, and so by one worker.
+func (s *attentionStep) divide() {
+	const multiple = 24
+	s.block = max(multiple, 2*scratchFloats/s.keys/len(s.scratch)/multiple*multiple)
+	s.parts = 1
+	if len(s.along) == 0 {
+		s.parts = min(ceilDiv(8, s.heads), ceilDiv(s.queries, multiple))
+		s.block = min(s.block, roundUp(ceilDiv(s.queries, s.parts), multiple))
+		s.parts = min(s.parts, ceilDiv(s.queries, s.block))
+	}
+	s.block = min(s.block, roundUp(s.queries, multiple))
+}
+
+// attentionWorker is one worker with its memory.
+type attentionWorker struct {
+	*attentionStep
+	x         *execution
+	registers *registers
+	head      int
+	packed    [][]float32 // B of made, then of across
+	a, b, c   []float32   // room for tiles
+	floats    []float32   // memory that is left
+}
+
+// take cuts n floats from the memory of the worker.
+func (w *attentionWorker) take(n int) []float32 {
+	part := w.floats[:n:n]
+	w.floats = w.floats[n:]
+	return part
+}
+
+// packedFloats is the room of the packed B of a product.
+func (g *gemm) packedFloats() int { return roundUp(g.k, min(depth, g.k)) * roundUp(g.n, g.kernel.cols) }
+
+// floatsPerWorker returns the room for packed operands and tiles.
+func (s *attentionStep) floatsPerWorker() (all, a, b, c int) {
+	for _, g := range slices.Concat(s.made, s.across, s.along) {
+		a = max(a, g.kernel.rows*min(depth, g.k))
+		c = max(c, g.kernel.rows*g.kernel.cols)
+	}
+	for _, g := range slices.Concat(s.made, s.across) {
+		all += g.packedFloats()
+	}
+	for _, g := range s.along {
+		b = max(b, min(depth, g.k)*roundUp(g.n, g.kernel.cols))
+	}
+	b += 8 * depth // columns of bf16
+	return all + a + b + c + len(s.scratch)*s.block*s.keys, a, b, c
+}
+
+// run executes the step: an item is a part of the queries of a head.
+func (s *attentionStep) run(x *execution) error {
+	blocks := ceilDiv(s.queries, s.block)
+	m := x.program.backend.memory
+	x.parallel(s.heads*s.parts, func(item int) {
+		n, na, nb, nc := s.floatsPerWorker()
+		raw := m.get(4 * n)
+		w := &attentionWorker{attentionStep: s, head: item / s.parts, floats: unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), n)}
+		w.x = &execution{program: x.program, base: x.base, scratch: make([]scratchRows, len(s.scratch))}
+		for i, o := range s.scratch {
+			rows := w.take(s.block * s.keys)
+			w.x.scratch[i] = scratchRows{o, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), 4*len(rows))}
+		}
+		w.a, w.b, w.c = w.take(na), w.take(nb), w.take(nc)
+		w.registers = s.tape.registers(x)
+		for _, g := range slices.Concat(s.made, s.across) {
+			w.pack(g)
+		}
+		part := item % s.parts
+		for i := part * blocks / s.parts; i < (part+1)*blocks/s.parts; i++ {
+			w.runBlock(i*s.block, min((i+1)*s.block, s.queries))
+		}
+		m.put(w.registers.raw)
+		m.put(raw)
+	})
+	return nil
+}
+
+// product prepares a product of the head.
+func (w *attentionWorker) product(g *gemm) *block {
+	t := &block{gemm: g, a: slice[float32](w.x, g.a, 0), c: slice[float32](w.x, g.c, 0), cRow: g.cRow, k1: g.k, m1: g.m, n1: g.n}
+	t.s = scratch{a: w.a, c: w.c, b: w.b, wide: w.b[len(w.b)-8*depth:]}
+	t.readB(w.x)
+	t.batch = w.head
+	t.aOff, t.bOff, t.cOff = g.aBatch[w.head], g.bBatch[w.head], g.cBatch[w.head]
+	return t
+}
+
+// pack packs B of a product for the head.
+func (w *attentionWorker) pack(g *gemm) {
+	t := w.product(g)
+	all := w.take(g.packedFloats())
+	w.packed = append(w.packed, all)
+	for t.first = 0; t.first < g.k; t.first += depth {
+		t.length = min(depth, g.k-t.first)
+		t.s.b = all[t.first*roundUp(g.n, g.kernel.cols):]
+		t.packPanels()
+	}
+}
+
+// runBlock computes the queries from … to of the head.
+func (w *attentionWorker) runBlock(from, to int) {
+	first := (w.head*w.queries + from) * w.keys // the element that scratch begins with
+	for i, g := range w.made {
+		t := w.product(g)
+		t.cOff -= first
+		w.rows(t, w.packed[i], from, to)
+	}
+	r := w.registers
+	r.from, r.to = w.head*w.queries+from, w.head*w.queries+to
+	for row := r.from; row < r.to; row += w.tape.block {
+		w.tape.runBlock(w.x, r, row)
+	}
+	for i, g := range w.across {
+		t := w.product(g)
+		if g.a.kind == inScratch {
+			t.aOff -= first
+		}
+		w.rows(t, w.packed[len(w.made)+i], from, to)
+	}
+	for _, g := range w.along {
+		w.terms(g, from, to)
+	}
+}
+
+// rows computes rows from … to of a product with its packed B.
+func (w *attentionWorker) rows(t *block, packed []float32, from, to int) {
+	t.m1 = to
+	for t.first = 0; t.first < t.k; t.first += depth {
+		t.length = min(depth, t.k-t.first)
+		t.s.b = packed[t.first*roundUp(t.n, t.kernel.cols):]
+		for i := from; i < to; i += t.kernel.rows {
+			t.rowTile(i)
+		}
+	}
+}
+
+// terms adds a range of terms to all elements of a product, or begins with them. The operand in scratch begins with
+// the first of these terms.
+func (w *attentionWorker) terms(g *gemm, from, to int) {
+	t, n := w.product(g), to-from
+	part := *g
+	part.aDepth, part.bDepth = g.aDepth[from:to], g.bDepth[from:to]
+	if g.a.kind == inScratch {
+		t.aOff, part.aDepth = 0, g.aDepth[:n]
+	}
+	if g.b.kind == inScratch {
+		t.bOff, part.bDepth = 0, g.bDepth[:n]
+	}
+	part.k, part.aPacked, part.bPacked, part.runs = n, true, true, []run{{0, n, 0, 0}}
+	t.gemm = &part
+	if from > 0 {
+		t.k0 = -1 // accumulate
+	}
+	for t.first = 0; t.first < n; t.first += depth {
+		t.length = min(depth, n-t.first)
+		t.packPanels()
+		for i := 0; i < t.m; i += t.kernel.rows {
+			t.rowTile(i)
+		}
+	}
+}
