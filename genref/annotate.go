@@ -1,13 +1,11 @@
 package genref
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"hash/maphash"
-	"image"
 	"strings"
 
 	"reflectionflow"
@@ -175,10 +173,7 @@ func (s Sample) pair(flawedFirst bool) (pair reflectionflow.Pair, reason string,
 	if err := pair.Prompt.Validate(); err != nil {
 		return pair, SkippedBadPrompt, err
 	}
-	if pair.First, _, err = image.Decode(bytes.NewReader(s.Flawed)); err == nil {
-		pair.Second, _, err = image.Decode(bytes.NewReader(s.Enhanced))
-	}
-	if err != nil {
+	if pair.First, pair.Second, err = s.decoded(); err != nil {
 		return pair, SkippedBadPicture, err
 	}
 	if !flawedFirst {

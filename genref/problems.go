@@ -107,3 +107,14 @@ func (s *Set) Walk(ctx context.Context, visit func(Sample) error) (Problems, err
 	}
 	return passed, ctx.Err()
 }
+
+// merge adds the problems of another set.
+func (p *Problems) merge(q Problems) {
+	for kind, n := range q.Counts {
+		if p.Counts == nil {
+			p.Counts = make(map[string]int)
+		}
+		p.Counts[kind] += n
+	}
+	p.Listed = append(p.Listed, q.Listed[:min(len(q.Listed), MaxProblems-len(p.Listed))]...)
+}

@@ -16,11 +16,11 @@ import (
 func (p *program) genrefCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "genref",
-		Short: "Build, annotate, check and export the data of reflection tuning",
+		Short: "Build, annotate, count, export and check the data of reflection tuning",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.genrefBuildCommand(), p.genrefAnnotateCommand(), p.genrefCheckCommand())
+	cmd.AddCommand(p.genrefBuildCommand(), p.genrefAnnotateCommand(), p.genrefStatsCommand(), p.genrefExportCommand(), p.genrefCheckCommand())
 	return cmd
 }
 

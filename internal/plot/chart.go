@@ -35,7 +35,7 @@ type Lines struct {
 type Bars struct {
 	Title, YLabel string
 	Groups        []string
-	Series        []Series // Y by group; NaN leaves a bar out
+	Series        []Series // Y by group; NaN leaves a bar out; without a Name it is not in the legend
 }
 
 // palette is that of Okabe and Ito, which colour-blind readers can tell apart, in
@@ -225,7 +225,9 @@ func (b Bars) Draw() (svg, png []byte, err error) {
 	for i, s := range b.Series {
 		shift := (float64(i) - float64(len(b.Series)-1)/2) * width
 		p.Add(bar{s, shift, 0.86 * width, pick(palette, i)})
-		p.Legend.Add(s.Name, patch{pick(palette, i)})
+		if s.Name != "" {
+			p.Legend.Add(s.Name, patch{pick(palette, i)})
+		}
 	}
 	p.NominalX(b.Groups...)
 	p.X.Width = vg.Points(0.6)

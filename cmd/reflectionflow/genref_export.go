@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+	"reflectionflow/genref"
+)
+
+const genrefExportHelp = `Write the triplets of one set or several for the tuning of other models:
+
+  sharegpt     LLaMA-Factory: a flawed picture and the authors' question to the
+               reflector, answered by what to do; with dataset_info.json
+  trl          the same in TRL's columns messages and images
+  preferences  both pictures and which is better: TRL's columns prompt, chosen,
+               rejected and images, and a CSV for the authors' reward trainer
+
+Every row goes by its prompt into train, validation or test, those of imported sets too;
+a triplet with a picture of another split is left out. Where a triplet is annotated, its
+instructions take the place of the reflection, and it is left out where the annotator
+does not find the enhanced picture better. Paths of pictures are relative to the folder.`
+
+func (p *program) genrefExportCommand() *cobra.Command {
+	var format, out string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:     "export DIR... --format FORMAT --out FOLDER",
+		Short:   "Write sets for LLaMA-Factory or TRL",
+		Long:    genrefExportHelp,
+		Example: `  reflectionflow genref export rule general --format sharegpt --out reflector`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return fmt.Errorf("%w: --out is missing: name a folder for the export", reflectionflow.ErrInvalid)
+			}
+			return p.genrefExport(cmd.Context(), args, genref.Exporting{Out: out, Format: genref.Format(format)}, quiet)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&format, "format", string(genref.ShareGPT), "sharegpt, trl or preferences")
+	f.StringVar(&out, "out", "", "folder for the export, empty or of the same export (required)")
+	f.BoolVar(&quiet, "quiet", false, "print no progress and no summary")
+	return cmd
+}
+
+func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Exporting, quiet bool) error {
+	for _, dir := range dirs {
+		set, err := genref.Open(dir)
+		if err != nil {
+			return err
+		}
+		e.Sets = append(e.Sets, set)
+	}
+	display := newGenrefDisplay(p.stderr, "rows", quiet)
+	report, err := genref.Export(ctx, e, display.read)
+	display.close()
+	if err != nil || quiet {
+		return err
+	}
+	_, _ = fmt.Fprintf(p.stdout, "%s: %d train, %d validation, %d test\n", e.Out, report.Rows[clipart.Train], report.Rows[clipart.Validation], report.Rows[clipart.Test])
+	printCounts(p, "passed over: ", report.Skipped)
+	p.printProblems(report.Problems)
+	return nil
+}

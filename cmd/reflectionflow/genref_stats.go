@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"reflectionflow/genref"
+)
+
+func (p *program) genrefStatsCommand() *cobra.Command {
+	var out string
+	var asJSON, quiet bool
+	cmd := &cobra.Command{
+		Use:   "stats DIR",
+		Short: "Count and draw what a set holds",
+		Long: `Count a set's triplets by source, subset and split; what annotators said; how far apart
+the pictures' scores are, and how long reflections. DIR/stats gets the same as JSON, as
+figures (SVG and PNG), and a contact sheet of some triplets.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				out = filepath.Join(args[0], "stats")
+			}
+			set, err := genref.Open(args[0])
+			if err != nil {
+				return err
+			}
+			stats, err := p.genrefStats(cmd.Context(), set, out, quiet)
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return json.NewEncoder(p.stdout).Encode(stats)
+			case !quiet:
+				p.printStats(args[0], stats)
+				_, _ = fmt.Fprintf(p.stdout, "\nfigures and contact sheet: %s\n", out)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&out, "out", "", "folder for the figures (default DIR/stats)")
+	f.BoolVar(&asJSON, "json", false, "print the statistics as JSON")
+	f.BoolVar(&quiet, "quiet", false, "print no progress and no table")
+	return cmd
+}
+
+func (p *program) genrefStats(ctx context.Context, set *genref.Set, out string, quiet bool) (genref.Stats, error) {
+	display := newGenrefDisplay(p.stderr, "triplets read", quiet)
+	stats, err := set.Stats(ctx, display.read)
+	display.close()
+	if err != nil {
+		return stats, err
+	}
+	return stats, stats.Publish(out)
+}
+
+// printStats prints the statistics as tables.
+func (p *program) printStats(dir string, s genref.Stats) {
+	_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets in %d shards\n", dir, s.Triplets, s.Shards)
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	section := func(title string, counts map[string]int) {
+		total := 0
+		for _, n := range counts {
+			total += n
+		}
+		if total == 0 {
+			return
+		}
+		_, _ = fmt.Fprintf(w, "\n%s\t\t\n", title)
+		names := slices.Sorted(maps.Keys(counts))
+		slices.SortStableFunc(names, func(a, b string) int { return counts[b] - counts[a] })
+		for _, name := range names {
+			_, _ = fmt.Fprintf(w, "  %s\t%d\t%.1f%%\n", name, counts[name], 100*float64(counts[name])/float64(total))
+		}
+	}
+	section("source", s.Sources)
+	section("subset", s.Subsets)
+	section("split by prompt", s.Splits)
+	openings := make(map[string]int)
+	for _, o := range s.Openings {
+		openings[o.Word] = o.Count
+	}
+	section("reflections begin with", openings)
+	section("found better by the annotator", s.Better)
+	section("differences by category", s.Categories)
+	section("not annotated", s.Unannotated)
+	_ = w.Flush()
+	p.printDistributions("words of a reflection", s.Words, "%.0f")
+	p.printDistributions("score of the enhanced less the flawed picture", s.ScoreGaps, "%.3f")
+	p.printProblems(s.Problems)
+}
+
+func (p *program) printDistributions(title string, h genref.Histogram, format string) {
+	if len(h.Rows) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "\n%s\ttriplets\tmean\t5%%\tmedian\t95%%\n", title)
+	number := func(x float64) string { return fmt.Sprintf(format, x) }
+	for _, r := range h.Rows {
+		_, _ = fmt.Fprintf(w, "  %s\t%d\t%.2f\t%s\t%s\t%s\n", r.Name, r.Count, r.Mean, number(r.P5), number(r.Median), number(r.P95))
+	}
+	_ = w.Flush()
+}

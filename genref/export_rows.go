@@ -1,0 +1,216 @@
+package genref
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reflectionflow/clipart"
+)
+
+// exportRow is what the formats make rows of. Pictures are paths.
+type exportRow struct {
+	Key, Prompt, Words string
+	Flawed, Enhanced   string
+	FlawedFirst        bool
+}
+
+// pictures are both pictures in the order in which they are shown.
+func (r exportRow) pictures() (first, second string) {
+	if r.FlawedFirst {
+		return r.Flawed, r.Enhanced
+	}
+	return r.Enhanced, r.Flawed
+}
+
+// imageTag stands for a picture in the texts of LLaMA-Factory.
+const imageTag = "<image>"
+
+// question is what the authors' fine-tuned reflector is asked
+// (tts/tts_reflectionflow.py).
+func (r exportRow) question() string {
+	return `Generate reflections to improve the input image according to the prompt. The prompt is: "` + r.Prompt + `"`
+}
+
+// part is a piece of a message of TRL.
+type part struct {
+	Type string `json:"type"`
+	Text string `json:"text,omitempty"`
+}
+
+// message is a message of TRL.
+type message struct {
+	Role    string `json:"role"`
+	Content []part `json:"content"`
+}
+
+func answer(text string) []message {
+	return []message{{Role: "assistant", Content: []part{{"text", text}}}}
+}
+
+// turn is a message of ShareGPT.
+type turn struct {
+	From  string `json:"from"`
+	Value string `json:"value"`
+}
+
+// line is the row as an object of the format's JSON lines.
+func (r exportRow) line(format Format) any {
+	switch format {
+	case ShareGPT:
+		untagged := strings.NewReplacer(imageTag, "image").Replace // a tag is a picture
+		return struct {
+			ID            string   `json:"id"`
+			Conversations []turn   `json:"conversations"`
+			Images        []string `json:"images"`
+		}{r.Key, []turn{{"human", imageTag + untagged(r.question())}, {"gpt", untagged(r.Words)}}, []string{r.Flawed}}
+	case TRL:
+		return struct {
+			ID       string    `json:"id"`
+			Messages []message `json:"messages"`
+			Images   []string  `json:"images"`
+		}{r.Key, append([]message{{Role: "user", Content: []part{{Type: "image"}, {"text", r.question()}}}}, answer(r.Words)...), []string{r.Flawed}}
+	}
+	first, second := r.pictures()
+	better, worse := "first", "second"
+	if r.FlawedFirst {
+		better, worse = worse, better
+	}
+	ask := `Which of the two pictures shows this better: "` + r.Prompt + `"? Answer with first or second.`
+	return struct {
+		ID       string    `json:"id"`
+		Prompt   []message `json:"prompt"`
+		Chosen   []message `json:"chosen"`
+		Rejected []message `json:"rejected"`
+		Images   []string  `json:"images"`
+	}{
+		r.Key,
+		[]message{{Role: "user", Content: []part{{Type: "image"}, {Type: "image"}, {"text", ask}}}},
+		answer(better), answer(worse),
+		[]string{first, second},
+	}
+}
+
+// record is the row as the authors' reward trainer reads it: VQ is the better of A, the
+// first picture, and B (reward_modeling/data.py).
+func (r exportRow) record() []string {
+	first, second := r.pictures()
+	better := "A"
+	if r.FlawedFirst {
+		better = "B"
+	}
+	return []string{first, second, r.Prompt, better}
+}
+
+// rowFile is the file of a split, under its temporary name.
+type rowFile struct {
+	split  clipart.Split
+	ending string
+	path   string
+	file   *os.File
+	buffer *bufio.Writer
+}
+
+// rowFile finds the file of a split, or makes it.
+func (x *exporter) rowFile(split clipart.Split, ending string) (*rowFile, error) {
+	for _, f := range x.files {
+		if f.split == split && f.ending == ending {
+			return f, nil
+		}
+	}
+	path := filepath.Join(x.Out, string(split)+ending)
+	file, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	f := &rowFile{split, ending, path, file, bufio.NewWriter(file)}
+	x.files = append(x.files, f)
+	if ending == ".csv" {
+		if err := f.record([]string{"image1", "image2", "prompt", "VQ"}); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *rowFile) record(fields []string) error {
+	w := csv.NewWriter(f.buffer)
+	err := w.Write(fields)
+	w.Flush()
+	if err = errors.Join(err, w.Error()); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// write adds a row to the files of a split.
+func (x *exporter) write(split clipart.Split, r exportRow) error {
+	f, err := x.rowFile(split, ".jsonl")
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(f.buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r.line(x.Format)); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if x.Format != Preferences {
+		return nil
+	}
+	if f, err = x.rowFile(split, ".csv"); err != nil {
+		return err
+	}
+	return f.record(r.record())
+}
+
+// finish gives the files their names, and LLaMA-Factory its description of them.
+func (x *exporter) finish() error {
+	for _, f := range x.files {
+		err := f.buffer.Flush()
+		if err == nil {
+			err = f.file.Sync()
+		}
+		if err = errors.Join(err, f.file.Close()); err == nil {
+			err = rename(f.path+temporarySuffix, f.path)
+		}
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+	files := x.files
+	x.files = nil
+	if x.Format != ShareGPT {
+		return nil
+	}
+	type dataset struct {
+		FileName   string            `json:"file_name"`
+		Formatting string            `json:"formatting"`
+		Columns    map[string]string `json:"columns"`
+	}
+	info := make(map[string]dataset)
+	for _, f := range files {
+		info["genref_"+string(f.split)] = dataset{filepath.Base(f.path), "sharegpt", map[string]string{"messages": "conversations", "images": "images"}}
+	}
+	data, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if err := writeFile(filepath.Join(x.Out, "dataset_info.json"), append(data, '\n')); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// abandon removes files that were not finished.
+func (x *exporter) abandon() {
+	for _, f := range slices.Clone(x.files) {
+		_ = f.file.Close()
+		_ = os.Remove(f.path + temporarySuffix)
+	}
+}

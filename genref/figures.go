@@ -1,0 +1,143 @@
+package genref
+
+import (
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/draw"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"reflectionflow/internal/plot"
+)
+
+// Publish writes the statistics into a folder: stats.json, the figures sources,
+// categories, score-gaps and reflection-words as SVG and PNG where there is something to
+// draw, and contact-sheet.png.
+func (s Stats) Publish(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write statistics: %w", err)
+	}
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode statistics: %w", err)
+	}
+	files := map[string][]byte{"stats.json": append(data, '\n')}
+	for name, f := range s.figures() {
+		svg, png, err := f.Draw()
+		if err != nil {
+			return fmt.Errorf("figure %s: %w", name, err)
+		}
+		files[name+".svg"], files[name+".png"] = svg, png
+	}
+	sheet, err := s.sheet()
+	if err != nil {
+		return err
+	}
+	if sheet != nil {
+		files["contact-sheet.png"] = sheet
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writeFile(filepath.Join(dir, name), files[name]); err != nil {
+			return fmt.Errorf("write statistics: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s Stats) figures() map[string]plot.Bars {
+	figures := make(map[string]plot.Bars)
+	if s.Triplets > 0 {
+		figures["sources"] = counted("Triplets by source", "share of the set, %", s.Sources, s.Triplets)
+	}
+	if s.Annotated > 0 {
+		total := 0
+		for _, n := range s.Categories {
+			total += n
+		}
+		figures["categories"] = counted(fmt.Sprintf("Differences of %d annotated triplets", s.Annotated), "share of the differences, %", s.Categories, total)
+	}
+	if len(s.ScoreGaps.Rows) > 0 {
+		figures["score-gaps"] = s.ScoreGaps.bars("Score of the enhanced picture less the flawed one's", true)
+	}
+	if len(s.Words.Rows) > 0 {
+		figures["reflection-words"] = s.Words.bars("Words of a reflection", false)
+	}
+	return figures
+}
+
+// counted draws counts, the largest first.
+func counted(title, label string, counts map[string]int, total int) plot.Bars {
+	names := slices.Sorted(maps.Keys(counts))
+	slices.SortStableFunc(names, func(a, b string) int { return counts[b] - counts[a] })
+	f := plot.Bars{Title: title, YLabel: label}
+	var share plot.Series
+	for _, name := range names {
+		f.Groups = append(f.Groups, fmt.Sprintf("%s\n%d", name, counts[name]))
+		share.Y = append(share.Y, 100*float64(counts[name])/float64(max(total, 1)))
+	}
+	f.Series = []plot.Series{share}
+	return f
+}
+
+// bars draws the distributions side by side. Bins of numbers that are not whole are named
+// by both their edges.
+func (h Histogram) bars(title string, ranges bool) plot.Bars {
+	f := plot.Bars{Title: title, YLabel: "share of the triplets, %"}
+	for i, edge := range h.Edges {
+		label := strconv.FormatFloat(edge, 'g', 3, 64)
+		switch {
+		case i == len(h.Edges)-1:
+			label = "≥ " + label
+		case ranges:
+			label += "–\n" + strconv.FormatFloat(h.Edges[i+1], 'g', 3, 64)
+		}
+		f.Groups = append(f.Groups, label)
+	}
+	for _, row := range h.Rows {
+		series := plot.Series{Name: fmt.Sprintf("%s (%d)", row.Name, row.Count)}
+		for _, n := range row.Bins {
+			series.Y = append(series.Y, 100*float64(n)/float64(row.Count))
+		}
+		f.Series = append(f.Series, series)
+	}
+	return f
+}
+
+// The measures of the contact sheet, in cells and in lines of words.
+const (
+	sheetColumns = 6 // three triplets
+	sheetLines   = 4
+)
+
+// sheet draws the examples, the flawed picture framed and on the left; nil for none.
+func (s Stats) sheet() ([]byte, error) {
+	sheet := plot.Sheet{Columns: sheetColumns, Lines: sheetLines}
+	for _, e := range s.Examples {
+		flawed, enhanced, err := e.decoded()
+		if err != nil {
+			continue // genref check lists it
+		}
+		sheet.Cells = append(sheet.Cells,
+			plot.Cell{Image: squared(flawed), Wrong: true, Words: e.Subset + ": " + e.Prompt},
+			plot.Cell{Image: squared(enhanced), Words: "→ " + e.Reflection})
+	}
+	if len(sheet.Cells) == 0 {
+		return nil, nil
+	}
+	return sheet.PNG()
+}
+
+// squared is a picture in the middle of a white square.
+func squared(m image.Image) image.Image {
+	b := m.Bounds()
+	side := max(b.Dx(), b.Dy())
+	to := image.NewRGBA(image.Rect(0, 0, side, side))
+	draw.Draw(to, to.Rect, image.White, image.Point{}, draw.Src)
+	corner := image.Pt((side-b.Dx())/2, (side-b.Dy())/2)
+	draw.Draw(to, b.Sub(b.Min).Add(corner), m, b.Min, draw.Over)
+	return to
+}
