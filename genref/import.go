@@ -186,7 +186,7 @@ func (f *importFilling) row(r row, origin string) error {
 	f.filled.Effort.Images += 2
 	s.Key = sampleKey(s.Subset, f.shard.Number, f.added)
 	s.Provenance.Origin = origin
-	if err := s.validate(); err != nil {
+	if _, err := s.valid(); err != nil {
 		f.skip(SkippedUnfit, origin, err)
 		return nil
 	}

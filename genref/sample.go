@@ -142,22 +142,22 @@ func (s *Sample) set(m member) error {
 	return nil
 }
 
-// validate reports a sample that a shard cannot hold.
-func (s Sample) validate() error {
+// valid are the files of a sample that a shard can hold.
+func (s Sample) valid() ([]member, error) {
 	if s.Key == "" || len(s.Key) > 90 || strings.ContainsAny(s.Key, "./\\\x00") || strings.HasPrefix(s.Key, "__") || !utf8.ValidString(s.Key) {
-		return fmt.Errorf("%w: sample key %.100q: it must be a short file name without dots", reflectionflow.ErrInvalid, s.Key)
+		return nil, fmt.Errorf("%w: sample key %.100q: it must be a short file name without dots", reflectionflow.ErrInvalid, s.Key)
 	}
 	list, err := s.members()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, m := range list {
 		if int64(len(m.data)) > limit(m.name) {
-			return fmt.Errorf("%w: sample %s: %s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, s.Key, m.name, len(m.data), limit(m.name))
+			return nil, fmt.Errorf("%w: sample %s: %s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, s.Key, m.name, len(m.data), limit(m.name))
 		}
 		if err := new(Sample).set(m); err != nil {
-			return fmt.Errorf("sample %s: %s: %w", s.Key, m.name, err)
+			return nil, fmt.Errorf("sample %s: %s: %w", s.Key, m.name, err)
 		}
 	}
-	return nil
+	return list, nil
 }

@@ -23,7 +23,14 @@ type shardWriter struct {
 	bytes   int64
 	archive *tar.Writer
 	keys    map[string]bool
+
+	flushed  int64      // bytes whose flushing has begun
+	flushing chan error // of a flush that is under way, else nil
 }
+
+// flushEvery is after how many bytes what was written is flushed to the disk, beside the
+// writing of more. So the disk does not rest until a shard is whole.
+const flushEvery = 8 << 20
 
 func createShard(path string) (*shardWriter, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
@@ -40,24 +47,53 @@ func (s *shardWriter) Write(p []byte) (int, error) {
 	n, err := s.file.Write(p)
 	s.sum.Write(p[:n]) // a hash takes everything
 	s.bytes += int64(n)
+	if err == nil && s.bytes-s.flushed >= flushEvery {
+		err = s.flush()
+	}
 	return n, err
+}
+
+// flush begins a flush, unless one is under way.
+func (s *shardWriter) flush() error {
+	if s.flushing != nil {
+		select {
+		case err := <-s.flushing:
+			s.flushing = nil
+			if err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	done := make(chan error, 1)
+	s.flushed, s.flushing = s.bytes, done
+	go func() { done <- s.file.Sync() }()
+	return nil
+}
+
+// settle waits for a flush that is under way.
+func (s *shardWriter) settle() error {
+	if s.flushing == nil {
+		return nil
+	}
+	err := <-s.flushing
+	s.flushing = nil
+	return err
 }
 
 var _ io.Writer = (*shardWriter)(nil)
 
 // add writes a sample: its members side by side.
 func (s *shardWriter) add(sample Sample) error {
-	if err := sample.validate(); err != nil {
+	list, err := sample.valid()
+	if err != nil {
 		return err
 	}
 	if s.keys[sample.Key] {
 		return fmt.Errorf("%w: two samples have the key %s", reflectionflow.ErrInvalid, sample.Key)
 	}
 	s.keys[sample.Key] = true
-	list, err := sample.members()
-	if err != nil {
-		return err
-	}
 	for _, m := range list {
 		header := &tar.Header{
 			Typeflag: tar.TypeReg, Format: tar.FormatUSTAR, Name: sample.Key + "." + m.name,
@@ -75,7 +111,7 @@ func (s *shardWriter) add(sample Sample) error {
 
 // finish flushes the shard to the disk, still under its temporary name.
 func (s *shardWriter) finish() (Shard, error) {
-	err := s.archive.Close()
+	err := errors.Join(s.archive.Close(), s.settle())
 	if err == nil {
 		err = s.file.Sync()
 	}
@@ -87,6 +123,7 @@ func (s *shardWriter) finish() (Shard, error) {
 
 // abandon removes the shard.
 func (s *shardWriter) abandon() error {
+	_ = s.settle() // what it wrote is not wanted
 	return errors.Join(s.file.Close(), os.Remove(s.path))
 }
 
