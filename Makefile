@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of two apples
 FUZZTIME ?= 20s
 
-.PHONY: results results-quick build demo test test-slow race lint fmt bench bench-peers check fuzz
+.PHONY: results results-quick build demo test test-slow race lint fmt bench bench-peers compat check fuzz
 
 build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -39,6 +39,9 @@ bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: bench/READ
 	$(GO) build -o bin/bench-worker ./bench/worker
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/openblas.py
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/pytorch.py
+
+compat: build ## what other programs make of our files: compat/README.md
+	$(PYTHON) compat/genref.py bin/reflectionflow
 
 RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+detector,reflection+reward,reflection+width1,reflection+width4
 
