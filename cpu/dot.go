@@ -6,6 +6,14 @@ import (
 
 // dot lowers DotGeneral on f32. It returns false for other dtypes.
 func (l *lowering) dot(n *node) bool {
+	if n.operand[0].shape.Size() == 0 { // sums of nothing
+		c := l.define(n)
+		l.emit("zeros", nil, []*storage{c.s}, func(x *execution) error {
+			clear(x.bytesOf(c.s))
+			return nil
+		})
+		return true
+	}
 	for _, d := range []dtypes.DType{n.operand[0].shape.DType, n.operand[1].shape.DType, n.shape.DType} {
 		if d != dtypes.Float32 {
 			return false

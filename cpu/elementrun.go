@@ -195,9 +195,9 @@ func convertFrom[T any, W int64 | uint64 | float64](l *lowering, n *node, wide f
 	case dtypes.Float64:
 		return lowerElements(l, n, each(func(v T) float64 { return float64(wide(v)) }))
 	case dtypes.BFloat16:
-		return lowerElements(l, n, each(func(v T) bfloat16.BFloat16 { return bfloat16.FromFloat32(float32(wide(v))) }))
+		return lowerElements(l, n, each(func(v T) bfloat16.BFloat16 { return bfloatOf(float32(wide(v))) }))
 	case dtypes.Float16:
-		return lowerElements(l, n, each(func(v T) float16.Float16 { return float16.FromFloat32(float32(wide(v))) }))
+		return lowerElements(l, n, each(func(v T) float16.Float16 { return halfOf(float32(wide(v))) }))
 	}
 	return false
 }

@@ -248,11 +248,11 @@ func scatterKernel(n *node) func(x *execution, s *scattering) {
 	case dtypes.BFloat16:
 		f := ordered[float32](n.op)
 		return combiner(func(a, b bfloat16.BFloat16) bfloat16.BFloat16 {
-			return bfloat16.FromFloat32(f(a.Float32(), b.Float32()))
+			return bfloatOf(f(a.Float32(), b.Float32()))
 		})
 	case dtypes.Float16:
 		f := ordered[float32](n.op)
-		return combiner(func(a, b float16.Float16) float16.Float16 { return float16.FromFloat32(f(a.Float32(), b.Float32())) })
+		return combiner(func(a, b float16.Float16) float16.Float16 { return halfOf(f(a.Float32(), b.Float32())) })
 	}
 	return nil
 }

@@ -38,9 +38,9 @@ func (l *lowering) iota(n *node) bool {
 	case dtypes.Float64:
 		flat = counted(count, func(i int) float64 { return float64(i) })
 	case dtypes.BFloat16:
-		flat = counted(count, func(i int) bfloat16.BFloat16 { return bfloat16.FromFloat32(float32(i)) })
+		flat = counted(count, func(i int) bfloat16.BFloat16 { return bfloatOf(float32(i)) })
 	case dtypes.Float16:
-		flat = counted(count, func(i int) float16.Float16 { return float16.FromFloat32(float32(i)) })
+		flat = counted(count, func(i int) float16.Float16 { return halfOf(float32(i)) })
 	default:
 		return false
 	}

@@ -18,6 +18,7 @@ type lowering struct {
 	looks    *looks
 	copies   map[string]*tensor    // dense copies of views, by what they view
 	wide     map[*storage]*storage // f32 copies of bf16 storages
+	origin   string                // what is being lowered, for errors
 }
 
 // constantValue is the content of a constant node.
@@ -39,7 +40,17 @@ func compile(b *builder) (exe compute.Executable, err error) {
 			exe, err = nil, fmt.Errorf("cpu: compile %q: %v", b.Name(), r)
 		}
 	}()
-	f := b.main
+	foldConstants(b, b.main)
+	p, err := compileFunction(b, b.main)
+	if err != nil {
+		return nil, err
+	}
+	b.backend.steps.add(p.steps)
+	return p, nil
+}
+
+// compileFunction makes a program of a function.
+func compileFunction(b *builder, f *function) (*program, error) {
 	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor), wide: make(map[*storage]*storage)}
 	p := &program{backend: b.backend, name: b.Name(), names: f.names}
 	for i, n := range f.params {
@@ -58,7 +69,6 @@ func compile(b *builder) (exe compute.Executable, err error) {
 	lifetimes(l.storages, l.steps)
 	p.arena = planMemory(l.storages)
 	p.steps, p.storages = l.steps, l.storages
-	b.backend.steps.add(p.steps)
 	if p.storages == nil {
 		p.storages = []*storage{}
 	}
@@ -78,8 +88,8 @@ func (l *lowering) lowerAll(f *function) error {
 	}
 	repeat(units, home, l.looks, f.outputs)
 	outside := l.outside(f, units, home)
-
 	for _, u := range units {
+		l.origin = u.describe()
 		if u.attention != nil {
 			l.attend(u.attention, outside)
 			continue
@@ -89,10 +99,21 @@ func (l *lowering) lowerAll(f *function) error {
 			continue
 		}
 		if err := l.lower(u.nodes[0]); err != nil {
-			return fmt.Errorf("%s: %w", u.nodes[0].op, err)
+			return fmt.Errorf("%s: %w", l.origin, err)
 		}
 	}
+	l.origin = "results"
 	return nil
+}
+
+// describe names the operations of the unit and their places in the graph, for errors.
+func (u *unit) describe() string {
+	first, last := u.nodes[0], u.nodes[len(u.nodes)-1]
+	text := fmt.Sprintf("node %d, %s", first.id, describe(first.op, first.operand))
+	if first != last {
+		text += fmt.Sprintf(", to node %d, %s", last.id, describe(last.op, last.operand))
+	}
+	return text
 }
 
 // outside returns the values that are stored: the outputs, and what units read of each other.
@@ -194,7 +215,7 @@ func (l *lowering) defineOnce(n *node) *tensor {
 }
 
 func (l *lowering) emit(name string, reads, writes []*storage, run func(x *execution) error) {
-	l.steps = append(l.steps, &step{name: name, reads: reads, writes: writes, run: run})
+	l.steps = append(l.steps, &step{name: name, origin: l.origin, reads: reads, writes: writes, run: run})
 }
 
 // output makes the value of n the i-th result: its storage becomes the buffer of the result, unless it is shared with
@@ -226,6 +247,10 @@ func (l *lowering) lower(n *node) error {
 		return nil
 	case compute.OpTypeOptimizationBarrier:
 		return l.barrier(n)
+	}
+	if n.shape.Ok() && n.shape.Size() == 0 {
+		l.define(n)
+		return nil
 	}
 	if l.kernel(n) {
 		return nil
@@ -315,7 +340,7 @@ func (l *lowering) dense(t *tensor) *tensor {
 func (l *lowering) fallback(n *node) error {
 	exe, err := l.oneOperation(n)
 	if err != nil {
-		return fmt.Errorf("node %d, %s: no kernel, and the Go backend has none: %w", n.id, describe(n.op, n.operand), err)
+		return fmt.Errorf("no kernel, and the Go backend has none: %w", err)
 	}
 	ins := make([]*tensor, len(n.operand))
 	var reads, writes []*storage
@@ -340,7 +365,7 @@ func (l *lowering) fallback(n *node) error {
 		}
 		out, err := runFallback(exe, in, donate)
 		if err != nil {
-			return fmt.Errorf("node %d, %s: no kernel, and the Go backend fails: %w", n.id, describe(n.op, n.operand), err)
+			return fmt.Errorf("no kernel, and the Go backend fails: %w", err)
 		}
 		for i, o := range out {
 			if err := takeBack(x.bytesOf(writes[i]), o); err != nil {

@@ -11,6 +11,8 @@ import (
 // step is one kernel of a program with everything known but the addresses.
 type step struct {
 	name          string
+	origin        string // the nodes that it computes, for errors
+	instructions  int    // of a tape
 	reads, writes []*storage
 	run           func(x *execution) error
 }
@@ -77,7 +79,7 @@ func (p *program) Inputs() ([]string, []shapes.Shape) { return p.names, p.inputs
 func (p *program) Outputs() []shapes.Shape { return p.outputs }
 
 // Execute runs the program. It may be called from several goroutines at once.
-func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) (out []compute.Buffer, err error) {
+func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
 	if p.steps == nil && p.storages == nil {
 		return nil, fmt.Errorf("cpu: execute %q: the executable is finalized", p.name)
 	}
@@ -88,11 +90,6 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			out, err = nil, fmt.Errorf("cpu: execute %q: %v", p.name, r)
-		}
-	}()
 	arena := p.backend.memory.reuse(p.arena)
 	if arena == nil {
 		needed := p.arena
@@ -123,15 +120,25 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 		}
 	}
 	for _, st := range p.steps {
-		if err := st.run(x); err != nil {
-			return nil, fmt.Errorf("cpu: execute %q: %s: %w", p.name, st.name, err)
+		if err := st.execute(x); err != nil {
+			return nil, fmt.Errorf("cpu: execute %q: %s: %w", p.name, st.origin, err)
 		}
 	}
-	out = make([]compute.Buffer, len(results))
+	out := make([]compute.Buffer, len(results))
 	for i, u := range results {
 		out[i] = u
 	}
 	return out, finalizeDonated(own, donate)
+}
+
+// execute runs the step; a panic of its kernel, as for an integer divided by zero, becomes an error.
+func (s *step) execute(x *execution) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	return s.run(x)
 }
 
 func (p *program) checkInputs(inputs []compute.Buffer) ([]*buffer, error) {

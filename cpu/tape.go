@@ -83,6 +83,7 @@ type recorder struct {
 func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 	t, reads, writes := l.tapeOf(u, outside)
 	l.emit("tape", reads, writes, t.run)
+	l.steps[len(l.steps)-1].instructions = len(t.ins)
 }
 
 // tapeOf makes the tape of a fused unit, and the storages that it reads and writes.

@@ -321,7 +321,7 @@ func storeRun(x *execution, s *storage, v []float32, off int) {
 	case dtypes.Float16:
 		dst := slice[float16.Float16](x, s, off)
 		for i, f := range v {
-			dst[i] = float16.FromFloat32(f)
+			dst[i] = halfOf(f)
 		}
 	}
 }

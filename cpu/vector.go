@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"unsafe"
-
-	"github.com/gomlx/compute/dtypes/float16"
 )
 
 // opcode is an operation of a tape on f32 registers. Truth values are 1 and 0.
@@ -234,7 +232,7 @@ func plainVectors() *vectors {
 	v.one(opIsFinite, func(x float32) float32 { return truth(x-x == 0) })
 	v.one(opBF16, roundBF16)
 	v.unary[opSwap] = swapPairs
-	v.one(opF16, func(x float32) float32 { return float16.FromFloat32(x).Float32() })
+	v.one(opF16, roundF16)
 	v.unary[opCopy] = func(dst, a []float32) { copy(dst, a) }
 	v.widen = widenPlain
 	v.plainReductions()

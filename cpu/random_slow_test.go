@@ -1,0 +1,5 @@
+//go:build slow
+
+package cpu
+
+const randomGraphs = 200000
