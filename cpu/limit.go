@@ -2,11 +2,14 @@ package cpu
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -57,19 +60,15 @@ func (m *memory) room(what string, needed int) error {
 }
 
 // freeMemory returns the bytes that the process can still take, and what limits them: what Linux says is available, the
-// rest of the control group's limit, the rest of GOMEMLIMIT. What cannot be found out does not limit.
+// rest of a control group's limit, the rest of GOMEMLIMIT. What cannot be found out does not limit.
 func freeMemory() (free int64, limit string) {
+	system := os.DirFS("/")
 	free, limit = math.MaxInt64, "memory"
-	if kib, ok := field("/proc/meminfo", "MemAvailable:"); ok {
+	if kib, ok := field(system, "proc/meminfo", "MemAvailable:"); ok {
 		free = kib << 10
 	}
-	most, ok1 := field("/sys/fs/cgroup/memory.max", "")
-	used, ok2 := field("/sys/fs/cgroup/memory.current", "")
-	if ok1 && ok2 {
-		cache, _ := field("/sys/fs/cgroup/memory.stat", "inactive_file")
-		if rest := max(0, most-used+cache); rest < free {
-			free, limit = rest, "cgroup"
-		}
+	if rest := groupMemory(system); rest < free {
+		free, limit = rest, "cgroup"
 	}
 	if most := debug.SetMemoryLimit(-1); most < math.MaxInt64 {
 		if rest := max(0, most-goMemory()); rest < free {
@@ -86,9 +85,54 @@ func goMemory() int64 {
 	return int64(s[0].Value.Uint64() - s[1].Value.Uint64())
 }
 
+// controlGroups are the files in which the versions of control groups say what is allowed, used, and used for files that
+// can be given up.
+var controlGroups = []struct{ controller, mount, most, used, inactive string }{
+	{"", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"},                                      // version 2
+	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}, // version 1
+}
+
+// groupMemory returns the least that the control groups of the process leave to it, from its own to the root, or
+// math.MaxInt64. Inside a container its own may be mounted as the root.
+func groupMemory(system fs.FS) int64 {
+	rest := int64(math.MaxInt64)
+	for _, g := range controlGroups {
+		group := groupOf(system, g.controller)
+		for {
+			folder := path.Join(g.mount, group)
+			most, ok1 := field(system, path.Join(folder, g.most), "")
+			used, ok2 := field(system, path.Join(folder, g.used), "")
+			if ok1 && ok2 {
+				files, _ := field(system, path.Join(folder, "memory.stat"), g.inactive)
+				rest = min(rest, max(0, most-used+files))
+			}
+			if group == "/" {
+				break
+			}
+			group = path.Dir(group)
+		}
+	}
+	return rest
+}
+
+// groupOf returns the path of the process's control group: lines are id:controllers:path.
+func groupOf(system fs.FS, controller string) string {
+	raw, err := fs.ReadFile(system, "proc/self/cgroup")
+	if err != nil {
+		return "/"
+	}
+	for line := range strings.Lines(string(raw)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) == 3 && slices.Contains(strings.Split(parts[1], ","), controller) {
+			return path.Join("/", parts[2])
+		}
+	}
+	return "/"
+}
+
 // field returns the number behind a name at the beginning of a line of a file; no name means the first line.
-func field(file, name string) (int64, bool) {
-	raw, err := os.ReadFile(file)
+func field(system fs.FS, file, name string) (int64, bool) {
+	raw, err := fs.ReadFile(system, file)
 	if err != nil {
 		return 0, false
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -45,6 +46,47 @@ func TestFreeMemory(t *testing.T) {
 	debug.SetMemoryLimit(1)
 	if free, limit := freeMemory(); free != 0 || limit != "GOMEMLIMIT" {
 		t.Errorf("%d bytes are free by %s with GOMEMLIMIT=1", free, limit)
+	}
+}
+
+// TestControlGroups reads what is left of the limits of both versions of control groups.
+func TestControlGroups(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text + "\n")} }
+	for _, c := range []struct {
+		name   string
+		system fstest.MapFS
+		want   int64
+	}{
+		{"none", fstest.MapFS{}, math.MaxInt64},
+		{"version 2, mounted as the root", fstest.MapFS{
+			"sys/fs/cgroup/memory.max":     file("1000"),
+			"sys/fs/cgroup/memory.current": file("700"),
+			"sys/fs/cgroup/memory.stat":    file("anon 600\ninactive_file 50"),
+		}, 350},
+		{"version 2, the limit of an outer group", fstest.MapFS{
+			"proc/self/cgroup":                               file("0::/a.slice/b.service"),
+			"sys/fs/cgroup/a.slice/memory.max":               file("1000"),
+			"sys/fs/cgroup/a.slice/memory.current":           file("900"),
+			"sys/fs/cgroup/a.slice/b.service/memory.max":     file("max"),
+			"sys/fs/cgroup/a.slice/b.service/memory.current": file("10"),
+		}, 100},
+		{"version 1", fstest.MapFS{
+			"proc/self/cgroup": file("5:cpu,cpuacct:/other\n4:memory:/docker/x"),
+			"sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes": file("2000"),
+			"sys/fs/cgroup/memory/docker/x/memory.usage_in_bytes": file("500"),
+			"sys/fs/cgroup/memory/docker/x/memory.stat":           file("inactive_file 1\ntotal_inactive_file 100"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes":          file("9223372036854771712"),
+			"sys/fs/cgroup/memory/memory.usage_in_bytes":          file("3000"),
+		}, 1600},
+		{"version 1, mounted as the root", fstest.MapFS{
+			"proc/self/cgroup":                           file("4:memory:/docker/x"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("2000"),
+			"sys/fs/cgroup/memory/memory.usage_in_bytes": file("2500"),
+		}, 0},
+	} {
+		if got := groupMemory(c.system); got != c.want {
+			t.Errorf("%s: %d bytes are left, want %d", c.name, got, c.want)
+		}
 	}
 }
 

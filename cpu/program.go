@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/gomlx/compute"
@@ -26,7 +27,8 @@ type program struct {
 	outputs  []shapes.Shape
 	storages []*storage
 	steps    []*step
-	arena    int // bytes
+	arena    int       // bytes
+	idle     sync.Pool // of *execution
 }
 
 var _ compute.Executable = (*program)(nil)
@@ -102,7 +104,14 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 		arena = p.backend.memory.get(p.arena)
 	}
 	defer p.backend.memory.put(arena)
-	x := &execution{program: p, base: make([][]byte, len(p.storages))}
+	x, ok := p.idle.Get().(*execution)
+	if !ok {
+		x = &execution{program: p, base: make([][]byte, len(p.storages))}
+	}
+	defer func() {
+		clear(x.base)
+		p.idle.Put(x)
+	}()
 	results := make([]*buffer, len(p.outputs))
 	for i, shape := range p.outputs {
 		results[i] = p.backend.newBuffer(shape)
