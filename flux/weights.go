@@ -21,8 +21,9 @@ const (
 // LoadWeights reads the weights dir/stem.safetensors, or the shards that
 // dir/stem.safetensors.index.json lists, into the store below prefix: the tensor
 // "a.weight" becomes "prefix.a.weight", or "a.weight" for an empty prefix. Values
-// are converted to float32; tensors of integers, such as old checkpoints'
-// position ids, are no weights and are passed over. A file that is missing or
+// are converted to float32, but for matrices of bfloat16, which stay as they are in
+// the mapped file; the file must not be changed in place from then on. Tensors of
+// integers, such as old checkpoints' position ids, are no weights and are passed over. A file that is missing or
 // damaged and a weight that holds NaN or infinity give an error wrapping
 // [reflectionflow.ErrInvalid]; the store is then unchanged. Names and shapes are
 // checked when a program is compiled (see [nn.Compile]).
@@ -31,7 +32,11 @@ func LoadWeights(store *nn.Store, prefix, dir, stem string) error {
 	if err != nil {
 		return fmt.Errorf("load weights: %w", err)
 	}
-	return errors.Join(addWeights(store, prefix, file), file.Close())
+	inPlace, err := addWeights(store, prefix, file)
+	if inPlace { // the mapping lasts as long as the process
+		return err
+	}
+	return errors.Join(err, file.Close())
 }
 
 // LoadWeightsFS is [LoadWeights] for one file of a file system that need not be
@@ -45,20 +50,23 @@ func LoadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, name string) erro
 	if err != nil {
 		return fmt.Errorf("load weights: %w", err)
 	}
-	return addWeights(store, prefix, file)
+	_, err = addWeights(store, prefix, file)
+	return err
 }
 
-func addWeights(store *nn.Store, prefix string, file *safetensors.File) error {
+// addWeights reports whether the store uses the file's memory.
+func addWeights(store *nn.Store, prefix string, file *safetensors.File) (inPlace bool, err error) {
 	type weight struct {
 		name   string
 		values []float32
+		bits   []uint16 // of bfloat16, instead of values
 		dims   []int
 	}
 	var weights []weight
 	for _, name := range file.Names() {
 		info, err := file.Info(name)
 		if err != nil {
-			return err
+			return false, err
 		}
 		switch info.DType {
 		case safetensors.F64, safetensors.F32, safetensors.F16, safetensors.BF16:
@@ -66,18 +74,28 @@ func addWeights(store *nn.Store, prefix string, file *safetensors.File) error {
 			continue
 		}
 		if err := file.CheckFinite(name); err != nil {
-			return fmt.Errorf("load weights: %w", err)
+			return false, fmt.Errorf("load weights: %w", err)
 		}
-		values, err := file.Float32(name)
+		w := weight{name: dotted(prefix) + name, dims: info.Shape}
+		if info.DType == safetensors.BF16 && len(info.Shape) == 2 {
+			w.bits, err = file.BFloat16(name)
+		} else {
+			w.values, err = file.Float32(name)
+		}
 		if err != nil {
-			return fmt.Errorf("load weights: %w", err)
+			return false, fmt.Errorf("load weights: %w", err)
 		}
-		weights = append(weights, weight{dotted(prefix) + name, values, info.Shape})
+		weights = append(weights, w)
 	}
 	for _, w := range weights {
+		if w.bits != nil {
+			store.SetBFloat16(w.name, w.bits, w.dims...)
+			inPlace = true
+			continue
+		}
 		store.Set(w.name, w.values, w.dims...)
 	}
-	return nil
+	return inPlace, nil
 }
 
 // SaveWeights writes the weights below prefix to a safetensors file as

@@ -36,7 +36,11 @@ func MatVec(x, w *Node) *Node {
 
 // Embedding looks ids [..., n] up in "weight" [vocabulary, dim]: [..., n, dim].
 func Embedding(s Scope, ids *Node, vocabulary, dim int, std float64) *Node {
-	return Gather(s.Weight("weight", InitNormal(std), vocabulary, dim), InsertAxes(ids, -1))
+	table := s.parameter(s.join("weight"), InitNormal(std), []int{vocabulary, dim})
+	if table.DType() == dtypes.Float32 {
+		return Gather(s.Weight("weight", InitNormal(std), vocabulary, dim), InsertAxes(ids, -1))
+	}
+	return ConvertDType(Gather(table, InsertAxes(ids, -1)), dtypes.Float32)
 }
 
 // LayerNorm normalises the last axis to mean 0 and variance 1, without weights.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -39,6 +40,7 @@ type Program struct {
 	weights []string // parameters after the inputs, in order
 	updates []string // store names of the outputs after nOutputs
 	donated []bool   // by weight: replaced by an update, so its buffer may be reused
+	narrow  []bool   // by weight: the parameter is bfloat16
 	outputs int
 	mu      sync.Mutex // held by a run with updates
 }
@@ -59,7 +61,7 @@ func (p *Program) build(fn Func, opts Options) {
 	for i, shape := range p.inputs {
 		nodes[i] = graph.Parameter(g, fmt.Sprintf("input %d", i), shape)
 	}
-	b := &binding{graph: g, store: p.store, seed: opts.Seed, nodes: map[string]*graph.Node{}}
+	b := &binding{graph: g, store: p.store, seed: opts.Seed, nodes: map[string]*graph.Node{}, parameters: map[string]*graph.Node{}}
 	outputs, updates := fn(Scope{binding: b}, nodes)
 	p.graph, p.weights, p.outputs = g, b.names, len(outputs)
 	p.updates = slices.Sorted(maps.Keys(updates))
@@ -69,6 +71,11 @@ func (p *Program) build(fn Func, opts Options) {
 	}
 	for _, name := range p.weights {
 		_, found := slices.BinarySearch(p.updates, name)
+		isNarrow := b.parameters[name].DType() == dtypes.BFloat16
+		p.narrow = append(p.narrow, isNarrow)
+		if found && isNarrow {
+			panic(fmt.Errorf("weight %q is bfloat16: a program that updates it needs a seed", name))
+		}
 		p.donated = append(p.donated, found)
 	}
 	if err := g.Compile(outputs...); err != nil {
@@ -92,7 +99,7 @@ func (p *Program) Run(inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 		return nil, fmt.Errorf("run %s: %w", p.name, oneLine(err))
 	}
 	for i, name := range p.updates {
-		p.store.tensors[name] = outputs[p.outputs+i]
+		p.store.put(name, outputs[p.outputs+i])
 	}
 	return outputs[:p.outputs], nil
 }
@@ -116,6 +123,11 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 		buffers = append(buffers, must(t.Buffer(p.backend, 0)))
 	}
 	for i, name := range p.weights {
+		if p.narrow[i] {
+			buffers = append(buffers, must(p.store.narrowBuffer(name, p.backend)))
+			continue
+		}
+		p.store.widen(name)
 		t := p.store.tensors[name]
 		if p.donated[i] {
 			buffers = append(buffers, must(t.DonateBuffer(p.backend, 0)))

@@ -35,7 +35,9 @@ type binding struct {
 	store *Store
 	seed  *uint64 // nil: a missing weight is an error
 	names []string
-	nodes map[string]*graph.Node
+	nodes map[string]*graph.Node // in float32
+
+	parameters map[string]*graph.Node
 }
 
 // Graph returns the graph being built.
@@ -65,8 +67,23 @@ func (s Scope) Has(name string) bool { return s.binding.store.Has(s.join(name)) 
 // random numbers of its own; in inference it is an error that wraps
 // [reflectionflow.ErrInvalid], as is any other shape.
 func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
-	full, b := s.join(name), s.binding
-	if node, ok := b.nodes[full]; ok {
+	full := s.join(name)
+	if node, ok := s.binding.nodes[full]; ok {
+		return node
+	}
+	node := s.parameter(full, init, dims)
+	if node.DType() != dtypes.Float32 {
+		node = graph.ConvertDType(node, dtypes.Float32)
+	}
+	s.binding.nodes[full] = node
+	return node
+}
+
+// parameter makes the parameter of a weight by its full name: of float32, or of
+// bfloat16 where the store has it so and the program does not train.
+func (s Scope) parameter(full string, init Init, dims []int) *graph.Node {
+	b := s.binding
+	if node, ok := b.parameters[full]; ok {
 		return node
 	}
 	if !b.store.Has(full) {
@@ -78,9 +95,15 @@ func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
 	if have := b.store.Dims(full); !slices.Equal(have, dims) {
 		panic(fmt.Errorf("%w: weight %q has shape %v, want %v", reflectionflow.ErrInvalid, full, have, dims))
 	}
-	node := graph.Parameter(b.graph, full, shapes.Make(dtypes.Float32, dims...))
+	shape := shapes.Make(dtypes.Float32, dims...)
+	if b.seed != nil {
+		b.store.widen(full)
+	} else if w := b.store.narrow[full]; w != nil {
+		shape = w.shape
+	}
+	node := graph.Parameter(b.graph, full, shape)
 	b.names = append(b.names, full)
-	b.nodes[full] = node
+	b.parameters[full] = node
 	return node
 }
 

@@ -15,24 +15,42 @@ import (
 // that only read it may run side by side.
 type Store struct {
 	tensors map[string]*tensors.Tensor
+	narrow  map[string]*narrow // names that are not in tensors
+	widened map[string]*narrow // what tensors were, whose values have not changed since
 }
 
 // NewStore returns an empty store.
-func NewStore() *Store { return &Store{tensors: map[string]*tensors.Tensor{}} }
+func NewStore() *Store {
+	return &Store{tensors: map[string]*tensors.Tensor{}, narrow: map[string]*narrow{}, widened: map[string]*narrow{}}
+}
 
 // Set keeps values, row-major, under name; the slice is owned by the store from
 // then on. A tensor of that name is replaced.
 func (s *Store) Set(name string, values []float32, dims ...int) {
-	s.tensors[name] = tensors.FromFlatDataAndDimensions(values, dims...)
+	s.put(name, tensors.FromFlatDataAndDimensions(values, dims...))
+}
+
+func (s *Store) put(name string, t *tensors.Tensor) {
+	delete(s.narrow, name)
+	delete(s.widened, name)
+	s.tensors[name] = t
 }
 
 // Has reports whether name is there.
-func (s *Store) Has(name string) bool { _, ok := s.tensors[name]; return ok }
+func (s *Store) Has(name string) bool {
+	_, ok := s.tensors[name]
+	return ok || s.narrow[name] != nil
+}
 
 // Names returns the names that begin with prefix, sorted.
 func (s *Store) Names(prefix string) []string {
 	var names []string
 	for name := range s.tensors {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	for name := range s.narrow {
 		if strings.HasPrefix(name, prefix) {
 			names = append(names, name)
 		}
@@ -46,11 +64,17 @@ func (s *Store) Dims(name string) []int {
 	if t, ok := s.tensors[name]; ok {
 		return slices.Clone(t.Shape().Dimensions)
 	}
+	if w := s.narrow[name]; w != nil {
+		return slices.Clone(w.shape.Dimensions)
+	}
 	return nil
 }
 
 // Values returns a copy of a tensor's values, row-major.
 func (s *Store) Values(name string) ([]float32, error) {
+	if w := s.narrow[name]; w != nil {
+		return w.float32s(), nil
+	}
 	t, ok := s.tensors[name]
 	if !ok {
 		return nil, fmt.Errorf("no tensor %q in the store", name)
@@ -69,6 +93,8 @@ func (s *Store) Values(name string) ([]float32, error) {
 func (s *Store) Delete(prefix string) {
 	for _, name := range s.Names(prefix) {
 		delete(s.tensors, name)
+		delete(s.narrow, name)
+		delete(s.widened, name)
 	}
 }
 
@@ -89,7 +115,7 @@ func (s *Store) CopyFrom(src *Store, prefix, newPrefix string) error {
 func (s *Store) Parameters(prefix string) int {
 	n := 0
 	for _, name := range s.Names(prefix) {
-		n += s.tensors[name].Size()
+		n += size(s.Dims(name))
 	}
 	return n
 }
@@ -115,5 +141,11 @@ func (s *Store) CheckFinite(prefix string) error {
 // A program that updates either name in one store leaves the other as it was
 // only if the buffers are not donated: share for reading.
 func (s *Store) Share(src *Store, name, newName string) {
-	s.tensors[newName] = src.tensors[name]
+	if w := src.narrow[name]; w != nil {
+		delete(s.tensors, newName)
+		delete(s.widened, newName)
+		s.narrow[newName] = w
+		return
+	}
+	s.put(newName, src.tensors[name])
 }

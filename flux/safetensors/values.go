@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
+	"unsafe"
 )
 
 // Bytes returns the tensor's data as it is stored, without a copy: row-major,
@@ -31,6 +32,31 @@ func (f *File) Float32(name string) ([]float32, error) {
 		return nil, t.invalid("is of type %s, not of a floating-point type", t.dtype)
 	}
 	return values, nil
+}
+
+// BFloat16 returns the bits of a BF16 tensor in row-major order: where they lie in the file, if the processor can read them
+// there, and then not to be changed and valid until Close; a copy otherwise. The process dies if the file is cut short while
+// they are used. Another type gives an error wrapping [reflectionflow.ErrInvalid].
+func (f *File) BFloat16(name string) ([]uint16, error) {
+	t, err := f.tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	if t.dtype != BF16 {
+		return nil, t.invalid("is of type %s, not BF16", t.dtype)
+	}
+	n := len(t.data) / 2
+	first := unsafe.Pointer(unsafe.SliceData(t.data))
+	if n > 0 && uintptr(first)%2 == 0 && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return unsafe.Slice((*uint16)(first), n), nil
+	}
+	bits := make([]uint16, n)
+	err = t.guard(func() {
+		for i := range bits {
+			bits[i] = binary.LittleEndian.Uint16(t.data[2*i:])
+		}
+	})
+	return bits, err
 }
 
 // Float32Shape is Float32 for a tensor that must have the shape given; another
