@@ -190,6 +190,54 @@ func (c *graphCase) fail(t testing.TB, what string) {
 	t.Fatalf("%s, %s\n%s", c.name, what, strings.Join(c.log, "\n"))
 }
 
+// inputsOf draws values for the parameters: multiples of 1/8 that all dtypes hold, so that there are equal ones.
+func (s *sketch) inputsOf() []any {
+	var list []any
+	for _, p := range s.params {
+		list = append(list, drawn(s.r, p.DType(), p.Shape().Size()))
+	}
+	return list
+}
+
+func drawn(r *rand.Rand, d dtypes.DType, n int) any {
+	eighths := func() float64 { return float64(r.IntN(33)-16) / 8 }
+	switch d {
+	case dtypes.Float32:
+		return drawnAs(n, func() float32 { return float32(eighths()) })
+	case dtypes.Float64:
+		return drawnAs(n, eighths)
+	case dtypes.BFloat16:
+		return drawnAs(n, func() bfloat16.BFloat16 { return bfloat16.FromFloat64(eighths()) })
+	case dtypes.Float16:
+		return drawnAs(n, func() float16.Float16 { return float16.FromFloat64(eighths()) })
+	case dtypes.Bool:
+		return drawnAs(n, func() bool { return r.IntN(2) == 0 })
+	case dtypes.Int8:
+		return drawnAs(n, func() int8 { return int8(r.Uint64()) })
+	case dtypes.Int16:
+		return drawnAs(n, func() int16 { return int16(r.Uint64()) })
+	case dtypes.Int32:
+		return drawnAs(n, func() int32 { return int32(r.Uint64()) })
+	case dtypes.Int64:
+		return drawnAs(n, func() int64 { return int64(r.Uint64()) })
+	case dtypes.Uint8:
+		return drawnAs(n, func() uint8 { return uint8(r.Uint64()) })
+	case dtypes.Uint16:
+		return drawnAs(n, func() uint16 { return uint16(r.Uint64()) })
+	case dtypes.Uint32:
+		return drawnAs(n, func() uint32 { return uint32(r.Uint64()) })
+	}
+	return drawnAs(n, r.Uint64)
+}
+
+func drawnAs[T any](n int, draw func() T) []T {
+	v := make([]T, n)
+	for i := range v {
+		v[i] = draw()
+	}
+	return v
+}
+
 func asDoubles(flat any) []float64 {
 	switch v := flat.(type) {
 	case []float64:
