@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,7 +111,9 @@ func (c *graphCase) checkAll(t testing.TB, oracle compute.Backend, count *tally)
 	whole := false
 	if out, err := c.run(t, oracle); err == nil {
 		whole = true
-		if !strings.Contains(strings.Join(c.log, " "), "(Float16)") { // of which it flushes small numbers to zero
+		// It flushes small f16 to zero, and leaves sums over nothing as the memory was.
+		nothing := slices.ContainsFunc(c.shapes, func(s shapes.Shape) bool { return s.Size() == 0 })
+		if !nothing && !strings.Contains(strings.Join(c.log, " "), "(Float16)") {
 			c.check(t, "the Go backend", out, new(tally))
 		}
 	}
