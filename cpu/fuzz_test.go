@@ -77,7 +77,7 @@ func (z fuzzedShape) convolution(s *sketch, batch, height, width, channels int) 
 	x := z.parameter(s, batch, window+height%19, window+width%19, in)
 	w := z.parameter(s, size, size, in/groups, out)
 	pad := form / 18 % 3
-	c := Convolve(x, w).FeatureGroupCount(groups)
+	c := Convolve(x, w).ChannelGroupCount(groups)
 	if dilation > 1 { // GoMLX takes strides or dilations
 		c = c.DilationPerAxis(dilation, dilation)
 	} else {
