@@ -59,7 +59,7 @@ func (s Sheet) PNG() ([]byte, error) {
 	canvas := vgimg.NewWith(vgimg.UseWH(wide, high), vgimg.UseDPI(sheetDPI))
 	c := draw.New(canvas)
 	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
+	c.Fill(c.Path())
 	for i, cell := range s.Cells {
 		x := cellGap + vg.Length(i%s.Columns)*(cellSide+cellGap)
 		top := high - cellGap - vg.Length(i/s.Columns)*(height+cellGap)
@@ -116,9 +116,9 @@ func words(size float64, c color.Color) text.Style {
 // broken breaks words into lines of a cell's width, as many as there is room for.
 func (s Sheet) broken(style text.Style, words string) []string {
 	var lines []string
-	for _, paragraph := range strings.Split(words, "\n") {
+	for paragraph := range strings.SplitSeq(words, "\n") {
 		line := ""
-		for _, word := range strings.Fields(paragraph) {
+		for word := range strings.FieldsSeq(paragraph) {
 			longer := strings.TrimSpace(line + " " + word)
 			if line != "" && style.Width(longer) > cellSide {
 				lines, longer = append(lines, line), word
