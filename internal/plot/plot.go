@@ -29,12 +29,11 @@ var (
 
 // Loss draws a loss curve on a logarithmic axis, raw and smoothed, as a PNG.
 func Loss(path, title string, curve Curve) error {
-	p := plot.New()
-	p.Title.Text = title
-	p.X.Label.Text, p.Y.Label.Text = "step", curve.Name
-	p.Add(plotter.NewGrid())
+	p := newFigure(title, curve.Name)
+	p.X.Label.Text = "step"
 	if positive(curve.Y) {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		low, high := limits(curve.Y)
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(logTicks(curve.Y, low, high))
 	}
 	for i, y := range [][]float64{curve.Y, smooth(curve.Y)} {
 		line, err := plotter.NewLine(points(curve.X, y))
@@ -55,16 +54,18 @@ func positive(values []float64) bool {
 	return low > 0 && high > 1.5*low
 }
 
-// smooth is an exponential moving average over about a fiftieth of the values.
+// smooth is the mean of the values around each, a fiftieth of them: it does not lag
+// behind.
 func smooth(values []float64) []float64 {
-	weight := 1 / math.Max(1, float64(len(values))/50)
-	smoothed := make([]float64, len(values))
+	sums := make([]float64, len(values)+1)
 	for i, v := range values {
-		if i == 0 {
-			smoothed[i] = v
-			continue
-		}
-		smoothed[i] = smoothed[i-1] + weight*(v-smoothed[i-1])
+		sums[i+1] = sums[i] + v
+	}
+	smoothed := make([]float64, len(values))
+	side := len(values) / 100
+	for i := range values {
+		first, end := max(0, i-side), min(len(values), i+side+1)
+		smoothed[i] = (sums[end] - sums[first]) / float64(end-first)
 	}
 	return smoothed
 }
