@@ -8,8 +8,9 @@ import (
 )
 
 // fitThreshold returns the confidence from which a detection is best called an
-// object: that at which the verdicts on held-out pictures, averaged over the sets,
-// agree most often with the truth; the nearest to a half where several do.
+// object: that of the highest F1 on held-out pictures, averaged over the sets; the
+// nearest to a half where several have it. Verdicts are no measure for it: most of
+// them do not mind what else is seen.
 func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOutSet) (float64, error) {
 	cfg, detections := detector.Config(), make([][][]detect.Detection, len(sets))
 	for i, set := range sets {
@@ -18,16 +19,16 @@ func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOut
 			return 0, err
 		}
 	}
-	best, most := 0.0, -1.0
+	best, highest := 0.0, -1.0
 	for percent := 10; percent <= 90; percent += 5 {
 		cfg.Threshold = float64(percent) / 100
-		agreed := 0.0
+		f1 := 0.0
 		for i, set := range sets {
-			agreed += detectionMeasures(set.pictures, listed(cfg, detections[i]))["verdicts"]
+			f1 += detectionMeasures(set.pictures, listed(cfg, detections[i]))["f1"]
 		}
 		nearer := math.Abs(cfg.Threshold-0.5) < math.Abs(best-0.5)
-		if agreed > most || (agreed == most && nearer) {
-			best, most = cfg.Threshold, agreed
+		if f1 > highest || (f1 == highest && nearer) {
+			best, highest = cfg.Threshold, f1
 		}
 	}
 	return best, nil
