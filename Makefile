@@ -50,7 +50,7 @@ results: build ## the results page, in full: hours; goes on where it was stopped
 	bin/reflectionflow evaluate page runs/results --into docs/results.md --made-by "make results"
 
 results-quick: build ## the results page on few prompts: under 15 minutes on two cores
-	$(RESULTS) --budgets 1,2,4,8 --limit 18 --difficulty 4 --out runs/results-quick
+	$(RESULTS) --budgets 1,2,4,8 --limit 30 --difficulty 4 --out runs/results-quick
 	bin/reflectionflow evaluate page runs/results-quick --into docs/results.md --made-by "make results-quick"
 
 check: lint test race ## what must hold before a change is proposed

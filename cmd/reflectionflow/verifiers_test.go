@@ -78,9 +78,11 @@ func TestCalibrate(t *testing.T) {
 			t.Errorf("%s is not in the table:\n%s", name, table)
 		}
 	}
+	// The double's verdicts are made up: three pictures have one that rests on no
+	// object, which is asked about once more.
 	asked := vlm.Requests()
-	if asked != 40+80 {
-		t.Errorf("%d questions about 40 pictures of two requirements, want 120", asked)
+	if asked != 40+80+3 {
+		t.Errorf("%d questions about 40 pictures of two requirements, want 123", asked)
 	}
 	if code, again, said := here(t, append(calibrate, "--method", verifier.Isotonic, "--quiet")...); code != 0 || vlm.Requests() != asked || said != "" || strings.Contains(again, "cost") {
 		t.Errorf("again: exit code %d, %d more questions:\n%s%s", code, vlm.Requests()-asked, again, said)
