@@ -40,8 +40,9 @@ bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: bench/READ
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/openblas.py
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/pytorch.py
 
-compat: build ## what other programs make of our files: compat/README.md
+compat: build ## what other programs make of our files and requests: compat/README.md
 	$(PYTHON) compat/genref.py bin/reflectionflow
+	$(PYTHON) compat/schemas.py runs/schemas
 
 RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+detector,reflection+reward,reflection+width1,reflection+width4
 

@@ -185,7 +185,11 @@ func (c *Chat) write(w http.ResponseWriter, q Question, a Answer, model string) 
 		for _, alternatives := range a.Tokens {
 			content = append(content, token(alternatives))
 		}
-		choice["logprobs"] = map[string]any{"content": content, "refusal": nil}
+		logprobs := map[string]any{"content": content}
+		if c.options.Dialect == OpenAI {
+			logprobs["refusal"] = nil
+		}
+		choice["logprobs"] = logprobs
 	}
 	usage := map[string]any{"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 	out := map[string]any{"id": fmt.Sprintf("chatcmpl-%d", q.N), "object": "chat.completion", "created": 1, "model": model, "choices": []any{choice}, "usage": usage}

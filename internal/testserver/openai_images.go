@@ -156,6 +156,9 @@ func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, refe
 	if model := s.served(); model != "" {
 		body["model"] = model
 	}
+	if s.options.Dialect == "sglang" {
+		body["id"] = "img-1"
+	}
 	if strings.HasPrefix(d.Model, "gpt-image") {
 		body["usage"] = map[string]any{"total_tokens": 110, "input_tokens": 10, "output_tokens": 100 * n, "input_tokens_details": map[string]any{"text_tokens": 10, "image_tokens": 0}}
 	}
