@@ -15,24 +15,10 @@ import (
 // moments before. It returns how often.
 func killed(t *testing.T, home string, whole time.Duration, random *rand.Rand, args ...string) (kills int) {
 	t.Helper()
-	for patience := whole / 2; ; patience += whole / 4 { // so that a sitting gets through in the end
-		cmd := command(t, home, args...)
-		var said strings.Builder
-		cmd.Stderr = &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		fuse := time.AfterFunc(time.Duration(random.Int64N(int64(patience))), func() { _ = cmd.Process.Kill() })
-		err := cmd.Wait()
-		fuse.Stop()
-		if err == nil {
-			return kills
-		}
-		if exitOf(t, err) != -1 { // it ended by itself
-			t.Fatalf("%v\n%s", err, said.String())
-		}
-		kills++
+	for patience := whole / 2; !finished(t, home, time.Duration(random.Int64N(int64(patience))), args...); patience += whole / 4 {
+		kills++ // patience grows, so that a sitting gets through in the end
 	}
+	return kills
 }
 
 // Killed at any moments, as often as it takes, and run again: a set, its annotations and

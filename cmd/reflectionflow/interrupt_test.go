@@ -95,6 +95,25 @@ func TestKilledAndResumed(t *testing.T) {
 	})
 }
 
+// finished runs a command in a folder and kills it after a while, unless it ended by
+// itself before. One that ends with an error fails the test.
+func finished(t *testing.T, home string, while time.Duration, args ...string) bool {
+	t.Helper()
+	cmd := command(t, home, args...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fuse := time.AfterFunc(while, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	fuse.Stop()
+	if err != nil && exitOf(t, err) != -1 {
+		t.Fatalf("%v\n%s", err, said.String())
+	}
+	return err == nil
+}
+
 func killAndResume(t *testing.T, drawSlowly []string, trials int) {
 	home := t.TempDir()
 	begin := time.Now()
@@ -114,20 +133,8 @@ func killAndResume(t *testing.T, drawSlowly []string, trials int) {
 		dir := filepath.Join(home, fmt.Sprint("killed", trial))
 		args := append(drawSlowly, "--out", dir)
 		for patience := whole; ; patience += whole / 4 { // so that a sitting gets through in the end
-			cmd := command(t, home, args...)
-			var said strings.Builder
-			cmd.Stderr = &said
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			fuse := time.AfterFunc(time.Duration(random.Int64N(int64(patience))), func() { _ = cmd.Process.Kill() })
-			err := cmd.Wait()
-			fuse.Stop()
-			if err == nil {
+			if finished(t, home, time.Duration(random.Int64N(int64(patience))), args...) {
 				break
-			}
-			if exitOf(t, err) != -1 { // it ended by itself
-				t.Fatalf("%v\n%s", err, said.String())
 			}
 			kills++
 			_, single := os.Stat(filepath.Join(dir, "run.json"))
