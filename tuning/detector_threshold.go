@@ -19,6 +19,11 @@ func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOut
 			return 0, err
 		}
 	}
+	return bestThreshold(cfg, sets, detections), nil
+}
+
+// bestThreshold is [fitThreshold] on what was detected in the sets.
+func bestThreshold(cfg detect.Config, sets []heldOutSet, detections [][][]detect.Detection) float64 {
 	best, highest := 0.0, -1.0
 	for percent := 10; percent <= 90; percent += 5 {
 		cfg.Threshold = float64(percent) / 100
@@ -31,5 +36,5 @@ func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOut
 			best, highest = cfg.Threshold, f1
 		}
 	}
-	return best, nil
+	return best
 }
