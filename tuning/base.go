@@ -3,7 +3,6 @@ package tuning
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"path/filepath"
 
@@ -32,6 +31,8 @@ type Base struct {
 	// Reflected is the share of captions followed by a reflection on a picture the
 	// model does not see, so that the text encoder learns the words of reflections.
 	Reflected float64 `yaml:"reflected"`
+	// Edited lets the base draw a part of its pictures over a flawed one.
+	Edited Edited `yaml:"edited"`
 	// Timestep is the mean of the normal number whose sigmoid is the timestep:
 	// above 0 trains more on noisy latents, where the layout is decided.
 	Timestep float64 `yaml:"timestep"`
@@ -98,8 +99,8 @@ func id(words interface{ ID(string) (int32, bool) }, token string) int {
 	return int(n)
 }
 
-// baseTask learns to denoise the latents of scenes given their captions: flow
-// matching (arXiv 2403.03206), x_t = (1−t)·x₀ + t·noise, target noise − x₀.
+// baseTask learns to denoise the latents of scenes given their captions, the last
+// of each batch given a flawed picture of the scene too.
 func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) (Task, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
@@ -113,18 +114,39 @@ func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) 
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
 	}
+	edits, err := newEdits(data, banker, dir)
+	if err != nil {
+		return Task{}, fmt.Errorf("encode flawed scenes: %w", err)
+	}
 	batch := r.Base.Train.Batch
-	task := flowTask(model, latents.grid, batch)
+	edited := r.Base.Edited.of(batch)
+	task := flowTask(model, latents.grid, batch, edited)
 	task.Batch = func(index uint64) ([]*tensors.Tensor, error) {
 		rng := rand.New(rand.NewPCG(r.Base.Train.Seed, index))
-		var picked []float32
+		var picked, flawed []float32
 		text := newTexts(model, batch)
-		for range batch {
+		for range batch - edited {
 			i := rng.IntN(r.Base.Scenes)
 			picked = append(picked, latents.at(i)...)
 			text.add(data.caption(i, rng))
 		}
-		return flowBatch(rng, tensors.FromFlatDataAndDimensions(picked, batch, latents.grid.Tokens(), latents.channels), text, r.Base.Timestep), nil
+		for range edited {
+			i := edits.pick(rng)
+			words, err := edits.caption(i, rng)
+			if err != nil {
+				return nil, err
+			}
+			picked, flawed = append(picked, latents.at(i)...), append(flawed, edits.flawed.at(i)...)
+			text.add(words)
+		}
+		tokens := func(values []float32, n int) *tensors.Tensor {
+			return tensors.FromFlatDataAndDimensions(values, n, latents.grid.Tokens(), latents.channels)
+		}
+		inputs := flowBatch(rng, tokens(picked, batch), text, r.Base.Timestep)
+		if edited > 0 {
+			inputs = append(inputs, tokens(flawed, edited))
+		}
+		return inputs, nil
 	}
 	task.Sample = func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
 		return nil, drawSamples(ctx, backend, model.With(averaged), path, data.heldOut())
@@ -132,76 +154,36 @@ func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) 
 	return task, nil
 }
 
-// flowTask is the loss of the base on batches of latents of one size.
-func flowTask(model *flux.Model, grid flux.Grid, batch int) Task {
-	latents := shapes.Make(dtypes.Float32, batch, grid.Tokens(), model.Folder.Transformer.InChannels)
+// flowTask is the loss of the base on batches of latents of one size, the last
+// edited of which are drawn over a flawed picture.
+func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
+	tokens := func(n int) shapes.Shape {
+		return shapes.Make(dtypes.Float32, n, grid.Tokens(), model.Folder.Transformer.InChannels)
+	}
 	ids := shapes.Make(dtypes.Int32, batch, model.Settings.TextLength)
-	return Task{
+	task := Task{
 		Name:   "base",
-		Inputs: []shapes.Shape{latents, latents, shapes.Make(dtypes.Float32, batch), ids, ids},
+		Inputs: []shapes.Shape{tokens(batch), tokens(batch), shapes.Make(dtypes.Float32, batch), ids, ids},
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
-			return velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: grid}, nil), nil
+			return ReduceAllMean(velocityError(s, model, newFlow(s, model, in, grid), nil)), nil
 		},
 		Trainable: under(flux.TransformerPrefix, flux.CLIPPrefix, flux.T5Prefix),
 	}
-}
-
-// flowBatch adds noise and timesteps to latents [B, N, C] and captions.
-func flowBatch(rng *rand.Rand, latents *tensors.Tensor, text *texts, timestep float64) []*tensors.Tensor {
-	d := latents.Shape().Dimensions
-	t5, clip := text.tensors()
-	return []*tensors.Tensor{latents, normal(rng, d...), timesteps(rng, d[0], timestep), t5, clip}
-}
-
-// flowInputs are what one flow-matching loss needs.
-type flowInputs struct {
-	latents, noise *Node // [B, N, C]
-	timestep       *Node // [B]
-	t5, clip       *Node // ids [B, L]
-	grid           flux.Grid
-}
-
-// velocityLoss is the mean squared error of the predicted velocity.
-func velocityLoss(s nn.Scope, model *flux.Model, in flowInputs, condition *flux.Condition) *Node {
-	f := model.Folder
-	t := Reshape(in.timestep, -1, 1, 1)
-	noisy := Add(Mul(in.latents, OneMinus(t)), Mul(in.noise, t))
-	velocity := flux.Transformer(s.In(flux.TransformerPrefix), f.Transformer, flux.Inputs{
-		Latents: noisy, Grid: in.grid, Timestep: in.timestep, Condition: condition,
-		Text: flux.T5Encode(s.In(flux.T5Prefix), f.T5, in.t5), Pooled: flux.CLIPPooled(s.In(flux.CLIPPrefix), f.CLIP, in.clip),
-	})
-	return ReduceAllMean(Square(Sub(velocity, Sub(in.noise, in.latents))))
-}
-
-// timesteps draws sigmoid(N(mean, 1)), the logit-normal density of the paper's code.
-func timesteps(rng *rand.Rand, n int, mean float64) *tensors.Tensor {
-	values := make([]float32, n)
-	for i := range values {
-		values[i] = float32(1 / (1 + math.Exp(-rng.NormFloat64()-mean)))
+	if edited == 0 {
+		return task
 	}
-	return tensors.FromFlatDataAndDimensions(values, n)
+	task.Inputs = append(task.Inputs, tokens(edited))
+	task.Watched = []string{"plain", "edited"}
+	task.Loss = func(s nn.Scope, in []*Node) (*Node, []*Node) {
+		f, plain := newFlow(s, model, in, grid), batch-edited
+		condition := &flux.Condition{Latents: in[5], Grid: grid, Aligned: model.Settings.AlignedReference}
+		alone := ReduceAllMean(velocityError(s, model, f.rows(0, plain), nil))
+		over := ReduceAllMean(velocityError(s, model, f.rows(plain, batch), condition))
+		share := float64(edited) / float64(batch)
+		return Add(MulScalar(alone, 1-share), MulScalar(over, share)), []*Node{alone, over}
+	}
+	return task
 }
-
-// texts collects the ids of a batch's captions for both text encoders.
-type texts struct {
-	model    *flux.Model
-	batch    int
-	t5, clip []int32
-}
-
-func newTexts(model *flux.Model, batch int) *texts { return &texts{model: model, batch: batch} }
-
-func (t *texts) add(c caption) {
-	t5, clip := t.model.TextIDs(c.long, c.short)
-	t.t5, t.clip = append(t.t5, t5...), append(t.clip, clip...)
-}
-
-func (t *texts) tensors() (t5, clip *tensors.Tensor) {
-	return tensors.FromFlatDataAndDimensions(t.t5, t.batch, len(t.t5)/t.batch), tensors.FromFlatDataAndDimensions(t.clip, t.batch, len(t.clip)/t.batch)
-}
-
-// caption is what the T5 (long) and the CLIP encoder (short) read.
-type caption struct{ long, short string }
 
 // captioned draws scenes by number and their captions.
 type captioned struct {

@@ -61,7 +61,7 @@ func correctorTask(backend compute.Backend, model *flux.Model, r Recipe, opts St
 		Inputs: []shapes.Shape{floats(enhanced), floats(enhanced), shapes.Make(dtypes.Float32, batch), ids, ids, floats(flawed)},
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
 			condition := correctorCondition(s, model, lora, in[5], flawed.grid)
-			return velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: enhanced.grid}, condition), nil
+			return ReduceAllMean(velocityError(s, model, newFlow(s, model, in, enhanced.grid), condition)), nil
 		},
 		Trainable: under(flux.CorrectorPrefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {

@@ -48,14 +48,15 @@ func (s *Stepper) Close() { s.inner.close() }
 
 // MeasuredBase is the base stage's task at another batch and without its scenes:
 // Batch gives noise in place of encoded pictures, beside the scenes' captions, at
-// the model's own size. It costs what the stage costs and needs no preparation.
+// the model's own size, none of them drawn over a flawed one. It costs what the
+// stage costs on such pictures and needs no preparation.
 func MeasuredBase(model *flux.Model, r Recipe, batch int) (Task, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
 		return Task{}, err
 	}
 	unit := 2 * model.Folder.VAE.Factor()
-	task := flowTask(model, flux.Grid{Rows: model.Settings.Height / unit, Cols: model.Settings.Width / unit}, batch)
+	task := flowTask(model, flux.Grid{Rows: model.Settings.Height / unit, Cols: model.Settings.Width / unit}, batch, 0)
 	task.Batch = func(index uint64) ([]*tensors.Tensor, error) {
 		rng := rand.New(rand.NewPCG(r.Base.Train.Seed, index))
 		text := newTexts(model, batch)

@@ -30,6 +30,7 @@ base:
   transformer: {heads: 1, head_dim: 16, axes: [4, 6, 6], double: 1, single: 1}
   drop_text: 0.1
   reflected: 0.3
+  edited: {scenes: 10, share: 0.5}
   steps: 1
   guidance: 2
   train: {steps: 2, batch: 2, learning_rate: 0.001, save_every: 1, seed: 2}

@@ -129,7 +129,7 @@ func (v *validation) loss(backend compute.Backend, model *flux.Model) (float64, 
 	inputs := []shapes.Shape{floats(v.good), floats(v.good), shapes.Make(dtypes.Float32, batch), ids, ids, floats(v.bad)}
 	program, err := nn.Compile(backend, model.Store, inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		condition := correctorCondition(s, model, *model.Corrector, in[5], v.bad.grid)
-		return []*Node{velocityLoss(s, model, flowInputs{latents: in[0], noise: in[1], timestep: in[2], t5: in[3], clip: in[4], grid: v.good.grid}, condition)}, nil
+		return []*Node{ReduceAllMean(velocityError(s, model, newFlow(s, model, in, v.good.grid), condition))}, nil
 	}, nn.Options{Name: "validation loss"})
 	if err != nil {
 		return 0, err
