@@ -30,6 +30,9 @@ type Evaluation struct {
 	Judged   *Agreement // what [CheckJudge] found, for the summary; may be nil
 	// Meter is the engine's; nil leaves out of the summary how busy it was.
 	Meter *Meter
+	// Begin is called when the folder is accepted, before anything is searched for; its
+	// error ends the run. Nil is not called.
+	Begin func() error
 	// Notify is told what happens, one call at a time but from several goroutines;
 	// nil is told nothing.
 	Notify func(Progress)
@@ -110,6 +113,11 @@ func (e *Evaluation) Run(ctx context.Context) (summary Summary, err error) {
 	s := &sitting{Evaluation: e, folder: f, results: Results{Dir: e.Dir, Manifest: manifest, Prompts: e.Prompts}, done: make(map[search]bool)}
 	if err := s.adopt(); err != nil {
 		return Summary{}, fmt.Errorf("%s: %w", e.Dir, err)
+	}
+	if e.Begin != nil {
+		if err := e.Begin(); err != nil {
+			return Summary{}, err
+		}
 	}
 	s.notify(nil)
 	if err := s.probe(ctx); err != nil {

@@ -287,3 +287,39 @@ func moneyOf(t *testing.T, dir string) float64 {
 	}
 	return sum
 }
+
+// An evaluation with paid servers is killed at any question and goes on: nothing that
+// was answered is asked again, and each search costs what it would have cost.
+func TestEvaluationKilledAndPaidOnce(t *testing.T) {
+	var box till
+	vlm, sd := box.judge(t), box.painter(t)
+	t.Setenv("FAKE_JUDGE", "good")
+	home := deployed(t, fmt.Sprintf(strings.Replace(drawnAndJudged, "size: 64", "size: 32", 1), vlm.URL, sd.URL))
+	evaluate := []string{"evaluate", "--config", "config.yaml", "--strategies", "noise,reflection", "--budgets", "1,2", "--limit", "6", "--out", "run", "--quiet"}
+	box.reset(0, "", nil)
+	if out, err := command(t, home, evaluate...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	dir := filepath.Join(home, "run")
+	want, whole := evaluated(t, dir), box.asked
+	if whole < 20 || !strings.Contains(want["results.jsonl"], `"money":0.1`) {
+		t.Fatalf("%d questions: %s", whole, want["results.jsonl"])
+	}
+	box.once(t, whole)
+	if _, err := os.Stat(filepath.Join(dir, "answers")); err == nil {
+		t.Error("the answers are left behind")
+	}
+	for _, at := range []int{3, whole / 2, whole - 1} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		box.killAt(t, at, "", command(t, home, evaluate...), func(answered int) {
+			waitForLines(t, filepath.Join(dir, "calls.jsonl"), answered)
+		})
+		if out, err := command(t, home, evaluate...).CombinedOutput(); err != nil {
+			t.Fatalf("killed at question %d: %v\n%s", at, err, out)
+		}
+		box.once(t, whole)
+		sameFiles(t, evaluated(t, dir), want)
+	}
+}

@@ -258,19 +258,8 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 	if err != nil {
 		return err
 	}
-	begun := false
-	ev.Notify = func(p geneval.Progress) {
-		if !begun && !s.options.quiet { // the folder is accepted
-			_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
-			if p.Done > 0 {
-				_, _ = fmt.Fprintf(s.program.stderr, "%d of %d searches were kept\n", p.Done, p.Total)
-			}
-		}
-		begun = true
-		s.kept = p
-		shown.progress(p)
-	}
-	_, err = ev.Run(ctx)
+	ev.Notify = s.notices(agreement, shown)
+	err = s.search(ctx, e)
 	shown.close()
 	if err != nil {
 		return s.explain(ctx, err)
@@ -287,6 +276,36 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 		_, _ = fmt.Fprintf(s.program.stderr, "report: %s\n", filepath.Join(ev.Dir, "report.html"))
 	}
 	return s.program.printSummary(summary, s.options.json, s.options.quiet)
+}
+
+// notices pass on what the evaluation says, the first time with what it rests on:
+// then the folder is accepted.
+func (s *evaluationSession) notices(agreement geneval.Agreement, shown evaluationDisplay) func(geneval.Progress) {
+	begun := false
+	return func(p geneval.Progress) {
+		if !begun && !s.options.quiet {
+			_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
+			if p.Done > 0 {
+				_, _ = fmt.Fprintf(s.program.stderr, "%d of %d searches were kept\n", p.Done, p.Total)
+			}
+		}
+		begun = true
+		s.kept = p
+		shown.progress(p)
+	}
+}
+
+// search runs the evaluation, and keeps what servers answer until it is finished.
+func (s *evaluationSession) search(ctx context.Context, e *engine) error {
+	ev := &s.evaluation
+	if e.Ledger == nil {
+		_, err := ev.Run(ctx)
+		return err
+	}
+	e.Ledger.Shared = true
+	ev.Begin = func() error { return e.Ledger.Open(ev.Dir, nil) }
+	_, err := ev.Run(ctx)
+	return errors.Join(err, e.Ledger.Close(err == nil))
 }
 
 // strategies wires the searches, each to its verifier. What it opened must be

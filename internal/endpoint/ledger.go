@@ -39,6 +39,11 @@ const (
 // The zero Ledger, and nil, is closed: it keeps nothing. A ledger may be used from
 // several goroutines.
 type Ledger struct {
+	// Shared is set, before [Ledger.Open], for searches that are each to cost what they
+	// would alone, as in an evaluation: an answer is charged to everyone who takes it,
+	// whenever that is, and images are recalled as often as they are asked for.
+	Shared bool
+
 	mu      sync.Mutex
 	cache   *Cache   // nil while closed
 	lines   *os.File // nil before the first line
@@ -243,7 +248,7 @@ func (c Call) charge() reflectionflow.Cost {
 // Recall returns the answer to a call that an earlier sitting or an earlier call
 // has kept, with its cost unless that is charged already; nil where there is none
 // that fits. No cost is charged for an answer that does not fit. An image is recalled
-// once: each candidate has its own.
+// once, unless the ledger is shared: each candidate has its own.
 func (l *Ledger) Recall(key string, fits func(*Response) bool) *Response {
 	answers := l.answers()
 	if answers == nil {
@@ -255,14 +260,15 @@ func (l *Ledger) Recall(key string, fits func(*Response) bool) *Response {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.charged[key] && r.call.For == ForImage {
-		return nil // of another prompt's run beside this one, which asks for the same
+	if l.charged[key] && !l.Shared {
+		if r.call.For == ForImage {
+			return nil // of another prompt's run beside this one, which asks for the same
+		}
+		return r
 	}
-	if !l.charged[key] {
-		l.charged[key] = true
-		r.Cost = r.call.charge()
-		r.Cached = false
-	}
+	l.charged[key] = true
+	r.Cost = r.call.charge()
+	r.Cached = false
 	return r
 }
 

@@ -57,6 +57,27 @@ func lines(t *testing.T, folder string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
+// In a shared ledger everyone who takes an answer is charged, in every sitting, and
+// the server is asked once.
+func TestSharedLedgerChargesEach(t *testing.T) {
+	folder, model := t.TempDir(), "a"
+	for sitting := range 2 {
+		ask, ledger, asked := paying(t, folder, &model)
+		ledger.Shared = true
+		for range 2 {
+			if got, err := ask("1"); err != nil || got.Cost.Money != 1 || len(got.Cost.Calls) != 1 {
+				t.Errorf("sitting %d: %+v, %v", sitting, got, err)
+			}
+		}
+		if asked() != 1-sitting {
+			t.Errorf("sitting %d: %d requests", sitting, asked())
+		}
+		if err := ledger.Close(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A call is charged to whoever takes its answer first, in whichever sitting, and
 // not again once the record names it.
 func TestLedgerChargesOnce(t *testing.T) {
