@@ -70,12 +70,17 @@ func Build(ctx context.Context, dir string, plan Plan, source Source, notify fun
 		notify = func(Progress) {}
 	}
 	b := builder{Writer: w, source: source, notify: notify, doubles: newDoubles(), missing: append(w.Missing(), -1)}
-	for i := 0; i < w.manifest.shards() && !b.ended; i++ {
-		if err := b.shard(ctx, i); err != nil {
-			return w.Manifest(), fmt.Errorf("shard %d: %w", i, err)
-		}
+	b.made = Progress{Done: w.manifest.Triplets(), Count: plan.Count, Effort: w.manifest.Effort()}
+	for i := 0; i < w.manifest.shards() && !b.ended && err == nil; i++ {
+		err = b.shard(ctx, i)
+	}
+	if failed := w.Wait(); failed != nil {
+		err = failed
 	}
 	m := w.Manifest()
+	if err != nil {
+		return m, err
+	}
 	if m.Triplets() == 0 {
 		_ = os.Remove(filepath.Join(dir, manifestName)) // so that the folder can be used for another source
 		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.barren.Skipped))
@@ -98,9 +103,10 @@ type builder struct {
 	notify  func(Progress)
 	doubles *doubles
 	cursor  string
-	missing []int  // shards, and -1
-	ended   bool   // the source has no more
-	barren  Effort // of the last shard made
+	missing []int    // shards, and -1
+	made    Progress // with the shard that is being flushed
+	ended   bool     // the source has no more
+	barren  Effort   // of the last shard made
 }
 
 // shard takes in a shard that is there, or makes it.
@@ -109,7 +115,7 @@ func (b *builder) shard(ctx context.Context, i int) error {
 		b.cursor = s.Cursor
 		return b.remember(ctx, s)
 	}
-	before := Progress{Done: b.manifest.Triplets(), Count: b.manifest.Count, Effort: b.manifest.Effort()}
+	before := b.made
 	b.notify(before)
 	return b.Write(i, func(add func(Sample) error) (Filled, error) {
 		added := 0
@@ -132,6 +138,7 @@ func (b *builder) shard(ctx context.Context, i int) error {
 			},
 		})
 		b.cursor, b.barren, b.ended = filled.Cursor, filled.Effort, filled.Ended
+		b.made.Done, b.made.Effort = before.Done+added, before.Effort.Add(filled.Effort)
 		return filled, err
 	})
 }

@@ -15,7 +15,7 @@ func Subsets() []string { return []string{"general", "length", "rule", "editing"
 
 // Sample is a triplet as a shard holds it.
 type Sample struct {
-	// Key tells the samples of a set apart. It is a file name without dots.
+	// Key tells the samples of a set apart. It is a file name in ASCII without dots.
 	Key string
 	reflectionflow.Triplet
 	// Provenance is nil for a sample of which nothing is known.
@@ -69,6 +69,9 @@ const (
 	maxTextBytes    = 64 << 10
 )
 
+// maxKey is how long a key may be, so that the names of members fit into a tar header.
+const maxKey = tarName - len(".") - len(memberProvenance)
+
 // maxMembers is how many members a sample may have, unknown ones included.
 const maxMembers = 64
 
@@ -104,48 +107,49 @@ func limit(name string) int64 {
 	return 0
 }
 
+// check reports what a member cannot be, but for a provenance, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (m member) check() error {
+	switch m.name {
+	case memberFlawed, memberEnhanced:
+		return checkPicture(m.data)
+	case memberPrompt, memberReflection, memberSubset:
+		if !utf8.Valid(m.data) {
+			return fmt.Errorf("%w: the text is not valid UTF-8", reflectionflow.ErrInvalid)
+		}
+	}
+	if m.name == memberSubset && !slices.Contains(Subsets(), string(m.data)) {
+		return fmt.Errorf("%w: the subset is %.20q: it must be %s, without a newline", reflectionflow.ErrInvalid, m.data, strings.Join(Subsets(), ", "))
+	}
+	return nil
+}
+
 // set takes a member's content.
 func (s *Sample) set(m member) error {
 	switch m.name {
-	case memberFlawed, memberEnhanced:
-		if err := checkPicture(m.data); err != nil {
-			return err
-		}
-		if m.name == memberFlawed {
-			s.Flawed = m.data
-		} else {
-			s.Enhanced = m.data
-		}
-		return nil
+	case memberFlawed:
+		s.Flawed = m.data
+	case memberEnhanced:
+		s.Enhanced = m.data
+	case memberPrompt:
+		s.Prompt = string(m.data)
+	case memberReflection:
+		s.Reflection = string(m.data)
+	case memberSubset:
+		s.Subset = string(m.data)
 	case memberProvenance:
 		s.Provenance = new(Provenance)
 		if err := json.Unmarshal(m.data, s.Provenance); err != nil {
 			return fmt.Errorf("%w: it is no provenance: %v", reflectionflow.ErrInvalid, err)
 		}
-		return nil
 	}
-	if !utf8.Valid(m.data) {
-		return fmt.Errorf("%w: the text is not valid UTF-8", reflectionflow.ErrInvalid)
-	}
-	text := string(m.data)
-	switch m.name {
-	case memberPrompt:
-		s.Prompt = text
-	case memberReflection:
-		s.Reflection = text
-	case memberSubset:
-		s.Subset = text
-		if !slices.Contains(Subsets(), text) {
-			return fmt.Errorf("%w: the subset is %.20q: it must be %s, without a newline", reflectionflow.ErrInvalid, text, strings.Join(Subsets(), ", "))
-		}
-	}
-	return nil
+	return m.check()
 }
 
 // valid are the files of a sample that a shard can hold.
 func (s Sample) valid() ([]member, error) {
-	if s.Key == "" || len(s.Key) > 90 || strings.ContainsAny(s.Key, "./\\\x00") || strings.HasPrefix(s.Key, "__") || !utf8.ValidString(s.Key) {
-		return nil, fmt.Errorf("%w: sample key %.100q: it must be a short file name without dots", reflectionflow.ErrInvalid, s.Key)
+	if s.Key == "" || len(s.Key) > maxKey || strings.ContainsAny(s.Key, "./\\") || strings.HasPrefix(s.Key, "__") || strings.ContainsFunc(s.Key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, fmt.Errorf("%w: sample key %.100q: it must be a short file name in ASCII without dots", reflectionflow.ErrInvalid, s.Key)
 	}
 	list, err := s.members()
 	if err != nil {
@@ -155,7 +159,7 @@ func (s Sample) valid() ([]member, error) {
 		if int64(len(m.data)) > limit(m.name) {
 			return nil, fmt.Errorf("%w: sample %s: %s has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, s.Key, m.name, len(m.data), limit(m.name))
 		}
-		if err := new(Sample).set(m); err != nil {
+		if err := m.check(); err != nil {
 			return nil, fmt.Errorf("sample %s: %s: %w", s.Key, m.name, err)
 		}
 	}

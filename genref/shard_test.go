@@ -4,9 +4,14 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"image"
+	"image/jpeg"
 	"io"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -15,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"reflectionflow"
 )
@@ -138,7 +144,7 @@ func TestEveryCutIsFound(t *testing.T) {
 
 func TestShardReadsBackAsWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.tar")
-	w, err := createShard(path)
+	w, err := createShard(path, newChunks())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +157,8 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 	}
 	for name, bad := range map[string]func(*Sample){
 		"a key with a dot": func(s *Sample) { s.Key = "a.b" },
+		"a key not ASCII":  func(s *Sample) { s.Key = "ä" },
+		"a long key":       func(s *Sample) { s.Key = strings.Repeat("k", maxKey+1) },
 		"the same key":     func(*Sample) {},
 		"no subset":        func(s *Sample) { s.Key, s.Subset = "l", "" },
 		"no picture":       func(s *Sample) { s.Key, s.Flawed = "l", nil },
@@ -175,6 +183,77 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 	got := all[0]
 	if got.Key != s.Key || got.Prompt != s.Prompt || got.Subset != s.Subset || got.Reflection != "" || !reflect.DeepEqual(got.Provenance, s.Provenance) || !bytes.Equal(got.Flawed, s.Flawed) {
 		t.Errorf("read %+v", got)
+	}
+}
+
+// A shard's bytes are those that archive/tar writes.
+func TestShardIsAnArchive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.tar")
+	w, err := createShard(path, newChunks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	archive := tar.NewWriter(&want)
+	long := picture(t) + strings.Repeat("x", 2*chunkSize) // more than a chunk holds
+	for i, key := range []string{strings.Repeat("k", maxKey), "b", "a_long_one"} {
+		s := Sample{
+			Key: key, Triplet: reflectionflow.Triplet{Prompt: strings.Repeat("p", 512*i), Flawed: []byte(picture(t)), Enhanced: []byte(long[:len(long)-i]), Subset: "rule"},
+			Provenance: &Provenance{Source: "rule"},
+		}
+		if err := w.add(s); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.members()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			header := &tar.Header{Typeflag: tar.TypeReg, Format: tar.FormatUSTAR, Name: key + "." + m.name, Mode: 0o444, Size: int64(len(m.data)), ModTime: time.Unix(0, 0)}
+			if err := archive.WriteHeader(header); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := archive.Write(m.data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	done, err := w.finish()
+	if err = errors.Join(err, archive.Close()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("the shard differs from what archive/tar writes: %d bytes, want %d", len(got), want.Len())
+	}
+	if sum := sha256.Sum256(got); hex.EncodeToString(sum[:]) != done.SHA256 || done.Bytes != int64(len(got)) || done.Triplets != 3 {
+		t.Errorf("the manifest would say %+v", done)
+	}
+}
+
+// A disk that fails is reported, by the call after or by the end.
+func TestShardOnADiskThatFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.tar")
+	w, err := createShard(path, newChunks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.file.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := Sample{Triplet: reflectionflow.Triplet{Flawed: []byte(picture(t)), Enhanced: []byte(picture(t) + strings.Repeat("x", chunkSize)), Subset: "rule"}}
+	for i := 0; err == nil && i < 10*chunkCount; i++ {
+		s.Key = fmt.Sprint(i)
+		err = w.add(s)
+	}
+	if _, failed := w.finish(); failed == nil || err == nil {
+		t.Errorf("add: %v, finish: %v", err, failed)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is still there: %v", err)
 	}
 }
 
@@ -305,4 +384,28 @@ func TestCheckFindsLeaks(t *testing.T) {
 	if err != nil || report.Problems.Counts[ProblemSplit] != 5 { // "two dogs" is none of its prompts
 		t.Errorf("%+v, %v", report, err)
 	}
+}
+
+// The size in a usual JPEG header is that which the decoder finds.
+func FuzzPictureHeader(f *testing.F) {
+	grey, coloured := image.NewGray(image.Rect(0, 0, 5, 9)), image.NewRGBA(image.Rect(0, 0, 300, 2))
+	for _, m := range []image.Image{grey, coloured} {
+		data, err := EncodePicture(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if width, height := jpegSize(data); width != m.Bounds().Dx() || height != m.Bounds().Dy() {
+			f.Errorf("%d×%d pixels, want %v", width, height, m.Bounds())
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		width, height := jpegSize(data)
+		if width == 0 {
+			return
+		}
+		if c, err := jpeg.DecodeConfig(bytes.NewReader(data)); err == nil && (c.Width != width || c.Height != height) {
+			t.Errorf("%d×%d pixels, the decoder finds %d×%d", width, height, c.Width, c.Height)
+		}
+	})
 }

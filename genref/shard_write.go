@@ -2,11 +2,11 @@ package genref
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,72 +17,23 @@ import (
 
 // shardWriter writes one shard under a temporary name.
 type shardWriter struct {
-	path    string // temporary
-	file    *os.File
-	sum     hash.Hash
-	bytes   int64
-	archive *tar.Writer
-	keys    map[string]bool
-
-	flushed  int64      // bytes whose flushing has begun
-	flushing chan error // of a flush that is under way, else nil
+	path   string // temporary
+	file   *shardFile
+	header tarHeader
+	keys   map[string]bool
 }
 
-// flushEvery is after how many bytes what was written is flushed to the disk, beside the
-// writing of more. So the disk does not rest until a shard is whole.
-const flushEvery = 8 << 20
-
-func createShard(path string) (*shardWriter, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+func createShard(path string, free chunks) (*shardWriter, error) {
+	header, err := newTarHeader()
 	if err != nil {
 		return nil, fmt.Errorf("create shard: %w", err)
 	}
-	s := &shardWriter{path: path, file: file, sum: sha256.New(), keys: make(map[string]bool)}
-	s.archive = tar.NewWriter(s)
-	return s, nil
-}
-
-// Write takes what the archive is made of.
-func (s *shardWriter) Write(p []byte) (int, error) {
-	n, err := s.file.Write(p)
-	s.sum.Write(p[:n]) // a hash takes everything
-	s.bytes += int64(n)
-	if err == nil && s.bytes-s.flushed >= flushEvery {
-		err = s.flush()
+	file, err := createShardFile(path, free)
+	if err != nil {
+		return nil, fmt.Errorf("create shard: %w", err)
 	}
-	return n, err
+	return &shardWriter{path: path, file: file, header: header, keys: make(map[string]bool)}, nil
 }
-
-// flush begins a flush, unless one is under way.
-func (s *shardWriter) flush() error {
-	if s.flushing != nil {
-		select {
-		case err := <-s.flushing:
-			s.flushing = nil
-			if err != nil {
-				return err
-			}
-		default:
-			return nil
-		}
-	}
-	done := make(chan error, 1)
-	s.flushed, s.flushing = s.bytes, done
-	go func() { done <- s.file.Sync() }()
-	return nil
-}
-
-// settle waits for a flush that is under way.
-func (s *shardWriter) settle() error {
-	if s.flushing == nil {
-		return nil
-	}
-	err := <-s.flushing
-	s.flushing = nil
-	return err
-}
-
-var _ io.Writer = (*shardWriter)(nil)
 
 // add writes a sample: its members side by side.
 func (s *shardWriter) add(sample Sample) error {
@@ -94,37 +45,73 @@ func (s *shardWriter) add(sample Sample) error {
 		return fmt.Errorf("%w: two samples have the key %s", reflectionflow.ErrInvalid, sample.Key)
 	}
 	s.keys[sample.Key] = true
+	var zeros [len(s.header)]byte
 	for _, m := range list {
-		header := &tar.Header{
-			Typeflag: tar.TypeReg, Format: tar.FormatUSTAR, Name: sample.Key + "." + m.name,
-			Mode: 0o444, Size: int64(len(m.data)), ModTime: time.Unix(0, 0), // the same bytes whenever it is built
-		}
-		if err := s.archive.WriteHeader(header); err != nil {
-			return fmt.Errorf("write shard: %w", err)
-		}
-		if _, err := s.archive.Write(m.data); err != nil {
-			return fmt.Errorf("write shard: %w", err)
+		s.header.describe(sample.Key+"."+m.name, len(m.data))
+		padding := -len(m.data) & (len(s.header) - 1)
+		for _, part := range [][]byte{s.header[:], m.data, zeros[:padding]} {
+			if _, err := s.file.Write(part); err != nil {
+				return fmt.Errorf("write shard: %w", err)
+			}
 		}
 	}
 	return nil
 }
 
+// tarHeader is the header of a member (POSIX ustar). All members have the same but for
+// name and size, and to make each anew takes longer than to hash a small picture.
+type tarHeader [512]byte
+
+// newTarHeader is the header of a member that is the same whenever it is written.
+func newTarHeader() (h tarHeader, err error) {
+	var b bytes.Buffer
+	err = tar.NewWriter(&b).WriteHeader(&tar.Header{
+		Typeflag: tar.TypeReg, Format: tar.FormatUSTAR, Name: "x", Mode: 0o444, ModTime: time.Unix(0, 0),
+	})
+	copy(h[:], b.Bytes())
+	return h, err
+}
+
+// The fields that describe writes, and the length of a name.
+const (
+	tarName     = 100
+	tarSize     = 124
+	tarSizeEnd  = 136
+	tarChecksum = 148
+)
+
+// describe writes name and size into the header.
+func (h *tarHeader) describe(name string, size int) {
+	clear(h[copy(h[:tarName], name):tarName])
+	for i := tarSizeEnd - 2; i >= tarSize; i-- { // eleven octal digits and a zero
+		h[i] = '0' + byte(size&7)
+		size >>= 3
+	}
+	copy(h[tarChecksum:], "        ") // stand in its place while it is taken
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	h[tarChecksum+6] = 0
+	for i := tarChecksum + 5; i >= tarChecksum; i-- { // six octal digits, a zero and a space
+		h[i] = '0' + byte(sum&7)
+		sum >>= 3
+	}
+}
+
 // finish flushes the shard to the disk, still under its temporary name.
 func (s *shardWriter) finish() (Shard, error) {
-	err := errors.Join(s.archive.Close(), s.settle())
-	if err == nil {
-		err = s.file.Sync()
-	}
-	if err = errors.Join(err, s.file.Close()); err != nil {
+	_, err := s.file.Write(make([]byte, 2*len(s.header))) // the end mark
+	sum, size, failed := s.file.finish()
+	if err = errors.Join(err, failed); err != nil {
 		return Shard{}, errors.Join(fmt.Errorf("write shard: %w", err), os.Remove(s.path))
 	}
-	return Shard{SHA256: hex.EncodeToString(s.sum.Sum(nil)), Bytes: s.bytes, Triplets: len(s.keys)}, nil
+	return Shard{SHA256: sum, Bytes: size, Triplets: len(s.keys)}, nil
 }
 
 // abandon removes the shard.
 func (s *shardWriter) abandon() error {
-	_ = s.settle() // what it wrote is not wanted
-	return errors.Join(s.file.Close(), os.Remove(s.path))
+	return errors.Join(s.file.abandon(), os.Remove(s.path))
 }
 
 // writeFile puts a whole file in place: under a temporary name, flushed, renamed.

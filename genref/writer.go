@@ -12,7 +12,8 @@ import (
 )
 
 // Writer writes the shards of a set into a folder. It is used by one goroutine,
-// and one program at a time.
+// and one program at a time. While a shard is filled, the one before is flushed to the
+// disk.
 //
 // A finished shard is first entered into the manifest and then given its name: a
 // program that ends between the two leaves a whole shard under its temporary name,
@@ -20,6 +21,14 @@ import (
 type Writer struct {
 	dir      string
 	manifest Manifest
+	free     chunks
+	sealing  chan sealed // of the shard before; nil for none
+}
+
+// sealed is what came of sealing a shard.
+type sealed struct {
+	manifest Manifest // as it is on the disk now
+	err      error
 }
 
 // NewWriter begins a set in a folder, or goes on with it. A folder with another
@@ -45,7 +54,7 @@ func NewWriter(dir string, plan Plan) (*Writer, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	manifest.Plan = plan
-	w := &Writer{dir: dir, manifest: manifest}
+	w := &Writer{dir: dir, manifest: manifest, free: newChunks()}
 	if err := w.recover(); err != nil {
 		return nil, err
 	}
@@ -109,14 +118,15 @@ func (w *Writer) isWhole(s Shard) (bool, error) {
 	return false, nil
 }
 
-// Manifest is what has been written so far.
+// Manifest is what was in place at the last [Writer.Wait].
 func (w *Writer) Manifest() Manifest {
 	m := w.manifest
 	m.Shards = slices.Clone(m.Shards)
 	return m
 }
 
-// Missing lists the numbers of the shards still to be written, in order.
+// Missing lists the numbers of the shards that were not in place at the last
+// [Writer.Wait], in order.
 func (w *Writer) Missing() []int {
 	var missing []int
 	for i := range w.manifest.shards() {
@@ -130,45 +140,70 @@ func (w *Writer) Missing() []int {
 // Write writes shard number i: fill is called once and hands over exactly as many
 // samples as the plan says, or fewer and says that the source has ended. Without any
 // samples the set ends with the shard before. When fill fails, there is no shard, and
-// Write returns fill's error.
+// Write returns fill's error. The shard may be in place only after the next Write or
+// [Writer.Wait], which report what went wrong with it.
 func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error)) error {
 	if i < 0 || i >= w.manifest.shards() {
 		return fmt.Errorf("%w: shard %d of %d", reflectionflow.ErrInvalid, i, w.manifest.shards())
 	}
-	path := filepath.Join(w.dir, ShardName(i))
-	shard, err := createShard(path + temporarySuffix)
+	shard, err := createShard(filepath.Join(w.dir, ShardName(i))+temporarySuffix, w.free)
 	if err != nil {
 		return err
 	}
 	filled, err := fill(shard.add)
 	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && (!filled.Ended || n > want) {
-		err = fmt.Errorf("the source gave %d triplets for shard %d, want %d", n, i, want)
+		err = fmt.Errorf("the source gave %d triplets, want %d", n, want)
 	}
 	if err != nil {
+		return fmt.Errorf("shard %d: %w", i, errors.Join(err, shard.abandon()))
+	}
+	if err := w.Wait(); err != nil {
 		return errors.Join(err, shard.abandon())
 	}
 	if len(shard.keys) == 0 {
 		return errors.Join(shard.abandon(), w.end())
 	}
+	sealing := make(chan sealed, 1)
+	go func() { sealing <- w.seal(i, shard, filled) }()
+	w.sealing = sealing
+	if filled.Ended {
+		return w.Wait()
+	}
+	return nil
+}
+
+// Wait waits until all that was written is in place, or says why it is not.
+func (w *Writer) Wait() error {
+	if w.sealing == nil {
+		return nil
+	}
+	done := <-w.sealing
+	w.manifest, w.sealing = done.manifest, nil
+	return done.err
+}
+
+// seal enters a filled shard into the manifest and gives it its name.
+func (w *Writer) seal(i int, shard *shardWriter, filled Filled) sealed {
+	was := w.manifest // which does not change before Wait
 	done, err := shard.finish()
 	if err != nil {
-		return err
+		return sealed{was, fmt.Errorf("shard %d: %w", i, err)}
 	}
 	done.Number, done.Effort, done.Faults, done.Cursor, done.Last = i, filled.Effort, filled.Faults, filled.Cursor, filled.Ended
-	next := w.manifest
+	next := was
 	at, there := slices.BinarySearchFunc(next.Shards, i, func(s Shard, n int) int { return s.Number - n })
 	next.Shards = slices.Clone(next.Shards)
 	if there {
 		next.Shards = slices.Delete(next.Shards, at, at+1)
 	}
 	next.Shards = slices.Insert(next.Shards, at, done)
-	if err := w.enter(next); err != nil {
-		return err
+	if err := writeManifest(w.dir, next); err != nil {
+		return sealed{was, fmt.Errorf("shard %d: %w", i, err)}
 	}
-	if err := rename(path+temporarySuffix, path); err != nil {
-		return fmt.Errorf("write shard: %w", err)
+	if err := rename(shard.path, filepath.Join(w.dir, ShardName(i))); err != nil {
+		return sealed{next, fmt.Errorf("shard %d: %w", i, err)}
 	}
-	return nil
+	return sealed{next, nil}
 }
 
 // end marks the last shard as the source's last.
@@ -179,14 +214,9 @@ func (w *Writer) end() error {
 	}
 	next.Shards = slices.Clone(next.Shards)
 	next.Shards[len(next.Shards)-1].Last = true
-	return w.enter(next)
-}
-
-// enter puts a new manifest in place.
-func (w *Writer) enter(m Manifest) error {
-	if err := writeManifest(w.dir, m); err != nil {
+	if err := writeManifest(w.dir, next); err != nil {
 		return err
 	}
-	w.manifest = m
+	w.manifest = next
 	return nil
 }
