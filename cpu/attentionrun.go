@@ -15,6 +15,8 @@ type attentionStep struct {
 	queries, keys int
 	block         int // queries at a time
 	parts         int // items of a head: blocks are divided among them
+
+	aFloats, bFloats, cFloats, floats int // room for tiles, and all that a worker needs
 }
 
 // scratchFloats is how many scores of a block a worker has in its caches.
@@ -61,6 +63,7 @@ func (l *lowering) attend(a *attention, outside map[*node]bool) {
 		reads, writes = append(reads, g.a, g.b), append(writes, g.c)
 	}
 	s.divide()
+	s.measure()
 	local := func(o *storage) bool { return o.kind == inScratch }
 	l.emit("attention", slices.DeleteFunc(reads, local), slices.DeleteFunc(writes, local), s.run)
 }
@@ -105,41 +108,43 @@ func (s *attentionStep) divide() {
 	s.block = min(s.block, roundUp(s.queries, multiple))
 }
 
-// attentionWorker is one worker with its memory.
+// attentionWorker is what a goroutine knows that runs items of an attention.
 type attentionWorker struct {
 	*attentionStep
-	x         *execution
-	registers *registers
-	head      int
-	packed    [][]float32 // B of made, then of across
-	a, b, c   []float32   // room for tiles
-	floats    []float32   // memory that is left
+	tools   *toolbox
+	x       execution // with the rows in scratch
+	head    int
+	packed  [][]float32 // B of made, then of across
+	a, b, c []float32   // room for tiles
+	block   block       // the product at hand
+	part    gemm        // a range of the terms of a product
 }
 
-// take cuts n floats from the memory of the worker.
-func (w *attentionWorker) take(n int) []float32 {
-	part := w.floats[:n:n]
-	w.floats = w.floats[n:]
-	return part
+// forget lets go what the worker was used on.
+func (w *attentionWorker) forget() {
+	w.tools.registers.forget()
+	clear(w.packed)
+	clear(w.x.scratch)
+	*w = attentionWorker{packed: w.packed[:0], x: execution{scratch: w.x.scratch[:0]}}
 }
 
 // packedFloats is the room of the packed B of a product.
 func (g *gemm) packedFloats() int { return roundUp(g.k, min(depth, g.k)) * roundUp(g.n, g.kernel.cols) }
 
-// floatsPerWorker returns the room for packed operands and tiles.
-func (s *attentionStep) floatsPerWorker() (all, a, b, c int) {
+// measure adds up the memory of a worker.
+func (s *attentionStep) measure() {
 	for _, g := range slices.Concat(s.made, s.across, s.along) {
-		a = max(a, g.kernel.rows*min(depth, g.k))
-		c = max(c, g.kernel.rows*g.kernel.cols)
+		s.aFloats = max(s.aFloats, g.kernel.rows*min(depth, g.k))
+		s.cFloats = max(s.cFloats, g.kernel.rows*g.kernel.cols)
 	}
 	for _, g := range slices.Concat(s.made, s.across) {
-		all += g.packedFloats()
+		s.floats += g.packedFloats()
 	}
 	for _, g := range s.along {
-		b = max(b, min(depth, g.k)*roundUp(g.n, g.kernel.cols))
+		s.bFloats = max(s.bFloats, min(depth, g.k)*roundUp(g.n, g.kernel.cols))
 	}
-	b += 8 * depth // columns of bf16
-	return all + a + b + c + len(s.scratch)*s.block*s.keys, a, b, c
+	s.bFloats += 8 * depth // columns of bf16
+	s.floats += s.aFloats + s.bFloats + s.cFloats + len(s.scratch)*s.block*s.keys + s.tape.floats()
 }
 
 // run executes the step: an item is a part of the queries of a head.
@@ -147,34 +152,43 @@ func (s *attentionStep) run(x *execution) error {
 	blocks := ceilDiv(s.queries, s.block)
 	m := x.program.backend.memory
 	x.parallel(s.heads*s.parts, func(item int) {
-		n, na, nb, nc := s.floatsPerWorker()
-		raw := m.get(4 * n)
-		w := &attentionWorker{attentionStep: s, head: item / s.parts, floats: unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), n)}
-		w.x = &execution{program: x.program, base: x.base, scratch: make([]scratchRows, len(s.scratch))}
-		for i, o := range s.scratch {
-			rows := w.take(s.block * s.keys)
-			w.x.scratch[i] = scratchRows{o, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), 4*len(rows))}
-		}
-		w.a, w.b, w.c = w.take(na), w.take(nb), w.take(nc)
-		w.registers = s.tape.registers(x)
-		for _, g := range slices.Concat(s.made, s.across) {
-			w.pack(g)
-		}
+		tools := m.toolbox(s.floats)
+		w := s.worker(x, tools, item/s.parts)
 		part := item % s.parts
 		for i := part * blocks / s.parts; i < (part+1)*blocks/s.parts; i++ {
 			w.runBlock(i*s.block, min((i+1)*s.block, s.queries))
 		}
-		m.put(w.registers.raw)
-		m.put(raw)
+		w.forget()
+		m.release(tools)
 	})
 	return nil
 }
 
+// worker prepares a toolbox for a head.
+func (s *attentionStep) worker(x *execution, tools *toolbox, head int) *attentionWorker {
+	w := &tools.attention
+	w.attentionStep, w.tools, w.head = s, tools, head
+	w.x.program, w.x.base = x.program, x.base
+	for _, o := range s.scratch {
+		rows := tools.take(s.block * s.keys)
+		w.x.scratch = append(w.x.scratch, scratchRows{o, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), 4*len(rows))})
+	}
+	w.a, w.b, w.c = tools.take(s.aFloats), tools.take(s.bFloats), tools.take(s.cFloats)
+	s.tape.registers(&w.x, tools)
+	for _, list := range [][]*gemm{s.made, s.across} {
+		for _, g := range list {
+			w.pack(g)
+		}
+	}
+	return w
+}
+
 // product prepares a product of the head.
 func (w *attentionWorker) product(g *gemm) *block {
-	t := &block{gemm: g, a: slice[float32](w.x, g.a, 0), c: slice[float32](w.x, g.c, 0), cRow: g.cRow, k1: g.k, m1: g.m, n1: g.n}
+	t := &w.block
+	*t = block{gemm: g, a: slice[float32](&w.x, g.a, 0), c: slice[float32](&w.x, g.c, 0), cRow: g.cRow, k1: g.k, m1: g.m, n1: g.n}
 	t.s = scratch{a: w.a, c: w.c, b: w.b, wide: w.b[len(w.b)-8*depth:]}
-	t.readB(w.x)
+	t.readB(&w.x)
 	t.batch = w.head
 	t.aOff, t.bOff, t.cOff = g.aBatch[w.head], g.bBatch[w.head], g.cBatch[w.head]
 	return t
@@ -183,7 +197,7 @@ func (w *attentionWorker) product(g *gemm) *block {
 // pack packs B of a product for the head.
 func (w *attentionWorker) pack(g *gemm) {
 	t := w.product(g)
-	all := w.take(g.packedFloats())
+	all := w.tools.take(g.packedFloats())
 	w.packed = append(w.packed, all)
 	for t.first = 0; t.first < g.k; t.first += depth {
 		t.length = min(depth, g.k-t.first)
@@ -200,10 +214,10 @@ func (w *attentionWorker) runBlock(from, to int) {
 		t.cOff -= first
 		w.rows(t, w.packed[i], from, to)
 	}
-	r := w.registers
+	r := &w.tools.registers
 	r.from, r.to = w.head*w.queries+from, w.head*w.queries+to
 	for row := r.from; row < r.to; row += w.tape.block {
-		w.tape.runBlock(w.x, r, row)
+		w.tape.runBlock(&w.x, r, row)
 	}
 	for i, g := range w.across {
 		t := w.product(g)
@@ -233,7 +247,8 @@ func (w *attentionWorker) rows(t *block, packed []float32, from, to int) {
 // the first of these terms.
 func (w *attentionWorker) terms(g *gemm, from, to int) {
 	t, n := w.product(g), to-from
-	part := *g
+	part := &w.part
+	*part = *g
 	part.aDepth, part.bDepth = g.aDepth[from:to], g.bDepth[from:to]
 	if g.a.kind == inScratch {
 		t.aOff, part.aDepth = 0, g.aDepth[:n]
@@ -242,7 +257,7 @@ func (w *attentionWorker) terms(g *gemm, from, to int) {
 		t.bOff, part.bDepth = 0, g.bDepth[:n]
 	}
 	part.k, part.aPacked, part.bPacked, part.runs = n, true, true, []run{{0, n, 0, 0}}
-	t.gemm = &part
+	t.gemm = part
 	if from > 0 {
 		t.k0 = -1 // accumulate
 	}

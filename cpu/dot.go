@@ -61,6 +61,9 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 		if g.parts > 1 {
 			g.splitScratch = l.rawStorage(dtypes.Float32, len(g.aBatch)*g.parts*g.m*g.n)
 			writes = append(writes, g.splitScratch)
+			for i := range g.m {
+				g.partRow = append(g.partRow, i*g.n)
+			}
 		}
 	}
 	l.emit(name, []*storage{g.a, g.b}, writes, g.run)

@@ -3,7 +3,6 @@ package cpu
 import (
 	"runtime"
 	"slices"
-	"unsafe"
 
 	"github.com/gomlx/compute/dtypes"
 )
@@ -22,6 +21,7 @@ type gemm struct {
 	aBatch, bBatch, cBatch     []int
 	aRow, aDepth, bDepth, bCol []int
 	cRow                       []int
+	partRow                    []int // rows of a partial result
 
 	rows, cols   int // of a block
 	mb, nb       int // number of blocks
@@ -163,16 +163,20 @@ func runsOf(a, b []int) (runs []run, long bool) {
 type scratch struct {
 	a, b, c []float32
 	wide    []float32 // 8 columns of B, converted from bf16
-	raw     []byte
 }
 
-func (g *gemm) scratch(m *memory) scratch {
-	na, nc := g.kernel.rows*min(depth, g.k), g.kernel.rows*g.kernel.cols
-	nb := min(depth, g.k) * g.cols
-	nw := 8 * min(depth, g.k)
-	raw := m.get(4 * (na + nb + nc + nw))
-	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), na+nb+nc+nw)
-	return scratch{f[:na], f[na : na+nb], f[na+nb : na+nb+nc], f[na+nb+nc:], raw}
+// scratchFloats returns the sizes of a, b and c of a scratch, and of all of it.
+func (g *gemm) scratchFloats() (a, b, c, all int) {
+	terms := min(depth, g.k)
+	a, b, c = g.kernel.rows*terms, terms*g.cols, g.kernel.rows*g.kernel.cols
+	return a, b, c, a + b + c + 8*terms
+}
+
+// tools takes a toolbox and the scratch of a block from it.
+func (g *gemm) tools(m *memory) (*toolbox, scratch) {
+	a, b, c, all := g.scratchFloats()
+	tools := m.toolbox(all)
+	return tools, scratch{tools.take(a), tools.take(b), tools.take(c), tools.take(8 * min(depth, g.k))}
 }
 
 // run computes the product.
@@ -189,16 +193,17 @@ func (g *gemm) run(x *execution) error {
 	if g.parts > 1 {
 		return g.runParts(x, a, c)
 	}
+	m := x.program.backend.memory
 	group := max(1, int(1e6/(float64(min(g.rows, g.m))*float64(min(g.cols, g.n))*float64(g.k))))
 	x.parallel(ceilDiv(blocks, group), func(item int) {
-		s := g.scratch(x.program.backend.memory)
+		tools, s := g.tools(m)
 		for i := item * group; i < min((item+1)*group, blocks); i++ {
 			t := block{gemm: g, a: a, c: c, cRow: g.cRow, s: s, k1: g.k}
 			t.readB(x)
 			t.locate(i)
 			t.compute()
 		}
-		x.program.backend.memory.put(s.raw)
+		m.release(tools)
 	})
 	return nil
 }
@@ -207,21 +212,18 @@ func (g *gemm) run(x *execution) error {
 func (g *gemm) runParts(x *execution, a, c []float32) error {
 	size := g.m * g.n
 	partial := slice[float32](x, g.splitScratch, 0)
-	rows := make([]int, g.m)
-	for i := range rows {
-		rows[i] = i * g.n
-	}
+	m := x.program.backend.memory
 	blocks := len(g.aBatch) * g.mb * g.nb
 	per := roundUp(ceilDiv(g.k, g.parts), depth)
 	x.parallel(blocks*g.parts, func(item int) {
-		s := g.scratch(x.program.backend.memory)
+		tools, s := g.tools(m)
 		part := item % g.parts
-		t := block{gemm: g, a: a, cRow: rows, s: s, k0: min(part*per, g.k), k1: min((part+1)*per, g.k)}
+		t := block{gemm: g, a: a, cRow: g.partRow, s: s, k0: min(part*per, g.k), k1: min((part+1)*per, g.k)}
 		t.readB(x)
 		t.locate(item / g.parts)
 		t.c, t.cOff = partial[(t.batch*g.parts+part)*size:][:size], 0
 		t.compute()
-		x.program.backend.memory.put(s.raw)
+		m.release(tools)
 	})
 	x.parallel(len(g.aBatch)*g.m, func(item int) {
 		batch, i := item/g.m, item%g.m

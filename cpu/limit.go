@@ -49,7 +49,8 @@ func (m *memory) room(what string, needed int) error {
 	if free, _ := m.free(); int64(needed) <= free {
 		return nil
 	}
-	runtime.GC() // twice: a sync.Pool keeps what it has through one
+	m.drop()
+	runtime.GC() // twice: what others of this process keep idle stays through one
 	runtime.GC()
 	debug.FreeOSMemory()
 	free, limit := m.free()

@@ -2,19 +2,46 @@ package cpu
 
 import (
 	"math/bits"
+	"runtime"
 	"sync"
 	"unsafe"
+	"weak"
 )
 
 // memory recycles the bytes of buffers and arenas. Sizes are rounded up to one of four classes per power of two, so
-// that at most a quarter is wasted. What is not asked for again is left to the garbage collector by sync.Pool.
+// that at most a quarter is wasted. What is not asked for again is left to the garbage collector when it comes for the second
+// time. All processors share one list: with a sync.Pool each would come to hold an arena of its own.
 type memory struct {
 	mu    sync.Mutex
-	pools map[int]*sync.Pool
+	idle  [2]map[int][]*byte                 // by class: what was put back since the last collection, and before it
+	tools sync.Pool                          // of *toolbox
 	free  func() (bytes int64, limit string) // what there is beside; tests replace it
 }
 
-func newMemory() *memory { return &memory{pools: make(map[int]*sync.Pool), free: freeMemory} }
+func newMemory() *memory {
+	m := &memory{free: freeMemory}
+	m.drop()
+	m.watch()
+	return m
+}
+
+// watch calls age after the next collection.
+func (m *memory) watch() {
+	type sentinel struct{ _ *byte }
+	runtime.AddCleanup(new(sentinel), func(w weak.Pointer[memory]) {
+		if m := w.Value(); m != nil {
+			m.age()
+			m.watch()
+		}
+	}, weak.Make(m))
+}
+
+// age lets go what was idle through two collections.
+func (m *memory) age() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.idle[1], m.idle[0] = m.idle[0], make(map[int][]*byte)
+}
 
 // sizeClass rounds n up to 64, 80, 96, 112, 128, 160 … bytes.
 func sizeClass(n int) int {
@@ -23,17 +50,6 @@ func sizeClass(n int) int {
 	}
 	shift := max(bits.Len(uint(n-1))-3, 4)
 	return (n + 1<<shift - 1) >> shift << shift
-}
-
-func (m *memory) pool(class int) *sync.Pool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p := m.pools[class]
-	if p == nil {
-		p = new(sync.Pool)
-		m.pools[class] = p
-	}
-	return p
 }
 
 // get returns n bytes with undefined content, aligned for every dtype.
@@ -49,8 +65,16 @@ func (m *memory) get(n int) []byte {
 // reuse returns n bytes that were put back, or nil.
 func (m *memory) reuse(n int) []byte {
 	class := sizeClass(n)
-	if p, ok := m.pool(class).Get().(*byte); ok {
-		return unsafe.Slice(p, class)[:n]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, idle := range m.idle {
+		if list := idle[class]; len(list) > 0 {
+			last := len(list) - 1
+			p := list[last]
+			list[last] = nil
+			idle[class] = list[:last]
+			return unsafe.Slice(p, class)[:n]
+		}
 	}
 	return nil
 }
@@ -60,11 +84,50 @@ func (m *memory) put(raw []byte) {
 	if cap(raw) == 0 {
 		return
 	}
-	m.pool(cap(raw)).Put(unsafe.SliceData(raw[:cap(raw)]))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.idle[0][cap(raw)] = append(m.idle[0][cap(raw)], unsafe.SliceData(raw[:cap(raw)]))
 }
 
+// drop lets go all that is idle.
 func (m *memory) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.pools)
+	m.idle = [2]map[int][]*byte{make(map[int][]*byte), make(map[int][]*byte)}
 }
+
+// toolbox is what a goroutine needs that runs items of a step: memory for registers, packed operands and tiles. It is used
+// again by whatever step comes next, and grows with the largest of them.
+type toolbox struct {
+	floats    []float32
+	left      []float32 // of floats, not taken yet
+	registers registers
+	attention attentionWorker
+}
+
+// toolbox returns a toolbox with room for n floats, beginning with a cache line.
+func (m *memory) toolbox(n int) *toolbox {
+	b, ok := m.tools.Get().(*toolbox)
+	if !ok {
+		b = new(toolbox)
+	}
+	if len(b.floats) < n {
+		const line = alignment / 4
+		b.floats = make([]float32, n+line)
+		if past := uintptr(unsafe.Pointer(unsafe.SliceData(b.floats))) % alignment / 4; past > 0 {
+			b.floats = b.floats[line-past:]
+		}
+	}
+	b.left = b.floats
+	return b
+}
+
+// take cuts n floats of undefined content from the memory of the toolbox.
+func (b *toolbox) take(n int) []float32 {
+	part := b.left[:n:n]
+	b.left = b.left[n:]
+	return part
+}
+
+// release gives a toolbox back, which refers to nothing but its own memory.
+func (m *memory) release(b *toolbox) { m.tools.Put(b) }

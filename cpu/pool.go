@@ -21,15 +21,17 @@ type pool struct {
 	loops   []*loop // loops that have items left, oldest first
 	turn    int     // the next loop that a helper serves
 	helpers int
+	spare   []*loop // to be used again
 }
 
 // loop is one parallel loop over n items.
 type loop struct {
-	n    int64
-	next atomic.Int64
-	left atomic.Int64 // items not finished
-	body func(item int)
-	done chan struct{}
+	n       int64
+	next    atomic.Int64
+	left    atomic.Int64 // items not finished
+	holders atomic.Int64 // goroutines that may still look at it
+	body    func(item int)
+	done    chan struct{} // gets one token with the last item
 
 	mu       sync.Mutex
 	panicked any
@@ -47,9 +49,7 @@ func (p *pool) run(n int, body func(item int)) {
 		}
 		return
 	}
-	l := &loop{n: int64(n), body: body, done: make(chan struct{})}
-	l.left.Store(int64(n))
-	p.enter(l)
+	l := p.enter(n, body)
 	for l.work() {
 	}
 	p.leave(l)
@@ -58,13 +58,36 @@ func (p *pool) run(n int, body func(item int)) {
 	finished := func() bool { return l.left.Load() == 0 }
 	for !finished() {
 		other := p.pick(false)
-		if (other == nil || !other.work()) && !spin(finished) {
+		if (other == nil || !p.work(other)) && !spin(finished) {
 			<-l.done
 		}
 	}
-	if l.panicked != nil {
-		panic(l.panicked)
+	panicked := l.panicked
+	p.letGo(l)
+	if panicked != nil {
+		panic(panicked)
 	}
+}
+
+// work runs one item of a loop that pick returned, or returns false if none is left to begin.
+func (p *pool) work(l *loop) bool {
+	defer p.letGo(l)
+	return l.work()
+}
+
+// letGo is called by who looks at the loop for the last time. When all have, it is kept for the next one.
+func (p *pool) letGo(l *loop) {
+	if l.holders.Add(-1) > 0 {
+		return
+	}
+	select {
+	case <-l.done:
+	default: // taken by who waited for it
+	}
+	l.body, l.panicked = nil, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spare = append(p.spare, l)
 }
 
 // work runs one item, or returns false if none is left to begin.
@@ -85,15 +108,25 @@ func (l *loop) item(i int) {
 			l.mu.Unlock()
 		}
 		if l.left.Add(-1) == 0 {
-			close(l.done)
+			l.done <- struct{}{}
 		}
 	}()
 	l.body(i)
 }
 
 // enter publishes a loop and starts helpers for it as far as there are idle processors.
-func (p *pool) enter(l *loop) {
+func (p *pool) enter(n int, body func(item int)) *loop {
 	p.mu.Lock()
+	var l *loop
+	if last := len(p.spare) - 1; last >= 0 {
+		l, p.spare = p.spare[last], p.spare[:last]
+	} else {
+		l = &loop{done: make(chan struct{}, 1)}
+	}
+	l.n, l.body = int64(n), body
+	l.next.Store(0)
+	l.left.Store(l.n)
+	l.holders.Store(1)
 	p.entered.Add(1)
 	p.loops = append(p.loops, l)
 	start := min(int(l.n)-1, runtime.GOMAXPROCS(0)-1-p.helpers)
@@ -103,6 +136,7 @@ func (p *pool) enter(l *loop) {
 	for range start {
 		go p.help()
 	}
+	return l
 }
 
 // leave withdraws a loop that has no items left to begin.
@@ -117,13 +151,14 @@ func (p *pool) leave(l *loop) {
 	}
 }
 
-// pick returns the loop whose turn it is, or nil when there is none; with leave, a helper then counts as gone.
+// pick returns the loop whose turn it is, for workOnce, or nil when there is none; with leave, a helper then counts as gone.
 func (p *pool) pick(leave bool) *loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range len(p.loops) {
 		p.turn = (p.turn + 1) % len(p.loops)
 		if l := p.loops[p.turn]; l.next.Load() < l.n {
+			l.holders.Add(1)
 			return l
 		}
 	}
@@ -137,7 +172,7 @@ func (p *pool) help() {
 	for {
 		seen := p.entered.Load()
 		if l := p.pick(false); l != nil {
-			l.work()
+			p.work(l)
 			continue
 		}
 		if spin(func() bool { return p.entered.Load() != seen }) {
@@ -147,7 +182,7 @@ func (p *pool) help() {
 		if l == nil {
 			return
 		}
-		l.work()
+		p.work(l)
 	}
 }
 

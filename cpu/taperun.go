@@ -2,50 +2,60 @@ package cpu
 
 import (
 	"math"
-	"unsafe"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/float16"
 )
 
-// registers are the memory of one worker that runs a tape. A register is its own memory or, after a load or a store of
+// registers are the memory of a goroutine that runs a tape. A register is its own memory or, after a load or a store of
 // consecutive f32 elements, the memory of the storage itself.
 type registers struct {
 	own, now [2][][]float32 // by valueKind and number
 	scalars  []float32
-	raw      []byte
 	from, to int // the rows that are worked on; storages in scratch begin with the first of them
 }
 
-// registers takes the registers of a worker from the memory of the backend.
-func (t *tape) registers(x *execution) *registers {
-	full, perRow := t.block*t.pitch, roundUp(t.block, 16)
-	n := t.fulls*full + t.perRs*perRow
-	r := &registers{to: t.rows, raw: x.program.backend.memory.get(4 * n)}
-	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(r.raw))), n)
-	for k, size := range []int{full, perRow} {
+// floats is the room for the registers of the tape.
+func (t *tape) floats() int { return t.fulls*t.block*t.pitch + t.perRs*roundUp(t.block, 16) }
+
+// registers takes the registers of the tape from a toolbox.
+func (t *tape) registers(x *execution, b *toolbox) *registers {
+	r := &b.registers
+	r.from, r.to = 0, t.rows
+	for k, size := range []int{t.block * t.pitch, roundUp(t.block, 16)} {
+		r.own[k] = r.own[k][:0]
 		for range []int{t.fulls, t.perRs}[k] {
-			r.own[k] = append(r.own[k], f[:size:size])
-			f = f[size:]
+			r.own[k] = append(r.own[k], b.take(size))
 		}
-		r.now[k] = append(r.now[k], r.own[k]...)
+		r.now[k] = append(r.now[k][:0], r.own[k]...)
 	}
-	r.scalars = make([]float32, len(t.scalars))
+	r.scalars = slices.Grow(r.scalars[:0], len(t.scalars))[:len(t.scalars)]
 	for i := range t.scalars {
 		loadRun(x, t.scalars[i].s, r.scalars[i:i+1], t.scalars[i].off, 1)
 	}
 	return r
 }
 
+// forget lets go the storages that were read and written.
+func (r *registers) forget() {
+	for k := range r.now {
+		clear(r.now[k])
+	}
+}
+
 // run executes the tape.
 func (t *tape) run(x *execution) error {
 	blocks := ceilDiv(t.rows, t.block)
+	m := x.program.backend.memory
 	x.parallel(ceilDiv(blocks, t.blocksPer), func(item int) {
-		r := t.registers(x)
+		tools := m.toolbox(t.floats())
+		r := t.registers(x, tools)
 		for b := item * t.blocksPer; b < min((item+1)*t.blocksPer, blocks); b++ {
 			t.runBlock(x, r, b*t.block)
 		}
-		x.program.backend.memory.put(r.raw)
+		r.forget()
+		m.release(tools)
 	})
 	return nil
 }
