@@ -339,6 +339,30 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// Two at once would mix their lines.
+func TestFolderInUse(t *testing.T) {
+	w := newWorld(t, 2)
+	dir := t.TempDir()
+	first, second := w.evaluation(dir), w.evaluation(dir)
+	begun := false
+	first.Begin = func() error {
+		begun = true
+		if _, err := second.Run(t.Context()); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "in use by another process") {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	}
+	run(t, first)
+	run(t, second)
+	if !begun {
+		t.Error("the first was not asked before it began")
+	}
+	first.Begin = func() error { return errBroken }
+	if _, err := first.Run(t.Context()); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want that it could not begin", err)
+	}
+}
+
 // A folder is gone on with by the same evaluation only.
 func TestForeignFolders(t *testing.T) {
 	w := newWorld(t, 2)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
 // The files of an evaluation's folder. Beside them there is a folder in GenEval's
@@ -45,7 +46,7 @@ func answerPath(strategy string, budget, index, sample int) string {
 // folder is an evaluation on disk.
 type folder struct {
 	path    string
-	results *journal[Record]
+	results *journal[Record] // carries the lock against other processes
 	probes  *journal[Probe]
 	usage   *journal[Usage]
 }
@@ -62,6 +63,12 @@ func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
 	}
 	if f.results, err = openJournal[Record](f.in(resultsFile)); err != nil {
 		return nil, err
+	}
+	switch ok, err := disk.TryLock(f.results.file); {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("lock evaluation folder: %w", err), f.results.close())
+	case !ok:
+		return nil, errors.Join(invalid("%s is in use by another process", dir), f.results.close())
 	}
 	if f.probes, err = openJournal[Probe](f.in(probesFile)); err != nil {
 		return nil, errors.Join(err, f.results.close())
@@ -147,27 +154,8 @@ func (f *folder) writePicture(dir string, sample int, metadata string, picture i
 // in is the path of a file inside the folder.
 func (f *folder) in(name string) string { return filepath.Join(f.path, filepath.FromSlash(name)) }
 
-// write puts a whole file into the folder: under a temporary name, flushed to
-// disk, renamed. Whoever looks sees the old file or the new one.
-func (f *folder) write(name string, data []byte) error {
-	path := f.in(name)
-	file, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return placeError(f.path, err)
-	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Sync()
-	}
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(path+".tmp", path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(path+".tmp"))
-	}
-	return nil
-}
+// write puts a whole file into the folder.
+func (f *folder) write(name string, data []byte) error { return disk.WriteFile(f.in(name), data) }
 
 // placeError tells a place that cannot hold an evaluation, which the user can
 // mend, from a failure of the machine.

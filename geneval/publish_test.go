@@ -1,7 +1,10 @@
 package geneval_test
 
 import (
+	"context"
 	"errors"
+	"image"
+	"image/color"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +98,39 @@ func TestPublish(t *testing.T) {
 	}
 	if err := results.WritePage(page, "make it"); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("another page: %v", err)
+	}
+}
+
+// Searches that plan with their budgets may answer with candidates of one number and
+// two pictures: the report shows both.
+func TestReportOfSearchesThatPlan(t *testing.T) {
+	w := newWorld(t, 1)
+	e := w.evaluation(t.TempDir())
+	e.Samples, e.Budgets = 1, []int{4, 8}
+	s := w.strategy("adaptive", lucky)
+	s.Nested = false
+	plan := s.Search
+	s.Search = func(ctx context.Context, job geneval.Job) error {
+		done := job.Done
+		job.Done = func(task int, tr geneval.Trajectory) error {
+			shade := image.NewNRGBA(image.Rect(0, 0, 4, 4))
+			shade.Set(0, 0, color.NRGBA{B: uint8(10 * job.Budget), A: 255})
+			tr.Candidates, tr.Images = tr.Candidates[:1], []image.Image{shade}
+			return done(task, tr)
+		}
+		return plan(ctx, job)
+	}
+	e.Strategies = []geneval.Strategy{s}
+	run(t, e)
+	results, err := geneval.ReadResults(e.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := results.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(files(t, e.Dir)["report.html"], "data:image/jpeg;base64,"); n != 2 {
+		t.Errorf("%d pictures in the report, want 2", n)
 	}
 }
 

@@ -126,7 +126,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 		p.Figures = append(p.Figures, reportFigure{f.Title, f.Name, template.URL(source)}) //nolint:gosec // our own SVG
 	}
 	for _, d := range s.Differences {
-		if s.Rows[d.Row].Budget == s.Rows[len(s.Rows)-1].Budget {
+		if s.Rows[d.Row].Budget == s.largest() {
 			verdict := d.verdict()
 			p.Differences = append(p.Differences, reportDifference{
 				s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(), signedPercent(d.Mean),
@@ -240,8 +240,18 @@ func (a *album) answers(records []Record, strategy string) []reportAnswer {
 		return cmp.Or(cmp.Compare(a.Sample, b.Sample), cmp.Compare(a.Budget, b.Budget))
 	})
 	var list []reportAnswer
+	var last []byte // the picture before
 	for i, r := range mine {
-		if last := i - 1; last >= 0 && mine[last].Sample == r.Sample && mine[last].Candidate == r.Candidate && mine[last].Correct == r.Correct {
+		var picture []byte
+		if r.Filename != "" {
+			var err error
+			if picture, err = readBounded(filepath.Join(a.dir, filepath.FromSlash(r.Filename)), maxPictureBytes); err != nil {
+				a.unread = append(a.unread, r.Filename)
+			}
+		}
+		same := i > 0 && mine[i-1].Sample == r.Sample && mine[i-1].Correct == r.Correct && (mine[i-1].Filename == "") == (r.Filename == "") && bytes.Equal(picture, last)
+		last = picture
+		if same {
 			answer := &list[len(list)-1]
 			answer.Budgets += fmt.Sprintf(" %d", r.Budget)
 			answer.Words = strings.ReplaceAll(answer.Budgets, " ", ", ")
@@ -252,7 +262,7 @@ func (a *album) answers(records []Record, strategy string) []reportAnswer {
 			Alt: "The answer of " + strategy, NotDrawn: r.Filename == "",
 		}
 		if !answer.NotDrawn {
-			answer.Source = a.source(r.Filename)
+			answer.Source = a.source(r.Filename, picture)
 		}
 		list = append(list, answer)
 	}
@@ -260,24 +270,25 @@ func (a *album) answers(records []Record, strategy string) []reportAnswer {
 }
 
 // source is the picture itself while there is room for it, and then its path.
-func (a *album) source(name string) template.URL {
-	data, err := readBounded(filepath.Join(a.dir, filepath.FromSlash(name)), maxPictureBytes)
+func (a *album) source(name string, picture []byte) template.URL {
+	path := template.URL(name) //nolint:gosec // answerPath of a known strategy, see Manifest.group
+	if picture == nil {
+		return path // it could not be read
+	}
+	img, err := png.Decode(bytes.NewReader(picture))
+	var b bytes.Buffer
 	if err == nil {
-		img, decodeErr := png.Decode(bytes.NewReader(data))
-		err = decodeErr
-		var b bytes.Buffer
-		if err == nil {
-			err = jpeg.Encode(&b, img, &jpeg.Options{Quality: reportQuality})
-		}
-		if err == nil && a.bytes+b.Len() <= maxEmbedded {
-			a.bytes += b.Len()
-			return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())) //nolint:gosec // our own JPEG
-		}
+		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: reportQuality})
 	}
 	if err != nil {
 		a.unread = append(a.unread, name)
+		return path
 	}
-	return template.URL(name) //nolint:gosec // answerPath of a known strategy, see Record.check
+	if a.bytes+b.Len() > maxEmbedded {
+		return path
+	}
+	a.bytes += b.Len()
+	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())) //nolint:gosec // our own JPEG
 }
 
 // maxPictureBytes bounds a picture that is read back.

@@ -17,13 +17,9 @@ func (s Summary) Markdown() string {
 		b.WriteByte('\n')
 	}
 	s.writeScores(&b)
-	largest := 0
-	for _, r := range s.Rows {
-		largest = max(largest, r.Budget)
-	}
 	table := [][]string{{"difference", "points", "95% interval", ""}}
 	for _, d := range s.Differences {
-		if s.Rows[d.Row].Budget != largest {
+		if s.Rows[d.Row].Budget != s.largest() {
 			continue
 		}
 		table = append(table, []string{
@@ -40,6 +36,15 @@ func (s Summary) Markdown() string {
 		s.writeLevels(&b)
 	}
 	return b.String()
+}
+
+// largest is the largest budget that there is a row of.
+func (s Summary) largest() int {
+	largest := 0
+	for _, r := range s.Rows {
+		largest = max(largest, r.Budget)
+	}
+	return largest
 }
 
 // facts say what the scores rest on, one sentence a line.

@@ -104,6 +104,9 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 	if o.search.deployment+o.search.generator != "" && !cmd.Flags().Changed("difficulty") {
 		o.difficulty = 0 // pictures of other people's engines cost money
 	}
+	if o.limit < 0 || o.difficulty < 0 {
+		return fmt.Errorf("%w: limit %d and difficulty %d must not be negative", reflectionflow.ErrInvalid, o.limit, o.difficulty)
+	}
 	if err := o.tidyBudgets(); err != nil {
 		return err
 	}
@@ -155,9 +158,6 @@ const promptSeed = 1
 
 // metadata reads or draws the prompts.
 func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) {
-	if o.limit < 0 || o.difficulty < 0 {
-		return nil, fmt.Errorf("%w: limit %d and difficulty %d must not be negative", reflectionflow.ErrInvalid, o.limit, o.difficulty)
-	}
 	if split, builtin := strings.CutPrefix(o.prompts, "builtin:"); builtin {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
 			return nil, fmt.Errorf("%w: builtin:%.40s: use builtin:test, builtin:validation or builtin:train", reflectionflow.ErrInvalid, split)

@@ -46,11 +46,14 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model modelEntry, text string
 		return arm{}, err
 	}
 	a := arm{Arm: geneval.Arm{Name: text, Kind: parts[0]}, cfg: cfg}
+	wide := false // a width is given
 	for _, option := range parts[1:] {
 		width, isWidth := strings.CutPrefix(option, "width")
 		switch n, err := strconv.Atoi(width); {
-		case isWidth && err == nil && n > 0:
-			a.cfg.Width = n
+		case isWidth && err == nil && n > 0 && !wide:
+			a.cfg.Width, wide = n, true
+		case isWidth && wide, a.Verifier != "" && !isWidth:
+			return arm{}, fmt.Errorf("%w: strategy %.60q has two widths or two verifiers: give one", reflectionflow.ErrInvalid, text)
 		case option == oracle || slices.Contains(model.Verifiers, option):
 			a.Verifier = option
 		default:

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/disk"
 	"reflectionflow/search"
 	"reflectionflow/verifier"
 )
@@ -56,7 +56,7 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 		return err
 	}
 	path := filepath.Join(dir, policyFile)
-	if err := replaceFile(path, text.Bytes()); err != nil {
+	if err := disk.WriteFile(path, text.Bytes()); err != nil {
 		return err
 	}
 	if o.quiet {
@@ -182,20 +182,6 @@ func labelledScenes(model modelEntry) ([]verifier.Example, error) {
 		}
 	}
 	return examples, nil
-}
-
-// replaceFile writes a file under another name and puts it in its place.
-func replaceFile(path string, data []byte) error {
-	temporary := path + ".tmp"
-	f, err := os.Create(temporary)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return os.Rename(temporary, path)
 }
 
 // stageNames lists all stages of train.

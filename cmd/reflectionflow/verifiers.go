@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/disk"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/verifier"
 )
@@ -220,7 +221,10 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 	if err := row.result.Write(&text); err != nil {
 		return row, err
 	}
-	return row, writeWhole(row.file, text.Bytes())
+	if err := os.MkdirAll(filepath.Dir(row.file), 0o755); err != nil {
+		return row, fmt.Errorf("write %s: %w", row.file, err)
+	}
+	return row, disk.WriteFile(row.file, text.Bytes())
 }
 
 // verifier builds a verifier without its calibration; the embedded one is loaded
@@ -284,26 +288,6 @@ func (s *calibration) explain(ctx context.Context, name string, err error) error
 		return fmt.Errorf("stopped at verifier %s; the same command goes on with the replies that are kept: %w", name, context.Canceled)
 	}
 	return fmt.Errorf("verifier %s: %w", name, err)
-}
-
-// writeWhole writes a file under another name, synced and renamed.
-func writeWhole(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.tmp")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	return nil
 }
 
 // printCalibrations prints what was measured, and what is left to write into the

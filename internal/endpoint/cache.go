@@ -15,8 +15,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
+
+	"reflectionflow/internal/disk"
 )
 
 // Cache keeps replies in a folder, one file each, named by the content of the
@@ -218,20 +219,7 @@ func (k *Cache) store(key string, r *Response) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes a rename inside the folder durable; Windows has no handle to
-// flush for a folder.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return disk.SyncFolder(filepath.Dir(path))
 }
 
 func sum(body []byte) string {

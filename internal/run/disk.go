@@ -9,41 +9,14 @@ import (
 	"image"
 	"image/png"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"syscall"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
-// write puts a whole file into the folder: under a temporary name, flushed to
-// disk, renamed. Whoever looks sees the old file or the new one.
-func (f *Folder) write(name string, data []byte) error {
-	path := f.in(name)
-	temporary := path + ".tmp"
-	if err := writeSynced(temporary, data); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(temporary))
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
-}
-
-func writeSynced(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
-}
+// write puts a whole file into the folder.
+func (f *Folder) write(name string, data []byte) error { return disk.WriteFile(f.in(name), data) }
 
 // encodePicture returns the picture as PNG.
 func encodePicture(picture image.Image) ([]byte, error) {

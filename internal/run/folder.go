@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
 // The files of a run folder; images/ is named by imagePath.
@@ -211,7 +212,7 @@ func (f *Folder) lock(flags int) error {
 	if err != nil {
 		return err
 	}
-	switch ok, err := tryLock(file); {
+	switch ok, err := disk.TryLock(file); {
 	case err != nil:
 		return errors.Join(fmt.Errorf("lock run folder: %w", err), file.Close())
 	case !ok:

@@ -1,4 +1,4 @@
-package run
+package disk
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock takes the exclusive lock that the open file carries until it is closed,
+// TryLock takes the exclusive lock that the open file carries until it is closed,
 // also by the end of the process. It reports false when another process has it.
 // The locked byte lies beyond any real content, because Windows would otherwise
 // keep other readers from the file.
-func tryLock(file *os.File) (bool, error) {
+func TryLock(file *os.File) (bool, error) {
 	at := &windows.Overlapped{Offset: math.MaxUint32, OffsetHigh: math.MaxInt32}
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(file.Fd()), flags, 0, 1, 0, at)
@@ -22,5 +22,5 @@ func tryLock(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// syncFolder does nothing: Windows has no handle to flush for a folder.
-func syncFolder(string) error { return nil }
+// SyncFolder does nothing: Windows has no handle to flush for a folder.
+func SyncFolder(string) error { return nil }

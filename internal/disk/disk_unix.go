@@ -1,6 +1,6 @@
 //go:build unix
 
-package run
+package disk
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes the exclusive lock that the open file carries until it is closed,
+// TryLock takes the exclusive lock that the open file carries until it is closed,
 // also by the end of the process. It reports false when another process has it.
-func tryLock(file *os.File) (bool, error) {
+func TryLock(file *os.File) (bool, error) {
 	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
@@ -19,8 +19,8 @@ func tryLock(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// syncFolder makes renames inside the folder durable.
-func syncFolder(path string) error {
+// SyncFolder makes renames inside the folder durable.
+func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return err
