@@ -136,7 +136,7 @@ func (t table) verifiers() drawable {
 	for _, plain := range t.plains() {
 		f := plot.Lines{XLabel: "images a prompt", YLabel: yLabel}
 		for _, a := range t.Strategies {
-			if a.Kind == plain.Kind && a.Width == plain.Width && len(t.rows(a.Name)) > 0 {
+			if a.Kind == plain.Kind && a.Width == plain.Width && (a.Verifier != "" || a.plain()) && len(t.rows(a.Name)) > 0 {
 				name := a.Verifier
 				if name == "" {
 					name = "default"
@@ -158,10 +158,11 @@ func (t table) widths() drawable {
 		arms := slices.DeleteFunc(slices.Clone(t.Strategies), func(a Arm) bool {
 			return a.Kind != plain.Kind || a.Verifier != plain.Verifier || a.Width == 0 || len(t.rows(a.Name)) == 0
 		})
+		slices.SortStableFunc(arms, func(a, b Arm) int { return a.Width - b.Width })
+		arms = slices.CompactFunc(arms, func(a, b Arm) bool { return a.Width == b.Width })
 		if len(arms) < 2 {
 			continue
 		}
-		slices.SortStableFunc(arms, func(a, b Arm) int { return a.Width - b.Width })
 		f := plot.Lines{XLabel: "width: chains side by side (depth is images over width)", YLabel: yLabel}
 		for _, budget := range t.Budgets {
 			s := plot.Series{Name: fmt.Sprintf("%d images", budget)}

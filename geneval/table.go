@@ -2,6 +2,7 @@ package geneval
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,6 +48,18 @@ func (s Summary) largest() int {
 	return largest
 }
 
+// enough is how many prompts a task needs for a bootstrap to see their spread.
+const enough = 5
+
+// fewest is how many prompts the task has that has the fewest, of those with some.
+func (s Summary) fewest() int {
+	least := math.MaxInt
+	for _, n := range s.Prompts {
+		least = min(least, n)
+	}
+	return least
+}
+
 // facts say what the scores rest on, one sentence a line.
 func (s Summary) facts() []string {
 	total := 0
@@ -60,6 +73,9 @@ func (s Summary) facts() []string {
 		searches = fmt.Sprintf("%d searches", s.Samples)
 	}
 	facts := []string{fmt.Sprintf("%d prompts (%s), %s each.", total, strings.Join(kinds, ", "), searches)}
+	if few := s.fewest(); few < enough {
+		facts = append(facts, fmt.Sprintf("Some tasks have fewer than %d prompts: the intervals are narrower than they ought to be.", enough))
+	}
 	if s.Judge != nil {
 		facts = append(facts, "Self-test: "+s.Judge.String()+".")
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/clipart"
 	"reflectionflow/internal/chat"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
@@ -238,6 +240,19 @@ func (b *builder) annotator() (part *reflector.ChatAnnotator, description string
 	return part, model + ", " + part.PromptID(), nil
 }
 
+// unread takes a prompt as it is. The embedded verifier reads it later, so that one
+// which it cannot read is refused before anything is drawn.
+func (b *builder) unread(text string) (reflectionflow.Prompt, error) {
+	prompt := reflectionflow.Prompt{Text: text}
+	if err := prompt.Validate(); err != nil || !b.config.VerifiesEmbedded() {
+		return prompt, err
+	}
+	if _, err := clipart.Parse(text); err != nil {
+		return prompt, fmt.Errorf("%w (nobody reads the prompt for the embedded verifier: use.parser is none)", err)
+	}
+	return prompt, nil
+}
+
 // parse is how prompts are read: by the model's own parser, by a language model, or
 // not at all.
 func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
@@ -245,10 +260,7 @@ func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (refl
 	p := b.config.Parsers[name]
 	switch {
 	case name == config.None:
-		return free(func(text string) (reflectionflow.Prompt, error) {
-			prompt := reflectionflow.Prompt{Text: text}
-			return prompt, prompt.Validate()
-		}), nil
+		return free(b.unread), nil
 	case p.Type != config.Chat:
 		return own.Parse, nil
 	}

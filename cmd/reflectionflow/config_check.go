@@ -56,7 +56,7 @@ func (p *program) configCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Try every endpoint and generator, and say what works, how fast, and what it supports",
-		Long: `Asks every endpoint about a small picture, and has every remote generator draw one
+		Long: `Asks every endpoint about a small picture, or without one where only parsers ask it, and has every remote generator draw one
 picture and correct it, in the size and steps of the configuration. Servers that
 want money are paid for that.`,
 		Args: cobra.ExactArgs(1),
@@ -111,17 +111,22 @@ func (b *builder) tryEndpoint(ctx context.Context, name string) finding {
 		return row
 	}
 	start := time.Now()
-	report, err := client.Check(ctx)
+	show := b.config.ShowsPictures(name)
+	report, err := client.Check(ctx, show)
 	row.took, row.err = time.Since(start), err
 	if err != nil {
 		return row
+	}
+	seen := "sees"
+	if !show {
+		seen = "text" // only parsers ask it
 	}
 	supports := []string{report.Model}
 	for _, can := range []struct {
 		does      bool
 		what, not string
 	}{
-		{report.Sees, "sees", "does not see the picture"},
+		{report.Sees || !show, seen, "does not see the picture"},
 		{report.Structured != chat.Prompt, string(report.Structured), "no structured output"},
 		{report.Obeys, "", "did not answer in the form"},
 		{report.Logprobs, "log-probabilities", "no log-probabilities"},

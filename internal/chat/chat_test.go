@@ -403,7 +403,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := talk(t, testserver.NewChat(t, tt.options), chat.Config{}).Check(t.Context())
+			got, err := talk(t, testserver.NewChat(t, tt.options), chat.Config{}).Check(t.Context(), true)
 			if err != nil || got.Cost.TokensIn == 0 {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -413,9 +413,17 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+	// A model that takes no pictures answers where it is shown none.
+	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{Blind: true}), chat.Config{})
+	if _, err := blind.Check(t.Context(), true); err == nil {
+		t.Error("a picture was taken")
+	}
+	if got, err := blind.Check(t.Context(), false); err != nil || !got.Obeys || got.Sees {
+		t.Errorf("got %+v, %v", got, err)
+	}
 	gone := testserver.NewChat(t, testserver.ChatOptions{})
 	gone.Close()
-	if _, err := talk(t, gone, chat.Config{}).Check(t.Context()); !endpoint.IsKind(err, endpoint.Refused) {
+	if _, err := talk(t, gone, chat.Config{}).Check(t.Context(), true); !endpoint.IsKind(err, endpoint.Refused) {
 		t.Errorf("got %v", err)
 	}
 }

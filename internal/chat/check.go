@@ -26,25 +26,28 @@ type Report struct {
 var checkForm = Form{Name: "check", JSON: json.RawMessage(
 	`{"type":"object","additionalProperties":false,"required":["color"],"properties":{"color":{"type":"string"}}}`)}
 
-// Check asks about a small red picture and reports what came of it. It is for
-// checks of a configuration: never answered from the cache, always paid for.
-func (c *Client) Check(ctx context.Context) (Report, error) {
-	red := image.NewRGBA(image.Rect(0, 0, 64, 64))
-	draw.Draw(red, red.Rect, image.NewUniform(color.RGBA{220, 20, 20, 255}), image.Point{}, draw.Src)
+// Check asks about a small red picture, or without showing one about a color, and
+// reports what came of it. It is for checks of a configuration: never answered from
+// the cache, always paid for.
+func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
+	question := "Which color does a ripe tomato have?"
+	var parts []Part
+	if show {
+		red := image.NewRGBA(image.Rect(0, 0, 64, 64))
+		draw.Draw(red, red.Rect, image.NewUniform(color.RGBA{220, 20, 20, 255}), image.Point{}, draw.Src)
+		question, parts = "Which color does this picture have?", []Part{{Image: red}}
+	}
 	answer, reply, err := Ask[struct {
 		Color string `json:"color"`
 	}](ctx, c, Request{
-		Parts: []Part{
-			{Image: red},
-			// The time keeps an old answer from the cache away.
-			Text("Which color does this picture have? One English word. (" + time.Now().UTC().Format(time.RFC3339Nano) + ")"),
-		},
+		// The time keeps an old answer from the cache away.
+		Parts:  append(parts, Text(question+" One English word. ("+time.Now().UTC().Format(time.RFC3339Nano)+")")),
 		Schema: &checkForm, Seed: 1, TopLogprobs: 2, MaxTokens: 256,
 	}, nil)
 	known := c.limits()
 	report := Report{
 		Model: reply.Model, Structured: known.format, Logprobs: len(reply.Tokens) > 0, Cost: reply.Cost,
-		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: strings.Contains(strings.ToLower(answer.Color), "red"),
+		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: show && strings.Contains(strings.ToLower(answer.Color), "red"),
 	}
 	if Unanswered(err) {
 		err = nil // it does answer, if not in the form asked for

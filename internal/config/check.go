@@ -43,14 +43,24 @@ func (c *Config) drawsOn() bool {
 	if c.verifierDrawsOn(u.Verifier) {
 		return true
 	}
-	for name, kind := range map[string]string{
-		u.Generator: c.Generators[u.Generator].Type, u.Reflector: c.Reflectors[u.Reflector].Type, u.Refiner: c.Refiners[u.Refiner].Type,
+	for _, part := range [][2]string{
+		{u.Generator, c.Generators[u.Generator].Type}, {u.Reflector, c.Reflectors[u.Reflector].Type}, {u.Refiner, c.Refiners[u.Refiner].Type},
 	} {
-		if name == Embedded || kind == Embedded {
+		if slices.Contains(part[:], Embedded) {
 			return true
 		}
 	}
 	return false
+}
+
+// VerifiesEmbedded reports whether the verifier in use is the program's own, or has
+// it among its members.
+func (c *Config) VerifiesEmbedded() bool { return c.verifierDrawsOn(c.Use.Verifier) }
+
+// ShowsPictures reports whether any part that asks an endpoint shows it pictures:
+// all but parsers do.
+func (c *Config) ShowsPictures(endpoint string) bool {
+	return slices.ContainsFunc(c.parts(), func(p part) bool { return p.endpoint == endpoint && p.kind != "parsers" })
 }
 
 func (c *Config) verifierDrawsOn(name string) bool {

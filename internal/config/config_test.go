@@ -183,3 +183,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Parts of different kinds may share a name: each counts by its own type.
+func TestEmbeddedPartsOfOneName(t *testing.T) {
+	c := parse(t, `
+endpoints: {e: {url: "http://localhost/v1"}, p: {url: "http://localhost:2/v1"}}
+generators: {x: {type: remote, url: "sdcpp+http://localhost:1"}}
+verifiers: {x: {type: chat, endpoint: e}}
+reflectors: {x: {type: embedded}}
+refiners: {x: {type: chat, endpoint: e}}
+parsers: {x: {type: chat, endpoint: p}}
+`)
+	if networks, parser := c.NeedsModel(); !networks || parser {
+		t.Errorf("needs networks %v, the parser %v", networks, parser)
+	}
+	if c.VerifiesEmbedded() {
+		t.Error("the verifier is not embedded")
+	}
+	if !c.ShowsPictures("e") || c.ShowsPictures("p") {
+		t.Error("all but parsers show pictures")
+	}
+}
