@@ -56,9 +56,9 @@ func (p *program) configCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Try every endpoint and generator, and say what works, how fast, and what it supports",
-		Long: `Asks every endpoint about a small picture, or without one where only parsers ask it, and has every remote generator draw one
-picture and correct it, in the size and steps of the configuration. Servers that
-want money are paid for that.`,
+		Long: `Ask every endpoint about a small picture, or without one where only parsers ask it,
+and have every remote generator draw one picture and correct it, in the size and
+steps of the configuration. Servers that want money are paid for that.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.checkConfig(cmd.Context(), args[0], draw) },
 	}

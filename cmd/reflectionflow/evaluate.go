@@ -87,7 +87,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.search.batch, "batch", 4, "images drawn at once, across prompts; does not change the result")
 	f.StringVar(&o.search.deployment, "config", "", "take generator, verifier and the like from this file; the judge stays the model's own (see: reflectionflow config)")
 	f.StringVar(&o.search.generator, "generator", "", "draw with the server at this URL (see: reflectionflow generate)")
-	f.StringVar(&o.search.model, "model", "", "model to draw with (see: reflectionflow models list)")
+	f.StringVar(&o.search.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
 	f.StringVar(&o.search.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")

@@ -95,7 +95,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.batch, "batch", 0, "images drawn at once; does not change the result (default half the width)")
 	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
 	f.StringVar(&o.generator, "generator", "", "draw with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
-	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list)")
+	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
 	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")

@@ -31,7 +31,7 @@ func (p *program) trainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train STAGE --out DIR",
 		Short: "Train one stage of an embedded world: " + stageNames(tuning.Stages),
-		Long: `train learns one network and adds it to the model folder DIR/model. The stages
+		Long: `Learn one network and add it to the model folder DIR/model. The stages
 build on each other, in this order: ` + stageNames(tuning.Stages) + `.
 DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves;
 --resume goes on, to the same result as if it had never stopped.
@@ -40,6 +40,8 @@ The last stage, policy, trains nothing: it measures on training prompts what eac
 action of the strategy adaptive gains, what it costs, when the verifier may be
 believed and which noises are hopeless, and writes DIR/model/policy.json. It takes
 minutes, and is to be run again whenever a network before it has changed.`,
+		Example: `  reflectionflow train autoencoder --out world
+  reflectionflow train base --config recipe.yaml --out world --resume`,
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: append(slices.Clone(tuning.Stages), policyStage),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,8 +62,11 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	if o.out == "" {
 		return fmt.Errorf("%w: --out is missing: name a folder for the training state and the model", reflectionflow.ErrInvalid)
 	}
-	if stage == policyStage {
+	switch {
+	case stage == policyStage:
 		return p.trainPolicy(ctx, o)
+	case !slices.Contains(tuning.Stages, stage):
+		return fmt.Errorf("%w: unknown stage %.40q: use one of %s", reflectionflow.ErrInvalid, stage, stageNames(tuning.Stages))
 	}
 	recipe, err := readRecipe(o.config)
 	if err != nil {
@@ -81,7 +86,11 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	})
 	display.close()
 	if errors.Is(err, context.Canceled) && !o.quiet {
-		_, _ = fmt.Fprintf(p.stderr, "saved; go on with: reflectionflow train %s --out %s --resume\n", stage, o.out)
+		again := "--out " + quoted(o.out) + " --resume"
+		if o.config != "" {
+			again = "--config " + quoted(o.config) + " " + again
+		}
+		_, _ = fmt.Fprintf(p.stderr, "saved; go on with: reflectionflow train %s %s\n", stage, again)
 	}
 	return err
 }
