@@ -136,14 +136,20 @@ func (c *graphCase) run(t testing.TB, b compute.Backend) (out []compute.Buffer, 
 			out, err = nil, fmt.Errorf("%v", r)
 		}
 	}()
-	in := make([]compute.Buffer, len(c.inputs))
-	for i, flat := range c.inputs {
+	return exe.Execute(buffersOf(t, b, c.shapes, c.inputs), nil, 0)
+}
+
+// buffersOf makes buffers of flat data.
+func buffersOf(t testing.TB, b compute.Backend, shapes []shapes.Shape, flat []any) []compute.Buffer {
+	t.Helper()
+	list := make([]compute.Buffer, len(flat))
+	for i, v := range flat {
 		var err error
-		if in[i], err = b.BufferFromFlatData(0, flat, c.shapes[i]); err != nil {
+		if list[i], err = b.BufferFromFlatData(0, v, shapes[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return exe.Execute(in, nil, 0)
+	return list
 }
 
 // tally counts the elements that were compared and those that were too uncertain for it.
