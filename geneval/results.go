@@ -52,10 +52,12 @@ func (r *Results) read() (err error) {
 	if r.Probes, _, err = readLines[Probe](filepath.Join(r.Dir, probesFile)); err != nil {
 		return err
 	}
+	probed := make(map[int]bool)
 	for _, p := range r.Probes {
-		if p.Index >= len(r.Prompts) {
-			return invalid("%s speaks of prompt %d of %d", probesFile, p.Index+1, len(r.Prompts))
+		if p.Index >= len(r.Prompts) || probed[p.Index] {
+			return invalid("%s speaks of prompt %d of %d, or twice", probesFile, p.Index+1, len(r.Prompts))
 		}
+		probed[p.Index] = true
 	}
 	r.Usage, _, err = readLines[Usage](filepath.Join(r.Dir, usageFile))
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -120,7 +119,7 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 	}
 	prompts, err := o.metadata(model)
 	if err != nil {
-		return fmt.Errorf("prompts: %w", err)
+		return err
 	}
 	ctx := cmd.Context()
 	fingerprint, err := model.Check(ctx)
@@ -168,14 +167,14 @@ func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) 
 		}
 		return geneval.Builtin(clipart.Split(split), model.Classes, n, promptSeed)
 	}
-	f, err := os.Open(o.prompts)
+	f, err := openPrompts(o.prompts)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
+		return nil, err
 	}
 	defer f.Close()
 	list, err := geneval.ReadMetadata(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.prompts, err)
+		return nil, fmt.Errorf("prompts: %s: %w", o.prompts, err)
 	}
 	list = geneval.Limit(list, o.limit)
 	for _, m := range list {

@@ -138,12 +138,25 @@ func (p *program) promptTexts(args []string, file string) ([]string, error) {
 	case file == "-":
 		return readPrompts(p.stdin, "standard input")
 	}
-	f, err := os.Open(file)
+	f, err := openPrompts(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
+		return nil, err
 	}
 	defer f.Close()
 	return readPrompts(f, file)
+}
+
+// openPrompts opens a file of prompts; a folder is none.
+func openPrompts(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, fmt.Errorf("%w: prompts: %s is a folder", reflectionflow.ErrInvalid, path)
+	}
+	return f, nil
 }
 
 func readPrompts(r io.Reader, name string) ([]string, error) {
