@@ -3,8 +3,6 @@ package genref
 import (
 	"encoding/json"
 	"fmt"
-	"image"
-	"image/draw"
 	"maps"
 	"os"
 	"path/filepath"
@@ -61,10 +59,10 @@ func (s Stats) figures() map[string]plot.Bars {
 		figures["categories"] = counted(fmt.Sprintf("Differences of %d annotated triplets", s.Annotated), "share of the differences, %", s.Categories, total)
 	}
 	if len(s.ScoreGaps.Rows) > 0 {
-		figures["score-gaps"] = s.ScoreGaps.bars("Score of the enhanced picture less the flawed one's", true)
+		figures["score-gaps"] = s.ScoreGaps.bars("Score of the enhanced picture less the flawed one's", false)
 	}
 	if len(s.Words.Rows) > 0 {
-		figures["reflection-words"] = s.Words.bars("Words of a reflection", false)
+		figures["reflection-words"] = s.Words.bars("Words of a reflection", true)
 	}
 	return figures
 }
@@ -83,19 +81,20 @@ func counted(title, label string, counts map[string]int, total int) plot.Bars {
 	return f
 }
 
-// bars draws the distributions side by side. Bins of numbers that are not whole are named
-// by both their edges.
-func (h Histogram) bars(title string, ranges bool) plot.Bars {
+// bars draws the distributions side by side, with the edges of the bins below their
+// borders, or in their middle where every bin is one number.
+func (h Histogram) bars(title string, whole bool) plot.Bars {
 	f := plot.Bars{Title: title, YLabel: "share of the triplets, %"}
-	for i, edge := range h.Edges {
-		label := strconv.FormatFloat(edge, 'g', 3, 64)
-		switch {
-		case i == len(h.Edges)-1:
-			label = "≥ " + label
-		case ranges:
-			label += "–\n" + strconv.FormatFloat(h.Edges[i+1], 'g', 3, 64)
-		}
-		f.Groups = append(f.Groups, label)
+	var edges []string
+	for _, edge := range h.Edges {
+		edges = append(edges, strconv.FormatFloat(edge, 'g', 3, 64))
+	}
+	last := len(edges) - 1
+	if whole && (last == 0 || h.Edges[1]-h.Edges[0] == 1) {
+		edges[last] = "≥ " + edges[last]
+		f.Groups = edges
+	} else {
+		f.Edges = append(edges, "…")
 	}
 	for _, row := range h.Rows {
 		series := plot.Series{Name: fmt.Sprintf("%s (%d)", row.Name, row.Count)}
@@ -122,22 +121,11 @@ func (s Stats) sheet() ([]byte, error) {
 			continue // genref check lists it
 		}
 		sheet.Cells = append(sheet.Cells,
-			plot.Cell{Image: squared(flawed), Wrong: true, Words: e.Subset + ": " + e.Prompt},
-			plot.Cell{Image: squared(enhanced), Words: "→ " + e.Reflection})
+			plot.Cell{Image: flawed, Wrong: true, Words: e.Subset + ": " + e.Prompt},
+			plot.Cell{Image: enhanced, Words: "→ " + e.Reflection})
 	}
 	if len(sheet.Cells) == 0 {
 		return nil, nil
 	}
 	return sheet.PNG()
-}
-
-// squared is a picture in the middle of a white square.
-func squared(m image.Image) image.Image {
-	b := m.Bounds()
-	side := max(b.Dx(), b.Dy())
-	to := image.NewRGBA(image.Rect(0, 0, side, side))
-	draw.Draw(to, to.Rect, image.White, image.Point{}, draw.Src)
-	corner := image.Pt((side-b.Dx())/2, (side-b.Dy())/2)
-	draw.Draw(to, b.Sub(b.Min).Add(corner), m, b.Min, draw.Over)
-	return to
 }

@@ -35,7 +35,10 @@ type Lines struct {
 type Bars struct {
 	Title, YLabel string
 	Groups        []string
-	Series        []Series // Y by group; NaN leaves a bar out; without a Name it is not in the legend
+	// Edges, in the place of Groups, name the borders of groups that are bins of a
+	// histogram: one more than there are groups.
+	Edges  []string
+	Series []Series // Y by group; NaN leaves a bar out; without a Name it is not in the legend
 }
 
 // palette is that of Okabe and Ito, which colour-blind readers can tell apart, in
@@ -167,25 +170,33 @@ func limits(values []float64) (low, high float64) {
 	return low / room, high * room
 }
 
-// logTicks stand at the values if there are few, else at 1, 2 and 5 in each decade.
+// logTicks stand at the values that are whole, such as budgets, if there are some but
+// not many; else at 1, 2 and 5 in each decade, or at the values where that gives too few.
 func logTicks(values []float64, low, high float64) []plot.Tick {
-	whole := make(map[float64]bool)
+	at := make(map[float64]bool)
 	for _, v := range values {
-		whole[v] = true
-	}
-	var ticks []plot.Tick
-	if len(whole) <= 8 {
-		for _, v := range slices.Sorted(maps.Keys(whole)) {
-			ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+		if v == math.Trunc(v) {
+			at[v] = true
 		}
-		return ticks
 	}
-	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
-		for _, step := range []float64{1, 2, 5} {
-			if v := decade * step; v >= low && v <= high {
-				ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+	if len(at) < 2 || len(at) > 8 {
+		clear(at)
+		for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
+			for _, step := range []float64{1, 2, 5} {
+				if v := decade * step; v >= low && v <= high {
+					at[v] = true
+				}
 			}
 		}
+	}
+	if len(at) < 2 {
+		for _, v := range values {
+			at[v] = true
+		}
+	}
+	var ticks []plot.Tick
+	for _, v := range slices.Sorted(maps.Keys(at)) {
+		ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
 	}
 	return ticks
 }
@@ -229,11 +240,20 @@ func (b Bars) Draw() (svg, png []byte, err error) {
 			p.Legend.Add(s.Name, patch{pick(palette, i)})
 		}
 	}
-	p.NominalX(b.Groups...)
+	groups := len(b.Groups)
+	if len(b.Edges) == 0 {
+		p.NominalX(b.Groups...)
+	} else {
+		var ticks []plot.Tick
+		for i, edge := range b.Edges {
+			ticks = append(ticks, plot.Tick{Value: float64(i) - 0.5, Label: edge})
+		}
+		p.X.Tick.Marker, groups = plot.ConstantTicks(ticks), len(b.Edges)-1
+	}
 	p.X.Width = vg.Points(0.6)
 	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.Transparent // room only
 	p.X.Padding, p.Y.Padding = 0, 0
-	p.X.Min, p.X.Max = -0.5, float64(len(b.Groups))-0.5
+	p.X.Min, p.X.Max = -0.5, float64(groups)-0.5
 	percentAxis(&p.Y, append([]Series{{Y: []float64{0}}}, b.Series...))
 	return render(p)
 }

@@ -29,6 +29,7 @@ func TestFigures(t *testing.T) {
 	for name, draw := range map[string]func() (svg, png []byte, err error){
 		"lines": plot.Lines{Title: "Score", XLabel: "images", YLabel: "right, %", Series: all}.Draw,
 		"bars":  plot.Bars{Title: "Score", YLabel: "right, %", Groups: []string{"easy", "medium", "hard"}, Series: all}.Draw,
+		"bins":  plot.Bars{Title: "Score", Edges: []string{"0", "0.5", "1", "…"}, Series: all}.Draw,
 		"gap":   plot.Bars{Title: "Score", Groups: []string{"easy", "hard"}, Series: []plot.Series{{Name: "noise", Y: []float64{math.NaN(), 5}}}}.Draw,
 	} {
 		vector, pixels, err := draw()

@@ -13,7 +13,8 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Sheet is a contact sheet: pictures in rows, each with words below it.
+// Sheet is a contact sheet: pictures in rows, each as large as fits into a square, with
+// words below it.
 type Sheet struct {
 	Columns int
 	Lines   int // of words that a cell has room for
@@ -70,14 +71,16 @@ func (s Sheet) PNG() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// draw draws a cell with its picture in the rectangle.
+// draw draws a cell with its picture in the square.
 func (s Sheet) draw(c draw.Canvas, cell Cell, r vg.Rectangle) {
+	in := r
 	if cell.Image != nil {
-		c.DrawImage(r, cell.Image)
+		in = fitted(cell.Image.Bounds(), r)
+		c.DrawImage(in, cell.Image)
 	}
 	for _, b := range cell.Boxes {
 		at := func(x, y float64) vg.Point {
-			return vg.Point{X: r.Min.X + vg.Length(x)*cellSide, Y: r.Max.Y - vg.Length(y)*cellSide}
+			return vg.Point{X: in.Min.X + vg.Length(x)*in.Size().X, Y: in.Max.Y - vg.Length(y)*in.Size().Y}
 		}
 		frame(c, vg.Rectangle{Min: at(b.At[0], b.At[3]), Max: at(b.At[2], b.At[1])}, boxColor, 0.7)
 		tag(c, at(b.At[0], b.At[1]), b.Name)
@@ -92,6 +95,15 @@ func (s Sheet) draw(c draw.Canvas, cell Cell, r vg.Rectangle) {
 	for i, line := range s.broken(style, cell.Words) {
 		c.FillText(style, vg.Point{X: r.Min.X, Y: r.Min.Y - vg.Points(3) - vg.Points(lineHeight)*vg.Length(i)}, line)
 	}
+}
+
+// fitted is the part of a square that a picture with these sides takes: the middle.
+func fitted(b image.Rectangle, square vg.Rectangle) vg.Rectangle {
+	side := vg.Length(max(b.Dx(), b.Dy(), 1))
+	margin := square.Size().Scale(0.5)
+	margin.X *= 1 - vg.Length(b.Dx())/side
+	margin.Y *= 1 - vg.Length(b.Dy())/side
+	return vg.Rectangle{Min: square.Min.Add(margin), Max: square.Max.Sub(margin)}
 }
 
 // tag writes the name of a box into its upper left corner, on the box's colour.

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"strings"
 	"testing"
 )
 
@@ -51,5 +52,55 @@ func TestSheetBreaksWords(t *testing.T) {
 	}
 	if got := s.broken(words(sheetFont, ink), "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"); len(got) != 3 {
 		t.Errorf("%q has more than 3 lines", got)
+	}
+}
+
+// A picture that is no square keeps its shape.
+func TestSheetKeepsShapes(t *testing.T) {
+	picture := image.NewNRGBA(image.Rect(3, 3, 43, 13))
+	for i := range picture.Pix {
+		picture.Pix[i] = 255 * uint8(1-min(i%4%3, 1)) // red
+	}
+	data, err := (Sheet{Columns: 1, Lines: 1, Cells: []Cell{{Image: picture}}}).PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen image.Rectangle
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			if color.NRGBAModel.Convert(m.At(x, y)) == (color.NRGBA{R: 255, A: 255}) {
+				seen = seen.Union(image.Rect(x, y, x+1, y+1))
+			}
+		}
+	}
+	if ratio := float64(seen.Dx()) / float64(seen.Dy()); ratio < 3.7 || ratio > 4.4 {
+		t.Errorf("a picture of 40 by 10 pixels was drawn in %v", seen)
+	}
+}
+
+func TestTicks(t *testing.T) {
+	for name, test := range map[string]struct {
+		values []float64
+		want   string
+	}{
+		"budgets":               {[]float64{1, 2, 4, 8, 1, 4}, "1 2 4 8"},
+		"budgets and means":     {[]float64{1, 2, 4, 8, 1.4, 2.83, 5.43}, "1 2 4 8"},
+		"seconds":               {[]float64{0.3, 0.8, 1.4, 4.2}, "0.5 1 2 5"},
+		"seconds of one moment": {[]float64{0.31, 0.33}, "0.31 0.33"},
+		"one budget":            {[]float64{8}, "8"},
+		"many":                  {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20}, "1 2 5 10 20"},
+	} {
+		low, high := limits(test.values)
+		var got []string
+		for _, tick := range logTicks(test.values, low, high) {
+			got = append(got, tick.Label)
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s: ticks at %v, want %s", name, got, test.want)
+		}
 	}
 }
