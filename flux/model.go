@@ -26,6 +26,10 @@ type Settings struct {
 	// own size, each place at the position of the same place of the image, as FLUX.1
 	// Kontext does. Without it, as FLUX-Corrector was: half as large, left of the image.
 	AlignedReference bool `json:"aligned_reference,omitempty"`
+	// ReferenceScale weighs attention between a reference and the rest, as
+	// [Condition.Scale] does (OminiControl's condition_scale); 0 means 1. Below 1 a
+	// correction is freer to leave what it was shown.
+	ReferenceScale float64 `json:"reference_scale,omitempty"`
 	// What the checkpoint draws best with; 0 where it does not say.
 	Width    int     `json:"width,omitempty"`
 	Height   int     `json:"height,omitempty"`
@@ -42,6 +46,7 @@ const (
 const (
 	defaultTextLength = 512 // FLUX.1-dev
 	maxTextLength     = 4096
+	maxReferenceScale = 100
 )
 
 // Validate reports settings out of range for the transformer, as an error
@@ -52,6 +57,9 @@ func (s Settings) Validate(p Params) error {
 	}
 	if s.ClassifierFreeGuidance && p.GuidanceEmbeds {
 		return fmt.Errorf("%w: %s: classifier_free_guidance is for models whose guidance_embeds is false", reflectionflow.ErrInvalid, SettingsFile)
+	}
+	if !(s.ReferenceScale >= 0 && s.ReferenceScale <= maxReferenceScale) {
+		return fmt.Errorf("%w: %s: reference_scale is %v, must be from 0 to %d", reflectionflow.ErrInvalid, SettingsFile, s.ReferenceScale, maxReferenceScale)
 	}
 	return nil
 }

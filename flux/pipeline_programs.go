@@ -130,7 +130,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		if sh.conditioned {
 			inputs.Condition = &Condition{
 				Latents: repeat(in[6], texts), Grid: m.Settings.ConditionGrid(sh.grid), Aligned: m.Settings.AlignedReference,
-				Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams,
+				Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams, Scale: m.Settings.ReferenceScale,
 			}
 		}
 		velocity := Transformer(base, params, inputs)

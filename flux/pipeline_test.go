@@ -228,8 +228,6 @@ func TestEveryFieldOfARequestCounts(t *testing.T) {
 	}
 }
 
-// A model with a guidance embedding has no use for the empty prompt, and guidance
-// reaches it as an input.
 func TestAlignedReferenceLiesOverTheImage(t *testing.T) {
 	aligned, image := Settings{AlignedReference: true}, Grid{3, 2}
 	if got := aligned.ConditionGrid(image); got != image {
@@ -256,6 +254,28 @@ func TestAlignedReferenceLiesOverTheImage(t *testing.T) {
 	}
 }
 
+func TestReferenceScale(t *testing.T) {
+	request := tinyRequest("a red cup", 1)
+	request.Reference, request.Reflection = checkered(), "add a clock"
+	draw := func(scale float64) []byte {
+		settings := tinySettings
+		settings.ReferenceScale = scale
+		return pictures(t, newTinyPipeline(t, settings, Options{}), request)[0]
+	}
+	if unset := draw(0); !bytes.Equal(unset, draw(1)) || bytes.Equal(unset, draw(0.2)) {
+		t.Error("a scale of 1 changes the picture, or one of 0.2 does not")
+	}
+	for _, scale := range []float64{-1, 101, math.NaN()} {
+		settings := tinySettings
+		settings.ReferenceScale = scale
+		if err := settings.Validate(Params{}); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("reference_scale %v: %v", scale, err)
+		}
+	}
+}
+
+// A model with a guidance embedding has no use for the empty prompt, and guidance
+// reaches it as an input.
 func TestGuidanceEmbedding(t *testing.T) {
 	p := newTinyPipeline(t, Settings{TextLength: 8}, Options{})
 	low, high := tinyRequest("a red cup", 1), tinyRequest("a red cup", 1)

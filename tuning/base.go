@@ -36,8 +36,9 @@ type Base struct {
 	// Timestep is the mean of the normal number whose sigmoid is the timestep:
 	// above 0 trains more on noisy latents, where the layout is decided.
 	Timestep float64 `yaml:"timestep"`
-	// AlignedReference is how the corrector is to see its picture: [flux.Settings].
-	AlignedReference bool `yaml:"aligned_reference"`
+	// AlignedReference and ReferenceScale are how the corrector is to see its picture: [flux.Settings].
+	AlignedReference bool    `yaml:"aligned_reference"`
+	ReferenceScale   float64 `yaml:"reference_scale"` // when it draws; it is tuned at 1
 	// Steps and Guidance are what the model draws best with.
 	Steps    int     `yaml:"steps"`
 	Guidance float64 `yaml:"guidance"`
@@ -81,7 +82,7 @@ func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux.Model, error) {
 		},
 	}
 	settings := flux.Settings{
-		ClassifierFreeGuidance: true, TextLength: b.TextLength, AlignedReference: b.AlignedReference,
+		ClassifierFreeGuidance: true, TextLength: b.TextLength, AlignedReference: b.AlignedReference, ReferenceScale: b.ReferenceScale,
 		Width: r.World.Size, Height: r.World.Size, Steps: b.Steps, Guidance: b.Guidance,
 	}
 	model := &flux.Model{Folder: folder, Settings: settings, Store: nn.NewStore(), CLIPTokenizer: clipWords, T5Tokenizer: t5Words}
