@@ -1,3 +1,5 @@
+// Code generated from vector512.go by go generate. DO NOT EDIT.
+
 //go:build amd64 && goexperiment.simd
 
 package cpu
@@ -8,7 +10,7 @@ import (
 	"simd/archsimd"
 )
 
-// Kernels for vectors of 256 bits; the file for 256 is made from this one. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.
+// Kernels for vectors of 256 bits; the files for 256 are made from these. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.
 // x.Merge(y, m) is x where m holds and y elsewhere. Max and Min of the processor return their second operand if either
 // is NaN, hence the extra comparisons.
 

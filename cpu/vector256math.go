@@ -1,3 +1,5 @@
+// Code generated from vector512math.go by go generate. DO NOT EDIT.
+
 //go:build amd64 && goexperiment.simd
 
 package cpu

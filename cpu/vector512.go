@@ -8,9 +8,9 @@ import (
 	"simd/archsimd"
 )
 
-//go:generate sh -c "sed -e '/go:generate/d' -e s/x16/x8/g -e s/512/256/g -e 's/\\[16\\]/[8]/g' -e 's/lanes256 = 16/lanes256 = 8/' -e 's/i += 16/i += 8/' vector512.go >vector256.go && gofmt -w vector256.go"
+//go:generate go test -run TestVectors256 -update
 
-// Kernels for vectors of 512 bits; the file for 256 is made from this one. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.
+// Kernels for vectors of 512 bits; the files for 256 are made from these. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.
 // x.Merge(y, m) is x where m holds and y elsewhere. Max and Min of the processor return their second operand if either
 // is NaN, hence the extra comparisons.
 

@@ -4,8 +4,6 @@ package cpu
 
 import "simd/archsimd"
 
-//go:generate sh -c "sed -e '/go:generate/d' -e s/x16/x8/g -e s/512/256/g -e 's/\\[16\\]/[8]/g' -e 's/lanes256 = 16/lanes256 = 8/' -e 's/i += 16/i += 8/' vector512math.go >vector256math.go && gofmt -w vector256math.go"
-
 const lanes512 = 16
 
 func neg512(dst, a []float32) {
