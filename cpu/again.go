@@ -34,7 +34,7 @@ type repeater struct {
 func repeat(units []*unit, home map[*node]*unit, k *looks, outputs []*node) {
 	r := &repeater{looks: k, home: home, users: make(map[*node]int)}
 	for _, u := range units {
-		for src := range r.reads(u) {
+		for src := range r.reads(u, u.nodes) {
 			r.users[src]++
 		}
 	}
@@ -55,10 +55,10 @@ func (r *repeater) sourceOf(o *node) *node {
 	return o
 }
 
-// reads returns the values from outside that the unit reads, and whether it reads them as a whole only.
-func (r *repeater) reads(u *unit) map[*node]bool {
+// reads returns the values from outside that nodes of the unit read, and whether they read them as a whole only.
+func (r *repeater) reads(u *unit, nodes []*node) map[*node]bool {
 	list := make(map[*node]bool)
-	for _, n := range u.nodes {
+	for _, n := range nodes {
 		for _, o := range n.operand {
 			src := r.sourceOf(o)
 			if r.home[src] == u {
@@ -92,7 +92,7 @@ func reduces(k *looks, n *node) bool {
 
 // choose finds what the unit computes again, the latest values first.
 func (r *repeater) choose(u *unit) {
-	r.unit, r.whole, r.loads = u, r.reads(u), make(map[*node]bool)
+	r.unit, r.whole, r.loads = u, r.reads(u, u.nodes), make(map[*node]bool)
 	var candidates []*node
 	for src, fits := range r.whole {
 		if r.long(src) {

@@ -33,6 +33,7 @@ type gemm struct {
 	splitScratch *storage
 	few          bool // there are so few rows that reading B is all
 	widen        func(dst []float32, a []uint16)
+	epilogue     *epilogue // or nil
 }
 
 // tileKernel is a micro-kernel: see kernel_amd64.s.
@@ -175,6 +176,9 @@ func (g *gemm) scratchFloats() (a, b, c, all int) {
 // tools takes a toolbox and the scratch of a block from it.
 func (g *gemm) tools(m *memory) (*toolbox, scratch) {
 	a, b, c, all := g.scratchFloats()
+	if g.epilogue != nil {
+		all += g.epilogue.floats(g)
+	}
 	tools := m.toolbox(all)
 	return tools, scratch{tools.take(a), tools.take(b), tools.take(c), tools.take(8 * min(depth, g.k))}
 }
@@ -188,7 +192,11 @@ func (g *gemm) run(x *execution) error {
 		g.runFew(x)
 		return nil
 	}
-	a, c := slice[float32](x, g.a, 0), slice[float32](x, g.c, 0)
+	a := slice[float32](x, g.a, 0)
+	var c []float32
+	if g.epilogue == nil {
+		c = slice[float32](x, g.c, 0)
+	}
 	blocks := len(g.aBatch) * g.mb * g.nb
 	if g.parts > 1 {
 		return g.runParts(x, a, c)
@@ -197,12 +205,20 @@ func (g *gemm) run(x *execution) error {
 	group := max(1, int(1e6/(float64(min(g.rows, g.m))*float64(min(g.cols, g.n))*float64(g.k))))
 	x.parallel(ceilDiv(blocks, group), func(item int) {
 		tools, s := g.tools(m)
+		if g.epilogue != nil {
+			g.epilogue.begin(x, g, tools)
+		}
 		for i := item * group; i < min((item+1)*group, blocks); i++ {
 			t := block{gemm: g, a: a, c: c, cRow: g.cRow, s: s, k1: g.k}
 			t.readB(x)
 			t.locate(i)
+			if g.epilogue != nil {
+				g.epilogue.compute(x, &tools.registers, &t)
+				continue
+			}
 			t.compute()
 		}
+		tools.registers.forget()
 		m.release(tools)
 	})
 	return nil

@@ -88,10 +88,23 @@ func (l *lowering) lowerAll(f *function) error {
 	}
 	repeat(units, home, l.looks, f.outputs)
 	outside := l.outside(f, units, home)
+	products := epilogues(units, home, l.looks, f.outputs)
+	later := make(map[*unit]bool, len(products))
+	for _, n := range products {
+		later[home[n]] = true
+	}
 	for _, u := range units {
+		if later[u] {
+			continue
+		}
 		l.origin = u.describe()
 		if u.attention != nil {
 			l.attend(u.attention, outside)
+			continue
+		}
+		if n := products[u]; n != nil {
+			l.origin = home[n].describe() + ", and " + l.origin
+			l.emitProduct(n, u, func(n *node) bool { return outside[n] })
 			continue
 		}
 		if u.fused {

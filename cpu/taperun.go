@@ -14,6 +14,9 @@ type registers struct {
 	own, now [2][][]float32 // by valueKind and number
 	scalars  []float32
 	from, to int // the rows that are worked on; storages in scratch begin with the first of them
+
+	col, cols int       // the columns that are worked on, from col on
+	tile      []float32 // these rows and columns of a product, in the layout of a register
 }
 
 // floats is the room for the registers of the tape.
@@ -22,7 +25,7 @@ func (t *tape) floats() int { return t.fulls*t.block*t.pitch + t.perRs*roundUp(t
 // registers takes the registers of the tape from a toolbox.
 func (t *tape) registers(x *execution, b *toolbox) *registers {
 	r := &b.registers
-	r.from, r.to = 0, t.rows
+	r.from, r.to, r.col, r.cols, r.tile = 0, t.rows, 0, t.cols, nil
 	for k, size := range []int{t.block * t.pitch, roundUp(t.block, 16)} {
 		r.own[k] = r.own[k][:0]
 		for range []int{t.fulls, t.perRs}[k] {
@@ -42,6 +45,7 @@ func (r *registers) forget() {
 	for k := range r.now {
 		clear(r.now[k])
 	}
+	r.tile = nil
 }
 
 // run executes the tape.
@@ -65,14 +69,19 @@ type span struct {
 	row0, rows int
 	start, n   int // elements of the domain
 	first      int // the element that storages in scratch begin with
+	cols       int // elements of a row
 	length     int // elements of a register
 	contiguous bool
+	tile       []float32 // of the registers, from the first row on
 }
 
 func (t *tape) span(r *registers, row0 int) span {
-	s := span{row0: row0, rows: min(t.block, r.to-row0), start: row0 * t.cols, first: r.from * t.cols}
-	s.n = min(s.rows*t.cols, t.domain-s.start)
-	s.contiguous = t.pitch == t.cols || s.rows == 1
+	s := span{row0: row0, rows: min(t.block, r.to-row0), start: row0*t.cols + r.col, first: r.from * t.cols, cols: r.cols}
+	s.n = min(s.rows*s.cols, t.domain-s.start)
+	s.contiguous = t.pitch == t.cols && s.cols == t.cols || s.rows == 1
+	if r.tile != nil {
+		s.tile = r.tile[(row0-r.from)*t.pitch:]
+	}
 	s.length = s.rows * t.pitch
 	if s.rows == 1 {
 		s.length = roundUp(s.n, 16)
@@ -197,6 +206,9 @@ func (v *vectors) reducer(op opcode) (over func([]float32) float32, neutral floa
 // load returns the elements of the block: in own, or where they are.
 func (t *tape) load(x *execution, own []float32, in *instruction, s *span) []float32 {
 	a := in.load
+	if s.tile != nil && a.s.kind == inScratch {
+		return s.tile[:s.length]
+	}
 	if in.dst.kind == inRow {
 		a.read(x, own[:s.rows], s.row0)
 		return own
@@ -210,7 +222,7 @@ func (t *tape) load(x *execution, own []float32, in *instruction, s *span) []flo
 		return own
 	}
 	for i := range s.rows {
-		a.read(x, own[i*t.pitch:][:t.cols], start+i*t.cols)
+		a.read(x, own[i*t.pitch:][:s.cols], start+i*t.cols)
 	}
 	return own
 }
@@ -305,7 +317,7 @@ func (t *tape) store(x *execution, in *instruction, v []float32, s *span) {
 		storeRun(x, in.store, v[:s.n], s.at(in.store))
 	default:
 		for i := range s.rows {
-			storeRun(x, in.store, v[i*t.pitch:][:t.cols], s.at(in.store)+i*t.cols)
+			storeRun(x, in.store, v[i*t.pitch:][:s.cols], s.at(in.store)+i*t.cols)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"reflectionflow/cpu"
+	"reflectionflow/flux/nn/nntest"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/tuning"
 )
@@ -110,6 +111,36 @@ func TestWorkOfTraining(t *testing.T) {
 	train := four - two
 	if train < 2.7*step || train > 4.5*step { // the text encoders are trained too
 		t.Errorf("training two sequences is %.2f times their forward pass", train/step)
+	}
+}
+
+// TestGraphsAreFused counts the steps of the model's graphs by kernel: a pattern that no longer matches shows as more of them.
+func TestGraphsAreFused(t *testing.T) {
+	s := embedded(t)
+	model, err := s.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		workload
+		batch     int
+		attention int // one a block and one for its gradient, those of the text encoders among them
+		epilogues int // at least: products with bias and activation, some more where there is no SIMD
+		tapes     int // at most: normalisation, modulation, residuals and all other elementwise operations
+	}{
+		{s.forward(), 1, 6, 17, 65},
+		{s.train(), 2, 20, 16, 1419},
+	} {
+		b := nntest.Backend(t)
+		job, err := c.open(b, model, c.batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		job.Close()
+		got := b.(*cpu.Backend).Steps()
+		if got["attention"] != c.attention || got["DotGeneral+tape"] < c.epilogues || got["tape"] > c.tapes {
+			t.Errorf("%s: %v, want %d steps of attention, at least %d products with a tape and at most %d tapes", c.name, got, c.attention, c.epilogues, c.tapes)
+		}
 	}
 }
 

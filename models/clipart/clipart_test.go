@@ -8,6 +8,7 @@ import (
 	"reflectionflow"
 	world "reflectionflow/clipart"
 	"reflectionflow/conformance"
+	"reflectionflow/cpu"
 	"reflectionflow/flux"
 	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/models/clipart"
@@ -119,6 +120,26 @@ func TestDetectorsAreTwo(t *testing.T) {
 	}
 	if len(kinds) != 2 {
 		t.Errorf("detector and judge have the same architecture: %v", kinds)
+	}
+}
+
+// TestVerifiersAreFused counts the steps of the networks that judge by kernel: a pattern that no longer matches shows as more of them.
+func TestVerifiersAreFused(t *testing.T) {
+	backend := nntest.Backend(t)
+	judged, err := verifier.Load(backend, clipart.Files, verifier.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer judged.Close() //nolint:errcheck // nothing is lost
+	prompt, err := world.Parse("a photo of two clocks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := judged.Verify(t.Context(), []reflectionflow.Picture{{Prompt: prompt, Image: picture(t, 128)}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := backend.(*cpu.Backend).Steps(); got["attention"] != 10 || got["DotGeneral+tape"] < 40 || got["tape"] > 30 {
+		t.Errorf("%v, want 10 steps of attention, at least 40 products with a tape and at most 30 tapes", got)
 	}
 }
 
