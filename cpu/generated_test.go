@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write the kernels for 256 bits anew")
 // no parameters, so that one source for both is text.
 func TestVectors256(t *testing.T) {
 	narrow := strings.NewReplacer("x16", "x8", "512", "256", "[16]", "[8]", "lanes512 = 16", "lanes256 = 8", "i += 16", "i += 8")
-	for from, to := range map[string]string{"vector512.go": "vector256.go", "vector512math.go": "vector256math.go"} {
+	for from, to := range map[string]string{"vector512.go": "vector256.go", "vector512math.go": "vector256math.go", "stripes512.go": "stripes256.go"} {
 		source, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)

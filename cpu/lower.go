@@ -41,6 +41,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 		}
 	}()
 	foldConstants(b, b.main)
+	recogniseGroupNorms(b.main)
 	p, err := compileFunction(b, b.main)
 	if err != nil {
 		return nil, err
@@ -278,6 +279,8 @@ func (l *lowering) kernel(n *node) bool {
 		return l.dot(n)
 	case compute.OpTypeConvGeneral:
 		return l.conv(n)
+	case opGroupMean:
+		return l.groupNorm(n)
 	case compute.OpTypeConcatenate:
 		return l.concatenate(n)
 	case compute.OpTypePad:

@@ -217,5 +217,9 @@ func describe(op compute.OpType, operands []*node) string {
 	for i, o := range operands {
 		shapes[i] = o.shape.String()
 	}
-	return op.String() + " of " + strings.Join(shapes, ", ")
+	name := op.String()
+	if op == opGroupMean || op == opGroupDeviation {
+		name = "group norm"
+	}
+	return name + " of " + strings.Join(shapes, ", ")
 }

@@ -51,6 +51,7 @@ type access struct {
 	off           int
 	dims, strides []int
 	flat          bool // one run of consecutive elements
+	periodic      periodic
 }
 
 // tape is a program of vector instructions that runs block by block over rows of elements.
@@ -259,6 +260,8 @@ func (r *recorder) operand(n *node, i int, kind valueKind) value {
 	}
 	if rows, ok := a.perRow(r.unit.row); ok && kind == inFull {
 		a, kind = rows, inRow
+	} else if kind == inFull && !a.flat {
+		a = r.l.periodicOf(a, r.tape)
 	}
 	key := a.key(kind)
 	if v, ok := r.loads[key]; ok {

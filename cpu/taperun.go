@@ -218,6 +218,11 @@ func (t *tape) load(x *execution, own []float32, in *instruction, s *span) []flo
 		if a.flat && a.s.dtype == dtypes.Float32 && s.n == s.length {
 			return slice[float32](x, a.s, a.off+start)[:s.n]
 		}
+		if a.periodic.period > 0 {
+			if e := a.periodic.elements(slice[float32](x, a.s, 0), start, s.length); e != nil {
+				return e
+			}
+		}
 		a.read(x, own[:s.n], start)
 		return own
 	}
@@ -231,6 +236,10 @@ func (t *tape) load(x *execution, own []float32, in *instruction, s *span) []flo
 func (a *access) read(x *execution, dst []float32, p int) {
 	if a.flat {
 		loadRun(x, a.s, dst, a.off+p, 1)
+		return
+	}
+	if a.periodic.period > 0 {
+		a.periodic.read(slice[float32](x, a.s, 0), dst, p)
 		return
 	}
 	last := len(a.dims) - 1

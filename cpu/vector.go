@@ -120,6 +120,7 @@ type vectors struct {
 	sum      func(a []float32) float32
 	largest  func(a []float32) float32
 	smallest func(a []float32) float32
+	stripes  stripeKernels
 }
 
 func vectorsFor(l level) *vectors {
@@ -235,6 +236,7 @@ func plainVectors() *vectors {
 	v.one(opF16, roundF16)
 	v.unary[opCopy] = func(dst, a []float32) { copy(dst, a) }
 	v.widen = widenPlain
+	v.stripes = stripesPlain()
 	v.plainReductions()
 	return v
 }

@@ -45,6 +45,7 @@ func vectors256() *vectors {
 	v.unary[opErf] = erf256
 	v.unary[opLog] = log256
 	v.where, v.sum, v.largest, v.smallest = where256, sum256, largest256, smallest256
+	v.stripes = stripes256()
 	return v
 }
 

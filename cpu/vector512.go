@@ -45,6 +45,7 @@ func vectors512() *vectors {
 	v.unary[opErf] = erf512
 	v.unary[opLog] = log512
 	v.where, v.sum, v.largest, v.smallest = where512, sum512, largest512, smallest512
+	v.stripes = stripes512()
 	return v
 }
 

@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"reflectionflow/cpu"
 	"reflectionflow/flux/nn"
 )
 
@@ -119,6 +120,36 @@ func BenchmarkDecode128(b *testing.B) {
 	for b.Loop() {
 		if _, err := p.Run(input); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestAutoencoderGroupNorms looks for one step of statistics for each group norm of the encoder and of the decoder.
+func TestAutoencoderGroupNorms(t *testing.T) {
+	cfg := NewAutoencoder([]int{8, 16, 16}, 4, 1, 4, true)
+	const perBlock = 2 // norms of a residual block
+	middle := 2*perBlock + 1
+	for name, c := range map[string]struct {
+		input shapes.Shape
+		build func(s nn.Scope, x *Node) *Node
+		want  int
+	}{
+		"encoder": {shapes.Make(dtypes.Float32, 2, 32, 32, 3), func(s nn.Scope, x *Node) *Node {
+			mean, _ := Encode(s, cfg, x)
+			return mean
+		}, 3*perBlock + middle + 1},
+		"decoder": {shapes.Make(dtypes.Float32, 2, 8, 8, 4), func(s nn.Scope, x *Node) *Node { return Decode(s, cfg, x) }, 6*perBlock + middle + 1},
+	} {
+		backend, seed := openBackend(t), uint64(1)
+		p, err := nn.Compile(backend, nn.NewStore(), []shapes.Shape{c.input}, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+			return []*Node{c.build(s, in[0])}, nil
+		}, nn.Options{Seed: &seed, Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if got := backend.(*cpu.Backend).Steps()["group norm"]; got != c.want {
+			t.Errorf("%s: %d steps of group norm, want %d", name, got, c.want)
 		}
 	}
 }
