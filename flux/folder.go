@@ -12,6 +12,7 @@ import (
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/flux/tokenizer"
+	"reflectionflow/internal/disk"
 )
 
 // Prefixes of the weights of a FLUX folder in a store, the names of its
@@ -213,34 +214,10 @@ func writeConfig(path, class, version string, value any) error {
 	return writeWhole(path, out.Bytes())
 }
 
-// writeWhole writes a file under a temporary name, flushes it to disk and renames
-// it; folders are made if need be.
-func writeWhole(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// writeWhole writes a file whole or not at all; its folder is made if need be.
+func writeWhole(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(dir, ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			file.Close()           //nolint:errcheck // the first error counts
-			os.Remove(file.Name()) //nolint:errcheck // as above
-		}
-	}()
-	if _, err := file.Write(data); err != nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return disk.WriteFile(path, data)
 }

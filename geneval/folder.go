@@ -94,7 +94,7 @@ func (f *folder) adopt(manifest, prompts []byte) error {
 			return placeError(f.path, err)
 		}
 		for _, item := range list { // what a creation cut off leaves is no obstacle
-			if name := item.Name(); name != promptsFile && filepath.Ext(name) != ".tmp" {
+			if name := item.Name(); name != promptsFile && filepath.Ext(name) != disk.Temporary {
 				return invalid("%s is not empty and holds no evaluation: choose another folder", f.path)
 			}
 		}

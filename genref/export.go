@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/internal/disk"
 )
 
 // Format is what an export is for.
@@ -119,7 +120,7 @@ func (x *exporter) begin() error {
 			return fmt.Errorf("export: %w", err)
 		}
 		for _, e := range entries {
-			if e.Name() != exportName+temporarySuffix {
+			if e.Name() != exportName+disk.Temporary {
 				return fmt.Errorf("%w: %s holds files that are no export: use an empty folder", reflectionflow.ErrInvalid, x.Out)
 			}
 		}
@@ -128,7 +129,7 @@ func (x *exporter) begin() error {
 	case !bytes.Equal(data, mark):
 		return fmt.Errorf("%w: %s holds another export: use another folder", reflectionflow.ErrInvalid, x.Out)
 	}
-	if err := writeFile(filepath.Join(x.Out, exportName), mark); err != nil {
+	if err := disk.WriteFile(filepath.Join(x.Out, exportName), mark); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	for _, split := range []clipart.Split{clipart.Train, clipart.Validation, clipart.Test} {
@@ -257,7 +258,7 @@ func (x *exporter) picture(what string, data []byte) (string, error) {
 		x.folders[folder] = true
 	}
 	name := fmt.Sprintf("%s/%07d-%s.jpg", folder, x.rows, what)
-	if err := writeFile(filepath.Join(x.Out, filepath.FromSlash(name)), data); err != nil {
+	if err := disk.WriteFile(filepath.Join(x.Out, filepath.FromSlash(name)), data); err != nil {
 		return "", fmt.Errorf("export: %w", err)
 	}
 	return name, nil

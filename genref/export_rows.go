@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"reflectionflow/clipart"
+	"reflectionflow/internal/disk"
 )
 
 // exportRow is what the formats make rows of. Pictures are paths.
@@ -125,7 +126,7 @@ func (x *exporter) rowFile(split clipart.Split, ending string) (*rowFile, error)
 		}
 	}
 	path := filepath.Join(x.Out, string(split)+ending)
-	file, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	file, err := os.OpenFile(path+disk.Temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -177,7 +178,7 @@ func (x *exporter) finish() error {
 			err = f.file.Sync()
 		}
 		if err = errors.Join(err, f.file.Close()); err == nil {
-			err = rename(f.path+temporarySuffix, f.path)
+			err = disk.Rename(f.path+disk.Temporary, f.path)
 		}
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
@@ -201,7 +202,7 @@ func (x *exporter) finish() error {
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	if err := writeFile(filepath.Join(x.Out, "dataset_info.json"), append(data, '\n')); err != nil {
+	if err := disk.WriteFile(filepath.Join(x.Out, "dataset_info.json"), append(data, '\n')); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	return nil
@@ -211,6 +212,6 @@ func (x *exporter) finish() error {
 func (x *exporter) abandon() {
 	for _, f := range slices.Clone(x.files) {
 		_ = f.file.Close()
-		_ = os.Remove(f.path + temporarySuffix)
+		_ = os.Remove(f.path + disk.Temporary)
 	}
 }

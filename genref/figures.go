@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"reflectionflow/internal/disk"
 	"reflectionflow/internal/plot"
 )
 
@@ -39,7 +40,7 @@ func (s Stats) Publish(dir string) error {
 		files["contact-sheet.png"] = sheet
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := writeFile(filepath.Join(dir, name), files[name]); err != nil {
+		if err := disk.WriteFile(filepath.Join(dir, name), files[name]); err != nil {
 			return fmt.Errorf("write statistics: %w", err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/internal/disk"
 )
 
 // Plan says what a set is to be. Two builds of one plan give the same bytes.
@@ -176,10 +177,9 @@ func (m Manifest) Effort() Effort {
 }
 
 const (
-	manifestName    = "manifest.json"
-	manifestFormat  = 1
-	temporarySuffix = ".tmp"
-	maxManifest     = 256 << 20
+	manifestName   = "manifest.json"
+	manifestFormat = 1
+	maxManifest    = 256 << 20
 )
 
 // ShardName is the file name of a shard: as the authors number theirs, without
@@ -218,7 +218,7 @@ func writeManifest(dir string, m Manifest) error {
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
-	if err := writeFile(filepath.Join(dir, manifestName), append(data, '\n')); err != nil {
+	if err := disk.WriteFile(filepath.Join(dir, manifestName), append(data, '\n')); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil

@@ -114,36 +114,6 @@ func (s *shardWriter) abandon() error {
 	return errors.Join(s.file.abandon(), os.Remove(s.path))
 }
 
-// writeFile puts a whole file in place: under a temporary name, flushed, renamed.
-func writeFile(path string, data []byte) error {
-	temporary := path + temporarySuffix
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	return rename(temporary, path)
-}
-
-// rename moves a flushed file to its name, and flushes the folder.
-func rename(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	_ = dir.Sync() // some systems cannot flush a folder; the file itself is safe
-	return dir.Close()
-}
-
 // fileSum is the SHA-256 sum and the size of a file.
 func fileSum(path string) (sum string, size int64, err error) {
 	file, err := os.Open(path)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
 // Writer writes the shards of a set into a folder. It is used by one goroutine,
@@ -69,7 +70,7 @@ func checkEmpty(dir string) error {
 		return fmt.Errorf("create set: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != manifestName+temporarySuffix {
+		if e.Name() != manifestName+disk.Temporary {
 			return fmt.Errorf("%w: %s holds files but no %s: use an empty folder", reflectionflow.ErrInvalid, dir, manifestName)
 		}
 	}
@@ -99,7 +100,7 @@ func (w *Writer) recover() error {
 // isWhole looks for a shard's file under its name and its temporary name.
 func (w *Writer) isWhole(s Shard) (bool, error) {
 	path := filepath.Join(w.dir, ShardName(s.Number))
-	for _, candidate := range []string{path, path + temporarySuffix} {
+	for _, candidate := range []string{path, path + disk.Temporary} {
 		sum, size, err := fileSum(candidate)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -111,7 +112,7 @@ func (w *Writer) isWhole(s Shard) (bool, error) {
 			continue
 		}
 		if candidate != path {
-			err = rename(candidate, path)
+			err = disk.Rename(candidate, path)
 		}
 		return true, err
 	}
@@ -146,7 +147,7 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error))
 	if i < 0 || i >= w.manifest.shards() {
 		return fmt.Errorf("%w: shard %d of %d", reflectionflow.ErrInvalid, i, w.manifest.shards())
 	}
-	shard, err := createShard(filepath.Join(w.dir, ShardName(i))+temporarySuffix, w.free)
+	shard, err := createShard(filepath.Join(w.dir, ShardName(i))+disk.Temporary, w.free)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func (w *Writer) seal(i int, shard *shardWriter, filled Filled) sealed {
 	if err := writeManifest(w.dir, next); err != nil {
 		return sealed{was, fmt.Errorf("shard %d: %w", i, err)}
 	}
-	if err := rename(shard.path, filepath.Join(w.dir, ShardName(i))); err != nil {
+	if err := disk.Rename(shard.path, filepath.Join(w.dir, ShardName(i))); err != nil {
 		return sealed{next, fmt.Errorf("shard %d: %w", i, err)}
 	}
 	return sealed{next, nil}

@@ -3,14 +3,14 @@ package tuning
 import (
 	"image"
 	"image/png"
+	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/clipart"
+	"reflectionflow/internal/disk"
 )
 
 // validationSeed is the seed of everything that is drawn to look at or measure a
@@ -109,20 +109,5 @@ func saveGrid(path string, images []image.Image, columns int) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".grid-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	if err := png.Encode(file, grid); err != nil {
-		file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(file.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return disk.Write(path, func(w io.Writer) error { return png.Encode(w, grid) })
 }

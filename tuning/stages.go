@@ -16,6 +16,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/internal/disk"
 )
 
 // Stages are what can be trained, in the order in which they build on each other.
@@ -200,7 +201,7 @@ func saveComponent(dir, prefix, stem string, config any, store *nn.Store) error 
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config.json"), append(text, '\n'), 0o644); err != nil {
+	if err := disk.WriteFile(filepath.Join(folder, "config.json"), append(text, '\n')); err != nil {
 		return err
 	}
 	return flux.SaveWeights(store, prefix, filepath.Join(folder, stem+".safetensors"), safetensors.BF16)

@@ -16,6 +16,3 @@ func mapFile(path string) (data []byte, unmap func() error, err error) {
 	data, err = os.ReadFile(path)
 	return data, func() error { return nil }, err
 }
-
-// syncFolder does nothing: this system cannot sync folders.
-func syncFolder(string) error { return nil }

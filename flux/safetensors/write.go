@@ -10,13 +10,12 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
 // Tensor is a tensor to be written. Its values come from the first of Raw, Load and
@@ -44,41 +43,8 @@ type Tensor struct {
 // be written (a name that comes twice, a shape that does not fit the values, a type
 // that values cannot be rounded to) give an error wrapping
 // [reflectionflow.ErrInvalid].
-func Write(path string, tensors []Tensor, metadata map[string]string) (err error) {
-	dir, name := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	file, err := os.CreateTemp(dir, "."+name+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = file.Close() // these two fail when it is closed and renamed already,
-			_ = os.Remove(file.Name())
-			err = fmt.Errorf("write %s: %w", name, err) // which err says better
-		}
-	}()
-	if err := Encode(file, tensors, metadata); err != nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	if err := syncFolder(dir); err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return nil
+func Write(path string, tensors []Tensor, metadata map[string]string) error {
+	return disk.Write(path, func(w io.Writer) error { return Encode(w, tensors, metadata) })
 }
 
 // Encode writes the bytes of a safetensors file to w, see [Write].

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
 // maxFile is the largest tokenizer.json that is read, in bytes. Those of the largest
@@ -171,33 +172,9 @@ func decode(text json.RawMessage, value any) (isNull bool, err error) {
 
 // Save writes the tokenizer.json: for one that was read, what was read. The file
 // appears under its name only when it is complete and on disk.
-func (t *Tokenizer) Save(path string) (err error) {
-	dir, name := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	file, err := os.CreateTemp(dir, "."+name+".*.tmp")
-	if err != nil {
+func (t *Tokenizer) Save(path string) error {
+	if err := disk.WriteFile(path, t.source); err != nil {
 		return fmt.Errorf("save tokenizer: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			_ = file.Close() // err, which is older, says it better
-			_ = os.Remove(file.Name())
-			err = fmt.Errorf("save tokenizer: %w", err)
-		}
-	}()
-	if _, err := file.Write(t.source); err != nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return nil
 }

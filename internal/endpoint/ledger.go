@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"reflectionflow"
+	"reflectionflow/internal/disk"
 )
 
 // The files of a ledger in the folder of its run.
@@ -143,7 +144,7 @@ func (l *Ledger) mend() error {
 	for _, path := range files {
 		key, whole := strings.CutSuffix(filepath.Base(path), ".json")
 		if !whole || !isKey(key) {
-			if strings.HasSuffix(path, ".tmp") {
+			if strings.HasSuffix(path, disk.Temporary) {
 				os.Remove(path) // cut off
 			}
 			continue

@@ -4,15 +4,16 @@ package plot
 import (
 	"fmt"
 	"image/color"
+	"io"
 	"math"
-	"os"
-	"path/filepath"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"reflectionflow/internal/disk"
 )
 
 // Curve is one line of a figure.
@@ -78,24 +79,12 @@ func points(x, y []float64) plotter.XYs {
 	return xy
 }
 
-// savePNG renders at 150 dpi, to a temporary name first.
+// savePNG renders at 150 dpi.
 func savePNG(p *plot.Plot, path string) error {
 	canvas := vgimg.NewWith(vgimg.UseWH(6*vg.Inch, 3.6*vg.Inch), vgimg.UseDPI(150))
 	p.Draw(draw.New(canvas))
-	file, err := os.CreateTemp(filepath.Dir(path), ".plot-*")
-	if err != nil {
+	return disk.Write(path, func(w io.Writer) error {
+		_, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(w)
 		return err
-	}
-	defer os.Remove(file.Name())
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(file); err != nil {
-		file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(file.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	})
 }

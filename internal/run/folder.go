@@ -96,7 +96,7 @@ func checkVacant(dir string) error {
 		switch item.Name() {
 		case manifestFile:
 			return fmt.Errorf("%w: %s already holds a run: choose another folder, or go on with it by --resume", reflectionflow.ErrInvalid, dir)
-		case manifestFile + ".tmp", candidatesFile, imagesFolder:
+		case manifestFile + disk.Temporary, candidatesFile, imagesFolder:
 			if item.Name() == imagesFolder && !isEmpty(filepath.Join(dir, imagesFolder)) {
 				return occupied(dir)
 			}
@@ -195,7 +195,7 @@ func (f *Folder) load() error {
 		}
 	}
 	orphan := f.in(imagePath(len(f.entries)))
-	for _, path := range []string{orphan, orphan + ".tmp", f.in(bestFile + ".tmp"), f.in(reportFile + ".tmp"), f.in(resultFile + ".tmp")} {
+	for _, path := range []string{orphan, orphan + disk.Temporary, f.in(bestFile + disk.Temporary), f.in(reportFile + disk.Temporary), f.in(resultFile + disk.Temporary)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/internal/disk"
 )
 
 const (
@@ -74,22 +75,8 @@ func Write(dir string, config any, store *nn.Store, prefix string, dtype safeten
 	if err != nil {
 		return err
 	}
-	if err := writeWhole(filepath.Join(dir, configFile), append(data, '\n')); err != nil {
-		return fmt.Errorf("write %s: %w", configFile, err)
+	if err := disk.WriteFile(filepath.Join(dir, configFile), append(data, '\n')); err != nil {
+		return err
 	}
 	return flux.SaveWeights(store, prefix, filepath.Join(dir, stem+".safetensors"), dtype)
-}
-
-func writeWhole(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // fails when it is renamed already
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }
