@@ -3,7 +3,6 @@ package cpu
 import (
 	"math"
 	"slices"
-	"unsafe"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -193,8 +192,10 @@ func (s *groupStatistics) run(x *execution) error {
 	src, partial := slice[float32](x, s.x.s, s.x.off), slice[float64](x, s.partial, 0)
 	per := max(1, bytesPerItem/4/(s.piece*s.groups*s.width))
 	items := s.batch * s.pieces
+	m := x.program.backend.memory
 	x.parallel(ceilDiv(items, per), func(item int) {
-		w := s.worker(x)
+		tools := m.toolbox(s.floats())
+		w := s.worker(tools)
 		for i := item * per; i < min((item+1)*per, items); i++ {
 			from := i % s.pieces * s.piece
 			to := min(from+s.piece, s.pixels)
@@ -202,12 +203,12 @@ func (s *groupStatistics) run(x *execution) error {
 			base := i / s.pieces * s.pixels * channels
 			w.measure(src[base+from*channels:base+to*channels], partial[2*i*s.groups:][:2*s.groups])
 		}
-		x.program.backend.memory.put(w.raw)
+		m.release(tools)
 	})
 	mean, scale := slice[float32](x, s.mean.s, 0), slice[float32](x, s.scale.s, 0)
 	for i := range mean {
-		m, v := s.combine(partial, i/s.groups, i%s.groups)
-		mean[i], scale[i] = float32(m), float32(math.Sqrt(v+s.epsilon))
+		centre, v := s.combine(partial, i/s.groups, i%s.groups)
+		mean[i], scale[i] = float32(centre), float32(math.Sqrt(v+s.epsilon))
 	}
 	return nil
 }
@@ -230,15 +231,14 @@ func (s *groupStatistics) combine(partial []float64, batch, group int) (mean, va
 type statisticsWorker struct {
 	*groupStatistics
 	sums, centres, rest []float32 // of a stripe
-	raw                 []byte
 }
 
-func (s *groupStatistics) worker(x *execution) *statisticsWorker {
-	n := s.stripe * s.groups * s.width
-	w := &statisticsWorker{groupStatistics: s, raw: x.program.backend.memory.get(3 * 4 * n)}
-	f := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(w.raw))), 3*n)
-	w.sums, w.centres, w.rest = f[:n], f[n:2*n], f[2*n:3*n]
-	return w
+// floats is the room for a worker.
+func (s *groupStatistics) floats() int { return 3 * s.stripe * s.groups * s.width }
+
+func (s *groupStatistics) worker(b *toolbox) statisticsWorker {
+	n := s.floats() / 3
+	return statisticsWorker{s, b.take(n), b.take(n), b.take(n)}
 }
 
 // measure puts mean and sum of squared distances from it of every group of a piece in out.
