@@ -193,8 +193,9 @@ func (t table) tasks() drawable {
 			f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d)", strings.ReplaceAll(tag, "_", "\n"), n))
 		}
 	}
-	for _, r := range t.contenders() {
+	for i, r := range t.contenders() {
 		f.Series = append(f.Series, grouped(r, tags, r.TagIntervals))
+		f.Series[i].Start = i == 0
 	}
 	return f
 }
@@ -206,14 +207,15 @@ func (t table) levels() drawable {
 	for _, level := range Levels() {
 		if n := t.sum.Levels[level]; n > 0 {
 			levels = append(levels, level)
-			f.Groups = append(f.Groups, fmt.Sprintf("%s (%d prompts)", level, n))
+			f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d prompts)", level, n))
 		}
 	}
 	if len(levels) == 0 {
 		return nil
 	}
-	for _, r := range t.contenders() {
+	for i, r := range t.contenders() {
 		f.Series = append(f.Series, grouped(r, levels, r.Levels))
+		f.Series[i].Start = i == 0
 	}
 	return f
 }

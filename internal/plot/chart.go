@@ -23,6 +23,9 @@ type Series struct {
 	Name         string
 	X            []float64
 	Y, Low, High []float64
+	// Start makes bars pale: they are what the series after them began from, whose
+	// colour they have.
+	Start bool
 }
 
 // Lines is a figure of curves over a logarithmic axis. Y is in percent.
@@ -233,11 +236,17 @@ func percentAxis(axis *plot.Axis, series []Series) {
 func (b Bars) Draw() (svg, png []byte, err error) {
 	p := newFigure(b.Title, b.YLabel)
 	width := 0.8 / float64(len(b.Series))
+	at := 0 // in the palette
 	for i, s := range b.Series {
-		shift := (float64(i) - float64(len(b.Series)-1)/2) * width
-		p.Add(bar{s, shift, 0.86 * width, pick(palette, i)})
+		shift, shade := (float64(i)-float64(len(b.Series)-1)/2)*width, pick(palette, at)
+		if s.Start {
+			shade = faded(shade)
+		} else {
+			at++
+		}
+		p.Add(bar{s, shift, 0.86 * width, shade})
 		if s.Name != "" {
-			p.Legend.Add(s.Name, patch{pick(palette, i)})
+			p.Legend.Add(s.Name, patch{shade})
 		}
 	}
 	groups := len(b.Groups)
@@ -251,7 +260,7 @@ func (b Bars) Draw() (svg, png []byte, err error) {
 		p.X.Tick.Marker, groups = plot.ConstantTicks(ticks), len(b.Edges)-1
 	}
 	p.X.Width = vg.Points(0.6)
-	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.Transparent // room only
+	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.White // room only
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.X.Min, p.X.Max = -0.5, float64(groups)-0.5
 	percentAxis(&p.Y, append([]Series{{Y: []float64{0}}}, b.Series...))

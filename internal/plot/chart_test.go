@@ -61,3 +61,17 @@ func TestFiguresOfBadData(t *testing.T) {
 		t.Error("a NaN was drawn")
 	}
 }
+
+// A series that others began from has the colour of the next, but pale, so that a
+// strategy looks the same in all figures.
+func TestStartIsPale(t *testing.T) {
+	start := series("noise at 1", 66, 74)
+	start.Start = true
+	vector, _, err := (plot.Bars{Groups: []string{"easy", "hard"}, Series: []plot.Series{start, series("noise at 8", 76, 85)}}).Draw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if svg := strings.ToLower(string(vector)); !strings.Contains(svg, "#545454;fill-opacity:0.50") || strings.Contains(svg, "#0072b2") {
+		t.Errorf("no pale grey, or a colour of its own:\n%.3000s", svg)
+	}
+}
