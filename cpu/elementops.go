@@ -1,6 +1,9 @@
 package cpu
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 )
@@ -21,10 +24,19 @@ func (f *function) unary(op compute.OpType, method func(compute.Function, comput
 	}, x)
 }
 
+// binary refuses what GoMLX's rules for shapes let pass: an axis of no elements beside one of 1, of which they make one of 1.
 func (f *function) binary(op compute.OpType, method func(compute.Function, compute.Value, compute.Value) (compute.Value, error), x, y compute.Value) (compute.Value, error) {
-	return f.single(op, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+	result, err := f.single(op, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(method(fn, in[0], in[1]))
 	}, x, y)
+	if err != nil {
+		return nil, err
+	}
+	nothing := func(n *node) bool { return slices.Contains(n.shape.Dimensions, 0) }
+	if n := result.(*node); !nothing(n) && slices.ContainsFunc(n.operand, nothing) {
+		return nil, fmt.Errorf("cpu: %s: an axis of no elements cannot be broadcast", describe(n.op, n.operand))
+	}
+	return result, nil
 }
 
 // Abs is the operation of [compute.StandardOps].

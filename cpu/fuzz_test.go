@@ -56,7 +56,7 @@ func (z fuzzedShape) build(b compute.Backend) (*sketch, []*Node) {
 		y = z.reduction(x)
 	default:
 		x := z.transposed(s, form, m%23, n%23, k%23)
-		y = Mul(Tanh(x), z.parameter(s, m%23, 1, k%23))
+		y = Mul(Tanh(x), z.parameter(s, m%23, min(1, n%23), k%23))
 		y = Add(Reverse(y, form%3), Sigmoid(y))
 	}
 	outputs := []*Node{y}

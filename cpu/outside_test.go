@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -94,5 +95,16 @@ func TestSumsOfNothing(t *testing.T) {
 				t.Fatalf("element %d is %v", i, v)
 			}
 		}
+	}
+}
+
+// TestBroadcastOfNothing is refused, with the operation and the shapes: GoMLX takes 0 and 1 for 1.
+func TestBroadcastOfNothing(t *testing.T) {
+	bd := newLevel(t, "").Builder("nothing")
+	f, m := bd.Main(), must(t)
+	x, y := m(f.Parameter("x", shapes.Make(dtypes.Float32, 2, 0), nil)), m(f.Parameter("y", shapes.Make(dtypes.Float32, 2, 1), nil))
+	_, err := f.Mul(x, y)
+	if err == nil || !strings.Contains(err.Error(), "Mul of (Float32)[2, 0], (Float32)[2, 1]: an axis of no elements") {
+		t.Errorf("got %v", err)
 	}
 }
