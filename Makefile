@@ -24,7 +24,7 @@ test-slow: ## also those that train and measure
 
 race: ## the tests that have goroutines, with the race detector (GoMLX trips the pointer check)
 	$(GO) test -race -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
-	$(GO) test -race -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits' ./cpu
+	$(GO) test -race -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue' ./cpu
 
 lint: ## style, imports and mistakes
 	$(LINT) run
