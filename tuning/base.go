@@ -103,6 +103,9 @@ func id(words interface{ ID(string) (int32, bool) }, token string) int {
 // baseTask learns to denoise the latents of scenes given their captions, the last
 // of each batch given a flawed picture of the scene too.
 func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) (Task, error) {
+	if err := r.Base.Edited.Validate(r.Base.Scenes); err != nil {
+		return Task{}, err
+	}
 	data, err := newCaptioned(r)
 	if err != nil {
 		return Task{}, err

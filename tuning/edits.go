@@ -30,7 +30,7 @@ func (e Edited) of(batch int) int {
 // [reflectionflow.ErrInvalid].
 func (e Edited) Validate(scenes int) error {
 	if e.Scenes < 0 || e.Scenes > scenes || !(e.Share >= 0 && e.Share < 1) {
-		return fmt.Errorf("%w: edited: %d flawed twins of %d scenes and a share of %v: must be at most as many, and from 0 to below 1", reflectionflow.ErrInvalid, e.Scenes, scenes, e.Share)
+		return fmt.Errorf("%w: edited: %d flawed twins of %d scenes and a share of %v: there must be at most as many twins, and a share from 0 to below 1", reflectionflow.ErrInvalid, e.Scenes, scenes, e.Share)
 	}
 	return nil
 }
@@ -45,8 +45,8 @@ type edits struct {
 // newEdits encodes the twins and keeps their latents in dir.
 func newEdits(data captioned, banker *banker, dir string) (edits, error) {
 	e, settings := edits{captioned: data}, data.recipe.Edited
-	if err := settings.Validate(data.recipe.Scenes); err != nil || settings.Scenes == 0 {
-		return e, err
+	if settings.Scenes == 0 {
+		return e, nil
 	}
 	key := fmt.Sprintf("flawed twins of %v at %d, seed %d", data.sampler.Known(), data.size, data.recipe.Train.Seed)
 	var err error

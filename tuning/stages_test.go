@@ -132,6 +132,25 @@ func TestInterruptedStagesEndAlike(t *testing.T) {
 	}
 }
 
+// Settings that cannot be met are refused before scenes are encoded.
+func TestEditedIsChecked(t *testing.T) {
+	out := t.TempDir()
+	if err := trainStage(t, t.Context(), "autoencoder", out, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, edited := range []Edited{{Scenes: 21, Share: 0.5}, {Scenes: -1}, {Scenes: 5, Share: 1}, {Scenes: 5, Share: math.NaN()}} {
+		r := tiny(t)
+		r.Base.Edited = edited
+		err := Train(t.Context(), "base", r, StageOptions{Backend: backend(t), Out: out})
+		if !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%+v: %v", edited, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(out, "base", "scenes.safetensors")); err == nil {
+		t.Error("scenes were encoded")
+	}
+}
+
 func TestStagesNeedTheOnesBefore(t *testing.T) {
 	for _, stage := range []string{"base", "corrector", "flux-dev"} {
 		if err := trainStage(t, t.Context(), stage, t.TempDir(), nil); !errors.Is(err, reflectionflow.ErrInvalid) {
