@@ -55,18 +55,19 @@ func checkImages(n int) error {
 // The reasons for which something does not become a triplet. "prompts" counts
 // prompts, "pictures" pictures.
 const (
-	SkippedAllRight = "prompts without a wrong picture"
-	SkippedNoRight  = "prompts without a right picture"
-	SkippedAlike    = "prompts whose pictures score alike"
-	SkippedNoBetter = "prompts whose longer wording draws no better"
-	SkippedNoLonger = "prompts without a longer wording"
-	SkippedNoPair   = "prompts with fewer than two pictures"
-	SkippedFailed   = "pictures that were not drawn"
-	SkippedUnsure   = "pictures neither right nor clearly wrong"
-	SkippedNoFix    = "wrong pictures without an instruction"
-	SkippedSame     = "wrong pictures equal to the right one"
-	SkippedMany     = "wrong pictures beyond the most of a prompt"
-	SkippedDouble   = "triplets that the set has already"
+	SkippedAllRight    = "prompts without a wrong picture"
+	SkippedNoRight     = "prompts without a right picture"
+	SkippedAlike       = "prompts whose pictures score alike"
+	SkippedUncorrected = "wrong pictures that no correction put right"
+	SkippedNoBetter    = "prompts whose longer wording draws no better"
+	SkippedNoLonger    = "prompts without a longer wording"
+	SkippedNoPair      = "prompts with fewer than two pictures"
+	SkippedFailed      = "pictures that were not drawn"
+	SkippedUnsure      = "pictures neither right nor clearly wrong"
+	SkippedNoFix       = "wrong pictures without an instruction"
+	SkippedSame        = "wrong pictures equal to the right one"
+	SkippedMany        = "wrong pictures beyond the most of a prompt"
+	SkippedDouble      = "triplets that the set has already"
 )
 
 // maxBarren is after how many prompts without a triplet a source gives up.
@@ -147,7 +148,7 @@ func (f *filling) fill(ctx context.Context, batch func(context.Context) ([]task,
 		for _, t := range tasks {
 			before := f.added
 			f.prompts++
-			f.images += len(t.attempts)
+			f.count(t)
 			if err := pair(ctx, t); err != nil {
 				return Filled{}, err
 			}
@@ -164,6 +165,14 @@ func (f *filling) fill(ctx context.Context, batch func(context.Context) ([]task,
 		}
 	}
 	return Filled{Effort: f.effort()}, nil
+}
+
+// count counts the pictures of a task, once it is part of the shard.
+func (f *filling) count(t task) {
+	f.images += len(t.attempts)
+	if failed := len(t.attempts) - len(t.drawn()); failed > 0 {
+		f.skipped[SkippedFailed] += failed
+	}
 }
 
 // draw draws and verifies the pictures of some prompts.
@@ -186,8 +195,6 @@ func (f *filling) draw(ctx context.Context, tasks []task) error {
 	for i, g := range generations {
 		if g.Err == nil {
 			attempts[i].picture = g.Image
-		} else {
-			f.skipped[SkippedFailed]++
 		}
 	}
 	return f.verify(ctx, tasks)

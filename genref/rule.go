@@ -123,7 +123,7 @@ func (f *ruleFilling) pair(ctx context.Context, t task) error {
 }
 
 // split sorts pictures into right and clearly wrong ones.
-func (f *ruleFilling) split(t task) (right, wrong []attempt) {
+func (f *filling) split(t task) (right, wrong []attempt) {
 	for _, a := range t.drawn() {
 		score := a.score()
 		switch {
@@ -145,7 +145,7 @@ type match struct {
 }
 
 // match pairs every wrong picture, the most alike first.
-func (f *ruleFilling) match(right, wrong []attempt) []match {
+func (f *filling) match(right, wrong []attempt) []match {
 	looks := make([]*image.RGBA, len(right))
 	for i, a := range right {
 		looks[i] = opaque(a.picture)

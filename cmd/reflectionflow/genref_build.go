@@ -25,7 +25,7 @@ type genrefOptions struct {
 	licence, split             string
 	count, shard               int
 	seed                       uint64
-	images, pairs              int
+	images, corrections, pairs int
 	batch, steps               int
 	guidance                   float64
 	size                       string
@@ -44,6 +44,9 @@ and the instruction that leads from one to the other. The sources:
            that looks most like it
   reward   several pictures of each prompt, put in order by an ensemble of rewards;
            the best is paired with the worst
+  correction  several pictures of each prompt; the wrong ones are corrected several
+           times, and corrections that come out right are paired with the wrong picture
+           and with the corrections that did not
   length   a picture of a longer wording is paired with that of the prompt itself,
            where it is better
   editing  rendered scenes with a fault and without; with --from the rows of a set of
@@ -74,13 +77,14 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.out, "out", "", "folder for the set, of the same set to go on with it (required)")
-	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, reward, length or editing")
+	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, correction, reward, length or editing")
 	f.IntVar(&o.count, "count", 1000, "triplets of the set; with --from all that there are, unless it is given")
 	f.Uint64Var(&o.seed, "seed", 1, "the same seed gives the same set")
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one a line: text, or JSON with \"prompt\" and perhaps \"long\"")
 	f.StringVar(&o.split, "split", "train", "prompts to use: train, validation or test; all for --from and --prompts")
-	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, reward)")
-	f.IntVar(&o.pairs, "max-pairs", 2, "triplets a prompt at most (rule)")
+	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, correction, reward)")
+	f.IntVar(&o.corrections, "corrections", 4, "corrections of each wrong picture (correction)")
+	f.IntVar(&o.pairs, "max-pairs", 2, "triplets at most: of a prompt (rule), of a wrong picture (correction)")
 	f.StringSliceVar(&o.rewards, "rewards", nil, "verifiers of the configuration to order by, with weights as NAME=2 (reward; default the embedded ones)")
 	f.StringVar(&o.combine, "combine", string(genref.ByRank), "how rewards are combined within a prompt: rank or zscore (reward)")
 	f.StringVar(&o.from, "from", "", "file or folder of an existing set to read (editing)")
@@ -151,18 +155,24 @@ func (p *program) printBuild(dir string, m genref.Manifest) {
 
 const maxFaultsShown = 10
 
+// drawingSources are the sources that draw with a model; setSources are all.
+var (
+	drawingSources = []string{"rule", "correction", "reward", "length"}
+	setSources     = append(drawingSources, "editing")
+)
+
 // sourceFlags are the flags that only some sources have.
 var sourceFlags = map[string][]string{
-	"images": {"rule", "reward"}, "max-pairs": {"rule"}, "rewards": {"reward"}, "combine": {"reward"},
-	"from": {"editing"}, "columns": {"editing"}, "prompts": {"rule", "reward", "length"},
-	"steps": {"rule", "reward", "length"}, "guidance": {"rule", "reward", "length"}, "config": {"rule", "reward", "length"},
+	"images": {"rule", "correction", "reward"}, "corrections": {"correction"}, "max-pairs": {"rule", "correction"},
+	"rewards": {"reward"}, "combine": {"reward"}, "from": {"editing"}, "columns": {"editing"},
+	"prompts": drawingSources, "steps": drawingSources, "guidance": drawingSources, "config": drawingSources,
 }
 
 // check refuses flags that do not go together, and completes those that depend on
 // others.
 func (o *genrefOptions) check(flags *pflag.FlagSet) error {
-	if !slices.Contains([]string{"rule", "reward", "length", "editing"}, o.source) {
-		return fmt.Errorf("%w: there is no source %.40q: use rule, reward, length or editing", reflectionflow.ErrInvalid, o.source)
+	if !slices.Contains(setSources, o.source) {
+		return fmt.Errorf("%w: there is no source %.40q: use %s", reflectionflow.ErrInvalid, o.source, strings.Join(setSources, ", "))
 	}
 	for name, sources := range sourceFlags {
 		if flags.Changed(name) && !slices.Contains(sources, o.source) {
@@ -249,12 +259,17 @@ func (p *program) readPromptList(path string, split clipart.Split, model modelEn
 }
 
 // fingerprintOf is a checksum over what draws and verifies. A folder fresh from
-// training need not be whole: a set is built before the corrector is tuned on it.
+// training need not be whole: a set is built before the corrector is tuned on it,
+// unless the corrector is what draws.
 func (o *genrefOptions) fingerprintOf(ctx context.Context, model modelEntry) (string, error) {
 	var sum string
 	var err error
 	if o.deployment == "" && strings.ContainsRune(o.model, filepath.Separator) {
-		sum, err = fingerprint(ctx, without{os.DirFS(o.model), []string{"judge", "README.md", flux.CorrectorFile}})
+		unused := []string{"judge", "README.md"}
+		if o.source != "correction" {
+			unused = append(unused, flux.CorrectorFile)
+		}
+		sum, err = fingerprint(ctx, without{os.DirFS(o.model), unused})
 	} else {
 		sum, err = model.Check(ctx)
 	}

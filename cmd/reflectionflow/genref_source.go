@@ -119,15 +119,24 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 	if err != nil {
 		return nil, plan, err
 	}
-	rule := genref.RuleConfig{Images: b.options.images, MaxPairs: b.options.pairs, Canvas: canvas}
-	if err := rule.Validate(); err != nil {
-		return nil, plan, err
-	}
-	reward := genref.RewardConfig{Images: b.options.images, Combine: genref.Combine(b.options.combine), Canvas: canvas}
+	o := b.options
+	rule := genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, Canvas: canvas}
+	correction := genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, Canvas: canvas}
+	reward := genref.RewardConfig{Images: o.images, Combine: genref.Combine(o.combine), Canvas: canvas}
 	if reward.Members, err = b.rewards(ctx, deployed); err != nil {
 		return nil, plan, err
 	}
-	if plan, err = b.options.plan(engine.Model, sum, map[string]any{"rule": rule, "reward": reward, "length": canvas}[b.options.source]); err != nil {
+	chosen := map[string]struct {
+		settings any
+		validate func() error
+	}{
+		"rule": {rule, rule.Validate}, "correction": {correction, correction.Validate}, "length": {canvas, canvas.Validate},
+		"reward": {reward, canvas.Validate}, // its own rewards are known later
+	}[o.source]
+	if err := chosen.validate(); err != nil {
+		return nil, plan, err
+	}
+	if plan, err = o.plan(engine.Model, sum, chosen.settings); err != nil {
 		return nil, plan, err
 	}
 	b.program.noteSlow()
@@ -142,6 +151,8 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 			reward.Members = ownRewards(e)
 		}
 		return &genref.Rewarded{Engine: engine, Config: reward}, plan, reward.Validate()
+	case "correction":
+		return &genref.Correction{Engine: engine, Verifier: e.Verifier, Config: correction}, plan, nil
 	case "length":
 		source := &genref.Length{Engine: engine, Refiner: e.Refiner, Verifier: e.Verifier, Config: canvas}
 		if len(list.Long) > 0 {

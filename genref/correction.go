@@ -1,0 +1,148 @@
+package genref
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Correction is a source on the corrector's own policy, which the paper does not have.
+// A model draws each prompt several times and a verifier checks the requirements, as
+// for [Rule]; every wrong picture is reflected on and corrected several times. A
+// correction that came out right is the enhanced picture of those that did not, the
+// wrong picture itself and its other corrections: they share most of the layout, and
+// the corrector can draw what it is to learn. To tune on them is one step of
+// reward-ranked fine-tuning (RAFT, arXiv 2304.06767).
+//
+// The authors' loader knows four subsets by name; these triplets are of the subset
+// rule, whose pictures are chosen by their requirements too.
+type Correction struct {
+	Engine
+	Verifier reflectionflow.Verifier // must tell requirements apart
+	Config   CorrectionConfig
+}
+
+// CorrectionConfig says how pictures are drawn, corrected and paired.
+type CorrectionConfig struct {
+	Images      int `json:"images"`      // pictures a prompt before corrections, 1 or more
+	Corrections int `json:"corrections"` // of each wrong picture, 1 or more
+	MaxPairs    int `json:"max_pairs"`   // triplets a wrong picture at most; the most alike go first
+	Canvas
+}
+
+// Validate reports settings out of range, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (c CorrectionConfig) Validate() error {
+	for _, n := range []struct {
+		name string
+		is   int
+	}{{"images a prompt", c.Images}, {"corrections of a wrong picture", c.Corrections}, {"pairs of a wrong picture", c.MaxPairs}} {
+		if n.is < 1 || n.is > maxImages {
+			return fmt.Errorf("%w: %d %s: must be from 1 to %d", reflectionflow.ErrInvalid, n.is, n.name, maxImages)
+		}
+	}
+	return c.Canvas.Validate()
+}
+
+var _ Source = (*Correction)(nil)
+
+// Fill implements [Source].
+func (c *Correction) Fill(ctx context.Context, shard Filling) (Filled, error) {
+	if err := c.Config.Validate(); err != nil {
+		return Filled{}, err
+	}
+	f := correctionFilling{
+		filling: filling{Engine: c.Engine, subset: "rule", source: "correction", verifiers: []reflectionflow.Verifier{c.Verifier}, shard: shard},
+		config:  c.Config,
+	}
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(c.Config.Images, c.Config.Canvas) }, f.pair)
+}
+
+// correctionFilling fills one shard.
+type correctionFilling struct {
+	filling
+	config CorrectionConfig
+}
+
+// pair corrects the wrong pictures of a prompt and adds the triplets.
+func (f *correctionFilling) pair(ctx context.Context, t task) error {
+	_, wrong := f.split(t)
+	if len(wrong) == 0 {
+		f.skipped[SkippedAllRight]++
+		return nil
+	}
+	corrected, err := f.correct(ctx, t.prompt, wrong)
+	if err != nil {
+		return err
+	}
+	for i, c := range corrected {
+		right, still := f.split(c)
+		if len(right) == 0 {
+			f.skipped[SkippedUncorrected]++
+			continue
+		}
+		passRate := float64(len(right)) / float64(len(c.attempts))
+		if err := f.triplets(ctx, t.prompt, f.match(right, slices.Insert(still, 0, wrong[i])), passRate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// correct reflects on wrong pictures and draws their corrections: one task for each
+// picture, without attempts where there is nothing to say.
+func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.Prompt, wrong []attempt) ([]task, error) {
+	tasks := make([]task, len(wrong))
+	for i, w := range wrong {
+		tasks[i].prompt = prompt
+		reflection, err := f.reflect(ctx, prompt, w)
+		if err != nil {
+			return nil, err
+		}
+		if reflection == "" {
+			f.skipped[SkippedNoFix]++
+			continue
+		}
+		seeds := rand.New(rand.NewPCG(w.request.Seed, 1)) // apart from the shard's, so that batches change nothing
+		for range f.config.Corrections {
+			r := f.config.request(prompt.Text, seeds.Uint64())
+			r.Reflection, r.Reference = reflection, w.picture
+			tasks[i].attempts = append(tasks[i].attempts, attempt{request: r})
+		}
+	}
+	if err := f.draw(ctx, tasks); err != nil {
+		return nil, err
+	}
+	for _, t := range tasks {
+		f.count(t)
+	}
+	return tasks, nil
+}
+
+// triplets adds the pairs of one wrong picture.
+func (f *correctionFilling) triplets(ctx context.Context, prompt reflectionflow.Prompt, pairs []match, passRate float64) error {
+	for i, m := range pairs {
+		if i >= f.config.MaxPairs {
+			f.skipped[SkippedMany] += len(pairs) - i
+			break
+		}
+		if f.added >= f.shard.Count {
+			return nil
+		}
+		reflection, err := f.reflect(ctx, prompt, m.wrong)
+		if err != nil {
+			return err
+		}
+		if reflection == "" {
+			f.skipped[SkippedNoFix]++
+			continue
+		}
+		if err := f.add(pairing{prompt, m.right, m.wrong, reflection, Provenance{PassRate: passRate, Distance: m.distance}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package genref
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"testing"
+
+	"reflectionflow"
+)
+
+func testCorrection(p *painter) *Correction {
+	return &Correction{
+		Engine: testEngine(p), Verifier: seer{},
+		Config: CorrectionConfig{Images: 3, Corrections: 4, MaxPairs: 3, Canvas: testCanvas},
+	}
+}
+
+// witness keeps the corrections that were asked for, by seed.
+type witness struct {
+	painter
+	corrections map[uint64]reflectionflow.Request
+}
+
+func (w *witness) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	for _, r := range requests {
+		if r.Reference != nil {
+			w.corrections[r.Seed] = r
+		}
+	}
+	return w.painter.Generate(ctx, requests)
+}
+
+func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
+	plan := testPlan(t, 23)
+	plan.Source = "correction"
+	source, seen := testCorrection(nil), &witness{corrections: make(map[uint64]reflectionflow.Request)}
+	source.Generator = seen
+	dir := t.TempDir()
+	m, err := Build(context.Background(), dir, plan, source, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parents, siblings := 0, 0
+	for _, s := range samples(t, dir) {
+		p := s.Provenance
+		if s.Subset != "rule" || p.Source != "correction" || s.Reflection != "add one more dog" || !(p.PassRate > 0 && p.PassRate <= 1) {
+			t.Errorf("%s: %q, %+v", s.Key, s.Reflection, p)
+		}
+		enhanced, corrected := seen.corrections[p.Enhanced.Seed]
+		if !corrected || p.Enhanced.Score != showsRight || p.Flawed.Score != showsTooFew {
+			t.Errorf("%s: the enhanced picture is no correction that came out right: %+v", s.Key, p)
+		}
+		if enhanced.Reflection != s.Reflection || enhanced.Prompt != s.Prompt {
+			t.Errorf("%s: %+v", s.Key, enhanced)
+		}
+		if _, sibling := seen.corrections[p.Flawed.Seed]; sibling {
+			siblings++
+		} else {
+			parents++
+		}
+	}
+	if parents == 0 || siblings == 0 {
+		t.Errorf("%d pairs with the wrong picture, %d with other corrections of it", parents, siblings)
+	}
+	for _, reason := range []string{SkippedUncorrected, SkippedAllRight} {
+		if m.Effort().Skipped[reason] == 0 {
+			t.Errorf("no %s: %v", reason, m.Effort().Skipped)
+		}
+	}
+}
+
+func TestCorrectionsDoNotDependOnBatchesOrStops(t *testing.T) {
+	plan := testPlan(t, 23)
+	plan.Source = "correction"
+	want := t.TempDir()
+	if _, err := Build(context.Background(), want, plan, testCorrection(&painter{}), nil); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	if _, err := Build(ctx, dir, plan, testCorrection(&painter{stop: 20, end: cancel}), nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	source := testCorrection(&painter{})
+	source.Config.Batch = 7
+	if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(files(t, dir), files(t, want)) {
+		t.Error("stopped and built in other batches, the set is not as it was")
+	}
+}
+
+func TestCorrectionConfigIsChecked(t *testing.T) {
+	for _, c := range []CorrectionConfig{
+		{Images: 0, Corrections: 1, MaxPairs: 1, Canvas: testCanvas},
+		{Images: 1, Corrections: 0, MaxPairs: 1, Canvas: testCanvas},
+		{Images: 1, Corrections: 1, MaxPairs: 0, Canvas: testCanvas},
+		{Images: 1, Corrections: maxImages + 1, MaxPairs: 1, Canvas: testCanvas},
+		{Images: 1, Corrections: 1, MaxPairs: 1},
+	} {
+		if err := c.Validate(); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
