@@ -69,7 +69,7 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards, all whole\nsubsets: 7 rule") {
 		t.Fatalf("check: exit %d, %q, %q", code, stdout, stderr)
 	}
-	for source, subset := range map[string]string{"reward": "general", "length": "length", "editing": "editing"} {
+	for source, subset := range map[string]string{"correction": "rule", "reward": "general", "length": "length", "editing": "editing"} {
 		dir := filepath.Join(t.TempDir(), "set")
 		if code, stdout, stderr := genrefRun(context.Background(), fake{}, "build", "--source", source, "--count", "5", "--out", dir); code != 0 || !strings.Contains(stdout, "5 triplets in 1 shards") {
 			t.Fatalf("build %s: exit %d, %q, %q", source, code, stdout, stderr)
@@ -101,6 +101,8 @@ func TestGenrefRefuses(t *testing.T) {
 		{"build", "--out", out, "--prompts", "no/where"},
 		{"build", "--out", out, "--count", "0"},
 		{"build", "--out", out, "--images", "1"},
+		{"build", "--out", out, "--corrections", "2"},
+		{"build", "--out", out, "--corrections", "0", "--source", "correction"},
 		{"build", "--out", out, "--size", "17"},
 		{"build", "--out", out, "--model", "nobody"},
 		{"build", "--out", out, "--model", "no/where"},
