@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -80,13 +81,13 @@ func fingerprint(store *nn.Store, prefix string) (uint64, error) {
 // open returns the bank kept in the file path if it was made by the same
 // autoencoder from the same key. Otherwise it encodes n pictures, drawn by draw
 // into bytes [side, side, 3], and keeps them there in half precision.
-func (b *banker) open(path, key string, n int, draw func(i int, pixels []uint8) error) (*bank, error) {
+func (b *banker) open(ctx context.Context, path, key string, n int, draw func(i int, pixels []uint8) error) (*bank, error) {
 	key = fmt.Sprintf("%s, %d pictures of %d, autoencoder %x", key, n, b.side, b.print)
 	kept, err := b.read(path, key, n)
 	if kept != nil || err != nil {
 		return kept, err
 	}
-	tokens, err := b.encode(n, draw)
+	tokens, err := b.encode(ctx, n, draw)
 	if err != nil {
 		return nil, err
 	}
@@ -121,21 +122,34 @@ func (b *banker) channels() int { return 4 * b.config.LatentChannels }
 
 // encode encodes n pictures, batches side by side; draw may be called from
 // several goroutines.
-func (b *banker) encode(n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
+func (b *banker) encode(ctx context.Context, n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
 	batches := (n + bankBatch - 1) / bankBatch
 	each := bankBatch * b.grid.Tokens() * b.channels()
-	tokens, errs := make([]float32, batches*each), make([]error, batches)
+	tokens := make([]float32, batches*each)
+	err := sideBySide(ctx, batches, func(i int) error {
+		return b.encodeBatch(i*bankBatch, n, tokens[i*each:(i+1)*each], draw)
+	})
+	return tokens[:n*b.grid.Tokens()*b.channels()], err
+}
+
+// sideBySide does the batches 0 to n-1, as many at a time as there are processors.
+// When ctx ends it begins no other and returns ctx.Err().
+func sideBySide(ctx context.Context, n int, do func(i int) error) error {
+	errs := make([]error, n)
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < batches; i = int(next.Add(1)) - 1 {
-				errs[i] = b.encodeBatch(i*bankBatch, n, tokens[i*each:(i+1)*each], draw)
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				errs[i] = do(i)
 			}
 		})
 	}
 	workers.Wait()
-	return tokens[:n*b.grid.Tokens()*b.channels()], errors.Join(errs...)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errors.Join(errs...)
 }
 
 func (b *banker) encodeBatch(first, n int, tokens []float32, draw func(i int, pixels []uint8) error) error {

@@ -102,7 +102,7 @@ func id(words interface{ ID(string) (int32, bool) }, token string) int {
 
 // baseTask learns to denoise the latents of scenes given their captions, the last
 // of each batch given a flawed picture of the scene too.
-func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) (Task, error) {
+func baseTask(ctx context.Context, backend compute.Backend, model *flux.Model, r Recipe, dir string) (Task, error) {
 	if err := r.Base.Edited.Validate(r.Base.Scenes); err != nil {
 		return Task{}, err
 	}
@@ -114,11 +114,11 @@ func baseTask(backend compute.Backend, model *flux.Model, r Recipe, dir string) 
 	if err != nil {
 		return Task{}, err
 	}
-	latents, err := banker.open(filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v seed %d", r.World, r.Base.Train.Seed), r.Base.Scenes, data.draw)
+	latents, err := banker.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v seed %d", r.World, r.Base.Train.Seed), r.Base.Scenes, data.draw)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
 	}
-	edits, err := newEdits(data, banker, dir)
+	edits, err := newEdits(ctx, data, banker, dir)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode flawed scenes: %w", err)
 	}

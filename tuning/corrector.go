@@ -35,21 +35,21 @@ type Corrector struct {
 }
 
 // correctorTask learns the LoRA on a frozen base.
-func correctorTask(backend compute.Backend, model *flux.Model, r Recipe, opts StageOptions) (Task, flux.LoRA, error) {
+func correctorTask(ctx context.Context, backend compute.Backend, model *flux.Model, r Recipe, opts StageOptions) (Task, flux.LoRA, error) {
 	c, dir := r.Corrector, opts.stage("corrector")
 	lora := flux.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
 	data, err := newPairs(r)
 	if err != nil {
 		return Task{}, lora, err
 	}
-	if err := data.redraw(backend, model, c.Redraw, dir); err != nil {
+	if err := data.redraw(ctx, backend, model, c.Redraw, dir); err != nil {
 		return Task{}, lora, err
 	}
-	enhanced, flawed, err := data.encode(backend, model, dir)
+	enhanced, flawed, err := data.encode(ctx, backend, model, dir)
 	if err != nil {
 		return Task{}, lora, fmt.Errorf("encode pairs: %w", err)
 	}
-	check, err := newValidation(backend, model, r, opts)
+	check, err := newValidation(ctx, backend, model, r, opts)
 	if err != nil {
 		return Task{}, lora, err
 	}

@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -43,14 +44,14 @@ type edits struct {
 }
 
 // newEdits encodes the twins and keeps their latents in dir.
-func newEdits(data captioned, banker *banker, dir string) (edits, error) {
+func newEdits(ctx context.Context, data captioned, banker *banker, dir string) (edits, error) {
 	e, settings := edits{captioned: data}, data.recipe.Edited
 	if settings.Scenes == 0 {
 		return e, nil
 	}
 	key := fmt.Sprintf("flawed twins of %v at %d, seed %d", data.sampler.Known(), data.size, data.recipe.Train.Seed)
 	var err error
-	e.flawed, err = banker.open(filepath.Join(dir, "flawed.safetensors"), key, settings.Scenes, func(i int, pixels []uint8) error {
+	e.flawed, err = banker.open(ctx, filepath.Join(dir, "flawed.safetensors"), key, settings.Scenes, func(i int, pixels []uint8) error {
 		scene, _, err := e.twin(i)
 		if err != nil {
 			return err

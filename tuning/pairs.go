@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math/rand/v2"
@@ -86,17 +87,18 @@ func (p pairs) edit(i int, render bool) (pair, error) {
 }
 
 // redraw lets the base draw the flawed scenes of the first edits over.
-func (p *pairs) redraw(backend compute.Backend, model *flux.Model, settings Redraw, dir string) error {
+func (p *pairs) redraw(ctx context.Context, backend compute.Backend, model *flux.Model, settings Redraw, dir string) error {
 	settings.Pictures = min(settings.Pictures, p.edits)
 	if err := settings.Validate(); err != nil || settings.Pictures == 0 {
 		return err
 	}
 	p.redrawing = settings
-	p.redrawn = &redrawn{size: p.captioned.size, seed: p.seed, source: func(i int) (clipart.Scene, caption, error) {
+	key := fmt.Sprintf("edits of %v at %d", p.captioned.sampler.Known(), p.captioned.size)
+	p.redrawn = &redrawn{size: p.captioned.size, seed: p.seed, key: key, how: settings, source: func(i int) (clipart.Scene, caption, error) {
 		_, flawed, _, err := p.scenes(i)
 		return flawed, caption{long: clipart.LongCaption(flawed), short: clipart.ShortCaption(clipart.SceneRequirements(flawed))}, err
 	}}
-	return p.redrawn.open(backend, model, dir, fmt.Sprintf("edits of %v at %d", p.captioned.sampler.Known(), p.captioned.size), settings)
+	return p.redrawn.open(ctx, backend, model, dir)
 }
 
 func newPairs(r Recipe) (pairs, error) {
@@ -158,14 +160,14 @@ func conditionSide(model *flux.Model, side int) int {
 }
 
 // encode encodes all pairs, and a black picture after the flawed ones.
-func (p pairs) encode(backend compute.Backend, model *flux.Model, dir string) (enhanced, flawed *bank, err error) {
+func (p pairs) encode(ctx context.Context, backend compute.Backend, model *flux.Model, dir string) (enhanced, flawed *bank, err error) {
 	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
 	encode := func(name string, side, n int, choose func(pair) image.Image) (*bank, error) {
 		b, err := newBanker(backend, model.Store, model.Folder.VAE, side)
 		if err != nil {
 			return nil, err
 		}
-		return b.open(filepath.Join(dir, name+".safetensors"), name+" "+key, n, func(i int, pixels []uint8) error {
+		return b.open(ctx, filepath.Join(dir, name+".safetensors"), name+" "+key, n, func(i int, pixels []uint8) error {
 			if i == p.count() {
 				return nil // black
 			}

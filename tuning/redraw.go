@@ -1,16 +1,14 @@
 package tuning
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -55,6 +53,8 @@ func (r Redraw) Validate() error {
 type redrawn struct {
 	size   int
 	seed   uint64
+	key    string // names the source
+	how    Redraw
 	source func(i int) (clipart.Scene, caption, error) // of picture i, always the same
 	pixels []uint8                                     // [n, size, size, 3]
 }
@@ -98,21 +98,21 @@ const heldOutPictures = 96
 // openRedrawnScenes redraws scenes with the trained base and keeps the pictures in
 // the stage's folder: as many of training prompts as r asks for, and
 // [heldOutPictures] of validation prompts.
-func openRedrawnScenes(opts StageOptions, stage string, w World, r Redraw, seed uint64) (redrawnSplits, error) {
-	of := func(split clipart.Split) redrawnScenes {
-		return redrawnScenes{redrawn: &redrawn{seed: seed}, split: split}
+func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, w World, d Detector) (redrawnSplits, error) {
+	of := func(split clipart.Split, how Redraw) redrawnScenes {
+		return redrawnScenes{redrawn: &redrawn{seed: d.seed(stage), how: how}, split: split}
 	}
-	training, err := openRedrawnSplit(opts, stage, w, r, of(clipart.Train))
+	training, err := openRedrawnSplit(ctx, opts, stage, w, of(clipart.Train, d.Redraw))
 	if err != nil {
 		return redrawnSplits{}, err
 	}
-	r.Pictures = min(r.Pictures, heldOutPictures)
-	held, err := openRedrawnSplit(opts, filepath.Join(stage, "held-out"), w, r, of(clipart.Validation))
+	d.Redraw.Pictures = min(d.Redraw.Pictures, heldOutPictures)
+	held, err := openRedrawnSplit(ctx, opts, filepath.Join(stage, "held-out"), w, of(clipart.Validation, d.Redraw))
 	return redrawnSplits{training, held}, err
 }
 
-func openRedrawnSplit(opts StageOptions, stage string, w World, r Redraw, s redrawnScenes) (redrawnScenes, error) {
-	if err := r.Validate(); err != nil || r.Pictures == 0 {
+func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, w World, s redrawnScenes) (redrawnScenes, error) {
+	if err := s.how.Validate(); err != nil || s.how.Pictures == 0 {
 		return redrawnScenes{}, err
 	}
 	folder, err := flux.OpenFolder(opts.model())
@@ -133,23 +133,24 @@ func openRedrawnSplit(opts StageOptions, stage string, w World, r Redraw, s redr
 		scene, prompt := s.sampler.SampleMixed(s.split, rng)
 		return scene, caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}, nil
 	}
-	return s, s.open(opts.Backend, model, opts.stage(stage), fmt.Sprintf("split %v of world %v", s.split, w), r)
+	s.key = fmt.Sprintf("split %v of world %v", s.split, w)
+	return s, s.open(ctx, opts.Backend, model, opts.stage(stage))
 }
 
 // open reads the pictures kept in dir if they are of this base, these settings and
-// this source, which key names; otherwise it draws them and keeps them there.
-func (r *redrawn) open(backend compute.Backend, model *flux.Model, dir, key string, settings Redraw) error {
+// this source; otherwise it draws them and keeps them there.
+func (r *redrawn) open(ctx context.Context, backend compute.Backend, model *flux.Model, dir string) error {
 	sum, err := fingerprint(model.Store, flux.TransformerPrefix)
 	if err != nil {
 		return err
 	}
-	key = fmt.Sprintf("%s, %+v, seed %d, base %x", key, settings, r.seed, sum)
+	key := fmt.Sprintf("%s, %+v, seed %d, base %x", r.key, r.how, r.seed, sum)
 	path := filepath.Join(dir, "redrawn.safetensors")
-	shape := []int{settings.Pictures, r.size, r.size, 3}
+	shape := []int{r.how.Pictures, r.size, r.size, 3}
 	if r.pixels, err = readPixels(path, key, shape); r.pixels != nil || err != nil {
 		return err
 	}
-	if err := r.draw(backend, model, settings); err != nil {
+	if err := r.draw(ctx, backend, model); err != nil {
 		return fmt.Errorf("redraw scenes: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -184,30 +185,23 @@ func readPixels(path, key string, shape []int) ([]uint8, error) {
 const redrawBatch = 8
 
 // draw draws all pictures, batches side by side.
-func (r *redrawn) draw(backend compute.Backend, model *flux.Model, settings Redraw) error {
-	program, err := redrawProgram(backend, model, r.size, settings.Steps)
+func (r *redrawn) draw(ctx context.Context, backend compute.Backend, model *flux.Model) error {
+	program, err := redrawProgram(backend, model, r.size, r.how.Steps)
 	if err != nil {
 		return err
 	}
 	defer program.Close()
 	size := 3 * r.size * r.size
-	batches := (settings.Pictures + redrawBatch - 1) / redrawBatch
-	pixels, errs := make([]uint8, batches*redrawBatch*size), make([]error, batches)
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < batches; i = int(next.Add(1)) - 1 {
-				errs[i] = r.drawBatch(program, model, settings, i*redrawBatch, pixels[i*redrawBatch*size:(i+1)*redrawBatch*size])
-			}
-		})
-	}
-	workers.Wait()
-	r.pixels = pixels[:settings.Pictures*size]
-	return errors.Join(errs...)
+	batches := (r.how.Pictures + redrawBatch - 1) / redrawBatch
+	pixels := make([]uint8, batches*redrawBatch*size)
+	err = sideBySide(ctx, batches, func(i int) error {
+		return r.drawBatch(program, model, i*redrawBatch, pixels[i*redrawBatch*size:(i+1)*redrawBatch*size])
+	})
+	r.pixels = pixels[:r.how.Pictures*size]
+	return err
 }
 
-func (r *redrawn) drawBatch(program *nn.Program, model *flux.Model, settings Redraw, first int, pixels []uint8) error {
+func (r *redrawn) drawBatch(program *nn.Program, model *flux.Model, first int, pixels []uint8) error {
 	side, grid := r.size, redrawGrid(model, r.size)
 	channels, size := model.Folder.Transformer.InChannels, 3*r.size*r.size
 	rendered := make([]uint8, redrawBatch*size)
@@ -223,7 +217,7 @@ func (r *redrawn) drawBatch(program *nn.Program, model *flux.Model, settings Red
 			return err
 		}
 		text.add(words)
-		levels = append(levels, float32(settings.Low+(settings.High-settings.Low)*rng.Float64()))
+		levels = append(levels, float32(r.how.Low+(r.how.High-r.how.Low)*rng.Float64()))
 		for range grid.Tokens() * channels {
 			noise = append(noise, float32(rng.NormFloat64()))
 		}

@@ -76,14 +76,14 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	cfg := r.Autoencoder.config()
-	if err := measureLatents(opts.Backend, store, r.World, &cfg); err != nil {
+	if err := measureLatents(ctx, opts.Backend, store, r.World, &cfg); err != nil {
 		return fmt.Errorf("measure latents: %w", err)
 	}
 	return saveComponent(opts.model(), flux.VAEPrefix, flux.DiffusersStem, cfg, store)
 }
 
 // measureLatents sets the factors that bring the latents to mean 0 and deviation 1.
-func measureLatents(backend compute.Backend, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
+func measureLatents(ctx context.Context, backend compute.Backend, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
 	const pictures = 16 * bankBatch
 	cfg.ShiftFactor, cfg.ScalingFactor = 0, 1
 	b, err := newBanker(backend, store, *cfg, w.Size)
@@ -94,7 +94,7 @@ func measureLatents(backend compute.Backend, store *nn.Store, w World, cfg *flux
 	if err != nil {
 		return err
 	}
-	tokens, err := b.encode(pictures, func(i int, pixels []uint8) error {
+	tokens, err := b.encode(ctx, pictures, func(i int, pixels []uint8) error {
 		scene, _ := data.sampler.SampleMixed(clipart.Train, rand.New(rand.NewPCG(validationSeed, uint64(i)<<8)))
 		return scene.RenderInto(pixels, w.Size, w.Size)
 	})
@@ -119,7 +119,7 @@ func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err := flux.LoadWeights(model.Store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem); err != nil {
 		return err
 	}
-	task, err := baseTask(opts.Backend, model, r, job.Dir)
+	task, err := baseTask(ctx, opts.Backend, model, r, job.Dir)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	model.Store.Delete(flux.CorrectorPrefix + ".") // of an earlier training
-	task, lora, err := correctorTask(opts.Backend, model, r, opts)
+	task, lora, err := correctorTask(ctx, opts.Backend, model, r, opts)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"reflectionflow"
@@ -226,5 +228,27 @@ func TestCorrectorIsValidatedByDoing(t *testing.T) {
 		if v, found := measured[name]; !found || math.IsNaN(v) {
 			t.Errorf("%s is %v in %v", name, v, measured)
 		}
+	}
+}
+
+func TestSideBySideStops(t *testing.T) {
+	var done atomic.Int64
+	if err := sideBySide(t.Context(), 100, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 {
+		t.Errorf("%d of 100 done: %v", done.Load(), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done.Store(0)
+	err := sideBySide(ctx, 1000, func(int) error {
+		if done.Add(1) == 5 {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || int(done.Load()) > 5+runtime.GOMAXPROCS(0) {
+		t.Errorf("%d done after the end: %v", done.Load(), err)
+	}
+	broken := errors.New("broken")
+	if err := sideBySide(t.Context(), 3, func(i int) error { return map[int]error{1: broken}[i] }); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -22,7 +22,7 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 		d = &r.Judge
 	}
 	job := opts.job(prefix, &d.Train)
-	drawn, err := openRedrawnScenes(opts, prefix, r.World, d.Redraw, d.seed(prefix))
+	drawn, err := openRedrawnScenes(ctx, opts, prefix, r.World, *d)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	}
 	var over redrawnSplits
 	if v.Redrawn > 0 {
-		over, err = openRedrawnScenes(opts, DetectorPrefix, r.World, r.Detector.Redraw, r.Detector.seed(DetectorPrefix))
+		over, err = openRedrawnScenes(ctx, opts, DetectorPrefix, r.World, r.Detector)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package tuning
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"image"
 	"image/color"
@@ -218,7 +219,9 @@ func TestRedrawnPictures(t *testing.T) {
 	}
 	dir := opts.stage("test")
 	open := func(seed uint64) redrawnScenes {
-		drawn, err := openRedrawnScenes(opts, "test", r.World, r.Detector.Redraw, seed)
+		d := r.Detector
+		d.Train.Seed = seed
+		drawn, err := openRedrawnScenes(t.Context(), opts, "test", r.World, d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,9 +247,17 @@ func TestRedrawnPictures(t *testing.T) {
 	if err != nil || !clipart.CheckAll(prompt.Requirements, truth) {
 		t.Errorf("the scene does not show %q: %v", prompt.Text, err)
 	}
-	bad := r.Detector.Redraw
-	bad.High = 1.2
-	if _, err := openRedrawnScenes(opts, "test", r.World, bad, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := openRedrawnScenes(ended, opts, "ended", r.World, r.Detector); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end: %v", err)
+	}
+	if left, err := os.ReadDir(opts.stage("ended")); err == nil && len(left) > 0 {
+		t.Errorf("after the end it left %v", left)
+	}
+	bad := r.Detector
+	bad.Redraw.High = 1.2
+	if _, err := openRedrawnScenes(t.Context(), opts, "test", r.World, bad); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a timestep of 1.2: %v", err)
 	}
 }

@@ -85,14 +85,14 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.step,
 	})
 	display.close()
-	if errors.Is(err, context.Canceled) && !o.quiet {
-		again := "--out " + quoted(o.out) + " --resume"
-		if o.config != "" {
-			again = "--config " + quoted(o.config) + " " + again
-		}
-		_, _ = fmt.Fprintf(p.stderr, "saved; go on with: reflectionflow train %s %s\n", stage, again)
+	if !errors.Is(err, context.Canceled) {
+		return err
 	}
-	return err
+	again := "--out " + quoted(o.out) + " --resume"
+	if o.config != "" {
+		again = "--config " + quoted(o.config) + " " + again
+	}
+	return fmt.Errorf("stopped; go on with: reflectionflow train %s %s: %w", stage, again, context.Canceled)
 }
 
 func readRecipe(path string) (tuning.Recipe, error) {
