@@ -1,12 +1,10 @@
 package genref
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io/fs"
 	"iter"
 	"os"
@@ -64,11 +62,14 @@ const (
 // instructions of an annotation that finds the enhanced picture better take the place of
 // the reflection; a triplet with one that does not is left out.
 //
-// The folder gets a file a split, the pictures, and export.json. It must be empty, or
-// hold an export of the same kind, which is made anew. notify may be nil; it is called
-// with the number of rows.
+// The folder gets the pictures, a file of rows a split, and export.json with the rows'
+// counts and the files' checksums, in this order: each file is put in its place whole, and
+// an export that was there before stays whole until then. Stopped in whatever way, the
+// same call reads the sets again, keeps the pictures that are there and ends with the same
+// bytes. The folder must be empty, or hold an export of the same format, which the new one
+// takes the place of. notify may be nil; it is called with the number of rows.
 func Export(ctx context.Context, e Exporting, notify func(rows int)) (ExportReport, error) {
-	x := exporter{Exporting: e, seed: maphash.MakeSeed(), splits: make(map[uint64]clipart.Split), notify: notify}
+	x := exporter{Exporting: e, splits: make(map[pictureSum]clipart.Split), folders: make(map[string]bool), notify: notify}
 	x.report.Rows, x.report.Skipped = make(map[clipart.Split]int), make(map[string]int)
 	if !slices.Contains(Formats(), e.Format) {
 		return x.report, fmt.Errorf("%w: there is no format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
@@ -90,8 +91,7 @@ func Export(ctx context.Context, e Exporting, notify func(rows int)) (ExportRepo
 
 type exporter struct {
 	Exporting
-	seed    maphash.Seed
-	splits  map[uint64]clipart.Split // of pictures, by their bytes' hash
+	splits  map[pictureSum]clipart.Split // of pictures
 	files   []*rowFile
 	notify  func(int)
 	report  ExportReport
@@ -102,44 +102,56 @@ type exporter struct {
 // exportName is the file that marks a folder as an export.
 const exportName = "export.json"
 
-// begin makes the folder fit to be written to.
+// exportMark is what it holds. Before the export is whole, it has a format only.
+type exportMark struct {
+	Format Format                `json:"format"`
+	Rows   map[clipart.Split]int `json:"rows,omitempty"`
+	Files  []exportFile          `json:"files,omitempty"` // of rows
+}
+
+type exportFile struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// begin claims the folder, or finds that it holds an export of the format.
 func (x *exporter) begin() error {
 	if err := os.MkdirAll(x.Out, 0o755); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	mark, err := json.Marshal(map[string]any{"format": x.Format})
+	data, err := os.ReadFile(filepath.Join(x.Out, exportName))
+	if err == nil {
+		var was exportMark
+		if json.Unmarshal(data, &was) != nil || was.Format != x.Format {
+			return fmt.Errorf("%w: %s holds another export: use another folder", reflectionflow.ErrInvalid, x.Out)
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("export: %w", err)
+	}
+	entries, err := os.ReadDir(x.Out)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	mark = append(mark, '\n')
-	data, err := os.ReadFile(filepath.Join(x.Out, exportName))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		entries, err := os.ReadDir(x.Out)
-		if err != nil {
-			return fmt.Errorf("export: %w", err)
+	for _, e := range entries {
+		if e.Name() != exportName+disk.Temporary {
+			return fmt.Errorf("%w: %s holds files that are no export: use an empty folder", reflectionflow.ErrInvalid, x.Out)
 		}
-		for _, e := range entries {
-			if e.Name() != exportName+disk.Temporary {
-				return fmt.Errorf("%w: %s holds files that are no export: use an empty folder", reflectionflow.ErrInvalid, x.Out)
-			}
-		}
-	case err != nil:
-		return fmt.Errorf("export: %w", err)
-	case !bytes.Equal(data, mark):
-		return fmt.Errorf("%w: %s holds another export: use another folder", reflectionflow.ErrInvalid, x.Out)
 	}
-	if err := disk.WriteFile(filepath.Join(x.Out, exportName), mark); err != nil {
+	return x.describe(exportName, exportMark{Format: x.Format})
+}
+
+// describe writes a file of JSON into the folder.
+func (x *exporter) describe(name string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err == nil {
+		err = disk.WriteFile(filepath.Join(x.Out, name), append(data, '\n'))
+	}
+	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	for _, split := range []clipart.Split{clipart.Train, clipart.Validation, clipart.Test} {
-		for _, ending := range []string{".jsonl", ".csv"} { // of the export before
-			if err := os.Remove(filepath.Join(x.Out, string(split)+ending)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("export: %w", err)
-			}
-		}
-	}
-	x.folders = make(map[string]bool)
 	return nil
 }
 
@@ -199,23 +211,26 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 		x.report.Skipped[SkippedBadPrompt]++
 		return nil
 	}
-	if _, _, err := s.decoded(); err != nil {
-		x.report.Skipped[SkippedBadPicture]++
-		x.report.Problems.add(ProblemPicture, "%.100s: %v", s.Key, err)
-		return nil
+	r := exportRow{Key: s.Key, Prompt: plainText([]byte(s.Prompt)), Words: words, FlawedFirst: flawedFirst(s.Key)}
+	flawed, enhanced := x.picture("flawed", s.Flawed), x.picture("enhanced", s.Enhanced)
+	shown := []exportPicture{flawed}
+	if r.Flawed = flawed.name; x.Format == Preferences {
+		r.Enhanced, shown = enhanced.name, append(shown, enhanced)
+	}
+	for _, p := range shown {
+		if err := p.check(); err != nil {
+			x.report.Skipped[SkippedBadPicture]++
+			x.report.Problems.add(ProblemPicture, "%.100s: %v", s.Key, err)
+			return nil
+		}
 	}
 	split := clipart.SplitOf(s.Prompt)
-	if x.leaks(s, split) {
+	if x.leaks(flawed.sum, enhanced.sum, split) {
 		x.report.Skipped[SkippedLeak]++
 		return nil
 	}
-	r := exportRow{Key: s.Key, Prompt: plainText([]byte(s.Prompt)), Words: words, FlawedFirst: flawedFirst(s.Key)}
-	var err error
-	if r.Flawed, err = x.picture("flawed", s.Flawed); err != nil {
-		return err
-	}
-	if x.Format == Preferences {
-		if r.Enhanced, err = x.picture("enhanced", s.Enhanced); err != nil {
+	for _, p := range shown {
+		if err := x.put(p); err != nil {
 			return err
 		}
 	}
@@ -230,38 +245,16 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 	return nil
 }
 
-// leaks reports whether a picture was in another split before, and else notes where both
-// are now.
-func (x *exporter) leaks(s Sample, split clipart.Split) bool {
-	hashes := [2]uint64{maphash.Bytes(x.seed, s.Flawed), maphash.Bytes(x.seed, s.Enhanced)}
-	for _, h := range hashes {
-		if was, there := x.splits[h]; there && was != split {
+// leaks reports whether one of a triplet's pictures was in another split before, and else
+// notes where both are now.
+func (x *exporter) leaks(flawed, enhanced pictureSum, split clipart.Split) bool {
+	for _, sum := range []pictureSum{flawed, enhanced} {
+		if was, there := x.splits[sum]; there && was != split {
 			return true
 		}
 	}
-	for _, h := range hashes {
-		x.splits[h] = split
-	}
+	x.splits[flawed], x.splits[enhanced] = split, split
 	return false
-}
-
-// picturesAFolder bounds the files of one folder.
-const picturesAFolder = 1000
-
-// picture writes a picture of the next row and returns its path within the folder.
-func (x *exporter) picture(what string, data []byte) (string, error) {
-	folder := fmt.Sprintf("images/%04d", x.rows/picturesAFolder)
-	if !x.folders[folder] {
-		if err := os.MkdirAll(filepath.Join(x.Out, filepath.FromSlash(folder)), 0o755); err != nil {
-			return "", fmt.Errorf("export: %w", err)
-		}
-		x.folders[folder] = true
-	}
-	name := fmt.Sprintf("%s/%07d-%s.jpg", folder, x.rows, what)
-	if err := disk.WriteFile(filepath.Join(x.Out, filepath.FromSlash(name)), data); err != nil {
-		return "", fmt.Errorf("export: %w", err)
-	}
-	return name, nil
 }
 
 // sentences joins instructions: each begins with a capital and ends with a stop.

@@ -2,12 +2,16 @@ package genref
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -112,27 +116,34 @@ func (r exportRow) record() []string {
 // rowFile is the file of a split, under its temporary name.
 type rowFile struct {
 	split  clipart.Split
-	ending string
-	path   string
+	name   string
 	file   *os.File
 	buffer *bufio.Writer
+	sum    hash.Hash
 }
+
+// The endings of the files of a split.
+const (
+	endingRows    = ".jsonl"
+	endingRecords = ".csv"
+)
 
 // rowFile finds the file of a split, or makes it.
 func (x *exporter) rowFile(split clipart.Split, ending string) (*rowFile, error) {
+	name := string(split) + ending
 	for _, f := range x.files {
-		if f.split == split && f.ending == ending {
+		if f.name == name {
 			return f, nil
 		}
 	}
-	path := filepath.Join(x.Out, string(split)+ending)
-	file, err := os.OpenFile(path+disk.Temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	file, err := os.OpenFile(x.at(name)+disk.Temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	f := &rowFile{split, ending, path, file, bufio.NewWriter(file)}
+	sum := sha256.New()
+	f := &rowFile{split, name, file, bufio.NewWriter(io.MultiWriter(file, sum)), sum}
 	x.files = append(x.files, f)
-	if ending == ".csv" {
+	if ending == endingRecords {
 		if err := f.record([]string{"image1", "image2", "prompt", "VQ"}); err != nil {
 			return nil, err
 		}
@@ -152,7 +163,7 @@ func (f *rowFile) record(fields []string) error {
 
 // write adds a row to the files of a split.
 func (x *exporter) write(split clipart.Split, r exportRow) error {
-	f, err := x.rowFile(split, ".jsonl")
+	f, err := x.rowFile(split, endingRows)
 	if err != nil {
 		return err
 	}
@@ -164,54 +175,82 @@ func (x *exporter) write(split clipart.Split, r exportRow) error {
 	if x.Format != Preferences {
 		return nil
 	}
-	if f, err = x.rowFile(split, ".csv"); err != nil {
+	if f, err = x.rowFile(split, endingRecords); err != nil {
 		return err
 	}
 	return f.record(r.record())
 }
 
-// finish gives the files their names, and LLaMA-Factory its description of them.
+// finish gives the files their names, writes LLaMA-Factory its description of them and
+// ours, and removes what is left of the export before.
 func (x *exporter) finish() error {
-	for _, f := range x.files {
-		err := f.buffer.Flush()
-		if err == nil {
-			err = f.file.Sync()
-		}
-		if err = errors.Join(err, f.file.Close()); err == nil {
-			err = disk.Rename(f.path+disk.Temporary, f.path)
-		}
+	files := x.files
+	mark := exportMark{Format: x.Format, Rows: x.report.Rows}
+	for _, f := range files {
+		described, err := f.finish(x.at(f.name))
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
+		mark.Files = append(mark.Files, described)
 	}
-	files := x.files
 	x.files = nil
-	if x.Format != ShareGPT {
-		return nil
+	for _, split := range []clipart.Split{clipart.Train, clipart.Validation, clipart.Test} {
+		for _, ending := range []string{endingRows, endingRecords} {
+			name := string(split) + ending
+			if slices.ContainsFunc(files, func(f *rowFile) bool { return f.name == name }) {
+				continue
+			}
+			for _, path := range []string{x.at(name), x.at(name) + disk.Temporary} {
+				if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("export: %w", err)
+				}
+			}
+		}
 	}
-	type dataset struct {
-		FileName   string            `json:"file_name"`
-		Formatting string            `json:"formatting"`
-		Columns    map[string]string `json:"columns"`
+	if x.Format == ShareGPT {
+		if err := x.describe("dataset_info.json", datasetInfo(files)); err != nil {
+			return err
+		}
 	}
+	if err := x.describe(exportName, mark); err != nil {
+		return err
+	}
+	return x.sweep()
+}
+
+// finish flushes the file, gives it its name and describes it.
+func (f *rowFile) finish(path string) (described exportFile, err error) {
+	err = f.buffer.Flush()
+	if err == nil {
+		err = f.file.Sync()
+	}
+	info, failed := f.file.Stat()
+	if err = errors.Join(err, failed, f.file.Close()); err != nil {
+		return described, err
+	}
+	return exportFile{f.name, hex.EncodeToString(f.sum.Sum(nil)), info.Size()}, disk.Rename(path+disk.Temporary, path)
+}
+
+// dataset is LLaMA-Factory's description of a file.
+type dataset struct {
+	FileName   string            `json:"file_name"`
+	Formatting string            `json:"formatting"`
+	Columns    map[string]string `json:"columns"`
+}
+
+// datasetInfo describes the files to LLaMA-Factory.
+func datasetInfo(files []*rowFile) map[string]dataset {
 	info := make(map[string]dataset)
 	for _, f := range files {
-		info["genref_"+string(f.split)] = dataset{filepath.Base(f.path), "sharegpt", map[string]string{"messages": "conversations", "images": "images"}}
+		info["genref_"+string(f.split)] = dataset{f.name, "sharegpt", map[string]string{"messages": "conversations", "images": "images"}}
 	}
-	data, err := json.MarshalIndent(info, "", "  ")
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	if err := disk.WriteFile(filepath.Join(x.Out, "dataset_info.json"), append(data, '\n')); err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	return nil
+	return info
 }
 
 // abandon removes files that were not finished.
 func (x *exporter) abandon() {
-	for _, f := range slices.Clone(x.files) {
+	for _, f := range x.files {
 		_ = f.file.Close()
-		_ = os.Remove(f.path + disk.Temporary)
+		_ = os.Remove(x.at(f.name) + disk.Temporary)
 	}
 }

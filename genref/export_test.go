@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -145,15 +146,71 @@ func TestExportSplits(t *testing.T) {
 	if err != nil || json.Unmarshal(data, &info) != nil || len(info) != 3 || info["genref_test"].File != "test.jsonl" || info["genref_test"].Columns["messages"] != "conversations" {
 		t.Errorf("dataset_info.json: %s, %v", data, err)
 	}
-	// Again, and over it, the same bytes.
-	before := files(t, filepath.Join(dir, "images", "0000"))
-	if _, err := Export(context.Background(), Exporting{Sets: []*Set{set}, Out: dir, Format: ShareGPT}, nil); err != nil {
+}
+
+// Stopped on the way, an export leaves the one before it whole; the same call goes on to
+// what it would have been, and nothing is left behind.
+func TestExportGoesOn(t *testing.T) {
+	set := worded(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs")
+	for _, format := range Formats() {
+		dir, _ := export(t, format, set)
+		before := files(t, dir)
+		again := Exporting{Sets: []*Set{set}, Out: dir, Format: format}
+		if _, err := Export(context.Background(), again, nil); err != nil || !maps.Equal(files(t, dir), before) {
+			t.Errorf("%s: again, and it differs (%v)", format, err)
+		}
+		with := worded(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs").annotated(t,
+			Annotation{Key: "k1", Annotator: "critic", Better: BetterFlawed})
+		want, _ := export(t, format, with)
+		again.Sets = []*Set{with}
+		ctx, stop := context.WithCancel(context.Background())
+		if _, err := Export(ctx, again, func(rows int) {
+			if rows == 2 {
+				stop()
+			}
+		}); !errors.Is(err, context.Canceled) || !maps.Equal(files(t, dir), before) {
+			t.Errorf("%s: stopped, and it differs (%v)", format, err)
+		}
+		// What a kill leaves.
+		for _, name := range []string{"test.jsonl.tmp", "train.csv.tmp", "images/00/00000000000000000000000000000000-flawed.jpg.tmp"} {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("ha"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Export(context.Background(), again, nil); err != nil || !maps.Equal(files(t, dir), files(t, want)) {
+			t.Errorf("%s: gone on with, and it differs (%v)", format, err)
+		}
+	}
+}
+
+// A picture that does not decode is counted and listed; one that an earlier export has
+// written half is written again.
+func TestExportOfDamagedPictures(t *testing.T) {
+	dir := t.TempDir()
+	entries := member5("k0", tinted(t, 1), tinted(t, 9), "two dogs")
+	entries = append(entries, member5("k1", tinted(t, 2)[:200], tinted(t, 8), "two dogs")...)
+	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, entries...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range files(t, filepath.Join(dir, "images", "0000")) {
-		if before[name] != data {
-			t.Errorf("%s differs", name)
+	set, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, report := export(t, TRL, set)
+	if report.Skipped[SkippedBadPicture] != 1 || len(report.Problems.Listed) != 1 || !strings.HasPrefix(report.Problems.Listed[0], "k1: flawed picture: ") {
+		t.Errorf("skipped %v, problems %q", report.Skipped, report.Problems.Listed)
+	}
+	want := files(t, out)
+	for name := range want {
+		if strings.HasSuffix(name, ".jpg") {
+			if err := os.Truncate(filepath.Join(out, name), 100); err != nil {
+				t.Fatal(err)
+			}
 		}
+	}
+	if _, err := Export(context.Background(), Exporting{Sets: []*Set{set}, Out: out, Format: TRL}, nil); err != nil || !maps.Equal(files(t, out), want) {
+		t.Errorf("it is not mended (%v)", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,11 @@ const genrefExportHelp = `Write the triplets of one set or several for the tunin
 Every row goes by its prompt into train, validation or test, those of imported sets too;
 a triplet with a picture of another split is left out. Where a triplet is annotated, its
 instructions take the place of the reflection, and it is left out where the annotator
-does not find the enhanced picture better. Paths of pictures are relative to the folder.`
+does not find the enhanced picture better. Paths of pictures are relative to the folder.
+
+Files of rows appear when they are whole, and export.json lists them with their checksums.
+Stopped in whatever way, the same command keeps the pictures that it has written and ends
+with the same files; an export that the folder held before stays whole until then.`
 
 func (p *program) genrefExportCommand() *cobra.Command {
 	var format, out string
@@ -59,6 +64,9 @@ func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Expo
 	display := newGenrefDisplay(p.stderr, "rows", quiet)
 	report, err := genref.Export(ctx, e, display.read)
 	display.close()
+	if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
+		return fmt.Errorf("the pictures written are kept in %s; go on with the same command: %w", e.Out, err)
+	}
 	if err != nil || quiet {
 		return err
 	}

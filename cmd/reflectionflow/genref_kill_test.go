@@ -21,8 +21,8 @@ func killed(t *testing.T, home string, whole time.Duration, random *rand.Rand, a
 	return kills
 }
 
-// Killed at any moments, as often as it takes, and run again: a set, its annotations and
-// an evaluation come out as when they were left alone.
+// Killed at any moments, as often as it takes, and run again: a set, its annotations, an
+// export and an evaluation come out as when they were left alone.
 func TestSameCommandAfterKills(t *testing.T) {
 	t.Setenv("FAKE_JUDGE", "good")
 	build := func(dir string) []string {
@@ -35,6 +35,9 @@ func TestSameCommandAfterKills(t *testing.T) {
 	}{
 		"build":    {nil, build, func(map[string]string) {}},
 		"annotate": {build, annotate, func(map[string]string) {}},
+		"export": {build, func(dir string) []string {
+			return []string{"genref", "export", dir, "--format", "preferences", "--quiet", "--out", filepath.Join(dir, "export")}
+		}, func(map[string]string) {}},
 		"evaluate": {nil, func(dir string) []string {
 			return []string{"evaluate", "--limit", "6", "--budgets", "1,2", "--difficulty", "1", "--quiet", "--out", dir}
 		}, untimed},
