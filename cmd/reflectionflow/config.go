@@ -20,7 +20,7 @@ import (
 // configuration where one is given. The configuration's settings of the search go
 // where no flag says otherwise.
 func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (modelEntry, json.RawMessage, error) {
-	c, err := o.configuration(cmd.Flags())
+	c, err := o.searching(cmd.Flags())
 	if err != nil {
 		return modelEntry{}, nil, err
 	}
@@ -37,9 +37,26 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (modelEnt
 	return model, deployed, err
 }
 
-// configuration is what --config and --generator say, nil where neither is given.
-// Its settings of the search are in the flags then, and its backend in o.
-func (o *generateOptions) configuration(flags *pflag.FlagSet) (*config.Config, error) {
+// engineOptions are the flags that say what draws and what verifies.
+type engineOptions struct {
+	deployment     string // file of the configuration
+	generator      string // URL
+	model, backend string
+}
+
+// searching is [engineOptions.configuration]; its settings of the search are in the
+// flags then.
+func (o *engineOptions) searching(flags *pflag.FlagSet) (*config.Config, error) {
+	c, err := o.configuration(flags)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	return c, applySearch(c, flags)
+}
+
+// configuration is what --config and --generator say, nil where neither is given. Its
+// backend is in o then.
+func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, error) {
 	if o.deployment == "" && o.generator == "" {
 		return nil, nil
 	}
@@ -67,12 +84,12 @@ func (o *generateOptions) configuration(flags *pflag.FlagSet) (*config.Config, e
 		}
 	}
 	o.backend = c.Backend
-	return c, applySearch(c, flags)
+	return c, nil
 }
 
 // evaluateWith is the model that evaluate searches with, judged by the embedded judge.
 func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (modelEntry, error) {
-	c, err := o.search.configuration(cmd.Flags())
+	c, err := o.search.searching(cmd.Flags())
 	if err != nil {
 		return modelEntry{}, err
 	}

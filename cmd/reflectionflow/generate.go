@@ -17,22 +17,20 @@ import (
 // generateOptions are the flags of generate. Those that were not given fall back
 // to the strategy's and the model's own defaults.
 type generateOptions struct {
-	deployment     string // file of the configuration
-	generator      string // URL
-	model, backend string
-	strategy       string
-	budget         string
-	width, depth   int
-	axes           []string
-	steps          int
-	guidance       float64
-	size           string
-	seed           uint64
-	earlyStop      bool
-	batch          int
-	out, resume    string
-	prompts        string
-	json, quiet    bool
+	engineOptions
+	strategy     string
+	budget       string
+	width, depth int
+	axes         []string
+	steps        int
+	guidance     float64
+	size         string
+	seed         uint64
+	earlyStop    bool
+	batch        int
+	out, resume  string
+	prompts      string
+	json, quiet  bool
 }
 
 const generateHelp = `Draw pictures for each prompt until one has everything that was asked for or the

@@ -111,7 +111,7 @@ func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Ann
 	if err != nil {
 		return genref.Annotating{}, nil, err
 	}
-	sum, err := (&genrefOptions{model: o.model}).fingerprintOf(ctx, model)
+	sum, err := (&genrefOptions{engineOptions: engineOptions{model: o.model}}).fingerprintOf(ctx, model)
 	if err != nil {
 		return genref.Annotating{}, nil, err
 	}

@@ -20,8 +20,8 @@ import (
 
 // genrefOptions are the flags of genref build.
 type genrefOptions struct {
-	source, out                string
-	deployment, model, backend string
+	source, out string
+	engineOptions
 	licence, split             string
 	count, shard               int
 	seed                       uint64
@@ -54,7 +54,7 @@ and the instruction that leads from one to the other. The sources:
 
 Prompts are those of the model's own world, or those of --prompts. Each belongs to one
 of three splits however it is worded, and a set keeps to one: what is trained on is
-never tested on. With --config other generators, verifiers, reflectors and refiners
+never tested on. With --config or --generator other generators, verifiers, reflectors and refiners
 take the place of the embedded ones.
 
 DIR gets WebDataset shards (genref_0.tar, genref_1.tar, ...) and a manifest.json of
@@ -96,6 +96,7 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	f.IntVar(&o.batch, "batch", 8, "prompts drawn at once; does not change the set")
 	f.StringVar(&o.licence, "licence", "Apache-2.0", "SPDX identifier to note beside every triplet")
 	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
+	f.StringVar(&o.generator, "generator", "", "draw with the server at this URL (see: reflectionflow generate)")
 	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
 	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
@@ -166,6 +167,7 @@ var sourceFlags = map[string][]string{
 	"images": {"rule", "correction", "reward"}, "corrections": {"correction"}, "max-pairs": {"rule", "correction"},
 	"rewards": {"reward"}, "combine": {"reward"}, "from": {"editing"}, "columns": {"editing"},
 	"prompts": drawingSources, "steps": drawingSources, "guidance": drawingSources, "config": drawingSources,
+	"generator": drawingSources,
 }
 
 // check refuses flags that do not go together, and completes those that depend on
@@ -177,11 +179,6 @@ func (o *genrefOptions) check(flags *pflag.FlagSet) error {
 	for name, sources := range sourceFlags {
 		if flags.Changed(name) && !slices.Contains(sources, o.source) {
 			return fmt.Errorf("%w: --%s does not go with the source %s", reflectionflow.ErrInvalid, name, o.source)
-		}
-	}
-	for _, name := range []string{"model", "backend"} {
-		if o.deployment != "" && flags.Changed(name) {
-			return fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
 		}
 	}
 	if o.from != "" {
@@ -264,7 +261,7 @@ func (p *program) readPromptList(path string, split clipart.Split, model modelEn
 func (o *genrefOptions) fingerprintOf(ctx context.Context, model modelEntry) (string, error) {
 	var sum string
 	var err error
-	if o.deployment == "" && strings.ContainsRune(o.model, filepath.Separator) {
+	if o.deployment+o.generator == "" && strings.ContainsRune(o.model, filepath.Separator) {
 		unused := []string{"judge", "README.md"}
 		if o.source != "correction" {
 			unused = append(unused, flux.CorrectorFile)

@@ -40,10 +40,11 @@ func (b *genrefBuilder) source(ctx context.Context) (genref.Source, genref.Plan,
 	var deployed *config.Config
 	var model modelEntry
 	var err error
-	if b.options.deployment == "" {
+	switch deployed, err = b.options.configuration(b.flags); {
+	case err != nil:
+	case deployed == nil:
 		model, err = b.program.model(b.options.model)
-	} else if deployed, err = config.Read(b.options.deployment); err == nil {
-		b.options.backend = deployed.Backend
+	default:
 		model, err = b.program.deploy(ctx, deployed.Used())
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/internal/testserver"
 	"reflectionflow/reflector"
 )
 
@@ -83,6 +84,25 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	}
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != exitInvalid || !strings.Contains(stdout, "genref_1.tar") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("check of a cut shard: exit %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+// A generator named by its URL draws for a set; the model's verifier says what is right.
+func TestGenrefBuildByGeneratorURL(t *testing.T) {
+	sd := testserver.NewSDCPP(t)
+	dir := filepath.Join(t.TempDir(), "set")
+	build := []string{"build", "--count", "3", "--batch", "2", "--size", "64", "--steps", "2", "--out", dir, "--generator", "sdcpp+" + sd.URL}
+	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "3 triplets in 1 shards") || len(sd.Drawings()) == 0 {
+		t.Fatalf("build: exit %d, %q, %q, %d drawings", code, stdout, stderr, len(sd.Drawings()))
+	}
+	for _, args := range [][]string{
+		{"build", "--out", dir + "2", "--generator", "http://localhost:1"},
+		{"build", "--out", dir + "2", "--generator", "sdcpp+" + sd.URL, "--source", "editing"},
+		{"build", "--out", dir}, // it was begun with the server
+	} {
+		if code, _, stderr := genrefRun(context.Background(), fake{}, args...); code != exitInvalid || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q", args, code, stderr)
+		}
 	}
 }
 
