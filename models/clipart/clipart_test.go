@@ -141,6 +141,29 @@ func TestVerifiersAreFused(t *testing.T) {
 	if got := backend.(*cpu.Backend).Steps(); got["attention"] != 10 || got["DotGeneral+tape"] < 40 || got["tape"] > 30 {
 		t.Errorf("%v, want 10 steps of attention, at least 40 products with a tape and at most 30 tapes", got)
 	}
+	if n := backend.(*cpu.Backend).Fallbacks(); len(n) != 0 {
+		t.Errorf("fallbacks: %v", n)
+	}
+}
+
+// TestJudgeIsFused counts the steps of the residual network by kernel.
+func TestJudgeIsFused(t *testing.T) {
+	backend := nntest.Backend(t)
+	judge, err := detect.Load(backend, clipart.Files, "judge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer judge.Close() //nolint:errcheck // nothing is lost
+	if _, err := judge.Read(picture(t, 128)); err != nil {
+		t.Fatal(err)
+	}
+	got := backend.(*cpu.Backend).Steps()
+	if got["group norm"] != 9 || got["ConvGeneral"] != 9 || got["DotGeneral+tape"] < 2 || got["tape"] > 20 {
+		t.Errorf("%v, want 9 group norms, 9 convolutions, at least 2 products with a tape and at most 20 tapes", got)
+	}
+	if n := backend.(*cpu.Backend).Fallbacks(); len(n) != 0 {
+		t.Errorf("fallbacks: %v", n)
+	}
 }
 
 func BenchmarkVerify(b *testing.B) {
