@@ -85,12 +85,14 @@ func (c *checker) manifest() error {
 }
 
 func (c *checker) shard(ctx context.Context, name string) error {
+	changed := false
 	if shard, listed := c.set.shards[name]; listed {
 		missing, differs, err := c.set.differs(shard)
+		changed = differs != ""
 		if err != nil {
 			return err
 		}
-		if differs != "" {
+		if changed {
 			c.problem(ProblemShard, "%s", differs)
 		}
 		if missing {
@@ -104,7 +106,9 @@ func (c *checker) shard(ctx context.Context, name string) error {
 			return ctx.Err()
 		}
 		if errors.Is(err, reflectionflow.ErrInvalid) {
-			c.problem(ProblemShard, "%v", err)
+			if !changed { // a shard is one problem
+				c.problem(ProblemShard, "%v", err)
+			}
 			return nil
 		}
 		if err != nil {

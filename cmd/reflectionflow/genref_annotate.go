@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -85,9 +87,11 @@ func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOpti
 	if err != nil {
 		return err
 	}
-	if !o.quiet {
-		p.printAnnotations(dir, report)
+	if o.quiet {
+		p.warnProblems(report.Problems)
+		return nil
 	}
+	p.printAnnotations(dir, report)
 	return nil
 }
 
@@ -134,6 +138,14 @@ func (p *program) printAnnotations(dir string, r genref.AnnotateReport) {
 	p.printProblems(r.Problems)
 	if c := r.Cost; c.TokensIn+c.TokensOut > 0 {
 		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens read, %d written, %.4g spent\n", c.TokensIn, c.TokensOut, c.Money)
+	}
+}
+
+// warnProblems says on the standard error what --quiet must not hide: something of the
+// sets is damaged and was passed over.
+func (p *program) warnProblems(problems genref.Problems) {
+	for _, kind := range slices.Sorted(maps.Keys(problems.Counts)) {
+		_, _ = fmt.Fprintf(p.stderr, "passed over: %d %s (see: reflectionflow genref check)\n", problems.Counts[kind], kind)
 	}
 }
 

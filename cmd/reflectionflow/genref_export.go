@@ -67,8 +67,12 @@ func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Expo
 	if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
 		return fmt.Errorf("the pictures written are kept in %s; go on with the same command: %w", e.Out, err)
 	}
-	if err != nil || quiet {
+	if err != nil {
 		return err
+	}
+	if quiet {
+		p.warnProblems(report.Problems)
+		return nil
 	}
 	_, _ = fmt.Fprintf(p.stdout, "%s: %d train, %d validation, %d test\n", e.Out, report.Rows[clipart.Train], report.Rows[clipart.Validation], report.Rows[clipart.Test])
 	printCounts(p, "passed over: ", report.Skipped)

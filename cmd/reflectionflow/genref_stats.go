@@ -38,7 +38,9 @@ figures (SVG and PNG), and a contact sheet of some triplets.`,
 				return err
 			case asJSON:
 				return json.NewEncoder(p.stdout).Encode(stats)
-			case !quiet:
+			case quiet:
+				p.warnProblems(stats.Problems)
+			default:
 				p.printStats(args[0], stats)
 				_, _ = fmt.Fprintf(p.stdout, "\nfigures and contact sheet: %s\n", out)
 			}
