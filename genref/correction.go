@@ -85,15 +85,15 @@ func (f *correctionFilling) pair(ctx context.Context, t task) error {
 			continue
 		}
 		passRate := float64(len(right)) / float64(len(c.attempts))
-		if err := f.triplets(ctx, t.prompt, f.match(right, slices.Insert(still, 0, wrong[i])), passRate); err != nil {
+		if err := f.triplets(ctx, t.prompt, f.match(right, slices.Insert(still, 0, wrong[i])), f.config.MaxPairs, passRate); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// correct reflects on wrong pictures and draws their corrections: one task for each
-// picture, without attempts where there is nothing to say.
+// correct reflects on wrong pictures, notes the reflections in them, and draws their
+// corrections: one task for each picture, without attempts where there is nothing to say.
 func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.Prompt, wrong []attempt) ([]task, error) {
 	tasks := make([]task, len(wrong))
 	for i, w := range wrong {
@@ -106,6 +106,7 @@ func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.P
 			f.skipped[SkippedNoFix]++
 			continue
 		}
+		wrong[i].reflection = reflection                  // what the corrections follow
 		seeds := rand.New(rand.NewPCG(w.request.Seed, 1)) // apart from the shard's, so that batches change nothing
 		for range f.config.Corrections {
 			r := f.config.request(prompt.Text, seeds.Uint64())
@@ -120,29 +121,4 @@ func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.P
 		f.count(t)
 	}
 	return tasks, nil
-}
-
-// triplets adds the pairs of one wrong picture.
-func (f *correctionFilling) triplets(ctx context.Context, prompt reflectionflow.Prompt, pairs []match, passRate float64) error {
-	for i, m := range pairs {
-		if i >= f.config.MaxPairs {
-			f.skipped[SkippedMany] += len(pairs) - i
-			break
-		}
-		if f.added >= f.shard.Count {
-			return nil
-		}
-		reflection, err := f.reflect(ctx, prompt, m.wrong)
-		if err != nil {
-			return err
-		}
-		if reflection == "" {
-			f.skipped[SkippedNoFix]++
-			continue
-		}
-		if err := f.add(pairing{prompt, m.right, m.wrong, reflection, Provenance{PassRate: passRate, Distance: m.distance}}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package genref
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
 
@@ -66,6 +67,35 @@ func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
 	for _, reason := range []string{SkippedUncorrected, SkippedAllRight} {
 		if m.Effort().Skipped[reason] == 0 {
 			t.Errorf("no %s: %v", reason, m.Effort().Skipped)
+		}
+	}
+}
+
+// moody never says the same twice, as a language model may.
+type moody struct{ said int }
+
+func (m *moody) Reflect(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	out := make([]reflectionflow.Reflection, len(observations))
+	for i := range out {
+		m.said++
+		out[i].Text = fmt.Sprintf("add one more dog, for the %dth time", m.said)
+	}
+	return out, nil
+}
+
+func TestATripletHoldsWhatItsCorrectionFollowed(t *testing.T) {
+	plan := testPlan(t, 23)
+	plan.Source = "correction"
+	source, seen := testCorrection(nil), &witness{corrections: make(map[uint64]reflectionflow.Request)}
+	source.Generator, source.Reflector = seen, &moody{}
+	dir := t.TempDir()
+	if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples(t, dir) {
+		followed := seen.corrections[s.Provenance.Enhanced.Seed].Reflection
+		if _, sibling := seen.corrections[s.Provenance.Flawed.Seed]; !sibling && s.Reflection != followed {
+			t.Errorf("%s: %q, and the correction followed %q", s.Key, s.Reflection, followed)
 		}
 	}
 }

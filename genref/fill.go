@@ -66,7 +66,7 @@ const (
 	SkippedUnsure      = "pictures neither right nor clearly wrong"
 	SkippedNoFix       = "wrong pictures without an instruction"
 	SkippedSame        = "wrong pictures equal to the right one"
-	SkippedMany        = "wrong pictures beyond the most of a prompt"
+	SkippedMany        = "wrong pictures beyond the most that are paired"
 	SkippedDouble      = "triplets that the set has already"
 )
 
@@ -79,7 +79,9 @@ type attempt struct {
 	picture image.Image            // nil when it was not drawn
 	scores  []reflectionflow.Score // one a verifier
 	value   float64                // that pictures of the prompt are compared by
-	rewards map[string]float64
+	// reflection on the picture, where it was asked for already
+	reflection string
+	rewards    map[string]float64
 }
 
 // drawing is the picture's part of a provenance.
@@ -233,6 +235,9 @@ func (f *filling) verify(ctx context.Context, tasks []task) error {
 
 // reflect says what leads from a flawed picture to a right one; empty for nothing.
 func (f *filling) reflect(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (string, error) {
+	if flawed.reflection != "" {
+		return flawed.reflection, nil
+	}
 	reflections, err := f.Reflector.Reflect(ctx, []reflectionflow.Observation{{
 		Prompt: prompt, Request: flawed.request, Image: flawed.picture, Score: flawed.score(), Seed: flawed.request.Seed,
 	}})

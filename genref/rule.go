@@ -97,16 +97,21 @@ func (f *ruleFilling) pair(ctx context.Context, t task) error {
 		return nil
 	}
 	passRate := float64(len(right)) / float64(len(t.attempts))
+	return f.triplets(ctx, t.prompt, f.match(right, wrong), f.maxPairs, passRate)
+}
+
+// triplets adds the pairs of a prompt, at most maxPairs.
+func (f *filling) triplets(ctx context.Context, prompt reflectionflow.Prompt, found []match, maxPairs int, passRate float64) error {
 	pairs := 0
-	for _, m := range f.match(right, wrong) {
+	for _, m := range found {
 		switch {
 		case f.added >= f.shard.Count:
 			return nil
-		case pairs >= f.maxPairs:
+		case pairs >= maxPairs:
 			f.skipped[SkippedMany]++
 			continue
 		}
-		reflection, err := f.reflect(ctx, t.prompt, m.wrong)
+		reflection, err := f.reflect(ctx, prompt, m.wrong)
 		if err != nil {
 			return err
 		}
@@ -115,7 +120,7 @@ func (f *ruleFilling) pair(ctx context.Context, t task) error {
 			continue
 		}
 		pairs++
-		if err := f.add(pairing{t.prompt, m.right, m.wrong, reflection, Provenance{PassRate: passRate, Distance: m.distance}}); err != nil {
+		if err := f.add(pairing{prompt, m.right, m.wrong, reflection, Provenance{PassRate: passRate, Distance: m.distance}}); err != nil {
 			return err
 		}
 	}

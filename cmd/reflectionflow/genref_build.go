@@ -42,11 +42,12 @@ and the instruction that leads from one to the other. The sources:
   rule     several pictures of each prompt; those of prompts that come out right at
            times and wrong at times give pairs of a wrong picture and the right one
            that looks most like it
+  correction
+           several pictures of each prompt; the wrong ones are corrected several times,
+           and corrections that come out right are paired with the wrong picture and with
+           the corrections that did not
   reward   several pictures of each prompt, put in order by an ensemble of rewards;
            the best is paired with the worst
-  correction  several pictures of each prompt; the wrong ones are corrected several
-           times, and corrections that come out right are paired with the wrong picture
-           and with the corrections that did not
   length   a picture of a longer wording is paired with that of the prompt itself,
            where it is better
   editing  rendered scenes with a fault and without; with --from the rows of a set of
@@ -54,8 +55,8 @@ and the instruction that leads from one to the other. The sources:
 
 Prompts are those of the model's own world, or those of --prompts. Each belongs to one
 of three splits however it is worded, and a set keeps to one: what is trained on is
-never tested on. With --config or --generator other generators, verifiers, reflectors and refiners
-take the place of the embedded ones.
+never tested on. With --config or --generator other generators, verifiers, reflectors
+and refiners take the place of the embedded ones.
 
 DIR gets WebDataset shards (genref_0.tar, genref_1.tar, ...) and a manifest.json of
 checksums. No triplet comes twice, nor one that looks the same for the same prompt.
