@@ -32,8 +32,8 @@ func (r Results) figures(s Summary) ([]figure, error) {
 		name, title string
 		drawable
 	}{
-		{"score-images", "Score against images", t.curves("images a prompt", func(r Row) float64 { return r.Cost.Images })},
-		{"score-seconds", "Score against time", t.curves("seconds a prompt, drawing and verifying", func(r Row) float64 { return r.Cost.Seconds })},
+		{"score-images", "Score against images", t.curves("images a prompt", t.ticks(), func(r Row) float64 { return r.Cost.Images })},
+		{"score-seconds", "Score against time", t.curves("seconds a prompt, drawing and verifying", nil, func(r Row) float64 { return r.Cost.Seconds })},
 		{"tasks", "Score by task", t.tasks()},
 		{"difficulty", "Score by difficulty of the prompt", t.levels()},
 		{"verifiers", "Choice of the verifier", t.verifiers()},
@@ -104,6 +104,15 @@ func (t table) plains() []Arm {
 // largest is the largest budget.
 func (t table) largest() int { return t.Budgets[len(t.Budgets)-1] }
 
+// ticks are the budgets, which an axis of images names.
+func (t table) ticks() []float64 {
+	ticks := make([]float64, len(t.Budgets))
+	for i, b := range t.Budgets {
+		ticks[i] = float64(b)
+	}
+	return ticks
+}
+
 // curve is a line through rows.
 func curve(name string, rows []Row, x func(Row) float64) plot.Series {
 	s := plot.Series{Name: name}
@@ -117,8 +126,8 @@ func curve(name string, rows []Row, x func(Row) float64) plot.Series {
 }
 
 // curves compares the plain strategies.
-func (t table) curves(label string, x func(Row) float64) drawable {
-	f := plot.Lines{XLabel: label, YLabel: yLabel}
+func (t table) curves(label string, ticks []float64, x func(Row) float64) drawable {
+	f := plot.Lines{XLabel: label, YLabel: yLabel, Ticks: ticks}
 	for _, a := range t.plains() {
 		if s := curve(a.Name, t.rows(a.Name), x); len(s.X) > 0 {
 			f.Series = append(f.Series, s)
@@ -134,7 +143,7 @@ func (t table) curves(label string, x func(Row) float64) drawable {
 // is the first strategy that has some.
 func (t table) verifiers() drawable {
 	for _, plain := range t.plains() {
-		f := plot.Lines{XLabel: "images a prompt", YLabel: yLabel}
+		f := plot.Lines{XLabel: "images a prompt", YLabel: yLabel, Ticks: t.ticks()}
 		for _, a := range t.Strategies {
 			if a.Kind == plain.Kind && a.Width == plain.Width && (a.Verifier != "" || a.plain()) && len(t.rows(a.Name)) > 0 {
 				name := a.Verifier
@@ -164,6 +173,9 @@ func (t table) widths() drawable {
 			continue
 		}
 		f := plot.Lines{XLabel: "width: chains side by side (depth is images over width)", YLabel: yLabel}
+		for _, a := range arms {
+			f.Ticks = append(f.Ticks, float64(a.Width))
+		}
 		for _, budget := range t.Budgets {
 			s := plot.Series{Name: fmt.Sprintf("%d images", budget)}
 			for _, a := range arms {

@@ -31,7 +31,10 @@ type Series struct {
 // Lines is a figure of curves over a logarithmic axis. Y is in percent.
 type Lines struct {
 	Title, XLabel, YLabel string
-	Series                []Series
+	// Ticks are the values that the x axis names, those outside of it left out; where
+	// they are too few or too many, it names 1, 2 and 5 in each decade.
+	Ticks  []float64
+	Series []Series
 }
 
 // Bars is a figure of grouped bars, one group a name. Y is in percent.
@@ -111,7 +114,7 @@ func (l Lines) Draw() (svg, png []byte, err error) {
 		xs = append(xs, s.X...)
 	}
 	p.X.Min, p.X.Max = limits(xs)
-	p.X.Tick.Marker = plot.ConstantTicks(logTicks(xs, p.X.Min, p.X.Max))
+	p.X.Tick.Marker = plot.ConstantTicks(logTicks(l.Ticks, xs, p.X.Min, p.X.Max))
 	percentAxis(&p.Y, l.Series)
 	return render(p)
 }
@@ -173,12 +176,13 @@ func limits(values []float64) (low, high float64) {
 	return low / room, high * room
 }
 
-// logTicks stand at the values that are whole, such as budgets, if there are some but
-// not many; else at 1, 2 and 5 in each decade, or at the values where that gives too few.
-func logTicks(values []float64, low, high float64) []plot.Tick {
+// logTicks stand at the values that are wanted, such as budgets, if there are some but
+// not many in the range; else at 1, 2 and 5 in each decade, or at the values where that
+// gives too few.
+func logTicks(wanted, values []float64, low, high float64) []plot.Tick {
 	at := make(map[float64]bool)
-	for _, v := range values {
-		if v == math.Trunc(v) {
+	for _, v := range wanted {
+		if v >= low && v <= high {
 			at[v] = true
 		}
 	}

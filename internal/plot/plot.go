@@ -34,7 +34,7 @@ func Loss(path, title string, curve Curve) error {
 	p.X.Label.Text = "step"
 	if positive(curve.Y) {
 		low, high := limits(curve.Y)
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(logTicks(curve.Y, low, high))
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(logTicks(nil, curve.Y, low, high))
 	}
 	for i, y := range [][]float64{curve.Y, smooth(curve.Y)} {
 		line, err := plotter.NewLine(points(curve.X, y))

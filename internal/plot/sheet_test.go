@@ -84,19 +84,21 @@ func TestSheetKeepsShapes(t *testing.T) {
 
 func TestTicks(t *testing.T) {
 	for name, test := range map[string]struct {
-		values []float64
-		want   string
+		wanted, values []float64
+		want           string
 	}{
-		"budgets":               {[]float64{1, 2, 4, 8, 1, 4}, "1 2 4 8"},
-		"budgets and means":     {[]float64{1, 2, 4, 8, 1.4, 2.83, 5.43}, "1 2 4 8"},
-		"seconds":               {[]float64{0.3, 0.8, 1.4, 4.2}, "0.5 1 2 5"},
-		"seconds of one moment": {[]float64{0.31, 0.33}, "0.31 0.33"},
-		"one budget":            {[]float64{8}, "8"},
-		"many":                  {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20}, "1 2 5 10 20"},
+		"budgets":               {[]float64{1, 2, 4, 8}, []float64{1, 2, 4, 8, 1, 4}, "1 2 4 8"},
+		"budgets and means":     {[]float64{1, 2, 4, 8}, []float64{1, 2, 4, 8, 1.4, 2.83, 5.43}, "1 2 4 8"},
+		"a whole mean":          {[]float64{1, 2, 4, 8}, []float64{1, 2, 4, 8, 3, 5}, "1 2 4 8"},
+		"budgets beyond":        {[]float64{1, 2, 4, 64}, []float64{1, 2, 3}, "1 2"},
+		"seconds":               {nil, []float64{0.3, 0.8, 1.4, 4.2}, "0.5 1 2 5"},
+		"seconds of one moment": {nil, []float64{0.31, 0.33}, "0.31 0.33"},
+		"one budget":            {[]float64{8}, []float64{8}, "8"},
+		"many":                  {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20}, []float64{1, 20}, "1 2 5 10 20"},
 	} {
 		low, high := limits(test.values)
 		var got []string
-		for _, tick := range logTicks(test.values, low, high) {
+		for _, tick := range logTicks(test.wanted, test.values, low, high) {
 			got = append(got, tick.Label)
 		}
 		if strings.Join(got, " ") != test.want {
