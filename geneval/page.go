@@ -54,7 +54,7 @@ func (r Results) WritePage(path, command string) error {
 	}
 	w := &pageWriter{results: r, table: table{r.Manifest, s}, drawn: drawn}
 	w.write(command)
-	w.line(notesBegin + "\n" + notes + "\n" + notesEnd)
+	w.line("%s", notesBegin+"\n"+notes+"\n"+notesEnd)
 	return f.write(filepath.Base(path), []byte(w.b.String()))
 }
 

@@ -83,14 +83,14 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	// Notes are kept.
-	noted := strings.Replace(string(first), "kept -->\n", "kept -->\nMind this.", 1)
+	noted := strings.Replace(string(first), "kept -->\n", "kept -->\nMind this: 5% of all.", 1)
 	if err := os.WriteFile(page, []byte(noted), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := results.WritePage(page, "make it"); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := os.ReadFile(page); err != nil || !strings.Contains(string(again), "Mind this.\n") {
+	if again, err := os.ReadFile(page); err != nil || !strings.Contains(string(again), "Mind this: 5% of all.\n") {
 		t.Errorf("the notes are lost: %v", err)
 	}
 	if err := os.WriteFile(page, []byte("# Another page"), 0o644); err != nil {
