@@ -82,21 +82,25 @@ func judgement(d Estimate) string {
 	return undecided
 }
 
-// closes states how much of the base's error reflection takes away.
+// closes states how much of the base's error reflection takes away, by [ClosedError].
 func (r Results) closes(t table) claim {
 	c := claim{Text: fmt.Sprintf("Reflection at %d closes most of the base's error", t.largest()), Paper: "73% at 32", Ours: "–", Verdict: unmeasured}
 	base := t.sum.Rows[0]
 	row, ok := t.row("reflection", t.largest())
-	if !ok || base.Overall >= 1 {
+	if !ok {
 		return c
 	}
-	share := (row.Overall - base.Overall) / (1 - base.Overall)
-	low, high := (row.CILow-base.Overall)/(1-base.Overall), (row.CIHigh-base.Overall)/(1-base.Overall)
-	c.Ours = fmt.Sprintf("%.0f%% (%.0f to %.0f), from %s to %s", 100*share, 100*low, 100*high, percent(base.Overall), percent(row.Overall))
+	from, _, _ := r.collect(base.Strategy, base.Budget)
+	to, _, _ := r.collect(row.Strategy, row.Budget)
+	share, ok := ClosedError(r.tags(), from, to)
+	if !ok {
+		return c
+	}
+	c.Ours = fmt.Sprintf("%.0f%% (%.0f to %.0f), from %s to %s", 100*share.Mean, 100*share.Low, 100*share.High, percent(base.Overall), percent(row.Overall))
 	switch {
-	case low >= 0.5:
+	case share.Low >= 0.5:
 		c.Verdict = agrees
-	case high < 0.5:
+	case share.High < 0.5:
 		c.Verdict = disagrees
 	default:
 		c.Verdict = undecided

@@ -36,25 +36,38 @@ func bootstrap(strata [][]float64) Estimate {
 	if len(strata) == 0 {
 		return Estimate{}
 	}
-	rng := rand.New(rand.NewPCG(bootstrapSeed, 0)) //nolint:gosec // reproducible on purpose
-	means := make([]float64, resamples)
-	for i := range means {
-		for _, s := range strata {
-			sum := 0.0
-			for range s {
-				sum += s[rng.IntN(len(s))]
-			}
-			means[i] += sum / float64(len(s))
-		}
-		means[i] /= float64(len(strata))
-	}
+	means := resampled(strata, meanOfMeans)
 	slices.Sort(means)
+	return Estimate{Mean: meanOfMeans(strata), Low: quantile(means, 0.025), High: quantile(means, 0.975)}
+}
+
+// resampled is the statistic of each bootstrap sample, drawn with replacement within
+// every stratum.
+func resampled[V any](strata [][]V, statistic func(sample [][]V) float64) []float64 {
+	rng := rand.New(rand.NewPCG(bootstrapSeed, 0)) //nolint:gosec // reproducible on purpose
+	sample := make([][]V, len(strata))
+	for k, s := range strata {
+		sample[k] = make([]V, len(s))
+	}
+	values := make([]float64, resamples)
+	for i := range values {
+		for k, s := range strata {
+			for j := range s {
+				sample[k][j] = s[rng.IntN(len(s))]
+			}
+		}
+		values[i] = statistic(sample)
+	}
+	return values
+}
+
+// meanOfMeans is the unweighted mean of the strata's means.
+func meanOfMeans(strata [][]float64) float64 {
 	mean := 0.0
 	for _, s := range strata {
 		mean += average(s)
 	}
-	mean /= float64(len(strata))
-	return Estimate{Mean: mean, Low: quantile(means, 0.025), High: quantile(means, 0.975)}
+	return mean / float64(len(strata))
 }
 
 // Difference is the overall score of a less that of b, prompt by prompt, with its
@@ -65,6 +78,48 @@ func Difference(tags []string, a, b []float64) Estimate {
 		differences[i] = a[i] - b[i]
 	}
 	return Overall(tags, differences)
+}
+
+// ClosedError is the share of base's error that other takes away,
+//
+//	(overall of other − overall of base) / (1 − overall of base)
+//
+// with its 95% percentile interval from a paired bootstrap: prompts are drawn with
+// replacement within each tag, both scores are computed on the same prompts, and so
+// the interval holds the uncertainty of either and of what they have in common.
+// Samples in which base has no error say nothing of the share and are left out; false
+// where these are half of all, or base has none at all.
+func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
+	type pair struct{ base, other float64 }
+	pairs := make([]pair, len(base))
+	for i := range base {
+		pairs[i] = pair{base[i], other[i]}
+	}
+	closed := func(strata [][]pair) float64 {
+		var missing, gain float64
+		for _, s := range strata {
+			var missed, gained float64
+			for _, p := range s {
+				missed, gained = missed+1-p.base, gained+p.other-p.base
+			}
+			n := float64(len(s))
+			missing, gain = missing+missed/n, gain+gained/n
+		}
+		if missing < 1e-9 {
+			return math.NaN()
+		}
+		return gain / missing
+	}
+	strata := stratify(Tags(), tags, pairs)
+	if math.IsNaN(closed(strata)) {
+		return Estimate{}, false
+	}
+	shares := slices.DeleteFunc(resampled(strata, closed), math.IsNaN)
+	if 2*len(shares) <= resamples {
+		return Estimate{}, false
+	}
+	slices.Sort(shares)
+	return Estimate{Mean: closed(strata), Low: quantile(shares, 0.025), High: quantile(shares, 0.975)}, true
 }
 
 // ByTag is the mean of the values of each tag that has some, with its interval.
@@ -87,10 +142,10 @@ func each[K comparable](keys, of []K, values []float64) map[K]Estimate {
 
 // stratify groups the values by key, in the order of the keys; of has the key of
 // each value.
-func stratify[K comparable](keys, of []K, values []float64) [][]float64 {
-	var strata [][]float64
+func stratify[K comparable, V any](keys, of []K, values []V) [][]V {
+	var strata [][]V
 	for _, key := range keys {
-		var picked []float64
+		var picked []V
 		for i, k := range of {
 			if k == key {
 				picked = append(picked, values[i])

@@ -122,3 +122,58 @@ func ExampleOverall() {
 	fmt.Printf("%.2f (%.2f to %.2f)\n", e.Mean, e.Low, e.High)
 	// Output: 0.50 (0.50 to 0.50)
 }
+
+// The share of an error that is closed has the interval of both scores: as wide as
+// when prompts are drawn by hand, and wider than that of the better score alone; what
+// both get right or wrong together cancels out.
+func TestClosedError(t *testing.T) {
+	const n = 40
+	tags := append(tagged("colors", n), tagged("counting", n)...)
+	base, other := make([]float64, 2*n), make([]float64, 2*n)
+	for i := range base {
+		if i%3 == 0 {
+			base[i] = 1
+		}
+		if i%3 == 0 && i%2 == 0 || i%3 == 1 {
+			other[i] = 1
+		}
+	}
+	got, ok := geneval.ClosedError(tags, base, other)
+	from, to := geneval.Overall(tags, base), geneval.Overall(tags, other)
+	if want := (to.Mean - from.Mean) / (1 - from.Mean); !ok || math.Abs(got.Mean-want) > 1e-12 {
+		t.Errorf("%v, %v: want %v", got, ok, want)
+	}
+	// The delta method: the variance of (b-a)/(1-a) over prompts, within each tag.
+	variance := 0.0
+	for _, part := range [][2]int{{0, n}, {n, 2 * n}} {
+		var sum, squares float64
+		for i := part[0]; i < part[1]; i++ {
+			v := other[i] - base[i] - got.Mean*(1-base[i])
+			sum, squares = sum+v, squares+v*v
+		}
+		variance += (squares/n - sum/n*sum/n) / n / 4
+	}
+	half := 1.96 * math.Sqrt(variance) / (1 - from.Mean)
+	if math.Abs(got.Low-(got.Mean-half)) > 0.05 || math.Abs(got.High-(got.Mean+half)) > 0.05 {
+		t.Errorf("from %v to %v, by the delta method %v to %v", got.Low, got.High, got.Mean-half, got.Mean+half)
+	}
+	if fixed := (to.High - to.Low) / (1 - from.Mean); got.High-got.Low < 1.1*fixed {
+		t.Errorf("%v wide, though the better score alone is %v", got.High-got.Low, fixed)
+	}
+	if all, ok := geneval.ClosedError(tags, base, base); !ok || all != (geneval.Estimate{}) {
+		t.Errorf("nothing is closed: %v, %v", all, ok)
+	}
+	right := make([]float64, 2*n)
+	for i := range right {
+		right[i] = 1
+	}
+	if all, ok := geneval.ClosedError(tags, base, right); !ok || all != (geneval.Estimate{Mean: 1, Low: 1, High: 1}) {
+		t.Errorf("all is closed: %v, %v", all, ok)
+	}
+	right[0] = 0
+	for name, from := range map[string][]float64{"no error": base[:0], "an error of one prompt": right} {
+		if e, ok := geneval.ClosedError(tags[:len(from)], from, from); ok && name == "no error" || ok && e.Mean != 0 {
+			t.Errorf("%s: %v, %v", name, e, ok)
+		}
+	}
+}
