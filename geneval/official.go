@@ -4,10 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
-
-	"reflectionflow"
 )
 
 // official is a line of the results.jsonl that GenEval's evaluate_images.py writes
@@ -28,31 +25,20 @@ var answerName = regexp.MustCompile(`(?:^|/)([^/]+-\d+/\d{5}/samples/\d{4}\.png)
 // paths of the pictures. Answers that it does not speak of are left out, and so
 // are the rows that they are missing of. A line that is cut, about no answer, about
 // another prompt or about a picture for the second time is an error wrapping
-// [reflectionflow.ErrInvalid] that names the line.
-func (r Results) WithVerdicts(files ...io.Reader) (Results, error) {
+// [reflectionflow.ErrInvalid] that names the file and the line.
+func (r Results) WithVerdicts(paths ...string) (Results, error) {
 	answers := make(map[string]Record)
 	for _, rec := range r.Records {
 		answers[rec.Filename] = rec
 	}
 	judged := make(map[string]bool)
 	var records []Record
-	for _, file := range files {
-		scanner := bufio.NewScanner(file)
-		scanner.Buffer(nil, maxRecordBytes)
-		for line := 1; scanner.Scan(); line++ {
-			rec, err := verdict(scanner.Bytes(), answers)
-			if err != nil {
-				return Results{}, fmt.Errorf("line %d: %w", line, err)
-			}
-			if judged[rec.Filename] {
-				return Results{}, invalid("line %d: %s is there twice", line, rec.Filename)
-			}
-			judged[rec.Filename] = true
-			records = append(records, rec)
+	for _, path := range paths {
+		theirs, err := readVerdicts(path, answers, judged)
+		if err != nil {
+			return Results{}, err
 		}
-		if err := scanner.Err(); err != nil {
-			return Results{}, fmt.Errorf("%w: read verdicts: %v", reflectionflow.ErrInvalid, err)
-		}
+		records = append(records, theirs...)
 	}
 	for _, rec := range r.Records { // what was never drawn is wrong for every judge
 		if rec.Filename == "" {
@@ -61,6 +47,35 @@ func (r Results) WithVerdicts(files ...io.Reader) (Results, error) {
 	}
 	r.Records, r.Probes, r.Judged = records, nil, nil
 	return r, nil
+}
+
+// readVerdicts reads one file about answers, and notes in judged which it speaks of.
+func readVerdicts(path string, answers map[string]Record, judged map[string]bool) ([]Record, error) {
+	file, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var records []Record
+	scanner := bufio.NewScanner(file)
+	scanner.Buffer(nil, maxRecordBytes)
+	line := 0
+	for scanner.Scan() {
+		line++
+		rec, err := verdict(scanner.Bytes(), answers)
+		if err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", path, line, err)
+		}
+		if judged[rec.Filename] {
+			return nil, invalid("%s: line %d: %s is there twice", path, line, rec.Filename)
+		}
+		judged[rec.Filename] = true
+		records = append(records, rec)
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, invalid("%s: line %d: %v", path, line+1, err)
+	}
+	return records, nil
 }
 
 // verdict is the record of an answer with what a line says of it.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,7 +37,14 @@ func TestWithVerdicts(t *testing.T) {
 			lines = append(lines, strings.ReplaceAll(string(line), "/", `\/`)) // as pandas writes them
 		}
 	}
-	theirs, err := results.WithVerdicts(strings.NewReader(strings.Join(lines, "\n") + "\n"))
+	verdicts := func(text string) string {
+		path := filepath.Join(t.TempDir(), "theirs.jsonl")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	theirs, err := results.WithVerdicts(verdicts(strings.Join(lines, "\n") + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +60,12 @@ func TestWithVerdicts(t *testing.T) {
 		"another prompt":  strings.Replace(lines[0], `"prompt":"a photo of`, `"prompt":"a painting of`, 1),
 		"without verdict": strings.Replace(lines[0], `"correct"`, `"right"`, 1),
 	} {
-		if _, err := results.WithVerdicts(strings.NewReader(text)); !errors.Is(err, reflectionflow.ErrInvalid) {
+		if _, err := results.WithVerdicts(verdicts(text)); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "theirs.jsonl: line ") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	one := verdicts(lines[0] + "\n")
+	if _, err := results.WithVerdicts(one, verdicts(lines[0]+"\n")); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("the same answer in two files: %v", err)
 	}
 }

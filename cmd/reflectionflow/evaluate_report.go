@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -49,19 +46,15 @@ table is printed and nothing is written.`,
 
 // printVerdicts prints the table by other verdicts than the judge's.
 func (p *program) printVerdicts(results geneval.Results, paths []string, asJSON bool) error {
-	var files []io.Reader
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("%w: verdicts: %v", reflectionflow.ErrInvalid, err)
-		}
-		files = append(files, bytes.NewReader(data))
-	}
-	theirs, err := results.WithVerdicts(files...)
+	theirs, err := results.WithVerdicts(paths...)
 	if err != nil {
 		return fmt.Errorf("verdicts: %w", err)
 	}
-	return p.printSummary(theirs.Summarize(), asJSON, false)
+	summary := theirs.Summarize()
+	if len(summary.Rows) == 0 {
+		return fmt.Errorf("%w: verdicts: they speak of all answers of no strategy at no budget", reflectionflow.ErrInvalid)
+	}
+	return p.printSummary(summary, asJSON, false)
 }
 
 // evaluatePageCommand writes the results page of a folder of evaluate.
