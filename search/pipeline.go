@@ -128,6 +128,15 @@ func (p *pipeline) wait() delivery {
 	return d
 }
 
+// drain ends all stages and returns when none works any more: a candidate that the
+// time did not allow may still be planned, and the parts are the caller's again.
+func (p *pipeline) drain() {
+	p.close(recordStage)
+	for p.start() {
+		p.wait()
+	}
+}
+
 // close ends the stages up to last, and cancels what they are doing. Later stages
 // still complete what has reached them.
 func (p *pipeline) close(last int) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,33 @@ func TestSeconds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// When the time ends a search, nothing works on after it: a reflection for a candidate
+// that will not be is cancelled, and is over before Run returns.
+func TestSecondsEndPlans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(search.Reflection, 4, 0)
+		cfg.Budget.Seconds, cfg.Batch = 25, 1
+		calls := 0
+		var reflecting atomic.Bool
+		s := &search.Search{
+			Generator: &painter{pause: sleep(10 * time.Second)}, Verifier: &critic{pause: sleep(time.Second)}, Refiner: coach{},
+			Reflector: coach{pause: func(ctx context.Context) {
+				if calls++; calls == 2 { // for candidate 5, while 3 and 4 wait to be drawn
+					reflecting.Store(true)
+					defer reflecting.Store(false)
+					sleep(100 * time.Second)(ctx)
+					time.Sleep(5 * time.Second) // the way home
+				}
+			}},
+		}
+		begin := time.Now()
+		res := mustRun(t, s, cfg)
+		if took := time.Since(begin); len(res.Candidates) != 3 || took != 36*time.Second || reflecting.Load() || calls != 2 {
+			t.Errorf("%d candidates after %v and %d reflections, reflecting still: %v", len(res.Candidates), took, calls, reflecting.Load())
+		}
+	})
 }
 
 func TestSecondsSpentBefore(t *testing.T) {

@@ -118,6 +118,7 @@ func (r *run) loop(ctx context.Context) error {
 			failure = r.admit()
 		}
 		if r.settled() {
+			r.pipe.drain()
 			return r.noImages()
 		}
 		if failure == nil {
