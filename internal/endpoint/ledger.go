@@ -137,11 +137,13 @@ func isKey(key string) bool {
 
 // mend brings calls.jsonl and answers/ into step after a kill between the two.
 func (l *Ledger) mend() error {
-	files, err := filepath.Glob(filepath.Join(l.cache.folder, "??", "*"))
+	// Within the folder, whose own path may have what a pattern has.
+	files, err := fs.Glob(os.DirFS(l.cache.folder), "??/*")
 	if err != nil {
 		return err
 	}
-	for _, path := range files {
+	for _, name := range files {
+		path := filepath.Join(l.cache.folder, filepath.FromSlash(name))
 		key, whole := strings.CutSuffix(filepath.Base(path), ".json")
 		if !whole || !isKey(key) {
 			if strings.HasSuffix(path, disk.Temporary) {

@@ -174,6 +174,26 @@ func TestLedgerMends(t *testing.T) {
 	}
 }
 
+// A run folder may have any name, that of a pattern too.
+func TestLedgerInOddFolder(t *testing.T) {
+	folder, model := filepath.Join(t.TempDir(), "a run [*"), "a"
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ask, ledger, _ := paying(t, folder, &model)
+	if _, err := ask("1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ledger.Close(false); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(folder, "calls.jsonl"), "")
+	ask, _, asked := paying(t, folder, &model)
+	if r, err := ask("1"); err != nil || r.Cost.Money != 1 || asked() != 0 || len(lines(t, folder)) != 1 {
+		t.Errorf("got %+v, %v after %d requests, lines %q", r, err, asked(), lines(t, folder))
+	}
+}
+
 func onlyAnswer(t *testing.T, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "answers", "*", "*"))
