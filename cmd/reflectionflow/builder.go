@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"reflectionflow"
-	"reflectionflow/clipart"
 	"reflectionflow/internal/chat"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/reflector"
 	"reflectionflow/remote"
+	"reflectionflow/search"
 	"reflectionflow/verifier"
 )
 
@@ -240,30 +240,75 @@ func (b *builder) annotator() (part *reflector.ChatAnnotator, description string
 	return part, model + ", " + part.PromptID(), nil
 }
 
-// unread takes a prompt as it is. The embedded verifier reads it later, so that one
-// which it cannot read is refused before anything is drawn.
-func (b *builder) unread(text string) (reflectionflow.Prompt, error) {
-	prompt := reflectionflow.Prompt{Text: text}
-	if err := prompt.Validate(); err != nil || !b.config.VerifiesEmbedded() {
-		return prompt, err
-	}
-	if _, err := clipart.Parse(text); err != nil {
-		return prompt, fmt.Errorf("%w (nobody reads the prompt for the embedded verifier: use.parser is none)", err)
-	}
-	return prompt, nil
-}
-
 // parse is how prompts are read: by the model's own parser, by a language model, or
-// not at all.
+// not at all. A prompt that is left without requirements is read by the embedded
+// verifier later; one that it cannot read is refused here.
 func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
 	name := b.config.Use.Parser
-	p := b.config.Parsers[name]
-	switch {
-	case name == config.None:
-		return free(b.unread), nil
-	case p.Type != config.Chat:
+	if p := b.config.Parsers[name]; name != config.None && p.Type != config.Chat {
 		return own.Parse, nil
 	}
+	parse, err := b.foreignParse(ctx, name)
+	if err != nil || !b.config.VerifiesEmbedded() {
+		return parse, err
+	}
+	return func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+		prompt, cost, err := parse(text)
+		if err == nil {
+			err = b.readable(own, prompt, "verifier")
+		}
+		return prompt, cost, err
+	}, nil
+}
+
+// readable reports a prompt without requirements that an embedded part cannot read
+// itself.
+func (b *builder) readable(own modelEntry, prompt reflectionflow.Prompt, part string) error {
+	if len(prompt.Requirements) > 0 {
+		return nil
+	}
+	if _, _, err := own.Parse(prompt.Text); err != nil {
+		return fmt.Errorf("%w (the embedded %s must read it itself: %s)", err, part, b.unparsed())
+	}
+	return nil
+}
+
+// unparsed says why a prompt has no requirements.
+func (b *builder) unparsed() string {
+	if name := b.config.Use.Parser; name != config.None {
+		return "parser " + name + " found no requirements"
+	}
+	return "use.parser is none"
+}
+
+// suits reports a prompt without requirements that an embedded reflector or refiner,
+// if the axes need it, could not go by: the refiner reads it itself, and the reflector
+// words what was found for requirements, which a verifier that reads none does not say.
+func (b *builder) suits(own modelEntry, prompt reflectionflow.Prompt, axes search.Axes) error {
+	c := b.config
+	if axes.Prompt && c.RefinesEmbedded() {
+		if err := b.readable(own, prompt, "refiner"); err != nil {
+			return err
+		}
+	}
+	v := c.Use.Verifier
+	alone := v == config.Embedded || c.Verifiers[v].Type == config.Embedded
+	if axes.Reflection && c.ReflectsEmbedded() && !alone && len(prompt.Requirements) == 0 {
+		return fmt.Errorf("%w: %.80q: the embedded reflector goes by requirements, and there are none: %s (use another parser or reflector, or search without reflection)",
+			reflectionflow.ErrInvalid, prompt.Text, b.unparsed())
+	}
+	return nil
+}
+
+// foreignParse is how a parser that is not the model's own reads prompts.
+func (b *builder) foreignParse(ctx context.Context, name string) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
+	if name == config.None {
+		return free(func(text string) (reflectionflow.Prompt, error) {
+			prompt := reflectionflow.Prompt{Text: text}
+			return prompt, prompt.Validate()
+		}), nil
+	}
+	p := b.config.Parsers[name]
 	at := "parsers." + name
 	client, prompt, err := b.ask(at, p.Endpoint, p.Prompt)
 	if err != nil {

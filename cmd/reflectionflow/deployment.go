@@ -13,6 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/remote"
+	"reflectionflow/search"
 	"reflectionflow/verifier"
 )
 
@@ -119,6 +120,7 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 	if entry.Parse, err = b.parse(ctx, own); err != nil {
 		return modelEntry{}, err
 	}
+	entry.Suits = func(prompt reflectionflow.Prompt, axes search.Axes) error { return b.suits(own, prompt, axes) }
 	entry.Check = func(ctx context.Context) (string, error) {
 		base := ""
 		if networks || words {

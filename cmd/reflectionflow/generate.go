@@ -118,7 +118,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	if len(texts) > 1 && cfg.Batch == 0 {
 		cfg.Batch = max((cfg.Width+1)/2, 4*model.Concurrency) // several prompts fill more than a window
 	}
-	prompts, costs, err := parsePrompts(model, texts)
+	prompts, costs, err := parsePrompts(model, texts, cfg.Axes)
 	if err != nil {
 		return err
 	}
@@ -140,13 +140,17 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	return s.draw(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }
 
-// parsePrompts reads the prompts; what each cost comes beside it.
-func parsePrompts(model modelEntry, texts []string) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
+// parsePrompts reads the prompts for a search along the axes; what each cost comes
+// beside it.
+func parsePrompts(model modelEntry, texts []string, axes search.Axes) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
 	prompts, costs := make([]reflectionflow.Prompt, len(texts)), make([]reflectionflow.Cost, len(texts))
 	for i, text := range texts {
 		err := (reflectionflow.Prompt{Text: text}).Validate()
 		if err == nil {
 			prompts[i], costs[i], err = model.Parse(text)
+		}
+		if err == nil && model.Suits != nil {
+			err = model.Suits(prompts[i], axes)
 		}
 		switch {
 		case err != nil && len(texts) > 1 && !strings.Contains(strings.TrimSpace(text), " "):

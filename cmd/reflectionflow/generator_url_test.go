@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,5 +135,49 @@ func TestEvaluateConfig(t *testing.T) {
 		"--generator", "openai+"+images.URL+"?dialect=vllm-omni")
 	if code != 0 || len(images.Drawings()) != 1 {
 		t.Errorf("by URL: exit code %d, %d drawings: %s", code, len(images.Drawings()), complained)
+	}
+}
+
+// A prompt that is left without requirements is refused before anything is drawn where
+// an embedded part that the search needs could not go by it, and by those alone.
+func TestPromptsWithoutRequirements(t *testing.T) {
+	vlm := testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
+		if q.SchemaName == "requirements" {
+			return testserver.Answer{Text: `{"requirements": []}`}
+		}
+		return testserver.Obliging(q)
+	}})
+	images := testserver.NewSDCPP(t)
+	parts := fmt.Sprintf(`
+endpoints: {vlm: {url: "%s", model: double-1, key_env: TEST_KEY, cache: none}}
+generators: {sd: {type: remote, url: "sdcpp+%s", size: 64, steps: 2}}
+search: {budget: 2, early_stop: false}
+`, vlm.URL, images.URL)
+	const judge, words, asked, none = "verifiers: {seen: {type: chat, endpoint: vlm}}\n", "reflectors: {words: {type: chat, endpoint: vlm}}\n",
+		"parsers: {asked: {type: chat, endpoint: vlm}}\n", "use: {parser: none}\n"
+	const plain, strange = "a clock", "a dragon of sorrow"
+	for name, test := range map[string]struct{ config, strategy, prompt, says string }{
+		"reflector":             {judge + none, "reflection", plain, "the embedded reflector goes by requirements, and there are none: use.parser is none"},
+		"reflector of adaptive": {judge + none, "adaptive", plain, "the embedded reflector goes by requirements"},
+		"reflector, parsed":     {judge + asked, "reflection", plain, "parser asked found no requirements"},
+		"no reflector needed":   {judge + none, "noise", strange, ""},
+		"refiner":               {judge + words + none, "reflection", strange, "the embedded refiner must read it itself: use.parser is none"},
+		"refiner that reads":    {judge + words + none, "reflection", plain, ""},
+		"verifier":              {none, "noise", strange, "the embedded verifier must read it itself: use.parser is none"},
+		"verifier, parsed":      {asked, "noise", strange, "the embedded verifier must read it itself: parser asked found no requirements"},
+		"verifier that reads":   {none, "reflection", plain, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(deployed(t, parts+test.config))
+			before := len(images.Drawings())
+			code, _, complained := here(t, "generate", test.prompt, "--config", "config.yaml", "--strategy", test.strategy, "--out", "run", "--quiet")
+			drawn := len(images.Drawings()) - before
+			switch _, err := os.Stat("run"); {
+			case test.says == "" && (code != 0 || drawn != 2):
+				t.Errorf("exit code %d, %d drawings: %s", code, drawn, complained)
+			case test.says != "" && (code != 2 || drawn != 0 || err == nil || !strings.Contains(complained, test.says) || strings.Count(complained, "\n") != 1):
+				t.Errorf("exit code %d, %d drawings: %q, want %q", code, drawn, complained, test.says)
+			}
+		})
 	}
 }

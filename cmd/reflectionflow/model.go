@@ -39,6 +39,9 @@ type modelEntry struct {
 	// Parse reads a prompt into requirements, and says what that cost. A prompt that
 	// the model does not know is an error wrapping reflectionflow.ErrInvalid.
 	Parse func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error)
+	// Suits reports a parsed prompt that a part which the axes need cannot go by; nil
+	// where all can go by all that Parse gives.
+	Suits func(prompt reflectionflow.Prompt, axes search.Axes) error
 	// Check reads all files of the model and returns a checksum over them.
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.

@@ -39,23 +39,25 @@ func pick[P any](name *string, parts map[string]P) {
 
 // drawsOn reports whether a part in use, the parser aside, is embedded.
 func (c *Config) drawsOn() bool {
-	u := c.Use
-	if c.verifierDrawsOn(u.Verifier) {
-		return true
-	}
-	for _, part := range [][2]string{
-		{u.Generator, c.Generators[u.Generator].Type}, {u.Reflector, c.Reflectors[u.Reflector].Type}, {u.Refiner, c.Refiners[u.Refiner].Type},
-	} {
-		if slices.Contains(part[:], Embedded) {
-			return true
-		}
-	}
-	return false
+	name := c.Use.Generator
+	return name == Embedded || c.Generators[name].Type == Embedded || c.VerifiesEmbedded() || c.ReflectsEmbedded() || c.RefinesEmbedded()
 }
 
 // VerifiesEmbedded reports whether the verifier in use is the program's own, or has
 // it among its members.
 func (c *Config) VerifiesEmbedded() bool { return c.verifierDrawsOn(c.Use.Verifier) }
+
+// ReflectsEmbedded reports whether the reflector in use is the program's own.
+func (c *Config) ReflectsEmbedded() bool {
+	name := c.Use.Reflector
+	return name == Embedded || c.Reflectors[name].Type == Embedded
+}
+
+// RefinesEmbedded reports whether the refiner in use is the program's own.
+func (c *Config) RefinesEmbedded() bool {
+	name := c.Use.Refiner
+	return name == Embedded || c.Refiners[name].Type == Embedded
+}
 
 // ShowsPictures reports whether any part that asks an endpoint shows it pictures:
 // all but parsers do.
