@@ -294,7 +294,8 @@ func TestEvaluationKilledAndPaidOnce(t *testing.T) {
 	var box till
 	vlm, sd := box.judge(t), box.painter(t)
 	t.Setenv("FAKE_JUDGE", "good")
-	home := deployed(t, fmt.Sprintf(strings.Replace(drawnAndJudged, "size: 64", "size: 32", 1), vlm.URL, sd.URL))
+	settings := strings.NewReplacer("size: 64", "size: 32", ", axes: [noise, reflection]", "").Replace(drawnAndJudged)
+	home := deployed(t, fmt.Sprintf(settings, vlm.URL, sd.URL))
 	evaluate := []string{"evaluate", "--config", "config.yaml", "--strategies", "noise,reflection", "--budgets", "1,2", "--limit", "6", "--out", "run", "--quiet"}
 	box.reset(0, "", nil)
 	if out, err := command(t, home, evaluate...).CombinedOutput(); err != nil {

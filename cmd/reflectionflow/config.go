@@ -129,9 +129,14 @@ func (p *program) recordedModel(ctx context.Context, m run.Manifest) (modelEntry
 	return p.deploy(ctx, c)
 }
 
-// applySearch sets the flags that were not given.
+// applySearch sets the flags that were not given. Where a command takes several
+// strategies and budgets, it takes the one that the configuration names.
 func applySearch(c *config.Config, flags *pflag.FlagSet) error {
 	s := c.Search
+	if flags.Lookup("axes") == nil && s.Axes != nil {
+		return c.Errorf("search.axes", "strategies are compared with all the axes that they have: leave it out")
+	}
+	several := map[string]string{"strategy": "strategies", "budget": "budgets"}
 	for _, setting := range []struct {
 		key, value string
 		set        bool
@@ -149,8 +154,14 @@ func applySearch(c *config.Config, flags *pflag.FlagSet) error {
 		{"batch", number(s.Batch), s.Batch != nil},
 	} {
 		flag := strings.ReplaceAll(setting.key, "_", "-")
-		if !setting.set || flags.Changed(flag) || flags.Lookup(flag) == nil {
+		if list, ok := several[flag]; ok && flags.Lookup(list) != nil {
+			flag = list
+		}
+		if !setting.set || flags.Changed(flag) {
 			continue
+		}
+		if _, err := strconv.Atoi(setting.value); flag == "budgets" && err != nil {
+			return c.Errorf("search.budget", "%q: strategies are compared at budgets of images: use a number, or --budgets", setting.value)
 		}
 		if err := flags.Set(flag, setting.value); err != nil {
 			return c.Errorf("search."+setting.key, "%v", err)

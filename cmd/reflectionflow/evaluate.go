@@ -60,7 +60,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 		Example: `  reflectionflow evaluate --strategies noise,reflection --budgets 1,8 --limit 60
   reflectionflow evaluate --prompts evaluation_metadata.jsonl --out official`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.evaluate(cmd, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.evaluate(cmd, &o) },
 	}
 	o.register(cmd.Flags())
 	cmd.AddCommand(p.evaluateReportCommand(), p.evaluatePageCommand())
@@ -92,8 +92,8 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }
 
-func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
-	model, err := p.evaluateWith(cmd, &o)
+func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
+	model, err := p.evaluateWith(cmd, o)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (p *program) evaluate(cmd *cobra.Command, o evaluateOptions) error {
 		return err
 	}
 	p.noteSlow()
-	s := &evaluationSession{program: p, options: o, arms: arms, probe: probe}
+	s := &evaluationSession{program: p, options: *o, arms: arms, probe: probe}
 	s.evaluation = geneval.Evaluation{
 		Prompts: prompts, Budgets: o.budgets, Samples: o.samples, Seed: o.search.seed,
 		Settings: settings, Dir: o.out,

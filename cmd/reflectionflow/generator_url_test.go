@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/geneval"
 	"reflectionflow/internal/testserver"
 )
 
@@ -119,7 +120,7 @@ func TestEvaluateConfig(t *testing.T) {
 	vlm := testserver.NewChat(t, testserver.ChatOptions{Key: key})
 	t.Chdir(deployed(t, strings.Replace(judgedByChat, "%s", vlm.URL, 1)))
 	t.Setenv("FAKE_JUDGE", "good")
-	args := []string{"evaluate", "--limit", "2", "--budgets", "1,2", "--strategies", "noise", "--config", "config.yaml", "--out", "e"}
+	args := []string{"evaluate", "--limit", "2", "--budgets", "1,2", "--strategies", "noise", "--seed", "1", "--config", "config.yaml", "--out", "e"}
 	code, said, complained := here(t, args...)
 	if code != 0 || !strings.Contains(said, "| noise") || vlm.Requests() != 4 {
 		t.Errorf("exit code %d after %d questions: %s%s", code, vlm.Requests(), said, complained)
@@ -135,6 +136,59 @@ func TestEvaluateConfig(t *testing.T) {
 		"--generator", "openai+"+images.URL+"?dialect=vllm-omni")
 	if code != 0 || len(images.Drawings()) != 1 {
 		t.Errorf("by URL: exit code %d, %d drawings: %s", code, len(images.Drawings()), complained)
+	}
+}
+
+// A configuration's settings of the search hold for an evaluation too: its strategy at
+// its budget is what is compared, unless flags say otherwise. What evaluations have no
+// use for is refused in one line.
+func TestEvaluateSearchSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("FAKE_JUDGE", "good")
+	evaluate := func(settings string, more ...string) (code int, rows []string, complained string) {
+		t.Helper()
+		if err := os.WriteFile("c.yaml", []byte("use: {generator: embedded}\nsearch: {"+settings+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := append([]string{"evaluate", "--limit", "1", "--difficulty", "0", "--config", "c.yaml", "--json", "--out", "e"}, more...)
+		code, said, complained := here(t, args...)
+		var summary geneval.Summary
+		if code == 0 {
+			if err := json.Unmarshal([]byte(said), &summary); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, r := range summary.Rows {
+			rows = append(rows, fmt.Sprintf("%s %d: %.0f", r.Strategy, r.Budget, r.Cost.DenoiseSteps))
+		}
+		if err := os.RemoveAll("e"); err != nil {
+			t.Fatal(err)
+		}
+		return code, rows, complained
+	}
+	for settings, want := range map[string]string{
+		"strategy: noise-prompt, budget: 3, steps: 2":                "noise-prompt 3: 6",
+		"strategy: adaptive, budget: '2', early_stop: false":         "adaptive 2: 8",
+		"budget: 4, width: 2, depth: 1, batch: 1":                    "noise 4: 8,reflection 4: 8",
+		"strategy: noise, budget: 2, seed: 4, guidance: 2, width: 1": "noise 2: 8",
+	} {
+		if code, rows, complained := evaluate(settings); code != 0 || strings.Join(rows, ",") != want {
+			t.Errorf("%s: exit code %d, %v, want %s: %s", settings, code, rows, want, complained)
+		}
+	}
+	if code, rows, complained := evaluate("strategy: adaptive, budget: 9", "--strategies", "noise", "--budgets", "1,2"); code != 0 || strings.Join(rows, ",") != "noise 1: 4,noise 2: 8" {
+		t.Errorf("flags: exit code %d, %v: %s", code, rows, complained)
+	}
+	for settings, says := range map[string]string{
+		"axes: [noise, reflection]": "c.yaml: line 2: search.axes: ",
+		"budget: 90s":               `c.yaml: line 2: search.budget: "90s": strategies are compared at budgets of images`,
+		"budget: '8,90s'":           "budgets of images",
+		"budget: 0":                 "budgets [0]",
+		"strategy: luck":            `unknown strategy "luck"`,
+	} {
+		if code, _, complained := evaluate(settings); code != 2 || !strings.Contains(complained, says) || strings.Count(complained, "\n") != 1 {
+			t.Errorf("%s: exit code %d, %q, want %q", settings, code, complained, says)
+		}
 	}
 }
 
