@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"reflectionflow"
 	"reflectionflow/internal/chat"
@@ -98,7 +99,7 @@ func (p *program) checkConfig(ctx context.Context, path string, draw bool) error
 	if networks, words := used.NeedsModel(); networks || words {
 		rows = append(rows, p.tryModel(ctx, c.Model))
 	}
-	rows = append(rows, p.tryParts(ctx, used))
+	rows = append(rows, p.tryRun(ctx, c))
 	return p.printFindings(rows)
 }
 
@@ -152,6 +153,9 @@ func (b *builder) tryGenerator(ctx context.Context, name string, draw bool) find
 	if err == nil {
 		err = applyGenerator(&entry, b.config, name)
 	}
+	if err == nil {
+		err = applySampling(&entry, b.config)
+	}
 	if row.err = err; err != nil {
 		return row
 	}
@@ -188,6 +192,24 @@ func (b *builder) tryGenerator(ctx context.Context, name string, draw bool) find
 	return row
 }
 
+// applySampling puts the search's own size and sampling over a generator's defaults.
+func applySampling(entry *modelEntry, c *config.Config) error {
+	s := c.Search
+	if s.Size != "" {
+		var err error
+		if entry.Width, entry.Height, err = parseSize(s.Size); err != nil {
+			return c.Errorf("search.size", "%v", err)
+		}
+	}
+	if s.Steps != nil {
+		entry.Steps = *s.Steps
+	}
+	if s.Guidance != nil {
+		entry.Guidance = *s.Guidance
+	}
+	return nil
+}
+
 // one draws one picture.
 func one(ctx context.Context, g reflectionflow.Generator, r reflectionflow.Request) (reflectionflow.Generation, error) {
 	drawn, err := g.Generate(ctx, []reflectionflow.Request{r})
@@ -216,10 +238,18 @@ func (p *program) tryModel(ctx context.Context, name string) finding {
 	return row
 }
 
-// tryParts builds what a run takes.
-func (p *program) tryParts(ctx context.Context, used *config.Config) finding {
-	u := used.Use
-	_, err := p.deploy(ctx, used)
+// tryRun builds what a run takes, and the settings of its search.
+func (p *program) tryRun(ctx context.Context, c *config.Config) finding {
+	u := c.Use
+	model, err := p.deploy(ctx, c.Used())
+	if err == nil {
+		var o generateOptions
+		flags := pflag.NewFlagSet("generate", pflag.ContinueOnError)
+		o.register(flags)
+		if err = applySearch(c, flags); err == nil {
+			_, err = o.config(flags, model)
+		}
+	}
 	return finding{kind: "run", name: "parts", err: err, supports: fmt.Sprintf("generator %s, verifier %s, reflector %s, refiner %s, parser %s",
 		u.Generator, u.Verifier, u.Reflector, u.Refiner, u.Parser)}
 }

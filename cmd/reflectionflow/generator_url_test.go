@@ -235,3 +235,33 @@ search: {budget: 2, early_stop: false}
 		})
 	}
 }
+
+// The check draws in the size and sampling of the run, and finds settings of the
+// search that no run could have.
+func TestCheckTriesTheRun(t *testing.T) {
+	images := testserver.NewSDCPP(t)
+	check := func(settings string) (code int, table, said string) {
+		t.Helper()
+		t.Chdir(deployed(t, fmt.Sprintf("generators: {sd: {type: remote, url: \"sdcpp+%s\", size: 128, steps: 9}}\nsearch: {%s}\n", images.URL, settings)))
+		return here(t, "config", "check", "config.yaml")
+	}
+	code, table, said := check("size: 96x64, steps: 3, guidance: 2.5, budget: 4")
+	if code != 0 || !strings.Contains(table, "96×64") {
+		t.Fatalf("exit code %d\n%s%s", code, table, said)
+	}
+	for _, d := range images.Drawings() {
+		if d.Width != 96 || d.Height != 64 || d.Steps != 3 || d.Guidance != 2.5 {
+			t.Errorf("drew %d×%d in %d steps at %v", d.Width, d.Height, d.Steps, d.Guidance)
+		}
+	}
+	for settings, says := range map[string]string{
+		"strategy: wish":                      `unknown strategy "wish"`,
+		"strategy: noise, axes: [reflection]": "no reflection axis",
+		"budget: none":                        `budget "none"`,
+		"size: big":                           "search.size",
+	} {
+		if code, table, said := check(settings); code != 1 || !strings.Contains(table, says) {
+			t.Errorf("%s: exit code %d\n%s%s", settings, code, table, said)
+		}
+	}
+}
