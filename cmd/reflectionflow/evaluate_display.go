@@ -108,7 +108,7 @@ func (b *evaluationBar) event(cfg search.Config, e search.Event) {
 	case search.Scored:
 		_ = b.bar.Add(1) // a display that fails is no reason to stop
 	case search.Stopped:
-		if left := mostImages(cfg) - e.Done; left > 0 { // an early stop gives budget back
+		if left := mostImages(cfg) - e.Done; left != 0 { // an early stop gives budget back, or to another prompt
 			b.total -= left
 			b.bar.ChangeMax(b.total)
 		}

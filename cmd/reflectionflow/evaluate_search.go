@@ -13,6 +13,8 @@ func searchStrategy(a arm, e *engine, shown evaluationDisplay) geneval.Strategy 
 	return geneval.Strategy{Arm: a.Arm, Search: func(ctx context.Context, job geneval.Job) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		cfg := a.cfg
+		cfg.Budget.Images = job.Budget
 		var failure error // of judging and recording
 		drawn := make([]geneval.Trajectory, len(job.Tasks))
 		loop := search.Search{
@@ -35,11 +37,9 @@ func searchStrategy(a arm, e *engine, shown evaluationDisplay) geneval.Strategy 
 					}
 					*t = geneval.Trajectory{} // its pictures are not needed any more
 				}
-				shown.event(a.cfg, ev)
+				shown.event(cfg, ev)
 			},
 		}
-		cfg := a.cfg
-		cfg.Budget.Images = job.Budget
 		tasks := make([]search.Task, len(job.Tasks))
 		for i, task := range job.Tasks {
 			tasks[i] = search.Task{Prompt: task.Prompt, Seed: task.Seed}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"image"
 	"image/draw"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -181,4 +182,50 @@ func withoutTime(candidates []reflectionflow.Candidate) []reflectionflow.Candida
 		plain[i].Cost.Seconds, plain[i].Score.Cost.Seconds = 0, 0
 	}
 	return plain
+}
+
+// told keeps the budgets that a display is told of.
+type told struct {
+	silentEvaluation
+	budgets *[]int
+}
+
+func (d told) event(cfg search.Config, _ search.Event) {
+	*d.budgets = append(*d.budgets, cfg.Budget.Images)
+}
+
+// The bar counts down what a search leaves of its own budget, which for strategies that
+// plan with it is not the largest, and up what it takes of others'.
+func TestEvaluationBarCountsBudgets(t *testing.T) {
+	b := &evaluationBar{out: io.Discard}
+	b.progress(geneval.Progress{Images: 12})
+	cfg := search.Default(search.Adaptive)
+	cfg.Budget.Images = 4
+	for done, want := range map[int]int{4: 12, 1: 9, 7: 15} {
+		b.total = 12
+		if b.event(cfg, search.Event{Kind: search.Stopped, Done: done}); b.total != want {
+			t.Errorf("%d images of 4: %d of 12 are left, want %d", done, b.total, want)
+		}
+	}
+	model := judged(fakeModel(0))
+	e, err := model.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := (evaluateOptions{budgets: []int{2, 8}}).arm(pflag.NewFlagSet("", pflag.ContinueOnError), model, search.Adaptive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var budgets []int
+	prompt, err := clipart.Parse("a clock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := geneval.Job{Budget: 2, Tasks: []geneval.Task{{Prompt: prompt, Seed: 1}}, Done: func(int, geneval.Trajectory) error { return nil }}
+	if err := searchStrategy(a, e, told{budgets: &budgets}).Search(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if len(budgets) == 0 || slices.ContainsFunc(budgets, func(n int) bool { return n != 2 }) {
+		t.Errorf("a search with a budget of 2 was shown with %v", budgets)
+	}
 }
