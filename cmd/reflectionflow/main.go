@@ -50,9 +50,9 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 	started := false
 	root := p.rootCommand(&started)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !started { // flags and arguments, refused before anything ran
-		err = fmt.Errorf("%w: %w", reflectionflow.ErrInvalid, err)
+		err = fmt.Errorf("%w: %w (see: %s --help)", reflectionflow.ErrInvalid, err, cmd.CommandPath())
 	}
 	if err != nil {
 		p.complain(err)

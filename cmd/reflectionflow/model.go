@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"reflectionflow"
@@ -80,7 +79,7 @@ type engine struct {
 // model finds a model by name; the empty name is the first one. A path with a
 // slash is the folder of a model of the embedded world, fresh from training.
 func (p *program) model(name string) (modelEntry, error) {
-	if strings.ContainsRune(name, filepath.Separator) {
+	if isPath(name) {
 		return worldModel(name, os.DirFS(name))
 	}
 	var names []string

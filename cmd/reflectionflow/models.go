@@ -79,11 +79,14 @@ func (p *program) showModel(name string) error {
 
 func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 	models := p.catalog
-	if len(args) == 1 && isFolder(args[0]) {
-		return p.checkFolder(args[0])
-	}
 	if len(args) == 1 {
+		if isPath(args[0]) {
+			return p.checkFolder(args[0])
+		}
 		m, err := p.model(args[0])
+		if err != nil && isFolder(args[0]) { // a model goes before a folder of its name
+			return p.checkFolder(args[0])
+		}
 		if err != nil {
 			return err
 		}
@@ -103,8 +106,11 @@ func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 
 func isFolder(name string) bool {
 	info, err := os.Stat(name)
-	return strings.ContainsRune(name, filepath.Separator) || err == nil && info.IsDir()
+	return err == nil && info.IsDir()
 }
+
+// isPath tells a path from the name of a model.
+func isPath(name string) bool { return strings.ContainsRune(name, filepath.Separator) }
 
 // checkFolder loads what a diffusers folder holds: configurations, tokenizers,
 // weights and corrector.
