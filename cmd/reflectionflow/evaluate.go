@@ -167,7 +167,7 @@ func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) 
 		}
 		return geneval.Builtin(clipart.Split(split), model.Classes, n, promptSeed)
 	}
-	f, err := openPrompts(o.prompts)
+	f, err := openInput("prompts", o.prompts)
 	if err != nil {
 		return nil, err
 	}

@@ -138,7 +138,7 @@ func (p *program) promptTexts(args []string, file string) ([]string, error) {
 	case file == "-":
 		return readPrompts(p.stdin, "standard input")
 	}
-	f, err := openPrompts(file)
+	f, err := openInput("prompts", file)
 	if err != nil {
 		return nil, err
 	}
@@ -146,15 +146,15 @@ func (p *program) promptTexts(args []string, file string) ([]string, error) {
 	return readPrompts(f, file)
 }
 
-// openPrompts opens a file of prompts; a folder is none.
-func openPrompts(path string) (*os.File, error) {
+// openInput opens a file of what the user names; a folder is none.
+func openInput(what, path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, what, err)
 	}
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		f.Close()
-		return nil, fmt.Errorf("%w: prompts: %s is a folder", reflectionflow.ErrInvalid, path)
+		return nil, fmt.Errorf("%w: %s: %s is a folder", reflectionflow.ErrInvalid, what, path)
 	}
 	return f, nil
 }

@@ -147,9 +147,9 @@ func calibratable(c *config.Config, asked []string) ([]string, error) {
 }
 
 func readLabels(path string) ([]verifier.Label, error) {
-	f, err := os.Open(path)
+	f, err := openInput("labels", path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: labels: %v", reflectionflow.ErrInvalid, err)
+		return nil, err
 	}
 	defer f.Close()
 	labels, err := verifier.ReadLabels(f)

@@ -26,6 +26,9 @@ func Read(path string) (*Config, error) {
 		return nil, fmt.Errorf("%w: open the configuration: %v", reflectionflow.ErrInvalid, err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%w: open the configuration: %s is a folder", reflectionflow.ErrInvalid, path)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
