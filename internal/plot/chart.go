@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -119,10 +118,14 @@ func (l Lines) Draw() (svg, png []byte, err error) {
 	return render(p)
 }
 
-// add draws a curve. Curves are shifted a little against each other, so that
-// intervals at the same x can be told apart.
+// add draws a curve. Where the axis has chosen values, curves are shifted a little
+// against each other, so that intervals at the same x can be told apart; what was
+// measured stands where it was measured.
 func (l Lines) add(p *plot.Plot, i int, s Series) error {
-	shift := math.Exp(0.035 * (float64(i) - float64(len(l.Series)-1)/2))
+	shift := 1.0
+	if len(l.Ticks) > 0 {
+		shift = math.Exp(0.035 * (float64(i) - float64(len(l.Series)-1)/2))
+	}
 	x := make([]float64, len(s.X))
 	for k := range x {
 		x[k] = s.X[k] * shift
@@ -177,35 +180,56 @@ func limits(values []float64) (low, high float64) {
 }
 
 // logTicks stand at the values that are wanted, such as budgets, if there are some but
-// not many in the range; else at 1, 2 and 5 in each decade, or at the values where that
-// gives too few.
+// not many in the range; else at 1, 2 and 5 in each decade, at all whole numbers of it,
+// or at the values that are apart, whichever first gives enough.
 func logTicks(wanted, values []float64, low, high float64) []plot.Tick {
-	at := make(map[float64]bool)
-	for _, v := range wanted {
-		if v >= low && v <= high {
-			at[v] = true
+	inside := within(low, high, values)
+	enough := min(2, len(inside))
+	at := within(low, high, wanted)
+	if len(at) > 8 {
+		at = nil
+	}
+	for _, steps := range [][]float64{{1, 2, 5}, {1, 2, 3, 4, 5, 6, 7, 8, 9}} {
+		if len(at) < enough {
+			at = within(low, high, decades(low, high, steps))
 		}
 	}
-	if len(at) < 2 || len(at) > 8 {
-		clear(at)
-		for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
-			for _, step := range []float64{1, 2, 5} {
-				if v := decade * step; v >= low && v <= high {
-					at[v] = true
-				}
-			}
-		}
+	if len(at) < enough {
+		at = apart(inside, 0.12*math.Log(high/low))
 	}
-	if len(at) < 2 {
-		for _, v := range values {
-			at[v] = true
-		}
-	}
-	var ticks []plot.Tick
-	for _, v := range slices.Sorted(maps.Keys(at)) {
-		ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+	ticks := make([]plot.Tick, len(at))
+	for i, v := range at {
+		ticks[i] = plot.Tick{Value: v, Label: short(v)}
 	}
 	return ticks
+}
+
+// within are the values in a range, each once, rising.
+func within(low, high float64, values []float64) []float64 {
+	sorted := slices.Compact(slices.Sorted(slices.Values(values)))
+	return slices.DeleteFunc(sorted, func(v float64) bool { return v < low || v > high })
+}
+
+// decades are the steps in every power of ten around a range.
+func decades(low, high float64, steps []float64) []float64 {
+	var values []float64
+	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
+		for _, step := range steps {
+			values = append(values, decade*step)
+		}
+	}
+	return values
+}
+
+// apart leaves rising values out whose logarithm is too near to that of one before.
+func apart(values []float64, least float64) []float64 {
+	var kept []float64
+	for _, v := range values {
+		if len(kept) == 0 || math.Log(v/kept[len(kept)-1]) >= least {
+			kept = append(kept, v)
+		}
+	}
+	return kept
 }
 
 // short is a number without needless digits.

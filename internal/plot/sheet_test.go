@@ -93,6 +93,8 @@ func TestTicks(t *testing.T) {
 		"budgets beyond":        {[]float64{1, 2, 4, 64}, []float64{1, 2, 3}, "1 2"},
 		"seconds":               {nil, []float64{0.3, 0.8, 1.4, 4.2}, "0.5 1 2 5"},
 		"seconds of one moment": {nil, []float64{0.31, 0.33}, "0.31 0.33"},
+		"one five":              {nil, []float64{0.312, 0.313, 0.62}, "0.3 0.4 0.5 0.6 0.7"},
+		"values too near":       {nil, []float64{0.31, 0.311, 0.33}, "0.31 0.33"},
 		"one budget":            {[]float64{8}, []float64{8}, "8"},
 		"many":                  {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20}, []float64{1, 20}, "1 2 5 10 20"},
 	} {
