@@ -19,6 +19,7 @@ const (
 	undecided  = "not decided"
 	disagrees  = "does not agree"
 	unmeasured = "not measured"
+	tooFew     = "too few prompts"
 )
 
 // claims are those of the paper that an evaluation of such strategies speaks to.
@@ -34,7 +35,13 @@ func (r Results) claims(t table) []claim {
 		r.above(t, "The verifier is the bottleneck: the oracle does better", "98.4 against 91.4 at 32", key{"reflection+oracle", largest}, key{"reflection", largest}),
 		r.hardest(t),
 	}
-	return append(list, r.adaptive(t)...)
+	list = append(list, r.adaptive(t)...)
+	for i := range list {
+		if list[i].Verdict != unmeasured && t.sum.fewest() < enough {
+			list[i].Verdict = tooFew
+		}
+	}
+	return list
 }
 
 // key names a row.

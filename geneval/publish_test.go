@@ -152,3 +152,37 @@ func TestReadResultsRefuses(t *testing.T) {
 		t.Errorf("no evaluation: %v", err)
 	}
 }
+
+// With one prompt a task every resample is the same: nothing is called better, worse or
+// agreed on then.
+func TestTooFewPrompts(t *testing.T) {
+	w := newWorld(t, 6)
+	e := w.compared(t.TempDir())
+	run(t, e)
+	results, err := geneval.ReadResults(e.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := results.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(t.TempDir(), "results.md")
+	if err := results.WritePage(page, "make it"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := files(t, e.Dir)
+	for name, text := range map[string]string{"report.md": all["report.md"], "report.html": all["report.html"], "the page": string(text)} {
+		if !strings.Contains(text, "too few prompts") {
+			t.Errorf("%s says nothing of few prompts", name)
+		}
+		for _, sure := range []string{"| better |", "| worse |", ">better<", ">worse<", "| agrees |", "| does not agree |"} {
+			if strings.Contains(text, sure) {
+				t.Errorf("%s is sure: %s", name, sure)
+			}
+		}
+	}
+}

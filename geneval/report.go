@@ -127,7 +127,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 	}
 	for _, d := range s.Differences {
 		if s.Rows[d.Row].Budget == s.largest() {
-			verdict := d.verdict()
+			verdict := s.verdict(d.Estimate)
 			p.Differences = append(p.Differences, reportDifference{
 				s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(), signedPercent(d.Mean),
 				signedPercent(d.Low) + " to " + signedPercent(d.High), verdict, strings.ReplaceAll(verdict, " ", "-"),

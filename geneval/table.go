@@ -25,7 +25,7 @@ func (s Summary) Markdown() string {
 		}
 		table = append(table, []string{
 			s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(),
-			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), d.verdict(),
+			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), s.verdict(d.Estimate),
 		})
 	}
 	if len(table) > 1 {
@@ -48,7 +48,8 @@ func (s Summary) largest() int {
 	return largest
 }
 
-// enough is how many prompts a task needs for a bootstrap to see their spread.
+// enough is how many prompts a task needs for a bootstrap to see their spread. Of one
+// prompt all resamples are equal, and any difference would be sure.
 const enough = 5
 
 // fewest is how many prompts the task has that has the fewest, of those with some.
@@ -134,8 +135,10 @@ func (s Summary) writeLevels(b *strings.Builder) {
 func (r Row) name() string { return fmt.Sprintf("%s at %d", r.Strategy, r.Budget) }
 
 // verdict says what a difference is good for.
-func (e Estimate) verdict() string {
+func (s Summary) verdict(e Estimate) string {
 	switch {
+	case s.fewest() < enough:
+		return tooFew
 	case e.Low > 0:
 		return "better"
 	case e.High < 0:
