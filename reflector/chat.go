@@ -44,7 +44,7 @@ type ChatOptions struct {
 	// was made with.
 	Prompt string
 	// Temperature of sampling; the observation's seed goes with it. 0 is the
-	// likeliest answer.
+	// likeliest answer, 2 the most.
 	Temperature float64
 }
 
@@ -72,6 +72,9 @@ func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
 		name, builtin = "reflect-tuned.v1", tunedPrompt
 	case options.Wording != Instructed:
 		return nil, fmt.Errorf("%w: wording %q: use %s or %s", reflectionflow.ErrInvalid, options.Wording, Instructed, Tuned)
+	}
+	if err := chat.CheckTemperature(options.Temperature); err != nil {
+		return nil, err
 	}
 	prompt, err := chat.NewTemplate(name, builtin, options.Prompt, chatData{Prompt: "a", Told: "b", Findings: []chatFinding{{"c", "met"}}})
 	if err != nil {

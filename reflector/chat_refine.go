@@ -52,8 +52,9 @@ func NewChatRefiner(client *chat.Client, options ChatRefinerOptions) (*ChatRefin
 		return nil, fmt.Errorf("%w: a refiner needs a chat client", reflectionflow.ErrInvalid)
 	case options.Words < 1 || options.Words > 400:
 		return nil, fmt.Errorf("%w: %d words: must be from 1 to 400", reflectionflow.ErrInvalid, options.Words)
-	case !(options.Temperature >= 0 && options.Temperature <= 2):
-		return nil, fmt.Errorf("%w: temperature %v: must be from 0 to 2", reflectionflow.ErrInvalid, options.Temperature)
+	}
+	if err := chat.CheckTemperature(options.Temperature); err != nil {
+		return nil, err
 	}
 	sample := chatData{Prompt: "a", Tried: "b", Findings: []chatFinding{{"c", "met"}}, Words: 1, Variation: 1}
 	prompt, err := chat.NewTemplate("refine.v1", refinePrompt, options.Prompt, sample)

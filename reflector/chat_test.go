@@ -208,6 +208,10 @@ func TestChatOptions(t *testing.T) {
 			_, err := reflector.NewChatRefiner(c, reflector.ChatRefinerOptions{Temperature: 3})
 			return err
 		},
+		"temperature of a reflector": func() error {
+			_, err := reflector.NewChat(c, reflector.ChatOptions{Temperature: -1})
+			return err
+		},
 		"annotator": func() error { _, err := reflector.NewChatAnnotator(c, "{{"); return err },
 	} {
 		if err := f(); !errors.Is(err, reflectionflow.ErrInvalid) {

@@ -47,11 +47,14 @@ type Chat struct {
 	options ChatOptions
 }
 
-// NewChat makes a verifier; a prompt that does not work is an error wrapping
-// [reflectionflow.ErrInvalid].
+// NewChat makes a verifier; a prompt that does not work, and a temperature outside 0
+// to 2, is an error wrapping [reflectionflow.ErrInvalid].
 func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
 	if client == nil {
 		return nil, fmt.Errorf("%w: a verifier needs a chat client", reflectionflow.ErrInvalid)
+	}
+	if err := chat.CheckTemperature(options.Temperature); err != nil {
+		return nil, err
 	}
 	sample := chatData{Prompt: "a", Requirements: []chatItem{{ID: "r1", Text: "at least 1 a"}}}
 	prompt, err := chat.NewTemplate("requirements.v1", requirementsPrompt, options.Prompt, sample)

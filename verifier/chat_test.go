@@ -197,6 +197,11 @@ func TestChatPrompts(t *testing.T) {
 			t.Errorf("prompt %.20q: %v", own, err)
 		}
 	}
+	for _, temperature := range []float64{-1, 3, math.NaN()} {
+		if _, err := verifier.NewChat(talk(t, double), verifier.ChatOptions{Temperature: temperature}); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("temperature %v: %v", temperature, err)
+		}
+	}
 	v, err := verifier.NewChat(talk(t, double), verifier.ChatOptions{Prompt: "Mine: {{quote .Prompt}}"})
 	if err != nil {
 		t.Fatal(err)

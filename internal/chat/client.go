@@ -116,6 +116,15 @@ type Request struct {
 	TopLogprobs int
 }
 
+// CheckTemperature reports a temperature that no server takes, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func CheckTemperature(t float64) error {
+	if !(t >= 0 && t <= 2) {
+		return fmt.Errorf("%w: temperature %v: must be from 0 to 2", reflectionflow.ErrInvalid, t)
+	}
+	return nil
+}
+
 // Form is a JSON schema with a name of letters, digits, _ and -, at most 64 long.
 // For OpenAI's strict mode every property is required and none may be added.
 type Form struct {
