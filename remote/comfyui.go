@@ -62,7 +62,7 @@ func openComfyUI(c *endpoint.Client, p *params, progress func(Progress)) (engine
 
 func (u *comfyUI) check(r reflectionflow.Request) error {
 	if r.Reference != nil && u.edits == nil {
-		return invalid("corrections need a workflow of their own: edit=FILE")
+		return invalid("corrections need a workflow of their own: give edit=FILE, or search without reflection")
 	}
 	return checkReference(r)
 }

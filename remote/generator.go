@@ -38,6 +38,20 @@ type generator struct {
 	slots  chan struct{} // the drawings under way, over all calls
 }
 
+// Checker is a generator that tells without sending anything whether it can serve a
+// request, so that a run which would need one that it cannot is refused before it
+// begins. Of a reference the sides alone count.
+type Checker interface {
+	// Check reports a request that it cannot serve, as an error wrapping
+	// [reflectionflow.ErrInvalid].
+	Check(r reflectionflow.Request) error
+}
+
+// Check implements [Checker].
+func (g *generator) Check(r reflectionflow.Request) error {
+	return firstError(r.Validate(), g.engine.check(r))
+}
+
 // Concurrency implements [Concurrent].
 func (g *generator) Concurrency() int { return cap(g.slots) }
 
@@ -55,7 +69,7 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 		return nil, err
 	}
 	for i, r := range requests {
-		if err := firstError(r.Validate(), g.engine.check(r)); err != nil {
+		if err := g.Check(r); err != nil {
 			return nil, fmt.Errorf("request %d for %s: %w", i, g.client.Name(), err)
 		}
 	}

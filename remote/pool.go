@@ -88,6 +88,18 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	return out, nil
 }
 
+// Check implements [Checker]: every member may get the request.
+func (p *Pool) Check(r reflectionflow.Request) error {
+	for _, m := range p.members {
+		if c, ok := m.(Checker); ok {
+			if err := c.Check(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // keeps reports whether what the members draw is kept for the run: then it can be
 // gone on with later, and loses no candidate to servers that are away.
 func (p *Pool) keeps() bool {

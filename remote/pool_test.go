@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"errors"
+	"image"
 	"testing"
 
 	"reflectionflow"
@@ -41,6 +42,34 @@ func seeds(n int) []reflectionflow.Request {
 func TestPoolConformance(t *testing.T) {
 	p, _ := fleet(t, 3)
 	conformance.Generator(t, p, requests(), conformance.Options{})
+}
+
+// What no server will be asked is known beforehand, of a pool by its members.
+func TestCheck(t *testing.T) {
+	draws := requests()[0]
+	draws.Width, draws.Height = 1024, 1024
+	corrects := draws
+	corrects.Reflection, corrects.Reference = "Mend it.", image.Rect(0, 0, 1024, 1024)
+	blind, sighted := open(t, "openai+http://127.0.0.1:9/v1?model=dall-e-3"), open(t, "sdcpp+http://127.0.0.1:9")
+	mixed, err := remote.NewPool([]reflectionflow.Generator{sighted, blind})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		g     any
+		knows bool
+	}{"dall-e-3": {blind, false}, "stable-diffusion.cpp": {sighted, true}, "a pool of both": {mixed, false}} {
+		c, ok := test.g.(remote.Checker)
+		if !ok {
+			t.Fatalf("%s cannot tell", name)
+		}
+		if err := c.Check(draws); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.Check(corrects); (err == nil) != test.knows || err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s corrects: %v", name, err)
+		}
+	}
 }
 
 // TestPool: every member has its part of the work, and each request its own answer.

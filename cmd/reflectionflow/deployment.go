@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -117,6 +118,9 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 	if several, ok := parts.generator.(remote.Concurrent); ok {
 		entry.Concurrency = several.Concurrency()
 	}
+	if checker, ok := parts.generator.(remote.Checker); ok {
+		entry.Serves = func(cfg search.Config) error { return serves(c, checker, cfg) }
+	}
 	if entry.Parse, err = b.parse(ctx, own); err != nil {
 		return modelEntry{}, err
 	}
@@ -145,6 +149,21 @@ func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, err
 		return parts.onto(e)
 	}
 	return entry, nil
+}
+
+// serves tries the requests of a search on the generator in use, a correction too where
+// there will be some, without sending them.
+func serves(c *config.Config, g remote.Checker, cfg search.Config) error {
+	request := reflectionflow.Request{Prompt: "any", Width: cfg.ImageWidth, Height: cfg.ImageHeight, Steps: cfg.Steps, Guidance: cfg.Guidance}
+	err := g.Check(request)
+	if err == nil && cfg.Axes.Reflection {
+		request.Reflection, request.Reference = "any", image.Rect(0, 0, cfg.ImageWidth, cfg.ImageHeight)
+		err = g.Check(request)
+	}
+	if err != nil {
+		return c.Errorf("generators."+c.Use.Generator, "%v", err)
+	}
+	return nil
 }
 
 // applyGenerator puts a remote generator's defaults in place.

@@ -265,3 +265,31 @@ func TestCheckTriesTheRun(t *testing.T) {
 		}
 	}
 }
+
+// A search that would need a correction or size that its generator cannot draw is
+// refused before the first picture is paid for.
+func TestGeneratorThatCannotServe(t *testing.T) {
+	images := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{})
+	t.Chdir(deployed(t, fmt.Sprintf("generators: {oa: {type: remote, url: \"openai+%s?model=dall-e-3\"}}\nsearch: {budget: 2, early_stop: false}\n", images.URL)))
+	t.Setenv("FAKE_JUDGE", "good")
+	for name, test := range map[string]struct {
+		args []string
+		says string
+	}{
+		"corrections":          {[]string{"generate", "a clock"}, "config.yaml: line 1: generators.oa: model dall-e-3 cannot correct an image"},
+		"size":                 {[]string{"generate", "a clock", "--strategy", "noise", "--size", "512"}, "model dall-e-3 draws 1024x1024"},
+		"an evaluation's":      {[]string{"evaluate", "--strategies", "noise,reflection", "--limit", "1"}, "model dall-e-3 cannot correct an image"},
+		"without the axis":     {[]string{"generate", "a clock", "--axes", "noise,prompt"}, ""},
+		"without a reflection": {[]string{"generate", "a clock", "--strategy", "noise"}, ""},
+	} {
+		before := len(images.Drawings())
+		code, _, said := here(t, append(test.args, "--config", "config.yaml", "--quiet", "--out", "run")...)
+		drawn := len(images.Drawings()) - before
+		if test.says == "" && (code != 0 || drawn != 2) || test.says != "" && (code != 2 || drawn != 0 || !strings.Contains(said, test.says) || strings.Count(said, "\n") != 1) {
+			t.Errorf("%s: exit code %d, %d drawings: %q, want %q", name, code, drawn, said, test.says)
+		}
+		if err := os.RemoveAll("run"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -38,6 +38,9 @@ type modelEntry struct {
 	// Parse reads a prompt into requirements, and says what that cost. A prompt that
 	// the model does not know is an error wrapping reflectionflow.ErrInvalid.
 	Parse func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error)
+	// Serves reports a search that the generator cannot draw for; nil where it can
+	// for any.
+	Serves func(cfg search.Config) error
 	// Suits reports a parsed prompt that a part which the axes need cannot go by; nil
 	// where all can go by all that Parse gives.
 	Suits func(prompt reflectionflow.Prompt, axes search.Axes) error

@@ -55,7 +55,10 @@ func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.
 			return search.Config{}, err
 		}
 	}
-	return cfg, cfg.Validate()
+	if err := cfg.Validate(); err != nil || model.Serves == nil {
+		return cfg, err
+	}
+	return cfg, model.Serves(cfg)
 }
 
 func decodeConfig(data []byte) (search.Config, error) {
