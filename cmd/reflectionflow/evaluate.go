@@ -83,7 +83,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.Float64Var(&o.search.guidance, "guidance", 0, "guidance scale (default of the model)")
 	f.StringVar(&o.search.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
 	f.BoolVar(&o.search.earlyStop, "early-stop", false, "stop a search when a picture meets every requirement; off, strategies are compared at equal images")
-	f.IntVar(&o.search.batch, "batch", 4, "images drawn at once, across prompts; does not change the result")
+	f.IntVar(&o.search.batch, "batch", 4, "images drawn at once, across prompts; does not change the result (more where a remote generator draws many)")
 	f.StringVar(&o.search.deployment, "config", "", "take generator, verifier and the like from this file; the judge stays the model's own (see: reflectionflow config)")
 	f.StringVar(&o.search.generator, "generator", "", "draw with the server at this URL (see: reflectionflow generate)")
 	f.StringVar(&o.search.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
@@ -105,6 +105,9 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	}
 	if o.limit < 0 || o.difficulty < 0 {
 		return fmt.Errorf("%w: limit %d and difficulty %d must not be negative", reflectionflow.ErrInvalid, o.limit, o.difficulty)
+	}
+	if !cmd.Flags().Changed("batch") {
+		o.search.batch = manyBatch(o.search.batch, model)
 	}
 	if err := o.tidyBudgets(); err != nil {
 		return err

@@ -116,7 +116,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 		return err
 	}
 	if len(texts) > 1 && cfg.Batch == 0 {
-		cfg.Batch = max((cfg.Width+1)/2, 4*model.Concurrency) // several prompts fill more than a window
+		cfg.Batch = manyBatch((cfg.Width+1)/2, model)
 	}
 	prompts, costs, err := parsePrompts(model, texts, cfg.Axes)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/geneval"
 	"reflectionflow/internal/testserver"
+	"reflectionflow/search"
 )
 
 // A generator named by its URL alone draws, and the embedded verifier judges. A
@@ -290,6 +291,29 @@ func TestGeneratorThatCannotServe(t *testing.T) {
 		}
 		if err := os.RemoveAll("run"); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Several prompts fill what a generator draws at a time, those of an evaluation too,
+// and no more than a search takes.
+func TestSeveralPromptsFillTheGenerator(t *testing.T) {
+	for _, test := range []struct{ least, concurrency, want int }{{1, 0, 1}, {4, 0, 4}, {1, 2, 8}, {4, 16, 64}, {4, 1024, search.MaxBatch}} {
+		if got := manyBatch(test.least, modelEntry{Concurrency: test.concurrency}); got != test.want {
+			t.Errorf("%+v: got %d", test, got)
+		}
+	}
+	images := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"})
+	t.Chdir(t.TempDir())
+	t.Setenv("FAKE_JUDGE", "good")
+	for _, args := range [][]string{
+		{"generate", "a clock", "a cup", "--strategy", "noise", "--budget", "1"},
+		{"evaluate", "--limit", "2", "--strategies", "noise", "--budgets", "1"},
+	} {
+		before := len(images.Drawings())
+		args = append(args, "--size", "32", "--steps", "2", "--generator", "openai+"+images.URL+"?dialect=vllm-omni&concurrency=1024", "--quiet", "--out", args[0])
+		if code, _, said := here(t, args...); code != 0 || len(images.Drawings()) != before+2 {
+			t.Errorf("%s: exit code %d, %d drawings: %s", args[0], code, len(images.Drawings())-before, said)
 		}
 	}
 }

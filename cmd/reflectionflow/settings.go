@@ -61,6 +61,13 @@ func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.
 	return cfg, model.Serves(cfg)
 }
 
+// manyBatch is how many images are handed to the generator at once where several prompts
+// fill more than a window: enough to keep one busy that draws many at a time, for a batch
+// ends with its slowest image.
+func manyBatch(least int, model modelEntry) int {
+	return min(max(least, 4*model.Concurrency), search.MaxBatch)
+}
+
 func decodeConfig(data []byte) (search.Config, error) {
 	var cfg search.Config
 	decoder := json.NewDecoder(bytes.NewReader(data))
