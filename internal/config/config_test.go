@@ -204,3 +204,20 @@ parsers: {x: {type: chat, endpoint: p}}
 		t.Error("all but parsers show pictures")
 	}
 }
+
+// A generator given beside the file takes the place of all of the file's, whatever
+// their names and keys.
+func TestDrawWithReplaces(t *testing.T) {
+	c := parse(t, `
+generators:
+  url: {type: pool, members: [a]}
+  a: {type: remote, url: "sdcpp+http://localhost:1"}
+use: {generator: url}
+`)
+	if err := c.DrawWith("sdcpp+http://localhost:2", "/there"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DrawWith("http://localhost:2", "/there"); err == nil || strings.Contains(err.Error(), "line") {
+		t.Errorf("got %v, which points to a line of a generator that is gone", err)
+	}
+}

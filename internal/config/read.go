@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -86,6 +88,7 @@ func New(name string) *Config {
 // configuration's own. Relative paths in the URL are relative to dir.
 func (c *Config) DrawWith(rawURL, dir string) error {
 	c.Generators = map[string]Generator{GivenURL: {Type: Remote, URL: rawURL}}
+	maps.DeleteFunc(c.lines, func(path string, _ int) bool { return strings.HasPrefix(path, "generators.") }) // of those that are gone
 	c.Use.Generator = GivenURL
 	if c.parserChosen {
 		c.Use.Parser = ""
