@@ -12,7 +12,7 @@ import (
 // all layouts of DotGeneral and, with the offsets of a padded picture as the tables, convolution without im2col.
 // Row i of C is dense, at cBatch[g] + cRow[i].
 //
-// C is cut into blocks for the workers. Every element is summed in the order of p, in chunks of depth; only a product
+// C is cut into blocks for the workers. Every element is summed in the order of p, wherever it lies; only a product
 // that is deep but has few elements is cut along p as well, into parts that depend on its shape alone.
 type gemm struct {
 	kernel                     tileKernel

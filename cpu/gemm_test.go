@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -214,6 +215,43 @@ func TestDotThreads(t *testing.T) {
 			for i := range got {
 				if got[i] != first[i] {
 					t.Fatalf("%v: element %d is %v with %d threads, %v with 1", s, i, got[i], procs, first[i])
+				}
+			}
+		}
+	}
+}
+
+// TestDotPlace checks that the bits of an element do not depend on its row and column, nor on how many there are. Products of
+// up to mostFew rows with a weight [out, in] are summed in another order, and so are those cut along k.
+func TestDotPlace(t *testing.T) {
+	r := rand.New(rand.NewPCG(23, 24))
+	for _, k := range []int{385, 512, 768, 1100} {
+		row, column := gaussian(r, k), gaussian(r, k)
+		for _, config := range levels() {
+			b := newLevel(t, config)
+			first := make(map[bool]float32) // of products of few rows, and of others
+			for m := 1; m <= 40; m++ {
+				for contractY := range 2 {
+					n := 1 + r.IntN(70)
+					x, y, yd := slices.Repeat(row, m), slices.Repeat(column, n), []int{n, k}
+					if contractY == 0 {
+						yd = []int{k, n}
+						for i := range y {
+							y[i] = column[i/n]
+						}
+					}
+					got := runGraph(t, b, [][]float32{x, y}, [][]int{{m, k}, yd}, func(f compute.Function, x []compute.Value) []compute.Value {
+						return []compute.Value{must(t)(f.DotGeneral(x[0], []int{1}, nil, x[1], []int{contractY}, nil, compute.DotGeneralConfig{}))}
+					})[0]
+					few := m <= mostFew && (contractY == 1 || n == 1)
+					if _, ok := first[few]; !ok {
+						first[few] = got[0]
+					}
+					for i, v := range got {
+						if v != first[few] {
+							t.Fatalf("%s: %d×%d×%d over axis %d: row %d, column %d is %v, and %v elsewhere", config, m, n, k, contractY, i/n, i%n, v, first[few])
+						}
+					}
 				}
 			}
 		}

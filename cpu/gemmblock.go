@@ -82,7 +82,7 @@ func (t *block) rowTile(i int) {
 	}
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
 		width := t.panelWidth(j)
-		c, ldc, acc := &t.s.c[0], 4*width, 0
+		c, ldc := &t.s.c[0], 4*width
 		whole := rows == mr && j+width <= t.n1
 		if whole {
 			step := t.cRow[i+1] - t.cRow[i]
@@ -90,12 +90,15 @@ func (t *block) rowTile(i int) {
 				whole = t.cRow[i+r]-t.cRow[i+r-1] == step
 			}
 			if whole {
-				c, ldc, acc = &t.c[t.cOff+t.cRow[i]+j], 4*step, accumulate
+				c, ldc = &t.c[t.cOff+t.cRow[i]+j], 4*step
 			}
 		}
-		t.tile(i, j, packed, width, c, ldc, acc)
+		if !whole && accumulate == 1 {
+			t.moveEdge(i, rows, j, width, false)
+		}
+		t.tile(i, j, packed, width, c, ldc, accumulate)
 		if !whole {
-			t.storeEdge(i, rows, j, width, accumulate == 1)
+			t.moveEdge(i, rows, j, width, true)
 		}
 	}
 }
@@ -136,18 +139,15 @@ func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int)
 	}
 }
 
-// storeEdge moves a tile that does not fit C from the scratch to C.
-func (t *block) storeEdge(i, rows, j, width int, accumulate bool) {
+// moveEdge moves a tile that does not fit C between C and the scratch, so that its sums go on as those of other tiles do.
+func (t *block) moveEdge(i, rows, j, width int, store bool) {
 	n := min(width, t.n1-j)
 	for r := range rows {
-		src := t.s.c[r*width:][:n]
-		dst := t.c[t.cOff+t.cRow[i+r]+j:][:n]
-		if !accumulate {
-			copy(dst, src)
-			continue
-		}
-		for q, v := range src {
-			dst[q] += v
+		tile, c := t.s.c[r*width:][:n], t.c[t.cOff+t.cRow[i+r]+j:][:n]
+		if store {
+			copy(c, tile)
+		} else {
+			copy(tile, c)
 		}
 	}
 }

@@ -28,41 +28,39 @@ func (g *gemm) fewColumns(x *execution, batch, j, n int) {
 	a, c := slice[float32](x, g.a, g.aBatch[batch]+g.aDepth[0]), slice[float32](x, g.c, g.cBatch[batch])
 	off := g.bBatch[batch] + g.bDepth[0] + g.bCol[j]
 	main := g.k / 16 * 16
+	at, step := 4, g.k
+	if n < 4 { // one at a time, four times the same, which keeps the order of the sums
+		at, step = 1, 0
+	}
 	var sums [32]float32
 	for i, o := range g.aRow {
-		row := a[o:][:g.k]
-		if g.b.dtype == dtypes.BFloat16 {
-			b := slice[uint16](x, g.b, off)[:n*g.k]
-			if n == 4 {
-				dot4BF16(main/16, &row[0], &b[0], 2*g.k, &sums[0])
+		row, to := a[o:][:g.k], c[g.cRow[i]+j:][:n]
+		for q := 0; q < n; q += at {
+			if g.b.dtype == dtypes.BFloat16 {
+				b := slice[uint16](x, g.b, off+q*g.k)[:at*g.k]
+				dot4BF16(main/16, &row[0], &b[0], 2*step, &sums[0])
+				for r := range at {
+					to[q+r] = few(sums[8*r:][:8], row[main:], b[r*g.k+main:], widen)
+				}
+				continue
 			}
-			for q := range n {
-				c[g.cRow[i]+j+q] = few(&sums, q, n == 4, row, b[q*g.k:][:g.k], widen)
+			b := slice[float32](x, g.b, off+q*g.k)[:at*g.k]
+			dot4(main/16, &row[0], &b[0], 4*step, &sums[0])
+			for r := range at {
+				to[q+r] = few(sums[8*r:][:8], row[main:], b[r*g.k+main:], func(v float32) float32 { return v })
 			}
-			continue
-		}
-		b := slice[float32](x, g.b, off)[:n*g.k]
-		if n == 4 {
-			dot4(main/16, &row[0], &b[0], 4*g.k, &sums[0])
-		}
-		for q := range n {
-			c[g.cRow[i]+j+q] = few(&sums, q, n == 4, row, b[q*g.k:][:g.k], func(v float32) float32 { return v })
 		}
 	}
 }
 
-// few adds the partial sums of column q in order, and the terms that they do not cover.
-func few[T any](sums *[32]float32, q int, summed bool, row []float32, col []T, wide func(T) float32) float32 {
+// few adds the partial sums of a column in order, and the terms that they do not cover.
+func few[T any](sums, row []float32, col []T, wide func(T) float32) float32 {
 	var sum float32
-	from := 0
-	if summed {
-		for _, v := range sums[8*q : 8*q+8] {
-			sum += v
-		}
-		from = len(row) / 16 * 16
+	for _, v := range sums {
+		sum += v
 	}
-	for p := from; p < len(row); p++ {
-		sum += row[p] * wide(col[p])
+	for p, v := range row {
+		sum += v * wide(col[p])
 	}
 	return sum
 }
