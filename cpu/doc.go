@@ -24,6 +24,12 @@
 // # Results
 //
 // A result does not depend on the number of threads or on what else runs: work is divided by shapes alone, and partial
-// sums are added in a fixed order. It does depend on the instruction set: among other things, Go's compiler fuses the
-// multiply-adds of the plain product on arm64, which round once then, and not on amd64 at its default level.
+// sums are added in a fixed order. An element of a product does not depend on its place in the matrix: what a program
+// computes for an entry of a batch is the same at any place in it. It may depend on how many entries there are.
+//
+// NaN and infinities are as in the Go backend, but for padding. A convolution multiplies it as zeros, so that a weight that
+// is not finite gives NaN there; the Go backend leaves padding out.
+//
+// A result does depend on the instruction set: among other things, Go's compiler fuses the multiply-adds of the plain
+// product on arm64, which round once then, and not on amd64 at its default level.
 package cpu

@@ -47,6 +47,9 @@ func (s *sketch) operand(d dtypes.DType, dims ...int) *Node {
 
 // convolve takes the middle axes of x as those of a picture.
 func (s *sketch) convolve(x *Node) {
+	if s.r.IntN(3) == 0 {
+		x = s.doubled(x)
+	}
 	d := x.Shape().Dimensions
 	in, out := d[len(d)-1], 1+s.r.IntN(6)
 	kernel := []int{}
@@ -64,6 +67,18 @@ func (s *sketch) convolve(x *Node) {
 		c = c.Strides(1 + s.r.IntN(2))
 	}
 	s.add("convolve", c.Done(), false)
+}
+
+// doubled repeats the elements of x along one of its middle axes.
+func (s *sketch) doubled(x *Node) *Node {
+	d := slices.Clone(x.Shape().Dimensions)
+	if product(d)*2 > s.largest {
+		return x
+	}
+	axis := 1 + s.r.IntN(len(d)-2)
+	y := BroadcastToDims(InsertAxes(x, axis+1), slices.Insert(slices.Clone(d), axis+1, 2)...)
+	d[axis] *= 2
+	return Reshape(y, d...)
 }
 
 // convert changes the dtype; only exact values and integers become integers.
