@@ -121,6 +121,15 @@ func TestReportOfSearchesThatPlan(t *testing.T) {
 		return plan(ctx, job)
 	}
 	e.Strategies = []geneval.Strategy{s}
+	published(t, e)
+	if n := strings.Count(files(t, e.Dir)["report.html"], "data:image/jpeg;base64,"); n != 2 {
+		t.Errorf("%d pictures in the report, want 2", n)
+	}
+}
+
+// published runs an evaluation and writes its report.
+func published(t *testing.T, e *geneval.Evaluation) geneval.Results {
+	t.Helper()
 	run(t, e)
 	results, err := geneval.ReadResults(e.Dir)
 	if err != nil {
@@ -129,9 +138,7 @@ func TestReportOfSearchesThatPlan(t *testing.T) {
 	if _, err := results.Publish(); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(files(t, e.Dir)["report.html"], "data:image/jpeg;base64,"); n != 2 {
-		t.Errorf("%d pictures in the report, want 2", n)
-	}
+	return results
 }
 
 func TestReadResultsRefuses(t *testing.T) {
@@ -158,14 +165,7 @@ func TestReadResultsRefuses(t *testing.T) {
 func TestTooFewPrompts(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.compared(t.TempDir())
-	run(t, e)
-	results, err := geneval.ReadResults(e.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := results.Publish(); err != nil {
-		t.Fatal(err)
-	}
+	results := published(t, e)
 	page := filepath.Join(t.TempDir(), "results.md")
 	if err := results.WritePage(page, "make it"); err != nil {
 		t.Fatal(err)
