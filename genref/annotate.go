@@ -44,7 +44,8 @@ const (
 // Annotate compares the pictures of the set's triplets, in order, and writes what is
 // said to annotations.jsonl beside the shards. A triplet that has a line there is not
 // asked about again; so the same call goes on where it was stopped. A set that was begun
-// with another annotator is refused with an error wrapping [reflectionflow.ErrInvalid].
+// with another annotator, or whose folder another process writes to, is refused with an
+// error wrapping [reflectionflow.ErrInvalid].
 // notify may be nil; it is called with the number of lines.
 func (s *Set) Annotate(ctx context.Context, a Annotating, notify func(annotated int)) (report AnnotateReport, err error) {
 	if a.Annotator == nil || a.Name == "" || a.Batch < 1 || a.Count < 0 {
@@ -55,6 +56,11 @@ func (s *Set) Annotate(ctx context.Context, a Annotating, notify func(annotated 
 	}
 	w := annotating{Annotating: a, seed: maphash.MakeSeed(), had: make(map[uint64]bool), notify: notify}
 	w.report.Better, w.report.Skipped = make(map[string]int), make(map[string]int)
+	lock, err := lockFolder(s.dir)
+	if err != nil {
+		return w.report, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	if w.log, err = openAnnotations(s.dir, w.recall); err != nil {
 		return w.report, err
 	}

@@ -2,6 +2,7 @@ package genref
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -61,11 +62,12 @@ type Progress struct {
 // No triplet comes twice: one whose pictures are those of an earlier one, byte for
 // byte, or look the same (see [Look]) for the same prompt, is passed over. That takes
 // about a hundred bytes of memory a triplet; all else is constant.
-func Build(ctx context.Context, dir string, plan Plan, source Source, notify func(Progress)) (Manifest, error) {
+func Build(ctx context.Context, dir string, plan Plan, source Source, notify func(Progress)) (m Manifest, err error) {
 	w, err := NewWriter(dir, plan)
 	if err != nil {
 		return Manifest{}, err
 	}
+	defer func() { err = errors.Join(err, w.Close()) }()
 	if notify == nil {
 		notify = func(Progress) {}
 	}
@@ -77,7 +79,7 @@ func Build(ctx context.Context, dir string, plan Plan, source Source, notify fun
 	if failed := w.Wait(); failed != nil {
 		err = failed
 	}
-	m := w.Manifest()
+	m = w.Manifest()
 	if err != nil {
 		return m, err
 	}

@@ -67,13 +67,22 @@ const (
 // an export that was there before stays whole until then. Stopped in whatever way, the
 // same call reads the sets again, keeps the pictures that are there and ends with the same
 // bytes. The folder must be empty, or hold an export of the same format, which the new one
-// takes the place of. notify may be nil; it is called with the number of rows.
-func Export(ctx context.Context, e Exporting, notify func(rows int)) (ExportReport, error) {
+// takes the place of; it is locked meanwhile. notify may be nil; it is called with the
+// number of rows.
+func Export(ctx context.Context, e Exporting, notify func(rows int)) (report ExportReport, err error) {
 	x := exporter{Exporting: e, splits: make(map[pictureSum]clipart.Split), folders: make(map[string]bool), notify: notify}
 	x.report.Rows, x.report.Skipped = make(map[clipart.Split]int), make(map[string]int)
 	if !slices.Contains(Formats(), e.Format) {
 		return x.report, fmt.Errorf("%w: there is no format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
 	}
+	if err := os.MkdirAll(e.Out, 0o755); err != nil {
+		return x.report, fmt.Errorf("export: %w", err)
+	}
+	lock, err := lockFolder(e.Out)
+	if err != nil {
+		return x.report, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	if err := x.begin(); err != nil {
 		return x.report, err
 	}
@@ -117,9 +126,6 @@ type exportFile struct {
 
 // begin claims the folder, or finds that it holds an export of the format.
 func (x *exporter) begin() error {
-	if err := os.MkdirAll(x.Out, 0o755); err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
 	data, err := os.ReadFile(filepath.Join(x.Out, exportName))
 	if err == nil {
 		var was exportMark
@@ -136,7 +142,7 @@ func (x *exporter) begin() error {
 		return fmt.Errorf("export: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != exportName+disk.Temporary {
+		if e.Name() != exportName+disk.Temporary && e.Name() != disk.LockName {
 			return fmt.Errorf("%w: %s holds files that are no export: use an empty folder", reflectionflow.ErrInvalid, x.Out)
 		}
 	}

@@ -12,15 +12,16 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// Writer writes the shards of a set into a folder. It is used by one goroutine,
-// and one program at a time. While a shard is filled, the one before is flushed to the
-// disk.
+// Writer writes the shards of a set into a folder, whose lock it has until
+// [Writer.Close]. It is used by one goroutine. While a shard is filled, the one before is
+// flushed to the disk.
 //
 // A finished shard is first entered into the manifest and then given its name: a
 // program that ends between the two leaves a whole shard under its temporary name,
 // which [NewWriter] finds by its checksum. So no finished shard is made twice.
 type Writer struct {
 	dir      string
+	lock     *disk.Lock
 	manifest Manifest
 	free     chunks
 	sealing  chan sealed // of the shard before; nil for none
@@ -33,8 +34,8 @@ type sealed struct {
 }
 
 // NewWriter begins a set in a folder, or goes on with it. A folder with another
-// plan, or with files but no manifest, is refused with an error wrapping
-// [reflectionflow.ErrInvalid]. The plan's count may be larger than it was.
+// plan, with files but no manifest, or in use by another process, is refused with an error
+// wrapping [reflectionflow.ErrInvalid]. The plan's count may be larger than it was.
 func NewWriter(dir string, plan Plan) (*Writer, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
@@ -42,25 +43,53 @@ func NewWriter(dir string, plan Plan) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create set: %w", err)
 	}
-	manifest, found, err := readManifest(dir)
+	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
 	}
+	w := &Writer{dir: dir, lock: lock, free: newChunks()}
+	if err := w.begin(plan); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return w, nil
+}
+
+// lockFolder takes the lock of a folder that is written to.
+func lockFolder(dir string) (*disk.Lock, error) {
+	lock, err := disk.LockFolder(dir)
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, dir, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return lock, nil
+}
+
+// begin takes in what the folder holds.
+func (w *Writer) begin(plan Plan) error {
+	manifest, found, err := readManifest(w.dir)
+	if err != nil {
+		return err
+	}
 	if !found {
-		if err := checkEmpty(dir); err != nil {
-			return nil, err
+		if err := checkEmpty(w.dir); err != nil {
+			return err
 		}
 		manifest = Manifest{Format: manifestFormat, Plan: plan}
 	} else if err := manifest.same(plan); err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+		return fmt.Errorf("%s: %w", w.dir, err)
 	}
 	manifest.Plan = plan
-	w := &Writer{dir: dir, manifest: manifest, free: newChunks()}
+	w.manifest = manifest
 	if err := w.recover(); err != nil {
-		return nil, err
+		return err
 	}
-	return w, writeManifest(dir, w.manifest)
+	return writeManifest(w.dir, w.manifest)
 }
+
+// Close waits for what was written, and gives the folder's lock back.
+func (w *Writer) Close() error { return errors.Join(w.Wait(), w.lock.Unlock()) }
 
 // checkEmpty refuses a folder with files, but for those that a build which was
 // stopped before its first manifest leaves.
@@ -70,7 +99,7 @@ func checkEmpty(dir string) error {
 		return fmt.Errorf("create set: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != manifestName+disk.Temporary {
+		if e.Name() != manifestName+disk.Temporary && e.Name() != disk.LockName {
 			return fmt.Errorf("%w: %s holds files but no %s: use an empty folder", reflectionflow.ErrInvalid, dir, manifestName)
 		}
 	}

@@ -1,8 +1,13 @@
 package disk_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"reflectionflow/internal/disk"
@@ -55,5 +60,55 @@ func TestTryLock(t *testing.T) {
 	first.Close()
 	if ok, err := disk.TryLock(open()); !ok || err != nil {
 		t.Errorf("after closing: %v, %v", ok, err)
+	}
+}
+
+// A folder is locked once at a time, by whoever comes first; its file does not stay.
+func TestLockFolder(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := disk.LockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.LockFolder(dir); !errors.Is(err, disk.ErrLocked) {
+		t.Errorf("locked twice: %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, disk.LockName)); err == nil && runtime.GOOS != "windows" {
+		t.Error("the file of the lock is left behind")
+	}
+	if _, err := disk.LockFolder(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	// Many that take it in turn are never two at a time.
+	var holders, taken atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				lock, err := disk.LockFolder(dir)
+				if errors.Is(err, disk.ErrLocked) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if holders.Add(1) != 1 {
+					t.Error("two have the lock")
+				}
+				taken.Add(1)
+				holders.Add(-1)
+				if err := lock.Unlock(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() == 0 {
+		t.Error("nobody had the lock")
 	}
 }
