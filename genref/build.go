@@ -2,12 +2,10 @@ package genref
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"reflectionflow"
 )
@@ -67,11 +65,15 @@ func Build(ctx context.Context, dir string, plan Plan, source Source, notify fun
 	if err != nil {
 		return Manifest{}, err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	defer func() {
+		if failed := w.Close(); err == nil { // the first error says more
+			err = failed
+		}
+	}()
 	if notify == nil {
 		notify = func(Progress) {}
 	}
-	b := builder{Writer: w, source: source, notify: notify, doubles: newDoubles(), missing: append(w.Missing(), -1)}
+	b := builder{Writer: w, source: source, notify: notify, doubles: newDoubles(), missing: w.manifest.lastMissing()}
 	b.made = Progress{Done: w.manifest.Triplets(), Count: plan.Count, Effort: w.manifest.Effort()}
 	for i := 0; i < w.manifest.shards() && !b.ended && err == nil; i++ {
 		err = b.shard(ctx, i)
@@ -105,7 +107,7 @@ type builder struct {
 	notify  func(Progress)
 	doubles *doubles
 	cursor  string
-	missing []int    // shards, and -1
+	missing int      // the last shard that was to be made, -1 for none
 	made    Progress // with the shard that is being flushed
 	ended   bool     // the source has no more
 	barren  Effort   // of the last shard made
@@ -147,7 +149,7 @@ func (b *builder) shard(ctx context.Context, i int) error {
 
 // remember takes the triplets of a finished shard in.
 func (b *builder) remember(ctx context.Context, s Shard) error {
-	if s.Number > slices.Max(b.missing) {
+	if s.Number > b.missing {
 		return nil // nothing will be compared with them
 	}
 	set := Set{dir: b.dir, shards: map[string]Shard{ShardName(s.Number): s}}

@@ -88,7 +88,8 @@ func compact(data json.RawMessage) string {
 	return b.String()
 }
 
-// Manifest is the file manifest.json of a set.
+// Manifest is the file manifest.json of a set, with what its journal of shards has beside
+// it while the set is built.
 type Manifest struct {
 	Format int `json:"format"` // 1
 	Plan
@@ -161,6 +162,25 @@ func (m Manifest) shard(number int) (Shard, bool) {
 	return m.Shards[i], true
 }
 
+// lastMissing is the highest number of a shard that is not finished, -1 for none.
+func (m Manifest) lastMissing() int {
+	n := m.shards() - 1
+	for i := len(m.Shards) - 1; i >= 0 && m.Shards[i].Number == n; i-- {
+		n--
+	}
+	return n
+}
+
+// enter enters a finished shard, in the place of one of its number.
+func (m *Manifest) enter(s Shard) {
+	at, there := slices.BinarySearchFunc(m.Shards, s.Number, func(s Shard, n int) int { return s.Number - n })
+	if there {
+		m.Shards[at] = s
+	} else {
+		m.Shards = slices.Insert(m.Shards, at, s)
+	}
+}
+
 // fits reports whether a shard is as long as it should be.
 func (m Manifest) fits(s Shard) bool {
 	want := m.triplets(s.Number)
@@ -186,8 +206,13 @@ const (
 // leading zeros.
 func ShardName(number int) string { return fmt.Sprintf("genref_%d.tar", number) }
 
-// readManifest reads a set's manifest; found is false where there is none.
+// readManifest reads a set's manifest and journal; found is false where there is none. The
+// journal comes first, lest it be folded in between.
 func readManifest(dir string) (m Manifest, found bool, err error) {
+	entered, err := readJournal(dir)
+	if err != nil {
+		return m, false, err
+	}
 	file, err := os.Open(filepath.Join(dir, manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, false, nil
@@ -209,6 +234,9 @@ func readManifest(dir string) (m Manifest, found bool, err error) {
 		if s.Number < 0 || (i > 0 && s.Number <= m.Shards[i-1].Number) {
 			return m, false, fmt.Errorf("%w: %s in %s: the shards are not in order", reflectionflow.ErrInvalid, manifestName, dir)
 		}
+	}
+	for _, s := range entered {
+		m.enter(s)
 	}
 	return m, true, nil
 }

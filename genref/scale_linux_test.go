@@ -1,6 +1,7 @@
 package genref
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -74,6 +75,24 @@ func checkPeak(b *testing.B) {
 	b.ReportMetric(float64(peak)/1e6, "peak-MB")
 	if peak >= 500e6 {
 		b.Errorf("the peak of memory is %d bytes: a set of any size must stay under 500 MB", peak)
+	}
+}
+
+// BenchmarkSmallShards builds sets of many small shards: what a shard costs beside its
+// triplets must not grow with their number.
+func BenchmarkSmallShards(b *testing.B) {
+	for _, shards := range []int{1000, 4000} {
+		b.Run(fmt.Sprint(shards), func(b *testing.B) {
+			spent := processorTime(b)
+			for b.Loop() {
+				_, err := Build(b.Context(), b.TempDir(), Plan{Source: "rule", Seed: 1, Count: 2 * shards, ShardSize: 2}, newStub(b), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			spent = processorTime(b) - spent
+			b.ReportMetric(spent.Seconds()*1e3/float64(shards)/float64(b.N), "cpu-ms/shard")
+		})
 	}
 }
 

@@ -16,21 +16,22 @@ import (
 // [Writer.Close]. It is used by one goroutine. While a shard is filled, the one before is
 // flushed to the disk.
 //
-// A finished shard is first entered into the manifest and then given its name: a
+// A finished shard is first entered into the journal and then given its name: a
 // program that ends between the two leaves a whole shard under its temporary name,
 // which [NewWriter] finds by its checksum. So no finished shard is made twice.
 type Writer struct {
 	dir      string
 	lock     *disk.Lock
 	manifest Manifest
+	journal  journal
 	free     chunks
 	sealing  chan sealed // of the shard before; nil for none
 }
 
 // sealed is what came of sealing a shard.
 type sealed struct {
-	manifest Manifest // as it is on the disk now
-	err      error
+	shard *Shard // that is in the journal now; nil for none
+	err   error
 }
 
 // NewWriter begins a set in a folder, or goes on with it. A folder with another
@@ -47,7 +48,7 @@ func NewWriter(dir string, plan Plan) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: dir, lock: lock, free: newChunks()}
+	w := &Writer{dir: dir, lock: lock, free: newChunks(), journal: journal{path: filepath.Join(dir, journalName)}}
 	if err := w.begin(plan); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -85,11 +86,26 @@ func (w *Writer) begin(plan Plan) error {
 	if err := w.recover(); err != nil {
 		return err
 	}
-	return writeManifest(w.dir, w.manifest)
+	return w.fold()
 }
 
-// Close waits for what was written, and gives the folder's lock back.
-func (w *Writer) Close() error { return errors.Join(w.Wait(), w.lock.Unlock()) }
+// fold writes the manifest, which takes the place of the journal.
+func (w *Writer) fold() error {
+	if err := writeManifest(w.dir, w.manifest); err != nil {
+		return err
+	}
+	return w.journal.remove()
+}
+
+// Close waits for what was written, brings the manifest up to date, and gives the folder's
+// lock back.
+func (w *Writer) Close() error {
+	err := w.Wait()
+	if w.journal.file != nil {
+		err = errors.Join(err, w.fold())
+	}
+	return errors.Join(err, w.lock.Unlock())
+}
 
 // checkEmpty refuses a folder with files, but for those that a build which was
 // stopped before its first manifest leaves.
@@ -155,18 +171,6 @@ func (w *Writer) Manifest() Manifest {
 	return m
 }
 
-// Missing lists the numbers of the shards that were not in place at the last
-// [Writer.Wait], in order.
-func (w *Writer) Missing() []int {
-	var missing []int
-	for i := range w.manifest.shards() {
-		if _, there := w.manifest.shard(i); !there {
-			missing = append(missing, i)
-		}
-	}
-	return missing
-}
-
 // Write writes shard number i: fill is called once and hands over exactly as many
 // samples as the plan says, or fewer and says that the source has ended. Without any
 // samples the set ends with the shard before. When fill fails, there is no shard, and
@@ -208,45 +212,39 @@ func (w *Writer) Wait() error {
 		return nil
 	}
 	done := <-w.sealing
-	w.manifest, w.sealing = done.manifest, nil
+	w.sealing = nil
+	if done.shard != nil {
+		w.manifest.enter(*done.shard)
+	}
 	return done.err
 }
 
-// seal enters a filled shard into the manifest and gives it its name.
+// seal enters a filled shard into the journal and gives it its name.
 func (w *Writer) seal(i int, shard *shardWriter, filled Filled) sealed {
-	was := w.manifest // which does not change before Wait
 	done, err := shard.finish()
 	if err != nil {
-		return sealed{was, fmt.Errorf("shard %d: %w", i, err)}
+		return sealed{nil, fmt.Errorf("shard %d: %w", i, err)}
 	}
 	done.Number, done.Effort, done.Faults, done.Cursor, done.Last = i, filled.Effort, filled.Faults, filled.Cursor, filled.Ended
-	next := was
-	at, there := slices.BinarySearchFunc(next.Shards, i, func(s Shard, n int) int { return s.Number - n })
-	next.Shards = slices.Clone(next.Shards)
-	if there {
-		next.Shards = slices.Delete(next.Shards, at, at+1)
-	}
-	next.Shards = slices.Insert(next.Shards, at, done)
-	if err := writeManifest(w.dir, next); err != nil {
-		return sealed{was, fmt.Errorf("shard %d: %w", i, err)}
+	if err := w.journal.add(done); err != nil {
+		return sealed{nil, fmt.Errorf("shard %d: %w", i, err)}
 	}
 	if err := disk.Rename(shard.path, filepath.Join(w.dir, ShardName(i))); err != nil {
-		return sealed{next, fmt.Errorf("shard %d: %w", i, err)}
+		return sealed{&done, fmt.Errorf("shard %d: %w", i, err)}
 	}
-	return sealed{next, nil}
+	return sealed{&done, nil}
 }
 
 // end marks the last shard as the source's last.
 func (w *Writer) end() error {
-	next := w.manifest
-	if len(next.Shards) == 0 {
+	if len(w.manifest.Shards) == 0 {
 		return nil
 	}
-	next.Shards = slices.Clone(next.Shards)
-	next.Shards[len(next.Shards)-1].Last = true
-	if err := writeManifest(w.dir, next); err != nil {
+	last := w.manifest.Shards[len(w.manifest.Shards)-1]
+	last.Last = true
+	if err := w.journal.add(last); err != nil {
 		return err
 	}
-	w.manifest = next
+	w.manifest.enter(last)
 	return nil
 }
