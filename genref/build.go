@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 
 	"reflectionflow"
 )
@@ -70,24 +68,30 @@ func Build(ctx context.Context, dir string, plan Plan, source Source, notify fun
 			err = failed
 		}
 	}()
+	return w.Build(ctx, source, notify)
+}
+
+// Build is [Build] in a folder that is claimed already. A set that is whole asks nothing of
+// the source, which may be nil.
+func (w *Writer) Build(ctx context.Context, source Source, notify func(Progress)) (Manifest, error) {
 	if notify == nil {
 		notify = func(Progress) {}
 	}
 	b := builder{Writer: w, source: source, notify: notify, doubles: newDoubles(), missing: w.manifest.lastMissing()}
-	b.made = Progress{Done: w.manifest.Triplets(), Count: plan.Count, Effort: w.manifest.Effort()}
+	b.made = Progress{Done: w.manifest.Triplets(), Count: w.manifest.Count, Effort: w.manifest.Effort()}
+	var err error
 	for i := 0; i < w.manifest.shards() && !b.ended && err == nil; i++ {
 		err = b.shard(ctx, i)
 	}
 	if failed := w.Wait(); failed != nil {
 		err = failed
 	}
-	m = w.Manifest()
+	m := w.Manifest()
 	if err != nil {
 		return m, err
 	}
 	if m.Triplets() == 0 {
-		_ = os.Remove(filepath.Join(dir, manifestName)) // so that the folder can be used for another source
-		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.barren.Skipped))
+		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.barren.Effort.Skipped)+first(b.barren.Faults))
 	}
 	notify(Progress{Done: m.Triplets(), Count: m.Triplets(), Effort: m.Effort()})
 	return m, nil
@@ -100,6 +104,14 @@ func because(skipped map[string]int) string {
 	return " (" + listed(skipped) + ")"
 }
 
+// first is the first of what a source lists as passed over.
+func first(faults []string) string {
+	if len(faults) == 0 {
+		return ""
+	}
+	return ", such as " + faults[0]
+}
+
 // builder makes the shards in order: what a shard holds depends on those before.
 type builder struct {
 	*Writer
@@ -110,7 +122,7 @@ type builder struct {
 	missing int      // the last shard that was to be made, -1 for none
 	made    Progress // with the shard that is being flushed
 	ended   bool     // the source has no more
-	barren  Effort   // of the last shard made
+	barren  Filled   // the last shard made
 }
 
 // shard takes in a shard that is there, or makes it.
@@ -141,7 +153,7 @@ func (b *builder) shard(ctx context.Context, i int) error {
 				return true, add(s)
 			},
 		})
-		b.cursor, b.barren, b.ended = filled.Cursor, filled.Effort, filled.Ended
+		b.cursor, b.barren, b.ended = filled.Cursor, filled, filled.Ended
 		b.made.Done, b.made.Effort = before.Done+added, before.Effort.Add(filled.Effort)
 		return filled, err
 	})

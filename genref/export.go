@@ -75,14 +75,11 @@ func Export(ctx context.Context, e Exporting, notify func(rows int)) (report Exp
 	if !slices.Contains(Formats(), e.Format) {
 		return x.report, fmt.Errorf("%w: there is no format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
 	}
-	if err := os.MkdirAll(e.Out, 0o755); err != nil {
-		return x.report, fmt.Errorf("export: %w", err)
-	}
-	lock, err := lockFolder(e.Out)
+	claim, err := claimFolder(e.Out)
 	if err != nil {
 		return x.report, err
 	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	defer func() { err = errors.Join(err, claim.release()) }()
 	if err := x.begin(); err != nil {
 		return x.report, err
 	}
@@ -93,6 +90,9 @@ func Export(ctx context.Context, e Exporting, notify func(rows int)) (report Exp
 		}
 	}
 	if x.rows == 0 {
+		if x.fresh {
+			_ = os.Remove(x.at(exportName)) // so that the folder can be used for something else
+		}
 		return x.report, fmt.Errorf("%w: there is nothing to export%s", reflectionflow.ErrInvalid, because(x.report.Skipped))
 	}
 	return x.report, x.finish()
@@ -106,6 +106,7 @@ type exporter struct {
 	report  ExportReport
 	rows    int
 	folders map[string]bool // that were made
+	fresh   bool            // the folder held no export
 }
 
 // exportName is the file that marks a folder as an export.
@@ -146,6 +147,7 @@ func (x *exporter) begin() error {
 			return fmt.Errorf("%w: %s holds files that are no export: use an empty folder", reflectionflow.ErrInvalid, x.Out)
 		}
 	}
+	x.fresh = true
 	return x.describe(exportName, exportMark{Format: x.Format})
 }
 

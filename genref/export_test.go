@@ -298,6 +298,20 @@ func TestExportOfPreferences(t *testing.T) {
 	}
 }
 
+// An export of nothing leaves nothing behind.
+func TestExportOfNothing(t *testing.T) {
+	dir := t.TempDir()
+	set := worded(t, "a photo of a dog")
+	out := filepath.Join(dir, "new", "export")
+	set = set.annotated(t, Annotation{Key: samples(t, set.dir)[0].Key, Annotator: "x", Better: BetterFlawed})
+	if _, err := Export(t.Context(), Exporting{Sets: []*Set{set}, Out: out, Format: TRL}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "nothing to export (1 triplets whose annotator") {
+		t.Errorf("error %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
 func TestExportRefuses(t *testing.T) {
 	set := worded(t, "two dogs")
 	full := t.TempDir()

@@ -29,7 +29,7 @@ func killedBuild(t *testing.T) string {
 		t.Fatal(err)
 	}
 	w.journal.file.Close()
-	if err := w.lock.Unlock(); err != nil {
+	if err := w.claim.release(); err != nil {
 		t.Fatal(err)
 	}
 	return dir

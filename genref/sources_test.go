@@ -8,6 +8,8 @@ import (
 	"image/color"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -283,6 +285,13 @@ func TestEmptySource(t *testing.T) {
 	}
 	if left := files(t, dir); len(left) > 0 {
 		t.Errorf("it left %v", slices.Collect(maps.Keys(left)))
+	}
+	// Folders that it made go too, and those of others stay.
+	if _, err := Build(context.Background(), filepath.Join(dir, "some", "where"), Plan{Source: "repeater", Count: 5, ShardSize: 3}, repeater{kinds: 1}, nil); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("error %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // which [NewWriter] finds by its checksum. So no finished shard is made twice.
 type Writer struct {
 	dir      string
-	lock     *disk.Lock
+	claim    claim
 	manifest Manifest
 	journal  journal
 	free     chunks
@@ -36,35 +36,21 @@ type sealed struct {
 
 // NewWriter begins a set in a folder, or goes on with it. A folder with another
 // plan, with files but no manifest, or in use by another process, is refused with an error
-// wrapping [reflectionflow.ErrInvalid]. The plan's count may be larger than it was.
+// wrapping [reflectionflow.ErrInvalid]. The plan's count may be larger than it was; before
+// the first shard is finished all of it may be another.
 func NewWriter(dir string, plan Plan) (*Writer, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create set: %w", err)
-	}
-	lock, err := lockFolder(dir)
+	claim, err := claimFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: dir, lock: lock, free: newChunks(), journal: journal{path: filepath.Join(dir, journalName)}}
+	w := &Writer{dir: dir, claim: claim, free: newChunks(), journal: journal{path: filepath.Join(dir, journalName)}}
 	if err := w.begin(plan); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
+		return nil, errors.Join(err, claim.release())
 	}
 	return w, nil
-}
-
-// lockFolder takes the lock of a folder that is written to.
-func lockFolder(dir string) (*disk.Lock, error) {
-	lock, err := disk.LockFolder(dir)
-	if errors.Is(err, disk.ErrLocked) {
-		return nil, fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, dir, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	return lock, nil
 }
 
 // begin takes in what the folder holds.
@@ -78,8 +64,10 @@ func (w *Writer) begin(plan Plan) error {
 			return err
 		}
 		manifest = Manifest{Format: manifestFormat, Plan: plan}
-	} else if err := manifest.same(plan); err != nil {
-		return fmt.Errorf("%s: %w", w.dir, err)
+	} else if len(manifest.Shards) > 0 {
+		if err := manifest.same(plan); err != nil {
+			return fmt.Errorf("%s: %w", w.dir, err)
+		}
 	}
 	manifest.Plan = plan
 	w.manifest = manifest
@@ -98,14 +86,20 @@ func (w *Writer) fold() error {
 }
 
 // Close waits for what was written, brings the manifest up to date, and gives the folder's
-// lock back.
+// lock back. A set without a shard leaves nothing behind.
 func (w *Writer) Close() error {
 	err := w.Wait()
-	if w.journal.file != nil {
+	switch {
+	case len(w.manifest.Shards) == 0:
+		_ = os.Remove(filepath.Join(w.dir, manifestName)) // then it stays, and is the same set's
+	case w.journal.file != nil:
 		err = errors.Join(err, w.fold())
 	}
-	return errors.Join(err, w.lock.Unlock())
+	return errors.Join(err, w.claim.release())
 }
+
+// Whole reports whether nothing is left to be made.
+func (w *Writer) Whole() bool { return w.manifest.lastMissing() < 0 }
 
 // checkEmpty refuses a folder with files, but for those that a build which was
 // stopped before its first manifest leaves.
