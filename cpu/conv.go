@@ -11,7 +11,10 @@ import (
 // the gradients, which GoMLX writes as convolutions with other axes, strides and dilations, need nothing of their own.
 
 // convAxis is one axis of the loops of a convolution: its length and the strides of picture, kernel and result.
-type convAxis struct{ n, x, w, y int }
+type convAxis struct {
+	n, x, w, y int
+	edge       []bool // which pixels touch padding, or nil
+}
 
 // convLoops are the axes by what they do.
 type convLoops struct {
@@ -34,10 +37,11 @@ func (l *lowering) conv(n *node) bool {
 			return false
 		}
 	}
-	x, w := l.padded(l.forward(l.tensorOf(in)), a), l.forward(l.tensorOf(kernel))
+	x, padding := l.padded(l.forward(l.tensorOf(in)), a)
+	w := l.forward(l.tensorOf(kernel))
 	y := l.define(n)
-	loops := a.loops(x, w, y)
-	g := &gemm{kernel: kernelFor(l.backend.level), c: y.s}
+	loops := a.loops(x, w, y, padding)
+	g := &gemm{kernel: kernelFor(l.backend.level), c: y.s, padding: padding}
 	cols := loops.pixelsLast(y)
 	g.m, g.n = loops.channel.n, 1
 	if cols == 0 { // channels are last in the result: its rows are pixels
@@ -46,6 +50,7 @@ func (l *lowering) conv(n *node) bool {
 		g.aRow, _, g.cRow = convTables(loops.pixels, 0, 0)
 		_, g.bCol, _ = convTables([]convAxis{loops.channel}, 0, 0)
 		g.aDepth, g.bDepth, _ = convTables(loops.depth, 0, 0)
+		padding.find(true, nil, loops.pixels)
 	} else { // pixels are last: the rows of the result are channels
 		g.a, g.b = w.s, x.s
 		outer := slices.Concat(loops.groups, loops.pixels[:len(loops.pixels)-cols])
@@ -53,6 +58,7 @@ func (l *lowering) conv(n *node) bool {
 		_, g.aRow, g.cRow = convTables([]convAxis{loops.channel}, 0, 0)
 		g.bCol, _, _ = convTables(loops.pixels[len(loops.pixels)-cols:], 0, 0)
 		g.bDepth, g.aDepth, _ = convTables(loops.depth, 0, 0)
+		padding.find(false, outer, loops.pixels[len(loops.pixels)-cols:])
 	}
 	g.m, g.n, g.k = len(g.aRow), len(g.bCol), len(g.aDepth)
 	l.emitGemm("ConvGeneral", g)
@@ -78,26 +84,30 @@ func (a convAttr) complete() convAttr {
 	return a
 }
 
-// padded returns the picture with zeros around it and, for an input dilation, between its elements.
-func (l *lowering) padded(x *tensor, a convAttr) *tensor {
+// padded returns the picture with zeros around it and, for an input dilation, between its elements, and where these are.
+func (l *lowering) padded(x *tensor, a convAttr) (*tensor, *padding) {
 	dims, starts, steps := slices.Clone(x.dims), make([]int, len(x.dims)), ones(len(x.dims))
 	for i, axis := range a.axes.InputSpatial {
 		starts[axis], steps[axis] = a.paddings[i][0], max(a.inputDilations[i], 1)
 		dims[axis] = (x.dims[axis]-1)*steps[axis] + 1 + a.paddings[i][0] + a.paddings[i][1]
 	}
 	if slices.Equal(dims, x.dims) {
-		return x
+		return x, nil
 	}
 	zero := &storage{id: len(l.storages), dtype: dtypes.Float32, elems: 1, bytes: 4, kind: inConstant, constant: make([]byte, 4)}
 	l.storages = append(l.storages, zero)
 	p := denseTensor(l.rawStorage(dtypes.Float32, product(dims)), dims)
 	l.fill(p, denseTensor(zero, nil))
 	l.copyInto(p.part(starts, steps, x.dims), x)
-	return p
+	around := new(padding)
+	for _, axis := range a.axes.InputSpatial {
+		around.axes = append(around.axes, paddedAxis{p.strides[axis], dims[axis], starts[axis], steps[axis], x.dims[axis]})
+	}
+	return p, around
 }
 
 // loops returns the axes of the convolution of the padded picture x with the kernel w into y.
-func (a convAttr) loops(x, w, y *tensor) convLoops {
+func (a convAttr) loops(x, w, y *tensor, around *padding) convLoops {
 	ax := a.axes
 	batch := y.dims[ax.OutputBatch]
 	groups := a.channelGroups * a.batchGroups // one of them is 1
@@ -112,8 +122,12 @@ func (a convAttr) loops(x, w, y *tensor) convLoops {
 	c.depth = []convAxis{{n: perGroup, x: x.strides[ax.InputChannels], w: w.strides[ax.KernelInputChannels]}}
 	for i, axis := range ax.InputSpatial {
 		step, out, k := x.strides[axis], ax.OutputSpatial[i], ax.KernelSpatial[i]
-		c.pixels = append(c.pixels, convAxis{n: y.dims[out], x: a.strides[i] * step, y: y.strides[out]})
-		c.depth = append(c.depth, convAxis{n: w.dims[k], x: max(a.kernelDilations[i], 1) * step, w: w.strides[k]})
+		pixel := convAxis{n: y.dims[out], x: a.strides[i] * step, y: y.strides[out]}
+		window := convAxis{n: w.dims[k], x: max(a.kernelDilations[i], 1) * step, w: w.strides[k]}
+		if around != nil {
+			pixel.edge = around.axes[i].edge(pixel, window, step)
+		}
+		c.pixels, c.depth = append(c.pixels, pixel), append(c.depth, window)
 	}
 	slices.SortStableFunc(c.pixels, func(p, q convAxis) int { return q.y - p.y })
 	slices.SortStableFunc(c.depth, func(p, q convAxis) int { return q.x - p.x })

@@ -27,8 +27,7 @@
 // sums are added in a fixed order. An element of a product does not depend on its place in the matrix: what a program
 // computes for an entry of a batch is the same at any place in it. It may depend on how many entries there are.
 //
-// NaN and infinities are as in the Go backend, but for padding. A convolution multiplies it as zeros, so that a weight that
-// is not finite gives NaN there; the Go backend leaves padding out.
+// NaN and infinities are as in the Go backend; the padding of a convolution, which kernels multiply as zeros, makes none.
 //
 // A result does depend on the instruction set: among other things, Go's compiler fuses the multiply-adds of the plain
 // product on arm64, which round once then, and not on amd64 at its default level.

@@ -34,6 +34,7 @@ type gemm struct {
 	few          bool // there are so few rows that reading B is all
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
+	padding      *padding  // of a convolution, or nil
 }
 
 // tileKernel is a micro-kernel: see kernel_amd64.s.
@@ -251,5 +252,13 @@ func (g *gemm) runParts(x *execution, a, c []float32) error {
 			}
 		}
 	})
+	if g.padding != nil {
+		x.parallel(blocks, func(item int) {
+			t := block{gemm: g, a: a, c: c, cRow: g.cRow}
+			t.readB(x)
+			t.locate(item)
+			t.leaveOutPadding()
+		})
+	}
 	return nil
 }

@@ -47,6 +47,9 @@ func (t *block) compute() {
 			t.rowTile(i)
 		}
 	}
+	if t.padding != nil && t.parts == 1 {
+		t.leaveOutPadding()
+	}
 }
 
 // panelWidth returns the columns that the kernel computes for the panel at j.

@@ -8,7 +8,7 @@ const mostFew = 4
 // fewRows tells whether the product is one of few rows with the columns of B, such as the rows of a weight [out, in], in
 // one piece each, so that runFew can compute it.
 func (g *gemm) fewRows() bool {
-	return g.m <= mostFew && g.k >= 32 && g.kernel.strips && increasing(g.aDepth) && increasing(g.bDepth) && uniform(g.bCol, g.k)
+	return g.m <= mostFew && g.k >= 32 && g.padding == nil && g.kernel.strips && increasing(g.aDepth) && increasing(g.bDepth) && uniform(g.bCol, g.k)
 }
 
 // runFew computes every element as one sum over the terms, four columns at a time, reading B once and in order.

@@ -276,7 +276,7 @@ func (r *referee) choice(n *node, x []bounded, in []compute.Value) bounded {
 
 // products computes sums of products: |x|·off(y) + off(x)·|y| + off(x)·off(y) + (k+2)·unit·|x|·|y|.
 func (r *referee) products(n *node, x []bounded, in []compute.Value) bounded {
-	k, multiply := 1, func(x, y compute.Value) compute.Value { return r.replay(n, x, y) }
+	k := 1
 	if a, ok := n.attr.(dotAttr); ok {
 		for _, axis := range a.lhsContract {
 			k *= x[0].dims[axis]
@@ -285,28 +285,14 @@ func (r *referee) products(n *node, x []bounded, in []compute.Value) bounded {
 			return bounded{r.number(0, n.shape.Dimensions), nil, n.shape.Dimensions, n.shape.DType}
 		}
 	} else {
-		a := n.attr.(convAttr).complete()
+		a := n.attr.(convAttr)
 		k = product(x[1].dims) / max(1, x[1].dims[a.axes.KernelOutputChannels])
-		multiply = func(x, y compute.Value) compute.Value { return r.convolution(a, x, y, len(n.shape.Dimensions)) }
 	}
 	sizeX, sizeY := r.abs(in[0]), r.abs(in[1])
-	both := multiply(sizeX, sizeY)
-	withErrors := multiply(r.add(sizeX, r.error(x[0])), r.add(sizeY, r.error(x[1])))
+	both := r.replay(n, sizeX, sizeY)
+	withErrors := r.replay(n, r.add(sizeX, r.error(x[0])), r.add(sizeY, r.error(x[1])))
 	off := r.add(r.sub(withErrors, both), r.scale(withErrors, float64(k+2)*accumulating(n.shape.DType)))
-	return r.rounded(n, multiply(in[0], in[1]), off, 0)
-}
-
-// convolution multiplies padding as zeros, which the Go backend's leaves out: with a weight that is no number that is no
-// number either.
-func (r *referee) convolution(a convAttr, x, y compute.Value, rank int) compute.Value {
-	zeros, cut := make([]compute.PadAxis, rank), slices.Clone(a.paddings)
-	for i, axis := range a.axes.InputSpatial {
-		p := a.paddings[i]
-		zeros[axis] = compute.PadAxis{Start: max(p[0], 0), End: max(p[1], 0), Interior: max(a.inputDilations[i], 1) - 1}
-		cut[i] = [2]int{min(p[0], 0), min(p[1], 0)}
-	}
-	x = r.must(r.f.Pad(x, r.must(r.f.Constant([]float64{0})), zeros...))
-	return r.must(r.f.ConvGeneral(x, y, a.axes, a.strides, cut, nil, a.kernelDilations, a.channelGroups, a.batchGroups))
+	return r.rounded(n, r.replay(n, in...), off, 0)
 }
 
 func (r *referee) reduction(n *node, x bounded, in compute.Value) bounded {

@@ -229,23 +229,6 @@ func reduced(i int, v []float64) float64 {
 	return float64(place)
 }
 
-// TestSpecialPadding multiplies the padding of convolutions as zeros: a weight that is no number shows where it meets padding too.
-func TestSpecialPadding(t *testing.T) {
-	nan := math.NaN()
-	for _, config := range levels() {
-		for weight, want := range map[float64][]float64{nan: {nan, nan, nan, nan}, math.Inf(1): {nan, math.Inf(1), math.Inf(1), math.Inf(1)}, 2: {3, 7, 11, 10}} {
-			b := newLevel(t, config)
-			g := NewGraph(b, "padding")
-			x, w := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, 4, 1)), Parameter(g, "w", shapes.Make(dtypes.Float32, 3, 1, 1))
-			y := Convolve(x, w).PadSame().Done()
-			got := runSpecial(t, b, g, []*Node{y}, []float32{1, 2, 3, 4}, []float32{float32(weight), 1, 1})[0]
-			for i := range want {
-				checkSpecial(t, fmt.Sprintf("%s, weight %v, element %d", config, weight, i), dtypes.Float32, got[i], want[i])
-			}
-		}
-	}
-}
-
 // TestNotANumberWithLowBits moves NaN that only the lowest bit tells from infinity to the narrower dtypes, which must not
 // make it one.
 func TestNotANumberWithLowBits(t *testing.T) {
