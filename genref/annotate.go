@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"hash/maphash"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"reflectionflow"
@@ -17,8 +19,11 @@ type Annotating struct {
 	// Name says who compares, with what words: a set has one annotator.
 	Name string
 	// Batch is how many triplets are compared at once, and how many are lost at most when
-	// the work is stopped; 1 or more.
+	// the work is stopped and nothing is kept; 1 or more.
 	Batch int
+	// Keep keeps the answers of a batch until its lines are written; nil for an annotator
+	// whose answers cost nothing.
+	Keep Keeping
 	// Count is how many lines there are to be in the end; 0 for one a triplet.
 	Count int
 }
@@ -54,7 +59,7 @@ func (s *Set) Annotate(ctx context.Context, a Annotating, notify func(annotated 
 	if notify == nil {
 		notify = func(int) {}
 	}
-	w := annotating{Annotating: a, seed: maphash.MakeSeed(), had: make(map[uint64]bool), notify: notify}
+	w := annotating{Annotating: a, seed: maphash.MakeSeed(), had: make(map[uint64]bool), notify: notify, keep: filepath.Join(s.dir, unannotatedName)}
 	w.report.Better, w.report.Skipped = make(map[string]int), make(map[string]int)
 	lock, err := lockFolder(s.dir)
 	if err != nil {
@@ -73,6 +78,10 @@ func (s *Set) Annotate(ctx context.Context, a Annotating, notify func(annotated 
 	return w.report, err
 }
 
+// unannotatedName is the folder of a set for what an annotator has said that has no lines
+// yet.
+const unannotatedName = "unannotated"
+
 // errEnough ends the reading of a set.
 var errEnough = errors.New("enough triplets")
 
@@ -80,6 +89,7 @@ var errEnough = errors.New("enough triplets")
 type annotating struct {
 	Annotating
 	log     *annotationLog
+	keep    string // folder of what is kept
 	seed    maphash.Seed
 	had     map[uint64]bool // hashes of keys
 	pending []Sample
@@ -135,23 +145,21 @@ func (w *annotating) flush(ctx context.Context) error {
 		}
 		of, pairs = append(of, i), append(pairs, pair)
 	}
-	if len(pairs) > 0 {
-		comparisons, err := w.Annotator.Annotate(ctx, pairs)
-		if err != nil {
-			return fmt.Errorf("annotate: %w", err)
+	comparisons, err := w.compare(ctx, pairs)
+	if err != nil {
+		return err
+	}
+	for k, c := range comparisons {
+		if lines[of[k]], err = lines[of[k]].with(c); err != nil {
+			return err
 		}
-		if len(comparisons) != len(pairs) {
-			return fmt.Errorf("the annotator gave %d comparisons for %d pairs", len(comparisons), len(pairs))
-		}
-		for k, c := range comparisons {
-			if lines[of[k]], err = lines[of[k]].with(c); err != nil {
-				return err
-			}
-			w.report.Cost = w.report.Cost.Add(c.Cost)
-		}
+		w.report.Cost = w.report.Cost.Add(c.Cost)
 	}
 	if err := w.log.add(lines); err != nil {
 		return err
+	}
+	if err := os.RemoveAll(w.keep); err != nil {
+		return fmt.Errorf("remove the answers that have lines: %w", err)
 	}
 	for _, a := range lines {
 		w.count(a)
@@ -162,6 +170,27 @@ func (w *annotating) flush(ctx context.Context) error {
 	w.pending = w.pending[:0]
 	w.notify(w.report.Annotated)
 	return nil
+}
+
+// compare asks the annotator, and keeps what it says.
+func (w *annotating) compare(ctx context.Context, pairs []reflectionflow.Pair) (said []reflectionflow.Comparison, err error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	if w.Keep != nil {
+		kept, failed := w.Keep(w.keep)
+		if failed != nil {
+			return nil, failed
+		}
+		defer func() { err = errors.Join(err, kept.Close()) }()
+	}
+	if said, err = w.Annotator.Annotate(ctx, pairs); err != nil {
+		return nil, fmt.Errorf("annotate: %w", err)
+	}
+	if len(said) != len(pairs) {
+		return nil, fmt.Errorf("the annotator gave %d comparisons for %d pairs", len(said), len(pairs))
+	}
+	return said, nil
 }
 
 // flawedFirst decides by the key alone which picture comes first, so that an annotator

@@ -23,6 +23,9 @@ type Filling struct {
 	Number int
 	Count  int // samples
 	Random *rand.Rand
+	// Keep is a folder, not made yet, for what was paid for on the way: it stays until the
+	// shard is finished.
+	Keep string
 	// From is where the shard before ended, in the source's own words; empty for the
 	// first shard.
 	From string
@@ -53,7 +56,8 @@ type Progress struct {
 
 // Build makes the shards that a set still lacks. When ctx ends it returns ctx.Err();
 // finished shards stay, and the same call goes on from there to the same bytes as if
-// it had not been stopped. notify may be nil.
+// it had not been stopped; so does what the source keeps of a shard that is not finished
+// ([Filling].Keep). notify may be nil.
 //
 // No triplet comes twice: one whose pictures are those of an earlier one, byte for
 // byte, or look the same (see [Look]) for the same prompt, is passed over. That takes
@@ -94,7 +98,7 @@ func (w *Writer) Build(ctx context.Context, source Source, notify func(Progress)
 		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.barren.Effort.Skipped)+first(b.barren.Faults))
 	}
 	notify(Progress{Done: m.Triplets(), Count: m.Triplets(), Effort: m.Effort()})
-	return m, nil
+	return m, w.forgetAll()
 }
 
 func because(skipped map[string]int) string {
@@ -136,7 +140,7 @@ func (b *builder) shard(ctx context.Context, i int) error {
 	return b.Write(i, func(add func(Sample) error) (Filled, error) {
 		added := 0
 		filled, err := b.source.Fill(ctx, Filling{
-			Number: i, Count: b.manifest.triplets(i), From: b.cursor,
+			Number: i, Count: b.manifest.triplets(i), From: b.cursor, Keep: b.keep(i),
 			Random: rand.New(rand.NewPCG(b.manifest.Seed, uint64(i))),
 			Progress: func(e Effort) {
 				b.notify(Progress{Done: before.Done + added, Count: before.Count, Effort: before.Effort.Add(e)})

@@ -1,16 +1,39 @@
 package genref
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"reflectionflow"
 	"reflectionflow/internal/disk"
 )
+
+// Keeping opens a folder, which need not be there yet, for what is paid for until the
+// closer is closed. It stays until what was paid for is used.
+type Keeping func(folder string) (io.Closer, error)
+
+// Kept is a source that keeps what it has paid for on the way to a shard.
+type Kept struct {
+	Source
+	Keep Keeping
+}
+
+// Fill implements [Source].
+func (k Kept) Fill(ctx context.Context, shard Filling) (filled Filled, err error) {
+	kept, err := k.Keep(shard.Keep)
+	if err != nil {
+		return filled, err
+	}
+	defer func() { err = errors.Join(err, kept.Close()) }()
+	return k.Source.Fill(ctx, shard)
+}
 
 // claim is a folder that is written to: it is locked, and remembers which folders were made
 // for it.
@@ -75,4 +98,33 @@ func placeError(dir string, err error) error {
 		}
 	}
 	return fmt.Errorf("%s cannot be written to: %w", dir, reason)
+}
+
+// unfinishedName is the folder of a set for what was paid for and is no finished shard yet:
+// one folder a shard.
+const unfinishedName = "unfinished"
+
+// Unfinished is the folder, not made yet, for what was paid for before the set is whole.
+// It is removed when that is so.
+func (w *Writer) Unfinished() string { return filepath.Join(w.dir, unfinishedName) }
+
+// keep is the folder for what was paid for on the way to a shard.
+func (w *Writer) keep(shard int) string { return filepath.Join(w.Unfinished(), strconv.Itoa(shard)) }
+
+// forget removes what was kept on the way to a shard.
+func (w *Writer) forget(shard int) error {
+	err := os.RemoveAll(w.keep(shard))
+	if err != nil {
+		return fmt.Errorf("remove the answers of shard %d: %w", shard, err)
+	}
+	_ = os.Remove(w.Unfinished()) // unless others are in it
+	return nil
+}
+
+// forgetAll removes all that was kept.
+func (w *Writer) forgetAll() error {
+	if err := os.RemoveAll(w.Unfinished()); err != nil {
+		return fmt.Errorf("remove what was kept: %w", err)
+	}
+	return nil
 }

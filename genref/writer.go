@@ -89,8 +89,9 @@ func (w *Writer) fold() error {
 // lock back. A set without a shard leaves nothing behind.
 func (w *Writer) Close() error {
 	err := w.Wait()
+	_, keeps := os.Lstat(w.Unfinished())
 	switch {
-	case len(w.manifest.Shards) == 0:
+	case len(w.manifest.Shards) == 0 && errors.Is(keeps, fs.ErrNotExist):
 		_ = os.Remove(filepath.Join(w.dir, manifestName)) // then it stays, and is the same set's
 	case w.journal.file != nil:
 		err = errors.Join(err, w.fold())
@@ -133,6 +134,11 @@ func (w *Writer) recover() error {
 		}
 	}
 	w.manifest.Shards = kept
+	for _, s := range kept { // of a kill before they were forgotten
+		if err := w.forget(s.Number); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -210,7 +216,10 @@ func (w *Writer) Wait() error {
 	if done.shard != nil {
 		w.manifest.enter(*done.shard)
 	}
-	return done.err
+	if done.err != nil {
+		return done.err
+	}
+	return w.forget(done.shard.Number)
 }
 
 // seal enters a filled shard into the journal and gives it its name.

@@ -123,7 +123,7 @@ func (t *till) judge(tb testing.TB) *testserver.Chat {
 func (t *till) painter(tb testing.TB) *testserver.OpenAIImages {
 	double := testserver.NewOpenAIImages(tb, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"})
 	for _, route := range []string{"POST /v1/images/generations", "POST /v1/images/edits"} {
-		for range 200 {
+		for range 5000 {
 			double.Fail(route, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 				body, boundary := contentOf(r)
 				if t.answers("image " + strings.ReplaceAll(string(body), boundary, "")) {

@@ -94,7 +94,12 @@ func readPartFile(path string) ([]byte, error) {
 // deploy builds the parts of a configuration, and describes them together as a
 // model. Nothing is sent and no network is loaded before the model is opened.
 func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, error) {
-	b := newBuilder(c)
+	return p.deployBy(ctx, newBuilder(c))
+}
+
+// deployBy is deploy by a builder that may share what it has with others.
+func (p *program) deployBy(ctx context.Context, b *builder) (modelEntry, error) {
+	c := b.config
 	parts, err := b.parts()
 	if err != nil {
 		return modelEntry{}, err

@@ -33,7 +33,8 @@ asked for once more; what is of no use then, and what the model refuses, is coun
 listed.
 
 annotations.jsonl beside the shards gets a line a triplet. A triplet that has one is not
-asked about again: stopped in whatever way, the same command goes on. Annotations that
+asked about again: stopped in whatever way, the same command goes on. Answers without a line
+are kept in DIR/unannotated until they have one, and paid for once. Annotations that
 find the enhanced picture the better one take the place of reflections in exports.`
 
 func (p *program) genrefAnnotateCommand() *cobra.Command {
@@ -105,11 +106,13 @@ func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Ann
 		if err != nil {
 			return genref.Annotating{}, nil, err
 		}
-		annotator, name, err := newBuilder(deployed).annotator()
+		b := newBuilder(deployed)
+		annotator, name, err := b.annotator()
 		if err != nil {
 			return genref.Annotating{}, nil, err
 		}
-		return genref.Annotating{Annotator: annotator, Name: name, Batch: 4 * annotator.Concurrency()}, nil, nil
+		keep := func(folder string) (io.Closer, error) { return keepIn(b.ledger, folder) }
+		return genref.Annotating{Annotator: annotator, Name: name, Batch: 4 * annotator.Concurrency(), Keep: keep}, nil, nil
 	}
 	model, err := p.model(o.model)
 	if err != nil {

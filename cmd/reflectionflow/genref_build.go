@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
 	"reflectionflow/genref"
+	"reflectionflow/internal/endpoint"
 )
 
 // genrefOptions are the flags of genref build.
@@ -61,7 +64,8 @@ and refiners take the place of the embedded ones.
 DIR gets WebDataset shards (genref_0.tar, genref_1.tar, ...) and a manifest.json of
 checksums. No triplet comes twice, nor one that looks the same for the same prompt.
 Stopped in whatever way, the same command goes on with the next shard, to the same
-bytes; with a larger --count the set grows.`
+bytes; with a larger --count the set grows. What servers have answered for a shard that
+is not finished is kept in DIR/unfinished, and paid for once.`
 
 func (p *program) genrefBuildCommand() *cobra.Command {
 	var o genrefOptions
@@ -111,14 +115,15 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 	if err := o.check(cmd.Flags()); err != nil {
 		return err
 	}
-	b := genrefBuilder{program: p, options: &o, flags: cmd.Flags()}
+	b := genrefBuilder{program: p, options: &o, flags: cmd.Flags(), ledger: &endpoint.Ledger{}}
 	defer b.close()
-	source, plan, err := b.source(cmd.Context())
+	planned, err := b.plan(cmd.Context())
 	if err != nil {
 		return err
 	}
+	plan := planned.plan
 	display := newGenrefDisplay(p.stderr, "triplets", o.quiet)
-	m, err := genref.Build(cmd.Context(), o.out, plan, source, display.build)
+	m, err := b.build(cmd.Context(), planned, display.build)
 	display.close()
 	if err != nil && m.Triplets() == 0 && cmd.Context().Err() == nil {
 		return err
@@ -131,6 +136,55 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 	}
 	return nil
 }
+
+// build makes what the set lacks. A set that is whole needs no source.
+func (b *genrefBuilder) build(ctx context.Context, p plannedSet, notify func(genref.Progress)) (m genref.Manifest, err error) {
+	w, err := genref.NewWriter(b.options.out, p.plan)
+	if err != nil {
+		return m, err
+	}
+	defer func() {
+		if failed := w.Close(); err == nil { // the first error says more
+			err = failed
+		}
+	}()
+	var source genref.Source
+	if !w.Whole() {
+		source, err = b.opened(ctx, w, p)
+	}
+	if err != nil {
+		return w.Manifest(), err
+	}
+	return w.Build(ctx, source, notify)
+}
+
+// opened opens the source of a set. What servers answer meanwhile is kept until the set is
+// whole, and what they answer later until its shard is.
+func (b *genrefBuilder) opened(ctx context.Context, w *genref.Writer, p plannedSet) (genref.Source, error) {
+	kept, err := b.keep(filepath.Join(w.Unfinished(), "prompts"))
+	if err != nil {
+		return nil, err
+	}
+	source, err := p.open(ctx)
+	if err = errors.Join(err, kept.Close()); err != nil {
+		return nil, err
+	}
+	return genref.Kept{Source: source, Keep: b.keep}, nil
+}
+
+// keep opens the ledger in a folder.
+func (b *genrefBuilder) keep(folder string) (io.Closer, error) { return keepIn(b.ledger, folder) }
+
+// keepIn opens a ledger in a folder, which is made with the first answer.
+func keepIn(l *endpoint.Ledger, folder string) (io.Closer, error) {
+	return closing{l}, l.Open(folder, nil)
+}
+
+// closing closes a ledger, whose answers stay.
+type closing struct{ *endpoint.Ledger }
+
+// Close implements [io.Closer].
+func (c closing) Close() error { return c.Ledger.Close(false) }
 
 func ofCount(count int) string {
 	if count == genref.MaxCount {

@@ -15,6 +15,7 @@ import (
 	"reflectionflow/clipart"
 	"reflectionflow/genref"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/endpoint"
 	"reflectionflow/verifier"
 )
 
@@ -23,7 +24,26 @@ type genrefBuilder struct {
 	program *program
 	options *genrefOptions
 	flags   *pflag.FlagSet
+	ledger  *endpoint.Ledger // of all parts that are at servers
 	closers []io.Closer
+}
+
+// plannedSet is a set that can be built: what it is to be, and what opens its source.
+type plannedSet struct {
+	plan genref.Plan
+	open func(context.Context) (genref.Source, error)
+}
+
+// deploy is what a configuration describes, on the builder's ledger.
+func (b *genrefBuilder) deploy(ctx context.Context, c *config.Config) (modelEntry, error) {
+	parts := newBuilder(c)
+	parts.ledger = b.ledger
+	return b.program.deployBy(ctx, parts)
+}
+
+// given is a source that need not be opened.
+func given(source genref.Source, plan genref.Plan, err error) (plannedSet, error) {
+	return plannedSet{plan, func(context.Context) (genref.Source, error) { return source, nil }}, err
 }
 
 func (b *genrefBuilder) close() {
@@ -32,10 +52,10 @@ func (b *genrefBuilder) close() {
 	}
 }
 
-// source makes the source, and the plan that it goes by.
-func (b *genrefBuilder) source(ctx context.Context) (genref.Source, genref.Plan, error) {
+// plan says what the set is to be. It asks no server and loads no network.
+func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 	if b.options.from != "" {
-		return b.imported()
+		return given(b.imported())
 	}
 	var deployed *config.Config
 	var model modelEntry
@@ -45,13 +65,13 @@ func (b *genrefBuilder) source(ctx context.Context) (genref.Source, genref.Plan,
 	case deployed == nil:
 		model, err = b.program.model(b.options.model)
 	default:
-		model, err = b.program.deploy(ctx, deployed.Used())
+		model, err = b.deploy(ctx, deployed.Used())
 	}
 	if err != nil {
-		return nil, genref.Plan{}, err
+		return plannedSet{}, err
 	}
 	if b.options.source == "editing" {
-		return b.edits(model)
+		return given(b.edits(model))
 	}
 	return b.drawn(ctx, model, deployed)
 }
@@ -105,63 +125,82 @@ func (b *genrefBuilder) edits(model modelEntry) (genref.Source, genref.Plan, err
 	return source, plan, err
 }
 
-// drawn makes a source that draws.
-func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *config.Config) (genref.Source, genref.Plan, error) {
-	var plan genref.Plan
-	engine, list, err := b.engine(model)
+// drawn is a source that draws.
+func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *config.Config) (plannedSet, error) {
+	o := b.options
+	canvas, err := o.canvas(b.flags, model)
 	if err != nil {
-		return nil, plan, err
-	}
-	canvas, err := b.options.canvas(b.flags, model)
-	if err != nil {
-		return nil, plan, err
+		return plannedSet{}, err
 	}
 	sum, err := b.fingerprint(ctx, model, deployed)
 	if err != nil {
-		return nil, plan, err
+		return plannedSet{}, err
 	}
-	o := b.options
-	rule := genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, Canvas: canvas}
-	correction := genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, Canvas: canvas}
-	reward := genref.RewardConfig{Images: o.images, Combine: genref.Combine(o.combine), Canvas: canvas}
-	if reward.Members, err = b.rewards(ctx, deployed); err != nil {
-		return nil, plan, err
+	d := drawing{
+		rule:       genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, Canvas: canvas},
+		correction: genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, Canvas: canvas},
+		reward:     genref.RewardConfig{Images: o.images, Combine: genref.Combine(o.combine), Canvas: canvas},
+		canvas:     canvas,
 	}
+	if d.reward.Members, err = b.rewards(ctx, deployed); err != nil {
+		return plannedSet{}, err
+	}
+	settings, err := d.settings(o.source)
+	if err != nil {
+		return plannedSet{}, err
+	}
+	plan, err := o.plan(filepath.Base(model.Name), sum, settings)
+	return plannedSet{plan, func(ctx context.Context) (genref.Source, error) { return b.drawer(ctx, model, d) }}, err
+}
+
+// drawing are the settings of the sources that draw.
+type drawing struct {
+	rule       genref.RuleConfig
+	correction genref.CorrectionConfig
+	reward     genref.RewardConfig
+	canvas     genref.Canvas
+}
+
+// settings are those of one source, checked.
+func (d drawing) settings(source string) (any, error) {
 	chosen := map[string]struct {
 		settings any
 		validate func() error
 	}{
-		"rule": {rule, rule.Validate}, "correction": {correction, correction.Validate}, "length": {canvas, canvas.Validate},
-		"reward": {reward, canvas.Validate}, // its own rewards are known later
-	}[o.source]
-	if err := chosen.validate(); err != nil {
-		return nil, plan, err
-	}
-	if plan, err = o.plan(engine.Model, sum, chosen.settings); err != nil {
-		return nil, plan, err
+		"rule": {d.rule, d.rule.Validate}, "correction": {d.correction, d.correction.Validate}, "length": {d.canvas, d.canvas.Validate},
+		"reward": {d.reward, d.canvas.Validate}, // its own rewards are known later
+	}[source]
+	return chosen.settings, chosen.validate()
+}
+
+// drawer opens a source that draws.
+func (b *genrefBuilder) drawer(ctx context.Context, model modelEntry, d drawing) (genref.Source, error) {
+	engine, list, err := b.engine(model)
+	if err != nil {
+		return nil, err
 	}
 	b.program.noteSlow()
 	e, err := b.open(ctx, model)
 	if err != nil {
-		return nil, plan, err
+		return nil, err
 	}
 	engine.Generator, engine.Reflector = e.Generator, e.Reflector
 	switch b.options.source {
 	case "reward":
-		if len(reward.Members) == 0 {
-			reward.Members = ownRewards(e)
+		if len(d.reward.Members) == 0 {
+			d.reward.Members = ownRewards(e)
 		}
-		return &genref.Rewarded{Engine: engine, Config: reward}, plan, reward.Validate()
+		return &genref.Rewarded{Engine: engine, Config: d.reward}, d.reward.Validate()
 	case "correction":
-		return &genref.Correction{Engine: engine, Verifier: e.Verifier, Config: correction}, plan, nil
+		return &genref.Correction{Engine: engine, Verifier: e.Verifier, Config: d.correction}, nil
 	case "length":
-		source := &genref.Length{Engine: engine, Refiner: e.Refiner, Verifier: e.Verifier, Config: canvas}
+		source := &genref.Length{Engine: engine, Refiner: e.Refiner, Verifier: e.Verifier, Config: d.canvas}
 		if len(list.Long) > 0 {
 			source.Refiner = list
 		}
-		return source, plan, nil
+		return source, nil
 	}
-	return &genref.Rule{Engine: engine, Verifier: e.Verifier, Config: rule}, plan, nil
+	return &genref.Rule{Engine: engine, Verifier: e.Verifier, Config: d.rule}, nil
 }
 
 // engine is what all sources that draw have, less what draws. The list is that of
@@ -262,7 +301,7 @@ func (b *genrefBuilder) rewards(ctx context.Context, deployed *config.Config) ([
 
 // reward opens one verifier of a configuration.
 func (b *genrefBuilder) reward(ctx context.Context, deployed *config.Config, name string) (reflectionflow.Verifier, error) {
-	model, err := b.program.deploy(ctx, withVerifier(deployed, name))
+	model, err := b.deploy(ctx, withVerifier(deployed, name))
 	if err != nil {
 		return nil, err
 	}
