@@ -37,7 +37,7 @@ func (x *exporter) picture(what string, data []byte) exportPicture {
 	p := exportPicture{what: what, sum: pictureSum(whole[:]), data: data}
 	digits := hex.EncodeToString(p.sum[:])
 	p.name = fmt.Sprintf("%s/%s/%s-%s.jpg", exportImages, digits[:2], digits, what)
-	was, err := os.ReadFile(x.at(p.name))
+	was, err := os.ReadFile(x.at(p.name)) // after a crash it may be cut
 	p.there = err == nil && bytes.Equal(was, data)
 	return p
 }
@@ -68,7 +68,7 @@ func (x *exporter) put(p exportPicture) error {
 		}
 		x.folders[folder] = true
 	}
-	if err := disk.WriteFile(path, p.data); err != nil {
+	if err := disk.Put(path, p.data); err != nil { // before rows show it, all are flushed
 		return fmt.Errorf("export: %w", err)
 	}
 	return nil

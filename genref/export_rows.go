@@ -184,6 +184,9 @@ func (x *exporter) write(split clipart.Split, r exportRow) error {
 // finish gives the files their names, writes LLaMA-Factory its description of them and
 // ours, and removes what is left of the export before.
 func (x *exporter) finish() error {
+	if err := disk.SyncTree(x.Out); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
 	files := x.files
 	mark := exportMark{Format: x.Format, Rows: x.report.Rows}
 	for _, f := range files {

@@ -38,6 +38,21 @@ func Write(path string, fill func(io.Writer) error) error {
 	return nil
 }
 
+// Put puts a whole file in its place without flushing it to disk: whoever looks sees the
+// old file or the new one, but for a crash before the next [SyncTree] of a folder above it.
+func Put(path string, data []byte) error {
+	temporary := path + Temporary
+	err := os.WriteFile(temporary, data, 0o644)
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		_ = os.Remove(temporary) // it may not be there; the first error says more
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
 func writeSynced(path string, fill func(io.Writer) error) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {

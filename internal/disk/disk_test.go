@@ -39,6 +39,38 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+// What is put in place unflushed is whole too, and a folder can be flushed with all in it.
+func TestPutAndSyncTree(t *testing.T) {
+	dir := t.TempDir()
+	inner := filepath.Join(dir, "inner")
+	if err := os.Mkdir(inner, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"a long first text", "short"} {
+		if err := disk.Put(filepath.Join(inner, "a"), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(filepath.Join(inner, "a")); err != nil || string(got) != text {
+			t.Errorf("got %q, %v, want %q", got, err, text)
+		}
+	}
+	if err := disk.Put(filepath.Join(inner, "none", "b"), nil); err == nil {
+		t.Error("it was written into a folder that is not there")
+	}
+	if err := disk.Put(inner, nil); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("left behind: %v, %v", list, err)
+	}
+	if err := disk.SyncTree(dir); err != nil {
+		t.Error(err)
+	}
+	if err := disk.SyncTree(filepath.Join(dir, "none")); err == nil {
+		t.Error("a folder that is not there was flushed")
+	}
+}
+
 // A file that is opened twice is locked once, until it is closed.
 func TestTryLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
