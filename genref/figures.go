@@ -18,7 +18,7 @@ import (
 // draw, and contact-sheet.png.
 func (s Stats) Publish(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write statistics: %w", err)
+		return placeError(dir, err)
 	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

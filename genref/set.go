@@ -26,6 +26,9 @@ type Set struct {
 // built gives what is finished; [Check] says what is missing. A folder without a
 // shard gives an error wrapping [reflectionflow.ErrInvalid].
 func Open(dir string) (*Set, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%w: %s is no folder", reflectionflow.ErrInvalid, dir)
+	}
 	manifest, found, err := readManifest(dir)
 	if err != nil {
 		return nil, err

@@ -48,3 +48,51 @@ func TestFullDisk(t *testing.T) {
 	}
 	sameFiles(t, record(t, filepath.Join(small, "run")), record(t, filepath.Join(home, "whole")))
 }
+
+// A set on a disk that fills up keeps its finished shards, and with room again it goes on to
+// the same bytes; so does an export.
+func TestFullDiskOfSets(t *testing.T) {
+	home := t.TempDir()
+	small := filepath.Join(home, "small")
+	if err := os.Mkdir(small, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=96k"); err != nil {
+		t.Skipf("cannot mount a small disk here: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(small, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Setenv("FAKE_JUDGE", "good")
+	build := []string{"genref", "build", "--source", "reward", "--count", "30", "--shard", "2", "--quiet", "--out"}
+	export := []string{"genref", "export", "whole", "--quiet", "--out"}
+	for _, test := range []struct {
+		args []string
+		name string
+		says string
+	}{{build, "set", "triplets of 30 are kept; go on with the same command"}, {export, "export", "the pictures written are kept in small/export; go on with the same command"}} {
+		whole := map[string]string{"set": "whole", "export": "exported"}[test.name]
+		if out, err := command(t, home, append(test.args, whole)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		out, err := command(t, home, append(test.args, "small/"+test.name)...).CombinedOutput()
+		if code := exitOf(t, err); code != 1 || !strings.Contains(string(out), test.says) || !strings.Contains(string(out), "no space left on device") || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("%s: exit code %d: %s", test.name, code, out)
+		}
+		if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=4m"); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := command(t, home, append(test.args, "small/"+test.name)...).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		sameFiles(t, record(t, filepath.Join(small, test.name)), record(t, filepath.Join(home, whole)))
+		if err := os.RemoveAll(filepath.Join(small, test.name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=96k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

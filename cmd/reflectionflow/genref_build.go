@@ -287,9 +287,9 @@ func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.C
 
 // readPromptList reads a file of prompts as the model understands them.
 func (p *program) readPromptList(path string, split clipart.Split, model modelEntry) (genref.PromptList, error) {
-	file, err := os.Open(path)
+	file, err := openInput("prompts", path)
 	if err != nil {
-		return genref.PromptList{}, fmt.Errorf("%w: prompts: %v", reflectionflow.ErrInvalid, err)
+		return genref.PromptList{}, err
 	}
 	defer file.Close()
 	list, err := genref.ReadPrompts(file, split, func(text string) (reflectionflow.Prompt, error) {

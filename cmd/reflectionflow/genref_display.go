@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -19,6 +20,7 @@ type genrefDisplay struct {
 	terminal bool
 	bar      *progressbar.ProgressBar
 	printed  time.Time
+	last     string // that was printed
 }
 
 func newGenrefDisplay(out io.Writer, unit string, quiet bool) *genrefDisplay {
@@ -52,7 +54,11 @@ func (d *genrefDisplay) show(done, total int, note string) {
 		if total > 0 {
 			of = fmt.Sprintf(" of %d", total)
 		}
-		_, _ = fmt.Fprintf(d.out, "%d%s %s %s\n", done, of, d.unit, note)
+		line := strings.TrimSpace(fmt.Sprintf("%d%s %s %s", done, of, d.unit, note))
+		if line != d.last {
+			_, _ = fmt.Fprintln(d.out, line)
+		}
+		d.last = line
 	}
 }
 

@@ -239,6 +239,11 @@ func (b *genrefBuilder) fingerprint(ctx context.Context, model modelEntry, deplo
 		sum = sumOf([]byte(sum + sumOf(description)))
 	}
 	if b.options.prompts != "" {
+		file, err := openInput("prompts", b.options.prompts)
+		if err != nil {
+			return "", err
+		}
+		file.Close()
 		data, err := readPartFile(b.options.prompts)
 		if err != nil {
 			return "", err
