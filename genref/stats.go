@@ -15,7 +15,7 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Stats are the statistics of a set: those of the paper's Figure 1 (arXiv 2504.16080).
+// Stats are the statistics of sets: those of the paper's Figure 1 (arXiv 2504.16080).
 type Stats struct {
 	Triplets int            `json:"triplets"`
 	Shards   int            `json:"shards"`
@@ -66,35 +66,46 @@ type Distribution struct {
 // examples is how many triplets of a subset are shown.
 const examples = 6
 
-// Stats reads the whole set. What is damaged is passed over and listed. It keeps two
-// numbers a triplet in memory. notify may be nil; it is called with the number of triplets.
-func (s *Set) Stats(ctx context.Context, notify func(triplets int)) (Stats, error) {
+// Count reads whole sets and counts what they hold together. What is damaged is passed over
+// and listed. It keeps two numbers a triplet in memory. notify may be nil; it is called with
+// the number of triplets.
+func Count(ctx context.Context, sets []*Set, notify func(triplets int)) (Stats, error) {
 	c := counter{
 		openings: make(map[string]int), words: make(map[string][]float32), gaps: make(map[string][]float32),
 		chosen: make(map[string][]example), random: rand.New(rand.NewPCG(1, 2)),
 	}
 	c.Sources, c.Subsets, c.Splits = make(map[string]int), make(map[string]int), make(map[string]int)
 	c.Better, c.Categories, c.Unannotated = make(map[string]int), make(map[string]int), make(map[string]int)
-	c.Shards = len(s.names)
-	var err error
-	c.Problems, err = s.Walk(ctx, func(t Sample) error {
+	for _, s := range sets {
+		if err := c.set(ctx, s, notify); err != nil {
+			return c.Stats, err
+		}
+	}
+	c.finish()
+	return c.Stats, nil
+}
+
+// set counts what one set holds.
+func (c *counter) set(ctx context.Context, s *Set, notify func(triplets int)) error {
+	c.Shards += len(s.names)
+	problems, err := s.Walk(ctx, func(t Sample) error {
 		c.triplet(t)
 		if notify != nil {
 			notify(c.Triplets)
 		}
 		return nil
 	})
+	c.Problems.merge(problems)
 	if err != nil {
-		return c.Stats, err
+		return err
 	}
 	for a, err := range s.Annotations() {
 		if err != nil {
-			return c.Stats, err
+			return err
 		}
 		c.annotation(a)
 	}
-	c.finish()
-	return c.Stats, nil
+	return nil
 }
 
 type counter struct {

@@ -19,7 +19,7 @@ func TestStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := set.Stats(context.Background(), nil)
+	s, err := Count(context.Background(), []*Set{set}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +65,40 @@ func TestStats(t *testing.T) {
 	if set, err = Open(lost); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = set.Stats(context.Background(), nil); err != nil || s.Triplets != 0 || s.Problems.Total() != 1 {
+	if s, err = Count(context.Background(), []*Set{set}, nil); err != nil || s.Triplets != 0 || s.Problems.Total() != 1 {
 		t.Errorf("stats %+v, %v", s, err)
 	}
 	if err := s.Publish(filepath.Join(lost, "stats")); err != nil {
 		t.Error(err)
+	}
+}
+
+// Several sets are counted together: the paper's figure is of all sources.
+func TestStatsOfSeveralSets(t *testing.T) {
+	rules, edits := t.TempDir(), t.TempDir()
+	build(t, rules, 7)
+	if _, err := importSet(t, edits, editSet(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, filepath.Join(edits, "genref_0.tar"))
+	var sets []*Set
+	for _, dir := range []string{rules, edits} {
+		set, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets = append(sets, set)
+	}
+	last := 0
+	s, err := Count(t.Context(), sets, func(n int) { last = n })
+	if err != nil || s.Triplets != 15 || last != 15 || s.Shards != 7 || s.Problems.Counts[ProblemShard] != 1 {
+		t.Errorf("%d triplets, told %d, in %d shards, %+v, %v", s.Triplets, last, s.Shards, s.Problems, err)
+	}
+	if want := map[string]int{"rule": 7, "editing": 8}; !maps.Equal(s.Sources, want) || !maps.Equal(s.Subsets, want) {
+		t.Errorf("sources %v, subsets %v", s.Sources, s.Subsets)
+	}
+	if len(s.ScoreGaps.Rows) != 1 || len(s.Words.Rows) != 2 || len(s.Examples) != 2*examples {
+		t.Errorf("%d gaps, %d lengths, %d examples", len(s.ScoreGaps.Rows), len(s.Words.Rows), len(s.Examples))
 	}
 }
 

@@ -54,12 +54,9 @@ func (p *program) genrefExportCommand() *cobra.Command {
 }
 
 func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Exporting, quiet bool) error {
-	for _, dir := range dirs {
-		set, err := genref.Open(dir)
-		if err != nil {
-			return err
-		}
-		e.Sets = append(e.Sets, set)
+	var err error
+	if e.Sets, err = openSets(dirs); err != nil {
+		return err
 	}
 	display := newGenrefDisplay(p.stderr, "rows", quiet)
 	report, err := genref.Export(ctx, e, display.read)

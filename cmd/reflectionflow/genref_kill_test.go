@@ -138,6 +138,8 @@ func TestGenrefStatsAndExport(t *testing.T) {
 	for _, args := range [][]string{
 		{"stats"},
 		{"stats", home},
+		{"stats", dir, dir},
+		{"stats", dir, home, "--out", filepath.Join(home, "both")},
 		{"export", dir},
 		{"export", "--out", home},
 		{"export", dir, "--out", home},

@@ -7,10 +7,12 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"reflectionflow"
 	"reflectionflow/genref"
 )
 
@@ -18,21 +20,27 @@ func (p *program) genrefStatsCommand() *cobra.Command {
 	var out string
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
-		Use:   "stats DIR",
-		Short: "Count and draw what a set holds",
-		Long: `Count a set's triplets by source, subset and split; what annotators said; how far apart
-the pictures' scores are, and how long reflections. DIR/stats gets the same as JSON, as
-figures (SVG and PNG), and a contact sheet of some triplets.`,
-		Args: cobra.ExactArgs(1),
+		Use:   "stats DIR...",
+		Short: "Count and draw what sets hold",
+		Long: `Count the triplets of one set or several by source, subset and split; what annotators
+said; how far apart the pictures' scores are, and how long reflections. DIR/stats, or the
+folder of --out, gets the same as JSON, as figures (SVG and PNG), and a contact sheet of
+some triplets: each flawed picture, framed, beside the enhanced one.`,
+		Example: `  reflectionflow genref stats rule
+  reflectionflow genref stats rule general length edits --out figures`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" {
+			switch {
+			case out == "" && len(args) > 1:
+				return fmt.Errorf("%w: --out is missing: name a folder for the figures of several sets", reflectionflow.ErrInvalid)
+			case out == "":
 				out = filepath.Join(args[0], "stats")
 			}
-			set, err := genref.Open(args[0])
+			sets, err := openSets(args)
 			if err != nil {
 				return err
 			}
-			stats, err := p.genrefStats(cmd.Context(), set, out, quiet)
+			stats, err := p.genrefStats(cmd.Context(), sets, out, quiet)
 			switch {
 			case err != nil:
 				return err
@@ -41,7 +49,7 @@ figures (SVG and PNG), and a contact sheet of some triplets.`,
 			case quiet:
 				p.warnProblems(stats.Problems)
 			default:
-				p.printStats(args[0], stats)
+				p.printStats(strings.Join(args, ", "), stats)
 				_, _ = fmt.Fprintf(p.stdout, "\nfigures and contact sheet: %s\n", out)
 			}
 			return nil
@@ -49,15 +57,28 @@ figures (SVG and PNG), and a contact sheet of some triplets.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&out, "out", "", "folder for the figures (default DIR/stats)")
+	f.StringVar(&out, "out", "", "folder for the figures (default DIR/stats; required for several sets)")
 	f.BoolVar(&asJSON, "json", false, "print the statistics as JSON")
 	f.BoolVar(&quiet, "quiet", false, "print no progress and no table")
 	return cmd
 }
 
-func (p *program) genrefStats(ctx context.Context, set *genref.Set, out string, quiet bool) (genref.Stats, error) {
+// openSets opens the sets of several folders.
+func openSets(dirs []string) ([]*genref.Set, error) {
+	var sets []*genref.Set
+	for _, dir := range dirs {
+		set, err := genref.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
+func (p *program) genrefStats(ctx context.Context, sets []*genref.Set, out string, quiet bool) (genref.Stats, error) {
 	display := newGenrefDisplay(p.stderr, "triplets read", quiet)
-	stats, err := set.Stats(ctx, display.read)
+	stats, err := genref.Count(ctx, sets, display.read)
 	display.close()
 	if err != nil {
 		return stats, err
