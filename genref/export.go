@@ -2,6 +2,7 @@ package genref
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,13 +55,15 @@ const (
 	SkippedDisagreed = "triplets whose annotator does not find the enhanced picture better"
 	SkippedWordless  = "triplets without a reflection"
 	SkippedLeak      = "triplets with a picture of another split"
+	SkippedTwice     = "triplets that were there before"
 )
 
 // Export writes the triplets of sets for the tuning of other models. Every row goes by
 // its prompt into train, validation or test ([clipart.SplitOf]); a triplet with a picture
-// that was in another split before is left out, so that nothing leaks between them. The
-// instructions of an annotation that finds the enhanced picture better take the place of
-// the reflection; a triplet with one that does not is left out.
+// that was in another split before is left out, so that nothing leaks between them; so is
+// one with the pictures and the prompt of an earlier one. The instructions of an annotation
+// that finds the enhanced picture better take the place of the reflection; a triplet with
+// one that does not is left out.
 //
 // The folder gets the pictures, a file of rows a split, and export.json with the rows'
 // counts and the files' checksums, in this order: each file is put in its place whole, and
@@ -70,7 +73,7 @@ const (
 // takes the place of; it is locked meanwhile. notify may be nil; it is called with the
 // number of rows.
 func Export(ctx context.Context, e Exporting, notify func(rows int)) (report ExportReport, err error) {
-	x := exporter{Exporting: e, splits: make(map[pictureSum]clipart.Split), folders: make(map[string]bool), notify: notify}
+	x := exporter{Exporting: e, splits: make(map[pictureSum]clipart.Split), pairs: make(map[pictureSum]bool), folders: make(map[string]bool), notify: notify}
 	x.report.Rows, x.report.Skipped = make(map[clipart.Split]int), make(map[string]int)
 	if !slices.Contains(Formats(), e.Format) {
 		return x.report, fmt.Errorf("%w: there is no format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
@@ -101,6 +104,7 @@ func Export(ctx context.Context, e Exporting, notify func(rows int)) (report Exp
 type exporter struct {
 	Exporting
 	splits  map[pictureSum]clipart.Split // of pictures
+	pairs   map[pictureSum]bool          // sums of triplets
 	files   []*rowFile
 	notify  func(int)
 	report  ExportReport
@@ -233,7 +237,11 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 		}
 	}
 	split := clipart.SplitOf(s.Prompt)
-	if x.leaks(flawed.sum, enhanced.sum, split) {
+	switch {
+	case x.doubles(flawed.sum, enhanced.sum, r.Prompt):
+		x.report.Skipped[SkippedTwice]++
+		return nil
+	case x.leaks(flawed.sum, enhanced.sum, split):
 		x.report.Skipped[SkippedLeak]++
 		return nil
 	}
@@ -251,6 +259,15 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 		x.notify(x.rows)
 	}
 	return nil
+}
+
+// doubles reports whether a triplet was there before, in another of the sets or in this one.
+func (x *exporter) doubles(flawed, enhanced pictureSum, prompt string) bool {
+	pair := sha256.Sum256(append(append(flawed[:], enhanced[:]...), prompt...))
+	sum := pictureSum(pair[:])
+	was := x.pairs[sum]
+	x.pairs[sum] = true
+	return was
 }
 
 // leaks reports whether one of a triplet's pictures was in another split before, and else

@@ -298,6 +298,16 @@ func TestExportOfPreferences(t *testing.T) {
 	}
 }
 
+// A triplet of two sets is exported once, and counted.
+func TestExportOfDoubles(t *testing.T) {
+	set := worded(t, "two dogs", "three dogs")
+	_, once := export(t, Preferences, set)
+	_, twice := export(t, Preferences, set, worded(t, "a cat"), set)
+	if once.Skipped[SkippedTwice] != 0 || twice.Skipped[SkippedTwice] != 2 {
+		t.Errorf("passed over %v and %v", once.Skipped, twice.Skipped)
+	}
+}
+
 // An export of nothing leaves nothing behind.
 func TestExportOfNothing(t *testing.T) {
 	dir := t.TempDir()
