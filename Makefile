@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three apples
 FUZZTIME ?= 20s
 
-.PHONY: results results-quick build demo test test-slow race lint fmt bench bench-peers compat check fuzz
+.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz
 
 build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -25,6 +25,9 @@ test-slow: ## also those that train and measure
 race: ## the tests that have goroutines, with the race detector (GoMLX trips the pointer check)
 	$(GO) test -race -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
 	$(GO) test -race -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue' ./cpu
+
+arm64: ## the tests of cpu on arm64, emulated: needs qemu-aarch64-static (Debian's qemu-user-static), takes up to an hour
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -timeout 2h -exec qemu-aarch64-static ./cpu
 
 lint: ## style, imports and mistakes
 	$(LINT) run
