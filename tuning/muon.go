@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
@@ -31,18 +32,22 @@ var inBlock = regexp.MustCompile(`\.\d+\.`)
 func muon(c Config) optimizer {
 	adam := adamW(c)
 	return func(s nn.Scope, params []parameter, rate *Node) map[string]*Node {
-		var rest []parameter
+		var hidden, rest []parameter
+		var momenta []*Node
 		updates := map[string]*Node{}
 		for _, p := range params {
 			if !orthogonalised(p) {
 				rest = append(rest, p)
 				continue
 			}
-			mName, m := state(s, "m", p)
+			name, m := state(s, "m", p)
 			m = Add(MulScalar(m, muonMomentum), p.grad)
-			updates[mName] = m
-			scale := muonScale * math.Sqrt(float64(max(p.dims[0], p.dims[1])))
-			change := MulScalar(orthogonal(Add(p.grad, MulScalar(m, muonMomentum))), scale)
+			updates[name] = m
+			hidden, momenta = append(hidden, p), append(momenta, Add(p.grad, MulScalar(m, muonMomentum)))
+		}
+		for i, change := range orthogonal(momenta) {
+			p := hidden[i]
+			change = MulScalar(change, muonScale*math.Sqrt(float64(max(p.dims[0], p.dims[1]))))
 			if c.WeightDecay > 0 {
 				change = Add(change, MulScalar(p.value, c.WeightDecay))
 			}
@@ -59,20 +64,42 @@ func orthogonalised(p parameter) bool {
 	return len(p.dims) == 2 && inBlock.MatchString(p.name) && !strings.Contains(p.name, "norm") && !strings.Contains(p.name, "bias")
 }
 
-// orthogonal is near UVᵀ for x = USVᵀ [m, n]: Newton and Schulz's iteration.
-func orthogonal(x *Node) *Node {
-	wide := x.Shape().Dim(0) <= x.Shape().Dim(1)
-	if !wide {
-		x = Transpose(x, 0, 1)
+// orthogonal is near UVᵀ for each x = USVᵀ [m, n]: Newton and Schulz's iteration, on
+// all matrices of a shape at once.
+func orthogonal(matrices []*Node) []*Node {
+	groups, near := map[[2]int][]int{}, make([]*Node, len(matrices))
+	for i, x := range matrices {
+		d := x.Shape().Dimensions
+		shape := [2]int{min(d[0], d[1]), max(d[0], d[1])}
+		groups[shape] = append(groups[shape], i)
 	}
-	x = Div(x, AddScalar(Sqrt(ReduceAllSum(Square(x))), 1e-7))
+	for _, shape := range slices.SortedFunc(maps.Keys(groups), func(a, b [2]int) int { return slices.Compare(a[:], b[:]) }) {
+		var wide []*Node
+		for _, i := range groups[shape] {
+			wide = append(wide, turned(matrices[i], matrices[i].Shape().Dim(0) > shape[0]))
+		}
+		for j, x := range Split(newtonSchulz(Stack(wide, 0)), 0, len(wide)) {
+			i := groups[shape][j]
+			near[i] = turned(Reshape(x, shape[0], shape[1]), matrices[i].Shape().Dim(0) > shape[0])
+		}
+	}
+	return near
+}
+
+func turned(x *Node, turn bool) *Node {
+	if turn {
+		return Transpose(x, 0, 1)
+	}
+	return x
+}
+
+// newtonSchulz makes wide matrices [N, m, n] near orthogonal.
+func newtonSchulz(x *Node) *Node {
+	x = Div(x, AddScalar(Sqrt(ReduceAndKeep(Square(x), ReduceSum, 1, 2)), 1e-7))
 	for range muonIterations {
-		a := Einsum("ij,kj->ik", x, x)
-		b := Add(MulScalar(a, muonB), MulScalar(Einsum("ij,jk->ik", a, a), muonC))
-		x = Add(MulScalar(x, muonA), Einsum("ij,jk->ik", b, x))
-	}
-	if !wide {
-		x = Transpose(x, 0, 1)
+		a := Einsum("bij,bkj->bik", x, x)
+		b := Add(MulScalar(a, muonB), MulScalar(Einsum("bij,bjk->bik", a, a), muonC))
+		x = Add(MulScalar(x, muonA), Einsum("bij,bjk->bik", b, x))
 	}
 	return x
 }
