@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -44,17 +43,18 @@ type banker struct {
 	grid    flux.Grid
 	side    int
 	print   uint64 // of the autoencoder's weights
+	opts    StageOptions
 }
 
 // bankBatch is how many pictures are encoded at a time.
 const bankBatch = 16
 
-func newBanker(backend compute.Backend, store *nn.Store, cfg flux.AutoencoderConfig, side int) (*banker, error) {
+func newBanker(opts StageOptions, store *nn.Store, cfg flux.AutoencoderConfig, side int) (*banker, error) {
 	unit := 2 * cfg.Factor()
-	b := &banker{config: cfg, side: side, grid: flux.Grid{Rows: side / unit, Cols: side / unit}}
+	b := &banker{opts: opts, config: cfg, side: side, grid: flux.Grid{Rows: side / unit, Cols: side / unit}}
 	shape := shapes.Make(dtypes.Uint8, bankBatch, side, side, 3)
 	var err error
-	b.program, err = nn.Compile(backend, store, []shapes.Shape{shape}, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+	b.program, err = nn.Compile(opts.Backend, store, []shapes.Shape{shape}, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		mean, _ := flux.Encode(s.In(flux.VAEPrefix), cfg, nn.Images(in[0]))
 		return []*graph.Node{flux.Pack(cfg.Scale(mean))}, nil
 	}, nn.Options{Name: "encoder"})
@@ -126,22 +126,29 @@ func (b *banker) encode(ctx context.Context, n int, draw func(i int, pixels []ui
 	batches := (n + bankBatch - 1) / bankBatch
 	each := bankBatch * b.grid.Tokens() * b.channels()
 	tokens := make([]float32, batches*each)
-	err := sideBySide(ctx, batches, func(i int) error {
+	err := sideBySide(ctx, batches, b.opts.preparing("encode pictures", bankBatch, n), func(i int) error {
 		return b.encodeBatch(i*bankBatch, n, tokens[i*each:(i+1)*each], draw)
 	})
 	return tokens[:n*b.grid.Tokens()*b.channels()], err
 }
 
 // sideBySide does the batches 0 to n-1, as many at a time as there are processors.
-// When ctx ends it begins no other and returns ctx.Err().
-func sideBySide(ctx context.Context, n int, do func(i int) error) error {
+// report hears after each how many are done, one call at a time. When ctx ends it
+// begins no other and returns ctx.Err().
+func sideBySide(ctx context.Context, n int, report func(done int), do func(i int) error) error {
 	errs := make([]error, n)
 	var next atomic.Int64
+	var mu sync.Mutex
+	done := 0
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				errs[i] = do(i)
+				mu.Lock()
+				done++
+				report(done)
+				mu.Unlock()
 			}
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
@@ -102,7 +101,7 @@ func id(words interface{ ID(string) (int32, bool) }, token string) int {
 
 // baseTask learns to denoise the latents of scenes given their captions, the last
 // of each batch given a flawed picture of the scene too.
-func baseTask(ctx context.Context, backend compute.Backend, model *flux.Model, r Recipe, dir string) (Task, error) {
+func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (Task, error) {
 	if err := r.Base.Edited.Validate(r.Base.Scenes); err != nil {
 		return Task{}, err
 	}
@@ -110,10 +109,11 @@ func baseTask(ctx context.Context, backend compute.Backend, model *flux.Model, r
 	if err != nil {
 		return Task{}, err
 	}
-	banker, err := newBanker(backend, model.Store, model.Folder.VAE, r.World.Size)
+	banker, err := newBanker(opts, model.Store, model.Folder.VAE, r.World.Size)
 	if err != nil {
 		return Task{}, err
 	}
+	dir := opts.stage("base")
 	latents, err := banker.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v seed %d", r.World, r.Base.Train.Seed), r.Base.Scenes, data.draw)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
@@ -153,7 +153,7 @@ func baseTask(ctx context.Context, backend compute.Backend, model *flux.Model, r
 		return inputs, nil
 	}
 	task.Sample = func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
-		return nil, drawSamples(ctx, backend, model.With(averaged), path, data.heldOut())
+		return nil, drawSamples(ctx, opts.Backend, model.With(averaged), path, data.heldOut())
 	}
 	return task, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
@@ -35,21 +34,21 @@ type Corrector struct {
 }
 
 // correctorTask learns the LoRA on a frozen base.
-func correctorTask(ctx context.Context, backend compute.Backend, model *flux.Model, r Recipe, opts StageOptions) (Task, flux.LoRA, error) {
+func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (Task, flux.LoRA, error) {
 	c, dir := r.Corrector, opts.stage("corrector")
 	lora := flux.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
 	data, err := newPairs(r)
 	if err != nil {
 		return Task{}, lora, err
 	}
-	if err := data.redraw(ctx, backend, model, c.Redraw, dir); err != nil {
+	if err := data.redraw(ctx, model, c.Redraw, opts, dir); err != nil {
 		return Task{}, lora, err
 	}
-	enhanced, flawed, err := data.encode(ctx, backend, model, dir)
+	enhanced, flawed, err := data.encode(ctx, model, opts, dir)
 	if err != nil {
 		return Task{}, lora, fmt.Errorf("encode pairs: %w", err)
 	}
-	check, err := newValidation(ctx, backend, model, r, opts)
+	check, err := newValidation(ctx, model, r, opts)
 	if err != nil {
 		return Task{}, lora, err
 	}
@@ -88,7 +87,7 @@ func correctorTask(ctx context.Context, backend compute.Backend, model *flux.Mod
 		Sample: func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
 			corrected := model.With(averaged)
 			corrected.Corrector = &lora
-			return check.run(ctx, backend, corrected, path)
+			return check.run(ctx, opts.Backend, corrected, path)
 		},
 	}, lora, nil
 }

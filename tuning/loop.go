@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -180,24 +181,41 @@ type batchResult struct {
 	err    error
 }
 
-// prefetch makes the batches from first to last-1 in order, two ahead.
+// prefetch makes the batches from first to last-1, as many side by side as there
+// are processors, and hands them out in order.
 func prefetch(ctx context.Context, task Task, first, last uint64) <-chan batchResult {
-	ahead := make(chan batchResult, 2)
+	batches := make(chan batchResult)
+	ahead := make(chan chan batchResult, runtime.GOMAXPROCS(0))
 	go func() {
 		defer close(ahead)
 		for index := first; index < last; index++ {
-			inputs, err := task.Batch(index)
+			made := make(chan batchResult, 1)
 			select {
-			case ahead <- batchResult{inputs, err}:
+			case ahead <- made:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil {
+			go func() {
+				inputs, err := task.Batch(index)
+				made <- batchResult{inputs, err}
+			}()
+		}
+	}()
+	go func() {
+		defer close(batches)
+		for made := range ahead {
+			batch := <-made
+			select {
+			case batches <- batch:
+			case <-ctx.Done():
+				return
+			}
+			if batch.err != nil {
 				return
 			}
 		}
 	}()
-	return ahead
+	return batches
 }
 
 func collect(ctx context.Context, batches <-chan batchResult, n int) ([][]*tensors.Tensor, error) {

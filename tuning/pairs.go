@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/gomlx/compute"
-
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
@@ -87,7 +85,7 @@ func (p pairs) edit(i int, render bool) (pair, error) {
 }
 
 // redraw lets the base draw the flawed scenes of the first edits over.
-func (p *pairs) redraw(ctx context.Context, backend compute.Backend, model *flux.Model, settings Redraw, dir string) error {
+func (p *pairs) redraw(ctx context.Context, model *flux.Model, settings Redraw, opts StageOptions, dir string) error {
 	settings.Pictures = min(settings.Pictures, p.edits)
 	if err := settings.Validate(); err != nil || settings.Pictures == 0 {
 		return err
@@ -98,7 +96,7 @@ func (p *pairs) redraw(ctx context.Context, backend compute.Backend, model *flux
 		_, flawed, _, err := p.scenes(i)
 		return flawed, caption{long: clipart.LongCaption(flawed), short: clipart.ShortCaption(clipart.SceneRequirements(flawed))}, err
 	}}
-	return p.redrawn.open(ctx, backend, model, dir)
+	return p.redrawn.open(ctx, model, opts, dir)
 }
 
 func newPairs(r Recipe) (pairs, error) {
@@ -160,10 +158,10 @@ func conditionSide(model *flux.Model, side int) int {
 }
 
 // encode encodes all pairs, and a black picture after the flawed ones.
-func (p pairs) encode(ctx context.Context, backend compute.Backend, model *flux.Model, dir string) (enhanced, flawed *bank, err error) {
+func (p pairs) encode(ctx context.Context, model *flux.Model, opts StageOptions, dir string) (enhanced, flawed *bank, err error) {
 	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
 	encode := func(name string, side, n int, choose func(pair) image.Image) (*bank, error) {
-		b, err := newBanker(backend, model.Store, model.Folder.VAE, side)
+		b, err := newBanker(opts, model.Store, model.Folder.VAE, side)
 		if err != nil {
 			return nil, err
 		}

@@ -134,12 +134,12 @@ func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, w Wo
 		return scene, caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}, nil
 	}
 	s.key = fmt.Sprintf("split %v of world %v", s.split, w)
-	return s, s.open(ctx, opts.Backend, model, opts.stage(stage))
+	return s, s.open(ctx, model, opts, opts.stage(stage))
 }
 
 // open reads the pictures kept in dir if they are of this base, these settings and
 // this source; otherwise it draws them and keeps them there.
-func (r *redrawn) open(ctx context.Context, backend compute.Backend, model *flux.Model, dir string) error {
+func (r *redrawn) open(ctx context.Context, model *flux.Model, opts StageOptions, dir string) error {
 	sum, err := fingerprint(model.Store, flux.TransformerPrefix)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (r *redrawn) open(ctx context.Context, backend compute.Backend, model *flux
 	if r.pixels, err = readPixels(path, key, shape); r.pixels != nil || err != nil {
 		return err
 	}
-	if err := r.draw(ctx, backend, model); err != nil {
+	if err := r.draw(ctx, model, opts); err != nil {
 		return fmt.Errorf("redraw scenes: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -185,8 +185,8 @@ func readPixels(path, key string, shape []int) ([]uint8, error) {
 const redrawBatch = 8
 
 // draw draws all pictures, batches side by side.
-func (r *redrawn) draw(ctx context.Context, backend compute.Backend, model *flux.Model) error {
-	program, err := redrawProgram(backend, model, r.size, r.how.Steps)
+func (r *redrawn) draw(ctx context.Context, model *flux.Model, opts StageOptions) error {
+	program, err := redrawProgram(opts.Backend, model, r.size, r.how.Steps)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (r *redrawn) draw(ctx context.Context, backend compute.Backend, model *flux
 	size := 3 * r.size * r.size
 	batches := (r.how.Pictures + redrawBatch - 1) / redrawBatch
 	pixels := make([]uint8, batches*redrawBatch*size)
-	err = sideBySide(ctx, batches, func(i int) error {
+	err = sideBySide(ctx, batches, opts.preparing("redraw scenes", redrawBatch, r.how.Pictures), func(i int) error {
 		return r.drawBatch(program, model, i*redrawBatch, pixels[i*redrawBatch*size:(i+1)*redrawBatch*size])
 	})
 	r.pixels = pixels[:r.how.Pictures*size]

@@ -31,12 +31,24 @@ type StageOptions struct {
 	Steps  int // 0 for the recipe's
 	Resume bool
 	Notify func(Progress)
+	// Preparing, when set, hears how far the work before the first step is: what it
+	// is ("encode scenes"), and how many of how many pictures are done.
+	Preparing func(what string, done, of int)
 }
 
 func (o StageOptions) model() string { return filepath.Join(o.Out, "model") }
 
 // stage is the folder of a stage's training state.
 func (o StageOptions) stage(name string) string { return filepath.Join(o.Out, name) }
+
+// preparing tells Preparing how many of the pictures are done, counted in batches.
+func (o StageOptions) preparing(what string, batch, of int) func(batches int) {
+	return func(batches int) {
+		if o.Preparing != nil {
+			o.Preparing(what, min(batches*batch, of), of)
+		}
+	}
+}
 
 // job is the run of a stage with the recipe's settings c.
 func (o StageOptions) job(stage string, c *Config) Job {
@@ -76,17 +88,17 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	cfg := r.Autoencoder.config()
-	if err := measureLatents(ctx, opts.Backend, store, r.World, &cfg); err != nil {
+	if err := measureLatents(ctx, opts, store, r.World, &cfg); err != nil {
 		return fmt.Errorf("measure latents: %w", err)
 	}
 	return saveComponent(opts.model(), flux.VAEPrefix, flux.DiffusersStem, cfg, store)
 }
 
 // measureLatents sets the factors that bring the latents to mean 0 and deviation 1.
-func measureLatents(ctx context.Context, backend compute.Backend, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
+func measureLatents(ctx context.Context, opts StageOptions, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
 	const pictures = 16 * bankBatch
 	cfg.ShiftFactor, cfg.ScalingFactor = 0, 1
-	b, err := newBanker(backend, store, *cfg, w.Size)
+	b, err := newBanker(opts, store, *cfg, w.Size)
 	if err != nil {
 		return err
 	}
@@ -119,7 +131,7 @@ func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err := flux.LoadWeights(model.Store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem); err != nil {
 		return err
 	}
-	task, err := baseTask(ctx, opts.Backend, model, r, job.Dir)
+	task, err := baseTask(ctx, model, r, opts)
 	if err != nil {
 		return err
 	}
@@ -181,7 +193,7 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	model.Store.Delete(flux.CorrectorPrefix + ".") // of an earlier training
-	task, lora, err := correctorTask(ctx, opts.Backend, model, r, opts)
+	task, lora, err := correctorTask(ctx, model, r, opts)
 	if err != nil {
 		return err
 	}

@@ -231,14 +231,43 @@ func TestCorrectorIsValidatedByDoing(t *testing.T) {
 	}
 }
 
+// What takes minutes before the first step is told, picture by picture.
+func TestPreparingIsTold(t *testing.T) {
+	r, out := tiny(t), t.TempDir()
+	last := map[string][2]int{}
+	opts := StageOptions{Backend: backend(t), Out: out, Preparing: func(what string, done, of int) {
+		if done < last[what][0] && last[what][0] < last[what][1] {
+			t.Errorf("%s: %d pictures after %v", what, done, last[what])
+		}
+		last[what] = [2]int{done, of}
+	}}
+	for _, c := range []struct{ stage, what string }{
+		{"autoencoder", "encode pictures"}, {"base", "encode pictures"}, {"corrector", "redraw scenes"},
+	} {
+		clear(last)
+		if err := Train(t.Context(), c.stage, r, opts); err != nil {
+			t.Fatal(err)
+		}
+		if got := last[c.what]; got[0] == 0 || got[0] != got[1] {
+			t.Errorf("%s: %s ended at %v", c.stage, c.what, got)
+		}
+	}
+}
+
 func TestSideBySideStops(t *testing.T) {
 	var done atomic.Int64
-	if err := sideBySide(t.Context(), 100, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 {
-		t.Errorf("%d of 100 done: %v", done.Load(), err)
+	ignore, told := func(int) {}, 0
+	count := func(n int) {
+		if told++; n != told {
+			t.Errorf("told of %d done, then of %d", told-1, n)
+		}
+	}
+	if err := sideBySide(t.Context(), 100, count, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 || told != 100 {
+		t.Errorf("%d of 100 done, %d told: %v", done.Load(), told, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done.Store(0)
-	err := sideBySide(ctx, 1000, func(int) error {
+	err := sideBySide(ctx, 1000, ignore, func(int) error {
 		if done.Add(1) == 5 {
 			cancel()
 		}
@@ -248,7 +277,7 @@ func TestSideBySideStops(t *testing.T) {
 		t.Errorf("%d done after the end: %v", done.Load(), err)
 	}
 	broken := errors.New("broken")
-	if err := sideBySide(t.Context(), 3, func(i int) error { return map[int]error{1: broken}[i] }); !errors.Is(err, broken) {
+	if err := sideBySide(t.Context(), 3, ignore, func(i int) error { return map[int]error{1: broken}[i] }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }

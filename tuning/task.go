@@ -23,7 +23,7 @@ type Task struct {
 	// part of a checkpoint.
 	Trainable func(name string) bool
 	// Batch makes the inputs of one gradient. It depends on index alone, which
-	// counts gradients from 0; it may be called from another goroutine.
+	// counts gradients from 0; it is called from several goroutines at once.
 	Batch func(index uint64) ([]*tensors.Tensor, error)
 	// Sample, when set, draws pictures with the averaged weights into the file
 	// path (PNG) and may return measurements by name.

@@ -43,14 +43,14 @@ type validation struct {
 	model    string // folder of the model, for the detector
 }
 
-func newValidation(ctx context.Context, backend compute.Backend, model *flux.Model, r Recipe, opts StageOptions) (*validation, error) {
+func newValidation(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (*validation, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(opts.stage("corrector"), "validation")
 	p := pairs{captioned: data, edits: validationPairs, seed: validationSeed, split: clipart.Validation}
-	if err := p.redraw(ctx, backend, model, r.Corrector.Redraw, dir); err != nil {
+	if err := p.redraw(ctx, model, r.Corrector.Redraw, opts, dir); err != nil {
 		return nil, err
 	}
 	v := &validation{pairs: p, model: opts.model()}
@@ -69,7 +69,7 @@ func newValidation(ctx context.Context, backend compute.Backend, model *flux.Mod
 			Width: data.size, Height: data.size, Steps: model.Settings.Steps, Guidance: model.Settings.Guidance,
 		})
 	}
-	v.good, v.bad, err = p.encode(ctx, backend, model, dir)
+	v.good, v.bad, err = p.encode(ctx, model, opts, dir)
 	return v, err
 }
 

@@ -82,7 +82,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	p.noteSlow()
 	display := newTrainDisplay(p.stderr, stage, o.quiet)
 	err = tuning.Train(ctx, stage, recipe, tuning.StageOptions{
-		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.step,
+		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.step, Preparing: display.preparing,
 	})
 	display.close()
 	if !errors.Is(err, context.Canceled) {
@@ -110,6 +110,8 @@ type trainDisplay struct {
 	terminal bool
 	quiet    bool
 	bar      *progressbar.ProgressBar
+	before   string // what the bar counts before the first step
+	done     int    // of that
 	first    int
 	started  time.Time
 	printed  time.Time
@@ -120,12 +122,40 @@ func newTrainDisplay(out io.Writer, stage string, quiet bool) *trainDisplay {
 	return &trainDisplay{out: out, stage: stage, quiet: quiet, terminal: isTerminal(out), started: time.Now()}
 }
 
+// preparing shows the work before the first step.
+func (d *trainDisplay) preparing(what string, done, of int) {
+	switch {
+	case d.quiet:
+	case d.terminal:
+		if d.before != what || done < d.done {
+			d.close()
+			d.before, d.bar = what, d.newBar(of, "picture")
+			d.bar.Describe(d.stage + ": " + what)
+		}
+		d.done = done
+		_ = d.bar.Set(done) // a display that fails must not end the training
+	case time.Since(d.printed) >= 10*time.Second:
+		d.printed = time.Now()
+		_, _ = fmt.Fprintf(d.out, "%s: %s: %d of %d\n", d.stage, what, done, of)
+	}
+}
+
+func (d *trainDisplay) newBar(of int, unit string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(of,
+		progressbar.OptionSetWriter(d.out), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit), progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionShowDescriptionAtLineEnd(),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+}
+
 func (d *trainDisplay) step(s tuning.Progress) {
 	if d.quiet {
 		return
 	}
 	if d.smooth == 0 {
-		d.smooth, d.first = s.Loss, s.Step-1
+		d.close()
+		d.started = time.Now() // as far as the rate of the steps goes
+		d.smooth, d.first = s.Loss, s.Step
 	}
 	d.smooth += 0.05 * (s.Loss - d.smooth)
 	if d.terminal {
@@ -136,18 +166,22 @@ func (d *trainDisplay) step(s tuning.Progress) {
 		return
 	}
 	d.printed = time.Now()
+	_, _ = fmt.Fprintf(d.out, "%s: step %d of %d, loss %.4f%s%s\n", d.stage, s.Step, s.Steps, d.smooth, d.rate(s), figures(s))
+}
+
+// rate says how long a step takes and how long all will, once there is more than one.
+func (d *trainDisplay) rate(s tuning.Progress) string {
+	if s.Step == d.first {
+		return ""
+	}
 	each := time.Since(d.started).Seconds() / float64(s.Step-d.first)
 	left := time.Duration(each * float64(s.Steps-s.Step) * float64(time.Second)).Round(time.Second)
-	_, _ = fmt.Fprintf(d.out, "%s: step %d of %d, loss %.4f, %.2f s a step, %s left%s\n", d.stage, s.Step, s.Steps, d.smooth, each, left, figures(s))
+	return fmt.Sprintf(", %.3g s a step, %s left", each, left)
 }
 
 func (d *trainDisplay) advance(s tuning.Progress) {
 	if d.bar == nil {
-		d.bar = progressbar.NewOptions(s.Steps,
-			progressbar.OptionSetWriter(d.out), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(), progressbar.OptionSetItsString("step"), progressbar.OptionSetElapsedTime(true),
-			progressbar.OptionSetPredictTime(true), progressbar.OptionShowDescriptionAtLineEnd(),
-			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+		d.bar = d.newBar(s.Steps, "step")
 	}
 	d.bar.Describe(fmt.Sprintf("%s loss %.4f%s", d.stage, d.smooth, figures(s)))
 	_ = d.bar.Set(s.Step) // a display that fails must not end the training
@@ -156,6 +190,7 @@ func (d *trainDisplay) advance(s tuning.Progress) {
 func (d *trainDisplay) close() {
 	if d.bar != nil {
 		_, _ = fmt.Fprintln(d.out)
+		d.bar = nil
 	}
 }
 
