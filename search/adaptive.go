@@ -247,9 +247,9 @@ func (h history) reason(best int, s situation, arms []choice) string {
 	case s.stuck:
 		_, _ = fmt.Fprintf(&b, "no picture meets %q", found[min(h.lackedByAll(), len(found)-1)].Requirement)
 	case s.global:
-		_, _ = fmt.Fprintf(&b, "#%d lacks most (%d of %d)", best, unmet, len(found))
+		_, _ = fmt.Fprintf(&b, "#%d fails as a whole (%d of %d not met)", best, unmet, len(found))
 	default:
-		_, _ = fmt.Fprintf(&b, "#%d lacks little (%d of %d)", best, unmet, len(found))
+		_, _ = fmt.Fprintf(&b, "#%d can be mended (%d of %d not met)", best, unmet, len(found))
 	}
 	b.WriteString("; gain a second:")
 	for i, a := range arms {

@@ -43,9 +43,9 @@ func TestRouting(t *testing.T) {
 		want   string // the last action, its parent, and what is said of it
 	}{
 		{"nothing known", nil, nil, "explore -1 nothing is verified yet"},
-		{"a local failure is corrected", one(seen(.6, most)), nil, "reflect 0 #0 lacks little (1 of 3)"},
-		{"a global failure is drawn anew", one(seen(0, nothing)), nil, "explore -1 #0 lacks most (3 of 3)"},
-		{"everything is there, in the wrong way", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 lacks little (3 of 3)"},
+		{"a local failure is corrected", one(seen(.6, most)), nil, "reflect 0 #0 can be mended (1 of 3 not met)"},
+		{"a global failure is drawn anew", one(seen(0, nothing)), nil, "explore -1 #0 fails as a whole (3 of 3 not met)"},
+		{"everything is there, in the wrong way", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 can be mended (3 of 3 not met)"},
 		{
 			"what all pictures lack is said in other words",
 			[]reflectionflow.Score{seen(0, nothing), seen(0, nothing), seen(0, nothing)},
@@ -53,7 +53,7 @@ func TestRouting(t *testing.T) {
 		},
 		{
 			"an action that costs too much is not taken", one(seen(.6, most)),
-			func(p *search.Policy) { p.Seconds.Reflect = 10 }, "explore -1 #0 lacks little (1 of 3)",
+			func(p *search.Policy) { p.Seconds.Reflect = 10 }, "explore -1 #0 can be mended (1 of 3 not met)",
 		},
 		{
 			"a parent whose corrections fail gives way to the next",

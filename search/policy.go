@@ -45,10 +45,10 @@ type Stop struct {
 // like (see situation). A gain is 1 for a picture that ends the search, else what
 // it adds to the best mean confidence.
 type Gains struct {
-	Local       float64 `json:"local"`        // it lacks little
-	Global      float64 `json:"global"`       // it lacks most
-	LocalStuck  float64 `json:"local_stuck"`  // it lacks little, and all pictures lack the same
-	GlobalStuck float64 `json:"global_stuck"` // it lacks most, and all pictures lack the same
+	Local       float64 `json:"local"`        // it can be mended
+	Global      float64 `json:"global"`       // it fails as a whole
+	LocalStuck  float64 `json:"local_stuck"`  // it can be mended, and all pictures lack the same
+	GlobalStuck float64 `json:"global_stuck"` // it fails as a whole, and all pictures lack the same
 }
 
 // Seconds models what actions take. They are fitted once and then constants: the
