@@ -42,6 +42,8 @@ type Config struct {
 	lines map[string]int // of entries, by their path
 	// parserChosen is set when the file does not name the parser.
 	parserChosen bool
+	// given is set when the generator in use is one of the command line.
+	given bool
 }
 
 // Endpoint is a language model at a server of OpenAI's chat completions.

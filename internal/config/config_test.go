@@ -217,7 +217,7 @@ use: {generator: url}
 	if err := c.DrawWith("sdcpp+http://localhost:2", "/there"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DrawWith("http://localhost:2", "/there"); err == nil || strings.Contains(err.Error(), "line") {
+	if err := c.DrawWith("http://localhost:2", "/there"); err == nil || !strings.Contains(err.Error(), ": --generator: must begin with") {
 		t.Errorf("got %v, which points to a line of a generator that is gone", err)
 	}
 }

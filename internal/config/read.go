@@ -89,7 +89,7 @@ func New(name string) *Config {
 func (c *Config) DrawWith(rawURL, dir string) error {
 	c.Generators = map[string]Generator{GivenURL: {Type: Remote, URL: rawURL}}
 	maps.DeleteFunc(c.lines, func(path string, _ int) bool { return strings.HasPrefix(path, "generators.") }) // of those that are gone
-	c.Use.Generator = GivenURL
+	c.Use.Generator, c.given = GivenURL, true
 	if c.parserChosen {
 		c.Use.Parser = ""
 	}
@@ -141,7 +141,11 @@ func join(path, key string) string {
 // Errorf is an error about what stands at a path, with file and line where they
 // are known. It wraps [reflectionflow.ErrInvalid] whatever its arguments are.
 func (c *Config) Errorf(path, format string, args ...any) error {
-	return c.invalid(c.lines[path], "%s: %s", path, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if key, of := strings.CutPrefix(path, "generators."+GivenURL); of && c.given {
+		return fmt.Errorf("%w: --generator%s: %s", reflectionflow.ErrInvalid, strings.TrimSuffix(key, ".url"), text)
+	}
+	return c.invalid(c.lines[path], "%s: %s", path, text)
 }
 
 func (c *Config) invalid(line int, format string, args ...any) error {
