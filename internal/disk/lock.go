@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // LockName is the file that carries the lock of a folder.
@@ -46,8 +47,12 @@ func LockFolder(dir string) (*Lock, error) {
 	}
 }
 
-// Unlock gives the lock back, and removes its file where the system lets it.
+// Unlock gives the lock back and removes its file.
 func (l *Lock) Unlock() error {
-	_ = os.Remove(l.file.Name()) // one that stays is the next one's
+	if runtime.GOOS == "windows" { // which removes no file that is open: here, or where it is locked next
+		defer os.Remove(l.file.Name())
+	} else {
+		_ = os.Remove(l.file.Name()) // one that stays is the next one's
+	}
 	return l.file.Close()
 }
