@@ -129,7 +129,7 @@ func (r Results) noTaskFalls(t table) claim {
 	for i := range a {
 		a[i] -= b[i]
 	}
-	differences := ByTag(r.tags(), a)
+	differences := DifferenceByTag(r.tags(), a)
 	var fallen []string
 	c.Verdict = agrees
 	for _, tag := range Tags() {

@@ -122,22 +122,46 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 	return Estimate{Mean: closed(strata), Low: quantile(shares, 0.025), High: quantile(shares, 0.975)}, true
 }
 
-// ByTag is the mean of the values of each tag that has some, with its interval.
-func ByTag(tags []string, values []float64) map[string]Estimate { return each(Tags(), tags, values) }
-
-// ByLevel is the mean of the values of each level that has some, with its interval.
-func ByLevel(levels []Level, values []float64) map[Level]Estimate {
-	return each(Levels(), levels, values)
+// ByTag is the share of right prompts, values in [0, 1], of each tag that has some,
+// with its interval.
+func ByTag(tags []string, values []float64) map[string]Estimate {
+	return each(Tags(), tags, values, rate)
 }
 
-func each[K comparable](keys, of []K, values []float64) map[K]Estimate {
+// ByLevel is the share of right prompts of each level that has some, with its interval.
+func ByLevel(levels []Level, values []float64) map[Level]Estimate {
+	return each(Levels(), levels, values, rate)
+}
+
+// DifferenceByTag is the mean of differences, prompt by prompt, of each tag that has
+// some, with its interval.
+func DifferenceByTag(tags []string, differences []float64) map[string]Estimate {
+	return each(Tags(), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
+}
+
+func each[K comparable](keys, of []K, values []float64, estimate func(values []float64) Estimate) map[K]Estimate {
 	means := make(map[K]Estimate)
 	for _, key := range keys {
-		if picked := stratify([]K{key}, of, values); len(picked) > 0 {
-			means[key] = bootstrap(picked)
+		for _, picked := range stratify([]K{key}, of, values) {
+			means[key] = estimate(picked)
 		}
 	}
 	return means
+}
+
+// rate is the mean of values in [0, 1] with its interval: the bootstrap's, or where
+// all are 0 or all are 1, which every resample would be too, the exact one of n
+// trials without or with nothing but success (Clopper and Pearson 1934).
+func rate(values []float64) Estimate {
+	e := bootstrap([][]float64{values})
+	reach := math.Pow(0.025, 1/float64(len(values)))
+	switch lowest, highest := slices.Min(values), slices.Max(values); {
+	case highest == 0:
+		e.High = 1 - reach
+	case lowest == 1:
+		e.Low = reach
+	}
+	return e
 }
 
 // stratify groups the values by key, in the order of the keys; of has the key of

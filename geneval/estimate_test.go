@@ -177,3 +177,24 @@ func TestClosedError(t *testing.T) {
 		}
 	}
 }
+
+// Of five prompts that are all wrong the bootstrap would say that none is ever right.
+// Reference: binom.test(0, 5) of R.
+func TestByTagOfNothingOrEverything(t *testing.T) {
+	tags := []string{"colors", "colors", "colors", "colors", "colors", "counting", "counting", "position", "position"}
+	right := []float64{0, 0, 0, 0, 0, 1, 1, 0, 1}
+	got := geneval.ByTag(tags, right)
+	for tag, want := range map[string]geneval.Estimate{
+		"colors":   {Mean: 0, Low: 0, High: 0.5218},
+		"counting": {Mean: 1, Low: 0.1581, High: 1},
+		"position": {Mean: 0.5, Low: 0, High: 1},
+	} {
+		e := got[tag]
+		if math.Abs(e.Mean-want.Mean) > 1e-9 || math.Abs(e.Low-want.Low) > 1e-4 || math.Abs(e.High-want.High) > 1e-4 {
+			t.Errorf("%s: %+v, want %+v", tag, e, want)
+		}
+	}
+	if d := geneval.DifferenceByTag(tags, right)["colors"]; d != (geneval.Estimate{}) {
+		t.Errorf("prompts that do not differ: %+v", d)
+	}
+}
