@@ -19,6 +19,10 @@ type lowering struct {
 	copies   map[string]*tensor    // dense copies of views, by what they view
 	wide     map[*storage]*storage // f32 copies of bf16 storages
 	origin   string                // what is being lowered, for errors
+
+	sums    map[*node][]*node // sums by what they read
+	readers map[*node]int     // how often values are read by other units or are results
+	begun   map[*node]*tensor // what sums read instead of their operand
 }
 
 // constantValue is the content of a constant node.
@@ -89,6 +93,8 @@ func (l *lowering) lowerAll(f *function) error {
 	}
 	repeat(units, home, l.looks, f.outputs)
 	outside := l.outside(f, units, home)
+	l.begun = make(map[*node]*tensor)
+	l.sumsOf(f, units, home)
 	products := epilogues(units, home, l.looks, f.outputs)
 	later := make(map[*unit]bool, len(products))
 	for _, n := range products {

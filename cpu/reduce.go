@@ -42,7 +42,10 @@ func (l *lowering) reduce(n *node) bool {
 	}
 	r := &reduction{vectors: l.backend.vectors}
 	r.op, r.elementwise = reduceOpcodes(n.op)
-	x := l.tensorOf(o)
+	x := l.begun[n]
+	if x == nil {
+		x = l.tensorOf(o)
+	}
 	reduced := reducedAxes(n)
 	if i := lastAxis(x.dims); i >= 0 && x.strides[i] != 1 {
 		x = l.denseFor(x)

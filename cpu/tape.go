@@ -41,8 +41,9 @@ type instruction struct {
 	op      opcode
 	dst     value
 	a, b, c value
-	load    *access  // for doLoad
-	store   *storage // where dst is kept, or nil
+	load    *access    // for doLoad
+	store   *storage   // where dst is kept, or nil
+	sums    *columnSum // of dst, or nil
 }
 
 // access is how a tape reads a storage: the axes of a view over the domain (or over the rows), merged.
@@ -65,6 +66,7 @@ type tape struct {
 	ins          []instruction
 	scalars      []access // dims unused
 	fulls, perRs int      // number of registers
+	stripe       int      // elements of what column sums are taken in
 }
 
 // blockElements is the aim for the elements of a register: a tape's registers together should fit the caches near the
@@ -82,18 +84,27 @@ type recorder struct {
 
 // tapeFor lowers a fused unit. outside tells which of its nodes are needed outside.
 func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
-	t, reads, writes := l.tapeOf(u, outside)
+	sums, block := l.columnSums(u, outside)
+	t, reads, writes := l.tapeWith(u, outside, sums, block)
 	l.emit("tape", reads, writes, t.run)
 	l.steps[len(l.steps)-1].instructions = len(t.ins)
 }
 
 // tapeOf makes the tape of a fused unit, and the storages that it reads and writes.
 func (l *lowering) tapeOf(u *unit, outside func(*node) bool) (t *tape, reads, writes []*storage) {
+	return l.tapeWith(u, outside, nil, 0)
+}
+
+// tapeWith is tapeOf for a tape that begins column sums in blocks of so many elements.
+func (l *lowering) tapeWith(u *unit, outside func(*node) bool, sums map[*node]*columnSum, block int) (t *tape, reads, writes []*storage) {
 	t = &tape{vectors: l.backend.vectors, domain: u.domain}
 	if u.row > 0 {
 		t.cols, t.rows = u.row, u.domain/u.row
 	} else {
 		t.cols = min(u.domain, blockElements)
+		if block > 0 {
+			t.cols = block
+		}
 		t.rows = ceilDiv(u.domain, t.cols)
 	}
 	t.pitch = roundUp(t.cols, 16)
@@ -108,7 +119,14 @@ func (l *lowering) tapeOf(u *unit, outside func(*node) bool) (t *tape, reads, wr
 	for _, n := range u.nodes {
 		v := r.record(n)
 		r.values[n] = v
-		if outside(n) {
+		c := sums[n]
+		if c != nil {
+			l.begin(c, t.domain)
+			r.addUp(v, c)
+			t.stripe = c.stripe()
+			writes = append(writes, c.s)
+		}
+		if outside(n) && (c == nil || l.readers[n] > 1) {
 			s := l.defineOnce(n).s
 			r.keep(v, n, s)
 			writes = append(writes, s)

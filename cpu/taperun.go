@@ -15,12 +15,14 @@ type registers struct {
 	scalars  []float32
 	from, to int // the rows that are worked on; storages in scratch begin with the first of them
 
+	stripe []float32 // for column sums
+
 	col, cols int       // the columns that are worked on, from col on
 	tile      []float32 // these rows and columns of a product, in the layout of a register
 }
 
 // floats is the room for the registers of the tape.
-func (t *tape) floats() int { return t.fulls*t.block*t.pitch + t.perRs*roundUp(t.block, 16) }
+func (t *tape) floats() int { return t.fulls*t.block*t.pitch + t.perRs*roundUp(t.block, 16) + t.stripe }
 
 // registers takes the registers of the tape from a toolbox.
 func (t *tape) registers(x *execution, b *toolbox) *registers {
@@ -33,6 +35,7 @@ func (t *tape) registers(x *execution, b *toolbox) *registers {
 		}
 		r.now[k] = append(r.now[k][:0], r.own[k]...)
 	}
+	r.stripe = b.take(t.stripe)
 	r.scalars = slices.Grow(r.scalars[:0], len(t.scalars))[:len(t.scalars)]
 	for i := range t.scalars {
 		loadRun(x, t.scalars[i].s, r.scalars[i:i+1], t.scalars[i].off, 1)
@@ -120,6 +123,9 @@ func (t *tape) runBlock(x *execution, r *registers, row0 int) {
 		r.now[kind][in.dst.id] = dst
 		if in.store != nil && !direct {
 			t.store(x, in, dst, &s)
+		}
+		if in.sums != nil {
+			t.columns(x, in.sums, dst, r.stripe, &s)
 		}
 	}
 }
