@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -27,7 +28,7 @@ func (s *evaluationSession) display() evaluationDisplay {
 	case isTerminal(s.program.stderr):
 		return &evaluationBar{out: s.program.stderr}
 	}
-	return evaluationLines{s.program.stderr}
+	return &evaluationLines{out: s.program.stderr, printed: time.Now()}
 }
 
 type silentEvaluation struct{}
@@ -36,13 +37,40 @@ func (silentEvaluation) event(search.Config, search.Event) {}
 func (silentEvaluation) progress(geneval.Progress)         {}
 func (silentEvaluation) close()                            {}
 
-// evaluationLines is the display of a pipe or a log file: one line a search.
-type evaluationLines struct{ out io.Writer }
+// quietFor is how long a log says nothing while images are drawn.
+const quietFor = 15 * time.Second
 
-func (evaluationLines) event(search.Config, search.Event) {}
-func (evaluationLines) close()                            {}
+// evaluationLines is the display of a pipe or a log file: one line a search, and now
+// and then one where no search ends for long.
+type evaluationLines struct {
+	mu      sync.Mutex
+	out     io.Writer
+	images  int
+	printed time.Time
+}
 
-func (l evaluationLines) progress(p geneval.Progress) {
+func (l *evaluationLines) event(_ search.Config, e search.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Kind != search.Scored {
+		return
+	}
+	l.images++
+	if time.Since(l.printed) >= quietFor {
+		l.print(fmt.Sprintf("%d images drawn so far", l.images))
+	}
+}
+
+func (*evaluationLines) close() {}
+
+func (l *evaluationLines) print(line string) {
+	l.printed = time.Now()
+	_, _ = fmt.Fprintln(l.out, line)
+}
+
+func (l *evaluationLines) progress(p geneval.Progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(p.Records) == 0 {
 		return
 	}
@@ -59,7 +87,7 @@ func (l evaluationLines) progress(p geneval.Progress) {
 	if r.Reason != "" {
 		line += " (" + strings.ReplaceAll(r.Reason, "\n", "; ") + ")"
 	}
-	_, _ = fmt.Fprintln(l.out, line)
+	l.print(line)
 }
 
 // evaluationBar is the display of a terminal. It counts images.
