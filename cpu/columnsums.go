@@ -94,7 +94,7 @@ func gcd(a, b int) int {
 func (l *lowering) sumsOf(f *function, units []*unit, home map[*node]*unit) {
 	l.sums, l.readers = make(map[*node][]*node), make(map[*node]int)
 	for _, n := range f.outputs {
-		_ = n
+		l.readers[l.sourceOf(n)]++
 	}
 	for _, u := range units {
 		for _, n := range slices.Concat(u.nodes, u.again) {

@@ -2,12 +2,16 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // passes counts how often the steps of a graph read or write a whole array of so many elements.
@@ -114,6 +118,35 @@ func TestColumnSumsTogether(t *testing.T) {
 	want = g.run(t, g.compile(t, newOracle(t), dims, false), inputs)[0]
 	if d := distance(g.run(t, g.compile(t, newLevel(t, ""), dims, false), inputs)[0], want); !(d < 1e-5) {
 		t.Errorf("a part: off by %g", d)
+	}
+}
+
+// TestColumnSumOfAResult sums a value that nothing else reads but the caller.
+func TestColumnSumOfAResult(t *testing.T) {
+	for _, level := range levels() {
+		g := NewGraph(newLevel(t, level), "sum of a result")
+		y := Tanh(Parameter(g, "x", shapes.Make(dtypes.Float32, 2, 32, 32, 16)))
+		if err := g.Compile(y, ReduceSum(y, 0, 1, 2)); err != nil {
+			t.Fatalf("%s: %v", level, err)
+		}
+		x := make([]float32, 2*32*32*16)
+		for i := range x {
+			x[i] = float32(i%64)/32 - 1
+		}
+		out := g.Run(tensors.FromFlatDataAndDimensions(x, 2, 32, 32, 16))
+		tanh, sums := tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1])
+		want := make([]float64, 16)
+		for i := range x {
+			if v := math.Tanh(float64(x[i])); math.Abs(v-float64(tanh[i])) > 1e-6 {
+				t.Fatalf("%s: element %d is %v, want %v", level, i, tanh[i], v)
+			}
+			want[i%16] += float64(tanh[i])
+		}
+		for i, v := range sums {
+			if math.Abs(float64(v)-want[i]) > 1e-2 {
+				t.Errorf("%s: sum %d is %v, want %v", level, i, v, want[i])
+			}
+		}
 	}
 }
 
