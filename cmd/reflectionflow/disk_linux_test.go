@@ -8,10 +8,9 @@ import (
 	"testing"
 )
 
-// A disk that fills up during a run is the machine's failure, exit code 1; with
-// room again, the run goes on to the same files.
-func TestFullDisk(t *testing.T) {
-	home := t.TempDir()
+// smallDisk mounts a disk of 96 kB as the folder small of home, or skips the test.
+func smallDisk(t *testing.T, home string) string {
+	t.Helper()
 	small := filepath.Join(home, "small")
 	if err := os.Mkdir(small, 0o755); err != nil {
 		t.Fatal(err)
@@ -19,11 +18,19 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=96k"); err != nil {
 		t.Skipf("cannot mount a small disk here: %v", err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := syscall.Unmount(small, 0); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return small
+}
+
+// A disk that fills up during a run is the machine's failure, exit code 1; with
+// room again, the run goes on to the same files.
+func TestFullDisk(t *testing.T) {
+	home := t.TempDir()
+	small := smallDisk(t, home)
 	fill := filepath.Join(small, "fill")
 	if err := os.WriteFile(fill, make([]byte, 60<<10), 0o644); err != nil {
 		t.Fatal(err)
@@ -53,18 +60,7 @@ func TestFullDisk(t *testing.T) {
 // the same bytes; so does an export.
 func TestFullDiskOfSets(t *testing.T) {
 	home := t.TempDir()
-	small := filepath.Join(home, "small")
-	if err := os.Mkdir(small, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=96k"); err != nil {
-		t.Skipf("cannot mount a small disk here: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(small, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	small := smallDisk(t, home)
 	t.Setenv("FAKE_JUDGE", "good")
 	build := []string{"genref", "build", "--source", "reward", "--count", "30", "--shard", "2", "--quiet", "--out"}
 	export := []string{"genref", "export", "whole", "--quiet", "--out"}

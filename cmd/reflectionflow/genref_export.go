@@ -23,7 +23,8 @@ const genrefExportHelp = `Write the triplets of one set or several for the tunin
 Every row goes by its prompt into train, validation or test, those of imported sets too;
 a triplet with a picture of another split is left out, and one that was there before.
 Where a triplet is annotated, its instructions take the place of the reflection, and it
-is left out where the annotator does not find the enhanced picture better. Paths of pictures are relative to the folder.
+is left out where the annotator does not find the enhanced picture better. Paths of
+pictures are relative to the folder.
 
 Files of rows appear when they are whole, and export.json lists them with their checksums.
 Stopped in whatever way, the same command keeps the pictures that it has written and ends
