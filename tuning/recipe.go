@@ -17,7 +17,11 @@ import (
 // it shows, how large its networks are, how each is trained. It is read from a
 // YAML file; the world's own is models/clipart/recipe.yaml.
 type Recipe struct {
-	World       World       `yaml:"world"`
+	World World `yaml:"world"`
+	// Start is a model folder whose autoencoder, base, detector and judge go on
+	// learning, in this recipe's world; they must have its sizes. Empty: all begin
+	// from nothing.
+	Start       string      `yaml:"start"`
 	Autoencoder Autoencoder `yaml:"autoencoder"`
 	Base        Base        `yaml:"base"`
 	Corrector   Corrector   `yaml:"corrector"`

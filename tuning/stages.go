@@ -84,6 +84,9 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	store := nn.NewStore()
+	if err := r.begin(store, flux.VAEPrefix, flux.DiffusersStem); err != nil {
+		return err
+	}
 	if err := Run(ctx, store, task, job); err != nil {
 		return err
 	}
@@ -129,6 +132,9 @@ func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	if err := flux.LoadWeights(model.Store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem); err != nil {
+		return err
+	}
+	if err := r.beginBase(model.Store); err != nil {
 		return err
 	}
 	task, err := baseTask(ctx, model, r, opts)

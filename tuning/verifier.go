@@ -31,6 +31,9 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 		return err
 	}
 	store := nn.NewStore()
+	if err := r.begin(store, prefix, flux.TransformersStem, "head"); err != nil {
+		return err
+	}
 	if err := Run(ctx, store, task, job); err != nil {
 		return err
 	}

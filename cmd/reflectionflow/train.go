@@ -34,7 +34,8 @@ func (p *program) trainCommand() *cobra.Command {
 		Long: `Learn one network and add it to the model folder DIR/model. The stages
 build on each other, in this order: ` + stageNames(tuning.Stages) + `.
 DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves;
---resume goes on, to the same result as if it had never stopped.
+--resume goes on, to the same result as if it had never stopped. A recipe with
+"start: FOLDER" begins with the networks of that model folder, not from nothing.
 
 The last stage, policy, trains nothing: it measures on training prompts what each
 action of the strategy adaptive gains, what it costs, when the verifier may be

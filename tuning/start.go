@@ -1,0 +1,45 @@
+package tuning
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"reflectionflow/flux"
+	"reflectionflow/flux/nn"
+)
+
+// begin puts the weights under prefix that a training starts from into the store:
+// those of the model folder that the recipe starts from, in float32, or none. A
+// layer named in anew, which depends on what the world shows, is left out.
+func (r Recipe) begin(store *nn.Store, prefix, stem string, anew ...string) error {
+	if r.Start == "" {
+		return nil
+	}
+	trained := nn.NewStore()
+	if err := flux.LoadWeights(trained, prefix, filepath.Join(r.Start, prefix), stem); err != nil {
+		return fmt.Errorf("start from %s: %w", r.Start, err)
+	}
+	for _, layer := range anew {
+		trained.Delete(prefix + "." + layer + ".")
+	}
+	for _, name := range trained.Names(prefix + ".") {
+		values, err := trained.Values(name)
+		if err != nil {
+			return err
+		}
+		store.Set(name, values, trained.Dims(name)...)
+	}
+	return nil
+}
+
+// beginBase is begin for the transformer and both text encoders.
+func (r Recipe) beginBase(store *nn.Store) error {
+	for prefix, stem := range map[string]string{
+		flux.TransformerPrefix: flux.DiffusersStem, flux.CLIPPrefix: flux.TransformersStem, flux.T5Prefix: flux.TransformersStem,
+	} {
+		if err := r.begin(store, prefix, stem); err != nil {
+			return err
+		}
+	}
+	return nil
+}
