@@ -119,6 +119,7 @@ func (r *repeater) try(n *node) {
 	}
 	delete(r.loads, n)
 	var list, roots []*node
+	var elsewhere []*node // read at other places than the unit's own, and so from memory only
 	fits := true
 	var visit func(m *node)
 	visit = func(m *node) {
@@ -126,6 +127,9 @@ func (r *repeater) try(n *node) {
 		case slices.Contains(r.unit.again, m) || slices.Contains(list, m) || slices.Contains(roots, m) || r.loads[m]:
 		case r.repeatable(m, r.home[n]):
 			for _, o := range m.operand {
+				if src := r.sourceOf(o); r.home[src] != r.home[m] && !r.readsWhole(r.unit, m, o) {
+					elsewhere = append(elsewhere, src)
+				}
 				visit(r.sourceOf(o))
 			}
 			list = append(list, m)
@@ -135,12 +139,16 @@ func (r *repeater) try(n *node) {
 		}
 	}
 	visit(n)
+	fits = fits && !slices.ContainsFunc(elsewhere, func(m *node) bool { return slices.Contains(r.unit.again, m) })
 	if !fits || len(roots) > 1 || len(roots) == 1 && r.users[n] > 1 || len(roots) == 0 && r.users[n] > 1 && len(list) > 2 {
 		r.loads[n] = true
 		return
 	}
 	r.unit.again = append(r.unit.again, list...)
 	r.users[n]--
+	for _, m := range elsewhere {
+		r.whole[m] = false
+	}
 	for _, m := range roots {
 		r.loads[m] = true
 		r.users[m]++

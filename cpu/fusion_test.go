@@ -197,6 +197,28 @@ func TestFusionThreads(t *testing.T) {
 	}
 }
 
+// TestRepeatOfWhatMoves checks that a unit does not compute again what it then reads at other places than its own: where it
+// computes y = a + the reverse of a again, which is stored for another, a is to be found in memory.
+func TestRepeatOfWhatMoves(t *testing.T) {
+	x := gaussian(rand.New(rand.NewPCG(17, 18)), 60*50)
+	run := func(b compute.Backend) []float32 {
+		g := NewGraph(b, "moved")
+		p := Parameter(g, "x", shapes.Make(dtypes.Float32, 60, 50))
+		a := AddScalar(p, 0.5)
+		y := Add(a, Reverse(a, 0))
+		if err := g.Compile(Sub(Add(y, ReduceAndKeep(Reverse(y, 0), ReduceSum, 0)), Mul(a, p)), Reverse(y, 1)); err != nil {
+			t.Fatal(err)
+		}
+		return tensors.MustCopyFlatData[float32](g.Run(tensors.FromFlatDataAndDimensions(x, 60, 50))[0])
+	}
+	want := run(newOracle(t))
+	for _, level := range levels() {
+		if d := distance(run(newLevel(t, level)), want); !(d < 1e-4) {
+			t.Errorf("%s: off by %g", level, d)
+		}
+	}
+}
+
 // TestRepeat checks that the gradient of an activation computes again what it would else read: of the forward pass only
 // the hyperbolic tangent is stored.
 func TestRepeat(t *testing.T) {

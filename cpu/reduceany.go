@@ -10,12 +10,14 @@ import (
 )
 
 // folding reduces any axes of values other than f32, and by operations other than sum, largest and smallest: for every
-// index of the kept axes, the elements in row-major order.
-type folding[T any] struct {
+// index of the kept axes, the elements in row-major order. What it carries from one element to the next is an A, which is
+// f32 for dtypes of 16 bits.
+type folding[T, A any] struct {
 	x, y       *tensor
 	kept, over axisList
-	first      T
-	combine    func(a, b T) T
+	first      A
+	combine    func(a A, element T) A
+	result     func(a A) T
 }
 
 // reduceAny lowers the reductions that [lowering.reduce] does not. It returns false for packed and complex dtypes.
@@ -44,6 +46,10 @@ func (l *lowering) reduceAny(n *node) bool {
 		return foldOrdered[float32](l, n)
 	case dtypes.Float64:
 		return foldOrdered[float64](l, n)
+	case dtypes.BFloat16:
+		return foldHalf(l, n, bfloat16.BFloat16.Float32, bfloatOf)
+	case dtypes.Float16:
+		return foldHalf(l, n, float16.Float16.Float32, halfOf)
 	case dtypes.Bool:
 		return foldTruth(l, n)
 	}
@@ -63,19 +69,32 @@ func foldIntegers[T integer](l *lowering, n *node) bool {
 }
 
 func foldOrdered[T integer | float32 | float64](l *lowering, n *node) bool {
-	var first T
-	switch n.op {
+	first, ok := firstOf[T](n.op, n.shape.DType)
+	return ok && fold(l, n, first, ordered[T](n.op))
+}
+
+// firstOf is what an operation on numbers of the dtype begins with.
+func firstOf[T integer | float32 | float64](op compute.OpType, d dtypes.DType) (first T, ok bool) {
+	switch op {
 	case compute.OpTypeReduceSum:
+		return 0, true
 	case compute.OpTypeReduceProduct:
-		first = 1
+		return 1, true
 	case compute.OpTypeReduceMax:
-		first = n.shape.DType.LowestValue().(T)
+		return d.LowestValue().(T), true
 	case compute.OpTypeReduceMin:
-		first = n.shape.DType.HighestValue().(T)
-	default:
+		return d.HighestValue().(T), true
+	}
+	return 0, false
+}
+
+func foldHalf[T any](l *lowering, n *node, wide func(T) float32, narrow func(float32) T) bool {
+	first, ok := firstOf[float32](n.op, dtypes.Float32)
+	if !ok {
 		return false
 	}
-	return fold(l, n, first, ordered[T](n.op))
+	combine := ordered[float32](n.op)
+	return foldAs(l, n, first, func(a float32, element T) float32 { return combine(a, wide(element)) }, narrow)
 }
 
 func foldTruth(l *lowering, n *node) bool {
@@ -91,7 +110,11 @@ func foldTruth(l *lowering, n *node) bool {
 }
 
 func fold[T any](l *lowering, n *node, first T, combine func(a, b T) T) bool {
-	f := &folding[T]{x: l.tensorOf(n.operand[0]), first: first, combine: combine}
+	return foldAs(l, n, first, combine, func(a T) T { return a })
+}
+
+func foldAs[T, A any](l *lowering, n *node, first A, combine func(a A, element T) A, result func(a A) T) bool {
+	f := &folding[T, A]{x: l.tensorOf(n.operand[0]), first: first, combine: combine, result: result}
 	for i, reduced := range reducedAxes(n) {
 		to := &f.kept
 		if reduced {
@@ -104,7 +127,7 @@ func fold[T any](l *lowering, n *node, first T, combine func(a, b T) T) bool {
 	return true
 }
 
-func (f *folding[T]) run(x *execution) error {
+func (f *folding[T, A]) run(x *execution) error {
 	src, dst := slice[T](x, f.x.s, 0), slice[T](x, f.y.s, 0)
 	count := product(f.over.dims)
 	per := max(1, elementChunk/max(1, count))
@@ -119,7 +142,7 @@ func (f *folding[T]) run(x *execution) error {
 				v = f.combine(v, src[e])
 				e, _ = w.next(f.over.dims, f.over.strides, f.over.strides, e, 0)
 			}
-			dst[i] = v
+			dst[i] = f.result(v)
 			o, _ = at.next(f.kept.dims, f.kept.strides, f.kept.strides, o, 0)
 		}
 	})

@@ -304,7 +304,7 @@ func (r *referee) reduction(n *node, x bounded, in compute.Value) bounded {
 		return r.rounded(n, v, r.add(r.replay(n, r.error(x)), r.scale(size, count*accumulating(n.shape.DType))), 0)
 	case compute.OpTypeReduceProduct:
 		size := r.abs(in)
-		large := r.scale(r.replay(n, r.add(size, r.error(x))), 1+2*count*r.ownUnit(n))
+		large := r.scale(r.replay(n, r.add(size, r.error(x))), 1+2*count*accumulating(n.shape.DType))
 		return r.rounded(n, v, r.sub(large, r.replay(n, size)), 1)
 	}
 	if x.off == nil {
@@ -332,7 +332,10 @@ func (r *referee) unary(n *node, x bounded, in compute.Value) bounded {
 	}
 	above := r.abs(r.sub(r.replay(n, r.add(in, off)), v))
 	below := r.abs(r.sub(r.replay(n, r.sub(in, off)), v))
-	return r.rounded(n, v, r.must(r.f.Max(above, below)), ulps)
+	// What may be anything may be NaN, and then a function that is bounded is NaN too.
+	known := r.must(r.f.LessOrEqual(off, r.number(math.MaxFloat64, x.dims)))
+	off = r.must(r.f.Where(known, r.must(r.f.Max(above, below)), off))
+	return r.rounded(n, v, off, ulps)
 }
 
 func (r *referee) binary(n *node, x []bounded, in []compute.Value) bounded {

@@ -151,45 +151,53 @@ func (f *function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.
 	}, x, fill)
 }
 
-// inFloat32 computes an operation on two bf16 or two f16 values in f32 and rounds the result once; what the operation
-// sums up would else have lost its last bits on the way. It returns nil for values of other dtypes.
-func (f *function) inFloat32(x, y compute.Value, op func(x, y compute.Value) (compute.Value, error)) (compute.Value, error) {
+// summedIn computes an operation on two values of one dtype in the dtype sum, and rounds the result once to the dtype out.
+// Invalid ones stand for the values' own, but that 16 bits are summed in f32: they would else lose their last bits on the
+// way. It returns nil where there is nothing to convert.
+func (f *function) summedIn(sum, out dtypes.DType, x, y compute.Value, op func(x, y compute.Value) (compute.Value, error)) (compute.Value, error) {
 	nodes, _, err := f.operands("DotGeneral", []compute.Value{x, y})
 	if err != nil {
 		return nil, err
 	}
 	d := nodes[0].shape.DType
-	if d != dtypes.BFloat16 && d != dtypes.Float16 || nodes[1].shape.DType != d {
+	if out == dtypes.InvalidDType {
+		out = d
+	}
+	if sum == dtypes.InvalidDType {
+		sum = d
+	}
+	if sum == dtypes.BFloat16 || sum == dtypes.Float16 {
+		sum = dtypes.Float32
+	}
+	if sum == d && out == d || nodes[1].shape.DType != d {
 		return nil, nil
 	}
-	if x, err = f.ConvertDType(x, dtypes.Float32); err != nil {
+	if x, err = f.ConvertDType(x, sum); err != nil {
 		return nil, err
 	}
-	if y, err = f.ConvertDType(y, dtypes.Float32); err != nil {
+	if y, err = f.ConvertDType(y, sum); err != nil {
 		return nil, err
 	}
 	v, err := op(x, y)
 	if err != nil {
 		return nil, err
 	}
-	return f.ConvertDType(v, d)
+	return f.ConvertDType(v, out)
 }
 
 // DotGeneral is the operation of [compute.StandardOps].
 func (f *function) DotGeneral(lhs compute.Value, lhsContract, lhsBatch []int, rhs compute.Value, rhsContract, rhsBatch []int,
 	config compute.DotGeneralConfig,
 ) (compute.Value, error) {
-	if config == (compute.DotGeneralConfig{}) {
-		v, err := f.inFloat32(lhs, rhs, func(x, y compute.Value) (compute.Value, error) {
-			return f.DotGeneral(x, lhsContract, lhsBatch, y, rhsContract, rhsBatch, config)
-		})
-		if v != nil || err != nil {
-			return v, err
-		}
+	v, err := f.summedIn(config.AccumulatorDType, config.OutputDType, lhs, rhs, func(x, y compute.Value) (compute.Value, error) {
+		return f.DotGeneral(x, lhsContract, lhsBatch, y, rhsContract, rhsBatch, compute.DotGeneralConfig{})
+	})
+	if v != nil || err != nil {
+		return v, err
 	}
 	a := dotAttr{slices.Clone(lhsContract), slices.Clone(lhsBatch), slices.Clone(rhsContract), slices.Clone(rhsBatch)}
 	return f.single(compute.OpTypeDotGeneral, a, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
-		return one(fn.DotGeneral(in[0], a.lhsContract, a.lhsBatch, in[1], a.rhsContract, a.rhsBatch, config))
+		return one(fn.DotGeneral(in[0], a.lhsContract, a.lhsBatch, in[1], a.rhsContract, a.rhsBatch, compute.DotGeneralConfig{}))
 	}, lhs, rhs)
 }
 
@@ -197,7 +205,7 @@ func (f *function) DotGeneral(lhs compute.Value, lhsContract, lhsBatch []int, rh
 func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
 ) (compute.Value, error) {
-	v, err := f.inFloat32(input, kernel, func(x, y compute.Value) (compute.Value, error) {
+	v, err := f.summedIn(dtypes.InvalidDType, dtypes.InvalidDType, input, kernel, func(x, y compute.Value) (compute.Value, error) {
 		return f.ConvGeneral(x, y, axes, strides, paddings, inputDilations, kernelDilations, channelGroups, batchGroups)
 	})
 	if v != nil || err != nil {

@@ -81,13 +81,18 @@ func (s *sketch) doubled(x *Node) *Node {
 	return Reshape(y, d...)
 }
 
-// convert changes the dtype; only exact values and integers become integers.
+// convert changes the dtype; only exact values and integers become integers. Integers and truth values have no gradients,
+// which GoMLX would ask for where they become floats.
 func (s *sketch) convert(x *Node) {
 	d := floatTypes[s.r.IntN(len(floatTypes))]
 	if x.DType() == dtypes.Bool && s.exact[x] || x.DType().IsInt() && s.r.IntN(2) == 0 {
 		d = integerTypes[s.r.IntN(len(integerTypes))]
 	}
-	s.add("convert", ConvertDType(x, d), x.DType().IsInt() && d.IsInt())
+	y := x
+	if !isFloat(x.DType()) {
+		y = StopGradient(x)
+	}
+	s.add("convert", ConvertDType(y, d), x.DType().IsInt() && d.IsInt())
 }
 
 func (s *sketch) compare(x *Node) {
