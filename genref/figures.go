@@ -122,8 +122,8 @@ func (s Stats) sheet() ([]byte, error) {
 			continue // genref check lists it
 		}
 		sheet.Cells = append(sheet.Cells,
-			plot.Cell{Image: flawed, Wrong: true, Words: e.Subset + ": " + e.Prompt},
-			plot.Cell{Image: enhanced, Words: "→ " + e.Reflection})
+			plot.Cell{Image: flawed, Wrong: true, Words: "flawed (" + e.Subset + "): " + e.Prompt},
+			plot.Cell{Image: enhanced, Words: "enhanced: " + e.Reflection})
 	}
 	if len(sheet.Cells) == 0 {
 		return nil, nil
