@@ -25,16 +25,20 @@ func killed(t *testing.T, home string, whole time.Duration, random *rand.Rand, a
 // export and an evaluation come out as when they were left alone.
 func TestSameCommandAfterKills(t *testing.T) {
 	t.Setenv("FAKE_JUDGE", "good")
-	build := func(dir string) []string {
-		return []string{"genref", "build", "--source", "reward", "--count", "40", "--shard", "4", "--seed", "5", "--quiet", "--out", dir}
+	from := func(source, count string) func(dir string) []string {
+		return func(dir string) []string {
+			return []string{"genref", "build", "--source", source, "--count", count, "--shard", "4", "--seed", "5", "--quiet", "--out", dir}
+		}
 	}
+	build := from("reward", "40")
 	annotate := func(dir string) []string { return []string{"genref", "annotate", dir, "--quiet"} }
 	for name, test := range map[string]struct {
 		before, args func(dir string) []string
 		plain        func(files map[string]string)
 	}{
-		"build":    {nil, build, func(map[string]string) {}},
-		"annotate": {build, annotate, func(map[string]string) {}},
+		"build":       {nil, build, func(map[string]string) {}},
+		"corrections": {nil, from("correction", "12"), func(map[string]string) {}},
+		"annotate":    {build, annotate, func(map[string]string) {}},
 		"export": {build, func(dir string) []string {
 			return []string{"genref", "export", dir, "--format", "preferences", "--quiet", "--out", filepath.Join(dir, "export")}
 		}, func(map[string]string) {}},
