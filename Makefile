@@ -23,8 +23,8 @@ test-slow: ## also those that train and measure
 	$(GO) test -tags slow -timeout 60m ./...
 
 race: ## the tests that have goroutines, with the race detector (GoMLX trips the pointer check)
-	$(GO) test -race -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
-	$(GO) test -race -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue' ./cpu
+	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
+	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue' ./cpu
 
 arm64: ## the tests of cpu on arm64, emulated: needs qemu-aarch64-static (Debian's qemu-user-static), takes up to an hour
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -timeout 2h -exec qemu-aarch64-static ./cpu
