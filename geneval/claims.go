@@ -126,14 +126,11 @@ func (r Results) noTaskFalls(t table) claim {
 	}
 	a, _, _ := r.collect(reflection.Strategy, reflection.Budget)
 	b, _, _ := r.collect(noise.Strategy, noise.Budget)
-	for i := range a {
-		a[i] -= b[i]
-	}
-	differences := DifferenceByTag(r.tags(), a)
+	byTag := DifferenceByTag(r.tags(), differences(a, b))
 	var fallen []string
 	c.Verdict = agrees
 	for _, tag := range Tags() {
-		d, ok := differences[tag]
+		d, ok := byTag[tag]
 		if !ok || d.Mean >= 0 {
 			continue
 		}

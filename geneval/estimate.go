@@ -73,11 +73,16 @@ func meanOfMeans(strata [][]float64) float64 {
 // Difference is the overall score of a less that of b, prompt by prompt, with its
 // 95% interval: 0 outside of it means that one is better.
 func Difference(tags []string, a, b []float64) Estimate {
-	differences := make([]float64, len(a))
+	return Overall(tags, differences(a, b))
+}
+
+// differences are the values of a less those of b, prompt by prompt.
+func differences(a, b []float64) []float64 {
+	d := make([]float64, len(a))
 	for i := range a {
-		differences[i] = a[i] - b[i]
+		d[i] = a[i] - b[i]
 	}
-	return Overall(tags, differences)
+	return d
 }
 
 // ClosedError is the share of base's error that other takes away,

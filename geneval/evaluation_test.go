@@ -100,6 +100,35 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A difference is the mean of the tasks', and beside it that of all prompts alike,
+// which is another one where tasks have more or fewer prompts.
+func TestDifferencesOfTasks(t *testing.T) {
+	w := newWorld(t, 9) // the first three tasks have two prompts each
+	e := w.evaluation(t.TempDir())
+	e.Samples = 1
+	s := run(t, e)
+	uneven := 0
+	for _, d := range s.Differences {
+		overall, alike := 0.0, 0.0
+		for tag, of := range d.Tags {
+			overall += of.Mean / float64(len(s.Prompts))
+			alike += of.Mean * float64(s.Prompts[tag]) / 9
+		}
+		if len(d.Tags) != 6 || math.Abs(overall-d.Mean) > 1e-9 || math.Abs(alike-d.Alike.Mean) > 1e-9 {
+			t.Errorf("%+v: the tasks' mean is %g, that of the prompts %g", d, overall, alike)
+		}
+		if d.Alike.Low > d.Alike.Mean || d.Alike.High < d.Alike.Mean {
+			t.Errorf("%+v is not within its interval", d.Alike)
+		}
+		if math.Abs(overall-alike) > 1e-9 {
+			uneven++
+		}
+	}
+	if len(s.Differences) == 0 || uneven == 0 {
+		t.Errorf("%d differences, %d of them uneven: the test shows nothing", len(s.Differences), uneven)
+	}
+}
+
 // summary.json has rows of at least these fields.
 func TestSummaryFile(t *testing.T) {
 	w := newWorld(t, 2)

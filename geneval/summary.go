@@ -38,11 +38,14 @@ type Row struct {
 	Levels       map[Level]Estimate  `json:"levels,omitempty"`
 }
 
-// RowDifference is the score of one row less that of another.
+// RowDifference is the score of one row less that of another, overall, with all
+// prompts counted alike instead of all tags, and of each tag.
 type RowDifference struct {
 	Row  int `json:"row"`  // index of rows
 	Than int `json:"than"` // index of rows
 	Estimate
+	Alike Estimate            `json:"prompts_alike"`
+	Tags  map[string]Estimate `json:"tags"`
 }
 
 // Busy says how much of the time that searches took an engine was drawing.
@@ -146,10 +149,15 @@ func (r Results) Summarize() Summary {
 	}
 	for i := range s.Rows {
 		for _, than := range r.rivals(s.Rows, i) {
-			s.Differences = append(s.Differences, RowDifference{i, than, Difference(tags, scores[i], scores[than])})
+			s.Differences = append(s.Differences, differenceOf(tags, i, than, scores))
 		}
 	}
 	return s
+}
+
+func differenceOf(tags []string, row, than int, scores [][]float64) RowDifference {
+	d := differences(scores[row], scores[than])
+	return RowDifference{row, than, Overall(tags, d), bootstrap([][]float64{d}), DifferenceByTag(tags, d)}
 }
 
 // rivals are the rows that row i is compared with: the first row, which is the
