@@ -22,16 +22,16 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 		d = &r.Judge
 	}
 	job := opts.job(prefix, &d.Train)
+	store := nn.NewStore()
+	if err := r.begin(store, prefix, flux.TransformersStem, "head"); err != nil {
+		return err
+	}
 	drawn, err := openRedrawnScenes(ctx, opts, prefix, r.World, *d)
 	if err != nil {
 		return err
 	}
 	task, err := detectorTask(opts.Backend, prefix, r.World, *d, drawn)
 	if err != nil {
-		return err
-	}
-	store := nn.NewStore()
-	if err := r.begin(store, prefix, flux.TransformersStem, "head"); err != nil {
 		return err
 	}
 	if err := Run(ctx, store, task, job); err != nil {
