@@ -127,10 +127,11 @@ func (r *repeater) try(n *node) {
 		case slices.Contains(r.unit.again, m) || slices.Contains(list, m) || slices.Contains(roots, m) || r.loads[m]:
 		case r.repeatable(m, r.home[n]):
 			for _, o := range m.operand {
-				if src := r.sourceOf(o); r.home[src] != r.home[m] && !r.readsWhole(r.unit, m, o) {
+				src := r.sourceOf(o)
+				if r.home[src] != r.home[m] && !r.readsWhole(r.unit, m, o) {
 					elsewhere = append(elsewhere, src)
 				}
-				visit(r.sourceOf(o))
+				visit(src)
 			}
 			list = append(list, m)
 			fits = fits && len(list) <= mostAgain
