@@ -268,8 +268,11 @@ func TestSideBySideStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done.Store(0)
 	err := sideBySide(ctx, 1000, ignore, func(int) error {
-		if done.Add(1) == 5 {
+		switch n := done.Add(1); {
+		case n == 5:
 			cancel()
+		case n > 5: // begun before the end: whoever goes on to another is too late
+			<-ctx.Done()
 		}
 		return nil
 	})
