@@ -48,7 +48,7 @@ type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 // flawOnce tries edits in random order until one misses a requirement. The empty
 // picture comes last: a missing only object is a poor lesson.
 func (s Sampler) flawOnce(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
-	edits := []edit{dropObject, dropObject, extraObject, extraObject, wrongColor, wrongColor, swapColors, wrongPlace, wrongPlace, s.wrongClass}
+	edits := []edit{dropObject, dropObject, s.extraObject, s.extraObject, wrongColor, wrongColor, swapColors, wrongPlace, wrongPlace, s.wrongClass}
 	rng.Shuffle(len(edits), func(i, j int) { edits[i], edits[j] = edits[j], edits[i] })
 	if len(scene.Objects) == 1 {
 		edits = append(edits, emptyPicture)
@@ -91,17 +91,17 @@ func emptyPicture(s *Scene, _ reflectionflow.Prompt, _ *rand.Rand) bool {
 }
 
 // extraObject adds one or two of a kind that is counted or must not be there.
-func extraObject(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+func (s Sampler) extraObject(scene *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	var candidates []Placement
 	for _, r := range prompt.Requirements {
 		if r.Kind == reflectionflow.Absent {
 			size := 0.3 + 0.1*rng.Float64()
-			if len(s.Objects) > 0 {
-				size = min(size, s.Objects[0].Size)
+			if len(scene.Objects) > 0 {
+				size = min(size, scene.Objects[0].Size)
 			}
 			candidates = append(candidates, Placement{Class: r.Object, Color: r.Color, Size: size})
 		}
-		for _, o := range s.Objects {
+		for _, o := range scene.Objects {
 			if r.Kind == reflectionflow.Exactly && o.Class == r.Object && (r.Color == "" || r.Color == o.Color) {
 				candidates = append(candidates, o)
 			}
@@ -113,9 +113,8 @@ func extraObject(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	extra := candidates[rng.IntN(len(candidates))]
 	added := false
 	for range 1 + rng.IntN(4)/3 {
-		extra.Drawing = rng.IntN(Drawings(extra.Class))
-		extra.Flip = extra.Class != "stop sign" && rng.IntN(2) == 0
-		if !addAnywhere(s, extra, rng) {
+		s.look(&extra, rng)
+		if !addAnywhere(scene, extra, rng) {
 			break
 		}
 		added = true
@@ -130,6 +129,7 @@ func addAnywhere(s *Scene, o Placement, rng *rand.Rand) bool {
 			o.Size *= 0.85
 		}
 		o.X, o.Y = between(o.Size/2, 1-o.Size/2, rng), between(o.Size/2, 1-o.Size/2, rng)
+		o.snap()
 		if !overlapsAny(o, s.Objects) {
 			s.Objects = append(s.Objects, o)
 			return true
@@ -205,17 +205,11 @@ func wrongPlace(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 		}
 		a, b := &s.Objects[i], &s.Objects[j]
 		a.X, a.Y, b.X, b.Y = b.X, b.Y, a.X, a.Y
-		inside(a)
-		inside(b)
+		a.snap()
+		b.snap()
 		return true
 	}
 	return false
-}
-
-// inside keeps an object in the frame.
-func inside(o *Placement) {
-	half := o.Size / 2
-	o.X, o.Y = min(max(o.X, half), 1-half), min(max(o.Y, half), 1-half)
 }
 
 // wrongClass turns an object into one of a class that nobody asked for.
@@ -232,6 +226,6 @@ func (s Sampler) wrongClass(scene *Scene, prompt reflectionflow.Prompt, rng *ran
 		return false
 	}
 	o.Class = wrong[rng.IntN(len(wrong))]
-	o.Drawing = rng.IntN(Drawings(o.Class))
+	s.look(o, rng)
 	return true
 }

@@ -12,7 +12,8 @@ import (
 // all of [Classes]. It never changes and may be used from several goroutines,
 // each with its own random source.
 type Sampler struct {
-	classes []string
+	classes   []string
+	firstLook bool
 }
 
 // NewSampler returns a sampler over the given classes, of which at least three
@@ -35,6 +36,24 @@ func NewSampler(known ...string) (Sampler, error) {
 		return Sampler{}, fmt.Errorf("%w: %d classes: scenes need at least 3", reflectionflow.ErrInvalid, len(known))
 	}
 	return Sampler{classes: slices.Clone(known)}, nil
+}
+
+// FirstLook returns a sampler that shows every class by its first drawing, never
+// mirrored: a small generator learns one look well before it learns four.
+func (s Sampler) FirstLook() Sampler {
+	s.firstLook = true
+	return s
+}
+
+// look chooses an object's drawing and mirroring.
+func (s Sampler) look(o *Placement, rng *rand.Rand) {
+	o.Drawing, o.Flip = 0, false
+	if s.firstLook {
+		return
+	}
+	o.Drawing = rng.IntN(Drawings(o.Class))
+	// Mirrored letters would teach the model to write backwards.
+	o.Flip = o.Class != "stop sign" && rng.IntN(2) == 0
 }
 
 // Known are the classes the sampler draws from.
@@ -123,7 +142,7 @@ func (s Sampler) scene(requirements []reflectionflow.Requirement, rng *rand.Rand
 	prompt := reflectionflow.Prompt{Text: ShortCaption(requirements), Requirements: requirements}
 	// The sampler asks for nothing that has no layout: the first tries find one.
 	for range 100 {
-		if scene, err := layout(requirements, naturalColorRate, rng); err == nil {
+		if scene, err := s.layout(requirements, naturalColorRate, rng); err == nil {
 			return scene, prompt
 		}
 	}

@@ -30,7 +30,7 @@ func Layout(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, e
 	var scene Scene
 	var err error
 	for range 8 {
-		scene, err = layout(requirements, 0, rng)
+		scene, err = Sampler{}.layout(requirements, 0, rng)
 		if err != nil {
 			return Scene{}, err
 		}
@@ -51,7 +51,7 @@ func distinctPlaces(scene Scene) bool {
 }
 
 // layout is [Layout] that tints in tintRate of 100 cases what may have any colour.
-func layout(requirements []reflectionflow.Requirement, tintRate int, rng *rand.Rand) (Scene, error) {
+func (s Sampler) layout(requirements []reflectionflow.Requirement, tintRate int, rng *rand.Rand) (Scene, error) {
 	things, err := objectsFor(requirements)
 	if err != nil {
 		return Scene{}, err
@@ -63,8 +63,8 @@ func layout(requirements []reflectionflow.Requirement, tintRate int, rng *rand.R
 	}
 	for try := range tries {
 		scene := Scene{Background: rng.IntN(len(backgrounds)), Objects: slices.Clone(things)}
-		dress(scene.Objects, tintRate, rng)
-		size(scene.Objects, shrink, rng)
+		s.dress(scene.Objects, tintRate, rng)
+		size(scene.Objects, shrink)
 		if try < tries*2/3 {
 			if !arrange(scene.Objects, requirements, rng) {
 				continue
@@ -163,9 +163,9 @@ func countClass(objects []Placement, class string) int {
 	return n
 }
 
-// dress chooses drawings, mirroring, and in tintRate of 100 cases a colour for a
+// dress chooses looks, and in tintRate of 100 cases a colour for a
 // class whose colour nobody asked for: one for all its objects.
-func dress(objects []Placement, tintRate int, rng *rand.Rand) {
+func (s Sampler) dress(objects []Placement, tintRate int, rng *rand.Rand) {
 	tints := make(map[string]string)
 	for _, o := range objects {
 		if o.Color != "" {
@@ -174,9 +174,7 @@ func dress(objects []Placement, tintRate int, rng *rand.Rand) {
 	}
 	for i := range objects {
 		o := &objects[i]
-		o.Drawing = rng.IntN(Drawings(o.Class))
-		// Mirrored letters would teach the model to write backwards.
-		o.Flip = o.Class != "stop sign" && rng.IntN(2) == 0
+		s.look(o, rng)
 		if o.Color != "" {
 			continue
 		}
@@ -187,37 +185,23 @@ func dress(objects []Placement, tintRate int, rng *rand.Rand) {
 	}
 }
 
-// size draws the sides of the objects by how many there are. Objects of one class
-// and few in number are about the same size.
-func size(objects []Placement, shrink float64, rng *rand.Rand) {
-	low, high := sizeRange(objects)
-	low, high = low*shrink, high*shrink
-	base := low + (high-low)*rng.Float64()
+// size sets the sides of the objects by how many there are.
+func size(objects []Placement, shrink float64) {
+	side := latticeSize(shrink * float64(cellsOf(len(objects))) / lattice)
 	for i := range objects {
-		if countClass(objects, objects[i].Class) > 1 {
-			objects[i].Size = min(max(base*(0.94+0.12*rng.Float64()), low), high)
-		} else {
-			objects[i].Size = low + (high-low)*rng.Float64()
-		}
+		objects[i].Size = side
 	}
 }
 
-// sizeRange is the range of sides, as fractions of the picture's shorter side.
-func sizeRange(objects []Placement) (low, high float64) {
-	switch n := len(objects); {
+// cellsOf is the side, in cells of the lattice, of each of n objects.
+func cellsOf(n int) int {
+	switch {
 	case n == 1:
-		return 0.45, 0.75
-	case n == 2 && objects[0].Class == objects[1].Class:
-		return 0.32, 0.44
-	case n == 2:
-		return 0.32, 0.46
-	case n == 3:
-		return 0.28, 0.38
-	case n == 4:
-		return 0.26, 0.34
+		return 5
+	case n <= 4:
+		return 3
 	default:
-		cell := 1 / gridSide(n)
-		return 0.74 * cell, 0.92 * cell
+		return int(lattice / gridSide(n))
 	}
 }
 
@@ -229,7 +213,7 @@ func arrange(objects []Placement, requirements []reflectionflow.Requirement, rng
 		for _, r := range requirements {
 			if r.Kind == reflectionflow.Position {
 				arrangePair(objects, r, rng)
-				return true
+				return !overlapsAny(objects[1], objects[:1])
 			}
 		}
 	}
@@ -238,6 +222,7 @@ func arrange(objects []Placement, requirements []reflectionflow.Requirement, rng
 		for range 16 {
 			half := objects[i].Size / 2
 			objects[i].X, objects[i].Y = between(half, 1-half, rng), between(half, 1-half, rng)
+			objects[i].snap()
 			if placed = !overlapsAny(objects[i], objects[:i]); placed {
 				break
 			}
@@ -272,6 +257,8 @@ func arrangePair(objects []Placement, r reflectionflow.Requirement, rng *rand.Ra
 	} else {
 		first.X, first.Y, second.X, second.Y = level, start, across, start+apart
 	}
+	first.snap()
+	second.snap()
 }
 
 // arrangeGrid places the objects in the cells of a grid, in random order, a
@@ -286,7 +273,8 @@ func arrangeGrid(objects []Placement, rng *rand.Rand) {
 		slackY := max(0.5/float64(rows)-half, 0)
 		x := (float64(cells[i]%side)+0.5)/float64(side) + between(-slackX, slackX, rng)
 		y := (float64(cells[i]/side)+0.5)/float64(rows) + between(-slackY, slackY, rng)
-		objects[i].X, objects[i].Y = min(max(x, half), 1-half), min(max(y, half), 1-half)
+		objects[i].X, objects[i].Y = x, y
+		objects[i].snap()
 	}
 }
 

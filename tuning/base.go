@@ -21,7 +21,9 @@ import (
 // trained together.
 type Base struct {
 	// Scenes are drawn and encoded once and then seen under many captions.
-	Scenes      int             `yaml:"scenes"`
+	Scenes int `yaml:"scenes"`
+	// FirstLook shows each class by one drawing of the world's, see [clipart.Sampler.FirstLook].
+	FirstLook   bool            `yaml:"first_look"`
 	TextLength  int             `yaml:"text_length"` // tokens of either text encoder
 	T5          TextEncoder     `yaml:"t5"`
 	CLIP        TextEncoder     `yaml:"clip"`
@@ -114,7 +116,7 @@ func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOption
 		return Task{}, err
 	}
 	dir := opts.stage("base")
-	latents, err := banker.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v seed %d", r.World, r.Base.Train.Seed), r.Base.Scenes, data.draw)
+	latents, err := banker.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v, first look %v, seed %d", r.World, r.Base.FirstLook, r.Base.Train.Seed), r.Base.Scenes, data.draw)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
 	}
@@ -197,6 +199,9 @@ type captioned struct {
 
 func newCaptioned(r Recipe) (captioned, error) {
 	s, err := newScenes(r.World)
+	if r.Base.FirstLook {
+		s.sampler = s.sampler.FirstLook()
+	}
 	return captioned{s, r.Base}, err
 }
 

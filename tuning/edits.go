@@ -49,7 +49,7 @@ func newEdits(ctx context.Context, data captioned, banker *banker, dir string) (
 	if settings.Scenes == 0 {
 		return e, nil
 	}
-	key := fmt.Sprintf("flawed twins of %v at %d, seed %d", data.sampler.Known(), data.size, data.recipe.Train.Seed)
+	key := fmt.Sprintf("flawed twins of %v at %d, first look %v, seed %d", data.sampler.Known(), data.size, data.recipe.FirstLook, data.recipe.Train.Seed)
 	var err error
 	e.flawed, err = banker.open(ctx, filepath.Join(dir, "flawed.safetensors"), key, settings.Scenes, func(i int, pixels []uint8) error {
 		scene, _, err := e.twin(i)

@@ -95,23 +95,23 @@ type redrawnSplits struct{ training, held redrawnScenes }
 // heldOutPictures is how many held-out scenes are redrawn to measure a network on.
 const heldOutPictures = 96
 
-// openRedrawnScenes redraws scenes with the trained base and keeps the pictures in
+// openRedrawnScenes redraws scenes as the base has seen them and keeps the pictures in
 // the stage's folder: as many of training prompts as r asks for, and
 // [heldOutPictures] of validation prompts.
-func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, w World, d Detector) (redrawnSplits, error) {
+func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, r Recipe, d Detector) (redrawnSplits, error) {
 	of := func(split clipart.Split, how Redraw) redrawnScenes {
 		return redrawnScenes{redrawn: &redrawn{seed: d.seed(stage), how: how}, split: split}
 	}
-	training, err := openRedrawnSplit(ctx, opts, stage, w, of(clipart.Train, d.Redraw))
+	training, err := openRedrawnSplit(ctx, opts, stage, r, of(clipart.Train, d.Redraw))
 	if err != nil {
 		return redrawnSplits{}, err
 	}
 	d.Redraw.Pictures = min(d.Redraw.Pictures, heldOutPictures)
-	held, err := openRedrawnSplit(ctx, opts, filepath.Join(stage, "held-out"), w, of(clipart.Validation, d.Redraw))
+	held, err := openRedrawnSplit(ctx, opts, filepath.Join(stage, "held-out"), r, of(clipart.Validation, d.Redraw))
 	return redrawnSplits{training, held}, err
 }
 
-func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, w World, s redrawnScenes) (redrawnScenes, error) {
+func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, r Recipe, s redrawnScenes) (redrawnScenes, error) {
 	if err := s.how.Validate(); err != nil || s.how.Pictures == 0 {
 		return redrawnScenes{}, err
 	}
@@ -123,17 +123,17 @@ func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, w Wo
 	if err != nil {
 		return redrawnScenes{}, err
 	}
-	data, err := newScenes(w)
+	data, err := newCaptioned(r)
 	if err != nil {
 		return redrawnScenes{}, err
 	}
-	s.size, s.sampler = w.Size, data.sampler
+	s.size, s.sampler = r.World.Size, data.sampler
 	s.source = func(i int) (clipart.Scene, caption, error) {
 		rng := s.rng(i)
 		scene, prompt := s.sampler.SampleMixed(s.split, rng)
 		return scene, caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}, nil
 	}
-	s.key = fmt.Sprintf("split %v of world %v", s.split, w)
+	s.key = fmt.Sprintf("split %v of world %v, first look %v", s.split, r.World, r.Base.FirstLook)
 	return s, s.open(ctx, model, opts, opts.stage(stage))
 }
 

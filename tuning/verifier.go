@@ -26,7 +26,7 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	if err := r.begin(store, prefix, flux.TransformersStem, "head"); err != nil {
 		return err
 	}
-	drawn, err := openRedrawnScenes(ctx, opts, prefix, r.World, *d)
+	drawn, err := openRedrawnScenes(ctx, opts, prefix, r, *d)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	}
 	var over redrawnSplits
 	if v.Redrawn > 0 {
-		over, err = openRedrawnScenes(ctx, opts, DetectorPrefix, r.World, r.Detector)
+		over, err = openRedrawnScenes(ctx, opts, DetectorPrefix, r, r.Detector)
 		if err != nil {
 			return err
 		}

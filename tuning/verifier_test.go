@@ -221,7 +221,7 @@ func TestRedrawnPictures(t *testing.T) {
 	open := func(seed uint64) redrawnScenes {
 		d := r.Detector
 		d.Train.Seed = seed
-		drawn, err := openRedrawnScenes(t.Context(), opts, "test", r.World, d)
+		drawn, err := openRedrawnScenes(t.Context(), opts, "test", r, d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestRedrawnPictures(t *testing.T) {
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := openRedrawnScenes(ended, opts, "ended", r.World, r.Detector); !errors.Is(err, context.Canceled) {
+	if _, err := openRedrawnScenes(ended, opts, "ended", r, r.Detector); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
 	if left, err := os.ReadDir(opts.stage("ended")); err == nil && len(left) > 0 {
@@ -257,7 +257,7 @@ func TestRedrawnPictures(t *testing.T) {
 	}
 	bad := r.Detector
 	bad.Redraw.High = 1.2
-	if _, err := openRedrawnScenes(t.Context(), opts, "test", r.World, bad); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := openRedrawnScenes(t.Context(), opts, "test", r, bad); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a timestep of 1.2: %v", err)
 	}
 }
