@@ -80,7 +80,7 @@ func TestRefinedPromptsAskForTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	texts := map[string]bool{}
+	texts := map[string]string{} // the prompt of each
 	for seed := range uint64(150) {
 		_, prompt := sampler.SampleMixed(clipart.Test, rng)
 		got, err := Refiner{}.Refine(t.Context(), []reflectionflow.Observation{{Prompt: prompt, Seed: seed}})
@@ -88,7 +88,10 @@ func TestRefinedPromptsAskForTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := got[0].Text
-		texts[text] = true
+		if other := texts[text]; other != "" && other != prompt.Text {
+			t.Errorf("%q for %q and for %q", text, other, prompt.Text)
+		}
+		texts[text] = prompt.Text
 		if n := len(clipart.Words(text)); n > defaultWords {
 			t.Errorf("%d words: %q", n, text)
 		}
@@ -96,7 +99,8 @@ func TestRefinedPromptsAskForTheSame(t *testing.T) {
 			t.Errorf("%q does not begin with %q", text, opening)
 		}
 	}
-	if len(texts) < 140 {
+	// A few prompts come more than once, and few places make a layout.
+	if len(texts) < 130 {
 		t.Errorf("%d different texts for 150 prompts", len(texts))
 	}
 }
