@@ -91,7 +91,7 @@ func (p *pairs) redraw(ctx context.Context, model *flux.Model, settings Redraw, 
 		return err
 	}
 	p.redrawing = settings
-	key := fmt.Sprintf("edits of %v at %d", p.captioned.sampler.Known(), p.captioned.size)
+	key := fmt.Sprintf("edits of %v at %d, first look %v", p.captioned.sampler.Known(), p.captioned.size, p.captioned.recipe.FirstLook)
 	p.redrawn = &redrawn{size: p.captioned.size, seed: p.seed, key: key, how: settings, source: func(i int) (clipart.Scene, caption, error) {
 		_, flawed, _, err := p.scenes(i)
 		return flawed, caption{long: clipart.LongCaption(flawed), short: clipart.ShortCaption(clipart.SceneRequirements(flawed))}, err
