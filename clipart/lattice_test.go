@@ -36,6 +36,20 @@ func TestSampledScenesStandOnTheLattice(t *testing.T) {
 	})
 }
 
+func TestObjectsHaveOneSize(t *testing.T) {
+	rng := newRand(5)
+	for _, task := range Tasks() {
+		for range 200 {
+			scene, prompt := (Sampler{}).Sample(task, rng)
+			for _, o := range scene.Objects {
+				if want := float64(objectCells) / lattice; len(scene.Objects) <= 4 && o.Size != want {
+					t.Fatalf("%q: an object of %v, want %v", prompt.Text, o.Size, want)
+				}
+			}
+		}
+	}
+}
+
 func TestSnapKeepsWhatIsOnTheLattice(t *testing.T) {
 	for _, tt := range []struct{ in, want Placement }{
 		{Placement{X: 0.3125, Y: 0.52, Size: 0.625}, Placement{X: 0.3125, Y: 0.5625, Size: 0.625}},

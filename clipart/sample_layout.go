@@ -185,23 +185,16 @@ func (s Sampler) dress(objects []Placement, tintRate int, rng *rand.Rand) {
 	}
 }
 
-// size sets the sides of the objects by how many there are.
+// objectCells is the side of an object in cells of the lattice. It is the same for
+// up to four objects, so that what is learnt of one holds for all.
+const objectCells = 3
+
+// size sets the sides of the objects: smaller only where a grid of them needs it.
 func size(objects []Placement, shrink float64) {
-	side := latticeSize(shrink * float64(cellsOf(len(objects))) / lattice)
+	cells := math.Floor(min(objectCells, lattice/gridSide(len(objects))))
+	side := latticeSize(shrink * cells / lattice)
 	for i := range objects {
 		objects[i].Size = side
-	}
-}
-
-// cellsOf is the side, in cells of the lattice, of each of n objects.
-func cellsOf(n int) int {
-	switch {
-	case n == 1:
-		return 5
-	case n <= 4:
-		return 3
-	default:
-		return int(lattice / gridSide(n))
 	}
 }
 
