@@ -92,7 +92,7 @@ func (p *program) model(name string) (modelEntry, error) {
 		}
 		names = append(names, m.Name)
 	}
-	return modelEntry{}, fmt.Errorf("%w: no model is called %q: there is %s", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
+	return modelEntry{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
 // fingerprint is the SHA-256 sum over the names and contents of all files, in the
