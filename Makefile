@@ -5,7 +5,7 @@ export GOEXPERIMENT := simd
 GO      ?= go
 LINT    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PYTHON  ?= /usr/bin/python3
-PROMPT  ?= a photo of three apples
+PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
 .PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz

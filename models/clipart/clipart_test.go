@@ -42,8 +42,12 @@ func TestRecipeParses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.World.Classes) < 16 {
-		t.Errorf("the world has %d classes, want 16 or more", len(r.World.Classes))
+	known, err := world.NewSampler(r.World.Classes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(known.Known()); n != 80 {
+		t.Errorf("the world has %d classes, want GenEval's 80", n)
 	}
 }
 
