@@ -62,7 +62,7 @@ func TestEmbeddedModelIsReproducible(t *testing.T) {
 }
 
 func TestEmbeddedModelRefusesWhatItDoesNotKnow(t *testing.T) {
-	out, err := embedded(t.TempDir(), "generate", "a photo of a zebra").CombinedOutput()
+	out, err := embedded(t.TempDir(), "generate", "a photo of a unicorn").CombinedOutput()
 	if exitOf(t, err) != exitInvalid {
 		t.Errorf("%v\n%s", err, out)
 	}
