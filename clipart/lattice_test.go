@@ -36,6 +36,35 @@ func TestSampledScenesStandOnTheLattice(t *testing.T) {
 	})
 }
 
+// Two places of objects of one size are the same or lie apart, in whichever
+// pictures: along each axis.
+func TestPlacesNeverOverlapInPart(t *testing.T) {
+	places := map[float64]map[float64]bool{} // by size
+	sampledWithFlaws(t, Sampler{}, func(scene Scene, _ reflectionflow.Prompt) {
+		for _, o := range scene.Objects {
+			if places[o.Size] == nil {
+				places[o.Size] = map[float64]bool{}
+			}
+			places[o.Size][o.X], places[o.Size][o.Y] = true, true
+		}
+	})
+	for size, at := range places {
+		if most := int(1 / size); len(at) > most {
+			t.Errorf("objects of %v stand at %v, want at most %d places", size, at, most)
+		}
+		for a := range at {
+			for b := range at {
+				if apart := math.Abs(a - b); apart > 0 && apart < size-1e-9 {
+					t.Errorf("objects of %v stand at %v and %v, which overlap", size, a, b)
+				}
+			}
+		}
+	}
+	if usual := places[float64(objectCells)/lattice]; len(usual) != 2 {
+		t.Errorf("objects of the usual size stand at %v, want two places", usual)
+	}
+}
+
 func TestObjectsHaveOneSize(t *testing.T) {
 	rng := newRand(5)
 	for _, task := range Tasks() {
@@ -52,7 +81,7 @@ func TestObjectsHaveOneSize(t *testing.T) {
 
 func TestSnapKeepsWhatIsOnTheLattice(t *testing.T) {
 	for _, tt := range []struct{ in, want Placement }{
-		{Placement{X: 0.3125, Y: 0.52, Size: 0.625}, Placement{X: 0.3125, Y: 0.5625, Size: 0.625}},
+		{Placement{X: 0.3125, Y: 0.52, Size: 0.625}, Placement{X: 0.4375, Y: 0.4375, Size: 0.625}},
 		{Placement{X: 0.99, Y: 0.01, Size: 0.4}, Placement{X: 0.8125, Y: 0.1875, Size: 0.375}},
 		{Placement{X: 0.5, Y: 0.5, Size: 0.001}, Placement{X: 0.5625, Y: 0.5625, Size: 0.125}},
 	} {

@@ -106,12 +106,21 @@ func (s Sampler) SamplePrompt(task Task, split Split, rng *rand.Rand) (Scene, re
 // freeRate is how many of 100 training samples are [Free].
 const freeRate = 12
 
-// SampleMixed draws from all six tasks, evenly, and a few from [Free].
+// mixed lists the tasks as often as training samples them: those with two
+// different objects more often, because they bind words to places and are learnt
+// last.
+var mixed = []Task{
+	SingleObject, ColorTask,
+	TwoObject, TwoObject, Counting, Counting, PositionTask, PositionTask,
+	ColorAttr, ColorAttr, ColorAttr,
+}
+
+// SampleMixed draws from all six tasks, the harder ones more often, and a few
+// from [Free].
 func (s Sampler) SampleMixed(split Split, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
 	task := Free
 	if rng.IntN(100) >= freeRate {
-		tasks := Tasks()
-		task = tasks[rng.IntN(len(tasks))]
+		task = mixed[rng.IntN(len(mixed))]
 	}
 	return s.SamplePrompt(task, split, rng)
 }
