@@ -106,9 +106,8 @@ func (s Sampler) SamplePrompt(task Task, split Split, rng *rand.Rand) (Scene, re
 // freeRate is how many of 100 training samples are [Free].
 const freeRate = 12
 
-// mixed lists the tasks as often as training samples them: those with two
-// different objects more often, because they bind words to places and are learnt
-// last.
+// mixed lists the tasks as often as training samples them: those with several
+// objects more often, because they are learnt last.
 var mixed = []Task{
 	SingleObject, ColorTask,
 	TwoObject, TwoObject, Counting, Counting, PositionTask, PositionTask,
