@@ -2,6 +2,7 @@ package clipart
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -19,16 +20,15 @@ func ShortCaption(requirements []reflectionflow.Requirement) string {
 }
 
 // VariedCaption is [ShortCaption] in other words, for training: with or without
-// "a photo of", other spellings of plurals and relations, objects in another
-// order. It asks for the same.
+// "a photo of", other spellings of plurals and relations. It asks for the same,
+// in the same order.
 func VariedCaption(requirements []reflectionflow.Requirement, rng *rand.Rand) string {
 	w := wording{plural: genEvalPlural, toThe: rng.IntN(10) < 3}
 	if rng.IntN(10) < 3 {
 		w.plural = englishPlural
 	}
 	varied := make([]reflectionflow.Requirement, 0, len(requirements))
-	for _, i := range rng.Perm(len(requirements)) {
-		r := requirements[i]
+	for _, r := range requirements {
 		if r.Kind == reflectionflow.Position && r.Count <= 1 && rng.IntN(10) < 2 {
 			r = inverse(r)
 		}
@@ -166,8 +166,11 @@ const maxLongWords = 40
 // LongCaption spells out the layout of a scene: "a photo of two dogs. there are
 // exactly two dogs, one at the left, one at the right. plain background." It has
 // at most 40 words: the opening sentence and then the places are left out where
-// they do not fit. A list of objects that alone has more words is kept whole.
+// they do not fit. A list of objects that alone has more words is kept whole. What
+// stands first, as lines are read, is said first.
 func LongCaption(scene Scene) string {
+	scene.Objects = slices.Clone(scene.Objects)
+	slices.SortStableFunc(scene.Objects, byPlace)
 	return DetailedCaption(SceneRequirements(scene), scene)
 }
 

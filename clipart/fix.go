@@ -44,14 +44,19 @@ func Fixes(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
 	if CheckAll(p.Requirements, objects) {
 		return nil
 	}
-	m := mender{objects: slices.Clone(objects), requirements: p.Requirements}
-	for _, class := range requiredClasses(p.Requirements) {
+	return mend(p.Requirements, objects).fixes
+}
+
+// mend carries out what [Fixes] says, but for adding and moving objects.
+func mend(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) mender {
+	m := mender{objects: slices.Clone(objects), requirements: requirements}
+	for _, class := range requiredClasses(requirements) {
 		m.mendColors(class)
 		m.mendCounts(class)
 	}
 	m.replaceSpare()
 	m.mendPositions()
-	return m.fixes
+	return m
 }
 
 // mender carries out fixes on a list of objects as it finds them.

@@ -110,8 +110,8 @@ const freeRate = 12
 // objects more often, because they are learnt last.
 var mixed = []Task{
 	SingleObject, ColorTask,
-	TwoObject, TwoObject, Counting, Counting, PositionTask, PositionTask,
-	ColorAttr, ColorAttr, ColorAttr,
+	TwoObject, TwoObject, Counting, Counting,
+	PositionTask, PositionTask, PositionTask, ColorAttr, ColorAttr, ColorAttr,
 }
 
 // SampleMixed draws from all six tasks, the harder ones more often, and a few

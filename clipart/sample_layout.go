@@ -1,6 +1,7 @@
 package clipart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -72,6 +73,9 @@ func (s Sampler) layout(requirements []reflectionflow.Requirement, tintRate int,
 		} else {
 			arrangeGrid(scene.Objects, rng)
 		}
+		if !slices.ContainsFunc(requirements, isPosition) {
+			inReadingOrder(scene.Objects)
+		}
 		truth, err := scene.Truth(truthSide, truthSide)
 		if err != nil {
 			return Scene{}, fmt.Errorf("check layout: %w", err)
@@ -85,8 +89,9 @@ func (s Sampler) layout(requirements []reflectionflow.Requirement, tintRate int,
 
 func isPosition(r reflectionflow.Requirement) bool { return r.Kind == reflectionflow.Position }
 
-// objectsFor lists the objects that satisfy the counts, without places. Coloured
-// objects come first in a class: they are the ones that a colour is checked on.
+// objectsFor lists the objects that satisfy the counts, without places, by first
+// mention of their class. Coloured objects come first in a class: they are the
+// ones that a colour is checked on.
 func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) {
 	type kind struct{ class, color string }
 	counts := make(map[kind]int)
@@ -132,13 +137,21 @@ func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) 
 	if len(objects) == 0 {
 		return nil, fmt.Errorf("%w: nothing to draw", reflectionflow.ErrInvalid)
 	}
+	mentioned := requiredClasses(requirements)
+	slices.SortStableFunc(objects, func(a, b Placement) int {
+		return slices.Index(mentioned, a.Class) - slices.Index(mentioned, b.Class)
+	})
 	return objects, nil
 }
 
 // known reports a class or colour that the world does not have.
 func known(r reflectionflow.Requirement) error {
-	for _, class := range []string{r.Object, r.Target} {
-		if !slices.Contains(classes().names, class) && (class != "" || r.Kind == reflectionflow.Position) {
+	named := []string{r.Object}
+	if r.Target != "" || r.Kind == reflectionflow.Position {
+		named = append(named, r.Target)
+	}
+	for _, class := range named {
+		if !slices.Contains(classes().names, class) {
 			return fmt.Errorf("%w: unknown class %q", reflectionflow.ErrInvalid, class)
 		}
 	}
@@ -270,6 +283,21 @@ func arrangeGrid(objects []Placement, rng *rand.Rand) {
 		objects[i].snap()
 	}
 }
+
+// inReadingOrder gives the objects, all of one size, each other's places so that
+// the first stands first as lines are read: what is said first, where nothing is
+// said of places. Which of two objects a place holds then follows from the text
+// and from where the other is, not from chance.
+func inReadingOrder(objects []Placement) {
+	places := slices.Clone(objects)
+	slices.SortFunc(places, byPlace)
+	for i, p := range places {
+		objects[i].X, objects[i].Y = p.X, p.Y
+	}
+}
+
+// byPlace compares places as lines are read.
+func byPlace(a, b Placement) int { return cmp.Or(cmp.Compare(a.Y, b.Y), cmp.Compare(a.X, b.X)) }
 
 func between(low, high float64, rng *rand.Rand) float64 {
 	return low + (max(high, low)-low)*rng.Float64()

@@ -93,6 +93,42 @@ func TestSampleParsesBack(t *testing.T) {
 	}
 }
 
+// Where a prompt says nothing of places, what it names first stands first, and so
+// do its other wordings.
+func TestWhatIsSaidFirstStandsFirst(t *testing.T) {
+	rng := newRand(11)
+	for _, task := range allTasks() {
+		for range 200 {
+			scene, prompt := Sample(task, rng)
+			if slices.ContainsFunc(prompt.Requirements, isPosition) {
+				continue
+			}
+			objects := slices.Clone(scene.Objects)
+			slices.SortFunc(objects, byPlace)
+			var standing []string
+			for _, o := range objects {
+				standing = append(standing, o.Class)
+			}
+			standing = slices.Compact(standing)
+			for _, caption := range []string{prompt.Text, VariedCaption(prompt.Requirements, rng), LongCaption(scene)} {
+				parsed, err := Parse(caption)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var said []string
+				for _, r := range parsed.Requirements {
+					if r.Kind != reflectionflow.Absent {
+						said = append(said, r.Object)
+					}
+				}
+				if said = slices.Compact(said); !slices.Equal(said, standing) {
+					t.Fatalf("%q: said %v, standing %v", caption, said, standing)
+				}
+			}
+		}
+	}
+}
+
 func TestSplits(t *testing.T) {
 	rng := newRand(3)
 	counts := make(map[Split]int)

@@ -107,14 +107,15 @@ func TestRefinedPromptsAskForTheSame(t *testing.T) {
 
 func TestSeedsGiveOtherLayouts(t *testing.T) {
 	texts := map[string]bool{}
+	// Of the four corners two can be chosen in six ways.
 	for seed := range uint64(10) {
-		got, err := Refiner{}.Refine(t.Context(), []reflectionflow.Observation{{Prompt: reflectionflow.Prompt{Text: "three dogs"}, Seed: seed}})
+		got, err := Refiner{}.Refine(t.Context(), []reflectionflow.Observation{{Prompt: reflectionflow.Prompt{Text: "two dogs"}, Seed: seed}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		texts[got[0].Text] = true
 	}
-	if len(texts) < 5 {
+	if len(texts) < 4 {
 		t.Errorf("10 seeds give %d texts: %v", len(texts), texts)
 	}
 }

@@ -49,6 +49,8 @@ and the instruction that leads from one to the other. The sources:
            several pictures of each prompt; the wrong ones are corrected several times,
            and corrections that come out right are paired with the wrong picture and with
            the corrections that did not
+  mended   several pictures of each prompt of the clip-art world; the wrong ones are
+           paired with rendered scenes: what was seen in them, put right
   reward   several pictures of each prompt, put in order by an ensemble of rewards;
            the best is paired with the worst
   length   a picture of a longer wording is paired with that of the prompt itself,
@@ -82,12 +84,12 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.out, "out", "", "folder for the set, of the same set to go on with it (required)")
-	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, correction, reward, length or editing")
+	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, correction, mended, reward, length or editing")
 	f.IntVar(&o.count, "count", 1000, "triplets of the set; with --from all that there are, unless it is given")
 	f.Uint64Var(&o.seed, "seed", 1, "the same seed gives the same set")
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one a line: text, or JSON with \"prompt\" and perhaps \"long\"")
 	f.StringVar(&o.split, "split", "train", "prompts to use: train, validation or test; all for --from and --prompts")
-	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, correction, reward)")
+	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, correction, mended, reward)")
 	f.IntVar(&o.corrections, "corrections", 4, "corrections of each wrong picture (correction)")
 	f.IntVar(&o.pairs, "max-pairs", 2, "triplets at most: of a prompt (rule), of a wrong picture (correction)")
 	f.StringSliceVar(&o.rewards, "rewards", nil, "verifiers of the configuration to order by, with weights as NAME=2 (reward; default the embedded ones)")
@@ -213,16 +215,17 @@ const maxFaultsShown = 10
 
 // drawingSources are the sources that draw with a model; setSources are all.
 var (
-	drawingSources = []string{"rule", "correction", "reward", "length"}
+	anySources     = []string{"rule", "correction", "reward", "length"} // with whatever draws
+	drawingSources = append(anySources, "mended")
 	setSources     = append(drawingSources, "editing")
 )
 
 // sourceFlags are the flags that only some sources have.
 var sourceFlags = map[string][]string{
-	"images": {"rule", "correction", "reward"}, "corrections": {"correction"}, "max-pairs": {"rule", "correction"},
+	"images": {"rule", "correction", "mended", "reward"}, "corrections": {"correction"}, "max-pairs": {"rule", "correction"},
 	"rewards": {"reward"}, "combine": {"reward"}, "from": {"editing"}, "columns": {"editing"},
-	"prompts": drawingSources, "steps": drawingSources, "guidance": drawingSources, "config": drawingSources,
-	"generator": drawingSources,
+	"prompts": drawingSources, "steps": drawingSources, "guidance": drawingSources, "config": anySources,
+	"generator": anySources,
 }
 
 // check refuses flags that do not go together, and completes those that depend on

@@ -128,6 +128,9 @@ func (b *genrefBuilder) edits(model modelEntry) (genref.Source, genref.Plan, err
 // drawn is a source that draws.
 func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *config.Config) (plannedSet, error) {
 	o := b.options
+	if o.source == "mended" && len(model.Classes) == 0 {
+		return plannedSet{}, fmt.Errorf("%w: the source mended renders what a picture should have been: model %s must be of the clip-art world", reflectionflow.ErrInvalid, model.Name)
+	}
 	canvas, err := o.canvas(b.flags, model)
 	if err != nil {
 		return plannedSet{}, err
@@ -138,6 +141,7 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 	}
 	d := drawing{
 		rule:       genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, Canvas: canvas},
+		mended:     genref.MendedConfig{Images: o.images, Canvas: canvas},
 		correction: genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, Canvas: canvas},
 		reward:     genref.RewardConfig{Images: o.images, Combine: genref.Combine(o.combine), Canvas: canvas},
 		canvas:     canvas,
@@ -156,6 +160,7 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 // drawing are the settings of the sources that draw.
 type drawing struct {
 	rule       genref.RuleConfig
+	mended     genref.MendedConfig
 	correction genref.CorrectionConfig
 	reward     genref.RewardConfig
 	canvas     genref.Canvas
@@ -167,7 +172,8 @@ func (d drawing) settings(source string) (any, error) {
 		settings any
 		validate func() error
 	}{
-		"rule": {d.rule, d.rule.Validate}, "correction": {d.correction, d.correction.Validate}, "length": {d.canvas, d.canvas.Validate},
+		"rule": {d.rule, d.rule.Validate}, "mended": {d.mended, d.mended.Validate},
+		"correction": {d.correction, d.correction.Validate}, "length": {d.canvas, d.canvas.Validate},
 		"reward": {d.reward, d.canvas.Validate}, // its own rewards are known later
 	}[source]
 	return chosen.settings, chosen.validate()
@@ -191,6 +197,8 @@ func (b *genrefBuilder) drawer(ctx context.Context, model modelEntry, d drawing)
 			d.reward.Members = ownRewards(e)
 		}
 		return &genref.Rewarded{Engine: engine, Config: d.reward}, d.reward.Validate()
+	case "mended":
+		return &genref.Mended{Engine: engine, Verifier: e.Verifier, Config: d.mended}, nil
 	case "correction":
 		return &genref.Correction{Engine: engine, Verifier: e.Verifier, Config: d.correction}, nil
 	case "length":

@@ -70,7 +70,7 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards, all whole\nsubsets: 7 rule") {
 		t.Fatalf("check: exit %d, %q, %q", code, stdout, stderr)
 	}
-	for source, subset := range map[string]string{"correction": "rule", "reward": "general", "length": "length", "editing": "editing"} {
+	for source, subset := range map[string]string{"correction": "rule", "mended": "rule", "reward": "general", "length": "length", "editing": "editing"} {
 		dir := filepath.Join(t.TempDir(), "set")
 		if code, stdout, stderr := genrefRun(context.Background(), fake{}, "build", "--source", source, "--count", "5", "--out", dir); code != 0 || !strings.Contains(stdout, "5 triplets in 1 shards") {
 			t.Fatalf("build %s: exit %d, %q, %q", source, code, stdout, stderr)
@@ -98,6 +98,7 @@ func TestGenrefBuildByGeneratorURL(t *testing.T) {
 	for _, args := range [][]string{
 		{"build", "--out", dir + "2", "--generator", "http://localhost:1"},
 		{"build", "--out", dir + "2", "--generator", "sdcpp+" + sd.URL, "--source", "editing"},
+		{"build", "--out", dir + "2", "--generator", "sdcpp+" + sd.URL, "--source", "mended"},
 		{"build", "--out", dir}, // it was begun with the server
 	} {
 		if code, _, stderr := genrefRun(context.Background(), fake{}, args...); code != exitInvalid || strings.Count(stderr, "\n") != 1 {

@@ -1,0 +1,126 @@
+package clipart
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+
+	"reflectionflow"
+)
+
+// What is put right meets its prompt, on the same background, and nothing that
+// could stay has changed.
+func TestMendedScenesMeetTheirPrompts(t *testing.T) {
+	rng := newRand(30)
+	s := Sampler{}.FirstLook()
+	for _, task := range allTasks() {
+		for range 200 {
+			scene, prompt := s.Sample(task, rng)
+			flawed, instruction, err := s.Flaw(scene, prompt, rng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mended, err := Mend(prompt, truthOf(t, flawed), flawed.Background, rng)
+			if err != nil {
+				t.Fatalf("%q with %+v: %v", prompt.Text, flawed.Objects, err)
+			}
+			if !CheckAll(prompt.Requirements, truthOf(t, mended)) {
+				t.Fatalf("%q: %q left %+v", prompt.Text, instruction, mended.Objects)
+			}
+			if mended.Background != flawed.Background {
+				t.Fatalf("%q: background %d became %d", prompt.Text, flawed.Background, mended.Background)
+			}
+			// A flaw changes one object or two, one that changes places with it, and
+			// at times there are two flaws.
+			if kept := unchanged(mended, flawed); kept < min(len(mended.Objects), len(flawed.Objects))-4 {
+				t.Fatalf("%q: of %+v only %d are left in %+v", prompt.Text, flawed.Objects, kept, mended.Objects)
+			}
+		}
+	}
+}
+
+func TestMend(t *testing.T) {
+	cat, dog := "cat", "dog"
+	at := func(class, color string, corner int, confidence float64) reflectionflow.Object {
+		x, y := cornerAt(corner)
+		return reflectionflow.Object{Class: class, Color: color, Confidence: confidence, Box: [4]float64{x - 0.1, y - 0.1, x + 0.1, y + 0.1}}
+	}
+	for _, test := range []struct {
+		prompt string
+		seen   []reflectionflow.Object
+		want   [corners]string // class and colour by corner
+	}{
+		{"a photo of a cat and a dog", []reflectionflow.Object{at(cat, "", 0, 0.9)}, [corners]string{cat, dog + " anywhere"}},
+		// Four where one belongs: the least sure one makes room.
+		{"a photo of a dog and a cat", []reflectionflow.Object{at(cat, "", 0, 0.6), at(cat, "", 1, 0.9), at(cat, "", 2, 0.8), at(cat, "", 3, 0.7)}, [corners]string{dog, cat, cat, cat}},
+		{"a photo of two cats", []reflectionflow.Object{at(cat, "", 0, 0.6), at(cat, "red", 1, 0.9), at(cat, "", 2, 0.8)}, [corners]string{"", "red cat", cat, ""}},
+		{"a photo of a red cat and a blue dog", []reflectionflow.Object{at(cat, "red", 3, 0.9), at(dog, "red", 1, 0.9)}, [corners]string{"", "blue dog", "", "red cat"}},
+		{"a photo of a cat left of a dog", []reflectionflow.Object{at(dog, "", 0, 0.9), at(cat, "", 1, 0.8)}, [corners]string{cat, dog, "", ""}},
+		// What is less sure in the same corner is not seen.
+		{"a photo of a cat", []reflectionflow.Object{at(dog, "", 2, 0.9), at(cat, "", 2, 0.3)}, [corners]string{"", "", cat, ""}},
+		{"a photo of a person", []reflectionflow.Object{at(dog, "red", 2, 0.9)}, [corners]string{"", "", "person", ""}},
+	} {
+		prompt, err := Parse(test.prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scene, err := Mend(prompt, test.seen, 3, newRand(1))
+		if err != nil {
+			t.Errorf("%q: %v", test.prompt, err)
+			continue
+		}
+		var got [corners]string
+		for _, o := range scene.Objects {
+			corner := cornerOf(reflectionflow.Object{Box: [4]float64{o.X, o.Y, o.X, o.Y}})
+			got[corner] = colored(o.Color, o.Class)
+		}
+		if i := slices.Index(test.want[:], dog+" anywhere"); i >= 0 {
+			if test.want = got; !slices.Contains(got[:], dog) || len(scene.Objects) != 2 {
+				t.Errorf("%q: got %q", test.prompt, got)
+			}
+		}
+		if got != test.want || scene.Background != 3 {
+			t.Errorf("%q: got %q on %d, want %q on 3", test.prompt, got, scene.Background, test.want)
+		}
+	}
+}
+
+func TestMendRefuses(t *testing.T) {
+	five := reflectionflow.Prompt{Text: "five dogs", Requirements: []reflectionflow.Requirement{exactly(5, "dog", "")}}
+	if _, err := Mend(five, nil, 0, newRand(1)); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("five dogs: %v", err)
+	}
+	dog := reflectionflow.Prompt{Text: "a dog", Requirements: []reflectionflow.Requirement{one("dog", "")}}
+	unknown := []reflectionflow.Object{{Class: "dragon", Confidence: 1}}
+	if scene, err := Mend(dog, append(unknown, reflectionflow.Object{Class: "gryphon", Confidence: 1, Box: [4]float64{0.6, 0, 1, 0.4}}), 0, newRand(1)); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("an unknown class: %+v, %v", scene, err)
+	}
+}
+
+func TestMendDependsOnTheSeedAlone(t *testing.T) {
+	prompt, err := Parse("a photo of three cats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := Mend(prompt, nil, 0, newRand(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := Mend(prompt, nil, 0, newRand(5)); !reflect.DeepEqual(first, again) {
+		t.Errorf("%+v, then %+v", first, again)
+	}
+}
+
+func TestBackgroundOfAPicture(t *testing.T) {
+	for i := range backgrounds {
+		scene := Scene{Background: i, Objects: []Placement{{Class: "dog", X: 0.25, Y: 0.25, Size: 0.375}, {Class: "bus", X: 0.75, Y: 0.75, Size: 0.375}}}
+		picture, err := scene.Render(truthSide, truthSide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := BackgroundOf(picture); got != i {
+			t.Errorf("background %d is taken for %d", i, got)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package genref
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+)
+
+// Mended is a source on the base's own mistakes, which the paper does not have and
+// which only a world with a renderer can have. A model draws each prompt, a verifier
+// says what is in the picture, and the enhanced picture is rendered: what was seen,
+// put right ([clipart.Mend]). Unlike the right picture of a pair of [Rule] it
+// keeps all that the reflection does not speak of, and unlike the fault of [Edits] the
+// flawed one is a mistake that the model makes.
+//
+// The authors' loader knows four subsets by name; these triplets are of the subset
+// rule, whose pictures are chosen by their requirements too.
+type Mended struct {
+	Engine
+	Verifier reflectionflow.Verifier // must name the objects it sees
+	Config   MendedConfig
+}
+
+// MendedConfig says how pictures are drawn.
+type MendedConfig struct {
+	Images int `json:"images"` // pictures a prompt, 1 or more
+	Canvas
+}
+
+// Validate reports settings out of range, as an error wrapping
+// [reflectionflow.ErrInvalid].
+func (c MendedConfig) Validate() error {
+	if c.Images < 1 || c.Images > maxImages {
+		return fmt.Errorf("%w: %d images a prompt: must be from 1 to %d", reflectionflow.ErrInvalid, c.Images, maxImages)
+	}
+	return c.Canvas.Validate()
+}
+
+// SkippedNotMended counts wrong pictures that no scene was found for.
+const SkippedNotMended = "wrong pictures that could not be put right"
+
+var _ Source = (*Mended)(nil)
+
+// Fill implements [Source].
+func (m *Mended) Fill(ctx context.Context, shard Filling) (Filled, error) {
+	if err := m.Config.Validate(); err != nil {
+		return Filled{}, err
+	}
+	f := mendedFilling{
+		filling{Engine: m.Engine, subset: "rule", source: "mended", verifiers: []reflectionflow.Verifier{m.Verifier}, shard: shard},
+	}
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(m.Config.Images, m.Config.Canvas) }, f.pair)
+}
+
+// mendedFilling fills one shard.
+type mendedFilling struct{ filling }
+
+// pair adds a triplet for each wrong picture of a prompt.
+func (f *mendedFilling) pair(ctx context.Context, t task) error {
+	right, wrong := f.split(t)
+	if len(wrong) == 0 {
+		f.skipped[SkippedAllRight]++
+		return nil
+	}
+	passRate := float64(len(right)) / float64(len(t.attempts))
+	for _, w := range wrong {
+		if f.added >= f.shard.Count {
+			return nil
+		}
+		reflection, err := f.reflect(ctx, t.prompt, w)
+		if err != nil {
+			return err
+		}
+		if reflection == "" {
+			f.skipped[SkippedNoFix]++
+			continue
+		}
+		mended, err := f.mend(t.prompt, w)
+		if err != nil {
+			f.skipped[SkippedNotMended]++
+			continue
+		}
+		provenance := Provenance{PassRate: passRate, Distance: distance(opaque(w.picture), opaque(mended.picture))}
+		if err := f.add(pairing{t.prompt, mended, w, reflection, provenance}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mendedStream sets the random numbers of a scene apart from those of its picture.
+const mendedStream = 0x6d656e64
+
+// mend renders what a wrong picture should have been.
+func (f *mendedFilling) mend(prompt reflectionflow.Prompt, wrong attempt) (attempt, error) {
+	r := wrong.request
+	rng := rand.New(rand.NewPCG(r.Seed, mendedStream))
+	scene, err := clipart.Mend(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), rng)
+	if err != nil {
+		return attempt{}, fmt.Errorf("mend a picture: %w", err)
+	}
+	picture, err := scene.Render(r.Width, r.Height)
+	if err != nil {
+		return attempt{}, fmt.Errorf("render a scene: %w", err)
+	}
+	return attempt{request: reflectionflow.Request{Seed: r.Seed, Width: r.Width, Height: r.Height}, picture: picture, value: 1}, nil
+}

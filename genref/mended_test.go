@@ -1,0 +1,118 @@
+package genref
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	_ "image/jpeg"
+	"maps"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/clipart"
+)
+
+func testMended(p *painter) *Mended {
+	canvas := testCanvas
+	canvas.Width, canvas.Height = 64, 64
+	return &Mended{Engine: testEngine(p), Verifier: seer{}, Config: MendedConfig{Images: 4, Canvas: canvas}}
+}
+
+// The painter's wrong pictures have a dog at the top left: that is where a dog stays,
+// and another is added in one of the other corners.
+func TestMendedPicturesAreRendered(t *testing.T) {
+	plan := testPlan(t, 23)
+	plan.Source = "mended"
+	dir := t.TempDir()
+	m, err := Build(context.Background(), dir, plan, testMended(&painter{}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks := make(map[int]bool)
+	for _, s := range samples(t, dir) {
+		p := s.Provenance
+		if s.Subset != "rule" || p.Source != "mended" || s.Reflection != "add one more dog" || p.PassRate >= 1 || p.Distance == 0 {
+			t.Errorf("%s: %q, %+v", s.Key, s.Reflection, p)
+		}
+		if p.Flawed.Score != showsTooFew || p.Flawed.Steps != 1 || p.Enhanced.Steps != 0 || p.Enhanced.Score != 1 {
+			t.Errorf("%s: flawed %+v, enhanced %+v", s.Key, p.Flawed, p.Enhanced)
+		}
+		picture, _, err := image.Decode(bytes.NewReader(s.Enhanced))
+		if err != nil {
+			t.Fatal(err)
+		}
+		background := clipart.Backgrounds()[clipart.BackgroundOf(picture)]
+		shown := 0
+		for corner := range 4 {
+			r, g, b, _ := picture.At(12+40*(corner%2), 12+40*(corner/2)).RGBA()
+			if max(differ(r, background.R), differ(g, background.G), differ(b, background.B)) > 24 {
+				shown |= 1 << corner
+			}
+		}
+		looks[shown] = true
+		if shown&1 == 0 {
+			t.Errorf("%s: the dog that was seen is gone: corners %04b", s.Key, shown)
+		}
+	}
+	if len(looks) != 3 {
+		t.Errorf("corners with a dog: %v", looks)
+	}
+	if m.Effort().Skipped[SkippedNoFix] == 0 {
+		t.Errorf("pictures without an instruction became triplets: %v", m.Effort().Skipped)
+	}
+}
+
+func differ(a uint32, b uint8) int { return max(int(a>>8), int(b)) - min(int(a>>8), int(b)) }
+
+// dragons is a verifier that sees what the world does not have.
+type dragons struct{ seer }
+
+func (d dragons) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	scores, err := d.seer.Verify(ctx, pictures)
+	for i := range scores {
+		scores[i].Objects = []reflectionflow.Object{{Class: "dragon", Confidence: 1}}
+	}
+	return scores, err
+}
+
+func TestWhatCannotBeMendedIsCounted(t *testing.T) {
+	source := testMended(&painter{})
+	source.Verifier = dragons{}
+	_, err := Build(context.Background(), t.TempDir(), testPlan(t, 3), source, nil)
+	if !errors.Is(err, reflectionflow.ErrInvalid) || !bytes.Contains([]byte(err.Error()), []byte(SkippedNotMended)) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestMendedDoesNotDependOnBatchesOrStops(t *testing.T) {
+	plan := testPlan(t, 23)
+	plan.Source = "mended"
+	want := t.TempDir()
+	if _, err := Build(context.Background(), want, plan, testMended(&painter{}), nil); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	if _, err := Build(ctx, dir, plan, testMended(&painter{stop: 3, end: cancel}), nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	source := testMended(&painter{})
+	source.Config.Batch = 7
+	if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(files(t, dir), files(t, want)) {
+		t.Error("stopped and built in other batches, the set is not as it was")
+	}
+}
+
+func TestMendedConfigIsChecked(t *testing.T) {
+	for _, c := range []MendedConfig{
+		{Images: 0, Canvas: testCanvas}, {Images: maxImages + 1, Canvas: testCanvas}, {Images: 1},
+	} {
+		if err := c.Validate(); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
