@@ -11,13 +11,14 @@ import (
 
 // Mend makes the scene that a wrong picture should have been: what is seen in it,
 // put right for a prompt by its [Fixes], on the same background. What need not
-// change keeps its corner and its colour, and what is added gets a free one; where
+// change keeps its corner and its colour, two that are the wrong way round change
+// places, and what is added gets a corner that became free, or any free one; where
 // the prompt says nothing of places, an order as sampled scenes have is preferred.
 // It is a scene of at most four objects of the size that they are sampled in; what
 // stands in one corner with something surer is not seen, and what nobody asked for
 // makes room. Every class has its first drawing, as a generator that was trained on
-// [Sampler.FirstLook] draws it. The error wraps [reflectionflow.ErrInvalid] where there is no such
-// scene.
+// [Sampler.FirstLook] draws it. The error wraps [reflectionflow.ErrInvalid] where
+// there is no such scene.
 func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, rng *rand.Rand) (Scene, error) {
 	for _, r := range slices.Concat(prompt.Requirements, requirementsOf(seen)) {
 		if err := known(r); err != nil {
@@ -35,7 +36,9 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 			return cmp.Compare(b.ordered(prompt.Requirements), a.ordered(prompt.Requirements))
 		})
 	}
-	slices.SortStableFunc(arrangements, func(a, b arrangement) int { return cmp.Compare(b.kept, a.kept) })
+	slices.SortStableFunc(arrangements, func(a, b arrangement) int {
+		return cmp.Or(cmp.Compare(b.kept, a.kept), cmp.Compare(b.reused, a.reused))
+	})
 	for _, a := range arrangements {
 		scene := Scene{Background: background, Objects: a.objects}
 		truth, err := scene.Truth(truthSide, truthSide)
@@ -166,10 +169,17 @@ func objectsOf(things []thing) []reflectionflow.Object {
 type arrangement struct {
 	objects []Placement
 	kept    int // how many stay where they are
+	reused  int // how many stand where something was
 }
 
 // arrangementsOf are all ways of placing things in the corners, in random order.
 func arrangementsOf(things []thing, rng *rand.Rand) []arrangement {
+	var taken [corners]bool
+	for _, t := range things {
+		if t.corner >= 0 {
+			taken[t.corner] = true
+		}
+	}
 	found := []arrangement{{}}
 	for i, t := range things {
 		var longer []arrangement
@@ -179,10 +189,13 @@ func arrangementsOf(things []thing, rng *rand.Rand) []arrangement {
 				if slices.ContainsFunc(a.objects, func(o Placement) bool { return o.X == x && o.Y == y }) {
 					continue
 				}
-				next := arrangement{append(slices.Clone(a.objects), things[i].Placement), a.kept}
+				next := arrangement{append(slices.Clone(a.objects), t.Placement), a.kept, a.reused}
 				next.objects[i].X, next.objects[i].Y = x, y
 				if t.corner == corner {
 					next.kept++
+				}
+				if taken[corner] {
+					next.reused++
 				}
 				longer = append(longer, next)
 			}

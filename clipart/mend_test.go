@@ -57,6 +57,7 @@ func TestMend(t *testing.T) {
 		{"a photo of two cats", []reflectionflow.Object{at(cat, "", 0, 0.6), at(cat, "red", 1, 0.9), at(cat, "", 2, 0.8)}, [corners]string{"", "red cat", cat, ""}},
 		{"a photo of a red cat and a blue dog", []reflectionflow.Object{at(cat, "red", 3, 0.9), at(dog, "red", 1, 0.9)}, [corners]string{"", "blue dog", "", "red cat"}},
 		{"a photo of a cat left of a dog", []reflectionflow.Object{at(dog, "", 0, 0.9), at(cat, "", 1, 0.8)}, [corners]string{cat, dog, "", ""}},
+		{"a photo of a cat above a dog", []reflectionflow.Object{at(cat, "", 3, 0.9), at(dog, "", 0, 0.8)}, [corners]string{cat, "", "", dog}},
 		// What is less sure in the same corner is not seen.
 		{"a photo of a cat", []reflectionflow.Object{at(dog, "", 2, 0.9), at(cat, "", 2, 0.3)}, [corners]string{"", "", cat, ""}},
 		{"a photo of a person", []reflectionflow.Object{at(dog, "red", 2, 0.9)}, [corners]string{"", "", "person", ""}},
