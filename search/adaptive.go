@@ -13,9 +13,12 @@ import (
 // candidate: its policy and the candidates verified by then, from 0 on. Decisions
 // are functions of it, so that a record determines them.
 type history struct {
-	policy     *Policy
-	axes       Axes
-	steps      int // of an image
+	policy *Policy
+	axes   Axes
+	steps  int // of an image
+	// timed says that only time is bounded: an action's price is its seconds, not
+	// the image it takes.
+	timed      bool
 	candidates []reflectionflow.Candidate
 }
 
@@ -24,7 +27,7 @@ type choice struct {
 	action reflectionflow.Action
 	parent int // -1 for none
 	reason string
-	index  float64 // expected gain a second
+	index  float64 // expected gain for its price
 }
 
 // situation is what the best picture so far is like.
@@ -39,9 +42,10 @@ const promisingParents = 3
 // stuckFrom is how many pictures must lack the same requirement.
 const stuckFrom = 3
 
-// choose takes the action of the highest expected gain a second: fresh noise, a
-// refined prompt, or a correction of one of the best pictures. It is a bandit that
-// begins with fitted gains μ0 and learns from the prompt's own pictures: after n of
+// choose takes the action of the highest expected gain for its price: fresh noise, a
+// refined prompt, or a correction of one of the best pictures. The price is what the
+// budget counts: an image each, or seconds where it bounds nothing else. It is a bandit
+// that begins with fitted gains μ0 and learns from the prompt's own pictures: after n of
 // an action with gains g,
 //
 //	μ = (w·μ0 + Σg) / (w + n)
@@ -72,7 +76,9 @@ func (h history) choose() choice {
 		}
 	}
 	for i := range arms {
-		arms[i].index /= h.policy.Seconds.cost(arms[i].action, h.steps)
+		if h.timed {
+			arms[i].index /= h.policy.Seconds.cost(arms[i].action, h.steps)
+		}
 	}
 	chosen := slices.MaxFunc(arms, byIndex)
 	chosen.reason = h.reason(best, s, arms)
@@ -251,7 +257,11 @@ func (h history) reason(best int, s situation, arms []choice) string {
 	default:
 		_, _ = fmt.Fprintf(&b, "#%d can be mended (%d of %d not met)", best, unmet, len(found))
 	}
-	b.WriteString("; gain a second:")
+	unit := "an image"
+	if h.timed {
+		unit = "a second"
+	}
+	_, _ = fmt.Fprintf(&b, "; gain %s:", unit)
 	for i, a := range arms {
 		if i > 0 {
 			b.WriteByte(',')

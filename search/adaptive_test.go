@@ -39,7 +39,7 @@ func TestRouting(t *testing.T) {
 	tests := []struct {
 		name   string
 		scores []reflectionflow.Score // of the pictures in turn
-		change func(*search.Policy)
+		change func(*search.Config)
 		want   string // the last action, its parent, and what is said of it
 	}{
 		{"nothing known", nil, nil, "explore -1 nothing is verified yet"},
@@ -52,17 +52,26 @@ func TestRouting(t *testing.T) {
 			nil, `rewrite 0 no picture meets "at least 1 cup"`,
 		},
 		{
-			"an action that costs too much is not taken", one(seen(.6, most)),
-			func(p *search.Policy) { p.Seconds.Reflect = 10 }, "explore -1 #0 can be mended (1 of 3 not met)",
+			"where only time is bounded, an action that takes too much of it is not taken", one(seen(.6, most)),
+			func(c *search.Config) {
+				c.Budget, c.Depth, c.Adaptive.Policy.Seconds.Reflect = search.Budget{Seconds: 3600}, 2, 10
+			}, "explore -1 #0 can be mended (1 of 3 not met); gain a second",
+		},
+		{
+			"where images are bounded, its time does not matter", one(seen(.6, most)),
+			func(c *search.Config) { c.Adaptive.Policy.Seconds.Reflect = 10 }, "reflect 0 #0 can be mended (1 of 3 not met); gain an image",
 		},
 		{
 			"a parent whose corrections fail gives way to the next",
 			[]reflectionflow.Score{seen(.6, most), seen(.59, most), seen(.2, nothing, "cup"), seen(.1, nothing, "cup")},
-			func(p *search.Policy) { p.Weight, p.Explore, p.Rewrite = 1, search.Gains{}, search.Gains{} }, "reflect 1 no picture meets",
+			func(c *search.Config) {
+				p := &c.Adaptive.Policy
+				p.Weight, p.Explore, p.Rewrite = 1, search.Gains{}, search.Gains{}
+			}, "reflect 1 no picture meets",
 		},
 		{
 			"what is right, but not surely, cannot be corrected", one(seen(.9, [3]bool{true, true, true})),
-			func(p *search.Policy) { p.Stop.Probability = .99 }, "explore -1 #0 meets all, but not surely",
+			func(c *search.Config) { c.Adaptive.Policy.Stop.Probability = .99 }, "explore -1 #0 meets all, but not surely",
 		},
 	}
 	for _, tt := range tests {
@@ -70,7 +79,7 @@ func TestRouting(t *testing.T) {
 			cfg := config(search.Adaptive, 1, len(tt.scores)+1)
 			cfg.Adaptive.Policy = search.DefaultPolicy()
 			if tt.change != nil {
-				tt.change(&cfg.Adaptive.Policy)
+				tt.change(&cfg)
 			}
 			s := fakes()
 			n := 0

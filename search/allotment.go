@@ -75,7 +75,10 @@ func (l *lane) most() int {
 
 // history is what a decision on candidate id may look at.
 func (l *lane) history(id int) history {
-	return history{policy: &l.cfg.Adaptive.Policy, axes: l.cfg.Axes, steps: l.cfg.Steps, candidates: l.finished[:l.known(id)]}
+	return history{
+		policy: &l.cfg.Adaptive.Policy, axes: l.cfg.Axes, steps: l.cfg.Steps, timed: l.cfg.Budget.Images == 0,
+		candidates: l.finished[:l.known(id)],
+	}
 }
 
 // decide says what an item is made of, and how many noises it may give up.

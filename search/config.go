@@ -20,7 +20,7 @@ const (
 // Ingredients are what sets the adaptive strategies apart from Reflection, beside
 // Config.EarlyStop. Each can be left out, to measure what it is worth.
 type Ingredients struct {
-	// Routing makes each image by the action of the highest expected gain a second.
+	// Routing makes each image by the action of the highest expected gain for its price.
 	// Without it, the best picture is corrected, as Reflection does.
 	Routing bool `json:"routing"`
 	// Abandon gives noises up on an early estimate, where generator and verifier can
@@ -109,7 +109,7 @@ const (
 func Default(strategy string) Config {
 	c := Config{
 		Strategy:  strategy,
-		Width:     2,                 // the narrowest that overlaps drawing with verifying: deep beats wide at equal images (arXiv 2504.16080 §5)
+		Width:     1,                 // each image knows all before it: deep beats wide at equal images (arXiv 2504.16080 §5)
 		Depth:     0,                 // the budget decides
 		Budget:    Budget{Images: 8}, // where the paper's curve flattens
 		EarlyStop: true,
@@ -122,9 +122,11 @@ func Default(strategy string) Config {
 		// the chosen model's own in their place.
 		ImageWidth: 128, ImageHeight: 128, Steps: 20, Guidance: 3,
 	}
+	if strategy == Noise {
+		c.Width = 2 // images that depend on none before: the narrowest that overlaps drawing with verifying
+	}
 	for _, v := range variants {
 		if v.name == strategy {
-			c.Width = 1 // every decision knows all that came before, and nothing is drawn beyond a right image
 			c.Axes = Axes{Noise: true, Prompt: true, Reflection: true}
 			c.Adaptive = &Ingredients{Routing: true, Abandon: true, Rollover: true, Policy: DefaultPolicy()}
 			v.change(&c)

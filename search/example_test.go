@@ -36,8 +36,6 @@ func ExampleSearch_Run() {
 		result.Best, result.Cost.Images, result.Stopped, pictures.Image(result.Best).Bounds().Size())
 	// Output:
 	// 0: explore of -1, score 0.77
-	// 1: explore of -1, score 0.26
-	// 2: reflect of 0, score 0.90
-	// 3: reflect of 1, score 0.85
-	// best 2 after 4 images, stopped: right, picture (128,128)
+	// 1: reflect of 0, score 0.90
+	// best 1 after 2 images, stopped: right, picture (128,128)
 }

@@ -269,7 +269,7 @@ stopped 3 best 3 4/4 images 4 false right`
 func TestConfigJSON(t *testing.T) {
 	want := `{
  "strategy": "reflection",
- "width": 2,
+ "width": 1,
  "depth": 0,
  "budget": {
   "images": 8,
