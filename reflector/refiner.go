@@ -11,9 +11,9 @@ import (
 
 // Refiner implements [reflectionflow.Refiner]: it thinks of a layout that meets the
 // prompt and spells it out ([clipart.Layout], [clipart.DetailedCaption]). Another
-// seed gives another layout. A prompt that a reflection follows is rewritten where
-// there is room for both, and otherwise stays as it is, so that the reflection is
-// not cut off. The zero value is ready, and may be used from several goroutines.
+// seed gives another layout. A prompt that a reflection follows stays as it is: the
+// layout is that of the picture to correct, and a text of another one would speak
+// against it. The zero value is ready, and may be used from several goroutines.
 type Refiner struct {
 	// Words bounds a refined prompt, in words, full stops and commas: what the
 	// generator's text encoder reads. 0 means 39, for an encoder of 40 tokens with
@@ -29,10 +29,10 @@ const (
 	refinerStream = 0x726566696e65
 )
 
-// Refine rewrites the prompt of each observation. Where no layout fits the bound or
-// none is possible, the prompt comes in GenEval's wording. Prompts without
-// requirements are parsed; one that does not parse is an error wrapping
-// [reflectionflow.ErrInvalid].
+// Refine rewrites the prompt of each observation; the text is empty for one that a
+// reflection follows. Where no layout fits the bound or none is possible, the prompt
+// comes in GenEval's wording. Prompts without requirements are parsed; one that does
+// not parse is an error wrapping [reflectionflow.ErrInvalid].
 func (r Refiner) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
 	refinements := make([]reflectionflow.Refinement, len(observations))
 	for i, o := range observations {
@@ -44,20 +44,18 @@ func (r Refiner) Refine(ctx context.Context, observations []reflectionflow.Obser
 		if err != nil {
 			return nil, err
 		}
-		refinements[i].Text = r.refine(prompt, o.Reflection, o.Seed)
+		if o.Reflection == "" {
+			refinements[i].Text = r.refine(prompt, o.Seed)
+		}
 		refinements[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return refinements, ctx.Err()
 }
 
-// refine is empty where the prompt stays as it is.
-func (r Refiner) refine(prompt reflectionflow.Prompt, reflection string, seed uint64) string {
+func (r Refiner) refine(prompt reflectionflow.Prompt, seed uint64) string {
 	bound := r.Words
 	if bound == 0 {
 		bound = defaultWords
-	}
-	if reflection != "" {
-		bound -= 1 + len(clipart.Words(reflection)) // the mark between them is a word
 	}
 	rng := rand.New(rand.NewPCG(seed, refinerStream))
 	for range layouts {
@@ -68,9 +66,6 @@ func (r Refiner) refine(prompt reflectionflow.Prompt, reflection string, seed ui
 		if text := clipart.DetailedCaption(prompt.Requirements, scene); len(clipart.Words(text)) <= bound {
 			return text
 		}
-	}
-	if reflection != "" {
-		return ""
 	}
 	return clipart.ShortCaption(prompt.Requirements)
 }
