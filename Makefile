@@ -14,7 +14,7 @@ build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
 
 demo: build ## draw a prompt and look at the report
-	bin/reflectionflow generate "$(PROMPT)" --seed 2
+	bin/reflectionflow generate "$(PROMPT)" --seed 3
 
 test: ## all tests
 	$(GO) test ./...
