@@ -2,6 +2,7 @@ package genref
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -79,9 +80,12 @@ func (f *mendedFilling) pair(ctx context.Context, t task) error {
 			continue
 		}
 		mended, err := f.mend(t.prompt, w)
-		if err != nil {
+		if errors.Is(err, reflectionflow.ErrInvalid) {
 			f.skipped[SkippedNotMended]++
 			continue
+		}
+		if err != nil {
+			return err
 		}
 		provenance := Provenance{PassRate: passRate, Distance: distance(opaque(w.picture), opaque(mended.picture))}
 		if err := f.add(pairing{t.prompt, mended, w, reflection, provenance}); err != nil {
