@@ -23,8 +23,8 @@ type Evaluation struct {
 	// scored, to tell easy prompts from hard ones; nil does not.
 	Probe         *Strategy
 	ProbePictures int
-	// Settings is whatever else determines the results, such as the model's
-	// checksum, as JSON. A folder is only gone on with under the same.
+	// Settings is whatever else determines the results of every strategy, such as the
+	// model's checksum, as JSON. A folder is only gone on with under the same.
 	Settings json.RawMessage
 	Dir      string
 	Judged   *Agreement // what [CheckJudge] found, for the summary; may be nil
@@ -83,7 +83,8 @@ func (e *Evaluation) Validate() error {
 }
 
 // Run evaluates, or goes on where an earlier call was stopped: what is in
-// results.jsonl is neither searched for nor judged again. Nothing is scored unless
+// results.jsonl is neither searched for nor judged again. More strategies may follow
+// those that the folder was begun with. Nothing is scored unless
 // [CheckRules] passes. A picture that could not be drawn counts as wrong. Searches
 // go on while the judge looks at earlier answers. When ctx ends, what was searched
 // to its end is judged and kept, and ctx.Err() is returned. Bad input, and a

@@ -52,7 +52,7 @@ type folder struct {
 }
 
 // openFolder makes the folder, or goes on with it when its manifest and prompts
-// are the ones given.
+// are the ones given, but for strategies that are new.
 func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
 	f = &folder{path: dir}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -69,6 +69,9 @@ func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
 		return nil, errors.Join(fmt.Errorf("lock evaluation folder: %w", err), f.results.close())
 	case !ok:
 		return nil, errors.Join(invalid("%s is in use by another process", dir), f.results.close())
+	}
+	if err := f.extend(manifest); err != nil {
+		return nil, errors.Join(err, f.results.close())
 	}
 	if f.probes, err = openJournal[Probe](f.in(probesFile)); err != nil {
 		return nil, errors.Join(err, f.results.close())
@@ -104,24 +107,64 @@ func (f *folder) adopt(manifest, prompts []byte) error {
 		return f.write(manifestFile, manifest)
 	case err != nil:
 		return err
-	case !bytes.Equal(was, manifest):
-		return invalid("%s holds an evaluation with other settings (%s): choose another folder, or the settings it was begun with", f.path, differing(was, manifest))
+	}
+	return f.sameBut(was, manifest)
+}
+
+// extend writes the manifest where it has more strategies than the one that is
+// there, which only the holder of the lock may do.
+func (f *folder) extend(manifest []byte) error {
+	was, err := readBounded(f.in(manifestFile), maxManifestBytes)
+	if err != nil || bytes.Equal(was, manifest) {
+		return err
+	}
+	if err := f.sameBut(was, manifest); err != nil {
+		return err
+	}
+	return f.write(manifestFile, manifest)
+}
+
+// sameBut reports a difference between the manifest that was there and the one that
+// is to be, other than strategies that follow.
+func (f *folder) sameBut(was, is []byte) error {
+	if setting := differing(was, is); setting != "" {
+		return invalid("%s holds an evaluation with other settings (%s): choose another folder, or the settings it was begun with (strategies can be added after those that it has)", f.path, setting)
 	}
 	return nil
 }
 
-// differing names the first setting that is not the same in both manifests.
-func differing(a, b []byte) string {
-	var was, is map[string]json.RawMessage
-	if json.Unmarshal(a, &was) != nil || json.Unmarshal(b, &is) != nil {
+// differing names the first setting that is not the same in both manifests; where
+// nothing but strategies follow, it is empty.
+func differing(was, is []byte) string {
+	var a, b map[string]json.RawMessage
+	var first, all []json.RawMessage
+	if json.Unmarshal(was, &a) != nil || json.Unmarshal(is, &b) != nil ||
+		json.Unmarshal(a["strategies"], &first) != nil || json.Unmarshal(b["strategies"], &all) != nil {
 		return manifestFile + " is damaged"
 	}
-	for _, name := range []string{"format", "prompts", "strategies", "budgets", "samples", "seed", "thresholds", "probe_pictures", "settings"} {
-		if !bytes.Equal(was[name], is[name]) {
+	for _, name := range []string{"format", "prompts", "budgets", "samples", "seed", "thresholds", "probe_pictures", "settings"} {
+		if !bytes.Equal(a[name], b[name]) {
 			return name
 		}
 	}
-	return manifestFile
+	for i, raw := range first {
+		if i == len(all) {
+			return "strategies"
+		}
+		if !bytes.Equal(raw, all[i]) {
+			return differingArm(raw, all[i])
+		}
+	}
+	return ""
+}
+
+// differingArm names what is not the same of two strategies.
+func differingArm(was, is json.RawMessage) string {
+	var a, b Arm
+	if json.Unmarshal(was, &a) != nil || json.Unmarshal(is, &b) != nil || a.Name != b.Name {
+		return "strategies"
+	}
+	return "of strategy " + a.Name
 }
 
 // writeAnswer keeps the picture of an answer in GenEval's layout.

@@ -11,7 +11,7 @@ import (
 )
 
 // folderFormat is the version of the folder, in the manifest.
-const folderFormat = 2
+const folderFormat = 3
 
 // Manifest is evaluation.json: what the results depend on.
 type Manifest struct {
@@ -25,7 +25,7 @@ type Manifest struct {
 	// ProbePictures is how many pictures of the base say how difficult a prompt is;
 	// 0 for none.
 	ProbePictures int `json:"probe_pictures"`
-	// Settings is whatever else determines the results.
+	// Settings is whatever else determines the results of every strategy.
 	Settings json.RawMessage `json:"settings"`
 }
 
@@ -43,6 +43,8 @@ type Arm struct {
 	// where right prompts leave their budget to others: a job that was interrupted is
 	// searched for whole again, and what was recorded of it stays.
 	Pooled bool `json:"pooled,omitempty"`
+	// Settings is whatever else determines the strategy's results, as JSON.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // plain reports an arm with nothing changed but the strategy.

@@ -49,7 +49,8 @@ file in the format of GenEval's evaluation_metadata.jsonl.
 The folder --out gets results.jsonl as it goes, then summary.json, report.md,
 report.html, figures, and for each strategy and budget a folder in GenEval's layout
 (noise-8/00000/samples/...), which GenEval's own scorer reads. Stopped in whatever
-way, the same command goes on where it was.`
+way, the same command goes on where it was; with more strategies after those that
+the folder has, it adds them.`
 
 func (p *program) evaluateCommand() *cobra.Command {
 	var o evaluateOptions
@@ -129,9 +130,9 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
-	settings, err := evaluateSettings(model, fingerprint, o.search.backend, arms)
+	settings, err := json.Marshal(map[string]string{"model": model.Name, "fingerprint": fingerprint, "backend": o.search.backend})
 	if err != nil {
-		return err
+		return fmt.Errorf("encode settings: %w", err)
 	}
 	p.noteSlow()
 	s := &evaluationSession{program: p, options: *o, arms: arms, probe: probe}
@@ -200,22 +201,6 @@ func knows(model modelEntry, m geneval.Metadata) error {
 		}
 	}
 	return nil
-}
-
-// evaluateSettings is what results depend on beside the evaluation's own fields.
-func evaluateSettings(model modelEntry, fingerprint, backend string, arms []arm) (json.RawMessage, error) {
-	var configs []search.Config
-	for _, a := range arms {
-		a.cfg.Batch, a.cfg.Seed = 0, 0 // the one never matters, the other is the evaluation's
-		configs = append(configs, a.cfg)
-	}
-	data, err := json.Marshal(map[string]any{
-		"model": model.Name, "fingerprint": fingerprint, "backend": backend, "search": configs,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode settings: %w", err)
-	}
-	return data, nil
 }
 
 // evaluationSession is one sitting at an evaluation.

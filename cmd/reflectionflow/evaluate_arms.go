@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -64,7 +65,21 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model modelEntry, text string
 	a.Width = a.cfg.Width
 	a.Nested = nested(a.cfg)
 	a.Pooled = a.cfg.Adaptive != nil && a.cfg.Adaptive.Rollover
+	if a.Settings, err = armSettings(a.cfg); err != nil {
+		return arm{}, err
+	}
 	return a, a.cfg.Validate()
+}
+
+// armSettings are those of a search, but for what never matters, and for the seed,
+// which is the evaluation's.
+func armSettings(cfg search.Config) (json.RawMessage, error) {
+	cfg.Batch, cfg.Seed = 0, 0
+	data, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("encode settings: %w", err)
+	}
+	return data, nil
 }
 
 // nested reports whether a search with a smaller budget of images is the beginning
