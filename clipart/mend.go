@@ -31,13 +31,12 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 		return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
 	}
 	arrangements := arrangementsOf(things, rng)
-	if !slices.ContainsFunc(prompt.Requirements, isPosition) {
-		slices.SortStableFunc(arrangements, func(a, b arrangement) int {
-			return cmp.Compare(b.ordered(prompt.Requirements), a.ordered(prompt.Requirements))
-		})
-	}
+	placed := slices.ContainsFunc(prompt.Requirements, isPosition)
 	slices.SortStableFunc(arrangements, func(a, b arrangement) int {
-		return cmp.Or(cmp.Compare(b.kept, a.kept), cmp.Compare(b.reused, a.reused))
+		if order := cmp.Or(cmp.Compare(b.kept, a.kept), cmp.Compare(b.reused, a.reused)); order != 0 || placed {
+			return order
+		}
+		return cmp.Compare(b.ordered(prompt.Requirements), a.ordered(prompt.Requirements))
 	})
 	for _, a := range arrangements {
 		scene := Scene{Background: background, Objects: a.objects}

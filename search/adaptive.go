@@ -75,8 +75,8 @@ func (h history) choose() choice {
 			arms = append(arms, slices.MaxFunc(corrections, byIndex))
 		}
 	}
-	for i := range arms {
-		if h.timed {
+	if h.timed {
+		for i := range arms {
 			arms[i].index /= h.policy.Seconds.cost(arms[i].action, h.steps)
 		}
 	}
