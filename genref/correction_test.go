@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"testing"
 
 	"reflectionflow"
@@ -97,28 +96,6 @@ func TestATripletHoldsWhatItsCorrectionFollowed(t *testing.T) {
 		if _, sibling := seen.corrections[s.Provenance.Flawed.Seed]; !sibling && s.Reflection != followed {
 			t.Errorf("%s: %q, and the correction followed %q", s.Key, s.Reflection, followed)
 		}
-	}
-}
-
-func TestCorrectionsDoNotDependOnBatchesOrStops(t *testing.T) {
-	plan := testPlan(t, 23)
-	plan.Source = "correction"
-	want := t.TempDir()
-	if _, err := Build(context.Background(), want, plan, testCorrection(&painter{}), nil); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(context.Background())
-	if _, err := Build(ctx, dir, plan, testCorrection(&painter{stop: 20, end: cancel}), nil); !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v", err)
-	}
-	source := testCorrection(&painter{})
-	source.Config.Batch = 7
-	if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
-		t.Fatal(err)
-	}
-	if !maps.Equal(files(t, dir), files(t, want)) {
-		t.Error("stopped and built in other batches, the set is not as it was")
 	}
 }
 

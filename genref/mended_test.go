@@ -6,7 +6,6 @@ import (
 	"errors"
 	"image"
 	_ "image/jpeg"
-	"maps"
 	"testing"
 
 	"reflectionflow"
@@ -82,28 +81,6 @@ func TestWhatCannotBeMendedIsCounted(t *testing.T) {
 	_, err := Build(context.Background(), t.TempDir(), testPlan(t, 3), source, nil)
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !bytes.Contains([]byte(err.Error()), []byte(SkippedNotMended)) {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestMendedDoesNotDependOnBatchesOrStops(t *testing.T) {
-	plan := testPlan(t, 23)
-	plan.Source = "mended"
-	want := t.TempDir()
-	if _, err := Build(context.Background(), want, plan, testMended(&painter{}), nil); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(context.Background())
-	if _, err := Build(ctx, dir, plan, testMended(&painter{stop: 3, end: cancel}), nil); !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v", err)
-	}
-	source := testMended(&painter{})
-	source.Config.Batch = 7
-	if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
-		t.Fatal(err)
-	}
-	if !maps.Equal(files(t, dir), files(t, want)) {
-		t.Error("stopped and built in other batches, the set is not as it was")
 	}
 }
 

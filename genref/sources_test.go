@@ -373,3 +373,42 @@ func TestReadPrompts(t *testing.T) {
 		t.Errorf("%d of 10 prompts have a split", n)
 	}
 }
+
+// What draws and corrects does it in batches, and can be stopped within one.
+func TestASetDoesNotDependOnBatchesOrStops(t *testing.T) {
+	for name, test := range map[string]struct {
+		stop   int // after so many pictures
+		source func(p *painter, batch int) Source
+	}{
+		"correction": {20, func(p *painter, batch int) Source {
+			c := testCorrection(p)
+			c.Config.Batch = batch
+			return c
+		}},
+		"mended": {3, func(p *painter, batch int) Source {
+			m := testMended(p)
+			m.Config.Batch = batch
+			return m
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := testPlan(t, 23)
+			plan.Source = name
+			want := t.TempDir()
+			if _, err := Build(context.Background(), want, plan, test.source(&painter{}, testCanvas.Batch), nil); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(context.Background())
+			if _, err := Build(ctx, dir, plan, test.source(&painter{stop: test.stop, end: cancel}, testCanvas.Batch), nil); !errors.Is(err, context.Canceled) {
+				t.Fatalf("error %v", err)
+			}
+			if _, err := Build(context.Background(), dir, plan, test.source(&painter{}, 7), nil); err != nil {
+				t.Fatal(err)
+			}
+			if !maps.Equal(files(t, dir), files(t, want)) {
+				t.Error("stopped and built in other batches, the set is not as it was")
+			}
+		})
+	}
+}
