@@ -9,11 +9,11 @@ import (
 )
 
 // doubleFlawRate is how many of 100 flawed scenes have a second flaw.
-const doubleFlawRate = 15
+const doubleFlawRate = 30
 
 // Flaw makes a flawed variant of a scene that satisfies a prompt, and the
 // instruction that mends it: an object is missing, too much, of the wrong colour,
-// class or place, or colours are swapped. Everything else stays as it is. The
+// class or place, the same as another, or colours are swapped. Everything else stays as it is. The
 // flawed scene misses at least one requirement by [Check]; the instruction is
 // [Instruction] of its [Fixes]. The error wraps [reflectionflow.ErrInvalid] where
 // the scene is invalid, does not satisfy the prompt, or nothing is required.
@@ -48,7 +48,9 @@ type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 // flawOnce tries edits in random order until one misses a requirement. The empty
 // picture comes last: a missing only object is a poor lesson.
 func (s Sampler) flawOnce(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
-	edits := []edit{dropObject, dropObject, s.extraObject, s.extraObject, wrongColor, wrongColor, swapColors, wrongPlace, wrongPlace, s.wrongClass}
+	edits := []edit{
+		dropObject, dropObject, s.extraObject, s.extraObject, wrongColor, sameColor, swapColors, wrongPlace, wrongPlace, s.wrongClass, sameObject, sameObject,
+	}
 	rng.Shuffle(len(edits), func(i, j int) { edits[i], edits[j] = edits[j], edits[i] })
 	if len(scene.Objects) == 1 {
 		edits = append(edits, emptyPicture)
@@ -165,6 +167,19 @@ func wrongColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	return true
 }
 
+// sameColor gives an object the colour that was asked for of another.
+func sameColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
+	asked := colorsAsked(s, prompt)
+	rng.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
+	for _, j := range asked {
+		if a, b := &s.Objects[asked[0]], s.Objects[j]; a.Color != b.Color {
+			a.Color = b.Color
+			return true
+		}
+	}
+	return false
+}
+
 // swapColors exchanges two colours that were asked for.
 func swapColors(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	asked := colorsAsked(s, prompt)
@@ -208,6 +223,21 @@ func wrongPlace(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 		a.snap()
 		b.snap()
 		return true
+	}
+	return false
+}
+
+// sameObject puts a second one of something in the place of something else.
+func sameObject(s *Scene, _ reflectionflow.Prompt, rng *rand.Rand) bool {
+	if len(s.Objects) < 2 {
+		return false
+	}
+	i := rng.IntN(len(s.Objects))
+	for _, j := range rng.Perm(len(s.Objects)) {
+		if o, twin := &s.Objects[i], s.Objects[j]; o.Class != twin.Class {
+			o.Class, o.Color, o.Drawing = twin.Class, twin.Color, twin.Drawing
+			return true
+		}
 	}
 	return false
 }

@@ -48,6 +48,30 @@ func TestFlawsMissTheirPrompts(t *testing.T) {
 	}
 }
 
+// Generators draw one thing twice, or two in one colour: flawed scenes do, too.
+func TestFlawsShowOneThingTwice(t *testing.T) {
+	rng := newRand(22)
+	objects, colors := 0, 0
+	for range 300 {
+		scene, prompt := Sample(ColorAttr, rng)
+		flawed, _, err := Flaw(scene, prompt, rng)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := flawed.Objects; len(o) == 2 {
+			same := o[0].Color == o[1].Color
+			if o[0].Class == o[1].Class && same {
+				objects++
+			} else if same {
+				colors++
+			}
+		}
+	}
+	if objects < 20 || colors < 20 {
+		t.Errorf("of 300 flawed scenes %d show one thing twice, %d two in one colour", objects, colors)
+	}
+}
+
 func unchanged(a, b Scene) int {
 	n := 0
 	for _, o := range a.Objects {
