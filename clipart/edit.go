@@ -13,10 +13,11 @@ const doubleFlawRate = 30
 
 // Flaw makes a flawed variant of a scene that satisfies a prompt, and the
 // instruction that mends it: an object is missing, too much, of the wrong colour,
-// class or place, the same as another, or colours are swapped. Everything else stays as it is. The
-// flawed scene misses at least one requirement by [Check]; the instruction is
-// [Instruction] of its [Fixes]. The error wraps [reflectionflow.ErrInvalid] where
-// the scene is invalid, does not satisfy the prompt, or nothing is required.
+// class or place, the same as another, or colours are swapped. Everything else
+// stays as it is. The flawed scene misses at least one requirement by [Check]; the
+// instruction is [Instruction] of its [Fixes]. The error wraps
+// [reflectionflow.ErrInvalid] where the scene is invalid, does not satisfy the
+// prompt, or nothing is required.
 func Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (flawed Scene, instruction string, err error) {
 	return Sampler{}.Flaw(scene, prompt, rng)
 }
