@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -287,12 +288,28 @@ func (b Bars) Draw() (svg, png []byte, err error) {
 		}
 		p.X.Tick.Marker, groups = plot.ConstantTicks(ticks), len(b.Edges)-1
 	}
+	p.X.Tick.Label.Handler = stacked{p.X.Tick.Label.Handler}
 	p.X.Width = vg.Points(0.6)
 	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.White // room only
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.X.Min, p.X.Max = -0.5, float64(groups)-0.5
 	percentAxis(&p.Y, append([]Series{{Y: []float64{0}}}, b.Series...))
 	return render(p)
+}
+
+// stacked draws the lines of a text as far apart as their style says that they
+// are: gonum's own handler makes them touch.
+type stacked struct{ text.Handler }
+
+// Draw implements text.Handler.
+func (h stacked) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point) {
+	lines, height := h.Lines(txt), style.Height(txt)
+	at.Y += (1 + vg.Length(style.YAlign)) * height
+	style.YAlign = text.YTop
+	for _, line := range lines {
+		h.Handler.Draw(c, line, style, at)
+		at.Y -= height / vg.Length(len(lines))
+	}
 }
 
 // bar draws the bars of a series beside those of the others, each with its
