@@ -10,8 +10,9 @@ import (
 )
 
 // Embedded implements [reflectionflow.Reflector] by rule: what must change for the
-// objects that the verifier saw to meet the prompt ([clipart.Fixes]), as one short
-// instruction. The zero value is ready, and may be used from several goroutines.
+// objects that the verifier saw to meet the prompt ([clipart.Fixes]), or to leave no
+// doubt that they do ([clipart.Clarify]), as one short instruction. The zero value
+// is ready, and may be used from several goroutines.
 type Embedded struct{}
 
 // Reflect words one instruction per observation. It is empty where nothing was
@@ -30,11 +31,20 @@ func (Embedded) Reflect(ctx context.Context, observations []reflectionflow.Obser
 			return nil, err
 		}
 		if len(o.Score.Requirements) > 0 && !o.Score.Right() {
-			reflections[i].Text = clipart.Instruction(clipart.Fixes(prompt, seen(o.Score)))
+			reflections[i].Text = clipart.Instruction(fixes(prompt, seen(o.Score)))
 		}
 		reflections[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return reflections, ctx.Err()
+}
+
+// fixes are what must change, or, where what the verifier saw would do, what makes
+// it doubtful.
+func fixes(p reflectionflow.Prompt, objects []reflectionflow.Object) []clipart.Fix {
+	if wrong := clipart.Fixes(p, objects); len(wrong) > 0 {
+		return wrong
+	}
+	return clipart.Clarify(p, objects)
 }
 
 // seen lists what the verifier saw: all objects where it names them, else those

@@ -39,6 +39,8 @@ func TestReflect(t *testing.T) {
 	unscored.Score = reflectionflow.Score{}
 	unnamed := observation(t, "a red dog", 1, object("dog", "blue", 0))
 	unnamed.Score.Objects = nil // a verifier with evidence only
+	doubtful := observation(t, "a red dog", 1, object("dog", "red", 0), object("dog", "blue", 0.5))
+	doubtful.Score.Requirements[0].Verdict = reflectionflow.Unsure
 	for name, test := range map[string]struct {
 		o    reflectionflow.Observation
 		want string
@@ -49,6 +51,7 @@ func TestReflect(t *testing.T) {
 		"something else": {observation(t, "a dog", 1, object("cat", "", 0)), "replace the cat with a dog"},
 		"right":          {observation(t, "a dog", 1, object("dog", "", 0)), ""},
 		"not verified":   {unscored, ""},
+		"doubtful":       {doubtful, "remove the blue dog"},
 		"evidence only":  {unnamed, "make the dog red"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package verifier
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -22,10 +21,14 @@ const relationScale = 0.05
 // Each detection is an object of a class with probability a = P(present)·P(class),
 // independently of the others. So the number of a class has a Poisson binomial
 // distribution; for "exactly" and "absent" with a colour, a also has the factor
-// P(colour). "At least n red" needs n or more of the class, the likeliest n of them
-// all red. A position needs its objects and its target (the likeliest of their
-// classes) to be there, in their colours, each in the relation with probability
-// sigmoid((along − 0.5)/0.05).
+// P(colour). Where the rules look at the most confident objects of a class, others
+// that look may find another one most confident, so each is taken for it in
+// proportion to a: "at least n red" needs n or more of the class, and has the
+// expected share of red among them as a factor n times. A position needs its
+// objects and its target (in their colours to begin with, where only these tell
+// them apart), and has the expected share of the pairs that are in their colours
+// and in the relation, with probability sigmoid((along − 0.5)/0.05), as a factor for
+// each object.
 func Confidence(cfg detect.Config, r reflectionflow.Requirement, detections []detect.Detection) (p float64, known bool) {
 	v := view{config: cfg, detections: detections}
 	if !v.knows(r.Object, r.Color) || (r.Kind == reflectionflow.Position && !v.knows(r.Target, r.TargetColor)) {
@@ -37,13 +40,7 @@ func Confidence(cfg detect.Config, r reflectionflow.Requirement, detections []de
 	switch r.Kind {
 	case reflectionflow.AtLeast:
 		n := max(r.Count, 1)
-		p = 1
-		for _, below := range counts(v.probabilities(r.Object, ""), n-1) {
-			p -= below
-		}
-		for _, i := range v.likeliest(r.Object, "", n) {
-			p *= v.colored(i, r.Color)
-		}
+		p = atLeast(v.probabilities(r.Object, ""), n) * math.Pow(v.share(r.Object, r.Color), float64(n))
 	case reflectionflow.Exactly:
 		p = counts(v.probabilities(r.Object, r.Color), r.Count)[r.Count]
 	case reflectionflow.Absent:
@@ -66,6 +63,15 @@ func counts(trials []float64, n int) []float64 {
 			p[k] = p[k]*(1-success) + p[k-1]*success
 		}
 		p[0] *= 1 - success
+	}
+	return p
+}
+
+// atLeast is the probability of n or more successes.
+func atLeast(trials []float64, n int) float64 {
+	p := 1.0
+	for _, below := range counts(trials, n-1) {
+		p -= below
 	}
 	return p
 }
@@ -103,35 +109,53 @@ func (v view) probabilities(class, color string) []float64 {
 	return p
 }
 
-// likeliest are the up to n detections that are most likely of the class and
-// colour.
-func (v view) likeliest(class, color string, n int) []int {
-	p := v.probabilities(class, color)
-	indices := make([]int, len(p))
-	for i := range indices {
-		indices[i] = i
+// share is the expected share of the colour among what is there of the class; 1 for
+// any colour, 0 where nothing is.
+func (v view) share(class, color string) float64 {
+	all, colored := 0.0, 0.0
+	for i := range v.detections {
+		all += v.is(i, class)
+		colored += v.is(i, class) * v.colored(i, color)
 	}
-	slices.SortStableFunc(indices, func(a, b int) int { return cmp.Compare(p[b], p[a]) })
-	return indices[:min(n, len(indices))]
-}
-
-func (v view) position(r reflectionflow.Requirement) float64 {
-	n, color, targetColor := max(r.Count, 1), "", ""
-	if r.Object == r.Target { // only colours tell them apart
-		color, targetColor = r.Color, r.TargetColor
-	}
-	subjects, targets := v.likeliest(r.Object, color, n), v.likeliest(r.Target, targetColor, 1)
-	if len(subjects) < n || len(targets) == 0 {
+	if all == 0 {
 		return 0
 	}
-	target := targets[0]
-	p := v.is(target, r.Target) * v.colored(target, r.TargetColor)
-	for _, i := range subjects {
-		if i == target {
-			return 0 // one thing cannot be both
+	return colored / all
+}
+
+// position is the probability of a relation, over the pairs that a rater may take
+// for the ones that are asked for.
+func (v view) position(r reflectionflow.Requirement) float64 {
+	n, same := max(r.Count, 1), r.Object == r.Target
+	subjects, targets := v.probabilities(r.Object, ""), v.probabilities(r.Target, "")
+	if same { // only colours tell them apart
+		subjects, targets = v.probabilities(r.Object, r.Color), v.probabilities(r.Target, r.TargetColor)
+	}
+	held, weights := 0.0, 0.0
+	for i, a := range subjects {
+		for k, b := range targets {
+			switch {
+			case i != k:
+				weights += a * b
+				held += a * b * v.stand(r, i, k)
+			case !same:
+				weights += a * b // taken for both, which one thing cannot be
+			}
 		}
-		clear := clipart.Along(r.Relation, v.detections[i].Box, v.detections[target].Box)
-		p *= v.is(i, r.Object) * v.colored(i, r.Color) / (1 + math.Exp((0.5-clear)/relationScale))
+	}
+	if weights == 0 {
+		return 0
+	}
+	return atLeast(subjects, n) * atLeast(targets, 1) * math.Pow(held/weights, float64(n))
+}
+
+// stand is the probability that detections i and k stand in the relation, in their
+// colours where these were not what they were chosen by.
+func (v view) stand(r reflectionflow.Requirement, i, k int) float64 {
+	clear := clipart.Along(r.Relation, v.detections[i].Box, v.detections[k].Box)
+	p := 1 / (1 + math.Exp((0.5-clear)/relationScale))
+	if r.Object != r.Target {
+		p *= v.colored(i, r.Color) * v.colored(k, r.TargetColor)
 	}
 	return p
 }

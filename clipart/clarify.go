@@ -1,0 +1,64 @@
+package clipart
+
+import (
+	"slices"
+
+	"reflectionflow"
+)
+
+// Clarify says what must go from a picture that meets a prompt by the rules of
+// [Check], and would not if other objects of the same classes were the most
+// confident ones: a second bear in another colour, a second dog on the wrong side.
+// It is empty where every object shown meets the prompt.
+func Clarify(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
+	return clarify(p.Requirements, objects).fixes
+}
+
+// clarify carries out what [Clarify] says.
+func clarify(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) mender {
+	m := mender{objects: slices.Clone(objects), requirements: requirements}
+	for _, class := range requiredClasses(requirements) {
+		m.removeColors(class)
+	}
+	for _, r := range requirements {
+		if r.Kind == reflectionflow.Position && r.Object != r.Target {
+			m.removeStrays(r)
+		}
+	}
+	return m
+}
+
+// removeColors takes the objects of a class away whose colour nobody asked for, if
+// only colours were asked for.
+func (m *mender) removeColors(class string) {
+	wanted := m.wanted(class)
+	asked := func(color string) bool {
+		return slices.ContainsFunc(wanted, func(r reflectionflow.Requirement) bool { return r.Color == "" || r.Color == color })
+	}
+	for _, o := range ranked(m.objects, class, "") {
+		if n := m.count(class, o.Color); !asked(o.Color) && o.Color != "" && n > 0 {
+			m.remove(class, o.Color, n)
+		}
+	}
+}
+
+// removeStrays takes the objects away that are not in the relation to the pair that
+// is looked at.
+func (m *mender) removeStrays(r reflectionflow.Requirement) {
+	subjects, targets := pair(r, m.objects)
+	strays := func(class string, astray func(reflectionflow.Object) bool) {
+		n := 0
+		for _, o := range ranked(m.objects, class, "") {
+			if astray(o) {
+				n++
+			}
+		}
+		m.remove(class, "", n)
+	}
+	strays(r.Object, func(o reflectionflow.Object) bool {
+		return !related(r.Relation, []reflectionflow.Object{o}, targets)
+	})
+	strays(r.Target, func(o reflectionflow.Object) bool {
+		return !related(r.Relation, subjects, []reflectionflow.Object{o})
+	})
+}

@@ -1,0 +1,71 @@
+package clipart
+
+import (
+	"testing"
+
+	"reflectionflow"
+)
+
+func TestClarify(t *testing.T) {
+	for _, test := range []struct {
+		prompt string
+		seen   []string // the most confident first
+		want   string
+	}{
+		{"a red cup", []string{"red cup", "blue cup"}, "remove the blue cup"},
+		{"a red cup", []string{"red cup", "blue cup", "blue cup", "green cup"}, "remove all blue cups and remove the green cup"},
+		{"a red cup and a blue cup", []string{"red cup", "blue cup"}, ""},
+		{"a cup", []string{"red cup", "blue cup"}, ""},
+		{"a dog and a cat", []string{"dog", "cat", "dog", "horse"}, ""},
+		{"a dog left of a cat", []string{"dog@left", "cat@right"}, ""},
+		{"a dog left of a cat", []string{"dog@left", "cat@right", "dog@right"}, "remove one dog"},
+		{"a dog left of a cat", []string{"dog@left", "cat@right", "cat@left"}, "remove one cat"},
+		{"a red dog left of a cat", []string{"red dog@left", "cat@right", "blue dog@left"}, "remove the blue dog"},
+	} {
+		prompt, err := Parse(test.prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := see(t, test.seen...)
+		for i := range objects {
+			objects[i].Confidence = 1 - 0.1*float64(i)
+		}
+		if got := Instruction(Clarify(prompt, objects)); got != test.want {
+			t.Errorf("%q, seen %v:\n got %q\nwant %q", test.prompt, test.seen, got, test.want)
+		}
+	}
+}
+
+// What is right stays right.
+func TestClarifyLeavesWhatIsNeeded(t *testing.T) {
+	rng := newRand(31)
+	s, err := NewSampler("dog", "cat", "cup", "person")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clarified := 0
+	for range 20000 {
+		_, prompt := s.Sample(append(Tasks(), Free)[rng.IntN(7)], rng)
+		var objects []reflectionflow.Object
+		for range rng.IntN(7) {
+			class := s.known()[rng.IntN(4)]
+			objects = append(objects, reflectionflow.Object{
+				Class: class, Color: sometimesColor(class, 50, rng), Confidence: rng.Float64(),
+				Box: box(rng.Float64(), rng.Float64(), 0.2, 0.2),
+			})
+		}
+		if !CheckAll(prompt.Requirements, objects) {
+			continue
+		}
+		m := clarify(prompt.Requirements, objects)
+		if len(m.fixes) > 0 {
+			clarified++
+		}
+		if !CheckAll(prompt.Requirements, m.objects) || len(m.objects) == len(objects) != (len(m.fixes) == 0) {
+			t.Fatalf("%q, seen %+v: %q leaves %+v", prompt.Text, objects, Instruction(m.fixes), m.objects)
+		}
+	}
+	if clarified < 50 {
+		t.Errorf("%d pictures were in doubt", clarified)
+	}
+}
