@@ -6,19 +6,20 @@ import (
 	"slices"
 )
 
-// backgrounds are pastels: too pale to pass for one of the object colours, and
-// dark enough for a white object to stand out.
+// backgrounds are pastels of middle tone: too dull to pass for one of the object
+// colours, and as far from white as from black, so that objects of either stand
+// out.
 var backgrounds = [...]color.NRGBA{
-	{200, 214, 232, 255}, // sky
-	{206, 226, 206, 255}, // mint
-	{234, 214, 196, 255}, // peach
-	{222, 206, 228, 255}, // lilac
-	{230, 224, 194, 255}, // cream
-	{208, 210, 214, 255}, // silver
-	{196, 224, 224, 255}, // aqua
-	{230, 204, 206, 255}, // rose
-	{216, 224, 190, 255}, // lime
-	{204, 204, 230, 255}, // lavender
+	{144, 158, 176, 255}, // sky
+	{150, 170, 150, 255}, // mint
+	{178, 158, 140, 255}, // peach
+	{166, 150, 172, 255}, // lilac
+	{174, 168, 138, 255}, // cream
+	{152, 154, 158, 255}, // silver
+	{140, 168, 168, 255}, // aqua
+	{174, 148, 150, 255}, // rose
+	{160, 168, 134, 255}, // lime
+	{148, 148, 174, 255}, // lavender
 }
 
 // Backgrounds returns the plain colours a scene can stand on.
