@@ -1,6 +1,7 @@
 package clipart
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"reflectionflow"
@@ -108,6 +109,19 @@ func TestCheckEvidence(t *testing.T) {
 	}
 }
 
+// anything is up to six objects of the sampler's four classes, anywhere.
+func anything(s Sampler, rng *rand.Rand) []reflectionflow.Object {
+	var objects []reflectionflow.Object
+	for range rng.IntN(7) {
+		class := s.known()[rng.IntN(4)]
+		objects = append(objects, reflectionflow.Object{
+			Class: class, Color: sometimesColor(class, 50, rng), Confidence: rng.Float64(),
+			Box: box(rng.Float64(), rng.Float64(), 0.2, 0.2),
+		})
+	}
+	return objects
+}
+
 // TestFixesAreFoundWhateverIsSeen holds prompts against objects that have nothing
 // to do with them.
 func TestFixesAreFoundWhateverIsSeen(t *testing.T) {
@@ -118,14 +132,7 @@ func TestFixesAreFoundWhateverIsSeen(t *testing.T) {
 	}
 	for range 6000 {
 		_, prompt := s.Sample(append(Tasks(), Free)[rng.IntN(7)], rng)
-		var objects []reflectionflow.Object
-		for range rng.IntN(7) {
-			class := s.known()[rng.IntN(4)]
-			objects = append(objects, reflectionflow.Object{
-				Class: class, Color: sometimesColor(class, 50, rng), Confidence: rng.Float64(),
-				Box: box(rng.Float64(), rng.Float64(), 0.2, 0.2),
-			})
-		}
+		objects := anything(s, rng)
 		met := CheckAll(prompt.Requirements, objects)
 		fixes := Fixes(prompt, objects)
 		if met != (len(fixes) == 0) || met != (Instruction(fixes) == "") {

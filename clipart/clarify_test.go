@@ -1,10 +1,6 @@
 package clipart
 
-import (
-	"testing"
-
-	"reflectionflow"
-)
+import "testing"
 
 func TestClarify(t *testing.T) {
 	for _, test := range []struct {
@@ -46,14 +42,7 @@ func TestClarifyLeavesWhatIsNeeded(t *testing.T) {
 	clarified := 0
 	for range 20000 {
 		_, prompt := s.Sample(append(Tasks(), Free)[rng.IntN(7)], rng)
-		var objects []reflectionflow.Object
-		for range rng.IntN(7) {
-			class := s.known()[rng.IntN(4)]
-			objects = append(objects, reflectionflow.Object{
-				Class: class, Color: sometimesColor(class, 50, rng), Confidence: rng.Float64(),
-				Box: box(rng.Float64(), rng.Float64(), 0.2, 0.2),
-			})
-		}
+		objects := anything(s, rng)
 		if !CheckAll(prompt.Requirements, objects) {
 			continue
 		}
