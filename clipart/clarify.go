@@ -29,14 +29,17 @@ func clarify(requirements []reflectionflow.Requirement, objects []reflectionflow
 }
 
 // removeColors takes the objects of a class away whose colour nobody asked for, if
-// only colours were asked for.
+// only colours were asked for and none are counted (there the rules pass over other
+// colours). Objects in no colour of the vocabulary stay: there is no word for them.
 func (m *mender) removeColors(class string) {
 	wanted := m.wanted(class)
-	asked := func(color string) bool {
-		return slices.ContainsFunc(wanted, func(r reflectionflow.Requirement) bool { return r.Color == "" || r.Color == color })
+	stays := func(color string) bool {
+		return color == "" || slices.ContainsFunc(wanted, func(r reflectionflow.Requirement) bool {
+			return r.Color == "" || r.Color == color || r.Kind != reflectionflow.AtLeast
+		})
 	}
 	for _, o := range ranked(m.objects, class, "") {
-		if n := m.count(class, o.Color); !asked(o.Color) && o.Color != "" && n > 0 {
+		if n := m.count(class, o.Color); !stays(o.Color) && n > 0 {
 			m.remove(class, o.Color, n)
 		}
 	}

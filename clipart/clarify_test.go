@@ -10,6 +10,8 @@ func TestClarify(t *testing.T) {
 	}{
 		{"a red cup", []string{"red cup", "blue cup"}, "remove the blue cup"},
 		{"a red cup", []string{"red cup", "blue cup", "blue cup", "green cup"}, "remove all blue cups and remove the green cup"},
+		{"a red cup", []string{"red cup", "cup"}, ""},
+		{"two red cups", []string{"red cup", "red cup", "blue cup"}, ""},
 		{"a red cup and a blue cup", []string{"red cup", "blue cup"}, ""},
 		{"a cup", []string{"red cup", "blue cup"}, ""},
 		{"a dog and a cat", []string{"dog", "cat", "dog", "horse"}, ""},
