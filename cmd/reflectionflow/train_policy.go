@@ -21,8 +21,8 @@ import (
 // after all stages of package tuning, and needs the whole model but its judge.
 const policyStage = "policy"
 
-// How much a policy is fitted on: a thousand pictures. With a quarter of them, the
-// gain of an action was known to ten in a hundred only, more than actions differ by.
+// How much a policy is fitted on: a thousand pictures. Fits on a quarter of them
+// differed by more than actions do (docs/adr/0022).
 const (
 	policyPrompts = 192
 	policyBudget  = 6  // images a prompt, with the actions taken by lot
