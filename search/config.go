@@ -67,7 +67,11 @@ type Config struct {
 	Width int `json:"width"`
 	// Depth is the number of rounds, round 0 included; 0 means as many as the
 	// budget allows.
-	Depth     int    `json:"depth"`
+	Depth int `json:"depth"`
+	// Patience is how many images that are no better a chain grows from its best one
+	// before it begins again from fresh noise, if it corrects images and has the noise
+	// axis. 0 means that it never does.
+	Patience  int    `json:"patience,omitempty"`
 	Budget    Budget `json:"budget"`
 	EarlyStop bool   `json:"early_stop"` // stop at the first candidate that is right
 	Seed      uint64 `json:"seed"`       // every seed of the search derives from it
@@ -122,6 +126,9 @@ func Default(strategy string) Config {
 		// the chosen model's own in their place.
 		ImageWidth: 128, ImageHeight: 128, Steps: 20, Guidance: 3,
 	}
+	if strategy == Reflection {
+		c.Patience = 2
+	}
 	if strategy == Noise {
 		c.Width = 2 // images that depend on none before: the narrowest that overlaps drawing with verifying
 	}
@@ -146,6 +153,8 @@ func (c Config) Validate() error {
 		return invalid("width %d: must be from 1 to %d", c.Width, MaxWidth)
 	case c.Depth < 0 || c.Depth > MaxImages:
 		return invalid("depth %d: must be from 0 (as deep as the budget) to %d", c.Depth, MaxImages)
+	case c.Patience < 0 || c.Patience > MaxImages:
+		return invalid("patience %d: must be from 0 (never begin again) to %d", c.Patience, MaxImages)
 	case c.Batch < 0 || c.Batch > MaxBatch:
 		return invalid("batch %d: must be from 0 (half the width) to %d", c.Batch, MaxBatch)
 	}
@@ -189,6 +198,14 @@ func (c Config) request(prompt reflectionflow.Prompt) reflectionflow.Request {
 		Steps:    c.Steps,
 		Guidance: c.Guidance,
 	}
+}
+
+// patience is how often a chain is tried in vain; 0 for without end.
+func (c Config) patience() int {
+	if c.Axes.Noise && c.Axes.Reflection {
+		return c.Patience
+	}
+	return 0
 }
 
 func (c Config) batch() int {

@@ -9,7 +9,9 @@ import (
 
 // rewrite lets the refiner word the prompts anew from what it sees in the parents:
 // the prompt axis (arXiv 2504.16080 §4). A text that is empty or the prompt itself
-// changes nothing.
+// changes nothing. The CLIP encoder goes on reading the prompt as it was given: it is
+// what the corrector is tuned with (the released train_flux: clip_description), and its
+// text is short.
 func (r *run) rewrite(ctx context.Context, items []*item) error {
 	observations := observe(items, forRefinement)
 	for i, it := range items {
@@ -32,7 +34,7 @@ func (r *run) rewrite(ctx context.Context, items []*item) error {
 		if err := checkText(text); err != nil {
 			return err
 		}
-		c.Request.Prompt = text
+		c.Request.Prompt, c.Request.CLIPPrompt = text, it.lane.prompt.Text
 		if c.Action == reflectionflow.Explore {
 			it.grow(reflectionflow.Rewrite)
 		}

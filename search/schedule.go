@@ -47,7 +47,26 @@ type lane struct {
 
 // chain holds what the next candidate of a chain may grow from.
 type chain struct {
-	best, last *seen // among the candidates that have an image; nil for none
+	best, last *seen // among the candidates that have an image since it began; nil for none
+	vain       int   // candidates since the best one
+}
+
+// tired reports whether the chain has tried its best image often enough to begin
+// again from fresh noise.
+func (c *chain) tired(patience int) bool { return patience > 0 && c.vain >= patience }
+
+// take has the next image of the chain, nil where drawing failed.
+func (c *chain) take(s *seen, patience int) {
+	if s == nil {
+		c.vain++
+		return
+	}
+	c.last = s
+	if c.best == nil || c.tired(patience) || s.candidate.Score.Value > c.best.candidate.Score.Value {
+		c.best, c.vain = s, 0
+	} else {
+		c.vain++
+	}
 }
 
 func newLane(index int, task Task, cfg Config) *lane {
@@ -85,10 +104,12 @@ func (l *lane) item(id int) *item {
 	}}
 	if l.allot != nil {
 		l.allot.decide(it)
-	} else if l.cfg.Axes.Reflection {
-		it.parent = l.chains[number].best
+	} else if own := &l.chains[number]; l.cfg.Axes.Reflection {
+		if !own.tired(l.cfg.patience()) {
+			it.parent = own.best
+		}
 	} else if l.cfg.Axes.Prompt {
-		it.parent = l.chains[number].last
+		it.parent = own.last
 	}
 	return it
 }
@@ -97,16 +118,14 @@ func (l *lane) item(id int) *item {
 func (l *lane) finish(c reflectionflow.Candidate, img image.Image) {
 	l.finished = append(l.finished, c)
 	l.cost = l.cost.Add(c.Cost)
+	var s *seen
 	if c.Error == "" {
-		s, own := &seen{c, img}, &l.chains[c.Chain]
-		own.last = s
-		if own.best == nil || c.Score.Value > own.best.candidate.Score.Value {
-			own.best = s
-		}
+		s = &seen{c, img}
 		if l.best < 0 || c.Score.Value > l.finished[l.best].Score.Value {
 			l.best = c.ID
 		}
 	}
+	l.chains[c.Chain].take(s, l.cfg.patience())
 	if l.allot != nil {
 		l.allot.keep(c, img)
 	}
@@ -154,7 +173,8 @@ func (l *lane) recognise(c reflectionflow.Candidate) error {
 	if c.Action != reflectionflow.Explore && it.parent != nil && (it.choice.action == "" || it.choice.action == c.Action) {
 		// What it grew from was decided by others; the rest must agree.
 		want.Action, want.Parent = c.Action, it.parent.candidate.ID
-		want.Request.Prompt, want.Request.Reflection, want.Request.Seed = c.Request.Prompt, c.Request.Reflection, c.Request.Seed
+		want.Request.Prompt, want.Request.CLIPPrompt = c.Request.Prompt, c.Request.CLIPPrompt
+		want.Request.Reflection, want.Request.Seed = c.Request.Reflection, c.Request.Seed
 	}
 	if n := len(c.Abandoned); n > 0 && n <= it.tries {
 		want.Request.Seed = it.noise(n)

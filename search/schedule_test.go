@@ -271,6 +271,7 @@ func TestConfigJSON(t *testing.T) {
  "strategy": "reflection",
  "width": 1,
  "depth": 0,
+ "patience": 2,
  "budget": {
   "images": 8,
   "seconds": 0

@@ -58,6 +58,37 @@ func TestStrategies(t *testing.T) {
 			3 reflect of 1 seed 1/1 "two clocks clearly" mend 0.100
 			4 reflect of 0 seed 2/0 "two clocks clearly" mend 0.500
 			5 reflect of 3 seed 2/1 "two clocks clearly clearly" mend 0.200`},
+		{"a chain tried in vain begins again", config(search.Reflection, 1, 8), coach{
+			refines: func(o reflectionflow.Observation) string { return "" },
+		}, `
+			0 explore of -1 seed 0/0 "two clocks"
+			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
+			2 reflect of 0 seed 2/0 "two clocks" mend 0.500
+			3 explore of -1 seed 3/0 "two clocks"
+			4 reflect of 3 seed 4/0 "two clocks" mend 0.100
+			5 reflect of 4 seed 5/0 "two clocks" mend 0.200
+			6 reflect of 4 seed 6/0 "two clocks" mend 0.200
+			7 explore of -1 seed 7/0 "two clocks"`},
+		{"a chain without patience never begins again", func() search.Config {
+			c := config(search.Reflection, 1, 5)
+			c.Patience, c.Axes.Prompt = 0, false
+			return c
+		}(), coach{}, `
+			0 explore of -1 seed 0/0 "two clocks"
+			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
+			2 reflect of 0 seed 2/0 "two clocks" mend 0.500
+			3 reflect of 0 seed 3/0 "two clocks" mend 0.500
+			4 reflect of 0 seed 4/0 "two clocks" mend 0.500`},
+		{"nor does one that keeps its noise", func() search.Config {
+			c := config(search.Reflection, 1, 5)
+			c.Axes.Noise, c.Axes.Prompt = false, false
+			return c
+		}(), coach{}, `
+			0 explore of -1 seed 0/0 "two clocks"
+			1 reflect of 0 seed 0/0 "two clocks" mend 0.500
+			2 reflect of 0 seed 0/0 "two clocks" mend 0.500
+			3 reflect of 0 seed 0/0 "two clocks" mend 0.500
+			4 reflect of 0 seed 0/0 "two clocks" mend 0.500`},
 		{"of equal images the earlier is corrected", config(search.Reflection, 1, 3), coach{
 			refines: func(o reflectionflow.Observation) string { return "" },
 		}, `
@@ -97,13 +128,13 @@ func TestStrategies(t *testing.T) {
 			4 explore of -1 seed 2/0 "two clocks"
 			5 explore of -1 seed 2/1 "two clocks"`},
 	}
-	places := seedPlaces(t, 2, 3)
+	places := seedPlaces(t, 2, 8)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &painter{}
 			script := script
 			if tt.cfg.Width == 1 {
-				script = []float64{.5, .5, .5}
+				script = []float64{.5, .5, .4, .1, .2, .1, .2, .6}
 			}
 			s := &search.Search{Generator: p, Verifier: &critic{script: script}, Reflector: tt.coach, Refiner: tt.coach}
 			res := mustRun(t, s, tt.cfg)
@@ -119,6 +150,9 @@ func TestStrategies(t *testing.T) {
 			}
 			for i, r := range p.drawn() {
 				c := res.Candidates[i]
+				if rewritten := r.Prompt != prompt.Text; rewritten != (r.CLIPPrompt != "") || rewritten && r.CLIPPrompt != prompt.Text {
+					t.Errorf("candidate %d, %q: CLIP reads %q, want the prompt as it was given", i, r.Prompt, r.CLIPPrompt)
+				}
 				if (r.Reference != nil) != (c.Action == reflectionflow.Reflect) {
 					t.Errorf("candidate %d, %s: reference %v", i, c.Action, r.Reference)
 				}
