@@ -8,7 +8,7 @@
 // strategy has: noise (another seed), prompt (a [reflectionflow.Refiner] rewrites
 // the text) and reflection (the corrector redraws the chain's best image, told by
 // a [reflectionflow.Reflector] what is wrong). A chain whose best image was corrected
-// in vain begins again with a candidate that is explored.
+// in vain begins again from fresh noise, in other words where there is a refiner.
 //
 // Candidate p may start when candidates 0 to p-width are verified, and may look
 // at its own chain only. So generation overlaps verification, and still every

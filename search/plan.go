@@ -12,7 +12,8 @@ import (
 //
 //	noise       explore: fresh noise, the prompt as it is
 //	reflection  reflect: correct the chain's best image; if the reflector finds
-//	            nothing to say, or the chain has no image, explore remains
+//	            nothing to say, the chain has no image or it begins again, explore
+//	            remains
 //	prompt      rewrite what would have been explored, and tell the corrector the
 //	            refined prompt too; if the refiner changes nothing, the prompt stays
 //
@@ -28,7 +29,7 @@ func (r *run) plan(ctx context.Context, items []*item) error {
 		if it.parent == nil {
 			continue
 		}
-		if r.cfg.Axes.Reflection && it.choice.action != reflectionflow.Rewrite {
+		if r.cfg.Axes.Reflection && !it.again && it.choice.action != reflectionflow.Rewrite {
 			reflected = append(reflected, it)
 		}
 		if r.cfg.Axes.Prompt && it.choice.action != reflectionflow.Reflect {

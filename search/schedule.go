@@ -15,6 +15,7 @@ type item struct {
 	image     image.Image
 	parent    *seen  // what it may grow from; nil to explore
 	choice    choice // of the policy; empty without one
+	again     bool   // the chain begins again: the parent is not corrected
 	tries     int    // noises that may be given up
 }
 
@@ -105,9 +106,7 @@ func (l *lane) item(id int) *item {
 	if l.allot != nil {
 		l.allot.decide(it)
 	} else if own := &l.chains[number]; l.cfg.Axes.Reflection {
-		if !own.tired(l.cfg.patience()) {
-			it.parent = own.best
-		}
+		it.parent, it.again = own.best, own.tired(l.cfg.patience())
 	} else if l.cfg.Axes.Prompt {
 		it.parent = own.last
 	}
@@ -170,7 +169,8 @@ func (l *lane) recognise(c reflectionflow.Candidate) error {
 	it := l.item(l.recorded)
 	explore(it)
 	want, got := it.candidate, c
-	if c.Action != reflectionflow.Explore && it.parent != nil && (it.choice.action == "" || it.choice.action == c.Action) {
+	corrected := c.Action == reflectionflow.Reflect && !it.again
+	if (corrected || c.Action == reflectionflow.Rewrite) && it.parent != nil && (it.choice.action == "" || it.choice.action == c.Action) {
 		// What it grew from was decided by others; the rest must agree.
 		want.Action, want.Parent = c.Action, it.parent.candidate.ID
 		want.Request.Prompt, want.Request.CLIPPrompt = c.Request.Prompt, c.Request.CLIPPrompt

@@ -69,6 +69,12 @@ func TestStrategies(t *testing.T) {
 			5 reflect of 4 seed 5/0 "two clocks" mend 0.200
 			6 reflect of 4 seed 6/0 "two clocks" mend 0.200
 			7 explore of -1 seed 7/0 "two clocks"`},
+		{"a chain tried in vain begins again in other words", config(search.Reflection, 1, 5), coach{}, `
+			0 explore of -1 seed 0/0 "two clocks"
+			1 reflect of 0 seed 1/0 "two clocks clearly" mend 0.500
+			2 reflect of 0 seed 2/0 "two clocks clearly" mend 0.500
+			3 rewrite of 0 seed 3/0 "two clocks clearly"
+			4 reflect of 3 seed 4/0 "two clocks clearly clearly" mend 0.100`},
 		{"a chain without patience never begins again", func() search.Config {
 			c := config(search.Reflection, 1, 5)
 			c.Patience, c.Axes.Prompt = 0, false
