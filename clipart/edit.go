@@ -15,7 +15,7 @@ const doubleFlawRate = 30
 // instruction that mends it: an object is missing, too much, of the wrong colour,
 // class or place, the same as another, or colours are swapped. Everything else
 // stays as it is. The flawed scene misses at least one requirement by [Check]; the
-// instruction is [Instruction] of its [Fixes]. The error wraps
+// instruction is [Instruction] of its [Fixes] in their places. The error wraps
 // [reflectionflow.ErrInvalid] where the scene is invalid, does not satisfy the
 // prompt, or nothing is required.
 func Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (flawed Scene, instruction string, err error) {
@@ -31,9 +31,9 @@ func (s Sampler) Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand)
 	if len(prompt.Requirements) == 0 || !CheckAll(prompt.Requirements, truth) {
 		return Scene{}, "", fmt.Errorf("%w: the scene to flaw does not satisfy %q", reflectionflow.ErrInvalid, prompt.Text)
 	}
-	flawed, instruction = s.flawOnce(scene, prompt, rng)
+	flawed, instruction = s.flawOnce(scene, scene, prompt, rng)
 	if instruction != "" && rng.IntN(100) < doubleFlawRate {
-		if twice, both := s.flawOnce(flawed, prompt, rng); both != "" {
+		if twice, both := s.flawOnce(flawed, scene, prompt, rng); both != "" {
 			return twice, both, nil
 		}
 	}
@@ -46,9 +46,10 @@ func (s Sampler) Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand)
 // edit changes one thing; it reports whether it could.
 type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 
-// flawOnce tries edits in random order until one misses a requirement. The empty
-// picture comes last: a missing only object is a poor lesson.
-func (s Sampler) flawOnce(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
+// flawOnce tries edits in random order until one misses a requirement; the right scene
+// says where what is wrong belongs. The empty picture comes last: a missing only
+// object is a poor lesson.
+func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
 	edits := []edit{
 		dropObject, dropObject, s.extraObject, s.extraObject, wrongColor, sameColor, swapColors, wrongPlace, wrongPlace, s.wrongClass, sameObject, sameObject,
 	}
@@ -65,8 +66,8 @@ func (s Sampler) flawOnce(scene Scene, prompt reflectionflow.Prompt, rng *rand.R
 		if err != nil || len(truth) != len(flawed.Objects) {
 			continue // something is hidden: the instruction would miss it
 		}
-		if instruction := Instruction(Fixes(prompt, truth)); instruction != "" {
-			return flawed, instruction
+		if fixes := Fixes(prompt, truth); len(fixes) > 0 {
+			return flawed, Instruction(Locate(fixes, truth, right.Objects))
 		}
 	}
 	return Scene{}, ""

@@ -24,7 +24,7 @@ func TestFlawsMissTheirPrompts(t *testing.T) {
 			if CheckAll(prompt.Requirements, truth) {
 				t.Fatalf("%q is still met by %+v", prompt.Text, flawed)
 			}
-			if want := Instruction(Fixes(prompt, truth)); instruction != want || want == "" {
+			if want := Instruction(Locate(Fixes(prompt, truth), truth, scene.Objects)); instruction != want || want == "" {
 				t.Fatalf("%q: instruction %q, want %q", prompt.Text, instruction, want)
 			}
 			if n := len(strings.Fields(instruction)); n > maxInstructionWords {
@@ -177,6 +177,10 @@ func TestInstruction(t *testing.T) {
 		{"a dog left of a cat", []string{"dog@right", "horse@left"}, "replace the horse with a cat and move the dog to the left of the cat"},
 		{"a red dog left of a blue cat", []string{"blue dog@right", "blue cat@left"}, "make the dog red and move the dog to the left of the cat"},
 		{"a red cup left of a blue cup", []string{"red cup@right", "blue cup@left"}, "move the red cup to the left of the blue cup"},
+		{"a dog left of a cat", []string{"dog@right", "cat@top", "dog@left"}, "remove one dog"},
+		{"a dog left of a cat", []string{"blue dog@right", "cat@top", "red dog@left"}, "remove the blue dog"},
+		{"a dog left of a cat", []string{"dog@right", "cat@top", "dog@right"}, "move the dog to the left of the cat"},
+		{"two dogs left of a cat", []string{"dog@right", "cat@top", "dog@left"}, "move the dogs to the left of the cat"},
 		{"a dog left of a cat", nil, "add a dog to the left of the cat and add a cat"},
 	} {
 		prompt, err := Parse(test.prompt)

@@ -34,6 +34,10 @@ type Fix struct {
 	Relation    reflectionflow.Relation // of MoveObject; of AddObject where wanted
 	Target      string
 	TargetColor string // where it tells the target from others of its class
+	// Place is where in the picture: of an object that is added or moved, where it
+	// goes, of one that is removed or replaced, where it is ("at the top left", see
+	// [Locate]). It is said instead of the relation; empty for not known.
+	Place string
 }
 
 // Fixes says what must change for the objects seen in a picture to meet a
@@ -258,7 +262,7 @@ func (m *mender) mendPositions() {
 			continue
 		}
 		met, _ := Check(r, m.objects)
-		if met || m.addInRelation(r) || m.addInRelation(inverse(r)) {
+		if met || m.addInRelation(r) || m.addInRelation(inverse(r)) || m.keepPair(r) {
 			continue
 		}
 		f := Fix{
@@ -291,4 +295,49 @@ func (m *mender) addInRelation(r reflectionflow.Requirement) bool {
 		}
 	}
 	return true
+}
+
+// keepPair takes away what stands beside two objects that are in the relation
+// already: of two horses, one above the clock and one below, the one below. It
+// reports whether there are such two and nothing that goes was asked for.
+func (m *mender) keepPair(r reflectionflow.Requirement) bool {
+	for _, class := range []string{r.Object, r.Target} {
+		if slices.ContainsFunc(m.wanted(class), func(w reflectionflow.Requirement) bool { return w.Count > 1 }) {
+			return false
+		}
+	}
+	if r.Object == r.Target || r.Count > 1 {
+		return false
+	}
+	for _, subject := range ranked(m.objects, r.Object, r.Color) {
+		for _, target := range ranked(m.objects, r.Target, r.TargetColor) {
+			if related(r.Relation, []reflectionflow.Object{subject}, []reflectionflow.Object{target}) {
+				m.removeOthers(subject)
+				m.removeOthers(target)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// removeOthers takes away all objects of the class of one but that one, by their
+// colour where it tells them from it.
+func (m *mender) removeOthers(kept reflectionflow.Object) {
+	var others []reflectionflow.Object
+	m.objects = slices.DeleteFunc(m.objects, func(o reflectionflow.Object) bool {
+		if o.Class != kept.Class || o == kept {
+			return false
+		}
+		others = append(others, o)
+		return true
+	})
+	if len(others) == 0 {
+		return
+	}
+	f := Fix{Kind: RemoveObject, Object: kept.Class, Count: len(others)}
+	if color := others[0].Color; color != kept.Color && allColored(others, color) {
+		f.Color, f.All = color, true
+	}
+	m.fixes = append(m.fixes, f)
 }

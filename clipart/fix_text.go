@@ -34,24 +34,35 @@ func (f Fix) String() string {
 	switch f.Kind {
 	case AddObject:
 		text := "add " + f.added()
-		if f.Relation != "" {
-			text += " " + f.towards()
+		if f.Place == "" && f.Relation != "" {
+			return text + " " + f.towards()
 		}
-		return text
+		return text + f.at()
 	case RemoveObject:
-		return "remove " + f.described(f.Color)
+		return "remove " + f.described(f.Color) + f.at()
 	case RecolorObject:
 		return "make " + f.described(f.From) + " " + f.Color
 	case MoveObject:
+		if to, found := strings.CutPrefix(f.Place, "at"); found {
+			return "move " + f.moved() + " to" + to
+		}
 		return "move " + f.moved() + " " + f.towards()
 	case ReplaceObject:
 		from := "one " + f.From
-		if f.All {
+		if f.All || f.Place != "" {
 			from = "the " + f.From
 		}
-		return "replace " + from + " with " + article(colored(f.Color, f.Object))
+		return "replace " + from + f.at() + " with " + article(colored(f.Color, f.Object))
 	}
 	return string(f.Kind)
+}
+
+// at is the place, with a space before it.
+func (f Fix) at() string {
+	if f.Place == "" {
+		return ""
+	}
+	return " " + f.Place
 }
 
 // added is "a red clock", "two clocks", "one more clock".
@@ -78,6 +89,8 @@ func (f Fix) described(color string) string {
 		return "the " + colored(color, f.Object)
 	case f.All:
 		return "all " + colored(color, genEvalPlural(f.Object))
+	case f.Place != "" && n == 1:
+		return "the " + colored(color, f.Object)
 	default:
 		return wording{plural: genEvalPlural}.number(n, color, f.Object)
 	}

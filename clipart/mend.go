@@ -17,9 +17,9 @@ import (
 // It is a scene of at most four objects of the size that they are sampled in; what
 // stands in one corner with something surer is not seen, and what nobody asked for
 // makes room. Every class has its first drawing, as a generator that was trained on
-// [Sampler.FirstLook] draws it. The error wraps [reflectionflow.ErrInvalid] where
+// [Sampler.FirstLook] draws it. Of equally good scenes the seed chooses. The error wraps [reflectionflow.ErrInvalid] where
 // there is no such scene.
-func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, rng *rand.Rand) (Scene, error) {
+func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, seed uint64) (Scene, error) {
 	for _, r := range slices.Concat(prompt.Requirements, requirementsOf(seen)) {
 		if err := known(r); err != nil {
 			return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
@@ -30,7 +30,7 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 	if err != nil {
 		return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
 	}
-	arrangements := arrangementsOf(things, rng)
+	arrangements := arrangementsOf(things, rand.New(rand.NewPCG(seed, mendStream))) //nolint:gosec // reproducible on purpose
 	placed := slices.ContainsFunc(prompt.Requirements, isPosition)
 	slices.SortStableFunc(arrangements, func(a, b arrangement) int {
 		if order := cmp.Or(cmp.Compare(b.kept, a.kept), cmp.Compare(b.reused, a.reused)); order != 0 || placed {
@@ -50,6 +50,9 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 	}
 	return Scene{}, fmt.Errorf("%w: no way of placing %d objects satisfies %q", reflectionflow.ErrInvalid, len(things), prompt.Text)
 }
+
+// mendStream sets the random numbers of a mended scene apart from others of a seed.
+const mendStream = 0x6d656e64
 
 // requirementsOf asks for objects one by one, for their classes and colours to be
 // checked.

@@ -21,7 +21,7 @@ func TestMendedScenesMeetTheirPrompts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mended, err := Mend(prompt, truthOf(t, flawed), flawed.Background, rng)
+			mended, err := Mend(prompt, truthOf(t, flawed), flawed.Background, rng.Uint64())
 			if err != nil {
 				t.Fatalf("%q with %+v: %v", prompt.Text, flawed.Objects, err)
 			}
@@ -66,7 +66,7 @@ func TestMend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scene, err := Mend(prompt, test.seen, 3, newRand(1))
+		scene, err := Mend(prompt, test.seen, 3, 1)
 		if err != nil {
 			t.Errorf("%q: %v", test.prompt, err)
 			continue
@@ -89,12 +89,12 @@ func TestMend(t *testing.T) {
 
 func TestMendRefuses(t *testing.T) {
 	five := reflectionflow.Prompt{Text: "five dogs", Requirements: []reflectionflow.Requirement{exactly(5, "dog", "")}}
-	if _, err := Mend(five, nil, 0, newRand(1)); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := Mend(five, nil, 0, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("five dogs: %v", err)
 	}
 	dog := reflectionflow.Prompt{Text: "a dog", Requirements: []reflectionflow.Requirement{one("dog", "")}}
 	unknown := []reflectionflow.Object{{Class: "dragon", Confidence: 1}}
-	if scene, err := Mend(dog, append(unknown, reflectionflow.Object{Class: "gryphon", Confidence: 1, Box: [4]float64{0.6, 0, 1, 0.4}}), 0, newRand(1)); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if scene, err := Mend(dog, append(unknown, reflectionflow.Object{Class: "gryphon", Confidence: 1, Box: [4]float64{0.6, 0, 1, 0.4}}), 0, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("an unknown class: %+v, %v", scene, err)
 	}
 }
@@ -104,11 +104,11 @@ func TestMendDependsOnTheSeedAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := Mend(prompt, nil, 0, newRand(5))
+	first, err := Mend(prompt, nil, 0, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := Mend(prompt, nil, 0, newRand(5)); !reflect.DeepEqual(first, again) {
+	if again, _ := Mend(prompt, nil, 0, 5); !reflect.DeepEqual(first, again) {
 		t.Errorf("%+v, then %+v", first, again)
 	}
 }

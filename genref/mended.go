@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 
 	"reflectionflow"
 	"reflectionflow/clipart"
@@ -95,14 +94,11 @@ func (f *mendedFilling) pair(ctx context.Context, t task) error {
 	return nil
 }
 
-// mendedStream sets the random numbers of a scene apart from those of its picture.
-const mendedStream = 0x6d656e64
-
 // mend renders what a wrong picture should have been.
 func (f *mendedFilling) mend(prompt reflectionflow.Prompt, wrong attempt) (attempt, error) {
 	r := wrong.request
-	rng := rand.New(rand.NewPCG(r.Seed, mendedStream))
-	scene, err := clipart.Mend(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), rng)
+	// The seed is the one that the reflector had: its places are those of this scene.
+	scene, err := clipart.Mend(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), r.Seed)
 	if err != nil {
 		return attempt{}, fmt.Errorf("mend a picture: %w", err)
 	}

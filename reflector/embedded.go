@@ -10,16 +10,21 @@ import (
 )
 
 // Embedded implements [reflectionflow.Reflector] by rule: what must change for the
-// objects that the verifier saw to meet the prompt ([clipart.Fixes]), or to leave no
-// doubt that they do ([clipart.Clarify]), as one short instruction. The zero value
-// is ready, and may be used from several goroutines.
-type Embedded struct{}
+// objects that the verifier saw to meet the prompt, or to leave no doubt that they do,
+// as one short instruction ([clipart.Amend]). The zero value is ready, and may be used from several goroutines.
+type Embedded struct {
+	// Plan says where things are to be, too, in a picture of the clip-art world that it
+	// thinks of ([clipart.AmendInPlace]); another seed thinks of another one. It is
+	// for a corrector; a triplet with a picture that was drawn before any plan cannot
+	// be described so.
+	Plan bool
+}
 
 // Reflect words one instruction per observation. It is empty where nothing was
 // found wrong, and where the score says nothing of requirements. Prompts without
 // requirements are parsed; one that does not parse is an error wrapping
 // [reflectionflow.ErrInvalid].
-func (Embedded) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
 	reflections := make([]reflectionflow.Reflection, len(observations))
 	for i, o := range observations {
 		if err := ctx.Err(); err != nil {
@@ -31,20 +36,18 @@ func (Embedded) Reflect(ctx context.Context, observations []reflectionflow.Obser
 			return nil, err
 		}
 		if len(o.Score.Requirements) > 0 && !o.Score.Right() {
-			reflections[i].Text = clipart.Instruction(fixes(prompt, seen(o.Score)))
+			reflections[i].Text = clipart.Instruction(e.amend(prompt, o))
 		}
 		reflections[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return reflections, ctx.Err()
 }
 
-// fixes are what must change, or, where what the verifier saw would do, what makes
-// it doubtful.
-func fixes(p reflectionflow.Prompt, objects []reflectionflow.Object) []clipart.Fix {
-	if wrong := clipart.Fixes(p, objects); len(wrong) > 0 {
-		return wrong
+func (e Embedded) amend(p reflectionflow.Prompt, o reflectionflow.Observation) []clipart.Fix {
+	if e.Plan {
+		return clipart.AmendInPlace(p, seen(o.Score), o.Seed)
 	}
-	return clipart.Clarify(p, objects)
+	return clipart.Amend(p, seen(o.Score))
 }
 
 // seen lists what the verifier saw: all objects where it names them, else those

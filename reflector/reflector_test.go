@@ -63,10 +63,31 @@ func TestReflect(t *testing.T) {
 	}
 }
 
+// A plan has places, which the seed chooses.
+func TestReflectWithAPlan(t *testing.T) {
+	texts := map[string]bool{}
+	for seed := range uint64(20) {
+		o := observation(t, "two dogs", seed, object("dog", "", 0))
+		got, err := Embedded{Plan: true}.Reflect(t.Context(), []reflectionflow.Observation{o})
+		if err != nil || !strings.HasPrefix(got[0].Text, "add one more dog at the ") {
+			t.Fatalf("got %q, %v", got[0].Text, err)
+		}
+		texts[got[0].Text] = true
+	}
+	if len(texts) < 2 {
+		t.Errorf("20 seeds plan %v", texts)
+	}
+}
+
 func TestEmbeddedKeepsTheContract(t *testing.T) {
 	conformance.Reflector(t, Embedded{}, []reflectionflow.Observation{
 		observation(t, "two dogs", 1, object("dog", "", 0)),
 		observation(t, "a red cup", 2, object("cup", "blue", 0.5)),
+		observation(t, "a cat left of a tv", 3, object("cat", "", 0.8), object("tv", "", 0)),
+	}, conformance.Options{})
+	conformance.Reflector(t, Embedded{Plan: true}, []reflectionflow.Observation{
+		observation(t, "two dogs", 1, object("dog", "", 0)),
+		observation(t, "a red cup and a dog", 2, object("cup", "red", 0.5)),
 		observation(t, "a cat left of a tv", 3, object("cat", "", 0.8), object("tv", "", 0)),
 	}, conformance.Options{})
 }

@@ -16,6 +16,7 @@ import (
 	"reflectionflow/genref"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
+	"reflectionflow/reflector"
 	"reflectionflow/verifier"
 )
 
@@ -191,6 +192,11 @@ func (b *genrefBuilder) drawer(ctx context.Context, model modelEntry, d drawing)
 		return nil, err
 	}
 	engine.Generator, engine.Reflector = e.Generator, e.Reflector
+	if r, embedded := e.Reflector.(reflector.Embedded); embedded {
+		// What is drawn before the reflection, or without it, follows no plan.
+		r.Plan = slices.Contains([]string{"mended", "correction"}, b.options.source)
+		engine.Reflector = r
+	}
 	switch b.options.source {
 	case "reward":
 		if len(d.reward.Members) == 0 {

@@ -1,0 +1,157 @@
+package clipart
+
+import (
+	"math"
+	"slices"
+
+	"reflectionflow"
+)
+
+// Amend says what makes a picture right in which such objects are seen: its [Fixes],
+// or, where the objects meet the prompt already, what [Clarify] has to say. There is
+// nothing where nothing is to be done.
+func Amend(p reflectionflow.Prompt, seen []reflectionflow.Object) []Fix {
+	if fixes := Fixes(p, seen); len(fixes) > 0 {
+		return fixes
+	}
+	return Clarify(p, seen)
+}
+
+// AmendInPlace is [Amend] with the places that [Mend] plans for a seed, where
+// objects are seen somewhere and there is such a plan.
+func AmendInPlace(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) []Fix {
+	nowhere := func(o reflectionflow.Object) bool { return o.Box == [4]float64{} }
+	if slices.ContainsFunc(seen, nowhere) {
+		return Amend(p, seen)
+	}
+	fixes := Fixes(p, seen)
+	if len(fixes) == 0 {
+		m := clarify(p.Requirements, seen)
+		return Locate(m.fixes, seen, placements(m.objects))
+	}
+	scene, err := Mend(p, seen, 0, seed)
+	if err != nil {
+		return fixes
+	}
+	return Locate(fixes, inTheirCorners(seen), scene.Objects)
+}
+
+// inTheirCorners puts objects where a plan has them that leaves them where they are.
+func inTheirCorners(seen []reflectionflow.Object) []reflectionflow.Object {
+	snapped := slices.Clone(seen)
+	for i := range snapped {
+		x, y := cornerAt(cornerOf(snapped[i]))
+		snapped[i].Box = [4]float64{x, y, x, y}
+	}
+	return snapped
+}
+
+func placements(objects []reflectionflow.Object) []Placement {
+	var placed []Placement
+	for _, o := range objects {
+		x, y := centre(o)
+		placed = append(placed, Placement{Class: o.Class, Color: o.Color, X: x, Y: y})
+	}
+	return placed
+}
+
+func centre(o reflectionflow.Object) (x, y float64) {
+	return (o.Box[0] + o.Box[2]) / 2, (o.Box[1] + o.Box[3]) / 2
+}
+
+// Locate says where the fixes take place, given the picture as it is and as it is to
+// be: a generator follows "move the dog to the top right" where it does not know what
+// "above the cat" means. What two pictures do not tell, and fixes of several objects,
+// stay as they are. Where the target of a moved object moves too, or instead, that is
+// said.
+func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fix {
+	l := locator{}
+	for _, b := range before {
+		if !slices.ContainsFunc(after, func(a Placement) bool { return a.Class == b.Class && near(b, a) }) {
+			l.gone = append(l.gone, b)
+		}
+	}
+	for _, a := range after {
+		if !slices.ContainsFunc(before, func(b reflectionflow.Object) bool { return a.Class == b.Class && near(b, a) }) {
+			l.came = append(l.came, a)
+		}
+	}
+	var located []Fix
+	for _, f := range fixes {
+		if f.Count != 1 {
+			located = append(located, f)
+			continue
+		}
+		switch f.Kind {
+		case AddObject, MoveObject:
+			f.Place = l.arrival(f.Object, f.Color)
+		case RemoveObject:
+			if !f.All {
+				f.Place = l.departure(f.Object, f.Color)
+			}
+		case ReplaceObject:
+			l.takeOver(f)
+			if place := l.departure(f.From, ""); !f.All {
+				f.Place = place
+			}
+		}
+		target := ""
+		if f.Kind == MoveObject {
+			target = l.arrival(f.Target, f.TargetColor)
+		}
+		if target == "" || f.Place != "" {
+			located = append(located, f)
+		}
+		if target != "" {
+			located = append(located, Fix{Kind: MoveObject, Object: f.Target, Color: f.TargetColor, Count: 1, All: true, Place: target})
+		}
+	}
+	return located
+}
+
+// nearby is how far apart the centres of an object and its drawing may be, as a
+// fraction of the side: a quarter of the way from corner to corner.
+const nearby = 0.16
+
+func near(o reflectionflow.Object, p Placement) bool {
+	x, y := centre(o)
+	return math.Abs(x-p.X) <= nearby && math.Abs(y-p.Y) <= nearby
+}
+
+// locator hands out what left a place and what came to one, each once.
+type locator struct {
+	gone []reflectionflow.Object
+	came []Placement
+}
+
+func (l *locator) arrival(class, color string) string {
+	for i, a := range l.came {
+		if a.Class == class && (color == "" || a.Color == color) {
+			l.came = slices.Delete(l.came, i, i+1)
+			return place(a.X, a.Y)
+		}
+	}
+	return ""
+}
+
+// takeOver strikes out what came where something is replaced by it.
+func (l *locator) takeOver(f Fix) {
+	i := slices.IndexFunc(l.gone, func(o reflectionflow.Object) bool { return o.Class == f.From })
+	if i < 0 {
+		return
+	}
+	j := slices.IndexFunc(l.came, func(a Placement) bool { return a.Class == f.Object && near(l.gone[i], a) })
+	if j >= 0 {
+		l.came = slices.Delete(l.came, j, j+1)
+	}
+}
+
+func (l *locator) departure(class, color string) string {
+	for i, o := range l.gone {
+		if o.Class == class && (color == "" || o.Color == color) {
+			l.gone = slices.Delete(l.gone, i, i+1)
+			return place(centre(o))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,104 @@
+package clipart
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+)
+
+// inCorners places what is named in the corners, as lines are read: "" for an empty
+// one. The first named is the most confident.
+func inCorners(t *testing.T, names ...string) []reflectionflow.Object {
+	t.Helper()
+	var objects []reflectionflow.Object
+	for corner, name := range names {
+		if name == "" {
+			continue
+		}
+		o := see(t, name)[0]
+		x, y := cornerAt(corner)
+		o.Box = [4]float64{x - 0.19, y - 0.19, x + 0.19, y + 0.19}
+		o.Confidence = 1 - float64(corner)/100
+		objects = append(objects, o)
+	}
+	return objects
+}
+
+func TestAmendInPlace(t *testing.T) {
+	for _, test := range []struct {
+		prompt string
+		seen   []string // in the corners
+		want   string
+	}{
+		{"a dog", []string{"dog"}, ""},
+		{"two dogs", []string{"dog", "dog", "", "dog"}, "remove the dog at the bottom right"},
+		{"two dogs", []string{"dog", "dog", "dog", "dog"}, "remove two dogs"},
+		{"four dogs", []string{"dog", "", "dog", "dog"}, "add one more dog at the top right"},
+		{"a dog and a cat", []string{"dog", "dog", "horse", "horse"}, "replace the horse at the bottom left with a cat"},
+		{"a dog and a cat", []string{"dog", "horse"}, "replace the horse with a cat"},
+		{"a red dog", []string{"blue dog"}, "make the dog red"},
+		{"a dog left of a cat", []string{"cat", "cup", "", "dog"}, "move the dog to the top left and move the cat to the bottom right"},
+		{"a dog left of a cat", []string{"cat", "cup", "dog", "cup"}, "move the cat to the bottom right"},
+		{"a dog left of a cat", []string{"cat", "dog", "cup", "cup"}, "move the dog to the top left and move the cat to the top right"},
+		{"a dog left of a cat", []string{"cup", "cat", "", "cup"}, "replace the cup at the top left with a dog"},
+		{"a red cup", []string{"red cup", "blue cup", "blue cup"}, "remove all blue cups"},
+		{"a dog left of a cat", []string{"dog", "cat", "", "dog"}, "remove the dog at the bottom right"},
+	} {
+		prompt, err := Parse(test.prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := inCorners(t, test.seen...)
+		if got := Instruction(AmendInPlace(prompt, objects, 1)); got != test.want {
+			t.Errorf("%q, seen %q:\n got %q\nwant %q", test.prompt, test.seen, got, test.want)
+		}
+		for i := range objects {
+			objects[i].Box = [4]float64{}
+		}
+		if got := Instruction(AmendInPlace(prompt, objects, 1)); strings.Contains(got, " top ") || strings.Contains(got, " bottom ") {
+			t.Errorf("%q, seen nowhere: %q names a place", test.prompt, got)
+		}
+	}
+}
+
+// What is said of places is true of the picture that is planned.
+func TestPlacesAreThoseOfThePlan(t *testing.T) {
+	rng := newRand(41)
+	s, err := NewSampler("dog", "cat", "cup", "person")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vocabulary, placed := Vocabulary(), 0
+	for i := range 6000 {
+		_, prompt := s.Sample(Tasks()[rng.IntN(6)], rng)
+		objects := anything(s, rng)
+		scene, err := Mend(prompt, objects, 0, uint64(i))
+		if err != nil || CheckAll(prompt.Requirements, objects) {
+			continue
+		}
+		fixes := AmendInPlace(prompt, objects, uint64(i))
+		for _, f := range fixes {
+			if f.Place == "" {
+				continue
+			}
+			placed++
+			there := slices.ContainsFunc(scene.Objects, func(p Placement) bool { return p.Class == f.Object && place(p.X, p.Y) == f.Place })
+			was := slices.ContainsFunc(objects, func(o reflectionflow.Object) bool {
+				return (o.Class == f.Object || o.Class == f.From) && place(cornerAt(cornerOf(o))) == f.Place
+			})
+			if arrives := f.Kind == AddObject || f.Kind == MoveObject; arrives && !there || !arrives && !was {
+				t.Fatalf("%q, seen %+v: %q, planned %+v", prompt.Text, objects, f, scene)
+			}
+		}
+		for _, word := range Words(Instruction(fixes)) {
+			if !slices.Contains(vocabulary, word) {
+				t.Fatalf("%q is not in the vocabulary", word)
+			}
+		}
+	}
+	if placed < 500 {
+		t.Errorf("%d places were named", placed)
+	}
+}
