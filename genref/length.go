@@ -64,7 +64,9 @@ func (f *lengthFilling) batch(ctx context.Context) ([]task, error) {
 			t.attempts = nil
 			continue
 		}
-		t.attempts = append(t.attempts, attempt{request: f.Config.request(longer[i].Text, t.attempts[0].request.Seed)})
+		long := f.Config.request(longer[i].Text, t.attempts[0].request.Seed)
+		long.CLIPPrompt = t.prompt.Text // as a search draws other words
+		t.attempts = append(t.attempts, attempt{request: long})
 	}
 	return tasks, nil
 }
