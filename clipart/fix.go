@@ -35,8 +35,8 @@ type Fix struct {
 	Target      string
 	TargetColor string // where it tells the target from others of its class
 	// Place is where in the picture: of an object that is added or moved, where it
-	// goes, of one that is removed or replaced, where it is ("at the top left", see
-	// [Locate]). It is said instead of the relation; empty for not known.
+	// goes, of one that is replaced, where it is ("at the top left", see [Locate]). It
+	// is said instead of the relation; empty for not known.
 	Place string
 }
 

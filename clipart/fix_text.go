@@ -39,7 +39,7 @@ func (f Fix) String() string {
 		}
 		return text + f.at()
 	case RemoveObject:
-		return "remove " + f.described(f.Color) + f.at()
+		return "remove " + f.described(f.Color)
 	case RecolorObject:
 		return "make " + f.described(f.From) + " " + f.Color
 	case MoveObject:
@@ -89,8 +89,6 @@ func (f Fix) described(color string) string {
 		return "the " + colored(color, f.Object)
 	case f.All:
 		return "all " + colored(color, genEvalPlural(f.Object))
-	case f.Place != "" && n == 1:
-		return "the " + colored(color, f.Object)
 	default:
 		return wording{plural: genEvalPlural}.number(n, color, f.Object)
 	}

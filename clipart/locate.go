@@ -61,8 +61,8 @@ func centre(o reflectionflow.Object) (x, y float64) {
 
 // Locate says where the fixes take place, given the picture as it is and as it is to
 // be: a generator follows "move the dog to the top right" where it does not know what
-// "above the cat" means. What two pictures do not tell, and fixes of several objects,
-// stay as they are. Where the target of a moved object moves too, or instead, that is
+// "above the cat" means. What two pictures do not tell, fixes of several objects and
+// removals, which it follows less well with a place (docs/adr/0024), stay as they are. Where the target of a moved object moves too, or instead, that is
 // said.
 func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fix {
 	l := locator{}
@@ -85,13 +85,9 @@ func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fi
 		switch f.Kind {
 		case AddObject, MoveObject:
 			f.Place = l.arrival(f.Object, f.Color)
-		case RemoveObject:
-			if !f.All {
-				f.Place = l.departure(f.Object, f.Color)
-			}
 		case ReplaceObject:
 			l.takeOver(f)
-			if place := l.departure(f.From, ""); !f.All {
+			if place := l.departure(f.From); !f.All {
 				f.Place = place
 			}
 		}
@@ -146,9 +142,9 @@ func (l *locator) takeOver(f Fix) {
 	}
 }
 
-func (l *locator) departure(class, color string) string {
+func (l *locator) departure(class string) string {
 	for i, o := range l.gone {
-		if o.Class == class && (color == "" || o.Color == color) {
+		if o.Class == class {
 			l.gone = slices.Delete(l.gone, i, i+1)
 			return place(centre(o))
 		}

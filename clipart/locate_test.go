@@ -33,7 +33,7 @@ func TestAmendInPlace(t *testing.T) {
 		want   string
 	}{
 		{"a dog", []string{"dog"}, ""},
-		{"two dogs", []string{"dog", "dog", "", "dog"}, "remove the dog at the bottom right"},
+		{"two dogs", []string{"dog", "dog", "", "dog"}, "remove one dog"},
 		{"two dogs", []string{"dog", "dog", "dog", "dog"}, "remove two dogs"},
 		{"four dogs", []string{"dog", "", "dog", "dog"}, "add one more dog at the top right"},
 		{"a dog and a cat", []string{"dog", "dog", "horse", "horse"}, "replace the horse at the bottom left with a cat"},
@@ -44,7 +44,7 @@ func TestAmendInPlace(t *testing.T) {
 		{"a dog left of a cat", []string{"cat", "dog", "cup", "cup"}, "move the dog to the top left and move the cat to the top right"},
 		{"a dog left of a cat", []string{"cup", "cat", "", "cup"}, "replace the cup at the top left with a dog"},
 		{"a red cup", []string{"red cup", "blue cup", "blue cup"}, "remove all blue cups"},
-		{"a dog left of a cat", []string{"dog", "cat", "", "dog"}, "remove the dog at the bottom right"},
+		{"a dog left of a cat", []string{"dog", "cat", "", "dog"}, "remove one dog"},
 	} {
 		prompt, err := Parse(test.prompt)
 		if err != nil {

@@ -141,7 +141,7 @@ func (w world) open(_ context.Context, backendName string) (*engine, error) {
 	return &engine{
 		Generator: flux.NewPipeline(backend, model, flux.Options{}),
 		Verifier:  judged,
-		Reflector: reflector.Embedded{},
+		Reflector: reflector.Embedded{Plan: true},
 		Refiner:   reflector.Refiner{Words: model.Settings.TextLength - 1},
 		Closer:    judged,
 	}, nil
