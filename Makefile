@@ -47,7 +47,7 @@ compat: build ## what other programs make of our files and requests: compat/READ
 	$(PYTHON) compat/genref.py bin/reflectionflow
 	$(PYTHON) compat/schemas.py runs/schemas
 
-RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+detector,reflection+reward,reflection+width2,reflection+width4
+RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+width4,reflection+detector,reflection+reward,reflection+width2
 
 results: build ## the results page, in full: hours; goes on where it was stopped
 	$(RESULTS),reflection+width8,reflection+width16 --budgets 1,2,4,8,16,32 --limit 300 --out runs/results
