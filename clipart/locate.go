@@ -21,13 +21,9 @@ func Amend(p reflectionflow.Prompt, seen []reflectionflow.Object) []Fix {
 // objects are seen somewhere and there is such a plan.
 func AmendInPlace(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) []Fix {
 	nowhere := func(o reflectionflow.Object) bool { return o.Box == [4]float64{} }
-	if slices.ContainsFunc(seen, nowhere) {
-		return Amend(p, seen)
-	}
-	fixes := Fixes(p, seen)
-	if len(fixes) == 0 {
-		m := clarify(p.Requirements, seen)
-		return Locate(m.fixes, seen, placements(m.objects))
+	fixes := Amend(p, seen)
+	if slices.ContainsFunc(seen, nowhere) || CheckAll(p.Requirements, seen) {
+		return fixes // nothing to plan: Clarify only removes
 	}
 	scene, err := Mend(p, seen, 0, seed)
 	if err != nil {
@@ -46,15 +42,6 @@ func inTheirCorners(seen []reflectionflow.Object) []reflectionflow.Object {
 	return snapped
 }
 
-func placements(objects []reflectionflow.Object) []Placement {
-	var placed []Placement
-	for _, o := range objects {
-		x, y := centre(o)
-		placed = append(placed, Placement{Class: o.Class, Color: o.Color, X: x, Y: y})
-	}
-	return placed
-}
-
 func centre(o reflectionflow.Object) (x, y float64) {
 	return (o.Box[0] + o.Box[2]) / 2, (o.Box[1] + o.Box[3]) / 2
 }
@@ -62,8 +49,8 @@ func centre(o reflectionflow.Object) (x, y float64) {
 // Locate says where the fixes take place, given the picture as it is and as it is to
 // be: a generator follows "move the dog to the top right" where it does not know what
 // "above the cat" means. What two pictures do not tell, fixes of several objects and
-// removals, which it follows less well with a place (docs/adr/0024), stay as they are. Where the target of a moved object moves too, or instead, that is
-// said.
+// removals, which it follows less well with a place (docs/adr/0024), stay as they
+// are. Where the target of a moved object moves too, or instead, that is said.
 func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fix {
 	l := locator{}
 	for _, b := range before {
