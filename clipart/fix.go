@@ -302,7 +302,7 @@ func (m *mender) addInRelation(r reflectionflow.Requirement) bool {
 // reports whether there are such two and nothing that goes was asked for.
 func (m *mender) keepPair(r reflectionflow.Requirement) bool {
 	for _, class := range []string{r.Object, r.Target} {
-		if slices.ContainsFunc(m.wanted(class), func(w reflectionflow.Requirement) bool { return w.Count > 1 }) {
+		if wanted := m.wanted(class); len(wanted) > 1 || wanted[0].Count > 1 {
 			return false
 		}
 	}
