@@ -86,7 +86,7 @@ func TestPlacesAreThoseOfThePlan(t *testing.T) {
 			placed++
 			there := slices.ContainsFunc(scene.Objects, func(p Placement) bool { return p.Class == f.Object && place(p.X, p.Y) == f.Place })
 			was := slices.ContainsFunc(objects, func(o reflectionflow.Object) bool {
-				return (o.Class == f.Object || o.Class == f.From) && place(cornerAt(cornerOf(o))) == f.Place
+				return o.Class == f.From && place(cornerAt(cornerOf(o))) == f.Place
 			})
 			if arrives := f.Kind == AddObject || f.Kind == MoveObject; arrives && !there || !arrives && !was {
 				t.Fatalf("%q, seen %+v: %q, planned %+v", prompt.Text, objects, f, scene)

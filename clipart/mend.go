@@ -17,8 +17,8 @@ import (
 // It is a scene of at most four objects of the size that they are sampled in; what
 // stands in one corner with something surer is not seen, and what nobody asked for
 // makes room. Every class has its first drawing, as a generator that was trained on
-// [Sampler.FirstLook] draws it. Of equally good scenes the seed chooses. The error wraps [reflectionflow.ErrInvalid] where
-// there is no such scene.
+// [Sampler.FirstLook] draws it. Of equally good scenes the seed chooses. The error
+// wraps [reflectionflow.ErrInvalid] where there is no such scene.
 func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, seed uint64) (Scene, error) {
 	for _, r := range slices.Concat(prompt.Requirements, requirementsOf(seen)) {
 		if err := known(r); err != nil {

@@ -11,7 +11,8 @@ import (
 
 // Embedded implements [reflectionflow.Reflector] by rule: what must change for the
 // objects that the verifier saw to meet the prompt, or to leave no doubt that they do,
-// as one short instruction ([clipart.Amend]). The zero value is ready, and may be used from several goroutines.
+// as one short instruction ([clipart.Amend]). The zero value is ready, and may be used
+// from several goroutines.
 type Embedded struct {
 	// Plan says where things are to be, too, in a picture of the clip-art world that it
 	// thinks of ([clipart.AmendInPlace]); another seed thinks of another one. It is

@@ -20,6 +20,12 @@ func TestStrategies(t *testing.T) {
 		change(&c.Axes)
 		return c
 	}
+	chain := func(change func(*search.Config)) search.Config {
+		c := config(search.Reflection, 1, 5)
+		c.Axes.Prompt = false
+		change(&c)
+		return c
+	}
 	// Chain 0 gets worse, chain 1 better.
 	script := []float64{.5, .1, .4, .2, .3, .3}
 	tests := []struct {
@@ -75,21 +81,13 @@ func TestStrategies(t *testing.T) {
 			2 reflect of 0 seed 2/0 "two clocks clearly" mend 0.500
 			3 rewrite of 0 seed 3/0 "two clocks clearly"
 			4 reflect of 3 seed 4/0 "two clocks clearly clearly" mend 0.100`},
-		{"a chain without patience never begins again", func() search.Config {
-			c := config(search.Reflection, 1, 5)
-			c.Patience, c.Axes.Prompt = 0, false
-			return c
-		}(), coach{}, `
+		{"a chain without patience never begins again", chain(func(c *search.Config) { c.Patience = 0 }), coach{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
 			2 reflect of 0 seed 2/0 "two clocks" mend 0.500
 			3 reflect of 0 seed 3/0 "two clocks" mend 0.500
 			4 reflect of 0 seed 4/0 "two clocks" mend 0.500`},
-		{"nor does one that keeps its noise", func() search.Config {
-			c := config(search.Reflection, 1, 5)
-			c.Axes.Noise, c.Axes.Prompt = false, false
-			return c
-		}(), coach{}, `
+		{"nor does one that keeps its noise", chain(func(c *search.Config) { c.Axes.Noise = false }), coach{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 reflect of 0 seed 0/0 "two clocks" mend 0.500
 			2 reflect of 0 seed 0/0 "two clocks" mend 0.500
