@@ -180,7 +180,7 @@ func TestInstruction(t *testing.T) {
 		{"a dog left of a cat", []string{"dog@right", "cat@top", "dog@left"}, "remove one dog"},
 		{"a dog left of a cat", []string{"blue dog@right", "cat@top", "red dog@left"}, "remove the blue dog"},
 		{"a dog left of a cat", []string{"dog@right", "cat@top", "dog@right"}, "move the dog to the left of the cat"},
-		{"a red dog left of a cat and a blue dog", []string{"red dog@right", "cat@top", "red dog@left", "blue dog@right"}, "remove one red dog and move the red dog to the left of the cat"},
+		{"a red dog left of a cat and a blue dog", []string{"blue dog@right", "cat@top", "red dog@left"}, "move the red dog to the left of the cat"},
 		{"two dogs left of a cat", []string{"dog@right", "cat@top", "dog@left"}, "move the dogs to the left of the cat"},
 		{"a dog left of a cat", nil, "add a dog to the left of the cat and add a cat"},
 	} {
