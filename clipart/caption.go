@@ -3,7 +3,6 @@ package clipart
 import (
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"reflectionflow"
 )
@@ -163,11 +162,10 @@ func (w wording) number(n int, color, class string) string {
 // maxLongWords bounds long captions, in words without punctuation.
 const maxLongWords = 40
 
-// LongCaption spells out the layout of a scene: "a photo of two dogs. there are
-// exactly two dogs, one at the left, one at the right. plain background." It has
-// at most 40 words: the opening sentence and then the places are left out where
-// they do not fit. A list of objects that alone has more words is kept whole. What
-// stands first, as lines are read, is said first.
+// LongCaption spells out the layout of a scene: "a photo of two dogs. dog top left, dog
+// at the right." It has at most 40 words: the opening sentence or the places are left
+// out where they do not fit. A list of objects that alone has more words is kept whole.
+// What stands first, as lines are read, is said first.
 func LongCaption(scene Scene) string {
 	scene.Objects = slices.Clone(scene.Objects)
 	slices.SortStableFunc(scene.Objects, byPlace)
@@ -175,32 +173,19 @@ func LongCaption(scene Scene) string {
 }
 
 // DetailedCaption is [LongCaption] that opens with what was asked for, positions
-// too: "a photo of a dog right of a tie. there is exactly one dog at the right and
-// exactly one tie at the left. plain background." With a scene that [Layout] chose
-// this is the refined wording of a prompt.
+// too: "a photo of a dog right of a tie. tie top left, dog bottom right." With a scene
+// that [Layout] chose this is the refined wording of a prompt.
 func DetailedCaption(requirements []reflectionflow.Requirement, scene Scene) string {
-	groups := groupObjects(scene.Objects)
-	if len(groups) == 0 {
+	if len(scene.Objects) == 0 {
 		return "plain background."
 	}
-	w := wording{plural: genEvalPlural}
-	var placed, unplaced []string
-	for _, g := range groups {
-		placed = append(placed, w.placed(g))
-		unplaced = append(unplaced, "exactly "+w.number(len(g.places), g.color, g.class))
-	}
-	verb := "there is "
-	if len(groups[0].places) > 1 {
-		verb = "there are "
-	}
-	opening := ShortCaption(requirements) + ". "
-	layout := verb + strings.Join(placed, " and ") + ". "
-	for _, text := range []string{opening + layout + "plain background.", opening + layout, layout + "plain background.", opening} {
+	opening, outline := ShortCaption(requirements)+".", Outline(scene, requirements)+"."
+	for _, text := range []string{opening + " " + outline, outline} {
 		if countWords(text) <= maxLongWords {
-			return strings.TrimSpace(text)
+			return text
 		}
 	}
-	return verb + list(unplaced) + "."
+	return opening
 }
 
 // SceneRequirements are what the objects of a scene would be asked for as: how many
@@ -209,8 +194,8 @@ func SceneRequirements(scene Scene) []reflectionflow.Requirement {
 	var requirements []reflectionflow.Requirement
 	for _, g := range groupObjects(scene.Objects) {
 		r := one(g.class, g.color)
-		if n := len(g.places); n > 1 {
-			r = exactly(n, g.class, g.color)
+		if g.n > 1 {
+			r = exactly(g.n, g.class, g.color)
 		}
 		requirements = append(requirements, r)
 	}
@@ -227,10 +212,10 @@ func countWords(text string) int {
 	return n
 }
 
-// group is all objects of one class and colour, with where they are.
+// group is all objects of one class and colour.
 type group struct {
 	class, color string
-	places       []string
+	n            int
 }
 
 func groupObjects(objects []Placement) []group {
@@ -239,24 +224,13 @@ next:
 	for _, o := range objects {
 		for i, g := range groups {
 			if g.class == o.Class && g.color == o.Color {
-				groups[i].places = append(groups[i].places, place(o.X, o.Y))
+				groups[i].n++
 				continue next
 			}
 		}
-		groups = append(groups, group{o.Class, o.Color, []string{place(o.X, o.Y)}})
+		groups = append(groups, group{o.Class, o.Color, 1})
 	}
 	return groups
-}
-
-func (w wording) placed(g group) string {
-	text := "exactly " + w.number(len(g.places), g.color, g.class)
-	if len(g.places) == 1 {
-		return text + " " + g.places[0]
-	}
-	for _, p := range g.places {
-		text += ", one " + p
-	}
-	return text
 }
 
 // place names the ninth of the picture that a centre lies in.

@@ -50,18 +50,18 @@ func TestLongCaption(t *testing.T) {
 		want    string
 	}{
 		{nil, "plain background."},
-		{[]Placement{at("bench", "", 0.5, 0.5)}, "a photo of a bench. there is exactly one bench in the middle. plain background."},
+		{[]Placement{at("bench", "", 0.5, 0.5)}, "a photo of a bench. bench in the middle."},
 		{
 			[]Placement{at("dog", "", 0.2, 0.5), at("dog", "", 0.8, 0.5)},
-			"a photo of two dogs. there are exactly two dogs, one at the left, one at the right. plain background.",
+			"a photo of two dogs. dog at the left, dog at the right.",
 		},
 		{
 			[]Placement{at("cup", "red", 0.2, 0.2), at("book", "blue", 0.5, 0.8)},
-			"a photo of a red cup and a blue book. there is exactly one red cup at the top left and exactly one blue book at the bottom. plain background.",
+			"a photo of a red cup and a blue book. red cup top left, blue book at the bottom.",
 		},
 		{
 			[]Placement{at("potted plant", "red", 0.2, 0.2), at("teddy bear", "blue", 0.2, 0.8), at("cell phone", "pink", 0.8, 0.8)},
-			"there is exactly one red potted plant at the top left and exactly one blue teddy bear at the bottom left and exactly one pink cell phone at the bottom right. plain background.",
+			"a photo of a red potted plant, a blue teddy bear and a pink cell phone. red potted plant top left, blue teddy bear bottom left, pink cell phone bottom right.",
 		},
 	} {
 		if got := LongCaption(Scene{Objects: test.objects}); got != test.want {
@@ -73,7 +73,7 @@ func TestLongCaption(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := DetailedCaption(prompt.Requirements, Scene{Objects: []Placement{at("dog", "", 0.8, 0.5), at("tie", "", 0.2, 0.5)}})
-	want := "a photo of a dog right of a tie. there is exactly one dog at the right and exactly one tie at the left. plain background."
+	want := "a photo of a dog right of a tie. tie at the left, dog at the right."
 	if got != want {
 		t.Errorf(" got %q\nwant %q", got, want)
 	}

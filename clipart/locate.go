@@ -11,25 +11,31 @@ import (
 // or, where the objects meet the prompt already, what [Clarify] has to say. There is
 // nothing where nothing is to be done.
 func Amend(p reflectionflow.Prompt, seen []reflectionflow.Object) []Fix {
-	if fixes := Fixes(p, seen); len(fixes) > 0 {
-		return fixes
-	}
-	return Clarify(p, seen)
+	return amend(p.Requirements, seen).fixes
 }
 
-// AmendInPlace is [Amend] with the places that [Mend] plans for a seed, where
-// objects are seen somewhere and there is such a plan.
-func AmendInPlace(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) []Fix {
+// amend carries out what [Amend] says, but for adding and moving objects.
+func amend(requirements []reflectionflow.Requirement, seen []reflectionflow.Object) mender {
+	if CheckAll(requirements, seen) {
+		return clarify(requirements, seen)
+	}
+	return mend(requirements, seen)
+}
+
+// AmendInPlace is [Amend] with the places that [Mend] plans for a seed, and the
+// [Outline] of that plan: empty where objects are seen nowhere, or nothing can be
+// planned.
+func AmendInPlace(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) (fixes []Fix, outline string) {
 	nowhere := func(o reflectionflow.Object) bool { return o.Box == [4]float64{} }
-	fixes := Amend(p, seen)
-	if slices.ContainsFunc(seen, nowhere) || CheckAll(p.Requirements, seen) {
-		return fixes // nothing to plan: Clarify only removes
+	fixes = Amend(p, seen)
+	if slices.ContainsFunc(seen, nowhere) {
+		return fixes, ""
 	}
 	scene, err := Mend(p, seen, 0, seed)
 	if err != nil {
-		return fixes
+		return fixes, ""
 	}
-	return Locate(fixes, inTheirCorners(seen), scene.Objects)
+	return Locate(fixes, inTheirCorners(seen), scene.Objects), Outline(scene, p.Requirements)
 }
 
 // inTheirCorners puts objects where a plan has them that leaves them where they are.

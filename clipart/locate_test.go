@@ -33,32 +33,34 @@ func TestAmendInPlace(t *testing.T) {
 		want   string
 	}{
 		{"a dog", []string{"dog"}, ""},
-		{"two dogs", []string{"dog", "dog", "", "dog"}, "remove one dog"},
-		{"two dogs", []string{"dog", "dog", "dog", "dog"}, "remove two dogs"},
-		{"four dogs", []string{"dog", "", "dog", "dog"}, "add one more dog at the top right"},
-		{"a dog and a cat", []string{"dog", "dog", "horse", "horse"}, "replace the horse at the bottom left with a cat"},
-		{"a dog and a cat", []string{"dog", "horse"}, "replace the horse with a cat"},
-		{"a red dog", []string{"blue dog"}, "make the dog red"},
-		{"a dog left of a cat", []string{"cat", "cup", "", "dog"}, "move the dog to the top left and move the cat to the bottom right"},
-		{"a dog left of a cat", []string{"cat", "cup", "dog", "cup"}, "move the cat to the bottom right"},
-		{"a dog left of a cat", []string{"cat", "dog", "cup", "cup"}, "move the dog to the top left and move the cat to the top right"},
-		{"a dog left of a cat", []string{"cup", "cat", "", "cup"}, "replace the cup at the top left with a dog"},
-		{"a red cup", []string{"red cup", "blue cup", "blue cup"}, "remove all blue cups"},
-		{"a dog left of a cat", []string{"dog", "cat", "", "dog"}, "remove one dog"},
+		{"two dogs", []string{"dog", "dog", "", "dog"}, "dog top left, dog top right. remove one dog"},
+		{"two dogs", []string{"dog", "dog", "dog", "dog"}, "dog top left, dog top right. remove two dogs"},
+		{"four dogs", []string{"dog", "", "dog", "dog"}, "dog top left, dog top right, dog bottom left, dog bottom right. add one more dog at the top right"},
+		{"a dog and a cat", []string{"dog", "dog", "horse", "horse"}, "dog top left, dog top right, cat bottom left. replace the horse at the bottom left with a cat"},
+		{"a dog and a cat", []string{"dog", "horse"}, "dog top left, cat top right. replace the horse with a cat"},
+		{"a red dog", []string{"blue dog"}, "red dog top left. make the dog red"},
+		{"a dog left of a cat", []string{"cat", "cup", "", "dog"}, "dog top left, cat bottom right. move the dog to the top left and move the cat to the bottom right"},
+		{"a dog left of a cat", []string{"cat", "cup", "dog", "cup"}, "dog bottom left, cat bottom right. move the cat to the bottom right"},
+		{"a dog left of a cat", []string{"cat", "dog", "cup", "cup"}, "dog top left, cat top right. move the dog to the top left and move the cat to the top right"},
+		{"a dog left of a cat", []string{"cup", "cat", "", "cup"}, "dog top left, cat top right. replace the cup at the top left with a dog"},
+		{"a red cup", []string{"red cup", "blue cup", "blue cup"}, "red cup top left. remove all blue cups"},
+		{"a dog left of a cat", []string{"dog", "cat", "", "dog"}, "dog top left, cat top right. remove one dog"},
 	} {
 		prompt, err := Parse(test.prompt)
 		if err != nil {
 			t.Fatal(err)
 		}
 		objects := inCorners(t, test.seen...)
-		if got := Instruction(AmendInPlace(prompt, objects, 1)); got != test.want {
+		fixes, outline := AmendInPlace(prompt, objects, 1)
+		if got := Directions(outline, Instruction(fixes)); got != test.want {
 			t.Errorf("%q, seen %q:\n got %q\nwant %q", test.prompt, test.seen, got, test.want)
 		}
 		for i := range objects {
 			objects[i].Box = [4]float64{}
 		}
-		if got := Instruction(AmendInPlace(prompt, objects, 1)); strings.Contains(got, " top ") || strings.Contains(got, " bottom ") {
-			t.Errorf("%q, seen nowhere: %q names a place", test.prompt, got)
+		fixes, outline = AmendInPlace(prompt, objects, 1)
+		if got := Instruction(fixes); strings.Contains(got, " top ") || strings.Contains(got, " bottom ") || outline != "" {
+			t.Errorf("%q, seen nowhere: %q after %q names a place", test.prompt, got, outline)
 		}
 	}
 }
@@ -78,7 +80,10 @@ func TestPlacesAreThoseOfThePlan(t *testing.T) {
 		if err != nil || CheckAll(prompt.Requirements, objects) {
 			continue
 		}
-		fixes := AmendInPlace(prompt, objects, uint64(i))
+		fixes, outline := AmendInPlace(prompt, objects, uint64(i))
+		if want := Outline(scene, prompt.Requirements); outline != want {
+			t.Fatalf("%q, seen %+v: %q, planned %q", prompt.Text, objects, outline, want)
+		}
 		for _, f := range fixes {
 			if f.Place == "" {
 				continue
@@ -92,7 +97,7 @@ func TestPlacesAreThoseOfThePlan(t *testing.T) {
 				t.Fatalf("%q, seen %+v: %q, planned %+v", prompt.Text, objects, f, scene)
 			}
 		}
-		for _, word := range Words(Instruction(fixes)) {
+		for _, word := range Words(Directions(outline, Instruction(fixes))) {
 			if !slices.Contains(vocabulary, word) {
 				t.Fatalf("%q is not in the vocabulary", word)
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // Mend makes the scene that a wrong picture should have been: what is seen in it,
-// put right for a prompt by its [Fixes], on the same background. What need not
+// put right for a prompt as [Amend] says, on the same background. What need not
 // change keeps its corner and its colour, two that are the wrong way round change
 // places, and what is added gets a corner that became free, or any free one; where
 // the prompt says nothing of places, an order as sampled scenes have is preferred.
@@ -25,7 +25,7 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 			return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
 		}
 	}
-	m := mend(prompt.Requirements, onePerCorner(seen))
+	m := amend(prompt.Requirements, onePerCorner(seen))
 	things, err := makeRoom(m.things(), prompt.Requirements)
 	if err != nil {
 		return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)

@@ -46,5 +46,5 @@ func ExampleLayout() {
 		return
 	}
 	fmt.Println(clipart.LongCaption(scene))
-	// Output: a photo of two dogs. there are exactly two dogs, one at the top right, one at the bottom right. plain background.
+	// Output: a photo of two dogs. dog top right, dog bottom right.
 }

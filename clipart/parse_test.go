@@ -73,6 +73,8 @@ func TestParse(t *testing.T) {
 		{"a keyboard, doughnuts, a plane, motorbikes", "at least 1 computer keyboard; at least 2 donut; at least 1 airplane; at least 2 motorcycle"},
 		{"a photo of two dogs. there are exactly two dogs, one at the left, one at the right. plain background.", "exactly 2 dog"},
 		{"a dog. there is exactly one dog in the middle.", "exactly 1 dog"},
+		{"a photo of two dogs. dog top left, dog bottom right.", "exactly 2 dog"},
+		{"a dog right of a red tie. red tie upper left, dog lower right", "at least 1 dog; at least 1 red tie; dog right of red tie"},
 	} {
 		prompt, err := Parse(test.text)
 		if err != nil {

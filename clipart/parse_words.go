@@ -191,11 +191,14 @@ func newLexicon() map[string]entry {
 }
 
 // addLocations adds "at the left", "in the top right corner of the picture" and
-// their like.
+// their like, and the corners without more words: "dog top left".
 func addLocations(words map[string]entry) {
 	spots := []string{"left", "right", "top", "bottom", "middle", "center", "centre"}
 	for _, vertical := range []string{"top", "bottom", "upper", "lower"} {
-		spots = append(spots, vertical+" left", vertical+" right")
+		for _, corner := range []string{vertical + " left", vertical + " right"} {
+			spots = append(spots, corner)
+			words[corner] = entry{meaning: asLocation}
+		}
 	}
 	for _, at := range []string{"at", "on", "in", "to"} {
 		for _, spot := range spots {

@@ -14,10 +14,10 @@ import (
 // as one short instruction ([clipart.Amend]). The zero value is ready, and may be used
 // from several goroutines.
 type Embedded struct {
-	// Plan says where things are to be, too, in a picture of the clip-art world that it
-	// thinks of ([clipart.AmendInPlace]); another seed thinks of another one. It is
-	// for a corrector; a triplet with a picture that was drawn before any plan cannot
-	// be described so.
+	// Plan thinks of a picture of the clip-art world that would be right, says what is
+	// where in it, and then what must change, and where ([clipart.AmendInPlace]);
+	// another seed thinks of another one. It is for a corrector; a triplet with a
+	// picture that was drawn before any plan cannot be described so.
 	Plan bool
 }
 
@@ -37,18 +37,19 @@ func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Obs
 			return nil, err
 		}
 		if len(o.Score.Requirements) > 0 && !o.Score.Right() {
-			reflections[i].Text = clipart.Instruction(e.amend(prompt, o))
+			reflections[i].Text = e.words(prompt, o)
 		}
 		reflections[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return reflections, ctx.Err()
 }
 
-func (e Embedded) amend(p reflectionflow.Prompt, o reflectionflow.Observation) []clipart.Fix {
-	if e.Plan {
-		return clipart.AmendInPlace(p, seen(o.Score), o.Seed)
+func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) string {
+	if !e.Plan {
+		return clipart.Instruction(clipart.Amend(p, seen(o.Score)))
 	}
-	return clipart.Amend(p, seen(o.Score))
+	fixes, outline := clipart.AmendInPlace(p, seen(o.Score), o.Seed)
+	return clipart.Directions(outline, clipart.Instruction(fixes))
 }
 
 // seen lists what the verifier saw: all objects where it names them, else those

@@ -69,7 +69,7 @@ func TestReflectWithAPlan(t *testing.T) {
 	for seed := range uint64(20) {
 		o := observation(t, "two dogs", seed, object("dog", "", 0))
 		got, err := Embedded{Plan: true}.Reflect(t.Context(), []reflectionflow.Observation{o})
-		if err != nil || !strings.HasPrefix(got[0].Text, "add one more dog at the ") {
+		if err != nil || !strings.HasPrefix(got[0].Text, "dog top left, dog ") || !strings.Contains(got[0].Text, ". add one more dog at the ") {
 			t.Fatalf("got %q, %v", got[0].Text, err)
 		}
 		texts[got[0].Text] = true

@@ -227,7 +227,7 @@ func (c captioned) caption(i int, rng *rand.Rand) caption {
 		return text
 	}
 	if _, instruction, err := c.sampler.Flaw(scene, prompt, rng); err == nil {
-		text.long = reflectionflow.Request{Prompt: prompt.Text, Reflection: instruction}.Text()
+		text.long = reflectionflow.Request{Prompt: prompt.Text, Reflection: directions(scene, prompt, instruction, rng)}.Text()
 	}
 	return text
 }

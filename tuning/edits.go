@@ -61,7 +61,7 @@ func newEdits(ctx context.Context, data captioned, banker *banker, dir string) (
 	return e, err
 }
 
-// twin is scene i with a fault, and the reflection on it.
+// twin is scene i with a fault, and the instruction that mends it.
 func (e edits) twin(i int) (clipart.Scene, string, error) {
 	scene, prompt := e.scene(i)
 	return e.sampler.Flaw(scene, prompt, rand.New(rand.NewPCG(e.recipe.Train.Seed, 1<<59|uint64(i)))) //nolint:gosec // counts from 0
@@ -75,7 +75,17 @@ func (e edits) caption(i int, rng *rand.Rand) (caption, error) {
 	if rng.Float64() < e.recipe.DropText {
 		return caption{}, nil
 	}
-	_, prompt := e.scene(i)
-	_, reflection, err := e.twin(i)
-	return caption{long: reflectionflow.Request{Prompt: prompt.Text, Reflection: reflection}.Text(), short: prompt.Text}, err
+	scene, prompt := e.scene(i)
+	_, instruction, err := e.twin(i)
+	return caption{long: reflectionflow.Request{Prompt: prompt.Text, Reflection: directions(scene, prompt, instruction, rng)}.Text(), short: prompt.Text}, err
+}
+
+// directions are the instruction on a scene's flawed twin, in three of four cases
+// after the outline of the scene: a reflector that plans says both, others only what
+// must change.
+func directions(scene clipart.Scene, prompt reflectionflow.Prompt, instruction string, rng *rand.Rand) string {
+	if rng.IntN(4) == 0 {
+		return instruction
+	}
+	return clipart.Directions(clipart.Outline(scene, prompt.Requirements), instruction)
 }

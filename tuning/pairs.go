@@ -66,8 +66,8 @@ func (p pairs) pair(i int) (pair, error) {
 func (p pairs) scenes(i int) (scene, flawed clipart.Scene, words pair, err error) {
 	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
 	scene, prompt := p.captioned.sampler.SampleMixed(p.split, rng)
-	flawed, reflection, err := p.captioned.sampler.Flaw(scene, prompt, rng)
-	return scene, flawed, pair{prompt: prompt.Text, reflection: reflection}, err
+	flawed, instruction, err := p.captioned.sampler.Flaw(scene, prompt, rng)
+	return scene, flawed, pair{prompt: prompt.Text, reflection: directions(scene, prompt, instruction, rng)}, err
 }
 
 // edit i: a scene, and the same scene with a fault.

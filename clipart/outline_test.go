@@ -1,0 +1,39 @@
+package clipart
+
+import "testing"
+
+func TestOutline(t *testing.T) {
+	at := func(class, color string, x, y float64) Placement {
+		return Placement{Class: class, Color: color, X: x, Y: y, Size: 0.3}
+	}
+	scene := Scene{Objects: []Placement{
+		at("cup", "blue", 0.8, 0.8), at("dog", "red", 0.2, 0.2), at("dog", "black", 0.8, 0.2), at("bench", "", 0.2, 0.5),
+	}}
+	for prompt, want := range map[string]string{
+		"a dog and a cup":              "dog top left, dog top right, cup bottom right",
+		"a red dog and a cup":          "red dog top left, black dog top right, cup bottom right",
+		"a bench left of a blue cup":   "bench at the left, blue cup bottom right",
+		"a cat":                        "",
+		"two dogs, a bench and no cat": "dog top left, dog top right, bench at the left",
+	} {
+		p, err := Parse(prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Outline(scene, p.Requirements); got != want {
+			t.Errorf("%q: got %q, want %q", prompt, got, want)
+		}
+	}
+}
+
+func TestDirections(t *testing.T) {
+	for _, test := range [][3]string{
+		{"dog top left", "add a dog at the top left", "dog top left. add a dog at the top left"},
+		{"", "add a dog", "add a dog"},
+		{"dog top left", "", ""},
+	} {
+		if got := Directions(test[0], test[1]); got != test[2] {
+			t.Errorf("%q, %q: got %q, want %q", test[0], test[1], got, test[2])
+		}
+	}
+}
