@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/genref"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/reflector"
 )
@@ -84,6 +85,28 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	}
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != exitInvalid || !strings.Contains(stdout, "genref_1.tar") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("check of a cut shard: exit %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+// Only what is drawn after a reflection can follow its plan.
+func TestPlansAreForPicturesThatFollowThem(t *testing.T) {
+	for source, planned := range map[string]bool{"correction": true, "mended": true, "rule": false} {
+		dir := filepath.Join(t.TempDir(), "set")
+		if code, _, stderr := genrefRun(t.Context(), fake{}, "build", "--source", source, "--count", "5", "--out", dir); code != 0 {
+			t.Fatalf("build %s: exit %d, %q", source, code, stderr)
+		}
+		set, err := genref.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for sample, err := range set.All() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if outlined := strings.Contains(sample.Reflection, ". "); outlined != planned {
+				t.Errorf("%s: %q", source, sample.Reflection)
+			}
+		}
 	}
 }
 
