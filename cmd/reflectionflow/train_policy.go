@@ -30,6 +30,12 @@ const (
 	policySeed    = 1
 )
 
+// policyStop is how likely right a picture must be to end a search. By the embedded
+// verifier's curve one whose findings are all met is above 0.94, so that less than that
+// stops at every such picture; 0.98 asks for more images and makes more prompts right,
+// 0.99 asks for most of the budget and makes no more right (docs/adr/0025).
+const policyStop = 0.98
+
 // trainPolicy fits the policy of the model in DIR/model on training prompts and
 // writes it beside the networks. The judge has no part in it.
 func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
@@ -150,7 +156,7 @@ func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflect
 			looksRight++
 		}
 	}
-	stop.A, stop.B = calibration.Curve.A, calibration.Curve.B
+	stop.A, stop.B, stop.Probability = calibration.Curve.A, calibration.Curve.B, policyStop
 	stop.Correct(float64(looksRight+1) / float64(len(results)+2))
 	return stop, nil
 }
