@@ -22,7 +22,8 @@ type Stats struct {
 	Sources  map[string]int `json:"sources"` // triplets by where they come from
 	Subsets  map[string]int `json:"subsets"`
 	Splits   map[string]int `json:"splits"` // by [clipart.SplitOf] of their prompts
-	// Openings counts the first words of reflections, the most frequent first.
+	// Openings counts the first words of what reflections ask for, their last sentence,
+	// the most frequent first.
 	Openings []Opening `json:"openings"`
 	// Words has the lengths of reflections in words, by subset; ScoreGaps the enhanced
 	// picture's score less the flawed one's, by source, where both are known.
@@ -39,7 +40,8 @@ type Stats struct {
 	Problems Problems `json:"problems"`
 }
 
-// Opening is a first word and the number of reflections that begin with it.
+// Opening is a first word and the number of reflections whose last sentence begins
+// with it.
 type Opening struct {
 	Word  string `json:"word"`
 	Count int    `json:"count"`
@@ -137,8 +139,8 @@ func (c *counter) triplet(s Sample) {
 	c.Splits[string(clipart.SplitOf(s.Prompt))]++
 	words := strings.Fields(s.Reflection)
 	c.words[s.Subset] = append(c.words[s.Subset], float32(len(words)))
-	if len(words) > 0 {
-		c.openings[strings.ToLower(strings.Trim(words[0], ".,:;!\"'"))]++
+	if word := opening(s.Reflection); word != "" {
+		c.openings[word]++
 	}
 	// Any triplet of a subset is as likely to be an example as any other.
 	list, n := c.chosen[s.Subset], c.Subsets[s.Subset]
@@ -159,6 +161,18 @@ func (c *counter) annotation(a Annotation) {
 	for _, d := range a.Differences {
 		c.Categories[d.Category]++
 	}
+}
+
+// opening is the first word of the last sentence: what goes before an instruction
+// says how the picture is, or is to be.
+func opening(reflection string) string {
+	const marks = " .,:;!\"'"
+	text := strings.Trim(reflection, marks)
+	words := strings.Fields(text[strings.LastIndex(text, ". ")+1:])
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.ToLower(strings.Trim(words[0], marks))
 }
 
 // maxOpenings bounds the list of first words.

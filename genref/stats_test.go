@@ -10,6 +10,19 @@ import (
 	"testing"
 )
 
+func TestOpeningIsThatOfTheInstruction(t *testing.T) {
+	for reflection, want := range map[string]string{
+		"add one more dog": "add",
+		"dog top left, cat bottom right. remove one dog": "remove",
+		"The cat is missing. Add a cat.":                 "add",
+		" . ":                                            "", "": "", "\"Move\" it": "move",
+	} {
+		if got := opening(reflection); got != want {
+			t.Errorf("%q: %q, want %q", reflection, got, want)
+		}
+	}
+}
+
 func TestStats(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)

@@ -112,7 +112,7 @@ func (p *program) printStats(dir string, s genref.Stats) {
 	for _, o := range s.Openings {
 		openings[o.Word] = o.Count
 	}
-	section("reflections begin with", openings)
+	section("instructions begin with", openings)
 	section("found better by the annotator", s.Better)
 	section("differences by category", s.Categories)
 	section("not annotated", s.Unannotated)
