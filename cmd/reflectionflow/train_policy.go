@@ -30,10 +30,11 @@ const (
 	policySeed    = 1
 )
 
-// policyStop is how likely right a picture must be to end a search. By the embedded
-// verifier's curve one whose findings are all met is above 0.94, so that less than that
-// stops at every such picture; 0.98 asks for more images and makes more prompts right,
-// 0.99 asks for most of the budget and makes no more right (docs/adr/0025).
+// policyStop is how likely right a picture must be to end a search. The embedded
+// verifier's curve says 0.95 of findings that together are as likely as not, so that 0.5
+// stops wherever all are met. On validation prompts 0.98 asks for more images and makes
+// more prompts right, 0.99 asks for most of the budget and makes no more right
+// (docs/adr/0025).
 const policyStop = 0.98
 
 // trainPolicy fits the policy of the model in DIR/model on training prompts and
