@@ -19,6 +19,9 @@ type Settings struct {
 	// classifier-free guidance against the empty prompt (1 switches it off). It is
 	// for models that were not distilled; diffusers calls it true_cfg_scale.
 	ClassifierFreeGuidance bool `json:"classifier_free_guidance"`
+	// GuidanceRescale, from 0 to 1, is how far [RescaleGuidance] goes where guidance is
+	// classifier-free; diffusers' guidance_rescale. 0 leaves it out.
+	GuidanceRescale float64 `json:"guidance_rescale,omitempty"`
 	// TextLength is the number of T5 tokens, pads included; diffusers'
 	// max_sequence_length. 0 means 512.
 	TextLength int `json:"text_length"`
@@ -57,6 +60,9 @@ func (s Settings) Validate(p Params) error {
 	}
 	if s.ClassifierFreeGuidance && p.GuidanceEmbeds {
 		return fmt.Errorf("%w: %s: classifier_free_guidance is for models whose guidance_embeds is false", reflectionflow.ErrInvalid, SettingsFile)
+	}
+	if !(s.GuidanceRescale >= 0 && s.GuidanceRescale <= 1) || s.GuidanceRescale > 0 && !s.ClassifierFreeGuidance {
+		return fmt.Errorf("%w: %s: guidance_rescale is %v, must be from 0 to 1, and 0 without classifier_free_guidance", reflectionflow.ErrInvalid, SettingsFile, s.GuidanceRescale)
 	}
 	if !(s.ReferenceScale >= 0 && s.ReferenceScale <= maxReferenceScale) {
 		return fmt.Errorf("%w: %s: reference_scale is %v, must be from 0 to %d", reflectionflow.ErrInvalid, SettingsFile, s.ReferenceScale, maxReferenceScale)

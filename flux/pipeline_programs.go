@@ -136,7 +136,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		velocity := Transformer(base, params, inputs)
 		if sh.guided {
 			both := Split(velocity, 0, 2)
-			velocity = Guide(both[0], both[1], guidance)
+			velocity = RescaleGuidance(x, both[0], Guide(both[0], both[1], guidance), sigma, m.Settings.GuidanceRescale)
 		}
 		return []*Node{EulerStep(x, velocity, sigma, next)}, nil
 	})

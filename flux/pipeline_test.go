@@ -274,6 +274,27 @@ func TestReferenceScale(t *testing.T) {
 	}
 }
 
+func TestGuidanceRescale(t *testing.T) {
+	draw := func(phi float64) []byte {
+		settings := tinySettings
+		settings.GuidanceRescale = phi
+		return pictures(t, newTinyPipeline(t, settings, Options{}), tinyRequest("a red cup", 1))[0]
+	}
+	if bytes.Equal(draw(0), draw(0.7)) {
+		t.Error("guidance_rescale does not reach the picture")
+	}
+	for _, phi := range []float64{-0.1, 1.1, math.NaN()} {
+		settings := tinySettings
+		settings.GuidanceRescale = phi
+		if err := settings.Validate(Params{}); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("guidance_rescale %v: %v", phi, err)
+		}
+	}
+	if err := (Settings{TextLength: 8, GuidanceRescale: 0.7}).Validate(Params{}); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("guidance_rescale without guidance to rescale: %v", err)
+	}
+}
+
 // A model with a guidance embedding has no use for the empty prompt, and guidance
 // reaches it as an input.
 func TestGuidanceEmbedding(t *testing.T) {

@@ -40,10 +40,11 @@ type Base struct {
 	// AlignedReference and ReferenceScale are how the corrector is to see its picture: [flux.Settings].
 	AlignedReference bool    `yaml:"aligned_reference"`
 	ReferenceScale   float64 `yaml:"reference_scale"` // when it draws; it is tuned at 1
-	// Steps and Guidance are what the model draws best with.
-	Steps    int     `yaml:"steps"`
-	Guidance float64 `yaml:"guidance"`
-	Train    Config  `yaml:"train"`
+	// Steps, Guidance and GuidanceRescale are what the model draws best with.
+	Steps           int     `yaml:"steps"`
+	Guidance        float64 `yaml:"guidance"`
+	GuidanceRescale float64 `yaml:"guidance_rescale"`
+	Train           Config  `yaml:"train"`
 }
 
 // TextEncoder sizes a text encoder.
@@ -83,7 +84,7 @@ func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux.Model, error) {
 		},
 	}
 	settings := flux.Settings{
-		ClassifierFreeGuidance: true, TextLength: b.TextLength, AlignedReference: b.AlignedReference, ReferenceScale: b.ReferenceScale,
+		ClassifierFreeGuidance: true, GuidanceRescale: b.GuidanceRescale, TextLength: b.TextLength, AlignedReference: b.AlignedReference, ReferenceScale: b.ReferenceScale,
 		Width: r.World.Size, Height: r.World.Size, Steps: b.Steps, Guidance: b.Guidance,
 	}
 	model := &flux.Model{Folder: folder, Settings: settings, Store: nn.NewStore(), CLIPTokenizer: clipWords, T5Tokenizer: t5Words}

@@ -266,7 +266,8 @@ func redrawProgram(backend compute.Backend, model *flux.Model, side, steps int) 
 			both := Split(flux.Transformer(s.In(flux.TransformerPrefix), f.Transformer, flux.Inputs{
 				Latents: Concatenate([]*Node{x, x}, 0), Grid: grid, Text: text, Pooled: pooled, Timestep: Concatenate([]*Node{sigma, sigma}, 0),
 			}), 0, 2)
-			x = flux.EulerStep(x, flux.Guide(both[0], both[1], scale), sigma, next)
+			velocity := flux.RescaleGuidance(x, both[0], flux.Guide(both[0], both[1], scale), sigma, model.Settings.GuidanceRescale)
+			x = flux.EulerStep(x, velocity, sigma, next)
 		}
 		return []*Node{flux.Decode(s.In(flux.VAEPrefix), f.VAE, f.VAE.Unscale(flux.Unpack(x, grid)))}, nil
 	}, nn.Options{Name: "redraw"})
