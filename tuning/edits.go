@@ -82,9 +82,11 @@ func (e edits) caption(i int, rng *rand.Rand) (caption, error) {
 
 // directions are the instruction on a scene's flawed twin, in three of four cases
 // after the outline of the scene: a reflector that plans says both, others only what
-// must change.
+// must change. A scene that shows what a prompt of another split asks for is not
+// outlined.
 func directions(scene clipart.Scene, prompt reflectionflow.Prompt, instruction string, rng *rand.Rand) string {
-	if rng.IntN(4) == 0 {
+	shown := clipart.SplitOf(clipart.ShortCaption(clipart.SceneRequirements(scene)))
+	if rng.IntN(4) == 0 || shown != clipart.SplitOf(prompt.Text) {
 		return instruction
 	}
 	return clipart.Directions(clipart.Outline(scene, prompt.Requirements), instruction)
