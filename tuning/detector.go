@@ -151,6 +151,9 @@ func (s scenes) varied(rng *rand.Rand) clipart.Scene {
 		o.Drawing = rng.IntN(clipart.Drawings(o.Class))
 		if o.Class != "person" && rng.IntN(2) == 0 {
 			o.Color = colors[rng.IntN(len(colors))]
+			if rng.IntN(5) == 0 { // as in [clipart.Sampler.SampleMixed]
+				o.Color = "white"
+			}
 		}
 		for range 12 {
 			o.X, o.Y = o.Size/2+(1-o.Size)*rng.Float64(), o.Size/2+(1-o.Size)*rng.Float64()

@@ -37,14 +37,16 @@ func (d Degrade) apply(pixels []uint8, size int, rng *rand.Rand) error {
 	return nil
 }
 
-// jitter changes brightness, contrast and each channel's gain by up to a tenth or so.
+// jitter changes brightness, contrast and each channel's gain by up to a sixth or so. It
+// raises the darkest and lowers the lightest and cuts nothing off: that would lose the
+// lines inside black and white things, and with them what these are.
 func jitter(pixels []uint8, _ int, rng *rand.Rand) {
-	shift, contrast := 24*(2*rng.Float64()-1), 1+0.18*(2*rng.Float64()-1)
+	low, high := 36*rng.Float64(), 255-36*rng.Float64()
 	var table [3][256]uint8
 	for c := range table {
-		gain := contrast * (1 + 0.05*(2*rng.Float64()-1))
+		dark, light := low+8*rng.Float64(), high-8*rng.Float64()
 		for v := range 256 {
-			table[c][v] = toByte((float64(v)-128)*gain + 128 + shift)
+			table[c][v] = toByte(dark + (light-dark)*float64(v)/255)
 		}
 	}
 	for i, v := range pixels {
