@@ -46,13 +46,15 @@ func (s Sampler) Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand)
 // edit changes one thing; it reports whether it could.
 type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 
-// flawOnce tries edits in random order until one misses a requirement; the right scene
-// says where what is wrong belongs. The empty picture comes last: a missing only
+// flawOnce tries edits in random order until one misses a requirement, those first more
+// often that are a generator's usual mistakes: things in the wrong place, one colour for
+// two things, too many of a kind. The right scene says where what is wrong belongs. The empty picture comes last: a missing only
 // object is a poor lesson.
 func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
-	edits := []edit{
-		dropObject, dropObject, s.extraObject, s.extraObject, wrongColor, sameColor, swapColors, wrongPlace, wrongPlace, s.wrongClass, sameObject, sameObject,
-	}
+	edits := slices.Concat(
+		slices.Repeat([]edit{wrongPlace}, 5), slices.Repeat([]edit{sameColor}, 3), slices.Repeat([]edit{swapColors, s.extraObject}, 2),
+		[]edit{dropObject, wrongColor, s.wrongClass, sameObject},
+	)
 	rng.Shuffle(len(edits), func(i, j int) { edits[i], edits[j] = edits[j], edits[i] })
 	if len(scene.Objects) == 1 {
 		edits = append(edits, emptyPicture)
