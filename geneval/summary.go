@@ -129,17 +129,9 @@ func (r Results) Summarize() Summary {
 	var scores [][]float64 // of each row, by prompt: the mean over the samples
 	for _, a := range r.Manifest.Strategies {
 		for _, budget := range r.Manifest.Budgets {
-			values, cost, whole := r.collect(a.Name, budget)
+			row, values, whole := r.row(a.Name, budget)
 			if !whole {
 				continue
-			}
-			overall := Overall(tags, values)
-			row := Row{
-				Strategy: a.Name, Budget: budget, Overall: overall.Mean, CILow: overall.Low, CIHigh: overall.High,
-				Tags: make(map[string]float64), TagIntervals: ByTag(tags, values), Cost: cost,
-			}
-			for tag, e := range row.TagIntervals {
-				row.Tags[tag] = e.Mean
 			}
 			if len(r.Probes) > 0 {
 				row.Levels = ByLevel(levels, values)
@@ -153,6 +145,24 @@ func (r Results) Summarize() Summary {
 		}
 	}
 	return s
+}
+
+// row is that of a strategy at a budget, without levels, and the scores behind it, by
+// prompt; false where searches are missing.
+func (r Results) row(strategy string, budget int) (Row, []float64, bool) {
+	values, cost, whole := r.collect(strategy, budget)
+	if !whole {
+		return Row{}, nil, false
+	}
+	overall, tags := Overall(r.tags(), values), ByTag(r.tags(), values)
+	row := Row{
+		Strategy: strategy, Budget: budget, Overall: overall.Mean, CILow: overall.Low, CIHigh: overall.High,
+		Tags: make(map[string]float64), TagIntervals: tags, Cost: cost,
+	}
+	for tag, e := range tags {
+		row.Tags[tag] = e.Mean
+	}
+	return row, values, true
 }
 
 func differenceOf(tags []string, row, than int, scores [][]float64) RowDifference {

@@ -64,7 +64,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.evaluate(cmd, &o) },
 	}
 	o.register(cmd.Flags())
-	cmd.AddCommand(p.evaluateReportCommand(), p.evaluatePageCommand())
+	cmd.AddCommand(p.evaluateReportCommand(), p.evaluateCompareCommand(), p.evaluatePageCommand())
 	return cmd
 }
 
