@@ -101,7 +101,10 @@ type Observation struct {
 // An empty Text means that nothing is.
 type Reflection struct {
 	Text string
-	Cost Cost
+	// Caption says what the image shows instead, in the words of a prompt: see
+	// [Request.ReferenceCaption]. It may be empty.
+	Caption string
+	Cost    Cost
 }
 
 // Reflector turns observations into reflections, one each, in order. It sees

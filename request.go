@@ -20,6 +20,10 @@ type Request struct {
 	Reference image.Image `json:"-"`
 	// Reflection says what is wrong with Reference and what to do.
 	Reflection string `json:"reflection,omitempty"`
+	// ReferenceCaption says what Reference shows, in the words of a prompt. A generator
+	// with classifier-free guidance may steer from it, in place of the empty prompt,
+	// towards what is asked for; others leave it out. It may be empty.
+	ReferenceCaption string `json:"reference_caption,omitempty"`
 	// Width and Height are in pixels, multiples of 16.
 	Width  int `json:"width"`
 	Height int `json:"height"`
@@ -66,6 +70,8 @@ func (r Request) Validate() error {
 		return fmt.Errorf("%w: guidance %v: must be from 0 to 100", ErrInvalid, r.Guidance)
 	case len(r.Reflection) > MaxPromptBytes:
 		return fmt.Errorf("%w: the reflection has %d bytes, at most %d are allowed", ErrInvalid, len(r.Reflection), MaxPromptBytes)
+	case len(r.ReferenceCaption) > MaxPromptBytes:
+		return fmt.Errorf("%w: the caption of the reference has %d bytes, at most %d are allowed", ErrInvalid, len(r.ReferenceCaption), MaxPromptBytes)
 	}
 	return nil
 }

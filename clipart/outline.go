@@ -29,6 +29,21 @@ func Outline(scene Scene, requirements []reflectionflow.Requirement) string {
 	return strings.Join(parts, ", ")
 }
 
+// Describe is the [Outline] of objects that were seen in a picture, each in the corner
+// that it is nearest to, as a caption: "dog top left, red cat bottom right." It is empty
+// where nothing was seen that the requirements speak of.
+func Describe(seen []reflectionflow.Object, requirements []reflectionflow.Requirement) string {
+	var scene Scene
+	for _, o := range inTheirCorners(seen) {
+		x, y := centre(o)
+		scene.Objects = append(scene.Objects, Placement{Class: o.Class, Color: o.Color, X: x, Y: y})
+	}
+	if outline := Outline(scene, requirements); outline != "" {
+		return outline + "."
+	}
+	return ""
+}
+
 // corner shortens the four places that nearly all objects have: "top left" for "at the
 // top left".
 func corner(place string) string {

@@ -1,6 +1,10 @@
 package clipart
 
-import "testing"
+import (
+	"testing"
+
+	"reflectionflow"
+)
 
 func TestOutline(t *testing.T) {
 	at := func(class, color string, x, y float64) Placement {
@@ -21,6 +25,25 @@ func TestOutline(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := Outline(scene, p.Requirements); got != want {
+			t.Errorf("%q: got %q, want %q", prompt, got, want)
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	seen := []reflectionflow.Object{
+		{Class: "cup", Color: "red", Box: [4]float64{0.6, 0.55, 0.9, 0.95}}, {Class: "dog", Color: "blue", Box: [4]float64{0.1, 0.2, 0.4, 0.5}},
+	}
+	for prompt, want := range map[string]string{
+		"a blue cup and a dog": "dog top left, red cup bottom right.",
+		"a dog":                "dog top left.",
+		"a cat":                "",
+	} {
+		p, err := Parse(prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Describe(seen, p.Requirements); got != want {
 			t.Errorf("%q: got %q, want %q", prompt, got, want)
 		}
 	}

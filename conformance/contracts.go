@@ -203,9 +203,11 @@ func reflector(r reflectionflow.Reflector, observations []reflectionflow.Observa
 	c := observing[reflectionflow.Reflection](observations, o)
 	c.call = r.Reflect
 	c.valid = func(_ reflectionflow.Observation, r reflectionflow.Reflection) error {
-		return errors.Join(validText(r.Text), validCost(r.Cost))
+		return errors.Join(validText(r.Text), validText(r.Caption), validCost(r.Cost))
 	}
-	c.same = func(a, b reflectionflow.Reflection) error { return equal(a.Text, b.Text) }
+	c.same = func(a, b reflectionflow.Reflection) error {
+		return errors.Join(equal(a.Text, b.Text), equal(a.Caption, b.Caption))
+	}
 	return c
 }
 

@@ -218,7 +218,7 @@ func (m *Model) check(r reflectionflow.Request) error {
 	if r.Reference != nil && r.Reference.Bounds().Empty() {
 		return fmt.Errorf("%w: the reference image is empty", reflectionflow.ErrInvalid)
 	}
-	for _, text := range []string{r.Text(), clipText(r)} {
+	for _, text := range []string{r.Text(), clipText(r), steeredFrom(r)} {
 		if err := m.CheckWords(text); err != nil {
 			return err
 		}

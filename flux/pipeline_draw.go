@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/image/draw"
 
+	"reflectionflow"
 	"reflectionflow/flux/nn"
 )
 
@@ -67,16 +68,18 @@ func (p *Pipeline) draw(ctx context.Context, g group) (pixels, latents []float32
 	return pixels, latents, nil
 }
 
-// encodeTexts returns the encoded texts of all lanes, with guidance followed by as
-// many empty ones: [n, T, d] and [n, d'].
+// encodeTexts returns the encoded texts of all lanes, with guidance followed by those
+// that it steers from: [n, T, d] and [n, d']. They are empty but for what T5 reads where
+// a reference has a caption.
 func (p *Pipeline) encodeTexts(lanes []work, sh shape) ([]*tensors.Tensor, error) {
 	m, n := p.model, sh.texts()*p.lanes
 	length, positions := m.Settings.TextLength, m.Folder.CLIP.Positions
 	var t5, clip []int32
 	for i := range n {
-		var text, short string
-		if i < len(lanes) {
-			text, short = lanes[i].request.Text(), clipText(lanes[i].request)
+		r := lanes[i%len(lanes)].request
+		text, short := r.Text(), clipText(r)
+		if i >= len(lanes) {
+			text, short = steeredFrom(r), ""
 		}
 		t5IDs, clipIDs := m.TextIDs(text, short)
 		t5, clip = append(t5, t5IDs...), append(clip, clipIDs...)
@@ -90,6 +93,15 @@ func (p *Pipeline) encodeTexts(lanes []work, sh shape) ([]*tensors.Tensor, error
 	inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(t5, n, length), tensors.FromFlatDataAndDimensions(clip, n, positions)}
 	held.keep(inputs...)
 	return encoder.Run(inputs...)
+}
+
+// steeredFrom is what T5 reads where guidance steers from: what a reference shows, or
+// nothing. CLIP reads nothing: it knows what a picture is of, not what is where.
+func steeredFrom(r reflectionflow.Request) string {
+	if r.Reference == nil {
+		return ""
+	}
+	return r.ReferenceCaption
 }
 
 // encodeReferences returns the condition's tokens [lanes, M, C].

@@ -215,6 +215,7 @@ func TestEveryFieldOfARequestCounts(t *testing.T) {
 		"reflection":  func(r *reflectionflow.Request) { r.Reflection = "add a cup" },
 		"reference":   func(r *reflectionflow.Request) { r.Reference = image.NewGray(image.Rect(0, 0, 9, 9)) },
 		"none":        func(r *reflectionflow.Request) { r.Reference = nil },
+		"caption":     func(r *reflectionflow.Request) { r.ReferenceCaption = "a blue clock" },
 		"steps":       func(r *reflectionflow.Request) { r.Steps++ },
 		"guidance":    func(r *reflectionflow.Request) { r.Guidance = 5 },
 	}
@@ -225,6 +226,27 @@ func TestEveryFieldOfARequestCounts(t *testing.T) {
 		if bytes.Equal(pictures(t, p, r)[0], first) {
 			t.Errorf("%s has no effect", name)
 		}
+	}
+}
+
+// The caption of a reference stands in for the empty text that guidance steers from:
+// without guidance, or without a reference, it is not read.
+func TestReferenceCaptionIsSteeredFrom(t *testing.T) {
+	p := newTinyPipeline(t, tinySettings, Options{Lanes: 2})
+	corrected := tinyRequests()[1]
+	unguided, fresh := corrected, corrected
+	unguided.Guidance = 1
+	fresh.Reference, fresh.Reflection = nil, ""
+	for name, r := range map[string]reflectionflow.Request{"without guidance": unguided, "without a reference": fresh} {
+		captioned := r
+		captioned.ReferenceCaption = "a blue clock"
+		if both := pictures(t, p, r, captioned); !bytes.Equal(both[0], both[1]) {
+			t.Errorf("%s the caption of a reference is read", name)
+		}
+	}
+	corrected.ReferenceCaption = "a gnu"
+	if _, err := p.Generate(t.Context(), []reflectionflow.Request{corrected}); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("a word that the model does not know: %v", err)
 	}
 }
 

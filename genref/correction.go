@@ -98,19 +98,19 @@ func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.P
 	tasks := make([]task, len(wrong))
 	for i, w := range wrong {
 		tasks[i].prompt = prompt
-		reflection, err := f.reflect(ctx, prompt, w)
+		reflection, err := f.advise(ctx, prompt, w)
 		if err != nil {
 			return nil, err
 		}
-		if reflection == "" {
+		if reflection.Text == "" {
 			f.skipped[SkippedNoFix]++
 			continue
 		}
-		wrong[i].reflection = reflection                  // what the corrections follow
+		wrong[i].reflection = reflection.Text             // what the corrections follow
 		seeds := rand.New(rand.NewPCG(w.request.Seed, 1)) // apart from the shard's, so that batches change nothing
 		for range f.config.Corrections {
 			r := f.config.request(prompt.Text, seeds.Uint64())
-			r.Reflection, r.Reference = reflection, w.picture
+			r.Reflection, r.ReferenceCaption, r.Reference = reflection.Text, reflection.Caption, w.picture
 			tasks[i].attempts = append(tasks[i].attempts, attempt{request: r})
 		}
 	}

@@ -238,16 +238,22 @@ func (f *filling) reflect(ctx context.Context, prompt reflectionflow.Prompt, fla
 	if flawed.reflection != "" {
 		return flawed.reflection, nil
 	}
+	r, err := f.advise(ctx, prompt, flawed)
+	return r.Text, err
+}
+
+// advise asks the reflector about a picture.
+func (f *filling) advise(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (reflectionflow.Reflection, error) {
 	reflections, err := f.Reflector.Reflect(ctx, []reflectionflow.Observation{{
 		Prompt: prompt, Request: flawed.request, Image: flawed.picture, Score: flawed.score(), Seed: flawed.request.Seed,
 	}})
 	if err != nil {
-		return "", fmt.Errorf("reflect on a picture: %w", err)
+		return reflectionflow.Reflection{}, fmt.Errorf("reflect on a picture: %w", err)
 	}
 	if len(reflections) != 1 {
-		return "", fmt.Errorf("the reflector gave %d reflections for one picture", len(reflections))
+		return reflectionflow.Reflection{}, fmt.Errorf("the reflector gave %d reflections for one picture", len(reflections))
 	}
-	return reflections[0].Text, nil
+	return reflections[0], nil
 }
 
 // pairing is what becomes a triplet.

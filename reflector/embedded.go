@@ -16,7 +16,8 @@ import (
 type Embedded struct {
 	// Plan thinks of a picture of the clip-art world that would be right, says what is
 	// where in it, and then what must change, and where ([clipart.AmendInPlace]);
-	// another seed thinks of another one. It is for a corrector; a triplet with a
+	// another seed thinks of another one. It captions what was seen in the same words
+	// ([clipart.Describe]). It is for a corrector; a triplet with a
 	// picture that was drawn before any plan cannot be described so.
 	Plan bool
 }
@@ -37,19 +38,24 @@ func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Obs
 			return nil, err
 		}
 		if len(o.Score.Requirements) > 0 && !o.Score.Right() {
-			reflections[i].Text = e.words(prompt, o)
+			reflections[i] = e.words(prompt, o)
 		}
 		reflections[i].Cost.Seconds = time.Since(start).Seconds()
 	}
 	return reflections, ctx.Err()
 }
 
-func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) string {
+func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) (r reflectionflow.Reflection) {
+	objects := seen(o.Score)
 	if !e.Plan {
-		return clipart.Instruction(clipart.Amend(p, seen(o.Score)))
+		r.Text = clipart.Instruction(clipart.Amend(p, objects))
+		return r
 	}
-	fixes, outline := clipart.AmendInPlace(p, seen(o.Score), o.Seed)
-	return clipart.Directions(outline, clipart.Instruction(fixes))
+	fixes, outline := clipart.AmendInPlace(p, objects, o.Seed)
+	if r.Text = clipart.Directions(outline, clipart.Instruction(fixes)); outline != "" && r.Text != "" {
+		r.Caption = clipart.Describe(objects, p.Requirements)
+	}
+	return r
 }
 
 // seen lists what the verifier saw: all objects where it names them, else those

@@ -72,6 +72,9 @@ func TestReflectWithAPlan(t *testing.T) {
 		if err != nil || !strings.HasPrefix(got[0].Text, "dog top left, dog ") || !strings.Contains(got[0].Text, ". add one more dog at the ") {
 			t.Fatalf("got %q, %v", got[0].Text, err)
 		}
+		if got[0].Caption != "dog top left." {
+			t.Errorf("the picture is captioned %q", got[0].Caption)
+		}
 		texts[got[0].Text] = true
 	}
 	if len(texts) < 2 {

@@ -224,6 +224,7 @@ func (c coach) Reflect(ctx context.Context, observations []reflectionflow.Observ
 			continue
 		}
 		out[i].Text = fmt.Sprintf("mend %.3f (%d)", o.Score.Value, o.Seed%100)
+		out[i].Caption = fmt.Sprintf("shows %.3f", o.Score.Value)
 	}
 	return out, nil
 }

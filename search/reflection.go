@@ -28,7 +28,13 @@ func (r *run) reflect(ctx context.Context, items []*item) error {
 		if err := checkText(text); err != nil {
 			return err
 		}
-		c.Request.Reflection, c.Request.Reference = text, it.parent.image
+		caption := strings.TrimSpace(reflections[i].Caption)
+		if caption != "" {
+			if err := checkText(caption); err != nil {
+				return err
+			}
+		}
+		c.Request.Reflection, c.Request.ReferenceCaption, c.Request.Reference = text, caption, it.parent.image
 		it.grow(reflectionflow.Reflect)
 	}
 	return ctx.Err()

@@ -174,7 +174,8 @@ func (l *lane) recognise(c reflectionflow.Candidate) error {
 		// What it grew from was decided by others; the rest must agree.
 		want.Action, want.Parent = c.Action, it.parent.candidate.ID
 		want.Request.Prompt, want.Request.CLIPPrompt = c.Request.Prompt, c.Request.CLIPPrompt
-		want.Request.Reflection, want.Request.Seed = c.Request.Reflection, c.Request.Seed
+		want.Request.Reflection, want.Request.ReferenceCaption = c.Request.Reflection, c.Request.ReferenceCaption
+		want.Request.Seed = c.Request.Seed
 	}
 	if n := len(c.Abandoned); n > 0 && n <= it.tries {
 		want.Request.Seed = it.noise(n)

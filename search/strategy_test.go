@@ -160,6 +160,9 @@ func TestStrategies(t *testing.T) {
 				if (r.Reference != nil) != (c.Action == reflectionflow.Reflect) {
 					t.Errorf("candidate %d, %s: reference %v", i, c.Action, r.Reference)
 				}
+				if captioned := strings.HasPrefix(r.ReferenceCaption, "shows "); captioned != (c.Action == reflectionflow.Reflect) {
+					t.Errorf("candidate %d, %s: the reference is captioned %q", i, c.Action, r.ReferenceCaption)
+				}
 				if c.Action == reflectionflow.Reflect {
 					if want := paint(p.drawn()[c.Parent]); read(r.Reference) != read(want) {
 						t.Errorf("candidate %d was drawn from another image than its parent's", i)
