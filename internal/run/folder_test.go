@@ -44,7 +44,7 @@ func candidate(id int) reflectionflow.Candidate {
 		ID: id, Parent: id - 2, Round: id / 2, Chain: id % 2, Action: reflectionflow.Reflect,
 		Request: reflectionflow.Request{
 			Prompt: prompt.Text, Seed: uint64(id) * 12345678901, Width: 16, Height: 16, Steps: 20, Guidance: 3.1,
-			Reflection: "Add one more clock.",
+			Reflection: "Add one more clock.", ReferenceCaption: "clock top left.",
 		},
 		Score: reflectionflow.Score{
 			Value: 1 - 1/(float64(id)+math.Pi),
@@ -60,7 +60,7 @@ func candidate(id int) reflectionflow.Candidate {
 		Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: 20, VerifierCalls: 1, Seconds: float64(id) + 0.25},
 	}
 	if id < 2 {
-		c.Parent, c.Action, c.Request.Reflection = -1, reflectionflow.Explore, ""
+		c.Parent, c.Action, c.Request.Reflection, c.Request.ReferenceCaption = -1, reflectionflow.Explore, "", ""
 	}
 	return c
 }

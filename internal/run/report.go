@@ -77,6 +77,7 @@ type card struct {
 	Reason        string // why this action; empty where there was no choice
 	Abandoned     string // noises given up before, in words; empty for none
 	Reflection    string
+	Caption       string // of what the reflection is about, where the correction was steered from it
 	Prompt        string // the rewritten prompt, empty when it was not rewritten
 	Marks         []findingMark
 	Met, Asked    int
@@ -165,6 +166,7 @@ func (f *Folder) card(e entry) *card {
 		Reason:     e.Reason,
 		Abandoned:  abandoned(e.Abandoned),
 		Reflection: e.Request.Reflection,
+		Caption:    e.Request.ReferenceCaption,
 	}
 	if e.Request.Prompt != f.manifest.Prompt.Text {
 		c.Prompt = e.Request.Prompt

@@ -102,7 +102,7 @@ func TestReportEscapes(t *testing.T) {
 	dir := t.TempDir()
 	f := create(t, dir)
 	c := candidate(0)
-	c.Request.Prompt, c.Request.Reflection = nasty, nasty
+	c.Request.Prompt, c.Request.Reflection, c.Request.ReferenceCaption = nasty, nasty, nasty
 	c.Score.Requirements[0].Evidence[0].Class = nasty
 	if err := f.Record(c, picture(0)); err != nil {
 		t.Fatal(err)
