@@ -11,7 +11,7 @@ import (
 func (p *program) evaluateCompareCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "compare DIR STRATEGY@BUDGET STRATEGY@BUDGET",
+		Use:   "compare DIR STRATEGY@BUDGET OTHER@BUDGET",
 		Short: "Compare two rows of an evaluation, at any two budgets, prompt by prompt",
 		Long: `Compare two rows of the evaluation in DIR, at any two budgets: the first less the
 second, overall and by task, with 95% intervals by paired bootstrap over prompts, how
