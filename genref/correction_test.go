@@ -31,11 +31,22 @@ func (w *witness) Generate(ctx context.Context, requests []reflectionflow.Reques
 	return w.painter.Generate(ctx, requests)
 }
 
+// captioning says what a picture shows, too.
+type captioning struct{ reflectionflow.Reflector }
+
+func (c captioning) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	reflections, err := c.Reflector.Reflect(ctx, observations)
+	for i := range reflections {
+		reflections[i].Caption = "one dog"
+	}
+	return reflections, err
+}
+
 func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
 	plan := testPlan(t, 23)
 	plan.Source = "correction"
 	source, seen := testCorrection(nil), &witness{corrections: make(map[uint64]reflectionflow.Request)}
-	source.Generator = seen
+	source.Generator, source.Reflector = seen, captioning{source.Reflector}
 	dir := t.TempDir()
 	m, err := Build(context.Background(), dir, plan, source, nil)
 	if err != nil {
@@ -51,7 +62,7 @@ func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
 		if !corrected || p.Enhanced.Score != showsRight || p.Flawed.Score != showsTooFew {
 			t.Errorf("%s: the enhanced picture is no correction that came out right: %+v", s.Key, p)
 		}
-		if enhanced.Reflection != s.Reflection || enhanced.Prompt != s.Prompt {
+		if enhanced.Reflection != s.Reflection || enhanced.Prompt != s.Prompt || enhanced.ReferenceCaption != "one dog" || p.Enhanced.ReferenceCaption != "one dog" {
 			t.Errorf("%s: %+v", s.Key, enhanced)
 		}
 		if _, sibling := seen.corrections[p.Flawed.Seed]; sibling {

@@ -87,7 +87,10 @@ type attempt struct {
 // drawing is the picture's part of a provenance.
 func (a attempt) drawing() Drawing {
 	r, look := a.request, LookOf(a.picture)
-	return Drawing{Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Score: a.value, Rewards: a.rewards, Look: &look}
+	return Drawing{
+		Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, ReferenceCaption: r.ReferenceCaption,
+		Score: a.value, Rewards: a.rewards, Look: &look,
+	}
 }
 
 // score is the first one that has findings, or else the first.

@@ -47,7 +47,9 @@ type Drawing struct {
 	Height   int     `json:"height"`
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
-	Score    float64 `json:"score"`
+	// ReferenceCaption is what a correction was steered from: see [reflectionflow.Request].
+	ReferenceCaption string  `json:"reference_caption,omitempty"`
+	Score            float64 `json:"score"`
 	// Rewards are the scores that Score was made of, by name.
 	Rewards map[string]float64 `json:"rewards,omitempty"`
 	Look    *Look              `json:"look,omitempty"`
