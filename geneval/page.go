@@ -132,7 +132,7 @@ func (w *pageWriter) write(command string) {
 
 func (w *pageWriter) claims() {
 	w.line("## What agrees and what does not")
-	w.line("A difference whose interval holds 0 is not decided by this many prompts.")
+	w.line("A difference whose interval holds 0 is not decided by this many prompts; reached is what no part of the interval is below.")
 	rows := [][]string{{"claim", "the paper", "ours", "verdict"}}
 	for _, c := range w.results.claims(w.table) {
 		rows = append(rows, []string{c.Text, c.Paper, c.Ours, c.Verdict})

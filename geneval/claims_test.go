@@ -1,0 +1,32 @@
+package geneval
+
+import "testing"
+
+// What has to be reached may be equalled; what has to be above may not.
+func TestReachesAndAbove(t *testing.T) {
+	results := func(a, b string) Results {
+		r := Results{Manifest: Manifest{Strategies: []Arm{{Name: "a"}, {Name: "b"}}, Budgets: []int{1}, Samples: 1}}
+		for i := range a {
+			r.Prompts = append(r.Prompts, Metadata{Tag: "counting"})
+			for name, right := range map[string]bool{"a": a[i] == '+', "b": b[i] == '+'} {
+				r.Records = append(r.Records, Record{Index: i, Strategy: name, Budget: 1, Correct: right})
+			}
+		}
+		return r
+	}
+	for _, test := range []struct{ a, b, reaches, above string }{
+		{"++++++++----", "++++++++----", agrees, undecided},
+		{"++++++++++++", "------------", agrees, agrees},
+		{"------------", "++++++++++++", disagrees, disagrees},
+		{"++++++++++--", "+++++++++-+-", undecided, undecided},
+	} {
+		r := results(test.a, test.b)
+		tab := table{r.Manifest, r.Summarize()}
+		if c := r.reaches(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.reaches {
+			t.Errorf("%s reaches %s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.reaches)
+		}
+		if c := r.above(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.above {
+			t.Errorf("%s is above %s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.above)
+		}
+	}
+}
