@@ -47,7 +47,7 @@ type Drawing struct {
 	Height   int     `json:"height"`
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
-	// ReferenceCaption is what a correction was steered from: see [reflectionflow.Request].
+	// ReferenceCaption is that of the request: what the reflector saw in the flawed picture.
 	ReferenceCaption string  `json:"reference_caption,omitempty"`
 	Score            float64 `json:"score"`
 	// Rewards are the scores that Score was made of, by name.

@@ -77,7 +77,7 @@ type card struct {
 	Reason        string // why this action; empty where there was no choice
 	Abandoned     string // noises given up before, in words; empty for none
 	Reflection    string
-	Caption       string // of what the reflection is about, where the correction was steered from it
+	Caption       string // of the picture that the reflection is about, where it has one
 	Prompt        string // the rewritten prompt, empty when it was not rewritten
 	Marks         []findingMark
 	Met, Asked    int
