@@ -144,7 +144,8 @@ func (r *redrawn) open(ctx context.Context, model *flux.Model, opts StageOptions
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%s, %+v, seed %d, base %x", r.key, r.how, r.seed, sum)
+	guidance := [2]float64{model.Settings.Guidance, model.Settings.GuidanceRescale}
+	key := fmt.Sprintf("%s, %+v, seed %d, base %x, guidance %v", r.key, r.how, r.seed, sum, guidance)
 	path := filepath.Join(dir, "redrawn.safetensors")
 	shape := []int{r.how.Pictures, r.size, r.size, 3}
 	if r.pixels, err = readPixels(path, key, shape); r.pixels != nil || err != nil {
