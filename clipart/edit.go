@@ -48,8 +48,8 @@ type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 
 // flawOnce tries edits in random order until one misses a requirement, those first more
 // often that are a generator's usual mistakes: things in the wrong place, one colour for
-// two things, too many of a kind. The right scene says where what is wrong belongs. The empty picture comes last: a missing only
-// object is a poor lesson.
+// two things, too many of a kind. The right scene says where what is wrong belongs. The
+// empty picture comes last: a missing only object is a poor lesson.
 func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
 	edits := slices.Concat(
 		slices.Repeat([]edit{wrongPlace}, 5), slices.Repeat([]edit{sameColor}, 3), slices.Repeat([]edit{swapColors, s.extraObject}, 2),

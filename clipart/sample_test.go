@@ -294,3 +294,26 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// White is asked for about twice as often as another colour.
+func TestMixedSamplesAskForWhiteMoreOften(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	counts := map[string]int{}
+	for range 1500 {
+		_, prompt := Sampler{}.SampleMixed(Train, rng)
+		for _, r := range prompt.Requirements {
+			if r.Color != "" {
+				counts[r.Color]++
+			}
+		}
+	}
+	others := 0
+	for color, n := range counts {
+		if color != "white" {
+			others += n
+		}
+	}
+	if ratio := 9 * float64(counts["white"]) / float64(others); ratio < 1.6 || ratio > 2.6 {
+		t.Errorf("white is asked for %.2f times as often as another colour: %v", ratio, counts)
+	}
+}
