@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"reflectionflow"
@@ -95,12 +96,14 @@ func (p *program) model(name string) (modelEntry, error) {
 	return modelEntry{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
-// fingerprint is the SHA-256 sum over the names and contents of all files, in the
-// order of their names.
+// fingerprint is the SHA-256 sum over the names and contents of the files that decide
+// what a model draws and says, in the order of their names: all but its card, which
+// is Markdown, and the recipe that it was trained by. A word changed in those keeps
+// runs and evaluations what they are.
 func fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
 	sum := sha256.New()
-	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) == ".md" || name == "recipe.yaml" {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -110,11 +113,11 @@ func fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
 		if err != nil {
 			return err
 		}
-		f, err := fsys.Open(path)
+		f, err := fsys.Open(name)
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(sum, "%q %d\n", path, info.Size()) // a hash takes everything
+		_, _ = fmt.Fprintf(sum, "%q %d\n", name, info.Size()) // a hash takes everything
 		_, err = io.Copy(sum, f)
 		return errors.Join(err, f.Close())
 	})
