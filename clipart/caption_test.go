@@ -99,7 +99,7 @@ func TestVocabularyCoversAllCaptions(t *testing.T) {
 	used := make(map[string]bool)
 	rng := newRand(40)
 	for i := range 6000 {
-		scene, prompt := Sample(allTasks()[i%7], rng)
+		scene, prompt := Sample(allTasks()[i%len(allTasks())], rng)
 		for _, caption := range []string{
 			prompt.Text, VariedCaption(prompt.Requirements, rng), LongCaption(scene), DetailedCaption(prompt.Requirements, scene),
 		} {

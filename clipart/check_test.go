@@ -131,7 +131,7 @@ func TestFixesAreFoundWhateverIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 6000 {
-		_, prompt := s.Sample(append(Tasks(), Free)[rng.IntN(7)], rng)
+		_, prompt := s.Sample(allTasks()[rng.IntN(len(allTasks()))], rng)
 		objects := anything(s, rng)
 		met := CheckAll(prompt.Requirements, objects)
 		fixes := Fixes(prompt, objects)

@@ -43,7 +43,7 @@ func TestClarifyLeavesWhatIsNeeded(t *testing.T) {
 	}
 	clarified := 0
 	for range 20000 {
-		_, prompt := s.Sample(append(Tasks(), Free)[rng.IntN(7)], rng)
+		_, prompt := s.Sample(allTasks()[rng.IntN(len(allTasks()))], rng)
 		objects := anything(s, rng)
 		if !CheckAll(prompt.Requirements, objects) {
 			continue

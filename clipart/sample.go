@@ -193,6 +193,19 @@ func (s Sampler) requirements(task Task, rng *rand.Rand) []reflectionflow.Requir
 	case ColorAttr:
 		c, color := s.colorable(2, rng), differingColors(2, rng)
 		return []reflectionflow.Requirement{one(c[0], color[0]), one(c[1], color[1])}
+	case CountingAttr:
+		c := s.colorable(2, rng)
+		return []reflectionflow.Requirement{exactly(2+rng.IntN(2), c[0], ""), one(c[1], anyColor(rng))}
+	case PositionAttr:
+		c, color := s.colorable(2, rng), differingColors(2, rng)
+		return positioned(one(c[0], color[0]), one(c[1], color[1]), rng)
+	case ThreeAttr:
+		var three []reflectionflow.Requirement
+		colors := differingColors(3, rng)
+		for i, class := range s.colorable(3, rng) {
+			three = append(three, one(class, colors[i]))
+		}
+		return three
 	default:
 		return s.free(rng)
 	}
@@ -204,8 +217,7 @@ func (s Sampler) free(rng *rand.Rand) []reflectionflow.Requirement {
 	case 0: // three red cups
 		return []reflectionflow.Requirement{exactly(2+rng.IntN(3), s.colorable(1, rng)[0], anyColor(rng))}
 	case 1: // a red dog left of a blue cat
-		c, color := s.colorable(2, rng), differingColors(2, rng)
-		return positioned(one(c[0], color[0]), one(c[1], color[1]), rng)
+		return s.requirements(PositionAttr, rng)
 	case 2: // a dog, a cat and a cup, sometimes coloured
 		var three []reflectionflow.Requirement
 		for _, class := range s.differing(3, rng) {

@@ -12,7 +12,7 @@ import (
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
-func allTasks() []Task { return append(Tasks(), Free) }
+func allTasks() []Task { return slices.Concat(Tasks(), Compound(), []Task{Free}) }
 
 func truthOf(t *testing.T, scene Scene) []reflectionflow.Object {
 	t.Helper()

@@ -9,7 +9,7 @@ import (
 	"reflectionflow"
 )
 
-// Task is a kind of prompt: one of GenEval's six, or [Free].
+// Task is a kind of prompt: one of GenEval's six, of the three of [Compound], or [Free].
 type Task string
 
 // GenEval's tasks, by their tags, and the mixture beside them.
@@ -20,6 +20,12 @@ const (
 	ColorTask    Task = "colors"        // a photo of a red dog
 	PositionTask Task = "position"      // a photo of a dog right of a tie
 	ColorAttr    Task = "color_attr"    // a photo of a red cup and a blue book
+
+	// Those of [Compound] ask for more at once than GenEval's do.
+	CountingAttr Task = "counting_attr" // a photo of two apples and a green laptop
+	PositionAttr Task = "position_attr" // a photo of a white handbag right of a green carrot
+	ThreeAttr    Task = "three_attr"    // a photo of a red cup, a blue book and a black dog
+
 	// Free is none of GenEval's tasks: coloured counting, coloured positions, three
 	// objects, things that must not be there. It only makes training richer.
 	Free Task = "free"
@@ -29,6 +35,11 @@ const (
 func Tasks() []Task {
 	return []Task{SingleObject, TwoObject, Counting, ColorTask, PositionTask, ColorAttr}
 }
+
+// Compound lists tasks that are put together of GenEval's: counts, places and colours in
+// one prompt, or the colours of three things. A generator that draws each of GenEval's
+// tasks may still fail at these, as others have found (GenEval 2, arXiv 2512.16853).
+func Compound() []Task { return []Task{CountingAttr, PositionAttr, ThreeAttr} }
 
 // Split is what a prompt may be used for.
 type Split string

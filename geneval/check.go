@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math/rand/v2"
+	"slices"
 
 	"reflectionflow"
 	"reflectionflow/clipart"
@@ -104,13 +105,9 @@ const leastAgreement = 0.6
 // and once flawed; 96 pictures take a small network about a second.
 const scenesPerTask = 8
 
-// CheckJudge is a known-answer test of a judge on [KnownScenes]. It fails where the
-// judge is hardly better than guessing.
-func CheckJudge(ctx context.Context, judge Detector, t Thresholds, known []string, size image.Point) (Agreement, error) {
-	trials, err := KnownScenes(known, size)
-	if err != nil {
-		return Agreement{}, err
-	}
+// CheckJudge is a known-answer test of a judge on scenes such as [KnownScenes]. It fails
+// where the judge is hardly better than guessing.
+func CheckJudge(ctx context.Context, judge Detector, t Thresholds, trials []KnownScene) (Agreement, error) {
 	pictures := make([]image.Image, len(trials))
 	for i := range trials {
 		pictures[i] = trials[i].Picture
@@ -124,6 +121,7 @@ func CheckJudge(ctx context.Context, judge Detector, t Thresholds, known []strin
 	}
 	var a Agreement
 	for i, tr := range trials {
+		size := tr.Picture.Bounds().Size()
 		a.add(Evaluate(tr.Metadata, t, size, tr.Truth).Correct, Evaluate(tr.Metadata, t, size, found[i]).Correct)
 	}
 	if a.Balanced() < leastAgreement {
@@ -151,18 +149,34 @@ type KnownScene struct {
 	Truth    []reflectionflow.Object
 }
 
-// KnownScenes renders what [CheckJudge] asks a judge about: prompts of the test
-// split from every task, about the known classes (none means all), each with a
-// scene that is right and, where there is one, a flawed scene. The same arguments
-// give the same scenes.
-func KnownScenes(known []string, size image.Point) ([]KnownScene, error) {
+// KnownScenes renders what [CheckJudge] asks a judge about before it judges pictures of
+// the tags: prompts of the test split from all of GenEval's tasks if it is to judge one
+// of them, and from those of [clipart.Compound] likewise, about the known classes (none
+// means all), each with a scene that is right and, where there is one, a flawed scene.
+// The same arguments give the same scenes.
+func KnownScenes(tags, known []string, size image.Point) ([]KnownScene, error) {
 	sampler, err := clipart.NewSampler(known...)
 	if err != nil {
 		return nil, err
 	}
+	var all []KnownScene
+	for _, tasks := range [][]clipart.Task{clipart.Tasks(), clipart.Compound()} {
+		if !slices.ContainsFunc(tasks, func(task clipart.Task) bool { return slices.Contains(tags, string(task)) }) {
+			continue
+		}
+		scenes, err := knownScenes(sampler, tasks, size)
+		if err != nil {
+			return nil, fmt.Errorf("self-test of the judge: %w", err)
+		}
+		all = append(all, scenes...)
+	}
+	return all, nil
+}
+
+func knownScenes(sampler clipart.Sampler, tasks []clipart.Task, size image.Point) ([]KnownScene, error) {
 	rng := rand.New(rand.NewPCG(bootstrapSeed, 1)) //nolint:gosec // reproducible on purpose
 	var trials []KnownScene
-	for _, task := range clipart.Tasks() {
+	for _, task := range tasks {
 		for range scenesPerTask {
 			scene, prompt := sampler.SamplePrompt(task, clipart.Test, rng)
 			m, err := FromPrompt(string(task), prompt)
@@ -176,11 +190,11 @@ func KnownScenes(known []string, size image.Point) ([]KnownScene, error) {
 			for _, s := range scenes {
 				picture, err := s.Render(size.X, size.Y)
 				if err != nil {
-					return nil, fmt.Errorf("self-test of the judge: %w", err)
+					return nil, err
 				}
 				truth, err := s.Truth(size.X, size.Y)
 				if err != nil {
-					return nil, fmt.Errorf("self-test of the judge: %w", err)
+					return nil, err
 				}
 				trials = append(trials, KnownScene{m, picture, truth})
 			}

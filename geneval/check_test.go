@@ -46,7 +46,7 @@ func (o *oracle) look(img image.Image) []reflectionflow.Object {
 
 func newOracle(t *testing.T, known []string, size image.Point, err int) *oracle {
 	t.Helper()
-	scenes, e := geneval.KnownScenes(known, size)
+	scenes, e := geneval.KnownScenes(geneval.Tags(), known, size)
 	if e != nil {
 		t.Fatal(e)
 	}
@@ -61,7 +61,11 @@ func TestCheckJudge(t *testing.T) {
 	known, size := clipart.Classes()[:16], image.Pt(64, 64)
 	thresholds := geneval.OfficialThresholds()
 	check := func(judge geneval.Detector) (geneval.Agreement, error) {
-		return geneval.CheckJudge(t.Context(), judge, thresholds, known, size)
+		scenes, err := geneval.KnownScenes(geneval.Tags()[:1], known, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return geneval.CheckJudge(t.Context(), judge, thresholds, scenes)
 	}
 	a, err := check(newOracle(t, known, size, 0))
 	if err != nil || a.Balanced() != 1 || a.Right < 40 || a.Wrong < 40 {

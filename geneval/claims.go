@@ -138,7 +138,7 @@ func (r Results) noTaskFalls(t table) claim {
 	byTag := DifferenceByTag(r.tags(), differences(a, b))
 	var fallen []string
 	c.Verdict = agrees
-	for _, tag := range Tags() {
+	for _, tag := range allTags() {
 		d, ok := byTag[tag]
 		if !ok || d.Mean >= 0 {
 			continue

@@ -104,7 +104,7 @@ func (c Comparison) Markdown() string {
 	}
 	cells := []string{signedPercent(c.Difference.Mean), signedPercent(c.Difference.Low) + " to " + signedPercent(c.Difference.High)}
 	lines := [][]string{{"task", "points", "95% interval", "mended", "spoilt"}, append(append([]string{"overall"}, cells...), total(c.Mended), total(c.Spoilt))}
-	for _, tag := range Tags() {
+	for _, tag := range allTags() {
 		if d, ok := c.Tags[tag]; ok {
 			lines = append(lines, []string{
 				tag, signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), fmt.Sprint(c.Mended[tag]), fmt.Sprint(c.Spoilt[tag]),

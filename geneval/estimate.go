@@ -28,7 +28,7 @@ const bootstrapSeed = 20231017
 // It is linear in the values, so that the interval of a paired difference is that
 // of the differences: see [Difference].
 func Overall(tags []string, values []float64) Estimate {
-	return bootstrap(stratify(Tags(), tags, values))
+	return bootstrap(stratify(allTags(), tags, values))
 }
 
 // bootstrap is the mean of the strata's means with its interval.
@@ -115,7 +115,7 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 		}
 		return gain / missing
 	}
-	strata := stratify(Tags(), tags, pairs)
+	strata := stratify(allTags(), tags, pairs)
 	if math.IsNaN(closed(strata)) {
 		return Estimate{}, false
 	}
@@ -130,7 +130,7 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 // ByTag is the share of right prompts, values in [0, 1], of each tag that has some,
 // with its interval.
 func ByTag(tags []string, values []float64) map[string]Estimate {
-	return each(Tags(), tags, values, rate)
+	return each(allTags(), tags, values, rate)
 }
 
 // ByLevel is the share of right prompts of each level that has some, with its interval.
@@ -141,7 +141,7 @@ func ByLevel(levels []Level, values []float64) map[Level]Estimate {
 // DifferenceByTag is the mean of differences, prompt by prompt, of each tag that has
 // some, with its interval.
 func DifferenceByTag(tags []string, differences []float64) map[string]Estimate {
-	return each(Tags(), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
+	return each(allTags(), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
 }
 
 func each[K comparable](keys, of []K, values []float64, estimate func(values []float64) Estimate) map[K]Estimate {

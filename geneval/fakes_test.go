@@ -40,7 +40,7 @@ type world struct {
 
 func newWorld(t testing.TB, n int) *world {
 	t.Helper()
-	prompts, err := geneval.Builtin(clipart.Test, nil, n, 3)
+	prompts, err := geneval.Builtin(clipart.Tasks(), clipart.Test, nil, n, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

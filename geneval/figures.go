@@ -199,7 +199,7 @@ func (t table) widths() drawable {
 func (t table) tasks() drawable {
 	f := plot.Bars{YLabel: yLabel}
 	var tags []string
-	for _, tag := range Tags() {
+	for _, tag := range allTags() {
 		if n := t.sum.Prompts[tag]; n > 0 {
 			tags = append(tags, tag)
 			f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d)", strings.ReplaceAll(tag, "_", "\n"), n))

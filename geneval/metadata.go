@@ -15,7 +15,7 @@ import (
 
 // Metadata is one line of GenEval's evaluation_metadata.jsonl.
 type Metadata struct {
-	Tag     string    `json:"tag"`               // the task: one of [Tags]
+	Tag     string    `json:"tag"`               // the task: one of GenEval's six or of [clipart.Compound]
 	Include []Include `json:"include"`           // all of them must hold
 	Exclude []Exclude `json:"exclude,omitempty"` // none of them may hold
 	Prompt  string    `json:"prompt"`
@@ -56,8 +56,12 @@ func (p *Position) UnmarshalJSON(data []byte) error {
 }
 
 // Tags lists GenEval's six tasks in GenEval's order.
-func Tags() []string {
-	tasks := clipart.Tasks()
+func Tags() []string { return tagsOf(clipart.Tasks()) }
+
+// allTags are those of GenEval and then those of [clipart.Compound].
+func allTags() []string { return tagsOf(slices.Concat(clipart.Tasks(), clipart.Compound())) }
+
+func tagsOf(tasks []clipart.Task) []string {
 	tags := make([]string, len(tasks))
 	for i, t := range tasks {
 		tags[i] = string(t)
@@ -78,8 +82,8 @@ func (m Metadata) Validate() error {
 	if err := (reflectionflow.Prompt{Text: m.Prompt}).Validate(); err != nil {
 		return err
 	}
-	if !slices.Contains(Tags(), m.Tag) {
-		return invalid("unknown tag %.40q: use %s", m.Tag, strings.Join(Tags(), ", "))
+	if !slices.Contains(allTags(), m.Tag) {
+		return invalid("unknown tag %.40q: use %s", m.Tag, strings.Join(allTags(), ", "))
 	}
 	if n := len(m.Include) + len(m.Exclude); n == 0 || n > maxClauses {
 		return invalid("%d include and exclude clauses: must be from 1 to %d", n, maxClauses)

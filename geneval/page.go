@@ -41,7 +41,7 @@ func (r Results) WritePage(path, command string) error {
 	drawn := make(map[string]bool)
 	for _, fig := range figures {
 		drawn[fig.Name] = true
-		if err := f.write("images/results-"+fig.Name+".svg", fig.SVG); err != nil {
+		if err := f.write(pageImage(path, fig.Name+".svg"), fig.SVG); err != nil {
 			return err
 		}
 	}
@@ -49,10 +49,10 @@ func (r Results) WritePage(path, command string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.write("images/results-"+judgeSheetName+".png", sheet); err != nil {
+	if err := f.write(pageImage(path, judgeSheetName+".png"), sheet); err != nil {
 		return err
 	}
-	w := &pageWriter{results: r, table: table{r.Manifest, s}, drawn: drawn}
+	w := &pageWriter{results: r, table: table{r.Manifest, s}, drawn: drawn, path: path}
 	w.write(command)
 	w.line("%s", notesBegin+"\n"+notes+"\n"+notesEnd)
 	return f.write(filepath.Base(path), []byte(w.b.String()))
@@ -80,15 +80,32 @@ func readNotes(path string) (string, error) {
 	return strings.TrimSpace(notes), nil
 }
 
+// pageImage is where a picture of the page lies, from the page's folder.
+func pageImage(page, name string) string {
+	base := strings.TrimSuffix(filepath.Base(page), filepath.Ext(page))
+	return "images/" + base + "-" + name
+}
+
 type pageWriter struct {
 	results Results
 	table   table
 	drawn   map[string]bool
+	path    string // of the page
 	b       strings.Builder
 }
 
 func (w *pageWriter) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(&w.b, format+"\n\n", args...)
+}
+
+// ofTasks is the first text where the evaluation is of tasks of GenEval, else the second.
+func (w *pageWriter) ofTasks(genEval, compound string) string {
+	for _, tag := range Tags() {
+		if w.table.sum.Prompts[tag] > 0 {
+			return genEval
+		}
+	}
+	return compound
 }
 
 // points is a list of sentences.
@@ -100,7 +117,7 @@ func (w *pageWriter) points(list []string) {
 
 func (w *pageWriter) figure(name, title string) {
 	if w.drawn[name] {
-		w.line("![%s](images/results-%s.svg)", title, name)
+		w.line("![%s](%s)", title, pageImage(w.path, name+".svg"))
 	}
 }
 
@@ -110,8 +127,8 @@ func (w *pageWriter) grid(rows [][]string) {
 }
 
 func (w *pageWriter) write(command string) {
-	w.line("# Results")
-	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours (the embedded model on held-out prompts of the same six tasks, by a judge that no search sees). All scores are per cent of prompts right; the mean over the tasks is GenEval's overall score; intervals are 95%%, by bootstrap over prompts (where all or none of a task is right, exact). The numbers of the two are not comparable, their order is.")
+	w.line("# Results%s", w.ofTasks("", " on compound prompts"))
+	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours (the embedded model on held-out prompts %s, by a judge that no search sees). All scores are per cent of prompts right; the mean over the tasks is GenEval's overall score; intervals are 95%%, by bootstrap over prompts (where all or none of a task is right, exact). The numbers of the two are not comparable, their order is.", w.ofTasks("of the same six tasks", "that ask for more at once than GenEval's do: counts, places and colours together, or the colours of three things"))
 	w.line("This page is written by `%s`; only the notes at its end are by hand.", command)
 	w.points(w.table.sum.facts())
 	if done, total := w.results.Finished(); done < total {
@@ -126,7 +143,7 @@ func (w *pageWriter) write(command string) {
 	w.costs()
 	w.line("## What the judge saw")
 	w.line("Pictures of every task with the judge's boxes, as many that it calls right as wrong (framed), taken evenly over all prompts: for checking the judge by eye.")
-	w.line("![What the judge saw](images/results-" + judgeSheetName + ".png)")
+	w.line("![What the judge saw](%s)", pageImage(w.path, judgeSheetName+".png"))
 	w.line("## Notes")
 }
 
@@ -161,25 +178,17 @@ func (w *pageWriter) reasons() []string {
 
 // scores are Table 1.
 func (w *pageWriter) scores() {
-	w.line("## GenEval, by task")
-	header := append([]string{"the paper", "images", "overall"}, Tags()...)
-	rows := [][]string{header}
-	for _, p := range paperTable {
-		line := []string{p.method, fmt.Sprint(p.images), fmt.Sprintf("%.0f", p.overall)}
-		for _, v := range p.tags {
-			line = append(line, fmt.Sprintf("%.0f", v))
-		}
-		rows = append(rows, line)
-	}
-	w.grid(rows)
-	rows = [][]string{append([]string{"ours", "images", "overall (95%)"}, Tags()...)}
+	w.line("## By task")
+	w.paperScores()
+	tags := tagsOf(w.table.sum.tasks())
+	rows := [][]string{append([]string{"ours", "images", "overall (95%)"}, tags...)}
 	for i, r := range w.table.contenders() {
 		name := r.Strategy
 		if i == 0 && r.Budget == 1 {
 			name = "base"
 		}
 		line := []string{name, fmt.Sprint(r.Budget), fmt.Sprintf("%s (%.0f–%.0f)", percent(r.Overall), 100*r.CILow, 100*r.CIHigh)}
-		for _, tag := range Tags() {
+		for _, tag := range tags {
 			text := "–"
 			if e, ok := r.TagIntervals[tag]; ok {
 				text = fmt.Sprintf("%.0f (%.0f–%.0f)", 100*e.Mean, 100*e.Low, 100*e.High)
@@ -190,6 +199,18 @@ func (w *pageWriter) scores() {
 	}
 	w.grid(rows)
 	w.figure("tasks", "Score by task")
+}
+
+func (w *pageWriter) paperScores() {
+	rows := [][]string{append([]string{"the paper", "images", "overall"}, Tags()...)}
+	for _, p := range paperTable {
+		line := []string{p.method, fmt.Sprint(p.images), fmt.Sprintf("%.0f", p.overall)}
+		for _, v := range p.tags {
+			line = append(line, fmt.Sprintf("%.0f", v))
+		}
+		rows = append(rows, line)
+	}
+	w.grid(rows)
 }
 
 // budgets are the budget curve.

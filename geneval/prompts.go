@@ -121,12 +121,12 @@ func positionOf(r reflectionflow.Requirement, all []reflectionflow.Requirement) 
 	return reflectionflow.Requirement{}, false
 }
 
-// Builtin draws n different prompts of a split, spread evenly over GenEval's six
-// tasks, about the classes that a model knows (none means all 80). A task that
+// Builtin draws n different prompts of a split, spread evenly over the tasks, such as
+// [clipart.Tasks], about the classes that a model knows (none means all 80). A task that
 // has too few prompts leaves its share to the others. The same arguments give the
 // same prompts. The error wraps [reflectionflow.ErrInvalid] where the classes are
 // unknown or allow fewer than n prompts.
-func Builtin(split clipart.Split, known []string, n int, seed uint64) ([]Metadata, error) {
+func Builtin(tasks []clipart.Task, split clipart.Split, known []string, n int, seed uint64) ([]Metadata, error) {
 	sampler, err := clipart.NewSampler(known...)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func Builtin(split clipart.Split, known []string, n int, seed uint64) ([]Metadat
 		return nil, invalid("%d prompts: must be from 1 to %d", n, maxPrompts)
 	}
 	var all []Metadata
-	for i, task := range clipart.Tasks() {
+	for i, task := range tasks {
 		rng := rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // reproducible on purpose
 		for _, p := range sampler.Prompts(task, split, n, rng) {
 			m, err := FromPrompt(string(task), p)
@@ -179,7 +179,7 @@ func choose(list []Metadata, n int, pick func(indices []int, k int) []int) []Met
 	}
 	share := make(map[string]int)
 	for left := n; left > 0; {
-		for _, tag := range Tags() {
+		for _, tag := range allTags() {
 			if left > 0 && share[tag] < len(byTag[tag]) {
 				share[tag]++
 				left--
@@ -187,7 +187,7 @@ func choose(list []Metadata, n int, pick func(indices []int, k int) []int) []Met
 		}
 	}
 	var chosen []int
-	for _, tag := range Tags() {
+	for _, tag := range allTags() {
 		if share[tag] > 0 {
 			chosen = append(chosen, pick(byTag[tag], share[tag])...)
 		}

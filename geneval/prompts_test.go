@@ -18,7 +18,7 @@ func TestBuiltin(t *testing.T) {
 		n     int
 	}{{"20 classes", known, 60}, {"all classes", nil, 300}, {"one prompt", known, 1}, {"odd number", nil, 31}} {
 		t.Run(c.name, func(t *testing.T) {
-			list, err := geneval.Builtin(clipart.Test, c.known, c.n, 5)
+			list, err := geneval.Builtin(clipart.Tasks(), clipart.Test, c.known, c.n, 5)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,15 +42,37 @@ func TestBuiltin(t *testing.T) {
 					t.Errorf("%d prompts of %s, %d of color_attr", count[tag], tag, count["color_attr"])
 				}
 			}
-			again, err := geneval.Builtin(clipart.Test, c.known, c.n, 5)
+			again, err := geneval.Builtin(clipart.Tasks(), clipart.Test, c.known, c.n, 5)
 			if err != nil || !reflect.DeepEqual(again, list) {
 				t.Errorf("the same arguments gave other prompts: %v", err)
 			}
-			other, err := geneval.Builtin(clipart.Test, c.known, c.n, 6)
+			other, err := geneval.Builtin(clipart.Tasks(), clipart.Test, c.known, c.n, 6)
 			if err != nil || (c.n > 1 && reflect.DeepEqual(other, list)) {
 				t.Errorf("another seed gave the same prompts: %v", err)
 			}
 		})
+	}
+}
+
+func TestCompoundPrompts(t *testing.T) {
+	list, err := geneval.Builtin(clipart.Compound(), clipart.Test, nil, 30, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, m := range list {
+		count[m.Tag]++
+		prompt, err := m.AsPrompt()
+		if err != nil || clipart.SplitOf(m.Prompt) != clipart.Test {
+			t.Errorf("%q: split %s, %v", m.Prompt, clipart.SplitOf(m.Prompt), err)
+		}
+		parsed, err := clipart.Parse(m.Prompt)
+		if err != nil || !reflect.DeepEqual(parsed.Requirements, prompt.Requirements) {
+			t.Errorf("%q: it reads as %v, is judged by %v, %v", m.Prompt, parsed.Requirements, prompt.Requirements, err)
+		}
+	}
+	if want := map[string]int{"counting_attr": 10, "position_attr": 10, "three_attr": 10}; !reflect.DeepEqual(count, want) {
+		t.Errorf("got %v, want %v", count, want)
 	}
 }
 
@@ -63,7 +85,7 @@ func TestBuiltinRefuses(t *testing.T) {
 		"no prompts":    {nil, 0},
 		"too many":      {[]string{"dog", "cat", "cup"}, 5000},
 	} {
-		if _, err := geneval.Builtin(clipart.Test, c.known, c.n, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
+		if _, err := geneval.Builtin(clipart.Tasks(), clipart.Test, c.known, c.n, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // Thresholds say which detections count: those of a confidence strictly above
 // the figure. They are a property of the judge.
 type Thresholds struct {
-	Score    float64 `json:"score"`    // for all tasks but counting
-	Counting float64 `json:"counting"` // for counting
+	Score    float64 `json:"score"`    // for all other tasks
+	Counting float64 `json:"counting"` // for counting and counting_attr
 }
 
 // OfficialThresholds are those of GenEval's evaluate_images.py, made for its
@@ -47,7 +47,7 @@ type Result struct {
 // confidence, at most [PerClass] of a class; ties keep their order.
 func (t Thresholds) Keep(tag string, objects []reflectionflow.Object) map[string][]reflectionflow.Object {
 	least := t.Score
-	if tag == string(clipart.Counting) {
+	if tag == string(clipart.Counting) || tag == string(clipart.CountingAttr) {
 		least = t.Counting
 	}
 	kept := make(map[string][]reflectionflow.Object)

@@ -3,8 +3,11 @@ package geneval
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"reflectionflow/clipart"
 )
 
 // Markdown is the summary as tables for people: scores, then paired differences at
@@ -65,9 +68,11 @@ func (s Summary) fewest() int {
 func (s Summary) facts() []string {
 	total := 0
 	var kinds []string
-	for _, tag := range Tags() {
-		total += s.Prompts[tag]
-		kinds = append(kinds, fmt.Sprintf("%d %s", s.Prompts[tag], tag))
+	for _, tag := range allTags() {
+		if n := s.Prompts[tag]; n > 0 {
+			total += n
+			kinds = append(kinds, fmt.Sprintf("%d %s", n, tag))
+		}
 	}
 	searches := "1 search"
 	if s.Samples > 1 {
@@ -92,9 +97,14 @@ func (s Summary) facts() []string {
 	return facts
 }
 
+// tasks are those that prompts are of.
+func (s Summary) tasks() []clipart.Task {
+	return slices.DeleteFunc(slices.Concat(clipart.Tasks(), clipart.Compound()), func(task clipart.Task) bool { return s.Prompts[string(task)] == 0 })
+}
+
 func (s Summary) writeScores(b *strings.Builder) {
 	header := []string{"strategy", "images", "overall", "95% interval"}
-	for _, tag := range Tags() {
+	for _, tag := range allTags() {
 		if s.Prompts[tag] > 0 {
 			header = append(header, tag)
 		}
@@ -102,7 +112,7 @@ func (s Summary) writeScores(b *strings.Builder) {
 	table := [][]string{append(header, "drawn", "verified", "seconds")}
 	for _, r := range s.Rows {
 		line := []string{r.Strategy, fmt.Sprint(r.Budget), percent(r.Overall), percent(r.CILow) + " to " + percent(r.CIHigh)}
-		for _, tag := range Tags() {
+		for _, tag := range allTags() {
 			if s.Prompts[tag] > 0 {
 				line = append(line, percent(r.Tags[tag]))
 			}

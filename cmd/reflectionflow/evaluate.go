@@ -43,8 +43,10 @@ reflection+detector one of the model's others. Where a search with a smaller bud
 is the beginning of one with a larger, one search answers for all budgets.
 
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks
-about what the model knows; test and validation prompts are in no training), or a
-file in the format of GenEval's evaluation_metadata.jsonl.
+about what the model knows; test and validation prompts are in no training), the
+harder compound:test, compound:validation or compound:train (counts, places and
+colours together, and three coloured things), or a file in the format of GenEval's
+evaluation_metadata.jsonl.
 
 The folder --out gets results.jsonl as it goes, then summary.json, report.md,
 report.html, figures, and for each strategy and budget a folder in GenEval's layout
@@ -70,10 +72,10 @@ func (p *program) evaluateCommand() *cobra.Command {
 
 func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:test, builtin:validation, builtin:train or a file of metadata lines")
+	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin: or compound: and test, validation or train, or a file of metadata lines")
 	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, with variants ("+strings.Join(search.Strategies(), ", ")+"); the first is what the others are compared with")
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images a prompt")
-	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60 of builtin ones, all of a file)")
+	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60, all of a file)")
 	f.IntVar(&o.samples, "seeds", 1, "searches for each strategy and prompt")
 	f.IntVar(&o.difficulty, "difficulty", 4, "pictures of the base that say how difficult a prompt is, from seeds that are not scored; 0 for none, as it is with --config and --generator")
 	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; of the same evaluation, to go on with it")
@@ -153,7 +155,10 @@ func (o *evaluateOptions) tidyBudgets() error {
 	return nil
 }
 
-// defaultPrompts is how many builtin prompts there are unless more are asked for.
+// promptSets are the tasks of the prompts that --prompts names instead of a file.
+var promptSets = map[string]func() []clipart.Task{"builtin": clipart.Tasks, "compound": clipart.Compound}
+
+// defaultPrompts is how many of these there are unless more are asked for.
 const defaultPrompts = 60
 
 // promptSeed makes builtin prompts the same whatever the pictures' seed is.
@@ -161,15 +166,16 @@ const promptSeed = 1
 
 // metadata reads or draws the prompts.
 func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) {
-	if split, builtin := strings.CutPrefix(o.prompts, "builtin:"); builtin {
+	set, split, drawn := strings.Cut(o.prompts, ":")
+	if tasks := promptSets[set]; drawn && tasks != nil {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
-			return nil, fmt.Errorf("%w: builtin:%.40s: use builtin:test, builtin:validation or builtin:train", reflectionflow.ErrInvalid, split)
+			return nil, fmt.Errorf("%w: %s:%.40s: use %[2]s:test, %[2]s:validation or %[2]s:train", reflectionflow.ErrInvalid, set, split)
 		}
 		n := o.limit
 		if n == 0 {
 			n = defaultPrompts
 		}
-		return geneval.Builtin(clipart.Split(split), model.Classes, n, promptSeed)
+		return geneval.Builtin(tasks(), clipart.Split(split), model.Classes, n, promptSeed)
 	}
 	f, err := openInput("prompts", o.prompts)
 	if err != nil {
@@ -187,6 +193,14 @@ func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) 
 		}
 	}
 	return list, nil
+}
+
+func tagsOf(list []geneval.Metadata) []string {
+	tags := make([]string, len(list))
+	for i, m := range list {
+		tags[i] = m.Tag
+	}
+	return tags
 }
 
 // knows reports a prompt about what the model does not know.
@@ -231,8 +245,11 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 	ev := &s.evaluation
 	ev.Thresholds = geneval.ThresholdsOf(judge)
 	ev.Judge = geneval.OneAtATime(judge)
-	size := image.Pt(s.probe.ImageWidth, s.probe.ImageHeight)
-	agreement, err := geneval.CheckJudge(ctx, judge, ev.Thresholds, model.Classes, size)
+	scenes, err := geneval.KnownScenes(tagsOf(ev.Prompts), model.Classes, image.Pt(s.probe.ImageWidth, s.probe.ImageHeight))
+	if err != nil {
+		return err
+	}
+	agreement, err := geneval.CheckJudge(ctx, judge, ev.Thresholds, scenes)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func judged(m modelEntry) modelEntry {
 		if os.Getenv("FAKE_JUDGE") == "blind" {
 			return fakeJudge{}, nil
 		}
-		scenes, err := geneval.KnownScenes(m.Classes, image.Pt(m.Width, m.Height))
+		scenes, err := geneval.KnownScenes([]string{string(clipart.Counting), string(clipart.ThreeAttr)}, m.Classes, image.Pt(m.Width, m.Height))
 		return fakeJudge{classes: m.Classes, scenes: scenes}, err
 	}
 	return m
@@ -136,7 +136,7 @@ func TestNestedSearches(t *testing.T) {
 	}
 	o := evaluateOptions{budgets: []int{16}}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	prompts, err := geneval.Builtin(clipart.Test, model.Classes, 6, 1)
+	prompts, err := geneval.Builtin(clipart.Tasks(), clipart.Test, model.Classes, 6, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 }
 
 func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, quiet bool) (search.Policy, error) {
-	list, err := geneval.Builtin(clipart.Train, model.Classes, policyPrompts, policySeed)
+	list, err := geneval.Builtin(clipart.Tasks(), clipart.Train, model.Classes, policyPrompts, policySeed)
 	if err != nil {
 		return search.Policy{}, err
 	}
