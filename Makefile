@@ -49,9 +49,12 @@ compat: build ## what other programs make of our files and requests: compat/READ
 
 RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+width4,reflection+detector,reflection+reward,reflection+width2
 
-results: build ## the results page, in full: hours; goes on where it was stopped
+results: build ## the results pages, in full: hours; goes on where it was stopped
 	$(RESULTS),reflection+width8,reflection+width16 --budgets 1,2,4,8,16,32 --limit 300 --out runs/results
 	bin/reflectionflow evaluate page runs/results --into docs/results.md --made-by "make results"
+	bin/reflectionflow evaluate --prompts compound:test --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle \
+		--budgets 1,2,4,8,16,32 --limit 300 --out runs/results-compound
+	bin/reflectionflow evaluate page runs/results-compound --into docs/compound.md --made-by "make results"
 
 results-quick: build ## the results page on few prompts: under 15 minutes on two cores
 	$(RESULTS) --budgets 1,2,4,8 --limit 30 --difficulty 4 --out runs/results-quick
