@@ -128,7 +128,7 @@ func (w *pageWriter) grid(rows [][]string) {
 
 func (w *pageWriter) write(command string) {
 	w.line("# Results%s", w.ofTasks("", " on compound prompts"))
-	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours (the embedded model on held-out prompts %s, by a judge that no search sees). All scores are per cent of prompts right; the mean over the tasks is GenEval's overall score; intervals are 95%%, by bootstrap over prompts (where all or none of a task is right, exact). The numbers of the two are not comparable, their order is.", w.ofTasks("of the same six tasks", "that ask for more at once than GenEval's do: counts, places and colours together, or the colours of three things"))
+	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours (the embedded model on held-out prompts %s, by a judge that no search sees). All scores are per cent of prompts right; the mean over the tasks is GenEval's overall score; intervals are 95%%, by bootstrap over prompts (where all or none of a task is right, exact). The numbers of the two are not comparable, their order is.", w.ofTasks("of the same six tasks", "that compound GenEval's tasks"))
 	w.line("This page is written by `%s`; only the notes at its end are by hand.", command)
 	w.points(w.table.sum.facts())
 	if done, total := w.results.Finished(); done < total {
