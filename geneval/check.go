@@ -45,6 +45,7 @@ func many(n int, o reflectionflow.Object) []reflectionflow.Object {
 
 func knownAnswers() []knownAnswer {
 	dogs := Metadata{Tag: "counting", Include: []Include{{Class: "dog", Count: 2}}, Exclude: []Exclude{{"dog", 3}}}
+	beside := Metadata{Tag: "counting_attr", Include: []Include{{Class: "dog", Count: 2}, {Class: "cup", Count: 1, Color: "red"}}, Exclude: []Exclude{{"dog", 3}}}
 	one := Metadata{Tag: "single_object", Include: []Include{{Class: "dog", Count: 1}}}
 	red := Metadata{Tag: "colors", Include: []Include{{Class: "cup", Count: 1, Color: "red"}}}
 	left := Metadata{Tag: "position", Include: []Include{
@@ -61,6 +62,8 @@ func knownAnswers() []knownAnswer {
 		{"one dog of two", dogs, []reflectionflow.Object{dog}, "expected dog>=2, found 1"},
 		{"three dogs", dogs, []reflectionflow.Object{dog, dog, dog}, "expected dog<3, found 3"},
 		{"a faint third dog", dogs, []reflectionflow.Object{dog, dog, seen("dog", "", 0.5, 0.9)}, ""},
+		{"a faint third dog beside a cup", beside, []reflectionflow.Object{dog, dog, seen("dog", "", 0.5, 0.9), seen("cup", "red", 0.1, 0.95)}, ""},
+		{"a third dog beside a cup", beside, []reflectionflow.Object{dog, dog, dog, seen("cup", "red", 0.1, 0.95)}, "expected dog<3, found 3"},
 		{"a red cup", red, []reflectionflow.Object{seen("cup", "red", 0.1, 0.31)}, ""},
 		{"a blue cup", red, []reflectionflow.Object{seen("cup", "blue", 0.1, 0.5)}, "expected red cup>=1, found 0 red; and 1 blue"},
 		{"a fainter red cup", red, []reflectionflow.Object{seen("cup", "red", 0.1, 0.4), seen("cup", "blue", 0.5, 0.5)}, "expected red cup>=1, found 0 red; and 1 blue"},
