@@ -20,7 +20,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: catalog()}
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: catalog(), slow: slowNotice}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
@@ -29,6 +29,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	catalog        []modelEntry
+	slow           string // why its networks are slow in this build; empty where they are not
 }
 
 // Exit codes.
@@ -82,8 +83,8 @@ func (p *program) complain(err error) {
 
 // noteSlow says once, before a command computes, that this binary is slow, if it is.
 func (p *program) noteSlow() {
-	if slowNotice != "" {
-		_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", slowNotice)
+	if p.slow != "" {
+		_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", p.slow)
 	}
 }
 
