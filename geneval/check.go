@@ -153,18 +153,18 @@ type KnownScene struct {
 }
 
 // KnownScenes renders what [CheckJudge] asks a judge about before it judges pictures of
-// the tags: prompts of the test split from all of GenEval's tasks if it is to judge one
-// of them, and from those of [clipart.Compound] likewise, about the known classes (none
-// means all), each with a scene that is right and, where there is one, a flawed scene.
-// The same arguments give the same scenes.
-func KnownScenes(tags, known []string, size image.Point) ([]KnownScene, error) {
+// the prompts given: other prompts, of the test split, from all of GenEval's tasks if one
+// of those given is of them, and from those of [clipart.Compound] likewise, about the
+// known classes (none means all), each with a scene that is right and, where there is
+// one, a flawed scene. The same arguments give the same scenes.
+func KnownScenes(prompts []Metadata, known []string, size image.Point) ([]KnownScene, error) {
 	sampler, err := clipart.NewSampler(known...)
 	if err != nil {
 		return nil, err
 	}
 	var all []KnownScene
 	for _, tasks := range [][]clipart.Task{clipart.Tasks(), clipart.Compound()} {
-		if !slices.ContainsFunc(tasks, func(task clipart.Task) bool { return slices.Contains(tags, string(task)) }) {
+		if !slices.ContainsFunc(prompts, func(m Metadata) bool { return slices.Contains(tasks, clipart.Task(m.Tag)) }) {
 			continue
 		}
 		scenes, err := knownScenes(sampler, tasks, size)

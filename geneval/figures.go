@@ -198,12 +198,9 @@ func (t table) widths() drawable {
 // tasks compares the base and the plain strategies at the largest budget, by task.
 func (t table) tasks() drawable {
 	f := plot.Bars{YLabel: yLabel}
-	var tags []string
-	for _, tag := range allTags() {
-		if n := t.sum.Prompts[tag]; n > 0 {
-			tags = append(tags, tag)
-			f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d)", strings.ReplaceAll(tag, "_", "\n"), n))
-		}
+	tags := t.sum.tags()
+	for _, tag := range tags {
+		f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d)", strings.ReplaceAll(tag, "_", "\n"), t.sum.Prompts[tag]))
 	}
 	for i, r := range t.contenders() {
 		f.Series = append(f.Series, grouped(r, tags, r.TagIntervals))

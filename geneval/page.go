@@ -180,7 +180,7 @@ func (w *pageWriter) reasons() []string {
 func (w *pageWriter) scores() {
 	w.line("## By task")
 	w.paperScores()
-	tags := tagsOf(w.table.sum.tasks())
+	tags := w.table.sum.tags()
 	rows := [][]string{append([]string{"ours", "images", "overall (95%)"}, tags...)}
 	for i, r := range w.table.contenders() {
 		name := r.Strategy

@@ -108,11 +108,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 		Style: template.CSS(reportStyle), Script: template.JS(reportScript), //nolint:gosec // embedded in the program
 		Headline: headline(s), Facts: s.facts(),
 	}
-	for _, tag := range allTags() {
-		if s.Prompts[tag] > 0 {
-			p.Tags = append(p.Tags, tag)
-		}
-	}
+	p.Tags = s.tags()
 	for _, level := range Levels() {
 		if s.Levels[level] > 0 {
 			p.Levels = append(p.Levels, level)

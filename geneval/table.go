@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"reflectionflow/clipart"
 )
 
 // Markdown is the summary as tables for people: scores, then paired differences at
@@ -68,11 +66,9 @@ func (s Summary) fewest() int {
 func (s Summary) facts() []string {
 	total := 0
 	var kinds []string
-	for _, tag := range allTags() {
-		if n := s.Prompts[tag]; n > 0 {
-			total += n
-			kinds = append(kinds, fmt.Sprintf("%d %s", n, tag))
-		}
+	for _, tag := range s.tags() {
+		total += s.Prompts[tag]
+		kinds = append(kinds, fmt.Sprintf("%d %s", s.Prompts[tag], tag))
 	}
 	searches := "1 search"
 	if s.Samples > 1 {
@@ -97,25 +93,18 @@ func (s Summary) facts() []string {
 	return facts
 }
 
-// tasks are those that prompts are of.
-func (s Summary) tasks() []clipart.Task {
-	return slices.DeleteFunc(slices.Concat(clipart.Tasks(), clipart.Compound()), func(task clipart.Task) bool { return s.Prompts[string(task)] == 0 })
+// tags are those that prompts are of, GenEval's first.
+func (s Summary) tags() []string {
+	return slices.DeleteFunc(allTags(), func(tag string) bool { return s.Prompts[tag] == 0 })
 }
 
 func (s Summary) writeScores(b *strings.Builder) {
-	header := []string{"strategy", "images", "overall", "95% interval"}
-	for _, tag := range allTags() {
-		if s.Prompts[tag] > 0 {
-			header = append(header, tag)
-		}
-	}
+	header := append([]string{"strategy", "images", "overall", "95% interval"}, s.tags()...)
 	table := [][]string{append(header, "drawn", "verified", "seconds")}
 	for _, r := range s.Rows {
 		line := []string{r.Strategy, fmt.Sprint(r.Budget), percent(r.Overall), percent(r.CILow) + " to " + percent(r.CIHigh)}
-		for _, tag := range allTags() {
-			if s.Prompts[tag] > 0 {
-				line = append(line, percent(r.Tags[tag]))
-			}
+		for _, tag := range s.tags() {
+			line = append(line, percent(r.Tags[tag]))
 		}
 		table = append(table, append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds)))
 	}

@@ -72,7 +72,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 
 func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin: or compound: and test, validation or train, or a file of metadata lines")
+	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT, SPLIT being test, validation or train, or a file of metadata lines")
 	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, with variants ("+strings.Join(search.Strategies(), ", ")+"); the first is what the others are compared with")
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images a prompt")
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60, all of a file)")
@@ -195,14 +195,6 @@ func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) 
 	return list, nil
 }
 
-func tagsOf(list []geneval.Metadata) []string {
-	tags := make([]string, len(list))
-	for i, m := range list {
-		tags[i] = m.Tag
-	}
-	return tags
-}
-
 // knows reports a prompt about what the model does not know.
 func knows(model modelEntry, m geneval.Metadata) error {
 	for _, c := range m.Include {
@@ -245,7 +237,7 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 	ev := &s.evaluation
 	ev.Thresholds = geneval.ThresholdsOf(judge)
 	ev.Judge = geneval.OneAtATime(judge)
-	scenes, err := geneval.KnownScenes(tagsOf(ev.Prompts), model.Classes, image.Pt(s.probe.ImageWidth, s.probe.ImageHeight))
+	scenes, err := geneval.KnownScenes(ev.Prompts, model.Classes, image.Pt(s.probe.ImageWidth, s.probe.ImageHeight))
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func judged(m modelEntry) modelEntry {
 		if os.Getenv("FAKE_JUDGE") == "blind" {
 			return fakeJudge{}, nil
 		}
-		scenes, err := geneval.KnownScenes([]string{string(clipart.Counting), string(clipart.ThreeAttr)}, m.Classes, image.Pt(m.Width, m.Height))
+		scenes, err := geneval.KnownScenes([]geneval.Metadata{{Tag: "counting"}, {Tag: "three_attr"}}, m.Classes, image.Pt(m.Width, m.Height))
 		return fakeJudge{classes: m.Classes, scenes: scenes}, err
 	}
 	return m
