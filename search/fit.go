@@ -331,29 +331,42 @@ func (e *estimates) choose(s Seconds) Early {
 func everyPrompt(int) bool { return true }
 
 // yield is the expected number of right pictures a second when noises are given up
-// by the rule, over the prompts that count.
+// by the rule, over the prompts that count. Each prompt is reckoned by its own
+// noises: over all of them together, a rule that gives up every noise of the difficult
+// prompts would seem to know right pictures from wrong ones.
 func (e *estimates) yield(rule Early, share int, s Seconds, counts func(prompt int) bool) float64 {
-	var passed, all tally
-	for i, p := range e.final {
-		if !counts(i / noisesPerPrompt) {
+	right, seconds := 0.0, 0.0
+	for first := 0; first < len(e.final); first += noisesPerPrompt {
+		if !counts(first / noisesPerPrompt) {
 			continue
 		}
+		r, t := e.yieldOf(first, rule, share, s)
+		right, seconds = right+r, seconds+t
+	}
+	if seconds == 0 {
+		return 0
+	}
+	return right / seconds
+}
+
+// yieldOf is the chance that one picture of a prompt, whose noises begin at first, is
+// right, and the seconds that it takes.
+func (e *estimates) yieldOf(first int, rule Early, share int, s Seconds) (right, seconds float64) {
+	var passed, all tally
+	for i, p := range e.final[first : first+noisesPerPrompt] {
 		all.add(p)
-		if rule.Tries == 0 || e.early[share][i] >= rule.Least {
+		if rule.Tries > 0 && e.early[share][first+i] >= rule.Least {
 			passed.add(p)
 		}
 	}
-	if all.n == 0 || passed.n == 0 {
-		return 0
-	}
 	pass := passed.n / all.n
 	look := float64(rule.steps(e.cfg.Steps))*s.Step + s.Verify
-	seconds := float64(e.cfg.Steps)*s.Step + s.Verify
-	right, reached := 0.0, 1.0 // the chance to get to each noise
+	seconds = float64(e.cfg.Steps)*s.Step + s.Verify
+	reached := 1.0 // the chance to get to each noise
 	for range rule.Tries {
-		right += reached * pass * passed.sum / passed.n
+		right += reached * passed.sum / all.n
 		seconds += reached * (s.Verify + (1-pass)*(look-s.Verify)) // a noise that passed goes on from its estimate
 		reached *= 1 - pass
 	}
-	return (right + reached*all.sum/all.n) / seconds
+	return right + reached*all.sum/all.n, seconds
 }
