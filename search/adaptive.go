@@ -176,7 +176,7 @@ func (h history) gain(i int) float64 {
 	if c.Error != "" {
 		return 0
 	}
-	if h.policy.Stop.sure(c.Score) {
+	if h.policy.Stop.believes(c.Score) {
 		return 1
 	}
 	best := h.best(i)

@@ -187,10 +187,14 @@ func TestRollover(t *testing.T) {
 			Reflector: coach{pause: pauses(seed + 2)}, Refiner: coach{},
 		}
 	}
-	for _, width := range []int{1, 2} {
+	for _, x := range []struct {
+		width int
+		sure  float64
+	}{{1, 0}, {2, 0}, {1, .95}, {2, .95}} {
+		width := x.width
 		cfg := config(search.Adaptive, width, budget)
 		cfg.EarlyStop = true
-		cfg.Adaptive.Policy.Stop.Probability = .8
+		cfg.Adaptive.Policy.Stop.Probability, cfg.Adaptive.Policy.Stop.Sure = .8, x.sure
 		var want, record string
 		for seed := range uint64(8) {
 			synctest.Test(t, func(t *testing.T) {
@@ -225,7 +229,7 @@ func TestRollover(t *testing.T) {
 					want, record = got, kept.String()
 				}
 				if got != want || kept.String() != record {
-					t.Errorf("width %d, seed %d: another result", width, seed)
+					t.Errorf("width %d, sure from %v, seed %d: another result", width, x.sure, seed)
 				}
 			})
 		}
@@ -235,7 +239,7 @@ func TestRollover(t *testing.T) {
 // TestNoRollover: without it each result is that of the prompt alone.
 func TestNoRollover(t *testing.T) {
 	cfg := config("adaptive-no-rollover", 1, 4)
-	cfg.EarlyStop = true
+	cfg.EarlyStop, cfg.Adaptive.Policy.Stop.Sure = true, .97
 	list, _ := tasks(6)
 	results, err := fakes().RunMany(t.Context(), list, cfg)
 	if err != nil {
@@ -276,6 +280,50 @@ func TestRolloverBound(t *testing.T) {
 	for i, res := range results {
 		if want := map[bool]int{true: 20, false: 1}[i == 2]; len(res.Candidates) != want {
 			t.Errorf("prompt %d: %d images, want %d", i, len(res.Candidates), want)
+		}
+	}
+}
+
+// TestSureWithWhatIsLeft: a prompt whose picture is right, but not surely, waits while
+// others can use its images, and then goes on until it is sure.
+func TestSureWithWhatIsLeft(t *testing.T) {
+	for name, tt := range map[string]struct {
+		failing int // how many pictures of the third prompt are wrong
+		want    [3]int
+	}{
+		"the third is right at its sixth image":   {5, [3]int{3, 1, 6}},
+		"the third takes all but what is certain": {100, [3]int{1, 1, 10}},
+	} {
+		cfg := config(search.Adaptive, 1, 4)
+		cfg.EarlyStop, cfg.Adaptive.Abandon = true, false
+		cfg.Adaptive.Policy.Stop.Probability, cfg.Adaptive.Policy.Stop.Sure = .5, .9
+		list, _ := tasks(3)
+		drawn := map[string]int{}
+		s := fakes()
+		s.Verifier = verify(func(_ context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+			out := make([]reflectionflow.Score, len(p))
+			for i := range p {
+				f := reflectionflow.Finding{Requirement: p[i].Prompt.Requirements[0], Verdict: reflectionflow.Met, Confidence: .95}
+				n := drawn[p[i].Prompt.Text]
+				drawn[p[i].Prompt.Text]++
+				switch {
+				case p[i].Prompt.Text == list[0].Prompt.Text && n < 2:
+					f.Confidence = .8
+				case p[i].Prompt.Text == list[2].Prompt.Text && n < tt.failing:
+					f.Verdict, f.Confidence = reflectionflow.NotMet, 0
+				}
+				out[i].Requirements = append(out[i].Requirements, f)
+			}
+			return out, nil
+		})
+		results, err := s.RunMany(t.Context(), list, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, res := range results {
+			if len(res.Candidates) != tt.want[i] {
+				t.Errorf("%s: prompt %d took %d images, want %d", name, i, len(res.Candidates), tt.want[i])
+			}
 		}
 	}
 }
@@ -331,7 +379,7 @@ func TestPolicyFile(t *testing.T) {
 	}
 	for name, bad := range map[string]string{
 		"empty":         "",
-		"other format":  strings.Replace(text, "policy 1", "policy 2", 1),
+		"other format":  strings.Replace(text, "policy 2", "policy 1", 1),
 		"unknown field": strings.Replace(text, `"weight"`, `"wait"`, 1),
 		"trailing":      text + "{}",
 		"gain above 1":  strings.Replace(text, `"local": 0.1`, `"local": 1.5`, 1),
@@ -356,7 +404,7 @@ func FuzzReadPolicy(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
-	f.Add([]byte(`{"format":"reflectionflow policy 1"}`))
+	f.Add([]byte(`{"format":"reflectionflow policy 2"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := search.ReadPolicy(bytes.NewReader(data))
 		if err != nil {

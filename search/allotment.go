@@ -15,7 +15,9 @@ type allotment struct {
 	early  Early // zero where no noise may be given up
 	limit  int   // steps that all candidates together may take
 	most   int   // what the limit may be raised to
-	starve bool  // the limit does not allow the next candidate
+	starve bool  // the limit or the pause does not allow the next candidate
+	pause  int   // the candidate to wait at with a picture that is right, but not surely; 0 for none
+	late   bool  // time is up: there is nothing to wait for
 	// reserved is the most that each admitted candidate may take, by ID.
 	reserved []int
 	images   map[int]image.Image // of candidates that may be corrected or shown
@@ -53,8 +55,30 @@ func (l *lane) affords() bool {
 	if l.allot == nil {
 		return true
 	}
-	l.allot.starve = l.allot.room(l.admitted) < l.cfg.Steps
+	l.allot.starve = l.allot.content() || l.allot.room(l.admitted) < l.cfg.Steps
 	return !l.allot.starve
+}
+
+// doubts reports whether a right picture is worth more images if they are left over.
+func (a *allotment) doubts(s reflectionflow.Score) bool {
+	cfg := &a.lane.cfg
+	return !cfg.Adaptive.Survey && a.limit != unbounded && !cfg.Adaptive.Policy.Stop.sure(s)
+}
+
+// wait lets the lane wait at a candidate for what the others leave over. Where nothing
+// is shared it goes on with its own.
+func (a *allotment) wait(id int) {
+	if a.lane.cfg.Adaptive.Rollover {
+		a.pause = id
+	}
+}
+
+// content reports whether the lane waits with a right picture.
+func (a *allotment) content() bool { return !a.late && a.pause > 0 && a.lane.admitted >= a.pause }
+
+// spentAll reports whether the lane may never draw again.
+func (a *allotment) spentAll() bool {
+	return a.starve && a.limit == a.most && a.room(a.lane.admitted) < a.lane.cfg.Steps
 }
 
 // idle reports whether nothing of the lane is under way.
@@ -118,10 +142,10 @@ func (a *allotment) keep(c reflectionflow.Candidate, img image.Image) {
 	}
 }
 
-// right reports whether a picture ends the search.
+// right reports whether a picture is what the search is for.
 func (c Config) right(s reflectionflow.Score) bool {
 	if c.Adaptive != nil {
-		return c.Adaptive.Policy.Stop.sure(s)
+		return c.Adaptive.Policy.Stop.believes(s)
 	}
 	return s.Right()
 }
@@ -150,14 +174,15 @@ func (r *run) allot() {
 // on. It waits until every prompt is right or has spent its own budget, so that
 // what each gets does not depend on timing. Then all that are not right get equally
 // many images; what is left after that goes, one image each, to those that promise
-// most. Where nothing is left, they end.
+// most. Once no prompt can be helped that way, those whose picture is right, but not
+// surely, share what is left. Where nothing is left, they end.
 func (r *run) share() bool {
 	if r.cfg.Adaptive == nil {
 		return false
 	}
 	over := true
 	for _, l := range r.lanes {
-		if l.allot.starve && l.allot.limit == l.allot.most {
+		if l.allot.spentAll() {
 			l.end(l.admitted)
 			r.settle(l)
 		}
@@ -167,24 +192,38 @@ func (r *run) share() bool {
 		return false
 	}
 	left := 0
-	var waiting []*lane
+	var needy, content []*lane
 	for _, l := range r.lanes {
 		left += l.cfg.Budget.Images * l.cfg.Steps
-		if l.starved() {
-			waiting = append(waiting, l)
+		switch {
+		case l.starved() && l.allot.content():
+			content = append(content, l)
+			left -= l.spent()
+		case l.starved():
+			needy = append(needy, l)
 			left -= l.allot.limit
-		} else {
+		default:
 			left -= l.spent()
 		}
 	}
 	images := left / r.cfg.Steps
 	if images < 1 {
-		for _, l := range waiting {
+		for _, l := range slices.Concat(needy, content) {
 			l.end(l.admitted)
 			r.settle(l)
 		}
 		return false
 	}
+	waiting := needy
+	if len(needy) == 0 {
+		waiting = content
+	}
+	return handOut(waiting, images)
+}
+
+// handOut gives lanes that wait as many images as there are, and reports whether any
+// may go on.
+func handOut(waiting []*lane, images int) bool {
 	each := max(1, images/max(1, len(waiting)))
 	if images < len(waiting) {
 		slices.SortStableFunc(waiting, func(a, b *lane) int {
@@ -193,8 +232,12 @@ func (r *run) share() bool {
 		waiting = waiting[:images]
 	}
 	for _, l := range waiting {
-		l.allot.limit = min(l.allot.most, l.allot.limit+each*l.cfg.Steps)
-		l.allot.starve = false
+		a := l.allot
+		if a.content() { // what it had not used has been given back
+			a.limit, a.pause = l.spent(), 0
+		}
+		a.limit = min(a.most, a.limit+each*l.cfg.Steps)
+		a.starve = false
 	}
 	return len(waiting) > 0
 }

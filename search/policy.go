@@ -30,7 +30,7 @@ type Policy struct {
 }
 
 // PolicyFormat marks the files.
-const PolicyFormat = "reflectionflow policy 1"
+const PolicyFormat = "reflectionflow policy 2"
 
 // Stop says when a picture whose findings are all met is believed. With x its
 // [LogOdds], it is right with probability 1/(1+exp(A·x+B)) (Platt 1999), A at most
@@ -39,6 +39,10 @@ type Stop struct {
 	A           float64 `json:"a"`
 	B           float64 `json:"b"`
 	Probability float64 `json:"probability"` // the least that ends a search, in [0, 1]
+	// Sure is the least that ends it where images are left over once every prompt of
+	// the batch has a picture that is right by Probability or has spent its budget, in
+	// [0, 1]; up to Probability it changes nothing.
+	Sure float64 `json:"sure"`
 }
 
 // Gains are the expected gains of one picture, by what the best picture so far is
@@ -79,7 +83,7 @@ type Early struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		Format: PolicyFormat, FittedOn: "nothing: defaults",
-		Stop:    Stop{A: -1, B: 0, Probability: 0.5}, // all of three requirements at 0.8
+		Stop:    Stop{A: -1, B: 0, Probability: 0.5, Sure: 0.5}, // all of three requirements at 0.8
 		Weight:  4,
 		Explore: Gains{Local: 0.10, Global: 0.15, LocalStuck: 0.06, GlobalStuck: 0.08},
 		Rewrite: Gains{Local: 0.10, Global: 0.14, LocalStuck: 0.12, GlobalStuck: 0.14},
@@ -130,7 +134,7 @@ func (p Policy) validate() error {
 	}
 	errs := []error{
 		between("stop.a", p.Stop.A, -1e6, 0), between("stop.b", p.Stop.B, -1e6, 1e6),
-		between("stop.probability", p.Stop.Probability, 0, 1),
+		between("stop.probability", p.Stop.Probability, 0, 1), between("stop.sure", p.Stop.Sure, 0, 1),
 		between("weight", p.Weight, 0.01, 1e6),
 		between("early.share", p.Early.Share, 0, 1), between("early.least", p.Early.Least, -1e6, 0),
 		between("early.tries", float64(p.Early.Tries), 0, maxTries),
@@ -214,9 +218,14 @@ func (s *Stop) Correct(share float64) {
 	s.A, s.B = rounded(s.A), rounded(s.B)
 }
 
-// sure reports whether a picture is believed to be right.
-func (s Stop) sure(score reflectionflow.Score) bool {
+// believes reports whether a picture is taken for right.
+func (s Stop) believes(score reflectionflow.Score) bool {
 	return score.Right() && s.probability(score) >= s.Probability
+}
+
+// sure reports whether no image is worth spending on a picture any more.
+func (s Stop) sure(score reflectionflow.Score) bool {
+	return s.believes(score) && s.probability(score) >= s.Sure
 }
 
 // leastConfidence bounds what one hopeless requirement counts.

@@ -33,8 +33,14 @@ func searches() map[string]func() (*search.Search, search.Config) {
 			s.Verifier = &critic{limit: .7}
 			return s, cfg
 		},
-		"adaptive":                      plain(search.Adaptive, 1, false),
-		"adaptive, early stop":          plain(search.Adaptive, 1, true),
+		"adaptive":             plain(search.Adaptive, 1, false),
+		"adaptive, early stop": plain(search.Adaptive, 1, true),
+		"adaptive, early stop, not surely": func() (*search.Search, search.Config) {
+			s, cfg := plain(search.Adaptive, 2, true)()
+			cfg.Adaptive.Policy.Stop.Probability, cfg.Adaptive.Policy.Stop.Sure = .6, .95
+			s.Verifier = &critic{limit: .6}
+			return s, cfg
+		},
 		"adaptive, three chains":        plain(search.Adaptive, 3, false),
 		"adaptive without routing, two": plain("adaptive-no-routing", 2, false),
 		"adaptive, two chains, failing images": func() (*search.Search, search.Config) {

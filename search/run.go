@@ -42,7 +42,7 @@ func (r *run) admitNow(late bool) error {
 			return nil
 		}
 		if late && l.allot != nil {
-			l.allot.limit = l.allot.most // what an earlier sitting drew is taken in whatever there is left
+			l.allot.limit, l.allot.late = l.allot.most, true // what an earlier sitting drew is taken in whatever there is left
 		}
 		if !l.opened || l.idle() { // idle again with more budget than before: the journal may go on
 			if err := l.recall(r.notify); err != nil {

@@ -130,8 +130,11 @@ func (l *lane) finish(c reflectionflow.Candidate, img image.Image) {
 	}
 	right := c.Error == "" && l.cfg.right(c.Score) && l.cfg.EarlyStop
 	hopeless := l.best < 0 && len(l.finished) >= l.cfg.Width
-	if right || hopeless {
-		// The candidates of the window were permitted before this one was known.
+	// The candidates of the window were permitted before this one was known.
+	switch {
+	case right && l.allot != nil && l.allot.doubts(c.Score):
+		l.allot.wait(c.ID + l.cfg.Width)
+	case right || hopeless:
 		l.end(c.ID + l.cfg.Width)
 	}
 	l.right = l.right || right

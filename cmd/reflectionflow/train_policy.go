@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -21,21 +22,18 @@ import (
 // after all stages of package tuning, and needs the whole model but its judge.
 const policyStage = "policy"
 
-// How much a policy is fitted on: a thousand pictures. Fits on a quarter of them
+// How much a policy is fitted on: over a thousand pictures. Fits on a quarter of them
 // differed by more than actions do (docs/adr/0022).
 const (
-	policyPrompts = 192
+	policyPrompts = 288
 	policyBudget  = 6  // images a prompt, with the actions taken by lot
 	policyScenes  = 20 // of each task, right and flawed, to calibrate confidences with
 	policySeed    = 1
 )
 
-// policyStop is how likely right a picture must be to end a search. The embedded
-// verifier's curve says 0.95 of findings that together are as likely as not, so that 0.5
-// stops wherever all are met. On validation prompts 0.98 asks for more images and makes
-// more prompts right, 0.99 asks for most of the budget and makes no more right
-// (docs/adr/0025).
-const policyStop = 0.98
+// policySure is how likely right a picture must be for images that nobody else needs
+// not to be spent on its prompt.
+const policySure = 0.98
 
 // trainPolicy fits the policy of the model in DIR/model on training prompts and
 // writes it beside the networks. The judge has no part in it.
@@ -73,8 +71,11 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 	return printTo(p.stdout, fmt.Sprintf("%s: fitted on %s\n", path, policy.FittedOn))
 }
 
+// policyTasks are the kinds of prompts that a policy is fitted on.
+func policyTasks() []clipart.Task { return slices.Concat(clipart.Tasks(), clipart.Compound()) }
+
 func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, quiet bool) (search.Policy, error) {
-	list, err := geneval.Builtin(clipart.Tasks(), clipart.Train, model.Classes, policyPrompts, policySeed)
+	list, err := geneval.Builtin(policyTasks(), clipart.Train, model.Classes, policyPrompts, policySeed)
 	if err != nil {
 		return search.Policy{}, err
 	}
@@ -117,7 +118,9 @@ func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, qu
 // fitStop calibrates how far all findings together can be believed, on rendered
 // scenes of the training split, half of them flawed. Then it corrects for how often
 // the model's own pictures look right: a claim that is seldom true needs more
-// evidence (Bayes' rule on the odds).
+// evidence (Bayes' rule on the odds). How likely right a picture must be to end a search
+// is not fitted: more likely than not, and policySure where images are left over
+// (docs/adr/0029).
 func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflectionflow.Prompt, cfg search.Config) (search.Stop, error) {
 	stop := search.DefaultPolicy().Stop
 	examples, err := labelledScenes(model)
@@ -157,7 +160,7 @@ func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflect
 			looksRight++
 		}
 	}
-	stop.A, stop.B, stop.Probability = calibration.Curve.A, calibration.Curve.B, policyStop
+	stop.A, stop.B, stop.Sure = calibration.Curve.A, calibration.Curve.B, policySure
 	stop.Correct(float64(looksRight+1) / float64(len(results)+2))
 	return stop, nil
 }
@@ -171,7 +174,7 @@ func labelledScenes(model modelEntry) ([]verifier.Example, error) {
 	}
 	rng := rand.New(rand.NewPCG(policySeed, 2))
 	var examples []verifier.Example
-	for _, task := range clipart.Tasks() {
+	for _, task := range policyTasks() {
 		for range policyScenes {
 			scene, prompt := sampler.SamplePrompt(task, clipart.Train, rng)
 			flawed, _, err := sampler.Flaw(scene, prompt, rng)
