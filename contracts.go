@@ -60,8 +60,8 @@ type Preview struct {
 	State   any         // what the generator goes on from; its own affair
 }
 
-// Picture is an image to be judged against a prompt.
-type Picture struct {
+// PromptedImage is an image to be judged against a prompt.
+type PromptedImage struct {
 	Prompt Prompt
 	Image  image.Image
 }
@@ -73,7 +73,7 @@ type Picture struct {
 // rules for ctx, errors and retries are those of [Generator]; a verifier has no
 // per-picture error: what it cannot judge it returns as findings with Unsure.
 type Verifier interface {
-	Verify(ctx context.Context, pictures []Picture) ([]Score, error)
+	Verify(ctx context.Context, pictures []PromptedImage) ([]Score, error)
 }
 
 // PreviewVerifier is a second, optional ability of a [Verifier], found by type
@@ -81,7 +81,7 @@ type Verifier interface {
 // those of finished pictures. The rules are those of Verify.
 type PreviewVerifier interface {
 	Verifier
-	VerifyPreviews(ctx context.Context, pictures []Picture) ([]Score, error)
+	VerifyPreviews(ctx context.Context, pictures []PromptedImage) ([]Score, error)
 }
 
 // Observation is what a reflector or a refiner looks at: a drawn image, its

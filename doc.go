@@ -5,7 +5,7 @@
 // The package holds the vocabulary only: plain values and one-method contracts,
 // on the standard library alone. A [Prompt] is parsed once into typed
 // [Requirement]s. A [Generator] turns a [Request] into an image; a [Verifier]
-// turns a [Picture] into a [Score] with one [Finding] per requirement; a
+// turns a [PromptedImage] into a [Score] with one [Finding] per requirement; a
 // [Reflector] says in words what is wrong ([Reflection]); a [Refiner] rewrites
 // the prompt. A [Candidate] is one image ever drawn, with the request that
 // determines it, its score, its parent and its [Cost].

@@ -11,8 +11,8 @@ type Request struct {
 	// Prompt is the text for the T5 encoder. With a reference it is followed by
 	// " [Reflexion] " and Reflection (see [Request.Text]).
 	Prompt string `json:"prompt"`
-	// CLIPPrompt is the text for the CLIP encoder; empty means Prompt.
-	CLIPPrompt string `json:"clip_prompt,omitempty"`
+	// PooledPrompt is the text for the CLIP encoder; empty means Prompt.
+	PooledPrompt string `json:"clip_prompt,omitempty"`
 	// Seed chooses the starting noise.
 	Seed uint64 `json:"seed"`
 	// Reference is the flawed image that the corrector redraws; nil draws anew.

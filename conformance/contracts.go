@@ -35,7 +35,7 @@ func Previewer(t *testing.T, p reflectionflow.Previewer, requests []reflectionfl
 }
 
 // Verifier runs the suite of [reflectionflow.Verifier].
-func Verifier(t *testing.T, v reflectionflow.Verifier, pictures []reflectionflow.Picture, o Options) {
+func Verifier(t *testing.T, v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage, o Options) {
 	t.Helper()
 	verifier(v, pictures, o).run(t)
 }
@@ -177,24 +177,24 @@ func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflec
 	return nil
 }
 
-func verifier(v reflectionflow.Verifier, pictures []reflectionflow.Picture, o Options) contract[reflectionflow.Picture, reflectionflow.Score] {
-	c := contract[reflectionflow.Picture, reflectionflow.Score]{
+func verifier(v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage, o Options) contract[reflectionflow.PromptedImage, reflectionflow.Score] {
+	c := contract[reflectionflow.PromptedImage, reflectionflow.Score]{
 		call: v.Verify, samples: pictures, options: o,
 		valid: validScore,
 		same: func(a, b reflectionflow.Score) error {
 			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
 			return equal(a, b)
 		},
-		moved: func(p reflectionflow.Picture) (_ reflectionflow.Picture, has bool) {
+		moved: func(p reflectionflow.PromptedImage) (_ reflectionflow.PromptedImage, has bool) {
 			p.Image, has = moved(p.Image)
 			return p, has
 		},
-		fingerprint: func(p reflectionflow.Picture) uint64 { return fingerprint(p.Image) },
+		fingerprint: func(p reflectionflow.PromptedImage) uint64 { return fingerprint(p.Image) },
 	}
 	if len(pictures) > 0 {
 		noImage, noPrompt := pictures[0], pictures[0]
 		noImage.Image, noPrompt.Prompt.Text = nil, ""
-		c.invalid = []sample[reflectionflow.Picture]{{"image", noImage}, {"prompt", noPrompt}}
+		c.invalid = []sample[reflectionflow.PromptedImage]{{"image", noImage}, {"prompt", noPrompt}}
 	}
 	return c
 }
@@ -283,7 +283,7 @@ func validGeneration(r reflectionflow.Request, g reflectionflow.Generation) erro
 	return validCost(g.Cost)
 }
 
-func validScore(p reflectionflow.Picture, s reflectionflow.Score) error {
+func validScore(p reflectionflow.PromptedImage, s reflectionflow.Score) error {
 	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
 		return fmt.Errorf("value %v is not finite", s.Value)
 	}

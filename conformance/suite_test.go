@@ -21,9 +21,9 @@ func (f generate) Generate(ctx context.Context, r []reflectionflow.Request) ([]r
 	return f(ctx, r)
 }
 
-type verify func(context.Context, []reflectionflow.Picture) ([]reflectionflow.Score, error)
+type verify func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error)
 
-func (f verify) Verify(ctx context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (f verify) Verify(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return f(ctx, p)
 }
 
@@ -269,17 +269,17 @@ func TestPreviewers(t *testing.T) {
 
 var requirement = reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: "cat", Count: 1}
 
-func pictures() []reflectionflow.Picture {
-	var list []reflectionflow.Picture
+func pictures() []reflectionflow.PromptedImage {
+	var list []reflectionflow.PromptedImage
 	for _, r := range samples() {
-		list = append(list, reflectionflow.Picture{Image: flat(r), Prompt: reflectionflow.Prompt{
+		list = append(list, reflectionflow.PromptedImage{Image: flat(r), Prompt: reflectionflow.Prompt{
 			Text: "a cat", Requirements: []reflectionflow.Requirement{requirement},
 		}})
 	}
 	return list
 }
 
-func goodScores(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func goodScores(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
 	for _, p := range pictures {
 		if p.Image == nil || p.Prompt.Validate() != nil {
@@ -297,7 +297,7 @@ func goodScores(ctx context.Context, pictures []reflectionflow.Picture) ([]refle
 
 func TestFaultyVerifiers(t *testing.T) {
 	spoil := func(f func(*reflectionflow.Score)) verify {
-		return func(ctx context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+		return func(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 			out, err := goodScores(ctx, p)
 			for i := range out {
 				f(&out[i])

@@ -231,10 +231,10 @@ func (m *Model) check(r reflectionflow.Request) error {
 
 // clipText is what the CLIP encoder reads.
 func clipText(r reflectionflow.Request) string {
-	if strings.TrimSpace(r.CLIPPrompt) == "" {
+	if strings.TrimSpace(r.PooledPrompt) == "" {
 		return r.Prompt
 	}
-	return r.CLIPPrompt
+	return r.PooledPrompt
 }
 
 // With returns the model on other weights.

@@ -15,7 +15,7 @@ var exportDir = flag.String("export", "", "write the tiny model into this new fo
 
 // parityRequest is the request of make_fixtures_pipeline.py.
 var parityRequest = reflectionflow.Request{
-	Prompt: "a red cup add a blue clock", CLIPPrompt: "a red cup", Seed: 3, Width: 64, Height: 48, Steps: 4, Guidance: 3,
+	Prompt: "a red cup add a blue clock", PooledPrompt: "a red cup", Seed: 3, Width: 64, Height: 48, Steps: 4, Guidance: 3,
 }
 
 // The same folder, opened by diffusers' FluxPipeline and given our noise, drew

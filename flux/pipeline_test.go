@@ -210,7 +210,7 @@ func TestEveryFieldOfARequestCounts(t *testing.T) {
 	base := tinyRequests()[1]
 	changes := map[string]func(r *reflectionflow.Request){
 		"prompt":      func(r *reflectionflow.Request) { r.Prompt = "a blue cup" },
-		"CLIP prompt": func(r *reflectionflow.Request) { r.CLIPPrompt = "a clock" },
+		"CLIP prompt": func(r *reflectionflow.Request) { r.PooledPrompt = "a clock" },
 		"seed":        func(r *reflectionflow.Request) { r.Seed++ },
 		"reflection":  func(r *reflectionflow.Request) { r.Reflection = "add a cup" },
 		"reference":   func(r *reflectionflow.Request) { r.Reference = image.NewGray(image.Rect(0, 0, 9, 9)) },
@@ -359,7 +359,7 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"empty", func(r *reflectionflow.Request) { r.Prompt = " " }, p, "request 1: invalid input: the prompt is empty"},
 		{"unknown", func(r *reflectionflow.Request) { r.Prompt = "a red zebra and cup" }, p, `request 1: invalid input: the model does not know the words ["zebra" "and"]`},
-		{"unknown in CLIP", func(r *reflectionflow.Request) { r.CLIPPrompt = "a gnu" }, p, `request 1: invalid input: the model does not know the words ["gnu"]`},
+		{"unknown in CLIP", func(r *reflectionflow.Request) { r.PooledPrompt = "a gnu" }, p, `request 1: invalid input: the model does not know the words ["gnu"]`},
 		{"long", func(r *reflectionflow.Request) { r.Prompt = strings.Repeat("a cup ", 6) }, p, "request 1: invalid input: the prompt is longer than the model's 12 tokens"},
 		{"size", func(r *reflectionflow.Request) { r.Width = 40 }, p, "request 1: invalid input: size 40x32: sides must be multiples of 16 from 16 to 4096"},
 		{"corrector", func(r *reflectionflow.Request) { r.Reference = checkered() }, noCorrector, "request 1: invalid input: the model has no corrector: it cannot redraw a reference image"},

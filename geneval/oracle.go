@@ -35,7 +35,7 @@ func NewOracle(judge Detector, t Thresholds, prompts []Metadata) *Oracle {
 // Verify implements [reflectionflow.Verifier]: the value is the share of the
 // requirements that are met, and 1 more for a picture that the judge calls right.
 // A prompt of none of the evaluation's is an error.
-func (o *Oracle) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (o *Oracle) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	start := time.Now()
 	images := make([]image.Image, len(pictures))
 	for i, p := range pictures {
@@ -59,7 +59,7 @@ func (o *Oracle) Verify(ctx context.Context, pictures []reflectionflow.Picture) 
 	return scores, nil
 }
 
-func (o *Oracle) score(p reflectionflow.Picture, objects []reflectionflow.Object) reflectionflow.Score {
+func (o *Oracle) score(p reflectionflow.PromptedImage, objects []reflectionflow.Object) reflectionflow.Score {
 	m := o.prompts[p.Prompt.Text]
 	var kept []reflectionflow.Object
 	for _, class := range clipart.Classes() {

@@ -230,7 +230,7 @@ func TestBuildRefuses(t *testing.T) {
 // blind finds nothing.
 type blind struct{}
 
-func (blind) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (blind) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return make([]reflectionflow.Score, len(pictures)), nil
 }
 

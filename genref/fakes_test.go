@@ -57,7 +57,7 @@ func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Reques
 // seer sees what the painter painted.
 type seer struct{}
 
-func (seer) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (seer) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
 	for _, p := range pictures {
 		shows := p.Image.(*image.NRGBA).Pix[0]

@@ -208,12 +208,12 @@ func (f *filling) draw(ctx context.Context, tasks []task) error {
 // verify lets every verifier score every picture.
 func (f *filling) verify(ctx context.Context, tasks []task) error {
 	var drawn []*attempt
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	for i := range tasks {
 		for k := range tasks[i].attempts {
 			if a := &tasks[i].attempts[k]; a.picture != nil {
 				drawn = append(drawn, a)
-				pictures = append(pictures, reflectionflow.Picture{Prompt: tasks[i].prompt, Image: a.picture})
+				pictures = append(pictures, reflectionflow.PromptedImage{Prompt: tasks[i].prompt, Image: a.picture})
 			}
 		}
 	}

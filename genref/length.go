@@ -65,7 +65,7 @@ func (f *lengthFilling) batch(ctx context.Context) ([]task, error) {
 			continue
 		}
 		long := f.Config.request(longer[i].Text, t.attempts[0].request.Seed)
-		long.CLIPPrompt = t.prompt.Text // as a search draws other words
+		long.PooledPrompt = t.prompt.Text // as a search draws other words
 		t.attempts = append(t.attempts, attempt{request: long})
 	}
 	return tasks, nil

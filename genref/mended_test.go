@@ -67,7 +67,7 @@ func differ(a uint32, b uint8) int { return max(int(a>>8), int(b)) - min(int(a>>
 // dragons is a verifier that sees what the world does not have.
 type dragons struct{ seer }
 
-func (d dragons) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (d dragons) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores, err := d.seer.Verify(ctx, pictures)
 	for i := range scores {
 		scores[i].Objects = []reflectionflow.Object{{Class: "dragon", Confidence: 1}}

@@ -21,7 +21,7 @@ import (
 // shade scores a channel of the corner pixel.
 type shade int
 
-func (c shade) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (c shade) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores, err := seer{}.Verify(context.Background(), pictures)
 	for i, p := range pictures {
 		scores[i].Value = float64(p.Image.(*image.NRGBA).Pix[c])
@@ -132,7 +132,7 @@ func (verbose) Refine(_ context.Context, observations []reflectionflow.Observati
 // righter scores what is right above what is not.
 type righter struct{}
 
-func (righter) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (righter) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores, err := seer{}.Verify(ctx, pictures)
 	for i := range scores {
 		scores[i].Value = -scores[i].Value

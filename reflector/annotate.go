@@ -34,7 +34,7 @@ func (a EmbeddedAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.
 		return nil, err
 	}
 	comparisons := make([]reflectionflow.Comparison, len(pairs))
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	var of []int // pair of every second picture
 	for i, p := range pairs {
 		prompt, err := parsed(p.Prompt)
@@ -43,7 +43,7 @@ func (a EmbeddedAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.
 			continue
 		}
 		of = append(of, i)
-		pictures = append(pictures, reflectionflow.Picture{Prompt: prompt, Image: p.First}, reflectionflow.Picture{Prompt: prompt, Image: p.Second})
+		pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: p.First}, reflectionflow.PromptedImage{Prompt: prompt, Image: p.Second})
 	}
 	if len(pictures) == 0 {
 		return comparisons, ctx.Err()

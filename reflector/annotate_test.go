@@ -16,7 +16,7 @@ import (
 // objects.
 type scenes [][]reflectionflow.Object
 
-func (s scenes) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (s scenes) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var scores []reflectionflow.Score
 	for _, p := range pictures {
 		corner := p.Image.Bounds().Min

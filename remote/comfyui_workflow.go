@@ -220,7 +220,7 @@ func (w *workflow) fill(r reflectionflow.Request, reference, mark string) map[st
 		inputs[id] = maps.Clone(n.Inputs)
 		filled[id] = node{Class: n.Class, Inputs: inputs[id], Meta: n.Meta}
 	}
-	clip := r.CLIPPrompt
+	clip := r.PooledPrompt
 	if clip == "" {
 		clip = r.Prompt
 	}

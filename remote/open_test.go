@@ -111,7 +111,7 @@ func TestSlotsByURL(t *testing.T) {
 		t.Errorf("got %v, unseeded %t, cost %+v", out.Err, out.Unseeded, out.Cost)
 	}
 	same(t, "image", out.Image, testserver.Drawing{Prompt: r.Prompt, CLIPPrompt: r.Prompt, Width: 64, Height: 64, Steps: 20, Guidance: 3.5, Strength: 1})
-	r.CLIPPrompt = "cats"
+	r.PooledPrompt = "cats"
 	out = one(t, open(t, address+"&slot.seed=6&slot.steps=6.steps&slot.guidance=words"), r)
 	same(t, "image", out.Image, testserver.Drawing{Prompt: r.Prompt, CLIPPrompt: "cats", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Strength: 1})
 }

@@ -101,7 +101,7 @@ func (r *run) look(ctx context.Context, items []*item) (looks, error) {
 	if err := cmp.Or(err, checkCount("previews", len(begun), len(items))); err != nil {
 		return l, err
 	}
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	var shown []int
 	for i, v := range begun {
 		it := items[i]
@@ -110,7 +110,7 @@ func (r *run) look(ctx context.Context, items []*item) (looks, error) {
 			l.failed = append(l.failed, it)
 			continue
 		}
-		pictures, shown = append(pictures, reflectionflow.Picture{Prompt: it.lane.prompt, Image: v.Image}), append(shown, i)
+		pictures, shown = append(pictures, reflectionflow.PromptedImage{Prompt: it.lane.prompt, Image: v.Image}), append(shown, i)
 	}
 	scores, err := r.parts.VerifyPreviews(ctx, pictures)
 	if err := cmp.Or(err, checkCount("scores of previews", len(scores), len(pictures)), ctx.Err()); err != nil {

@@ -83,7 +83,7 @@ func TestRouting(t *testing.T) {
 			}
 			s := fakes()
 			n := 0
-			s.Verifier = verify(func(_ context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+			s.Verifier = verify(func(_ context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 				score := seen(0, nothing)
 				if n < len(tt.scores) {
 					score = tt.scores[n]
@@ -261,7 +261,7 @@ func TestRolloverBound(t *testing.T) {
 	cfg := config(search.Adaptive, 1, 5)
 	cfg.EarlyStop, cfg.Adaptive.Abandon = true, false
 	s := fakes()
-	s.Verifier = verify(func(_ context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	s.Verifier = verify(func(_ context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 		out := make([]reflectionflow.Score, len(p))
 		for i := range p {
 			f := reflectionflow.Finding{Requirement: p[i].Prompt.Requirements[0], Verdict: reflectionflow.Met, Confidence: 1}
@@ -300,7 +300,7 @@ func TestSureWithWhatIsLeft(t *testing.T) {
 		list, _ := tasks(3)
 		drawn := map[string]int{}
 		s := fakes()
-		s.Verifier = verify(func(_ context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+		s.Verifier = verify(func(_ context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 			out := make([]reflectionflow.Score, len(p))
 			for i := range p {
 				f := reflectionflow.Finding{Requirement: p[i].Prompt.Requirements[0], Verdict: reflectionflow.Met, Confidence: .95}

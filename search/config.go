@@ -17,9 +17,9 @@ const (
 	Adaptive    = "adaptive"     // each image is made in the way that promises most
 )
 
-// Ingredients are what sets the adaptive strategies apart from Reflection, beside
+// AdaptiveConfig are what sets the adaptive strategies apart from Reflection, beside
 // Config.EarlyStop. Each can be left out, to measure what it is worth.
-type Ingredients struct {
+type AdaptiveConfig struct {
 	// Routing makes each image by the action of the highest expected gain for its price.
 	// Without it, the best picture is corrected, as Reflection does.
 	Routing bool `json:"routing"`
@@ -77,7 +77,7 @@ type Config struct {
 	Seed      uint64 `json:"seed"`       // every seed of the search derives from it
 	Axes      Axes   `json:"axes"`
 	// Adaptive is set for the adaptive strategies alone.
-	Adaptive *Ingredients `json:"adaptive,omitempty"`
+	Adaptive *AdaptiveConfig `json:"adaptive,omitempty"`
 	// What every request asks for; see [reflectionflow.Request].
 	ImageWidth  int     `json:"image_width"`
 	ImageHeight int     `json:"image_height"`
@@ -135,7 +135,7 @@ func Default(strategy string) Config {
 	for _, v := range variants {
 		if v.name == strategy {
 			c.Axes = Axes{Noise: true, Prompt: true, Reflection: true}
-			c.Adaptive = &Ingredients{Routing: true, Abandon: true, Rollover: true, Policy: DefaultPolicy()}
+			c.Adaptive = &AdaptiveConfig{Routing: true, Abandon: true, Rollover: true, Policy: DefaultPolicy()}
 			v.change(&c)
 		}
 	}

@@ -16,10 +16,10 @@ func TestFakes(t *testing.T) {
 	corrected.Reference, corrected.Reflection = paint(plain), "add a cat"
 	requests := []reflectionflow.Request{plain, request("two clocks", 3), corrected}
 
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	observations := []reflectionflow.Observation{{Prompt: prompt, Request: plain, Seed: 9}}
 	for i, r := range requests {
-		pictures = append(pictures, reflectionflow.Picture{Prompt: prompt, Image: paint(r)})
+		pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: paint(r)})
 		observations = append(observations, reflectionflow.Observation{
 			Prompt: prompt, Request: r, Image: paint(r), Seed: uint64(i), Score: reflectionflow.Score{Value: float64(i)},
 		})

@@ -39,11 +39,11 @@ func (r *run) draw(ctx context.Context, items []*item) error {
 // verify scores the images of a batch, each once, against the prompt of the user.
 func (r *run) verify(ctx context.Context, items []*item) error {
 	var drawn []*item
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	for _, it := range items {
 		if it.image != nil {
 			drawn = append(drawn, it)
-			pictures = append(pictures, reflectionflow.Picture{Prompt: it.lane.prompt, Image: it.image})
+			pictures = append(pictures, reflectionflow.PromptedImage{Prompt: it.lane.prompt, Image: it.image})
 		}
 	}
 	if len(drawn) == 0 {

@@ -158,7 +158,7 @@ type critic struct {
 	limit  float64   // met from here on; 0 means 0.9
 }
 
-func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	if c.pause != nil {
 		c.pause(ctx)
 	}
@@ -196,7 +196,7 @@ func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.Picture) 
 	return scores, nil
 }
 
-func (c *critic) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (c *critic) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return (&critic{pause: c.pause}).Verify(ctx, pictures)
 }
 

@@ -17,7 +17,7 @@ import (
 // The contracts as functions, to spoil them.
 type (
 	generate func(context.Context, []reflectionflow.Request) ([]reflectionflow.Generation, error)
-	verify   func(context.Context, []reflectionflow.Picture) ([]reflectionflow.Score, error)
+	verify   func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error)
 	reflects func(context.Context, []reflectionflow.Observation) ([]reflectionflow.Reflection, error)
 	refine   func(context.Context, []reflectionflow.Observation) ([]reflectionflow.Refinement, error)
 )
@@ -26,7 +26,7 @@ func (f generate) Generate(ctx context.Context, r []reflectionflow.Request) ([]r
 	return f(ctx, r)
 }
 
-func (f verify) Verify(ctx context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (f verify) Verify(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return f(ctx, p)
 }
 
@@ -53,7 +53,7 @@ func TestFaults(t *testing.T) {
 	spoilScore := func(value float64) func(*search.Search) {
 		return func(s *search.Search) {
 			inner, calls := s.Verifier, 0
-			s.Verifier = verify(func(ctx context.Context, p []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+			s.Verifier = verify(func(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 				out, err := inner.Verify(ctx, p)
 				if calls++; calls >= 3 {
 					out[0].Value = value
@@ -105,12 +105,12 @@ func TestFaults(t *testing.T) {
 			return g
 		}), "draw candidate 2: the generator returned no image and no error"},
 		{"verifier fails", func(s *search.Search) {
-			s.Verifier = verify(func(context.Context, []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+			s.Verifier = verify(func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 				return nil, errBroken
 			})
 		}, "verify candidate 0: the machine is broken"},
 		{"verifier loses a score", func(s *search.Search) {
-			s.Verifier = verify(func(context.Context, []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+			s.Verifier = verify(func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 				return nil, nil
 			})
 		}, "verify candidate 0: got 0 scores for 1"},
@@ -203,7 +203,7 @@ func TestVerifierFaultCancelsDrawing(t *testing.T) {
 			<-ctx.Done() // for ever, but for the verifier's fault
 		}
 	}}
-	s.Verifier = verify(func(context.Context, []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+	s.Verifier = verify(func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 		<-drawing
 		return nil, errBroken
 	})

@@ -31,7 +31,7 @@ func (s *Search) Fit(ctx context.Context, prompts []reflectionflow.Prompt, cfg C
 		return p, invalid("a policy is fitted for an adaptive strategy, not for %q", cfg.Strategy)
 	}
 	cfg.EarlyStop = true
-	cfg.Adaptive = &Ingredients{Survey: true, Policy: p}
+	cfg.Adaptive = &AdaptiveConfig{Survey: true, Policy: p}
 	tasks := make([]Task, len(prompts))
 	for i, prompt := range prompts {
 		tasks[i] = Task{Prompt: prompt, Seed: seedOf(cfg.Seed, forSurvey, 0, i)}
@@ -267,12 +267,12 @@ func (e *estimates) add(ctx context.Context, prompt reflectionflow.Prompt, reque
 		if err := cmp.Or(err, checkCount("previews", len(previews), len(requests))); err != nil {
 			return err
 		}
-		var pictures []reflectionflow.Picture
+		var pictures []reflectionflow.PromptedImage
 		for _, v := range previews {
 			if v.Err != nil {
 				return v.Err
 			}
-			pictures = append(pictures, reflectionflow.Picture{Prompt: prompt, Image: v.Image})
+			pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: v.Image})
 		}
 		scores, err := e.VerifyPreviews(ctx, pictures)
 		if err != nil {
@@ -286,12 +286,12 @@ func (e *estimates) add(ctx context.Context, prompt reflectionflow.Prompt, reque
 	if err := cmp.Or(err, checkCount("images", len(generations), len(requests))); err != nil {
 		return err
 	}
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	for _, g := range generations {
 		if g.Err != nil {
 			return g.Err
 		}
-		pictures = append(pictures, reflectionflow.Picture{Prompt: prompt, Image: g.Image})
+		pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: g.Image})
 	}
 	scores, err := e.verifier.Verify(ctx, pictures)
 	if err := cmp.Or(err, checkCount("scores", len(scores), len(pictures))); err != nil {

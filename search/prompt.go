@@ -34,7 +34,7 @@ func (r *run) rewrite(ctx context.Context, items []*item) error {
 		if err := checkText(text); err != nil {
 			return err
 		}
-		c.Request.Prompt, c.Request.CLIPPrompt = text, it.lane.prompt.Text
+		c.Request.Prompt, c.Request.PooledPrompt = text, it.lane.prompt.Text
 		if c.Action == reflectionflow.Explore {
 			it.grow(reflectionflow.Rewrite)
 		}

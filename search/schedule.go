@@ -176,7 +176,7 @@ func (l *lane) recognise(c reflectionflow.Candidate) error {
 	if (corrected || c.Action == reflectionflow.Rewrite) && it.parent != nil && (it.choice.action == "" || it.choice.action == c.Action) {
 		// What it grew from was decided by others; the rest must agree.
 		want.Action, want.Parent = c.Action, it.parent.candidate.ID
-		want.Request.Prompt, want.Request.CLIPPrompt = c.Request.Prompt, c.Request.CLIPPrompt
+		want.Request.Prompt, want.Request.PooledPrompt = c.Request.Prompt, c.Request.PooledPrompt
 		want.Request.Reflection, want.Request.ReferenceCaption = c.Request.Reflection, c.Request.ReferenceCaption
 		want.Request.Seed = c.Request.Seed
 	}

@@ -58,7 +58,7 @@ func (s *Search) Run(ctx context.Context, prompt reflectionflow.Prompt, cfg Conf
 // RunMany searches for several prompts at once, so that batches fill across
 // chains and prompts. Earlier prompts come first; later ones fill the gaps. Each
 // result, in the order of the tasks, is that of [Search.Run] alone, unless the
-// tasks share their budgets (see [Ingredients]): then it depends on the other tasks
+// tasks share their budgets (see [AdaptiveConfig]): then it depends on the other tasks
 // of the call, and resuming needs all of them again. A prompt that
 // nothing could be drawn for adds its error to the one returned and does not
 // touch the others.

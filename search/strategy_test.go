@@ -154,8 +154,8 @@ func TestStrategies(t *testing.T) {
 			}
 			for i, r := range p.drawn() {
 				c := res.Candidates[i]
-				if rewritten := r.Prompt != prompt.Text; rewritten != (r.CLIPPrompt != "") || rewritten && r.CLIPPrompt != prompt.Text {
-					t.Errorf("candidate %d, %q: CLIP reads %q, want the prompt as it was given", i, r.Prompt, r.CLIPPrompt)
+				if rewritten := r.Prompt != prompt.Text; rewritten != (r.PooledPrompt != "") || rewritten && r.PooledPrompt != prompt.Text {
+					t.Errorf("candidate %d, %q: CLIP reads %q, want the prompt as it was given", i, r.Prompt, r.PooledPrompt)
 				}
 				if (r.Reference != nil) != (c.Action == reflectionflow.Reflect) {
 					t.Errorf("candidate %d, %s: reference %v", i, c.Action, r.Reference)

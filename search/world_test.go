@@ -109,7 +109,7 @@ func (w world) Finish(ctx context.Context, previews []reflectionflow.Preview) ([
 	return out, ctx.Err()
 }
 
-func (w world) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (w world) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	out := make([]reflectionflow.Score, len(pictures))
 	for i, p := range pictures {
 		s := reflectionflow.Score{Cost: reflectionflow.Cost{VerifierCalls: 1}}
@@ -127,7 +127,7 @@ func (w world) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([
 	return out, ctx.Err()
 }
 
-func (w world) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (w world) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return w.Verify(ctx, pictures)
 }
 

@@ -60,8 +60,8 @@ func TestVerifierStagesMakeAVerifier(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	picture := reflectionflow.Picture{Prompt: reflectionflow.Prompt{Text: "two dogs"}, Image: image.NewNRGBA(image.Rect(0, 0, 32, 32))}
-	scores, err := v.Verify(t.Context(), []reflectionflow.Picture{picture})
+	picture := reflectionflow.PromptedImage{Prompt: reflectionflow.Prompt{Text: "two dogs"}, Image: image.NewNRGBA(image.Rect(0, 0, 32, 32))}
+	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{picture})
 	if err != nil || len(scores[0].Requirements) != 1 {
 		t.Errorf("%+v, %v", scores, err)
 	}

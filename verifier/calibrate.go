@@ -14,7 +14,7 @@ import (
 
 // Example is a picture that people or a judge have labelled.
 type Example struct {
-	Picture reflectionflow.Picture
+	Picture reflectionflow.PromptedImage
 	Right   bool // it shows all of what was asked for
 }
 
@@ -52,7 +52,7 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 	var cost reflectionflow.Cost
 	var values []float64
 	var right []bool
-	var pictures []reflectionflow.Picture
+	var pictures []reflectionflow.PromptedImage
 	verify := func() error {
 		scores, err := v.Verify(ctx, pictures)
 		if err == nil && len(scores) != len(pictures) {
@@ -165,7 +165,7 @@ type calibrated struct {
 }
 
 // Verify implements [reflectionflow.Verifier].
-func (c calibrated) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (c calibrated) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores, err := c.inner.Verify(ctx, pictures)
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ func chatItems(p reflectionflow.Prompt) []chatItem {
 
 // Verify implements [reflectionflow.Verifier]. Pictures are judged side by side, as
 // many as the endpoint takes.
-func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	if err := checkPictures(ctx, pictures); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([
 
 // checkPictures refuses a batch with a picture that cannot be judged before
 // anything is paid for.
-func checkPictures(ctx context.Context, pictures []reflectionflow.Picture) error {
+func checkPictures(ctx context.Context, pictures []reflectionflow.PromptedImage) error {
 	for i, p := range pictures {
 		if err := p.Prompt.Validate(); err != nil {
 			return err
@@ -137,7 +137,7 @@ func checkImage(img image.Image) error {
 // maxRequirements bounds the questions on a picture.
 const maxRequirements = 64
 
-func (v *Chat) verify(ctx context.Context, p reflectionflow.Picture) (reflectionflow.Score, error) {
+func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
 	items := chatItems(p.Prompt)
 	text, err := v.prompt.Fill(chatData{p.Prompt.Text, items})
 	if err != nil {

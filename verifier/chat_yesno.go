@@ -94,7 +94,7 @@ func (v *YesNo) PromptID() string { return v.prompt.ID() }
 type yesNoData struct{ Prompt string }
 
 // Verify implements [reflectionflow.Verifier].
-func (v *YesNo) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (v *YesNo) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	if err := checkPictures(ctx, pictures); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (v *YesNo) Verify(ctx context.Context, pictures []reflectionflow.Picture) (
 	return scores, nil
 }
 
-func (v *YesNo) verify(ctx context.Context, p reflectionflow.Picture) (reflectionflow.Score, error) {
+func (v *YesNo) verify(ctx context.Context, p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
 	score := reflectionflow.Score{Cost: reflectionflow.Cost{VerifierCalls: 1}}
 	if !v.options.PerRequirement || len(p.Prompt.Requirements) == 0 {
 		yes, err := v.ask(ctx, p, p.Prompt.Text, &score)
@@ -141,7 +141,7 @@ func (v *YesNo) verify(ctx context.Context, p reflectionflow.Picture) (reflectio
 const unknown = -1
 
 // ask returns the probability of yes, or unknown, and adds the cost to score.
-func (v *YesNo) ask(ctx context.Context, p reflectionflow.Picture, text string, score *reflectionflow.Score) (float64, error) {
+func (v *YesNo) ask(ctx context.Context, p reflectionflow.PromptedImage, text string, score *reflectionflow.Score) (float64, error) {
 	question, err := v.prompt.Fill(yesNoData{text})
 	if err != nil {
 		return unknown, err

@@ -121,7 +121,7 @@ func (e *Embedded) Close() error {
 
 // Verify implements [reflectionflow.Verifier]. Prompts without requirements are
 // parsed by [clipart.Parse]. Pictures are scaled to the size the networks know.
-func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores := make([]reflectionflow.Score, len(pictures))
 	err := detect.Spread(ctx, len(pictures), func(i int) (err error) {
 		scores[i], err = e.verify(pictures[i])
@@ -135,11 +135,11 @@ func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.Picture
 
 // VerifyPreviews implements [reflectionflow.PreviewVerifier]: Verify without the
 // reward network, which was tuned on finished pictures.
-func (e *Embedded) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (e *Embedded) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return New(e.detector, nil, e.options).Verify(ctx, pictures)
 }
 
-func (e *Embedded) verify(p reflectionflow.Picture) (reflectionflow.Score, error) {
+func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
 	start := time.Now()
 	prompt, err := e.parsed(p.Prompt)
 	if err != nil {

@@ -87,7 +87,7 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 }
 
 // Verify implements [reflectionflow.Verifier]. The members work side by side.
-func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	all, errs := make([][]reflectionflow.Score, len(e.members)), make([]error, len(e.members))
 	var wg sync.WaitGroup
 	for i, m := range e.members {

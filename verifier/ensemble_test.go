@@ -24,7 +24,7 @@ type judge struct {
 	err     error
 }
 
-func (j judge) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (j judge) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var scores []reflectionflow.Score
 	for _, p := range pictures {
 		if p.Image == nil || p.Prompt.Validate() != nil {
@@ -43,8 +43,8 @@ func (j judge) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([
 	return scores, errors.Join(j.err, ctx.Err())
 }
 
-func red(level uint8) reflectionflow.Picture {
-	return reflectionflow.Picture{Prompt: prompt, Image: painted(color.NRGBA{level, 0, 0, 255})}
+func red(level uint8) reflectionflow.PromptedImage {
+	return reflectionflow.PromptedImage{Prompt: prompt, Image: painted(color.NRGBA{level, 0, 0, 255})}
 }
 
 // members are three judges of scales that differ 1000-fold; the third disagrees.
@@ -56,7 +56,7 @@ func members(reference []uint8) []verifier.Member {
 	}
 	for i := range list {
 		for _, level := range reference {
-			scores, err := list[i].Verifier.Verify(context.Background(), []reflectionflow.Picture{red(level)})
+			scores, err := list[i].Verifier.Verify(context.Background(), []reflectionflow.PromptedImage{red(level)})
 			if err != nil {
 				panic(err)
 			}
@@ -77,7 +77,7 @@ func TestEnsemble(t *testing.T) {
 			conformance.Verifier(t, e, pictures(), conformance.Options{})
 			last := math.Inf(-1)
 			for _, level := range []uint8{0, 10, 49, 50, 51, 100, 120, 130, 199, 200, 201, 255} {
-				scores, err := e.Verify(t.Context(), []reflectionflow.Picture{red(level)})
+				scores, err := e.Verify(t.Context(), []reflectionflow.PromptedImage{red(level)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -107,7 +107,7 @@ func TestEnsembleVotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scores, err := e.Verify(t.Context(), []reflectionflow.Picture{red(5)})
+		scores, err := e.Verify(t.Context(), []reflectionflow.PromptedImage{red(5)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestEnsembleRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Verify(t.Context(), []reflectionflow.Picture{red(1)}); !errors.Is(err, broken) {
+	if _, err := e.Verify(t.Context(), []reflectionflow.PromptedImage{red(1)}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -294,7 +294,7 @@ func TestCalibrated(t *testing.T) {
 	}
 	v := verifier.Calibrated(inner, c)
 	conformance.Verifier(t, v, pictures(), conformance.Options{})
-	scores, err := v.Verify(t.Context(), []reflectionflow.Picture{red(0), red(80)})
+	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{red(0), red(80)})
 	if err != nil || !(scores[0].Value < .3 && scores[1].Value > .7) {
 		t.Errorf("got %+v, %v", scores, err)
 	}

@@ -21,9 +21,9 @@ func judging(build func(*chat.Client) (reflectionflow.Verifier, error)) func(con
 		if err != nil {
 			return nil, err
 		}
-		list := []reflectionflow.Picture{}
+		list := []reflectionflow.PromptedImage{}
 		for i := range n {
-			list = append(list, reflectionflow.Picture{Prompt: prompt, Image: painted(color.NRGBA{uint8(60 * i), 20, 20, 255})})
+			list = append(list, reflectionflow.PromptedImage{Prompt: prompt, Image: painted(color.NRGBA{uint8(60 * i), 20, 20, 255})})
 		}
 		scores, err := v.Verify(ctx, list)
 		out := make([]testserver.Outcome, len(scores))

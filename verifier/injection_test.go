@@ -69,11 +69,11 @@ func TestInjection(t *testing.T) {
 	hears := func(q testserver.Question) bool { return strings.Contains(q.Text, order) }
 	for name, answer := range answers {
 		for where, double := range map[string]*testserver.Chat{"picture": obeys(t, sees, answer), "prompt": obeys(t, hears, answer)} {
-			p := reflectionflow.Picture{Prompt: prompt, Image: inPicture}
+			p := reflectionflow.PromptedImage{Prompt: prompt, Image: inPicture}
 			if where == "prompt" {
-				p = reflectionflow.Picture{Prompt: inPrompt, Image: painted(color.White)}
+				p = reflectionflow.PromptedImage{Prompt: inPrompt, Image: painted(color.White)}
 			}
-			scores, err := newChat(t, double).Verify(t.Context(), []reflectionflow.Picture{p})
+			scores, err := newChat(t, double).Verify(t.Context(), []reflectionflow.PromptedImage{p})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func TestMarks(t *testing.T) {
 		var err error
 		switch wording {
 		case "requirements":
-			_, err = newChat(t, double).Verify(t.Context(), []reflectionflow.Picture{{Prompt: reflectionflow.Prompt{Text: attack}, Image: painted(color.White)}})
+			_, err = newChat(t, double).Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: reflectionflow.Prompt{Text: attack}, Image: painted(color.White)}})
 		case "parser":
 			var p *verifier.ChatParser
 			if p, err = verifier.NewChatParser(talk(t, double), ""); err == nil {
@@ -112,7 +112,7 @@ func TestMarks(t *testing.T) {
 		default:
 			var v *verifier.YesNo
 			if v, err = verifier.NewYesNo(talk(t, double), verifier.YesNoOptions{Wording: wording}); err == nil {
-				_, err = v.Verify(t.Context(), []reflectionflow.Picture{{Prompt: reflectionflow.Prompt{Text: attack}, Image: painted(color.White)}})
+				_, err = v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: reflectionflow.Prompt{Text: attack}, Image: painted(color.White)}})
 			}
 		}
 		if err != nil {

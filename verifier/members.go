@@ -28,7 +28,7 @@ func (e *Embedded) Members() []Member {
 type rewarded struct{ *Embedded }
 
 // Verify implements [reflectionflow.Verifier].
-func (r rewarded) Verify(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (r rewarded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores := make([]reflectionflow.Score, len(pictures))
 	err := detect.Spread(ctx, len(pictures), func(i int) error {
 		start := time.Now()

@@ -128,7 +128,7 @@ func (bright) Score(_ string, img image.Image) (float64, error) {
 	return float64(b>>8)/64 - 2, nil
 }
 
-func picture(t *testing.T, text string, corner color.NRGBA) reflectionflow.Picture {
+func picture(t *testing.T, text string, corner color.NRGBA) reflectionflow.PromptedImage {
 	t.Helper()
 	prompt, err := clipart.Parse(text)
 	if err != nil {
@@ -138,11 +138,11 @@ func picture(t *testing.T, text string, corner color.NRGBA) reflectionflow.Pictu
 	for i := range 256 {
 		img.SetNRGBA(i%16, i/16, corner)
 	}
-	return reflectionflow.Picture{Prompt: prompt, Image: img}
+	return reflectionflow.PromptedImage{Prompt: prompt, Image: img}
 }
 
 func TestEmbeddedKeepsTheContract(t *testing.T) {
-	conformance.Verifier(t, New(painted{}, bright{}, Options{}), []reflectionflow.Picture{
+	conformance.Verifier(t, New(painted{}, bright{}, Options{}), []reflectionflow.PromptedImage{
 		picture(t, "two dogs", color.NRGBA{R: 100, G: 250, B: 100, A: 255}),
 		picture(t, "a dog", color.NRGBA{R: 150, G: 200, A: 255}),
 		picture(t, "a cup and a dog", color.NRGBA{R: 50, G: 230, B: 40, A: 255}),
@@ -151,7 +151,7 @@ func TestEmbeddedKeepsTheContract(t *testing.T) {
 
 func TestEmbeddedOrdersPictures(t *testing.T) {
 	v := New(painted{}, bright{}, Options{})
-	ranked := []reflectionflow.Picture{ // the best first
+	ranked := []reflectionflow.PromptedImage{ // the best first
 		picture(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 200, A: 255}),
 		picture(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 10, A: 255}),  // liked less
 		picture(t, "two dogs", color.NRGBA{R: 100, G: 180, B: 200, A: 255}), // seen less clearly
@@ -180,7 +180,7 @@ func TestEmbeddedOrdersPictures(t *testing.T) {
 func TestEmbeddedParsesPromptsAndIsUnsureOfTheUnknown(t *testing.T) {
 	p := picture(t, "a zebra", color.NRGBA{R: 50, G: 255, A: 255})
 	p.Prompt.Requirements = nil
-	scores, err := New(painted{}, nil, Options{}).Verify(t.Context(), []reflectionflow.Picture{p})
+	scores, err := New(painted{}, nil, Options{}).Verify(t.Context(), []reflectionflow.PromptedImage{p})
 	if err != nil {
 		t.Fatal(err)
 	}

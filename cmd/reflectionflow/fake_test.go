@@ -94,11 +94,11 @@ func (f fake) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]
 	return generations, err
 }
 
-func (f fake) VerifyPreviews(ctx context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (f fake) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	return f.Verify(ctx, pictures)
 }
 
-func (f fake) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (f fake) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
 	for _, p := range pictures {
 		r, g, _, _ := p.Image.At(0, 0).RGBA()

@@ -17,7 +17,7 @@ import (
 // coin finds every second picture right, and likes red and long prompts.
 type coin struct{}
 
-func (coin) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (coin) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
 	for _, p := range pictures {
 		r, _, b, _ := p.Image.At(0, 0).RGBA()

@@ -64,7 +64,7 @@ func (p painter) Generate(_ context.Context, requests []reflectionflow.Request) 
 
 type critic struct{ *station }
 
-func (c critic) Verify(_ context.Context, pictures []reflectionflow.Picture) ([]reflectionflow.Score, error) {
+func (c critic) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	c.serveAll(len(pictures))
 	return make([]reflectionflow.Score, len(pictures)), nil
 }

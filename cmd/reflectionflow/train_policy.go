@@ -127,7 +127,7 @@ func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflect
 	if err != nil {
 		return stop, err
 	}
-	pictures := make([]reflectionflow.Picture, len(examples))
+	pictures := make([]reflectionflow.PromptedImage, len(examples))
 	right := make([]bool, len(examples))
 	for i, x := range examples {
 		pictures[i], right[i] = x.Picture, x.Right
@@ -187,7 +187,7 @@ func labelledScenes(model modelEntry) ([]verifier.Example, error) {
 					return nil, err
 				}
 				examples = append(examples, verifier.Example{
-					Picture: reflectionflow.Picture{Prompt: prompt, Image: picture}, Right: i == 0,
+					Picture: reflectionflow.PromptedImage{Prompt: prompt, Image: picture}, Right: i == 0,
 				})
 			}
 		}

@@ -261,7 +261,7 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(filepath.Dir(s.options.labels), path)
 			}
-			e := verifier.Example{Picture: reflectionflow.Picture{Prompt: s.prompts[i]}, Right: *l.Right}
+			e := verifier.Example{Picture: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right}
 			data, err := readPartFile(path)
 			if err == nil {
 				e.Picture.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabelledImage, Side: reflectionflow.MaxSide})

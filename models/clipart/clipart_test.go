@@ -94,11 +94,11 @@ func TestContracts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := reflectionflow.Picture{Prompt: prompt, Image: picture(t, side)}
+	seen := reflectionflow.PromptedImage{Prompt: prompt, Image: picture(t, side)}
 	two := prompt
 	two.Requirements = append(two.Requirements, reflectionflow.Requirement{Kind: reflectionflow.Absent, Object: "dog"})
-	conformance.Verifier(t, judged, []reflectionflow.Picture{seen, {Prompt: two, Image: seen.Image}}, conformance.Options{Expensive: true})
-	scores, err := judged.Verify(t.Context(), []reflectionflow.Picture{seen})
+	conformance.Verifier(t, judged, []reflectionflow.PromptedImage{seen, {Prompt: two, Image: seen.Image}}, conformance.Options{Expensive: true})
+	scores, err := judged.Verify(t.Context(), []reflectionflow.PromptedImage{seen})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestVerifiersAreFused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := judged.Verify(t.Context(), []reflectionflow.Picture{{Prompt: prompt, Image: picture(t, 128)}}); err != nil {
+	if _, err := judged.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: picture(t, 128)}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := backend.(*cpu.Backend).Steps(); got["attention"] != 10 || got["DotGeneral+tape"] < 40 || got["tape"] > 30 {
@@ -232,7 +232,7 @@ func BenchmarkVerify(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	seen := []reflectionflow.Picture{{Prompt: prompt, Image: image.NewNRGBA(image.Rect(0, 0, 64, 64))}}
+	seen := []reflectionflow.PromptedImage{{Prompt: prompt, Image: image.NewNRGBA(image.Rect(0, 0, 64, 64))}}
 	for b.Loop() {
 		if _, err := judged.Verify(b.Context(), seen); err != nil {
 			b.Fatal(err)
