@@ -38,14 +38,14 @@ fmt: ## format all files
 bench: ## benchmarks of rendering, networks and verifier
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: bench/README.md
-	$(GO) build -o bin/bench-worker ./bench/worker
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/openblas.py
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) bench/pytorch.py
+bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: tools/bench/README.md
+	$(GO) build -o bin/bench-worker ./tools/bench/worker
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/openblas.py
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/pytorch.py
 
-compat: build ## what other programs make of our files and requests: compat/README.md
-	$(PYTHON) compat/genref.py bin/reflectionflow
-	$(PYTHON) compat/schemas.py runs/schemas
+compat: build ## what other programs make of our files and requests: tools/compat/README.md
+	$(PYTHON) tools/compat/genref.py bin/reflectionflow
+	$(PYTHON) tools/compat/schemas.py runs/schemas
 
 RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+width4,reflection+detector,reflection+reward,reflection+width2
 

@@ -12,7 +12,7 @@ import (
 )
 
 // TestRecorded: the route that stable-diffusion.cpp's server has for OpenAI's clients,
-// from what the real one has answered (compat/record.py).
+// from what the real one has answered (tools/compat/record.py).
 func TestRecorded(t *testing.T) {
 	for name, drawn := range map[string]bool{"openai-generations": true, "openai-no-prompt": false} {
 		data, err := os.ReadFile("../internal/testserver/testdata/recorded/stable-diffusion.cpp/" + name + ".json")

@@ -9,7 +9,7 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// TestRealServer talks to a llama-server that compat/real_servers.sh has started with
+// TestRealServer talks to a llama-server that tools/compat/real_servers.sh has started with
 // a model of random weights, at LLAMA_SERVER_URL.
 func TestRealServer(t *testing.T) {
 	base := os.Getenv("LLAMA_SERVER_URL")

@@ -24,7 +24,7 @@ import (
 
 var exchanges = flag.String("exchanges", "", "the folder that TestExchanges writes to")
 
-// listen writes every exchange with a double to a file, as compat/record.py does, and
+// listen writes every exchange with a double to a file, as tools/compat/record.py does, and
 // returns where the double is to be asked. A form is written as its fields, a file in
 // it as its kind.
 func listen(t *testing.T, name, double string) string {
@@ -94,7 +94,7 @@ func sent(t *testing.T, r *http.Request, body []byte) any {
 }
 
 // TestExchanges writes what our clients and the doubles of vLLM, vLLM-Omni and SGLang
-// say to each other into the folder of -exchanges, where compat/schemas.py holds it
+// say to each other into the folder of -exchanges, where tools/compat/schemas.py holds it
 // against those servers' own schemas.
 func TestExchanges(t *testing.T) {
 	if *exchanges == "" {

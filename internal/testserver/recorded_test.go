@@ -14,7 +14,7 @@ import (
 	"reflectionflow/internal/testserver"
 )
 
-// exchange is what a real server has answered (compat/record.py).
+// exchange is what a real server has answered (tools/compat/record.py).
 type exchange struct {
 	Method, Path string
 	Sent         json.RawMessage

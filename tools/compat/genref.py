@@ -1,6 +1,6 @@
 """Reads what `reflectionflow genref` writes as other programs do: see README.md.
 
-    python compat/genref.py bin/reflectionflow
+    python tools/compat/genref.py bin/reflectionflow
 """
 
 import csv

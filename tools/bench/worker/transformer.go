@@ -19,7 +19,7 @@ import (
 	"reflectionflow/tuning"
 )
 
-// training is the optimiser that bench/pytorch.py repeats: AdamW after a clip by
+// training is the optimiser that tools/bench/pytorch.py repeats: AdamW after a clip by
 // the global norm, and a moving average of the weights.
 var training = tuning.Config{
 	Steps: 1 << 30, LearningRate: 1e-4, FinalRate: 1, Beta1: 0.9, Beta2: 0.99, WeightDecay: 0.01, Clip: 1, EMA: 0.99, Seed: 1,

@@ -1,6 +1,6 @@
 """Holds what our clients and the doubles say to each other against the servers' own schemas: see README.md.
 
-    python compat/schemas.py FOLDER
+    python tools/compat/schemas.py FOLDER
 
 Downloads the servers' wheels, keeps their request and response models in FOLDER, loads
 these with stubs for all else that they import, and validates with them what

@@ -1,4 +1,4 @@
-// Command worker is this engine's half of the comparisons in bench/: it reads
+// Command worker is this engine's half of the comparisons in tools/bench/: it reads
 // what to do from its standard input, a JSON object a line, does it, and answers
 // with a line that says how long it took. Between two requests it is idle, so
 // that the peer has the machine to itself.

@@ -3,13 +3,13 @@
 # random weights, drives our program against them, and records exchanges by which the
 # tests judge the doubles.
 #
-#   compat/real_servers.sh FOLDER      (needs a C++ compiler, cmake, ninja, python3 with venv, Go)
+#   tools/compat/real_servers.sh FOLDER      (needs a C++ compiler, cmake, ninja, python3 with venv, Go)
 #
 # LLAMA_SERVER and SD_SERVER name programs that are built already. Ends with 0 when
 # everything that it tried worked.
 set -euo pipefail
 
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")/../.." && pwd)
 work=${1:?a folder for sources, builds, models and results}
 mkdir -p "$work" && work=$(cd "$work" && pwd)
 llama_port=${LLAMA_PORT:-18080} sd_port=${SD_PORT:-18234}
@@ -43,7 +43,7 @@ if [ -z "${SD_SERVER:-}" ]; then
 fi
 
 models=$work/models
-[ -f "$models/llama.gguf" ] || "$python" "$here/compat/tiny_models.py" "$models"
+[ -f "$models/llama.gguf" ] || "$python" "$here/tools/compat/tiny_models.py" "$models"
 (cd "$here" && GOEXPERIMENT=simd go build -o "$work/reflectionflow" ./cmd/reflectionflow)
 
 "$LLAMA_SERVER" --model "$models/llama.gguf" --alias tiny-random --port "$llama_port" -c 8192 >"$work/llama.log" 2>&1 &
@@ -58,8 +58,8 @@ for url in "http://127.0.0.1:$llama_port/v1/models" "http://127.0.0.1:$sd_port/v
 	done
 done
 
-"$python" "$here/compat/record.py" llama "http://127.0.0.1:$llama_port" "$work/recorded/llama.cpp"
-"$python" "$here/compat/record.py" sd "http://127.0.0.1:$sd_port" "$work/recorded/stable-diffusion.cpp"
+"$python" "$here/tools/compat/record.py" llama "http://127.0.0.1:$llama_port" "$work/recorded/llama.cpp"
+"$python" "$here/tools/compat/record.py" sd "http://127.0.0.1:$sd_port" "$work/recorded/stable-diffusion.cpp"
 
 cat >"$work/deployment.yaml" <<YAML
 generators:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # A peer's threads spin for a while after their work; the other side waits for
 # them to sleep before it begins.
@@ -25,7 +25,7 @@ class Worker:
     def __init__(self):
         path = os.path.join(ROOT, "bin", "bench-worker")
         if not os.path.exists(path):
-            sys.exit("bin/bench-worker is missing: run make bench-peers, or go build -o bin/bench-worker ./bench/worker")
+            sys.exit("bin/bench-worker is missing: run make bench-peers, or go build -o bin/bench-worker ./tools/bench/worker")
         environment = dict(os.environ, GOMAXPROCS=str(threads()))
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.backend = ""

@@ -27,7 +27,7 @@ MODEL = os.path.join(peers.ROOT, "models", "clipart")
 TURN = 0.3  # seconds
 EPSILON = 1e-6
 
-# As in bench/worker/transformer.go.
+# As in tools/bench/worker/transformer.go.
 RATE, BETAS, DECAY, CLIP, AVERAGE = 1e-4, (0.9, 0.99), 0.01, 1.0, 0.99
 
 
