@@ -68,13 +68,3 @@ const (
 	StoppedRight  StopReason = "right"  // a candidate met every requirement
 	StoppedBudget StopReason = "budget" // the budget is spent
 )
-
-// Triplet is one sample of GenRef: a flawed and an enhanced image of the same
-// prompt, and the reflection that leads from one to the other.
-type Triplet struct {
-	Prompt     string
-	Flawed     []byte // encoded image, as stored
-	Enhanced   []byte
-	Reflection string
-	Subset     string // general, length, rule or editing
-}

@@ -82,7 +82,7 @@ func (e *Edits) sample(seed uint64) (*Sample, error) {
 		return nil, nil //nolint:nilerr // nothing is wrong with the program: the scene has no fault to make
 	}
 	s := &Sample{
-		Triplet: reflectionflow.Triplet{Prompt: prompt.Text, Reflection: instruction, Subset: "editing"},
+		Triplet: Triplet{Prompt: prompt.Text, Reflection: instruction, Subset: "editing"},
 		Provenance: &Provenance{
 			Source: "editing", Model: "clipart scenes", Licence: e.Licence,
 			Enhanced: Drawing{Seed: seed, Width: e.Config.Width, Height: e.Config.Height},

@@ -274,7 +274,7 @@ func (f *filling) add(p pairing) error {
 	provenance.Enhanced, provenance.Flawed = p.enhanced.drawing(), p.wrong.drawing()
 	s := Sample{
 		Key:        sampleKey(f.source, f.shard.Number, f.added),
-		Triplet:    reflectionflow.Triplet{Prompt: p.prompt.Text, Reflection: p.reflection, Subset: f.subset},
+		Triplet:    Triplet{Prompt: p.prompt.Text, Reflection: p.reflection, Subset: f.subset},
 		Provenance: &provenance,
 	}
 	var err error

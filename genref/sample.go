@@ -13,11 +13,21 @@ import (
 // Subsets lists the subsets of GenRef, as the authors' loader spells them.
 func Subsets() []string { return []string{"general", "length", "rule", "editing"} }
 
+// Triplet is a flawed and an enhanced image of the same prompt, and the reflection
+// that leads from one to the other.
+type Triplet struct {
+	Prompt     string
+	Flawed     []byte // encoded image, as stored
+	Enhanced   []byte
+	Reflection string
+	Subset     string // general, length, rule or editing
+}
+
 // Sample is a triplet as a shard holds it.
 type Sample struct {
 	// Key tells the samples of a set apart. It is a file name in ASCII without dots.
 	Key string
-	reflectionflow.Triplet
+	Triplet
 	// Provenance is nil for a sample of which nothing is known.
 	Provenance *Provenance
 }

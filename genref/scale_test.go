@@ -8,8 +8,6 @@ import (
 	"image/color"
 	"runtime"
 	"testing"
-
-	"reflectionflow"
 )
 
 // stub is a source that hands over one pair of encoded pictures again and again, with a
@@ -53,7 +51,7 @@ func (s *stub) Fill(_ context.Context, f Filling) (Filled, error) {
 		p.Enhanced.Look, p.Flawed.Look, p.Enhanced.Score = &enhanced, &flawed, 1
 		_, err := f.Add(Sample{
 			Key: sampleKey("rule", f.Number, i),
-			Triplet: reflectionflow.Triplet{
+			Triplet: Triplet{
 				Prompt: fmt.Sprintf("a photo of %d dogs", n), Reflection: "add one more dog", Subset: "rule",
 				Flawed: s.numbered(s.flawed, n), Enhanced: s.numbered(s.enhanced, n),
 			},

@@ -88,7 +88,7 @@ func TestReadShardFollowsWebDataset(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Key != "000/a" || all[1].Key != "b" {
 		t.Fatalf("%d samples, %v", len(all), err)
 	}
-	want := reflectionflow.Triplet{Prompt: "a dog", Reflection: "Add a dog.", Subset: "editing"}
+	want := Triplet{Prompt: "a dog", Reflection: "Add a dog.", Subset: "editing"}
 	got := all[1].Triplet
 	if string(got.Flawed) != picture(t) || string(got.Enhanced) != picture(t) {
 		t.Error("the pictures differ")
@@ -149,7 +149,7 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := Sample{
-		Key: "k", Triplet: reflectionflow.Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
+		Key: "k", Triplet: Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
 		Provenance: &Provenance{Source: "rule", Enhanced: Drawing{Seed: 1<<64 - 1, Score: -0.25}},
 	}
 	if err := w.add(s); err != nil {
@@ -198,7 +198,7 @@ func TestShardIsAnArchive(t *testing.T) {
 	long := picture(t) + strings.Repeat("x", 2*chunkSize) // more than a chunk holds
 	for i, key := range []string{strings.Repeat("k", maxKey), "b", "a_long_one"} {
 		s := Sample{
-			Key: key, Triplet: reflectionflow.Triplet{Prompt: strings.Repeat("p", 512*i), Flawed: []byte(picture(t)), Enhanced: []byte(long[:len(long)-i]), Subset: "rule"},
+			Key: key, Triplet: Triplet{Prompt: strings.Repeat("p", 512*i), Flawed: []byte(picture(t)), Enhanced: []byte(long[:len(long)-i]), Subset: "rule"},
 			Provenance: &Provenance{Source: "rule"},
 		}
 		if err := w.add(s); err != nil {
@@ -244,7 +244,7 @@ func TestShardOnADiskThatFails(t *testing.T) {
 	if err := w.file.file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := Sample{Triplet: reflectionflow.Triplet{Flawed: []byte(picture(t)), Enhanced: []byte(picture(t) + strings.Repeat("x", chunkSize)), Subset: "rule"}}
+	s := Sample{Triplet: Triplet{Flawed: []byte(picture(t)), Enhanced: []byte(picture(t) + strings.Repeat("x", chunkSize)), Subset: "rule"}}
 	for i := 0; err == nil && i < 10*chunkCount; i++ {
 		s.Key = fmt.Sprint(i)
 		err = w.add(s)

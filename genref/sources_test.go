@@ -223,7 +223,7 @@ func (r repeater) Fill(_ context.Context, shard Filling) (Filled, error) {
 		}
 		fresh, err := shard.Add(Sample{
 			Key:     fmt.Sprintf("k%d_%d", shard.Number, added),
-			Triplet: reflectionflow.Triplet{Prompt: "a dog", Flawed: flawed, Enhanced: enhanced, Reflection: "add a dog", Subset: "editing"},
+			Triplet: Triplet{Prompt: "a dog", Flawed: flawed, Enhanced: enhanced, Reflection: "add a dog", Subset: "editing"},
 		})
 		if err != nil {
 			return Filled{}, err

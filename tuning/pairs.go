@@ -11,6 +11,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/genref"
 )
 
 // pair is a flawed and an enhanced picture of one prompt.
@@ -25,7 +26,7 @@ type pair struct {
 type pairs struct {
 	captioned captioned
 	edits     int
-	triplets  []reflectionflow.Triplet
+	triplets  []genref.Triplet
 	seed      uint64
 	split     clipart.Split // of the edits' prompts
 	mix       Mix

@@ -18,6 +18,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux/nn"
+	"reflectionflow/genref"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/reward"
 )
@@ -67,7 +68,7 @@ type Pairs func(rng *rand.Rand) (Preference, error)
 
 // TripletPairs draws from triplets: the enhanced picture is better than the flawed
 // one.
-func TripletPairs(triplets []reflectionflow.Triplet) Pairs {
+func TripletPairs(triplets []genref.Triplet) Pairs {
 	return func(rng *rand.Rand) (Preference, error) {
 		p, err := decodeTriplet(triplets[rng.IntN(len(triplets))])
 		return Preference{p.prompt, p.enhanced, p.flawed}, err

@@ -11,7 +11,7 @@ import (
 )
 
 // decodeTriplet decodes a triplet's pictures.
-func decodeTriplet(t reflectionflow.Triplet) (pair, error) {
+func decodeTriplet(t genref.Triplet) (pair, error) {
 	p := pair{prompt: t.Prompt, reflection: t.Reflection}
 	for _, picture := range []struct {
 		data []byte
@@ -27,12 +27,12 @@ func decodeTriplet(t reflectionflow.Triplet) (pair, error) {
 }
 
 // readTriplets reads the GenRef set of a folder into memory, in its order.
-func readTriplets(dir string) ([]reflectionflow.Triplet, error) {
+func readTriplets(dir string) ([]genref.Triplet, error) {
 	set, err := genref.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read triplets: %w", err)
 	}
-	var triplets []reflectionflow.Triplet
+	var triplets []genref.Triplet
 	for sample, err := range set.All() {
 		if err != nil {
 			return nil, fmt.Errorf("read triplets in %s: %w", dir, err)

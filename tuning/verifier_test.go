@@ -19,6 +19,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux/nn"
+	"reflectionflow/genref"
 	"reflectionflow/verifier"
 	"reflectionflow/verifier/detect"
 )
@@ -185,7 +186,7 @@ func TestPairsMixRenderedAndDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mix := mixedPairs{data: data, recipe: Reward{Drawn: 0.5}, drawn: TripletPairs([]reflectionflow.Triplet{{Prompt: "drawn", Flawed: encoded(0), Enhanced: encoded(255)}})}
+	mix := mixedPairs{data: data, recipe: Reward{Drawn: 0.5}, drawn: TripletPairs([]genref.Triplet{{Prompt: "drawn", Flawed: encoded(0), Enhanced: encoded(255)}})}
 	pixels, texts, err := mix.batch(40, rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
 		t.Fatal(err)
