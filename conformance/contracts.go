@@ -17,7 +17,9 @@ import (
 // least one should have a Reference where the generator takes any.
 func Generator(t *testing.T, g reflectionflow.Generator, requests []reflectionflow.Request, o Options) {
 	t.Helper()
-	generator(g, requests, o).run(t)
+	c := generator(g, requests, o)
+	c.run(t)
+	runChecks(t, checking(g, c))
 }
 
 // Previewer runs the suite of [reflectionflow.Previewer], that of its generator
@@ -25,19 +27,26 @@ func Generator(t *testing.T, g reflectionflow.Generator, requests []reflectionfl
 func Previewer(t *testing.T, p reflectionflow.Previewer, requests []reflectionflow.Request, o Options) {
 	t.Helper()
 	previewer(p, requests, o).run(t)
-	for _, check := range finishing(p, requests) {
-		t.Run(check.name, func(t *testing.T) {
-			if err := check.run(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	runChecks(t, finishing(p, requests))
 }
 
 // Verifier runs the suite of [reflectionflow.Verifier].
 func Verifier(t *testing.T, v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage, o Options) {
 	t.Helper()
 	verifier(v, pictures, o).run(t)
+}
+
+// judged reports findings that do not match what a verifier declares.
+func judged(a reflectionflow.Abilities, s reflectionflow.Score) error {
+	if len(s.Requirements) > 0 && !a.Findings() {
+		return errors.New("it has findings, but the verifier declares that it gives none")
+	}
+	for i, f := range s.Requirements {
+		if f.Verdict != reflectionflow.Unsure && !a.Judges(f.Requirement.Kind) {
+			return fmt.Errorf("finding %d judges a requirement of kind %q, which the verifier does not declare", i, f.Requirement.Kind)
+		}
+	}
+	return nil
 }
 
 // Reflector runs the suite of [reflectionflow.Reflector].
@@ -110,6 +119,30 @@ func previewer(p reflectionflow.Previewer, requests []reflectionflow.Request, o 
 	return c
 }
 
+// checking: a generator that checks requests reports those that Generate refuses, and
+// no others.
+func checking(g reflectionflow.Generator, c contract[reflectionflow.Request, reflectionflow.Generation]) []check {
+	if _, ok := g.(reflectionflow.RequestChecker); !ok {
+		return nil
+	}
+	return []check{{"checked requests", func(context.Context) error {
+		for i, r := range c.samples {
+			if r.Reference != nil {
+				r.Reference = r.Reference.Bounds()
+			}
+			if err := reflectionflow.CheckRequest(g, r); err != nil {
+				return fmt.Errorf("sample %d: %w", i, err)
+			}
+		}
+		for _, bad := range c.invalid {
+			if err := reflectionflow.CheckRequest(g, bad.in); !errors.Is(err, reflectionflow.ErrInvalid) {
+				return fmt.Errorf("invalid %s: got error %v, want one that wraps ErrInvalid", bad.name, err)
+			}
+		}
+		return nil
+	}}}
+}
+
 // finishing: finished previews are the images of Generate, whatever the number of
 // steps before; what cannot be finished is refused.
 func finishing(p reflectionflow.Previewer, requests []reflectionflow.Request) []check {
@@ -178,9 +211,16 @@ func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflec
 }
 
 func verifier(v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage, o Options) contract[reflectionflow.PromptedImage, reflectionflow.Score] {
+	abilities := reflectionflow.AbilitiesOf(v)
+	_, declares := v.(reflectionflow.DeclaringVerifier)
 	c := contract[reflectionflow.PromptedImage, reflectionflow.Score]{
 		call: v.Verify, samples: pictures, options: o,
-		valid: validScore,
+		valid: func(p reflectionflow.PromptedImage, s reflectionflow.Score) error {
+			if declares && len(s.Requirements) == 0 && slices.ContainsFunc(p.Prompt.Requirements, func(r reflectionflow.Requirement) bool { return abilities.Judges(r.Kind) }) {
+				return errors.New("it has no findings, but the verifier declares that it judges a requirement of the prompt")
+			}
+			return errors.Join(validScore(p, s), judged(abilities, s))
+		},
 		same: func(a, b reflectionflow.Score) error {
 			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
 			return equal(a, b)

@@ -52,7 +52,12 @@ func (c contract[In, Out]) run(t *testing.T) {
 	if len(c.samples) < 2 {
 		t.Fatalf("the suite needs 2 samples or more, got %d", len(c.samples))
 	}
-	for _, check := range c.checks() {
+	runChecks(t, c.checks())
+}
+
+func runChecks(t *testing.T, checks []check) {
+	t.Helper()
+	for _, check := range checks {
 		t.Run(check.name, func(t *testing.T) {
 			if err := check.run(t.Context()); err != nil {
 				t.Error(err)

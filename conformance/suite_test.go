@@ -324,6 +324,85 @@ func TestFaultyVerifiers(t *testing.T) {
 	}
 }
 
+// declaring is a verifier that declares what it judges.
+type declaring struct {
+	verify
+	abilities reflectionflow.Abilities
+}
+
+func (d declaring) Abilities() reflectionflow.Abilities { return d.abilities }
+
+// TestDeclaredAbilities: findings must match what a verifier declares.
+func TestDeclaredAbilities(t *testing.T) {
+	silent := verify(func(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+		out, err := goodScores(ctx, p)
+		for i := range out {
+			out[i].Requirements = nil
+		}
+		return out, err
+	})
+	unsure := verify(func(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+		out, err := goodScores(ctx, p)
+		for i := range out {
+			out[i].Requirements[0].Verdict = reflectionflow.Unsure
+		}
+		return out, err
+	})
+	kinds := func(k ...reflectionflow.Kind) reflectionflow.Abilities { return reflectionflow.Abilities{Kinds: k} }
+	tests := map[string]struct {
+		v    reflectionflow.Verifier
+		good bool
+	}{
+		"declares nothing, has findings":           {verify(goodScores), true},
+		"declares nothing, has none":               {silent, true},
+		"the kind it judges":                       {declaring{goodScores, kinds(requirement.Kind)}, true},
+		"every kind":                               {declaring{goodScores, reflectionflow.Abilities{EveryKind: true}}, true},
+		"a value only, has none":                   {declaring{silent, kinds()}, true},
+		"another kind, unsure":                     {declaring{unsure, kinds(reflectionflow.Absent)}, true},
+		"a value only, has findings":               {declaring{goodScores, kinds()}, false},
+		"another kind, judges":                     {declaring{goodScores, kinds(reflectionflow.Absent)}, false},
+		"the kind of the requirement, has nothing": {declaring{silent, kinds(requirement.Kind)}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := faults(t, verifier(tt.v, pictures(), Options{})); (len(got) == 0) != tt.good {
+				t.Errorf("found by %q, want good: %v", got, tt.good)
+			}
+		})
+	}
+}
+
+// checked is a generator that checks requests.
+type checked struct {
+	generate
+	check func(reflectionflow.Request) error
+}
+
+func (c checked) Check(r reflectionflow.Request) error { return c.check(r) }
+
+// TestCheckers: a check refuses what Generate refuses, and nothing else.
+func TestCheckers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		check func(reflectionflow.Request) error
+		good  bool
+	}{
+		"the same": {reflectionflow.Request.Validate, true},
+		"nothing":  {func(reflectionflow.Request) error { return nil }, false},
+		"corrections": {func(r reflectionflow.Request) error {
+			if r.Reference != nil {
+				return reflectionflow.ErrInvalid
+			}
+			return r.Validate()
+		}, false},
+	} {
+		g := checked{good, tt.check}
+		err := checking(g, generator(g, samples(), Options{}))[0].run(t.Context())
+		if (err == nil) != tt.good {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
 func TestFaultyReflector(t *testing.T) {
 	tests := map[string]string{"too long": strings.Repeat("x", reflectionflow.MaxPromptBytes+1), "not UTF-8": "\xff"}
 	for name, text := range tests {

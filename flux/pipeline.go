@@ -113,6 +113,10 @@ func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Reque
 	return p.finish(ctx, works)
 }
 
+// Check implements [reflectionflow.RequestChecker]: it reports sizes and words that the
+// model does not know, and a reference image where the model has no corrector.
+func (p *Pipeline) Check(r reflectionflow.Request) error { return p.model.check(r) }
+
 // finish draws works to their last step.
 func (p *Pipeline) finish(ctx context.Context, works []work) ([]reflectionflow.Generation, error) {
 	outcomes, err := p.run(ctx, works)

@@ -37,6 +37,11 @@ func (w watched) Generate(ctx context.Context, requests []reflectionflow.Request
 	return w.generator.Generate(ctx, requests)
 }
 
+// Check implements [reflectionflow.RequestChecker].
+func (w watched) Check(r reflectionflow.Request) error {
+	return reflectionflow.CheckRequest(w.generator, r)
+}
+
 type watchedPreviewer struct {
 	watched
 	previewer reflectionflow.Previewer

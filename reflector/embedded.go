@@ -22,6 +22,10 @@ type Embedded struct {
 	Plan bool
 }
 
+// NeedsFindings implements [reflectionflow.FindingsReflector]: without findings there is
+// nothing to word.
+func (Embedded) NeedsFindings() bool { return true }
+
 // Reflect words one instruction per observation. It is empty where nothing was
 // found wrong, and where the score says nothing of requirements. Prompts without
 // requirements are parsed; one that does not parse is an error wrapping

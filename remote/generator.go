@@ -38,16 +38,7 @@ type generator struct {
 	slots  chan struct{} // the drawings under way, over all calls
 }
 
-// Checker is a generator that tells without sending anything whether it can serve a
-// request, so that a run which would need one that it cannot is refused before it
-// begins. Of a reference the sides alone count.
-type Checker interface {
-	// Check reports a request that it cannot serve, as an error wrapping
-	// [reflectionflow.ErrInvalid].
-	Check(r reflectionflow.Request) error
-}
-
-// Check implements [Checker].
+// Check implements [reflectionflow.RequestChecker].
 func (g *generator) Check(r reflectionflow.Request) error {
 	return firstError(r.Validate(), g.engine.check(r))
 }

@@ -88,13 +88,11 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	return out, nil
 }
 
-// Check implements [Checker]: every member may get the request.
+// Check implements [reflectionflow.RequestChecker]: every member may get the request.
 func (p *Pool) Check(r reflectionflow.Request) error {
 	for _, m := range p.members {
-		if c, ok := m.(Checker); ok {
-			if err := c.Check(r); err != nil {
-				return err
-			}
+		if err := reflectionflow.CheckRequest(m, r); err != nil {
+			return err
 		}
 	}
 	return nil

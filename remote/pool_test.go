@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 		g     any
 		knows bool
 	}{"dall-e-3": {blind, false}, "stable-diffusion.cpp": {sighted, true}, "a pool of both": {mixed, false}} {
-		c, ok := test.g.(remote.Checker)
+		c, ok := test.g.(reflectionflow.RequestChecker)
 		if !ok {
 			t.Fatalf("%s cannot tell", name)
 		}

@@ -164,6 +164,9 @@ type calibrated struct {
 	calibration Calibration
 }
 
+// Abilities implements [reflectionflow.DeclaringVerifier]: those of the inner verifier.
+func (c calibrated) Abilities() reflectionflow.Abilities { return reflectionflow.AbilitiesOf(c.inner) }
+
 // Verify implements [reflectionflow.Verifier].
 func (c calibrated) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores, err := c.inner.Verify(ctx, pictures)

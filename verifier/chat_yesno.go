@@ -91,6 +91,12 @@ func NewYesNo(client *chat.Client, options YesNoOptions) (*YesNo, error) {
 // PromptID names the prompt and its exact text, for records.
 func (v *YesNo) PromptID() string { return v.prompt.ID() }
 
+// Abilities implements [reflectionflow.DeclaringVerifier]: every kind with
+// PerRequirement, else a value only.
+func (v *YesNo) Abilities() reflectionflow.Abilities {
+	return reflectionflow.Abilities{EveryKind: v.options.PerRequirement}
+}
+
 type yesNoData struct{ Prompt string }
 
 // Verify implements [reflectionflow.Verifier].

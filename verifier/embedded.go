@@ -119,6 +119,14 @@ func (e *Embedded) Close() error {
 	return errors.Join(errs...)
 }
 
+// Abilities implements [reflectionflow.DeclaringVerifier]: the kinds that
+// [clipart.Parse] makes.
+func (e *Embedded) Abilities() reflectionflow.Abilities {
+	return reflectionflow.Abilities{Kinds: []reflectionflow.Kind{
+		reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.Absent, reflectionflow.Position,
+	}}
+}
+
 // Verify implements [reflectionflow.Verifier]. Prompts without requirements are
 // parsed by [clipart.Parse]. Pictures are scaled to the size the networks know.
 func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {

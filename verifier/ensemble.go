@@ -86,6 +86,15 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 	return e, nil
 }
 
+// Abilities implements [reflectionflow.DeclaringVerifier]: the union of the members'.
+func (e *Ensemble) Abilities() reflectionflow.Abilities {
+	var a reflectionflow.Abilities
+	for _, m := range e.members {
+		a = a.Union(reflectionflow.AbilitiesOf(m.Verifier))
+	}
+	return a
+}
+
 // Verify implements [reflectionflow.Verifier]. The members work side by side.
 func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	all, errs := make([][]reflectionflow.Score, len(e.members)), make([]error, len(e.members))

@@ -27,6 +27,9 @@ func (e *Embedded) Members() []Member {
 // rewarded is the reward network alone.
 type rewarded struct{ *Embedded }
 
+// Abilities implements [reflectionflow.DeclaringVerifier]: a value only.
+func (rewarded) Abilities() reflectionflow.Abilities { return reflectionflow.Abilities{} }
+
 // Verify implements [reflectionflow.Verifier].
 func (r rewarded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores := make([]reflectionflow.Score, len(pictures))

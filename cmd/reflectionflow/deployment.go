@@ -123,7 +123,7 @@ func (p *program) deployBy(ctx context.Context, b *builder) (modelEntry, error) 
 	if several, ok := parts.generator.(remote.Concurrent); ok {
 		entry.Concurrency = several.Concurrency()
 	}
-	if checker, ok := parts.generator.(remote.Checker); ok {
+	if checker, ok := parts.generator.(reflectionflow.RequestChecker); ok {
 		entry.Serves = func(cfg search.Config) error { return serves(c, checker, cfg) }
 	}
 	if entry.Parse, err = b.parse(ctx, own); err != nil {
@@ -158,7 +158,7 @@ func (p *program) deployBy(ctx context.Context, b *builder) (modelEntry, error) 
 
 // serves tries the requests of a search on the generator in use, a correction too where
 // there will be some, without sending them.
-func serves(c *config.Config, g remote.Checker, cfg search.Config) error {
+func serves(c *config.Config, g reflectionflow.RequestChecker, cfg search.Config) error {
 	request := reflectionflow.Request{Prompt: "any", Width: cfg.ImageWidth, Height: cfg.ImageHeight, Steps: cfg.Steps, Guidance: cfg.Guidance}
 	err := g.Check(request)
 	if err == nil && cfg.Axes.Reflection {

@@ -35,9 +35,17 @@ type previewingMemo struct {
 	memo *memo
 }
 
+// Check implements [reflectionflow.RequestChecker].
+func (p previewingMemo) Check(r reflectionflow.Request) error { return p.memo.Check(r) }
+
 // Generate implements [reflectionflow.Generator].
 func (p previewingMemo) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	return p.memo.Generate(ctx, requests)
+}
+
+// Check implements [reflectionflow.RequestChecker].
+func (m *memo) Check(r reflectionflow.Request) error {
+	return reflectionflow.CheckRequest(m.Generator, r)
 }
 
 // Generate implements [reflectionflow.Generator].

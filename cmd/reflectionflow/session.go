@@ -224,6 +224,10 @@ func (w watched) Generate(ctx context.Context, requests []reflectionflow.Request
 	return w.Generator.Generate(ctx, requests)
 }
 
+func (w watched) Check(r reflectionflow.Request) error {
+	return reflectionflow.CheckRequest(w.Generator, r)
+}
+
 type watchedPreviewer struct {
 	reflectionflow.Previewer
 	tell func([]reflectionflow.Request)
@@ -232,6 +236,10 @@ type watchedPreviewer struct {
 func (w watchedPreviewer) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	w.tell(requests)
 	return w.Previewer.Generate(ctx, requests)
+}
+
+func (w watchedPreviewer) Check(r reflectionflow.Request) error {
+	return reflectionflow.CheckRequest(w.Previewer, r)
 }
 
 func (w watchedPreviewer) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
