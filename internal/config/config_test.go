@@ -122,6 +122,7 @@ func TestBad(t *testing.T) {
 		{"key twice", e + "model: x\nmodel: y\n", `line 3: the key "model" is given twice, first in line 2`},
 		{"text for number", "endpoints:\n  vlm:\n    url: http://h/v1\n    concurrency: sk-hidden\n", "line 4: here must stand a whole number"},
 		{"group for text", "model: {a: sk-hidden}\n", "line 1: here must stand a text"},
+		{"unknown anchor", "endpoints:\n  e:\n    key_env: *sk-hidden\n", "line 3: this is no YAML: unknown anchor"},
 		{"no url", "endpoints: {e: {model: m}}\n", "endpoints.e: url is missing"},
 		{"scheme", "endpoints:\n  e:\n    url: ftp://h\n", "line 3: endpoints.e.url: must begin with http://, https://"},
 		{"password in URL", "endpoints: {e: {url: \"http://me:sk-hidden@h/v1\"}}\n", "it holds a user or password"},

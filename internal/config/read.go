@@ -12,7 +12,7 @@ import (
 	"regexp"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v4"
 
 	"reflectionflow"
 )
@@ -158,9 +158,10 @@ func (c *Config) invalid(line int, format string, args ...any) error {
 
 var (
 	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type .*$`)
-	wrongType  = regexp.MustCompile(`(?s)^line (\d+): cannot unmarshal (!!\w+).* into (\S+)$`)
+	wrongType  = regexp.MustCompile(`(?s)^line (\d+): cannot construct (!!\w+).* into (\S+)$`)
 	twice      = regexp.MustCompile(`^line (\d+): mapping key (.*) already defined at line (\d+)$`)
 	position   = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+	anchor     = regexp.MustCompile(`unknown anchor '.*'`)
 )
 
 // wanted says in words what Go types take.
@@ -175,7 +176,7 @@ func (c *Config) syntax(err error) error {
 	var types *yaml.TypeError
 	if !errors.As(err, &types) || len(types.Errors) == 0 {
 		if m := position.FindStringSubmatch(err.Error()); m != nil {
-			return c.invalid(0, "line %s: this is no YAML: %s", m[1], m[2])
+			return c.invalid(0, "line %s: this is no YAML: %s", m[1], anchor.ReplaceAllString(m[2], "unknown anchor"))
 		}
 		return c.invalid(0, "this is no YAML")
 	}
