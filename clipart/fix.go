@@ -48,23 +48,23 @@ func Fixes(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
 	if CheckAll(p.Requirements, objects) {
 		return nil
 	}
-	return mend(p.Requirements, objects).fixes
+	return planFixes(p.Requirements, objects).fixes
 }
 
-// mend carries out what [Fixes] says, but for adding and moving objects.
-func mend(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) mender {
-	m := mender{objects: slices.Clone(objects), requirements: requirements}
+// planFixes plans [Fixes] and carries them out on a copy of the objects, except additions and moves.
+func planFixes(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) fixer {
+	m := fixer{objects: slices.Clone(objects), requirements: requirements}
 	for _, class := range requiredClasses(requirements) {
-		m.mendColors(class)
-		m.mendCounts(class)
+		m.fixColors(class)
+		m.fixCounts(class)
 	}
 	m.replaceSpare()
-	m.mendPositions()
+	m.fixPositions()
 	return m
 }
 
-// mender carries out fixes on a list of objects as it finds them.
-type mender struct {
+// fixer carries out fixes on a list of objects as it finds them.
+type fixer struct {
 	objects      []reflectionflow.Object
 	requirements []reflectionflow.Requirement
 	fixes        []Fix
@@ -84,7 +84,7 @@ func requiredClasses(requirements []reflectionflow.Requirement) []string {
 }
 
 // wanted are the requirements on how many objects of a class there are.
-func (m *mender) wanted(class string) (counts []reflectionflow.Requirement) {
+func (m *fixer) wanted(class string) (counts []reflectionflow.Requirement) {
 	for _, r := range m.requirements {
 		if r.Kind != reflectionflow.Position && r.Object == class {
 			counts = append(counts, r)
@@ -101,9 +101,9 @@ func (m *mender) wanted(class string) (counts []reflectionflow.Requirement) {
 	return counts
 }
 
-// mendColors recolours objects of a class that are of a colour nobody asked for,
+// fixColors recolours objects of a class that are of a colour nobody asked for,
 // until no colour lacks objects or none are left to recolour.
-func (m *mender) mendColors(class string) {
+func (m *fixer) fixColors(class string) {
 	wanted := m.wanted(class)
 	type change struct{ from, to string }
 	var changes []change
@@ -148,7 +148,7 @@ func (m *mender) mendColors(class string) {
 }
 
 // lacking is how many objects of its colour a requirement is short of.
-func (m *mender) lacking(r reflectionflow.Requirement) int {
+func (m *fixer) lacking(r reflectionflow.Requirement) int {
 	if r.Kind == reflectionflow.AtLeast {
 		// Only the most confident ones count.
 		found := top(ranked(m.objects, r.Object, ""), max(r.Count, 1))
@@ -159,7 +159,7 @@ func (m *mender) lacking(r reflectionflow.Requirement) int {
 
 // spareColor finds the most confident object of a class whose colour may change,
 // -1 for none.
-func (m *mender) spareColor(class string, wanted []reflectionflow.Requirement) int {
+func (m *fixer) spareColor(class string, wanted []reflectionflow.Requirement) int {
 	best := -1
 	for i, o := range m.objects {
 		if o.Class != class || (best >= 0 && o.Confidence <= m.objects[best].Confidence) {
@@ -176,11 +176,11 @@ func (m *mender) spareColor(class string, wanted []reflectionflow.Requirement) i
 	return best
 }
 
-func (m *mender) count(class, color string) int { return len(ranked(m.objects, class, color)) }
+func (m *fixer) count(class, color string) int { return len(ranked(m.objects, class, color)) }
 
-// mendCounts removes what is too much of a class and asks for what is missing,
+// fixCounts removes what is too much of a class and asks for what is missing,
 // colours first.
-func (m *mender) mendCounts(class string) {
+func (m *fixer) fixCounts(class string) {
 	wanted := m.wanted(class)
 	added := 0
 	for _, plain := range []bool{false, true} {
@@ -207,7 +207,7 @@ func (m *mender) mendCounts(class string) {
 }
 
 // remove takes away the n least confident objects of a class and colour.
-func (m *mender) remove(class, color string, n int) {
+func (m *fixer) remove(class, color string, n int) {
 	found := ranked(m.objects, class, color)
 	n = min(n, len(found))
 	if n == 0 {
@@ -223,7 +223,7 @@ func (m *mender) remove(class, color string, n int) {
 
 // replaceSpare lets objects of classes that nobody asked for become what is
 // missing, the most confident first.
-func (m *mender) replaceSpare() {
+func (m *fixer) replaceSpare() {
 	required := requiredClasses(m.requirements)
 	for i := 0; i < len(m.fixes); i++ {
 		f := m.fixes[i]
@@ -255,8 +255,8 @@ func (m *mender) replaceSpare() {
 	}
 }
 
-// mendPositions moves what stands wrong and says where what is added belongs.
-func (m *mender) mendPositions() {
+// fixPositions moves what stands wrong and says where what is added belongs.
+func (m *fixer) fixPositions() {
 	for _, r := range m.requirements {
 		if r.Kind != reflectionflow.Position {
 			continue
@@ -281,7 +281,7 @@ func (m *mender) mendPositions() {
 
 // addInRelation gives the place to an object that is added. It reports whether
 // there is such a fix.
-func (m *mender) addInRelation(r reflectionflow.Requirement) bool {
+func (m *fixer) addInRelation(r reflectionflow.Requirement) bool {
 	i := slices.IndexFunc(m.fixes, func(f Fix) bool {
 		return f.Kind == AddObject && f.Object == r.Object && f.Color == r.Color
 	})
@@ -300,7 +300,7 @@ func (m *mender) addInRelation(r reflectionflow.Requirement) bool {
 // keepPair takes away what stands beside two objects that are in the relation
 // already: of two horses, one above the clock and one below, the one below. It
 // reports whether there are such two and nothing that goes was asked for.
-func (m *mender) keepPair(r reflectionflow.Requirement) bool {
+func (m *fixer) keepPair(r reflectionflow.Requirement) bool {
 	for _, class := range []string{r.Object, r.Target} {
 		if wanted := m.wanted(class); len(wanted) > 1 || wanted[0].Count > 1 {
 			return false
@@ -323,7 +323,7 @@ func (m *mender) keepPair(r reflectionflow.Requirement) bool {
 
 // removeOthers takes away all objects of the class of one but that one, by their
 // colour where it tells them from it.
-func (m *mender) removeOthers(kept reflectionflow.Object) {
+func (m *fixer) removeOthers(kept reflectionflow.Object) {
 	var others []reflectionflow.Object
 	m.objects = slices.DeleteFunc(m.objects, func(o reflectionflow.Object) bool {
 		if o.Class != kept.Class || o == kept {

@@ -106,7 +106,7 @@ func TestFirstLook(t *testing.T) {
 		})
 		return seen
 	}
-	if got := looks(Sampler{}.FirstLook()); len(got) != 1 || !got[Placement{}] {
+	if got := looks(Sampler{}.FirstDrawing()); len(got) != 1 || !got[Placement{}] {
 		t.Errorf("looks %v, want the first drawing alone", got)
 	}
 	if got := looks(Sampler{}); len(got) < 4 {

@@ -7,31 +7,31 @@ import (
 	"reflectionflow"
 )
 
-// Amend says what makes a picture right in which such objects are seen: its [Fixes],
-// or, where the objects meet the prompt already, what [Clarify] has to say. There is
+// Corrections says what makes a picture right in which such objects are seen: its [Fixes],
+// or, where the objects meet the prompt already, what [Disambiguate] has to say. There is
 // nothing where nothing is to be done.
-func Amend(p reflectionflow.Prompt, seen []reflectionflow.Object) []Fix {
-	return amend(p.Requirements, seen).fixes
+func Corrections(p reflectionflow.Prompt, seen []reflectionflow.Object) []Fix {
+	return planCorrections(p.Requirements, seen).fixes
 }
 
-// amend carries out what [Amend] says, but for adding and moving objects.
-func amend(requirements []reflectionflow.Requirement, seen []reflectionflow.Object) mender {
+// planCorrections plans [Corrections] and carries them out on a copy of the objects, except additions and moves.
+func planCorrections(requirements []reflectionflow.Requirement, seen []reflectionflow.Object) fixer {
 	if CheckAll(requirements, seen) {
-		return clarify(requirements, seen)
+		return planDisambiguation(requirements, seen)
 	}
-	return mend(requirements, seen)
+	return planFixes(requirements, seen)
 }
 
-// AmendInPlace is [Amend] with the places that [Mend] plans for a seed, and the
+// LocatedCorrections is [Corrections] with the places that [Repair] plans for a seed, and the
 // [Outline] of that plan: empty where objects are seen nowhere, or nothing can be
 // planned.
-func AmendInPlace(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) (fixes []Fix, outline string) {
+func LocatedCorrections(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) (fixes []Fix, outline string) {
 	nowhere := func(o reflectionflow.Object) bool { return o.Box == [4]float64{} }
-	fixes = Amend(p, seen)
+	fixes = Corrections(p, seen)
 	if slices.ContainsFunc(seen, nowhere) {
 		return fixes, ""
 	}
-	scene, err := Mend(p, seen, 0, seed)
+	scene, err := Repair(p, seen, 0, seed)
 	if err != nil {
 		return fixes, ""
 	}

@@ -51,14 +51,14 @@ func TestAmendInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		objects := inCorners(t, test.seen...)
-		fixes, outline := AmendInPlace(prompt, objects, 1)
+		fixes, outline := LocatedCorrections(prompt, objects, 1)
 		if got := Directions(outline, Instruction(fixes)); got != test.want {
 			t.Errorf("%q, seen %q:\n got %q\nwant %q", test.prompt, test.seen, got, test.want)
 		}
 		for i := range objects {
 			objects[i].Box = [4]float64{}
 		}
-		fixes, outline = AmendInPlace(prompt, objects, 1)
+		fixes, outline = LocatedCorrections(prompt, objects, 1)
 		if got := Instruction(fixes); strings.Contains(got, " top ") || strings.Contains(got, " bottom ") || outline != "" {
 			t.Errorf("%q, seen nowhere: %q after %q names a place", test.prompt, got, outline)
 		}
@@ -76,11 +76,11 @@ func TestPlacesAreThoseOfThePlan(t *testing.T) {
 	for i := range 6000 {
 		_, prompt := s.Sample(Tasks()[rng.IntN(6)], rng)
 		objects := anything(s, rng)
-		scene, err := Mend(prompt, objects, 0, uint64(i))
+		scene, err := Repair(prompt, objects, 0, uint64(i))
 		if err != nil || CheckAll(prompt.Requirements, objects) {
 			continue
 		}
-		fixes, outline := AmendInPlace(prompt, objects, uint64(i))
+		fixes, outline := LocatedCorrections(prompt, objects, uint64(i))
 		if want := Outline(scene, prompt.Requirements); outline != want {
 			t.Fatalf("%q, seen %+v: %q, planned %q", prompt.Text, objects, outline, want)
 		}

@@ -35,7 +35,7 @@ type ParseError struct {
 // Error says in one line what is wrong and what to do.
 func (e *ParseError) Error() string { return e.detail }
 
-// Unwrap marks the error as the caller's to mend.
+// Unwrap returns [reflectionflow.ErrInvalid]: the text is invalid input.
 func (e *ParseError) Unwrap() error { return reflectionflow.ErrInvalid }
 
 func parseErrorf(kind ParseErrorKind, at token, format string, args ...any) *ParseError {

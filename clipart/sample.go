@@ -12,8 +12,8 @@ import (
 // all of [Classes]. It never changes and may be used from several goroutines,
 // each with its own random source.
 type Sampler struct {
-	classes   []string
-	firstLook bool
+	classes      []string
+	firstDrawing bool
 }
 
 // NewSampler returns a sampler over the given classes, of which at least three
@@ -38,17 +38,17 @@ func NewSampler(known ...string) (Sampler, error) {
 	return Sampler{classes: slices.Clone(known)}, nil
 }
 
-// FirstLook returns a sampler that shows every class by its first drawing, never
+// FirstDrawing returns a sampler that shows every class by its first drawing, never
 // mirrored: a small generator learns one look well before it learns four.
-func (s Sampler) FirstLook() Sampler {
-	s.firstLook = true
+func (s Sampler) FirstDrawing() Sampler {
+	s.firstDrawing = true
 	return s
 }
 
 // look chooses an object's drawing and mirroring.
 func (s Sampler) look(o *Placement, rng *rand.Rand) {
 	o.Drawing, o.Flip = 0, false
-	if s.firstLook {
+	if s.firstDrawing {
 		return
 	}
 	o.Drawing = rng.IntN(Drawings(o.Class))

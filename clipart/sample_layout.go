@@ -326,7 +326,7 @@ func satisfies(truth []reflectionflow.Object, requirements []reflectionflow.Requ
 		}
 		subjects, targets := pair(r, truth)
 		for _, s := range subjects {
-			if Along(r.Relation, s.Box, targets[0].Box) < relationMargin {
+			if RelationStrength(r.Relation, s.Box, targets[0].Box) < relationMargin {
 				return false
 			}
 		}
@@ -334,10 +334,10 @@ func satisfies(truth []reflectionflow.Object, requirements []reflectionflow.Requ
 	return true
 }
 
-// Along is how clearly box a is in a relation to box b, both as [Relations] takes
+// RelationStrength is how clearly box a is in a relation to box b, both as [Relations] takes
 // them: the reduced offset over the distance, from -1 to 1. Relations has the
 // relation where it is above a half.
-func Along(relation reflectionflow.Relation, a, b [4]float64) float64 {
+func RelationStrength(relation reflectionflow.Relation, a, b [4]float64) float64 {
 	dx, dy := direction(a, b)
 	switch relation {
 	case reflectionflow.LeftOf:

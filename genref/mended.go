@@ -12,7 +12,7 @@ import (
 // Mended is a source on the base's own mistakes, which the paper does not have and
 // which only a world with a renderer can have. A model draws each prompt, a verifier
 // says what is in the picture, and the enhanced picture is rendered: what was seen,
-// put right ([clipart.Mend]). Unlike the right picture of a pair of [Rule] it
+// put right ([clipart.Repair]). Unlike the right picture of a pair of [Rule] it
 // keeps all that the reflection does not speak of, and unlike the fault of [Edits] the
 // flawed one is a mistake that the model makes.
 //
@@ -98,7 +98,7 @@ func (f *mendedFilling) pair(ctx context.Context, t task) error {
 func (f *mendedFilling) mend(prompt reflectionflow.Prompt, wrong attempt) (attempt, error) {
 	r := wrong.request
 	// The seed is the one that the reflector had: its places are those of this scene.
-	scene, err := clipart.Mend(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), r.Seed)
+	scene, err := clipart.Repair(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), r.Seed)
 	if err != nil {
 		return attempt{}, fmt.Errorf("mend a picture: %w", err)
 	}

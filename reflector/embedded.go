@@ -11,11 +11,11 @@ import (
 
 // Embedded implements [reflectionflow.Reflector] by rule: what must change for the
 // objects that the verifier saw to meet the prompt, or to leave no doubt that they do,
-// as one short instruction ([clipart.Amend]). The zero value is ready, and may be used
+// as one short instruction ([clipart.Corrections]). The zero value is ready, and may be used
 // from several goroutines.
 type Embedded struct {
 	// Plan thinks of a picture of the clip-art world that would be right, says what is
-	// where in it, and then what must change, and where ([clipart.AmendInPlace]);
+	// where in it, and then what must change, and where ([clipart.LocatedCorrections]);
 	// another seed thinks of another one. It captions what was seen in the same words
 	// ([clipart.Describe]). It is for a corrector; a triplet with a
 	// picture that was drawn before any plan cannot be described so.
@@ -52,10 +52,10 @@ func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Obs
 func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) (r reflectionflow.Reflection) {
 	objects := seen(o.Score)
 	if !e.Plan {
-		r.Text = clipart.Instruction(clipart.Amend(p, objects))
+		r.Text = clipart.Instruction(clipart.Corrections(p, objects))
 		return r
 	}
-	fixes, outline := clipart.AmendInPlace(p, objects, o.Seed)
+	fixes, outline := clipart.LocatedCorrections(p, objects, o.Seed)
 	if r.Text = clipart.Directions(outline, clipart.Instruction(fixes)); outline != "" && r.Text != "" {
 		r.Caption = clipart.Describe(objects, p.Requirements)
 	}

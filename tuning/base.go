@@ -22,7 +22,7 @@ import (
 type Base struct {
 	// Scenes are drawn and encoded once and then seen under many captions.
 	Scenes int `yaml:"scenes"`
-	// FirstLook shows each class by one drawing of the world's, see [clipart.Sampler.FirstLook].
+	// FirstLook shows each class by one drawing of the world's, see [clipart.Sampler.FirstDrawing].
 	FirstLook   bool            `yaml:"first_look"`
 	TextLength  int             `yaml:"text_length"` // tokens of either text encoder
 	T5          TextEncoder     `yaml:"t5"`
@@ -201,7 +201,7 @@ type captioned struct {
 func newCaptioned(r Recipe) (captioned, error) {
 	s, err := newScenes(r.World)
 	if r.Base.FirstLook {
-		s.sampler = s.sampler.FirstLook()
+		s.sampler = s.sampler.FirstDrawing()
 	}
 	return captioned{s, r.Base}, err
 }

@@ -9,7 +9,7 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// relationScale is how much clearer than the threshold (see [clipart.Along]) a
+// relationScale is how much clearer than the threshold (see [clipart.RelationStrength]) a
 // relation must be for odds of e to 1. Boxes are about that exact.
 const relationScale = 0.05
 
@@ -152,7 +152,7 @@ func (v view) position(r reflectionflow.Requirement) float64 {
 // stand is the probability that detections i and k stand in the relation, in their
 // colours where these were not what they were chosen by.
 func (v view) stand(r reflectionflow.Requirement, i, k int) float64 {
-	clear := clipart.Along(r.Relation, v.detections[i].Box, v.detections[k].Box)
+	clear := clipart.RelationStrength(r.Relation, v.detections[i].Box, v.detections[k].Box)
 	p := 1 / (1 + math.Exp((0.5-clear)/relationScale))
 	if r.Object != r.Target {
 		p *= v.colored(i, r.Color) * v.colored(k, r.TargetColor)

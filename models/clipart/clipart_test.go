@@ -164,7 +164,7 @@ func TestDetectorsKnowEveryColor(t *testing.T) {
 func colored(t *testing.T, color string, n int, seed uint64) (pictures []image.Image, prompts []reflectionflow.Prompt) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
-	sampler := world.Sampler{}.FirstLook() // as the base draws
+	sampler := world.Sampler{}.FirstDrawing() // as the base draws
 	for len(pictures) < n {
 		scene, prompt := sampler.SamplePrompt(world.ColorAttr, world.Validation, rng)
 		if prompt.Requirements[0].Color != color && prompt.Requirements[1].Color != color {

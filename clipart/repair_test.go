@@ -11,9 +11,9 @@ import (
 
 // What is put right meets its prompt, on the same background, and nothing that
 // could stay has changed.
-func TestMendedScenesMeetTheirPrompts(t *testing.T) {
+func TestRepairedScenesMeetTheirPrompts(t *testing.T) {
 	rng := newRand(30)
-	s := Sampler{}.FirstLook()
+	s := Sampler{}.FirstDrawing()
 	for _, task := range allTasks() {
 		for range 200 {
 			scene, prompt := s.Sample(task, rng)
@@ -21,7 +21,7 @@ func TestMendedScenesMeetTheirPrompts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mended, err := Mend(prompt, truthOf(t, flawed), flawed.Background, rng.Uint64())
+			mended, err := Repair(prompt, truthOf(t, flawed), flawed.Background, rng.Uint64())
 			if err != nil {
 				t.Fatalf("%q with %+v: %v", prompt.Text, flawed.Objects, err)
 			}
@@ -40,7 +40,7 @@ func TestMendedScenesMeetTheirPrompts(t *testing.T) {
 	}
 }
 
-func TestMend(t *testing.T) {
+func TestRepair(t *testing.T) {
 	cat, dog := "cat", "dog"
 	at := func(class, color string, corner int, confidence float64) reflectionflow.Object {
 		x, y := cornerAt(corner)
@@ -66,7 +66,7 @@ func TestMend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scene, err := Mend(prompt, test.seen, 3, 1)
+		scene, err := Repair(prompt, test.seen, 3, 1)
 		if err != nil {
 			t.Errorf("%q: %v", test.prompt, err)
 			continue
@@ -87,28 +87,28 @@ func TestMend(t *testing.T) {
 	}
 }
 
-func TestMendRefuses(t *testing.T) {
+func TestRepairRejectsTheImpossible(t *testing.T) {
 	five := reflectionflow.Prompt{Text: "five dogs", Requirements: []reflectionflow.Requirement{exactly(5, "dog", "")}}
-	if _, err := Mend(five, nil, 0, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := Repair(five, nil, 0, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("five dogs: %v", err)
 	}
 	dog := reflectionflow.Prompt{Text: "a dog", Requirements: []reflectionflow.Requirement{one("dog", "")}}
 	unknown := []reflectionflow.Object{{Class: "dragon", Confidence: 1}}
-	if scene, err := Mend(dog, append(unknown, reflectionflow.Object{Class: "gryphon", Confidence: 1, Box: [4]float64{0.6, 0, 1, 0.4}}), 0, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if scene, err := Repair(dog, append(unknown, reflectionflow.Object{Class: "gryphon", Confidence: 1, Box: [4]float64{0.6, 0, 1, 0.4}}), 0, 1); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("an unknown class: %+v, %v", scene, err)
 	}
 }
 
-func TestMendDependsOnTheSeedAlone(t *testing.T) {
+func TestRepairIsDeterministic(t *testing.T) {
 	prompt, err := Parse("a photo of three cats")
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := Mend(prompt, nil, 0, 5)
+	first, err := Repair(prompt, nil, 0, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := Mend(prompt, nil, 0, 5); !reflect.DeepEqual(first, again) {
+	if again, _ := Repair(prompt, nil, 0, 5); !reflect.DeepEqual(first, again) {
 		t.Errorf("%+v, then %+v", first, again)
 	}
 }

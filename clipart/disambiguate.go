@@ -6,17 +6,17 @@ import (
 	"reflectionflow"
 )
 
-// Clarify says what must go from a picture that meets a prompt by the rules of
+// Disambiguate says what must go from a picture that meets a prompt by the rules of
 // [Check], and would not if other objects of the same classes were the most
 // confident ones: a second bear in another colour, a second dog on the wrong side.
 // It is empty where every object shown meets the prompt.
-func Clarify(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
-	return clarify(p.Requirements, objects).fixes
+func Disambiguate(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
+	return planDisambiguation(p.Requirements, objects).fixes
 }
 
-// clarify carries out what [Clarify] says.
-func clarify(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) mender {
-	m := mender{objects: slices.Clone(objects), requirements: requirements}
+// planDisambiguation carries out [Disambiguate] on a copy of the objects.
+func planDisambiguation(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) fixer {
+	m := fixer{objects: slices.Clone(objects), requirements: requirements}
 	for _, class := range requiredClasses(requirements) {
 		m.removeColors(class)
 	}
@@ -31,7 +31,7 @@ func clarify(requirements []reflectionflow.Requirement, objects []reflectionflow
 // removeColors takes the objects of a class away whose colour nobody asked for, if
 // only colours were asked for and none are counted (there the rules pass over other
 // colours). Objects in no colour of the vocabulary stay: there is no word for them.
-func (m *mender) removeColors(class string) {
+func (m *fixer) removeColors(class string) {
 	wanted := m.wanted(class)
 	stays := func(color string) bool {
 		return color == "" || slices.ContainsFunc(wanted, func(r reflectionflow.Requirement) bool {
@@ -47,7 +47,7 @@ func (m *mender) removeColors(class string) {
 
 // removeStrays takes the objects away that are not in the relation to the pair that
 // is looked at.
-func (m *mender) removeStrays(r reflectionflow.Requirement) {
+func (m *fixer) removeStrays(r reflectionflow.Requirement) {
 	subjects, targets := pair(r, m.objects)
 	strays := func(class string, astray func(reflectionflow.Object) bool) {
 		n := 0

@@ -9,28 +9,28 @@ import (
 	"reflectionflow"
 )
 
-// Mend makes the scene that a wrong picture should have been: what is seen in it,
-// put right for a prompt as [Amend] says, on the same background. What need not
+// Repair makes the scene that a wrong picture should have been: what is seen in it,
+// put right for a prompt as [Corrections] says, on the same background. What need not
 // change keeps its corner and its colour, two that are the wrong way round change
 // places, and what is added gets a corner that became free, or any free one; where
 // the prompt says nothing of places, an order as sampled scenes have is preferred.
 // It is a scene of at most four objects of the size that they are sampled in; what
 // stands in one corner with something surer is not seen, and what nobody asked for
 // makes room. Every class has its first drawing, as a generator that was trained on
-// [Sampler.FirstLook] draws it. Of equally good scenes the seed chooses. The error
+// [Sampler.FirstDrawing] draws it. Of equally good scenes the seed chooses. The error
 // wraps [reflectionflow.ErrInvalid] where there is no such scene.
-func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, seed uint64) (Scene, error) {
+func Repair(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, seed uint64) (Scene, error) {
 	for _, r := range slices.Concat(prompt.Requirements, requirementsOf(seen)) {
 		if err := known(r); err != nil {
-			return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
+			return Scene{}, fmt.Errorf("repair %q: %w", prompt.Text, err)
 		}
 	}
-	m := amend(prompt.Requirements, onePerCorner(seen))
+	m := planCorrections(prompt.Requirements, onePerCorner(seen))
 	things, err := makeRoom(m.things(), prompt.Requirements)
 	if err != nil {
-		return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
+		return Scene{}, fmt.Errorf("repair %q: %w", prompt.Text, err)
 	}
-	arrangements := arrangementsOf(things, rand.New(rand.NewPCG(seed, mendStream))) //nolint:gosec // reproducible on purpose
+	arrangements := arrangementsOf(things, rand.New(rand.NewPCG(seed, repairStream))) //nolint:gosec // reproducible on purpose
 	placed := slices.ContainsFunc(prompt.Requirements, isPosition)
 	slices.SortStableFunc(arrangements, func(a, b arrangement) int {
 		if order := cmp.Or(cmp.Compare(b.kept, a.kept), cmp.Compare(b.reused, a.reused)); order != 0 || placed {
@@ -42,7 +42,7 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 		scene := Scene{Background: background, Objects: a.objects}
 		truth, err := scene.Truth(truthSide, truthSide)
 		if err != nil {
-			return Scene{}, fmt.Errorf("mend %q: %w", prompt.Text, err)
+			return Scene{}, fmt.Errorf("repair %q: %w", prompt.Text, err)
 		}
 		if satisfies(truth, prompt.Requirements) {
 			return scene, nil
@@ -51,8 +51,8 @@ func Mend(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background
 	return Scene{}, fmt.Errorf("%w: no way of placing %d objects satisfies %q", reflectionflow.ErrInvalid, len(things), prompt.Text)
 }
 
-// mendStream sets the random numbers of a mended scene apart from others of a seed.
-const mendStream = 0x6d656e64
+// repairStream sets the random numbers of a mended scene apart from others of a seed.
+const repairStream = 0x6d656e64
 
 // requirementsOf asks for objects one by one, for their classes and colours to be
 // checked.
@@ -117,7 +117,7 @@ type thing struct {
 }
 
 // things are the objects that are left, and those that the fixes add.
-func (m mender) things() []thing {
+func (m fixer) things() []thing {
 	size := latticeSize(objectCells / float64(lattice))
 	var things []thing
 	for _, o := range m.objects {

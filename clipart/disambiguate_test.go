@@ -2,7 +2,7 @@ package clipart
 
 import "testing"
 
-func TestClarify(t *testing.T) {
+func TestDisambiguate(t *testing.T) {
 	for _, test := range []struct {
 		prompt string
 		seen   []string // the most confident first
@@ -28,14 +28,14 @@ func TestClarify(t *testing.T) {
 		for i := range objects {
 			objects[i].Confidence = 1 - 0.1*float64(i)
 		}
-		if got := Instruction(Clarify(prompt, objects)); got != test.want {
+		if got := Instruction(Disambiguate(prompt, objects)); got != test.want {
 			t.Errorf("%q, seen %v:\n got %q\nwant %q", test.prompt, test.seen, got, test.want)
 		}
 	}
 }
 
 // What is right stays right.
-func TestClarifyLeavesWhatIsNeeded(t *testing.T) {
+func TestDisambiguateLeavesWhatIsNeeded(t *testing.T) {
 	rng := newRand(31)
 	s, err := NewSampler("dog", "cat", "cup", "person")
 	if err != nil {
@@ -48,7 +48,7 @@ func TestClarifyLeavesWhatIsNeeded(t *testing.T) {
 		if !CheckAll(prompt.Requirements, objects) {
 			continue
 		}
-		m := clarify(prompt.Requirements, objects)
+		m := planDisambiguation(prompt.Requirements, objects)
 		if len(m.fixes) > 0 {
 			clarified++
 		}
