@@ -13,8 +13,8 @@ import (
 	"reflectionflow"
 )
 
-// Annotating says how a set is annotated.
-type Annotating struct {
+// AnnotateOptions says how a set is annotated.
+type AnnotateOptions struct {
 	Annotator reflectionflow.Annotator
 	// Name says who compares, with what words: a set has one annotator.
 	Name string
@@ -23,7 +23,7 @@ type Annotating struct {
 	Batch int
 	// Keep keeps the answers of a batch until its lines are written; nil for an annotator
 	// whose answers cost nothing.
-	Keep Keeping
+	OpenCache OpenCache
 	// Count is how many lines there are to be in the end; 0 for one a triplet.
 	Count int
 }
@@ -42,8 +42,8 @@ type AnnotateReport struct {
 
 // The reasons for which a triplet is not shown to the annotator.
 const (
-	SkippedBadPicture = "pictures that do not decode"
-	SkippedBadPrompt  = "prompts that are none"
+	SkippedBadImage  = "pictures that do not decode"
+	SkippedBadPrompt = "prompts that are none"
 )
 
 // Annotate compares the pictures of the set's triplets, in order, and writes what is
@@ -52,14 +52,14 @@ const (
 // with another annotator, or whose folder another process writes to, is refused with an
 // error wrapping [reflectionflow.ErrInvalid].
 // notify may be nil; it is called with the number of lines.
-func (s *Set) Annotate(ctx context.Context, a Annotating, notify func(annotated int)) (report AnnotateReport, err error) {
+func (s *Set) Annotate(ctx context.Context, a AnnotateOptions, notify func(annotated int)) (report AnnotateReport, err error) {
 	if a.Annotator == nil || a.Name == "" || a.Batch < 1 || a.Count < 0 {
 		return report, fmt.Errorf("%w: annotating needs an annotator, its name, and a batch and count that are not negative", reflectionflow.ErrInvalid)
 	}
 	if notify == nil {
 		notify = func(int) {}
 	}
-	w := annotating{Annotating: a, seed: maphash.MakeSeed(), had: make(map[uint64]bool), notify: notify, keep: filepath.Join(s.dir, unannotatedName)}
+	w := annotateRun{AnnotateOptions: a, seed: maphash.MakeSeed(), annotated: make(map[uint64]bool), notify: notify, cacheDir: filepath.Join(s.dir, unannotatedName)}
 	w.report.Better, w.report.Skipped = make(map[string]int), make(map[string]int)
 	lock, err := lockFolder(s.dir)
 	if err != nil {
@@ -86,29 +86,29 @@ const unannotatedName = "unannotated"
 var errEnough = errors.New("enough triplets")
 
 // annotating is the work on one set.
-type annotating struct {
-	Annotating
-	log     *annotationLog
-	keep    string // folder of what is kept
-	seed    maphash.Seed
-	had     map[uint64]bool // hashes of keys
-	pending []Sample
-	report  AnnotateReport
-	notify  func(int)
+type annotateRun struct {
+	AnnotateOptions
+	log       *annotationLog
+	cacheDir  string // folder of what is kept
+	seed      maphash.Seed
+	annotated map[uint64]bool // hashes of keys
+	pending   []Sample
+	report    AnnotateReport
+	notify    func(int)
 }
 
 // recall takes in a line of an earlier call.
-func (w *annotating) recall(a Annotation) error {
+func (w *annotateRun) recall(a Annotation) error {
 	if a.Annotator != w.Name {
 		return fmt.Errorf("%w: the set was annotated by %s, now it would be by %s: use the same, or move %s away",
 			reflectionflow.ErrInvalid, a.Annotator, w.Name, annotationsName)
 	}
-	w.had[maphash.String(w.seed, a.Key)] = true
+	w.annotated[maphash.String(w.seed, a.Key)] = true
 	w.count(a)
 	return nil
 }
 
-func (w *annotating) count(a Annotation) {
+func (w *annotateRun) count(a Annotation) {
 	w.report.Annotated++
 	if a.Skipped != "" {
 		w.report.Skipped[a.Skipped]++
@@ -118,8 +118,8 @@ func (w *annotating) count(a Annotation) {
 }
 
 // take takes in a triplet of the set.
-func (w *annotating) take(ctx context.Context, s Sample) error {
-	if w.had[maphash.String(w.seed, s.Key)] {
+func (w *annotateRun) take(ctx context.Context, s Sample) error {
+	if w.annotated[maphash.String(w.seed, s.Key)] {
 		return nil
 	}
 	if w.Count > 0 && w.report.Annotated+len(w.pending) >= w.Count {
@@ -132,7 +132,7 @@ func (w *annotating) take(ctx context.Context, s Sample) error {
 }
 
 // flush compares the pictures of the pending triplets.
-func (w *annotating) flush(ctx context.Context) error {
+func (w *annotateRun) flush(ctx context.Context) error {
 	lines := make([]Annotation, len(w.pending))
 	var pairs []reflectionflow.Pair
 	var of []int // line of a pair
@@ -158,7 +158,7 @@ func (w *annotating) flush(ctx context.Context) error {
 	if err := w.log.add(lines); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(w.keep); err != nil {
+	if err := os.RemoveAll(w.cacheDir); err != nil {
 		return fmt.Errorf("remove the answers that have lines: %w", err)
 	}
 	for _, a := range lines {
@@ -173,12 +173,12 @@ func (w *annotating) flush(ctx context.Context) error {
 }
 
 // compare asks the annotator, and keeps what it says.
-func (w *annotating) compare(ctx context.Context, pairs []reflectionflow.Pair) (said []reflectionflow.Comparison, err error) {
+func (w *annotateRun) compare(ctx context.Context, pairs []reflectionflow.Pair) (said []reflectionflow.Comparison, err error) {
 	if len(pairs) == 0 {
 		return nil, nil
 	}
-	if w.Keep != nil {
-		kept, failed := w.Keep(w.keep)
+	if w.OpenCache != nil {
+		kept, failed := w.OpenCache(w.cacheDir)
 		if failed != nil {
 			return nil, failed
 		}
@@ -209,7 +209,7 @@ func (s Sample) pair(flawedFirst bool) (pair reflectionflow.Pair, reason string,
 		return pair, SkippedBadPrompt, err
 	}
 	if pair.First, pair.Second, err = s.decoded(); err != nil {
-		return pair, SkippedBadPicture, err
+		return pair, SkippedBadImage, err
 	}
 	if !flawedFirst {
 		pair.First, pair.Second = pair.Second, pair.First

@@ -37,7 +37,7 @@ func (c *critic) Annotate(ctx context.Context, pairs []reflectionflow.Pair) ([]r
 	var out []reflectionflow.Comparison
 	for _, p := range pairs {
 		first, second := redOf(p.First), redOf(p.Second)
-		c.asked[string(LookOf(p.First).hex())+string(LookOf(p.Second).hex())]++
+		c.asked[string(HashImage(p.First).hex())+string(HashImage(p.Second).hex())]++
 		comparison := reflectionflow.Comparison{
 			Better: reflectionflow.First, Instructions: []string{"make it darker"}, Cost: reflectionflow.Cost{TokensIn: 10},
 			Differences: []reflectionflow.Difference{{Category: "color", First: tone(first), Second: tone(second)}},
@@ -53,7 +53,7 @@ func (c *critic) Annotate(ctx context.Context, pairs []reflectionflow.Pair) ([]r
 	return out, nil
 }
 
-func (l Look) hex() []byte { text, _ := l.MarshalText(); return text }
+func (l PerceptualHash) hex() []byte { text, _ := l.MarshalText(); return text }
 
 func redOf(m image.Image) uint32 {
 	r, _, _, _ := m.At(m.Bounds().Min.X, m.Bounds().Min.Y).RGBA()
@@ -62,7 +62,7 @@ func redOf(m image.Image) uint32 {
 
 func tone(red uint32) string { return map[bool]string{true: "darker", false: "lighter"}[red < 5] }
 
-func annotate(t *testing.T, dir string, a Annotating) AnnotateReport {
+func annotate(t *testing.T, dir string, a AnnotateOptions) AnnotateReport {
 	t.Helper()
 	set, err := Open(dir)
 	if err != nil {
@@ -97,7 +97,7 @@ func TestAnnotate(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
 	var c critic
-	report := annotate(t, dir, Annotating{Annotator: &c, Name: "critic", Batch: 5})
+	report := annotate(t, dir, AnnotateOptions{Annotator: &c, Name: "critic", Batch: 5})
 	if report.Annotated != 12 || report.Before != 0 || report.Better[BetterEnhanced] != 12 || report.Cost.TokensIn != 120 || report.Problems.Total() != 0 {
 		t.Errorf("report %+v", report)
 	}
@@ -122,7 +122,7 @@ func TestAnnotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := set.Annotate(context.Background(), Annotating{Annotator: &c, Name: "another", Batch: 5}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "annotated by critic") {
+	if _, err := set.Annotate(context.Background(), AnnotateOptions{Annotator: &c, Name: "another", Batch: 5}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "annotated by critic") {
 		t.Errorf("another annotator: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestAnnotate(t *testing.T) {
 func TestAnnotateGoesOn(t *testing.T) {
 	whole := t.TempDir()
 	build(t, whole, 12)
-	annotate(t, whole, Annotating{Annotator: &critic{}, Name: "critic", Batch: 3})
+	annotate(t, whole, AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 3})
 	want := files(t, whole)[annotationsName]
 	dir := t.TempDir()
 	build(t, dir, 12)
@@ -145,7 +145,7 @@ func TestAnnotateGoesOn(t *testing.T) {
 		var ctx context.Context
 		ctx, c.end = context.WithCancel(context.Background())
 		c.calls, c.stop = 0, 2
-		_, err = set.Annotate(ctx, Annotating{Annotator: &c, Name: "critic", Batch: 3}, nil)
+		_, err = set.Annotate(ctx, AnnotateOptions{Annotator: &c, Name: "critic", Batch: 3}, nil)
 		c.end()
 		if err == nil {
 			break
@@ -166,11 +166,11 @@ func TestAnnotateGoesOn(t *testing.T) {
 	parts := t.TempDir()
 	build(t, parts, 12)
 	for count := 1; count <= 12; count += 4 {
-		if report := annotate(t, parts, Annotating{Annotator: &c, Name: "critic", Batch: 3, Count: count}); report.Annotated != count {
+		if report := annotate(t, parts, AnnotateOptions{Annotator: &c, Name: "critic", Batch: 3, Count: count}); report.Annotated != count {
 			t.Errorf("%d annotated, want %d", report.Annotated, count)
 		}
 	}
-	annotate(t, parts, Annotating{Annotator: &c, Name: "critic", Batch: 3})
+	annotate(t, parts, AnnotateOptions{Annotator: &c, Name: "critic", Batch: 3})
 	for name, got := range map[string]string{"stopped": files(t, dir)[annotationsName], "in parts": files(t, parts)[annotationsName]} {
 		if got != want {
 			t.Errorf("%s: the annotations differ", name)
@@ -188,7 +188,7 @@ func TestAnnotatePassesOver(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
 	damage(t, filepath.Join(dir, "genref_1.tar"))
-	report := annotate(t, dir, Annotating{Annotator: &critic{silent: true}, Name: "critic", Batch: 5})
+	report := annotate(t, dir, AnnotateOptions{Annotator: &critic{silent: true}, Name: "critic", Batch: 5})
 	if report.Annotated != 7 || report.Skipped["refused"] != 7 || report.Problems.Counts[ProblemShard] != 1 || !strings.Contains(report.Problems.Listed[0], "genref_1.tar has another checksum") {
 		t.Errorf("report %+v", report)
 	}
@@ -204,8 +204,8 @@ func TestAnnotatePassesOver(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "genref_0.tar"), shard, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	report = annotate(t, foreign, Annotating{Annotator: &critic{}, Name: "critic", Batch: 5})
-	if report.Annotated != 3 || report.Skipped[SkippedBadPicture] != 1 || report.Skipped[SkippedBadPrompt] != 1 || report.Better[BetterFlawed]+report.Better[BetterEnhanced] != 1 {
+	report = annotate(t, foreign, AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 5})
+	if report.Annotated != 3 || report.Skipped[SkippedBadImage] != 1 || report.Skipped[SkippedBadPrompt] != 1 || report.Better[BetterFlawed]+report.Better[BetterEnhanced] != 1 {
 		t.Errorf("report %+v", report)
 	}
 	// Cut in the middle: what is before the cut is there.
@@ -268,7 +268,7 @@ func TestDamagedAnnotations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := set.Annotate(context.Background(), Annotating{Annotator: &critic{}, Name: "critic", Batch: 5}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "is damaged") {
+			if _, err := set.Annotate(context.Background(), AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 5}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "is damaged") {
 				t.Errorf("annotate: %v", err)
 			}
 			if data, err := os.ReadFile(path); err != nil || string(data) != lines {

@@ -15,17 +15,17 @@ import (
 // it; the keys need only differ within the shard. When ctx ends it returns ctx.Err()
 // soon. It may call progress now and then with what was spent so far.
 type Source interface {
-	Fill(ctx context.Context, shard Filling) (Filled, error)
+	Fill(ctx context.Context, shard FillRequest) (FillResult, error)
 }
 
-// Filling is a shard to be filled.
-type Filling struct {
+// FillRequest is a shard to be filled.
+type FillRequest struct {
 	Number int
 	Count  int // samples
 	Random *rand.Rand
 	// Keep is a folder, not made yet, for what was paid for on the way: it stays until the
 	// shard is finished.
-	Keep string
+	CacheDir string
 	// From is where the shard before ended, in the source's own words; empty for the
 	// first shard.
 	From string
@@ -35,8 +35,8 @@ type Filling struct {
 	Progress func(Effort) // may be nil
 }
 
-// Filled is what came of a shard.
-type Filled struct {
+// FillResult is what came of a shard.
+type FillResult struct {
 	Effort Effort
 	// Cursor is where the source stands now, for sources that have an order; it
 	// becomes the next shard's From.
@@ -57,10 +57,10 @@ type Progress struct {
 // Build makes the shards that a set still lacks. When ctx ends it returns ctx.Err();
 // finished shards stay, and the same call goes on from there to the same bytes as if
 // it had not been stopped; so does what the source keeps of a shard that is not finished
-// ([Filling].Keep). notify may be nil.
+// ([FillRequest].CacheDir). notify may be nil.
 //
 // No triplet comes twice: one whose pictures are those of an earlier one, byte for
-// byte, or look the same (see [Look]) for the same prompt, is passed over. That takes
+// byte, or look the same (see [PerceptualHash]) for the same prompt, is passed over. That takes
 // about a hundred bytes of memory a triplet; all else is constant.
 func Build(ctx context.Context, dir string, plan Plan, source Source, notify func(Progress)) (m Manifest, err error) {
 	w, err := NewWriter(dir, plan)
@@ -81,7 +81,7 @@ func (w *Writer) Build(ctx context.Context, source Source, notify func(Progress)
 	if notify == nil {
 		notify = func(Progress) {}
 	}
-	b := builder{Writer: w, source: source, notify: notify, doubles: newDoubles(), missing: w.manifest.lastMissing()}
+	b := builder{Writer: w, source: source, notify: notify, duplicates: newDuplicateIndex(), missing: w.manifest.lastMissing()}
 	b.made = Progress{Done: w.manifest.Triplets(), Count: w.manifest.Count, Effort: w.manifest.Effort()}
 	var err error
 	for i := 0; i < w.manifest.shards() && !b.ended && err == nil; i++ {
@@ -95,10 +95,10 @@ func (w *Writer) Build(ctx context.Context, source Source, notify func(Progress)
 		return m, err
 	}
 	if m.Triplets() == 0 {
-		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.barren.Effort.Skipped)+first(b.barren.Faults))
+		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.fruitless.Effort.Skipped)+first(b.fruitless.Faults))
 	}
 	notify(Progress{Done: m.Triplets(), Count: m.Triplets(), Effort: m.Effort()})
-	return m, w.forgetAll()
+	return m, w.removeCaches()
 }
 
 func because(skipped map[string]int) string {
@@ -119,14 +119,14 @@ func first(faults []string) string {
 // builder makes the shards in order: what a shard holds depends on those before.
 type builder struct {
 	*Writer
-	source  Source
-	notify  func(Progress)
-	doubles *doubles
-	cursor  string
-	missing int      // the last shard that was to be made, -1 for none
-	made    Progress // with the shard that is being flushed
-	ended   bool     // the source has no more
-	barren  Filled   // the last shard made
+	source     Source
+	notify     func(Progress)
+	duplicates *duplicateIndex
+	cursor     string
+	missing    int        // the last shard that was to be made, -1 for none
+	made       Progress   // with the shard that is being flushed
+	ended      bool       // the source has no more
+	fruitless  FillResult // the last shard made
 }
 
 // shard takes in a shard that is there, or makes it.
@@ -137,10 +137,10 @@ func (b *builder) shard(ctx context.Context, i int) error {
 	}
 	before := b.made
 	b.notify(before)
-	return b.Write(i, func(add func(Sample) error) (Filled, error) {
+	return b.Write(i, func(add func(Sample) error) (FillResult, error) {
 		added := 0
-		filled, err := b.source.Fill(ctx, Filling{
-			Number: i, Count: b.manifest.triplets(i), From: b.cursor, Keep: b.keep(i),
+		result, err := b.source.Fill(ctx, FillRequest{
+			Number: i, Count: b.manifest.triplets(i), From: b.cursor, CacheDir: b.cacheDir(i),
 			Random: rand.New(rand.NewPCG(b.manifest.Seed, uint64(i))),
 			Progress: func(e Effort) {
 				b.notify(Progress{Done: before.Done + added, Count: before.Count, Effort: before.Effort.Add(e)})
@@ -149,7 +149,7 @@ func (b *builder) shard(ctx context.Context, i int) error {
 				if err := ctx.Err(); err != nil {
 					return false, err
 				}
-				fresh, err := b.doubles.add(s)
+				fresh, err := b.duplicates.add(s)
 				if err != nil || !fresh {
 					return false, err
 				}
@@ -157,9 +157,9 @@ func (b *builder) shard(ctx context.Context, i int) error {
 				return true, add(s)
 			},
 		})
-		b.cursor, b.barren, b.ended = filled.Cursor, filled, filled.Ended
-		b.made.Done, b.made.Effort = before.Done+added, before.Effort.Add(filled.Effort)
-		return filled, err
+		b.cursor, b.fruitless, b.ended = result.Cursor, result, result.Ended
+		b.made.Done, b.made.Effort = before.Done+added, before.Effort.Add(result.Effort)
+		return result, err
 	})
 }
 
@@ -174,7 +174,7 @@ func (b *builder) remember(ctx context.Context, s Shard) error {
 			err = ctx.Err()
 		}
 		if err == nil {
-			_, err = b.doubles.add(sample)
+			_, err = b.duplicates.add(sample)
 		}
 		if err != nil {
 			return err

@@ -90,15 +90,15 @@ func TestBuildGivesWhatItSays(t *testing.T) {
 
 func TestPairsAreTheMostAlike(t *testing.T) {
 	rule := testRule(&painter{})
-	f := ruleFilling{filling: filling{
+	f := ruleFiller{filler: filler{
 		Engine: rule.Engine, verifiers: []reflectionflow.Verifier{rule.Verifier},
-		skipped: make(map[string]int), shard: Filling{Count: 1, Random: newRandom(1)},
+		skipped: make(map[string]int), shard: FillRequest{Count: 1, Random: newRandom(1)},
 	}}
-	canvas := testCanvas
+	canvas := testImageConfig
 	canvas.Batch = 1
 	tasks, err := f.tasks(40, canvas)
 	if err == nil {
-		err = f.draw(context.Background(), tasks)
+		err = f.generate(context.Background(), tasks)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -106,9 +106,9 @@ func TestPairsAreTheMostAlike(t *testing.T) {
 	right, wrong := f.split(tasks[0])
 	last := -1.0
 	for _, m := range f.match(right, wrong) {
-		look := opaque(m.wrong.picture)
+		hash := opaque(m.wrong.picture)
 		for _, r := range right {
-			if d := distance(look, opaque(r.picture)); d < m.distance {
+			if d := distance(hash, opaque(r.picture)); d < m.distance {
 				t.Errorf("a right picture is %.4f away, the chosen one %.4f", d, m.distance)
 			}
 		}

@@ -16,8 +16,8 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Report is what [Check] found.
-type Report struct {
+// CheckReport is what [Check] found.
+type CheckReport struct {
 	Shards   int            // that could be read
 	Triplets int            // that are whole
 	Subsets  map[string]int // triplets by subset
@@ -29,10 +29,10 @@ type Report struct {
 // that every prompt is of the set's split. The error is for what keeps it from reading at
 // all; what is wrong with the set is in the report. notify may be nil; it is called with
 // the number of triplets read.
-func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, error) {
+func Check(ctx context.Context, dir string, notify func(triplets int)) (CheckReport, error) {
 	set, err := Open(dir)
 	if err != nil {
-		return Report{}, err
+		return CheckReport{}, err
 	}
 	if notify == nil {
 		notify = func(int) {}
@@ -40,18 +40,18 @@ func Check(ctx context.Context, dir string, notify func(triplets int)) (Report, 
 	c := checker{set: set, keys: make(map[uint64]bool), pairs: make(map[uint64]bool), seed: maphash.MakeSeed(), notify: notify}
 	c.Subsets = make(map[string]int)
 	if err := c.manifest(); err != nil {
-		return Report{}, err
+		return CheckReport{}, err
 	}
 	for _, name := range set.names {
 		if err := c.shard(ctx, name); err != nil {
-			return c.Report, err
+			return c.CheckReport, err
 		}
 	}
-	return c.Report, c.annotations(ctx)
+	return c.CheckReport, c.annotations(ctx)
 }
 
 type checker struct {
-	Report
+	CheckReport
 	set    *Set
 	split  clipart.Split // that all prompts must be of; empty for any
 	seed   maphash.Seed
@@ -127,17 +127,17 @@ func (c *checker) sample(shard string, s Sample) {
 	}
 	key := maphash.String(c.seed, s.Key)
 	if c.keys[key] {
-		wrong(ProblemDouble, "key %.100q was there before", s.Key)
+		wrong(ProblemDuplicate, "key %.100q was there before", s.Key)
 	}
 	c.keys[key] = true
 	if pair := pairHash(c.seed, s); c.pairs[pair] {
-		wrong(ProblemDouble, "the pictures of %.100q were there before", s.Key)
+		wrong(ProblemDuplicate, "the pictures of %.100q were there before", s.Key)
 	} else {
 		c.pairs[pair] = true
 	}
 	for _, m := range []member{{memberFlawed, s.Flawed}, {memberEnhanced, s.Enhanced}} {
 		if _, _, err := image.Decode(bytes.NewReader(m.data)); err != nil {
-			wrong(ProblemPicture, "%.100s.%s is damaged: %v", s.Key, m.name, err)
+			wrong(ProblemImage, "%.100s.%s is damaged: %v", s.Key, m.name, err)
 		}
 	}
 	if strings.TrimSpace(s.Prompt) == "" {

@@ -30,7 +30,7 @@ type CorrectionConfig struct {
 	Images      int `json:"images"`      // pictures a prompt before corrections, 1 or more
 	Corrections int `json:"corrections"` // of each wrong picture, 1 or more
 	MaxPairs    int `json:"max_pairs"`   // triplets a wrong picture at most; the most alike go first
-	Canvas
+	ImageConfig
 }
 
 // Validate reports settings out of range, as an error wrapping
@@ -44,31 +44,31 @@ func (c CorrectionConfig) Validate() error {
 			return fmt.Errorf("%w: %d %s: must be from 1 to %d", reflectionflow.ErrInvalid, n.is, n.name, maxImages)
 		}
 	}
-	return c.Canvas.Validate()
+	return c.ImageConfig.Validate()
 }
 
 var _ Source = (*Correction)(nil)
 
 // Fill implements [Source].
-func (c *Correction) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (c *Correction) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	if err := c.Config.Validate(); err != nil {
-		return Filled{}, err
+		return FillResult{}, err
 	}
-	f := correctionFilling{
-		filling: filling{Engine: c.Engine, subset: "rule", source: "correction", verifiers: []reflectionflow.Verifier{c.Verifier}, shard: shard},
-		config:  c.Config,
+	f := correctionFiller{
+		filler: filler{Engine: c.Engine, subset: "rule", source: "correction", verifiers: []reflectionflow.Verifier{c.Verifier}, shard: shard},
+		config: c.Config,
 	}
-	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(c.Config.Images, c.Config.Canvas) }, f.pair)
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(c.Config.Images, c.Config.ImageConfig) }, f.pair)
 }
 
 // correctionFilling fills one shard.
-type correctionFilling struct {
-	filling
+type correctionFiller struct {
+	filler
 	config CorrectionConfig
 }
 
 // pair corrects the wrong pictures of a prompt and adds the triplets.
-func (f *correctionFilling) pair(ctx context.Context, t task) error {
+func (f *correctionFiller) pair(ctx context.Context, t task) error {
 	_, wrong := f.split(t)
 	if len(wrong) == 0 {
 		f.skipped[SkippedAllRight]++
@@ -94,7 +94,7 @@ func (f *correctionFilling) pair(ctx context.Context, t task) error {
 
 // correct reflects on wrong pictures, notes the reflections in them, and draws their
 // corrections: one task for each picture, without attempts where there is nothing to say.
-func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.Prompt, wrong []attempt) ([]task, error) {
+func (f *correctionFiller) correct(ctx context.Context, prompt reflectionflow.Prompt, wrong []attempt) ([]task, error) {
 	tasks := make([]task, len(wrong))
 	for i, w := range wrong {
 		tasks[i].prompt = prompt
@@ -114,7 +114,7 @@ func (f *correctionFilling) correct(ctx context.Context, prompt reflectionflow.P
 			tasks[i].attempts = append(tasks[i].attempts, attempt{request: r})
 		}
 	}
-	if err := f.draw(ctx, tasks); err != nil {
+	if err := f.generate(ctx, tasks); err != nil {
 		return nil, err
 	}
 	for _, t := range tasks {

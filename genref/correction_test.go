@@ -12,7 +12,7 @@ import (
 func testCorrection(p *painter) *Correction {
 	return &Correction{
 		Engine: testEngine(p), Verifier: seer{},
-		Config: CorrectionConfig{Images: 3, Corrections: 4, MaxPairs: 3, Canvas: testCanvas},
+		Config: CorrectionConfig{Images: 3, Corrections: 4, MaxPairs: 3, ImageConfig: testImageConfig},
 	}
 }
 
@@ -112,10 +112,10 @@ func TestATripletHoldsWhatItsCorrectionFollowed(t *testing.T) {
 
 func TestCorrectionConfigIsChecked(t *testing.T) {
 	for _, c := range []CorrectionConfig{
-		{Images: 0, Corrections: 1, MaxPairs: 1, Canvas: testCanvas},
-		{Images: 1, Corrections: 0, MaxPairs: 1, Canvas: testCanvas},
-		{Images: 1, Corrections: 1, MaxPairs: 0, Canvas: testCanvas},
-		{Images: 1, Corrections: maxImages + 1, MaxPairs: 1, Canvas: testCanvas},
+		{Images: 0, Corrections: 1, MaxPairs: 1, ImageConfig: testImageConfig},
+		{Images: 1, Corrections: 0, MaxPairs: 1, ImageConfig: testImageConfig},
+		{Images: 1, Corrections: 1, MaxPairs: 0, ImageConfig: testImageConfig},
+		{Images: 1, Corrections: maxImages + 1, MaxPairs: 1, ImageConfig: testImageConfig},
 		{Images: 1, Corrections: 1, MaxPairs: 1},
 	} {
 		if err := c.Validate(); !errors.Is(err, reflectionflow.ErrInvalid) {

@@ -34,19 +34,19 @@ const SkippedNoFlaw = "scenes without a fault to make"
 var _ Source = (*Edits)(nil)
 
 // Fill implements [Source].
-func (e *Edits) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (e *Edits) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	effort := Effort{Skipped: make(map[string]int)}
 	for added := 0; added < shard.Count; {
 		if err := ctx.Err(); err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
-		if effort.Prompts-added > maxBarren+added {
-			return Filled{}, fmt.Errorf("%w: %d scenes gave %d triplets%s", reflectionflow.ErrInvalid, effort.Prompts, added, because(effort.Skipped))
+		if effort.Prompts-added > maxFruitless+added {
+			return FillResult{}, fmt.Errorf("%w: %d scenes gave %d triplets%s", reflectionflow.ErrInvalid, effort.Prompts, added, because(effort.Skipped))
 		}
 		effort.Prompts++
 		s, err := e.sample(shard.Random.Uint64())
 		if err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
 		if s == nil {
 			effort.Skipped[SkippedNoFlaw]++
@@ -57,17 +57,17 @@ func (e *Edits) Fill(ctx context.Context, shard Filling) (Filled, error) {
 		fresh, err := shard.Add(*s)
 		switch {
 		case err != nil:
-			return Filled{}, err
+			return FillResult{}, err
 		case fresh:
 			added++
 		default:
-			effort.Skipped[SkippedDouble]++
+			effort.Skipped[SkippedDuplicate]++
 		}
 		if shard.Progress != nil {
 			shard.Progress(effort)
 		}
 	}
-	return Filled{Effort: effort}, nil
+	return FillResult{Effort: effort}, nil
 }
 
 // sample makes the triplet of a seed; nil where the scene has no fault to make.
@@ -85,24 +85,24 @@ func (e *Edits) sample(seed uint64) (*Sample, error) {
 		Triplet: Triplet{Prompt: prompt.Text, Reflection: instruction, Subset: "editing"},
 		Provenance: &Provenance{
 			Source: "editing", Model: "clipart scenes", Licence: e.Licence,
-			Enhanced: Drawing{Seed: seed, Width: e.Config.Width, Height: e.Config.Height},
+			Enhanced: ImageRecord{Seed: seed, Width: e.Config.Width, Height: e.Config.Height},
 		},
 	}
 	s.Provenance.Flawed = s.Provenance.Enhanced
 	for _, picture := range []struct {
 		scene clipart.Scene
 		data  *[]byte
-		look  **Look
-	}{{scene, &s.Enhanced, &s.Provenance.Enhanced.Look}, {flawed, &s.Flawed, &s.Provenance.Flawed.Look}} {
+		hash  **PerceptualHash
+	}{{scene, &s.Enhanced, &s.Provenance.Enhanced.PerceptualHash}, {flawed, &s.Flawed, &s.Provenance.Flawed.PerceptualHash}} {
 		m, err := picture.scene.Render(e.Config.Width, e.Config.Height)
 		if err != nil {
 			return nil, fmt.Errorf("render a scene: %w", err)
 		}
-		if *picture.data, err = EncodePicture(m); err != nil {
+		if *picture.data, err = EncodeImage(m); err != nil {
 			return nil, err
 		}
-		look := LookOf(m)
-		*picture.look = &look
+		hash := HashImage(m)
+		*picture.hash = &hash
 	}
 	return s, nil
 }

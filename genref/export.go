@@ -36,8 +36,8 @@ const (
 // Formats lists the formats.
 func Formats() []Format { return []Format{ShareGPT, TRL, Preferences} }
 
-// Exporting says what to export.
-type Exporting struct {
+// ExportOptions says what to export.
+type ExportOptions struct {
 	Sets   []*Set
 	Out    string // folder
 	Format Format
@@ -55,7 +55,7 @@ const (
 	SkippedDisagreed = "triplets whose annotator does not find the enhanced picture better"
 	SkippedWordless  = "triplets without a reflection"
 	SkippedLeak      = "triplets with a picture of another split"
-	SkippedTwice     = "triplets that were there before"
+	SkippedRepeated  = "triplets that were there before"
 )
 
 // Export writes the triplets of sets for the tuning of other models. Every row goes by
@@ -72,8 +72,8 @@ const (
 // bytes. The folder must be empty, or hold an export of the same format, which the new one
 // takes the place of; it is locked meanwhile. notify may be nil; it is called with the
 // number of rows.
-func Export(ctx context.Context, e Exporting, notify func(rows int)) (report ExportReport, err error) {
-	x := exporter{Exporting: e, splits: make(map[pictureSum]clipart.Split), pairs: make(map[pictureSum]bool), folders: make(map[string]bool), notify: notify}
+func Export(ctx context.Context, e ExportOptions, notify func(rows int)) (report ExportReport, err error) {
+	x := exporter{ExportOptions: e, splits: make(map[imageSum]clipart.Split), pairs: make(map[imageSum]bool), folders: make(map[string]bool), notify: notify}
 	x.report.Rows, x.report.Skipped = make(map[clipart.Split]int), make(map[string]int)
 	if !slices.Contains(Formats(), e.Format) {
 		return x.report, fmt.Errorf("%w: there is no format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
@@ -102,9 +102,9 @@ func Export(ctx context.Context, e Exporting, notify func(rows int)) (report Exp
 }
 
 type exporter struct {
-	Exporting
-	splits  map[pictureSum]clipart.Split // of pictures
-	pairs   map[pictureSum]bool          // sums of triplets
+	ExportOptions
+	splits  map[imageSum]clipart.Split // of pictures
+	pairs   map[imageSum]bool          // sums of triplets
 	files   []*rowFile
 	notify  func(int)
 	report  ExportReport
@@ -225,21 +225,21 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 	}
 	r := exportRow{Key: s.Key, Prompt: plainText([]byte(s.Prompt)), Words: words, FlawedFirst: flawedFirst(s.Key)}
 	flawed, enhanced := x.picture("flawed", s.Flawed), x.picture("enhanced", s.Enhanced)
-	shown := []exportPicture{flawed}
+	shown := []exportImage{flawed}
 	if r.Flawed = flawed.name; x.Format == Preferences {
 		r.Enhanced, shown = enhanced.name, append(shown, enhanced)
 	}
 	for _, p := range shown {
 		if err := p.check(); err != nil {
-			x.report.Skipped[SkippedBadPicture]++
-			x.report.Problems.add(ProblemPicture, "%.100s: %v", s.Key, err)
+			x.report.Skipped[SkippedBadImage]++
+			x.report.Problems.add(ProblemImage, "%.100s: %v", s.Key, err)
 			return nil
 		}
 	}
 	split := clipart.SplitOf(s.Prompt)
 	switch {
-	case x.doubles(flawed.sum, enhanced.sum, r.Prompt):
-		x.report.Skipped[SkippedTwice]++
+	case x.exported(flawed.sum, enhanced.sum, r.Prompt):
+		x.report.Skipped[SkippedRepeated]++
 		return nil
 	case x.leaks(flawed.sum, enhanced.sum, split):
 		x.report.Skipped[SkippedLeak]++
@@ -261,10 +261,10 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 	return nil
 }
 
-// doubles reports whether a triplet was there before, in another of the sets or in this one.
-func (x *exporter) doubles(flawed, enhanced pictureSum, prompt string) bool {
+// exported reports whether a triplet was there before, in another of the sets or in this one.
+func (x *exporter) exported(flawed, enhanced imageSum, prompt string) bool {
 	pair := sha256.Sum256(append(append(flawed[:], enhanced[:]...), prompt...))
-	sum := pictureSum(pair[:])
+	sum := imageSum(pair[:])
 	was := x.pairs[sum]
 	x.pairs[sum] = true
 	return was
@@ -272,8 +272,8 @@ func (x *exporter) doubles(flawed, enhanced pictureSum, prompt string) bool {
 
 // leaks reports whether one of a triplet's pictures was in another split before, and else
 // notes where both are now.
-func (x *exporter) leaks(flawed, enhanced pictureSum, split clipart.Split) bool {
-	for _, sum := range []pictureSum{flawed, enhanced} {
+func (x *exporter) leaks(flawed, enhanced imageSum, split clipart.Split) bool {
+	for _, sum := range []imageSum{flawed, enhanced} {
 		if was, there := x.splits[sum]; there && was != split {
 			return true
 		}

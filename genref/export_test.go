@@ -46,7 +46,7 @@ func tinted(t *testing.T, level uint8) string {
 	for i := range 64 {
 		m.SetRGBA(i%8, i/8, color.RGBA{R: level, G: level, A: 255})
 	}
-	data, err := EncodePicture(m)
+	data, err := EncodeImage(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func lines(t *testing.T, dir string, split clipart.Split) []map[string]any {
 func export(t *testing.T, format Format, sets ...*Set) (string, ExportReport) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "export")
-	report, err := Export(context.Background(), Exporting{Sets: sets, Out: dir, Format: format}, nil)
+	report, err := Export(context.Background(), ExportOptions{Sets: sets, Out: dir, Format: format}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestExportGoesOn(t *testing.T) {
 	for _, format := range Formats() {
 		dir, _ := export(t, format, set)
 		before := files(t, dir)
-		again := Exporting{Sets: []*Set{set}, Out: dir, Format: format}
+		again := ExportOptions{Sets: []*Set{set}, Out: dir, Format: format}
 		if _, err := Export(context.Background(), again, nil); err != nil || !maps.Equal(files(t, dir), before) {
 			t.Errorf("%s: again, and it differs (%v)", format, err)
 		}
@@ -198,7 +198,7 @@ func TestExportOfDamagedPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, report := export(t, TRL, set)
-	if report.Skipped[SkippedBadPicture] != 1 || len(report.Problems.Listed) != 1 || !strings.HasPrefix(report.Problems.Listed[0], "k1: flawed picture: ") {
+	if report.Skipped[SkippedBadImage] != 1 || len(report.Problems.Listed) != 1 || !strings.HasPrefix(report.Problems.Listed[0], "k1: flawed picture: ") {
 		t.Errorf("skipped %v, problems %q", report.Skipped, report.Problems.Listed)
 	}
 	want := files(t, out)
@@ -209,7 +209,7 @@ func TestExportOfDamagedPictures(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Export(context.Background(), Exporting{Sets: []*Set{set}, Out: out, Format: TRL}, nil); err != nil || !maps.Equal(files(t, out), want) {
+	if _, err := Export(context.Background(), ExportOptions{Sets: []*Set{set}, Out: out, Format: TRL}, nil); err != nil || !maps.Equal(files(t, out), want) {
 		t.Errorf("it is not mended (%v)", err)
 	}
 }
@@ -303,7 +303,7 @@ func TestExportOfDoubles(t *testing.T) {
 	set := worded(t, "two dogs", "three dogs")
 	_, once := export(t, Preferences, set)
 	_, twice := export(t, Preferences, set, worded(t, "a cat"), set)
-	if once.Skipped[SkippedTwice] != 0 || twice.Skipped[SkippedTwice] != 2 {
+	if once.Skipped[SkippedRepeated] != 0 || twice.Skipped[SkippedRepeated] != 2 {
 		t.Errorf("passed over %v and %v", once.Skipped, twice.Skipped)
 	}
 }
@@ -314,7 +314,7 @@ func TestExportOfNothing(t *testing.T) {
 	set := worded(t, "a photo of a dog")
 	out := filepath.Join(dir, "new", "export")
 	set = set.annotated(t, Annotation{Key: samples(t, set.dir)[0].Key, Annotator: "x", Better: BetterFlawed})
-	if _, err := Export(t.Context(), Exporting{Sets: []*Set{set}, Out: out, Format: TRL}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "nothing to export (1 triplets whose annotator") {
+	if _, err := Export(t.Context(), ExportOptions{Sets: []*Set{set}, Out: out, Format: TRL}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "nothing to export (1 triplets whose annotator") {
 		t.Errorf("error %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -330,7 +330,7 @@ func TestExportRefuses(t *testing.T) {
 	}
 	other, _ := export(t, TRL, set)
 	nothing := worded(t, "two dogs").annotated(t, Annotation{Key: "k0", Annotator: "critic", Better: BetterFlawed})
-	for name, e := range map[string]Exporting{
+	for name, e := range map[string]ExportOptions{
 		"format":  {[]*Set{set}, filepath.Join(t.TempDir(), "x"), "alpaca"},
 		"folder":  {[]*Set{set}, full, TRL},
 		"another": {[]*Set{set}, other, ShareGPT},

@@ -84,7 +84,7 @@ func (seer) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) (
 // twoDogs always asks for the same.
 func twoDogs(*rand.Rand) (reflectionflow.Prompt, error) { return clipart.Parse("a photo of two dogs") }
 
-var testCanvas = Canvas{Width: 16, Height: 16, Steps: 1, Guidance: 1, Batch: 3}
+var testImageConfig = ImageConfig{Width: 16, Height: 16, Steps: 1, Guidance: 1, Batch: 3}
 
 func testEngine(p *painter) Engine {
 	return Engine{Generator: p, Reflector: reflector.Embedded{}, Prompts: twoDogs, Model: "painter", Licence: "CC0-1.0"}
@@ -94,7 +94,7 @@ func testRule(p *painter) *Rule {
 	return &Rule{
 		Engine:   testEngine(p),
 		Verifier: seer{},
-		Config:   RuleConfig{Images: 6, MaxPairs: 2, Canvas: testCanvas},
+		Config:   RuleConfig{Images: 6, MaxPairs: 2, ImageConfig: testImageConfig},
 	}
 }
 

@@ -19,8 +19,8 @@ type Engine struct {
 	Licence   string // for the provenance
 }
 
-// Canvas says how pictures are drawn.
-type Canvas struct {
+// ImageConfig says how pictures are drawn.
+type ImageConfig struct {
 	Width    int     `json:"width"`
 	Height   int     `json:"height"`
 	Steps    int     `json:"steps"`
@@ -29,13 +29,13 @@ type Canvas struct {
 	Batch int `json:"-"`
 }
 
-func (c Canvas) request(prompt string, seed uint64) reflectionflow.Request {
+func (c ImageConfig) request(prompt string, seed uint64) reflectionflow.Request {
 	return reflectionflow.Request{Prompt: prompt, Seed: seed, Width: c.Width, Height: c.Height, Steps: c.Steps, Guidance: c.Guidance}
 }
 
 // Validate reports settings out of range, as an error wrapping
 // [reflectionflow.ErrInvalid].
-func (c Canvas) Validate() error {
+func (c ImageConfig) Validate() error {
 	if c.Batch < 1 || c.Batch > 1024 {
 		return fmt.Errorf("%w: %d prompts at once: must be from 1 to 1024", reflectionflow.ErrInvalid, c.Batch)
 	}
@@ -67,11 +67,11 @@ const (
 	SkippedNoFix       = "wrong pictures without an instruction"
 	SkippedSame        = "wrong pictures equal to the right one"
 	SkippedMany        = "wrong pictures beyond the most that are paired"
-	SkippedDouble      = "triplets that the set has already"
+	SkippedDuplicate   = "triplets that the set has already"
 )
 
 // maxBarren is after how many prompts without a triplet a source gives up.
-const maxBarren = 2000
+const maxFruitless = 2000
 
 // attempt is one picture of a prompt.
 type attempt struct {
@@ -85,11 +85,11 @@ type attempt struct {
 }
 
 // drawing is the picture's part of a provenance.
-func (a attempt) drawing() Drawing {
-	r, look := a.request, LookOf(a.picture)
-	return Drawing{
+func (a attempt) record() ImageRecord {
+	r, hash := a.request, HashImage(a.picture)
+	return ImageRecord{
 		Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, ReferenceCaption: r.ReferenceCaption,
-		Score: a.value, Rewards: a.rewards, Look: &look,
+		Score: a.value, Rewards: a.rewards, PerceptualHash: &hash,
 	}
 }
 
@@ -110,78 +110,78 @@ type task struct {
 }
 
 // drawn are the attempts that have a picture.
-func (t task) drawn() (drawn []attempt) {
+func (t task) generated() (generated []attempt) {
 	for _, a := range t.attempts {
 		if a.picture != nil {
-			drawn = append(drawn, a)
+			generated = append(generated, a)
 		}
 	}
-	return drawn
+	return generated
 }
 
 // filling fills one shard by drawing prompts.
-type filling struct {
+type filler struct {
 	Engine
 	subset, source  string
 	verifiers       []reflectionflow.Verifier
-	shard           Filling
+	shard           FillRequest
 	prompts, images int // that the triplets so far came from
 	added           int
 	skipped         map[string]int
 }
 
-func (f *filling) effort() Effort {
+func (f *filler) effort() Effort {
 	return Effort{Prompts: f.prompts, Images: f.images}.Add(Effort{Skipped: f.skipped})
 }
 
 // fill draws batches of prompts and pairs the pictures of each, until the shard is
 // full. batch chooses prompts and requests.
-func (f *filling) fill(ctx context.Context, batch func(context.Context) ([]task, error), pair func(context.Context, task) error) (Filled, error) {
+func (f *filler) fill(ctx context.Context, batch func(context.Context) ([]task, error), pair func(context.Context, task) error) (FillResult, error) {
 	f.skipped = make(map[string]int)
-	for barren := 0; f.added < f.shard.Count; {
-		if barren >= maxBarren {
-			return Filled{}, fmt.Errorf("%w: %d prompts in a row gave no triplet%s: the model draws all of them right or none, or the verifier cannot tell",
-				reflectionflow.ErrInvalid, barren, because(f.skipped))
+	for fruitless := 0; f.added < f.shard.Count; {
+		if fruitless >= maxFruitless {
+			return FillResult{}, fmt.Errorf("%w: %d prompts in a row gave no triplet%s: the model draws all of them right or none, or the verifier cannot tell",
+				reflectionflow.ErrInvalid, fruitless, because(f.skipped))
 		}
 		tasks, err := batch(ctx)
 		if err == nil {
-			err = f.draw(ctx, tasks)
+			err = f.generate(ctx, tasks)
 		}
 		if err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
 		for _, t := range tasks {
 			before := f.added
 			f.prompts++
 			f.count(t)
 			if err := pair(ctx, t); err != nil {
-				return Filled{}, err
+				return FillResult{}, err
 			}
 			if f.added >= f.shard.Count {
 				break // what is left of the batch is not part of the shard
 			}
-			barren++
+			fruitless++
 			if f.added > before {
-				barren = 0
+				fruitless = 0
 			}
 		}
 		if f.shard.Progress != nil {
 			f.shard.Progress(f.effort())
 		}
 	}
-	return Filled{Effort: f.effort()}, nil
+	return FillResult{Effort: f.effort()}, nil
 }
 
 // count counts the pictures of a task, once it is part of the shard.
-func (f *filling) count(t task) {
+func (f *filler) count(t task) {
 	f.images += len(t.attempts)
-	if failed := len(t.attempts) - len(t.drawn()); failed > 0 {
+	if failed := len(t.attempts) - len(t.generated()); failed > 0 {
 		f.skipped[SkippedFailed] += failed
 	}
 }
 
-// draw draws and verifies the pictures of some prompts.
-func (f *filling) draw(ctx context.Context, tasks []task) error {
+// generate generates and verifies the pictures of some prompts.
+func (f *filler) generate(ctx context.Context, tasks []task) error {
 	var attempts []*attempt
 	var requests []reflectionflow.Request
 	for i := range tasks {
@@ -206,13 +206,13 @@ func (f *filling) draw(ctx context.Context, tasks []task) error {
 }
 
 // verify lets every verifier score every picture.
-func (f *filling) verify(ctx context.Context, tasks []task) error {
-	var drawn []*attempt
+func (f *filler) verify(ctx context.Context, tasks []task) error {
+	var generated []*attempt
 	var pictures []reflectionflow.PromptedImage
 	for i := range tasks {
 		for k := range tasks[i].attempts {
 			if a := &tasks[i].attempts[k]; a.picture != nil {
-				drawn = append(drawn, a)
+				generated = append(generated, a)
 				pictures = append(pictures, reflectionflow.PromptedImage{Prompt: tasks[i].prompt, Image: a.picture})
 			}
 		}
@@ -229,15 +229,15 @@ func (f *filling) verify(ctx context.Context, tasks []task) error {
 			if math.IsNaN(s.Value) {
 				return fmt.Errorf("the verifier scored a picture of %.80q with what is no number", pictures[i].Prompt.Text)
 			}
-			drawn[i].scores = append(drawn[i].scores, s)
-			drawn[i].value = s.Value
+			generated[i].scores = append(generated[i].scores, s)
+			generated[i].value = s.Value
 		}
 	}
 	return nil
 }
 
 // reflect says what leads from a flawed picture to a right one; empty for nothing.
-func (f *filling) reflect(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (string, error) {
+func (f *filler) reflect(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (string, error) {
 	if flawed.reflection != "" {
 		return flawed.reflection, nil
 	}
@@ -246,7 +246,7 @@ func (f *filling) reflect(ctx context.Context, prompt reflectionflow.Prompt, fla
 }
 
 // advise asks the reflector about a picture.
-func (f *filling) advise(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (reflectionflow.Reflection, error) {
+func (f *filler) advise(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (reflectionflow.Reflection, error) {
 	reflections, err := f.Reflector.Reflect(ctx, []reflectionflow.Observation{{
 		Prompt: prompt, Request: flawed.request, Image: flawed.picture, Score: flawed.score(), Seed: flawed.request.Seed,
 	}})
@@ -268,20 +268,20 @@ type pairing struct {
 }
 
 // add adds a triplet.
-func (f *filling) add(p pairing) error {
+func (f *filler) add(p pairing) error {
 	provenance := p.provenance
 	provenance.Source, provenance.Model, provenance.Licence = f.source, f.Model, f.Licence
-	provenance.Enhanced, provenance.Flawed = p.enhanced.drawing(), p.wrong.drawing()
+	provenance.Enhanced, provenance.Flawed = p.enhanced.record(), p.wrong.record()
 	s := Sample{
 		Key:        sampleKey(f.source, f.shard.Number, f.added),
 		Triplet:    Triplet{Prompt: p.prompt.Text, Reflection: p.reflection, Subset: f.subset},
 		Provenance: &provenance,
 	}
 	var err error
-	if s.Flawed, err = EncodePicture(p.wrong.picture); err != nil {
+	if s.Flawed, err = EncodeImage(p.wrong.picture); err != nil {
 		return err
 	}
-	if s.Enhanced, err = EncodePicture(p.enhanced.picture); err != nil {
+	if s.Enhanced, err = EncodeImage(p.enhanced.picture); err != nil {
 		return err
 	}
 	added, err := f.shard.Add(s)
@@ -291,7 +291,7 @@ func (f *filling) add(p pairing) error {
 	case added:
 		f.added++
 	default:
-		f.skipped[SkippedDouble]++
+		f.skipped[SkippedDuplicate]++
 	}
 	return nil
 }

@@ -54,11 +54,11 @@ var (
 
 // The reasons for which a row is passed over.
 const (
-	SkippedNoPicture = "rows without a picture that can be read"
-	SkippedNoWords   = "rows without an instruction"
-	SkippedSamePair  = "rows whose two pictures are the same"
-	SkippedUnfit     = "rows that a shard cannot hold"
-	SkippedDamaged   = "files that are damaged"
+	SkippedNoImage  = "rows without a picture that can be read"
+	SkippedNoWords  = "rows without an instruction"
+	SkippedSamePair = "rows whose two pictures are the same"
+	SkippedUnfit    = "rows that a shard cannot hold"
+	SkippedDamaged  = "files that are damaged"
 )
 
 // row is a row of another set: what it holds by name.
@@ -109,40 +109,40 @@ func ImportFiles(path string) ([]string, error) {
 var _ Source = (*Import)(nil)
 
 // Fill implements [Source].
-func (m *Import) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (m *Import) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	file, from, err := m.position(shard.From)
 	if err != nil {
-		return Filled{}, err
+		return FillResult{}, err
 	}
-	f := importFilling{Import: m, shard: shard}
-	f.filled.Effort.Skipped = make(map[string]int)
+	f := importFiller{Import: m, shard: shard}
+	f.result.Effort.Skipped = make(map[string]int)
 	for ; file < len(m.Files); file, from = file+1, 0 {
 		for r, err := range rows(m.Files[file], from) {
 			if ctx.Err() != nil {
-				return Filled{}, ctx.Err()
+				return FillResult{}, ctx.Err()
 			}
 			if errors.Is(err, reflectionflow.ErrInvalid) {
 				f.skip(SkippedDamaged, filepath.Base(m.Files[file]), err)
 				break
 			}
 			if err != nil {
-				return Filled{}, err
+				return FillResult{}, err
 			}
 			if f.added == shard.Count {
-				f.filled.Cursor = fmt.Sprintf("%d:%d", file, from)
-				return f.filled, nil
+				f.result.Cursor = fmt.Sprintf("%d:%d", file, from)
+				return f.result, nil
 			}
 			if err := f.row(r, fmt.Sprintf("%s#%d", filepath.Base(m.Files[file]), from)); err != nil {
-				return Filled{}, err
+				return FillResult{}, err
 			}
 			from++
 			if shard.Progress != nil {
-				shard.Progress(f.filled.Effort)
+				shard.Progress(f.result.Effort)
 			}
 		}
 	}
-	f.filled.Cursor, f.filled.Ended = fmt.Sprintf("%d:0", file), true
-	return f.filled, nil
+	f.result.Cursor, f.result.Ended = fmt.Sprintf("%d:0", file), true
+	return f.result, nil
 }
 
 // position reads a cursor: the file and the row in it.
@@ -168,22 +168,22 @@ func rows(path string, from int) iter.Seq2[row, error] {
 }
 
 // importFilling fills one shard.
-type importFilling struct {
+type importFiller struct {
 	*Import
-	shard  Filling
+	shard  FillRequest
 	added  int
-	filled Filled
+	result FillResult
 }
 
 // row takes one row in.
-func (f *importFilling) row(r row, origin string) error {
-	f.filled.Effort.Prompts++
+func (f *importFiller) row(r row, origin string) error {
+	f.result.Effort.Prompts++
 	s, reason, err := f.sample(r)
 	if err != nil {
 		f.skip(reason, origin, err)
 		return nil
 	}
-	f.filled.Effort.Images += 2
+	f.result.Effort.Images += 2
 	s.Key = sampleKey(s.Subset, f.shard.Number, f.added)
 	s.Provenance.Origin = origin
 	if _, err := s.valid(); err != nil {
@@ -197,7 +197,7 @@ func (f *importFilling) row(r row, origin string) error {
 	case fresh:
 		f.added++
 	default:
-		f.skip(SkippedDouble, origin, nil)
+		f.skip(SkippedDuplicate, origin, nil)
 	}
 	return nil
 }
@@ -205,35 +205,35 @@ func (f *importFilling) row(r row, origin string) error {
 // maxFaults bounds what is listed of a shard; all is counted.
 const maxFaults = 20
 
-func (f *importFilling) skip(reason, origin string, why error) {
-	f.filled.Effort.Skipped[reason]++
-	if len(f.filled.Faults) < maxFaults && why != nil {
+func (f *importFiller) skip(reason, origin string, why error) {
+	f.result.Effort.Skipped[reason]++
+	if len(f.result.Faults) < maxFaults && why != nil {
 		text := strings.ReplaceAll(why.Error(), reflectionflow.ErrInvalid.Error()+": ", "")
-		f.filled.Faults = append(f.filled.Faults, fmt.Sprintf("%s: %s", origin, text))
+		f.result.Faults = append(f.result.Faults, fmt.Sprintf("%s: %s", origin, text))
 	}
 }
 
 // sample makes a triplet of a row, or says why not.
-func (f *importFilling) sample(r row) (s Sample, reason string, err error) {
+func (f *importFiller) sample(r row) (s Sample, reason string, err error) {
 	s.Subset = f.Subset
 	if s.Subset == "" {
 		s.Subset = "editing"
 	}
 	s.Provenance = &Provenance{Source: "editing", Licence: f.Licence}
 	for _, picture := range []struct {
-		what  string
-		data  []byte
-		into  *[]byte
-		drawn *Drawing
+		what      string
+		data      []byte
+		into      *[]byte
+		generated *ImageRecord
 	}{
 		{"flawed", r.find(f.Columns.Flawed, flawedColumns), &s.Flawed, &s.Provenance.Flawed},
 		{"enhanced", r.find(f.Columns.Enhanced, enhancedColumns), &s.Enhanced, &s.Provenance.Enhanced},
 	} {
-		if *picture.into, *picture.drawn, err = asJPEG(picture.data); err != nil {
-			return s, SkippedNoPicture, fmt.Errorf("the %s picture: %w (the row has %s)", picture.what, err, r.names())
+		if *picture.into, *picture.generated, err = asJPEG(picture.data); err != nil {
+			return s, SkippedNoImage, fmt.Errorf("the %s picture: %w (the row has %s)", picture.what, err, r.names())
 		}
 	}
-	if bytes.Equal(s.Flawed, s.Enhanced) || *s.Provenance.Flawed.Look == *s.Provenance.Enhanced.Look {
+	if bytes.Equal(s.Flawed, s.Enhanced) || *s.Provenance.Flawed.PerceptualHash == *s.Provenance.Enhanced.PerceptualHash {
 		return s, SkippedSamePair, fmt.Errorf("%w: both pictures are the same", reflectionflow.ErrInvalid)
 	}
 	s.Reflection = plainText(r.find(f.Columns.Reflection, reflectionColumns))
@@ -258,23 +258,23 @@ func (r row) names() string {
 }
 
 // asJPEG decodes a picture and keeps it as it is where it is JPEG.
-func asJPEG(data []byte) ([]byte, Drawing, error) {
+func asJPEG(data []byte) ([]byte, ImageRecord, error) {
 	if len(data) == 0 {
-		return nil, Drawing{}, fmt.Errorf("%w: it is missing", reflectionflow.ErrInvalid)
+		return nil, ImageRecord{}, fmt.Errorf("%w: it is missing", reflectionflow.ErrInvalid)
 	}
-	if err := checkPicture(data); err != nil {
-		return nil, Drawing{}, err
+	if err := checkImage(data); err != nil {
+		return nil, ImageRecord{}, err
 	}
 	m, format, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, Drawing{}, fmt.Errorf("%w: it is damaged: %v", reflectionflow.ErrInvalid, err)
+		return nil, ImageRecord{}, fmt.Errorf("%w: it is damaged: %v", reflectionflow.ErrInvalid, err)
 	}
-	look := LookOf(m)
-	drawn := Drawing{Width: m.Bounds().Dx(), Height: m.Bounds().Dy(), Look: &look}
+	hash := HashImage(m)
+	generated := ImageRecord{Width: m.Bounds().Dx(), Height: m.Bounds().Dy(), PerceptualHash: &hash}
 	if format != "jpeg" {
-		data, err = EncodePicture(opaque(m))
+		data, err = EncodeImage(opaque(m))
 	}
-	return data, drawn, err
+	return data, generated, err
 }
 
 // plainText is a text on one line, in valid UTF-8; empty for what is no text.

@@ -16,7 +16,7 @@ import (
 )
 
 // maxRowBytes bounds one value of a row.
-const maxRowBytes = maxPictureBytes
+const maxRowBytes = maxImageBytes
 
 // tarRows reads the samples of a WebDataset shard, from one on.
 func tarRows(path string, from int) iter.Seq2[row, error] {

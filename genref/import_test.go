@@ -98,7 +98,7 @@ func TestImportWebDataset(t *testing.T) {
 	if m.Triplets() != 10 || !m.Ended() {
 		t.Errorf("%d triplets, ended is %v", m.Triplets(), m.Ended())
 	}
-	want := map[string]int{SkippedNoPicture: 2, SkippedNoWords: 1, SkippedDouble: 1}
+	want := map[string]int{SkippedNoImage: 2, SkippedNoWords: 1, SkippedDuplicate: 1}
 	if got := m.Effort().Skipped; !maps.Equal(got, want) {
 		t.Errorf("skipped %v, want %v", got, want)
 	}
@@ -154,7 +154,7 @@ func TestImportParquet(t *testing.T) {
 	if got := strings.Join(words, ", "); got != "turn the picture blue, make it black, paint it orange, make it pink" {
 		t.Errorf("instructions %s", got)
 	}
-	if want := map[string]int{SkippedSamePair: 1, SkippedNoPicture: 1, SkippedNoWords: 1}; !maps.Equal(m.Effort().Skipped, want) {
+	if want := map[string]int{SkippedSamePair: 1, SkippedNoImage: 1, SkippedNoWords: 1}; !maps.Equal(m.Effort().Skipped, want) {
 		t.Errorf("skipped %v, want %v", m.Effort().Skipped, want)
 	}
 }

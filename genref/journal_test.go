@@ -19,7 +19,7 @@ func killedBuild(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := builder{Writer: w, source: testRule(&painter{}), notify: func(Progress) {}, doubles: newDoubles(), missing: 2}
+	b := builder{Writer: w, source: testRule(&painter{}), notify: func(Progress) {}, duplicates: newDuplicateIndex(), missing: 2}
 	for i := range 2 {
 		if err := b.shard(t.Context(), i); err != nil {
 			t.Fatal(err)

@@ -18,31 +18,31 @@ type Length struct {
 	Refiner reflectionflow.Refiner
 	// Verifier keeps pairs whose enhanced picture is no better away.
 	Verifier reflectionflow.Verifier
-	Config   Canvas
+	Config   ImageConfig
 }
 
 var _ Source = (*Length)(nil)
 
 // Fill implements [Source].
-func (l *Length) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (l *Length) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	if err := l.Config.Validate(); err != nil {
-		return Filled{}, err
+		return FillResult{}, err
 	}
-	f := lengthFilling{
-		filling: filling{Engine: l.Engine, subset: "length", source: "length", verifiers: []reflectionflow.Verifier{l.Verifier}, shard: shard},
-		Length:  l,
+	f := lengthFiller{
+		filler: filler{Engine: l.Engine, subset: "length", source: "length", verifiers: []reflectionflow.Verifier{l.Verifier}, shard: shard},
+		Length: l,
 	}
 	return f.fill(ctx, f.batch, f.pair)
 }
 
-type lengthFilling struct {
-	filling
+type lengthFiller struct {
+	filler
 	*Length
 }
 
 // batch draws prompts and lengthens them. A prompt without a longer wording has no
 // attempts.
-func (f *lengthFilling) batch(ctx context.Context) ([]task, error) {
+func (f *lengthFiller) batch(ctx context.Context) ([]task, error) {
 	tasks, err := f.tasks(1, f.Config)
 	if err != nil {
 		return nil, err
@@ -72,17 +72,17 @@ func (f *lengthFilling) batch(ctx context.Context) ([]task, error) {
 }
 
 // pair adds the triplet of a prompt.
-func (f *lengthFilling) pair(ctx context.Context, t task) error {
-	drawn := t.drawn()
+func (f *lengthFiller) pair(ctx context.Context, t task) error {
+	generated := t.generated()
 	switch {
 	case len(t.attempts) == 0:
 		f.skipped[SkippedNoLonger]++
 		return nil
-	case len(drawn) < 2:
+	case len(generated) < 2:
 		f.skipped[SkippedNoPair]++
 		return nil
 	}
-	short, long := drawn[0], drawn[1]
+	short, long := generated[0], generated[1]
 	apart := distance(opaque(short.picture), opaque(long.picture))
 	switch {
 	case apart == 0:

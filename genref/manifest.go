@@ -103,8 +103,8 @@ type Shard struct {
 	Bytes    int64  `json:"bytes"`
 	Triplets int    `json:"triplets"`
 	Effort   Effort `json:"effort"`
-	// Faults, Cursor and Last are the source's [Filled.Faults], [Filled.Cursor] and
-	// [Filled.Ended].
+	// Faults, Cursor and Last are the source's [FillResult.Faults], [FillResult.Cursor] and
+	// [FillResult.Ended].
 	Faults []string `json:"faults,omitempty"`
 	Cursor string   `json:"cursor,omitempty"`
 	Last   bool     `json:"last,omitempty"`

@@ -13,12 +13,12 @@ import (
 
 // The kinds of problem.
 const (
-	ProblemSet     = "of the set as a whole"
-	ProblemShard   = "shards missing, cut or changed"
-	ProblemSample  = "samples that are not whole"
-	ProblemPicture = "pictures that do not decode"
-	ProblemDouble  = "triplets that come twice"
-	ProblemSplit   = "prompts of another split"
+	ProblemSet       = "of the set as a whole"
+	ProblemShard     = "shards missing, cut or changed"
+	ProblemSample    = "samples that are not whole"
+	ProblemImage     = "pictures that do not decode"
+	ProblemDuplicate = "triplets that come twice"
+	ProblemSplit     = "prompts of another split"
 	// ProblemAnnotation is that of an annotation that is damaged, or of no triplet.
 	ProblemAnnotation = "annotations that do not fit"
 )

@@ -42,9 +42,9 @@ type PromptList struct {
 	Prompts []reflectionflow.Prompt
 	// Long holds the long wordings that the file gives, by the prompt's text.
 	Long map[string]string
-	// Doubled counts lines left out because the prompt was there before, Elsewhere
+	// Duplicates counts lines left out because the prompt was there before, OtherSplit
 	// those of another split.
-	Doubled, Elsewhere int
+	Duplicates, OtherSplit int
 }
 
 // maxPromptLine bounds a line of a prompts file, and maxPrompts their number.
@@ -77,14 +77,14 @@ func ReadPrompts(r io.Reader, split clipart.Split, parse func(string) (reflectio
 		case err != nil:
 			return list, fmt.Errorf("line %d: %w", line, err)
 		case seen[p.Text]:
-			list.Doubled++
+			list.Duplicates++
 			continue
 		case len(list.Prompts) == maxPrompts:
 			return list, fmt.Errorf("%w: more than %d prompts: split the file", reflectionflow.ErrInvalid, maxPrompts)
 		}
 		seen[p.Text] = true
 		if split != "" && clipart.SplitOf(p.Text) != split {
-			list.Elsewhere++
+			list.OtherSplit++
 			continue
 		}
 		list.Prompts = append(list.Prompts, p)
@@ -97,8 +97,8 @@ func ReadPrompts(r io.Reader, split clipart.Split, parse func(string) (reflectio
 		return list, fmt.Errorf("%w: a line has more than %d bytes", reflectionflow.ErrInvalid, maxPromptLine)
 	case err != nil:
 		return list, fmt.Errorf("read prompts: %w", err)
-	case len(list.Prompts) == 0 && list.Elsewhere > 0:
-		return list, fmt.Errorf("%w: none of the %d prompts is of the split %s", reflectionflow.ErrInvalid, list.Elsewhere, split)
+	case len(list.Prompts) == 0 && list.OtherSplit > 0:
+		return list, fmt.Errorf("%w: none of the %d prompts is of the split %s", reflectionflow.ErrInvalid, list.OtherSplit, split)
 	case len(list.Prompts) == 0:
 		return list, fmt.Errorf("%w: there are no prompts", reflectionflow.ErrInvalid)
 	}
@@ -120,8 +120,8 @@ func promptLine(data []byte) (text, long string, err error) {
 	return text, long, (reflectionflow.Prompt{Text: text}).Validate()
 }
 
-// Draw draws from the list.
-func (l PromptList) Draw(rng *rand.Rand) (reflectionflow.Prompt, error) {
+// Sample draws from the list.
+func (l PromptList) Sample(rng *rand.Rand) (reflectionflow.Prompt, error) {
 	return l.Prompts[rng.IntN(len(l.Prompts))], nil
 }
 

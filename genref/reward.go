@@ -23,27 +23,27 @@ const (
 	ByZScore Combine = "zscore"
 )
 
-// Member is one reward of an ensemble.
-type Member struct {
+// EnsembleMember is one reward of an ensemble.
+type EnsembleMember struct {
 	Name     string                  `json:"name"`
 	Weight   float64                 `json:"weight"` // above 0
 	Verifier reflectionflow.Verifier `json:"-"`
 }
 
-// Rewarded is the source of the subset general (arXiv 2504.16080 §4.1): a model draws
+// Reward is the source of the subset general (arXiv 2504.16080 §4.1): a model draws
 // each prompt several times, an ensemble of rewards orders the pictures, and the best
 // is paired with the worst.
-type Rewarded struct {
+type Reward struct {
 	Engine
 	Config RewardConfig
 }
 
 // RewardConfig says how pictures are drawn and ordered.
 type RewardConfig struct {
-	Images  int      `json:"images"` // pictures a prompt, 2 or more; the paper draws 4
-	Combine Combine  `json:"combine"`
-	Members []Member `json:"rewards"`
-	Canvas
+	Images  int              `json:"images"` // pictures a prompt, 2 or more; the paper draws 4
+	Combine Combine          `json:"combine"`
+	Members []EnsembleMember `json:"rewards"`
+	ImageConfig
 }
 
 // Validate reports settings out of range, as an error wrapping
@@ -62,42 +62,42 @@ func (c RewardConfig) Validate() error {
 		switch {
 		case !(m.Weight > 0) || math.IsInf(m.Weight, 0):
 			return fmt.Errorf("%w: reward %q has weight %v: must be above 0", reflectionflow.ErrInvalid, m.Name, m.Weight)
-		case slices.ContainsFunc(c.Members[:i], func(n Member) bool { return n.Name == m.Name }):
+		case slices.ContainsFunc(c.Members[:i], func(n EnsembleMember) bool { return n.Name == m.Name }):
 			return fmt.Errorf("%w: reward %q is named twice", reflectionflow.ErrInvalid, m.Name)
 		}
 	}
-	return c.Canvas.Validate()
+	return c.ImageConfig.Validate()
 }
 
-var _ Source = (*Rewarded)(nil)
+var _ Source = (*Reward)(nil)
 
 // Fill implements [Source].
-func (r *Rewarded) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (r *Reward) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	if err := r.Config.Validate(); err != nil {
-		return Filled{}, err
+		return FillResult{}, err
 	}
-	f := rewardFilling{filling: filling{Engine: r.Engine, subset: "general", source: "reward", shard: shard}, config: r.Config}
+	f := rewardFiller{filler: filler{Engine: r.Engine, subset: "general", source: "reward", shard: shard}, config: r.Config}
 	for _, m := range r.Config.Members {
 		f.verifiers = append(f.verifiers, m.Verifier)
 	}
-	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(r.Config.Images, r.Config.Canvas) }, f.pair)
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(r.Config.Images, r.Config.ImageConfig) }, f.pair)
 }
 
-type rewardFilling struct {
-	filling
+type rewardFiller struct {
+	filler
 	config RewardConfig
 }
 
 // pair adds the triplet of a prompt.
-func (f *rewardFilling) pair(ctx context.Context, t task) error {
-	drawn := t.drawn()
-	if len(drawn) < 2 {
+func (f *rewardFiller) pair(ctx context.Context, t task) error {
+	generated := t.generated()
+	if len(generated) < 2 {
 		f.skipped[SkippedNoPair]++
 		return nil
 	}
-	f.config.combine(drawn)
+	f.config.combine(generated)
 	byValue := func(a, b attempt) int { return cmp.Compare(a.value, b.value) }
-	worst, best := slices.MinFunc(drawn, byValue), slices.MaxFunc(drawn, byValue)
+	worst, best := slices.MinFunc(generated, byValue), slices.MaxFunc(generated, byValue)
 	if best.value-worst.value < 1e-9 {
 		f.skipped[SkippedAlike]++
 		return nil
@@ -119,14 +119,14 @@ func (f *rewardFilling) pair(ctx context.Context, t task) error {
 }
 
 // combine sets the value and the rewards of every picture of a prompt.
-func (c RewardConfig) combine(drawn []attempt) {
+func (c RewardConfig) combine(generated []attempt) {
 	total := 0.0
-	for i := range drawn {
-		drawn[i].value, drawn[i].rewards = 0, make(map[string]float64)
+	for i := range generated {
+		generated[i].value, generated[i].rewards = 0, make(map[string]float64)
 	}
 	for k, m := range c.Members {
-		values := make([]float64, len(drawn))
-		for i, a := range drawn {
+		values := make([]float64, len(generated))
+		for i, a := range generated {
 			values[i] = a.scores[k].Value
 			a.rewards[m.Name] = values[i]
 		}
@@ -136,11 +136,11 @@ func (c RewardConfig) combine(drawn []attempt) {
 			scale = zScores
 		}
 		for i, v := range scale(values) {
-			drawn[i].value += m.Weight * v
+			generated[i].value += m.Weight * v
 		}
 	}
-	for i := range drawn {
-		drawn[i].value /= total
+	for i := range generated {
+		generated[i].value /= total
 	}
 }
 

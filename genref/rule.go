@@ -25,7 +25,7 @@ type Rule struct {
 type RuleConfig struct {
 	Images   int `json:"images"`    // pictures a prompt, 2 or more
 	MaxPairs int `json:"max_pairs"` // triplets a prompt at most; the most alike go first
-	Canvas
+	ImageConfig
 }
 
 // Validate reports settings out of range, as an error wrapping
@@ -37,7 +37,7 @@ func (c RuleConfig) Validate() error {
 	if c.MaxPairs < 1 {
 		return fmt.Errorf("%w: %d pairs a prompt: must be 1 or more", reflectionflow.ErrInvalid, c.MaxPairs)
 	}
-	return c.Canvas.Validate()
+	return c.ImageConfig.Validate()
 }
 
 // Settings are the settings of a source as a [Plan] holds them.
@@ -52,19 +52,19 @@ func Settings(config any) (json.RawMessage, error) {
 var _ Source = (*Rule)(nil)
 
 // Fill implements [Source].
-func (r *Rule) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (r *Rule) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	if err := r.Config.Validate(); err != nil {
-		return Filled{}, err
+		return FillResult{}, err
 	}
-	f := ruleFilling{
-		filling:  filling{Engine: r.Engine, subset: "rule", source: "rule", verifiers: []reflectionflow.Verifier{r.Verifier}, shard: shard},
+	f := ruleFiller{
+		filler:   filler{Engine: r.Engine, subset: "rule", source: "rule", verifiers: []reflectionflow.Verifier{r.Verifier}, shard: shard},
 		maxPairs: r.Config.MaxPairs,
 	}
-	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(r.Config.Images, r.Config.Canvas) }, f.pair)
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(r.Config.Images, r.Config.ImageConfig) }, f.pair)
 }
 
 // tasks draws the next prompts, and n seeds for each.
-func (f *filling) tasks(n int, c Canvas) ([]task, error) {
+func (f *filler) tasks(n int, c ImageConfig) ([]task, error) {
 	tasks := make([]task, c.Batch)
 	for i := range tasks {
 		p, err := f.Prompts(f.shard.Random)
@@ -80,13 +80,13 @@ func (f *filling) tasks(n int, c Canvas) ([]task, error) {
 }
 
 // ruleFilling fills one shard.
-type ruleFilling struct {
-	filling
+type ruleFiller struct {
+	filler
 	maxPairs int
 }
 
 // pair adds the triplets of a prompt.
-func (f *ruleFilling) pair(ctx context.Context, t task) error {
+func (f *ruleFiller) pair(ctx context.Context, t task) error {
 	right, wrong := f.split(t)
 	switch {
 	case len(right) == 0:
@@ -101,7 +101,7 @@ func (f *ruleFilling) pair(ctx context.Context, t task) error {
 }
 
 // triplets adds the pairs of a prompt, at most maxPairs.
-func (f *filling) triplets(ctx context.Context, prompt reflectionflow.Prompt, found []match, maxPairs int, passRate float64) error {
+func (f *filler) triplets(ctx context.Context, prompt reflectionflow.Prompt, found []match, maxPairs int, passRate float64) error {
 	pairs := 0
 	for _, m := range found {
 		switch {
@@ -128,8 +128,8 @@ func (f *filling) triplets(ctx context.Context, prompt reflectionflow.Prompt, fo
 }
 
 // split sorts pictures into right and clearly wrong ones.
-func (f *filling) split(t task) (right, wrong []attempt) {
-	for _, a := range t.drawn() {
+func (f *filler) split(t task) (right, wrong []attempt) {
+	for _, a := range t.generated() {
 		score := a.score()
 		switch {
 		case score.Right():
@@ -150,17 +150,17 @@ type match struct {
 }
 
 // match pairs every wrong picture, the most alike first.
-func (f *filling) match(right, wrong []attempt) []match {
-	looks := make([]*image.RGBA, len(right))
+func (f *filler) match(right, wrong []attempt) []match {
+	hashes := make([]*image.RGBA, len(right))
 	for i, a := range right {
-		looks[i] = opaque(a.picture)
+		hashes[i] = opaque(a.picture)
 	}
 	var found []match
 	for _, w := range wrong {
 		m := match{wrong: w, distance: 2}
-		look := opaque(w.picture)
+		hash := opaque(w.picture)
 		for i, r := range right {
-			if d := distance(look, looks[i]); d < m.distance {
+			if d := distance(hash, hashes[i]); d < m.distance {
 				m.right, m.distance = r, d
 			}
 		}

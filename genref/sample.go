@@ -42,16 +42,16 @@ type Provenance struct {
 	// Prompt drew the enhanced picture, where it is not the triplet's own.
 	Prompt string `json:"prompt,omitempty"`
 	// Enhanced and Flawed say how the pictures were drawn.
-	Enhanced Drawing `json:"enhanced"`
-	Flawed   Drawing `json:"flawed"`
+	Enhanced ImageRecord `json:"enhanced"`
+	Flawed   ImageRecord `json:"flawed"`
 	// PassRate is the share of right pictures among all of the prompt, in (0, 1).
 	PassRate float64 `json:"pass_rate,omitempty"`
 	// Distance is the mean absolute difference of the pictures' pixels, in [0, 1].
 	Distance float64 `json:"distance,omitempty"`
 }
 
-// Drawing is a request, less its prompt, and the score of what came of it.
-type Drawing struct {
+// ImageRecord is a request, less its prompt, and the score of what came of it.
+type ImageRecord struct {
 	Seed     uint64  `json:"seed"`
 	Width    int     `json:"width"`
 	Height   int     `json:"height"`
@@ -61,8 +61,8 @@ type Drawing struct {
 	ReferenceCaption string  `json:"reference_caption,omitempty"`
 	Score            float64 `json:"score"`
 	// Rewards are the scores that Score was made of, by name.
-	Rewards map[string]float64 `json:"rewards,omitempty"`
-	Look    *Look              `json:"look,omitempty"`
+	Rewards        map[string]float64 `json:"rewards,omitempty"`
+	PerceptualHash *PerceptualHash    `json:"look,omitempty"`
 }
 
 // The members of a sample, in the order in which they are written.
@@ -77,8 +77,8 @@ const (
 
 // Bounds on a member, against damaged and hostile shards.
 const (
-	maxPictureBytes = 32 << 20
-	maxTextBytes    = 64 << 10
+	maxImageBytes = 32 << 20
+	maxTextBytes  = 64 << 10
 )
 
 // maxKey is how long a key may be, so that the names of members fit into a tar header.
@@ -112,7 +112,7 @@ func (s Sample) members() ([]member, error) {
 func limit(name string) int64 {
 	switch name {
 	case memberFlawed, memberEnhanced:
-		return maxPictureBytes
+		return maxImageBytes
 	case memberPrompt, memberReflection, memberSubset, memberProvenance:
 		return maxTextBytes
 	}
@@ -124,7 +124,7 @@ func limit(name string) int64 {
 func (m member) check() error {
 	switch m.name {
 	case memberFlawed, memberEnhanced:
-		return checkPicture(m.data)
+		return checkImage(m.data)
 	case memberPrompt, memberReflection, memberSubset:
 		if !utf8.Valid(m.data) {
 			return fmt.Errorf("%w: the text is not valid UTF-8", reflectionflow.ErrInvalid)

@@ -60,9 +60,9 @@ func BenchmarkRemember(b *testing.B) {
 	if b.N == 1 {
 		return
 	}
-	d := newDoubles()
+	d := newDuplicateIndex()
 	marker := []byte{0xff, 0xd8}
-	_, err := (&stub{marker, marker}).Fill(b.Context(), Filling{Count: b.N, Random: newRandom(1), Add: d.add})
+	_, err := (&stub{marker, marker}).Fill(b.Context(), FillRequest{Count: b.N, Random: newRandom(1), Add: d.add})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func newStub(t testing.TB) *stub {
 			x, y := i%128, i/128
 			m.SetRGBA(x, y, color.RGBA{R: uint8(x + shift), G: uint8(y*2 + random.IntN(12)), B: uint8((x ^ y) + shift), A: 255})
 		}
-		data, err := EncodePicture(m)
+		data, err := EncodeImage(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,15 +40,15 @@ func (s *stub) numbered(data []byte, n uint64) []byte {
 	return append(append(append(make([]byte, 0, len(data)+len(comment)), data[:marker]...), comment...), data[marker:]...)
 }
 
-func (s *stub) Fill(_ context.Context, f Filling) (Filled, error) {
+func (s *stub) Fill(_ context.Context, f FillRequest) (FillResult, error) {
 	for i := range f.Count {
 		n := f.Random.Uint64()
-		var flawed, enhanced Look
+		var flawed, enhanced PerceptualHash
 		binary.LittleEndian.PutUint64(flawed[:], n)
 		binary.LittleEndian.PutUint64(enhanced[8:], n)
-		drawn := Drawing{Seed: n, Width: 128, Height: 128, Steps: 30, Guidance: 3.5}
-		p := &Provenance{Source: "rule", Model: "stub", Licence: "CC0-1.0", PassRate: 0.5, Distance: 0.1, Enhanced: drawn, Flawed: drawn}
-		p.Enhanced.Look, p.Flawed.Look, p.Enhanced.Score = &enhanced, &flawed, 1
+		generated := ImageRecord{Seed: n, Width: 128, Height: 128, Steps: 30, Guidance: 3.5}
+		p := &Provenance{Source: "rule", Model: "stub", Licence: "CC0-1.0", PassRate: 0.5, Distance: 0.1, Enhanced: generated, Flawed: generated}
+		p.Enhanced.PerceptualHash, p.Flawed.PerceptualHash, p.Enhanced.Score = &enhanced, &flawed, 1
 		_, err := f.Add(Sample{
 			Key: sampleKey("rule", f.Number, i),
 			Triplet: Triplet{
@@ -58,10 +58,10 @@ func (s *stub) Fill(_ context.Context, f Filling) (Filled, error) {
 			Provenance: p,
 		})
 		if err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
 	}
-	return Filled{}, nil
+	return FillResult{}, nil
 }
 
 // What is remembered of a triplet takes little, so that a million fit into a small part
@@ -75,8 +75,8 @@ func TestMemoryOfATriplet(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	d := newDoubles()
-	_, err := (&stub{flawed: []byte{0xff, 0xd8}, enhanced: []byte{0xff, 0xd8}}).Fill(t.Context(), Filling{
+	d := newDuplicateIndex()
+	_, err := (&stub{flawed: []byte{0xff, 0xd8}, enhanced: []byte{0xff, 0xd8}}).Fill(t.Context(), FillRequest{
 		Count: n, Random: newRandom(1),
 		Add: func(s Sample) (bool, error) {
 			added, err := d.add(s)

@@ -50,7 +50,7 @@ func pack(t testing.TB, entries ...entry) []byte {
 
 func picture(t testing.TB) string {
 	t.Helper()
-	data, err := EncodePicture(image.NewRGBA(image.Rect(0, 0, 8, 8)))
+	data, err := EncodeImage(image.NewRGBA(image.Rect(0, 0, 8, 8)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 	}
 	s := Sample{
 		Key: "k", Triplet: Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
-		Provenance: &Provenance{Source: "rule", Enhanced: Drawing{Seed: 1<<64 - 1, Score: -0.25}},
+		Provenance: &Provenance{Source: "rule", Enhanced: ImageRecord{Seed: 1<<64 - 1, Score: -0.25}},
 	}
 	if err := w.add(s); err != nil {
 		t.Fatal(err)
@@ -364,7 +364,7 @@ func TestCheckGoesOnAfterAFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{ProblemSample: 4, ProblemPicture: 1, ProblemDouble: 2}
+	want := map[string]int{ProblemSample: 4, ProblemImage: 1, ProblemDuplicate: 2}
 	if report.Triplets != 2 || !maps.Equal(report.Problems.Counts, want) {
 		t.Errorf("%d whole, problems %v (%q)", report.Triplets, report.Problems.Counts, report.Problems.Listed)
 	}
@@ -390,7 +390,7 @@ func TestCheckFindsLeaks(t *testing.T) {
 func FuzzPictureHeader(f *testing.F) {
 	grey, coloured := image.NewGray(image.Rect(0, 0, 5, 9)), image.NewRGBA(image.Rect(0, 0, 300, 2))
 	for _, m := range []image.Image{grey, coloured} {
-		data, err := EncodePicture(m)
+		data, err := EncodeImage(m)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -48,10 +48,10 @@ func TestRanksAndZScores(t *testing.T) {
 	}
 }
 
-func rewarded(combine Combine) *Rewarded {
-	return &Rewarded{Engine: testEngine(&painter{}), Config: RewardConfig{
-		Images: 5, Combine: combine, Canvas: testCanvas,
-		Members: []Member{{"green", 2, shade(1)}, {"blue", 1, shade(2)}},
+func rewarded(combine Combine) *Reward {
+	return &Reward{Engine: testEngine(&painter{}), Config: RewardConfig{
+		Images: 5, Combine: combine, ImageConfig: testImageConfig,
+		Members: []EnsembleMember{{"green", 2, shade(1)}, {"blue", 1, shade(2)}},
 	}}
 }
 
@@ -82,18 +82,18 @@ func TestRewardPairsBestWithWorst(t *testing.T) {
 }
 
 func TestCombineByHand(t *testing.T) {
-	drawn := make([]attempt, 3)
+	generated := make([]attempt, 3)
 	for i, v := range [][2]float64{{0.1, 30}, {0.2, 10}, {0.3, 20}} {
-		drawn[i].scores = []reflectionflow.Score{{Value: v[0]}, {Value: v[1]}}
+		generated[i].scores = []reflectionflow.Score{{Value: v[0]}, {Value: v[1]}}
 	}
-	RewardConfig{Combine: ByRank, Members: []Member{{Name: "a", Weight: 1}, {Name: "b", Weight: 3}}}.combine(drawn)
+	RewardConfig{Combine: ByRank, Members: []EnsembleMember{{Name: "a", Weight: 1}, {Name: "b", Weight: 3}}}.combine(generated)
 	for i, want := range []float64{0.75, 0.125, 0.625} { // (rank a + 3 rank b) / 4
-		if math.Abs(drawn[i].value-want) > 1e-12 {
-			t.Errorf("picture %d has %v, want %v", i, drawn[i].value, want)
+		if math.Abs(generated[i].value-want) > 1e-12 {
+			t.Errorf("picture %d has %v, want %v", i, generated[i].value, want)
 		}
 	}
-	if drawn[0].rewards["b"] != 30 {
-		t.Errorf("rewards %v", drawn[0].rewards)
+	if generated[0].rewards["b"] != 30 {
+		t.Errorf("rewards %v", generated[0].rewards)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestLengthPairsLongWithShort(t *testing.T) {
 	plan := testPlan(t, 12)
 	plan.Source = "length"
 	dir := t.TempDir()
-	m, err := Build(context.Background(), dir, plan, &Length{Engine: engine, Refiner: verbose{}, Verifier: righter{}, Config: testCanvas}, nil)
+	m, err := Build(context.Background(), dir, plan, &Length{Engine: engine, Refiner: verbose{}, Verifier: righter{}, Config: testImageConfig}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,38 +203,38 @@ type repeater struct {
 	nudge       int // of the brightness, which does not show
 }
 
-func (r repeater) Fill(_ context.Context, shard Filling) (Filled, error) {
+func (r repeater) Fill(_ context.Context, shard FillRequest) (FillResult, error) {
 	from := 0
 	fmt.Sscan(shard.From, &from)
-	added, doubles := 0, 0
+	added, duplicates := 0, 0
 	for ; from < r.rows && added < shard.Count; from++ {
 		m := image.NewRGBA(image.Rect(0, 0, 32, 32))
 		for i := range m.Pix {
 			m.Pix[i] = uint8(20*(from%r.kinds) + 40 + r.nudge*(from/r.kinds%2))
 		}
-		flawed, err := EncodePicture(m)
+		flawed, err := EncodeImage(m)
 		if err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
 		m.Set(1, 1, color.White)
-		enhanced, err := EncodePicture(m)
+		enhanced, err := EncodeImage(m)
 		if err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
 		fresh, err := shard.Add(Sample{
 			Key:     fmt.Sprintf("k%d_%d", shard.Number, added),
 			Triplet: Triplet{Prompt: "a dog", Flawed: flawed, Enhanced: enhanced, Reflection: "add a dog", Subset: "editing"},
 		})
 		if err != nil {
-			return Filled{}, err
+			return FillResult{}, err
 		}
 		if fresh {
 			added++
 		} else {
-			doubles++
+			duplicates++
 		}
 	}
-	return Filled{Cursor: fmt.Sprint(from), Ended: added < shard.Count, Effort: Effort{Skipped: map[string]int{SkippedDouble: doubles}}}, nil
+	return FillResult{Cursor: fmt.Sprint(from), Ended: added < shard.Count, Effort: Effort{Skipped: map[string]int{SkippedDuplicate: duplicates}}}, nil
 }
 
 func TestDoublesArePassedOver(t *testing.T) {
@@ -252,7 +252,7 @@ func TestDoublesArePassedOver(t *testing.T) {
 			if report, err := Check(context.Background(), dir, nil); err != nil || report.Problems.Total() > 0 {
 				t.Errorf("%+v, %v", report, err)
 			}
-			// The doubles of shards that are there already are known to those made later.
+			// The duplicates of shards that are there already are known to those made later.
 			want := files(t, dir)
 			damageShard(t, dir, 1)
 			if _, err := Build(context.Background(), dir, plan, repeater{kinds: 7, rows: 50, nudge: nudge}, nil); err != nil {
@@ -307,15 +307,15 @@ func TestLook(t *testing.T) {
 		return m
 	}
 	red := color.RGBA{200, 30, 30, 255}
-	base := LookOf(paint(64, red, image.Rect(10, 10, 30, 30)))
-	if !base.Same(LookOf(paint(128, red, image.Rect(20, 20, 60, 60)))) {
+	base := HashImage(paint(64, red, image.Rect(10, 10, 30, 30)))
+	if !base.Similar(HashImage(paint(128, red, image.Rect(20, 20, 60, 60)))) {
 		t.Error("the same picture in another size looks different")
 	}
-	data, err := EncodePicture(paint(64, red, image.Rect(10, 10, 30, 30)))
+	data, err := EncodeImage(paint(64, red, image.Rect(10, 10, 30, 30)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if look, err := decodeLook(data); err != nil || !base.Same(look) {
+	if hash, err := hashEncoded(data); err != nil || !base.Similar(hash) {
 		t.Errorf("encoding changes the look: %v", err)
 	}
 	for name, other := range map[string]image.Image{
@@ -323,12 +323,12 @@ func TestLook(t *testing.T) {
 		"another place":  paint(64, red, image.Rect(34, 10, 54, 30)),
 		"nothing":        paint(64, red, image.Rectangle{}),
 	} {
-		if base.Same(LookOf(other)) {
+		if base.Similar(HashImage(other)) {
 			t.Errorf("%s looks the same", name)
 		}
 	}
 	text, _ := base.MarshalText()
-	var back Look
+	var back PerceptualHash
 	if err := back.UnmarshalText(text); err != nil || back != base {
 		t.Errorf("%v, %v", back, err)
 	}
@@ -340,7 +340,7 @@ func TestLook(t *testing.T) {
 func TestReadPrompts(t *testing.T) {
 	text := "a photo of a dog\n\n{\"prompt\": \"a photo of two cats\", \"long\": \"two cats on a mat\", \"tag\": \"counting\"}\na photo of a dog\n"
 	list, err := ReadPrompts(strings.NewReader(text), "", clipart.Parse)
-	if err != nil || len(list.Prompts) != 2 || list.Doubled != 1 || list.Long["a photo of two cats"] != "two cats on a mat" {
+	if err != nil || len(list.Prompts) != 2 || list.Duplicates != 1 || list.Long["a photo of two cats"] != "two cats on a mat" {
 		t.Errorf("%+v, %v", list, err)
 	}
 	for name, bad := range map[string]string{
@@ -358,7 +358,7 @@ func TestReadPrompts(t *testing.T) {
 	n := 0
 	for _, split := range []clipart.Split{clipart.Train, clipart.Validation, clipart.Test} {
 		list, err := ReadPrompts(strings.NewReader(all), split, clipart.Parse)
-		if err != nil && list.Elsewhere != 10 {
+		if err != nil && list.OtherSplit != 10 {
 			t.Errorf("%s: %v", split, err)
 		}
 		for _, p := range list.Prompts {
@@ -386,7 +386,7 @@ func TestASetDoesNotDependOnBatchesOrStops(t *testing.T) {
 			return c
 		}},
 		"mended": {3, func(p *painter, batch int) Source {
-			m := testMended(p)
+			m := testRepair(p)
 			m.Config.Batch = batch
 			return m
 		}},
@@ -395,12 +395,12 @@ func TestASetDoesNotDependOnBatchesOrStops(t *testing.T) {
 			plan := testPlan(t, 23)
 			plan.Source = name
 			want := t.TempDir()
-			if _, err := Build(context.Background(), want, plan, test.source(&painter{}, testCanvas.Batch), nil); err != nil {
+			if _, err := Build(context.Background(), want, plan, test.source(&painter{}, testImageConfig.Batch), nil); err != nil {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
 			ctx, cancel := context.WithCancel(context.Background())
-			if _, err := Build(ctx, dir, plan, test.source(&painter{stop: test.stop, end: cancel}, testCanvas.Batch), nil); !errors.Is(err, context.Canceled) {
+			if _, err := Build(ctx, dir, plan, test.source(&painter{stop: test.stop, end: cancel}, testImageConfig.Batch), nil); !errors.Is(err, context.Canceled) {
 				t.Fatalf("error %v", err)
 			}
 			if _, err := Build(context.Background(), dir, plan, test.source(&painter{}, 7), nil); err != nil {

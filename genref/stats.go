@@ -68,10 +68,10 @@ type Distribution struct {
 // examples is how many triplets of a subset are shown.
 const examples = 6
 
-// Count reads whole sets and counts what they hold together. What is damaged is passed over
+// CollectStats reads whole sets and counts what they hold together. What is damaged is passed over
 // and listed. It keeps two numbers a triplet in memory. notify may be nil; it is called with
 // the number of triplets.
-func Count(ctx context.Context, sets []*Set, notify func(triplets int)) (Stats, error) {
+func CollectStats(ctx context.Context, sets []*Set, notify func(triplets int)) (Stats, error) {
 	c := counter{
 		openings: make(map[string]int), words: make(map[string][]float32), gaps: make(map[string][]float32),
 		chosen: make(map[string][]example), random: rand.New(rand.NewPCG(1, 2)),

@@ -26,13 +26,13 @@ func TestOpeningIsThatOfTheInstruction(t *testing.T) {
 func TestStats(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
-	annotate(t, dir, Annotating{Annotator: &critic{}, Name: "critic", Batch: 5, Count: 9})
+	annotate(t, dir, AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 5, Count: 9})
 	damage(t, filepath.Join(dir, "genref_0.tar"))
 	set, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Count(context.Background(), []*Set{set}, nil)
+	s, err := CollectStats(context.Background(), []*Set{set}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestStats(t *testing.T) {
 	if set, err = Open(lost); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = Count(context.Background(), []*Set{set}, nil); err != nil || s.Triplets != 0 || s.Problems.Total() != 1 {
+	if s, err = CollectStats(context.Background(), []*Set{set}, nil); err != nil || s.Triplets != 0 || s.Problems.Total() != 1 {
 		t.Errorf("stats %+v, %v", s, err)
 	}
 	if err := s.Publish(filepath.Join(lost, "stats")); err != nil {
@@ -103,7 +103,7 @@ func TestStatsOfSeveralSets(t *testing.T) {
 		sets = append(sets, set)
 	}
 	last := 0
-	s, err := Count(t.Context(), sets, func(n int) { last = n })
+	s, err := CollectStats(t.Context(), sets, func(n int) { last = n })
 	if err != nil || s.Triplets != 15 || last != 15 || s.Shards != 7 || s.Problems.Counts[ProblemShard] != 1 {
 		t.Errorf("%d triplets, told %d, in %d shards, %+v, %v", s.Triplets, last, s.Shards, s.Problems, err)
 	}

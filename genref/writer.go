@@ -99,8 +99,8 @@ func (w *Writer) Close() error {
 	return errors.Join(err, w.claim.release())
 }
 
-// Whole reports whether nothing is left to be made.
-func (w *Writer) Whole() bool { return w.manifest.lastMissing() < 0 }
+// Complete reports whether nothing is left to be made.
+func (w *Writer) Complete() bool { return w.manifest.lastMissing() < 0 }
 
 // checkEmpty refuses a folder with files, but for those that a build which was
 // stopped before its first manifest leaves.
@@ -135,7 +135,7 @@ func (w *Writer) recover() error {
 	}
 	w.manifest.Shards = kept
 	for _, s := range kept { // of a kill before they were forgotten
-		if err := w.forget(s.Number); err != nil {
+		if err := w.removeCache(s.Number); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (w *Writer) Manifest() Manifest {
 // samples the set ends with the shard before. When fill fails, there is no shard, and
 // Write returns fill's error. The shard may be in place only after the next Write or
 // [Writer.Wait], which report what went wrong with it.
-func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error)) error {
+func (w *Writer) Write(i int, fill func(add func(Sample) error) (FillResult, error)) error {
 	if i < 0 || i >= w.manifest.shards() {
 		return fmt.Errorf("%w: shard %d of %d", reflectionflow.ErrInvalid, i, w.manifest.shards())
 	}
@@ -184,8 +184,8 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error))
 	if err != nil {
 		return err
 	}
-	filled, err := fill(shard.add)
-	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && (!filled.Ended || n > want) {
+	result, err := fill(shard.add)
+	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && (!result.Ended || n > want) {
 		err = fmt.Errorf("the source gave %d triplets, want %d", n, want)
 	}
 	if err != nil {
@@ -198,9 +198,9 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (Filled, error))
 		return errors.Join(shard.abandon(), w.end())
 	}
 	sealing := make(chan sealed, 1)
-	go func() { sealing <- w.seal(i, shard, filled) }()
+	go func() { sealing <- w.seal(i, shard, result) }()
 	w.sealing = sealing
-	if filled.Ended {
+	if result.Ended {
 		return w.Wait()
 	}
 	return nil
@@ -219,16 +219,16 @@ func (w *Writer) Wait() error {
 	if done.err != nil {
 		return done.err
 	}
-	return w.forget(done.shard.Number)
+	return w.removeCache(done.shard.Number)
 }
 
 // seal enters a filled shard into the journal and gives it its name.
-func (w *Writer) seal(i int, shard *shardWriter, filled Filled) sealed {
+func (w *Writer) seal(i int, shard *shardWriter, result FillResult) sealed {
 	done, err := shard.finish()
 	if err != nil {
 		return sealed{nil, fmt.Errorf("shard %d: %w", i, err)}
 	}
-	done.Number, done.Effort, done.Faults, done.Cursor, done.Last = i, filled.Effort, filled.Faults, filled.Cursor, filled.Ended
+	done.Number, done.Effort, done.Faults, done.Cursor, done.Last = i, result.Effort, result.Faults, result.Cursor, result.Ended
 	if err := w.journal.add(done); err != nil {
 		return sealed{nil, fmt.Errorf("shard %d: %w", i, err)}
 	}

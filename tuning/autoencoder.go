@@ -62,7 +62,7 @@ func autoencoderTask(backend compute.Backend, w World, a Autoencoder) (Task, err
 			return autoencoderLoss(s.In(flux.VAEPrefix), a, in[0], in[1])
 		},
 		Watched:   []string{"l1", "kl"},
-		Trainable: under(flux.VAEPrefix),
+		Trainable: underPrefix(flux.VAEPrefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(a.Train.Seed, index))
 			images, err := scenes.crops(rng, a.Train.Batch, a.Crop)
@@ -135,8 +135,8 @@ func reconstruct(backend compute.Backend, store *nn.Store, cfg flux.AutoencoderC
 	if err != nil {
 		return nil, err
 	}
-	drawn := pictures(out[0])
-	originals := bytePictures(images)
+	drawn := imagesFromFloats(out[0])
+	originals := imagesFromBytes(images)
 	var grid []image.Image
 	grid = append(append(grid, originals[:8]...), drawn[:8]...)
 	grid = append(append(grid, originals[8:]...), drawn[8:]...)

@@ -112,16 +112,16 @@ func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOption
 	if err != nil {
 		return Task{}, err
 	}
-	banker, err := newBanker(opts, model.Store, model.Folder.VAE, r.World.Size)
+	encoder, err := newLatentEncoder(opts, model.Store, model.Folder.VAE, r.World.Size)
 	if err != nil {
 		return Task{}, err
 	}
 	dir := opts.stage("base")
-	latents, err := banker.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v, first look %v, seed %d", r.World, r.Base.FirstLook, r.Base.Train.Seed), r.Base.Scenes, data.draw)
+	latents, err := encoder.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v, first look %v, seed %d", r.World, r.Base.FirstLook, r.Base.Train.Seed), r.Base.Scenes, data.draw)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
 	}
-	edits, err := newEdits(ctx, data, banker, dir)
+	edits, err := newEdits(ctx, data, encoder, dir)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode flawed scenes: %w", err)
 	}
@@ -156,7 +156,7 @@ func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOption
 		return inputs, nil
 	}
 	task.Sample = func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
-		return nil, drawSamples(ctx, opts.Backend, model.With(averaged), path, data.heldOut())
+		return nil, generateSamples(ctx, opts.Backend, model.With(averaged), path, data.heldOut())
 	}
 	return task, nil
 }
@@ -174,7 +174,7 @@ func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
 			return ReduceAllMean(velocityError(s, model, newFlow(s, model, in, grid), nil)), nil
 		},
-		Trainable: under(flux.TransformerPrefix, flux.CLIPPrefix, flux.T5Prefix),
+		Trainable: underPrefix(flux.TransformerPrefix, flux.CLIPPrefix, flux.T5Prefix),
 	}
 	if edited == 0 {
 		return task
@@ -186,8 +186,8 @@ func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
 		condition := &flux.Condition{Latents: in[5], Grid: grid, Aligned: model.Settings.AlignedReference}
 		alone := ReduceAllMean(velocityError(s, model, f.rows(0, plain), nil))
 		over := ReduceAllMean(velocityError(s, model, f.rows(plain, batch), condition))
-		share := float64(edited) / float64(batch)
-		return Add(MulScalar(alone, 1-share), MulScalar(over, share)), []*Node{alone, over}
+		fraction := float64(edited) / float64(batch)
+		return Add(MulScalar(alone, 1-fraction), MulScalar(over, fraction)), []*Node{alone, over}
 	}
 	return task
 }

@@ -89,6 +89,6 @@ func (c Config) rate(step int) float64 {
 
 // averaging is the moving average's decay at a step: short at first, so that the
 // random start is soon forgotten.
-func (c Config) averaging(step int) float64 {
+func (c Config) emaDecay(step int) float64 {
 	return math.Min(c.EMA, float64(1+step)/float64(10+step))
 }

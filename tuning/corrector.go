@@ -53,7 +53,9 @@ func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 		return Task{}, lora, err
 	}
 	batch := c.Train.Batch
-	floats := func(b *bank) shapes.Shape { return shapes.Make(dtypes.Float32, batch, b.grid.Tokens(), b.channels) }
+	floats := func(b *latentCache) shapes.Shape {
+		return shapes.Make(dtypes.Float32, batch, b.grid.Tokens(), b.channels)
+	}
 	ids := shapes.Make(dtypes.Int32, batch, r.Base.TextLength)
 	return Task{
 		Name:   "corrector",
@@ -62,7 +64,7 @@ func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 			condition := correctorCondition(s, model, lora, in[5], flawed.grid)
 			return ReduceAllMean(velocityError(s, model, newFlow(s, model, in, enhanced.grid), condition)), nil
 		},
-		Trainable: under(flux.CorrectorPrefix),
+		Trainable: underPrefix(flux.CorrectorPrefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(c.Train.Seed, index))
 			var good, bad []float32

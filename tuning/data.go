@@ -18,7 +18,7 @@ import (
 const validationSeed = 0x76616c
 
 // under reports whether a weight stands under one of the prefixes.
-func under(prefixes ...string) func(string) bool {
+func underPrefix(prefixes ...string) func(string) bool {
 	return func(name string) bool {
 		for _, prefix := range prefixes {
 			if strings.HasPrefix(name, prefix+".") {
@@ -72,8 +72,8 @@ func normal(rng *rand.Rand, dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
-// pictures turns numbers [n, H, W, 3] around [-1, 1] into images.
-func pictures(t *tensors.Tensor) []image.Image {
+// imagesFromFloats turns numbers [n, H, W, 3] around [-1, 1] into images.
+func imagesFromFloats(t *tensors.Tensor) []image.Image {
 	d := t.Shape().Dimensions
 	values := tensors.MustCopyFlatData[float32](t)
 	bytes := make([]uint8, len(values))
@@ -83,8 +83,8 @@ func pictures(t *tensors.Tensor) []image.Image {
 	return split(bytes, d[1], d[2])
 }
 
-// bytePictures turns bytes [n, H, W, 3] into images.
-func bytePictures(t *tensors.Tensor) []image.Image {
+// imagesFromBytes turns bytes [n, H, W, 3] into images.
+func imagesFromBytes(t *tensors.Tensor) []image.Image {
 	d := t.Shape().Dimensions
 	return split(tensors.MustCopyFlatData[uint8](t), d[1], d[2])
 }

@@ -76,14 +76,14 @@ func detectorTask(backend compute.Backend, prefix string, w World, d Detector, d
 			return detect.Loss(s.In(prefix), cfg, nn.Images(in[0]), in[1], in[2])
 		},
 		Watched:   detect.Watched,
-		Trainable: under(prefix),
+		Trainable: underPrefix(prefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(seed, index))
-			pictures, target, err := labelled(data, cfg, d, drawn.training, rng)
+			images, target, err := labelled(data, cfg, d, drawn.training, rng)
 			if err != nil {
 				return nil, fmt.Errorf("draw scenes: %w", err)
 			}
-			return append([]*tensors.Tensor{pictures}, target.Tensors()...), nil
+			return append([]*tensors.Tensor{images}, target.Tensors()...), nil
 		},
 		Sample: detectionSample(backend, prefix, cfg, held),
 	}, nil
@@ -102,7 +102,7 @@ func labelled(data scenes, cfg detect.Config, d Detector, drawn redrawnScenes, r
 	size, n := data.size, d.Train.Batch
 	pixels, target := make([]uint8, 0, n*size*size*3), &detect.Target{}
 	for range n {
-		picture, scene, err := pictured(data, d, drawn, rng)
+		picture, scene, err := labelledImage(data, d, drawn, rng)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -122,7 +122,7 @@ func labelled(data scenes, cfg detect.Config, d Detector, drawn redrawnScenes, r
 }
 
 // pictured draws a picture and the scene it shows: rendered, or drawn by the base.
-func pictured(data scenes, d Detector, drawn redrawnScenes, rng *rand.Rand) ([]uint8, clipart.Scene, error) {
+func labelledImage(data scenes, d Detector, drawn redrawnScenes, rng *rand.Rand) ([]uint8, clipart.Scene, error) {
 	if drawn.count() > 0 && rng.Float64() < d.Redraw.Share {
 		i := rng.IntN(drawn.count())
 		scene, _ := drawn.scene(i)

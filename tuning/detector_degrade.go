@@ -24,10 +24,10 @@ type Degrade struct {
 // apply spoils a picture [size, size, 3].
 func (d Degrade) apply(pixels []uint8, size int, rng *rand.Rand) error {
 	for _, kind := range []struct {
-		share float64
-		spoil func([]uint8, int, *rand.Rand)
+		fraction float64
+		spoil    func([]uint8, int, *rand.Rand)
 	}{{d.Warp, warp}, {d.Occlude, occlude}, {d.Jitter, jitter}, {d.Blur, blur}, {d.Noise, grain}} {
-		if rng.Float64() < kind.share {
+		if rng.Float64() < kind.fraction {
 			kind.spoil(pixels, size, rng)
 		}
 	}

@@ -31,8 +31,8 @@ const matchOverlap = 0.5
 // heldOutSet is a set of held-out pictures that is measured by itself; suffix
 // follows the names of its measures.
 type heldOutSet struct {
-	suffix   string
-	pictures []heldOut
+	suffix string
+	images []heldOut
 }
 
 // heldOutSets are rendered scenes of the validation split, spoilt as in training,
@@ -48,9 +48,9 @@ func heldOutSets(w World, d Degrade, drawn redrawnScenes) ([]heldOutSet, error) 
 
 // read runs the detector on the pictures.
 func (s heldOutSet) read(ctx context.Context, detector *detect.Detector) ([][]detect.Detection, error) {
-	detections := make([][]detect.Detection, len(s.pictures))
-	return detections, detect.Spread(ctx, len(s.pictures), func(i int) (err error) {
-		detections[i], err = detector.Read(s.pictures[i].image)
+	detections := make([][]detect.Detection, len(s.images))
+	return detections, detect.Spread(ctx, len(s.images), func(i int) (err error) {
+		detections[i], err = detector.Read(s.images[i].image)
 		return err
 	})
 }
@@ -81,13 +81,13 @@ func detectionSample(backend compute.Backend, prefix string, cfg detect.Config, 
 				return nil, err
 			}
 			found := listed(cfg, detections)
-			for name, value := range detectionMeasures(set.pictures, found) {
+			for name, value := range detectionMeasures(set.images, found) {
 				measured[name+set.suffix] = value
 			}
-			measured["map"+set.suffix] = meanAveragePrecision(cfg.Classes, set.pictures, detections)
+			measured["map"+set.suffix] = meanAveragePrecision(cfg.Classes, set.images, detections)
 			shown = nil
 			for i, objects := range found[:min(detectionShown, len(found))] {
-				shown = append(shown, outlined(set.pictures[i].image, objects))
+				shown = append(shown, outlined(set.images[i].image, objects))
 			}
 		}
 		return measured, saveGrid(path, shown, 8)

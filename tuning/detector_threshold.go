@@ -29,7 +29,7 @@ func bestThreshold(cfg detect.Config, sets []heldOutSet, detections [][][]detect
 		cfg.Threshold = float64(percent) / 100
 		f1 := 0.0
 		for i, set := range sets {
-			f1 += detectionMeasures(set.pictures, listed(cfg, detections[i]))["f1"]
+			f1 += detectionMeasures(set.images, listed(cfg, detections[i]))["f1"]
 		}
 		nearer := math.Abs(cfg.Threshold-0.5) < math.Abs(best-0.5)
 		if f1 > highest || (f1 == highest && nearer) {

@@ -40,18 +40,18 @@ func (e Edited) Validate(scenes int) error {
 // fault, and the reflection that asks for it to be mended.
 type edits struct {
 	captioned
-	flawed *bank
+	flawed *latentCache
 }
 
 // newEdits encodes the twins and keeps their latents in dir.
-func newEdits(ctx context.Context, data captioned, banker *banker, dir string) (edits, error) {
+func newEdits(ctx context.Context, data captioned, encoder *latentEncoder, dir string) (edits, error) {
 	e, settings := edits{captioned: data}, data.recipe.Edited
 	if settings.Scenes == 0 {
 		return e, nil
 	}
 	key := fmt.Sprintf("flawed twins of %v at %d, first look %v, seed %d", data.sampler.Known(), data.size, data.recipe.FirstLook, data.recipe.Train.Seed)
 	var err error
-	e.flawed, err = banker.open(ctx, filepath.Join(dir, "flawed.safetensors"), key, settings.Scenes, func(i int, pixels []uint8) error {
+	e.flawed, err = encoder.open(ctx, filepath.Join(dir, "flawed.safetensors"), key, settings.Scenes, func(i int, pixels []uint8) error {
 		scene, _, err := e.twin(i)
 		if err != nil {
 			return err

@@ -76,17 +76,17 @@ func orthogonal(matrices []*Node) []*Node {
 	for _, shape := range slices.SortedFunc(maps.Keys(groups), func(a, b [2]int) int { return slices.Compare(a[:], b[:]) }) {
 		var wide []*Node
 		for _, i := range groups[shape] {
-			wide = append(wide, turned(matrices[i], matrices[i].Shape().Dim(0) > shape[0]))
+			wide = append(wide, transposedIf(matrices[i], matrices[i].Shape().Dim(0) > shape[0]))
 		}
 		for j, x := range Split(newtonSchulz(Stack(wide, 0)), 0, len(wide)) {
 			i := groups[shape][j]
-			near[i] = turned(Reshape(x, shape[0], shape[1]), matrices[i].Shape().Dim(0) > shape[0])
+			near[i] = transposedIf(Reshape(x, shape[0], shape[1]), matrices[i].Shape().Dim(0) > shape[0])
 		}
 	}
 	return near
 }
 
-func turned(x *Node, turn bool) *Node {
+func transposedIf(x *Node, turn bool) *Node {
 	if turn {
 		return Transpose(x, 0, 1)
 	}

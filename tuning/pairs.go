@@ -159,10 +159,10 @@ func conditionSide(model *flux.Model, side int) int {
 }
 
 // encode encodes all pairs, and a black picture after the flawed ones.
-func (p pairs) encode(ctx context.Context, model *flux.Model, opts StageOptions, dir string) (enhanced, flawed *bank, err error) {
+func (p pairs) encode(ctx context.Context, model *flux.Model, opts StageOptions, dir string) (enhanced, flawed *latentCache, err error) {
 	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
-	encode := func(name string, side, n int, choose func(pair) image.Image) (*bank, error) {
-		b, err := newBanker(opts, model.Store, model.Folder.VAE, side)
+	encode := func(name string, side, n int, choose func(pair) image.Image) (*latentCache, error) {
+		b, err := newLatentEncoder(opts, model.Store, model.Folder.VAE, side)
 		if err != nil {
 			return nil, err
 		}

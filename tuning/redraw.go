@@ -92,12 +92,12 @@ func (r redrawnScenes) rng(i int) *rand.Rand {
 // redrawnSplits are redrawn scenes to learn from and to be measured on.
 type redrawnSplits struct{ training, held redrawnScenes }
 
-// heldOutPictures is how many held-out scenes are redrawn to measure a network on.
-const heldOutPictures = 96
+// heldOutRedrawnImages is how many held-out scenes are redrawn to measure a network on.
+const heldOutRedrawnImages = 96
 
 // openRedrawnScenes redraws scenes as the base has seen them and keeps the pictures in
 // the stage's folder: as many of training prompts as r asks for, and
-// [heldOutPictures] of validation prompts.
+// [heldOutRedrawnImages] of validation prompts.
 func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, r Recipe, d Detector) (redrawnSplits, error) {
 	of := func(split clipart.Split, how Redraw) redrawnScenes {
 		return redrawnScenes{redrawn: &redrawn{seed: d.seed(stage), how: how}, split: split}
@@ -106,7 +106,7 @@ func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, r R
 	if err != nil {
 		return redrawnSplits{}, err
 	}
-	d.Redraw.Pictures = min(d.Redraw.Pictures, heldOutPictures)
+	d.Redraw.Pictures = min(d.Redraw.Pictures, heldOutRedrawnImages)
 	held, err := openRedrawnSplit(ctx, opts, filepath.Join(stage, "held-out"), r, of(clipart.Validation, d.Redraw))
 	return redrawnSplits{training, held}, err
 }
@@ -195,14 +195,14 @@ func (r *redrawn) draw(ctx context.Context, model *flux.Model, opts StageOptions
 	size := 3 * r.size * r.size
 	batches := (r.how.Pictures + redrawBatch - 1) / redrawBatch
 	pixels := make([]uint8, batches*redrawBatch*size)
-	err = sideBySide(ctx, batches, opts.preparing("redraw scenes", redrawBatch, r.how.Pictures), func(i int) error {
-		return r.drawBatch(program, model, i*redrawBatch, pixels[i*redrawBatch*size:(i+1)*redrawBatch*size])
+	err = inParallel(ctx, batches, opts.preparing("redraw scenes", redrawBatch, r.how.Pictures), func(i int) error {
+		return r.generateBatch(program, model, i*redrawBatch, pixels[i*redrawBatch*size:(i+1)*redrawBatch*size])
 	})
 	r.pixels = pixels[:r.how.Pictures*size]
 	return err
 }
 
-func (r *redrawn) drawBatch(program *nn.Program, model *flux.Model, first int, pixels []uint8) error {
+func (r *redrawn) generateBatch(program *nn.Program, model *flux.Model, first int, pixels []uint8) error {
 	side, grid := r.size, redrawGrid(model, r.size)
 	channels, size := model.Folder.Transformer.InChannels, 3*r.size*r.size
 	rendered := make([]uint8, redrawBatch*size)

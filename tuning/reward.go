@@ -100,7 +100,7 @@ func rewardTask(backend compute.Backend, w World, r Reward, drawn Pairs, over re
 			return loss, []*Node{right}
 		},
 		Watched:   []string{"right"},
-		Trainable: under(VerifierPrefix),
+		Trainable: underPrefix(VerifierPrefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(r.Train.Seed, index))
 			pixels, texts, err := mix.batch(batch, rng)
@@ -163,7 +163,7 @@ func (m mixedPairs) batch(n int, rng *rand.Rand) (pixels []uint8, texts []string
 func (m mixedPairs) pair(better, worse []uint8, rng *rand.Rand) (string, error) {
 	switch kind := rng.Float64(); {
 	case kind < m.recipe.Drawn:
-		return m.drawnPair(better, worse, rng)
+		return m.generatedPair(better, worse, rng)
 	case kind < m.recipe.Drawn+m.recipe.Redrawn && m.over.count() > 1:
 		return m.redrawnPair(better, worse, rng)
 	default:
@@ -208,7 +208,7 @@ func (m mixedPairs) redrawnPair(better, worse []uint8, rng *rand.Rand) (string, 
 	return prompt.Text, nil
 }
 
-func (m mixedPairs) drawnPair(better, worse []uint8, rng *rand.Rand) (string, error) {
+func (m mixedPairs) generatedPair(better, worse []uint8, rng *rand.Rand) (string, error) {
 	p, err := m.drawn(rng)
 	if err != nil {
 		return "", err
@@ -296,7 +296,7 @@ func rewardSample(backend compute.Backend, w World, cfg reward.Config, d Degrade
 		if err != nil {
 			return nil, err
 		}
-		return map[string]float64{"accuracy": share(right)}, saveGrid(path, pairGrid(held[:rewardShown], right), 8)
+		return map[string]float64{"accuracy": fraction(right)}, saveGrid(path, pairGrid(held[:rewardShown], right), 8)
 	}
 }
 
@@ -325,7 +325,7 @@ func heldOutPairs(w World, d Degrade) ([]Preference, error) {
 	return held, nil
 }
 
-func share(right []bool) float64 {
+func fraction(right []bool) float64 {
 	n := 0
 	for _, r := range right {
 		if r {

@@ -14,8 +14,8 @@ import (
 // two tasks a row.
 const sampleColumns = 8
 
-// drawSamples draws the requests into a contact sheet.
-func drawSamples(ctx context.Context, backend compute.Backend, model *flux.Model, path string, requests []reflectionflow.Request) error {
+// generateSamples draws the requests into a contact sheet.
+func generateSamples(ctx context.Context, backend compute.Backend, model *flux.Model, path string, requests []reflectionflow.Request) error {
 	generations, err := flux.NewPipeline(backend, model, flux.Options{}).Generate(ctx, requests)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	store := nn.NewStore()
-	if err := r.begin(store, flux.VAEPrefix, flux.DiffusersStem); err != nil {
+	if err := r.loadStart(store, flux.VAEPrefix, flux.DiffusersStem); err != nil {
 		return err
 	}
 	if err := Run(ctx, store, task, job); err != nil {
@@ -99,9 +99,9 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 
 // measureLatents sets the factors that bring the latents to mean 0 and deviation 1.
 func measureLatents(ctx context.Context, opts StageOptions, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
-	const pictures = 16 * bankBatch
+	const images = 16 * encodeBatchSize
 	cfg.ShiftFactor, cfg.ScalingFactor = 0, 1
-	b, err := newBanker(opts, store, *cfg, w.Size)
+	b, err := newLatentEncoder(opts, store, *cfg, w.Size)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func measureLatents(ctx context.Context, opts StageOptions, store *nn.Store, w W
 	if err != nil {
 		return err
 	}
-	tokens, err := b.encode(ctx, pictures, func(i int, pixels []uint8) error {
+	tokens, err := b.encode(ctx, images, func(i int, pixels []uint8) error {
 		scene, _ := data.sampler.SampleMixed(clipart.Train, rand.New(rand.NewPCG(validationSeed, uint64(i)<<8)))
 		return scene.RenderInto(pixels, w.Size, w.Size)
 	})
@@ -134,7 +134,7 @@ func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err := flux.LoadWeights(model.Store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem); err != nil {
 		return err
 	}
-	if err := r.beginBase(model.Store); err != nil {
+	if err := r.loadBaseStart(model.Store); err != nil {
 		return err
 	}
 	task, err := baseTask(ctx, model, r, opts)

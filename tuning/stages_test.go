@@ -262,12 +262,12 @@ func TestSideBySideStops(t *testing.T) {
 			t.Errorf("told of %d done, then of %d", told-1, n)
 		}
 	}
-	if err := sideBySide(t.Context(), 100, count, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 || told != 100 {
+	if err := inParallel(t.Context(), 100, count, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 || told != 100 {
 		t.Errorf("%d of 100 done, %d told: %v", done.Load(), told, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done.Store(0)
-	err := sideBySide(ctx, 1000, ignore, func(int) error {
+	err := inParallel(ctx, 1000, ignore, func(int) error {
 		switch n := done.Add(1); {
 		case n == 5:
 			cancel()
@@ -280,7 +280,7 @@ func TestSideBySideStops(t *testing.T) {
 		t.Errorf("%d done after the end: %v", done.Load(), err)
 	}
 	broken := errors.New("broken")
-	if err := sideBySide(t.Context(), 3, ignore, func(i int) error { return map[int]error{1: broken}[i] }); !errors.Is(err, broken) {
+	if err := inParallel(t.Context(), 3, ignore, func(i int) error { return map[int]error{1: broken}[i] }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }

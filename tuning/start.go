@@ -8,10 +8,10 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// begin puts the weights under prefix that a training starts from into the store:
+// loadStart puts the weights under prefix that a training starts from into the store:
 // those of the model folder that the recipe starts from, in float32, or none. A
-// layer named in anew, which depends on what the world shows, is left out.
-func (r Recipe) begin(store *nn.Store, prefix, stem string, anew ...string) error {
+// layer named in reset, which depends on what the world shows, is left out.
+func (r Recipe) loadStart(store *nn.Store, prefix, stem string, reset ...string) error {
 	if r.Start == "" {
 		return nil
 	}
@@ -19,7 +19,7 @@ func (r Recipe) begin(store *nn.Store, prefix, stem string, anew ...string) erro
 	if err := flux.LoadWeights(trained, prefix, filepath.Join(r.Start, prefix), stem); err != nil {
 		return fmt.Errorf("start from %s: %w", r.Start, err)
 	}
-	for _, layer := range anew {
+	for _, layer := range reset {
 		trained.Delete(prefix + "." + layer + ".")
 	}
 	for _, name := range trained.Names(prefix + ".") {
@@ -32,12 +32,12 @@ func (r Recipe) begin(store *nn.Store, prefix, stem string, anew ...string) erro
 	return nil
 }
 
-// beginBase is begin for the transformer and both text encoders.
-func (r Recipe) beginBase(store *nn.Store) error {
+// loadBaseStart is loadStart for the transformer and both text encoders.
+func (r Recipe) loadBaseStart(store *nn.Store) error {
 	for prefix, stem := range map[string]string{
 		flux.TransformerPrefix: flux.DiffusersStem, flux.CLIPPrefix: flux.TransformersStem, flux.T5Prefix: flux.TransformersStem,
 	} {
-		if err := r.begin(store, prefix, stem); err != nil {
+		if err := r.loadStart(store, prefix, stem); err != nil {
 			return err
 		}
 	}

@@ -126,7 +126,7 @@ func (st *stepper) run(step int, batches [][]*tensors.Tensor) (means []float64, 
 	if err := errors.Join(errs...); err != nil {
 		return nil, 0, err
 	}
-	rate, decay := st.config.rate(step), st.config.averaging(step)
+	rate, decay := st.config.rate(step), st.config.emaDecay(step)
 	inputs := []*tensors.Tensor{tensors.FromScalar(float32(rate)), tensors.FromScalar(float32(decay))}
 	means = make([]float64, st.outputs)
 	for _, result := range results {

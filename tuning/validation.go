@@ -38,8 +38,8 @@ type validation struct {
 	requests []reflectionflow.Request
 	prompts  []reflectionflow.Prompt
 	flawed   []image.Image
-	good     *bank
-	bad      *bank
+	good     *latentCache
+	bad      *latentCache
 	model    string // folder of the model, for the detector
 }
 
@@ -105,8 +105,8 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 		return nil, err
 	}
 	defer detector.Close() //nolint:errcheck // nothing is lost
-	for name, pictures := range map[string][]image.Image{"right": corrected, "flawed_right": v.flawed} {
-		found, err := detector.Detect(ctx, pictures)
+	for name, images := range map[string][]image.Image{"right": corrected, "flawed_right": v.flawed} {
+		found, err := detector.Detect(ctx, images)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 		for i, objects := range found {
 			right[i] = clipart.CheckAll(v.prompts[i].Requirements, objects)
 		}
-		measured[name] = share(right)
+		measured[name] = fraction(right)
 	}
 	return measured, nil
 }
@@ -123,7 +123,9 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 // the same whenever it is asked.
 func (v *validation) loss(backend compute.Backend, model *flux.Model) (float64, error) {
 	const batch = 16
-	floats := func(b *bank) shapes.Shape { return shapes.Make(dtypes.Float32, batch, b.grid.Tokens(), b.channels) }
+	floats := func(b *latentCache) shapes.Shape {
+		return shapes.Make(dtypes.Float32, batch, b.grid.Tokens(), b.channels)
+	}
 	length := model.Settings.TextLength
 	ids := shapes.Make(dtypes.Int32, batch, length)
 	inputs := []shapes.Shape{floats(v.good), floats(v.good), shapes.Make(dtypes.Float32, batch), ids, ids, floats(v.bad)}

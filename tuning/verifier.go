@@ -23,7 +23,7 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	}
 	job := opts.job(prefix, &d.Train)
 	store := nn.NewStore()
-	if err := r.begin(store, prefix, flux.TransformersStem, "head"); err != nil {
+	if err := r.loadStart(store, prefix, flux.TransformersStem, "head"); err != nil {
 		return err
 	}
 	drawn, err := openRedrawnScenes(ctx, opts, prefix, r, *d)
@@ -70,7 +70,7 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 			return err
 		}
 	}
-	drawn, err := drawnPairs(v, opts)
+	drawn, err := generatedPairs(v, opts)
 	if err != nil {
 		return err
 	}
@@ -95,8 +95,8 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	return reward.Save(filepath.Join(opts.model(), VerifierPrefix), cfg, store, VerifierPrefix, safetensors.BF16)
 }
 
-// drawnPairs reads the pairs that the base drew, nil for none.
-func drawnPairs(v Reward, opts StageOptions) (Pairs, error) {
+// generatedPairs reads the pairs that the base drew, nil for none.
+func generatedPairs(v Reward, opts StageOptions) (Pairs, error) {
 	if v.Drawn == 0 || v.Triplets == "" {
 		return nil, nil
 	}

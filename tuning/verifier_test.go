@@ -100,7 +100,7 @@ func TestDetectorsLearn(t *testing.T) {
 
 func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
 	w, d := World{Size: 32, Classes: []string{"apple", "dog", "cup"}}, learner("residual")
-	var pictures [][]uint8
+	var images [][]uint8
 	for _, prefix := range []string{DetectorPrefix, DetectorPrefix, JudgePrefix} {
 		task, err := detectorTask(nil, prefix, w, d, redrawnSplits{})
 		if err != nil {
@@ -110,9 +110,9 @@ func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pictures = append(pictures, tensors.MustCopyFlatData[uint8](batch[0]))
+		images = append(images, tensors.MustCopyFlatData[uint8](batch[0]))
 	}
-	if !bytes.Equal(pictures[0], pictures[1]) || bytes.Equal(pictures[0], pictures[2]) {
+	if !bytes.Equal(images[0], images[1]) || bytes.Equal(images[0], images[2]) {
 		t.Error("batches must depend on index and network alone")
 	}
 }

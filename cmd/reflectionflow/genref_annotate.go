@@ -100,34 +100,34 @@ func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOpti
 const embeddedBatch = 32
 
 // annotating makes the annotator: that of the configuration, or the model's verifier.
-func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Annotating, io.Closer, error) {
+func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.AnnotateOptions, io.Closer, error) {
 	if o.deployment != "" {
 		deployed, err := config.Read(o.deployment)
 		if err != nil {
-			return genref.Annotating{}, nil, err
+			return genref.AnnotateOptions{}, nil, err
 		}
 		b := newBuilder(deployed)
 		annotator, name, err := b.annotator()
 		if err != nil {
-			return genref.Annotating{}, nil, err
+			return genref.AnnotateOptions{}, nil, err
 		}
 		keep := func(folder string) (io.Closer, error) { return keepIn(b.ledger, folder) }
-		return genref.Annotating{Annotator: annotator, Name: name, Batch: 4 * annotator.Concurrency(), Keep: keep}, nil, nil
+		return genref.AnnotateOptions{Annotator: annotator, Name: name, Batch: 4 * annotator.Concurrency(), OpenCache: keep}, nil, nil
 	}
 	model, err := p.model(o.model)
 	if err != nil {
-		return genref.Annotating{}, nil, err
+		return genref.AnnotateOptions{}, nil, err
 	}
 	sum, err := (&genrefOptions{engineOptions: engineOptions{model: o.model}}).fingerprintOf(ctx, model)
 	if err != nil {
-		return genref.Annotating{}, nil, err
+		return genref.AnnotateOptions{}, nil, err
 	}
 	p.noteSlow()
 	e, err := model.Open(ctx, o.backend)
 	if err != nil {
-		return genref.Annotating{}, nil, fmt.Errorf("open model %s: %w", model.Name, err)
+		return genref.AnnotateOptions{}, nil, fmt.Errorf("open model %s: %w", model.Name, err)
 	}
-	return genref.Annotating{
+	return genref.AnnotateOptions{
 		Annotator: reflector.EmbeddedAnnotator{Verifier: e.Verifier}, Batch: embeddedBatch,
 		Name: fmt.Sprintf("the verifier of %s %.12s", model.Name, sum),
 	}, e.Closer, nil

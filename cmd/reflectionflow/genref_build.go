@@ -151,7 +151,7 @@ func (b *genrefBuilder) build(ctx context.Context, p plannedSet, notify func(gen
 		}
 	}()
 	var source genref.Source
-	if !w.Whole() {
+	if !w.Complete() {
 		source, err = b.opened(ctx, w, p)
 	}
 	if err != nil {
@@ -171,7 +171,7 @@ func (b *genrefBuilder) opened(ctx context.Context, w *genref.Writer, p plannedS
 	if err = errors.Join(err, kept.Close()); err != nil {
 		return nil, err
 	}
-	return genref.Kept{Source: source, Keep: b.keep}, nil
+	return genref.CachedSource{Source: source, Open: b.keep}, nil
 }
 
 // keep opens the ledger in a folder.
@@ -271,8 +271,8 @@ func (o *genrefOptions) plan(model, fingerprint string, settings any) (genref.Pl
 }
 
 // canvas is how pictures are drawn: as the model does, but for what was given.
-func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.Canvas, error) {
-	c := genref.Canvas{Width: model.Width, Height: model.Height, Steps: model.Steps, Guidance: model.Guidance, Batch: o.batch}
+func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.ImageConfig, error) {
+	c := genref.ImageConfig{Width: model.Width, Height: model.Height, Steps: model.Steps, Guidance: model.Guidance, Batch: o.batch}
 	if flags.Changed("steps") {
 		c.Steps = o.steps
 	}
@@ -305,7 +305,7 @@ func (p *program) readPromptList(path string, split clipart.Split, model modelEn
 	for _, left := range []struct {
 		n   int
 		why string
-	}{{list.Doubled, "were there before"}, {list.Elsewhere, "are of another split"}} {
+	}{{list.Duplicates, "were there before"}, {list.OtherSplit, "are of another split"}} {
 		if left.n > 0 {
 			_, _ = fmt.Fprintf(p.stderr, "%s: %d prompts %s and are left out\n", path, left.n, left.why)
 		}

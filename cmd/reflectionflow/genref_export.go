@@ -43,7 +43,7 @@ func (p *program) genrefExportCommand() *cobra.Command {
 			if out == "" {
 				return fmt.Errorf("%w: --out is missing: name a folder for the export", reflectionflow.ErrInvalid)
 			}
-			return p.genrefExport(cmd.Context(), args, genref.Exporting{Out: out, Format: genref.Format(format)}, quiet)
+			return p.genrefExport(cmd.Context(), args, genref.ExportOptions{Out: out, Format: genref.Format(format)}, quiet)
 		},
 	}
 	f := cmd.Flags()
@@ -54,7 +54,7 @@ func (p *program) genrefExportCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Exporting, quiet bool) error {
+func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.ExportOptions, quiet bool) error {
 	var err error
 	if e.Sets, err = openSets(dirs); err != nil {
 		return err

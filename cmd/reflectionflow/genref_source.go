@@ -141,10 +141,10 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 		return plannedSet{}, err
 	}
 	d := drawing{
-		rule:       genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, Canvas: canvas},
-		mended:     genref.MendedConfig{Images: o.images, Canvas: canvas},
-		correction: genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, Canvas: canvas},
-		reward:     genref.RewardConfig{Images: o.images, Combine: genref.Combine(o.combine), Canvas: canvas},
+		rule:       genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, ImageConfig: canvas},
+		mended:     genref.RepairConfig{Images: o.images, ImageConfig: canvas},
+		correction: genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, ImageConfig: canvas},
+		reward:     genref.RewardConfig{Images: o.images, Combine: genref.Combine(o.combine), ImageConfig: canvas},
 		canvas:     canvas,
 	}
 	if d.reward.Members, err = b.rewards(ctx, deployed); err != nil {
@@ -161,10 +161,10 @@ func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *c
 // drawing are the settings of the sources that draw.
 type drawing struct {
 	rule       genref.RuleConfig
-	mended     genref.MendedConfig
+	mended     genref.RepairConfig
 	correction genref.CorrectionConfig
 	reward     genref.RewardConfig
-	canvas     genref.Canvas
+	canvas     genref.ImageConfig
 }
 
 // settings are those of one source, checked.
@@ -202,9 +202,9 @@ func (b *genrefBuilder) drawer(ctx context.Context, model modelEntry, d drawing)
 		if len(d.reward.Members) == 0 {
 			d.reward.Members = ownRewards(e)
 		}
-		return &genref.Rewarded{Engine: engine, Config: d.reward}, d.reward.Validate()
+		return &genref.Reward{Engine: engine, Config: d.reward}, d.reward.Validate()
 	case "mended":
-		return &genref.Mended{Engine: engine, Verifier: e.Verifier, Config: d.mended}, nil
+		return &genref.Repair{Engine: engine, Verifier: e.Verifier, Config: d.mended}, nil
 	case "correction":
 		return &genref.Correction{Engine: engine, Verifier: e.Verifier, Config: d.correction}, nil
 	case "length":
@@ -226,7 +226,7 @@ func (b *genrefBuilder) engine(model modelEntry) (genref.Engine, genref.PromptLi
 	var err error
 	if o.prompts != "" {
 		list, err = b.program.readPromptList(o.prompts, split, model)
-		engine.Prompts = list.Draw
+		engine.Prompts = list.Sample
 		return engine, list, err
 	}
 	if engine.Prompts, err = genref.WorldPrompts(split, model.Classes); err != nil {
@@ -279,28 +279,28 @@ func (b *genrefBuilder) open(ctx context.Context, model modelEntry) (*engine, er
 }
 
 // ownRewards are the networks of the embedded verifier, or the verifier as a whole.
-func ownRewards(e *engine) []genref.Member {
+func ownRewards(e *engine) []genref.EnsembleMember {
 	parts, ok := e.Verifier.(interface{ Members() []verifier.Member })
 	if !ok {
-		return []genref.Member{{Name: "verifier", Weight: 1, Verifier: e.Verifier}}
+		return []genref.EnsembleMember{{Name: "verifier", Weight: 1, Verifier: e.Verifier}}
 	}
-	var members []genref.Member
+	var members []genref.EnsembleMember
 	for _, m := range parts.Members() {
-		members = append(members, genref.Member{Name: m.Name, Weight: 1, Verifier: m.Verifier})
+		members = append(members, genref.EnsembleMember{Name: m.Name, Weight: 1, Verifier: m.Verifier})
 	}
 	return members
 }
 
 // rewards are the verifiers that --rewards names; none where it is not given.
-func (b *genrefBuilder) rewards(ctx context.Context, deployed *config.Config) ([]genref.Member, error) {
+func (b *genrefBuilder) rewards(ctx context.Context, deployed *config.Config) ([]genref.EnsembleMember, error) {
 	if len(b.options.rewards) > 0 && deployed == nil {
 		return nil, fmt.Errorf("%w: --rewards names verifiers of a configuration: give it by --config", reflectionflow.ErrInvalid)
 	}
-	var members []genref.Member
+	var members []genref.EnsembleMember
 	for _, text := range b.options.rewards {
 		name := rewardName(text)
 		_, weight, weighted := strings.Cut(text, "=")
-		m := genref.Member{Name: name, Weight: 1}
+		m := genref.EnsembleMember{Name: name, Weight: 1}
 		var err error
 		if weighted {
 			if m.Weight, err = strconv.ParseFloat(weight, 64); err != nil {

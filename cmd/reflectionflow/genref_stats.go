@@ -78,7 +78,7 @@ func openSets(dirs []string) ([]*genref.Set, error) {
 
 func (p *program) genrefStats(ctx context.Context, sets []*genref.Set, out string, quiet bool) (genref.Stats, error) {
 	display := newGenrefDisplay(p.stderr, "triplets read", quiet)
-	stats, err := genref.Count(ctx, sets, display.read)
+	stats, err := genref.CollectStats(ctx, sets, display.read)
 	display.close()
 	if err != nil {
 		return stats, err

@@ -85,7 +85,7 @@ func programJob(program *nn.Program, err error) (Job, error) {
 func (s subject) train() workload {
 	c := s.recipe.Base.Train
 	return workload{"train", "one training step of the base", c.Batch * max(c.Accumulate, 1), func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
-		task, err := tuning.MeasuredBase(m, s.recipe, batch)
+		task, err := tuning.BenchmarkBase(m, s.recipe, batch)
 		if err != nil {
 			return Job{}, err
 		}

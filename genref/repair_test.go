@@ -12,10 +12,10 @@ import (
 	"reflectionflow/clipart"
 )
 
-func testMended(p *painter) *Mended {
-	canvas := testCanvas
+func testRepair(p *painter) *Repair {
+	canvas := testImageConfig
 	canvas.Width, canvas.Height = 64, 64
-	return &Mended{Engine: testEngine(p), Verifier: seer{}, Config: MendedConfig{Images: 4, Canvas: canvas}}
+	return &Repair{Engine: testEngine(p), Verifier: seer{}, Config: RepairConfig{Images: 4, ImageConfig: canvas}}
 }
 
 // The painter's wrong pictures have a dog at the top left: that is where a dog stays,
@@ -24,11 +24,11 @@ func TestMendedPicturesAreRendered(t *testing.T) {
 	plan := testPlan(t, 23)
 	plan.Source = "mended"
 	dir := t.TempDir()
-	m, err := Build(context.Background(), dir, plan, testMended(&painter{}), nil)
+	m, err := Build(context.Background(), dir, plan, testRepair(&painter{}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	looks := make(map[int]bool)
+	hashes := make(map[int]bool)
 	for _, s := range samples(t, dir) {
 		p := s.Provenance
 		if s.Subset != "rule" || p.Source != "mended" || s.Reflection != "add one more dog" || p.PassRate >= 1 || p.Distance == 0 {
@@ -49,13 +49,13 @@ func TestMendedPicturesAreRendered(t *testing.T) {
 				shown |= 1 << corner
 			}
 		}
-		looks[shown] = true
+		hashes[shown] = true
 		if shown&1 == 0 {
 			t.Errorf("%s: the dog that was seen is gone: corners %04b", s.Key, shown)
 		}
 	}
-	if len(looks) != 3 {
-		t.Errorf("corners with a dog: %v", looks)
+	if len(hashes) != 3 {
+		t.Errorf("corners with a dog: %v", hashes)
 	}
 	if m.Effort().Skipped[SkippedNoFix] == 0 {
 		t.Errorf("pictures without an instruction became triplets: %v", m.Effort().Skipped)
@@ -76,17 +76,17 @@ func (d dragons) Verify(ctx context.Context, pictures []reflectionflow.PromptedI
 }
 
 func TestWhatCannotBeMendedIsCounted(t *testing.T) {
-	source := testMended(&painter{})
+	source := testRepair(&painter{})
 	source.Verifier = dragons{}
 	_, err := Build(context.Background(), t.TempDir(), testPlan(t, 3), source, nil)
-	if !errors.Is(err, reflectionflow.ErrInvalid) || !bytes.Contains([]byte(err.Error()), []byte(SkippedNotMended)) {
+	if !errors.Is(err, reflectionflow.ErrInvalid) || !bytes.Contains([]byte(err.Error()), []byte(SkippedNotRepaired)) {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestMendedConfigIsChecked(t *testing.T) {
-	for _, c := range []MendedConfig{
-		{Images: 0, Canvas: testCanvas}, {Images: maxImages + 1, Canvas: testCanvas}, {Images: 1},
+	for _, c := range []RepairConfig{
+		{Images: 0, ImageConfig: testImageConfig}, {Images: maxImages + 1, ImageConfig: testImageConfig}, {Images: 1},
 	} {
 		if err := c.Validate(); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%+v: %v", c, err)

@@ -17,12 +17,12 @@ import (
 
 // pictureSum is the first half of a picture's SHA-256 sum. Its file is named by it: a
 // file of an export never changes, and is written once, however many rows show it.
-type pictureSum [16]byte
+type imageSum [16]byte
 
 // exportPicture is a picture of a row.
-type exportPicture struct {
+type exportImage struct {
 	what  string // flawed or enhanced
-	sum   pictureSum
+	sum   imageSum
 	name  string // path within the folder
 	data  []byte
 	there bool // its file is whole
@@ -32,9 +32,9 @@ type exportPicture struct {
 const exportImages = "images"
 
 // picture looks whether a picture has its file already.
-func (x *exporter) picture(what string, data []byte) exportPicture {
+func (x *exporter) picture(what string, data []byte) exportImage {
 	whole := sha256.Sum256(data)
-	p := exportPicture{what: what, sum: pictureSum(whole[:]), data: data}
+	p := exportImage{what: what, sum: imageSum(whole[:]), data: data}
 	digits := hex.EncodeToString(p.sum[:])
 	p.name = fmt.Sprintf("%s/%s/%s-%s.jpg", exportImages, digits[:2], digits, what)
 	was, err := os.ReadFile(x.at(p.name)) // after a crash it may be cut
@@ -46,7 +46,7 @@ func (x *exporter) picture(what string, data []byte) exportPicture {
 func (x *exporter) at(name string) string { return filepath.Join(x.Out, filepath.FromSlash(name)) }
 
 // check reports a picture that does not decode. One that has its file was decoded before.
-func (p exportPicture) check() error {
+func (p exportImage) check() error {
 	if p.there {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (p exportPicture) check() error {
 }
 
 // put writes a picture that has no file yet.
-func (x *exporter) put(p exportPicture) error {
+func (x *exporter) put(p exportImage) error {
 	if p.there {
 		return nil
 	}
@@ -107,9 +107,9 @@ func (x *exporter) stale(name string) bool {
 	name, cut := strings.CutSuffix(name, disk.Temporary)
 	digits, _, _ := strings.Cut(name, "-")
 	sum, err := hex.DecodeString(digits)
-	if err != nil || len(sum) != len(pictureSum{}) {
+	if err != nil || len(sum) != len(imageSum{}) {
 		return false // not ours
 	}
-	_, shown := x.splits[pictureSum(sum)]
+	_, shown := x.splits[imageSum(sum)]
 	return cut || !shown
 }

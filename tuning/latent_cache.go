@@ -24,20 +24,20 @@ import (
 
 // bank holds pictures as latent tokens, encoded once: encoding a picture costs
 // more than a training step on it.
-type bank struct {
+type latentCache struct {
 	grid     flux.Grid
 	channels int
 	tokens   []float32 // [n, grid.Tokens(), channels]
 }
 
 // at returns the tokens of picture i.
-func (b *bank) at(i int) []float32 {
+func (b *latentCache) at(i int) []float32 {
 	n := b.grid.Tokens() * b.channels
 	return b.tokens[i*n : (i+1)*n]
 }
 
 // banker encodes pictures of one size with a trained autoencoder.
-type banker struct {
+type latentEncoder struct {
 	program *nn.Program
 	config  flux.AutoencoderConfig
 	grid    flux.Grid
@@ -46,13 +46,13 @@ type banker struct {
 	opts    StageOptions
 }
 
-// bankBatch is how many pictures are encoded at a time.
-const bankBatch = 16
+// encodeBatchSize is how many pictures are encoded at a time.
+const encodeBatchSize = 16
 
-func newBanker(opts StageOptions, store *nn.Store, cfg flux.AutoencoderConfig, side int) (*banker, error) {
+func newLatentEncoder(opts StageOptions, store *nn.Store, cfg flux.AutoencoderConfig, side int) (*latentEncoder, error) {
 	unit := 2 * cfg.Factor()
-	b := &banker{opts: opts, config: cfg, side: side, grid: flux.Grid{Rows: side / unit, Cols: side / unit}}
-	shape := shapes.Make(dtypes.Uint8, bankBatch, side, side, 3)
+	b := &latentEncoder{opts: opts, config: cfg, side: side, grid: flux.Grid{Rows: side / unit, Cols: side / unit}}
+	shape := shapes.Make(dtypes.Uint8, encodeBatchSize, side, side, 3)
 	var err error
 	b.program, err = nn.Compile(opts.Backend, store, []shapes.Shape{shape}, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		mean, _ := flux.Encode(s.In(flux.VAEPrefix), cfg, nn.Images(in[0]))
@@ -81,7 +81,7 @@ func fingerprint(store *nn.Store, prefix string) (uint64, error) {
 // open returns the bank kept in the file path if it was made by the same
 // autoencoder from the same key. Otherwise it encodes n pictures, drawn by draw
 // into bytes [side, side, 3], and keeps them there in half precision.
-func (b *banker) open(ctx context.Context, path, key string, n int, draw func(i int, pixels []uint8) error) (*bank, error) {
+func (b *latentEncoder) open(ctx context.Context, path, key string, n int, draw func(i int, pixels []uint8) error) (*latentCache, error) {
 	key = fmt.Sprintf("%s, %d pictures of %d, autoencoder %x", key, n, b.side, b.print)
 	kept, err := b.read(path, key, n)
 	if kept != nil || err != nil {
@@ -102,7 +102,7 @@ func (b *banker) open(ctx context.Context, path, key string, n int, draw func(i 
 }
 
 // read returns the bank in the file, or nil if there is none of that key.
-func (b *banker) read(path, key string, n int) (*bank, error) {
+func (b *latentEncoder) read(path, key string, n int) (*latentCache, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -115,27 +115,27 @@ func (b *banker) read(path, key string, n int) (*bank, error) {
 		return nil, nil
 	}
 	tokens, err := file.Float32Shape("tokens", n, b.grid.Tokens(), b.channels())
-	return &bank{grid: b.grid, channels: b.channels(), tokens: tokens}, err
+	return &latentCache{grid: b.grid, channels: b.channels(), tokens: tokens}, err
 }
 
-func (b *banker) channels() int { return 4 * b.config.LatentChannels }
+func (b *latentEncoder) channels() int { return 4 * b.config.LatentChannels }
 
 // encode encodes n pictures, batches side by side; draw may be called from
 // several goroutines.
-func (b *banker) encode(ctx context.Context, n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
-	batches := (n + bankBatch - 1) / bankBatch
-	each := bankBatch * b.grid.Tokens() * b.channels()
+func (b *latentEncoder) encode(ctx context.Context, n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
+	batches := (n + encodeBatchSize - 1) / encodeBatchSize
+	each := encodeBatchSize * b.grid.Tokens() * b.channels()
 	tokens := make([]float32, batches*each)
-	err := sideBySide(ctx, batches, b.opts.preparing("encode pictures", bankBatch, n), func(i int) error {
-		return b.encodeBatch(i*bankBatch, n, tokens[i*each:(i+1)*each], draw)
+	err := inParallel(ctx, batches, b.opts.preparing("encode pictures", encodeBatchSize, n), func(i int) error {
+		return b.encodeBatch(i*encodeBatchSize, n, tokens[i*each:(i+1)*each], draw)
 	})
 	return tokens[:n*b.grid.Tokens()*b.channels()], err
 }
 
-// sideBySide does the batches 0 to n-1, as many at a time as there are processors.
+// inParallel does the batches 0 to n-1, as many at a time as there are processors.
 // report hears after each how many are done, one call at a time. When ctx ends it
 // begins no other and returns ctx.Err().
-func sideBySide(ctx context.Context, n int, report func(done int), do func(i int) error) error {
+func inParallel(ctx context.Context, n int, report func(done int), do func(i int) error) error {
 	errs := make([]error, n)
 	var next atomic.Int64
 	var mu sync.Mutex
@@ -159,15 +159,15 @@ func sideBySide(ctx context.Context, n int, report func(done int), do func(i int
 	return errors.Join(errs...)
 }
 
-func (b *banker) encodeBatch(first, n int, tokens []float32, draw func(i int, pixels []uint8) error) error {
+func (b *latentEncoder) encodeBatch(first, n int, tokens []float32, draw func(i int, pixels []uint8) error) error {
 	size := b.side * b.side * 3
-	pixels := make([]uint8, bankBatch*size)
-	for i := range min(bankBatch, n-first) {
+	pixels := make([]uint8, encodeBatchSize*size)
+	for i := range min(encodeBatchSize, n-first) {
 		if err := draw(first+i, pixels[i*size:(i+1)*size]); err != nil {
 			return err
 		}
 	}
-	out, err := b.program.Run(tensors.FromFlatDataAndDimensions(pixels, bankBatch, b.side, b.side, 3))
+	out, err := b.program.Run(tensors.FromFlatDataAndDimensions(pixels, encodeBatchSize, b.side, b.side, 3))
 	if err != nil {
 		return err
 	}

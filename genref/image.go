@@ -18,8 +18,8 @@ const jpegQuality = 95
 // maxPixels bounds a picture of a set.
 const maxPixels = 64 << 20
 
-// EncodePicture encodes a picture as JPEG, as shards hold it.
-func EncodePicture(m image.Image) ([]byte, error) {
+// EncodeImage encodes a picture as JPEG, as shards hold it.
+func EncodeImage(m image.Image) ([]byte, error) {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: jpegQuality}); err != nil {
 		return nil, fmt.Errorf("encode picture: %w", err)
@@ -28,7 +28,7 @@ func EncodePicture(m image.Image) ([]byte, error) {
 }
 
 // checkPicture reports what is no picture, or one too large, by its header.
-func checkPicture(data []byte) error {
+func checkImage(data []byte) error {
 	width, height := jpegSize(data)
 	if width == 0 {
 		config, _, err := image.DecodeConfig(bytes.NewReader(data))

@@ -9,7 +9,7 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Mended is a source on the base's own mistakes, which the paper does not have and
+// Repair is a source on the base's own mistakes, which the paper does not have and
 // which only a world with a renderer can have. A model draws each prompt, a verifier
 // says what is in the picture, and the enhanced picture is rendered: what was seen,
 // put right ([clipart.Repair]). Unlike the right picture of a pair of [Rule] it
@@ -18,48 +18,48 @@ import (
 //
 // The authors' loader knows four subsets by name; these triplets are of the subset
 // rule, whose pictures are chosen by their requirements too.
-type Mended struct {
+type Repair struct {
 	Engine
 	Verifier reflectionflow.Verifier // must name the objects it sees
-	Config   MendedConfig
+	Config   RepairConfig
 }
 
-// MendedConfig says how pictures are drawn.
-type MendedConfig struct {
+// RepairConfig says how pictures are drawn.
+type RepairConfig struct {
 	Images int `json:"images"` // pictures a prompt, 1 or more
-	Canvas
+	ImageConfig
 }
 
 // Validate reports settings out of range, as an error wrapping
 // [reflectionflow.ErrInvalid].
-func (c MendedConfig) Validate() error {
+func (c RepairConfig) Validate() error {
 	if c.Images < 1 || c.Images > maxImages {
 		return fmt.Errorf("%w: %d images a prompt: must be from 1 to %d", reflectionflow.ErrInvalid, c.Images, maxImages)
 	}
-	return c.Canvas.Validate()
+	return c.ImageConfig.Validate()
 }
 
-// SkippedNotMended counts wrong pictures that no scene was found for.
-const SkippedNotMended = "wrong pictures that could not be put right"
+// SkippedNotRepaired counts wrong pictures that no scene was found for.
+const SkippedNotRepaired = "wrong pictures that could not be put right"
 
-var _ Source = (*Mended)(nil)
+var _ Source = (*Repair)(nil)
 
 // Fill implements [Source].
-func (m *Mended) Fill(ctx context.Context, shard Filling) (Filled, error) {
+func (m *Repair) Fill(ctx context.Context, shard FillRequest) (FillResult, error) {
 	if err := m.Config.Validate(); err != nil {
-		return Filled{}, err
+		return FillResult{}, err
 	}
-	f := mendedFilling{
-		filling{Engine: m.Engine, subset: "rule", source: "mended", verifiers: []reflectionflow.Verifier{m.Verifier}, shard: shard},
+	f := repairFiller{
+		filler{Engine: m.Engine, subset: "rule", source: "mended", verifiers: []reflectionflow.Verifier{m.Verifier}, shard: shard},
 	}
-	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(m.Config.Images, m.Config.Canvas) }, f.pair)
+	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(m.Config.Images, m.Config.ImageConfig) }, f.pair)
 }
 
 // mendedFilling fills one shard.
-type mendedFilling struct{ filling }
+type repairFiller struct{ filler }
 
 // pair adds a triplet for each wrong picture of a prompt.
-func (f *mendedFilling) pair(ctx context.Context, t task) error {
+func (f *repairFiller) pair(ctx context.Context, t task) error {
 	right, wrong := f.split(t)
 	if len(wrong) == 0 {
 		f.skipped[SkippedAllRight]++
@@ -78,9 +78,9 @@ func (f *mendedFilling) pair(ctx context.Context, t task) error {
 			f.skipped[SkippedNoFix]++
 			continue
 		}
-		mended, err := f.mend(t.prompt, w)
+		mended, err := f.repair(t.prompt, w)
 		if errors.Is(err, reflectionflow.ErrInvalid) {
-			f.skipped[SkippedNotMended]++
+			f.skipped[SkippedNotRepaired]++
 			continue
 		}
 		if err != nil {
@@ -95,7 +95,7 @@ func (f *mendedFilling) pair(ctx context.Context, t task) error {
 }
 
 // mend renders what a wrong picture should have been.
-func (f *mendedFilling) mend(prompt reflectionflow.Prompt, wrong attempt) (attempt, error) {
+func (f *repairFiller) repair(prompt reflectionflow.Prompt, wrong attempt) (attempt, error) {
 	r := wrong.request
 	// The seed is the one that the reflector had: its places are those of this scene.
 	scene, err := clipart.Repair(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), r.Seed)

@@ -46,11 +46,11 @@ func (s *Stepper) Step(batches ...[]*tensors.Tensor) (loss float64, err error) {
 // Close frees what was compiled.
 func (s *Stepper) Close() { s.inner.close() }
 
-// MeasuredBase is the base stage's task at another batch and without its scenes:
+// BenchmarkBase is the base stage's task at another batch and without its scenes:
 // Batch gives noise in place of encoded pictures, beside the scenes' captions, at
 // the model's own size, none of them drawn over a flawed one. It costs what the
 // stage costs on such pictures and needs no preparation.
-func MeasuredBase(model *flux.Model, r Recipe, batch int) (Task, error) {
+func BenchmarkBase(model *flux.Model, r Recipe, batch int) (Task, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
 		return Task{}, err

@@ -15,21 +15,21 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// Keeping opens a folder, which need not be there yet, for what is paid for until the
+// OpenCache opens a folder, which need not be there yet, for what is paid for until the
 // closer is closed. It stays until what was paid for is used.
-type Keeping func(folder string) (io.Closer, error)
+type OpenCache func(folder string) (io.Closer, error)
 
-// Kept is a source that keeps what it has paid for on the way to a shard.
-type Kept struct {
+// CachedSource is a source that keeps what it has paid for on the way to a shard.
+type CachedSource struct {
 	Source
-	Keep Keeping
+	Open OpenCache
 }
 
 // Fill implements [Source].
-func (k Kept) Fill(ctx context.Context, shard Filling) (filled Filled, err error) {
-	kept, err := k.Keep(shard.Keep)
+func (k CachedSource) Fill(ctx context.Context, shard FillRequest) (result FillResult, err error) {
+	kept, err := k.Open(shard.CacheDir)
 	if err != nil {
-		return filled, err
+		return result, err
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
 	return k.Source.Fill(ctx, shard)
@@ -109,11 +109,13 @@ const unfinishedName = "unfinished"
 func (w *Writer) Unfinished() string { return filepath.Join(w.dir, unfinishedName) }
 
 // keep is the folder for what was paid for on the way to a shard.
-func (w *Writer) keep(shard int) string { return filepath.Join(w.Unfinished(), strconv.Itoa(shard)) }
+func (w *Writer) cacheDir(shard int) string {
+	return filepath.Join(w.Unfinished(), strconv.Itoa(shard))
+}
 
 // forget removes what was kept on the way to a shard.
-func (w *Writer) forget(shard int) error {
-	err := os.RemoveAll(w.keep(shard))
+func (w *Writer) removeCache(shard int) error {
+	err := os.RemoveAll(w.cacheDir(shard))
 	if err != nil {
 		return fmt.Errorf("remove the answers of shard %d: %w", shard, err)
 	}
@@ -122,7 +124,7 @@ func (w *Writer) forget(shard int) error {
 }
 
 // forgetAll removes all that was kept.
-func (w *Writer) forgetAll() error {
+func (w *Writer) removeCaches() error {
 	if err := os.RemoveAll(w.Unfinished()); err != nil {
 		return fmt.Errorf("remove what was kept: %w", err)
 	}
