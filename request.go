@@ -13,7 +13,7 @@ type Request struct {
 	Prompt string `json:"prompt"`
 	// PooledPrompt is the text for the CLIP encoder; empty means Prompt.
 	PooledPrompt string `json:"clip_prompt,omitempty"`
-	// Seed chooses the starting noise.
+	// Seed chooses the starting noise: from 0 to [MaxSeed].
 	Seed uint64 `json:"seed"`
 	// Reference is the flawed image that the corrector redraws; nil draws anew.
 	// It is not part of the JSON form: a record names the parent candidate.
@@ -45,6 +45,10 @@ func (r Request) Text() string {
 	}
 	return r.Prompt + ReflectionMark + r.Reflection
 }
+
+// MaxSeed is the largest seed that is written to a file. Most readers of JSON hold an
+// integer in 64 bits with a sign; Hugging Face datasets refuses a larger one.
+const MaxSeed = 1<<63 - 1
 
 // Bounds on a request, against mistakes and hostile input.
 const (

@@ -109,7 +109,7 @@ func (f *correctionFiller) correct(ctx context.Context, prompt reflectionflow.Pr
 		wrong[i].reflection = reflection.Text             // what the corrections follow
 		seeds := rand.New(rand.NewPCG(w.request.Seed, 1)) // apart from the shard's, so that batches change nothing
 		for range f.config.Corrections {
-			r := f.config.request(prompt.Text, seeds.Uint64())
+			r := f.config.request(prompt.Text, newSeed(seeds))
 			r.Reflection, r.ReferenceCaption, r.Reference = reflection.Text, reflection.Caption, w.picture
 			tasks[i].attempts = append(tasks[i].attempts, attempt{request: r})
 		}

@@ -44,7 +44,7 @@ func (e *Edits) Fill(ctx context.Context, shard FillRequest) (FillResult, error)
 			return FillResult{}, fmt.Errorf("%w: %d scenes gave %d triplets%s", reflectionflow.ErrInvalid, effort.Prompts, added, because(effort.Skipped))
 		}
 		effort.Prompts++
-		s, err := e.sample(shard.Random.Uint64())
+		s, err := e.sample(newSeed(shard.Random))
 		if err != nil {
 			return FillResult{}, err
 		}

@@ -46,6 +46,8 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("%w: %d triplets: a set has 1 to %d", reflectionflow.ErrInvalid, p.Count, MaxCount)
 	case !slices.Contains([]string{"", string(clipart.Train), string(clipart.Validation), string(clipart.Test)}, p.Split):
 		return fmt.Errorf("%w: there is no split %.40q: use %s, %s or %s", reflectionflow.ErrInvalid, p.Split, clipart.Train, clipart.Validation, clipart.Test)
+	case p.Seed > reflectionflow.MaxSeed:
+		return fmt.Errorf("%w: seed %d: must be from 0 to %d", reflectionflow.ErrInvalid, p.Seed, uint64(reflectionflow.MaxSeed))
 	case p.ShardSize < 1:
 		return fmt.Errorf("%w: %d triplets a shard: there must be 1 or more", reflectionflow.ErrInvalid, p.ShardSize)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"math/rand/v2"
 	"slices"
 
 	"reflectionflow"
@@ -73,13 +74,16 @@ func (f *filler) tasks(n int, c ImageConfig) ([]task, error) {
 		}
 		tasks[i].prompt = p
 		for range n {
-			tasks[i].attempts = append(tasks[i].attempts, attempt{request: c.request(p.Text, f.shard.Random.Uint64())})
+			tasks[i].attempts = append(tasks[i].attempts, attempt{request: c.request(p.Text, newSeed(f.shard.Random))})
 		}
 	}
 	return tasks, nil
 }
 
-// ruleFilling fills one shard.
+// newSeed returns a random seed from 0 to [reflectionflow.MaxSeed].
+func newSeed(rng *rand.Rand) uint64 { return rng.Uint64() & reflectionflow.MaxSeed }
+
+// ruleFiller fills one shard.
 type ruleFiller struct {
 	filler
 	maxPairs int

@@ -163,6 +163,9 @@ func (s Sample) valid() ([]member, error) {
 	if s.Key == "" || len(s.Key) > maxKey || strings.ContainsAny(s.Key, "./\\") || strings.HasPrefix(s.Key, "__") || strings.ContainsFunc(s.Key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return nil, fmt.Errorf("%w: sample key %.100q: it must be a short file name in ASCII without dots", reflectionflow.ErrInvalid, s.Key)
 	}
+	if p := s.Provenance; p != nil && max(p.Enhanced.Seed, p.Flawed.Seed) > reflectionflow.MaxSeed {
+		return nil, fmt.Errorf("%w: sample %s: a seed is above %d", reflectionflow.ErrInvalid, s.Key, uint64(reflectionflow.MaxSeed))
+	}
 	list, err := s.members()
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (s *stub) numbered(data []byte, n uint64) []byte {
 
 func (s *stub) Fill(_ context.Context, f FillRequest) (FillResult, error) {
 	for i := range f.Count {
-		n := f.Random.Uint64()
+		n := newSeed(f.Random)
 		var flawed, enhanced PerceptualHash
 		binary.LittleEndian.PutUint64(flawed[:], n)
 		binary.LittleEndian.PutUint64(enhanced[8:], n)

@@ -150,7 +150,7 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 	}
 	s := Sample{
 		Key: "k", Triplet: Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
-		Provenance: &Provenance{Source: "rule", Enhanced: ImageRecord{Seed: 1<<64 - 1, Score: -0.25}},
+		Provenance: &Provenance{Source: "rule", Enhanced: ImageRecord{Seed: reflectionflow.MaxSeed, Score: -0.25}},
 	}
 	if err := w.add(s); err != nil {
 		t.Fatal(err)
@@ -161,7 +161,10 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 		"a long key":       func(s *Sample) { s.Key = strings.Repeat("k", maxKey+1) },
 		"the same key":     func(*Sample) {},
 		"no subset":        func(s *Sample) { s.Key, s.Subset = "l", "" },
-		"no picture":       func(s *Sample) { s.Key, s.Flawed = "l", nil },
+		"a large seed": func(s *Sample) {
+			s.Key, s.Provenance = "l", &Provenance{Flawed: ImageRecord{Seed: reflectionflow.MaxSeed + 1}}
+		},
+		"no picture": func(s *Sample) { s.Key, s.Flawed = "l", nil },
 	} {
 		b := s
 		bad(&b)
@@ -321,7 +324,7 @@ func FuzzReadShard(f *testing.F) {
 			t.Fatalf("error %v does not wrap ErrInvalid", err)
 		}
 		for _, s := range all {
-			s.Key = "k" // foreign keys may have folders
+			s.Key, s.Provenance = "k", nil // foreign keys may have folders, old sets larger seeds
 			if _, err := s.valid(); err != nil {
 				t.Fatalf("a sample that was read cannot be written: %v", err)
 			}

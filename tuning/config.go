@@ -68,6 +68,8 @@ func (c Config) Validate() error {
 		return bad("learning_rate", c.LearningRate)
 	case c.Warmup < 0:
 		return bad("warmup", c.Warmup)
+	case c.Seed > reflectionflow.MaxSeed:
+		return bad("seed", c.Seed)
 	case !(c.EMA >= 0 && c.EMA < 1):
 		return bad("ema", c.EMA)
 	case !slices.Contains([]string{"adamw", "muon", "prodigy"}, c.Optimizer):

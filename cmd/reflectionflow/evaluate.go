@@ -79,7 +79,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.samples, "seeds", 1, "searches for each strategy and prompt")
 	f.IntVar(&o.difficulty, "difficulty", 4, "pictures of the base that say how difficult a prompt is, from seeds that are not scored; 0 for none, as it is with --config and --generator")
 	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; of the same evaluation, to go on with it")
-	f.Uint64Var(&o.search.seed, "seed", 1, "the same seed draws the same pictures")
+	seedFlag(f, &o.search.seed, "the same seed generates the same images")
 	f.IntVar(&o.search.width, "width", 0, "chains side by side (default of the strategy)")
 	f.IntVar(&o.search.depth, "depth", 0, "rounds; 0 is as many as the budget allows")
 	f.IntVar(&o.search.steps, "steps", 0, "denoising steps an image (default of the model)")

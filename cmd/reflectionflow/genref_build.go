@@ -86,7 +86,7 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	f.StringVar(&o.out, "out", "", "folder for the set, of the same set to go on with it (required)")
 	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, correction, mended, reward, length or editing")
 	f.IntVar(&o.count, "count", 1000, "triplets of the set; with --from all that there are, unless it is given")
-	f.Uint64Var(&o.seed, "seed", 1, "the same seed gives the same set")
+	seedFlag(f, &o.seed, "the same seed gives the same set")
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one a line: text, or JSON with \"prompt\" and perhaps \"long\"")
 	f.StringVar(&o.split, "split", "train", "prompts to use: train, validation or test; all for --from and --prompts")
 	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, correction, mended, reward)")

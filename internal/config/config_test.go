@@ -145,6 +145,7 @@ func TestBad(t *testing.T) {
 		{"empty pool", "generators: {p: {type: pool}}\n", "a pool needs members"},
 		{"member of a pool", "generators: {p: {type: pool, members: [q]}, q: {type: embedded}}\nuse: {generator: p}\n", `generators.p.members.1: "q" is no generator of type remote`},
 		{"pool with a URL", "generators: {p: {type: pool, url: \"http://h\", members: [q]}}\n", "a part of type pool has no such key"},
+		{"seed", e + "verifiers:\n  v:\n    type: chat\n    endpoint: e\n    seed: 9223372036854775808\n", "line 6: verifiers.v.seed: must be from 0 to 9223372036854775807"},
 		{"no annotator", "use: {annotator: a}\n", `use.annotator: there is no "a"`},
 		{"embedded annotator", "annotators: {a: {type: embedded}}\n", `type "embedded": use chat`},
 		{"too long", "#" + strings.Repeat("x", maxBytes), "more than"},

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"regexp"
 	"strings"
 
@@ -72,8 +73,22 @@ func Parse(name string, data []byte, dir string) (*Config, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	if err := c.checkSeeds(); err != nil {
+		return nil, err
+	}
 	c.resolve(dir)
 	return c, nil
+}
+
+// checkSeeds refuses seeds that readers of run.json could not hold. A record of an
+// earlier version may have them.
+func (c *Config) checkSeeds() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Verifiers)) {
+		if c.Verifiers[name].Seed > reflectionflow.MaxSeed {
+			return c.Errorf("verifiers."+name+".seed", "must be from 0 to %d", uint64(reflectionflow.MaxSeed))
+		}
+	}
+	return nil
 }
 
 // New returns the configuration in which all parts are embedded; name is what errors
