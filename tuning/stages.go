@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/gomlx/compute"
 
@@ -18,9 +17,6 @@ import (
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/disk"
 )
-
-// Stages are what can be trained, in the order in which they build on each other.
-var Stages = []string{"autoencoder", "base", "detector", "corrector", "verifier", "judge"}
 
 // StageOptions say where and how a stage is trained.
 type StageOptions struct {
@@ -56,25 +52,6 @@ func (o StageOptions) job(stage string, c *Config) Job {
 		c.Steps = o.Steps
 	}
 	return Job{Backend: o.Backend, Config: *c, Dir: o.stage(stage), Resume: o.Resume, Notify: o.Notify}
-}
-
-// Train trains one stage of the recipe and writes what it learnt into the model
-// folder. A stage that needs one not trained yet says so, in an error wrapping
-// [reflectionflow.ErrInvalid].
-func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error {
-	switch stage {
-	case "autoencoder":
-		return trainAutoencoder(ctx, r, opts)
-	case "base":
-		return trainBase(ctx, r, opts)
-	case "corrector":
-		return trainCorrector(ctx, r, opts)
-	case DetectorPrefix, JudgePrefix:
-		return trainDetector(ctx, stage, r, opts)
-	case VerifierPrefix:
-		return trainVerifier(ctx, r, opts)
-	}
-	return fmt.Errorf("%w: unknown stage %q: use one of %s", reflectionflow.ErrInvalid, stage, strings.Join(Stages, ", "))
 }
 
 func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {

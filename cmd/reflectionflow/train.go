@@ -12,6 +12,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"reflectionflow"
 	"reflectionflow/flux/nn"
@@ -27,54 +28,105 @@ type trainOptions struct {
 }
 
 func (p *program) trainCommand() *cobra.Command {
-	var o trainOptions
 	cmd := &cobra.Command{
 		Use:   "train STAGE --out DIR",
-		Short: "Train one stage of an embedded world: " + stageNames(tuning.Stages),
-		Long: `Learn one network and add it to the model folder DIR/model. The stages
-build on each other, in this order: ` + stageNames(tuning.Stages) + `.
-DIR/STAGE keeps the checkpoint, the loss curve and sample pictures. Ctrl-C saves;
---resume goes on, to the same result as if it had never stopped. A recipe with
-"start: FOLDER" begins with the networks of that model folder, not from nothing.
-
-The last stage, policy, trains nothing: it measures on training prompts what each
-action of the strategy adaptive gains, what it costs, when the verifier may be
-believed and which noises are hopeless, and writes DIR/model/policy.json. It takes
-minutes, and is to be run again whenever a network before it has changed.`,
+		Short: "Train one stage of an embedded world: " + stageNames(),
+		Long: `Train one stage and add its network to the model folder DIR/model. The stages
+build on each other, in this order:
+` + stageNames() + `.
+"reflectionflow train STAGE --help" says what a stage learns and what it needs.`,
 		Example: `  reflectionflow train autoencoder --out world
   reflectionflow train base --config recipe.yaml --out world --resume`,
-		Args:      cobra.ExactArgs(1),
-		ValidArgs: append(slices.Clone(tuning.Stages), policyStage),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.train(cmd.Context(), args[0], o)
+		Args:               cobra.ArbitraryArgs, // RunE names the stages
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("%w: name a stage: %s", reflectionflow.ErrInvalid, stageNames())
+			}
+			return fmt.Errorf("%w: unknown stage %.40q: use one of %s", reflectionflow.ErrInvalid, args[0], stageNames())
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.out, "out", "", "folder for the training state and the model (required)")
-	f.StringVar(&o.config, "config", "", "recipe in YAML (default: the embedded world's own)")
-	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
-	f.IntVar(&o.steps, "steps", 0, "optimiser steps (default: the recipe's)")
-	f.BoolVar(&o.resume, "resume", false, "go on from the checkpoint in --out, if there is one")
-	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
+	for _, stage := range tuning.Stages() {
+		cmd.AddCommand(p.stageCommand(stage))
+	}
+	cmd.AddCommand(p.policyCommand())
 	return cmd
 }
 
-func (p *program) train(ctx context.Context, stage string, o trainOptions) error {
+// stageCommand trains one network.
+func (p *program) stageCommand(stage tuning.Stage) *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:   stage.Name + " --out DIR",
+		Short: stage.Summary,
+		Long: stage.Help + `
+
+DIR/` + stage.Name + ` holds the checkpoint, metrics.jsonl, the loss curve and samples. Ctrl-C
+saves a checkpoint; with --resume the result is byte-identical to that of a training
+that was not interrupted. A recipe with "start: FOLDER" starts from the networks of
+that model folder.`,
+		Example: "  reflectionflow train " + stage.Name + " --out world\n  reflectionflow train " + stage.Name + " --config recipe.yaml --out world --resume",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.train(cmd.Context(), stage.Name, o)
+		},
+	}
+	o.common(cmd.Flags())
+	cmd.Flags().StringVar(&o.config, "config", "", "recipe in YAML (default: the embedded world's own)")
+	cmd.Flags().IntVar(&o.steps, "steps", 0, "optimizer steps (default: the recipe's)")
+	cmd.Flags().BoolVar(&o.resume, "resume", false, "resume from the checkpoint in --out, if there is one")
+	return cmd
+}
+
+// policyCommand fits the policy of the adaptive strategy.
+func (p *program) policyCommand() *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:   policyStage + " --out DIR",
+		Short: "Fit the policy by which the strategy adaptive chooses its next action",
+		Long: `Measure on training prompts what each action of the strategy adaptive gains and
+costs, how far the verifier's confidence can be trusted, and which images are worth
+abandoning early. It trains no network, needs all stages but the judge, takes
+minutes, and must be run again after a network has changed.
+It writes DIR/model/policy.json.`,
+		Example: "  reflectionflow train policy --out world",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return p.trainPolicy(cmd.Context(), o)
+		},
+	}
+	o.common(cmd.Flags())
+	return cmd
+}
+
+// common adds the flags that all stages take.
+func (o *trainOptions) common(f *pflag.FlagSet) {
+	f.StringVar(&o.out, "out", "", "folder for the training state and the model (required)")
+	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
+}
+
+// check reports flags that no stage can work with.
+func (o *trainOptions) check() error {
 	if o.out == "" {
 		return fmt.Errorf("%w: --out is missing: name a folder for the training state and the model", reflectionflow.ErrInvalid)
 	}
-	switch {
-	case stage == policyStage:
-		return p.trainPolicy(ctx, o)
-	case !slices.Contains(tuning.Stages, stage):
-		return fmt.Errorf("%w: unknown stage %.40q: use one of %s", reflectionflow.ErrInvalid, stage, stageNames(tuning.Stages))
+	if o.steps < 0 {
+		return fmt.Errorf("%w: --steps %d: must not be negative", reflectionflow.ErrInvalid, o.steps)
+	}
+	return nil
+}
+
+func (p *program) train(ctx context.Context, stage string, o trainOptions) error {
+	if err := o.check(); err != nil {
+		return err
 	}
 	recipe, err := readRecipe(o.config)
 	if err != nil {
 		return err
-	}
-	if o.steps < 0 {
-		return fmt.Errorf("%w: --steps %d: must not be negative", reflectionflow.ErrInvalid, o.steps)
 	}
 	backend, err := nn.OpenBackend(o.backend)
 	if err != nil {
@@ -93,7 +145,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	if o.config != "" {
 		again = "--config " + quoted(o.config) + " " + again
 	}
-	return fmt.Errorf("stopped; go on with: reflectionflow train %s %s: %w", stage, again, context.Canceled)
+	return fmt.Errorf("stopped; resume with: reflectionflow train %s %s: %w", stage, again, context.Canceled)
 }
 
 func readRecipe(path string) (tuning.Recipe, error) {

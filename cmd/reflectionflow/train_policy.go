@@ -15,6 +15,7 @@ import (
 	"reflectionflow/geneval"
 	"reflectionflow/internal/disk"
 	"reflectionflow/search"
+	"reflectionflow/tuning"
 	"reflectionflow/verifier"
 )
 
@@ -38,9 +39,6 @@ const policySure = 0.98
 // trainPolicy fits the policy of the model in DIR/model on training prompts and
 // writes it beside the networks. The judge has no part in it.
 func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
-	if o.steps != 0 || o.resume || o.config != "" {
-		return fmt.Errorf("%w: the policy has no steps, no recipe and nothing to resume: it takes minutes", reflectionflow.ErrInvalid)
-	}
 	dir := filepath.Join(o.out, "model")
 	model, err := worldModel(dir, os.DirFS(dir))
 	if err != nil {
@@ -196,6 +194,10 @@ func labelledScenes(model modelEntry) ([]verifier.Example, error) {
 }
 
 // stageNames lists all stages of train.
-func stageNames(trained []string) string {
-	return strings.Join(append(append([]string{}, trained...), policyStage), ", ")
+func stageNames() string {
+	var names []string
+	for _, stage := range tuning.Stages() {
+		names = append(names, stage.Name)
+	}
+	return strings.Join(append(names, policyStage), ", ")
 }
