@@ -3,8 +3,10 @@ package flux
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -109,31 +111,38 @@ func (f *Folder) Validate() error {
 	return nil
 }
 
-// component is one of the four networks of a folder.
-type component struct{ prefix, stem string }
-
-var components = []component{
-	{TransformerPrefix, DiffusersStem},
-	{VAEPrefix, DiffusersStem},
-	{CLIPPrefix, TransformersStem},
-	{T5Prefix, TransformersStem},
-}
-
 // LoadWeights reads the weights of all four networks into the store, each below
-// its prefix. Errors are those of [LoadWeights].
+// its prefix. A tensor that is missing or of another shape or type than the
+// networks need gives an error wrapping [reflectionflow.ErrInvalid]; so do the
+// errors of [LoadWeights]. Tensors that no network needs are left out.
 func (f *Folder) LoadWeights(store *nn.Store) error {
 	for _, c := range components {
-		var err error
-		if f.dir != "" {
-			err = LoadWeights(store, c.prefix, filepath.Join(f.dir, c.prefix), c.stem)
-		} else {
-			err = LoadWeightsFS(store, c.prefix, f.fsys, c.prefix+"/"+c.stem+".safetensors")
-		}
-		if err != nil {
+		if err := f.loadComponent(store, c); err != nil {
 			return fmt.Errorf("%s: %w", c.prefix, err)
 		}
 	}
 	return nil
+}
+
+func (f *Folder) loadComponent(store *nn.Store, c component) error {
+	file, err := f.open(c)
+	if err != nil {
+		return fmt.Errorf("load weights: %w", err)
+	}
+	problems, err := c.compare(f, file)
+	if err == nil {
+		if err = problems.serious().Err(); err != nil {
+			err = problems.Err() // unexpected names say of what kind the file is
+		}
+	}
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	names := c.resolve(file)
+	for _, p := range problems { // unexpected ones
+		maps.DeleteFunc(names, func(_, name string) bool { return name == p.Tensor })
+	}
+	return addAndClose(store, c.prefix, file, names)
 }
 
 // Tokenizer reads a tokenizer folder: which is "tokenizer" (CLIP's) or "tokenizer_2"

@@ -33,14 +33,18 @@ type Settings struct {
 	// [Condition.Scale] does (OminiControl's condition_scale); 0 means 1. Below 1 a
 	// correction is freer to leave what it was shown.
 	ReferenceScale float64 `json:"reference_scale,omitempty"`
-	// What the checkpoint draws best with; 0 where it does not say.
+	// MinSide and MaxSide bound the sides of the images that the checkpoint was made
+	// for, in pixels; 0 where it does not say, see [Folder.Sizes].
+	MinSide int `json:"min_side,omitempty"`
+	MaxSide int `json:"max_side,omitempty"`
+	// The values that suit the checkpoint best; 0 where it does not say.
 	Width    int     `json:"width,omitempty"`
 	Height   int     `json:"height,omitempty"`
 	Steps    int     `json:"steps,omitempty"`
 	Guidance float64 `json:"guidance,omitempty"`
 }
 
-// Names of the files that a folder may have beside diffusers' own.
+// Names of the files that a folder may have besides diffusers' own.
 const (
 	SettingsFile  = "reflectionflow.json"              // see [Settings]
 	CorrectorFile = "pytorch_lora_weights.safetensors" // the corrector's LoRA
@@ -63,6 +67,9 @@ func (s Settings) Validate(p Params) error {
 	}
 	if !(s.GuidanceRescale >= 0 && s.GuidanceRescale <= 1) || s.GuidanceRescale > 0 && !s.ClassifierFreeGuidance {
 		return fmt.Errorf("%w: %s: guidance_rescale is %v, must be from 0 to 1, and 0 without classifier_free_guidance", reflectionflow.ErrInvalid, SettingsFile, s.GuidanceRescale)
+	}
+	if s.MinSide < 0 || s.MaxSide < 0 || s.MaxSide > 0 && s.MaxSide < s.MinSide {
+		return fmt.Errorf("%w: %s: min_side %d and max_side %d must not be negative, and max_side not below min_side", reflectionflow.ErrInvalid, SettingsFile, s.MinSide, s.MaxSide)
 	}
 	if !(s.ReferenceScale >= 0 && s.ReferenceScale <= maxReferenceScale) {
 		return fmt.Errorf("%w: %s: reference_scale is %v, must be from 0 to %d", reflectionflow.ErrInvalid, SettingsFile, s.ReferenceScale, maxReferenceScale)
@@ -88,6 +95,19 @@ func (s Settings) Write(dir string) error {
 	return nil
 }
 
+// Settings reads the folder's reflectionflow.json; a folder without it has the
+// settings of FLUX.1-dev. Settings that do not suit the transformer give an error
+// wrapping [reflectionflow.ErrInvalid].
+func (f *Folder) Settings() (Settings, error) {
+	settings := Settings{TextLength: defaultTextLength}
+	if f.has(SettingsFile) {
+		if err := readConfig(f.fsys, SettingsFile, &settings); err != nil {
+			return Settings{}, err
+		}
+	}
+	return settings, settings.Validate(f.Transformer)
+}
+
 // CorrectorPrefix is where the corrector's weights lie in a store.
 const CorrectorPrefix = "corrector"
 
@@ -106,15 +126,11 @@ type Model struct {
 // pytorch_lora_weights.safetensors if it has one. What is missing, damaged or does
 // not fit gives an error wrapping [reflectionflow.ErrInvalid].
 func LoadModel(folder *Folder, corrector *safetensors.File) (*Model, error) {
-	m := &Model{Folder: folder, Store: nn.NewStore(), Settings: Settings{TextLength: defaultTextLength}}
-	if m.has(SettingsFile) {
-		if err := readConfig(folder.fsys, SettingsFile, &m.Settings); err != nil {
-			return nil, fmt.Errorf("load model: %w", err)
-		}
-	}
-	if err := m.Settings.Validate(folder.Transformer); err != nil {
+	settings, err := folder.Settings()
+	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
 	}
+	m := &Model{Folder: folder, Store: nn.NewStore(), Settings: settings}
 	if err := m.loadTokenizers(); err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
 	}
@@ -127,8 +143,8 @@ func LoadModel(folder *Folder, corrector *safetensors.File) (*Model, error) {
 	return m, nil
 }
 
-func (m *Model) has(name string) bool {
-	_, err := fs.Stat(m.Folder.fsys, name)
+func (f *Folder) has(name string) bool {
+	_, err := fs.Stat(f.fsys, name)
 	return err == nil
 }
 
@@ -172,7 +188,7 @@ func pad(t *tokenizer.Tokenizer, otherwise int) int32 {
 
 func (m *Model) loadCorrector(file *safetensors.File) error {
 	if file == nil {
-		if !m.has(CorrectorFile) {
+		if !m.Folder.has(CorrectorFile) {
 			return nil
 		}
 		data, err := fs.ReadFile(m.Folder.fsys, CorrectorFile)

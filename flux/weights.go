@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -20,23 +22,21 @@ const (
 
 // LoadWeights reads the weights dir/stem.safetensors, or the shards that
 // dir/stem.safetensors.index.json lists, into the store below prefix: the tensor
-// "a.weight" becomes "prefix.a.weight", or "a.weight" for an empty prefix. Values
-// are converted to float32, but for matrices of bfloat16, which stay as they are in
-// the mapped file; the file must not be changed in place from then on. Tensors of
-// integers, such as old checkpoints' position ids, are no weights and are passed over. A file that is missing or
-// damaged and a weight that holds NaN or infinity give an error wrapping
-// [reflectionflow.ErrInvalid]; the store is then unchanged. Names and shapes are
-// checked when a program is compiled (see [nn.Compile]).
+// "a.weight" becomes "prefix.a.weight", or "a.weight" for an empty prefix.
+//
+// Weights in F32, and matrices in BF16, stay in the mapped file, which must not
+// be changed in place from then on; others are converted to float32 once. Tensors
+// of integers, such as the position ids of old checkpoints, are left out. A file
+// that is missing or damaged, another type such as an 8-bit float, and a weight
+// that holds NaN or infinity give an error wrapping [reflectionflow.ErrInvalid];
+// the store is then unchanged. Names and shapes are checked when a program is
+// compiled (see [nn.Compile]), and by [Folder.LoadWeights].
 func LoadWeights(store *nn.Store, prefix, dir, stem string) error {
 	file, err := safetensors.OpenSharded(dir, stem)
 	if err != nil {
 		return fmt.Errorf("load weights: %w", err)
 	}
-	inPlace, err := addWeights(store, prefix, file)
-	if inPlace { // the mapping lasts as long as the process
-		return err
-	}
-	return errors.Join(err, file.Close())
+	return addAndClose(store, prefix, file, ownNames(file))
 }
 
 // LoadWeightsFS is [LoadWeights] for one file of a file system that need not be
@@ -50,52 +50,81 @@ func LoadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, name string) erro
 	if err != nil {
 		return fmt.Errorf("load weights: %w", err)
 	}
-	_, err = addWeights(store, prefix, file)
-	return err
+	return addAndClose(store, prefix, file, ownNames(file))
 }
 
-// addWeights reports whether the store uses the file's memory.
-func addWeights(store *nn.Store, prefix string, file *safetensors.File) (inPlace bool, err error) {
-	type weight struct {
-		name   string
-		values []float32
-		bits   []uint16 // of bfloat16, instead of values
-		dims   []int
-	}
-	var weights []weight
+// ownNames maps the names of all tensors of a file to themselves.
+func ownNames(file *safetensors.File) map[string]string {
+	names := make(map[string]string)
 	for _, name := range file.Names() {
-		info, err := file.Info(name)
+		names[name] = name
+	}
+	return names
+}
+
+// addAndClose adds tensors of the file to the store, and closes the file unless
+// the store uses its memory: a mapping then lasts as long as the process. names
+// maps the name below prefix to that in the file.
+func addAndClose(store *nn.Store, prefix string, file *safetensors.File, names map[string]string) error {
+	var weights []weight
+	lent := false
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		w, err := readWeight(file, names[name])
 		if err != nil {
-			return false, err
+			return errors.Join(fmt.Errorf("load weights: %w", err), file.Close())
 		}
-		switch info.DType {
-		case safetensors.F64, safetensors.F32, safetensors.F16, safetensors.BF16:
-		default:
+		if w.values == nil && w.bits == nil { // of integers
 			continue
 		}
-		if err := file.CheckFinite(name); err != nil {
-			return false, fmt.Errorf("load weights: %w", err)
-		}
-		w := weight{name: dotted(prefix) + name, dims: info.Shape}
-		if info.DType == safetensors.BF16 && len(info.Shape) == 2 {
-			w.bits, err = file.BFloat16(name)
-		} else {
-			w.values, err = file.Float32(name)
-		}
-		if err != nil {
-			return false, fmt.Errorf("load weights: %w", err)
-		}
+		w.name = dotted(prefix) + name
+		lent = lent || w.lent
 		weights = append(weights, w)
 	}
 	for _, w := range weights {
 		if w.bits != nil {
 			store.SetBFloat16(w.name, w.bits, w.dims...)
-			inPlace = true
 			continue
 		}
-		store.Set(w.name, w.values, w.dims...)
+		store.SetInPlace(w.name, w.values, w.dims...)
 	}
-	return inPlace, nil
+	if lent {
+		return nil
+	}
+	return file.Close()
+}
+
+// weight is a tensor of a file.
+type weight struct {
+	name   string
+	values []float32
+	bits   []uint16 // of bfloat16, instead of values
+	dims   []int
+	lent   bool // values or bits are the file's memory
+}
+
+// readWeight returns a tensor of floating-point numbers, or no values for one of
+// integers.
+func readWeight(file *safetensors.File, name string) (weight, error) {
+	info, err := file.Info(name)
+	if err != nil {
+		return weight{}, err
+	}
+	if !isFloat(info.DType) {
+		if info.DType.Float() {
+			return weight{}, fmt.Errorf("%w: %s: tensor %q has dtype %s: use a file in BF16, F16 or F32", reflectionflow.ErrInvalid, file.Name(), name, info.DType)
+		}
+		return weight{}, nil
+	}
+	if err := file.CheckFinite(name); err != nil {
+		return weight{}, err
+	}
+	w := weight{dims: info.Shape}
+	if info.DType == safetensors.BF16 && len(info.Shape) == 2 {
+		w.bits, w.lent, err = file.BFloat16(name)
+	} else {
+		w.values, w.lent, err = file.Float32InPlace(name)
+	}
+	return w, err
 }
 
 // SaveWeights writes the weights below prefix to a safetensors file as

@@ -112,12 +112,16 @@ func isFolder(name string) bool {
 // isPath tells a path from the name of a model.
 func isPath(name string) bool { return strings.ContainsRune(name, filepath.Separator) }
 
-// checkFolder loads what a diffusers folder holds: configurations, tokenizers,
-// weights and corrector.
+// checkFolder compares the weights of a diffusers folder with what its networks
+// need, lists what does not fit, and loads the rest: tokenizers, weights and
+// corrector.
 func (p *program) checkFolder(dir string) error {
 	folder, err := flux.OpenFolder(dir)
 	if err != nil {
 		return err
+	}
+	if err := p.checkWeights(folder); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
 	}
 	model, err := flux.LoadModel(folder, nil)
 	if err != nil {
@@ -128,6 +132,19 @@ func (p *program) checkFolder(dir string) error {
 		corrector = "corrector"
 	}
 	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s\n", dir, plural(model.Store.Parameters(""), "parameter"), corrector))
+}
+
+func (p *program) checkWeights(folder *flux.Folder) error {
+	problems, err := folder.CheckWeights()
+	if err != nil {
+		return err
+	}
+	for _, line := range problems.Report() {
+		if _, err := fmt.Fprintln(p.stdout, line); err != nil {
+			return err
+		}
+	}
+	return problems.Err()
 }
 
 // wrap breaks text between words into lines of at most width bytes, or one word.

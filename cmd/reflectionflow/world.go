@@ -107,6 +107,17 @@ func (w world) parse(text string) (reflectionflow.Prompt, error) {
 
 // check reads every file and loads every network.
 func (w world) check(ctx context.Context) (string, error) {
+	folder, err := flux.OpenFolderFS(w.files)
+	if err != nil {
+		return "", err
+	}
+	problems, err := folder.CheckWeights()
+	if err != nil {
+		return "", err
+	}
+	if err := problems.Err(); err != nil {
+		return "", err
+	}
 	e, err := w.open(ctx, "")
 	if err != nil {
 		return "", err

@@ -37,10 +37,10 @@ type Program struct {
 	backend compute.Backend
 	store   *Store
 	inputs  []shapes.Shape
-	weights []string // parameters after the inputs, in order
-	updates []string // store names of the outputs after nOutputs
-	donated []bool   // by weight: replaced by an update, so its buffer may be reused
-	narrow  []bool   // by weight: the parameter is bfloat16
+	weights []string       // parameters after the inputs, in order
+	updates []string       // store names of the outputs after nOutputs
+	donated []bool         // by weight: replaced by an update, so its buffer may be reused
+	dtypes  []dtypes.DType // by weight: of the parameter
 	outputs int
 	mu      sync.Mutex // held by a run with updates
 }
@@ -71,9 +71,9 @@ func (p *Program) build(fn Func, opts Options) {
 	}
 	for _, name := range p.weights {
 		_, found := slices.BinarySearch(p.updates, name)
-		isNarrow := b.parameters[name].DType() == dtypes.BFloat16
-		p.narrow = append(p.narrow, isNarrow)
-		if found && isNarrow {
+		dtype := b.parameters[name].DType()
+		p.dtypes = append(p.dtypes, dtype)
+		if found && dtype == dtypes.BFloat16 {
 			panic(fmt.Errorf("weight %q is bfloat16: a program that updates it needs a seed", name))
 		}
 		p.donated = append(p.donated, found)
@@ -123,18 +123,13 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 		buffers = append(buffers, must(t.Buffer(p.backend, 0)))
 	}
 	for i, name := range p.weights {
-		if p.narrow[i] {
-			buffers = append(buffers, must(p.store.narrowBuffer(name, p.backend)))
+		if !p.donated[i] {
+			buffers = append(buffers, must(p.store.buffer(name, p.dtypes[i], p.backend)))
 			continue
 		}
-		p.store.widen(name)
-		t := p.store.tensors[name]
-		if p.donated[i] {
-			buffers = append(buffers, must(t.DonateBuffer(p.backend, 0)))
-			donate[len(inputs)+i] = true
-			continue
-		}
-		buffers = append(buffers, must(t.Buffer(p.backend, 0)))
+		p.store.own(name)
+		buffers = append(buffers, must(p.store.tensors[name].DonateBuffer(p.backend, 0)))
+		donate[len(inputs)+i] = true
 	}
 	return p.graph.RunWithBuffers(buffers, donate, 0)
 }

@@ -34,8 +34,10 @@ type binding struct {
 	graph *graph.Graph
 	store *Store
 	seed  *uint64 // nil: a missing weight is an error
-	names []string
-	nodes map[string]*graph.Node // in float32
+	// shapeOnly makes a parameter of every weight asked for, without a look into the store.
+	shapeOnly bool
+	names     []string
+	nodes     map[string]*graph.Node // in float32
 
 	parameters map[string]*graph.Node
 }
@@ -86,6 +88,9 @@ func (s Scope) parameter(full string, init Init, dims []int) *graph.Node {
 	if node, ok := b.parameters[full]; ok {
 		return node
 	}
+	if b.shapeOnly {
+		return b.parameter(full, shapes.Make(dtypes.Float32, dims...))
+	}
 	if !b.store.Has(full) {
 		if b.seed == nil {
 			panic(fmt.Errorf("%w: weight %q is missing", reflectionflow.ErrInvalid, full))
@@ -97,10 +102,14 @@ func (s Scope) parameter(full string, init Init, dims []int) *graph.Node {
 	}
 	shape := shapes.Make(dtypes.Float32, dims...)
 	if b.seed != nil {
-		b.store.widen(full)
-	} else if w := b.store.narrow[full]; w != nil {
+		b.store.own(full)
+	} else if w := b.store.borrowed[full]; w != nil {
 		shape = w.shape
 	}
+	return b.parameter(full, shape)
+}
+
+func (b *binding) parameter(full string, shape shapes.Shape) *graph.Node {
 	node := graph.Parameter(b.graph, full, shape)
 	b.names = append(b.names, full)
 	b.parameters[full] = node

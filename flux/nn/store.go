@@ -14,24 +14,24 @@ import (
 // optimiser's state beside them. It is not safe for concurrent writes; programs
 // that only read it may run side by side.
 type Store struct {
-	tensors map[string]*tensors.Tensor
-	narrow  map[string]*narrow // names that are not in tensors
-	widened map[string]*narrow // what tensors were, whose values have not changed since
+	tensors  map[string]*tensors.Tensor
+	borrowed map[string]*borrowed // names that are not in tensors
+	widened  map[string]*borrowed // tensors' originals, as long as the values are the same
 }
 
 // NewStore returns an empty store.
 func NewStore() *Store {
-	return &Store{tensors: map[string]*tensors.Tensor{}, narrow: map[string]*narrow{}, widened: map[string]*narrow{}}
+	return &Store{tensors: map[string]*tensors.Tensor{}, borrowed: map[string]*borrowed{}, widened: map[string]*borrowed{}}
 }
 
-// Set keeps values, row-major, under name; the slice is owned by the store from
-// then on. A tensor of that name is replaced.
+// Set copies values, row-major, into the store under name. A tensor of that name
+// is replaced. [Store.SetInPlace] keeps them without a copy.
 func (s *Store) Set(name string, values []float32, dims ...int) {
 	s.put(name, tensors.FromFlatDataAndDimensions(values, dims...))
 }
 
 func (s *Store) put(name string, t *tensors.Tensor) {
-	delete(s.narrow, name)
+	delete(s.borrowed, name)
 	delete(s.widened, name)
 	s.tensors[name] = t
 }
@@ -39,7 +39,7 @@ func (s *Store) put(name string, t *tensors.Tensor) {
 // Has reports whether name is there.
 func (s *Store) Has(name string) bool {
 	_, ok := s.tensors[name]
-	return ok || s.narrow[name] != nil
+	return ok || s.borrowed[name] != nil
 }
 
 // Names returns the names that begin with prefix, sorted.
@@ -50,7 +50,7 @@ func (s *Store) Names(prefix string) []string {
 			names = append(names, name)
 		}
 	}
-	for name := range s.narrow {
+	for name := range s.borrowed {
 		if strings.HasPrefix(name, prefix) {
 			names = append(names, name)
 		}
@@ -64,7 +64,7 @@ func (s *Store) Dims(name string) []int {
 	if t, ok := s.tensors[name]; ok {
 		return slices.Clone(t.Shape().Dimensions)
 	}
-	if w := s.narrow[name]; w != nil {
+	if w := s.borrowed[name]; w != nil {
 		return slices.Clone(w.shape.Dimensions)
 	}
 	return nil
@@ -72,8 +72,8 @@ func (s *Store) Dims(name string) []int {
 
 // Values returns a copy of a tensor's values, row-major.
 func (s *Store) Values(name string) ([]float32, error) {
-	if w := s.narrow[name]; w != nil {
-		return w.float32s(), nil
+	if w := s.borrowed[name]; w != nil {
+		return slices.Clone(w.float32s()), nil
 	}
 	t, ok := s.tensors[name]
 	if !ok {
@@ -93,7 +93,7 @@ func (s *Store) Values(name string) ([]float32, error) {
 func (s *Store) Delete(prefix string) {
 	for _, name := range s.Names(prefix) {
 		delete(s.tensors, name)
-		delete(s.narrow, name)
+		delete(s.borrowed, name)
 		delete(s.widened, name)
 	}
 }
@@ -141,10 +141,10 @@ func (s *Store) CheckFinite(prefix string) error {
 // A program that updates either name in one store leaves the other as it was
 // only if the buffers are not donated: share for reading.
 func (s *Store) Share(src *Store, name, newName string) {
-	if w := src.narrow[name]; w != nil {
+	if w := src.borrowed[name]; w != nil {
 		delete(s.tensors, newName)
 		delete(s.widened, newName)
-		s.narrow[newName] = w
+		s.borrowed[newName] = w
 		return
 	}
 	s.put(newName, src.tensors[name])

@@ -49,3 +49,12 @@ func (d DType) Size() int {
 	}
 	return 0
 }
+
+// Float reports whether the type is a floating-point type.
+func (d DType) Float() bool {
+	switch d {
+	case F8E5M2, F8E4M3, F8E8M0, F16, BF16, F32, F64:
+		return true
+	}
+	return false
+}

@@ -34,29 +34,57 @@ func (f *File) Float32(name string) ([]float32, error) {
 	return values, nil
 }
 
-// BFloat16 returns the bits of a BF16 tensor in row-major order: where they lie in the file, if the processor can read them
-// there, and then not to be changed and valid until Close; a copy otherwise. The process dies if the file is cut short while
-// they are used. Another type gives an error wrapping [reflectionflow.ErrInvalid].
-func (f *File) BFloat16(name string) ([]uint16, error) {
+// Float32InPlace is [File.Float32] without a copy where the tensor is F32 and the
+// processor can read it where it lies in the file; lent reports that. The values
+// are then not to be changed and valid until Close, and the process dies if the
+// file is cut short while they are used.
+func (f *File) Float32InPlace(name string) (values []float32, lent bool, err error) {
 	t, err := f.tensor(name)
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	if t.dtype == F32 {
+		if values, ok := inPlace[float32](t.data); ok {
+			return values, true, nil
+		}
+	}
+	values, err = f.Float32(name)
+	return values, false, err
+}
+
+// BFloat16 returns the bits of a BF16 tensor in row-major order: without a copy
+// where the processor can read them where they lie in the file, which lent
+// reports, as [File.Float32InPlace] does. Another type gives an error wrapping
+// [reflectionflow.ErrInvalid].
+func (f *File) BFloat16(name string) (bits []uint16, lent bool, err error) {
+	t, err := f.tensor(name)
+	if err != nil {
+		return nil, false, err
 	}
 	if t.dtype != BF16 {
-		return nil, t.invalid("is of type %s, not BF16", t.dtype)
+		return nil, false, t.invalid("is of type %s, not BF16", t.dtype)
 	}
-	n := len(t.data) / 2
-	first := unsafe.Pointer(unsafe.SliceData(t.data))
-	if n > 0 && uintptr(first)%2 == 0 && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		return unsafe.Slice((*uint16)(first), n), nil
+	if bits, ok := inPlace[uint16](t.data); ok {
+		return bits, true, nil
 	}
-	bits := make([]uint16, n)
+	bits = make([]uint16, len(t.data)/2)
 	err = t.guard(func() {
 		for i := range bits {
 			bits[i] = binary.LittleEndian.Uint16(t.data[2*i:])
 		}
 	})
-	return bits, err
+	return bits, false, err
+}
+
+// inPlace views little-endian data as numbers, if the processor is little-endian
+// and the data is aligned.
+func inPlace[T float32 | uint16](data []byte) ([]T, bool) {
+	size := unsafe.Sizeof(*new(T))
+	n, first := len(data)/int(size), unsafe.Pointer(unsafe.SliceData(data))
+	if n == 0 || uintptr(first)%size != 0 || binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, false
+	}
+	return unsafe.Slice((*T)(first), n), true
 }
 
 // Float32Shape is Float32 for a tensor that must have the shape given; another
