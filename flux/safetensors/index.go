@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,28 +17,87 @@ import (
 )
 
 // OpenSharded opens the weights of a model in a diffusers or transformers folder:
-// STEM.safetensors, or else the shards listed by STEM.safetensors.index.json. The
-// stem is "diffusion_pytorch_model" for diffusers models and "model" for text
-// encoders. With an index the File holds the tensors that it lists. A folder with
-// neither file, a shard that is missing, damaged or lies outside the folder, and a
-// tensor that is not in its shard give an error wrapping
-// [reflectionflow.ErrInvalid].
+// STEM.safetensors, or else the shards listed by STEM.safetensors.index.json, or
+// else either of them in a variant, such as STEM.fp16.safetensors. Of several
+// variants it takes bf16 or fp16, in this order. The stem is
+// "diffusion_pytorch_model" for diffusers models and "model" for text encoders.
+//
+// With an index the File holds the tensors that it lists. A folder without such a
+// file, a shard that is missing, damaged or lies outside the folder, and a tensor
+// that is not in its shard give an error wrapping [reflectionflow.ErrInvalid].
 func OpenSharded(dir, stem string) (*File, error) {
-	single := stem + ".safetensors"
-	f, err := Open(filepath.Join(dir, single))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	index := single + ".index.json"
-	weightMap, err := readIndex(filepath.Join(dir, index))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: folder %s has neither %s nor %s", reflectionflow.ErrInvalid, filepath.Base(dir), single, index)
-	}
+	name, err := findWeights(dir, stem)
 	if err != nil {
 		return nil, err
 	}
-	return openShards(dir, index, weightMap)
+	path := filepath.Join(dir, name)
+	if !strings.HasSuffix(name, ".json") {
+		return Open(path)
+	}
+	weightMap, err := readIndex(path)
+	if err != nil {
+		return nil, err
+	}
+	return openShards(dir, name, weightMap)
 }
+
+// findWeights returns the base name of the weight file or of the index.
+func findWeights(dir, stem string) (string, error) {
+	single := stem + ".safetensors"
+	index := single + ".index.json"
+	for _, name := range []string{single, index} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return name, nil // other errors show when it is opened
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", openError(filepath.Base(dir), err)
+	}
+	files := map[string]string{} // by variant
+	for _, e := range entries {
+		if variant, ok := variantOf(e.Name(), stem); ok {
+			files[variant] = e.Name()
+		}
+	}
+	variants := slices.Sorted(maps.Keys(files))
+	for _, preferred := range []string{"bf16", "fp16"} {
+		if files[preferred] != "" {
+			return files[preferred], nil
+		}
+	}
+	switch len(variants) {
+	case 0:
+		return "", fmt.Errorf("%w: folder %s has neither %s nor %s, nor a variant of them", reflectionflow.ErrInvalid, filepath.Base(dir), single, index)
+	case 1:
+		return files[variants[0]], nil
+	}
+	return "", fmt.Errorf("%w: folder %s has weights in the variants %s: leave one of them", reflectionflow.ErrInvalid, filepath.Base(dir), strings.Join(variants, ", "))
+}
+
+// variantOf returns the variant of a weight file or an index by its name. An index
+// has three forms: those of transformers, of diffusers and of older releases.
+func variantOf(name, stem string) (string, bool) {
+	for _, form := range [][2]string{
+		{stem + ".", ".safetensors"},
+		{stem + ".safetensors.index.", ".json"},
+		{stem + ".safetensors.", ".index.json"},
+		{stem + ".", ".safetensors.index.json"},
+	} {
+		variant, ok := strings.CutPrefix(name, form[0])
+		if !ok {
+			continue
+		}
+		variant, ok = strings.CutSuffix(variant, form[1])
+		if ok && variant != "" && !strings.Contains(variant, ".") && !shardName.MatchString(variant) {
+			return variant, true
+		}
+	}
+	return "", false
+}
+
+// shardName is the end of the name of a shard, such as "fp16-00001-of-00003".
+var shardName = regexp.MustCompile(`-[0-9]+-of-[0-9]+$`)
 
 func openShards(dir, index string, weightMap map[string]string) (*File, error) {
 	all := &File{name: index, tensors: make(map[string]tensor, len(weightMap)), metadata: map[string]string{}}

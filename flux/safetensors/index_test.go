@@ -84,3 +84,39 @@ func TestOpenShardedRefuses(t *testing.T) {
 	_, err := OpenSharded(t.TempDir(), stem)
 	wantInvalid(t, err, "has neither diffusion_pytorch_model.safetensors nor diffusion_pytorch_model.safetensors.index.json")
 }
+
+// Names of variants as transformers and diffusers have written them over time.
+func TestFindWeights(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files []string
+		want  string
+		err   string
+	}{
+		{"plain first", []string{stem + ".fp16.safetensors", stem + ".safetensors"}, stem + ".safetensors", ""},
+		{"index before variant", []string{stem + ".fp16.safetensors", stem + ".safetensors.index.json"}, stem + ".safetensors.index.json", ""},
+		{"one file", []string{stem + ".fp16.safetensors", "config.json"}, stem + ".fp16.safetensors", ""},
+		{"shards", []string{stem + ".fp16-00001-of-00002.safetensors", stem + ".fp16-00002-of-00002.safetensors", stem + ".safetensors.index.fp16.json"}, stem + ".safetensors.index.fp16.json", ""},
+		{"other index", []string{stem + ".safetensors.fp16.index.json", stem + "-00001-of-00001.fp16.safetensors"}, stem + ".safetensors.fp16.index.json", ""},
+		{"third index", []string{stem + ".fp16.safetensors.index.json"}, stem + ".fp16.safetensors.index.json", ""},
+		{"bf16 of two", []string{stem + ".bf16.safetensors", stem + ".fp16.safetensors"}, stem + ".bf16.safetensors", ""},
+		{"fp16 of two", []string{stem + ".non_ema.safetensors", stem + ".fp16.safetensors"}, stem + ".fp16.safetensors", ""},
+		{"unclear", []string{stem + ".ema.safetensors", stem + ".non_ema.safetensors"}, "", "in the variants ema, non_ema: leave one of them"},
+		{"none", []string{"model.fp16.safetensors", stem + ".fp16-00001-of-00002.safetensors", stem + ".fp16.bin"}, "", "nor a variant"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, name := range c.files {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := findWeights(dir, stem)
+			if c.err != "" {
+				wantInvalid(t, err, c.err)
+			} else if err != nil || got != c.want {
+				t.Errorf("found %q, want %q (%v)", got, c.want, err)
+			}
+		})
+	}
+}
