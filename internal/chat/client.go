@@ -223,12 +223,8 @@ func (c *Client) refusal(w wireCompletion) error {
 // refusal that it is.
 func (c *Client) declined(err error) error {
 	var e *endpoint.Error
-	if !errors.As(err, &e) || e.Kind != endpoint.Status || e.Status < 400 || e.Status > 499 {
+	if !errors.As(err, &e) || e.Kind == endpoint.Declined || !e.Moderated() {
 		return err
 	}
-	switch code := strings.ToLower(e.Code); code {
-	case "content_filter", "content_policy_violation", "moderation_blocked", "sentinel_block":
-		return c.endpoint.Errorf(endpoint.Declined, "%s: %s", code, e.Message)
-	}
-	return err
+	return c.endpoint.Errorf(endpoint.Declined, "%s: %s", strings.ToLower(e.Code), e.Message)
 }

@@ -127,7 +127,7 @@ func (x *exchange) complete(r Request) (*Response, error) {
 		if err := x.parent.Err(); err != nil {
 			return nil, x.fault(x.parent, err)
 		}
-		e := c.statusError(status, []byte(c.redact.Replace(string(body))))
+		e := c.statusError(status, []byte(c.redact.text.Replace(string(c.redactBody(body)))))
 		e.RetryAfter = retryAfter(x.response.Header, c.config.Clock.Now())
 		if location := x.response.Header.Get("Location"); e.Message == "" && location != "" {
 			e.Message = c.clean("the server redirects to " + location + ": set that as the base URL if it is right")
@@ -148,6 +148,9 @@ func (x *exchange) complete(r Request) (*Response, error) {
 	}
 	if r.Check != nil {
 		if err := r.Check(response); err != nil {
+			if said := c.ErrorIn(response.Body); said != nil {
+				return nil, said
+			}
 			return nil, c.malformed(err)
 		}
 	}
@@ -168,7 +171,7 @@ func (x *exchange) body(limit int64) (*Response, error) {
 		return nil, c.tooLarge(limit)
 	}
 	c.count(func(s *Spent) { s.BytesIn += int64(len(body)) })
-	return &Response{Status: x.response.StatusCode, Header: x.response.Header, Body: body, Elapsed: time.Since(x.started)}, nil
+	return &Response{Status: x.response.StatusCode, Header: c.redactHeader(x.response.Header), Body: c.redactBody(body), Elapsed: time.Since(x.started)}, nil
 }
 
 func (c *Client) tooLarge(limit int64) *Error {

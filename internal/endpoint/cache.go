@@ -109,7 +109,7 @@ func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, 
 		defer done()
 	}
 	fits := func(response *Response) bool {
-		return (r.Check == nil || r.Check(response) == nil) && c.changed(ForText, r.reading().Model) == nil
+		return (r.Check == nil || r.Check(response) == nil) && c.changed(ForText, c.reading(r).Model) == nil
 	}
 	if response := ledger.Recall(key, fits); response != nil {
 		c.count(func(s *Spent) { s.CacheHits++ })

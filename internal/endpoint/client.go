@@ -22,7 +22,7 @@ type Client struct {
 	config  Config
 	base    *url.URL
 	allowed hostRules
-	redact  *strings.Replacer
+	redact  redactor
 	slots   chan struct{}
 	breaker *gobreaker.TwoStepCircuitBreaker[any] // nil: never opens
 	// own goes to the endpoint and the hosts that the user named, open to hosts
@@ -45,7 +45,7 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	c := &Client{config: config, base: base, redact: redactor(config.Secret), slots: make(chan struct{}, config.Concurrency)}
+	c := &Client{config: config, base: base, redact: newRedactor(config.Secret), slots: make(chan struct{}, config.Concurrency)}
 	if c.allowed, err = parseHosts(config.AllowHosts); err != nil {
 		return nil, err
 	}
@@ -151,11 +151,14 @@ type Reading struct {
 	Usage Usage
 }
 
-func (r Request) reading() Reading {
+// reading is what a reply says about itself, fit to be stored.
+func (c *Client) reading(r Request) Reading {
 	if r.Read == nil {
 		return Reading{}
 	}
-	return r.Read()
+	reading := r.Read()
+	reading.Model = c.clean(reading.Model)
+	return reading
 }
 
 // Response is a complete reply with a status from 200 to 299.
@@ -208,7 +211,7 @@ func (c *Client) account(r Request, response *Response, key string) error {
 	if r.Read == nil {
 		return nil
 	}
-	reading := r.Read()
+	reading := c.reading(r)
 	if !response.Cached {
 		response.Cost = c.Account(r.Asked, reading.Usage)
 		response.Cost.Seconds = response.Elapsed.Seconds()
@@ -324,7 +327,7 @@ func unhealthy(err error) bool {
 	case Refused, Timeout, Interrupted:
 		return true
 	case Status:
-		return e.Status >= 500 && !e.blind()
+		return e.Status >= 500 && !e.phrased()
 	}
 	return false
 }

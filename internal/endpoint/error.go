@@ -1,13 +1,11 @@
 package endpoint
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"reflectionflow"
 )
@@ -43,14 +41,18 @@ type Error struct {
 	Phase string
 	// Status is the HTTP status, 0 when there was none.
 	Status int
-	// Code is the server's own error code, where it gave one.
-	Code string
+	// Code and Type are the server's own error code and type; where it gave no code,
+	// Code is the type too.
+	Code, Type string
 	// Message is the server's own words or ours: one line, shortened, redacted.
 	Message string
 	// RetryAfter is what the server asked to wait, 0 for nothing.
 	RetryAfter time.Duration
 	// Attempts is how many were made.
 	Attempts int
+	// Lasting marks a Malformed or Failed error that no repetition changes, such as an
+	// image of a size that was not asked for.
+	Lasting bool `json:",omitempty"`
 	// Body is the first 64 KiB of a Status reply, for clients whose server says
 	// more than a message. It may hold anything: never print it.
 	Body []byte `json:"-"`
@@ -103,28 +105,13 @@ func (e *Error) Error() string {
 // Unwrap lists what the error is, besides an *Error.
 func (e *Error) Unwrap() []error {
 	var list []error
-	if e.Kind == Status && callersFault(e.Status) || e.blind() {
+	if e.callersFault() {
 		list = append(list, reflectionflow.ErrInvalid)
 	}
 	if e.Err != nil {
 		list = append(list, e.Err)
 	}
 	return list
-}
-
-func callersFault(status int) bool {
-	return status >= 400 && status < 500 && status != http.StatusRequestTimeout &&
-		status != http.StatusConflict && status != http.StatusTooManyRequests
-}
-
-// blind reports whether a server says that its model takes no pictures. llama.cpp
-// without a projector says so with status 500, as if another try could help.
-func (e *Error) blind() bool {
-	if e.Kind != Status || e.Status != http.StatusInternalServerError {
-		return false
-	}
-	said := strings.ToLower(e.Message)
-	return strings.Contains(said, "image input is not supported") || strings.Contains(said, `unsupported content part type: "image_url"`)
 }
 
 // IsKind reports whether err is or wraps an [*Error] of that kind.
@@ -144,71 +131,6 @@ const (
 	maxMessage   = 300
 	maxErrorBody = 64 << 10
 )
-
-// clean makes foreign text fit to print: redacted, one line, shortened.
-func (c *Client) clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(c.redact.Replace(text), ""))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxMessage {
-		text = string(runes[:maxMessage]) + "…"
-	}
-	return text
-}
-
-// statusError reads the shapes in which servers put errors: OpenAI's
-// {"error":{"message","code"}}, stable-diffusion.cpp's and Ollama's
-// {"error":"text"}, FastAPI's {"detail":…}, and plain text.
-func (c *Client) statusError(status int, body []byte) *Error {
-	e := &Error{Endpoint: c.config.Name, Kind: Status, Status: status, Body: body}
-	var shape struct {
-		Error   json.RawMessage `json:"error"`
-		Detail  json.RawMessage `json:"detail"`
-		Message json.RawMessage `json:"message"`
-		Code    json.RawMessage `json:"code"`
-	}
-	if json.Unmarshal(body, &shape) != nil {
-		if !looksLikeHTML(body) {
-			e.Message = c.clean(string(body))
-		}
-		return e
-	}
-	var inner struct {
-		Message string          `json:"message"`
-		Code    json.RawMessage `json:"code"`
-		Type    string          `json:"type"`
-	}
-	if json.Unmarshal(shape.Error, &inner) == nil && (inner.Message != "" || inner.Type != "") {
-		e.Message, e.Code = c.clean(inner.Message), c.clean(plain(inner.Code))
-		if e.Code == "" {
-			e.Code = c.clean(inner.Type)
-		}
-		return e
-	}
-	for _, raw := range []json.RawMessage{shape.Error, shape.Detail, shape.Message} {
-		if text := plain(raw); text != "" {
-			e.Message, e.Code = c.clean(text), c.clean(plain(shape.Code))
-			break
-		}
-	}
-	return e
-}
-
-// plain is the text of a JSON string, or the JSON of anything else but null.
-func plain(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
-	}
-	return string(raw)
-}
 
 func looksLikeHTML(body []byte) bool {
 	head := strings.ToLower(strings.TrimSpace(string(body[:min(len(body), 256)])))

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -75,6 +76,9 @@ type Call struct {
 	// Unused is set when the answer came from another model than the run began with:
 	// it was paid for and is kept from use.
 	Unused bool `json:"unused,omitempty"`
+	// Failed is set when the call cost something and gave no answer that can be used.
+	// It may be made again, and is a call of its own then.
+	Failed bool `json:"failed,omitempty"`
 }
 
 // Open opens the ledger of the run in a folder that exists; charged are the calls
@@ -236,6 +240,30 @@ func (l *Ledger) Keep(c Call, r *Response) (reflectionflow.Cost, error) {
 	}
 	if c.Unused {
 		return c.Cost, nil
+	}
+	l.charged[c.Key] = true
+	return c.charge(), nil
+}
+
+// Charge writes the cost of a call that failed and may be made again, and charges it
+// as [Ledger.Keep] does. There is no answer to keep: the call gets a name of its own.
+// It does nothing while the ledger is closed.
+func (l *Ledger) Charge(c Call) (reflectionflow.Cost, error) {
+	if !l.Keeps() {
+		return c.Cost, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked := []byte(c.Key)
+	for n := 1; ; n++ {
+		c.Key = Key([]byte("failed 1"), asked, []byte(strconv.Itoa(n)))
+		if _, taken := l.calls[c.Key]; !taken {
+			break
+		}
+	}
+	c.Failed = true
+	if err := l.write(c); err != nil {
+		return c.Cost, err
 	}
 	l.charged[c.Key] = true
 	return c.charge(), nil

@@ -12,8 +12,16 @@ import (
 // drawn from 0 to an exponentially growing bound ("full jitter": of the usual
 // schemes the one with the fewest collisions and calls), or is what the server asked for.
 func (c *Client) again(r Request, e *Error, attempt int) (time.Duration, bool) {
+	if !repeatable(r, e) {
+		return 0, false
+	}
+	return c.wait(e, attempt)
+}
+
+// wait is the pause after the n-th attempt; false where there were enough.
+func (c *Client) wait(e *Error, attempt int) (time.Duration, bool) {
 	retry := c.config.Retry
-	if attempt >= retry.Attempts || !repeatable(r, e) {
+	if attempt >= retry.Attempts {
 		return 0, false
 	}
 	bound := retry.Cap
@@ -32,13 +40,36 @@ func (c *Client) again(r Request, e *Error, attempt int) (time.Duration, bool) {
 	return wait, true
 }
 
+// maxTimeouts is how often work that took too long is begun in all: its bound is
+// minutes or hours.
+const maxTimeouts = 2
+
+// Again reports whether work that failed at its n-th attempt is worth another one, and
+// after which wait. It is for protocols whose work takes several calls, such as a job
+// that is submitted and followed; [Client.Do] has already repeated the call that
+// failed where that was safe, so what it repeats for every call is not repeated here.
+func (c *Client) Again(e *Error, n int) (wait time.Duration, again bool) {
+	if e.Permanent() || e.Kind == Timeout && n >= maxTimeouts {
+		return 0, false
+	}
+	switch e.Kind {
+	case Status:
+		if e.Status == http.StatusTooManyRequests {
+			return 0, false
+		}
+		return c.wait(e, n)
+	case Timeout, Interrupted, Failed:
+		return c.wait(e, n)
+	}
+	return 0, false
+}
+
 func repeatable(r Request, e *Error) bool {
-	if r.Repeat == RepeatNever || e.blind() {
+	if r.Repeat == RepeatNever || e.Permanent() {
 		return false
 	}
-	untouched := e.Kind == Refused || e.Kind == Status && e.Status == http.StatusTooManyRequests
-	if untouched {
-		return true
+	if e.Kind == Refused || e.Status == http.StatusTooManyRequests {
+		return true // nothing was done
 	}
 	if r.Repeat == RepeatByMethod && !idempotent(r.Method) {
 		return false
@@ -47,13 +78,9 @@ func repeatable(r Request, e *Error) bool {
 	case Timeout, Interrupted:
 		return r.Repeat != RepeatUncharged && e.Phase != "total"
 	case Status:
-		switch e.Status {
-		case http.StatusRequestTimeout, http.StatusConflict:
-			return true
-		case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
-			return false
-		}
-		return e.Status >= 500
+		return true
+	case Failed:
+		return e.Status != 0 // an error within a reply of status 200
 	}
 	return false
 }

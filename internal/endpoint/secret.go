@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 )
@@ -23,10 +22,7 @@ type SecretSource struct {
 	File string // path; white space around the content is cut off
 }
 
-const (
-	hidden         = "[secret]"
-	maxSecretBytes = 16 << 10
-)
+const maxSecretBytes = 16 << 10
 
 // LoadSecret reads a secret. lookup is os.LookupEnv in commands. A source that is
 // named and missing, empty or senseless is an error wrapping
@@ -116,21 +112,4 @@ func (c *Client) authorize(h http.Header) {
 	default:
 		h.Set(c.config.Auth.Header, c.config.Auth.Prefix+secret)
 	}
-}
-
-// redactor replaces the secret, in the forms in which servers and libraries
-// repeat it, by "[secret]".
-func redactor(s Secret) *strings.Replacer {
-	if len(s.value) < 4 { // "0" and the like stand for no key at all
-		return strings.NewReplacer()
-	}
-	forms := []string{s.value, url.QueryEscape(s.value), url.PathEscape(s.value), base64.StdEncoding.EncodeToString([]byte(s.value))}
-	if _, password, ok := strings.Cut(s.value, ":"); ok && len(password) >= 4 {
-		forms = append(forms, password)
-	}
-	var pairs []string
-	for _, form := range forms {
-		pairs = append(pairs, form, hidden)
-	}
-	return strings.NewReplacer(pairs...)
 }

@@ -9,6 +9,7 @@ import (
 // made; empty notes nothing. Another model than before, in this sitting or an
 // earlier one of the run, or than [Config.Pin], is an error of kind [Changed].
 func (c *Client) Served(what, model string) error {
+	model = c.clean(model)
 	if model == "" {
 		return nil
 	}

@@ -82,7 +82,7 @@ func (x *exchange) events(limit int64, take func(Event) error) error {
 			data = append(data, value)
 		}
 		if len(line) == 0 || over {
-			event.Data = bytes.Join(data, []byte("\n"))
+			event.Data = x.client.redactBody(bytes.Join(data, []byte("\n")))
 			if string(event.Data) == "[DONE]" {
 				return nil
 			}
