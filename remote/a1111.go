@@ -26,6 +26,7 @@ type a1111 struct {
 	model, sampler, scheduler, negative string
 	batch                               int
 	running                             atomic.Int64
+	stateless                           atomic.Bool // it has no route that tells its state
 }
 
 // a1111SeedBits: the interface itself draws seeds of 32 bits, and parts of it know
@@ -129,16 +130,37 @@ func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) (drawi
 	}
 	a.running.Add(1)
 	defer a.running.Add(-1)
-	defer a.watch(ctx, body.Task, group[0])()
+	stop := a.watch(ctx, body.Task, group[0])
 	var reply a1111Reply
-	response, err := a.client.JSON(ctx, endpoint.Request{Method: http.MethodPost, Path: path}, body, &reply)
+	response, err := a.client.JSON(ctx, endpoint.Request{
+		Method: http.MethodPost, Path: path, Check: orErrorIn(a.client, func() bool { return len(reply.Images) > 0 }),
+	}, body, &reply)
+	interrupted := stop()
 	if err != nil {
 		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
 			a.interrupt(ctx, body.Task)
 		}
 		return drawing{}, err
 	}
+	if interrupted || a.interrupted(ctx) {
+		return drawing{}, a.client.Errorf(endpoint.Failed, "somebody interrupted the image at the server: it is not finished")
+	}
 	return a.collect(group, body, reply, response.Elapsed), nil
+}
+
+// interrupted reports whether the server's last work was cut short. The reply does not
+// say so: an image that somebody interrupts or skips in the web interface is returned
+// as if it were finished. The state keeps the flags until the next work begins
+// (modules/shared_state.py), so it is asked at once.
+func (a *a1111) interrupted(ctx context.Context) bool {
+	if a.stateless.Load() {
+		return false
+	}
+	p, err := a.now(ctx)
+	if endpoint.IsKind(err, endpoint.Status) {
+		a.stateless.Store(true) // stable-diffusion.cpp has no such route
+	}
+	return err == nil && p.State.cut()
 }
 
 func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) drawing {
@@ -179,9 +201,19 @@ func (a *a1111) steps(r reflectionflow.Request) int {
 
 // a1111Progress is what the server does now; Task is missing in old versions.
 type a1111Progress struct {
-	Progress float64 `json:"progress"`
-	Task     *string `json:"current_task"`
+	Progress float64    `json:"progress"`
+	Task     *string    `json:"current_task"`
+	State    a1111State `json:"state"`
 }
+
+// a1111State says how the work under way, or else the last one, ended.
+type a1111State struct {
+	Interrupted bool `json:"interrupted"`
+	Skipped     bool `json:"skipped"`
+	Stopping    bool `json:"stopping_generation"`
+}
+
+func (s a1111State) cut() bool { return s.Interrupted || s.Skipped || s.Stopping }
 
 func (a *a1111) now(ctx context.Context) (p a1111Progress, err error) {
 	_, err = a.client.JSON(ctx, endpoint.Request{
@@ -199,11 +231,13 @@ func (a *a1111) mine(p a1111Progress, task string) bool {
 	return *p.Task == task
 }
 
-// watch reports the progress of a task until the returned function is called.
-func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Request) (stop func()) {
+// watch reports the progress of a task until the returned function is called, which
+// reports whether the task was seen to be interrupted.
+func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Request) (stop func() bool) {
 	if a.progress == nil {
-		return func() {}
+		return func() bool { return false }
 	}
+	interrupted := false
 	const interval = time.Second
 	ctx, cancel := context.WithCancel(ctx)
 	over := make(chan struct{})
@@ -215,15 +249,18 @@ func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Req
 			case ctx.Err() != nil:
 				return
 			case err == nil && a.mine(p, task):
+				// Without the task's name the flags may still be those of earlier work.
+				interrupted = interrupted || p.Task != nil && p.State.cut()
 				a.progress(Progress{Request: first, Done: min(max(p.Progress, 0), 1)})
 			case err == nil:
 				a.progress(Progress{Request: first, Queued: true})
 			}
 		}
 	}()
-	return func() {
+	return func() bool {
 		cancel()
 		<-over
+		return interrupted
 	}
 }
 

@@ -101,7 +101,7 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) (dra
 	}
 	entry, err := u.await(ctx, job, ears)
 	if err != nil {
-		if !endpoint.IsKind(err, endpoint.Failed) { // then it is over already
+		if entry.Status.Text == "" { // otherwise the job has ended
 			u.cancel(ctx, job)
 		}
 		return drawing{}, err
@@ -139,6 +139,7 @@ func (u *comfyUI) upload(ctx context.Context, reference image.Image) (string, er
 	var stored struct{ Name, Subfolder string }
 	_, err = u.client.JSON(ctx, endpoint.Request{
 		Method: http.MethodPost, Path: "/upload/image", Body: buf.Bytes(), ContentType: w.FormDataContentType(), Repeat: endpoint.RepeatSafe,
+		Check: orErrorIn(u.client, func() bool { return stored.Name != "" }),
 	}, nil, &stored)
 	switch {
 	case err != nil:
@@ -159,7 +160,9 @@ func (u *comfyUI) run(ctx context.Context, job *comfyJob, prompt map[string]any)
 		ID     string          `json:"prompt_id"`
 		Errors json.RawMessage `json:"node_errors"`
 	}
-	_, err := u.client.JSON(ctx, endpoint.Request{Method: http.MethodPost, Path: "/prompt"}, map[string]any{"prompt": prompt, "client_id": job.client}, &reply)
+	_, err := u.client.JSON(ctx, endpoint.Request{
+		Method: http.MethodPost, Path: "/prompt", Check: orErrorIn(u.client, func() bool { return reply.ID != "" }),
+	}, map[string]any{"prompt": prompt, "client_id": job.client}, &reply)
 	switch {
 	case err != nil:
 		return err

@@ -1,6 +1,8 @@
 package remote_test
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +37,9 @@ func TestSDCPPSettings(t *testing.T) {
 	}
 }
 
+// forever is a fault that does not go away.
+func forever(f testserver.Fault) []testserver.Fault { return slices.Repeat([]testserver.Fault{f}, 99) }
+
 func TestSDCPPJobs(t *testing.T) {
 	tests := map[string]struct {
 		spoil func(*testserver.SDCPP)
@@ -43,11 +48,13 @@ func TestSDCPPJobs(t *testing.T) {
 	}{
 		"failed": {func(d *testserver.SDCPP) { d.Break("generate_image returned empty results") }, endpoint.Failed, "empty results"},
 		"lost": {func(d *testserver.SDCPP) {
-			d.Fail("GET /sdcpp/v1/jobs/{id}", testserver.WithStatus(404, `{"error":"job not found"}`))
+			d.Fail("GET /sdcpp/v1/jobs/{id}", forever(testserver.WithStatus(404, `{"error":"job not found"}`))...)
 		}, endpoint.Failed, "restarted"},
-		"gone": {func(d *testserver.SDCPP) { d.Fail("GET /sdcpp/v1/jobs/{id}", testserver.WithStatus(410, `{}`)) }, endpoint.Failed, "restarted"},
+		"gone": {func(d *testserver.SDCPP) {
+			d.Fail("GET /sdcpp/v1/jobs/{id}", forever(testserver.WithStatus(410, `{}`))...)
+		}, endpoint.Failed, "restarted"},
 		"stopped": {func(d *testserver.SDCPP) {
-			d.Fail("GET /sdcpp/v1/jobs/{id}", testserver.WithStatus(200, `{"status":"cancelled"}`))
+			d.Fail("GET /sdcpp/v1/jobs/{id}", forever(testserver.WithStatus(200, `{"status":"cancelled"}`))...)
 		}, endpoint.Failed, "cancelled"},
 		"odd state": {func(d *testserver.SDCPP) {
 			d.Fail("GET /sdcpp/v1/jobs/{id}", testserver.WithStatus(200, `{"status":"resting"}`))
@@ -141,26 +148,38 @@ func TestComfyUISockets(t *testing.T) {
 	}
 }
 
+const (
+	comfyOutOfMemory = `{"outputs":{},"status":{"status_str":"error","messages":[["execution_start",{}],["execution_error",{"node_type":"KSampler","exception_message":"out of memory"}]]}}`
+	comfyInterrupted = `{"outputs":{},"status":{"status_str":"error","messages":[["execution_interrupted",{}]]}}`
+)
+
+// historyEntry answers the question about any job with an entry of its own.
+func historyEntry(entry string) testserver.Fault {
+	return func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+		testserver.WithStatus(200, fmt.Sprintf("{%q:%s}", r.PathValue("id"), entry))(w, r, honest)
+	}
+}
+
 func TestComfyUIJobs(t *testing.T) {
 	const route = "GET /history/{id}"
-	answer := func(body string) func(*testserver.ComfyUI) {
-		return func(d *testserver.ComfyUI) { d.Fail(route, testserver.WithStatus(200, body)) }
+	answer := func(entry string) func(*testserver.ComfyUI) {
+		return func(d *testserver.ComfyUI) { d.Fail(route, forever(historyEntry(entry))...) }
 	}
 	tests := map[string]struct {
 		spoil func(*testserver.ComfyUI)
 		kind  endpoint.Kind
 		says  string
 	}{
-		"failed":      {answer(`{"0000-0000":{"outputs":{},"status":{"status_str":"error","messages":[["execution_start",{}],["execution_error",{"node_type":"KSampler","exception_message":"out of memory"}]]}}}`), endpoint.Failed, "KSampler: out of memory"},
-		"interrupted": {answer(`{"0000-0000":{"outputs":{},"status":{"status_str":"error","messages":[["execution_interrupted",{}]]}}}`), endpoint.Failed, "interrupted"},
-		"no image":    {answer(`{"0000-0000":{"outputs":{},"status":{"status_str":"success"}}}`), endpoint.Malformed, "0 images"},
+		"failed":      {answer(comfyOutOfMemory), endpoint.Failed, "KSampler: out of memory"},
+		"interrupted": {answer(comfyInterrupted), endpoint.Failed, "interrupted"},
+		"no image":    {answer(`{"outputs":{},"status":{"status_str":"success"}}`), endpoint.Malformed, "0 images"},
 		"refused": {func(d *testserver.ComfyUI) {
 			d.Fail("POST /prompt", testserver.WithStatus(400, `{"error":{"type":"prompt_outputs_failed_validation","message":"Prompt outputs failed validation"},"node_errors":{}}`))
 		}, endpoint.Status, "failed validation"},
 		"image is gone": {func(d *testserver.ComfyUI) { d.Fail("GET /view", testserver.WithStatus(404, "")) }, endpoint.Status, "404"},
 		"lost": {func(d *testserver.ComfyUI) {
 			d.Hold()
-			d.Fail("GET /queue", testserver.WithStatus(200, `{"queue_running":[],"queue_pending":[]}`))
+			d.Fail("GET /queue", forever(testserver.WithStatus(200, `{"queue_running":[],"queue_pending":[]}`))...)
 		}, endpoint.Failed, "restarted"},
 	}
 	for name, tt := range tests {

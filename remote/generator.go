@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -34,6 +33,7 @@ type generator struct {
 	engine engine
 	client *endpoint.Client
 	ledger *endpoint.Ledger
+	model  string        // by which drawings are priced
 	part   string        // the name under which the ledger knows its drawings
 	slots  chan struct{} // the drawings under way, over all calls
 }
@@ -114,7 +114,8 @@ func (g *generator) draw(ctx context.Context, requests []reflectionflow.Request,
 	for i, at := range places {
 		group[i] = requests[at]
 	}
-	drawn, err := g.engine.draw(ctx, group)
+	drawn, lost, err := g.attempts(ctx, group)
+	drawn.model = g.client.Clean(drawn.model)
 	changed := g.client.Served(endpoint.ForImage, drawn.model)
 	for i, at := range places {
 		switch {
@@ -125,11 +126,63 @@ func (g *generator) draw(ctx context.Context, requests []reflectionflow.Request,
 		default:
 			out[at] = drawn.images[i]
 		}
+		out[at].Cost = out[at].Cost.Add(share(lost, i, len(places)))
 		if err := g.keep(requests[at], &out[at], drawn.model, changed != nil); err != nil {
 			return err
 		}
 	}
 	return changed
+}
+
+// attempts makes a drawing, several times if it fails by something that may go away:
+// an error of the server, a broken connection, a time-out, a job that failed, was
+// cancelled or was forgotten by a server that restarted. lost is the cost of the
+// attempts that gave nothing.
+func (g *generator) attempts(ctx context.Context, group []reflectionflow.Request) (drawn drawing, lost reflectionflow.Cost, err error) {
+	clock := g.client.Clock()
+	for n := 1; ; n++ {
+		began := clock.Now()
+		drawn, err = g.engine.draw(ctx, group)
+		e, failed := errors.AsType[*endpoint.Error](err)
+		if !failed {
+			return drawn, lost, err
+		}
+		lost = lost.Add(g.lost(e, len(group)))
+		lost.Seconds += max(0, clock.Now().Sub(began).Seconds())
+		e.Attempts = max(e.Attempts, n)
+		wait, again := g.client.Again(e, n)
+		if !again {
+			return drawn, lost, e
+		}
+		if err := clock.Sleep(ctx, wait); err != nil {
+			return drawing{}, lost, err
+		}
+	}
+}
+
+// orErrorIn checks a reply: one that has not what was asked for fails with the error
+// that it holds, where it holds one.
+func orErrorIn(c *endpoint.Client, usable func() bool) func(*endpoint.Response) error {
+	return func(r *endpoint.Response) error {
+		if usable() {
+			return nil
+		}
+		if e := c.ErrorIn(r.Body); e != nil {
+			return e
+		}
+		return nil
+	}
+}
+
+// lost is the cost of an attempt whose reply did not arrive or could not be read: the
+// server may have generated the images and charged for them. What the server itself
+// calls a failure is not charged.
+func (g *generator) lost(e *endpoint.Error, images int) reflectionflow.Cost {
+	switch e.Kind {
+	case endpoint.Timeout, endpoint.Interrupted, endpoint.Malformed, endpoint.TooLarge:
+		return g.client.Account(g.model, endpoint.Usage{Calls: 1, ImagesDrawn: images})
+	}
+	return reflectionflow.Cost{}
 }
 
 // unusable is the error of a call in which nothing was drawn because of the
@@ -138,35 +191,14 @@ func (g *generator) draw(ctx context.Context, requests []reflectionflow.Request,
 func (g *generator) unusable(out []reflectionflow.Generation, missing []int) error {
 	var first error
 	for _, at := range missing {
-		o := out[at]
 		switch {
-		case g.away(o):
-			first = firstError(first, o.Err)
+		case away(out[at]):
+			first = firstError(first, out[at].Err)
 		case !g.Keeps():
 			return nil
 		}
 	}
 	return first
-}
-
-// aboutEndpoint reports whether an error says that the endpoint cannot be used.
-func aboutEndpoint(err error) bool {
-	var e *endpoint.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Kind {
-	case endpoint.Refused, endpoint.BreakerOpen, endpoint.Changed:
-		return true
-	case endpoint.Status:
-		switch e.Status {
-		case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
-			http.StatusProxyAuthRequired, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return true
-		}
-		return e.Status >= 300 && e.Status <= 399
-	}
-	return false
 }
 
 // farewell bounds what is told to a server after the caller has left.

@@ -40,31 +40,40 @@ const (
 )
 
 // away reports whether a generation failed because the endpoint cannot be used, so
-// that its request may be sent again when the run goes on. Where the run keeps what
-// is drawn, a connection that broke counts too, if nobody can have been charged.
-func (g *generator) away(o reflectionflow.Generation) bool {
-	return o.Cost.Images == 0 &&
-		(aboutEndpoint(o.Err) || g.Keeps() && g.client.Free() && endpoint.IsKind(o.Err, endpoint.Interrupted))
+// that its request is to be sent again when the run is resumed.
+func away(o reflectionflow.Generation) bool {
+	e, failed := errors.AsType[*endpoint.Error](o.Err)
+	return failed && o.Cost.Images == 0 && e.Unusable()
 }
 
-// keep puts what was answered into the ledger, with its cost; an unused one only the
-// cost.
+// keep puts an image, or a permanent failure, into the ledger with its cost; an unused
+// one only with its cost. Of a failure that may go away the cost alone is kept: the
+// request is sent again when the run is resumed.
 func (g *generator) keep(r reflectionflow.Request, o *reflectionflow.Generation, model string, unused bool) error {
-	_, failed := errors.AsType[*endpoint.Error](o.Err) // else the end of the context has cut it short
-	if !g.Keeps() || g.away(*o) || o.Image == nil && !failed {
+	failure, failed := errors.AsType[*endpoint.Error](o.Err) // else the end of the context has cut it short
+	if !g.Keeps() || o.Image == nil && !failed {
 		return nil
 	}
-	answer, err := pack(*o)
-	if err != nil {
-		return err
+	again := failed && (away(*o) || !failure.Permanent())
+	if again && o.Cost.Money == 0 && o.Cost.Images == 0 {
+		return nil
 	}
 	key, err := g.key(r)
 	if err != nil {
 		return err
 	}
-	o.Cost, err = g.ledger.Keep(endpoint.Call{
+	call := endpoint.Call{
 		Key: key, For: endpoint.ForImage, Endpoint: g.client.Name(), Model: model, Cost: o.Cost, Seconds: o.Cost.Seconds, Unused: unused,
-	}, answer)
+	}
+	if again {
+		o.Cost, err = g.ledger.Charge(call)
+		return err
+	}
+	answer, err := pack(*o)
+	if err != nil {
+		return err
+	}
+	o.Cost, err = g.ledger.Keep(call, answer)
 	return err
 }
 
@@ -119,7 +128,8 @@ func (g *generator) recall(requests []reflectionflow.Request, out []reflectionfl
 			if key, err := g.key(r); err == nil {
 				answer = g.ledger.Recall(key, func(answer *endpoint.Response) bool {
 					found, err = unpack(answer)
-					return err == nil
+					failure, failed := errors.AsType[*endpoint.Error](found.Err)
+					return err == nil && (!failed || failure.Permanent())
 				})
 			}
 		}

@@ -1,6 +1,9 @@
 package remote_test
 
 import (
+	"bytes"
+	"image"
+	"image/png"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,7 +40,8 @@ func TestDrawnOnce(t *testing.T) {
 			list := requests()[:1]
 			list = append(list, list[0])
 			list[1].Seed++
-			double.Fail(c.draw, honest, testserver.WithStatus(http.StatusServiceUnavailable, "away"))
+			away := testserver.WithStatus(http.StatusServiceUnavailable, "away")
+			double.Fail(c.draw, honest, away, away, away, away)
 			_, err := g.Generate(t.Context(), list)
 			typed(t, "the call", err, endpoint.Status)
 			before := len(double.Drawings())
@@ -70,23 +74,43 @@ func TestDrawnOnce(t *testing.T) {
 
 func honest(w http.ResponseWriter, r *http.Request, server http.Handler) { server.ServeHTTP(w, r) }
 
-// A drawing that came to nothing and was paid for is not begun again either.
-func TestFailedOnce(t *testing.T) {
-	double := testserver.NewSDCPP(t)
-	folder := t.TempDir()
-	double.Spoil(testserver.Spoil{Text: func(string) string { return "%%%" }})
-	var said []string
-	for range 2 {
-		g, _ := sitting(t, "sdcpp+"+double.URL, folder)
-		out := one(t, g, requests()[0])
-		typed(t, "the image", out.Err, endpoint.Malformed)
-		if out.Cost.Money != 2 {
-			t.Errorf("it cost %v, want 2", out.Cost.Money)
-		}
-		said = append(said, out.Err.Error())
-	}
-	if said[0] != said[1] || len(double.Drawings()) != 1 {
-		t.Errorf("%d drawings: %q", len(double.Drawings()), said)
+// What failed by something that may go away is tried again in the next sitting, at its
+// own cost; a permanent failure is recalled with its cost.
+func TestFailuresInTheNextSitting(t *testing.T) {
+	small := recode(t, func(img image.Image) image.Image { return img.(*image.RGBA).SubImage(image.Rect(0, 0, 32, 64)) },
+		func(b *bytes.Buffer, img image.Image) error { return png.Encode(b, img) })
+	for name, tt := range map[string]struct {
+		spoil     testserver.Spoil
+		permanent bool
+	}{
+		"damaged image": {testserver.Spoil{Text: func(string) string { return "%%%" }}, false},
+		"another size":  {testserver.Spoil{Bytes: small}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			double := testserver.NewSDCPP(t)
+			folder := t.TempDir()
+			double.Spoil(tt.spoil)
+			g, _ := sitting(t, "sdcpp+"+double.URL, folder)
+			first := one(t, g, requests()[0])
+			typed(t, "the image", first.Err, endpoint.Malformed)
+			if first.Cost.Money != 2 || len(first.Cost.Calls) != 1 {
+				t.Errorf("it cost %+v, want 2", first.Cost)
+			}
+			g, ledger := sitting(t, "sdcpp+"+double.URL, folder) // the run was killed before the failure was recorded
+			again := one(t, g, requests()[0])
+			if tt.permanent {
+				if again.Err == nil || again.Err.Error() != first.Err.Error() || again.Cost.Money != 2 || len(double.Drawings()) != 1 {
+					t.Errorf("%d drawings: %+v", len(double.Drawings()), again)
+				}
+				return
+			}
+			if again.Err != nil || again.Image == nil {
+				t.Fatal(again.Err)
+			}
+			if n, cost := ledger.Unused(); again.Cost.Money != 2 || n != 1 || cost.Money != 2 {
+				t.Errorf("it cost %+v; %d calls for %v are not charged", again.Cost, n, cost.Money)
+			}
+		})
 	}
 }
 
@@ -104,7 +128,7 @@ func TestPoolDrawsOnce(t *testing.T) {
 		if out := one(t, pool, seeds(1)[0]); out.Err != nil || out.Cost.Money != 2 || len(double.Drawings()) != 1-i {
 			t.Errorf("server %d: %+v after %d drawings", i, out, len(double.Drawings()))
 		}
-		double.Fail("POST /sdcpp/v1/img_gen", honest, testserver.WithStatus(503, ""), testserver.WithStatus(503, ""))
+		double.Fail("POST /sdcpp/v1/img_gen", append([]testserver.Fault{honest}, forever(testserver.WithStatus(503, ""))...)...)
 		_, err = pool.Generate(t.Context(), seeds(4)[1+2*i:2+2*i])
 		if i == 1 {
 			_, err = pool.Generate(t.Context(), seeds(6)[4:])

@@ -93,7 +93,7 @@ func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 		if part == "" {
 			part = rawURL
 		}
-		return &generator{engine: e, client: client, ledger: config.Ledger, part: part, slots: make(chan struct{}, jobs)}, nil
+		return &generator{engine: e, client: client, ledger: config.Ledger, model: p.values.Get("model"), part: part, slots: make(chan struct{}, jobs)}, nil
 	}
 	return nil, invalid("generator scheme %q: use openai+, sdcpp+, a1111+ or comfyui+ before http:// or https://", u.Scheme)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"net/http"
 	"strings"
 
 	"reflectionflow"
@@ -81,6 +80,7 @@ func (o *openAI) draw(ctx context.Context, group []reflectionflow.Request) (draw
 		return drawing{}, err
 	}
 	var reply imagesReply
+	request.Check = orErrorIn(o.client, func() bool { return len(reply.Data) > 0 })
 	response, err := o.client.JSON(ctx, request, nil, &reply)
 	if err != nil {
 		return drawing{}, o.declined(err)
@@ -126,14 +126,10 @@ func (o *openAI) image(ctx context.Context, reply imagesReply, i, want int, r re
 // refusal that it is.
 func (o *openAI) declined(err error) error {
 	var e *endpoint.Error
-	if !errors.As(err, &e) || e.Kind != endpoint.Status || e.Status != http.StatusBadRequest {
+	if !errors.As(err, &e) || e.Kind == endpoint.Declined || !e.Moderated() {
 		return err
 	}
-	switch e.Code {
-	case "content_policy_violation", "moderation_blocked", "content_filter", "image_generation_user_error":
-		return o.client.Errorf(endpoint.Declined, "%s: %s", e.Code, e.Message)
-	}
-	return err
+	return o.client.Errorf(endpoint.Declined, "%s: %s", e.Code, e.Message)
 }
 
 func sizeText(r reflectionflow.Request) string { return fmt.Sprintf("%dx%d", r.Width, r.Height) }

@@ -29,7 +29,9 @@ func picture(c *endpoint.Client, data []byte, r reflectionflow.Request) (image.I
 		return nil, e
 	}
 	if img.Rect.Dx() != r.Width || img.Rect.Dy() != r.Height {
-		return nil, c.Errorf(endpoint.Malformed, "an image of %d×%d pixels instead of %d×%d", img.Rect.Dx(), img.Rect.Dy(), r.Width, r.Height)
+		e := c.Errorf(endpoint.Malformed, "an image of %d×%d pixels instead of %d×%d", img.Rect.Dx(), img.Rect.Dy(), r.Width, r.Height)
+		e.Lasting = true
+		return nil, e
 	}
 	return img, nil
 }

@@ -112,24 +112,43 @@ func (p *Pool) keeps() bool {
 // one draws a request with the first free member that can be used.
 func (p *Pool) one(ctx context.Context, r reflectionflow.Request) (reflectionflow.Generation, error) {
 	var tried []int
+	var last reflectionflow.Generation // of a member whose image alone failed
 	for {
 		i, err := p.take(ctx, tried)
 		if err != nil {
-			return reflectionflow.Generation{}, err
+			return last, err
 		}
-		drawn, err := p.members[i].Generate(ctx, []reflectionflow.Request{r})
+		generated, err := p.members[i].Generate(ctx, []reflectionflow.Request{r})
 		p.give(i)
-		switch {
-		case err == nil && len(drawn) == 1:
-			return drawn[0], nil
-		case err == nil:
-			return reflectionflow.Generation{}, fmt.Errorf("%d pictures for one request", len(drawn))
-		}
 		tried = append(tried, i)
-		if ctx.Err() != nil || errors.Is(err, reflectionflow.ErrInvalid) || len(tried) == len(p.members) {
-			return reflectionflow.Generation{}, err
+		switch {
+		case err == nil && len(generated) != 1:
+			return last, fmt.Errorf("%d images for one request", len(generated))
+		case err == nil:
+			generated[0].Cost = last.Cost.Add(generated[0].Cost)
+			last = generated[0]
+			if last.Err == nil || permanent(last.Err) || len(tried) == len(p.members) {
+				return last, nil
+			}
+		case ctx.Err() != nil || errors.Is(err, reflectionflow.ErrInvalid):
+			return last, err
+		case len(tried) == len(p.members):
+			if last.Err != nil {
+				err = nil // a member that could be used has tried
+			}
+			return last, err
 		}
 	}
+}
+
+// permanent reports whether an error says that another try is in vain; one that does
+// not say is.
+func permanent(err error) bool {
+	e, says := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err)
+	return !says || e.Permanent()
 }
 
 // take waits for a free member that was not tried yet: of several the one that has

@@ -126,7 +126,9 @@ func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) (drawi
 	var job sdcppJob
 	began := s.client.Clock().Now()
 	submit, done := lingering(ctx)
-	_, err = s.client.JSON(submit, endpoint.Request{Method: http.MethodPost, Path: "/sdcpp/v1/img_gen"}, body, &job)
+	_, err = s.client.JSON(submit, endpoint.Request{
+		Method: http.MethodPost, Path: "/sdcpp/v1/img_gen", Check: orErrorIn(s.client, func() bool { return job.ID != "" }),
+	}, body, &job)
 	done()
 	if err != nil {
 		return drawing{}, err
@@ -136,7 +138,7 @@ func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) (drawi
 	}
 	path := "/sdcpp/v1/jobs/" + job.ID
 	if err := s.await(ctx, path, &job, group[0]); err != nil {
-		if !endpoint.IsKind(err, endpoint.Failed) { // then it is over already
+		if job.Status != "failed" && job.Status != "cancelled" {
 			s.cancel(ctx, path)
 		}
 		return drawing{}, err
@@ -180,7 +182,7 @@ func (s *sdcpp) steps(r reflectionflow.Request) int {
 // await asks for the job until it is over.
 func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first reflectionflow.Request) error {
 	for wait := newPause(s.client, s.patience); ; {
-		_, err := s.client.JSON(ctx, endpoint.Request{Path: path}, nil, job)
+		_, err := s.client.JSON(ctx, endpoint.Request{Path: path, Check: orErrorIn(s.client, func() bool { return job.Status != "" })}, nil, job)
 		var e *endpoint.Error
 		switch {
 		case errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusGone):

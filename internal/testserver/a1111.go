@@ -32,6 +32,8 @@ type A1111 struct {
 	queue   sync.Mutex
 
 	held        bool
+	cut         int // drawings that somebody else interrupts
+	flags       map[string]any
 	task        string // what is drawn now
 	free        chan struct{}
 	interrupted int
@@ -53,6 +55,14 @@ func (s *A1111) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = true
+}
+
+// Cut makes the next n drawings end early, as somebody's click on Interrupt does: the
+// reply looks like that of a finished one.
+func (s *A1111) Cut(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = n
 }
 
 // Interrupted is how many interruptions came.
@@ -124,7 +134,9 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	}
 	s.queue.Lock()
 	defer s.queue.Unlock()
-	s.begin(b.Task)
+	if s.begin(b.Task) {
+		b.Steps = (b.Steps + 1) / 2
+	}
 	d := Drawing{Prompt: b.Prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Steps, Guidance: b.CFG, Reference: reference, Strength: b.Strength}
 	if b.Distilled > 0 {
 		d.Guidance = b.Distilled
@@ -160,21 +172,25 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	reply(w, http.StatusOK, map[string]any{"images": images, "parameters": map[string]any{}, "info": info})
 }
 
-// begin notes what is drawn, and holds it where that is due.
-func (s *A1111) begin(task string) {
+// begin notes what is drawn, holds it where that is due, and reports whether it is cut
+// short.
+func (s *A1111) begin(task string) bool {
 	s.mu.Lock()
 	s.task, s.free = task, make(chan struct{})
-	held, free := s.held, s.free
+	held, free, cut := s.held, s.free, s.cut > 0
+	s.cut = max(0, s.cut-1)
+	s.flags = map[string]any{"interrupted": cut, "skipped": false, "stopping_generation": false, "job_count": 1}
 	s.mu.Unlock()
 	if held {
 		<-free // not the client's leaving: the real server does not notice
 	}
+	return cut || held
 }
 
 func (s *A1111) progress(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	body := map[string]any{"progress": 0.0, "eta_relative": 0.0, "state": map[string]any{}, "current_image": nil, "textinfo": nil}
+	body := map[string]any{"progress": 0.0, "eta_relative": 0.0, "state": s.flags, "current_image": nil, "textinfo": nil}
 	if s.task != "" {
 		body["progress"] = .5
 	}
@@ -189,6 +205,7 @@ func (s *A1111) interrupt(w http.ResponseWriter, _ *http.Request) {
 	s.interrupted++
 	if s.held && s.task != "" {
 		s.held = false
+		s.flags["interrupted"] = true
 		close(s.free)
 	}
 	s.mu.Unlock()

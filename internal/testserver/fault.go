@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 )
 
 // Fault answers one request in place of the honest server, which it may ask.
@@ -30,6 +31,12 @@ func Storm(n int, retryAfter string) []Fault {
 		faults[i] = WithStatus(http.StatusTooManyRequests, `{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}`, "Retry-After", retryAfter)
 	}
 	return faults
+}
+
+// EmptyAccount is n answers of OpenAI to an account without money: 429, as for too many
+// requests.
+func EmptyAccount(n int) []Fault {
+	return slices.Repeat([]Fault{WithStatus(http.StatusTooManyRequests, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`, "Retry-After", "1")}, n)
 }
 
 // HTML is the page of a proxy or a login, with status 200.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ type Work int
 
 // The kinds of work.
 const (
-	Draws   Work = iota // begins a picture: again only when the server surely did nothing
+	Draws   Work = iota // begins an image: again, within bounds, after what may go away
 	Asks                // a question that costs nothing
 	Pays                // a question whose answer may have been charged
 	Follows             // looks how work stands, or brings a file there or back
@@ -90,20 +91,33 @@ func same(kind endpoint.Kind) [works]ending {
 func fine(requests int) ending { return ending{requests: requests} }
 
 func faultTable() []faultRow {
-	lost := func(kind endpoint.Kind) [works]ending { // what was lost may have been done
-		return [works]ending{{1, kind, true}, fine(2), {1, kind, false}, fine(2)}
+	lost := func(kind endpoint.Kind) [works]ending { // a reply that was lost may have been charged
+		return [works]ending{fine(2), fine(2), {1, kind, false}, fine(2)}
 	}
 	body := func(text string) []Fault { return []Fault{WithStatus(200, text, "Content-Type", "application/json")} }
 	everywhere := func(e ending) [works]ending { return [works]ending{e, e, e, e} }
+	// Servers that answer 500 to every attempt fail their image alone; the whole use of
+	// a language model fails with its question.
+	always := func(status int, text string, alone bool) faultRow {
+		return faultRow{
+			fmt.Sprintf("%d for ever", status), slices.Repeat([]Fault{WithStatus(status, text)}, 9),
+			[works]ending{{4, endpoint.Status, alone}, {4, endpoint.Status, false}, {4, endpoint.Status, false}, {}},
+		}
+	}
 	return []faultRow{
 		{"reset in mid-body", []Fault{ResetMidBody()}, lost(endpoint.Interrupted)},
 		{"dropped", []Fault{Drop()}, lost(endpoint.Interrupted)},
 		{slowLoris, []Fault{SlowLoris()}, lost(endpoint.Timeout)},
 		{"storm", Storm(3, "1"), everywhere(fine(4))},
 		{"endless storm", Storm(9, "1"), everywhere(ending{4, endpoint.Status, false})},
-		{"500 then success", []Fault{WithStatus(500, `{"error":"out of memory"}`)}, [works]ending{{1, endpoint.Status, true}, fine(2), fine(2), fine(2)}},
-		{"503 then success", []Fault{WithStatus(503, `{"detail":"loading"}`)}, [works]ending{{1, endpoint.Status, false}, fine(2), fine(2), fine(2)}},
+		{"500 then success", []Fault{WithStatus(500, `{"error":"out of memory"}`)}, everywhere(fine(2))},
+		{"502 then success", []Fault{WithStatus(502, `<html>Bad Gateway</html>`)}, everywhere(fine(2))},
+		{"503 then success", []Fault{WithStatus(503, `{"detail":"loading"}`)}, everywhere(fine(2))},
+		{"three different failures", []Fault{WithStatus(500, ""), WithStatus(503, ""), Storm(1, "1")[0]}, everywhere(fine(4))},
+		always(500, `{"error":"CUDA out of memory"}`, true),
+		always(503, `{"detail":"loading"}`, false),
 		{"not authorized", []Fault{WithStatus(401, `{"error":{"message":"no"}}`)}, everywhere(ending{1, endpoint.Status, false})},
+		{"an empty account", EmptyAccount(9), everywhere(ending{1, endpoint.Status, false})},
 		{"HTML", []Fault{HTML()}, same(endpoint.Malformed)},
 		{"truncated", []Fault{Truncated()}, same(endpoint.Malformed)},
 		{"endless", []Fault{Endless(16 << 20)}, same(endpoint.TooLarge)},
@@ -111,7 +125,8 @@ func faultTable() []faultRow {
 		{"a list", body(`[1,2]`), same(endpoint.Malformed)},
 		// Whoever follows a job asks again when a reply says nothing about it.
 		{"nothing in it", body(`{}`), [works]ending{{1, endpoint.Malformed, true}, {1, endpoint.Malformed, false}, {1, endpoint.Malformed, false}, {}}},
-		{"error with success", body(`{"error":{"message":"no credits"}}`), [works]ending{{1, endpoint.Malformed, true}, {1, endpoint.Malformed, false}, {1, endpoint.Malformed, false}, {}}},
+		{"error with success", body(`{"error":{"message":"the model crashed"}}`), [works]ending{fine(2), {1, endpoint.Failed, false}, {1, endpoint.Failed, false}, {}}},
+		{"a permanent error with success", body(`{"error":{"message":"no credits","code":"insufficient_quota"}}`), [works]ending{{1, endpoint.Failed, false}, {1, endpoint.Failed, false}, {1, endpoint.Failed, false}, {}}},
 	}
 }
 
