@@ -13,48 +13,50 @@ import (
 	"reflectionflow"
 )
 
-// AnnotateOptions says how a set is annotated.
+// AnnotateOptions sets how a set is annotated.
 type AnnotateOptions struct {
 	Annotator reflectionflow.Annotator
-	// Name says who compares, with what words: a set has one annotator.
+	// Name identifies the annotator and its prompt. A set has one annotator.
 	Name string
-	// Batch is how many triplets are compared at once, and how many are lost at most when
-	// the work is stopped and nothing is kept; 1 or more.
+	// Batch is the number of triplets per call of the annotator, 1 or more. Without OpenCache,
+	// an interruption loses at most the answers of one batch.
 	Batch int
-	// Keep keeps the answers of a batch until its lines are written; nil for an annotator
-	// whose answers cost nothing.
+	// OpenCache caches the answers of a batch until its lines are written; nil for an annotator
+	// that costs nothing.
 	OpenCache OpenCache
-	// Count is how many lines there are to be in the end; 0 for one a triplet.
+	// Count is the number of lines that the file shall have in the end; 0 for all triplets.
 	Count int
 }
 
-// AnnotateReport is what came of annotating a set.
+// AnnotateReport is the result of annotating a set.
 type AnnotateReport struct {
-	// Annotated are the triplets that have a line now, Before those of them that had one.
+	// Annotated is the number of triplets that have a line now, Before the number that had one.
 	Annotated, Before int
-	// Better counts what was said to be better, Skipped why nothing was said.
+	// Better counts the judgements, Skipped the reasons for which there is none.
 	Better, Skipped map[string]int
-	// Unanswered lists some of what was skipped now, in words.
+	// Unanswered describes some of the triplets that this call skipped.
 	Unanswered []string
-	Cost       reflectionflow.Cost // of this call
-	Problems   Problems            // what of the set was passed over
+	Cost       reflectionflow.Cost // cost of this call
+	Problems   Problems            // damage of the set that was skipped
 }
 
 // The reasons for which a triplet is not shown to the annotator.
 const (
-	SkippedBadImage  = "pictures that do not decode"
-	SkippedBadPrompt = "prompts that are none"
+	SkippedBadImage  = "images that do not decode"
+	SkippedBadPrompt = "invalid prompts"
 )
 
-// Annotate compares the pictures of the set's triplets, in order, and writes what is
-// said to annotations.jsonl beside the shards. A triplet that has a line there is not
-// asked about again; so the same call goes on where it was stopped. A set that was begun
-// with another annotator, or whose folder another process writes to, is refused with an
-// error wrapping [reflectionflow.ErrInvalid].
-// notify may be nil; it is called with the number of lines.
+// Annotate compares the images of the set's triplets, in order, and writes the judgements to
+// annotations.jsonl in the set's folder. A triplet that has a line is not asked about
+// again, so the same call resumes. An error of the annotator, such as a lost connection,
+// ends the call and leaves no lines for its batch.
+//
+// Errors wrap [reflectionflow.ErrInvalid] for invalid options, a set that has another
+// annotator, and a folder that another process writes to. notify may be nil; it is called
+// with the number of lines.
 func (s *Set) Annotate(ctx context.Context, a AnnotateOptions, notify func(annotated int)) (report AnnotateReport, err error) {
 	if a.Annotator == nil || a.Name == "" || a.Batch < 1 || a.Count < 0 {
-		return report, fmt.Errorf("%w: annotating needs an annotator, its name, and a batch and count that are not negative", reflectionflow.ErrInvalid)
+		return report, fmt.Errorf("%w: annotating needs an annotator and its name, a batch of 1 or more and a count of 0 or more", reflectionflow.ErrInvalid)
 	}
 	if notify == nil {
 		notify = func(int) {}
@@ -78,26 +80,25 @@ func (s *Set) Annotate(ctx context.Context, a AnnotateOptions, notify func(annot
 	return w.report, err
 }
 
-// unannotatedName is the folder of a set for what an annotator has said that has no lines
-// yet.
+// unannotatedName is the folder of a set that caches answers until their lines are written.
 const unannotatedName = "unannotated"
 
-// errEnough ends the reading of a set.
+// errEnough ends the reading of a set when Count is reached.
 var errEnough = errors.New("enough triplets")
 
-// annotating is the work on one set.
+// annotateRun annotates one set.
 type annotateRun struct {
 	AnnotateOptions
 	log       *annotationLog
-	cacheDir  string // folder of what is kept
+	cacheDir  string // folder of the cached answers
 	seed      maphash.Seed
-	annotated map[uint64]bool // hashes of keys
+	annotated map[uint64]bool // hashes of the keys that have a line
 	pending   []Sample
 	report    AnnotateReport
 	notify    func(int)
 }
 
-// recall takes in a line of an earlier call.
+// recall enters a line of an earlier call.
 func (w *annotateRun) recall(a Annotation) error {
 	if a.Annotator != w.Name {
 		return fmt.Errorf("%w: the set was annotated by %s, now it would be by %s: use the same, or move %s away",
@@ -117,7 +118,7 @@ func (w *annotateRun) count(a Annotation) {
 	}
 }
 
-// take takes in a triplet of the set.
+// take adds a triplet of the set to the batch.
 func (w *annotateRun) take(ctx context.Context, s Sample) error {
 	if w.annotated[maphash.String(w.seed, s.Key)] {
 		return nil
@@ -131,7 +132,7 @@ func (w *annotateRun) take(ctx context.Context, s Sample) error {
 	return w.flush(ctx)
 }
 
-// flush compares the pictures of the pending triplets.
+// flush annotates the pending triplets and writes their lines.
 func (w *annotateRun) flush(ctx context.Context) error {
 	lines := make([]Annotation, len(w.pending))
 	var pairs []reflectionflow.Pair
@@ -159,7 +160,7 @@ func (w *annotateRun) flush(ctx context.Context) error {
 		return err
 	}
 	if err := os.RemoveAll(w.cacheDir); err != nil {
-		return fmt.Errorf("remove the answers that have lines: %w", err)
+		return fmt.Errorf("remove the cached answers: %w", err)
 	}
 	for _, a := range lines {
 		w.count(a)
@@ -172,7 +173,7 @@ func (w *annotateRun) flush(ctx context.Context) error {
 	return nil
 }
 
-// compare asks the annotator, and keeps what it says.
+// compare calls the annotator, with a cache of its answers.
 func (w *annotateRun) compare(ctx context.Context, pairs []reflectionflow.Pair) (said []reflectionflow.Comparison, err error) {
 	if len(pairs) == 0 {
 		return nil, nil
@@ -188,13 +189,13 @@ func (w *annotateRun) compare(ctx context.Context, pairs []reflectionflow.Pair) 
 		return nil, fmt.Errorf("annotate: %w", err)
 	}
 	if len(said) != len(pairs) {
-		return nil, fmt.Errorf("the annotator gave %d comparisons for %d pairs", len(said), len(pairs))
+		return nil, fmt.Errorf("the annotator returned %d comparisons for %d pairs", len(said), len(pairs))
 	}
 	return said, nil
 }
 
-// flawedFirst decides by the key alone which picture comes first, so that an annotator
-// that prefers a place does not prefer a side.
+// flawedFirst chooses by the key which image comes first. An annotator that favors the first
+// image then favors neither kind.
 func flawedFirst(key string) bool {
 	h := fnv.New64a()
 	h.Write([]byte(key)) // a hash never fails to write
@@ -202,7 +203,7 @@ func flawedFirst(key string) bool {
 	return (sum^sum>>32)&1 == 0
 }
 
-// pair decodes the pictures, in the order in which they are shown.
+// pair decodes the images, in the order in which they are shown.
 func (s Sample) pair(flawedFirst bool) (pair reflectionflow.Pair, reason string, err error) {
 	pair.Prompt = reflectionflow.Prompt{Text: s.Prompt}
 	if err := pair.Prompt.Validate(); err != nil {
@@ -217,7 +218,7 @@ func (s Sample) pair(flawedFirst bool) (pair reflectionflow.Pair, reason string,
 	return pair, "", nil
 }
 
-// with is the annotation with what was said.
+// with returns the annotation with a comparison's content.
 func (a Annotation) with(c reflectionflow.Comparison) (Annotation, error) {
 	if c.Unanswered != "" {
 		a.Skipped, a.Detail = c.Unanswered, detailOf(c.Detail)
@@ -244,7 +245,7 @@ func (a Annotation) with(c reflectionflow.Comparison) (Annotation, error) {
 	return a, nil
 }
 
-// detailOf is a text on one line and of bounded length.
+// detailOf returns a text on one line and of bounded length.
 func detailOf(text string) string {
 	text = strings.ReplaceAll(text, reflectionflow.ErrInvalid.Error()+": ", "")
 	text = strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "")

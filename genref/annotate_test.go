@@ -14,17 +14,17 @@ import (
 	"reflectionflow"
 )
 
-// critic finds the picture with less red better: what the painter paints right. It
-// counts what it is asked, refuses some, and ends a context after some calls.
-type critic struct {
-	asked  map[string]int // by the pictures
+// fakeAnnotator prefers the image with less red, which fakeGenerator makes right. It counts
+// its questions, can refuse to answer, and can end a context on a given call.
+type fakeAnnotator struct {
+	asked  map[string]int // by the images
 	calls  int
 	stop   int // end the context on this call, 0 for never
 	end    context.CancelFunc
 	silent bool
 }
 
-func (c *critic) Annotate(ctx context.Context, pairs []reflectionflow.Pair) ([]reflectionflow.Comparison, error) {
+func (c *fakeAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.Pair) ([]reflectionflow.Comparison, error) {
 	if c.calls++; c.calls == c.stop {
 		c.end()
 	}
@@ -91,12 +91,11 @@ func annotations(t *testing.T, dir string) []Annotation {
 	return all
 }
 
-// The annotator is shown the pictures in either order and not told which is which; what
-// it says comes out by side.
-func TestAnnotate(t *testing.T) {
+// The annotator sees the images in either order; its judgement is stored by side.
+func TestAnnotateStoresJudgementsBySide(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
-	var c critic
+	var c fakeAnnotator
 	report := annotate(t, dir, AnnotateOptions{Annotator: &c, Name: "critic", Batch: 5})
 	if report.Annotated != 12 || report.Before != 0 || report.Better[BetterEnhanced] != 12 || report.Cost.TokensIn != 120 || report.Problems.Total() != 0 {
 		t.Errorf("report %+v", report)
@@ -113,7 +112,7 @@ func TestAnnotate(t *testing.T) {
 		}
 	}
 	if flawedFirst < 2 || flawedFirst > 10 {
-		t.Errorf("%d of 12 flawed pictures came first", flawedFirst)
+		t.Errorf("%d of 12 flawed images came first", flawedFirst)
 	}
 	if report, err := Check(context.Background(), dir, nil); err != nil || report.Problems.Total() != 0 {
 		t.Errorf("check: %+v, %v", report.Problems, err)
@@ -127,16 +126,16 @@ func TestAnnotate(t *testing.T) {
 	}
 }
 
-// Stopped after any batch, cut off in the middle of a line, or done in parts, the file is
-// that of one call, and nothing is asked twice.
-func TestAnnotateGoesOn(t *testing.T) {
+// After interruptions, with an incomplete last line, or in parts, the file is that of one
+// call, and no pair is annotated twice.
+func TestAnnotateResumes(t *testing.T) {
 	whole := t.TempDir()
 	build(t, whole, 12)
-	annotate(t, whole, AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 3})
+	annotate(t, whole, AnnotateOptions{Annotator: &fakeAnnotator{}, Name: "critic", Batch: 3})
 	want := files(t, whole)[annotationsName]
 	dir := t.TempDir()
 	build(t, dir, 12)
-	var c critic
+	var c fakeAnnotator
 	for stop := 1; ; stop++ {
 		set, err := Open(dir)
 		if err != nil {
@@ -183,12 +182,12 @@ func TestAnnotateGoesOn(t *testing.T) {
 	}
 }
 
-// What is damaged in a set, or refused, is counted and listed, and the rest annotated.
-func TestAnnotatePassesOver(t *testing.T) {
+// Damaged and refused triplets are counted and listed, and the others annotated.
+func TestAnnotateSkipsDamage(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
 	damage(t, filepath.Join(dir, "genref_1.tar"))
-	report := annotate(t, dir, AnnotateOptions{Annotator: &critic{silent: true}, Name: "critic", Batch: 5})
+	report := annotate(t, dir, AnnotateOptions{Annotator: &fakeAnnotator{silent: true}, Name: "critic", Batch: 5})
 	if report.Annotated != 7 || report.Skipped["refused"] != 7 || report.Problems.Counts[ProblemShard] != 1 || !strings.Contains(report.Problems.Listed[0], "genref_1.tar has another checksum") {
 		t.Errorf("report %+v", report)
 	}
@@ -196,19 +195,19 @@ func TestAnnotatePassesOver(t *testing.T) {
 		t.Errorf("listed %q", report.Unanswered)
 	}
 
-	// A shard of a foreign set: a picture that is none beyond its header, no prompt.
+	// A foreign shard: an image that is damaged after its header, and an empty prompt.
 	foreign := t.TempDir()
-	good := picture(t)
+	good := encodedImage(t)
 	cut := good[:len(good)-3]
 	shard := pack(t, append(member5("a", good, cut, "two dogs"), append(member5("b", good, good, " "), member5("c", good, good, "two dogs")...)...)...)
 	if err := os.WriteFile(filepath.Join(foreign, "genref_0.tar"), shard, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	report = annotate(t, foreign, AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 5})
+	report = annotate(t, foreign, AnnotateOptions{Annotator: &fakeAnnotator{}, Name: "critic", Batch: 5})
 	if report.Annotated != 3 || report.Skipped[SkippedBadImage] != 1 || report.Skipped[SkippedBadPrompt] != 1 || report.Better[BetterFlawed]+report.Better[BetterEnhanced] != 1 {
 		t.Errorf("report %+v", report)
 	}
-	// Cut in the middle: what is before the cut is there.
+	// Truncated: the samples before the end are read.
 	if err := os.WriteFile(filepath.Join(foreign, "genref_0.tar"), shard[:len(shard)/2], 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -218,8 +217,8 @@ func TestAnnotatePassesOver(t *testing.T) {
 	}
 	n := 0
 	problems, err := set.Walk(context.Background(), func(Sample) error { n++; return nil })
-	if err != nil || n != 1 || problems.Counts[ProblemShard] != 1 || !strings.Contains(problems.Listed[0], "was cut") {
-		t.Errorf("%d samples of the cut shard, %+v, %v", n, problems, err)
+	if err != nil || n != 1 || problems.Counts[ProblemShard] != 1 || !strings.Contains(problems.Listed[0], "is truncated") {
+		t.Errorf("%d samples of the truncated shard, %+v, %v", n, problems, err)
 	}
 }
 
@@ -236,7 +235,7 @@ func damage(t *testing.T, path string) {
 	}
 }
 
-// member5 are the files of a sample.
+// member5 returns the files of a sample.
 func member5(key, flawed, enhanced, prompt string) []entry {
 	return []entry{
 		{key + ".bad_image.jpg", flawed},
@@ -247,15 +246,15 @@ func member5(key, flawed, enhanced, prompt string) []entry {
 	}
 }
 
-func TestDamagedAnnotations(t *testing.T) {
+func TestDamagedAnnotationsAreRefused(t *testing.T) {
 	const good = `{"key":"a","annotator":"critic","flawed_first":true,"better":"enhanced"}` + "\n"
 	for name, lines := range map[string]string{
-		"no JSON":    good + "no\n" + good,
-		"no key":     strings.Replace(good, `"a"`, `""`, 1),
-		"both":       strings.Replace(good, `"better"`, `"skipped":"x","better"`, 1),
-		"unknown":    strings.Replace(good, `"better"`, `"best"`, 1),
-		"other side": strings.Replace(good, "enhanced", "left", 1),
-		"too long":   good + strings.Repeat("x", maxAnnotation+1) + "\n",
+		"no JSON":      good + "no\n" + good,
+		"no key":       strings.Replace(good, `"a"`, `""`, 1),
+		"both":         strings.Replace(good, `"better"`, `"skipped":"x","better"`, 1),
+		"unknown":      strings.Replace(good, `"better"`, `"best"`, 1),
+		"unknown side": strings.Replace(good, "enhanced", "left", 1),
+		"too long":     good + strings.Repeat("x", maxAnnotation+1) + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -268,7 +267,7 @@ func TestDamagedAnnotations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := set.Annotate(context.Background(), AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 5}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "is damaged") {
+			if _, err := set.Annotate(context.Background(), AnnotateOptions{Annotator: &fakeAnnotator{}, Name: "critic", Batch: 5}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "is damaged") {
 				t.Errorf("annotate: %v", err)
 			}
 			if data, err := os.ReadFile(path); err != nil || string(data) != lines {

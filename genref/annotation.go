@@ -16,31 +16,31 @@ import (
 	"reflectionflow"
 )
 
-// Annotation is one line of a set's annotations.jsonl (GenRef-CoT, arXiv 2504.16080 §3):
-// what an annotator said about a triplet, or why it said nothing.
+// Annotation is one line of a set's annotations.jsonl (GenRef-CoT, arXiv 2504.16080 §3): an
+// annotator's judgement of a triplet, or the reason why there is none.
 type Annotation struct {
-	Key       string `json:"key"` // of the triplet
+	Key       string `json:"key"` // key of the triplet
 	Annotator string `json:"annotator"`
-	// FlawedFirst says in which order the pictures were shown. The annotator is not told
-	// which is which.
+	// FlawedFirst is the order in which the images were shown. The annotator does not know
+	// which image is meant to be the better one.
 	FlawedFirst bool `json:"flawed_first"`
-	// Better is enhanced, flawed or neither; empty beside Skipped.
+	// Better is enhanced, flawed or neither; empty if Skipped is set.
 	Better       string           `json:"better,omitempty"`
 	Differences  []PairDifference `json:"differences,omitempty"`
-	Instructions []string         `json:"instructions,omitempty"` // for the worse picture
-	// Skipped says in a phrase why there is no annotation, Detail more of it.
+	Instructions []string         `json:"instructions,omitempty"` // how to fix the worse image
+	// Skipped is the reason why there is no judgement, Detail a text for people.
 	Skipped string `json:"skipped,omitempty"`
 	Detail  string `json:"detail,omitempty"`
 }
 
-// PairDifference is one thing in which a triplet's pictures differ.
+// PairDifference is one difference between the images of a triplet.
 type PairDifference struct {
 	Category string `json:"category"` // one of [reflectionflow.DifferenceCategories]
 	Flawed   string `json:"flawed"`
 	Enhanced string `json:"enhanced"`
 }
 
-// What an annotation can say of which picture is better.
+// The values of [Annotation.Better].
 const (
 	BetterEnhanced = "enhanced"
 	BetterFlawed   = "flawed"
@@ -59,7 +59,7 @@ func (a Annotation) check() error {
 	return nil
 }
 
-// annotationsName is the file of a set that holds its annotations.
+// annotationsName is the file of a set with its annotations.
 const annotationsName = "annotations.jsonl"
 
 // Bounds on a line of annotations.
@@ -68,9 +68,9 @@ const (
 	maxDetail     = 500
 )
 
-// Annotations reads what annotators have said about the set, in the order in which it
-// was said; nothing where the set is not annotated. A line that was cut off at the end is
-// left out. A damaged line is an error wrapping [reflectionflow.ErrInvalid].
+// Annotations returns the annotations of the set in the order in which they were written;
+// none if the set is not annotated. An incomplete last line is ignored. A damaged line is
+// an error wrapping [reflectionflow.ErrInvalid].
 func (s *Set) Annotations() iter.Seq2[Annotation, error] {
 	return func(yield func(Annotation, error) bool) {
 		for line, err := range annotationLines(filepath.Join(s.dir, annotationsName)) {
@@ -81,7 +81,7 @@ func (s *Set) Annotations() iter.Seq2[Annotation, error] {
 	}
 }
 
-// annotationLine is an annotation and where its line ends in the file.
+// annotationLine is an annotation and the offset in bytes at which its line ends.
 type annotationLine struct {
 	Annotation
 	end int64
@@ -131,17 +131,18 @@ func parseAnnotation(data []byte) (Annotation, error) {
 	if err := decoder.Decode(&a); err != nil {
 		return a, err
 	}
+	a.Skipped = currentReason(a.Skipped)
 	return a, a.check()
 }
 
-// annotationLog is annotations.jsonl, to which lines are added.
+// annotationLog appends to annotations.jsonl.
 type annotationLog struct {
 	file *os.File
-	size int64 // of the whole lines
+	size int64 // bytes of complete lines
 }
 
-// openAnnotations opens the file of a folder, or makes it, and cuts off what is no whole
-// line at its end. had is called with each annotation that is there.
+// openAnnotations opens or creates the file of a folder and removes an incomplete last line.
+// It calls had with each annotation in the file.
 func openAnnotations(dir string, had func(Annotation) error) (*annotationLog, error) {
 	path := filepath.Join(dir, annotationsName)
 	var log annotationLog
@@ -164,7 +165,7 @@ func openAnnotations(dir string, had func(Annotation) error) (*annotationLog, er
 	return &log, nil
 }
 
-// add writes lines and flushes them to the disk, or leaves the file as it was.
+// add appends lines and flushes them to disk. On failure the file is left unchanged.
 func (l *annotationLog) add(list []Annotation) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

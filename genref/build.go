@@ -10,58 +10,59 @@ import (
 
 // Source makes triplets.
 //
-// Fill hands over count samples for one shard, in order. What it gives is a function
-// of the random source, of From, and of what Add answers; a larger count only adds to
-// it; the keys need only differ within the shard. When ctx ends it returns ctx.Err()
-// soon. It may call progress now and then with what was spent so far.
+// Fill passes [FillRequest.Count] samples of one shard to [FillRequest.Add], in order. It is
+// deterministic in Random, From and the results of Add; a larger Count extends the same
+// sequence. Keys must be unique within the shard. When ctx ends it returns ctx.Err() soon.
+// It may call Progress with the effort so far.
 type Source interface {
 	Fill(ctx context.Context, shard FillRequest) (FillResult, error)
 }
 
-// FillRequest is a shard to be filled.
+// FillRequest describes a shard to be filled.
 type FillRequest struct {
 	Number int
-	Count  int // samples
+	Count  int // number of samples
 	Random *rand.Rand
-	// Keep is a folder, not made yet, for what was paid for on the way: it stays until the
+	// CacheDir is a folder for answers of paid servers. It may not exist. It stays until the
 	// shard is finished.
 	CacheDir string
-	// From is where the shard before ended, in the source's own words; empty for the
-	// first shard.
+	// From is the Cursor of the shard before, "" for the first shard.
 	From string
-	// Add takes a sample, unless the set has it already: a double is not added. See
-	// [Build] for what a double is.
+	// Add adds a sample to the shard and reports whether it did: a duplicate is not added.
+	// See [Build] for what a duplicate is.
 	Add      func(Sample) (added bool, err error)
 	Progress func(Effort) // may be nil
 }
 
-// FillResult is what came of a shard.
+// FillResult is the result of filling a shard.
 type FillResult struct {
 	Effort Effort
-	// Cursor is where the source stands now, for sources that have an order; it
-	// becomes the next shard's From.
+	// Cursor is the position of a source that has an order. It becomes the next shard's From.
 	Cursor string
-	// Faults lists in words some of what was passed over.
+	// Faults describes some of the skipped items, for people.
 	Faults []string
-	// Ended says that the source has no more: the shard may hold fewer than Count.
+	// Ended is set when the source has no more samples: the shard may have fewer than Count.
 	Ended bool
 }
 
-// Progress is how far a build is.
+// Progress is the progress of a build.
 type Progress struct {
 	Done, Count int // triplets
-	// Effort was spent by this call of [Build] and, on finished shards, before.
+	// Effort of all finished shards and of the shard in progress.
 	Effort Effort
 }
 
-// Build makes the shards that a set still lacks. When ctx ends it returns ctx.Err();
-// finished shards stay, and the same call goes on from there to the same bytes as if
-// it had not been stopped; so does what the source keeps of a shard that is not finished
-// ([FillRequest].CacheDir). notify may be nil.
+// Build makes the shards that a set lacks, and creates or extends the set in dir. When ctx
+// ends it returns ctx.Err(). Finished shards stay, and so do the answers that the source
+// caches ([FillRequest.CacheDir]). The same call resumes; the set is byte-identical to one
+// that was not interrupted. notify may be nil.
 //
-// No triplet comes twice: one whose pictures are those of an earlier one, byte for
-// byte, or look the same (see [PerceptualHash]) for the same prompt, is passed over. That takes
-// about a hundred bytes of memory a triplet; all else is constant.
+// A triplet that is a duplicate is skipped: both images are byte-identical to those of an
+// earlier triplet, or look the same for the same prompt (see [PerceptualHash]). That takes
+// about 100 bytes of memory per triplet; all other memory is constant.
+//
+// Errors wrap [reflectionflow.ErrInvalid] for a plan or folder that does not fit (see
+// [NewWriter]), for a source without triplets, and for invalid settings of a source.
 func Build(ctx context.Context, dir string, plan Plan, source Source, notify func(Progress)) (m Manifest, err error) {
 	w, err := NewWriter(dir, plan)
 	if err != nil {
@@ -75,8 +76,8 @@ func Build(ctx context.Context, dir string, plan Plan, source Source, notify fun
 	return w.Build(ctx, source, notify)
 }
 
-// Build is [Build] in a folder that is claimed already. A set that is whole asks nothing of
-// the source, which may be nil.
+// Build is [Build] in a folder whose lock is held already. source may be nil if the set is
+// complete.
 func (w *Writer) Build(ctx context.Context, source Source, notify func(Progress)) (Manifest, error) {
 	if notify == nil {
 		notify = func(Progress) {}
@@ -95,7 +96,7 @@ func (w *Writer) Build(ctx context.Context, source Source, notify func(Progress)
 		return m, err
 	}
 	if m.Triplets() == 0 {
-		return m, fmt.Errorf("%w: the source is empty: it gave no triplets%s", reflectionflow.ErrInvalid, because(b.fruitless.Effort.Skipped)+first(b.fruitless.Faults))
+		return m, fmt.Errorf("%w: the source gave no triplets%s", reflectionflow.ErrInvalid, because(b.fruitless.Effort.Skipped)+first(b.fruitless.Faults))
 	}
 	notify(Progress{Done: m.Triplets(), Count: m.Triplets(), Effort: m.Effort()})
 	return m, w.removeCaches()
@@ -108,7 +109,7 @@ func because(skipped map[string]int) string {
 	return " (" + listed(skipped) + ")"
 }
 
-// first is the first of what a source lists as passed over.
+// first returns the first of a source's faults as a clause, or "".
 func first(faults []string) string {
 	if len(faults) == 0 {
 		return ""
@@ -116,20 +117,20 @@ func first(faults []string) string {
 	return ", such as " + faults[0]
 }
 
-// builder makes the shards in order: what a shard holds depends on those before.
+// builder makes the shards in order, as a shard's content depends on those before.
 type builder struct {
 	*Writer
 	source     Source
 	notify     func(Progress)
 	duplicates *duplicateIndex
 	cursor     string
-	missing    int        // the last shard that was to be made, -1 for none
-	made       Progress   // with the shard that is being flushed
-	ended      bool       // the source has no more
-	fruitless  FillResult // the last shard made
+	missing    int        // the highest number of a missing shard, -1 for none
+	made       Progress   // includes the shard that is being flushed
+	ended      bool       // the source has no more samples
+	fruitless  FillResult // result of the last shard
 }
 
-// shard takes in a shard that is there, or makes it.
+// shard makes a shard, or enters the triplets of a finished one.
 func (b *builder) shard(ctx context.Context, i int) error {
 	if s, there := b.manifest.shard(i); there {
 		b.cursor = s.Cursor
@@ -163,10 +164,10 @@ func (b *builder) shard(ctx context.Context, i int) error {
 	})
 }
 
-// remember takes the triplets of a finished shard in.
+// remember enters the triplets of a finished shard into the index of duplicates.
 func (b *builder) remember(ctx context.Context, s Shard) error {
 	if s.Number > b.missing {
-		return nil // nothing will be compared with them
+		return nil // no later shard is missing
 	}
 	set := Set{dir: b.dir, shards: map[string]Shard{ShardName(s.Number): s}}
 	for sample, err := range set.Shard(ShardName(s.Number)) {

@@ -16,7 +16,7 @@ import (
 	"reflectionflow/clipart"
 )
 
-// files are the contents of a folder.
+// files returns the contents of a folder by path.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
@@ -51,7 +51,7 @@ func samples(t *testing.T, dir string) []Sample {
 	return all
 }
 
-func TestBuildGivesWhatItSays(t *testing.T) {
+func TestBuildMakesThePlannedTriplets(t *testing.T) {
 	dir := t.TempDir()
 	m := build(t, dir, 12)
 	if got := slices.Sorted(maps.Keys(files(t, dir))); !slices.Equal(got, []string{"genref_0.tar", "genref_1.tar", "genref_2.tar", "manifest.json"}) {
@@ -67,10 +67,10 @@ func TestBuildGivesWhatItSays(t *testing.T) {
 			t.Errorf("%s: %q, %q, %q", s.Key, s.Prompt, s.Subset, s.Reflection)
 		}
 		if p := s.Provenance; p.Enhanced.Seed%7 != 0 && p.Enhanced.Seed%7 != 2 || p.Flawed.Seed%7 != 1 && p.Flawed.Seed%7 != 3 {
-			t.Errorf("%s: right and wrong are mixed up: %+v", s.Key, p)
+			t.Errorf("%s: right and wrong are swapped: %+v", s.Key, p)
 		}
 		if seeds[s.Provenance.Flawed.Seed] {
-			t.Errorf("%s: the flawed picture was there before", s.Key)
+			t.Errorf("%s: the flawed image occurs twice", s.Key)
 		}
 		seeds[s.Provenance.Flawed.Seed] = true
 		if _, err := jpeg.Decode(bytes.NewReader(s.Enhanced)); err != nil {
@@ -88,8 +88,8 @@ func TestBuildGivesWhatItSays(t *testing.T) {
 	}
 }
 
-func TestPairsAreTheMostAlike(t *testing.T) {
-	rule := testRule(&painter{})
+func TestPairsAreTheMostSimilar(t *testing.T) {
+	rule := testRule(&fakeGenerator{})
 	f := ruleFiller{filler: filler{
 		Engine: rule.Engine, verifiers: []reflectionflow.Verifier{rule.Verifier},
 		skipped: make(map[string]int), shard: FillRequest{Count: 1, Random: newRandom(1)},
@@ -106,10 +106,10 @@ func TestPairsAreTheMostAlike(t *testing.T) {
 	right, wrong := f.split(tasks[0])
 	last := -1.0
 	for _, m := range f.match(right, wrong) {
-		hash := opaque(m.wrong.picture)
+		hash := opaque(m.wrong.img)
 		for _, r := range right {
-			if d := distance(hash, opaque(r.picture)); d < m.distance {
-				t.Errorf("a right picture is %.4f away, the chosen one %.4f", d, m.distance)
+			if d := distance(hash, opaque(r.img)); d < m.distance {
+				t.Errorf("a right image has distance %.4f, the chosen one %.4f", d, m.distance)
 			}
 		}
 		if m.distance < last {
@@ -122,24 +122,24 @@ func TestPairsAreTheMostAlike(t *testing.T) {
 	}
 }
 
-func TestStoppedBuildGoesOn(t *testing.T) {
+func TestInterruptedBuildResumes(t *testing.T) {
 	whole := t.TempDir()
 	build(t, whole, 23)
 	want := files(t, whole)
-	total := &painter{}
+	total := &fakeGenerator{}
 	if _, err := Build(context.Background(), t.TempDir(), testPlan(t, 23), testRule(total), nil); err != nil {
 		t.Fatal(err)
 	}
 	dir, calls := t.TempDir(), 0
 	for tries := 0; ; tries++ {
 		ctx, end := context.WithCancel(context.Background())
-		p := &painter{stop: 6, end: end}
+		p := &fakeGenerator{stop: 6, end: end}
 		_, err := Build(ctx, dir, testPlan(t, 23), testRule(p), nil)
 		calls += p.calls
 		end()
 		if err == nil {
 			if tries == 0 {
-				t.Fatal("the build was never stopped")
+				t.Fatal("the build was never interrupted")
 			}
 			break
 		}
@@ -148,14 +148,14 @@ func TestStoppedBuildGoesOn(t *testing.T) {
 		}
 	}
 	if got := files(t, dir); !maps.Equal(got, want) {
-		t.Errorf("the files differ from those of a build in one go: %v", slices.Sorted(maps.Keys(got)))
+		t.Errorf("the files differ from those of an uninterrupted build: %v", slices.Sorted(maps.Keys(got)))
 	}
 	if calls > 2*total.calls {
-		t.Errorf("%d batches were drawn, %d in one go: finished shards were made again", calls, total.calls)
+		t.Errorf("%d batches were generated, %d without interruptions: finished shards were rebuilt", calls, total.calls)
 	}
 }
 
-func TestDamageIsMadeAgain(t *testing.T) {
+func TestDamagedShardsAreRebuilt(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
 	want := files(t, dir)
@@ -170,21 +170,21 @@ func TestDamageIsMadeAgain(t *testing.T) {
 			if err := damage(); err != nil {
 				t.Fatal(err)
 			}
-			p := &painter{}
+			p := &fakeGenerator{}
 			if _, err := Build(context.Background(), dir, testPlan(t, 12), testRule(p), nil); err != nil {
 				t.Fatal(err)
 			}
 			if !maps.Equal(files(t, dir), want) {
-				t.Error("the set is not as it was")
+				t.Error("the set differs")
 			}
 			if made := p.calls > 0; made != (name != "killed before the rename") {
-				t.Errorf("%d batches were drawn", p.calls)
+				t.Errorf("%d batches were generated", p.calls)
 			}
 		})
 	}
 }
 
-func TestSetGrows(t *testing.T) {
+func TestGrownSetEqualsOneBuiltAtOnce(t *testing.T) {
 	dir, once := t.TempDir(), t.TempDir()
 	build(t, dir, 7)
 	build(t, dir, 12)
@@ -194,7 +194,7 @@ func TestSetGrows(t *testing.T) {
 	}
 }
 
-func TestBuildRefuses(t *testing.T) {
+func TestBuildRefusesInvalidInput(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 7)
 	foreign := t.TempDir()
@@ -214,11 +214,11 @@ func TestBuildRefuses(t *testing.T) {
 		"one image":          {t.TempDir(), func(_ *Plan, r *Rule) { r.Config.Images = 1 }},
 		"an odd size":        {t.TempDir(), func(_ *Plan, r *Rule) { r.Config.Width = 17 }},
 		"a model that is always wrong": {t.TempDir(), func(_ *Plan, r *Rule) {
-			r.Verifier = blind{}
+			r.Verifier = emptyVerifier{}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan, rule := testPlan(t, 7), testRule(&painter{})
+			plan, rule := testPlan(t, 7), testRule(&fakeGenerator{})
 			test.change(&plan, rule)
 			if _, err := Build(context.Background(), test.dir, plan, rule, nil); !errors.Is(err, reflectionflow.ErrInvalid) {
 				t.Errorf("error %v, want one that wraps ErrInvalid", err)
@@ -227,11 +227,11 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-// blind finds nothing.
-type blind struct{}
+// emptyVerifier returns scores without findings.
+type emptyVerifier struct{}
 
-func (blind) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	return make([]reflectionflow.Score, len(pictures)), nil
+func (emptyVerifier) Verify(_ context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	return make([]reflectionflow.Score, len(images)), nil
 }
 
 func TestTrainingPromptsAreAboutTheClasses(t *testing.T) {

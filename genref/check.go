@@ -16,19 +16,19 @@ import (
 	"reflectionflow/clipart"
 )
 
-// CheckReport is what [Check] found.
+// CheckReport is the result of [Check].
 type CheckReport struct {
-	Shards   int            // that could be read
-	Triplets int            // that are whole
+	Shards   int            // shards that could be read
+	Triplets int            // whole triplets
 	Subsets  map[string]int // triplets by subset
 	Problems Problems
 }
 
-// Check reads a whole set: checksums and counts against the manifest, every member,
-// every picture to its last pixel; that no key and no pair of pictures comes twice; and
-// that every prompt is of the set's split. The error is for what keeps it from reading at
-// all; what is wrong with the set is in the report. notify may be nil; it is called with
-// the number of triplets read.
+// Check reads a whole set. It compares checksums and counts with the manifest, decodes every
+// member and every image completely, and looks for keys and pairs of images that occur twice
+// and for prompts of another split than the set's. Problems are in the report; the error is
+// for a set that cannot be read at all. notify may be nil; it is called with the number of
+// triplets read.
 func Check(ctx context.Context, dir string, notify func(triplets int)) (CheckReport, error) {
 	set, err := Open(dir)
 	if err != nil {
@@ -53,16 +53,16 @@ func Check(ctx context.Context, dir string, notify func(triplets int)) (CheckRep
 type checker struct {
 	CheckReport
 	set    *Set
-	split  clipart.Split // that all prompts must be of; empty for any
+	split  clipart.Split // required of all prompts; empty for any
 	seed   maphash.Seed
-	keys   map[uint64]bool // hashes: a name would take three times the memory
+	keys   map[uint64]bool // hashes take a third of the memory of names
 	pairs  map[uint64]bool
 	notify func(int)
 }
 
 func (c *checker) problem(kind, format string, args ...any) { c.Problems.add(kind, format, args...) }
 
-// manifest compares the manifest with what a whole set has, and with the folder.
+// manifest compares the manifest with its plan and with the folder.
 func (c *checker) manifest() error {
 	m, found, err := readManifest(c.set.dir)
 	if err != nil || !found {
@@ -70,7 +70,7 @@ func (c *checker) manifest() error {
 	}
 	c.split = clipart.Split(m.Split)
 	if n := m.Triplets(); n != m.Count && !m.Ended() {
-		c.problem(ProblemSet, "the set has %d of %d triplets: build it with the same command to go on", n, m.Count)
+		c.problem(ProblemSet, "the set has %d of %d triplets: run the same build command to resume", n, m.Count)
 	}
 	entries, err := os.ReadDir(c.set.dir)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *checker) shard(ctx context.Context, name string) error {
 			return ctx.Err()
 		}
 		if errors.Is(err, reflectionflow.ErrInvalid) {
-			if !changed { // a shard is one problem
+			if !changed { // one problem per shard
 				c.problem(ProblemShard, "%v", err)
 			}
 			return nil
@@ -127,11 +127,11 @@ func (c *checker) sample(shard string, s Sample) {
 	}
 	key := maphash.String(c.seed, s.Key)
 	if c.keys[key] {
-		wrong(ProblemDuplicate, "key %.100q was there before", s.Key)
+		wrong(ProblemDuplicate, "key %.100q occurs twice", s.Key)
 	}
 	c.keys[key] = true
 	if pair := pairHash(c.seed, s); c.pairs[pair] {
-		wrong(ProblemDuplicate, "the pictures of %.100q were there before", s.Key)
+		wrong(ProblemDuplicate, "the images of %.100q occur twice", s.Key)
 	} else {
 		c.pairs[pair] = true
 	}
@@ -144,7 +144,7 @@ func (c *checker) sample(shard string, s Sample) {
 		wrong(ProblemSample, "%.100s.%s is empty", s.Key, memberPrompt)
 	}
 	if c.split != "" && clipart.SplitOf(s.Prompt) != c.split {
-		wrong(ProblemSplit, "the prompt of %.100q is not of the split %s: %.80q", s.Key, c.split, s.Prompt)
+		wrong(ProblemSplit, "the prompt of %.100q is not in the split %s: %.80q", s.Key, c.split, s.Prompt)
 	}
 	if problems == 0 {
 		c.Triplets++
@@ -153,7 +153,7 @@ func (c *checker) sample(shard string, s Sample) {
 	}
 }
 
-// annotations reads the annotations beside the shards.
+// annotations checks the annotations of the set.
 func (c *checker) annotations(ctx context.Context) error {
 	for a, err := range c.set.Annotations() {
 		switch {
@@ -171,7 +171,7 @@ func (c *checker) annotations(ctx context.Context) error {
 	return nil
 }
 
-// listed says counts in words, in order of reason.
+// listed returns counts in words, in order of reason.
 func listed(counts map[string]int) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {

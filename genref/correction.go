@@ -9,27 +9,28 @@ import (
 	"reflectionflow"
 )
 
-// Correction is a source on the corrector's own policy, which the paper does not have.
-// A model draws each prompt several times and a verifier checks the requirements, as
-// for [Rule]; every wrong picture is reflected on and corrected several times. A
-// correction that came out right is the enhanced picture of those that did not, the
-// wrong picture itself and its other corrections: they share most of the layout, and
-// the corrector can draw what it is to learn. To tune on them is one step of
-// reward-ranked fine-tuning (RAFT, arXiv 2304.06767).
+// Correction is a source of the corrector's own results, which the paper does not have.
+// A model generates several images per prompt and a verifier checks the requirements, as
+// for [Rule]. Every wrong image is reflected on and corrected several times. A right
+// correction is the enhanced image for the wrong ones: the original image and its other
+// corrections. The pairs share most of their layout, and the corrector is able to generate
+// the enhanced image. Tuning on them is one step of reward-ranked fine-tuning (RAFT,
+// arXiv 2304.06767).
 //
-// The authors' loader knows four subsets by name; these triplets are of the subset
-// rule, whose pictures are chosen by their requirements too.
+// The authors' loader knows four subsets by name. These triplets are in the subset rule,
+// whose images are chosen by their requirements too.
 type Correction struct {
 	Engine
-	Verifier reflectionflow.Verifier // must tell requirements apart
+	Verifier reflectionflow.Verifier // must return a finding per requirement
 	Config   CorrectionConfig
 }
 
-// CorrectionConfig says how pictures are drawn, corrected and paired.
+// CorrectionConfig sets how images are generated, corrected and paired. All numbers are
+// from 1 to 1024.
 type CorrectionConfig struct {
-	Images      int `json:"images"`      // pictures a prompt before corrections, 1 or more
-	Corrections int `json:"corrections"` // of each wrong picture, 1 or more
-	MaxPairs    int `json:"max_pairs"`   // triplets a wrong picture at most; the most alike go first
+	Images      int `json:"images"`      // images per prompt before corrections
+	Corrections int `json:"corrections"` // corrections per wrong image
+	MaxPairs    int `json:"max_pairs"`   // largest number of triplets per wrong image; the most similar pairs come first
 	ImageConfig
 }
 
@@ -39,7 +40,7 @@ func (c CorrectionConfig) Validate() error {
 	for _, n := range []struct {
 		name string
 		is   int
-	}{{"images a prompt", c.Images}, {"corrections of a wrong picture", c.Corrections}, {"pairs of a wrong picture", c.MaxPairs}} {
+	}{{"images per prompt", c.Images}, {"corrections per wrong image", c.Corrections}, {"pairs per wrong image", c.MaxPairs}} {
 		if n.is < 1 || n.is > maxImages {
 			return fmt.Errorf("%w: %d %s: must be from 1 to %d", reflectionflow.ErrInvalid, n.is, n.name, maxImages)
 		}
@@ -61,13 +62,13 @@ func (c *Correction) Fill(ctx context.Context, shard FillRequest) (FillResult, e
 	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(c.Config.Images, c.Config.ImageConfig) }, f.pair)
 }
 
-// correctionFilling fills one shard.
+// correctionFiller fills one shard.
 type correctionFiller struct {
 	filler
 	config CorrectionConfig
 }
 
-// pair corrects the wrong pictures of a prompt and adds the triplets.
+// pair corrects the wrong images of a prompt and adds the triplets.
 func (f *correctionFiller) pair(ctx context.Context, t task) error {
 	_, wrong := f.split(t)
 	if len(wrong) == 0 {
@@ -92,8 +93,8 @@ func (f *correctionFiller) pair(ctx context.Context, t task) error {
 	return nil
 }
 
-// correct reflects on wrong pictures, notes the reflections in them, and draws their
-// corrections: one task for each picture, without attempts where there is nothing to say.
+// correct reflects on wrong images, stores the reflections in them, and generates their
+// corrections. It returns one task per image, without attempts if the reflection is empty.
 func (f *correctionFiller) correct(ctx context.Context, prompt reflectionflow.Prompt, wrong []attempt) ([]task, error) {
 	tasks := make([]task, len(wrong))
 	for i, w := range wrong {
@@ -106,11 +107,11 @@ func (f *correctionFiller) correct(ctx context.Context, prompt reflectionflow.Pr
 			f.skipped[SkippedNoFix]++
 			continue
 		}
-		wrong[i].reflection = reflection.Text             // what the corrections follow
-		seeds := rand.New(rand.NewPCG(w.request.Seed, 1)) // apart from the shard's, so that batches change nothing
+		wrong[i].reflection = reflection.Text             // the triplets must hold the reflection that the corrections follow
+		seeds := rand.New(rand.NewPCG(w.request.Seed, 1)) // not the shard's source, whose state depends on the batch size
 		for range f.config.Corrections {
 			r := f.config.request(prompt.Text, newSeed(seeds))
-			r.Reflection, r.ReferenceCaption, r.Reference = reflection.Text, reflection.Caption, w.picture
+			r.Reflection, r.ReferenceCaption, r.Reference = reflection.Text, reflection.Caption, w.img
 			tasks[i].attempts = append(tasks[i].attempts, attempt{request: r})
 		}
 	}

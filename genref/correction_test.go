@@ -9,29 +9,29 @@ import (
 	"reflectionflow"
 )
 
-func testCorrection(p *painter) *Correction {
+func testCorrection(p *fakeGenerator) *Correction {
 	return &Correction{
-		Engine: testEngine(p), Verifier: seer{},
+		Engine: testEngine(p), Verifier: fakeVerifier{},
 		Config: CorrectionConfig{Images: 3, Corrections: 4, MaxPairs: 3, ImageConfig: testImageConfig},
 	}
 }
 
-// witness keeps the corrections that were asked for, by seed.
-type witness struct {
-	painter
+// recordingGenerator records the requests of corrections by seed.
+type recordingGenerator struct {
+	fakeGenerator
 	corrections map[uint64]reflectionflow.Request
 }
 
-func (w *witness) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (w *recordingGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	for _, r := range requests {
 		if r.Reference != nil {
 			w.corrections[r.Seed] = r
 		}
 	}
-	return w.painter.Generate(ctx, requests)
+	return w.fakeGenerator.Generate(ctx, requests)
 }
 
-// captioning says what a picture shows, too.
+// captioning adds a caption to reflections.
 type captioning struct{ reflectionflow.Reflector }
 
 func (c captioning) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
@@ -42,10 +42,10 @@ func (c captioning) Reflect(ctx context.Context, observations []reflectionflow.O
 	return reflections, err
 }
 
-func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
+func TestRightCorrectionsArePairedWithWrongImages(t *testing.T) {
 	plan := testPlan(t, 23)
 	plan.Source = "correction"
-	source, seen := testCorrection(nil), &witness{corrections: make(map[uint64]reflectionflow.Request)}
+	source, seen := testCorrection(nil), &recordingGenerator{corrections: make(map[uint64]reflectionflow.Request)}
 	source.Generator, source.Reflector = seen, captioning{source.Reflector}
 	dir := t.TempDir()
 	m, err := Build(context.Background(), dir, plan, source, nil)
@@ -60,7 +60,7 @@ func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
 		}
 		enhanced, corrected := seen.corrections[p.Enhanced.Seed]
 		if !corrected || p.Enhanced.Score != showsRight || p.Flawed.Score != showsTooFew {
-			t.Errorf("%s: the enhanced picture is no correction that came out right: %+v", s.Key, p)
+			t.Errorf("%s: the enhanced image is not a right correction: %+v", s.Key, p)
 		}
 		if enhanced.Reflection != s.Reflection || enhanced.Prompt != s.Prompt || enhanced.ReferenceCaption != "one dog" || p.Enhanced.ReferenceCaption != "one dog" {
 			t.Errorf("%s: %+v", s.Key, enhanced)
@@ -72,7 +72,7 @@ func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
 		}
 	}
 	if parents == 0 || siblings == 0 {
-		t.Errorf("%d pairs with the wrong picture, %d with other corrections of it", parents, siblings)
+		t.Errorf("%d pairs with the wrong image, %d with other corrections of it", parents, siblings)
 	}
 	for _, reason := range []string{SkippedUncorrected, SkippedAllRight} {
 		if m.Effort().Skipped[reason] == 0 {
@@ -81,10 +81,10 @@ func TestCorrectionsArePairedWithWhatTheyCorrect(t *testing.T) {
 	}
 }
 
-// moody never says the same twice, as a language model may.
-type moody struct{ said int }
+// changingReflector never repeats an answer, as a language model may.
+type changingReflector struct{ said int }
 
-func (m *moody) Reflect(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+func (m *changingReflector) Reflect(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
 	out := make([]reflectionflow.Reflection, len(observations))
 	for i := range out {
 		m.said++
@@ -93,11 +93,11 @@ func (m *moody) Reflect(_ context.Context, observations []reflectionflow.Observa
 	return out, nil
 }
 
-func TestATripletHoldsWhatItsCorrectionFollowed(t *testing.T) {
+func TestTripletHasTheReflectionOfItsCorrection(t *testing.T) {
 	plan := testPlan(t, 23)
 	plan.Source = "correction"
-	source, seen := testCorrection(nil), &witness{corrections: make(map[uint64]reflectionflow.Request)}
-	source.Generator, source.Reflector = seen, &moody{}
+	source, seen := testCorrection(nil), &recordingGenerator{corrections: make(map[uint64]reflectionflow.Request)}
+	source.Generator, source.Reflector = seen, &changingReflector{}
 	dir := t.TempDir()
 	if _, err := Build(context.Background(), dir, plan, source, nil); err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestATripletHoldsWhatItsCorrectionFollowed(t *testing.T) {
 	}
 }
 
-func TestCorrectionConfigIsChecked(t *testing.T) {
+func TestCorrectionConfigValidate(t *testing.T) {
 	for _, c := range []CorrectionConfig{
 		{Images: 0, Corrections: 1, MaxPairs: 1, ImageConfig: testImageConfig},
 		{Images: 1, Corrections: 0, MaxPairs: 1, ImageConfig: testImageConfig},

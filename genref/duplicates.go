@@ -5,26 +5,26 @@ import (
 	"hash/maphash"
 )
 
-// duplicateIndex knows the triplets of a set by their pictures. A triplet is there twice when
-// both its pictures are, byte for byte, or when a triplet of the same prompt has two
-// pictures that look the same. It takes about a hundred bytes a triplet.
+// duplicateIndex finds triplets that a set has already. A triplet is a duplicate if both
+// its images are byte-identical to those of an earlier triplet, or if both images of an
+// earlier triplet of the same prompt look the same. It takes about 100 bytes per triplet.
 type duplicateIndex struct {
 	seed    maphash.Seed
-	exact   map[uint64]bool  // of both pictures' bytes
-	prompts map[uint64]int32 // of a prompt: the last of its looks, from 1
+	exact   map[uint64]bool  // hashes of both images' bytes
+	prompts map[uint64]int32 // by hash of a prompt: its last entry in hashes, counted from 1
 	hashes  []pairHashes
 }
 
 type pairHashes struct {
 	flawed, enhanced PerceptualHash
-	before           int32 // of the same prompt, 0 for none
+	before           int32 // the entry before of the same prompt, counted from 1; 0 for none
 }
 
 func newDuplicateIndex() *duplicateIndex {
 	return &duplicateIndex{seed: maphash.MakeSeed(), exact: make(map[uint64]bool), prompts: make(map[uint64]int32)}
 }
 
-// add takes a sample in, unless it is there already.
+// add enters a sample and reports whether it is new.
 func (d *duplicateIndex) add(s Sample) (added bool, err error) {
 	flawed, enhanced, err := s.hashes()
 	if err != nil {
@@ -45,28 +45,28 @@ func (d *duplicateIndex) add(s Sample) (added bool, err error) {
 	return true, nil
 }
 
-// pairHash is a hash of both pictures' bytes. It may be of a random seed: that two
-// different pairs meet in one of 2^64 values happens in no set.
+// pairHash hashes the bytes of both images. Collisions are ignored: in a set of 10^8
+// triplets the probability of one is below 10^-3.
 func pairHash(seed maphash.Seed, s Sample) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	for _, data := range [][]byte{s.Flawed, s.Enhanced} {
 		maphash.WriteComparable(&h, len(data))
-		h.Write(data) // a hash takes everything
+		h.Write(data) // never fails
 	}
 	return h.Sum64()
 }
 
-// looks are those of the provenance, or else of the pictures.
+// hashes returns the perceptual hashes of the provenance, or computes them.
 func (s Sample) hashes() (flawed, enhanced PerceptualHash, err error) {
 	if p := s.Provenance; p != nil && p.Flawed.PerceptualHash != nil && p.Enhanced.PerceptualHash != nil {
 		return *p.Flawed.PerceptualHash, *p.Enhanced.PerceptualHash, nil
 	}
 	if flawed, err = hashEncoded(s.Flawed); err != nil {
-		return flawed, enhanced, fmt.Errorf("flawed picture of sample %.100q: %w", s.Key, err)
+		return flawed, enhanced, fmt.Errorf("flawed image of sample %.100q: %w", s.Key, err)
 	}
 	if enhanced, err = hashEncoded(s.Enhanced); err != nil {
-		return flawed, enhanced, fmt.Errorf("enhanced picture of sample %.100q: %w", s.Key, err)
+		return flawed, enhanced, fmt.Errorf("enhanced image of sample %.100q: %w", s.Key, err)
 	}
 	return flawed, enhanced, nil
 }

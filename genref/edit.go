@@ -9,9 +9,9 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Edits is the source of the subset editing on the embedded world (arXiv 2504.16080
-// §4.1): a rendered scene, the same scene with a fault, and the instruction that mends
-// it. No network draws and nothing is verified: the scenes are known.
+// Edits is the source of the subset editing for the embedded world (arXiv 2504.16080 §4.1):
+// a rendered scene, the same scene with a flaw, and the instruction that fixes it. It uses
+// no model and no verifier, as the scenes are known.
 type Edits struct {
 	Sampler clipart.Sampler
 	Split   clipart.Split
@@ -19,17 +19,17 @@ type Edits struct {
 	Licence string // for the provenance
 }
 
-// EditConfig is the size of the pictures in pixels, multiples of 16.
+// EditConfig is the size of the images in pixels, in multiples of 16.
 type EditConfig struct {
 	Width  int `json:"width"`
 	Height int `json:"height"`
 }
 
-// editStream sets the random numbers of an edit apart from others of its seed.
+// editStream separates the random numbers of an edit from others of its seed.
 const editStream = 0x65646974
 
-// SkippedNoFlaw counts scenes that no fault could be made in.
-const SkippedNoFlaw = "scenes without a fault to make"
+// SkippedNoFlaw counts scenes in which no flaw can be made.
+const SkippedNoFlaw = "scenes without a possible flaw"
 
 var _ Source = (*Edits)(nil)
 
@@ -70,16 +70,16 @@ func (e *Edits) Fill(ctx context.Context, shard FillRequest) (FillResult, error)
 	return FillResult{Effort: effort}, nil
 }
 
-// sample makes the triplet of a seed; nil where the scene has no fault to make.
+// sample returns the triplet of a seed, or nil if the scene has no flaw to make.
 func (e *Edits) sample(seed uint64) (*Sample, error) {
 	rng := rand.New(rand.NewPCG(seed, editStream))
 	scene, prompt := e.Sampler.SampleMixed(e.Split, rng)
 	if len(prompt.Requirements) == 0 {
-		return nil, fmt.Errorf("%w: there are no %s prompts about %d classes", reflectionflow.ErrInvalid, e.Split, len(e.Sampler.Known()))
+		return nil, fmt.Errorf("%w: no %s prompts are about these %d classes: name more classes", reflectionflow.ErrInvalid, e.Split, len(e.Sampler.Known()))
 	}
 	flawed, instruction, err := e.Sampler.Flaw(scene, prompt, rng)
 	if err != nil {
-		return nil, nil //nolint:nilerr // nothing is wrong with the program: the scene has no fault to make
+		return nil, nil //nolint:nilerr // the scene has no flaw to make
 	}
 	s := &Sample{
 		Triplet: Triplet{Prompt: prompt.Text, Reflection: instruction, Subset: "editing"},
@@ -89,20 +89,20 @@ func (e *Edits) sample(seed uint64) (*Sample, error) {
 		},
 	}
 	s.Provenance.Flawed = s.Provenance.Enhanced
-	for _, picture := range []struct {
+	for _, side := range []struct {
 		scene clipart.Scene
 		data  *[]byte
 		hash  **PerceptualHash
 	}{{scene, &s.Enhanced, &s.Provenance.Enhanced.PerceptualHash}, {flawed, &s.Flawed, &s.Provenance.Flawed.PerceptualHash}} {
-		m, err := picture.scene.Render(e.Config.Width, e.Config.Height)
+		m, err := side.scene.Render(e.Config.Width, e.Config.Height)
 		if err != nil {
 			return nil, fmt.Errorf("render a scene: %w", err)
 		}
-		if *picture.data, err = EncodeImage(m); err != nil {
+		if *side.data, err = EncodeImage(m); err != nil {
 			return nil, err
 		}
 		hash := HashImage(m)
-		*picture.hash = &hash
+		*side.hash = &hash
 	}
 	return s, nil
 }

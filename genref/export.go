@@ -18,65 +18,68 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// Format is what an export is for.
+// Format is the format of an export.
 type Format string
 
 // The formats.
 const (
-	// ShareGPT is LLaMA-Factory's: the reflector answers a flawed picture with what to do.
+	// ShareGPT is LLaMA-Factory's format: the reflector answers a flawed image with a reflection.
 	ShareGPT Format = "sharegpt"
-	// TRL is the same in TRL's columns messages and images.
+	// TRL has the same content in TRL's columns messages and images.
 	TRL Format = "trl"
-	// Preferences is for verifiers: both pictures, and which is better. It is TRL's
-	// columns prompt, chosen, rejected and images, and beside it the CSV that the authors'
-	// reward trainer reads (image1, image2, prompt, VQ).
+	// Preferences is for verifiers: both images, and which is better. It has TRL's columns
+	// prompt, chosen, rejected and images, and a CSV that the authors' reward trainer reads
+	// (image1, image2, prompt, VQ).
 	Preferences Format = "preferences"
 )
 
 // Formats lists the formats.
 func Formats() []Format { return []Format{ShareGPT, TRL, Preferences} }
 
-// ExportOptions says what to export.
+// ExportOptions sets what to export.
 type ExportOptions struct {
 	Sets   []*Set
 	Out    string // folder
 	Format Format
 }
 
-// ExportReport is what came of an export.
+// ExportReport is the result of an export.
 type ExportReport struct {
 	Rows     map[clipart.Split]int
 	Skipped  map[string]int // by reason
-	Problems Problems       // what of the sets was passed over
+	Problems Problems       // damage of the sets that was skipped
 }
 
 // The reasons for which a triplet is not exported.
 const (
-	SkippedDisagreed = "triplets whose annotator does not find the enhanced picture better"
+	SkippedDisagreed = "triplets whose annotator does not find the enhanced image better"
 	SkippedWordless  = "triplets without a reflection"
-	SkippedLeak      = "triplets with a picture of another split"
-	SkippedRepeated  = "triplets that were there before"
+	SkippedLeak      = "triplets with an image of another split"
+	SkippedRepeated  = "triplets that are exported already"
 )
 
-// Export writes the triplets of sets for the tuning of other models. Every row goes by
-// its prompt into train, validation or test ([clipart.SplitOf]); a triplet with a picture
-// that was in another split before is left out, so that nothing leaks between them; so is
-// one with the pictures and the prompt of an earlier one. The instructions of an annotation
-// that finds the enhanced picture better take the place of the reflection; a triplet with
-// one that does not is left out.
+// Export writes the triplets of sets as training data for other models.
 //
-// The folder gets the pictures, a file of rows a split, and export.json with the rows'
-// counts and the files' checksums, in this order: each file is put in its place whole, and
-// an export that was there before stays whole until then. Stopped in whatever way, the
-// same call reads the sets again, keeps the pictures that are there and ends with the same
-// bytes. The folder must be empty, or hold an export of the same format, which the new one
-// takes the place of; it is locked meanwhile. notify may be nil; it is called with the
-// number of rows.
+// Every row is in the split of its prompt ([clipart.SplitOf]). Two kinds of triplets are
+// skipped: one with an image that is in another split already, so that no image leaks
+// between splits, and one with the images and the prompt of an earlier triplet. If an
+// annotation finds the enhanced image better, its instructions replace the reflection; if it
+// does not, the triplet is skipped.
+//
+// The folder gets the images, a file of rows per split, and export.json with the number of
+// rows and the checksums of the files, in this order. Each file is complete before it gets
+// its name, and until then an earlier export stays complete. After an interruption the same
+// call reads the sets again, reuses the images, and ends with byte-identical files.
+//
+// Errors wrap [reflectionflow.ErrInvalid] for an unknown format, for sets without a row to
+// export, for a folder that another process writes to, and for a folder that is neither
+// empty nor an export of the same format, which is replaced. notify may be nil; it is called
+// with the number of rows.
 func Export(ctx context.Context, e ExportOptions, notify func(rows int)) (report ExportReport, err error) {
 	x := exporter{ExportOptions: e, splits: make(map[imageSum]clipart.Split), pairs: make(map[imageSum]bool), folders: make(map[string]bool), notify: notify}
 	x.report.Rows, x.report.Skipped = make(map[clipart.Split]int), make(map[string]int)
 	if !slices.Contains(Formats(), e.Format) {
-		return x.report, fmt.Errorf("%w: there is no format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
+		return x.report, fmt.Errorf("%w: unknown format %.40q: use sharegpt, trl or preferences", reflectionflow.ErrInvalid, e.Format)
 	}
 	claim, err := claimFolder(e.Out)
 	if err != nil {
@@ -94,7 +97,7 @@ func Export(ctx context.Context, e ExportOptions, notify func(rows int)) (report
 	}
 	if x.rows == 0 {
 		if x.fresh {
-			_ = os.Remove(x.at(exportName)) // so that the folder can be used for something else
+			_ = os.Remove(x.at(exportName)) // the folder can be used for another export
 		}
 		return x.report, fmt.Errorf("%w: there is nothing to export%s", reflectionflow.ErrInvalid, because(x.report.Skipped))
 	}
@@ -103,24 +106,24 @@ func Export(ctx context.Context, e ExportOptions, notify func(rows int)) (report
 
 type exporter struct {
 	ExportOptions
-	splits  map[imageSum]clipart.Split // of pictures
+	splits  map[imageSum]clipart.Split // of images
 	pairs   map[imageSum]bool          // sums of triplets
 	files   []*rowFile
 	notify  func(int)
 	report  ExportReport
 	rows    int
-	folders map[string]bool // that were made
-	fresh   bool            // the folder held no export
+	folders map[string]bool // folders that exist
+	fresh   bool            // the folder had no export
 }
 
 // exportName is the file that marks a folder as an export.
 const exportName = "export.json"
 
-// exportMark is what it holds. Before the export is whole, it has a format only.
+// exportMark is its content. Until the export is complete, it has a format only.
 type exportMark struct {
 	Format Format                `json:"format"`
 	Rows   map[clipart.Split]int `json:"rows,omitempty"`
-	Files  []exportFile          `json:"files,omitempty"` // of rows
+	Files  []exportFile          `json:"files,omitempty"` // files of rows
 }
 
 type exportFile struct {
@@ -129,7 +132,7 @@ type exportFile struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// begin claims the folder, or finds that it holds an export of the format.
+// begin marks an empty folder, or checks that it has an export of the format.
 func (x *exporter) begin() error {
 	data, err := os.ReadFile(filepath.Join(x.Out, exportName))
 	if err == nil {
@@ -148,14 +151,14 @@ func (x *exporter) begin() error {
 	}
 	for _, e := range entries {
 		if e.Name() != exportName+disk.Temporary && e.Name() != disk.LockName {
-			return fmt.Errorf("%w: %s holds files that are no export: use an empty folder", reflectionflow.ErrInvalid, x.Out)
+			return fmt.Errorf("%w: %s has other files: use an empty folder", reflectionflow.ErrInvalid, x.Out)
 		}
 	}
 	x.fresh = true
 	return x.describe(exportName, exportMark{Format: x.Format})
 }
 
-// describe writes a file of JSON into the folder.
+// describe writes a JSON file into the folder.
 func (x *exporter) describe(name string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
@@ -183,14 +186,14 @@ func (x *exporter) set(ctx context.Context, set *Set) error {
 	return err
 }
 
-// annotationsByKey finds annotations, which stand nearly in the order of the triplets.
+// annotationsByKey finds annotations by key. They are nearly in the order of the triplets.
 type annotationsByKey struct {
 	next  func() (Annotation, error, bool)
 	stop  func()
 	ahead map[string]Annotation // read before their triplets
 }
 
-// find is the annotation of a triplet, a zero one for none.
+// find returns the annotation of a triplet, or a zero one.
 func (a *annotationsByKey) find(key string) (Annotation, error) {
 	for {
 		if found, ok := a.ahead[key]; ok {
@@ -205,7 +208,7 @@ func (a *annotationsByKey) find(key string) (Annotation, error) {
 	}
 }
 
-// triplet exports one triplet, or counts why not.
+// triplet exports one triplet, or counts why it is skipped.
 func (x *exporter) triplet(s Sample, a Annotation) error {
 	words := plainText([]byte(s.Reflection))
 	switch {
@@ -224,7 +227,7 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 		return nil
 	}
 	r := exportRow{Key: s.Key, Prompt: plainText([]byte(s.Prompt)), Words: words, FlawedFirst: flawedFirst(s.Key)}
-	flawed, enhanced := x.picture("flawed", s.Flawed), x.picture("enhanced", s.Enhanced)
+	flawed, enhanced := x.imageOf("flawed", s.Flawed), x.imageOf("enhanced", s.Enhanced)
 	shown := []exportImage{flawed}
 	if r.Flawed = flawed.name; x.Format == Preferences {
 		r.Enhanced, shown = enhanced.name, append(shown, enhanced)
@@ -261,7 +264,7 @@ func (x *exporter) triplet(s Sample, a Annotation) error {
 	return nil
 }
 
-// exported reports whether a triplet was there before, in another of the sets or in this one.
+// exported reports whether a triplet was exported before, from any of the sets.
 func (x *exporter) exported(flawed, enhanced imageSum, prompt string) bool {
 	pair := sha256.Sum256(append(append(flawed[:], enhanced[:]...), prompt...))
 	sum := imageSum(pair[:])
@@ -270,8 +273,8 @@ func (x *exporter) exported(flawed, enhanced imageSum, prompt string) bool {
 	return was
 }
 
-// leaks reports whether one of a triplet's pictures was in another split before, and else
-// notes where both are now.
+// leaks reports whether one of a triplet's images is in another split. If not, it records
+// the split of both.
 func (x *exporter) leaks(flawed, enhanced imageSum, split clipart.Split) bool {
 	for _, sum := range []imageSum{flawed, enhanced} {
 		if was, there := x.splits[sum]; there && was != split {
@@ -282,7 +285,7 @@ func (x *exporter) leaks(flawed, enhanced imageSum, split clipart.Split) bool {
 	return false
 }
 
-// sentences joins instructions: each begins with a capital and ends with a stop.
+// sentences joins instructions into sentences, with a capital first letter and a full stop.
 func sentences(instructions []string) string {
 	var list []string
 	for _, text := range instructions {

@@ -15,48 +15,48 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// pictureSum is the first half of a picture's SHA-256 sum. Its file is named by it: a
-// file of an export never changes, and is written once, however many rows show it.
+// imageSum is the first half of an image's SHA-256 sum and names its file. A file of an
+// export never changes and is written once, whatever the number of its rows.
 type imageSum [16]byte
 
-// exportPicture is a picture of a row.
+// exportImage is an image of a row.
 type exportImage struct {
 	what  string // flawed or enhanced
 	sum   imageSum
 	name  string // path within the folder
 	data  []byte
-	there bool // its file is whole
+	there bool // its file is complete
 }
 
-// exportImages is the folder of an export's pictures.
+// exportImages is the folder of an export's images.
 const exportImages = "images"
 
-// picture looks whether a picture has its file already.
-func (x *exporter) picture(what string, data []byte) exportImage {
+// imageOf names an image and looks for its file.
+func (x *exporter) imageOf(what string, data []byte) exportImage {
 	whole := sha256.Sum256(data)
 	p := exportImage{what: what, sum: imageSum(whole[:]), data: data}
 	digits := hex.EncodeToString(p.sum[:])
 	p.name = fmt.Sprintf("%s/%s/%s-%s.jpg", exportImages, digits[:2], digits, what)
-	was, err := os.ReadFile(x.at(p.name)) // after a crash it may be cut
+	was, err := os.ReadFile(x.at(p.name)) // may be incomplete after a crash
 	p.there = err == nil && bytes.Equal(was, data)
 	return p
 }
 
-// at is where a path within the folder is.
+// at returns the path of a file of the export.
 func (x *exporter) at(name string) string { return filepath.Join(x.Out, filepath.FromSlash(name)) }
 
-// check reports a picture that does not decode. One that has its file was decoded before.
+// check reports an image that does not decode. An image that has its file was decoded before.
 func (p exportImage) check() error {
 	if p.there {
 		return nil
 	}
 	if _, _, err := image.Decode(bytes.NewReader(p.data)); err != nil {
-		return fmt.Errorf("%s picture: %w", p.what, err)
+		return fmt.Errorf("%s image: %w", p.what, err)
 	}
 	return nil
 }
 
-// put writes a picture that has no file yet.
+// put writes an image that has no file yet.
 func (x *exporter) put(p exportImage) error {
 	if p.there {
 		return nil
@@ -68,14 +68,13 @@ func (x *exporter) put(p exportImage) error {
 		}
 		x.folders[folder] = true
 	}
-	if err := disk.Put(path, p.data); err != nil { // before rows show it, all are flushed
+	if err := disk.Put(path, p.data); err != nil { // flushed before the rows get their names
 		return fmt.Errorf("export: %w", err)
 	}
 	return nil
 }
 
-// sweep removes the pictures of an earlier export that no row shows any more, and what a
-// kill has left half-written.
+// sweep removes images of an earlier export that no row shows, and incomplete files.
 func (x *exporter) sweep() error {
 	folders, err := os.ReadDir(x.at(exportImages))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -86,11 +85,11 @@ func (x *exporter) sweep() error {
 			continue
 		}
 		path := filepath.Join(x.at(exportImages), folder.Name())
-		pictures, err := os.ReadDir(path)
+		entries, err := os.ReadDir(path)
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		for _, p := range pictures {
+		for _, p := range entries {
 			if !x.stale(p.Name()) {
 				continue
 			}
@@ -102,13 +101,13 @@ func (x *exporter) sweep() error {
 	return nil
 }
 
-// stale reports whether a file is a picture that no row shows, or half of one.
+// stale reports whether a file is an image that no row shows, or is incomplete.
 func (x *exporter) stale(name string) bool {
 	name, cut := strings.CutSuffix(name, disk.Temporary)
 	digits, _, _ := strings.Cut(name, "-")
 	sum, err := hex.DecodeString(digits)
 	if err != nil || len(sum) != len(imageSum{}) {
-		return false // not ours
+		return false // not a file of an export
 	}
 	_, shown := x.splits[imageSum(sum)]
 	return cut || !shown

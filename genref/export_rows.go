@@ -19,37 +19,37 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// exportRow is what the formats make rows of. Pictures are paths.
+// exportRow is a triplet as the formats need it. Images are paths within the export.
 type exportRow struct {
 	Key, Prompt, Words string
 	Flawed, Enhanced   string
 	FlawedFirst        bool
 }
 
-// pictures are both pictures in the order in which they are shown.
-func (r exportRow) pictures() (first, second string) {
+// shown returns both images in the order in which they are shown.
+func (r exportRow) shown() (first, second string) {
 	if r.FlawedFirst {
 		return r.Flawed, r.Enhanced
 	}
 	return r.Enhanced, r.Flawed
 }
 
-// imageTag stands for a picture in the texts of LLaMA-Factory.
+// imageTag marks the place of an image in LLaMA-Factory's texts.
 const imageTag = "<image>"
 
-// question is what the authors' fine-tuned reflector is asked
+// question is the question that the authors' fine-tuned reflector is asked
 // (tts/tts_reflectionflow.py).
 func (r exportRow) question() string {
 	return `Generate reflections to improve the input image according to the prompt. The prompt is: "` + r.Prompt + `"`
 }
 
-// part is a piece of a message of TRL.
+// part is a part of a message in TRL's format.
 type part struct {
 	Type string `json:"type"`
 	Text string `json:"text,omitempty"`
 }
 
-// message is a message of TRL.
+// message is a message in TRL's format.
 type message struct {
 	Role    string `json:"role"`
 	Content []part `json:"content"`
@@ -59,17 +59,17 @@ func answer(text string) []message {
 	return []message{{Role: "assistant", Content: []part{{"text", text}}}}
 }
 
-// turn is a message of ShareGPT.
+// turn is a message in ShareGPT's format.
 type turn struct {
 	From  string `json:"from"`
 	Value string `json:"value"`
 }
 
-// line is the row as an object of the format's JSON lines.
+// line returns the row as an object of JSON lines.
 func (r exportRow) line(format Format) any {
 	switch format {
 	case ShareGPT:
-		untagged := strings.NewReplacer(imageTag, "image").Replace // a tag is a picture
+		untagged := strings.NewReplacer(imageTag, "image").Replace // LLaMA-Factory would expect an image for every tag
 		return struct {
 			ID            string   `json:"id"`
 			Conversations []turn   `json:"conversations"`
@@ -82,7 +82,7 @@ func (r exportRow) line(format Format) any {
 			Images   []string  `json:"images"`
 		}{r.Key, append([]message{{Role: "user", Content: []part{{Type: "image"}, {"text", r.question()}}}}, answer(r.Words)...), []string{r.Flawed}}
 	}
-	first, second := r.pictures()
+	first, second := r.shown()
 	better, worse := "first", "second"
 	if r.FlawedFirst {
 		better, worse = worse, better
@@ -102,10 +102,10 @@ func (r exportRow) line(format Format) any {
 	}
 }
 
-// record is the row as the authors' reward trainer reads it: VQ is the better of A, the
-// first picture, and B (reward_modeling/data.py).
+// record returns the row as the authors' reward trainer reads it: VQ is the better one of A,
+// the first image, and B (reward_modeling/data.py).
 func (r exportRow) record() []string {
-	first, second := r.pictures()
+	first, second := r.shown()
 	better := "A"
 	if r.FlawedFirst {
 		better = "B"
@@ -113,7 +113,7 @@ func (r exportRow) record() []string {
 	return []string{first, second, r.Prompt, better}
 }
 
-// rowFile is the file of a split, under its temporary name.
+// rowFile is a file of a split under its temporary name.
 type rowFile struct {
 	split  clipart.Split
 	name   string
@@ -128,7 +128,7 @@ const (
 	endingRecords = ".csv"
 )
 
-// rowFile finds the file of a split, or makes it.
+// rowFile returns the file of a split, and creates it if needed.
 func (x *exporter) rowFile(split clipart.Split, ending string) (*rowFile, error) {
 	name := string(split) + ending
 	for _, f := range x.files {
@@ -181,8 +181,8 @@ func (x *exporter) write(split clipart.Split, r exportRow) error {
 	return f.record(r.record())
 }
 
-// finish gives the files their names, writes LLaMA-Factory its description of them and
-// ours, and removes what is left of the export before.
+// finish renames the files, writes the descriptions for LLaMA-Factory and for later exports,
+// and removes the files of an earlier export.
 func (x *exporter) finish() error {
 	if err := disk.SyncTree(x.Out); err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -221,7 +221,7 @@ func (x *exporter) finish() error {
 	return x.sweep()
 }
 
-// finish flushes the file, gives it its name and describes it.
+// finish flushes and renames the file, and returns its description.
 func (f *rowFile) finish(path string) (described exportFile, err error) {
 	err = f.buffer.Flush()
 	if err == nil {
@@ -241,7 +241,7 @@ type dataset struct {
 	Columns    map[string]string `json:"columns"`
 }
 
-// datasetInfo describes the files to LLaMA-Factory.
+// datasetInfo returns the descriptions for LLaMA-Factory's dataset_info.json.
 func datasetInfo(files []*rowFile) map[string]dataset {
 	info := make(map[string]dataset)
 	for _, f := range files {
@@ -250,7 +250,7 @@ func datasetInfo(files []*rowFile) map[string]dataset {
 	return info
 }
 
-// abandon removes files that were not finished.
+// abandon removes files that are not finished.
 func (x *exporter) abandon() {
 	for _, f := range x.files {
 		_ = f.file.Close()

@@ -21,14 +21,13 @@ import (
 	"reflectionflow/clipart"
 )
 
-// worded writes a set of triplets about these prompts, without a manifest, with pictures
-// of their own.
-func worded(t *testing.T, prompts ...string) *Set {
+// setOfPrompts writes a set without a manifest: one triplet per prompt, with distinct images.
+func setOfPrompts(t *testing.T, prompts ...string) *Set {
 	t.Helper()
 	dir := t.TempDir()
 	var entries []entry
 	for i, prompt := range prompts {
-		entries = append(entries, member5(fmt.Sprint("k", i), tinted(t, uint8(10*i)), tinted(t, uint8(10*i+5)), prompt)...)
+		entries = append(entries, member5(fmt.Sprint("k", i), tintedImage(t, uint8(10*i)), tintedImage(t, uint8(10*i+5)), prompt)...)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, entries...), 0o644); err != nil {
 		t.Fatal(err)
@@ -40,7 +39,7 @@ func worded(t *testing.T, prompts ...string) *Set {
 	return set
 }
 
-func tinted(t *testing.T, level uint8) string {
+func tintedImage(t *testing.T, level uint8) string {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 8, 8))
 	for i := range 64 {
@@ -53,7 +52,7 @@ func tinted(t *testing.T, level uint8) string {
 	return string(data)
 }
 
-// splitPrompts are two prompts of each split.
+// splitPrompts returns two prompts of each split.
 func splitPrompts(t *testing.T) []string {
 	t.Helper()
 	found := make(map[clipart.Split]int)
@@ -68,7 +67,7 @@ func splitPrompts(t *testing.T) []string {
 	return list
 }
 
-// annotated gives a set these annotations.
+// annotated adds annotations to a set.
 func (s *Set) annotated(t *testing.T, list ...Annotation) *Set {
 	t.Helper()
 	log, err := openAnnotations(s.dir, func(Annotation) error { return nil })
@@ -81,7 +80,7 @@ func (s *Set) annotated(t *testing.T, list ...Annotation) *Set {
 	return s
 }
 
-// lines reads the rows of an export's split.
+// lines returns the rows of a split of an export, and decodes their images.
 func lines(t *testing.T, dir string, split clipart.Split) []map[string]any {
 	t.Helper()
 	file, err := os.Open(filepath.Join(dir, string(split)+".jsonl"))
@@ -119,11 +118,10 @@ func export(t *testing.T, format Format, sets ...*Set) (string, ExportReport) {
 	return dir, report
 }
 
-// Every row is in the split of its prompt, whatever set it comes from; so no prompt is in
-// two splits.
-func TestExportSplits(t *testing.T) {
+// Every row is in the split of its prompt, so no prompt is in two splits.
+func TestExportSplitsByPrompt(t *testing.T) {
 	prompts := splitPrompts(t)
-	set := worded(t, prompts...)
+	set := setOfPrompts(t, prompts...)
 	dir, report := export(t, ShareGPT, set)
 	for _, split := range []clipart.Split{clipart.Train, clipart.Validation, clipart.Test} {
 		rows := lines(t, dir, split)
@@ -148,10 +146,10 @@ func TestExportSplits(t *testing.T) {
 	}
 }
 
-// Stopped on the way, an export leaves the one before it whole; the same call goes on to
-// what it would have been, and nothing is left behind.
-func TestExportGoesOn(t *testing.T) {
-	set := worded(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs")
+// An interrupted export leaves the earlier one unchanged. The same call completes it and
+// leaves no other files.
+func TestExportResumes(t *testing.T) {
+	set := setOfPrompts(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs")
 	for _, format := range Formats() {
 		dir, _ := export(t, format, set)
 		before := files(t, dir)
@@ -159,7 +157,7 @@ func TestExportGoesOn(t *testing.T) {
 		if _, err := Export(context.Background(), again, nil); err != nil || !maps.Equal(files(t, dir), before) {
 			t.Errorf("%s: again, and it differs (%v)", format, err)
 		}
-		with := worded(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs").annotated(t,
+		with := setOfPrompts(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs").annotated(t,
 			Annotation{Key: "k1", Annotator: "critic", Better: BetterFlawed})
 		want, _ := export(t, format, with)
 		again.Sets = []*Set{with}
@@ -171,7 +169,7 @@ func TestExportGoesOn(t *testing.T) {
 		}); !errors.Is(err, context.Canceled) || !maps.Equal(files(t, dir), before) {
 			t.Errorf("%s: stopped, and it differs (%v)", format, err)
 		}
-		// What a kill leaves.
+		// Files that a kill leaves.
 		for _, name := range []string{"test.jsonl.tmp", "train.csv.tmp", "images/00/00000000000000000000000000000000-flawed.jpg.tmp"} {
 			path := filepath.Join(dir, name)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("ha"), 0o644)); err != nil {
@@ -179,17 +177,17 @@ func TestExportGoesOn(t *testing.T) {
 			}
 		}
 		if _, err := Export(context.Background(), again, nil); err != nil || !maps.Equal(files(t, dir), files(t, want)) {
-			t.Errorf("%s: gone on with, and it differs (%v)", format, err)
+			t.Errorf("%s: resumed, and it differs (%v)", format, err)
 		}
 	}
 }
 
-// A picture that does not decode is counted and listed; one that an earlier export has
-// written half is written again.
-func TestExportOfDamagedPictures(t *testing.T) {
+// An image that does not decode is counted and listed. An incomplete file of an earlier
+// export is written again.
+func TestExportSkipsDamagedImages(t *testing.T) {
 	dir := t.TempDir()
-	entries := member5("k0", tinted(t, 1), tinted(t, 9), "two dogs")
-	entries = append(entries, member5("k1", tinted(t, 2)[:200], tinted(t, 8), "two dogs")...)
+	entries := member5("k0", tintedImage(t, 1), tintedImage(t, 9), "two dogs")
+	entries = append(entries, member5("k1", tintedImage(t, 2)[:200], tintedImage(t, 8), "two dogs")...)
 	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, entries...), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +196,7 @@ func TestExportOfDamagedPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, report := export(t, TRL, set)
-	if report.Skipped[SkippedBadImage] != 1 || len(report.Problems.Listed) != 1 || !strings.HasPrefix(report.Problems.Listed[0], "k1: flawed picture: ") {
+	if report.Skipped[SkippedBadImage] != 1 || len(report.Problems.Listed) != 1 || !strings.HasPrefix(report.Problems.Listed[0], "k1: flawed image: ") {
 		t.Errorf("skipped %v, problems %q", report.Skipped, report.Problems.Listed)
 	}
 	want := files(t, out)
@@ -210,18 +208,18 @@ func TestExportOfDamagedPictures(t *testing.T) {
 		}
 	}
 	if _, err := Export(context.Background(), ExportOptions{Sets: []*Set{set}, Out: out, Format: TRL}, nil); err != nil || !maps.Equal(files(t, out), want) {
-		t.Errorf("it is not mended (%v)", err)
+		t.Errorf("the images were not repaired (%v)", err)
 	}
 }
 
-// A picture that two splits share is in one of them.
-func TestExportLeaksNoPicture(t *testing.T) {
+// An image of two splits is exported in one of them.
+func TestExportLeaksNoImage(t *testing.T) {
 	prompts := splitPrompts(t)
 	dir := t.TempDir()
-	shared := tinted(t, 200)
+	shared := tintedImage(t, 200)
 	var entries []entry
 	for i, prompt := range prompts {
-		entries = append(entries, member5(fmt.Sprint("k", i), shared, tinted(t, uint8(10*i)), prompt)...)
+		entries = append(entries, member5(fmt.Sprint("k", i), shared, tintedImage(t, uint8(10*i)), prompt)...)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, entries...), 0o644); err != nil {
 		t.Fatal(err)
@@ -236,13 +234,13 @@ func TestExportLeaksNoPicture(t *testing.T) {
 	}
 }
 
-// What the annotator says takes the place of the reflection; what it does not agree with
-// is left out. The annotations need not be in the set's order.
-func TestExportOfAnnotated(t *testing.T) {
+// The annotator's instructions replace the reflection, and a triplet that it disagrees with
+// is skipped. The annotations need not be in the order of the set.
+func TestExportUsesAnnotations(t *testing.T) {
 	said := func(key, better string, instructions ...string) Annotation {
 		return Annotation{Key: key, Annotator: "critic", Better: better, Instructions: instructions}
 	}
-	set := worded(t, "two dogs", "two dogs", "two dogs", "two dogs <image>", "two dogs").annotated(t,
+	set := setOfPrompts(t, "two dogs", "two dogs", "two dogs", "two dogs <image>", "two dogs").annotated(t,
 		said("k3", BetterEnhanced, "add a dog <image>", "Move the dog."), said("k0", BetterNeither), said("k1", BetterFlawed, "x"),
 		Annotation{Key: "k2", Annotator: "critic", Skipped: "refused"})
 	dir, report := export(t, ShareGPT, set)
@@ -256,7 +254,7 @@ func TestExportOfAnnotated(t *testing.T) {
 		words[row["id"].(string)] = turns[1].(map[string]any)["value"].(string)
 		text := turns[0].(map[string]any)["value"].(string) + words[row["id"].(string)]
 		if strings.Count(text, imageTag) != len(row["images"].([]any)) {
-			t.Errorf("%q has not one tag a picture", text)
+			t.Errorf("%q must have one tag per image", text)
 		}
 	}
 	if len(words) != 3 || words["k3"] != "Add a dog image. Move the dog." || words["k2"] != "add a dog" || words["k4"] != "add a dog" || report.Skipped[SkippedDisagreed] != 2 {
@@ -264,9 +262,9 @@ func TestExportOfAnnotated(t *testing.T) {
 	}
 }
 
-// Preferences name the better picture wherever it stands.
+// Preferences name the better image in either position.
 func TestExportOfPreferences(t *testing.T) {
-	set := worded(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs", "two dogs")
+	set := setOfPrompts(t, "two dogs", "two dogs", "two dogs", "two dogs", "two dogs", "two dogs")
 	dir, _ := export(t, Preferences, set)
 	split := clipart.SplitOf("two dogs")
 	data, err := os.ReadFile(filepath.Join(dir, string(split)+".csv"))
@@ -294,24 +292,24 @@ func TestExportOfPreferences(t *testing.T) {
 		seen[text("chosen")]++
 	}
 	if seen["first"] == 0 || seen["second"] == 0 {
-		t.Errorf("the better picture stands always in one place: %v", seen)
+		t.Errorf("the better image is always in one position: %v", seen)
 	}
 }
 
-// A triplet of two sets is exported once, and counted.
-func TestExportOfDoubles(t *testing.T) {
-	set := worded(t, "two dogs", "three dogs")
+// A triplet of two sets is exported once.
+func TestExportSkipsDuplicates(t *testing.T) {
+	set := setOfPrompts(t, "two dogs", "three dogs")
 	_, once := export(t, Preferences, set)
-	_, twice := export(t, Preferences, set, worded(t, "a cat"), set)
+	_, twice := export(t, Preferences, set, setOfPrompts(t, "a cat"), set)
 	if once.Skipped[SkippedRepeated] != 0 || twice.Skipped[SkippedRepeated] != 2 {
-		t.Errorf("passed over %v and %v", once.Skipped, twice.Skipped)
+		t.Errorf("skipped %v and %v", once.Skipped, twice.Skipped)
 	}
 }
 
-// An export of nothing leaves nothing behind.
-func TestExportOfNothing(t *testing.T) {
+// An export without rows leaves no files.
+func TestExportWithoutRowsLeavesNoFiles(t *testing.T) {
 	dir := t.TempDir()
-	set := worded(t, "a photo of a dog")
+	set := setOfPrompts(t, "a photo of a dog")
 	out := filepath.Join(dir, "new", "export")
 	set = set.annotated(t, Annotation{Key: samples(t, set.dir)[0].Key, Annotator: "x", Better: BetterFlawed})
 	if _, err := Export(t.Context(), ExportOptions{Sets: []*Set{set}, Out: out, Format: TRL}, nil); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "nothing to export (1 triplets whose annotator") {
@@ -322,14 +320,14 @@ func TestExportOfNothing(t *testing.T) {
 	}
 }
 
-func TestExportRefuses(t *testing.T) {
-	set := worded(t, "two dogs")
+func TestExportRefusesInvalidInput(t *testing.T) {
+	set := setOfPrompts(t, "two dogs")
 	full := t.TempDir()
 	if err := os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	other, _ := export(t, TRL, set)
-	nothing := worded(t, "two dogs").annotated(t, Annotation{Key: "k0", Annotator: "critic", Better: BetterFlawed})
+	nothing := setOfPrompts(t, "two dogs").annotated(t, Annotation{Key: "k0", Annotator: "critic", Better: BetterFlawed})
 	for name, e := range map[string]ExportOptions{
 		"format":  {[]*Set{set}, filepath.Join(t.TempDir(), "x"), "alpaca"},
 		"folder":  {[]*Set{set}, full, TRL},
@@ -340,9 +338,9 @@ func TestExportRefuses(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	// A key that is a path stays a name.
+	// A key with path elements does not leave the folder.
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, member5("../../k", tinted(t, 1), tinted(t, 9), "two dogs")...), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, member5("../../k", tintedImage(t, 1), tintedImage(t, 9), "two dogs")...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	foreign, err := Open(dir)

@@ -13,15 +13,15 @@ import (
 	"reflectionflow/reflector"
 )
 
-// painter paints seeds: the low bits decide what is in a picture, the others how it
-// looks. It ends a context after some calls.
-type painter struct {
+// fakeGenerator makes images of one color: Seed % 7 decides what they show, other bits how
+// they look. It can end a context on a given call.
+type fakeGenerator struct {
 	calls int
 	stop  int // end the context on this call, 0 for never
 	end   context.CancelFunc
 }
 
-// What a picture shows, in its red channel.
+// What an image shows, as its red value.
 const (
 	showsRight = 10 * iota
 	showsTooFew
@@ -30,7 +30,7 @@ const (
 	showsFailure
 )
 
-func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (p *fakeGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	p.calls++
 	if p.calls == p.stop {
 		p.end()
@@ -54,12 +54,12 @@ func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Reques
 	return out, nil
 }
 
-// seer sees what the painter painted.
-type seer struct{}
+// fakeVerifier reads what the images of fakeGenerator show.
+type fakeVerifier struct{}
 
-func (seer) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (fakeVerifier) Verify(_ context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
-	for _, p := range pictures {
+	for _, p := range images {
 		shows := p.Image.(*image.NRGBA).Pix[0]
 		verdict := map[uint8]reflectionflow.Verdict{
 			showsRight: reflectionflow.Met, showsTooFew: reflectionflow.NotMet,
@@ -81,19 +81,19 @@ func (seer) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) (
 	return out, nil
 }
 
-// twoDogs always asks for the same.
+// twoDogs always returns the same prompt.
 func twoDogs(*rand.Rand) (reflectionflow.Prompt, error) { return clipart.Parse("a photo of two dogs") }
 
 var testImageConfig = ImageConfig{Width: 16, Height: 16, Steps: 1, Guidance: 1, Batch: 3}
 
-func testEngine(p *painter) Engine {
+func testEngine(p *fakeGenerator) Engine {
 	return Engine{Generator: p, Reflector: reflector.Embedded{}, Prompts: twoDogs, Model: "painter", Licence: "CC0-1.0"}
 }
 
-func testRule(p *painter) *Rule {
+func testRule(p *fakeGenerator) *Rule {
 	return &Rule{
 		Engine:   testEngine(p),
-		Verifier: seer{},
+		Verifier: fakeVerifier{},
 		Config:   RuleConfig{Images: 6, MaxPairs: 2, ImageConfig: testImageConfig},
 	}
 }
@@ -107,10 +107,10 @@ func testPlan(t *testing.T, count int) Plan {
 	return Plan{Source: "rule", Seed: 3, Count: count, ShardSize: 5, Model: "painter", Licence: "CC0-1.0", Settings: settings}
 }
 
-// build builds a whole set.
+// build builds a complete set.
 func build(t *testing.T, dir string, count int) Manifest {
 	t.Helper()
-	m, err := Build(context.Background(), dir, testPlan(t, count), testRule(&painter{}), nil)
+	m, err := Build(context.Background(), dir, testPlan(t, count), testRule(&fakeGenerator{}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

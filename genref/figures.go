@@ -13,9 +13,8 @@ import (
 	"reflectionflow/internal/plot"
 )
 
-// Publish writes the statistics into a folder: stats.json, the figures sources,
-// categories, score-gaps and reflection-words as SVG and PNG where there is something to
-// draw, and contact-sheet.png.
+// Publish writes the statistics into a folder: stats.json; the figures sources, categories,
+// score-gaps and reflection-words as SVG and PNG, where there is data; contact-sheet.png.
 func (s Stats) Publish(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return placeError(dir, err)
@@ -60,7 +59,7 @@ func (s Stats) figures() map[string]plot.Bars {
 		figures["categories"] = counted(fmt.Sprintf("Differences of %d annotated triplets", s.Annotated), "share of the differences, %", s.Categories, total)
 	}
 	if len(s.ScoreGaps.Rows) > 0 {
-		figures["score-gaps"] = s.ScoreGaps.bars("Score of the enhanced picture less the flawed one's", false)
+		figures["score-gaps"] = s.ScoreGaps.bars("Score of the enhanced image minus that of the flawed one", false)
 	}
 	if len(s.Words.Rows) > 0 {
 		figures["reflection-words"] = s.Words.bars("Words of a reflection", true)
@@ -68,7 +67,7 @@ func (s Stats) figures() map[string]plot.Bars {
 	return figures
 }
 
-// counted draws counts, the largest first.
+// counted returns a figure of counts, the largest first.
 func counted(title, label string, counts map[string]int, total int) plot.Bars {
 	names := slices.Sorted(maps.Keys(counts))
 	slices.SortStableFunc(names, func(a, b string) int { return counts[b] - counts[a] })
@@ -82,8 +81,8 @@ func counted(title, label string, counts map[string]int, total int) plot.Bars {
 	return f
 }
 
-// bars draws the distributions side by side, with the edges of the bins below their
-// borders, or in their middle where every bin is one number.
+// bars returns a figure of the distributions side by side. The edges of the bins are below
+// their borders, or in the middle if each bin is one number.
 func (h Histogram) bars(title string, whole bool) plot.Bars {
 	f := plot.Bars{Title: title, YLabel: "share of the triplets, %"}
 	var edges []string
@@ -107,19 +106,20 @@ func (h Histogram) bars(title string, whole bool) plot.Bars {
 	return f
 }
 
-// The measures of the contact sheet, in cells and in lines of words.
+// The size of the contact sheet, in cells per row and lines of text per cell.
 const (
-	sheetColumns = 6 // three triplets
+	sheetColumns = 6 // three triplets per row
 	sheetLines   = 4
 )
 
-// sheet draws the examples, the flawed picture framed and on the left; nil for none.
+// sheet returns the examples as PNG, the flawed image framed and on the left; nil if there
+// are none.
 func (s Stats) sheet() ([]byte, error) {
 	sheet := plot.Sheet{Columns: sheetColumns, Lines: sheetLines}
 	for _, e := range s.Examples {
 		flawed, enhanced, err := e.decoded()
 		if err != nil {
-			continue // genref check lists it
+			continue // reported by genref check
 		}
 		sheet.Cells = append(sheet.Cells,
 			plot.Cell{Image: flawed, Wrong: true, Words: "flawed (" + e.Subset + "): " + e.Prompt},

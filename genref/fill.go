@@ -9,23 +9,25 @@ import (
 	"reflectionflow"
 )
 
-// Engine is what the sources that draw have in common.
+// Engine holds what all sources that generate images need.
 type Engine struct {
 	Generator reflectionflow.Generator
-	// Reflector says in words what leads from a flawed picture to a right one.
+	// Reflector writes the reflection that leads from a flawed image to a right one.
 	Reflector reflectionflow.Reflector
 	Prompts   Prompts
 	Model     string // for the provenance
 	Licence   string // for the provenance
 }
 
-// ImageConfig says how pictures are drawn.
+// ImageConfig sets how images are generated: their size in pixels, denoising steps and
+// guidance scale, as in [reflectionflow.Request].
 type ImageConfig struct {
 	Width    int     `json:"width"`
 	Height   int     `json:"height"`
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
-	// Batch is how many prompts are drawn at once. It does not change the set.
+	// Batch is the number of prompts per call of the generator, from 1 to 1024. It does not
+	// change the set.
 	Batch int `json:"-"`
 }
 
@@ -37,63 +39,63 @@ func (c ImageConfig) request(prompt string, seed uint64) reflectionflow.Request 
 // [reflectionflow.ErrInvalid].
 func (c ImageConfig) Validate() error {
 	if c.Batch < 1 || c.Batch > 1024 {
-		return fmt.Errorf("%w: %d prompts at once: must be from 1 to 1024", reflectionflow.ErrInvalid, c.Batch)
+		return fmt.Errorf("%w: %d prompts per batch: must be from 1 to 1024", reflectionflow.ErrInvalid, c.Batch)
 	}
 	return c.request("a photo of a dog", 0).Validate()
 }
 
-// maxImages bounds the pictures of one prompt.
+// maxImages bounds the images per prompt.
 const maxImages = 1024
 
 func checkImages(n int) error {
 	if n < 2 || n > maxImages {
-		return fmt.Errorf("%w: %d images a prompt: must be from 2 to %d", reflectionflow.ErrInvalid, n, maxImages)
+		return fmt.Errorf("%w: %d images per prompt: must be from 2 to %d", reflectionflow.ErrInvalid, n, maxImages)
 	}
 	return nil
 }
 
-// The reasons for which something does not become a triplet. "prompts" counts
-// prompts, "pictures" pictures.
+// The reasons for which something does not become a triplet. A reason says what it counts.
 const (
-	SkippedAllRight    = "prompts without a wrong picture"
-	SkippedNoRight     = "prompts without a right picture"
-	SkippedAlike       = "prompts whose pictures score alike"
-	SkippedUncorrected = "wrong pictures that no correction put right"
-	SkippedNoBetter    = "prompts whose longer wording draws no better"
+	SkippedAllRight    = "prompts without a wrong image"
+	SkippedNoRight     = "prompts without a right image"
+	SkippedAlike       = "prompts whose images score alike"
+	SkippedUncorrected = "wrong images that no correction fixed"
+	SkippedNoBetter    = "prompts whose longer wording scores no better"
 	SkippedNoLonger    = "prompts without a longer wording"
-	SkippedNoPair      = "prompts with fewer than two pictures"
-	SkippedFailed      = "pictures that were not drawn"
-	SkippedUnsure      = "pictures neither right nor clearly wrong"
-	SkippedNoFix       = "wrong pictures without an instruction"
-	SkippedSame        = "wrong pictures equal to the right one"
-	SkippedMany        = "wrong pictures beyond the most that are paired"
-	SkippedDuplicate   = "triplets that the set has already"
+	SkippedNoPair      = "prompts with fewer than two images"
+	SkippedFailed      = "images that failed"
+	SkippedUnsure      = "images neither right nor clearly wrong"
+	SkippedNoFix       = "wrong images without an instruction"
+	SkippedSame        = "wrong images equal to the right one"
+	SkippedMany        = "wrong images beyond the limit of pairs"
+	SkippedDuplicate   = "triplets that are in the set already"
 )
 
-// maxBarren is after how many prompts without a triplet a source gives up.
+// maxFruitless is the number of consecutive prompts without a triplet after which a source
+// ends with an error.
 const maxFruitless = 2000
 
-// attempt is one picture of a prompt.
+// attempt is one image of a prompt.
 type attempt struct {
 	request reflectionflow.Request
-	picture image.Image            // nil when it was not drawn
-	scores  []reflectionflow.Score // one a verifier
-	value   float64                // that pictures of the prompt are compared by
-	// reflection on the picture, where it was asked for already
+	img     image.Image            // nil if it failed
+	scores  []reflectionflow.Score // one per verifier
+	value   float64                // orders the images of a prompt
+	// reflection on the image, if it was needed before
 	reflection string
 	rewards    map[string]float64
 }
 
-// drawing is the picture's part of a provenance.
+// record returns the image's part of a provenance.
 func (a attempt) record() ImageRecord {
-	r, hash := a.request, HashImage(a.picture)
+	r, hash := a.request, HashImage(a.img)
 	return ImageRecord{
 		Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, ReferenceCaption: r.ReferenceCaption,
 		Score: a.value, Rewards: a.rewards, PerceptualHash: &hash,
 	}
 }
 
-// score is the first one that has findings, or else the first.
+// score returns the first score with findings, or else the first.
 func (a attempt) score() reflectionflow.Score {
 	for _, s := range a.scores {
 		if len(s.Requirements) > 0 {
@@ -103,29 +105,29 @@ func (a attempt) score() reflectionflow.Score {
 	return a.scores[0]
 }
 
-// task is a prompt with all its pictures.
+// task is a prompt with all its images.
 type task struct {
 	prompt   reflectionflow.Prompt
 	attempts []attempt
 }
 
-// drawn are the attempts that have a picture.
+// generated returns the attempts that have an image.
 func (t task) generated() (generated []attempt) {
 	for _, a := range t.attempts {
-		if a.picture != nil {
+		if a.img != nil {
 			generated = append(generated, a)
 		}
 	}
 	return generated
 }
 
-// filling fills one shard by drawing prompts.
+// filler fills one shard by generating images for prompts.
 type filler struct {
 	Engine
 	subset, source  string
 	verifiers       []reflectionflow.Verifier
 	shard           FillRequest
-	prompts, images int // that the triplets so far came from
+	prompts, images int // used for the triplets so far
 	added           int
 	skipped         map[string]int
 }
@@ -134,13 +136,13 @@ func (f *filler) effort() Effort {
 	return Effort{Prompts: f.prompts, Images: f.images}.Add(Effort{Skipped: f.skipped})
 }
 
-// fill draws batches of prompts and pairs the pictures of each, until the shard is
-// full. batch chooses prompts and requests.
+// fill generates batches of prompts and pairs the images of each until the shard is full.
+// batch samples prompts and requests, pair adds the triplets of a prompt.
 func (f *filler) fill(ctx context.Context, batch func(context.Context) ([]task, error), pair func(context.Context, task) error) (FillResult, error) {
 	f.skipped = make(map[string]int)
 	for fruitless := 0; f.added < f.shard.Count; {
 		if fruitless >= maxFruitless {
-			return FillResult{}, fmt.Errorf("%w: %d prompts in a row gave no triplet%s: the model draws all of them right or none, or the verifier cannot tell",
+			return FillResult{}, fmt.Errorf("%w: %d consecutive prompts gave no triplet%s: all images of a prompt are right, or none is, or the verifier cannot tell",
 				reflectionflow.ErrInvalid, fruitless, because(f.skipped))
 		}
 		tasks, err := batch(ctx)
@@ -158,7 +160,7 @@ func (f *filler) fill(ctx context.Context, batch func(context.Context) ([]task, 
 				return FillResult{}, err
 			}
 			if f.added >= f.shard.Count {
-				break // what is left of the batch is not part of the shard
+				break // the rest of the batch is not part of the shard
 			}
 			fruitless++
 			if f.added > before {
@@ -172,7 +174,7 @@ func (f *filler) fill(ctx context.Context, batch func(context.Context) ([]task, 
 	return FillResult{Effort: f.effort()}, nil
 }
 
-// count counts the pictures of a task, once it is part of the shard.
+// count counts the images of a task that is part of the shard.
 func (f *filler) count(t task) {
 	f.images += len(t.attempts)
 	if failed := len(t.attempts) - len(t.generated()); failed > 0 {
@@ -180,7 +182,7 @@ func (f *filler) count(t task) {
 	}
 }
 
-// generate generates and verifies the pictures of some prompts.
+// generate generates and verifies the images of some prompts.
 func (f *filler) generate(ctx context.Context, tasks []task) error {
 	var attempts []*attempt
 	var requests []reflectionflow.Request
@@ -192,42 +194,42 @@ func (f *filler) generate(ctx context.Context, tasks []task) error {
 	}
 	generations, err := f.Generator.Generate(ctx, requests)
 	if err != nil {
-		return fmt.Errorf("draw pictures: %w", err)
+		return fmt.Errorf("generate images: %w", err)
 	}
 	if len(generations) != len(requests) {
-		return fmt.Errorf("the generator drew %d pictures for %d requests", len(generations), len(requests))
+		return fmt.Errorf("the generator returned %d images for %d requests", len(generations), len(requests))
 	}
 	for i, g := range generations {
 		if g.Err == nil {
-			attempts[i].picture = g.Image
+			attempts[i].img = g.Image
 		}
 	}
 	return f.verify(ctx, tasks)
 }
 
-// verify lets every verifier score every picture.
+// verify scores every image with every verifier.
 func (f *filler) verify(ctx context.Context, tasks []task) error {
 	var generated []*attempt
-	var pictures []reflectionflow.PromptedImage
+	var images []reflectionflow.PromptedImage
 	for i := range tasks {
 		for k := range tasks[i].attempts {
-			if a := &tasks[i].attempts[k]; a.picture != nil {
+			if a := &tasks[i].attempts[k]; a.img != nil {
 				generated = append(generated, a)
-				pictures = append(pictures, reflectionflow.PromptedImage{Prompt: tasks[i].prompt, Image: a.picture})
+				images = append(images, reflectionflow.PromptedImage{Prompt: tasks[i].prompt, Image: a.img})
 			}
 		}
 	}
 	for _, v := range f.verifiers {
-		scores, err := v.Verify(ctx, pictures)
+		scores, err := v.Verify(ctx, images)
 		if err != nil {
-			return fmt.Errorf("verify pictures: %w", err)
+			return fmt.Errorf("verify images: %w", err)
 		}
-		if len(scores) != len(pictures) {
-			return fmt.Errorf("the verifier gave %d scores for %d pictures", len(scores), len(pictures))
+		if len(scores) != len(images) {
+			return fmt.Errorf("the verifier returned %d scores for %d images", len(scores), len(images))
 		}
 		for i, s := range scores {
 			if math.IsNaN(s.Value) {
-				return fmt.Errorf("the verifier scored a picture of %.80q with what is no number", pictures[i].Prompt.Text)
+				return fmt.Errorf("the verifier's score of an image of %.80q is not a number", images[i].Prompt.Text)
 			}
 			generated[i].scores = append(generated[i].scores, s)
 			generated[i].value = s.Value
@@ -236,7 +238,7 @@ func (f *filler) verify(ctx context.Context, tasks []task) error {
 	return nil
 }
 
-// reflect says what leads from a flawed picture to a right one; empty for nothing.
+// reflect returns the reflection on a flawed image, "" if the reflector finds nothing.
 func (f *filler) reflect(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (string, error) {
 	if flawed.reflection != "" {
 		return flawed.reflection, nil
@@ -245,29 +247,29 @@ func (f *filler) reflect(ctx context.Context, prompt reflectionflow.Prompt, flaw
 	return r.Text, err
 }
 
-// advise asks the reflector about a picture.
+// advise calls the reflector on one image.
 func (f *filler) advise(ctx context.Context, prompt reflectionflow.Prompt, flawed attempt) (reflectionflow.Reflection, error) {
 	reflections, err := f.Reflector.Reflect(ctx, []reflectionflow.Observation{{
-		Prompt: prompt, Request: flawed.request, Image: flawed.picture, Score: flawed.score(), Seed: flawed.request.Seed,
+		Prompt: prompt, Request: flawed.request, Image: flawed.img, Score: flawed.score(), Seed: flawed.request.Seed,
 	}})
 	if err != nil {
-		return reflectionflow.Reflection{}, fmt.Errorf("reflect on a picture: %w", err)
+		return reflectionflow.Reflection{}, fmt.Errorf("reflect on an image: %w", err)
 	}
 	if len(reflections) != 1 {
-		return reflectionflow.Reflection{}, fmt.Errorf("the reflector gave %d reflections for one picture", len(reflections))
+		return reflectionflow.Reflection{}, fmt.Errorf("the reflector returned %d reflections for one image", len(reflections))
 	}
 	return reflections[0], nil
 }
 
-// pairing is what becomes a triplet.
+// pairing holds the parts of a triplet.
 type pairing struct {
 	prompt          reflectionflow.Prompt
 	enhanced, wrong attempt
 	reflection      string
-	provenance      Provenance // what only this source knows
+	provenance      Provenance // the fields that only this source sets
 }
 
-// add adds a triplet.
+// add adds a triplet to the shard, unless it is a duplicate.
 func (f *filler) add(p pairing) error {
 	provenance := p.provenance
 	provenance.Source, provenance.Model, provenance.Licence = f.source, f.Model, f.Licence
@@ -278,10 +280,10 @@ func (f *filler) add(p pairing) error {
 		Provenance: &provenance,
 	}
 	var err error
-	if s.Flawed, err = EncodeImage(p.wrong.picture); err != nil {
+	if s.Flawed, err = EncodeImage(p.wrong.img); err != nil {
 		return err
 	}
-	if s.Enhanced, err = EncodeImage(p.enhanced.picture); err != nil {
+	if s.Enhanced, err = EncodeImage(p.enhanced.img); err != nil {
 		return err
 	}
 	added, err := f.shard.Add(s)
@@ -296,7 +298,7 @@ func (f *filler) add(p pairing) error {
 	return nil
 }
 
-// sampleKey is a key that no other sample of the set has.
+// sampleKey returns a key that is unique in the set.
 func sampleKey(source string, shard, n int) string {
 	return fmt.Sprintf("%s_%d_%06d", source, shard, n)
 }

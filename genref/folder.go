@@ -15,11 +15,13 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// OpenCache opens a folder, which need not be there yet, for what is paid for until the
-// closer is closed. It stays until what was paid for is used.
+// OpenCache opens the folder in which the answers of paid servers are cached, and creates
+// it if needed. The cache is in use until the closer is closed. The folder stays until
+// the answers are part of the set.
 type OpenCache func(folder string) (io.Closer, error)
 
-// CachedSource is a source that keeps what it has paid for on the way to a shard.
+// CachedSource is a [Source] whose paid answers are cached until their shard is finished,
+// so that an interrupted build pays for none of them twice.
 type CachedSource struct {
 	Source
 	Open OpenCache
@@ -35,14 +37,14 @@ func (k CachedSource) Fill(ctx context.Context, shard FillRequest) (result FillR
 	return k.Source.Fill(ctx, shard)
 }
 
-// claim is a folder that is written to: it is locked, and remembers which folders were made
+// claim holds the lock of a folder that is written to, and the folders that were created
 // for it.
 type claim struct {
 	lock *disk.Lock
-	made []string // the innermost first
+	made []string // innermost first
 }
 
-// claimFolder makes a folder, where it is not there, and takes its lock.
+// claimFolder creates a folder, if it does not exist, and takes its lock.
 func claimFolder(dir string) (c claim, err error) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(at) == at {
@@ -60,7 +62,7 @@ func claimFolder(dir string) (c claim, err error) {
 	return c, err
 }
 
-// release gives the lock back. Folders that were made and are empty are removed.
+// release gives the lock back and removes the folders that were created and are empty.
 func (c claim) release() error {
 	err := c.lock.Unlock()
 	c.unmake()
@@ -69,11 +71,12 @@ func (c claim) release() error {
 
 func (c claim) unmake() {
 	for _, folder := range c.made {
-		_ = os.Remove(folder) // not one with something in it
+		_ = os.Remove(folder) // fails if it is not empty
 	}
 }
 
-// lockFolder takes the lock of a folder that is there and is written to.
+// lockFolder takes the lock of an existing folder. A folder that another process writes
+// to is an error wrapping [reflectionflow.ErrInvalid].
 func lockFolder(dir string) (*disk.Lock, error) {
 	lock, err := disk.LockFolder(dir)
 	if errors.Is(err, disk.ErrLocked) {
@@ -85,8 +88,8 @@ func lockFolder(dir string) (*disk.Lock, error) {
 	return lock, nil
 }
 
-// placeError says why a folder cannot be written to, as the user's mistake where it is
-// one.
+// placeError says why a folder cannot be written to. Mistakes of the user, such as missing
+// permissions, wrap [reflectionflow.ErrInvalid].
 func placeError(dir string, err error) error {
 	reason := err
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -100,33 +103,33 @@ func placeError(dir string, err error) error {
 	return fmt.Errorf("%s cannot be written to: %w", dir, reason)
 }
 
-// unfinishedName is the folder of a set for what was paid for and is no finished shard yet:
-// one folder a shard.
+// unfinishedName is the folder of a set that caches paid answers, in one folder per
+// unfinished shard.
 const unfinishedName = "unfinished"
 
-// Unfinished is the folder, not made yet, for what was paid for before the set is whole.
-// It is removed when that is so.
+// Unfinished returns the path of the folder that caches paid answers while the set is
+// built. It may not exist. It is removed when the set is complete.
 func (w *Writer) Unfinished() string { return filepath.Join(w.dir, unfinishedName) }
 
-// keep is the folder for what was paid for on the way to a shard.
+// cacheDir returns the folder that caches paid answers for a shard.
 func (w *Writer) cacheDir(shard int) string {
 	return filepath.Join(w.Unfinished(), strconv.Itoa(shard))
 }
 
-// forget removes what was kept on the way to a shard.
+// removeCache removes the cached answers of a shard.
 func (w *Writer) removeCache(shard int) error {
 	err := os.RemoveAll(w.cacheDir(shard))
 	if err != nil {
-		return fmt.Errorf("remove the answers of shard %d: %w", shard, err)
+		return fmt.Errorf("remove the cached answers of shard %d: %w", shard, err)
 	}
-	_ = os.Remove(w.Unfinished()) // unless others are in it
+	_ = os.Remove(w.Unfinished()) // fails if other shards have answers
 	return nil
 }
 
-// forgetAll removes all that was kept.
+// removeCaches removes all cached answers.
 func (w *Writer) removeCaches() error {
 	if err := os.RemoveAll(w.Unfinished()); err != nil {
-		return fmt.Errorf("remove what was kept: %w", err)
+		return fmt.Errorf("remove the cached answers: %w", err)
 	}
 	return nil
 }

@@ -7,49 +7,50 @@ import (
 	"image"
 	"image/draw"
 	"image/jpeg"
-	_ "image/png" // pictures of other sets may be PNG
+	_ "image/png" // imported images may be PNG
 
 	"reflectionflow"
 )
 
-// jpegQuality keeps what a corrector must see.
+// jpegQuality is high enough for the artifacts to be invisible to a corrector.
 const jpegQuality = 95
 
-// maxPixels bounds a picture of a set.
+// maxPixels bounds an image of a set.
 const maxPixels = 64 << 20
 
-// EncodeImage encodes a picture as JPEG, as shards hold it.
+// EncodeImage encodes an image as JPEG of quality 95, the format of shards.
 func EncodeImage(m image.Image) ([]byte, error) {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: jpegQuality}); err != nil {
-		return nil, fmt.Errorf("encode picture: %w", err)
+		return nil, fmt.Errorf("encode image: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
-// checkPicture reports what is no picture, or one too large, by its header.
+// checkImage reports, by its header, data that is not an image and an image with too many
+// pixels, as errors wrapping [reflectionflow.ErrInvalid].
 func checkImage(data []byte) error {
 	width, height := jpegSize(data)
 	if width == 0 {
 		config, _, err := image.DecodeConfig(bytes.NewReader(data))
 		if err != nil {
-			return fmt.Errorf("%w: it is no picture: %v", reflectionflow.ErrInvalid, err)
+			return fmt.Errorf("%w: it is not an image: %v", reflectionflow.ErrInvalid, err)
 		}
 		width, height = config.Width, config.Height
 	}
 	if width <= 0 || height <= 0 || width > maxPixels/height {
-		return fmt.Errorf("%w: %d×%d pixels: a picture may have %d", reflectionflow.ErrInvalid, width, height, maxPixels)
+		return fmt.Errorf("%w: %d×%d pixels: an image may have at most %d pixels", reflectionflow.ErrInvalid, width, height, maxPixels)
 	}
 	return nil
 }
 
-// jpegSize is the size in the header of a usual JPEG file (ITU T.81 B.2), 0 for all
-// else. It takes a hundredth of the time of [image.DecodeConfig], which makes room for a
-// whole decoder.
+// jpegSize returns the size in pixels in the header of a common JPEG file (ITU T.81 B.2),
+// or 0 for any other data. It takes 1% of the time of [image.DecodeConfig], which allocates
+// a whole decoder.
 func jpegSize(data []byte) (width, height int) {
 	const (
 		baseline, progressive = 0xc0, 0xc2
-		tables, apps, comment = 0xdb, 0xe0, 0xfe // quantisation tables, sixteen kinds of metadata
+		tables, apps, comment = 0xdb, 0xe0, 0xfe // quantization tables, 16 kinds of metadata, comments
 	)
 	if len(data) < 2 || data[0] != 0xff || data[1] != 0xd8 {
 		return 0, 0
@@ -70,8 +71,8 @@ func jpegSize(data []byte) (width, height int) {
 	return 0, 0
 }
 
-// usualFrame reports whether a frame header is that of a grey picture, or one in luma
-// and chroma with chroma at full or half the resolution.
+// usualFrame reports whether a frame header describes a gray image, or one in luma and
+// chroma with chroma at full or half resolution.
 func usualFrame(h []byte) bool {
 	if len(h) < 6 || h[0] != 8 || len(h) != 6+3*int(h[5]) {
 		return false
@@ -86,21 +87,21 @@ func usualFrame(h []byte) bool {
 	return false
 }
 
-// distance is the mean absolute difference of two pictures' red, green and blue,
-// in [0, 1]; 1 where their sizes differ.
+// distance returns the mean absolute difference of the red, green and blue values of two
+// images, in [0, 1]; 1 if their sizes differ.
 func distance(a, b *image.RGBA) float64 {
 	if a.Rect != b.Rect || len(a.Pix) == 0 {
 		return 1
 	}
 	sum := 0
 	for i, x := range a.Pix {
-		d := int(x) - int(b.Pix[i]) // alpha is full in both
+		d := int(x) - int(b.Pix[i]) // alpha is 255 in both
 		sum += max(d, -d)
 	}
 	return float64(sum) / float64(255*len(a.Pix)/4*3)
 }
 
-// opaque copies a picture, on black, with its corner at the origin.
+// opaque copies an image onto black, with its corner at the origin.
 func opaque(m image.Image) *image.RGBA {
 	b := m.Bounds()
 	to := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))

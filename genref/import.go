@@ -14,28 +14,28 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	_ "golang.org/x/image/webp" // other sets have such pictures
+	_ "golang.org/x/image/webp" // imported images may be WebP
 
 	"reflectionflow"
 )
 
 // Import is the source of the subset editing that reads an existing set of
-// instruction-based edits (arXiv 2504.16080 §4.1): the source picture is the flawed
-// one, the edited picture the enhanced one, the instruction the reflection.
+// instruction-based edits (arXiv 2504.16080 §4.1): the source image becomes the flawed one,
+// the edited image the enhanced one, and the instruction the reflection.
 //
-// It reads WebDataset shards (.tar) and Parquet files (.parquet) in the order given.
-// Rows that cannot be used are passed over, counted and, the first of each shard,
-// listed; so is what follows damage in a file.
+// It reads WebDataset shards (.tar) and Parquet files (.parquet) in the given order. It
+// skips and counts unusable rows and the rest of a damaged file; the first 20 of each shard
+// are described in [FillResult.Faults].
 type Import struct {
 	Files   []string
 	Columns Columns
-	Subset  string // of the triplets; empty for editing
+	Subset  string // subset of the triplets; empty for editing
 	Licence string // for the provenance
 }
 
-// Columns names what is what in a row: members of a WebDataset sample, less their
-// endings, keys of its JSON member, or columns of a Parquet file, nested ones with
-// dots. Empty takes what well-known sets use.
+// Columns names the fields of a row: members of a WebDataset sample without their endings,
+// keys of its JSON member, or columns of a Parquet file, with dots for nesting. An empty
+// name means the names of well-known sets.
 type Columns struct {
 	Flawed     string `json:"flawed,omitempty"`
 	Enhanced   string `json:"enhanced,omitempty"`
@@ -43,8 +43,8 @@ type Columns struct {
 	Reflection string `json:"reflection,omitempty"`
 }
 
-// The names in the order in which they are looked for: GenRef's own and those of its
-// older loader, of InstructPix2Pix, OmniEdit, MagicBrush and UltraEdit.
+// The names to look for, in order: those of GenRef and its older loader, InstructPix2Pix,
+// OmniEdit, MagicBrush and UltraEdit.
 var (
 	flawedColumns     = []string{"bad_image", "src_img", "source_img", "source_image", "original_image", "input_image"}
 	enhancedColumns   = []string{"good_image", "edited_img", "target_img", "edited_image", "output_image"}
@@ -52,19 +52,19 @@ var (
 	reflectionColumns = []string{"reflection", "instruction", "edit_prompt", "edit_instruction", "reflection_prompt", "edited_prompt_list", "edit"}
 )
 
-// The reasons for which a row is passed over.
+// The reasons for which a row is skipped.
 const (
-	SkippedNoImage  = "rows without a picture that can be read"
+	SkippedNoImage  = "rows without a readable image"
 	SkippedNoWords  = "rows without an instruction"
-	SkippedSamePair = "rows whose two pictures are the same"
+	SkippedSamePair = "rows whose two images are the same"
 	SkippedUnfit    = "rows that a shard cannot hold"
-	SkippedDamaged  = "files that are damaged"
+	SkippedDamaged  = "damaged files"
 )
 
-// row is a row of another set: what it holds by name.
+// row is a row of another set: its values by name.
 type row map[string][]byte
 
-// find is the first named value that a row has; name has precedence.
+// find returns the first named value of a row; name has precedence over known.
 func (r row) find(name string, known []string) []byte {
 	if name != "" {
 		known = []string{name}
@@ -79,13 +79,13 @@ func (r row) find(name string, known []string) []byte {
 	return nil
 }
 
-// ImportFiles lists the files to import: path itself, or the .tar and .parquet files
-// of a folder in order of the number in their names. None is an error wrapping
-// [reflectionflow.ErrInvalid].
+// ImportFiles lists the files to import: path itself, or the .tar and .parquet files of a
+// folder in order of the number in their names. It is an error wrapping
+// [reflectionflow.ErrInvalid] if there are none.
 func ImportFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: there is no %s", reflectionflow.ErrInvalid, path)
+		return nil, fmt.Errorf("%w: %s does not exist", reflectionflow.ErrInvalid, path)
 	}
 	if !info.IsDir() {
 		return []string{path}, nil
@@ -101,7 +101,7 @@ func ImportFiles(path string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%w: there are no .tar and no .parquet files in %s", reflectionflow.ErrInvalid, path)
+		return nil, fmt.Errorf("%w: %s has no .tar or .parquet files", reflectionflow.ErrInvalid, path)
 	}
 	return files, nil
 }
@@ -145,7 +145,7 @@ func (m *Import) Fill(ctx context.Context, shard FillRequest) (FillResult, error
 	return f.result, nil
 }
 
-// position reads a cursor: the file and the row in it.
+// position parses a cursor: the file and the row in it.
 func (m *Import) position(cursor string) (file, from int, err error) {
 	if cursor == "" {
 		return 0, 0, nil
@@ -154,12 +154,12 @@ func (m *Import) position(cursor string) (file, from int, err error) {
 	file, errFile := strconv.Atoi(a)
 	from, errRow := strconv.Atoi(b)
 	if errFile != nil || errRow != nil || file < 0 || file > len(m.Files) || from < 0 {
-		return 0, 0, fmt.Errorf("%w: the set was begun from other files: it stands at %.40q", reflectionflow.ErrInvalid, cursor)
+		return 0, 0, fmt.Errorf("%w: the set was started with other files: its position is %.40q: give the same files", reflectionflow.ErrInvalid, cursor)
 	}
 	return file, from, nil
 }
 
-// rows reads a file from a row on.
+// rows returns the rows of a file from a row on.
 func rows(path string, from int) iter.Seq2[row, error] {
 	if strings.HasSuffix(path, ".parquet") {
 		return parquetRows(path, from)
@@ -167,7 +167,7 @@ func rows(path string, from int) iter.Seq2[row, error] {
 	return tarRows(path, from)
 }
 
-// importFilling fills one shard.
+// importFiller fills one shard.
 type importFiller struct {
 	*Import
 	shard  FillRequest
@@ -175,7 +175,7 @@ type importFiller struct {
 	result FillResult
 }
 
-// row takes one row in.
+// row adds the triplet of one row.
 func (f *importFiller) row(r row, origin string) error {
 	f.result.Effort.Prompts++
 	s, reason, err := f.sample(r)
@@ -202,7 +202,7 @@ func (f *importFiller) row(r row, origin string) error {
 	return nil
 }
 
-// maxFaults bounds what is listed of a shard; all is counted.
+// maxFaults bounds the faults that are described per shard. All are counted.
 const maxFaults = 20
 
 func (f *importFiller) skip(reason, origin string, why error) {
@@ -213,14 +213,14 @@ func (f *importFiller) skip(reason, origin string, why error) {
 	}
 }
 
-// sample makes a triplet of a row, or says why not.
+// sample returns the triplet of a row, or the reason why there is none.
 func (f *importFiller) sample(r row) (s Sample, reason string, err error) {
 	s.Subset = f.Subset
 	if s.Subset == "" {
 		s.Subset = "editing"
 	}
 	s.Provenance = &Provenance{Source: "editing", Licence: f.Licence}
-	for _, picture := range []struct {
+	for _, side := range []struct {
 		what      string
 		data      []byte
 		into      *[]byte
@@ -229,25 +229,25 @@ func (f *importFiller) sample(r row) (s Sample, reason string, err error) {
 		{"flawed", r.find(f.Columns.Flawed, flawedColumns), &s.Flawed, &s.Provenance.Flawed},
 		{"enhanced", r.find(f.Columns.Enhanced, enhancedColumns), &s.Enhanced, &s.Provenance.Enhanced},
 	} {
-		if *picture.into, *picture.generated, err = asJPEG(picture.data); err != nil {
-			return s, SkippedNoImage, fmt.Errorf("the %s picture: %w (the row has %s)", picture.what, err, r.names())
+		if *side.into, *side.generated, err = asJPEG(side.data); err != nil {
+			return s, SkippedNoImage, fmt.Errorf("the %s image: %w (the row has %s)", side.what, err, r.names())
 		}
 	}
 	if bytes.Equal(s.Flawed, s.Enhanced) || *s.Provenance.Flawed.PerceptualHash == *s.Provenance.Enhanced.PerceptualHash {
-		return s, SkippedSamePair, fmt.Errorf("%w: both pictures are the same", reflectionflow.ErrInvalid)
+		return s, SkippedSamePair, fmt.Errorf("%w: both images are the same", reflectionflow.ErrInvalid)
 	}
 	s.Reflection = plainText(r.find(f.Columns.Reflection, reflectionColumns))
 	if s.Reflection == "" {
-		return s, SkippedNoWords, fmt.Errorf("%w: there is no instruction (the row has %s)", reflectionflow.ErrInvalid, r.names())
+		return s, SkippedNoWords, fmt.Errorf("%w: the instruction is missing (the row has %s)", reflectionflow.ErrInvalid, r.names())
 	}
-	// Without a caption the instruction is all that is known to be wanted.
+	// Without a caption, the instruction is all that is known about the edited image.
 	if s.Prompt = plainText(r.find(f.Columns.Prompt, promptColumns)); s.Prompt == "" {
 		s.Prompt = s.Reflection
 	}
 	return s, "", nil
 }
 
-// names lists what a row has.
+// names lists the names of a row's values, for error messages.
 func (r row) names() string {
 	var list []string
 	for name := range r {
@@ -257,7 +257,7 @@ func (r row) names() string {
 	return fmt.Sprintf("%.200s", strings.Join(list, ", "))
 }
 
-// asJPEG decodes a picture and keeps it as it is where it is JPEG.
+// asJPEG decodes an image and re-encodes it unless it is JPEG.
 func asJPEG(data []byte) ([]byte, ImageRecord, error) {
 	if len(data) == 0 {
 		return nil, ImageRecord{}, fmt.Errorf("%w: it is missing", reflectionflow.ErrInvalid)
@@ -277,7 +277,7 @@ func asJPEG(data []byte) ([]byte, ImageRecord, error) {
 	return data, generated, err
 }
 
-// plainText is a text on one line, in valid UTF-8; empty for what is no text.
+// plainText returns a text on one line, or "" if it is not valid UTF-8.
 func plainText(data []byte) string {
 	if !utf8.Valid(data) {
 		return ""

@@ -15,8 +15,8 @@ import (
 	"reflectionflow"
 )
 
-// parquetRows reads the rows of a Parquet file, from one on. Lists give their last
-// value, as the older loader of GenRef takes it.
+// parquetRows returns the rows of a Parquet file from a row on. Of a list it takes the last
+// value, as GenRef's older loader does.
 func parquetRows(path string, from int) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		p, err := openParquet(path)
@@ -43,10 +43,10 @@ type parquetFile struct {
 	*os.File
 	name  string
 	file  *parquet.File
-	names []string // of the columns, less "list" and "element"
+	names []string // names of the columns, without "list" and "element"
 }
 
-// openParquet opens a file; the reader panics on some damage.
+// openParquet opens a file. The reader panics on some kinds of damage.
 func openParquet(path string) (p parquetFile, err error) {
 	p.name = filepath.Base(path)
 	defer p.rescue(&err)
@@ -70,7 +70,7 @@ func openParquet(path string) (p parquetFile, err error) {
 }
 
 func (p parquetFile) damaged(err error) error {
-	return fmt.Errorf("%w: %s is no whole Parquet file: %v", reflectionflow.ErrInvalid, p.name, err)
+	return fmt.Errorf("%w: %s is not a complete Parquet file: %v", reflectionflow.ErrInvalid, p.name, err)
 }
 
 // rescue turns a panic of the reader into an error.
@@ -80,10 +80,11 @@ func (p parquetFile) rescue(err *error) {
 	}
 }
 
-// group yields the rows of a group from one on; false when that is the end.
+// group yields the rows of a group from a row on. It returns false if yield ended the loop
+// or the file is damaged.
 func (p parquetFile) group(group parquet.RowGroup, from int, yield func(row, error) bool) bool {
 	reader := group.Rows()
-	defer reader.Close() //nolint:errcheck // it was only read
+	defer reader.Close() //nolint:errcheck // read only
 	err := reader.SeekToRow(int64(from))
 	for err == nil {
 		var r row

@@ -18,7 +18,7 @@ import (
 // maxRowBytes bounds one value of a row.
 const maxRowBytes = maxImageBytes
 
-// tarRows reads the samples of a WebDataset shard, from one on.
+// tarRows returns the samples of a WebDataset shard from a row on.
 func tarRows(path string, from int) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		file, err := os.Open(path)
@@ -71,11 +71,11 @@ func tarRows(path string, from int) iter.Seq2[row, error] {
 	}
 }
 
-// endings are those of members whose name stands before them.
+// endings are the endings that are not part of a member's name.
 var endings = []string{"jpg", "jpeg", "png", "webp", "txt", "json"}
 
-// member takes a member of a sample: by its name less the ending, and what a JSON
-// member holds by its keys.
+// member adds a member of a sample: its content by its name without the ending, and the
+// values of a JSON member by their keys.
 func (r row) member(suffix string, value []byte) {
 	name, ending := suffix, suffix
 	if i := strings.LastIndexByte(suffix, '.'); i >= 0 {
@@ -100,8 +100,8 @@ func (r row) member(suffix string, value []byte) {
 	r[name] = value
 }
 
-// textOf finds the text in a JSON value: of a list the last, of an object the one
-// whose key comes first.
+// textOf returns the text in a JSON value: the last of a list, and that of the smallest key
+// of an object.
 func textOf(value any) string {
 	switch value := value.(type) {
 	case string:

@@ -16,7 +16,7 @@ import (
 	"reflectionflow"
 )
 
-// damageShard cuts a shard.
+// damageShard truncates a shard.
 func damageShard(t *testing.T, dir string, n int) {
 	t.Helper()
 	if err := os.Truncate(filepath.Join(dir, ShardName(n)), 2048); err != nil {
@@ -24,8 +24,8 @@ func damageShard(t *testing.T, dir string, n int) {
 	}
 }
 
-// painted is a PNG of one colour.
-func painted(t testing.TB, c color.Color) string {
+// colorPNG returns a PNG of one color.
+func colorPNG(t testing.TB, c color.Color) string {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 24, 24))
 	for i := range 24 * 24 {
@@ -38,17 +38,17 @@ func painted(t testing.TB, c color.Color) string {
 	return b.String()
 }
 
-// editRow are the members of a row of an editing set.
+// editRow returns the members of a row of an editing set.
 func editRow(t testing.TB, key string, n int) []entry {
 	t.Helper()
 	return []entry{
-		{key + ".edited_img.png", painted(t, color.RGBA{uint8(20 * n), 200, 0, 255})},
+		{key + ".edited_img.png", colorPNG(t, color.RGBA{uint8(20 * n), 200, 0, 255})},
 		{key + ".json", `{"caption": "a picture", "instruction_list": [], "edited_prompt_list": ["first", "second"]}`},
-		{key + ".src_img.png", painted(t, color.RGBA{0, uint8(20 * n), 90, 255})},
+		{key + ".src_img.png", colorPNG(t, color.RGBA{0, uint8(20 * n), 90, 255})},
 	}
 }
 
-// editSet writes a folder with two shards of an editing set, and damage.
+// editSet writes a folder with two shards of an editing set, with unusable rows.
 func editSet(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -106,7 +106,7 @@ func TestImportWebDataset(t *testing.T) {
 	for _, s := range m.Shards {
 		faults = append(faults, s.Faults...)
 	}
-	if text := strings.Join(faults, "\n"); len(faults) != 3 || !strings.Contains(text, "part-0.tar#5: the enhanced picture: it is") || !strings.Contains(text, "part-0.tar#7: the flawed picture: it is missing") {
+	if text := strings.Join(faults, "\n"); len(faults) != 3 || !strings.Contains(text, "part-0.tar#5: the enhanced image: it is") || !strings.Contains(text, "part-0.tar#7: the flawed image: it is missing") {
 		t.Errorf("faults %q", faults)
 	}
 	for _, s := range samples(t, dir) {
@@ -123,11 +123,11 @@ func TestImportWebDataset(t *testing.T) {
 		}
 	}
 	if !maps.Equal(files(t, stopped), files(t, dir)) {
-		t.Error("an import that was stopped gives other files")
+		t.Error("an interrupted import gives other files")
 	}
 }
 
-func TestImportOfACutShardGoesOn(t *testing.T) {
+func TestImportContinuesAfterATruncatedShard(t *testing.T) {
 	from, dir := editSet(t), t.TempDir()
 	if err := os.Truncate(filepath.Join(from, "part-0.tar"), 5000); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestImportParquet(t *testing.T) {
 	}
 }
 
-func TestImportRefuses(t *testing.T) {
+func TestImportRefusesInvalidFiles(t *testing.T) {
 	for name, path := range map[string]string{"nowhere": "no/where", "no sets": "."} {
 		if _, err := ImportFiles(path); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: error %v", name, err)
@@ -169,12 +169,12 @@ func TestImportRefuses(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("PAR1 and nothing more"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := importSet(t, t.TempDir(), bad, 0); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "1 files that are damaged") {
+	if _, err := importSet(t, t.TempDir(), bad, 0); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "1 damaged files") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// A file that is no Parquet gives an error and never a panic.
+// A damaged Parquet file gives an error, not a panic.
 func FuzzParquet(f *testing.F) {
 	good, err := os.ReadFile(filepath.Join("testdata", "edits.parquet"))
 	if err != nil {

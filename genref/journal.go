@@ -14,16 +14,16 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// journalName is the file in which finished shards are entered while a set is built, a line
-// each: a manifest that is written anew for every shard takes longer with each. When the
-// build ends, and when it goes on, the journal is folded into the manifest.
+// journalName is the file in which finished shards are entered while a set is built, one per
+// line: rewriting the manifest for every shard would take longer with each. At the end of a
+// build, and when it is resumed, the journal is folded into the manifest.
 const journalName = "shards.jsonl"
 
 // maxJournalLine bounds a line of the journal.
 const maxJournalLine = 1 << 20
 
-// readJournal hands over the shards of a folder's journal, in the order in which they were
-// entered. A last line that was cut off is left out: its shard has no name yet.
+// readJournal returns the shards of a folder's journal, in the order in which they were
+// entered. An incomplete last line is ignored: its shard has no name yet.
 func readJournal(dir string) ([]Shard, error) {
 	file, err := os.Open(filepath.Join(dir, journalName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,15 +51,14 @@ func readJournal(dir string) ([]Shard, error) {
 	}
 }
 
-// journal is a folder's journal, to which lines are added. The file is there from the first
-// line on.
+// journal appends to a folder's journal. The file exists from the first line on.
 type journal struct {
 	path string
 	file *os.File
-	size int64 // of the whole lines
+	size int64 // bytes of complete lines
 }
 
-// add writes a line and flushes it to the disk, or leaves the file as it was.
+// add appends a line and flushes it to disk. On failure the file is left unchanged.
 func (j *journal) add(s Shard) error {
 	line, err := json.Marshal(s)
 	if err != nil {
@@ -90,10 +89,10 @@ func (j *journal) open() (err error) {
 	return disk.SyncFolder(filepath.Dir(j.path))
 }
 
-// remove removes the journal: the manifest has what is in it.
+// remove removes the journal after its lines were written to the manifest.
 func (j *journal) remove() error {
 	if j.file != nil {
-		j.file.Close() // every line is on the disk
+		j.file.Close() // every line is flushed
 	}
 	j.file, j.size = nil, 0
 	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {

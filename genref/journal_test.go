@@ -11,7 +11,7 @@ import (
 	"reflectionflow"
 )
 
-// killedBuild is a folder as a kill after two of three shards leaves it.
+// killedBuild returns a folder as a kill after two of three shards leaves it.
 func killedBuild(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -19,7 +19,7 @@ func killedBuild(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := builder{Writer: w, source: testRule(&painter{}), notify: func(Progress) {}, duplicates: newDuplicateIndex(), missing: 2}
+	b := builder{Writer: w, source: testRule(&fakeGenerator{}), notify: func(Progress) {}, duplicates: newDuplicateIndex(), missing: 2}
 	for i := range 2 {
 		if err := b.shard(t.Context(), i); err != nil {
 			t.Fatal(err)
@@ -47,14 +47,13 @@ func appendTo(t *testing.T, path, text string) {
 	}
 }
 
-// A set whose build was killed has its shards in the journal: it is read, and goes on, by
-// manifest and journal together.
-func TestJournalOfAKilledBuild(t *testing.T) {
+// A set whose build was killed is read, and resumed, from manifest and journal together.
+func TestKilledBuildResumesFromTheJournal(t *testing.T) {
 	whole := t.TempDir()
 	build(t, whole, 12)
 	for name, change := range map[string]func(journal string){
-		"as it was left": func(string) {},
-		"a line cut off": func(journal string) { appendTo(t, journal, `{"number":2,"sha25`) },
+		"as it was left":     func(string) {},
+		"an incomplete line": func(journal string) { appendTo(t, journal, `{"number":2,"sha25`) },
 		"killed while it was folded": func(journal string) {
 			dir := filepath.Dir(journal)
 			m, _, err := readManifest(dir)
@@ -84,10 +83,10 @@ func TestJournalOfAKilledBuild(t *testing.T) {
 					t.Errorf("check: %+v, %v", report, err)
 				}
 			}
-			p := &painter{}
+			p := &fakeGenerator{}
 			m, err := Build(t.Context(), dir, testPlan(t, 12), testRule(p), nil)
 			if err != nil || m.Triplets() != 12 || p.calls == 0 || p.calls > 4 {
-				t.Errorf("%d triplets, %d batches drawn, %v", m.Triplets(), p.calls, err)
+				t.Errorf("%d triplets, %d batches generated, %v", m.Triplets(), p.calls, err)
 			}
 			if !maps.Equal(files(t, dir), files(t, whole)) {
 				t.Error("the set differs from one that was not killed")
@@ -96,15 +95,15 @@ func TestJournalOfAKilledBuild(t *testing.T) {
 	}
 }
 
-// Damage in the journal is not passed over: shards would be made again that are there.
-func TestDamagedJournal(t *testing.T) {
+// A damaged journal is an error: ignoring it would rebuild finished shards.
+func TestDamagedJournalIsRefused(t *testing.T) {
 	dir := killedBuild(t)
 	appendTo(t, filepath.Join(dir, journalName), "{\"number\":-1}\n")
 	_, err := Open(dir)
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "shards.jsonl in "+dir+", line 3 is damaged") {
 		t.Errorf("open: %v", err)
 	}
-	if _, err := Build(t.Context(), dir, testPlan(t, 12), testRule(&painter{}), nil); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := Build(t.Context(), dir, testPlan(t, 12), testRule(&fakeGenerator{}), nil); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("build: %v", err)
 	}
 }

@@ -8,15 +8,14 @@ import (
 	"reflectionflow"
 )
 
-// Length is the source of the subset length (arXiv 2504.16080 §4.1): a long prompt's
-// picture is the enhanced one, its short summary's the flawed one. Both are drawn
-// from the same noise, so that what differs is what the words did. The short prompt
-// is the triplet's.
+// Length is the source of the subset length (arXiv 2504.16080 §4.1): the enhanced image is
+// generated from a long prompt, the flawed one from its short summary. Both start from the
+// same noise, so that they differ only by the prompt. The triplet has the short prompt.
 type Length struct {
 	Engine
-	// Refiner gives the long wording of a short prompt.
+	// Refiner writes the long wording of a short prompt.
 	Refiner reflectionflow.Refiner
-	// Verifier keeps pairs whose enhanced picture is no better away.
+	// Verifier scores both images. Pairs whose enhanced image scores no higher are skipped.
 	Verifier reflectionflow.Verifier
 	Config   ImageConfig
 }
@@ -40,7 +39,7 @@ type lengthFiller struct {
 	*Length
 }
 
-// batch draws prompts and lengthens them. A prompt without a longer wording has no
+// batch samples prompts and lengthens them. A prompt without a longer wording has no
 // attempts.
 func (f *lengthFiller) batch(ctx context.Context) ([]task, error) {
 	tasks, err := f.tasks(1, f.Config)
@@ -56,7 +55,7 @@ func (f *lengthFiller) batch(ctx context.Context) ([]task, error) {
 		return nil, fmt.Errorf("lengthen prompts: %w", err)
 	}
 	if len(longer) != len(tasks) {
-		return nil, fmt.Errorf("the refiner gave %d wordings for %d prompts", len(longer), len(tasks))
+		return nil, fmt.Errorf("the refiner returned %d wordings for %d prompts", len(longer), len(tasks))
 	}
 	for i := range tasks {
 		t := &tasks[i]
@@ -65,7 +64,7 @@ func (f *lengthFiller) batch(ctx context.Context) ([]task, error) {
 			continue
 		}
 		long := f.Config.request(longer[i].Text, t.attempts[0].request.Seed)
-		long.PooledPrompt = t.prompt.Text // as a search draws other words
+		long.PooledPrompt = t.prompt.Text // as a search generates from a refined prompt
 		t.attempts = append(t.attempts, attempt{request: long})
 	}
 	return tasks, nil
@@ -83,7 +82,7 @@ func (f *lengthFiller) pair(ctx context.Context, t task) error {
 		return nil
 	}
 	short, long := generated[0], generated[1]
-	apart := distance(opaque(short.picture), opaque(long.picture))
+	apart := distance(opaque(short.img), opaque(long.img))
 	switch {
 	case apart == 0:
 		f.skipped[SkippedSame]++
@@ -96,7 +95,7 @@ func (f *lengthFiller) pair(ctx context.Context, t task) error {
 	if err != nil {
 		return err
 	}
-	if reflection == "" { // right in all that the prompt says: the long wording says the rest
+	if reflection == "" { // the image meets the short prompt; the long one says what to add
 		reflection = long.request.Prompt
 	}
 	return f.add(pairing{t.prompt, long, short, reflection, Provenance{Distance: apart, Prompt: long.request.Prompt}})

@@ -16,24 +16,24 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// Plan says what a set is to be. Two builds of one plan give the same bytes.
+// Plan describes a set. Two builds of one plan give byte-identical sets.
 type Plan struct {
-	Source    string `json:"source"` // name of the source
+	Source    string `json:"source"` // name of the source, such as "rule"
 	Seed      uint64 `json:"seed"`
-	Count     int    `json:"count"`      // triplets of the set
-	ShardSize int    `json:"shard_size"` // triplets of a shard; the last one holds the rest
-	// Model names what draws; Fingerprint is a checksum over its files.
+	Count     int    `json:"count"`      // triplets in the set
+	ShardSize int    `json:"shard_size"` // triplets per shard; the last one has the rest
+	// Model names the generator; Fingerprint is a checksum of its files.
 	Model       string `json:"model,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Licence     string `json:"licence,omitempty"` // SPDX identifier
-	// Split is what the prompts may be used for: train, validation, test, or empty
-	// for a set that mixes them.
+	// Split is what the prompts may be used for: train, validation or test; empty for a set
+	// that mixes them.
 	Split string `json:"split,omitempty"`
-	// Settings are the source's own.
+	// Settings holds the settings of the source.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
-// MaxCount is the most triplets of a set.
+// MaxCount is the largest number of triplets in a set.
 const MaxCount = 100_000_000
 
 // Validate reports a plan that cannot be carried out, as an error wrapping
@@ -41,31 +41,31 @@ const MaxCount = 100_000_000
 func (p Plan) Validate() error {
 	switch {
 	case p.Source == "":
-		return fmt.Errorf("%w: the set has no source", reflectionflow.ErrInvalid)
+		return fmt.Errorf("%w: the plan has no source", reflectionflow.ErrInvalid)
 	case p.Count < 1 || p.Count > MaxCount:
 		return fmt.Errorf("%w: %d triplets: a set has 1 to %d", reflectionflow.ErrInvalid, p.Count, MaxCount)
 	case !slices.Contains([]string{"", string(clipart.Train), string(clipart.Validation), string(clipart.Test)}, p.Split):
-		return fmt.Errorf("%w: there is no split %.40q: use %s, %s or %s", reflectionflow.ErrInvalid, p.Split, clipart.Train, clipart.Validation, clipart.Test)
+		return fmt.Errorf("%w: unknown split %.40q: use %s, %s or %s", reflectionflow.ErrInvalid, p.Split, clipart.Train, clipart.Validation, clipart.Test)
 	case p.Seed > reflectionflow.MaxSeed:
 		return fmt.Errorf("%w: seed %d: must be from 0 to %d", reflectionflow.ErrInvalid, p.Seed, uint64(reflectionflow.MaxSeed))
 	case p.ShardSize < 1:
-		return fmt.Errorf("%w: %d triplets a shard: there must be 1 or more", reflectionflow.ErrInvalid, p.ShardSize)
+		return fmt.Errorf("%w: %d triplets per shard: must be 1 or more", reflectionflow.ErrInvalid, p.ShardSize)
 	}
 	return nil
 }
 
-// shards is the number of shards.
+// shards returns the number of shards.
 func (p Plan) shards() int { return (p.Count + p.ShardSize - 1) / p.ShardSize }
 
-// triplets is how many triplets shard i holds.
+// triplets returns the number of triplets in shard i.
 func (p Plan) triplets(i int) int { return min(p.ShardSize, p.Count-i*p.ShardSize) }
 
-// same reports whether shards of q may stand beside those of p.
+// same reports whether a set of plan p can be resumed with plan q.
 func (p Plan) same(q Plan) error {
 	for _, f := range []struct{ what, was, is string }{
 		{"source", p.Source, q.Source},
 		{"seed", fmt.Sprint(p.Seed), fmt.Sprint(q.Seed)},
-		{"number of triplets a shard", fmt.Sprint(p.ShardSize), fmt.Sprint(q.ShardSize)},
+		{"number of triplets per shard", fmt.Sprint(p.ShardSize), fmt.Sprint(q.ShardSize)},
 		{"model", p.Model, q.Model},
 		{"model checksum", p.Fingerprint, q.Fingerprint},
 		{"licence", p.Licence, q.Licence},
@@ -73,11 +73,11 @@ func (p Plan) same(q Plan) error {
 		{"settings", compact(p.Settings), compact(q.Settings)},
 	} {
 		if f.was != f.is {
-			return fmt.Errorf("%w: the set was begun with %s %s, now it is %s: use the same, or another folder", reflectionflow.ErrInvalid, f.what, f.was, f.is)
+			return fmt.Errorf("%w: the set was started with %s %s, now it is %s: use the same, or another folder", reflectionflow.ErrInvalid, f.what, f.was, f.is)
 		}
 	}
 	if q.Count < p.Count {
-		return fmt.Errorf("%w: the set was begun with %d triplets: it can grow, but not shrink to %d", reflectionflow.ErrInvalid, p.Count, q.Count)
+		return fmt.Errorf("%w: the set was started with %d triplets: it can grow, but not shrink to %d", reflectionflow.ErrInvalid, p.Count, q.Count)
 	}
 	return nil
 }
@@ -90,12 +90,12 @@ func compact(data json.RawMessage) string {
 	return b.String()
 }
 
-// Manifest is the file manifest.json of a set, with what its journal of shards has beside
-// it while the set is built.
+// Manifest is the content of a set's manifest.json, together with the journal of shards
+// while the set is built.
 type Manifest struct {
 	Format int `json:"format"` // 1
 	Plan
-	Shards []Shard `json:"shards"` // the finished ones, in order of number
+	Shards []Shard `json:"shards"` // finished shards, in order of number
 }
 
 // Shard is a finished shard.
@@ -105,14 +105,14 @@ type Shard struct {
 	Bytes    int64  `json:"bytes"`
 	Triplets int    `json:"triplets"`
 	Effort   Effort `json:"effort"`
-	// Faults, Cursor and Last are the source's [FillResult.Faults], [FillResult.Cursor] and
-	// [FillResult.Ended].
+	// Faults, Cursor and Last are [FillResult.Faults], [FillResult.Cursor] and
+	// [FillResult.Ended] of the source.
 	Faults []string `json:"faults,omitempty"`
 	Cursor string   `json:"cursor,omitempty"`
 	Last   bool     `json:"last,omitempty"`
 }
 
-// Effort is what a source spent on triplets, and what it passed over.
+// Effort is what a source used for its triplets, and what it skipped.
 type Effort struct {
 	Prompts int `json:"prompts,omitempty"`
 	Images  int `json:"images,omitempty"`
@@ -134,7 +134,7 @@ func (e Effort) Add(f Effort) Effort {
 	return sum
 }
 
-// Triplets is the number of triplets in finished shards.
+// Triplets returns the number of triplets in finished shards.
 func (m Manifest) Triplets() int {
 	n := 0
 	for _, s := range m.Shards {
@@ -143,11 +143,11 @@ func (m Manifest) Triplets() int {
 	return n
 }
 
-// Ended reports whether the source had no more: a set that is whole although it has
-// fewer triplets than its plan.
+// Ended reports whether the source has no more samples: then the set is complete although
+// it has fewer triplets than planned.
 func (m Manifest) Ended() bool { return len(m.Shards) > 0 && m.Shards[len(m.Shards)-1].Last }
 
-// shards is the number of shards that the set will have, as far as is known.
+// shards returns the number of shards that the set will have, as far as is known.
 func (m Manifest) shards() int {
 	if m.Ended() {
 		return m.Shards[len(m.Shards)-1].Number + 1
@@ -155,7 +155,7 @@ func (m Manifest) shards() int {
 	return m.Plan.shards()
 }
 
-// shard finds a finished shard.
+// shard returns a finished shard.
 func (m Manifest) shard(number int) (Shard, bool) {
 	i, found := slices.BinarySearchFunc(m.Shards, number, func(s Shard, n int) int { return s.Number - n })
 	if !found {
@@ -164,7 +164,7 @@ func (m Manifest) shard(number int) (Shard, bool) {
 	return m.Shards[i], true
 }
 
-// lastMissing is the highest number of a shard that is not finished, -1 for none.
+// lastMissing returns the highest number of a shard that is not finished, -1 for none.
 func (m Manifest) lastMissing() int {
 	n := m.shards() - 1
 	for i := len(m.Shards) - 1; i >= 0 && m.Shards[i].Number == n; i-- {
@@ -173,7 +173,7 @@ func (m Manifest) lastMissing() int {
 	return n
 }
 
-// enter enters a finished shard, in the place of one of its number.
+// enter adds a finished shard, or replaces the one of its number.
 func (m *Manifest) enter(s Shard) {
 	at, there := slices.BinarySearchFunc(m.Shards, s.Number, func(s Shard, n int) int { return s.Number - n })
 	if there {
@@ -183,13 +183,13 @@ func (m *Manifest) enter(s Shard) {
 	}
 }
 
-// fits reports whether a shard is as long as it should be.
+// fits reports whether a shard has as many triplets as planned.
 func (m Manifest) fits(s Shard) bool {
 	want := m.triplets(s.Number)
 	return s.Triplets == want || s.Last && s.Triplets > 0 && s.Triplets < want
 }
 
-// Effort is the sum over the finished shards.
+// Effort returns the sum over the finished shards.
 func (m Manifest) Effort() Effort {
 	var sum Effort
 	for _, s := range m.Shards {
@@ -204,12 +204,12 @@ const (
 	maxManifest    = 256 << 20
 )
 
-// ShardName is the file name of a shard: as the authors number theirs, without
-// leading zeros.
+// ShardName returns the file name of a shard, as in the authors' sets: without leading
+// zeros.
 func ShardName(number int) string { return fmt.Sprintf("genref_%d.tar", number) }
 
-// readManifest reads a set's manifest and journal; found is false where there is none. The
-// journal comes first, lest it be folded in between.
+// readManifest reads a set's manifest and journal; found is false if there is no manifest.
+// It reads the journal first: a build may fold the journal into the manifest meanwhile.
 func readManifest(dir string) (m Manifest, found bool, err error) {
 	entered, err := readJournal(dir)
 	if err != nil {
@@ -239,6 +239,9 @@ func readManifest(dir string) (m Manifest, found bool, err error) {
 	}
 	for _, s := range entered {
 		m.enter(s)
+	}
+	for i := range m.Shards {
+		m.Shards[i].Effort.renameReasons()
 	}
 	return m, true, nil
 }

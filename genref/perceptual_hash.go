@@ -11,24 +11,25 @@ import (
 	"reflectionflow"
 )
 
-// PerceptualHash is a perceptual hash of a picture: pictures that look alike have looks that
-// are near each other, whatever their size and encoding.
+// PerceptualHash is a perceptual hash of an image: images that look alike have similar
+// hashes, whatever their sizes and encodings.
 //
-// The first eight bytes are a difference hash: over 9×8 cells, a bit says whether
-// a cell is clearly brighter than its neighbour to the left. The other twelve are the
-// mean red, green and blue of the four quarters, for pictures that differ in colour alone.
+// The first 8 bytes are a difference hash: the image is averaged to 9×8 cells of
+// luminance, and a bit says whether a cell is brighter than its left neighbor by more
+// than 2 of 255. The other 12 bytes are the mean red, green and blue of the four
+// quarters, for images that differ in color alone.
 type PerceptualHash [20]byte
 
-// The most by which the looks of pictures that look the same differ.
+// The largest differences between the hashes of images that look the same.
 const (
-	maxBitDifference   = 3 // of the difference hash
-	maxColorDifference = 2 // of 255, of any colour
-	brightnessStep     = 2 // of 255: a difference in brightness that is no noise
+	maxBitDifference   = 3 // bits of the difference hash
+	maxColorDifference = 2 // of 255, of each mean color
+	brightnessStep     = 2 // of 255; smaller differences in luminance are noise
 )
 
 const hashColumns, hashRows = 9, 8
 
-// HashImage is the look of a picture.
+// HashImage returns the perceptual hash of an image.
 func HashImage(m image.Image) PerceptualHash {
 	var hash PerceptualHash
 	var cells [hashRows][hashColumns]int
@@ -67,7 +68,7 @@ func HashImage(m image.Image) PerceptualHash {
 	return hash
 }
 
-// pixels reads a picture's colours, on black.
+// pixels returns a function that reads colors, composed on black.
 func pixels(m image.Image) func(x, y int) color.RGBA {
 	switch m := m.(type) {
 	case *image.RGBA:
@@ -80,12 +81,13 @@ func pixels(m image.Image) func(x, y int) color.RGBA {
 		}
 	}
 	return func(x, y int) color.RGBA {
-		r, g, b, _ := m.At(x, y).RGBA() // premultiplied: on black
+		r, g, b, _ := m.At(x, y).RGBA() // premultiplied by alpha, hence on black
 		return color.RGBA{R: uint8(r >> 8), G: uint8(g >> 8), B: uint8(b >> 8), A: 255}
 	}
 }
 
-// Similar reports whether pictures with these looks look the same.
+// Similar reports whether images with these hashes look the same: at most 3 bits of the
+// difference hash differ, and each mean color by at most 2 of 255.
 func (l PerceptualHash) Similar(m PerceptualHash) bool {
 	differ := 0
 	for i := range 8 {
@@ -108,19 +110,19 @@ func (l PerceptualHash) MarshalText() ([]byte, error) { return hex.AppendEncode(
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (l *PerceptualHash) UnmarshalText(text []byte) error {
 	if hex.DecodedLen(len(text)) != len(l) {
-		return fmt.Errorf("%w: a look has %d hexadecimal digits, not %d", reflectionflow.ErrInvalid, hex.EncodedLen(len(l)), len(text))
+		return fmt.Errorf("%w: a perceptual hash has %d hexadecimal digits, not %d", reflectionflow.ErrInvalid, hex.EncodedLen(len(l)), len(text))
 	}
 	if _, err := hex.Decode(l[:], text); err != nil {
-		return fmt.Errorf("%w: it is no look: %v", reflectionflow.ErrInvalid, err)
+		return fmt.Errorf("%w: it is not a perceptual hash: %v", reflectionflow.ErrInvalid, err)
 	}
 	return nil
 }
 
-// decodeLook is the look of an encoded picture.
+// hashEncoded decodes an image and returns its perceptual hash.
 func hashEncoded(data []byte) (PerceptualHash, error) {
 	m, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		return PerceptualHash{}, fmt.Errorf("%w: the picture is damaged: %v", reflectionflow.ErrInvalid, err)
+		return PerceptualHash{}, fmt.Errorf("%w: the image is damaged: %v", reflectionflow.ErrInvalid, err)
 	}
 	return HashImage(m), nil
 }

@@ -11,26 +11,25 @@ import (
 	"reflectionflow"
 )
 
-// The kinds of problem.
+// The kinds of problems.
 const (
-	ProblemSet       = "of the set as a whole"
-	ProblemShard     = "shards missing, cut or changed"
+	ProblemSet       = "problems of the whole set"
+	ProblemShard     = "shards missing, truncated or changed"
 	ProblemSample    = "samples that are not whole"
-	ProblemImage     = "pictures that do not decode"
-	ProblemDuplicate = "triplets that come twice"
+	ProblemImage     = "images that do not decode"
+	ProblemDuplicate = "duplicate triplets"
 	ProblemSplit     = "prompts of another split"
-	// ProblemAnnotation is that of an annotation that is damaged, or of no triplet.
-	ProblemAnnotation = "annotations that do not fit"
+	// ProblemAnnotation counts annotations that are damaged or belong to no triplet.
+	ProblemAnnotation = "invalid annotations"
 )
 
-// Problems is what is wrong with a set: in words, in order of shards, and counted by
-// kind.
+// Problems lists what is wrong with a set, in order of shards, and counts it by kind.
 type Problems struct {
-	Listed []string       `json:"listed,omitempty"` // at most [MaxProblems]
+	Listed []string       `json:"listed,omitempty"` // at most [MaxProblems], as text for people
 	Counts map[string]int `json:"counts,omitempty"`
 }
 
-// MaxProblems is how many problems are listed.
+// MaxProblems is the largest number of problems that are listed. All are counted.
 const MaxProblems = 1000
 
 func (p *Problems) add(kind, format string, args ...any) {
@@ -44,7 +43,7 @@ func (p *Problems) add(kind, format string, args ...any) {
 	}
 }
 
-// Total is the number of problems.
+// Total returns the number of problems.
 func (p Problems) Total() int {
 	total := 0
 	for _, n := range p.Counts {
@@ -53,8 +52,8 @@ func (p Problems) Total() int {
 	return total
 }
 
-// differs says in words how a shard's file is not that of the manifest; empty where it
-// is.
+// differs compares a shard's file with the manifest. It returns the difference in words,
+// or "" if there is none, and whether the file is missing.
 func (s *Set) differs(shard Shard) (missing bool, problem string, err error) {
 	name := ShardName(shard.Number)
 	sum, size, err := fileSum(filepath.Join(s.dir, name))
@@ -71,41 +70,41 @@ func (s *Set) differs(shard Shard) (missing bool, problem string, err error) {
 	return false, "", nil
 }
 
-// Walk hands every whole sample to visit, in order. What is damaged is passed over and
-// reported: a shard that is missing or is not the manifest's as a whole, one that has no
-// manifest and was cut from there on, a sample that is not whole by itself. An error of
-// visit ends it and is returned; so is that of ctx.
+// Walk calls visit for every whole sample, in order. It skips damage and reports it: a
+// shard that is missing or differs from the manifest, the rest of a shard without a
+// manifest that is truncated, and a single sample that is not whole. It ends with an error of
+// visit, an error of reading, or the error of ctx.
 func (s *Set) Walk(ctx context.Context, visit func(Sample) error) (Problems, error) {
-	var passed Problems
+	var skipped Problems
 	for _, name := range s.names {
 		if shard, listed := s.shards[name]; listed {
 			_, differs, err := s.differs(shard)
 			if err != nil {
-				return passed, err
+				return skipped, err
 			}
 			if differs != "" {
-				passed.add(ProblemShard, "%s: it is passed over", differs)
+				skipped.add(ProblemShard, "%s: skipped", differs)
 				continue
 			}
 		}
-		fault := func(err error) { passed.add(ProblemSample, "%v", err) }
+		fault := func(err error) { skipped.add(ProblemSample, "%v", err) }
 		for sample, err := range s.shard(name, fault) {
 			if ctx.Err() != nil {
-				return passed, ctx.Err()
+				return skipped, ctx.Err()
 			}
 			if errors.Is(err, reflectionflow.ErrInvalid) {
-				passed.add(ProblemShard, "%v", err)
+				skipped.add(ProblemShard, "%v", err)
 				break
 			}
 			if err == nil {
 				err = visit(sample)
 			}
 			if err != nil {
-				return passed, err
+				return skipped, err
 			}
 		}
 	}
-	return passed, ctx.Err()
+	return skipped, ctx.Err()
 }
 
 // merge adds the problems of another set.

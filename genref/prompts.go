@@ -15,11 +15,12 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Prompts draws a prompt. It is a function of the random source alone.
+// Prompts samples a prompt. It is deterministic in the random source.
 type Prompts func(*rand.Rand) (reflectionflow.Prompt, error)
 
-// WorldPrompts draws from a split of the embedded world's prompts over the given
-// classes: GenEval's six tasks and [clipart.Free], evenly.
+// WorldPrompts samples from the prompts of a split that only name the given classes:
+// GenEval's six tasks and [clipart.Free], with equal probability. Unknown classes, and
+// classes that leave no prompts, are errors wrapping [reflectionflow.ErrInvalid].
 func WorldPrompts(split clipart.Split, classes []string) (Prompts, error) {
 	sampler, err := clipart.NewSampler(classes...)
 	if err != nil {
@@ -27,37 +28,37 @@ func WorldPrompts(split clipart.Split, classes []string) (Prompts, error) {
 	}
 	tasks := append(clipart.Tasks(), clipart.Free)
 	return func(rng *rand.Rand) (reflectionflow.Prompt, error) {
-		// With few classes a task may have no prompt of the split: try another.
+		// With few classes, a task may have no prompt of the split.
 		for range 4 * len(tasks) {
 			if p := sampler.Prompts(tasks[rng.IntN(len(tasks))], split, 1, rng); len(p) == 1 {
 				return p[0], nil
 			}
 		}
-		return reflectionflow.Prompt{}, fmt.Errorf("%w: there are no %s prompts about %d classes", reflectionflow.ErrInvalid, split, len(sampler.Known()))
+		return reflectionflow.Prompt{}, fmt.Errorf("%w: no %s prompts are about these %d classes: name more classes", reflectionflow.ErrInvalid, split, len(sampler.Known()))
 	}, nil
 }
 
-// PromptList is the prompts of a file.
+// PromptList holds the prompts of a file.
 type PromptList struct {
 	Prompts []reflectionflow.Prompt
-	// Long holds the long wordings that the file gives, by the prompt's text.
+	// Long holds the long wordings in the file, by the text of their prompts.
 	Long map[string]string
-	// Duplicates counts lines left out because the prompt was there before, OtherSplit
-	// those of another split.
+	// Duplicates counts lines that repeat a prompt, OtherSplit prompts of another split.
+	// Both are left out.
 	Duplicates, OtherSplit int
 }
 
-// maxPromptLine bounds a line of a prompts file, and maxPrompts their number.
+// Bounds on a file of prompts.
 const (
 	maxPromptLine = 64 << 10
 	maxPrompts    = 10_000_000
 )
 
-// ReadPrompts reads the prompts of a split from a file: one a line, as plain text or as
-// a JSON object with "prompt" and perhaps "long", a longer wording; other fields, such
-// as those of GenEval's metadata, are passed over. parse finds a prompt's requirements.
-// A line that is no prompt, or that parse refuses, is an error wrapping
-// [reflectionflow.ErrInvalid] with its number; so is a file that leaves no prompts.
+// ReadPrompts reads the prompts of a split, or all if split is empty. A line is plain text
+// or a JSON object with "prompt" and optionally "long", a longer wording. Other fields,
+// such as those of GenEval's metadata, are ignored. parse finds the requirements of a
+// prompt. Errors wrap [reflectionflow.ErrInvalid]: a line that is not a prompt or that
+// parse refuses, with its number; more than 10 million prompts; no prompts.
 func ReadPrompts(r io.Reader, split clipart.Split, parse func(string) (reflectionflow.Prompt, error)) (PromptList, error) {
 	list := PromptList{Long: make(map[string]string)}
 	seen := make(map[string]bool)
@@ -100,7 +101,7 @@ func ReadPrompts(r io.Reader, split clipart.Split, parse func(string) (reflectio
 	case len(list.Prompts) == 0 && list.OtherSplit > 0:
 		return list, fmt.Errorf("%w: none of the %d prompts is of the split %s", reflectionflow.ErrInvalid, list.OtherSplit, split)
 	case len(list.Prompts) == 0:
-		return list, fmt.Errorf("%w: there are no prompts", reflectionflow.ErrInvalid)
+		return list, fmt.Errorf("%w: the file has no prompts", reflectionflow.ErrInvalid)
 	}
 	return list, nil
 }
@@ -110,7 +111,7 @@ func promptLine(data []byte) (text, long string, err error) {
 	if data[0] == '{' {
 		var line struct{ Prompt, Long string }
 		if err := json.Unmarshal(data, &line); err != nil {
-			return "", "", fmt.Errorf("%w: it is no JSON object with a prompt: %v", reflectionflow.ErrInvalid, err)
+			return "", "", fmt.Errorf("%w: it is not a JSON object with a prompt: %v", reflectionflow.ErrInvalid, err)
 		}
 		text, long = line.Prompt, strings.TrimSpace(line.Long)
 	}
@@ -120,13 +121,13 @@ func promptLine(data []byte) (text, long string, err error) {
 	return text, long, (reflectionflow.Prompt{Text: text}).Validate()
 }
 
-// Sample draws from the list.
+// Sample returns a random prompt of the list.
 func (l PromptList) Sample(rng *rand.Rand) (reflectionflow.Prompt, error) {
 	return l.Prompts[rng.IntN(len(l.Prompts))], nil
 }
 
-// Refine implements [reflectionflow.Refiner] by the long wordings of the list; it is
-// empty for a prompt without.
+// Refine implements [reflectionflow.Refiner] with the long wordings of the list. A prompt
+// without one gets an empty refinement.
 func (l PromptList) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
 	refinements := make([]reflectionflow.Refinement, len(observations))
 	for i, o := range observations {

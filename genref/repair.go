@@ -9,24 +9,25 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Repair is a source on the base's own mistakes, which the paper does not have and
-// which only a world with a renderer can have. A model draws each prompt, a verifier
-// says what is in the picture, and the enhanced picture is rendered: what was seen,
-// put right ([clipart.Repair]). Unlike the right picture of a pair of [Rule] it
-// keeps all that the reflection does not speak of, and unlike the fault of [Edits] the
-// flawed one is a mistake that the model makes.
+// Repair is a source of triplets whose enhanced image is rendered, which the paper does
+// not have and which needs a world with a renderer. A model generates images for a prompt,
+// a verifier detects what they show, and the renderer renders the detected scene with its
+// mistakes corrected ([clipart.Repair]). Unlike a pair of [Rule], the enhanced image keeps
+// everything that the reflection does not mention; unlike a pair of [Edits], the flawed
+// image is a mistake that the model makes.
 //
-// The authors' loader knows four subsets by name; these triplets are of the subset
-// rule, whose pictures are chosen by their requirements too.
+// The authors' loader knows four subsets by name. These triplets are in the subset rule,
+// whose images are chosen by their requirements too. The name of the source in files and
+// on the command line is "mended".
 type Repair struct {
 	Engine
-	Verifier reflectionflow.Verifier // must name the objects it sees
+	Verifier reflectionflow.Verifier // must return the objects that it detects
 	Config   RepairConfig
 }
 
-// RepairConfig says how pictures are drawn.
+// RepairConfig sets how images are generated.
 type RepairConfig struct {
-	Images int `json:"images"` // pictures a prompt, 1 or more
+	Images int `json:"images"` // images per prompt, from 1 to 1024
 	ImageConfig
 }
 
@@ -34,13 +35,13 @@ type RepairConfig struct {
 // [reflectionflow.ErrInvalid].
 func (c RepairConfig) Validate() error {
 	if c.Images < 1 || c.Images > maxImages {
-		return fmt.Errorf("%w: %d images a prompt: must be from 1 to %d", reflectionflow.ErrInvalid, c.Images, maxImages)
+		return fmt.Errorf("%w: %d images per prompt: must be from 1 to %d", reflectionflow.ErrInvalid, c.Images, maxImages)
 	}
 	return c.ImageConfig.Validate()
 }
 
-// SkippedNotRepaired counts wrong pictures that no scene was found for.
-const SkippedNotRepaired = "wrong pictures that could not be put right"
+// SkippedNotRepaired counts wrong images for which no corrected scene was found.
+const SkippedNotRepaired = "wrong images that could not be corrected"
 
 var _ Source = (*Repair)(nil)
 
@@ -55,10 +56,10 @@ func (m *Repair) Fill(ctx context.Context, shard FillRequest) (FillResult, error
 	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(m.Config.Images, m.Config.ImageConfig) }, f.pair)
 }
 
-// mendedFilling fills one shard.
+// repairFiller fills one shard.
 type repairFiller struct{ filler }
 
-// pair adds a triplet for each wrong picture of a prompt.
+// pair adds a triplet for each wrong image of a prompt.
 func (f *repairFiller) pair(ctx context.Context, t task) error {
 	right, wrong := f.split(t)
 	if len(wrong) == 0 {
@@ -78,7 +79,7 @@ func (f *repairFiller) pair(ctx context.Context, t task) error {
 			f.skipped[SkippedNoFix]++
 			continue
 		}
-		mended, err := f.repair(t.prompt, w)
+		corrected, err := f.repair(t.prompt, w)
 		if errors.Is(err, reflectionflow.ErrInvalid) {
 			f.skipped[SkippedNotRepaired]++
 			continue
@@ -86,25 +87,25 @@ func (f *repairFiller) pair(ctx context.Context, t task) error {
 		if err != nil {
 			return err
 		}
-		provenance := Provenance{PassRate: passRate, Distance: distance(opaque(w.picture), opaque(mended.picture))}
-		if err := f.add(pairing{t.prompt, mended, w, reflection, provenance}); err != nil {
+		provenance := Provenance{PassRate: passRate, Distance: distance(opaque(w.img), opaque(corrected.img))}
+		if err := f.add(pairing{t.prompt, corrected, w, reflection, provenance}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mend renders what a wrong picture should have been.
+// repair renders the corrected scene of a wrong image.
 func (f *repairFiller) repair(prompt reflectionflow.Prompt, wrong attempt) (attempt, error) {
 	r := wrong.request
-	// The seed is the one that the reflector had: its places are those of this scene.
-	scene, err := clipart.Repair(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.picture), r.Seed)
+	// The reflector had the same seed, so the scene has the places that the reflection names.
+	scene, err := clipart.Repair(prompt, wrong.score().Objects, clipart.BackgroundOf(wrong.img), r.Seed)
 	if err != nil {
-		return attempt{}, fmt.Errorf("mend a picture: %w", err)
+		return attempt{}, fmt.Errorf("correct a scene: %w", err)
 	}
-	picture, err := scene.Render(r.Width, r.Height)
+	rendered, err := scene.Render(r.Width, r.Height)
 	if err != nil {
 		return attempt{}, fmt.Errorf("render a scene: %w", err)
 	}
-	return attempt{request: reflectionflow.Request{Seed: r.Seed, Width: r.Width, Height: r.Height}, picture: picture, value: 1}, nil
+	return attempt{request: reflectionflow.Request{Seed: r.Seed, Width: r.Width, Height: r.Height}, img: rendered, value: 1}, nil
 }

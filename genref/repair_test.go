@@ -12,19 +12,19 @@ import (
 	"reflectionflow/clipart"
 )
 
-func testRepair(p *painter) *Repair {
+func testRepair(p *fakeGenerator) *Repair {
 	canvas := testImageConfig
 	canvas.Width, canvas.Height = 64, 64
-	return &Repair{Engine: testEngine(p), Verifier: seer{}, Config: RepairConfig{Images: 4, ImageConfig: canvas}}
+	return &Repair{Engine: testEngine(p), Verifier: fakeVerifier{}, Config: RepairConfig{Images: 4, ImageConfig: canvas}}
 }
 
-// The painter's wrong pictures have a dog at the top left: that is where a dog stays,
-// and another is added in one of the other corners.
-func TestMendedPicturesAreRendered(t *testing.T) {
+// The wrong images have a dog at the top left. The corrected scene keeps it and adds another
+// in one of the other corners.
+func TestCorrectedScenesAreRendered(t *testing.T) {
 	plan := testPlan(t, 23)
 	plan.Source = "mended"
 	dir := t.TempDir()
-	m, err := Build(context.Background(), dir, plan, testRepair(&painter{}), nil)
+	m, err := Build(context.Background(), dir, plan, testRepair(&fakeGenerator{}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,54 +37,54 @@ func TestMendedPicturesAreRendered(t *testing.T) {
 		if p.Flawed.Score != showsTooFew || p.Flawed.Steps != 1 || p.Enhanced.Steps != 0 || p.Enhanced.Score != 1 {
 			t.Errorf("%s: flawed %+v, enhanced %+v", s.Key, p.Flawed, p.Enhanced)
 		}
-		picture, _, err := image.Decode(bytes.NewReader(s.Enhanced))
+		img, _, err := image.Decode(bytes.NewReader(s.Enhanced))
 		if err != nil {
 			t.Fatal(err)
 		}
-		background := clipart.Backgrounds()[clipart.BackgroundOf(picture)]
+		background := clipart.Backgrounds()[clipart.BackgroundOf(img)]
 		shown := 0
 		for corner := range 4 {
-			r, g, b, _ := picture.At(12+40*(corner%2), 12+40*(corner/2)).RGBA()
+			r, g, b, _ := img.At(12+40*(corner%2), 12+40*(corner/2)).RGBA()
 			if max(differ(r, background.R), differ(g, background.G), differ(b, background.B)) > 24 {
 				shown |= 1 << corner
 			}
 		}
 		hashes[shown] = true
 		if shown&1 == 0 {
-			t.Errorf("%s: the dog that was seen is gone: corners %04b", s.Key, shown)
+			t.Errorf("%s: the detected dog is gone: corners %04b", s.Key, shown)
 		}
 	}
 	if len(hashes) != 3 {
 		t.Errorf("corners with a dog: %v", hashes)
 	}
 	if m.Effort().Skipped[SkippedNoFix] == 0 {
-		t.Errorf("pictures without an instruction became triplets: %v", m.Effort().Skipped)
+		t.Errorf("images without an instruction became triplets: %v", m.Effort().Skipped)
 	}
 }
 
 func differ(a uint32, b uint8) int { return max(int(a>>8), int(b)) - min(int(a>>8), int(b)) }
 
-// dragons is a verifier that sees what the world does not have.
-type dragons struct{ seer }
+// dragonVerifier detects a class that the world does not have.
+type dragonVerifier struct{ fakeVerifier }
 
-func (d dragons) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores, err := d.seer.Verify(ctx, pictures)
+func (d dragonVerifier) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores, err := d.fakeVerifier.Verify(ctx, images)
 	for i := range scores {
 		scores[i].Objects = []reflectionflow.Object{{Class: "dragon", Confidence: 1}}
 	}
 	return scores, err
 }
 
-func TestWhatCannotBeMendedIsCounted(t *testing.T) {
-	source := testRepair(&painter{})
-	source.Verifier = dragons{}
+func TestImagesWithoutACorrectedSceneAreCounted(t *testing.T) {
+	source := testRepair(&fakeGenerator{})
+	source.Verifier = dragonVerifier{}
 	_, err := Build(context.Background(), t.TempDir(), testPlan(t, 3), source, nil)
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !bytes.Contains([]byte(err.Error()), []byte(SkippedNotRepaired)) {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestMendedConfigIsChecked(t *testing.T) {
+func TestRepairConfigValidate(t *testing.T) {
 	for _, c := range []RepairConfig{
 		{Images: 0, ImageConfig: testImageConfig}, {Images: maxImages + 1, ImageConfig: testImageConfig}, {Images: 1},
 	} {

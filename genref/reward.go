@@ -10,16 +10,16 @@ import (
 	"reflectionflow"
 )
 
-// Combine is how several rewards make one, within the pictures of a prompt: their
-// scales differ a hundredfold, and only differences between pictures of one prompt
-// mean anything.
+// Combine is how several rewards of a prompt's images become one value. Their scales differ
+// by orders of magnitude, and only differences between images of one prompt have a meaning.
 type Combine string
 
 // The ways to combine.
 const (
-	// ByRank takes the mean rank, from 0 for the worst to 1 for the best.
+	// ByRank takes the weighted mean of the ranks, from 0 for the worst image to 1 for the best.
 	ByRank Combine = "rank"
-	// ByZScore takes the mean number of standard deviations from the prompt's mean.
+	// ByZScore takes the weighted mean of the z-scores: the distance from the prompt's mean in
+	// standard deviations.
 	ByZScore Combine = "zscore"
 )
 
@@ -30,17 +30,17 @@ type EnsembleMember struct {
 	Verifier reflectionflow.Verifier `json:"-"`
 }
 
-// Reward is the source of the subset general (arXiv 2504.16080 §4.1): a model draws
-// each prompt several times, an ensemble of rewards orders the pictures, and the best
-// is paired with the worst.
+// Reward is the source of the subset general (arXiv 2504.16080 §4.1): a model generates
+// several images per prompt, an ensemble of rewards ranks them, and the best is paired with
+// the worst.
 type Reward struct {
 	Engine
 	Config RewardConfig
 }
 
-// RewardConfig says how pictures are drawn and ordered.
+// RewardConfig sets how images are generated and ranked.
 type RewardConfig struct {
-	Images  int              `json:"images"` // pictures a prompt, 2 or more; the paper draws 4
+	Images  int              `json:"images"` // images per prompt, from 2 to 1024; 4 in the paper
 	Combine Combine          `json:"combine"`
 	Members []EnsembleMember `json:"rewards"`
 	ImageConfig
@@ -56,14 +56,14 @@ func (c RewardConfig) Validate() error {
 		return fmt.Errorf("%w: rewards cannot be combined by %.40q: use %s or %s", reflectionflow.ErrInvalid, c.Combine, ByRank, ByZScore)
 	}
 	if len(c.Members) == 0 {
-		return fmt.Errorf("%w: there are no rewards", reflectionflow.ErrInvalid)
+		return fmt.Errorf("%w: name one reward or more", reflectionflow.ErrInvalid)
 	}
 	for i, m := range c.Members {
 		switch {
 		case !(m.Weight > 0) || math.IsInf(m.Weight, 0):
 			return fmt.Errorf("%w: reward %q has weight %v: must be above 0", reflectionflow.ErrInvalid, m.Name, m.Weight)
 		case slices.ContainsFunc(c.Members[:i], func(n EnsembleMember) bool { return n.Name == m.Name }):
-			return fmt.Errorf("%w: reward %q is named twice", reflectionflow.ErrInvalid, m.Name)
+			return fmt.Errorf("%w: reward %q is listed twice", reflectionflow.ErrInvalid, m.Name)
 		}
 	}
 	return c.ImageConfig.Validate()
@@ -102,7 +102,7 @@ func (f *rewardFiller) pair(ctx context.Context, t task) error {
 		f.skipped[SkippedAlike]++
 		return nil
 	}
-	apart := distance(opaque(worst.picture), opaque(best.picture))
+	apart := distance(opaque(worst.img), opaque(best.img))
 	if apart == 0 {
 		f.skipped[SkippedSame]++
 		return nil
@@ -118,7 +118,7 @@ func (f *rewardFiller) pair(ctx context.Context, t task) error {
 	return f.add(pairing{t.prompt, best, worst, reflection, Provenance{Distance: apart}})
 }
 
-// combine sets the value and the rewards of every picture of a prompt.
+// combine sets the value and the rewards of every image of a prompt.
 func (c RewardConfig) combine(generated []attempt) {
 	total := 0.0
 	for i := range generated {
@@ -144,8 +144,8 @@ func (c RewardConfig) combine(generated []attempt) {
 	}
 }
 
-// ranks are the values' places, from 0 for the least to 1; equals share the mean of
-// theirs.
+// ranks returns the values' ranks, from 0 for the smallest to 1. Equal values get the mean
+// of their ranks.
 func ranks(values []float64) []float64 {
 	out := make([]float64, len(values))
 	for i, v := range values {
@@ -163,8 +163,8 @@ func ranks(values []float64) []float64 {
 	return out
 }
 
-// zScores are the values' distances from their mean in standard deviations; 0 for
-// equal values.
+// zScores returns the values' distances from their mean in standard deviations; 0 if all
+// values are equal.
 func zScores(values []float64) []float64 {
 	mean, square := 0.0, 0.0
 	for _, v := range values {

@@ -12,20 +12,20 @@ import (
 	"reflectionflow"
 )
 
-// Rule is the source of the subset rule (arXiv 2504.16080 §4.1): a model draws each
-// prompt several times, a verifier checks the requirements, and prompts that come out
-// right at times and wrong at times give pairs. A wrong picture is paired with the right
-// one that looks most like it, so that what differs is what was wrong.
+// Rule is the source of the subset rule (arXiv 2504.16080 §4.1): a model generates several
+// images per prompt, and a verifier checks the requirements. Each wrong image is paired
+// with the most similar right image of its prompt, so that they differ in little but the
+// mistake.
 type Rule struct {
 	Engine
-	Verifier reflectionflow.Verifier // must tell requirements apart
+	Verifier reflectionflow.Verifier // must return a finding per requirement
 	Config   RuleConfig
 }
 
-// RuleConfig says how pictures are drawn and paired.
+// RuleConfig sets how images are generated and paired.
 type RuleConfig struct {
-	Images   int `json:"images"`    // pictures a prompt, 2 or more
-	MaxPairs int `json:"max_pairs"` // triplets a prompt at most; the most alike go first
+	Images   int `json:"images"`    // images per prompt, from 2 to 1024
+	MaxPairs int `json:"max_pairs"` // largest number of triplets per prompt; the most similar pairs come first
 	ImageConfig
 }
 
@@ -36,12 +36,12 @@ func (c RuleConfig) Validate() error {
 		return err
 	}
 	if c.MaxPairs < 1 {
-		return fmt.Errorf("%w: %d pairs a prompt: must be 1 or more", reflectionflow.ErrInvalid, c.MaxPairs)
+		return fmt.Errorf("%w: %d pairs per prompt: must be 1 or more", reflectionflow.ErrInvalid, c.MaxPairs)
 	}
 	return c.ImageConfig.Validate()
 }
 
-// Settings are the settings of a source as a [Plan] holds them.
+// Settings encodes the settings of a source for [Plan.Settings].
 func Settings(config any) (json.RawMessage, error) {
 	data, err := json.Marshal(config)
 	if err != nil {
@@ -64,7 +64,7 @@ func (r *Rule) Fill(ctx context.Context, shard FillRequest) (FillResult, error) 
 	return f.fill(ctx, func(context.Context) ([]task, error) { return f.tasks(r.Config.Images, r.Config.ImageConfig) }, f.pair)
 }
 
-// tasks draws the next prompts, and n seeds for each.
+// tasks samples the next prompts, with n seeds for each.
 func (f *filler) tasks(n int, c ImageConfig) ([]task, error) {
 	tasks := make([]task, c.Batch)
 	for i := range tasks {
@@ -104,7 +104,7 @@ func (f *ruleFiller) pair(ctx context.Context, t task) error {
 	return f.triplets(ctx, t.prompt, f.match(right, wrong), f.maxPairs, passRate)
 }
 
-// triplets adds the pairs of a prompt, at most maxPairs.
+// triplets adds pairs of a prompt, at most maxPairs.
 func (f *filler) triplets(ctx context.Context, prompt reflectionflow.Prompt, found []match, maxPairs int, passRate float64) error {
 	pairs := 0
 	for _, m := range found {
@@ -131,7 +131,7 @@ func (f *filler) triplets(ctx context.Context, prompt reflectionflow.Prompt, fou
 	return nil
 }
 
-// split sorts pictures into right and clearly wrong ones.
+// split returns the right images and those with a requirement that is not met.
 func (f *filler) split(t task) (right, wrong []attempt) {
 	for _, a := range t.generated() {
 		score := a.score()
@@ -147,22 +147,22 @@ func (f *filler) split(t task) (right, wrong []attempt) {
 	return right, wrong
 }
 
-// match is a wrong picture with the right one that looks most like it.
+// match is a wrong image with the most similar right one.
 type match struct {
 	right, wrong attempt
 	distance     float64
 }
 
-// match pairs every wrong picture, the most alike first.
+// match pairs every wrong image and sorts the pairs by distance.
 func (f *filler) match(right, wrong []attempt) []match {
 	hashes := make([]*image.RGBA, len(right))
 	for i, a := range right {
-		hashes[i] = opaque(a.picture)
+		hashes[i] = opaque(a.img)
 	}
 	var found []match
 	for _, w := range wrong {
 		m := match{wrong: w, distance: 2}
-		hash := opaque(w.picture)
+		hash := opaque(w.img)
 		for i, r := range right {
 			if d := distance(hash, hashes[i]); d < m.distance {
 				m.right, m.distance = r, d

@@ -23,44 +23,45 @@ type Triplet struct {
 	Subset     string // general, length, rule or editing
 }
 
-// Sample is a triplet as a shard holds it.
+// Sample is a triplet in a shard.
 type Sample struct {
-	// Key tells the samples of a set apart. It is a file name in ASCII without dots.
+	// Key identifies the sample in its set: a file name in ASCII without dots, of at most 84
+	// bytes.
 	Key string
 	Triplet
-	// Provenance is nil for a sample of which nothing is known.
+	// Provenance is nil if nothing is known about the sample.
 	Provenance *Provenance
 }
 
-// Provenance says where a triplet comes from. It is the member provenance.json.
+// Provenance is the origin of a triplet, the member provenance.json.
 type Provenance struct {
 	Source  string `json:"source"`
 	Model   string `json:"model,omitempty"`
 	Licence string `json:"licence,omitempty"` // SPDX identifier
-	// Origin names the row of the set that the triplet was taken from.
+	// Origin names the row of the imported set.
 	Origin string `json:"origin,omitempty"`
-	// Prompt drew the enhanced picture, where it is not the triplet's own.
+	// Prompt is the enhanced image's prompt, if it is not that of the triplet.
 	Prompt string `json:"prompt,omitempty"`
-	// Enhanced and Flawed say how the pictures were drawn.
+	// Enhanced and Flawed record how the images were generated.
 	Enhanced ImageRecord `json:"enhanced"`
 	Flawed   ImageRecord `json:"flawed"`
-	// PassRate is the share of right pictures among all of the prompt, in (0, 1).
+	// PassRate is the share of right images among those generated for the prompt, in [0, 1].
 	PassRate float64 `json:"pass_rate,omitempty"`
-	// Distance is the mean absolute difference of the pictures' pixels, in [0, 1].
+	// Distance is the mean absolute difference of the images' pixels, in [0, 1].
 	Distance float64 `json:"distance,omitempty"`
 }
 
-// ImageRecord is a request, less its prompt, and the score of what came of it.
+// ImageRecord is the request of an image, except for its prompt, and its score.
 type ImageRecord struct {
 	Seed     uint64  `json:"seed"`
 	Width    int     `json:"width"`
 	Height   int     `json:"height"`
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
-	// ReferenceCaption is that of the request: what the reflector saw in the flawed picture.
+	// ReferenceCaption is that of the request: what the reflector saw in the flawed image.
 	ReferenceCaption string  `json:"reference_caption,omitempty"`
 	Score            float64 `json:"score"`
-	// Rewards are the scores that Score was made of, by name.
+	// Rewards are the scores that Score combines, by name.
 	Rewards        map[string]float64 `json:"rewards,omitempty"`
 	PerceptualHash *PerceptualHash    `json:"look,omitempty"`
 }
@@ -81,10 +82,10 @@ const (
 	maxTextBytes  = 64 << 10
 )
 
-// maxKey is how long a key may be, so that the names of members fit into a tar header.
+// maxKey bounds a key, so that the names of members fit into a tar header.
 const maxKey = tarName - len(".") - len(memberProvenance)
 
-// maxMembers is how many members a sample may have, unknown ones included.
+// maxMembers bounds the members of a sample, unknown ones included.
 const maxMembers = 64
 
 // member is one file of a sample.
@@ -93,7 +94,7 @@ type member struct {
 	data []byte
 }
 
-// members are the files of a sample in writing order.
+// members returns the files of a sample in writing order.
 func (s Sample) members() ([]member, error) {
 	list := []member{
 		{memberFlawed, s.Flawed}, {memberEnhanced, s.Enhanced}, {memberPrompt, []byte(s.Prompt)},
@@ -108,7 +109,7 @@ func (s Sample) members() ([]member, error) {
 	return append(list, member{memberReflection, []byte(s.Reflection)}, member{memberSubset, []byte(s.Subset)}), nil
 }
 
-// limit is the size that a known member may have, 0 for an unknown member.
+// limit returns the largest size of a known member in bytes, 0 for an unknown member.
 func limit(name string) int64 {
 	switch name {
 	case memberFlawed, memberEnhanced:
@@ -119,7 +120,7 @@ func limit(name string) int64 {
 	return 0
 }
 
-// check reports what a member cannot be, but for a provenance, as an error wrapping
+// check reports invalid content, except of a provenance, as an error wrapping
 // [reflectionflow.ErrInvalid].
 func (m member) check() error {
 	switch m.name {
@@ -136,7 +137,7 @@ func (m member) check() error {
 	return nil
 }
 
-// set takes a member's content.
+// set sets the field of a member.
 func (s *Sample) set(m member) error {
 	switch m.name {
 	case memberFlawed:
@@ -152,13 +153,14 @@ func (s *Sample) set(m member) error {
 	case memberProvenance:
 		s.Provenance = new(Provenance)
 		if err := json.Unmarshal(m.data, s.Provenance); err != nil {
-			return fmt.Errorf("%w: it is no provenance: %v", reflectionflow.ErrInvalid, err)
+			return fmt.Errorf("%w: it is not a provenance: %v", reflectionflow.ErrInvalid, err)
 		}
 	}
 	return m.check()
 }
 
-// valid are the files of a sample that a shard can hold.
+// valid returns the files of a sample, or an error wrapping [reflectionflow.ErrInvalid] if
+// a shard cannot hold it.
 func (s Sample) valid() ([]member, error) {
 	if s.Key == "" || len(s.Key) > maxKey || strings.ContainsAny(s.Key, "./\\") || strings.HasPrefix(s.Key, "__") || strings.ContainsFunc(s.Key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return nil, fmt.Errorf("%w: sample key %.100q: it must be a short file name in ASCII without dots", reflectionflow.ErrInvalid, s.Key)

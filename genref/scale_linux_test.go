@@ -11,19 +11,18 @@ import (
 	"time"
 )
 
-// authorsShard is about how many triplets a shard of the authors' set holds.
+// authorsShard is about the number of triplets in a shard of the authors' set.
 const authorsShard = 5000
 
-// BenchmarkDryRun builds a set of b.N triplets with a stub in the place of what draws,
-// which hands over encoded pictures. Beside the time a triplet it reports the processor's
-// time, the peak of the process's memory, and the speed as a share of that of writing files
-// of a shard's size, before and after, to the same disk. A peak of 500 MB or more is a
-// failure.
+// BenchmarkDryRun builds a set of b.N triplets from encoded images, without a generator. It
+// reports the time per triplet, the processor time, the peak memory of the process, and the
+// write speed as a share of that of plain files of a shard's size on the same disk, measured
+// before and after. It fails if the peak is 500 MB or more.
 //
 //	go test ./genref -run '^$' -bench DryRun -benchtime 1000000x -timeout 1h
 func BenchmarkDryRun(b *testing.B) {
 	if b.N == 1 {
-		return // a benchmark is tried with one before
+		return // the testing package tries a benchmark with 1 first
 	}
 	dir := b.TempDir()
 	source := newStub(b)
@@ -53,16 +52,16 @@ func BenchmarkDryRun(b *testing.B) {
 	checkPeak(b)
 }
 
-// BenchmarkRemember takes b.N triplets in as a build does so that none comes twice: all
-// of a build's memory that grows with the set. It reports the peak of the process's memory
-// and fails as [BenchmarkDryRun] does.
-func BenchmarkRemember(b *testing.B) {
+// BenchmarkDuplicateIndex enters b.N triplets into the index of duplicates, the only memory
+// of a build that grows with the set. It reports the peak memory of the process and fails
+// as [BenchmarkDryRun] does.
+func BenchmarkDuplicateIndex(b *testing.B) {
 	if b.N == 1 {
 		return
 	}
 	d := newDuplicateIndex()
 	marker := []byte{0xff, 0xd8}
-	_, err := (&stub{marker, marker}).Fill(b.Context(), FillRequest{Count: b.N, Random: newRandom(1), Add: d.add})
+	_, err := (&stubSource{marker, marker}).Fill(b.Context(), FillRequest{Count: b.N, Random: newRandom(1), Add: d.add})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,12 +73,12 @@ func checkPeak(b *testing.B) {
 	peak := peakMemory(b)
 	b.ReportMetric(float64(peak)/1e6, "peak-MB")
 	if peak >= 500e6 {
-		b.Errorf("the peak of memory is %d bytes: a set of any size must stay under 500 MB", peak)
+		b.Errorf("the peak memory is %d bytes: it must stay under 500 MB for any set", peak)
 	}
 }
 
-// BenchmarkSmallShards builds sets of many small shards: what a shard costs beside its
-// triplets must not grow with their number.
+// BenchmarkSmallShards builds sets of many small shards: the cost per shard must not grow
+// with their number.
 func BenchmarkSmallShards(b *testing.B) {
 	for _, shards := range []int{1000, 4000} {
 		b.Run(fmt.Sprint(shards), func(b *testing.B) {
@@ -96,7 +95,7 @@ func BenchmarkSmallShards(b *testing.B) {
 	}
 }
 
-// processorTime is what the process has computed so far.
+// processorTime returns the processor time of the process so far.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage
@@ -106,8 +105,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// plainSpeed is how many bytes a second are written to a folder's disk, in files of the
-// size of a shard, each flushed.
+// plainSpeed returns the speed in bytes per second of writing and flushing files of a
+// shard's size.
 func plainSpeed(b *testing.B, dir string, total int) float64 {
 	b.Helper()
 	chunk := make([]byte, 1<<20)
@@ -139,12 +138,12 @@ func plainSpeed(b *testing.B, dir string, total int) float64 {
 	return float64(written) / time.Since(begin).Seconds()
 }
 
-// peakMemory is the most memory that the process had in use, its resident set.
+// peakMemory returns the peak of the process's resident set in bytes.
 func peakMemory(b *testing.B) int64 {
 	b.Helper()
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		b.Skipf("what memory the process had is not known here: %v", err)
+		b.Skipf("peak memory is unknown on this system: %v", err)
 	}
 	for line := range strings.Lines(string(data)) {
 		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmHWM:" {

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// stub is a source that hands over one pair of encoded pictures again and again, with a
-// number in each picture, so that no two triplets are the same.
-type stub struct{ flawed, enhanced []byte }
+// stubSource is a source that repeats one pair of encoded images, with a number in each, so
+// that no two triplets are the same.
+type stubSource struct{ flawed, enhanced []byte }
 
-// newStub encodes pictures with some texture, of 128×128 pixels.
-func newStub(t testing.TB) *stub {
+// newStub encodes textured images of 128×128 pixels.
+func newStub(t testing.TB) *stubSource {
 	t.Helper()
 	encoded := func(shift int) []byte {
 		m := image.NewRGBA(image.Rect(0, 0, 128, 128))
@@ -30,17 +30,17 @@ func newStub(t testing.TB) *stub {
 		}
 		return data
 	}
-	return &stub{encoded(0), encoded(40)}
+	return &stubSource{encoded(0), encoded(40)}
 }
 
-// numbered is a picture with a number in a comment behind its first marker.
-func (s *stub) numbered(data []byte, n uint64) []byte {
+// numbered returns an image with a number in a comment after its first marker.
+func (s *stubSource) numbered(data []byte, n uint64) []byte {
 	const marker = 2
 	comment := binary.BigEndian.AppendUint64([]byte{0xff, 0xfe, 0, 10}, n)
 	return append(append(append(make([]byte, 0, len(data)+len(comment)), data[:marker]...), comment...), data[marker:]...)
 }
 
-func (s *stub) Fill(_ context.Context, f FillRequest) (FillResult, error) {
+func (s *stubSource) Fill(_ context.Context, f FillRequest) (FillResult, error) {
 	for i := range f.Count {
 		n := newSeed(f.Random)
 		var flawed, enhanced PerceptualHash
@@ -64,9 +64,9 @@ func (s *stub) Fill(_ context.Context, f FillRequest) (FillResult, error) {
 	return FillResult{}, nil
 }
 
-// What is remembered of a triplet takes little, so that a million fit into a small part
+// The index of duplicates takes little memory per triplet: a million fit into a small part
 // of 500 MB.
-func TestMemoryOfATriplet(t *testing.T) {
+func TestMemoryPerTriplet(t *testing.T) {
 	const n = 100_000
 	heap := func() uint64 {
 		runtime.GC()
@@ -76,12 +76,12 @@ func TestMemoryOfATriplet(t *testing.T) {
 	}
 	before := heap()
 	d := newDuplicateIndex()
-	_, err := (&stub{flawed: []byte{0xff, 0xd8}, enhanced: []byte{0xff, 0xd8}}).Fill(t.Context(), FillRequest{
+	_, err := (&stubSource{flawed: []byte{0xff, 0xd8}, enhanced: []byte{0xff, 0xd8}}).Fill(t.Context(), FillRequest{
 		Count: n, Random: newRandom(1),
 		Add: func(s Sample) (bool, error) {
 			added, err := d.add(s)
 			if !added {
-				t.Errorf("sample %s is no double", s.Key)
+				t.Errorf("sample %s is not a duplicate", s.Key)
 			}
 			return added, err
 		},
@@ -90,7 +90,7 @@ func TestMemoryOfATriplet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if each := (heap() - before) / n; each > 160 {
-		t.Errorf("%d bytes a triplet", each)
+		t.Errorf("%d bytes per triplet", each)
 	}
 	runtime.KeepAlive(d)
 }

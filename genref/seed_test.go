@@ -17,7 +17,7 @@ func TestSeedsOfEverySourceFitInt64(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, source := range map[string]Source{
-		"rule": testRule(&painter{}), "correction": testCorrection(&painter{}), "mended": testRepair(&painter{}), "reward": rewarded(ByRank),
+		"rule": testRule(&fakeGenerator{}), "correction": testCorrection(&fakeGenerator{}), "mended": testRepair(&fakeGenerator{}), "reward": rewarded(ByRank),
 		"editing": &Edits{Sampler: sampler, Split: clipart.Train, Config: EditConfig{Width: 32, Height: 32}},
 	} {
 		plan := testPlan(t, 23)

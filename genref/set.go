@@ -14,20 +14,20 @@ import (
 	"reflectionflow"
 )
 
-// Set is a folder of shards to read.
+// Set is a folder of shards, opened for reading.
 type Set struct {
 	dir    string
 	names  []string
 	shards map[string]Shard // by name; empty without a manifest
 }
 
-// Open finds the shards of a folder: those of its manifest, or, where there is none,
-// every .tar file, in order of the number in its name. A set that is still being
-// built gives what is finished; [Check] says what is missing. A folder without a
-// shard gives an error wrapping [reflectionflow.ErrInvalid].
+// Open opens a set: the shards of its manifest or, without a manifest, all .tar files in
+// order of the number in their names. For a set that is still being built these are the
+// finished shards; [Check] reports what is missing. A folder without shards is an error
+// wrapping [reflectionflow.ErrInvalid].
 func Open(dir string) (*Set, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%w: %s is no folder", reflectionflow.ErrInvalid, dir)
+		return nil, fmt.Errorf("%w: %s is not a folder", reflectionflow.ErrInvalid, dir)
 	}
 	manifest, found, err := readManifest(dir)
 	if err != nil {
@@ -43,17 +43,17 @@ func Open(dir string) (*Set, error) {
 		return nil, err
 	}
 	if len(s.names) == 0 {
-		return nil, fmt.Errorf("%w: there are no GenRef shards in %s", reflectionflow.ErrInvalid, dir)
+		return nil, fmt.Errorf("%w: %s has no GenRef shards", reflectionflow.ErrInvalid, dir)
 	}
 	return s, nil
 }
 
-// numbered lists the files of a folder with an ending, in order of the number before
-// it, then of name.
+// numbered lists the files of a folder with an ending, in order of the number before the
+// ending.
 func numbered(dir, ending string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: there is no folder %s", reflectionflow.ErrInvalid, dir)
+		return nil, fmt.Errorf("%w: folder %s does not exist", reflectionflow.ErrInvalid, dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open set: %w", err)
@@ -69,7 +69,7 @@ func numbered(dir, ending string) ([]string, error) {
 	return names, nil
 }
 
-// numberOf is the number at the end of a name, or before "-of-", -1 for none.
+// numberOf returns the number at the end of a name or before "-of-", -1 for none.
 func numberOf(stem string) int {
 	stem, _, _ = strings.Cut(stem, "-of-")
 	digits := stem[len(strings.TrimRight(stem, "0123456789")):]
@@ -80,10 +80,10 @@ func numberOf(stem string) int {
 	return n
 }
 
-// Shards are the file names of the shards, in reading order.
+// Shards returns the file names of the shards, in reading order.
 func (s *Set) Shards() []string { return slices.Clone(s.names) }
 
-// All reads the samples in order, one at a time. It ends at the first error; damage
+// All returns the samples in order, read one at a time. It ends at the first error. Damage
 // wraps [reflectionflow.ErrInvalid] and names shard and member.
 func (s *Set) All() iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
@@ -97,10 +97,12 @@ func (s *Set) All() iter.Seq2[Sample, error] {
 	}
 }
 
-// Shard reads the samples of one shard, and demands as many as the manifest says.
+// Shard returns the samples of one shard. It is an error if their number differs from the
+// manifest's.
 func (s *Set) Shard(name string) iter.Seq2[Sample, error] { return s.shard(name, nil) }
 
-// shard is [Set.Shard]; faults of single samples go to fault where it is not nil.
+// shard is [Set.Shard]. If fault is not nil, faults of single samples are passed to it and
+// do not end the reading.
 func (s *Set) shard(name string, fault func(error)) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		file, err := os.Open(filepath.Join(s.dir, name))
@@ -113,8 +115,8 @@ func (s *Set) shard(name string, fault func(error)) iter.Seq2[Sample, error] {
 		}
 		defer file.Close() //nolint:errcheck // nothing was written
 		n := 0
-		if told := fault; told != nil {
-			fault = func(err error) { n++; told(err) }
+		if report := fault; report != nil {
+			fault = func(err error) { n++; report(err) }
 		}
 		for sample, err := range readShard(file, name, fault) {
 			if !yield(sample, err) || err != nil {

@@ -14,19 +14,18 @@ import (
 )
 
 const (
-	// chunkSize is how many bytes of a shard are written at once.
+	// chunkSize is the number of bytes per write.
 	chunkSize = 1 << 20
-	// chunkCount is how many chunks there are to be filled, written and hashed at a time.
+	// chunkCount is the number of chunks that are filled, written and hashed concurrently.
 	chunkCount = 8
-	// blockSize is what a disk wants offsets, lengths and addresses to be multiples of when
-	// it is written to directly.
+	// blockSize is the alignment of offsets, lengths and addresses for direct writes.
 	blockSize = 4096
 )
 
-// chunks is memory for shard files, which they give back.
+// chunks is a pool of buffers for shard files.
 type chunks chan []byte
 
-// newChunks makes chunks that begin at a multiple of blockSize.
+// newChunks makes buffers whose addresses are multiples of blockSize.
 func newChunks() chunks {
 	free := make(chunks, chunkCount)
 	for range chunkCount {
@@ -37,27 +36,26 @@ func newChunks() chunks {
 	return free
 }
 
-// shardFile is the file of a shard. What is written to it is gathered in chunks; one
-// goroutine writes them to the disk and another hashes them while the next are filled.
-// Where the system can, they go to the disk directly: copying them into its cache would
-// take longer than all else, and drive out what is read more often than a set is.
+// shardFile is the file of a shard. Its content is collected in chunks. One goroutine writes
+// them to disk and another hashes them while the next are filled. Where the system supports
+// it, writes bypass the page cache: copying into the cache would take longer than all other
+// work, and would evict more useful files.
 type shardFile struct {
 	file    *os.File
 	direct  bool
 	sum     hash.Hash
 	bytes   int64
 	free    chunks
-	chunk   []byte      // that is filled
+	chunk   []byte      // being filled
 	full    chan []byte // to be written
 	written chan []byte // to be hashed
 	ended   sync.WaitGroup
-	failed  atomic.Pointer[error] // of the first write that failed
+	failed  atomic.Pointer[error] // first error of a write
 }
 
 var _ io.Writer = (*shardFile)(nil)
 
-// createShardFile begins a file. When it is not needed any more, finish or abandon
-// must be called.
+// createShardFile creates a file. The caller must call finish or abandon.
 func createShardFile(path string, free chunks) (*shardFile, error) {
 	file, direct, err := openDirect(path)
 	if err != nil {
@@ -76,15 +74,14 @@ func createShardFile(path string, free chunks) (*shardFile, error) {
 	})
 	f.ended.Go(func() {
 		for chunk := range f.written {
-			f.sum.Write(chunk) // a hash takes everything
+			f.sum.Write(chunk) // never fails
 			f.free <- chunk[:0]
 		}
 	})
 	return f, nil
 }
 
-// Write implements [io.Writer]. It may report what went wrong with bytes of earlier
-// calls.
+// Write implements [io.Writer]. It may return an error of an earlier call.
 func (f *shardFile) Write(p []byte) (int, error) {
 	f.bytes += int64(len(p))
 	for rest := p; len(rest) > 0; {
@@ -104,8 +101,8 @@ func (f *shardFile) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// put appends a chunk to the file, up to a whole block, and remembers a failure. Only the
-// last chunk is no whole number of blocks.
+// put writes a chunk, padded to a whole block, and records an error. Only the last chunk is
+// not a whole number of blocks.
 func (f *shardFile) put(chunk []byte) {
 	if f.failed.Load() != nil {
 		return
@@ -113,7 +110,7 @@ func (f *shardFile) put(chunk []byte) {
 	block := chunk[:(len(chunk)+blockSize-1)/blockSize*blockSize]
 	clear(block[len(chunk):])
 	_, err := f.file.Write(block)
-	if f.direct && errors.Is(err, syscall.EINVAL) { // the disk wants larger blocks
+	if f.direct && errors.Is(err, syscall.EINVAL) { // the disk requires larger blocks
 		if err = indirect(f.file); err == nil {
 			f.direct = false
 			_, err = f.file.Write(block)
@@ -138,7 +135,7 @@ func (f *shardFile) drain() error {
 	return nil
 }
 
-// finish flushes the file to the disk and gives its SHA-256 sum and size in bytes.
+// finish flushes the file to disk and returns its SHA-256 sum and its size in bytes.
 func (f *shardFile) finish() (sum string, size int64, err error) {
 	err = f.drain()
 	if err == nil && f.bytes%blockSize != 0 {
@@ -151,8 +148,8 @@ func (f *shardFile) finish() (sum string, size int64, err error) {
 	return hex.EncodeToString(f.sum.Sum(nil)), f.bytes, err
 }
 
-// abandon closes the file, whatever is in it.
+// abandon closes the file. The caller removes it.
 func (f *shardFile) abandon() error {
-	_ = f.drain() // what it wrote is not wanted
+	_ = f.drain() // its content is not needed
 	return f.file.Close()
 }

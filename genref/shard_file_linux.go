@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDirect creates a file that is written to directly, where its file system can.
+// openDirect creates a file, for direct writing if the file system supports it.
 func openDirect(path string) (file *os.File, direct bool, err error) {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	if file, err = os.OpenFile(path, flags|unix.O_DIRECT, 0o644); err == nil {
@@ -16,7 +16,7 @@ func openDirect(path string) (file *os.File, direct bool, err error) {
 	return file, false, err
 }
 
-// indirect ends writing directly.
+// indirect switches a file from direct to cached writing.
 func indirect(file *os.File) error {
 	connection, err := file.SyscallConn()
 	if err != nil {

@@ -11,21 +11,20 @@ import (
 	"reflectionflow"
 )
 
-// ReadShard reads the samples of a shard one by one, by the rules of WebDataset:
-// the members of a sample stand side by side; its key is the path up to the first
-// dot of the file's name. Unknown members, names without a dot, names that begin
-// with two underscores, and what is no regular file are passed over. The name is for
-// errors. A damaged shard gives the samples before the damage and then one error
-// wrapping [reflectionflow.ErrInvalid].
+// ReadShard returns the samples of a shard by the rules of WebDataset: the members of a
+// sample are adjacent, and its key is the path up to the first dot of the file name. It
+// ignores unknown members, names without a dot, names that begin with two underscores, and
+// anything but regular files. name is used in errors. A damaged shard gives the samples
+// before the damage and then one error wrapping [reflectionflow.ErrInvalid].
 func ReadShard(r io.Reader, name string) iter.Seq2[Sample, error] {
 	return readShard(r, name, nil)
 }
 
-// readShard is [ReadShard]; with fault not nil, a sample that is wrong by itself is
-// told to it and passed over, and only damage of the archive ends the reading.
+// readShard is [ReadShard]. If fault is not nil, faults of single samples are passed to it,
+// and only damage of the archive ends the reading.
 func readShard(r io.Reader, name string, fault func(error)) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
-		s := shardReader{name: name, fault: fault, tail: &tail{from: r, block: [512]byte{1}}} // nothing read is no end mark
+		s := shardReader{name: name, fault: fault, tail: &tail{from: r, block: [512]byte{1}}} // an empty file has no end mark
 		s.archive = tar.NewReader(s.tail)
 		for {
 			sample, err := s.next()
@@ -39,12 +38,12 @@ func readShard(r io.Reader, name string, fault func(error)) iter.Seq2[Sample, er
 	}
 }
 
-// tail remembers the last block read. It hides a file's Seek, so that all of a shard
-// is read, and a shard that was cut is found.
+// tail remembers the last block that was read. It hides the Seek method of a file, so that
+// a shard is read to its end and truncation is noticed.
 type tail struct {
 	from  io.Reader
 	block [512]byte
-	err   error // of from, but for the end
+	err   error // error of from, except io.EOF
 }
 
 func (t *tail) Read(p []byte) (int, error) {
@@ -65,11 +64,11 @@ type shardReader struct {
 	name    string
 	tail    *tail
 	archive *tar.Reader
-	fault   func(error) // nil ends at the first
+	fault   func(error) // nil: the first fault ends the reading
 
-	pending *pending // what has been read of the next sample
+	pending *pending // the next sample, as far as read
 	done    bool
-	failed  error // met after the sample last given
+	failed  error // error after the last returned sample
 }
 
 // pending is a sample with the members read so far.
@@ -79,7 +78,7 @@ type pending struct {
 	faults []error
 }
 
-// next is the next sample, or io.EOF.
+// next returns the next sample, or io.EOF.
 func (s *shardReader) next() (Sample, error) {
 	if s.failed != nil {
 		return Sample{}, s.failed
@@ -89,7 +88,7 @@ func (s *shardReader) next() (Sample, error) {
 		if errors.Is(err, io.EOF) {
 			s.done = true
 			if s.tail.block != [512]byte{} { // an archive ends with blocks of zeros
-				return Sample{}, fmt.Errorf("%w: %s: the shard ends without an end mark: it was cut", reflectionflow.ErrInvalid, s.name)
+				return Sample{}, fmt.Errorf("%w: %s: the shard has no end mark: it is truncated", reflectionflow.ErrInvalid, s.name)
 			}
 			break
 		}
@@ -120,12 +119,12 @@ func (s *shardReader) next() (Sample, error) {
 	return Sample{}, io.EOF
 }
 
-// member takes one member in. Where it begins another sample, the one before is
+// member reads one member. If it is the first of another sample, the finished sample is
 // returned. The error is damage of the archive.
 func (s *shardReader) member(header *tar.Header) (finished *pending, err error) {
 	key, suffix, ok := splitName(header.Name)
 	if !ok || header.Typeflag != tar.TypeReg {
-		return nil, nil // the next header is looked for behind it
+		return nil, nil // Next skips its content
 	}
 	if s.pending == nil || key != s.pending.sample.Key {
 		finished = s.pending
@@ -164,8 +163,7 @@ func (s *shardReader) member(header *tar.Header) (finished *pending, err error) 
 	return finished, nil
 }
 
-// complete is a finished sample; not whole where something is wrong with it that was
-// told.
+// complete returns a finished sample, or reports its faults.
 func (s *shardReader) complete(p *pending) (sample Sample, whole bool, err error) {
 	for _, name := range []string{memberFlawed, memberEnhanced, memberPrompt, memberReflection, memberSubset} {
 		if !p.seen[name] {
@@ -182,19 +180,19 @@ func (s *shardReader) complete(p *pending) (sample Sample, whole bool, err error
 	return p.sample, len(p.faults) == 0, nil
 }
 
-// damaged tells what the tar reader says from a failure to read the file.
+// damaged distinguishes a damaged archive from a failure to read the file.
 func (s *shardReader) damaged(err error) error {
 	if s.tail.err != nil {
 		return fmt.Errorf("read %s: %w", s.name, s.tail.err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("the shard was cut")
+		err = errors.New("the shard is truncated")
 	}
-	return fmt.Errorf("%w: %s is no whole tar archive: %v", reflectionflow.ErrInvalid, s.name, err)
+	return fmt.Errorf("%w: %s is not a complete tar archive: %v", reflectionflow.ErrInvalid, s.name, err)
 }
 
-// splitName splits a member's name at the first dot of its file name, as
-// WebDataset does (tariterators.base_plus_ext, group_by_keys).
+// splitName splits a member's name at the first dot of its file name, as WebDataset does
+// (tariterators.base_plus_ext, group_by_keys).
 func splitName(name string) (key, suffix string, ok bool) {
 	file := strings.LastIndexByte(name, '/') + 1
 	dot := strings.IndexByte(name[file:], '.')

@@ -48,7 +48,7 @@ func pack(t testing.TB, entries ...entry) []byte {
 	return b.Bytes()
 }
 
-func picture(t testing.TB) string {
+func encodedImage(t testing.TB) string {
 	t.Helper()
 	data, err := EncodeImage(image.NewRGBA(image.Rect(0, 0, 8, 8)))
 	if err != nil {
@@ -57,12 +57,12 @@ func picture(t testing.TB) string {
 	return string(data)
 }
 
-// whole are the members of a good sample, as the authors' sets have them.
+// whole returns the members of a valid sample, in the order of the authors' sets.
 func whole(t testing.TB, key string) []entry {
 	t.Helper()
 	return []entry{
-		{key + ".good_image.jpg", picture(t)},
-		{key + ".bad_image.jpg", picture(t)},
+		{key + ".good_image.jpg", encodedImage(t)},
+		{key + ".bad_image.jpg", encodedImage(t)},
 		{key + ".reflection.txt", "Add a dog."},
 		{key + ".prompt.txt", "a dog"},
 		{key + ".subset.txt", "editing"},
@@ -90,8 +90,8 @@ func TestReadShardFollowsWebDataset(t *testing.T) {
 	}
 	want := Triplet{Prompt: "a dog", Reflection: "Add a dog.", Subset: "editing"}
 	got := all[1].Triplet
-	if string(got.Flawed) != picture(t) || string(got.Enhanced) != picture(t) {
-		t.Error("the pictures differ")
+	if string(got.Flawed) != encodedImage(t) || string(got.Enhanced) != encodedImage(t) {
+		t.Error("the images differ")
 	}
 	got.Flawed, got.Enhanced = nil, nil
 	if got.Prompt != want.Prompt || got.Reflection != want.Reflection || got.Subset != want.Subset {
@@ -99,7 +99,7 @@ func TestReadShardFollowsWebDataset(t *testing.T) {
 	}
 }
 
-func TestReadShardRefuses(t *testing.T) {
+func TestReadShardRefusesInvalidSamples(t *testing.T) {
 	change := func(i int, text string) []entry {
 		e := whole(t, "b")
 		e[i].text = text
@@ -114,8 +114,8 @@ func TestReadShardRefuses(t *testing.T) {
 		"members apart":        {slices.Concat(whole(t, "b")[:2], whole(t, "c"), whole(t, "b")[2:]), "has no"},
 		"an unknown subset":    {change(4, "poetry"), "subset.txt"},
 		"a newline":            {change(4, "rule\n"), "newline"},
-		"no picture":           {change(0, "GIF"), "good_image.jpg"},
-		"an empty picture":     {change(1, ""), "bad_image.jpg"},
+		"no image":             {change(0, "GIF"), "good_image.jpg"},
+		"an empty image":       {change(1, ""), "bad_image.jpg"},
 		"a long text":          {change(2, strings.Repeat("long ", maxTextBytes)), "at most"},
 		"text that is no text": {change(3, "\xff\xfe"), "UTF-8"},
 		"a bad provenance":     {append(whole(t, "b"), entry{"b.provenance.json", "{"}), "provenance"},
@@ -132,7 +132,7 @@ func TestReadShardRefuses(t *testing.T) {
 	}
 }
 
-func TestEveryCutIsFound(t *testing.T) {
+func TestEveryTruncationIsFound(t *testing.T) {
 	data := pack(t, slices.Concat(whole(t, "a"), whole(t, "b"))...)
 	end := len(data) - 1024
 	for cut := 0; cut <= end; cut += 256 {
@@ -149,7 +149,7 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := Sample{
-		Key: "k", Triplet: Triplet{Prompt: "ein Hund äöü", Flawed: []byte(picture(t)), Enhanced: []byte(picture(t)), Reflection: "", Subset: "length"},
+		Key: "k", Triplet: Triplet{Prompt: "ein Hund äöü", Flawed: []byte(encodedImage(t)), Enhanced: []byte(encodedImage(t)), Reflection: "", Subset: "length"},
 		Provenance: &Provenance{Source: "rule", Enhanced: ImageRecord{Seed: reflectionflow.MaxSeed, Score: -0.25}},
 	}
 	if err := w.add(s); err != nil {
@@ -164,7 +164,7 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 		"a large seed": func(s *Sample) {
 			s.Key, s.Provenance = "l", &Provenance{Flawed: ImageRecord{Seed: reflectionflow.MaxSeed + 1}}
 		},
-		"no picture": func(s *Sample) { s.Key, s.Flawed = "l", nil },
+		"no image": func(s *Sample) { s.Key, s.Flawed = "l", nil },
 	} {
 		b := s
 		bad(&b)
@@ -189,8 +189,8 @@ func TestShardReadsBackAsWritten(t *testing.T) {
 	}
 }
 
-// A shard's bytes are those that archive/tar writes.
-func TestShardIsAnArchive(t *testing.T) {
+// A shard is byte-identical to the output of archive/tar.
+func TestShardEqualsArchiveTar(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.tar")
 	w, err := createShard(path, newChunks())
 	if err != nil {
@@ -198,10 +198,10 @@ func TestShardIsAnArchive(t *testing.T) {
 	}
 	var want bytes.Buffer
 	archive := tar.NewWriter(&want)
-	long := picture(t) + strings.Repeat("x", 2*chunkSize) // more than a chunk holds
+	long := encodedImage(t) + strings.Repeat("x", 2*chunkSize) // longer than a chunk
 	for i, key := range []string{strings.Repeat("k", maxKey), "b", "a_long_one"} {
 		s := Sample{
-			Key: key, Triplet: Triplet{Prompt: strings.Repeat("p", 512*i), Flawed: []byte(picture(t)), Enhanced: []byte(long[:len(long)-i]), Subset: "rule"},
+			Key: key, Triplet: Triplet{Prompt: strings.Repeat("p", 512*i), Flawed: []byte(encodedImage(t)), Enhanced: []byte(long[:len(long)-i]), Subset: "rule"},
 			Provenance: &Provenance{Source: "rule"},
 		}
 		if err := w.add(s); err != nil {
@@ -237,8 +237,8 @@ func TestShardIsAnArchive(t *testing.T) {
 	}
 }
 
-// A disk that fails is reported, by the call after or by the end.
-func TestShardOnADiskThatFails(t *testing.T) {
+// A failure of the disk is reported by a later call or at the end.
+func TestFailingDiskIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.tar")
 	w, err := createShard(path, newChunks())
 	if err != nil {
@@ -247,7 +247,7 @@ func TestShardOnADiskThatFails(t *testing.T) {
 	if err := w.file.file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := Sample{Triplet: Triplet{Flawed: []byte(picture(t)), Enhanced: []byte(picture(t) + strings.Repeat("x", chunkSize)), Subset: "rule"}}
+	s := Sample{Triplet: Triplet{Flawed: []byte(encodedImage(t)), Enhanced: []byte(encodedImage(t) + strings.Repeat("x", chunkSize)), Subset: "rule"}}
 	for i := 0; err == nil && i < 10*chunkCount; i++ {
 		s.Key = fmt.Sprint(i)
 		err = w.add(s)
@@ -324,7 +324,7 @@ func FuzzReadShard(f *testing.F) {
 			t.Fatalf("error %v does not wrap ErrInvalid", err)
 		}
 		for _, s := range all {
-			s.Key, s.Provenance = "k", nil // foreign keys may have folders, old sets larger seeds
+			s.Key, s.Provenance = "k", nil // foreign keys may have folders, older sets larger seeds
 			if _, err := s.valid(); err != nil {
 				t.Fatalf("a sample that was read cannot be written: %v", err)
 			}
@@ -332,8 +332,8 @@ func FuzzReadShard(f *testing.F) {
 	})
 }
 
-// A hole costs no space in an archive: reading it through would take forever.
-func TestHolesArePassedOver(t *testing.T) {
+// A hole takes no space in an archive, but reading it would take forever.
+func TestHolesAreSkipped(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "holes.tar"))
 	if err != nil {
 		t.Fatal(err)
@@ -343,21 +343,20 @@ func TestHolesArePassedOver(t *testing.T) {
 	}
 }
 
-// Samples that are wrong by themselves are counted and listed, and those around them
-// are still read.
-func TestCheckGoesOnAfterAFault(t *testing.T) {
+// Invalid samples are counted and listed, and those around them are read.
+func TestCheckContinuesAfterAFault(t *testing.T) {
 	dir := t.TempDir()
 	change := func(key string, member int, text string) []entry {
 		e := whole(t, key)
-		for _, i := range []int{0, 1} { // every pair has a look of its own
-			e[i].text = picture(t) + key
+		for _, i := range []int{0, 1} { // every pair is different
+			e[i].text = encodedImage(t) + key
 		}
 		e[member].text = text
 		return e
 	}
-	good := picture(t)
+	good := encodedImage(t)
 	entries := slices.Concat(
-		change("a", 3, "a dog"), change("b", 4, "poetry"), change("c", 0, good[:len(good)-3]), change("d", 0, "no picture"),
+		change("a", 3, "a dog"), change("b", 4, "poetry"), change("c", 0, good[:len(good)-3]), change("d", 0, "no image"),
 		change("e", 3, "a dog")[:4], change("f", 3, " "), change("a", 3, "a dog"), change("g", 3, "a dog"),
 	)
 	if err := os.WriteFile(filepath.Join(dir, "genref_0.tar"), pack(t, entries...), 0o600); err != nil {
@@ -380,17 +379,17 @@ func TestCheckFindsLeaks(t *testing.T) {
 	dir := t.TempDir()
 	plan := testPlan(t, 5)
 	plan.Split = "test"
-	if _, err := Build(context.Background(), dir, plan, testRule(&painter{}), nil); err != nil {
+	if _, err := Build(context.Background(), dir, plan, testRule(&fakeGenerator{}), nil); err != nil {
 		t.Fatal(err)
 	}
 	report, err := Check(context.Background(), dir, nil)
-	if err != nil || report.Problems.Counts[ProblemSplit] != 5 { // "two dogs" is none of its prompts
+	if err != nil || report.Problems.Counts[ProblemSplit] != 5 { // "two dogs" is not in the split
 		t.Errorf("%+v, %v", report, err)
 	}
 }
 
-// The size in a usual JPEG header is that which the decoder finds.
-func FuzzPictureHeader(f *testing.F) {
+// The size in a common JPEG header is the size that the decoder finds.
+func FuzzImageHeader(f *testing.F) {
 	grey, coloured := image.NewGray(image.Rect(0, 0, 5, 9)), image.NewRGBA(image.Rect(0, 0, 300, 2))
 	for _, m := range []image.Image{grey, coloured} {
 		data, err := EncodeImage(m)

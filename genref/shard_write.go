@@ -35,7 +35,7 @@ func createShard(path string, free chunks) (*shardWriter, error) {
 	return &shardWriter{path: path, file: file, header: header, keys: make(map[string]bool)}, nil
 }
 
-// add writes a sample: its members side by side.
+// add writes the members of a sample.
 func (s *shardWriter) add(sample Sample) error {
 	list, err := sample.valid()
 	if err != nil {
@@ -58,11 +58,11 @@ func (s *shardWriter) add(sample Sample) error {
 	return nil
 }
 
-// tarHeader is the header of a member (POSIX ustar). All members have the same but for
-// name and size, and to make each anew takes longer than to hash a small picture.
+// tarHeader is the header of a member (POSIX ustar). Members differ only in name and size,
+// and making a header from scratch takes longer than hashing a small image.
 type tarHeader [512]byte
 
-// newTarHeader is the header of a member that is the same whenever it is written.
+// newTarHeader returns a header that does not depend on the time of writing.
 func newTarHeader() (h tarHeader, err error) {
 	var b bytes.Buffer
 	err = tar.NewWriter(&b).WriteHeader(&tar.Header{
@@ -72,7 +72,7 @@ func newTarHeader() (h tarHeader, err error) {
 	return h, err
 }
 
-// The fields that describe writes, and the length of a name.
+// Offsets of the fields that describe writes; tarName is also the length of a name.
 const (
 	tarName     = 100
 	tarSize     = 124
@@ -80,26 +80,26 @@ const (
 	tarChecksum = 148
 )
 
-// describe writes name and size into the header.
+// describe sets name and size.
 func (h *tarHeader) describe(name string, size int) {
 	clear(h[copy(h[:tarName], name):tarName])
-	for i := tarSizeEnd - 2; i >= tarSize; i-- { // eleven octal digits and a zero
+	for i := tarSizeEnd - 2; i >= tarSize; i-- { // 11 octal digits and a zero byte
 		h[i] = '0' + byte(size&7)
 		size >>= 3
 	}
-	copy(h[tarChecksum:], "        ") // stand in its place while it is taken
+	copy(h[tarChecksum:], "        ") // the checksum counts its own field as spaces
 	sum := 0
 	for _, b := range h {
 		sum += int(b)
 	}
 	h[tarChecksum+6] = 0
-	for i := tarChecksum + 5; i >= tarChecksum; i-- { // six octal digits, a zero and a space
+	for i := tarChecksum + 5; i >= tarChecksum; i-- { // 6 octal digits, a zero byte and a space
 		h[i] = '0' + byte(sum&7)
 		sum >>= 3
 	}
 }
 
-// finish flushes the shard to the disk, still under its temporary name.
+// finish flushes the shard to disk under its temporary name.
 func (s *shardWriter) finish() (Shard, error) {
 	_, err := s.file.Write(make([]byte, 2*len(s.header))) // the end mark
 	sum, size, failed := s.file.finish()
@@ -114,7 +114,7 @@ func (s *shardWriter) abandon() error {
 	return errors.Join(s.file.abandon(), os.Remove(s.path))
 }
 
-// fileSum is the SHA-256 sum and the size of a file.
+// fileSum returns the SHA-256 sum and the size of a file.
 func fileSum(path string) (sum string, size int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {

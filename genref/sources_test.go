@@ -18,12 +18,12 @@ import (
 	"reflectionflow/clipart"
 )
 
-// shade scores a channel of the corner pixel.
-type shade int
+// channelVerifier scores a channel of the corner pixel.
+type channelVerifier int
 
-func (c shade) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores, err := seer{}.Verify(context.Background(), pictures)
-	for i, p := range pictures {
+func (c channelVerifier) Verify(_ context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores, err := fakeVerifier{}.Verify(context.Background(), images)
+	for i, p := range images {
 		scores[i].Value = float64(p.Image.(*image.NRGBA).Pix[c])
 	}
 	return scores, err
@@ -49,9 +49,9 @@ func TestRanksAndZScores(t *testing.T) {
 }
 
 func rewarded(combine Combine) *Reward {
-	return &Reward{Engine: testEngine(&painter{}), Config: RewardConfig{
+	return &Reward{Engine: testEngine(&fakeGenerator{}), Config: RewardConfig{
 		Images: 5, Combine: combine, ImageConfig: testImageConfig,
-		Members: []EnsembleMember{{"green", 2, shade(1)}, {"blue", 1, shade(2)}},
+		Members: []EnsembleMember{{"green", 2, channelVerifier(1)}, {"blue", 1, channelVerifier(2)}},
 	}}
 }
 
@@ -76,12 +76,12 @@ func TestRewardPairsBestWithWorst(t *testing.T) {
 			}
 		}
 		if m.Effort().Skipped[SkippedNoFix] == 0 {
-			t.Errorf("worst pictures that are right became triplets: %v", m.Effort().Skipped)
+			t.Errorf("right images became flawed ones: %v", m.Effort().Skipped)
 		}
 	}
 }
 
-func TestCombineByHand(t *testing.T) {
+func TestCombineWeighsRanks(t *testing.T) {
 	generated := make([]attempt, 3)
 	for i, v := range [][2]float64{{0.1, 30}, {0.2, 10}, {0.3, 20}} {
 		generated[i].scores = []reflectionflow.Score{{Value: v[0]}, {Value: v[1]}}
@@ -89,7 +89,7 @@ func TestCombineByHand(t *testing.T) {
 	RewardConfig{Combine: ByRank, Members: []EnsembleMember{{Name: "a", Weight: 1}, {Name: "b", Weight: 3}}}.combine(generated)
 	for i, want := range []float64{0.75, 0.125, 0.625} { // (rank a + 3 rank b) / 4
 		if math.Abs(generated[i].value-want) > 1e-12 {
-			t.Errorf("picture %d has %v, want %v", i, generated[i].value, want)
+			t.Errorf("image %d has %v, want %v", i, generated[i].value, want)
 		}
 	}
 	if generated[0].rewards["b"] != 30 {
@@ -97,10 +97,10 @@ func TestCombineByHand(t *testing.T) {
 	}
 }
 
-// listener draws brighter what is asked for in more words.
-type listener struct{}
+// wordCountGenerator makes images of long prompts right.
+type wordCountGenerator struct{}
 
-func (listener) Generate(_ context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (wordCountGenerator) Generate(_ context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	var out []reflectionflow.Generation
 	for _, r := range requests {
 		m := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
@@ -116,10 +116,10 @@ func (listener) Generate(_ context.Context, requests []reflectionflow.Request) (
 	return out, nil
 }
 
-// verbose adds words to every second prompt.
-type verbose struct{}
+// lengtheningRefiner adds words to every second prompt.
+type lengtheningRefiner struct{}
 
-func (verbose) Refine(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
+func (lengtheningRefiner) Refine(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
 	out := make([]reflectionflow.Refinement, len(observations))
 	for i, o := range observations {
 		if o.Seed%2 == 0 {
@@ -129,11 +129,11 @@ func (verbose) Refine(_ context.Context, observations []reflectionflow.Observati
 	return out, nil
 }
 
-// righter scores what is right above what is not.
-type righter struct{}
+// negatedVerifier scores right images above wrong ones.
+type negatedVerifier struct{}
 
-func (righter) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores, err := seer{}.Verify(ctx, pictures)
+func (negatedVerifier) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores, err := fakeVerifier{}.Verify(ctx, images)
 	for i := range scores {
 		scores[i].Value = -scores[i].Value
 	}
@@ -142,11 +142,11 @@ func (righter) Verify(ctx context.Context, pictures []reflectionflow.PromptedIma
 
 func TestLengthPairsLongWithShort(t *testing.T) {
 	engine := testEngine(nil)
-	engine.Generator = listener{}
+	engine.Generator = wordCountGenerator{}
 	plan := testPlan(t, 12)
 	plan.Source = "length"
 	dir := t.TempDir()
-	m, err := Build(context.Background(), dir, plan, &Length{Engine: engine, Refiner: verbose{}, Verifier: righter{}, Config: testImageConfig}, nil)
+	m, err := Build(context.Background(), dir, plan, &Length{Engine: engine, Refiner: lengtheningRefiner{}, Verifier: negatedVerifier{}, Config: testImageConfig}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,13 +197,13 @@ func TestEditsAreOfTheirSplit(t *testing.T) {
 	}
 }
 
-// repeater gives the same few samples over and over, and then ends.
-type repeater struct {
+// repeatingSource repeats a few samples and then ends.
+type repeatingSource struct {
 	kinds, rows int
-	nudge       int // of the brightness, which does not show
+	nudge       int // of the brightness, too small to see
 }
 
-func (r repeater) Fill(_ context.Context, shard FillRequest) (FillResult, error) {
+func (r repeatingSource) Fill(_ context.Context, shard FillRequest) (FillResult, error) {
 	from := 0
 	fmt.Sscan(shard.From, &from)
 	added, duplicates := 0, 0
@@ -237,12 +237,12 @@ func (r repeater) Fill(_ context.Context, shard FillRequest) (FillResult, error)
 	return FillResult{Cursor: fmt.Sprint(from), Ended: added < shard.Count, Effort: Effort{Skipped: map[string]int{SkippedDuplicate: duplicates}}}, nil
 }
 
-func TestDoublesArePassedOver(t *testing.T) {
-	for name, nudge := range map[string]int{"the same bytes": 0, "the same look": 1} {
+func TestDuplicatesAreSkipped(t *testing.T) {
+	for name, nudge := range map[string]int{"the same bytes": 0, "the same hash": 1} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			plan := Plan{Source: "repeater", Count: 1000, ShardSize: 3}
-			m, err := Build(context.Background(), dir, plan, repeater{kinds: 7, rows: 50, nudge: nudge}, nil)
+			m, err := Build(context.Background(), dir, plan, repeatingSource{kinds: 7, rows: 50, nudge: nudge}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -252,14 +252,14 @@ func TestDoublesArePassedOver(t *testing.T) {
 			if report, err := Check(context.Background(), dir, nil); err != nil || report.Problems.Total() > 0 {
 				t.Errorf("%+v, %v", report, err)
 			}
-			// The duplicates of shards that are there already are known to those made later.
+			// Shards that are rebuilt know the triplets of finished ones.
 			want := files(t, dir)
 			damageShard(t, dir, 1)
-			if _, err := Build(context.Background(), dir, plan, repeater{kinds: 7, rows: 50, nudge: nudge}, nil); err != nil {
+			if _, err := Build(context.Background(), dir, plan, repeatingSource{kinds: 7, rows: 50, nudge: nudge}, nil); err != nil {
 				t.Fatal(err)
 			}
 			if !maps.Equal(files(t, dir), want) {
-				t.Error("the set is not as it was")
+				t.Error("the set differs")
 			}
 		})
 	}
@@ -267,27 +267,27 @@ func TestDoublesArePassedOver(t *testing.T) {
 
 func TestSourceThatEndsWithAShard(t *testing.T) {
 	dir := t.TempDir()
-	m, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 1000, ShardSize: 3}, repeater{kinds: 6, rows: 6}, nil)
+	m, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 1000, ShardSize: 3}, repeatingSource{kinds: 6, rows: 6}, nil)
 	if err != nil || m.Triplets() != 6 || len(m.Shards) != 2 || !m.Ended() {
 		t.Errorf("%+v, %v", m, err)
 	}
-	again, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 1000, ShardSize: 3}, repeater{kinds: 6, rows: 6}, nil)
+	again, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 1000, ShardSize: 3}, repeatingSource{kinds: 6, rows: 6}, nil)
 	if err != nil || again.Triplets() != 6 {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 }
 
-func TestEmptySource(t *testing.T) {
+func TestEmptySourceLeavesNoFiles(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 5, ShardSize: 3}, repeater{kinds: 1}, nil)
-	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "empty") {
+	_, err := Build(context.Background(), dir, Plan{Source: "repeater", Count: 5, ShardSize: 3}, repeatingSource{kinds: 1}, nil)
+	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "the source gave no triplets") {
 		t.Errorf("error %v", err)
 	}
 	if left := files(t, dir); len(left) > 0 {
 		t.Errorf("it left %v", slices.Collect(maps.Keys(left)))
 	}
-	// Folders that it made go too, and those of others stay.
-	if _, err := Build(context.Background(), filepath.Join(dir, "some", "where"), Plan{Source: "repeater", Count: 5, ShardSize: 3}, repeater{kinds: 1}, nil); !errors.Is(err, reflectionflow.ErrInvalid) {
+	// Folders that the build created are removed, others stay.
+	if _, err := Build(context.Background(), filepath.Join(dir, "some", "where"), Plan{Source: "repeater", Count: 5, ShardSize: 3}, repeatingSource{kinds: 1}, nil); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("error %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -295,7 +295,7 @@ func TestEmptySource(t *testing.T) {
 	}
 }
 
-func TestLook(t *testing.T) {
+func TestPerceptualHash(t *testing.T) {
 	paint := func(side int, c color.Color, at image.Rectangle) image.Image {
 		m := image.NewRGBA(image.Rect(0, 0, side, side))
 		for i := range side * side {
@@ -309,19 +309,19 @@ func TestLook(t *testing.T) {
 	red := color.RGBA{200, 30, 30, 255}
 	base := HashImage(paint(64, red, image.Rect(10, 10, 30, 30)))
 	if !base.Similar(HashImage(paint(128, red, image.Rect(20, 20, 60, 60)))) {
-		t.Error("the same picture in another size looks different")
+		t.Error("the same image in another size has another hash")
 	}
 	data, err := EncodeImage(paint(64, red, image.Rect(10, 10, 30, 30)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if hash, err := hashEncoded(data); err != nil || !base.Similar(hash) {
-		t.Errorf("encoding changes the look: %v", err)
+		t.Errorf("encoding changes the hash: %v", err)
 	}
 	for name, other := range map[string]image.Image{
-		"another colour": paint(64, color.RGBA{30, 30, 200, 255}, image.Rect(10, 10, 30, 30)),
-		"another place":  paint(64, red, image.Rect(34, 10, 54, 30)),
-		"nothing":        paint(64, red, image.Rectangle{}),
+		"another color": paint(64, color.RGBA{30, 30, 200, 255}, image.Rect(10, 10, 30, 30)),
+		"another place": paint(64, red, image.Rect(34, 10, 54, 30)),
+		"nothing":       paint(64, red, image.Rectangle{}),
 	} {
 		if base.Similar(HashImage(other)) {
 			t.Errorf("%s looks the same", name)
@@ -374,18 +374,18 @@ func TestReadPrompts(t *testing.T) {
 	}
 }
 
-// What draws and corrects does it in batches, and can be stopped within one.
-func TestASetDoesNotDependOnBatchesOrStops(t *testing.T) {
+// Sources generate and correct in batches, and can be interrupted within one.
+func TestSetDoesNotDependOnBatchesOrInterruptions(t *testing.T) {
 	for name, test := range map[string]struct {
-		stop   int // after so many pictures
-		source func(p *painter, batch int) Source
+		stop   int // after so many images
+		source func(p *fakeGenerator, batch int) Source
 	}{
-		"correction": {20, func(p *painter, batch int) Source {
+		"correction": {20, func(p *fakeGenerator, batch int) Source {
 			c := testCorrection(p)
 			c.Config.Batch = batch
 			return c
 		}},
-		"mended": {3, func(p *painter, batch int) Source {
+		"mended": {3, func(p *fakeGenerator, batch int) Source {
 			m := testRepair(p)
 			m.Config.Batch = batch
 			return m
@@ -395,19 +395,19 @@ func TestASetDoesNotDependOnBatchesOrStops(t *testing.T) {
 			plan := testPlan(t, 23)
 			plan.Source = name
 			want := t.TempDir()
-			if _, err := Build(context.Background(), want, plan, test.source(&painter{}, testImageConfig.Batch), nil); err != nil {
+			if _, err := Build(context.Background(), want, plan, test.source(&fakeGenerator{}, testImageConfig.Batch), nil); err != nil {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
 			ctx, cancel := context.WithCancel(context.Background())
-			if _, err := Build(ctx, dir, plan, test.source(&painter{stop: test.stop, end: cancel}, testImageConfig.Batch), nil); !errors.Is(err, context.Canceled) {
+			if _, err := Build(ctx, dir, plan, test.source(&fakeGenerator{stop: test.stop, end: cancel}, testImageConfig.Batch), nil); !errors.Is(err, context.Canceled) {
 				t.Fatalf("error %v", err)
 			}
-			if _, err := Build(context.Background(), dir, plan, test.source(&painter{}, 7), nil); err != nil {
+			if _, err := Build(context.Background(), dir, plan, test.source(&fakeGenerator{}, 7), nil); err != nil {
 				t.Fatal(err)
 			}
 			if !maps.Equal(files(t, dir), files(t, want)) {
-				t.Error("stopped and built in other batches, the set is not as it was")
+				t.Error("stopped and built in other batches, the set differs")
 			}
 		})
 	}

@@ -15,46 +15,45 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Stats are the statistics of sets: those of the paper's Figure 1 (arXiv 2504.16080).
+// Stats holds statistics of sets, those of the paper's Figure 1 (arXiv 2504.16080).
 type Stats struct {
 	Triplets int            `json:"triplets"`
 	Shards   int            `json:"shards"`
-	Sources  map[string]int `json:"sources"` // triplets by where they come from
+	Sources  map[string]int `json:"sources"` // triplets by source
 	Subsets  map[string]int `json:"subsets"`
-	Splits   map[string]int `json:"splits"` // by [clipart.SplitOf] of their prompts
-	// Openings counts the first words of what reflections ask for, their last sentence,
-	// the most frequent first.
+	Splits   map[string]int `json:"splits"` // triplets by the split of their prompts
+	// Openings counts the first words of the reflections' last sentences, the instructions; the
+	// most frequent first.
 	Openings []Opening `json:"openings"`
-	// Words has the lengths of reflections in words, by subset; ScoreGaps the enhanced
-	// picture's score less the flawed one's, by source, where both are known.
+	// Words has the lengths of reflections in words, by subset. ScoreGaps has the score of the
+	// enhanced image minus that of the flawed one, by source, where both are known.
 	Words     Histogram `json:"reflection_words"`
 	ScoreGaps Histogram `json:"score_gaps"`
-	// Annotated counts the annotated triplets, Better what annotators found better, Categories
-	// in what pictures differ by their word, Unannotated why some have no annotation.
+	// Annotated counts the annotated triplets, Better the judgements, Categories the categories
+	// of differences, and Unannotated the reasons for missing annotations.
 	Annotated   int            `json:"annotated"`
 	Better      map[string]int `json:"better,omitempty"`
 	Categories  map[string]int `json:"difference_categories,omitempty"`
 	Unannotated map[string]int `json:"unannotated,omitempty"`
-	// Examples are some triplets of each subset, in order.
+	// Examples are random triplets of each subset, at most 6, in the order of the sets.
 	Examples []Sample `json:"-"`
 	Problems Problems `json:"problems"`
 }
 
-// Opening is a first word and the number of reflections whose last sentence begins
-// with it.
+// Opening is a first word and the number of reflections whose last sentence begins with it.
 type Opening struct {
 	Word  string `json:"word"`
 	Count int    `json:"count"`
 }
 
-// Histogram holds distributions over the same bins: bin i is from Edges[i] to below
-// Edges[i+1], and the last one from Edges[i] on.
+// Histogram has distributions over common bins: bin i is from Edges[i] to below Edges[i+1],
+// the last one from Edges[i] up.
 type Histogram struct {
 	Edges []float64      `json:"edges"`
 	Rows  []Distribution `json:"rows"`
 }
 
-// Distribution sums up some numbers.
+// Distribution summarizes some numbers.
 type Distribution struct {
 	Name   string  `json:"name"`
 	Count  int     `json:"count"`
@@ -65,11 +64,11 @@ type Distribution struct {
 	Bins   []int   `json:"bins"`
 }
 
-// examples is how many triplets of a subset are shown.
+// examples is the number of example triplets per subset.
 const examples = 6
 
-// CollectStats reads whole sets and counts what they hold together. What is damaged is passed over
-// and listed. It keeps two numbers a triplet in memory. notify may be nil; it is called with
+// CollectStats reads whole sets and computes their common statistics. Damage is skipped and
+// reported. It keeps two numbers per triplet in memory. notify may be nil; it is called with
 // the number of triplets.
 func CollectStats(ctx context.Context, sets []*Set, notify func(triplets int)) (Stats, error) {
 	c := counter{
@@ -87,7 +86,7 @@ func CollectStats(ctx context.Context, sets []*Set, notify func(triplets int)) (
 	return c.Stats, nil
 }
 
-// set counts what one set holds.
+// set counts the content of one set.
 func (c *counter) set(ctx context.Context, s *Set, notify func(triplets int)) error {
 	c.Shards += len(s.names)
 	problems, err := s.Walk(ctx, func(t Sample) error {
@@ -118,7 +117,7 @@ type counter struct {
 	random      *rand.Rand
 }
 
-// example is a sample that may be shown, and the number of its triplet.
+// example is a possible example and the number of its triplet.
 type example struct {
 	Sample
 	n int
@@ -129,7 +128,7 @@ func (c *counter) triplet(s Sample) {
 	source := "unknown"
 	if p := s.Provenance; p != nil && p.Source != "" {
 		source = p.Source
-		// A picture that was read or rendered has no score, neither has its pair.
+		// Imported and rendered images have no score.
 		if p.Enhanced.Score != 0 || p.Flawed.Score != 0 {
 			c.gaps[source] = append(c.gaps[source], float32(p.Enhanced.Score-p.Flawed.Score))
 		}
@@ -142,7 +141,7 @@ func (c *counter) triplet(s Sample) {
 	if word := opening(s.Reflection); word != "" {
 		c.openings[word]++
 	}
-	// Any triplet of a subset is as likely to be an example as any other.
+	// Reservoir sampling: every triplet of a subset is an example with the same probability.
 	list, n := c.chosen[s.Subset], c.Subsets[s.Subset]
 	if len(list) < examples {
 		c.chosen[s.Subset] = append(list, example{s, c.Triplets})
@@ -163,8 +162,8 @@ func (c *counter) annotation(a Annotation) {
 	}
 }
 
-// opening is the first word of the last sentence: what goes before an instruction
-// says how the picture is, or is to be.
+// opening returns the first word of the last sentence. The sentences before an instruction
+// describe the image.
 func opening(reflection string) string {
 	const marks = " .,:;!\"'"
 	text := strings.Trim(reflection, marks)
@@ -195,11 +194,11 @@ func (c *counter) finish() {
 	}
 }
 
-// maxBins is how many bins a histogram has at most.
+// maxBins is the largest number of bins.
 const maxBins = 12
 
-// histogram sorts numbers into common bins: round ones, from the least number to the
-// 99th percentile, of a width of least or more.
+// histogram counts numbers in common bins with round edges, from the smallest number to the
+// 99th percentile. A bin has at least the width least.
 func histogram(numbers map[string][]float32, least float64) Histogram {
 	var all []float32
 	for _, name := range slices.Sorted(maps.Keys(numbers)) {
@@ -224,8 +223,8 @@ func histogram(numbers map[string][]float32, least float64) Histogram {
 	return h
 }
 
-// roundStep is the least of 1, 2 and 5 times a power of ten that is not below x; 1 for
-// no width.
+// roundStep returns the smallest of 1, 2 and 5 times a power of ten that is not below x, or
+// 1 if x is not positive.
 func roundStep(x float64) float64 {
 	if x <= 0 {
 		return 1
@@ -255,18 +254,18 @@ func distribution(name string, numbers []float32, edges []float64) Distribution 
 	return d
 }
 
-// percentile of sorted numbers, by the nearest rank.
+// percentile returns a percentile of sorted numbers, by the nearest rank.
 func percentile(sorted []float32, p float64) float64 {
 	return float64(sorted[min(len(sorted)-1, max(0, int(math.Ceil(p*float64(len(sorted))))-1))])
 }
 
-// decoded are a triplet's pictures.
+// decoded returns the images of a triplet.
 func (s Sample) decoded() (flawed, enhanced image.Image, err error) {
 	if flawed, _, err = image.Decode(bytes.NewReader(s.Flawed)); err != nil {
-		return nil, nil, fmt.Errorf("flawed picture: %w", err)
+		return nil, nil, fmt.Errorf("flawed image: %w", err)
 	}
 	if enhanced, _, err = image.Decode(bytes.NewReader(s.Enhanced)); err != nil {
-		return nil, nil, fmt.Errorf("enhanced picture: %w", err)
+		return nil, nil, fmt.Errorf("enhanced image: %w", err)
 	}
 	return flawed, enhanced, nil
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestOpeningIsThatOfTheInstruction(t *testing.T) {
+func TestOpeningIsTheInstructionsFirstWord(t *testing.T) {
 	for reflection, want := range map[string]string{
 		"add one more dog": "add",
 		"dog top left, cat bottom right. remove one dog": "remove",
@@ -26,7 +26,7 @@ func TestOpeningIsThatOfTheInstruction(t *testing.T) {
 func TestStats(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)
-	annotate(t, dir, AnnotateOptions{Annotator: &critic{}, Name: "critic", Batch: 5, Count: 9})
+	annotate(t, dir, AnnotateOptions{Annotator: &fakeAnnotator{}, Name: "critic", Batch: 5, Count: 9})
 	damage(t, filepath.Join(dir, "genref_0.tar"))
 	set, err := Open(dir)
 	if err != nil {
@@ -42,7 +42,7 @@ func TestStats(t *testing.T) {
 	if s.Annotated != 9 || s.Categories["color"] != 9 || s.Better[BetterEnhanced] != 9 {
 		t.Errorf("annotated %d, %v, %v", s.Annotated, s.Categories, s.Better)
 	}
-	// The painter's right pictures score 0, those with too few dogs 10; "add one more dog".
+	// The right images score 0, those with too few dogs 10. The reflection is "add one more dog".
 	if row := s.ScoreGaps.Rows[0]; row.Name != "rule" || row.Count != 7 || row.Mean != -10 || row.Median != -10 {
 		t.Errorf("gaps %+v", s.ScoreGaps)
 	}
@@ -67,7 +67,7 @@ func TestStats(t *testing.T) {
 	if !strings.Contains(all["sources.svg"], "rule") || !strings.Contains(all["stats.json"], `"triplets": 7`) {
 		t.Error("the figures or the JSON lack what they are about")
 	}
-	// An empty set has no shards, and a set whose shards are all damaged no figures.
+	// A folder without shards is not a set. A set whose shards are all damaged has no figures.
 	if _, err := Open(out); err == nil {
 		t.Error("a folder without shards is a set")
 	}
@@ -86,7 +86,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// Several sets are counted together: the paper's figure is of all sources.
+// Several sets have common statistics, as in the paper's figure.
 func TestStatsOfSeveralSets(t *testing.T) {
 	rules, edits := t.TempDir(), t.TempDir()
 	build(t, rules, 7)
@@ -105,7 +105,7 @@ func TestStatsOfSeveralSets(t *testing.T) {
 	last := 0
 	s, err := CollectStats(t.Context(), sets, func(n int) { last = n })
 	if err != nil || s.Triplets != 15 || last != 15 || s.Shards != 7 || s.Problems.Counts[ProblemShard] != 1 {
-		t.Errorf("%d triplets, told %d, in %d shards, %+v, %v", s.Triplets, last, s.Shards, s.Problems, err)
+		t.Errorf("%d triplets, notified of %d, in %d shards, %+v, %v", s.Triplets, last, s.Shards, s.Problems, err)
 	}
 	if want := map[string]int{"rule": 7, "editing": 8}; !maps.Equal(s.Sources, want) || !maps.Equal(s.Subsets, want) {
 		t.Errorf("sources %v, subsets %v", s.Sources, s.Subsets)

@@ -12,32 +12,32 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// Writer writes the shards of a set into a folder, whose lock it has until
-// [Writer.Close]. It is used by one goroutine. While a shard is filled, the one before is
-// flushed to the disk.
+// Writer writes the shards of a set into a folder, and holds the folder's lock until
+// [Writer.Close]. It is for use by one goroutine. While one shard is filled, the one before
+// is flushed to disk.
 //
-// A finished shard is first entered into the journal and then given its name: a
-// program that ends between the two leaves a whole shard under its temporary name,
-// which [NewWriter] finds by its checksum. So no finished shard is made twice.
+// A finished shard is entered into the journal before it gets its name. If the program is
+// killed between the two, [NewWriter] finds the shard by its checksum under its temporary
+// name. No finished shard is made twice.
 type Writer struct {
 	dir      string
 	claim    claim
 	manifest Manifest
 	journal  journal
 	free     chunks
-	sealing  chan sealed // of the shard before; nil for none
+	sealing  chan sealed // the shard that is being sealed; nil for none
 }
 
-// sealed is what came of sealing a shard.
+// sealed is the result of sealing a shard.
 type sealed struct {
-	shard *Shard // that is in the journal now; nil for none
+	shard *Shard // entered into the journal; nil if it was not
 	err   error
 }
 
-// NewWriter begins a set in a folder, or goes on with it. A folder with another
-// plan, with files but no manifest, or in use by another process, is refused with an error
-// wrapping [reflectionflow.ErrInvalid]. The plan's count may be larger than it was; before
-// the first shard is finished all of it may be another.
+// NewWriter creates a set in a folder, or opens it to be resumed. Errors wrap
+// [reflectionflow.ErrInvalid]: an invalid plan, a folder with another plan, a folder with
+// files but no manifest, and a folder that another process writes to. The plan's Count may
+// be larger than before. Before the first shard is finished, the whole plan may differ.
 func NewWriter(dir string, plan Plan) (*Writer, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func NewWriter(dir string, plan Plan) (*Writer, error) {
 	return w, nil
 }
 
-// begin takes in what the folder holds.
+// begin reads the state of the folder.
 func (w *Writer) begin(plan Plan) error {
 	manifest, found, err := readManifest(w.dir)
 	if err != nil {
@@ -77,7 +77,7 @@ func (w *Writer) begin(plan Plan) error {
 	return w.fold()
 }
 
-// fold writes the manifest, which takes the place of the journal.
+// fold writes the manifest and removes the journal.
 func (w *Writer) fold() error {
 	if err := writeManifest(w.dir, w.manifest); err != nil {
 		return err
@@ -85,25 +85,25 @@ func (w *Writer) fold() error {
 	return w.journal.remove()
 }
 
-// Close waits for what was written, brings the manifest up to date, and gives the folder's
-// lock back. A set without a shard leaves nothing behind.
+// Close waits for pending writes, updates the manifest, and releases the folder's lock. A
+// set without shards leaves nothing behind.
 func (w *Writer) Close() error {
 	err := w.Wait()
 	_, keeps := os.Lstat(w.Unfinished())
 	switch {
 	case len(w.manifest.Shards) == 0 && errors.Is(keeps, fs.ErrNotExist):
-		_ = os.Remove(filepath.Join(w.dir, manifestName)) // then it stays, and is the same set's
+		_ = os.Remove(filepath.Join(w.dir, manifestName)) // if it stays, the same set is resumed
 	case w.journal.file != nil:
 		err = errors.Join(err, w.fold())
 	}
 	return errors.Join(err, w.claim.release())
 }
 
-// Complete reports whether nothing is left to be made.
+// Complete reports whether all shards are finished.
 func (w *Writer) Complete() bool { return w.manifest.lastMissing() < 0 }
 
-// checkEmpty refuses a folder with files, but for those that a build which was
-// stopped before its first manifest leaves.
+// checkEmpty returns an error for a folder with files, except those of a build that was
+// killed before its first manifest.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -117,8 +117,8 @@ func checkEmpty(dir string) error {
 	return nil
 }
 
-// recover gives shards their names that the manifest lists, and forgets those that
-// are not there, damaged, or of another length than they should be.
+// recover gives listed shards their names, and drops those that are missing, damaged or of
+// another length than planned.
 func (w *Writer) recover() error {
 	var kept []Shard
 	for _, s := range w.manifest.Shards {
@@ -134,7 +134,7 @@ func (w *Writer) recover() error {
 		}
 	}
 	w.manifest.Shards = kept
-	for _, s := range kept { // of a kill before they were forgotten
+	for _, s := range kept { // left by a kill
 		if err := w.removeCache(s.Number); err != nil {
 			return err
 		}
@@ -142,7 +142,8 @@ func (w *Writer) recover() error {
 	return nil
 }
 
-// isWhole looks for a shard's file under its name and its temporary name.
+// isWhole reports whether a shard's file exists and has the listed checksum, under its name
+// or its temporary name. It renames the latter.
 func (w *Writer) isWhole(s Shard) (bool, error) {
 	path := filepath.Join(w.dir, ShardName(s.Number))
 	for _, candidate := range []string{path, path + disk.Temporary} {
@@ -164,18 +165,17 @@ func (w *Writer) isWhole(s Shard) (bool, error) {
 	return false, nil
 }
 
-// Manifest is what was in place at the last [Writer.Wait].
+// Manifest returns the finished shards as of the last [Writer.Wait].
 func (w *Writer) Manifest() Manifest {
 	m := w.manifest
 	m.Shards = slices.Clone(m.Shards)
 	return m
 }
 
-// Write writes shard number i: fill is called once and hands over exactly as many
-// samples as the plan says, or fewer and says that the source has ended. Without any
-// samples the set ends with the shard before. When fill fails, there is no shard, and
-// Write returns fill's error. The shard may be in place only after the next Write or
-// [Writer.Wait], which report what went wrong with it.
+// Write writes shard i. It calls fill once, which must add as many samples as planned, or
+// fewer and set Ended. Without any samples, the set ends with the shard before. If fill
+// fails, no shard is written and Write returns fill's error. The shard is written in the
+// background: errors may be returned by the next Write or by [Writer.Wait].
 func (w *Writer) Write(i int, fill func(add func(Sample) error) (FillResult, error)) error {
 	if i < 0 || i >= w.manifest.shards() {
 		return fmt.Errorf("%w: shard %d of %d", reflectionflow.ErrInvalid, i, w.manifest.shards())
@@ -186,7 +186,7 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (FillResult, err
 	}
 	result, err := fill(shard.add)
 	if n, want := len(shard.keys), w.manifest.triplets(i); err == nil && n != want && (!result.Ended || n > want) {
-		err = fmt.Errorf("the source gave %d triplets, want %d", n, want)
+		err = fmt.Errorf("the source added %d triplets, want %d", n, want)
 	}
 	if err != nil {
 		return fmt.Errorf("shard %d: %w", i, errors.Join(err, shard.abandon()))
@@ -206,7 +206,7 @@ func (w *Writer) Write(i int, fill func(add func(Sample) error) (FillResult, err
 	return nil
 }
 
-// Wait waits until all that was written is in place, or says why it is not.
+// Wait waits until everything that was written is on disk, and returns the first error.
 func (w *Writer) Wait() error {
 	if w.sealing == nil {
 		return nil
@@ -222,7 +222,7 @@ func (w *Writer) Wait() error {
 	return w.removeCache(done.shard.Number)
 }
 
-// seal enters a filled shard into the journal and gives it its name.
+// seal enters a filled shard into the journal and renames it.
 func (w *Writer) seal(i int, shard *shardWriter, result FillResult) sealed {
 	done, err := shard.finish()
 	if err != nil {
@@ -238,7 +238,7 @@ func (w *Writer) seal(i int, shard *shardWriter, result FillResult) sealed {
 	return sealed{&done, nil}
 }
 
-// end marks the last shard as the source's last.
+// end marks the last shard as the last of the source.
 func (w *Writer) end() error {
 	if len(w.manifest.Shards) == 0 {
 		return nil

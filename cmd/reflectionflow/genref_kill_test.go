@@ -127,10 +127,10 @@ func TestGenrefStatsAndExport(t *testing.T) {
 		{"export", dir, "--format", "trl", "--out", filepath.Join(home, "trl")},
 	} {
 		code, stdout, stderr := genrefRun(t.Context(), fake{}, args...)
-		if code != 0 || !strings.Contains(stdout, "damaged: 1 shards missing, cut or changed\n  genref_1.tar has another checksum than the manifest says") {
+		if code != 0 || !strings.Contains(stdout, "damaged: 1 shards missing, truncated or changed\n  genref_1.tar has another checksum than the manifest says") {
 			t.Errorf("%v: exit %d, %q, %q", args, code, stdout, stderr)
 		}
-		if code, stdout, stderr := genrefRun(t.Context(), fake{}, append(args, "--quiet")...); code != 0 || stdout != "" || !strings.Contains(stderr, "passed over: 1 shards missing, cut or changed") {
+		if code, stdout, stderr := genrefRun(t.Context(), fake{}, append(args, "--quiet")...); code != 0 || stdout != "" || !strings.Contains(stderr, "passed over: 1 shards missing, truncated or changed") {
 			t.Errorf("%v, quiet: exit %d, %q, %q", args, code, stdout, stderr)
 		}
 	}

@@ -23,9 +23,9 @@ func TestGenrefOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for from, said := range map[string]string{
-		shard: "the source is empty: it gave no triplets",
-		prose: "1 files that are damaged), such as prose.tar: ",
-		table: "1 files that are damaged), such as prose.parquet: ",
+		shard: "the source gave no triplets",
+		prose: "1 damaged files), such as prose.tar: ",
+		table: "1 damaged files), such as prose.parquet: ",
 	} {
 		out := filepath.Join(home, "some", "set")
 		code, stdout, stderr := genrefRun(t.Context(), fake{}, "build", "--source", "editing", "--from", from, "--out", out)
