@@ -55,7 +55,7 @@ func centre(o reflectionflow.Object) (x, y float64) {
 // Locate says where the fixes take place, given the picture as it is and as it is to
 // be: a generator follows "move the dog to the top right" where it does not know what
 // "above the cat" means. What two pictures do not tell, fixes of several objects and
-// removals, which it follows less well with a place (docs/adr/0024), stay as they
+// removals, which it follows less well with a place (docs/experiments/10), stay as they
 // are. Where the target of a moved object moves too, or instead, that is said.
 func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fix {
 	l := locator{}

@@ -13,7 +13,7 @@ import (
 // Edited says how much of a batch the base draws over a picture with a fault, told
 // by the prompt and the reflection what it should be. A base that has never seen a
 // reference cannot be taught by a small adapter to look at one: it learns to look
-// away from it first (docs/adr/0014).
+// away from it first (docs/experiments/03).
 type Edited struct {
 	Scenes int     `yaml:"scenes"` // so many of the base's scenes have a flawed twin; 0 for none
 	Share  float64 `yaml:"share"`  // of a batch, in [0, 1)

@@ -24,7 +24,7 @@ import (
 const policyStage = "policy"
 
 // How much a policy is fitted on: over a thousand pictures. Fits on a quarter of them
-// differed by more than actions do (docs/adr/0022).
+// differed by more than actions do (docs/experiments/08).
 const (
 	policyPrompts = 288
 	policyBudget  = 6  // images a prompt, with the actions taken by lot
@@ -118,7 +118,7 @@ func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, qu
 // the model's own pictures look right: a claim that is seldom true needs more
 // evidence (Bayes' rule on the odds). How likely right a picture must be to end a search
 // is not fitted: more likely than not, and policySure where images are left over
-// (docs/adr/0029).
+// (docs/experiments/15).
 func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflectionflow.Prompt, cfg search.Config) (search.Stop, error) {
 	stop := search.DefaultPolicy().Stop
 	examples, err := labelledScenes(model)
