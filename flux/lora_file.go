@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,10 +23,18 @@ const (
 	streamsMetadata = "reflectionflow.streams"
 )
 
+// AdapterConfigFile describes a LoRA to PEFT: a LoraConfig as JSON, in the same
+// folder as the weights.
+const AdapterConfigFile = "adapter_config.json"
+
 // LoadLoRA copies the file's adapter into the store under prefix and describes it.
-// A file that is no adapter of this transformer gives an error wrapping
-// [reflectionflow.ErrInvalid].
+// A file that is no adapter of this transformer, or lacks modules that its metadata
+// lists, gives an error wrapping [reflectionflow.ErrInvalid].
 func LoadLoRA(f *safetensors.File, p Params, store *nn.Store, prefix string) (LoRA, error) {
+	linear, err := p.linearShapes()
+	if err != nil {
+		return LoRA{}, err
+	}
 	l := LoRA{AllStreams: f.Metadata()[streamsMetadata] == "all"}
 	known := NewLoRA(p, 1, l.AllStreams).Modules
 	for _, name := range f.Names() {
@@ -31,87 +42,162 @@ func LoadLoRA(f *safetensors.File, p Params, store *nn.Store, prefix string) (Lo
 		if err != nil {
 			return LoRA{}, err
 		}
-		if err := l.add(f, info, known); err != nil {
+		if err := l.add(f, info, known, linear); err != nil {
 			return LoRA{}, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, f.Name(), err)
 		}
-		if err := f.CheckFinite(name); err != nil {
-			return LoRA{}, err
-		}
-		values, err := f.Float32(name)
+	}
+	slices.Sort(l.Modules)
+	if err := l.readMetadata(f.Metadata()[adapterMetadata], linear); err != nil {
+		return LoRA{}, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, f.Name(), err)
+	}
+	for _, name := range f.Names() {
+		w, err := readWeight(f, name)
 		if err != nil {
 			return LoRA{}, err
 		}
-		store.Set(prefix+"."+strings.TrimPrefix(name, loraFilePrefix), values, info.Shape...)
+		if w.values == nil {
+			w.values, err = f.Float32(name)
+		}
+		if err != nil {
+			return LoRA{}, err
+		}
+		store.Set(prefix+"."+strings.TrimPrefix(name, loraFilePrefix), w.values, w.dims...)
 	}
-	slices.Sort(l.Modules)
-	alpha, err := loraAlpha(f.Metadata()[adapterMetadata], l.Rank)
-	if len(l.Modules) == 0 {
-		err = errors.New("there is no adapter in it")
-	}
-	if err != nil {
-		return LoRA{}, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, f.Name(), err)
-	}
-	l.Alpha = alpha
 	return l, nil
+}
+
+// linearShapes returns the shapes [out, in] of the transformer's linear layers by
+// module name.
+func (p Params) linearShapes() (map[string][2]int, error) {
+	variables, err := p.variables()
+	if err != nil {
+		return nil, err
+	}
+	shapes := make(map[string][2]int)
+	for _, v := range variables {
+		if module, ok := strings.CutSuffix(v.Name, ".weight"); ok && len(v.Shape) == 2 {
+			shapes[module] = [2]int(v.Shape)
+		}
+	}
+	return shapes, nil
 }
 
 // add takes the tensor into the adapter: half of a pair of matrices of a module
 // that the model has, of the same rank as all others.
-func (l *LoRA) add(f *safetensors.File, tensor safetensors.Info, known []string) error {
+func (l *LoRA) add(f *safetensors.File, tensor safetensors.Info, known []string, linear map[string][2]int) error {
 	stem, isA := strings.CutSuffix(tensor.Name, loraA)
 	if !isA {
 		stem = strings.TrimSuffix(tensor.Name, loraB)
 	}
-	if stem == tensor.Name || len(tensor.Shape) != 2 || !f.Has(stem+loraA) || !f.Has(stem+loraB) {
-		return fmt.Errorf("tensor %q is no matrix of a LoRA pair", tensor.Name)
-	}
 	module := strings.TrimPrefix(stem, loraFilePrefix)
-	if _, found := slices.BinarySearch(known, module); !found {
-		return fmt.Errorf("the model has no module %q to adapt", module)
+	switch _, found := slices.BinarySearch(known, module); {
+	case stem == tensor.Name || len(tensor.Shape) != 2:
+		return fmt.Errorf("tensor %q is no matrix of a LoRA pair: names end in %s or %s", tensor.Name, loraA, loraB)
+	case !f.Has(stem+loraA) || !f.Has(stem+loraB):
+		return fmt.Errorf("tensor %q has no counterpart: a LoRA pair is %s and %s, the file is incomplete", tensor.Name, loraA, loraB)
+	case !found:
+		return fmt.Errorf("the model has no module %q to adapt: the adapter is for another model", module)
 	}
-	rank := tensor.Shape[1]
+	rank, width, want := tensor.Shape[1], tensor.Shape[0], linear[module][0]
 	if isA {
-		rank = tensor.Shape[0]
+		rank, width, want = tensor.Shape[0], tensor.Shape[1], linear[module][1]
 		l.Modules = append(l.Modules, module)
 	}
 	if l.Rank == 0 {
 		l.Rank = rank
 	}
-	if rank != l.Rank || rank == 0 {
+	switch {
+	case rank != l.Rank || rank == 0:
 		return fmt.Errorf("tensor %q has rank %d, others have %d: one rank for all is supported", tensor.Name, rank, l.Rank)
+	case width != want:
+		return fmt.Errorf("tensor %q has width %d, the module of this model has %d: the adapter is for another model", tensor.Name, width, want)
 	}
 	return nil
 }
 
-// loraAlpha reads alpha from diffusers' metadata; without it alpha is the rank.
-func loraAlpha(metadata string, rank int) (float64, error) {
-	if metadata == "" {
-		return float64(rank), nil
-	}
-	var config struct {
-		Rank     int            `json:"transformer.r"`
-		Alpha    *float64       `json:"transformer.lora_alpha"`
-		Ranks    map[string]any `json:"transformer.rank_pattern"`
-		Alphas   map[string]any `json:"transformer.alpha_pattern"`
-		RankRoot bool           `json:"transformer.use_rslora"`
-		DoRA     bool           `json:"transformer.use_dora"`
-	}
-	if err := json.Unmarshal([]byte(metadata), &config); err != nil {
-		return 0, fmt.Errorf("%s: %w", adapterMetadata, err)
-	}
-	switch {
-	case config.RankRoot || config.DoRA || len(config.Ranks) > 0 || len(config.Alphas) > 0:
-		return 0, fmt.Errorf("%s: DoRA, rsLoRA and patterns of ranks are not supported", adapterMetadata)
-	case config.Rank != 0 && config.Rank != rank:
-		return 0, fmt.Errorf("%s: rank %d, but the tensors have rank %d", adapterMetadata, config.Rank, rank)
-	case config.Alpha == nil:
-		return float64(rank), nil
-	}
-	return *config.Alpha, nil
+// loraConfig is diffusers' description of an adapter, without the prefix
+// "transformer." of its keys.
+type loraConfig struct {
+	Rank       int             `json:"transformer.r"`
+	Alpha      *float64        `json:"transformer.lora_alpha"`
+	Targets    json.RawMessage `json:"transformer.target_modules"`
+	Excluded   any             `json:"transformer.exclude_modules"`
+	Layers     any             `json:"transformer.layers_to_transform"`
+	Ranks      map[string]any  `json:"transformer.rank_pattern"`
+	Alphas     map[string]any  `json:"transformer.alpha_pattern"`
+	RootOfRank bool            `json:"transformer.use_rslora"`
+	DoRA       bool            `json:"transformer.use_dora"`
 }
 
-// Save writes the adapter's weights, found in the store under prefix, as dtype.
-// The same weights give the same bytes.
+// readMetadata takes alpha from diffusers' metadata, or the rank without it, and
+// demands the modules that it lists.
+func (l *LoRA) readMetadata(metadata string, linear map[string][2]int) error {
+	l.Alpha = float64(l.Rank)
+	if len(l.Modules) == 0 {
+		return errors.New("there is no adapter in it")
+	}
+	if metadata == "" {
+		return nil
+	}
+	var config loraConfig
+	if err := json.Unmarshal([]byte(metadata), &config); err != nil {
+		return fmt.Errorf("%s: %w", adapterMetadata, err)
+	}
+	switch {
+	case config.RootOfRank || config.DoRA || len(config.Ranks) > 0 || len(config.Alphas) > 0:
+		return fmt.Errorf("%s: DoRA, rsLoRA and patterns of ranks are not supported", adapterMetadata)
+	case config.Rank != 0 && config.Rank != l.Rank:
+		return fmt.Errorf("%s: rank %d, but the tensors have rank %d", adapterMetadata, config.Rank, l.Rank)
+	}
+	if config.Alpha != nil {
+		l.Alpha = *config.Alpha
+	}
+	return l.checkTargets(config, linear)
+}
+
+// checkTargets reports modules that the metadata lists and the file lacks: a file
+// that was cut or filtered, which would otherwise correct by half.
+func (l *LoRA) checkTargets(config loraConfig, linear map[string][2]int) error {
+	var list []string
+	var pattern string
+	matches := func(string) bool { return false }
+	switch {
+	case json.Unmarshal(config.Targets, &list) == nil:
+		plain := config.Excluded == nil && config.Layers == nil
+		matches = func(module string) bool {
+			return slices.ContainsFunc(list, func(target string) bool {
+				return module == target || plain && strings.HasSuffix(module, "."+target)
+			})
+		}
+	case json.Unmarshal(config.Targets, &pattern) == nil && config.Excluded == nil && config.Layers == nil:
+		if re, err := regexp.Compile("^(?:" + pattern + ")$"); err == nil { // others are Python's
+			matches = re.MatchString
+		}
+	}
+	var lacking []string
+	listed := 0
+	for _, module := range slices.Sorted(maps.Keys(linear)) {
+		if !matches(module) {
+			continue
+		}
+		listed++
+		if _, found := slices.BinarySearch(l.Modules, module); !found {
+			lacking = append(lacking, module)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	names := lacking[:min(len(lacking), namedPerKind)]
+	if len(lacking) > len(names) {
+		names = append(slices.Clone(names), "…")
+	}
+	return fmt.Errorf("the file is incomplete: it lacks %d of the %d modules that its metadata lists (%s)", len(lacking), listed, strings.Join(names, ", "))
+}
+
+// Save writes the adapter's weights, found in the store under prefix, as dtype, and
+// PEFT's adapter_config.json into the same folder. The same weights give the same
+// bytes.
 func (l LoRA) Save(path string, store *nn.Store, prefix string, dtype safetensors.DType) error {
 	var tensors []safetensors.Tensor
 	for _, module := range l.Modules {
@@ -126,7 +212,10 @@ func (l LoRA) Save(path string, store *nn.Store, prefix string, dtype safetensor
 			})
 		}
 	}
-	config, err := json.Marshal(map[string]any{"transformer.r": l.Rank, "transformer.lora_alpha": l.Alpha, "transformer.target_modules": l.Modules})
+	config, err := json.Marshal(map[string]any{
+		"transformer.r": l.Rank, "transformer.lora_alpha": l.Alpha, "transformer.target_modules": l.Modules,
+		"transformer.rank_pattern": struct{}{}, "transformer.alpha_pattern": struct{}{}, // diffusers reads both
+	})
 	if err != nil {
 		return fmt.Errorf("describe adapter: %w", err)
 	}
@@ -134,5 +223,22 @@ func (l LoRA) Save(path string, store *nn.Store, prefix string, dtype safetensor
 	if l.AllStreams {
 		metadata[streamsMetadata] = "all"
 	}
-	return safetensors.Write(path, tensors, metadata)
+	if err := safetensors.Write(path, tensors, metadata); err != nil {
+		return err
+	}
+	return l.WriteConfig(filepath.Dir(path))
+}
+
+// WriteConfig writes adapter_config.json into dir, from which PEFT's
+// LoraConfig.from_pretrained reads the adapter's shape.
+func (l LoRA) WriteConfig(dir string) error {
+	err := writeConfig(filepath.Join(dir, AdapterConfigFile), "", "", map[string]any{
+		"peft_type": "LORA", "task_type": nil, "base_model_name_or_path": nil, "inference_mode": true,
+		"r": l.Rank, "lora_alpha": l.Alpha, "target_modules": l.Modules, "lora_dropout": 0, "bias": "none",
+		"fan_in_fan_out": false, "init_lora_weights": true, "use_rslora": false, "use_dora": false,
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", AdapterConfigFile, err)
+	}
+	return nil
 }

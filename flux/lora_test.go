@@ -64,6 +64,18 @@ func TestLoRASavedAndLoaded(t *testing.T) {
 		if err != nil || again.Alpha != lora.Alpha || again.AllStreams != lora.AllStreams {
 			t.Errorf("%s: read again %+v, %v", name, again, err)
 		}
+		var peft struct {
+			Type    string   `json:"peft_type"`
+			Rank    int      `json:"r"`
+			Alpha   float64  `json:"lora_alpha"`
+			Targets []string `json:"target_modules"`
+		}
+		if err := readConfig(os.DirFS(filepath.Dir(path)), AdapterConfigFile, &peft); err != nil {
+			t.Fatal(err)
+		}
+		if peft.Type != "LORA" || peft.Rank != lora.Rank || peft.Alpha != lora.Alpha || !slices.Equal(peft.Targets, lora.Modules) {
+			t.Errorf("%s: adapter_config.json holds %+v", name, peft)
+		}
 	}
 }
 
@@ -82,7 +94,12 @@ func TestBadLoRAFiles(t *testing.T) {
 		want     string
 	}{
 		{"empty", nil, "", "there is no adapter in it"},
-		{"half", pair[:1], "", `tensor "transformer.x_embedder.lora_A.weight" is no matrix of a LoRA pair`},
+		{"A without B", pair[:1], "", `tensor "transformer.x_embedder.lora_A.weight" has no counterpart`},
+		{"modules missing", pair, `{"transformer.target_modules": ["x_embedder", "transformer_blocks.0.attn.to_q", "proj_out"]}`, "the file is incomplete: it lacks 3 of the 4 modules that its metadata lists (proj_out, single_transformer_blocks.0.proj_out, transformer_blocks.0.attn.to_q)"},
+		{"modules of a suffix missing", pair, `{"transformer.target_modules": ["to_q"]}`, "the file is incomplete: it lacks 2 of the 2 modules"},
+		{"modules of a pattern missing", pair, `{"transformer.target_modules": "x_embedder|transformer_blocks\\.[0-9]+\\.ff\\.net\\.2"}`, "the file is incomplete: it lacks 1 of the 2 modules that its metadata lists (transformer_blocks.0.ff.net.2)"},
+		{"wider model", []safetensors.Tensor{pair[0], matrix(module+"B.weight", 24, 2)}, "", `tensor "transformer.x_embedder.lora_B.weight" has width 24, the module of this model has 16: the adapter is for another model`},
+		{"wider input", []safetensors.Tensor{matrix(module+"A.weight", 2, 64), pair[1]}, "", `tensor "transformer.x_embedder.lora_A.weight" has width 64, the module of this model has 8: the adapter is for another model`},
 		{"other", []safetensors.Tensor{matrix("x_embedder.weight", 16, 8)}, "", `tensor "x_embedder.weight" is no matrix of a LoRA pair`},
 		{"unknown", []safetensors.Tensor{matrix("transformer.attn.lora_A.weight", 2, 8), matrix("transformer.attn.lora_B.weight", 16, 2)}, "", `the model has no module "attn" to adapt`},
 		{"ranks", []safetensors.Tensor{pair[0], matrix(module+"B.weight", 16, 3)}, "", `tensor "transformer.x_embedder.lora_B.weight" has rank 3, others have 2: one rank for all is supported`},

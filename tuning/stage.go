@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/flux"
 )
 
 // Stage is one training of a [Recipe]: one network, or the base with its text encoders.
@@ -50,7 +51,7 @@ It writes DIR/model/detector.`,
 one and a reflection. It needs the base. It learns from rendered pairs and from the
 triplets of the GenRef set that the recipe names; a relative path is relative to DIR.
 With a detector it reports the share of corrections that meet their prompt.
-It writes DIR/model/pytorch_lora_weights.safetensors.`,
+It writes DIR/model/pytorch_lora_weights.safetensors and adapter_config.json.`,
 			train: trainCorrector,
 		},
 		{
@@ -82,7 +83,10 @@ func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error
 	var names []string
 	for _, s := range Stages() {
 		if s.Name == stage {
-			return s.train(ctx, r, opts)
+			if err := s.train(ctx, r, opts); err != nil {
+				return err
+			}
+			return flux.WriteChecksums(ctx, opts.model())
 		}
 		names = append(names, s.Name)
 	}

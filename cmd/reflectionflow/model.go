@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/flux"
 	"reflectionflow/geneval"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/remote"
@@ -96,14 +98,19 @@ func (p *program) model(name string) (modelEntry, error) {
 	return modelEntry{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
+// notFingerprinted are the files of a model folder that do not decide what the model
+// generates and says: the recipe that it was trained by, the checksums, and what PEFT
+// needs to open the corrector.
+var notFingerprinted = []string{"recipe.yaml", flux.ChecksumsFile, flux.AdapterConfigFile}
+
 // fingerprint is the SHA-256 sum over the names and contents of the files that decide
-// what a model draws and says, in the order of their names: all but its card, which
-// is Markdown, and the recipe that it was trained by. A word changed in those keeps
-// runs and evaluations what they are.
+// what a model generates and says, in the order of their names: all but its card, which
+// is Markdown, and notFingerprinted. A change in those keeps the fingerprint of runs and
+// evaluations.
 func fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
 	sum := sha256.New()
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(name) == ".md" || name == "recipe.yaml" {
+		if err != nil || d.IsDir() || path.Ext(name) == ".md" || slices.Contains(notFingerprinted, name) {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

@@ -25,6 +25,7 @@ func TestFingerprint(t *testing.T) {
 	}{
 		"no card and no recipe": {map[string]string{"vae/config.json": "{}"}, true},
 		"another card":          {map[string]string{"vae/config.json": "{}", "README.md": "a good model", "recipe.yaml": "base: 2"}, true},
+		"checksums":             {map[string]string{"vae/config.json": "{}", "SHA256SUMS": "0  vae/config.json", "adapter_config.json": "{}"}, true},
 		"other weights":         {map[string]string{"vae/config.json": "{ }"}, false},
 		"another name":          {map[string]string{"vae/config": "{}"}, false},
 		"one file more":         {map[string]string{"vae/config.json": "{}", "policy.json": ""}, false},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,11 +82,11 @@ func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 	models := p.catalog
 	if len(args) == 1 {
 		if isPath(args[0]) {
-			return p.checkFolder(args[0])
+			return p.checkFolder(cmd.Context(), args[0])
 		}
 		m, err := p.model(args[0])
 		if err != nil && isFolder(args[0]) { // a model goes before a folder of its name
-			return p.checkFolder(args[0])
+			return p.checkFolder(cmd.Context(), args[0])
 		}
 		if err != nil {
 			return err
@@ -115,12 +116,16 @@ func isPath(name string) bool { return strings.ContainsRune(name, filepath.Separ
 // checkFolder compares the weights of a diffusers folder with what its networks
 // need, lists what does not fit, and loads the rest: tokenizers, weights and
 // corrector.
-func (p *program) checkFolder(dir string) error {
+func (p *program) checkFolder(ctx context.Context, dir string) error {
 	folder, err := flux.OpenFolder(dir)
 	if err != nil {
 		return err
 	}
 	if err := p.checkWeights(folder); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	files, err := folder.VerifyChecksums(ctx)
+	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	model, err := flux.LoadModel(folder, nil)
@@ -131,7 +136,11 @@ func (p *program) checkFolder(dir string) error {
 	if model.Corrector != nil {
 		corrector = "corrector"
 	}
-	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s\n", dir, plural(model.Store.Parameters(""), "parameter"), corrector))
+	sums := "no checksums"
+	if files > 0 {
+		sums = "checksums of " + plural(files, "file")
+	}
+	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, plural(model.Store.Parameters(""), "parameter"), corrector, sums))
 }
 
 func (p *program) checkWeights(folder *flux.Folder) error {

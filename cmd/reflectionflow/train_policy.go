@@ -12,6 +12,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/flux"
 	"reflectionflow/geneval"
 	"reflectionflow/internal/disk"
 	"reflectionflow/search"
@@ -61,6 +62,9 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 	}
 	path := filepath.Join(dir, policyFile)
 	if err := disk.WriteFile(path, text.Bytes()); err != nil {
+		return err
+	}
+	if err := flux.WriteChecksums(ctx, dir); err != nil {
 		return err
 	}
 	if o.quiet {

@@ -118,6 +118,9 @@ func (w world) check(ctx context.Context) (string, error) {
 	if err := problems.Err(); err != nil {
 		return "", err
 	}
+	if _, err := folder.VerifyChecksums(ctx); err != nil {
+		return "", err
+	}
 	e, err := w.open(ctx, "")
 	if err != nil {
 		return "", err

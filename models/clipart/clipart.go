@@ -7,7 +7,7 @@ import "embed"
 
 // Files is the model's folder.
 //
-//go:embed README.md recipe.yaml *.json pytorch_lora_weights.safetensors
+//go:embed README.md recipe.yaml SHA256SUMS *.json pytorch_lora_weights.safetensors
 //go:embed scheduler text_encoder text_encoder_2 tokenizer tokenizer_2 transformer vae
 //go:embed detector verifier judge
 var Files embed.FS

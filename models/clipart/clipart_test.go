@@ -38,6 +38,13 @@ func TestModelIsSmall(t *testing.T) {
 	}
 }
 
+// A file that changes needs its sum: see flux.WriteChecksums, which every training calls.
+func TestChecksumsAreThoseOfTheFiles(t *testing.T) {
+	if n, err := flux.VerifyChecksums(t.Context(), clipart.Files); err != nil || n != 24 {
+		t.Errorf("%d files, %v, want 24", n, err)
+	}
+}
+
 func TestRecipeParses(t *testing.T) {
 	r, err := tuning.ParseRecipe(clipart.Recipe())
 	if err != nil {
