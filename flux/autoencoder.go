@@ -63,7 +63,7 @@ func Decode(s nn.Scope, cfg AutoencoderConfig, latents *Node) *Node {
 	return autoencoderTail(d, cfg, x, cfg.OutChannels)
 }
 
-// Scale brings raw latents to the unit scale the transformer works in:
+// Scale brings raw latents to the unit scale of the transformer:
 // (z − shift_factor)·scaling_factor.
 func (c AutoencoderConfig) Scale(latents *Node) *Node {
 	return MulScalar(AddScalar(latents, -c.ShiftFactor), c.ScalingFactor)
@@ -98,7 +98,7 @@ func autoencoderMiddle(s nn.Scope, cfg AutoencoderConfig, x *Node) *Node {
 	return resnet(s.In("resnets.1"), cfg, x, width)
 }
 
-// imageAttention lets every pixel attend to every other, with one head.
+// imageAttention is self-attention over all positions, with one head.
 func imageAttention(s nn.Scope, cfg AutoencoderConfig, x *Node) *Node {
 	d := x.Shape().Dimensions
 	width := d[3]

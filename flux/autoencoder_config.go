@@ -17,7 +17,7 @@ type AutoencoderConfig struct {
 	ForceUpcast      bool     `json:"force_upcast"` // read by diffusers only: this package computes in float32
 	InChannels       int      `json:"in_channels"`
 	LatentChannels   int      `json:"latent_channels"`
-	LayersPerBlock   int      `json:"layers_per_block"` // residual blocks a level; the decoder has one more
+	LayersPerBlock   int      `json:"layers_per_block"` // residual blocks per level; the decoder has one more
 	MidAttention     bool     `json:"mid_block_add_attention"`
 	Groups           int      `json:"norm_num_groups"`
 	OutChannels      int      `json:"out_channels"`
@@ -33,7 +33,7 @@ type AutoencoderConfig struct {
 }
 
 // NewAutoencoder returns the configuration of a FLUX-shaped autoencoder (no
-// quantisation convolutions, factors of FLUX.1) of the given widths by level.
+// quantization convolutions, factors of FLUX.1) of the given widths by level.
 func NewAutoencoder(widths []int, latent, layers, groups int, attention bool) AutoencoderConfig {
 	c := AutoencoderConfig{
 		ClassName: "AutoencoderKL", ActFn: "silu", BlockOut: widths, InChannels: 3, OutChannels: 3,
@@ -69,7 +69,7 @@ func (c *AutoencoderConfig) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Factor returns by how much a latent is smaller than its image, on each side.
+// Factor returns the ratio of an image's sides to those of its latents.
 func (c AutoencoderConfig) Factor() int { return 1 << (len(c.BlockOut) - 1) }
 
 // Validate reports a configuration that cannot be built, as an error wrapping

@@ -47,8 +47,8 @@ func TestScaleAndUnscale(t *testing.T) {
 	compare(t, "unscaled", got[1], dense{[]int{1, 2, 2, 1}, []float32{-2, 0, 0.1159, 5}})
 }
 
-// Every weight must receive a gradient, or training would leave it as drawn. Only
-// the biases of keys have none: they move all scores of a query alike.
+// Every weight must receive a gradient, or training would not change it. Only the
+// biases of keys have none: they move all scores of a query alike.
 func TestEveryWeightHasAGradient(t *testing.T) {
 	vae := NewAutoencoder([]int{4, 8}, 2, 1, 2, true)
 	t5 := NewT5(11, 8, 2, 12, 2)
@@ -64,7 +64,7 @@ func TestEveryWeightHasAGradient(t *testing.T) {
 		out := []*Node{back, T5Encode(s.In("t5"), t5, in[1]), CLIPPooled(s.In("clip"), clip, in[1])}
 		loss := ScalarZero(s.Graph(), dtypes.Float32)
 		for _, o := range out {
-			// A weighted sum: plain squares of normalised values would be constant.
+			// A weighted sum: plain squares of normalized values would be constant.
 			weights := AddScalar(IotaFull(s.Graph(), o.Shape()), 1)
 			loss = Add(loss, ReduceAllSum(Mul(Square(o), weights)))
 		}

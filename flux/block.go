@@ -26,7 +26,7 @@ var (
 	textNames  = doubleNames{"norm1_context", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.norm_added_q", "attn.norm_added_k", "attn.to_add_out", "ff_context"}
 )
 
-// joint is what all streams share in attention over their concatenation.
+// joint is what the streams share in attention over their concatenation.
 type joint struct {
 	heads    int
 	cos, sin *Node // [1, S, 1, head dim], see [rotations]

@@ -23,7 +23,7 @@ import (
 const ChecksumsFile = "SHA256SUMS"
 
 // summed are the extensions of the files of a model: configurations, weights and
-// vocabularies, but no card, recipe or source file beside them.
+// vocabularies, but not its card, recipe or source files.
 var summed = []string{".json", ".safetensors", ".model", ".txt"}
 
 // WriteChecksums writes the sums of the model's files below dir.

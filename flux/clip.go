@@ -92,7 +92,7 @@ func (c CLIPConfig) Validate() error {
 // CLIPPooled is the pooler_output of transformers' CLIPTextModel: ids [B, L]
 // int32, L at most max_position_embeddings, to [B, hidden_size], the last hidden
 // state where the text ends: at the first eos_token_id, or at the largest id if
-// that is the legacy 2. Attention is causal; pads are tokens like any other.
+// that is the legacy 2. Attention is causal; padding tokens are attended to like any other.
 func CLIPPooled(s nn.Scope, cfg CLIPConfig, ids *Node) *Node {
 	m, length := s.In("text_model"), ids.Shape().Dim(1)
 	e := m.In("embeddings")

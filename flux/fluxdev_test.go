@@ -48,7 +48,7 @@ func writeFluxDevFolder(t *testing.T) string {
 	return dir
 }
 
-// shard puts n files and their index in the place of a component's one file.
+// shard replaces the one file of a component by n shards and their index.
 func shard(store *nn.Store, dir, prefix, stem string, n int) error {
 	shards := make([][]safetensors.Tensor, n)
 	index := map[string]string{}
@@ -90,7 +90,7 @@ func loadFluxDev(t *testing.T, dir string) *Model {
 	return model
 }
 
-func TestFluxDevFolderDraws(t *testing.T) {
+func TestFluxDevFolderGenerates(t *testing.T) {
 	dir := writeFluxDevFolder(t)
 	var files []string
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -125,16 +125,16 @@ func TestFluxDevFolderDraws(t *testing.T) {
 	request := reflectionflow.Request{Prompt: prompt, Seed: 3, Width: 32, Height: 32, Steps: 2, Guidance: 3.5}
 	other := request
 	other.Prompt = "It's a Photo of a cat 😀"
-	images := pictures(t, p, request, other)
+	images := mustGenerate(t, p, request, other)
 	if bytes.Equal(images[0], images[1]) {
-		t.Error("another prompt gives the same picture")
+		t.Error("another prompt gives the same image")
 	}
 
-	// Without its tokenizer.json T5 reads spiece.model, which has the same tokens.
+	// Without tokenizer.json, T5 reads spiece.model, which has the same tokens.
 	if err := os.Remove(filepath.Join(dir, "tokenizer_2", "tokenizer.json")); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := loadFluxDev(t, dir).TextIDs(prompt, prompt); !slices.Equal(got, t5) {
-		t.Errorf("of spiece.model T5 reads %v, of tokenizer.json %v", got, t5)
+		t.Errorf("with spiece.model T5 reads %v, with tokenizer.json %v", got, t5)
 	}
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // Folder is a diffusers folder of a FluxPipeline: its configuration files, read
-// and checked. Weights and tokenizers are read on demand.
+// and checked. Weights and tokenizers are read by methods.
 type Folder struct {
 	Index       ModelIndex
 	Scheduler   SchedulerConfig
@@ -76,7 +76,7 @@ func openFolder(fsys fs.FS, dir string) (*Folder, error) {
 		if err := readConfig(fsys, file.name, file.into, file.required...); err != nil {
 			return nil, fmt.Errorf("open model: %w", err)
 		}
-		if i == 0 { // of another pipeline, the other files would only confuse
+		if i == 0 { // errors about the files of another pipeline would mislead
 			if err := f.Index.Validate(); err != nil {
 				return nil, fmt.Errorf("open model: %w", err)
 			}
@@ -152,7 +152,7 @@ func (f *Folder) Tokenizer(which string) (*tokenizer.Tokenizer, error) {
 }
 
 // WriteConfigs writes model_index.json and the configuration files into dir,
-// which is made if need be. Each file appears complete or not at all.
+// which it creates if need be. Each file is written atomically.
 func (f *Folder) WriteConfigs(dir string) error {
 	if err := f.Validate(); err != nil {
 		return fmt.Errorf("write model: %w", err)
@@ -223,7 +223,7 @@ func writeConfig(path, class, version string, value any) error {
 	return writeWhole(path, out.Bytes())
 }
 
-// writeWhole writes a file whole or not at all; its folder is made if need be.
+// writeWhole writes a file atomically and creates its folder if need be.
 func writeWhole(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"reflectionflow"
 )
 
-// maxConfigBytes is the largest JSON file read from a model folder, tokenizers
-// apart. Real ones have a few thousand bytes.
+// maxConfigBytes bounds the JSON files of a model folder, except those of tokenizers.
+// Real ones have a few thousand bytes.
 const maxConfigBytes = 1 << 20
 
 // sizeLimit is a number of a configuration file and the range it must lie in.
@@ -32,8 +32,8 @@ func checkSizes(what string, limits []sizeLimit) error {
 	return nil
 }
 
-// readConfig decodes the JSON object in the file name. The fields listed must be
-// there; fields that into does not know are ignored.
+// readConfig decodes the JSON object in the file name. The required fields must be
+// there and not null; fields that into does not have are ignored.
 func readConfig(fsys fs.FS, name string, into any, required ...string) error {
 	data, err := readBounded(fsys, name, maxConfigBytes)
 	if err != nil {

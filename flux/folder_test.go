@@ -121,7 +121,7 @@ func TestBadWeightsAreRefused(t *testing.T) {
 	}
 }
 
-// wantInvalid demands an error that is the caller's to mend and says what of.
+// wantInvalid demands a one-line error on invalid input that holds part.
 func wantInvalid(t *testing.T, err error, part string) {
 	t.Helper()
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") {

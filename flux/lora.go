@@ -10,23 +10,23 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// LoRA adapts linear layers by y + Alpha/Rank·B(A(x)) (arXiv 2106.09685). Its
-// weights live in a store as PREFIX.<module>.lora_A.weight [rank, in] and
-// .lora_B.weight [out, rank]; a file has the prefix "transformer" (PEFT's and
-// diffusers' naming). It is never merged into the base: it acts on chosen streams
-// only (see [Condition]).
+// LoRA adapts linear layers: y + Alpha/Rank·B(A(x)) (arXiv 2106.09685). A store holds
+// its weights as PREFIX.<module>.lora_A.weight [rank, in] and .lora_B.weight [out,
+// rank]; in a file the prefix is "transformer", as PEFT and diffusers write it. It
+// cannot be merged into the base, because it acts on some streams only, see
+// [Condition].
 type LoRA struct {
 	Rank    int
 	Alpha   float64
 	Modules []string // module names below the transformer, sorted
-	// AllStreams says that it was tuned on all streams (see [Condition]). Files of
-	// the paper's code do not say so; ours do, in their header.
+	// AllStreams says that it was trained on all streams, see [Condition]. Files state
+	// it in their metadata; those of ReflectionFlow's authors are for the condition.
 	AllStreams bool
 }
 
-// NewLoRA returns an adapter to be trained, Alpha being the rank. It has the
-// modules of FLUX-Corrector (those that image and condition tokens pass through,
-// without net.0 of the MLP) and, for all streams, the text's counterparts.
+// NewLoRA returns an adapter to be trained, with Alpha equal to the rank. It has the
+// modules of FLUX-Corrector, which are those that image and condition tokens pass
+// through except net.0 of the MLP, and for all streams the text's counterparts.
 func NewLoRA(p Params, rank int, allStreams bool) LoRA {
 	modules := []string{"x_embedder"}
 	double := []string{"norm1.linear", "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "ff.net.2"}
@@ -49,10 +49,10 @@ func NewLoRA(p Params, rank int, allStreams bool) LoRA {
 	return LoRA{Rank: rank, Alpha: float64(rank), Modules: modules, AllStreams: allStreams}
 }
 
-// Adapter returns the hook for the transformer whose scope is base; weights is
-// the scope that holds <module>.lora_A.weight. In training A starts normal with
-// deviation 1/rank and B at zero (PEFT's "gaussian"), so that the first step is
-// the base model's.
+// Adapter returns the hook for the transformer in the scope base. The scope weights
+// holds <module>.lora_A.weight and .lora_B.weight. In training A starts with normal
+// numbers of deviation 1/rank and B with zeros (PEFT's "gaussian"), so that the
+// adapter changes nothing at first.
 func (l LoRA) Adapter(weights, base nn.Scope) nn.Adapter {
 	prefix := ""
 	if base.Path() != "" {

@@ -12,32 +12,32 @@ import (
 	"reflectionflow/flux/tokenizer"
 )
 
-// Settings are what drawing with a checkpoint needs to know beyond diffusers'
+// Settings are what generating with a checkpoint needs to know beyond diffusers'
 // files: the optional reflectionflow.json of its folder, which diffusers ignores.
 type Settings struct {
-	// ClassifierFreeGuidance makes a request's guidance scale that of
-	// classifier-free guidance against the empty prompt (1 switches it off). It is
-	// for models that were not distilled; diffusers calls it true_cfg_scale.
+	// ClassifierFreeGuidance makes a request's guidance the scale of classifier-free
+	// guidance (diffusers' true_cfg_scale) against the empty prompt; 1 switches it
+	// off. It is for models that are not guidance-distilled.
 	ClassifierFreeGuidance bool `json:"classifier_free_guidance"`
-	// GuidanceRescale, from 0 to 1, is how far [RescaleGuidance] goes where guidance is
-	// classifier-free; diffusers' guidance_rescale. 0 leaves it out.
+	// GuidanceRescale, in [0, 1], is phi of [RescaleGuidance] (diffusers'
+	// guidance_rescale), for classifier-free guidance; 0 switches it off.
 	GuidanceRescale float64 `json:"guidance_rescale,omitempty"`
-	// TextLength is the number of T5 tokens, pads included; diffusers'
-	// max_sequence_length. 0 means 512.
+	// TextLength is the number of T5 tokens with padding (diffusers'
+	// max_sequence_length); 512 in a folder without settings.
 	TextLength int `json:"text_length"`
-	// AlignedReference says that the corrector was tuned on references of the image's
-	// own size, each place at the position of the same place of the image, as FLUX.1
-	// Kontext does. Without it, as FLUX-Corrector was: half as large, left of the image.
+	// AlignedReference says that the corrector was trained on references of the image's
+	// size and at the image's positions, as FLUX.1 Kontext is. Otherwise references are
+	// half as large and left of the image, as for FLUX-Corrector.
 	AlignedReference bool `json:"aligned_reference,omitempty"`
-	// ReferenceScale weighs attention between a reference and the rest, as
-	// [Condition.Scale] does (OminiControl's condition_scale); 0 means 1. Below 1 a
-	// correction is freer to leave what it was shown.
+	// ReferenceScale is [Condition.Scale], the weight of attention between a reference
+	// and the rest (OminiControl's condition_scale); 0 means 1. Below 1, corrections
+	// keep less of the reference.
 	ReferenceScale float64 `json:"reference_scale,omitempty"`
 	// MinSide and MaxSide bound the sides of the images that the checkpoint was made
 	// for, in pixels; 0 where it does not say, see [Folder.Sizes].
 	MinSide int `json:"min_side,omitempty"`
 	MaxSide int `json:"max_side,omitempty"`
-	// The values that suit the checkpoint best; 0 where it does not say.
+	// The recommended values of a request; 0 where the checkpoint has none.
 	Width    int     `json:"width,omitempty"`
 	Height   int     `json:"height,omitempty"`
 	Steps    int     `json:"steps,omitempty"`
@@ -77,9 +77,9 @@ func (s Settings) Validate(p Params) error {
 	return nil
 }
 
-// ConditionGrid is the grid of a reference for an image of the grid given: its own
-// where references are aligned, otherwise half of it on each side (512 pixels of
-// reference for 1024 of image).
+// ConditionGrid returns the grid of a reference for an image of the grid given: the
+// same for aligned references, otherwise half of each side (a reference of 512 pixels
+// for an image of 1024).
 func (s Settings) ConditionGrid(image Grid) Grid {
 	if s.AlignedReference {
 		return image
@@ -108,23 +108,23 @@ func (f *Folder) Settings() (Settings, error) {
 	return settings, settings.Validate(f.Transformer)
 }
 
-// CorrectorPrefix is where the corrector's weights lie in a store.
+// CorrectorPrefix is the prefix of the corrector's weights in a store.
 const CorrectorPrefix = "corrector"
 
-// Model is everything that draws pictures: configurations, weights, tokenizers.
+// Model is what generates images: configurations, weights and tokenizers.
 type Model struct {
 	Folder        *Folder
 	Settings      Settings
 	Store         *nn.Store // weights below TransformerPrefix, VAEPrefix, CLIPPrefix, T5Prefix, CorrectorPrefix
 	CLIPTokenizer *tokenizer.Tokenizer
 	T5Tokenizer   *tokenizer.Tokenizer
-	Corrector     *LoRA // nil: pictures cannot be corrected
+	Corrector     *LoRA // nil for a model that cannot correct images
 }
 
-// LoadModel reads settings, tokenizers and weights of the folder. The corrector
-// comes from the file given, or else from the folder's own
-// pytorch_lora_weights.safetensors if it has one. What is missing, damaged or does
-// not fit gives an error wrapping [reflectionflow.ErrInvalid].
+// LoadModel reads settings, tokenizers and weights of the folder. The corrector is
+// read from the file given, or from the folder's pytorch_lora_weights.safetensors
+// where corrector is nil and there is one. A file that is missing or damaged, or does
+// not fit the others, gives an error wrapping [reflectionflow.ErrInvalid].
 func LoadModel(folder *Folder, corrector *safetensors.File) (*Model, error) {
 	settings, err := folder.Settings()
 	if err != nil {
@@ -169,10 +169,10 @@ func (m *Model) loadTokenizers() error {
 	return nil
 }
 
-// TextIDs returns the tokens that the encoders read: those of the long text for T5,
-// of the length of the settings, and those of the short text for CLIP, of the length
-// that its encoder has. Both are padded with the pad token of the tokenizer's folder,
-// or of the encoder's config.json if that names none, and longer texts are cut.
+// TextIDs returns the token ids of the long text for T5, [Settings.TextLength] of
+// them, and of the short text for CLIP, as many as its encoder has positions. Longer
+// texts are cut, shorter ones padded with the pad token of the tokenizer's folder, or
+// else of the encoder's config.json.
 func (m *Model) TextIDs(long, short string) (t5, clip []int32) {
 	t5, _, _ = m.T5Tokenizer.EncodePadded(long, m.Settings.TextLength, pad(m.T5Tokenizer, m.Folder.T5.PadID))
 	clip, _, _ = m.CLIPTokenizer.EncodePadded(short, m.Folder.CLIP.Positions, pad(m.CLIPTokenizer, m.Folder.CLIP.PadID))
@@ -207,8 +207,8 @@ func (m *Model) loadCorrector(file *safetensors.File) error {
 	return nil
 }
 
-// CheckWords reports the words of a text that either tokenizer's vocabulary
-// lacks (those of FLUX.1-dev take any), as an error wrapping [reflectionflow.ErrInvalid].
+// CheckWords reports words of the text that a tokenizer's vocabulary lacks, as an
+// error wrapping [reflectionflow.ErrInvalid]. FLUX.1-dev's tokenizers lack none.
 func (m *Model) CheckWords(text string) error {
 	for _, t := range []*tokenizer.Tokenizer{m.T5Tokenizer, m.CLIPTokenizer} {
 		if words := t.Unknown(text); len(words) > 0 {
@@ -218,7 +218,7 @@ func (m *Model) CheckWords(text string) error {
 	return nil
 }
 
-// check reports a request that the model cannot draw, as an error wrapping
+// check reports a request that the model cannot serve, as an error wrapping
 // [reflectionflow.ErrInvalid].
 func (m *Model) check(r reflectionflow.Request) error {
 	if err := r.Validate(); err != nil {
@@ -229,12 +229,12 @@ func (m *Model) check(r reflectionflow.Request) error {
 		return fmt.Errorf("%w: size %dx%d: sides must be multiples of %d", reflectionflow.ErrInvalid, r.Width, r.Height, unit)
 	}
 	if r.Reference != nil && m.Corrector == nil {
-		return fmt.Errorf("%w: the model has no corrector: it cannot redraw a reference image", reflectionflow.ErrInvalid)
+		return fmt.Errorf("%w: the model has no corrector: it cannot correct a reference image", reflectionflow.ErrInvalid)
 	}
 	if r.Reference != nil && r.Reference.Bounds().Empty() {
 		return fmt.Errorf("%w: the reference image is empty", reflectionflow.ErrInvalid)
 	}
-	for _, text := range []string{r.Text(), clipText(r), steeredFrom(r)} {
+	for _, text := range []string{r.Text(), pooledPrompt(r), negativePrompt(r)} {
 		if err := m.CheckWords(text); err != nil {
 			return err
 		}
@@ -245,15 +245,15 @@ func (m *Model) check(r reflectionflow.Request) error {
 	return nil
 }
 
-// clipText is what the CLIP encoder reads.
-func clipText(r reflectionflow.Request) string {
+// pooledPrompt returns the prompt of the CLIP encoder.
+func pooledPrompt(r reflectionflow.Request) string {
 	if strings.TrimSpace(r.PooledPrompt) == "" {
 		return r.Prompt
 	}
 	return r.PooledPrompt
 }
 
-// With returns the model on other weights.
+// With returns the model with other weights.
 func (m *Model) With(store *nn.Store) *Model {
 	other := *m
 	other.Store = store

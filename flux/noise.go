@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 )
 
-// Noise returns n standard normal numbers, the starting noise of an image: its
-// packed tokens, row by row. It depends on the seed alone, the same on every
-// machine: ChaCha8 and the method of Box and Muller (1958), written out because
-// math/rand does not promise its normal numbers from one release to the next.
+// Noise returns the starting noise of an image: n standard normal numbers, for its
+// packed tokens [N, C] row by row. It is a deterministic function of the seed, the
+// same on every machine and in every release of Go, which math/rand does not promise
+// for normal numbers: ChaCha8 and the method of Box and Muller (1958).
 func Noise(seed uint64, n int) []float32 {
 	var key [32]byte
 	copy(key[:], "reflectionflow noise 1")

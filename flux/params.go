@@ -11,7 +11,7 @@ import (
 // FluxTransformer2DModel.
 type Params struct {
 	PatchSize           int    `json:"patch_size"`             // always 1: the 2×2 packing is outside the transformer
-	InChannels          int    `json:"in_channels"`            // numbers a token: 4 × latent channels
+	InChannels          int    `json:"in_channels"`            // width of a packed token: 4 × latent channels
 	OutChannels         int    `json:"out_channels,omitempty"` // 0 or null: InChannels
 	NumLayers           int    `json:"num_layers"`             // double blocks
 	NumSingleLayers     int    `json:"num_single_layers"`
@@ -23,7 +23,7 @@ type Params struct {
 	AxesDimsRope        [3]int `json:"axes_dims_rope"`        // how AttentionHeadDim is divided among (type, row, column)
 }
 
-// Variants are the architectures known by name.
+// Variants are the parameters of well-known models.
 var Variants = []struct {
 	Name   string
 	Params Params
@@ -48,7 +48,7 @@ var Variants = []struct {
 const transformerClass = "FluxTransformer2DModel"
 
 // UnmarshalJSON reads a config.json; a field that is absent takes diffusers'
-// default, fields of no concern are ignored.
+// default, other fields are ignored.
 func (p *Params) UnmarshalJSON(data []byte) error {
 	type plain Params
 	file := struct {

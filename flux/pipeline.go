@@ -14,23 +14,23 @@ import (
 	"reflectionflow"
 )
 
-// Options say how a pipeline spreads its work. The zero value suits the CPU.
+// Options say how a pipeline divides its work. The zero value is for the CPU.
 type Options struct {
-	// Lanes is the number of images that one compiled program computes at a time;
-	// 0 means 1. Groups that do not fill it are padded. One lane is best on a CPU,
-	// where a batch wins nothing, and many on an accelerator.
+	// Lanes is the batch size of the compiled programs, in images; 0 means 1. Smaller
+	// groups are padded. 1 is best on a CPU, where a batch is no faster per image, and
+	// more on an accelerator.
 	Lanes int
-	// Workers is the number of groups in flight; 0 means GOMAXPROCS for one lane,
-	// else 1.
+	// Workers is the number of groups computed concurrently; 0 means GOMAXPROCS for
+	// one lane, else 1. Each takes memory of its own beyond the weights.
 	Workers int
 }
 
-// Pipeline draws pictures with a model. It is a [reflectionflow.Generator] and a
-// [reflectionflow.Previewer].
+// Pipeline generates images with a model. It is a [reflectionflow.Generator] and a
+// [reflectionflow.Previewer], and may be used from several goroutines.
 //
-// Every image runs through programs of a fixed batch, Options.Lanes, so that its
-// bytes do not depend on the requests beside it. Programs are compiled when first
-// needed, which takes longer than to run them.
+// Programs have a fixed batch, Options.Lanes, so that the bytes of an image do not
+// depend on the other requests of a call. They are compiled on first use, once for
+// each image size, with and without a reference.
 type Pipeline struct {
 	model    *Model
 	lanes    int
@@ -41,7 +41,7 @@ type Pipeline struct {
 var _ reflectionflow.Previewer = (*Pipeline)(nil)
 
 // NewPipeline returns a pipeline that computes on the backend (see
-// [nn.OpenBackend]). The model's store must not change while it draws.
+// [nn.OpenBackend]). The model's store must not change while the pipeline is used.
 func NewPipeline(backend compute.Backend, model *Model, opts Options) *Pipeline {
 	p := &Pipeline{model: model, lanes: max(1, opts.Lanes), workers: opts.Workers}
 	if p.workers <= 0 {
@@ -54,14 +54,14 @@ func NewPipeline(backend compute.Backend, model *Model, opts Options) *Pipeline 
 	return p
 }
 
-// Model returns the model that the pipeline draws with.
+// Model returns the pipeline's model.
 func (p *Pipeline) Model() *Model { return p.model }
 
-// shape is what requests must have in common to run through the same programs.
+// shape is what requests of one group have in common.
 type shape struct {
 	grid        Grid // of the latent image
 	conditioned bool // with a reference image
-	guided      bool // by classifier-free guidance
+	guided      bool // with classifier-free guidance
 	steps       int
 }
 
@@ -74,88 +74,88 @@ func (p *Pipeline) shape(r reflectionflow.Request) shape {
 	}
 }
 
-// span is a part of a denoising: the steps from to to-1.
+// span is a range of denoising steps: from is inclusive, to exclusive.
 type span struct{ from, to int }
 
-// work is an image to be drawn, wholly or in part.
-type work struct {
+// job is a request and the denoising steps to take for it.
+type job struct {
 	request reflectionflow.Request
 	span    span
-	latents []float32 // where it begins; nil for the noise of its seed
+	latents []float32 // [N, C] before the first step; nil for the noise of the seed
 }
 
-// outcome is what came of a work.
-type outcome struct {
-	picture image.Image // the image, or what it is expected to be
+// result is the result of one job.
+type result struct {
+	image   image.Image // the image, or its preview where steps remain
 	err     error       // of this image alone
-	latents []float32   // where it ends, unless that is the picture
+	latents []float32   // [N, C] after the span; nil where no steps remain
 	seconds float64
 }
 
-// group is a set of works of one shape and span, at most as many as there are lanes.
+// group is the jobs that one run of the programs computes: of one shape and span, at
+// most Options.Lanes.
 type group struct {
 	shape   shape
 	span    span
-	works   []work
-	indices []int // of the works in the call
+	jobs    []job
+	indices []int // of the jobs in the call
 }
 
-// Generate draws the requests' images. See [reflectionflow.Generator] for the
-// contract. A prompt with words that the model does not know, or longer than its
-// text encoder reads, is an error wrapping [reflectionflow.ErrInvalid]; a
-// reflection is cut where the text encoder's length ends. An image that comes out
-// as NaN carries its own error.
+// Generate generates the requests' images, see [reflectionflow.Generator]. A prompt
+// with words that the model does not know, or longer than its text encoder reads, is
+// an error wrapping [reflectionflow.ErrInvalid]; a longer reflection is cut. An image
+// whose pixels are NaN carries an error of its own.
 func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
-	works := make([]work, len(requests))
+	jobs := make([]job, len(requests))
 	for i, r := range requests {
-		works[i] = work{request: r, span: span{0, r.Steps}}
+		jobs[i] = job{request: r, span: span{0, r.Steps}}
 	}
-	return p.finish(ctx, works)
+	return p.finish(ctx, jobs)
 }
 
 // Check implements [reflectionflow.RequestChecker]: it reports sizes and words that the
 // model does not know, and a reference image where the model has no corrector.
 func (p *Pipeline) Check(r reflectionflow.Request) error { return p.model.check(r) }
 
-// finish draws works to their last step.
-func (p *Pipeline) finish(ctx context.Context, works []work) ([]reflectionflow.Generation, error) {
-	outcomes, err := p.run(ctx, works)
+// finish takes jobs to their last step.
+func (p *Pipeline) finish(ctx context.Context, jobs []job) ([]reflectionflow.Generation, error) {
+	results, err := p.run(ctx, jobs)
 	if err != nil {
 		return nil, err
 	}
-	generations := make([]reflectionflow.Generation, len(works))
-	for i, o := range outcomes {
-		steps := works[i].span.to - works[i].span.from
+	generations := make([]reflectionflow.Generation, len(jobs))
+	for i, o := range results {
+		steps := jobs[i].span.to - jobs[i].span.from
 		generations[i] = reflectionflow.Generation{
-			Image: o.picture, Err: o.err,
+			Image: o.image, Err: o.err,
 			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: steps, Seconds: o.seconds},
 		}
 	}
 	return generations, nil
 }
 
-// run does all works, groups of them side by side.
-func (p *Pipeline) run(ctx context.Context, works []work) ([]outcome, error) {
-	for i, w := range works {
+// run runs all jobs, Options.Workers groups at a time.
+func (p *Pipeline) run(ctx context.Context, jobs []job) ([]result, error) {
+	for i, w := range jobs {
 		if err := p.model.check(w.request); err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 	}
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	groups := p.group(works)
+	groups := p.group(jobs)
 	todo := make(chan group, len(groups))
 	for _, g := range groups {
 		todo <- g
 	}
 	close(todo)
-	outcomes := make([]outcome, len(works))
+	results := make([]result, len(jobs))
 	var workers sync.WaitGroup
 	for range min(p.workers, len(groups)) {
 		workers.Go(func() {
 			for g := range todo {
-				if err := p.do(working, g, outcomes); err != nil {
-					cancel(err) // the first error counts
+				if err := p.runGroup(working, g, results); err != nil {
+					cancel(err) // the cause is the first error
 					return
 				}
 			}
@@ -168,43 +168,43 @@ func (p *Pipeline) run(ctx context.Context, works []work) ([]outcome, error) {
 	if err := context.Cause(working); err != nil {
 		return nil, err
 	}
-	return outcomes, nil
+	return results, nil
 }
 
-// group collects works of equal shape and span in the order in which they come.
-func (p *Pipeline) group(works []work) []group {
+// group divides the jobs into groups, in their order.
+func (p *Pipeline) group(jobs []job) []group {
 	var groups []group
-	for i, w := range works {
+	for i, w := range jobs {
 		s := p.shape(w.request)
-		at := slices.IndexFunc(groups, func(g group) bool { return g.shape == s && g.span == w.span && len(g.works) < p.lanes })
+		at := slices.IndexFunc(groups, func(g group) bool { return g.shape == s && g.span == w.span && len(g.jobs) < p.lanes })
 		if at < 0 {
 			at = len(groups)
 			groups = append(groups, group{shape: s, span: w.span})
 		}
-		groups[at].works = append(groups[at].works, w)
+		groups[at].jobs = append(groups[at].jobs, w)
 		groups[at].indices = append(groups[at].indices, i)
 	}
 	return groups
 }
 
-// do draws a group and puts what came of it in its places.
-func (p *Pipeline) do(ctx context.Context, g group, outcomes []outcome) error {
+// runGroup runs a group and stores its results by the indices of its jobs.
+func (p *Pipeline) runGroup(ctx context.Context, g group, results []result) error {
 	start := time.Now()
-	pixels, latents, err := p.draw(ctx, g)
+	pixels, latents, err := p.denoiseAndDecode(ctx, g)
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(start).Seconds() / float64(len(g.works))
+	seconds := time.Since(start).Seconds() / float64(len(g.jobs))
 	for lane, index := range g.indices {
-		r := g.works[lane].request
-		o := outcome{seconds: seconds}
+		r := g.jobs[lane].request
+		o := result{seconds: seconds}
 		size := 3 * r.Width * r.Height
-		o.picture, o.err = fromPixels(pixels[lane*size:(lane+1)*size], r.Width, r.Height)
+		o.image, o.err = fromPixels(pixels[lane*size:(lane+1)*size], r.Width, r.Height)
 		if latents != nil {
 			size = len(latents) / p.lanes
 			o.latents = latents[lane*size : (lane+1)*size]
 		}
-		outcomes[index] = o
+		results[index] = o
 	}
 	return nil
 }

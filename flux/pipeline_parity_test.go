@@ -18,8 +18,8 @@ var parityRequest = reflectionflow.Request{
 	Prompt: "a red cup add a blue clock", PooledPrompt: "a red cup", Seed: 3, Width: 64, Height: 48, Steps: 4, Guidance: 3,
 }
 
-// The same folder, opened by diffusers' FluxPipeline and given our noise, drew
-// testdata/pipeline.png.
+// diffusers' FluxPipeline generated testdata/pipeline.png with the same folder and the
+// same starting noise.
 func TestPipelineEqualsDiffusers(t *testing.T) {
 	if *exportDir != "" {
 		exportTinyModel(t, *exportDir)
@@ -33,7 +33,7 @@ func TestPipelineEqualsDiffusers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := pictures(t, newTinyPipeline(t, tinySettings, Options{}), parityRequest)[0]
+	got := mustGenerate(t, newTinyPipeline(t, tinySettings, Options{}), parityRequest)[0]
 	different := 0
 	for i := range parityRequest.Width * parityRequest.Height {
 		r, g, b, _ := want.At(i%parityRequest.Width, i/parityRequest.Width).RGBA()

@@ -14,12 +14,12 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// maxPrograms bounds the compiled programs that are kept: about five sizes with
-// all their variants.
+// maxPrograms bounds the compiled programs that are kept: enough for about five image
+// sizes, each with and without reference and guidance.
 const maxPrograms = 24
 
-// programs keeps compiled programs by name, the least recently used first. A
-// program that is dropped lives on while it runs.
+// programs caches compiled programs by name, the least recently used first. Runs of a
+// program that is evicted are not affected.
 type programs struct {
 	backend compute.Backend
 	store   *nn.Store
@@ -32,7 +32,7 @@ type namedProgram struct {
 	program *nn.Program
 }
 
-// get returns the program of that name, compiling it if it is not there.
+// get returns the program of that name and compiles it on first use.
 func (p *programs) get(name string, inputs []shapes.Shape, build nn.Func) (*nn.Program, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +54,8 @@ func (p *programs) get(name string, inputs []shapes.Shape, build nn.Func) (*nn.P
 
 func floats(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 
-// texts is the number of texts a lane has: with guidance the empty one beside its own.
+// texts returns the number of prompts per lane: 2 with classifier-free guidance, which
+// has a negative prompt.
 func (s shape) texts() int {
 	if s.guided {
 		return 2
@@ -62,7 +63,7 @@ func (s shape) texts() int {
 	return 1
 }
 
-// encodeProgram turns the ids of n texts for T5 [n, T] and CLIP [n, L], int32, into
+// encodeProgram encodes n prompts: ids for T5 [n, T] and CLIP [n, L], int32, to
 // [n, T, d] and [n, d'].
 func (p *Pipeline) encodeProgram(n int) (*nn.Program, error) {
 	f := p.model.Folder
@@ -74,8 +75,9 @@ func (p *Pipeline) encodeProgram(n int) (*nn.Program, error) {
 	})
 }
 
-// referenceProgram turns images [lanes, H, W, 3] in [-1, 1] into the condition's
-// tokens. It takes the mean of the latents, so that a request determines its image.
+// referenceProgram encodes references [lanes, H, W, 3] in [-1, 1] to the condition's
+// tokens [lanes, M, C]. It uses the mean of the latent distribution instead of a
+// sample, so that a request determines its image.
 func (p *Pipeline) referenceProgram(grid Grid) (*nn.Program, error) {
 	vae := p.model.Folder.VAE
 	unit := 2 * vae.Factor()
@@ -86,7 +88,7 @@ func (p *Pipeline) referenceProgram(grid Grid) (*nn.Program, error) {
 	})
 }
 
-// decodeProgram turns tokens into images [lanes, H, W, 3].
+// decodeProgram decodes tokens [lanes, N, C] to images [lanes, H, W, 3].
 func (p *Pipeline) decodeProgram(grid Grid) (*nn.Program, error) {
 	vae := p.model.Folder.VAE
 	inputs := []shapes.Shape{floats(p.lanes, grid.Tokens(), p.model.Folder.Transformer.InChannels)}
@@ -95,8 +97,8 @@ func (p *Pipeline) decodeProgram(grid Grid) (*nn.Program, error) {
 	})
 }
 
-// StepProgram compiles, or finds compiled, the denoising step of pictures like r's. It
-// is for measuring: [Pipeline.Generate] runs it by itself.
+// StepProgram returns the compiled denoising step for requests of r's shape, for
+// benchmarks. [Pipeline.Generate] compiles what it needs.
 func (p *Pipeline) StepProgram(r reflectionflow.Request) (*nn.Program, error) {
 	return p.stepProgram(p.shape(r))
 }
@@ -119,7 +121,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 	if sh.conditioned {
 		inputs = append(inputs, floats(lanes, m.Settings.ConditionGrid(sh.grid).Tokens(), params.InChannels))
 	}
-	sh.steps = 0 // the same program for any number
+	sh.steps = 0 // the program is the same for any number of steps
 	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		x, sigma, next, guidance := in[0], in[1], in[2], in[3]
 		inputs := Inputs{
@@ -142,7 +144,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 	})
 }
 
-// repeat puts n copies of x behind each other along the batch.
+// repeat concatenates n copies of x along the batch.
 func repeat(x *Node, n int) *Node {
 	return Concatenate(slices.Repeat([]*Node{x}, n), 0)
 }

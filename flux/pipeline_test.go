@@ -62,8 +62,8 @@ func writeTinyModel(t testing.TB, settings Settings) string {
 	return dir
 }
 
-// randomStore draws every weight of the four networks and the corrector, those
-// too that training starts at zero.
+// randomStore gives every weight of the four networks and the corrector random values,
+// also those that training starts at zero.
 func randomStore(t testing.TB, f *Folder, lora LoRA) *nn.Store {
 	t.Helper()
 	store, seed := nn.NewStore(), uint64(7)
@@ -143,7 +143,7 @@ func tinyRequests() []reflectionflow.Request {
 	}
 }
 
-func pictures(t testing.TB, p *Pipeline, requests ...reflectionflow.Request) [][]byte {
+func mustGenerate(t testing.TB, p *Pipeline, requests ...reflectionflow.Request) [][]byte {
 	t.Helper()
 	generations, err := p.Generate(context.Background(), requests)
 	if err != nil {
@@ -171,7 +171,7 @@ func TestImagesDependOnTheirRequestAlone(t *testing.T) {
 	alone := newTinyPipeline(t, tinySettings, Options{Workers: 1})
 	var want [][]byte
 	for _, r := range requests {
-		want = append(want, pictures(t, alone, r)...)
+		want = append(want, mustGenerate(t, alone, r)...)
 	}
 	for i := range want {
 		for j := range i {
@@ -181,7 +181,7 @@ func TestImagesDependOnTheirRequestAlone(t *testing.T) {
 		}
 	}
 	compare := func(t *testing.T, opts Options) {
-		for i, got := range pictures(t, newTinyPipeline(t, tinySettings, opts), requests...) {
+		for i, got := range mustGenerate(t, newTinyPipeline(t, tinySettings, opts), requests...) {
 			if !bytes.Equal(got, want[i]) {
 				t.Errorf("request %d gives another image in the batch", i)
 			}
@@ -197,9 +197,9 @@ func TestImagesDependOnTheirRequestAlone(t *testing.T) {
 func TestLanesShareAProgram(t *testing.T) {
 	p := newTinyPipeline(t, tinySettings, Options{Lanes: 2})
 	requests := tinyRequests()
-	together := pictures(t, p, requests...)
+	together := mustGenerate(t, p, requests...)
 	for i, r := range requests {
-		if !bytes.Equal(pictures(t, p, r)[0], together[i]) {
+		if !bytes.Equal(mustGenerate(t, p, r)[0], together[i]) {
 			t.Errorf("request %d gives another image in the batch", i)
 		}
 	}
@@ -209,29 +209,29 @@ func TestEveryFieldOfARequestCounts(t *testing.T) {
 	p := newTinyPipeline(t, tinySettings, Options{})
 	base := tinyRequests()[1]
 	changes := map[string]func(r *reflectionflow.Request){
-		"prompt":      func(r *reflectionflow.Request) { r.Prompt = "a blue cup" },
-		"CLIP prompt": func(r *reflectionflow.Request) { r.PooledPrompt = "a clock" },
-		"seed":        func(r *reflectionflow.Request) { r.Seed++ },
-		"reflection":  func(r *reflectionflow.Request) { r.Reflection = "add a cup" },
-		"reference":   func(r *reflectionflow.Request) { r.Reference = image.NewGray(image.Rect(0, 0, 9, 9)) },
-		"none":        func(r *reflectionflow.Request) { r.Reference = nil },
-		"caption":     func(r *reflectionflow.Request) { r.ReferenceCaption = "a blue clock" },
-		"steps":       func(r *reflectionflow.Request) { r.Steps++ },
-		"guidance":    func(r *reflectionflow.Request) { r.Guidance = 5 },
+		"prompt":        func(r *reflectionflow.Request) { r.Prompt = "a blue cup" },
+		"pooled prompt": func(r *reflectionflow.Request) { r.PooledPrompt = "a clock" },
+		"seed":          func(r *reflectionflow.Request) { r.Seed++ },
+		"reflection":    func(r *reflectionflow.Request) { r.Reflection = "add a cup" },
+		"reference":     func(r *reflectionflow.Request) { r.Reference = image.NewGray(image.Rect(0, 0, 9, 9)) },
+		"no reference":  func(r *reflectionflow.Request) { r.Reference = nil },
+		"caption":       func(r *reflectionflow.Request) { r.ReferenceCaption = "a blue clock" },
+		"steps":         func(r *reflectionflow.Request) { r.Steps++ },
+		"guidance":      func(r *reflectionflow.Request) { r.Guidance = 5 },
 	}
-	first := pictures(t, p, base)[0]
+	first := mustGenerate(t, p, base)[0]
 	for name, change := range changes {
 		r := base
 		change(&r)
-		if bytes.Equal(pictures(t, p, r)[0], first) {
+		if bytes.Equal(mustGenerate(t, p, r)[0], first) {
 			t.Errorf("%s has no effect", name)
 		}
 	}
 }
 
-// The caption of a reference stands in for the empty text that guidance steers from:
+// The caption of a reference is the negative prompt of classifier-free guidance:
 // without guidance, or without a reference, it is not read.
-func TestReferenceCaptionIsSteeredFrom(t *testing.T) {
+func TestReferenceCaptionIsTheNegativePrompt(t *testing.T) {
 	p := newTinyPipeline(t, tinySettings, Options{Lanes: 2})
 	corrected := tinyRequests()[1]
 	unguided, fresh := corrected, corrected
@@ -240,7 +240,7 @@ func TestReferenceCaptionIsSteeredFrom(t *testing.T) {
 	for name, r := range map[string]reflectionflow.Request{"without guidance": unguided, "without a reference": fresh} {
 		captioned := r
 		captioned.ReferenceCaption = "a blue clock"
-		if both := pictures(t, p, r, captioned); !bytes.Equal(both[0], both[1]) {
+		if both := mustGenerate(t, p, r, captioned); !bytes.Equal(both[0], both[1]) {
 			t.Errorf("%s the caption of a reference is read", name)
 		}
 	}
@@ -250,7 +250,7 @@ func TestReferenceCaptionIsSteeredFrom(t *testing.T) {
 	}
 }
 
-func TestAlignedReferenceLiesOverTheImage(t *testing.T) {
+func TestAlignedReferenceHasTheImagesPositions(t *testing.T) {
 	aligned, image := Settings{AlignedReference: true}, Grid{3, 2}
 	if got := aligned.ConditionGrid(image); got != image {
 		t.Errorf("the grid of an aligned reference is %v", got)
@@ -261,31 +261,31 @@ func TestAlignedReferenceLiesOverTheImage(t *testing.T) {
 	c := Condition{Grid: image, Aligned: true}
 	for i, p := range c.positions() {
 		if want := (position{1, i / 2, i % 2}); p != want {
-			t.Errorf("token %d stands at %v, not at %v", i, p, want)
+			t.Errorf("token %d is at %v, want %v", i, p, want)
 		}
 	}
-	// The setting reaches the picture.
+	// The setting changes the image.
 	settings := tinySettings
 	settings.AlignedReference = true
 	request := tinyRequest("a red cup", 1)
 	request.Reference, request.Reflection = checkered(), "add a clock"
-	half := pictures(t, newTinyPipeline(t, tinySettings, Options{}), request)
-	full := pictures(t, newTinyPipeline(t, settings, Options{}), request)
+	half := mustGenerate(t, newTinyPipeline(t, tinySettings, Options{}), request)
+	full := mustGenerate(t, newTinyPipeline(t, settings, Options{}), request)
 	if bytes.Equal(half[0], full[0]) {
-		t.Error("an aligned reference gives the same picture")
+		t.Error("an aligned reference gives the same image")
 	}
 }
 
 func TestReferenceScale(t *testing.T) {
 	request := tinyRequest("a red cup", 1)
 	request.Reference, request.Reflection = checkered(), "add a clock"
-	draw := func(scale float64) []byte {
+	generate := func(scale float64) []byte {
 		settings := tinySettings
 		settings.ReferenceScale = scale
-		return pictures(t, newTinyPipeline(t, settings, Options{}), request)[0]
+		return mustGenerate(t, newTinyPipeline(t, settings, Options{}), request)[0]
 	}
-	if unset := draw(0); !bytes.Equal(unset, draw(1)) || bytes.Equal(unset, draw(0.2)) {
-		t.Error("a scale of 1 changes the picture, or one of 0.2 does not")
+	if unset := generate(0); !bytes.Equal(unset, generate(1)) || bytes.Equal(unset, generate(0.2)) {
+		t.Error("a scale of 1 changes the image, or one of 0.2 does not")
 	}
 	for _, scale := range []float64{-1, 101, math.NaN()} {
 		settings := tinySettings
@@ -297,13 +297,13 @@ func TestReferenceScale(t *testing.T) {
 }
 
 func TestGuidanceRescale(t *testing.T) {
-	draw := func(phi float64) []byte {
+	generate := func(phi float64) []byte {
 		settings := tinySettings
 		settings.GuidanceRescale = phi
-		return pictures(t, newTinyPipeline(t, settings, Options{}), tinyRequest("a red cup", 1))[0]
+		return mustGenerate(t, newTinyPipeline(t, settings, Options{}), tinyRequest("a red cup", 1))[0]
 	}
-	if bytes.Equal(draw(0), draw(0.7)) {
-		t.Error("guidance_rescale does not reach the picture")
+	if bytes.Equal(generate(0), generate(0.7)) {
+		t.Error("guidance_rescale does not change the image")
 	}
 	for _, phi := range []float64{-0.1, 1.1, math.NaN()} {
 		settings := tinySettings
@@ -323,7 +323,7 @@ func TestGuidanceEmbedding(t *testing.T) {
 	p := newTinyPipeline(t, Settings{TextLength: 8}, Options{})
 	low, high := tinyRequest("a red cup", 1), tinyRequest("a red cup", 1)
 	low.Guidance, high.Guidance = 1, 4
-	if bytes.Equal(pictures(t, p, low)[0], pictures(t, p, high)[0]) {
+	if bytes.Equal(mustGenerate(t, p, low)[0], mustGenerate(t, p, high)[0]) {
 		t.Error("guidance has no effect")
 	}
 }
@@ -339,8 +339,8 @@ func TestEmbeddedFolderEqualsDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := tinyRequests()[1]
-	got := pictures(t, NewPipeline(openTestBackend(t), model, Options{}), r)[0]
-	if want := pictures(t, newTinyPipeline(t, tinySettings, Options{}), r)[0]; !bytes.Equal(got, want) {
+	got := mustGenerate(t, NewPipeline(openTestBackend(t), model, Options{}), r)[0]
+	if want := mustGenerate(t, newTinyPipeline(t, tinySettings, Options{}), r)[0]; !bytes.Equal(got, want) {
 		t.Error("another image")
 	}
 }
@@ -362,7 +362,7 @@ func TestBadRequests(t *testing.T) {
 		{"unknown in CLIP", func(r *reflectionflow.Request) { r.PooledPrompt = "a gnu" }, p, `request 1: invalid input: the model does not know the words ["gnu"]`},
 		{"long", func(r *reflectionflow.Request) { r.Prompt = strings.Repeat("a cup ", 6) }, p, "request 1: invalid input: the prompt is longer than the model's 12 tokens"},
 		{"size", func(r *reflectionflow.Request) { r.Width = 40 }, p, "request 1: invalid input: size 40x32: sides must be multiples of 16 from 16 to 4096"},
-		{"corrector", func(r *reflectionflow.Request) { r.Reference = checkered() }, noCorrector, "request 1: invalid input: the model has no corrector: it cannot redraw a reference image"},
+		{"corrector", func(r *reflectionflow.Request) { r.Reference = checkered() }, noCorrector, "request 1: invalid input: the model has no corrector: it cannot correct a reference image"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bad := tinyRequest("a cup", 1)
@@ -375,7 +375,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// A picture drawn in two parts is the one drawn at once, with the same cost.
+// An image generated in two parts equals the one generated at once, at the same cost.
 func TestPreviews(t *testing.T) {
 	for name, opts := range map[string]Options{"one lane": {}, "two lanes": {Lanes: 2}} {
 		t.Run(name, func(t *testing.T) {
@@ -386,8 +386,8 @@ func TestPreviews(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, v := range previews { // the estimate is no noise, and not yet the picture
-				if bytes.Equal(v.Image.(*image.NRGBA).Pix, pictures(t, p, requests[i])[0]) {
+			for i, v := range previews { // a preview differs from the image
+				if bytes.Equal(v.Image.(*image.NRGBA).Pix, mustGenerate(t, p, requests[i])[0]) {
 					t.Errorf("request %d is finished after one step", i)
 				}
 			}
@@ -395,8 +395,8 @@ func TestPreviews(t *testing.T) {
 	}
 }
 
-// With a velocity that does not change, every point of the line leads to its end.
-func TestExpected(t *testing.T) {
+// With a constant velocity, every point of the line leads to the same clean latents.
+func TestExpectedLatents(t *testing.T) {
 	noise, clean := []float32{2, -1}, []float32{0.5, 0.25}
 	at := func(sigma float64) []float32 {
 		x := make([]float32, len(noise))
@@ -405,7 +405,7 @@ func TestExpected(t *testing.T) {
 		}
 		return x
 	}
-	for i, v := range expected(at(0.9), at(0.6), 0.9, 0.6) {
+	for i, v := range expectedLatents(at(0.9), at(0.6), 0.9, 0.6) {
 		if math.Abs(float64(v-clean[i])) > 1e-6 {
 			t.Errorf("got %v, want %v", v, clean[i])
 		}
@@ -421,7 +421,7 @@ func TestGenerateStopsWithContext(t *testing.T) {
 	}
 }
 
-func TestPictureThatIsNotANumber(t *testing.T) {
+func TestImageOfNaNPixelsIsAnError(t *testing.T) {
 	p := newTinyPipeline(t, tinySettings, Options{})
 	name := "vae.decoder.conv_out.bias"
 	nan := float32(0)

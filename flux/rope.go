@@ -2,28 +2,29 @@ package flux
 
 import "math"
 
-// Grid is the size of a packed latent image in tokens: a sixteenth of the
-// picture's sides.
+// Grid is the size of an image in tokens: each side is a sixteenth of the image's, in
+// pixels.
 type Grid struct{ Rows, Cols int }
 
 // Tokens returns the number of tokens.
 func (g Grid) Tokens() int { return g.Rows * g.Cols }
 
-// position is where a token stands: (type, row, column), FLUX's ids.
+// position is the position of a token: (type, row, column), FLUX's ids.
 type position [3]int
 
-// textPositions are all zero: text has no place.
+// textPositions are all zero.
 func textPositions(n int) []position { return make([]position, n) }
 
 // imagePositions are (0, row, column), row by row.
 func imagePositions(g Grid) []position { return shiftedPositions(g, 0) }
 
-// conditionPositions stand left of the image, at columns −Cols…−1: OminiControl's
-// position delta (0, −size/16), as the corrector was tuned with.
+// conditionPositions are left of the image, at columns −Cols…−1: OminiControl's
+// position delta (0, −size/16), with which FLUX-Corrector was trained.
 func conditionPositions(g Grid) []position { return shiftedPositions(g, -g.Cols) }
 
-// alignedPositions are (1, row, column): each place of the condition has the
-// position of the same place of the image, as in FLUX.1 Kontext (arXiv 2506.15742 §3.1).
+// alignedPositions are (1, row, column): a token of the condition has the row and
+// column of the image's token at the same place, as in FLUX.1 Kontext (arXiv
+// 2506.15742, section 3.1).
 func alignedPositions(g Grid) []position {
 	positions := imagePositions(g)
 	for i := range positions {
@@ -47,8 +48,8 @@ const ropeTheta = 10000
 
 // rotations returns the cosines and the signed sines of FLUX's rotary embedding
 // for the positions, each row-major [len(positions), sum(axes)]. Channels 2k and
-// 2k+1 are a pair turned by position·θ^(−2k/axis), computed in float64. The sine
-// of the even channel is negated, so that a turn is x·cos + swap(x)·sin.
+// 2k+1 are a pair rotated by position·θ^(−2k/axis), computed in float64. The sine of
+// the even channel is negated, so that the rotation is x·cos + swap(x)·sin.
 func rotations(positions []position, axes [3]int) (cos, sin []float32) {
 	dim := axes[0] + axes[1] + axes[2]
 	cos = make([]float32, 0, len(positions)*dim)

@@ -6,10 +6,10 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 )
 
-// Denoise follows the velocity from noise, at sigmas[0], to the picture, at the
-// last sigma (rectified flow, arXiv 2209.03003, by Euler steps). step moves x from
-// one noise level to the next (see [EulerStep]); x is whatever it works on. ctx is
-// asked before each step.
+// Denoise takes x from noise, at sigmas[0], to the image, at the last sigma, by Euler
+// steps of rectified flow (arXiv 2209.03003): step moves x from noise level sigma to
+// next, see [EulerStep]. T is the caller's representation of the latents. When ctx
+// ends, Denoise returns its error before the next step.
 func Denoise[T any](ctx context.Context, x T, sigmas []float64, step func(x T, sigma, next float64) (T, error)) (T, error) {
 	for i, next := range sigmas[1:] {
 		err := ctx.Err()
@@ -35,12 +35,11 @@ func Guide(cond, uncond, scale *Node) *Node {
 	return Add(uncond, Mul(InsertAxes(scale, -1, -1), Sub(cond, uncond)))
 }
 
-// RescaleGuidance brings the contrast of a guided picture back towards that of the
-// unguided one (arXiv 2305.08891, section 3.4): guidance well above 1 spreads the
-// colours of a picture beyond what training ever showed. The clean pictures that the
-// velocities cond and guided [B, N, C] lead to from x at sigma [B] are compared by
-// their standard deviations over all tokens and channels. phi, from 0 to 1, is how far
-// the guided one is scaled to the other's; 0 changes nothing. It returns a velocity.
+// RescaleGuidance reduces the excess contrast that guidance well above 1 gives an image
+// (arXiv 2305.08891, section 3.4). The velocities cond and guided [B, N, C] lead from x
+// at sigma [B] to two clean images. RescaleGuidance scales the guided one towards the
+// standard deviation of the other, over all tokens and channels, and returns the
+// velocity to it, [B, N, C]. phi, in [0, 1], is how far it scales: 0 changes nothing.
 func RescaleGuidance(x, cond, guided, sigma *Node, phi float64) *Node {
 	if phi == 0 {
 		return guided
@@ -51,7 +50,7 @@ func RescaleGuidance(x, cond, guided, sigma *Node, phi float64) *Node {
 	return Div(Sub(x, Mul(clean, AddScalar(MulScalar(ratio, phi), 1-phi))), sigma)
 }
 
-// deviation is the standard deviation of every picture of [B, N, C], as [B, 1, 1].
+// deviation returns the standard deviation of every image of [B, N, C], as [B, 1, 1].
 func deviation(x *Node) *Node {
 	centred := Sub(x, ReduceAndKeep(x, ReduceMean, 1, 2))
 	return Sqrt(ReduceAndKeep(Square(centred), ReduceMean, 1, 2))

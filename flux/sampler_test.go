@@ -12,8 +12,8 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// The clean picture of a rescaled velocity has the deviation that the formula of
-// arXiv 2305.08891 gives, each picture of a batch by itself.
+// The clean image of a rescaled velocity has the deviation that the formula of
+// arXiv 2305.08891 gives, each image of a batch by itself.
 func TestRescaleGuidance(t *testing.T) {
 	const batch, size = 2, 3 * 4
 	dims := [][]int{{batch, 3, 4}, {batch, 3, 4}, {batch, 3, 4}, {batch}}
@@ -27,9 +27,9 @@ func TestRescaleGuidance(t *testing.T) {
 	for i, d := range dims {
 		given[i], inputs[i] = shapes.Make(dtypes.Float32, d...), tensors.FromFlatDataAndDimensions(values[i], d...)
 	}
-	clean := func(velocity []float32, picture int) (values []float64) {
-		for i := picture * size; i < (picture+1)*size; i++ {
-			values = append(values, float64(x[i])-float64(sigma[picture])*float64(velocity[i]))
+	clean := func(velocity []float32, index int) (values []float64) {
+		for i := index * size; i < (index+1)*size; i++ {
+			values = append(values, float64(x[i])-float64(sigma[index])*float64(velocity[i]))
 		}
 		return values
 	}
@@ -46,12 +46,12 @@ func TestRescaleGuidance(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := tensors.MustCopyFlatData[float32](out[0])
-		for picture := range batch {
-			before, after := clean(guided, picture), clean(got, picture)
-			want := phi*spread(clean(cond, picture))/spread(before) + 1 - phi
+		for index := range batch {
+			before, after := clean(guided, index), clean(got, index)
+			want := phi*spread(clean(cond, index))/spread(before) + 1 - phi
 			for i := range after {
 				if math.Abs(after[i]-want*before[i]) > 1e-4 {
-					t.Fatalf("phi %v, picture %d, value %d: %v, want %v", phi, picture, i, after[i], want*before[i])
+					t.Fatalf("phi %v, image %d, value %d: %v, want %v", phi, index, i, after[i], want*before[i])
 				}
 			}
 		}

@@ -84,10 +84,10 @@ func (c SchedulerConfig) Validate() error {
 	return nil
 }
 
-// Sigmas returns the steps+1 noise levels of an image of so many tokens, from 1
-// down to 0 (diffusers' FluxPipeline: N levels from 1 to 1/N, shifted towards
-// noise, the more the larger the image, then 0). The odds of each level are
-// multiplied by the shift.
+// Sigmas returns the steps+1 noise levels for an image of the given number of tokens,
+// from 1 down to 0. As in diffusers' FluxPipeline, they are N levels from 1 to 1/N and
+// then 0; each level's odds sigma/(1−sigma) are multiplied by a shift, which grows
+// with the number of tokens.
 func (c SchedulerConfig) Sigmas(steps, tokens int) []float64 {
 	shift := c.shift(tokens)
 	sigmas := make([]float64, steps+1)

@@ -86,7 +86,7 @@ func (c T5Config) Validate() error {
 
 // T5Encode is transformers' T5EncoderModel without an attention mask, as FLUX
 // calls it: ids [B, L] int32, padded with zeros, to hidden states [B, L, d_model].
-// Pads take part like any token. Scores are not divided by √d; relative position
+// Padding tokens are attended to like any other. Scores are not divided by √d; relative position
 // biases come from the first layer and serve them all (arXiv 1910.10683 §2.1).
 func T5Encode(s nn.Scope, cfg T5Config, ids *Node) *Node {
 	e := s.In("encoder")
@@ -106,7 +106,7 @@ func T5Encode(s nn.Scope, cfg T5Config, ids *Node) *Node {
 func t5Attention(s nn.Scope, cfg T5Config, x, bias *Node) *Node {
 	inner := cfg.Heads * cfg.HeadDim
 	project := func(name string) *Node { return nn.Heads(nn.LinearNoBias(s.In(name), x, inner), cfg.Heads) }
-	// Queries drawn anew start smaller, because nothing divides the scores by √d.
+	// New queries start smaller, because nothing divides the scores by √d.
 	s.In("q").Weight("weight", nn.InitNormal(1/math.Sqrt(float64(cfg.Dim*cfg.HeadDim))), inner, cfg.Dim)
 	y := nn.Attention(project("q"), project("k"), project("v"), bias, 1)
 	return nn.LinearNoBias(s.In("o"), y, cfg.Dim)
@@ -130,9 +130,9 @@ func t5Bias(s nn.Scope, cfg T5Config, length int) *Node {
 	return InsertAxes(TransposeAllAxes(table, 2, 0, 1), 0)
 }
 
-// t5Bucket returns the bucket of a key that stands distance after its query: half
-// of the buckets for each direction, of which half for single distances and half
-// for ranges that grow with the logarithm up to the greatest distance.
+// t5Bucket returns the bucket of a key that is distance after its query. Half of the
+// buckets are for each direction; of these, half are for single distances and half
+// for ranges that grow with the logarithm, up to the greatest distance.
 func t5Bucket(distance, buckets, greatest int) int {
 	half, first := buckets/2, 0
 	if distance > 0 {

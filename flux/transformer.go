@@ -10,7 +10,7 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// Inputs are what the transformer reads.
+// Inputs are the inputs of [Transformer].
 type Inputs struct {
 	Latents   *Node // [B, N, in_channels], packed
 	Grid      Grid  // N = Grid.Tokens()

@@ -14,7 +14,7 @@ import (
 	"reflectionflow/flux/safetensors"
 )
 
-// Stems of the weight files: what comes before ".safetensors".
+// Stems of the weight files: their names without ".safetensors".
 const (
 	DiffusersStem    = "diffusion_pytorch_model"
 	TransformersStem = "model"
@@ -163,8 +163,8 @@ func dotted(path string) string {
 	return path + "."
 }
 
-// missingFile words an error of opening a model's file: one that is not there is
-// the caller's to mend.
+// missingFile returns the error for a model's file that could not be opened. A file
+// that does not exist is invalid input.
 func missingFile(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return fmt.Errorf("%w: %s is missing", reflectionflow.ErrInvalid, name)

@@ -6,7 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 )
 
-// Kernel is the form of a convolution, the same on both axes.
+// Kernel is the geometry of a convolution, the same on both axes.
 type Kernel struct {
 	Size, Stride int
 	Pad          [2]int // zeros before and after
@@ -29,13 +29,13 @@ func conv(s Scope, x *Node, out int, k Kernel, init Init) *Node {
 	return Add(y, broadcastLast(s.Weight("bias", InitZeros, out), y))
 }
 
-// Conv3 is the usual 3×3 convolution that keeps the size.
+// Conv3 is a 3×3 convolution that keeps height and width.
 func Conv3(s Scope, x *Node, out int) *Node { return Conv(s, x, out, same3) }
 
 var same3 = Kernel{Size: 3, Stride: 1, Pad: [2]int{1, 1}}
 
-// Conv3Zero is [Conv3] starting at zero in training, so that the residual block it
-// ends begins as the identity (arXiv 1901.09321).
+// Conv3Zero is [Conv3] with weights that start at zero in training, so that a residual
+// block that ends with it starts as the identity (arXiv 1901.09321).
 func Conv3Zero(s Scope, x *Node, out int) *Node {
 	return conv(s, x, out, same3, InitZeros)
 }
@@ -43,8 +43,8 @@ func Conv3Zero(s Scope, x *Node, out int) *Node {
 // Conv1 is a 1×1 convolution.
 func Conv1(s Scope, x *Node, out int) *Node { return Conv(s, x, out, Kernel{Size: 1, Stride: 1}) }
 
-// nativeConvolution reports whether the backend's own convolution is the fast
-// one. GoMLX's pure-Go backend convolves at 1% of its matrix product's speed.
+// nativeConvolution reports whether the backend's own convolution is fast. That of
+// GoMLX's pure-Go backend has 1% of the speed of its matrix product.
 func nativeConvolution(b compute.Backend) bool { return b.String() != gobackend.BackendName }
 
 // im2col convolves by one matrix product: the k·k shifted views of x side by

@@ -1,14 +1,25 @@
-// Package nn is the thin layer between the networks of this project and GoMLX:
-// named weights ([Store]), graph functions that ask for them by name ([Scope]),
-// compiled computations ([Program]), and the few layers FLUX is made of.
+// Package nn connects the networks of this project to GoMLX: named weights ([Store]),
+// graph functions that ask for weights by name ([Scope]), compiled computations
+// ([Program]), and the layers that FLUX and the verifiers are made of.
 //
-// A network is a plain function of a Scope and nodes. The same function serves
-// inference, where the weights are read from a store, and training, where
-// missing weights are drawn by their initialiser and updated by the program.
-// Weight names are the checkpoint's own ("transformer_blocks.0.attn.to_q.weight");
-// a matrix is stored as [out, in], a convolution as [out, in, kh, kw], as
-// PyTorch does. Images run through the graph as [batch, height, width, channels].
+// A network is a function of a Scope and nodes. [Compile] builds and compiles it for
+// inputs of fixed shapes, [Program.Run] executes it:
 //
-// Graph functions panic on a programming error, as GoMLX's own do; [Compile] and
-// [Program.Run] turn that into an error, so no panic leaves this package.
+//	p, err := nn.Compile(backend, store, shapes, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+//		hidden := nn.SiLU(nn.Linear(s.In("fc1"), in[0], 64))
+//		return []*Node{nn.Linear(s.In("fc2"), hidden, 10)}, nil
+//	}, nn.Options{Name: "classifier"})
+//	out, err := p.Run(x)
+//
+// The same function serves inference and training. In inference the weights come from
+// the store ("fc1.weight", "fc1.bias", …), and one that is missing or of another shape
+// is an error. In training ([Options].Seed) missing weights are initialized at random,
+// and the function returns their new values as updates. [Variables] lists the weights
+// of a function without any.
+//
+// Weight names and shapes are PyTorch's: a matrix is [out, in], a convolution [out,
+// in, kh, kw]. Images are [batch, height, width, channels].
+//
+// Graph functions panic on a programming error, as GoMLX's do; [Compile] and
+// [Program.Run] return it as an error.
 package nn

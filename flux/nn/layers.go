@@ -13,8 +13,9 @@ func Linear(s Scope, x *Node, out int) *Node { return linear(s, x, out, true, In
 // LinearNoBias is y = x·Wᵀ.
 func LinearNoBias(s Scope, x *Node, out int) *Node { return linear(s, x, out, false, InitXavier) }
 
-// LinearZero is [Linear], starting at zero in training: the modulations and the
-// last layer of a diffusion transformer (adaLN-Zero, arXiv 2212.09748).
+// LinearZero is [Linear] with weights that start at zero in training, for the
+// modulations and the last layer of a diffusion transformer (adaLN-Zero, arXiv
+// 2212.09748).
 func LinearZero(s Scope, x *Node, out int) *Node { return linear(s, x, out, true, InitZeros) }
 
 func linear(s Scope, x *Node, out int, bias bool, init Init) *Node {
@@ -34,7 +35,8 @@ func MatVec(x, w *Node) *Node {
 	return DotGeneral(x, []int{x.Rank() - 1}, nil, w, []int{1}, nil)
 }
 
-// Embedding looks ids [..., n] up in "weight" [vocabulary, dim]: [..., n, dim].
+// Embedding returns the rows of "weight" [vocabulary, dim] for ids [..., n]:
+// [..., n, dim].
 func Embedding(s Scope, ids *Node, vocabulary, dim int, std float64) *Node {
 	table := s.parameter(s.join("weight"), InitNormal(std), []int{vocabulary, dim})
 	if table.DType() == dtypes.Float32 {
@@ -43,7 +45,7 @@ func Embedding(s Scope, ids *Node, vocabulary, dim int, std float64) *Node {
 	return ConvertDType(Gather(table, InsertAxes(ids, -1)), dtypes.Float32)
 }
 
-// LayerNorm normalises the last axis to mean 0 and variance 1, without weights.
+// LayerNorm normalizes the last axis to mean 0 and variance 1, without weights.
 func LayerNorm(x *Node, epsilon float64) *Node {
 	mean := ReduceAndKeep(x, ReduceMean, -1)
 	centred := Sub(x, mean)
@@ -67,7 +69,7 @@ func RMSNorm(s Scope, x *Node, epsilon float64) *Node {
 	return Mul(y, broadcastLast(s.Weight("weight", InitOnes, dim), y))
 }
 
-// GroupNorm normalises groups of channels over the image: x [B, H, W, C], with
+// GroupNorm normalizes groups of channels over the image: x [B, H, W, C], with
 // "weight" and "bias" [C].
 func GroupNorm(s Scope, x *Node, groups int, epsilon float64) *Node {
 	d := x.Shape().Dimensions
@@ -94,8 +96,8 @@ func GeluTanh(x *Node) *Node {
 // QuickGelu is x·sigmoid(1.702x), CLIP's activation.
 func QuickGelu(x *Node) *Node { return Mul(x, Sigmoid(MulScalar(x, 1.702))) }
 
-// SoftmaxLast is the softmax over the last axis, computed in float32 and written
-// out, because GoMLX's fused one has no gradient of its own.
+// SoftmaxLast is the softmax over the last axis in float32, composed of simple
+// operations, because GoMLX's fused one has no gradient.
 func SoftmaxLast(x *Node) *Node {
 	peak := StopGradient(ReduceAndKeep(x, ReduceMax, -1))
 	e := Exp(Sub(x, peak))

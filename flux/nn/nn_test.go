@@ -108,7 +108,7 @@ func TestMissingAndMisshapenWeights(t *testing.T) {
 	}
 }
 
-// A name that no longer matches would cost a hundredfold and nothing else.
+// A backend name that no longer matches would make convolutions a hundred times slower.
 func TestPureGoBackendConvolvesByMatrixProduct(t *testing.T) {
 	b, err := gobackend.New("ops_sequential")
 	if err != nil {

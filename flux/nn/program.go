@@ -17,13 +17,14 @@ import (
 	"reflectionflow"
 )
 
-// Func builds a computation from a scope and the program's inputs. Beside its
-// outputs it may return updates: new values, by full name, for tensors of the store.
+// Func builds a computation from a scope and the program's inputs. Besides outputs it
+// may return updates: new values for tensors of the store, by full name.
 type Func func(s Scope, inputs []*graph.Node) (outputs []*graph.Node, updates map[string]*graph.Node)
 
 // Options say how a program is compiled.
 type Options struct {
-	// Seed, when not nil, lets the program draw weights that the store lacks.
+	// Seed, if not nil, seeds the initial values of weights that the store lacks. It
+	// makes the program one that trains.
 	Seed *uint64
 	// Name appears in errors.
 	Name string
@@ -137,7 +138,7 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 // Inputs returns the shapes of what Run takes.
 func (p *Program) Inputs() []shapes.Shape { return slices.Clone(p.inputs) }
 
-// Close frees what the compiled program holds.
+// Close frees the compiled program.
 func (p *Program) Close() { p.graph.Finalize() }
 
 func must[T any](value T, err error) T {
@@ -147,8 +148,8 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// oneLine drops the stack trace that GoMLX attaches to its errors. What is the
-// caller's to mend stays so.
+// oneLine drops the stack trace that GoMLX attaches to its errors. Errors that wrap
+// [reflectionflow.ErrInvalid] have none.
 func oneLine(err error) error {
 	if errors.Is(err, reflectionflow.ErrInvalid) {
 		return err

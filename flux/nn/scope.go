@@ -14,15 +14,14 @@ import (
 	"reflectionflow"
 )
 
-// Init draws the first values of a weight of the given dimensions.
+// Init returns the initial values of a weight of the given dimensions, row-major.
 type Init func(rng *rand.Rand, dims []int) []float32
 
-// Adapter changes the output y of the linear layer at path, whose input is x;
-// it is the one hook through which LoRA reaches a network. It returns y itself
-// where it has nothing to add.
+// Adapter returns the adapted output of the linear layer at path, with input x and
+// output y; it returns y for a layer that it does not adapt. LoRA is an Adapter.
 type Adapter func(path string, x, y *graph.Node) *graph.Node
 
-// Scope is what a graph function sees of a store: the weights under one path.
+// Scope gives a graph function the weights of a store below one path.
 type Scope struct {
 	binding *binding
 	path    string
@@ -65,9 +64,9 @@ func (s Scope) Path() string { return s.path }
 func (s Scope) Has(name string) bool { return s.binding.store.Has(s.join(name)) }
 
 // Weight returns the weight name in this scope as a node of the given
-// dimensions. In training a missing weight is drawn by init, from a stream of
-// random numbers of its own; in inference it is an error that wraps
-// [reflectionflow.ErrInvalid], as is any other shape.
+// dimensions, in float32. In training a missing weight is initialized by init, with
+// random numbers that depend on the seed and its name only. In inference it is an
+// error that wraps [reflectionflow.ErrInvalid], as is any other shape.
 func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
 	full := s.join(name)
 	if node, ok := s.binding.nodes[full]; ok {
@@ -123,17 +122,17 @@ func (s Scope) join(name string) string {
 	return s.path + "." + name
 }
 
-// stream is the random stream of one name: independent of the order of use.
+// stream returns the random numbers for one name, whatever the order of use.
 func stream(seed uint64, name string) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(name)) //nolint:errcheck // a hash never fails
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// InitZeros initialises with zeros.
+// InitZeros initializes with zeros.
 func InitZeros(_ *rand.Rand, dims []int) []float32 { return make([]float32, size(dims)) }
 
-// InitOnes initialises with ones.
+// InitOnes initializes with ones.
 func InitOnes(_ *rand.Rand, dims []int) []float32 {
 	values := make([]float32, size(dims))
 	for i := range values {
@@ -142,7 +141,7 @@ func InitOnes(_ *rand.Rand, dims []int) []float32 {
 	return values
 }
 
-// InitNormal initialises with normal numbers of the given standard deviation.
+// InitNormal initializes with normal numbers of the given standard deviation.
 func InitNormal(std float64) Init {
 	return func(rng *rand.Rand, dims []int) []float32 {
 		values := make([]float32, size(dims))
@@ -153,21 +152,21 @@ func InitNormal(std float64) Init {
 	}
 }
 
-// InitXavier initialises a matrix [out, in, ...] uniformly within ±√(6/(fan in + fan out)) (Glorot and Bengio, 2010).
+// InitXavier initializes a matrix [out, in, ...] uniformly within ±√(6/(fan in + fan out)) (Glorot and Bengio, 2010).
 func InitXavier(rng *rand.Rand, dims []int) []float32 {
 	receptive := size(dims[2:])
 	bound := math.Sqrt(6 / float64((dims[0]+dims[1])*receptive))
 	return uniform(rng, dims, bound)
 }
 
-// InitKaiming initialises a matrix [out, in, ...] uniformly within ±√(3/fan in), which keeps the variance of its input.
+// InitKaiming initializes a matrix [out, in, ...] uniformly within ±√(3/fan in), which keeps the variance of its input.
 func InitKaiming(rng *rand.Rand, dims []int) []float32 {
 	return uniform(rng, dims, math.Sqrt(3/float64(size(dims[1:]))))
 }
 
-// InitIdentity initialises a convolution [out, in, k, k] so that it passes its
-// input on, channel by channel, with noise of half [InitKaiming]'s size: what a
-// network is to keep, such as colours, passes through it from the first step.
+// InitIdentity initializes a convolution [out, in, k, k] to the identity, channel by
+// channel, plus noise of half [InitKaiming]'s size: information that a network must
+// keep, such as colors, passes through it from the first training step.
 func InitIdentity(rng *rand.Rand, dims []int) []float32 {
 	values := InitKaiming(rng, dims)
 	in, kernel := dims[1], dims[2]*dims[3]
@@ -196,14 +195,14 @@ func size(dims []int) int {
 	return n
 }
 
-// Used returns the full names of the weights the graph has asked for so far, in
-// that order.
+// Used returns the full names of the weights that the graph has asked for so far, in
+// the order of first use.
 func (s Scope) Used() []string { return slices.Clone(s.binding.names) }
 
 // Node returns the node of a weight already asked for, by full name.
 func (s Scope) Node(name string) *graph.Node { return s.binding.nodes[name] }
 
-// InitConstant initialises every value with v.
+// InitConstant initializes every value with v.
 func InitConstant(v float32) Init {
 	return func(_ *rand.Rand, dims []int) []float32 {
 		values := make([]float32, size(dims))
@@ -214,8 +213,8 @@ func InitConstant(v float32) Init {
 	}
 }
 
-// Stored returns the weight of the full name, in the shape the store has it in,
-// and whether it is there.
+// Stored returns the weight of the full name in the store's shape, and whether the
+// store has it.
 func (s Scope) Stored(full string) (*graph.Node, bool) {
 	if !s.binding.store.Has(full) {
 		return nil, false

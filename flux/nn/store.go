@@ -10,9 +10,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Store holds named tensors: the weights of a model and, in training, the
-// optimiser's state beside them. It is not safe for concurrent writes; programs
-// that only read it may run side by side.
+// Store holds named tensors: the weights of a model and, in training, the state of
+// the optimizer. It is not safe for concurrent writes; programs that only read it may
+// run concurrently.
 type Store struct {
 	tensors  map[string]*tensors.Tensor
 	borrowed map[string]*borrowed // names that are not in tensors
@@ -36,7 +36,7 @@ func (s *Store) put(name string, t *tensors.Tensor) {
 	s.tensors[name] = t
 }
 
-// Has reports whether name is there.
+// Has reports whether there is a tensor of that name.
 func (s *Store) Has(name string) bool {
 	_, ok := s.tensors[name]
 	return ok || s.borrowed[name] != nil
@@ -59,7 +59,7 @@ func (s *Store) Names(prefix string) []string {
 	return names
 }
 
-// Dims returns the dimensions of a tensor, nil when it is not there.
+// Dims returns the dimensions of a tensor, nil if there is none of that name.
 func (s *Store) Dims(name string) []int {
 	if t, ok := s.tensors[name]; ok {
 		return slices.Clone(t.Shape().Dimensions)
@@ -89,7 +89,7 @@ func (s *Store) Values(name string) ([]float32, error) {
 	return values, nil
 }
 
-// Delete forgets the tensors whose names begin with prefix.
+// Delete removes the tensors whose names begin with prefix.
 func (s *Store) Delete(prefix string) {
 	for _, name := range s.Names(prefix) {
 		delete(s.tensors, name)
@@ -111,7 +111,8 @@ func (s *Store) CopyFrom(src *Store, prefix, newPrefix string) error {
 	return nil
 }
 
-// Parameters returns how many numbers are stored under prefix.
+// Parameters returns the number of values of the tensors whose names begin with
+// prefix.
 func (s *Store) Parameters(prefix string) int {
 	n := 0
 	for _, name := range s.Names(prefix) {
@@ -120,8 +121,8 @@ func (s *Store) Parameters(prefix string) int {
 	return n
 }
 
-// CheckFinite returns an error that names the first tensor under prefix holding
-// NaN or infinity.
+// CheckFinite returns an error that names the first tensor whose name begins with
+// prefix and that holds NaN or infinity.
 func (s *Store) CheckFinite(prefix string) error {
 	for _, name := range s.Names(prefix) {
 		values, err := s.Values(name)
@@ -137,9 +138,8 @@ func (s *Store) CheckFinite(prefix string) error {
 	return nil
 }
 
-// Share lets newName name the tensor that src holds under name, without a copy.
-// A program that updates either name in one store leaves the other as it was
-// only if the buffers are not donated: share for reading.
+// Share stores the tensor name of src under newName without a copy. Neither store
+// may update it: an update reuses the memory of the old values.
 func (s *Store) Share(src *Store, name, newName string) {
 	if w := src.borrowed[name]; w != nil {
 		delete(s.tensors, newName)

@@ -14,13 +14,13 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// draw computes a group: pixels [lanes, H, W, 3] in [-1, 1] of what it ends with,
-// or, where that is not the picture yet, of what it is expected to be, and then the
-// latents [lanes, N, C] that it ends with.
-func (p *Pipeline) draw(ctx context.Context, g group) (pixels, latents []float32, err error) {
-	lanes := make([]work, p.lanes)
+// denoiseAndDecode computes a group: the pixels [lanes, H, W, 3] in [-1, 1] of its
+// images. Where steps remain, they are those of previews, and latents [lanes, N, C]
+// are where the next step begins.
+func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, latents []float32, err error) {
+	lanes := make([]job, p.lanes)
 	for i := range lanes {
-		lanes[i] = g.works[min(i, len(g.works)-1)] // spare lanes repeat the last one
+		lanes[i] = g.jobs[min(i, len(g.jobs)-1)] // the last job pads the batch
 	}
 	var held tensorPool
 	defer held.free()
@@ -50,7 +50,7 @@ func (p *Pipeline) draw(ctx context.Context, g group) (pixels, latents []float32
 			return nil, nil, fmt.Errorf("read latents: %w", err)
 		}
 		sigmas := p.model.Folder.Scheduler.Sigmas(g.shape.steps, g.shape.grid.Tokens())
-		x = tensors.FromFlatDataAndDimensions(expected(before, latents, sigmas[g.span.to-1], sigmas[g.span.to]), x.Shape().Dimensions...)
+		x = tensors.FromFlatDataAndDimensions(expectedLatents(before, latents, sigmas[g.span.to-1], sigmas[g.span.to]), x.Shape().Dimensions...)
 		held.keep(x)
 	}
 	decoder, err := p.decodeProgram(g.shape.grid)
@@ -68,18 +68,18 @@ func (p *Pipeline) draw(ctx context.Context, g group) (pixels, latents []float32
 	return pixels, latents, nil
 }
 
-// encodeTexts returns the encoded texts of all lanes, with guidance followed by those
-// that it steers from: [n, T, d] and [n, d']. They are empty but for what T5 reads where
-// a reference has a caption.
-func (p *Pipeline) encodeTexts(lanes []work, sh shape) ([]*tensors.Tensor, error) {
+// encodeTexts returns the outputs of the text encoders, [n, T, d] of T5 and [n, d'] of
+// CLIP, for the prompts of all lanes and, with classifier-free guidance, the negative
+// prompts after them.
+func (p *Pipeline) encodeTexts(lanes []job, sh shape) ([]*tensors.Tensor, error) {
 	m, n := p.model, sh.texts()*p.lanes
 	length, positions := m.Settings.TextLength, m.Folder.CLIP.Positions
 	var t5, clip []int32
 	for i := range n {
 		r := lanes[i%len(lanes)].request
-		text, short := r.Text(), clipText(r)
+		text, short := r.Text(), pooledPrompt(r)
 		if i >= len(lanes) {
-			text, short = steeredFrom(r), ""
+			text, short = negativePrompt(r), ""
 		}
 		t5IDs, clipIDs := m.TextIDs(text, short)
 		t5, clip = append(t5, t5IDs...), append(clip, clipIDs...)
@@ -95,9 +95,9 @@ func (p *Pipeline) encodeTexts(lanes []work, sh shape) ([]*tensors.Tensor, error
 	return encoder.Run(inputs...)
 }
 
-// steeredFrom is what T5 reads where guidance steers from: what a reference shows, or
-// nothing. CLIP reads nothing: it knows what a picture is of, not what is where.
-func steeredFrom(r reflectionflow.Request) string {
+// negativePrompt is the T5 prompt that classifier-free guidance steers away from: the
+// caption of the reference, or the empty prompt. CLIP's is always empty.
+func negativePrompt(r reflectionflow.Request) string {
 	if r.Reference == nil {
 		return ""
 	}
@@ -105,7 +105,7 @@ func steeredFrom(r reflectionflow.Request) string {
 }
 
 // encodeReferences returns the condition's tokens [lanes, M, C].
-func (p *Pipeline) encodeReferences(lanes []work, grid Grid) (*tensors.Tensor, error) {
+func (p *Pipeline) encodeReferences(lanes []job, grid Grid) (*tensors.Tensor, error) {
 	unit := 2 * p.model.Folder.VAE.Factor()
 	width, height := grid.Cols*unit, grid.Rows*unit
 	var pixels []float32
@@ -123,9 +123,9 @@ func (p *Pipeline) encodeReferences(lanes []work, grid Grid) (*tensors.Tensor, e
 	return runOnce(encoder, images)
 }
 
-// denoise takes every lane through the group's span: tokens [lanes, N, C]. Where
-// that does not end with the picture, before is what the last step began with.
-func (p *Pipeline) denoise(ctx context.Context, lanes []work, g group, prompts []*tensors.Tensor) (x *tensors.Tensor, before []float32, err error) {
+// denoise takes every lane through the group's span and returns the latents
+// [lanes, N, C]. Where steps remain, before is the latents before the span's last step.
+func (p *Pipeline) denoise(ctx context.Context, lanes []job, g group, prompts []*tensors.Tensor) (x *tensors.Tensor, before []float32, err error) {
 	f := p.model.Folder
 	tokens, channels := g.shape.grid.Tokens(), f.Transformer.InChannels
 	var latents, scales []float32
@@ -181,19 +181,19 @@ func runOnce(p *nn.Program, inputs ...*tensors.Tensor) (*tensors.Tensor, error) 
 	return out[0], nil
 }
 
-// tensorPool frees tensors at once instead of when the garbage collector comes.
+// tensorPool frees tensors without waiting for the garbage collector.
 type tensorPool []*tensors.Tensor
 
 func (p *tensorPool) keep(t ...*tensors.Tensor) { *p = append(*p, t...) }
 
 func (p *tensorPool) free() {
 	for _, t := range *p {
-		t.FinalizeAll() //nolint:errcheck // the garbage collector is the second try
+		t.FinalizeAll() //nolint:errcheck // the garbage collector tries again
 	}
 }
 
-// Resize scales an image, over white, to the size given, by Catmull-Rom
-// interpolation: what the pipeline does to a reference, and training with it.
+// Resize scales an image to the size given by Catmull-Rom interpolation, over a white
+// background. The pipeline and the training resize references with it.
 func Resize(img image.Image, width, height int) *image.RGBA {
 	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
@@ -201,7 +201,7 @@ func Resize(img image.Image, width, height int) *image.RGBA {
 	return canvas
 }
 
-// toPixels is the resized image as [H, W, 3] in [-1, 1].
+// toPixels returns the resized image as [H, W, 3] in [-1, 1].
 func toPixels(img image.Image, width, height int) []float32 {
 	canvas := Resize(img, width, height)
 	pixels := make([]float32, 0, 3*width*height)
@@ -213,14 +213,14 @@ func toPixels(img image.Image, width, height int) []float32 {
 	return pixels
 }
 
-// fromPixels makes a picture of [H, W, 3] in [-1, 1]; what lies outside is clamped.
+// fromPixels makes an image of [H, W, 3] in [-1, 1]; other values are clamped.
 func fromPixels(pixels []float32, width, height int) (image.Image, error) {
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
 		for c := range 3 {
 			v := float64(pixels[3*i+c])
 			if math.IsNaN(v) {
-				return nil, errors.New("the image came out as NaN: the weights or the reference are damaged")
+				return nil, errors.New("the image has pixels that are NaN: check the model's weights")
 			}
 			img.Pix[4*i+c] = uint8(math.RoundToEven(255 * min(1, max(0, v/2+0.5))))
 		}
