@@ -18,19 +18,19 @@ import (
 
 // Autoencoder is the recipe of the autoencoder.
 type Autoencoder struct {
-	Widths []int `yaml:"widths"` // channels by level, the finest first
+	Widths []int `yaml:"widths"` // channels per level, the finest first
 	Latent int   `yaml:"latent"` // channels of the latents
-	Layers int   `yaml:"layers"` // residual blocks a level
+	Layers int   `yaml:"layers"` // residual blocks per level
 	Groups int   `yaml:"groups"` // of the group norms
-	// Crop is the side of the training crops; the network is convolutional, so
-	// what it learns on crops holds for whole pictures.
+	// Crop is the side of the training crops in pixels. The network is convolutional: what it
+	// learns on crops applies to whole images.
 	Crop     int     `yaml:"crop"`
-	Square   float64 `yaml:"square"`   // weight of the squared error beside the L1: large faults in colour first
+	Square   float64 `yaml:"square"`   // weight of the squared error, which reduces large color errors first
 	Gradient float64 `yaml:"gradient"` // weight of the L1 loss between image gradients
 	KL       float64 `yaml:"kl"`       // weight of the latents' divergence from a unit normal
-	// Halved is the weight of the L1 error of half-sized latents decoded into the
-	// half-sized picture: latents that mean the same at either scale keep the layout
-	// in their low frequencies, which makes them easier to denoise (arXiv 2502.14831 §3.3).
+	// Halved is the weight of the L1 error of half-sized latents decoded into the half-sized
+	// image. Latents that mean the same at both scales keep the layout in their low
+	// frequencies, which makes them easier to denoise (arXiv 2502.14831 §3.3).
 	Halved float64 `yaml:"halved"`
 	Train  Config  `yaml:"train"`
 }
@@ -39,9 +39,9 @@ func (a Autoencoder) config() flux.AutoencoderConfig {
 	return flux.NewAutoencoder(a.Widths, a.Latent, a.Layers, a.Groups, false)
 }
 
-// autoencoderTask learns to encode and decode crops of rendered scenes:
-// L1 + squared error + gradient L1 + KL, as latent diffusion does without its discriminator
-// (arXiv 2112.10752 §3.1), and L1 at half the scale.
+// autoencoderTask learns to encode and decode crops of rendered scenes. The loss is that of
+// latent diffusion without the discriminator (arXiv 2112.10752 §3.1): L1, squared error, L1
+// of image gradients and KL, and L1 at half the scale.
 func autoencoderTask(backend compute.Backend, w World, a Autoencoder) (Task, error) {
 	cfg := a.config()
 	if err := cfg.Validate(); err != nil {
@@ -81,13 +81,13 @@ func autoencoderLoss(s nn.Scope, a Autoencoder, bytes, noise *Node) (*Node, []*N
 	images := nn.Images(bytes)
 	mean, logvar := flux.Encode(s, a.config(), images)
 	latents := Add(mean, Mul(Exp(MulScalar(logvar, 0.5)), noise))
-	drawn := flux.Decode(s, a.config(), latents)
-	l1 := ReduceAllMean(Abs(Sub(drawn, images)))
+	decoded := flux.Decode(s, a.config(), latents)
+	l1 := ReduceAllMean(Abs(Sub(decoded, images)))
 	edges := Add(
-		ReduceAllMean(Abs(Sub(differences(drawn, 1), differences(images, 1)))),
-		ReduceAllMean(Abs(Sub(differences(drawn, 2), differences(images, 2)))))
+		ReduceAllMean(Abs(Sub(differences(decoded, 1), differences(images, 1)))),
+		ReduceAllMean(Abs(Sub(differences(decoded, 2), differences(images, 2)))))
 	kl := MulScalar(ReduceAllMean(Sub(Add(Square(mean), Exp(logvar)), OnePlus(logvar))), 0.5)
-	squared := ReduceAllMean(Square(Sub(drawn, images)))
+	squared := ReduceAllMean(Square(Sub(decoded, images)))
 	loss := Add(Add(l1, MulScalar(squared, a.Square)), Add(MulScalar(edges, a.Gradient), MulScalar(kl, a.KL)))
 	if a.Halved > 0 {
 		small := flux.Decode(s, a.config(), halved(latents))
@@ -96,13 +96,13 @@ func autoencoderLoss(s nn.Scope, a Autoencoder, bytes, noise *Node) (*Node, []*N
 	return loss, []*Node{l1, kl}
 }
 
-// halved averages 2×2 neighbours of x [B, H, W, C].
+// halved averages 2×2 neighbors of x [B, H, W, C].
 func halved(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
 }
 
-// differences between neighbours along an axis of x [B, H, W, C].
+// differences returns the differences between neighbors along an axis of x [B, H, W, C].
 func differences(x *Node, axis int) *Node {
 	n := x.Shape().Dim(axis)
 	return Sub(SliceAxis(x, axis, AxisRange(1, n)), SliceAxis(x, axis, AxisRange(0, n-1)))
@@ -110,8 +110,8 @@ func differences(x *Node, axis int) *Node {
 
 const reconstructions = 16
 
-// reconstruct draws held-out scenes above their reconstructions and measures the
-// peak signal-to-noise ratio in dB.
+// reconstruct saves a sheet of held-out scenes above their reconstructions, and returns the
+// peak signal-to-noise ratio in dB and the moments of the latents.
 func reconstruct(backend compute.Backend, store *nn.Store, cfg flux.AutoencoderConfig, w World, path string) (map[string]float64, error) {
 	scenes, err := newScenes(w)
 	if err != nil {
@@ -135,13 +135,13 @@ func reconstruct(backend compute.Backend, store *nn.Store, cfg flux.AutoencoderC
 	if err != nil {
 		return nil, err
 	}
-	drawn := imagesFromFloats(out[0])
+	decoded := imagesFromFloats(out[0])
 	originals := imagesFromBytes(images)
 	var grid []image.Image
-	grid = append(append(grid, originals[:8]...), drawn[:8]...)
-	grid = append(append(grid, originals[8:]...), drawn[8:]...)
+	grid = append(append(grid, originals[:8]...), decoded[:8]...)
+	grid = append(append(grid, originals[8:]...), decoded[8:]...)
 	mean, deviation := moments(tensors.MustCopyFlatData[float32](out[1]))
-	measured := map[string]float64{"psnr_db": psnr(originals, drawn), "latent_mean": mean, "latent_std": deviation}
+	measured := map[string]float64{"psnr_db": psnr(originals, decoded), "latent_mean": mean, "latent_std": deviation}
 	return measured, saveGrid(path, grid, 8)
 }
 

@@ -7,10 +7,10 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// meanAveragePrecision is the mean over the classes that occur of the area under
-// the precision-recall curve (PASCAL VOC 2010: precision made to fall with recall,
-// every point counts), at an intersection over union of [matchOverlap]. A
-// detection is of its likeliest class, with the confidence P(present)·P(class).
+// meanAveragePrecision returns the mean, over the classes that occur, of the area under the
+// precision-recall curve (PASCAL VOC 2010: precision made monotonic, all points count), at an
+// intersection over union of [matchOverlap]. A detection has its most likely class and the
+// confidence P(present)·P(class).
 func meanAveragePrecision(classes []string, held []heldOut, detections [][]detect.Detection) float64 {
 	sum, occurring := 0.0, 0.0
 	for class, name := range classes {
@@ -22,7 +22,7 @@ func meanAveragePrecision(classes []string, held []heldOut, detections [][]detec
 	return sum / max(occurring, 1)
 }
 
-// scored is a detection of a class in picture at.
+// scored is a detection of a class in image at.
 type scored struct {
 	at         int
 	confidence float64
@@ -51,7 +51,7 @@ func averagePrecision(class int, name string, held []heldOut, detections [][]det
 	return areaUnder(hits(name, held, found), objects), true
 }
 
-// hits says which detections, the most confident first, are the first of an object.
+// hits reports which detections, the most confident first, are the first of an object.
 func hits(name string, held []heldOut, found []scored) []bool {
 	taken := make([][]bool, len(held))
 	right := make([]bool, len(found))
@@ -73,7 +73,7 @@ func hits(name string, held []heldOut, found []scored) []bool {
 	return right
 }
 
-// areaUnder is the area under the precision-recall curve of a ranking.
+// areaUnder returns the area under the precision-recall curve of a ranking.
 func areaUnder(right []bool, objects int) float64 {
 	precisions := make([]float64, len(right))
 	hit := 0.0

@@ -20,27 +20,29 @@ import (
 // Base is the recipe of the base model: the transformer and both text encoders,
 // trained together.
 type Base struct {
-	// Scenes are drawn and encoded once and then seen under many captions.
+	// Scenes is the number of scenes. They are rendered and encoded once, and seen with many
+	// captions.
 	Scenes int `yaml:"scenes"`
-	// FirstLook shows each class by one drawing of the world's, see [clipart.Sampler.FirstDrawing].
+	// FirstLook renders each class by one of its drawings: see [clipart.Sampler.FirstLook].
 	FirstLook   bool            `yaml:"first_look"`
-	TextLength  int             `yaml:"text_length"` // tokens of either text encoder
+	TextLength  int             `yaml:"text_length"` // tokens of each text encoder
 	T5          TextEncoder     `yaml:"t5"`
 	CLIP        TextEncoder     `yaml:"clip"`
 	Transformer TransformerSize `yaml:"transformer"`
 	DropText    float64         `yaml:"drop_text"` // share of empty captions, for classifier-free guidance
-	// Reflected is the share of captions followed by a reflection on a picture the
-	// model does not see, so that the text encoder learns the words of reflections.
+	// Reflected is the share of captions with a reflection on an image that the model does not
+	// see. It teaches the text encoder the words of reflections.
 	Reflected float64 `yaml:"reflected"`
-	// Edited lets the base draw a part of its pictures over a flawed one.
+	// Edited sets the share of images that the base generates from a flawed one.
 	Edited Edited `yaml:"edited"`
-	// Timestep is the mean of the normal number whose sigmoid is the timestep:
-	// above 0 trains more on noisy latents, where the layout is decided.
+	// Timestep is the mean of the normal variable whose sigmoid is the timestep. Above 0, the
+	// base trains more on noisy latents, where the layout is decided.
 	Timestep float64 `yaml:"timestep"`
-	// AlignedReference and ReferenceScale are how the corrector is to see its picture: [flux.Settings].
+	// AlignedReference and ReferenceScale set how the corrector sees its reference: see
+	// [flux.Settings].
 	AlignedReference bool    `yaml:"aligned_reference"`
-	ReferenceScale   float64 `yaml:"reference_scale"` // when it draws; it is tuned at 1
-	// Steps, Guidance and GuidanceRescale are what the model draws best with.
+	ReferenceScale   float64 `yaml:"reference_scale"` // when generating; tuning uses 1
+	// Steps, Guidance and GuidanceRescale are the model's defaults for generating.
 	Steps           int     `yaml:"steps"`
 	Guidance        float64 `yaml:"guidance"`
 	GuidanceRescale float64 `yaml:"guidance_rescale"`
@@ -64,8 +66,7 @@ type TransformerSize struct {
 	Single  int    `yaml:"single"`
 }
 
-// newModel describes the world's model around a trained autoencoder; its store
-// holds no weights yet.
+// newModel returns the world's model with a trained autoencoder. Its store has no weights.
 func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux.Model, error) {
 	b := r.Base
 	clipWords, t5Words, err := newTokenizers()
@@ -97,13 +98,13 @@ func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux.Model, error) {
 func id(words interface{ ID(string) (int32, bool) }, token string) int {
 	n, ok := words.ID(token)
 	if !ok {
-		panic(fmt.Sprintf("no token %q in the vocabulary", token)) // the vocabulary is our own
+		panic(fmt.Sprintf("no token %q in the vocabulary", token)) // the vocabulary is fixed
 	}
 	return int(n)
 }
 
-// baseTask learns to denoise the latents of scenes given their captions, the last
-// of each batch given a flawed picture of the scene too.
+// baseTask learns to denoise the latents of scenes, given their captions and, for the last
+// of each batch, a flawed image of the scene.
 func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (Task, error) {
 	if err := r.Base.Edited.Validate(r.Base.Scenes); err != nil {
 		return Task{}, err
@@ -117,7 +118,7 @@ func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOption
 		return Task{}, err
 	}
 	dir := opts.stage("base")
-	latents, err := encoder.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v, first look %v, seed %d", r.World, r.Base.FirstLook, r.Base.Train.Seed), r.Base.Scenes, data.draw)
+	latents, err := encoder.open(ctx, filepath.Join(dir, "scenes.safetensors"), fmt.Sprintf("scenes %v, first look %v, seed %d", r.World, r.Base.FirstLook, r.Base.Train.Seed), r.Base.Scenes, data.render)
 	if err != nil {
 		return Task{}, fmt.Errorf("encode scenes: %w", err)
 	}
@@ -161,8 +162,8 @@ func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOption
 	return task, nil
 }
 
-// flowTask is the loss of the base on batches of latents of one size, the last
-// edited of which are drawn over a flawed picture.
+// flowTask returns the loss of the base on batches of latents of one size. The last edited
+// of a batch have a flawed image as their reference.
 func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
 	tokens := func(n int) shapes.Shape {
 		return shapes.Make(dtypes.Float32, n, grid.Tokens(), model.Folder.Transformer.InChannels)
@@ -185,14 +186,14 @@ func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
 		f, plain := newFlow(s, model, in, grid), batch-edited
 		condition := &flux.Condition{Latents: in[5], Grid: grid, Aligned: model.Settings.AlignedReference}
 		alone := ReduceAllMean(velocityError(s, model, f.rows(0, plain), nil))
-		over := ReduceAllMean(velocityError(s, model, f.rows(plain, batch), condition))
+		corrected := ReduceAllMean(velocityError(s, model, f.rows(plain, batch), condition))
 		fraction := float64(edited) / float64(batch)
-		return Add(MulScalar(alone, 1-fraction), MulScalar(over, fraction)), []*Node{alone, over}
+		return Add(MulScalar(alone, 1-fraction), MulScalar(corrected, fraction)), []*Node{alone, corrected}
 	}
 	return task
 }
 
-// captioned draws scenes by number and their captions.
+// captioned makes scenes and their captions by number.
 type captioned struct {
 	scenes
 	recipe Base
@@ -206,17 +207,17 @@ func newCaptioned(r Recipe) (captioned, error) {
 	return captioned{s, r.Base}, err
 }
 
-// scene number i, always the same.
+// scene returns scene i, always the same.
 func (c captioned) scene(i int) (clipart.Scene, reflectionflow.Prompt) {
 	return c.sampler.SampleMixed(clipart.Train, rand.New(rand.NewPCG(c.recipe.Train.Seed, 1<<63|uint64(i))))
 }
 
-func (c captioned) draw(i int, pixels []uint8) error {
+func (c captioned) render(i int, pixels []uint8) error {
 	scene, _ := c.scene(i)
 	return scene.RenderInto(pixels, c.size, c.size)
 }
 
-// caption words scene i anew.
+// caption returns a random caption of scene i.
 func (c captioned) caption(i int, rng *rand.Rand) caption {
 	scene, prompt := c.scene(i)
 	text := caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}
@@ -233,8 +234,7 @@ func (c captioned) caption(i int, rng *rand.Rand) caption {
 	return text
 }
 
-// heldOut are prompts to look at while training: some of every task, none of
-// them trained on.
+// heldOut returns prompts of the validation split, some of every task, for sample images.
 func (c captioned) heldOut() []reflectionflow.Request {
 	var requests []reflectionflow.Request
 	rng := rand.New(rand.NewPCG(validationSeed, 1))

@@ -10,16 +10,16 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// Stepper makes optimiser steps of a task one by one, without the loop's batches,
-// records and checkpoints: for measuring, and for comparing with other
-// implementations.
+// Stepper makes single optimizer steps of a task, without the batches, records and
+// checkpoints of [Run]. It is for benchmarks and comparisons with other implementations.
 type Stepper struct {
 	inner *stepper
 	done  int
 }
 
-// NewStepper compiles the step of a task on the weights of store, to which it
-// adds the optimiser's state. The task needs no Batch.
+// NewStepper compiles the step of a task on the weights of store, and adds the optimizer's
+// state to store. The task needs no Batch. An invalid configuration is an error wrapping
+// [reflectionflow.ErrInvalid].
 func NewStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (*Stepper, error) {
 	c = c.withDefaults()
 	if err := c.Validate(); err != nil {
@@ -32,7 +32,7 @@ func NewStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (
 	return &Stepper{inner: inner}, nil
 }
 
-// Step makes one step from Config.Accumulate batches of the task's inputs and
+// Step makes one optimizer step from Config.Accumulate batches of the task's inputs, and
 // returns the loss before it.
 func (s *Stepper) Step(batches ...[]*tensors.Tensor) (loss float64, err error) {
 	means, _, err := s.inner.run(s.done, batches)
@@ -43,13 +43,12 @@ func (s *Stepper) Step(batches ...[]*tensors.Tensor) (loss float64, err error) {
 	return means[0], nil
 }
 
-// Close frees what was compiled.
+// Close frees the compiled programs.
 func (s *Stepper) Close() { s.inner.close() }
 
-// BenchmarkBase is the base stage's task at another batch and without its scenes:
-// Batch gives noise in place of encoded pictures, beside the scenes' captions, at
-// the model's own size, none of them drawn over a flawed one. It costs what the
-// stage costs on such pictures and needs no preparation.
+// BenchmarkBase returns the task of the base stage at the model's own size and another batch
+// size, with noise instead of encoded images. It has the cost of the stage without the
+// flawed images, and needs no preparation.
 func BenchmarkBase(model *flux.Model, r Recipe, batch int) (Task, error) {
 	data, err := newCaptioned(r)
 	if err != nil {

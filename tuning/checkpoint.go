@@ -14,13 +14,12 @@ import (
 	"reflectionflow/flux/safetensors"
 )
 
-// checkpointFile holds everything a run needs to go on: the trainable weights,
-// their moving average and the optimiser's state in float32, and in its metadata
-// the steps done and the settings. Batches depend on the step alone, so there is
-// no other data position or random state to keep.
+// checkpointFile has the state of a run: the trainable weights, their moving average and the
+// optimizer's state in float32, and in its metadata the number of steps done and the
+// settings. A batch depends on its step alone, so there is no other state.
 const checkpointFile = "checkpoint.safetensors"
 
-// checkpointInfo is the checkpoint's metadata.
+// checkpointInfo is the metadata of a checkpoint.
 type checkpointInfo struct {
 	Task   string `json:"task"`
 	Step   int    `json:"step"`
@@ -51,7 +50,7 @@ func saveCheckpoint(dir string, store *nn.Store, trainable []string, info checkp
 	return safetensors.Write(filepath.Join(dir, checkpointFile), kept, map[string]string{"training": string(text)})
 }
 
-// loadCheckpoint reads a checkpoint into the store; ok is false when there is none.
+// loadCheckpoint reads a checkpoint into the store; ok is false if there is none.
 func loadCheckpoint(dir string, store *nn.Store) (info checkpointInfo, ok bool, err error) {
 	path := filepath.Join(dir, checkpointFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

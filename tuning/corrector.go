@@ -14,26 +14,26 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// Corrector is the recipe of reflection tuning (arXiv 2504.16080 §4): a LoRA that
-// learns to draw the enhanced image given the flawed one and the reflection.
+// Corrector is the recipe of reflection tuning (arXiv 2504.16080 §4): a LoRA that learns to
+// generate the enhanced image, given the flawed one and the reflection.
 type Corrector struct {
-	Edits    int    `yaml:"edits"`    // rendered pairs: the same scene with a fault and without
+	Edits    int    `yaml:"edits"`    // rendered pairs: a scene with a flaw and without
 	Triplets string `yaml:"triplets"` // folder of GenRef shards; empty for none
 	Mix      Mix    `yaml:"mix"`
-	// Redraw draws the flawed pictures of the first edits over by the base, so that
-	// the corrector sees such faults as it will meet. Its Share is not looked at.
+	// Redraw regenerates the flawed images of the first edits with the base, so that the
+	// corrector sees mistakes like those that it will correct. Its Share is ignored.
 	Redraw Redraw `yaml:"redraw"`
 	Rank   int    `yaml:"rank"`
-	// AllStreams lets the adapter act on text and image too; see [flux.Condition].
+	// AllStreams applies the LoRA to the text and image streams too; see [flux.Condition].
 	AllStreams     bool    `yaml:"all_streams"`
-	DropText       float64 `yaml:"drop_text"`       // share of empty texts
-	DropImage      float64 `yaml:"drop_image"`      // share of black flawed images
-	DropReflection float64 `yaml:"drop_reflection"` // share of prompts without a reflection
+	DropText       float64 `yaml:"drop_text"`       // share of empty texts, in [0, 1]
+	DropImage      float64 `yaml:"drop_image"`      // share of black flawed images, in [0, 1]
+	DropReflection float64 `yaml:"drop_reflection"` // share of prompts without a reflection, in [0, 1]
 	Timestep       float64 `yaml:"timestep"`        // see [Base.Timestep]
 	Train          Config  `yaml:"train"`
 }
 
-// correctorTask learns the LoRA on a frozen base.
+// correctorTask learns the LoRA on the frozen base.
 func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (Task, flux.LoRA, error) {
 	c, dir := r.Corrector, opts.stage("corrector")
 	lora := flux.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
@@ -74,7 +74,7 @@ func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 				good = append(good, enhanced.at(i)...)
 				words, black := data.caption(i, c, rng)
 				if black {
-					i = data.count() // the black picture is the last
+					i = data.count() // the last flawed image is black
 				}
 				bad = append(bad, flawed.at(i)...)
 				text.add(words)
@@ -94,7 +94,7 @@ func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 	}, lora, nil
 }
 
-// correctorCondition is the flawed picture as the corrector sees it.
+// correctorCondition returns the condition of a flawed image.
 func correctorCondition(s nn.Scope, model *flux.Model, lora flux.LoRA, flawed *Node, grid flux.Grid) *flux.Condition {
 	return &flux.Condition{
 		Latents: flawed, Grid: grid, AllStreams: lora.AllStreams, Aligned: model.Settings.AlignedReference,

@@ -13,11 +13,11 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// validationSeed is the seed of everything that is drawn to look at or measure a
-// network in training; batches use the seeds of their configs.
+// validationSeed is the seed of samples and measurements during training. Batches use the
+// seeds of their configurations.
 const validationSeed = 0x76616c
 
-// under reports whether a weight stands under one of the prefixes.
+// underPrefix returns a function that reports whether a weight has one of the prefixes.
 func underPrefix(prefixes ...string) func(string) bool {
 	return func(name string) bool {
 		for _, prefix := range prefixes {
@@ -29,7 +29,7 @@ func underPrefix(prefixes ...string) func(string) bool {
 	}
 }
 
-// scenes draws training pictures of a world.
+// scenes samples and renders scenes of a world.
 type scenes struct {
 	sampler clipart.Sampler
 	size    int
@@ -40,8 +40,8 @@ func newScenes(w World) (scenes, error) {
 	return scenes{sampler, w.Size}, err
 }
 
-// crops renders n scenes of the training split and cuts a square of the given
-// side out of each: bytes [n, side, side, 3].
+// crops renders n scenes of the training split and crops a square out of each: bytes
+// [n, side, side, 3].
 func (s scenes) crops(rng *rand.Rand, n, side int) (*tensors.Tensor, error) {
 	whole := make([]uint8, s.size*s.size*3)
 	cut := make([]uint8, 0, n*side*side*3)
@@ -59,7 +59,7 @@ func (s scenes) crops(rng *rand.Rand, n, side int) (*tensors.Tensor, error) {
 	return tensors.FromFlatDataAndDimensions(cut, n, side, side, 3), nil
 }
 
-// normal draws unit normal numbers.
+// normal returns standard normal numbers.
 func normal(rng *rand.Rand, dims ...int) *tensors.Tensor {
 	n := 1
 	for _, d := range dims {
@@ -72,7 +72,7 @@ func normal(rng *rand.Rand, dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
-// imagesFromFloats turns numbers [n, H, W, 3] around [-1, 1] into images.
+// imagesFromFloats converts numbers [n, H, W, 3] in [-1, 1] into images.
 func imagesFromFloats(t *tensors.Tensor) []image.Image {
 	d := t.Shape().Dimensions
 	values := tensors.MustCopyFlatData[float32](t)
@@ -83,7 +83,7 @@ func imagesFromFloats(t *tensors.Tensor) []image.Image {
 	return split(bytes, d[1], d[2])
 }
 
-// imagesFromBytes turns bytes [n, H, W, 3] into images.
+// imagesFromBytes converts bytes [n, H, W, 3] into images.
 func imagesFromBytes(t *tensors.Tensor) []image.Image {
 	d := t.Shape().Dimensions
 	return split(tensors.MustCopyFlatData[uint8](t), d[1], d[2])

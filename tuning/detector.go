@@ -16,15 +16,15 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// Detector is the recipe of a detector: the verifier's and the judge's.
+// Detector is the recipe of a detector: that of the verifier or the judge.
 type Detector struct {
 	Architecture string  `yaml:"architecture"` // transformer or residual
 	Cell         int     `yaml:"cell"`         // side of a cell in pixels
 	Width        int     `yaml:"width"`        // channels
 	Depth        int     `yaml:"depth"`        // blocks
-	Heads        int     `yaml:"heads"`        // of a transformer's attention
-	Hidden       int     `yaml:"hidden"`       // width of a transformer's middle layers
-	Groups       int     `yaml:"groups"`       // of a residual network's group norms
+	Heads        int     `yaml:"heads"`        // attention heads of a transformer
+	Hidden       int     `yaml:"hidden"`       // width of a transformer's feed-forward layers
+	Groups       int     `yaml:"groups"`       // groups of a residual network's group norms
 	Redraw       Redraw  `yaml:"redraw"`
 	Degrade      Degrade `yaml:"degrade"`
 	Train        Config  `yaml:"train"`
@@ -42,20 +42,20 @@ func (d Detector) config(w World) (detect.Config, error) {
 	return cfg, cfg.Validate()
 }
 
-// Prefixes of the weights of the two detectors in a store, and the names of their
-// folders in a model.
+// The prefixes of the two detectors' weights in a store, and the names of their folders in a
+// model.
 const (
 	DetectorPrefix = "detector"
 	JudgePrefix    = "judge"
 )
 
-// judgeStream sets the judge's random streams apart from the detector's.
+// judgeStream separates the judge's random streams from those of the detector.
 const judgeStream = 0x6a75646765 << 16
 
-// detectorTask learns to read rendered scenes and, where there are some, scenes
-// that the base drew over. The prefix is [DetectorPrefix] or [JudgePrefix]; the
-// judge's scenes come from another stream than any detector's, whatever the seeds.
-func detectorTask(backend compute.Backend, prefix string, w World, d Detector, drawn redrawnSplits) (Task, error) {
+// detectorTask learns to detect objects in rendered scenes and, if there are any, in redrawn
+// scenes. The prefix is [DetectorPrefix] or [JudgePrefix]; the judge's scenes come from a
+// stream that no detector uses, whatever the seeds.
+func detectorTask(backend compute.Backend, prefix string, w World, d Detector, redrawn redrawnSplits) (Task, error) {
 	cfg, err := d.config(w)
 	if err != nil {
 		return Task{}, err
@@ -64,7 +64,7 @@ func detectorTask(backend compute.Backend, prefix string, w World, d Detector, d
 	if err != nil {
 		return Task{}, err
 	}
-	held, err := heldOutSets(w, d.Degrade, drawn.held)
+	held, err := heldOutSets(w, d.Degrade, redrawn.held)
 	if err != nil {
 		return Task{}, err
 	}
@@ -79,9 +79,9 @@ func detectorTask(backend compute.Backend, prefix string, w World, d Detector, d
 		Trainable: underPrefix(prefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(seed, index))
-			images, target, err := labelled(data, cfg, d, drawn.training, rng)
+			images, target, err := labeledBatch(data, cfg, d, redrawn.training, rng)
 			if err != nil {
-				return nil, fmt.Errorf("draw scenes: %w", err)
+				return nil, fmt.Errorf("make labeled images: %w", err)
 			}
 			return append([]*tensors.Tensor{images}, target.Tensors()...), nil
 		},
@@ -89,7 +89,7 @@ func detectorTask(backend compute.Backend, prefix string, w World, d Detector, d
 	}, nil
 }
 
-// seed is that of the recipe, in the stream of the prefix.
+// seed returns the recipe's seed, in the stream of the prefix.
 func (d Detector) seed(prefix string) uint64 {
 	if prefix == JudgePrefix {
 		return d.Train.Seed ^ judgeStream
@@ -97,12 +97,12 @@ func (d Detector) seed(prefix string) uint64 {
 	return d.Train.Seed
 }
 
-// labelled draws one batch of degraded pictures and what is in them.
-func labelled(data scenes, cfg detect.Config, d Detector, drawn redrawnScenes, rng *rand.Rand) (*tensors.Tensor, *detect.Target, error) {
+// labeledBatch returns a batch of degraded images and their objects.
+func labeledBatch(data scenes, cfg detect.Config, d Detector, redrawn redrawnScenes, rng *rand.Rand) (*tensors.Tensor, *detect.Target, error) {
 	size, n := data.size, d.Train.Batch
 	pixels, target := make([]uint8, 0, n*size*size*3), &detect.Target{}
 	for range n {
-		picture, scene, err := labelledImage(data, d, drawn, rng)
+		img, scene, err := labeledImage(data, d, redrawn, rng)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -110,10 +110,10 @@ func labelled(data scenes, cfg detect.Config, d Detector, drawn redrawnScenes, r
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := d.Degrade.apply(picture, size, rng); err != nil {
+		if err := d.Degrade.apply(img, size, rng); err != nil {
 			return nil, nil, err
 		}
-		pixels = append(pixels, picture...)
+		pixels = append(pixels, img...)
 		if err := target.Add(cfg, truth); err != nil {
 			return nil, nil, err
 		}
@@ -121,20 +121,20 @@ func labelled(data scenes, cfg detect.Config, d Detector, drawn redrawnScenes, r
 	return tensors.FromFlatDataAndDimensions(pixels, n, size, size, 3), target, nil
 }
 
-// pictured draws a picture and the scene it shows: rendered, or drawn by the base.
-func labelledImage(data scenes, d Detector, drawn redrawnScenes, rng *rand.Rand) ([]uint8, clipart.Scene, error) {
-	if drawn.count() > 0 && rng.Float64() < d.Redraw.Share {
-		i := rng.IntN(drawn.count())
-		scene, _ := drawn.scene(i)
-		return slices.Clone(drawn.at(i)), scene, nil
+// labeledImage returns an image, rendered or redrawn, and the scene that it shows.
+func labeledImage(data scenes, d Detector, redrawn redrawnScenes, rng *rand.Rand) ([]uint8, clipart.Scene, error) {
+	if redrawn.count() > 0 && rng.Float64() < d.Redraw.Share {
+		i := rng.IntN(redrawn.count())
+		scene, _ := redrawn.scene(i)
+		return slices.Clone(redrawn.at(i)), scene, nil
 	}
 	scene := data.varied(rng)
-	picture := make([]uint8, data.size*data.size*3)
-	return picture, scene, scene.RenderInto(picture, data.size, data.size)
+	pixels := make([]uint8, data.size*data.size*3)
+	return pixels, scene, scene.RenderInto(pixels, data.size, data.size)
 }
 
-// varied draws a scene: that of a training prompt, or one of random objects, so
-// that a detector cannot guess from one object what the others must be.
+// varied samples a scene: that of a training prompt or one of random objects, so that a
+// detector cannot infer an object from the others.
 func (s scenes) varied(rng *rand.Rand) clipart.Scene {
 	scene, _ := s.sampler.SampleMixed(clipart.Train, rng)
 	if rng.IntN(2) == 0 {
@@ -144,7 +144,7 @@ func (s scenes) varied(rng *rand.Rand) clipart.Scene {
 	kind := rng.IntN(len(classes))
 	scene.Objects = nil
 	for range rng.IntN(6) {
-		if rng.IntN(2) == 0 { // else one more of a kind
+		if rng.IntN(2) == 0 { // otherwise another one of the same class
 			kind = rng.IntN(len(classes))
 		}
 		o := clipart.Placement{Class: classes[kind], Size: 0.22 + 0.5*rng.Float64()*rng.Float64(), Flip: rng.IntN(2) == 0}
@@ -166,7 +166,7 @@ func (s scenes) varied(rng *rand.Rand) clipart.Scene {
 	return scene
 }
 
-// crowded reports whether an object would cover much of another.
+// crowded reports whether an object would cover much of another one.
 func crowded(o clipart.Placement, others []clipart.Placement) bool {
 	for _, p := range others {
 		apart := max(o.X-p.X, p.X-o.X, o.Y-p.Y, p.Y-o.Y)

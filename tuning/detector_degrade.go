@@ -9,26 +9,26 @@ import (
 	"math/rand/v2"
 )
 
-// Degrade says how often training pictures are spoilt in each way, as shares from
-// 0 to 1, so that a network is not surprised by what a generator really draws.
-// None of them changes which class or colour a person would name.
+// Degrade sets the probability of each kind of degradation of training images, in [0, 1].
+// They prepare a network for artifacts of a generator. None of them changes the class or the
+// color that a person would name.
 type Degrade struct {
-	Jitter  float64 `yaml:"jitter"`  // brightness, contrast, a slight cast
+	Jitter  float64 `yaml:"jitter"`  // brightness, contrast, a slight color cast
 	Warp    float64 `yaml:"warp"`    // bent outlines
-	Blur    float64 `yaml:"blur"`    // soft, as after scaling down and up
-	Noise   float64 `yaml:"noise"`   // grain
-	Occlude float64 `yaml:"occlude"` // small plain patches
-	JPEG    float64 `yaml:"jpeg"`    // blocks of 8×8
+	Blur    float64 `yaml:"blur"`    // as after scaling down and up
+	Noise   float64 `yaml:"noise"`   // normal noise
+	Occlude float64 `yaml:"occlude"` // small patches of one color
+	JPEG    float64 `yaml:"jpeg"`    // JPEG artifacts
 }
 
-// apply spoils a picture [size, size, 3].
+// apply degrades an image [size, size, 3].
 func (d Degrade) apply(pixels []uint8, size int, rng *rand.Rand) error {
 	for _, kind := range []struct {
-		fraction float64
-		spoil    func([]uint8, int, *rand.Rand)
+		probability float64
+		degrade     func([]uint8, int, *rand.Rand)
 	}{{d.Warp, warp}, {d.Occlude, occlude}, {d.Jitter, jitter}, {d.Blur, blur}, {d.Noise, grain}} {
-		if rng.Float64() < kind.fraction {
-			kind.spoil(pixels, size, rng)
+		if rng.Float64() < kind.probability {
+			kind.degrade(pixels, size, rng)
 		}
 	}
 	if rng.Float64() < d.JPEG {
@@ -37,9 +37,9 @@ func (d Degrade) apply(pixels []uint8, size int, rng *rand.Rand) error {
 	return nil
 }
 
-// jitter changes brightness, contrast and each channel's gain by up to a sixth or so. It
-// raises the darkest and lowers the lightest and cuts nothing off: that would lose the
-// lines inside black and white things, and with them what these are.
+// jitter changes brightness, contrast and each channel's gain by up to about a sixth. It
+// raises the darkest and lowers the lightest values and clips nothing: clipping would remove
+// the lines inside black and white objects.
 func jitter(pixels []uint8, _ int, rng *rand.Rand) {
 	low, high := 36*rng.Float64(), 255-36*rng.Float64()
 	var table [3][256]uint8
@@ -54,7 +54,7 @@ func jitter(pixels []uint8, _ int, rng *rand.Rand) {
 	}
 }
 
-// grain adds normal noise of a random strength.
+// grain adds normal noise with a standard deviation of up to 14 of 255.
 func grain(pixels []uint8, _ int, rng *rand.Rand) {
 	strength := 14 * rng.Float64()
 	for i, v := range pixels {
@@ -65,7 +65,7 @@ func grain(pixels []uint8, _ int, rng *rand.Rand) {
 // warpWaves is the number of sine waves that displace rows and columns.
 const warpWaves = 3
 
-// warp moves every pixel by a few waves, by up to about two hundredths of the side.
+// warp displaces every pixel by a few waves, by up to about 2% of the side.
 func warp(pixels []uint8, size int, rng *rand.Rand) {
 	type wave struct{ x, y, phase, strength float64 }
 	var waves [2][warpWaves]wave
@@ -92,7 +92,7 @@ func warp(pixels []uint8, size int, rng *rand.Rand) {
 	}
 }
 
-// sample writes the bilinear colour of a picture at (x, y) to dst[:3].
+// sample writes the bilinear color of an image at (x, y) to dst[:3].
 func sample(dst, pixels []uint8, size int, x, y float64) {
 	last := float64(size - 1)
 	x, y = min(max(x, 0), last), min(max(y, 0), last)
@@ -106,16 +106,16 @@ func sample(dst, pixels []uint8, size int, x, y float64) {
 	}
 }
 
-// blur mixes every pixel with its neighbours once or twice.
+// blur mixes every pixel with its neighbors once or twice.
 func blur(pixels []uint8, size int, rng *rand.Rand) {
-	side := 0.3 * rng.Float64() // weight of either neighbour
+	side := 0.3 * rng.Float64() // weight of each neighbor
 	for range 1 + rng.IntN(2) {
 		smooth(pixels, size, 3, 3*size, side)
 		smooth(pixels, size, 3*size, 3, side)
 	}
 }
 
-// smooth filters along one axis: neighbours are step bytes apart, lines line bytes.
+// smooth filters along one axis. Neighbors are step bytes apart, lines line bytes.
 func smooth(pixels []uint8, size, step, line int, side float64) {
 	for l := range size {
 		for c := range 3 {
@@ -135,7 +135,7 @@ func smooth(pixels []uint8, size, step, line int, side float64) {
 	}
 }
 
-// occlude lays one or two small patches of any colour over the picture.
+// occlude puts one or two small patches of a random color over the image.
 func occlude(pixels []uint8, size int, rng *rand.Rand) {
 	for range 1 + rng.IntN(2) {
 		side := max(2, int(float64(size)*(0.02+0.06*rng.Float64())))
@@ -149,16 +149,16 @@ func occlude(pixels []uint8, size int, rng *rand.Rand) {
 	}
 }
 
-// compress passes the picture through JPEG.
+// compress encodes the image as JPEG and decodes it.
 func compress(pixels []uint8, size, quality int) error {
-	picture := split(pixels, size, size)[0].(*image.NRGBA)
+	img := split(pixels, size, size)[0].(*image.NRGBA)
 	var file bytes.Buffer
-	if err := jpeg.Encode(&file, picture, &jpeg.Options{Quality: quality}); err != nil {
-		return fmt.Errorf("compress a picture: %w", err)
+	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: quality}); err != nil {
+		return fmt.Errorf("compress an image: %w", err)
 	}
 	decoded, err := jpeg.Decode(&file)
 	if err != nil {
-		return fmt.Errorf("compress a picture: %w", err)
+		return fmt.Errorf("compress an image: %w", err)
 	}
 	for i := range size * size {
 		r, g, b, _ := decoded.At(i%size, i/size).RGBA()

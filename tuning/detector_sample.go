@@ -17,36 +17,35 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// detectionScenes are how many held-out scenes a detector is measured on, half of
-// them right for their prompt and half flawed; detectionShown of them are drawn.
+// detectionScenes is the number of held-out scenes for measuring a detector: half meet their
+// prompt, half are flawed. detectionShown of them are on the sample sheet.
 const (
 	detectionScenes = 192
 	detectionShown  = 32
 )
 
-// matchOverlap is the intersection over union from which a box found is that of
-// an object.
+// matchOverlap is the smallest intersection over union of a detection and its object.
 const matchOverlap = 0.5
 
-// heldOutSet is a set of held-out pictures that is measured by itself; suffix
-// follows the names of its measures.
+// heldOutSet is a set of held-out images with measures of its own; suffix is appended to the
+// names of its measures.
 type heldOutSet struct {
 	suffix string
 	images []heldOut
 }
 
-// heldOutSets are rendered scenes of the validation split, spoilt as in training,
-// and scenes that the base drew over, if any.
-func heldOutSets(w World, d Degrade, drawn redrawnScenes) ([]heldOutSet, error) {
+// heldOutSets returns rendered scenes of the validation split, degraded as in training, and
+// redrawn scenes, if there are any.
+func heldOutSets(w World, d Degrade, redrawn redrawnScenes) ([]heldOutSet, error) {
 	rendered, err := heldOutScenes(w, d, detectionScenes)
-	if err != nil || drawn.count() == 0 {
+	if err != nil || redrawn.count() == 0 {
 		return []heldOutSet{{"", rendered}}, err
 	}
-	over, err := heldOutRedrawn(drawn)
-	return []heldOutSet{{"", rendered}, {"_redrawn", over}}, err
+	regenerated, err := heldOutRedrawn(redrawn)
+	return []heldOutSet{{"", rendered}, {"_redrawn", regenerated}}, err
 }
 
-// read runs the detector on the pictures.
+// read runs the detector on the images.
 func (s heldOutSet) read(ctx context.Context, detector *detect.Detector) ([][]detect.Detection, error) {
 	detections := make([][]detect.Detection, len(s.images))
 	return detections, detect.Spread(ctx, len(s.images), func(i int) (err error) {
@@ -55,7 +54,7 @@ func (s heldOutSet) read(ctx context.Context, detector *detect.Detector) ([][]de
 	})
 }
 
-// listed are the objects of each picture at the configuration's threshold.
+// listed returns the objects in each image at the configuration's threshold.
 func listed(cfg detect.Config, detections [][]detect.Detection) [][]reflectionflow.Object {
 	found := make([][]reflectionflow.Object, len(detections))
 	for i, d := range detections {
@@ -64,15 +63,15 @@ func listed(cfg detect.Config, detections [][]detect.Detection) [][]reflectionfl
 	return found
 }
 
-// detectionSample measures a detector on sets of held-out pictures and draws some
-// of the last set with the boxes found.
+// detectionSample measures a detector on sets of held-out images and saves some of the last
+// set with the detected boxes.
 func detectionSample(backend compute.Backend, prefix string, cfg detect.Config, sets []heldOutSet) func(context.Context, *nn.Store, string) (map[string]float64, error) {
 	return func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
 		detector, err := detect.New(backend, cfg, averaged, prefix)
 		if err != nil {
 			return nil, err
 		}
-		defer detector.Close() //nolint:errcheck // nothing is lost
+		defer detector.Close() //nolint:errcheck // the weights stay in the store
 		measured := map[string]float64{}
 		var shown []image.Image
 		for _, set := range sets {
@@ -94,14 +93,14 @@ func detectionSample(backend compute.Backend, prefix string, cfg detect.Config, 
 	}
 }
 
-// heldOut is a picture of the validation split.
+// heldOut is an image of the validation split.
 type heldOut struct {
 	image   image.Image
 	prompt  reflectionflow.Prompt
 	objects []reflectionflow.Object
 }
 
-// heldOutScenes renders n scenes of validation prompts; every second is flawed.
+// heldOutScenes renders n scenes of validation prompts, every second one flawed.
 func heldOutScenes(w World, d Degrade, n int) ([]heldOut, error) {
 	data, err := newScenes(w)
 	if err != nil {
@@ -132,23 +131,23 @@ func heldOutScenes(w World, d Degrade, n int) ([]heldOut, error) {
 	return held, nil
 }
 
-// heldOutRedrawn are pictures that the base drew over scenes of the validation split.
-func heldOutRedrawn(drawn redrawnScenes) ([]heldOut, error) {
+// heldOutRedrawn returns redrawn scenes of the validation split.
+func heldOutRedrawn(redrawn redrawnScenes) ([]heldOut, error) {
 	var held []heldOut
-	for i := range drawn.count() {
-		scene, prompt := drawn.scene(i)
-		truth, err := scene.Truth(drawn.size, drawn.size)
+	for i := range redrawn.count() {
+		scene, prompt := redrawn.scene(i)
+		truth, err := scene.Truth(redrawn.size, redrawn.size)
 		if err != nil {
 			return nil, err
 		}
-		held = append(held, heldOut{split(slices.Clone(drawn.at(i)), drawn.size, drawn.size)[0], prompt, truth})
+		held = append(held, heldOut{split(slices.Clone(redrawn.at(i)), redrawn.size, redrawn.size)[0], prompt, truth})
 	}
 	return held, nil
 }
 
-// detectionMeasures compares what was found with what is there: F1 of boxes with
-// their class right at [matchOverlap], the shares of classes and colours right
-// among the boxes that match, and how often the verdict on the prompt agrees.
+// detectionMeasures compares detections with objects. It returns the F1 of boxes with the
+// right class at [matchOverlap], the shares of right classes and colors among matching boxes,
+// and the share of images whose verdict on the prompt is the same.
 func detectionMeasures(held []heldOut, found [][]reflectionflow.Object) map[string]float64 {
 	var objects, detections, boxes, hits, classes, colors, agreed float64
 	for i, h := range held {
@@ -164,7 +163,7 @@ func detectionMeasures(held []heldOut, found [][]reflectionflow.Object) map[stri
 				colors++
 			}
 		}
-		if clipart.CheckAll(h.prompt.Requirements, h.objects) == clipart.CheckAll(h.prompt.Requirements, found[i]) { //nolint:gosec // as many as held
+		if clipart.CheckAll(h.prompt.Requirements, h.objects) == clipart.CheckAll(h.prompt.Requirements, found[i]) { //nolint:gosec // found has as many entries as held
 			agreed++
 		}
 	}
@@ -176,7 +175,7 @@ func detectionMeasures(held []heldOut, found [][]reflectionflow.Object) map[stri
 
 type match struct{ truth, found reflectionflow.Object }
 
-// matches pairs objects with detections, the best overlap first.
+// matches pairs objects with detections, the largest overlap first.
 func matches(truth, found []reflectionflow.Object) []match {
 	type candidate struct {
 		t, f    int
@@ -202,10 +201,10 @@ func matches(truth, found []reflectionflow.Object) []match {
 	return pairs
 }
 
-// foundColor is the colour of the boxes found.
+// foundColor is the color of detected boxes.
 var foundColor = color.NRGBA{R: 230, B: 200, A: 255}
 
-// outlined draws the boxes of objects into a copy of an image.
+// outlined returns an image with the boxes of objects.
 func outlined(m image.Image, objects []reflectionflow.Object) image.Image {
 	for _, o := range objects {
 		m = framed(m, o.Box, foundColor)
@@ -213,20 +212,20 @@ func outlined(m image.Image, objects []reflectionflow.Object) image.Image {
 	return m
 }
 
-// framed draws the edge of a box into a copy of an image.
+// framed returns an image with the edge of a box.
 func framed(m image.Image, box [4]float64, line color.NRGBA) image.Image {
 	bounds := m.Bounds()
-	drawn := image.NewNRGBA(bounds)
-	draw.Draw(drawn, bounds, m, bounds.Min, draw.Src)
+	boxed := image.NewNRGBA(bounds)
+	draw.Draw(boxed, bounds, m, bounds.Min, draw.Src)
 	w, h := float64(bounds.Dx()-1), float64(bounds.Dy()-1)
 	x0, y0, x1, y1 := int(box[0]*w), int(box[1]*h), int(box[2]*w), int(box[3]*h)
 	for x := x0; x <= x1; x++ {
-		drawn.SetNRGBA(x, y0, line)
-		drawn.SetNRGBA(x, y1, line)
+		boxed.SetNRGBA(x, y0, line)
+		boxed.SetNRGBA(x, y1, line)
 	}
 	for y := y0; y <= y1; y++ {
-		drawn.SetNRGBA(x0, y, line)
-		drawn.SetNRGBA(x1, y, line)
+		boxed.SetNRGBA(x0, y, line)
+		boxed.SetNRGBA(x1, y, line)
 	}
-	return drawn
+	return boxed
 }

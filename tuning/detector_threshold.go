@@ -7,10 +7,10 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// fitThreshold returns the confidence from which a detection is best called an
-// object: that of the highest F1 on held-out pictures, averaged over the sets; the
-// nearest to a half where several have it. Verdicts are no measure for it: most of
-// them do not mind what else is seen.
+// fitThreshold returns the confidence above which a detection counts as an object: the one
+// with the highest F1 on held-out images, averaged over the sets, and of several the nearest
+// to 0.5. Verdicts do not serve as a measure, as most of them do not depend on additional
+// objects.
 func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOutSet) (float64, error) {
 	cfg, detections := detector.Config(), make([][][]detect.Detection, len(sets))
 	for i, set := range sets {
@@ -22,7 +22,7 @@ func fitThreshold(ctx context.Context, detector *detect.Detector, sets []heldOut
 	return bestThreshold(cfg, sets, detections), nil
 }
 
-// bestThreshold is [fitThreshold] on what was detected in the sets.
+// bestThreshold is [fitThreshold] on given detections.
 func bestThreshold(cfg detect.Config, sets []heldOutSet, detections [][][]detect.Detection) float64 {
 	best, highest := 0.0, -1.0
 	for percent := 10; percent <= 90; percent += 5 {

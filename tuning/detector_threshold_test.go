@@ -7,9 +7,9 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// What is there is seen with one presence, what is not with another: the threshold is
-// between the two, and as near to a half as that allows.
-func TestBestThreshold(t *testing.T) {
+// Objects have one presence and other detections a lower one: the threshold lies between the
+// two, as near to 0.5 as possible.
+func TestThresholdSeparatesObjects(t *testing.T) {
 	cfg := detect.Config{Classes: []string{"apple"}, Colors: []string{"red"}}
 	box, elsewhere := [4]float64{0, 0, 0.4, 0.4}, [4]float64{0.6, 0.6, 1, 1}
 	set := heldOutSet{images: []heldOut{{objects: []reflectionflow.Object{{Class: "apple", Box: box}}}}}

@@ -1,10 +1,23 @@
-// Package tuning trains the networks of the project: autoencoder, base
-// transformer with its text encoders, corrector (LoRA), detector, judge and
-// verifier.
+// Package tuning trains the networks of an embedded world: the autoencoder, the base (the
+// transformer and its text encoders), the corrector (a LoRA), the detector, the pairwise
+// verifier and the judge.
 //
-// A [Task] says what is learnt: a loss as a graph function and batches as a pure
-// function of the step's number. [Run] is the loop: gradients, global-norm clip,
-// optimiser, moving average, metrics, samples, checkpoints. Everything random in
-// a step comes from (seed, step), so a run that was interrupted and resumed is
-// bit-identical to one that was not, on the same machine and backend.
+// # Stages
+//
+// A [Recipe] determines all networks. It is read from YAML by [ReadRecipe] and has one
+// section per stage. [Train] trains one stage and adds its network to a model folder in the
+// layout of diffusers; [Stages] lists the stages in the order in which they build on each
+// other, with what each one learns, needs and writes. Training data is rendered, so it needs
+// no download; the corrector and the verifier can also learn from GenRef sets (package
+// genref).
+//
+// # Tasks
+//
+// A [Task] is what one training learns: a loss as a graph function, and batches that depend on
+// their index alone. [Run] is the training loop: gradients, clipping by the global norm, the
+// optimizer (AdamW, Muon or Prodigy), moving averages of the weights, metrics, samples and
+// checkpoints. [Stepper] makes single steps, for benchmarks.
+//
+// All randomness of a step derives from the seed and the step. A training that was interrupted
+// and resumed is byte-identical to one that was not, on the same machine and backend.
 package tuning

@@ -10,16 +10,15 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Edited says how much of a batch the base draws over a picture with a fault, told
-// by the prompt and the reflection what it should be. A base that has never seen a
-// reference cannot be taught by a small adapter to look at one: it learns to look
-// away from it first (docs/experiments/03).
+// Edited sets how many images of a batch the base generates from a flawed image, with the
+// prompt and the reflection on it. A base without experience with references learns to
+// ignore them first, and a small LoRA cannot undo that (docs/experiments/03).
 type Edited struct {
-	Scenes int     `yaml:"scenes"` // so many of the base's scenes have a flawed twin; 0 for none
-	Share  float64 `yaml:"share"`  // of a batch, in [0, 1)
+	Scenes int     `yaml:"scenes"` // number of scenes with a flawed twin; 0 for none
+	Share  float64 `yaml:"share"`  // share of a batch, in [0, 1)
 }
 
-// of is how many of a batch are drawn over a flawed picture.
+// of returns the number of images of a batch with a flawed reference.
 func (e Edited) of(batch int) int {
 	if e.Scenes == 0 {
 		return 0
@@ -27,23 +26,23 @@ func (e Edited) of(batch int) int {
 	return int(e.Share * float64(batch))
 }
 
-// Validate reports settings that cannot be met, as an error wrapping
-// [reflectionflow.ErrInvalid].
+// Validate reports settings out of range, as an error wrapping [reflectionflow.ErrInvalid].
+// scenes is the number of the base's scenes.
 func (e Edited) Validate(scenes int) error {
 	if e.Scenes < 0 || e.Scenes > scenes || !(e.Share >= 0 && e.Share < 1) {
-		return fmt.Errorf("%w: edited: %d flawed twins of %d scenes and a share of %v: there must be at most as many twins, and a share from 0 to below 1", reflectionflow.ErrInvalid, e.Scenes, scenes, e.Share)
+		return fmt.Errorf("%w: edited: %d flawed twins of %d scenes and a share of %v: use at most one twin per scene and a share from 0 to below 1", reflectionflow.ErrInvalid, e.Scenes, scenes, e.Share)
 	}
 	return nil
 }
 
-// edits are the flawed twins of the base's first scenes: the same scene with a
-// fault, and the reflection that asks for it to be mended.
+// edits are the flawed twins of the base's first scenes: the same scene with a flaw, and the
+// reflection that asks for its correction.
 type edits struct {
 	captioned
 	flawed *latentCache
 }
 
-// newEdits encodes the twins and keeps their latents in dir.
+// newEdits encodes the twins and stores their latents in dir.
 func newEdits(ctx context.Context, data captioned, encoder *latentEncoder, dir string) (edits, error) {
 	e, settings := edits{captioned: data}, data.recipe.Edited
 	if settings.Scenes == 0 {
@@ -61,7 +60,7 @@ func newEdits(ctx context.Context, data captioned, encoder *latentEncoder, dir s
 	return e, err
 }
 
-// twin is scene i with a fault, and the instruction that mends it.
+// twin returns scene i with a flaw, and the instruction that fixes it.
 func (e edits) twin(i int) (clipart.Scene, string, error) {
 	scene, prompt := e.scene(i)
 	return e.sampler.Flaw(scene, prompt, rand.New(rand.NewPCG(e.recipe.Train.Seed, 1<<59|uint64(i)))) //nolint:gosec // counts from 0
@@ -69,8 +68,8 @@ func (e edits) twin(i int) (clipart.Scene, string, error) {
 
 func (e edits) pick(rng *rand.Rand) int { return rng.IntN(e.recipe.Edited.Scenes) }
 
-// caption is the prompt of scene i and the reflection on its twin, or now and then
-// nothing.
+// caption returns the prompt of scene i and the reflection on its twin, or an empty caption
+// with probability DropText.
 func (e edits) caption(i int, rng *rand.Rand) (caption, error) {
 	if rng.Float64() < e.recipe.DropText {
 		return caption{}, nil
@@ -80,10 +79,9 @@ func (e edits) caption(i int, rng *rand.Rand) (caption, error) {
 	return caption{long: reflectionflow.Request{Prompt: prompt.Text, Reflection: directions(scene, prompt, instruction, rng)}.Text(), short: prompt.Text}, err
 }
 
-// directions are the instruction on a scene's flawed twin, in three of four cases
-// after the outline of the scene: a reflector that plans says both, others only what
-// must change. A scene that shows what a prompt of another split asks for is not
-// outlined.
+// directions returns the instruction on a scene's flawed twin, in three of four cases after
+// the outline of the scene: a reflector that plans writes both. A scene that shows a prompt
+// of another split is not outlined, so that no prompt leaks.
 func directions(scene clipart.Scene, prompt reflectionflow.Prompt, instruction string, rng *rand.Rand) string {
 	shown := clipart.SplitOf(clipart.ShortCaption(clipart.SceneRequirements(scene)))
 	if rng.IntN(4) == 0 || shown != clipart.SplitOf(prompt.Text) {

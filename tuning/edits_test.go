@@ -7,8 +7,8 @@ import (
 	"reflectionflow/clipart"
 )
 
-// The corrector learns both to follow a plan and an instruction alone.
-func TestDirectionsMostlyHoldTheOutline(t *testing.T) {
+// The corrector learns to follow both a plan and an instruction alone.
+func TestDirectionsMostlyHaveTheOutline(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	scene, prompt := clipart.Sample(clipart.Tasks()[1], rng)
 	outline, outlined := clipart.Outline(scene, prompt.Requirements), 0
@@ -22,6 +22,6 @@ func TestDirectionsMostlyHoldTheOutline(t *testing.T) {
 		}
 	}
 	if outline == "" || outlined < 260 || outlined > 340 {
-		t.Errorf("%q stands before %d of 400 instructions", outline, outlined)
+		t.Errorf("%q precedes %d of 400 instructions", outline, outlined)
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// flow is a batch of flow matching (arXiv 2403.03206): x_t = (1−t)·x₀ + t·noise,
-// and the velocity to be predicted is noise − x₀.
+// flow is a batch of flow matching (arXiv 2403.03206): x_t = (1−t)·x₀ + t·noise, and the
+// velocity to predict is noise − x₀.
 type flow struct {
 	latents, noise *Node // [B, N, C]
 	timestep       *Node // [B]
-	text, pooled   *Node // [B, L, d] and [B, d'], as encoded
+	text, pooled   *Node // encoded: [B, L, d] and [B, d']
 	grid           flux.Grid
 }
 
-// newFlow reads the inputs that [flowBatch] makes: latents and noise [B, N, C],
-// timesteps [B], and the ids [B, L] of the T5 and the CLIP encoder.
+// newFlow takes the inputs that [flowBatch] makes: latents and noise [B, N, C], timesteps
+// [B], and the token ids [B, L] of the T5 and the CLIP encoder.
 func newFlow(s nn.Scope, model *flux.Model, in []*Node, grid flux.Grid) flow {
 	f := model.Folder
 	return flow{
@@ -31,13 +31,13 @@ func newFlow(s nn.Scope, model *flux.Model, in []*Node, grid flux.Grid) flow {
 	}
 }
 
-// rows are the pictures from first to end-1.
+// rows returns the images from first to end-1.
 func (f flow) rows(first, end int) flow {
 	cut := func(x *Node) *Node { return Slice(x, AxisRange(first, end)) }
 	return flow{latents: cut(f.latents), noise: cut(f.noise), timestep: cut(f.timestep), text: cut(f.text), pooled: cut(f.pooled), grid: f.grid}
 }
 
-// velocityError is the squared error [B, N, C] of the predicted velocity.
+// velocityError returns the squared error [B, N, C] of the predicted velocity.
 func velocityError(s nn.Scope, model *flux.Model, f flow, condition *flux.Condition) *Node {
 	t := Reshape(f.timestep, -1, 1, 1)
 	noisy := Add(Mul(f.latents, OneMinus(t)), Mul(f.noise, t))
@@ -54,7 +54,7 @@ func flowBatch(rng *rand.Rand, latents *tensors.Tensor, text *texts, timestep fl
 	return []*tensors.Tensor{latents, normal(rng, d...), timesteps(rng, d[0], timestep), t5, clip}
 }
 
-// timesteps draws sigmoid(N(mean, 1)), the logit-normal density of the paper's code.
+// timesteps returns sigmoid(N(mean, 1)), the logit-normal density of the paper's code.
 func timesteps(rng *rand.Rand, n int, mean float64) *tensors.Tensor {
 	values := make([]float32, n)
 	for i := range values {
@@ -63,7 +63,7 @@ func timesteps(rng *rand.Rand, n int, mean float64) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, n)
 }
 
-// texts collects the ids of a batch's captions for both text encoders.
+// texts collects the token ids of a batch's captions for both text encoders.
 type texts struct {
 	model    *flux.Model
 	batch    int
@@ -81,5 +81,5 @@ func (t *texts) tensors() (t5, clip *tensors.Tensor) {
 	return tensors.FromFlatDataAndDimensions(t.t5, t.batch, len(t.t5)/t.batch), tensors.FromFlatDataAndDimensions(t.clip, t.batch, len(t.clip)/t.batch)
 }
 
-// caption is what the T5 (long) and the CLIP encoder (short) read.
+// caption is the text of the T5 encoder (long) and of the CLIP encoder (short).
 type caption struct{ long, short string }

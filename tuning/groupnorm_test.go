@@ -7,8 +7,8 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// TestAutoencoderStepFusesGroupNorm looks for one step of statistics for each group norm of the training graph: of the
-// encoder, of the decoder, and of the decoder at half the scale.
+// TestAutoencoderStepFusesGroupNorm expects one step of statistics per group norm of the
+// training graph: of the encoder, the decoder, and the decoder at half the scale.
 func TestAutoencoderStepFusesGroupNorm(t *testing.T) {
 	r := tiny(t)
 	r.Autoencoder.Halved = 0.5

@@ -22,31 +22,31 @@ import (
 	"reflectionflow/flux/safetensors"
 )
 
-// bank holds pictures as latent tokens, encoded once: encoding a picture costs
-// more than a training step on it.
+// latentCache holds images as latent tokens. They are encoded once, as encoding an image
+// costs more than a training step on it.
 type latentCache struct {
 	grid     flux.Grid
 	channels int
 	tokens   []float32 // [n, grid.Tokens(), channels]
 }
 
-// at returns the tokens of picture i.
+// at returns the tokens of image i.
 func (b *latentCache) at(i int) []float32 {
 	n := b.grid.Tokens() * b.channels
 	return b.tokens[i*n : (i+1)*n]
 }
 
-// banker encodes pictures of one size with a trained autoencoder.
+// latentEncoder encodes images of one size with a trained autoencoder.
 type latentEncoder struct {
 	program *nn.Program
 	config  flux.AutoencoderConfig
 	grid    flux.Grid
 	side    int
-	print   uint64 // of the autoencoder's weights
+	print   uint64 // hash of the autoencoder's weights
 	opts    StageOptions
 }
 
-// encodeBatchSize is how many pictures are encoded at a time.
+// encodeBatchSize is the number of images per run of the encoder.
 const encodeBatchSize = 16
 
 func newLatentEncoder(opts StageOptions, store *nn.Store, cfg flux.AutoencoderConfig, side int) (*latentEncoder, error) {
@@ -78,16 +78,16 @@ func fingerprint(store *nn.Store, prefix string) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// open returns the bank kept in the file path if it was made by the same
-// autoencoder from the same key. Otherwise it encodes n pictures, drawn by draw
-// into bytes [side, side, 3], and keeps them there in half precision.
-func (b *latentEncoder) open(ctx context.Context, path, key string, n int, draw func(i int, pixels []uint8) error) (*latentCache, error) {
+// open returns the cache in a file if the same autoencoder made it with the same key.
+// Otherwise it encodes n images, which render writes as bytes [side, side, 3], and stores
+// their latents in half precision.
+func (b *latentEncoder) open(ctx context.Context, path, key string, n int, render func(i int, pixels []uint8) error) (*latentCache, error) {
 	key = fmt.Sprintf("%s, %d pictures of %d, autoencoder %x", key, n, b.side, b.print)
 	kept, err := b.read(path, key, n)
 	if kept != nil || err != nil {
 		return kept, err
 	}
-	tokens, err := b.encode(ctx, n, draw)
+	tokens, err := b.encode(ctx, n, render)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,10 @@ func (b *latentEncoder) open(ctx context.Context, path, key string, n int, draw 
 	if err := safetensors.Write(path, []safetensors.Tensor{tensor}, map[string]string{"key": key}); err != nil {
 		return nil, err
 	}
-	return b.read(path, key, n) // as rounded: a resumed run must see the same numbers
+	return b.read(path, key, n) // rounded to half precision, as a resumed run reads them
 }
 
-// read returns the bank in the file, or nil if there is none of that key.
+// read returns the cache in a file, or nil if there is none with that key.
 func (b *latentEncoder) read(path, key string, n int) (*latentCache, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -120,21 +120,21 @@ func (b *latentEncoder) read(path, key string, n int) (*latentCache, error) {
 
 func (b *latentEncoder) channels() int { return 4 * b.config.LatentChannels }
 
-// encode encodes n pictures, batches side by side; draw may be called from
-// several goroutines.
-func (b *latentEncoder) encode(ctx context.Context, n int, draw func(i int, pixels []uint8) error) ([]float32, error) {
+// encode encodes n images, several batches in parallel. render may be called from several
+// goroutines.
+func (b *latentEncoder) encode(ctx context.Context, n int, render func(i int, pixels []uint8) error) ([]float32, error) {
 	batches := (n + encodeBatchSize - 1) / encodeBatchSize
 	each := encodeBatchSize * b.grid.Tokens() * b.channels()
 	tokens := make([]float32, batches*each)
-	err := inParallel(ctx, batches, b.opts.preparing("encode pictures", encodeBatchSize, n), func(i int) error {
-		return b.encodeBatch(i*encodeBatchSize, n, tokens[i*each:(i+1)*each], draw)
+	err := inParallel(ctx, batches, b.opts.preparing("encode images", encodeBatchSize, n), func(i int) error {
+		return b.encodeBatch(i*encodeBatchSize, n, tokens[i*each:(i+1)*each], render)
 	})
 	return tokens[:n*b.grid.Tokens()*b.channels()], err
 }
 
-// inParallel does the batches 0 to n-1, as many at a time as there are processors.
-// report hears after each how many are done, one call at a time. When ctx ends it
-// begins no other and returns ctx.Err().
+// inParallel calls do for 0 to n-1, with as many calls at a time as there are processors.
+// After each call it calls report, one call at a time, with the number of calls done. When
+// ctx ends it starts no more calls and returns ctx.Err().
 func inParallel(ctx context.Context, n int, report func(done int), do func(i int) error) error {
 	errs := make([]error, n)
 	var next atomic.Int64
@@ -159,11 +159,11 @@ func inParallel(ctx context.Context, n int, report func(done int), do func(i int
 	return errors.Join(errs...)
 }
 
-func (b *latentEncoder) encodeBatch(first, n int, tokens []float32, draw func(i int, pixels []uint8) error) error {
+func (b *latentEncoder) encodeBatch(first, n int, tokens []float32, render func(i int, pixels []uint8) error) error {
 	size := b.side * b.side * 3
 	pixels := make([]uint8, encodeBatchSize*size)
 	for i := range min(encodeBatchSize, n-first) {
-		if err := draw(first+i, pixels[i*size:(i+1)*size]); err != nil {
+		if err := render(first+i, pixels[i*size:(i+1)*size]); err != nil {
 			return err
 		}
 	}

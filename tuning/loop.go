@@ -15,21 +15,22 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// Job is where and how a task is run.
+// Job sets where and how a task is trained.
 type Job struct {
 	Backend compute.Backend
 	Config  Config
-	// Dir receives the checkpoint, metrics.jsonl, the loss curve and the samples.
+	// Dir gets the checkpoint, metrics.jsonl, the loss curve and the samples.
 	Dir string
-	// Resume goes on from Dir's checkpoint; without it Dir must hold none.
+	// Resume continues from the checkpoint in Dir. Without it, Dir must have none.
 	Resume bool
-	// Notify, when set, hears of every step.
+	// Notify, if set, is called after every step.
 	Notify func(Progress)
 }
 
-// Run trains task on the weights of store, which may hold some or all of them
-// already, and leaves the averaged weights in it under their plain names. When
-// ctx ends, a checkpoint is saved and ctx's error returned.
+// Run trains a task on the weights of store, which may have some or all of them already. It
+// leaves the moving averages of the weights in store, under their plain names. When ctx ends,
+// Run saves a checkpoint and returns ctx.Err(). Errors wrap [reflectionflow.ErrInvalid] for
+// an invalid configuration and for a checkpoint that is not to be resumed or has another task.
 func Run(ctx context.Context, store *nn.Store, task Task, job Job) error {
 	c := job.Config.withDefaults()
 	if err := c.Validate(); err != nil {
@@ -59,7 +60,7 @@ func Run(ctx context.Context, store *nn.Store, task Task, job Job) error {
 	return useAverage(store, st.trainable)
 }
 
-// restore loads the checkpoint to resume from and returns the steps done.
+// restore loads the checkpoint to resume from and returns the number of steps done.
 func restore(store *nn.Store, task Task, job Job) (int, error) {
 	info, found, err := loadCheckpoint(job.Dir, store)
 	switch {
@@ -68,14 +69,14 @@ func restore(store *nn.Store, task Task, job Job) (int, error) {
 	case !found:
 		return 0, nil
 	case !job.Resume:
-		return 0, fmt.Errorf("%w: %s already holds a checkpoint: add --resume to go on from it, or choose another folder", reflectionflow.ErrInvalid, job.Dir)
+		return 0, fmt.Errorf("%w: %s already has a checkpoint: add --resume to continue from it, or choose another folder", reflectionflow.ErrInvalid, job.Dir)
 	case info.Task != task.Name:
 		return 0, fmt.Errorf("%w: the checkpoint in %s trains %q, not %q", reflectionflow.ErrInvalid, job.Dir, info.Task, task.Name)
 	}
 	return info.Step, nil
 }
 
-// runner is one run in progress.
+// runner is a run in progress.
 type runner struct {
 	task    Task
 	job     Job
@@ -106,7 +107,7 @@ func (r *runner) loop(ctx context.Context, done int) error {
 	return nil
 }
 
-// after reports a step, and samples and saves when it is time.
+// after reports a step, and saves samples and checkpoints when they are due.
 func (r *runner) after(ctx context.Context, step int, means []float64, norm float64) error {
 	c, done := r.config, step+1
 	p := Progress{Step: done, Steps: c.Steps, Loss: means[0], Norm: norm, Rate: c.rate(step), Watched: map[string]float64{}}
@@ -137,8 +138,8 @@ func (r *runner) sample(ctx context.Context, done int) (map[string]float64, erro
 	return r.task.Sample(ctx, r.averaged(), path)
 }
 
-// averaged is a store with the averaged weights under their plain names, beside
-// the weights that do not learn.
+// averaged returns a store with the moving averages under their plain names, and the weights
+// that are not trained.
 func (r *runner) averaged() *nn.Store {
 	averaged := nn.NewStore()
 	for _, name := range r.store.Names("") {
@@ -164,7 +165,7 @@ func (r *runner) save(done int) error {
 	return r.record.plot(filepath.Join(r.job.Dir, "loss.png"), r.task.Name)
 }
 
-// interrupted saves what is done when the reason to stop is ctx.
+// interrupted saves a checkpoint if ctx ended.
 func (r *runner) interrupted(ctx context.Context, done int, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -175,14 +176,14 @@ func (r *runner) interrupted(ctx context.Context, done int, err error) error {
 	return ctx.Err()
 }
 
-// batchResult is one batch, or why there is none.
+// batchResult is a batch or the error of making it.
 type batchResult struct {
 	inputs []*tensors.Tensor
 	err    error
 }
 
-// prefetch makes the batches from first to last-1, as many side by side as there
-// are processors, and hands them out in order.
+// prefetch makes the batches from first to last-1 in order, as many in parallel as there are
+// processors.
 func prefetch(ctx context.Context, task Task, first, last uint64) <-chan batchResult {
 	batches := make(chan batchResult)
 	ahead := make(chan chan batchResult, runtime.GOMAXPROCS(0))
@@ -236,8 +237,7 @@ func collect(ctx context.Context, batches <-chan batchResult, n int) ([][]*tenso
 	return group, nil
 }
 
-// useAverage replaces the weights by their moving average and drops the
-// training state.
+// useAverage replaces the weights by their moving averages and deletes the training state.
 func useAverage(store *nn.Store, trainable []string) error {
 	for _, name := range trainable {
 		store.Share(store, emaPrefix+name, name)
@@ -248,7 +248,7 @@ func useAverage(store *nn.Store, trainable []string) error {
 	return nil
 }
 
-// metricsLine is the JSON form of a step in metrics.jsonl.
+// metricsLine returns the line of a step in metrics.jsonl.
 func metricsLine(p Progress) ([]byte, error) {
 	line, err := json.Marshal(p)
 	return append(line, '\n'), err

@@ -58,7 +58,7 @@ func train(t *testing.T, ctx context.Context, store *nn.Store, job Job) error {
 	return Run(ctx, store, toyTask(8), job)
 }
 
-func TestResumedTrainingIsBitIdentical(t *testing.T) {
+func TestResumedTrainingIsByteIdentical(t *testing.T) {
 	for _, optimizer := range []string{"adamw", "muon", "prodigy"} {
 		t.Run(optimizer, func(t *testing.T) {
 			c := Config{Steps: 20, Batch: 8, Accumulate: 2, Optimizer: optimizer, LearningRate: 0.05, Warmup: 3, WeightDecay: 0.01, SaveEvery: 5, EMA: 0.9, Seed: 7}
@@ -67,7 +67,7 @@ func TestResumedTrainingIsBitIdentical(t *testing.T) {
 			if err := train(t, t.Context(), want, Job{Config: c, Dir: whole}); err != nil {
 				t.Fatal(err)
 			}
-			// Stopped in the middle of a step's report, twice, with a fresh store each time.
+			// Interrupted during the report of a step, twice, with a new store each time.
 			for _, stop := range []int{4, 11} {
 				ctx, cancel := context.WithCancel(t.Context())
 				err := train(t, ctx, nn.NewStore(), Job{Config: c, Dir: parts, Resume: true, Notify: func(p Progress) {
@@ -120,7 +120,7 @@ func TestOptimizersLearn(t *testing.T) {
 	}
 }
 
-func TestRunRefuses(t *testing.T) {
+func TestRunRefusesInvalidJobs(t *testing.T) {
 	good := Config{Steps: 2, Batch: 8, LearningRate: 0.1}
 	dir := t.TempDir()
 	if err := train(t, t.Context(), nn.NewStore(), Job{Config: good, Dir: dir}); err != nil {
@@ -130,7 +130,7 @@ func TestRunRefuses(t *testing.T) {
 	bad.Optimizer = "sgd"
 	for name, job := range map[string]Job{
 		"a second run without resume": {Config: good, Dir: dir},
-		"an unknown optimiser":        {Config: bad, Dir: t.TempDir()},
+		"an unknown optimizer":        {Config: bad, Dir: t.TempDir()},
 		"no steps":                    {Config: Config{Batch: 1, LearningRate: 1}, Dir: t.TempDir()},
 	} {
 		if err := train(t, t.Context(), nn.NewStore(), job); !errors.Is(err, reflectionflow.ErrInvalid) {

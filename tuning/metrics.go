@@ -13,7 +13,7 @@ import (
 	"reflectionflow/internal/plot"
 )
 
-// plainName strips the prefixes that mark training state.
+// plainName removes the prefixes of training state.
 func plainName(name string) string {
 	for _, prefix := range []string{emaPrefix, statePrefix} {
 		if plain, found := strings.CutPrefix(name, prefix); found {
@@ -29,8 +29,8 @@ type metrics struct {
 	steps []Progress
 }
 
-// openMetrics opens the record in dir and forgets steps after done, which a run
-// that was killed had made but not saved.
+// openMetrics opens the record in dir and drops steps after done, which are not in the
+// checkpoint.
 func openMetrics(dir string, done int) (*metrics, error) {
 	path := filepath.Join(dir, "metrics.jsonl")
 	steps, err := readMetrics(path)
@@ -66,7 +66,7 @@ func readMetrics(path string) ([]Progress, error) {
 	for lines.Scan() {
 		var p Progress
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
-			break // a line torn by a kill; the steps behind it are made again
+			break // incomplete after a kill; the steps from here on are repeated
 		}
 		steps = append(steps, p)
 	}
@@ -92,7 +92,7 @@ func (m *metrics) sync() error { return m.file.Sync() }
 
 func (m *metrics) close() { m.file.Close() }
 
-// plot draws the loss against the steps.
+// plot saves the loss curve.
 func (m *metrics) plot(path, title string) error {
 	curve := plot.Curve{Name: "loss"}
 	for _, p := range m.steps {

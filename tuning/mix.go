@@ -7,19 +7,19 @@ import (
 	"reflectionflow"
 )
 
-// Mix is the task warm-up of reflection tuning (arXiv 2504.16080 §4): how likely a
-// sample comes from each subset of GenRef, changing linearly from the first weight
-// to the second over the first Over optimiser steps, and staying there. Weights
-// need not sum to 1; a subset that has no samples is left out.
+// Mix is the task warm-up of reflection tuning (arXiv 2504.16080 §4). The weight of a GenRef
+// subset is proportional to the probability that a sample comes from it. It changes linearly
+// from the first number to the second during the first Over optimizer steps, and stays
+// constant afterwards. Weights need not sum to 1. A subset without samples is ignored.
 type Mix struct {
 	Over    int        `yaml:"over"`
-	Editing [2]float64 `yaml:"editing"` // a fault drawn into a right picture
-	Rule    [2]float64 `yaml:"rule"`    // right and wrong pictures of a prompt
-	General [2]float64 `yaml:"general"` // the paper's reward source: best and worst by reward
-	Length  [2]float64 `yaml:"length"`  // drawn from a long and a short prompt
+	Editing [2]float64 `yaml:"editing"` // flaws made in right images
+	Rule    [2]float64 `yaml:"rule"`    // right and wrong images of a prompt
+	General [2]float64 `yaml:"general"` // best and worst image by rewards
+	Length  [2]float64 `yaml:"length"`  // images of a long and a short prompt
 }
 
-// Subsets of GenRef.
+// The subsets of GenRef.
 const (
 	subsetEditing = "editing"
 	subsetRule    = "rule"
@@ -27,7 +27,7 @@ const (
 	subsetLength  = "length"
 )
 
-// mixed is a subset's row of a mix.
+// mixed is a subset with its weights.
 type mixed struct {
 	subset  string
 	weights [2]float64
@@ -37,15 +37,15 @@ func (m Mix) rows() []mixed {
 	return []mixed{{subsetEditing, m.Editing}, {subsetRule, m.Rule}, {subsetGeneral, m.General}, {subsetLength, m.Length}}
 }
 
-// over are the rows of the subsets that have samples. A mix that asks for none of
-// them, at its start or its end, is an error wrapping [reflectionflow.ErrInvalid].
-func (m Mix) over(has func(subset string) bool) ([]mixed, error) {
+// available returns the rows of the subsets that have samples. A mix without weight on them, at
+// its start or its end, is an error wrapping [reflectionflow.ErrInvalid].
+func (m Mix) available(has func(subset string) bool) ([]mixed, error) {
 	var rows []mixed
 	var sums [2]float64
 	for _, row := range m.rows() {
 		for i, w := range row.weights {
 			if !(w >= 0 && w < 1e6) {
-				return nil, fmt.Errorf("%w: mix: the weight of %s is %v, must be 0 or more", reflectionflow.ErrInvalid, row.subset, w)
+				return nil, fmt.Errorf("%w: mix: the weight of %s is %v: must be 0 or more", reflectionflow.ErrInvalid, row.subset, w)
 			}
 			if has(row.subset) {
 				sums[i] += w
@@ -56,12 +56,12 @@ func (m Mix) over(has func(subset string) bool) ([]mixed, error) {
 		}
 	}
 	if m.Over < 0 || !(sums[0] > 0 && sums[1] > 0) {
-		return nil, fmt.Errorf("%w: mix: the weights of the subsets that have samples sum to %v at first and %v after %d steps: both must be above 0", reflectionflow.ErrInvalid, sums[0], sums[1], m.Over)
+		return nil, fmt.Errorf("%w: mix: the weights of the subsets that have samples sum to %v at the start and %v after %d steps: both must be above 0", reflectionflow.ErrInvalid, sums[0], sums[1], m.Over)
 	}
 	return rows, nil
 }
 
-// choose draws a row at an optimiser step.
+// choose samples a subset for an optimizer step.
 func (m Mix) choose(rows []mixed, step int, rng *rand.Rand) string {
 	progress := 1.0
 	if step < m.Over {
@@ -78,5 +78,5 @@ func (m Mix) choose(rows []mixed, step int, rng *rand.Rand) string {
 			return row.subset
 		}
 	}
-	return rows[len(rows)-1].subset // by rounding alone
+	return rows[len(rows)-1].subset // only by rounding
 }

@@ -12,23 +12,23 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// The quintic X ← aX + (bA + cA²)X with A = XXᵀ moves every singular value towards
-// 1; coefficients and iterations are of the reference implementation of Muon.
+// The quintic X ← aX + (bA + cA²)X with A = XXᵀ moves every singular value towards 1. The
+// coefficients and the number of iterations are those of Muon's reference implementation.
 const (
 	muonA, muonB, muonC = 3.4445, -4.7750, 2.0315
 	muonIterations      = 5
 	muonMomentum        = 0.95
-	// muonScale makes an update's root mean square twice that of AdamW's (arXiv 2502.16982 §2.2 has 0.2,
-	// which learnt more slowly here), so that both can share one learning rate.
+	// muonScale gives an update twice the root mean square of AdamW's, so that both can share a
+	// learning rate. arXiv 2502.16982 §2.2 has 0.2, which learned more slowly here.
 	muonScale = 0.4
 )
 
-// inBlock matches weights of numbered blocks: the hidden layers.
+// inBlock matches the weights of numbered blocks: the hidden layers.
 var inBlock = regexp.MustCompile(`\.\d+\.`)
 
-// muon updates the matrices of hidden layers by their orthogonalised momentum
-// (Nesterov's; Jordan et al. 2024, with the scale and the weight decay of
-// arXiv 2502.16982) and everything else by AdamW.
+// muon updates the matrices of hidden layers with their orthogonalized momentum (Nesterov's;
+// Jordan et al. 2024, with the scale and the weight decay of arXiv 2502.16982) and all other
+// weights with AdamW.
 func muon(c Config) optimizer {
 	adam := adamW(c)
 	return func(s nn.Scope, params []parameter, rate *Node) map[string]*Node {
@@ -36,7 +36,7 @@ func muon(c Config) optimizer {
 		var momenta []*Node
 		updates := map[string]*Node{}
 		for _, p := range params {
-			if !orthogonalised(p) {
+			if !orthogonalized(p) {
 				rest = append(rest, p)
 				continue
 			}
@@ -58,16 +58,16 @@ func muon(c Config) optimizer {
 	}
 }
 
-// orthogonalised says whether Muon updates a parameter: matrices of hidden layers
-// that act on tokens, not modulations, tables and the layers at either end.
-func orthogonalised(p parameter) bool {
+// orthogonalized reports whether Muon updates a parameter: matrices of hidden layers that act
+// on tokens, not modulations, tables or the first and last layers.
+func orthogonalized(p parameter) bool {
 	return len(p.dims) == 2 && inBlock.MatchString(p.name) && !strings.Contains(p.name, "norm") && !strings.Contains(p.name, "bias")
 }
 
-// orthogonal is near UVᵀ for each x = USVᵀ [m, n]: Newton and Schulz's iteration, on
-// all matrices of a shape at once.
+// orthogonal approximates UVᵀ for each x = USVᵀ [m, n] with the Newton–Schulz iteration, on all
+// matrices of a shape at once.
 func orthogonal(matrices []*Node) []*Node {
-	groups, near := map[[2]int][]int{}, make([]*Node, len(matrices))
+	groups, result := map[[2]int][]int{}, make([]*Node, len(matrices))
 	for i, x := range matrices {
 		d := x.Shape().Dimensions
 		shape := [2]int{min(d[0], d[1]), max(d[0], d[1])}
@@ -80,10 +80,10 @@ func orthogonal(matrices []*Node) []*Node {
 		}
 		for j, x := range Split(newtonSchulz(Stack(wide, 0)), 0, len(wide)) {
 			i := groups[shape][j]
-			near[i] = transposedIf(Reshape(x, shape[0], shape[1]), matrices[i].Shape().Dim(0) > shape[0])
+			result[i] = transposedIf(Reshape(x, shape[0], shape[1]), matrices[i].Shape().Dim(0) > shape[0])
 		}
 	}
-	return near
+	return result
 }
 
 func transposedIf(x *Node, turn bool) *Node {
@@ -93,7 +93,7 @@ func transposedIf(x *Node, turn bool) *Node {
 	return x
 }
 
-// newtonSchulz makes wide matrices [N, m, n] near orthogonal.
+// newtonSchulz makes wide matrices [N, m, n] nearly orthogonal.
 func newtonSchulz(x *Node) *Node {
 	x = Div(x, AddScalar(Sqrt(ReduceAndKeep(Square(x), ReduceSum, 1, 2)), 1e-7))
 	for range muonIterations {

@@ -13,8 +13,7 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// The iteration does not converge to 1 but into a band around it, whatever the
-// scale: that is what its coefficients were chosen for.
+// The iteration converges into a band around 1, whatever the scale, as its coefficients intend.
 func TestOrthogonalBringsSingularValuesNearOne(t *testing.T) {
 	all := [][]int{{16, 16}, {16, 64}, {64, 16}, {16, 64}}
 	var inputs []shapes.Shape
@@ -47,14 +46,14 @@ func TestOrthogonalBringsSingularValuesNearOne(t *testing.T) {
 	}
 	for i, dims := range all {
 		checkGram(t, dims, tensors.MustCopyFlatData[float32](out[2*i]))
-		// ⟨UVᵀ, x⟩ is the sum of x's singular values: far above what another matrix's would give.
+		// ⟨UVᵀ, x⟩ is the sum of x's singular values, far above the product with another matrix.
 		if along := tensors.ToScalar[float32](out[2*i+1]); along < 0.03 {
 			t.Errorf("matrix %d: %v along itself", i, along)
 		}
 	}
 }
 
-// checkGram looks at UUᵀ of a near orthogonal U, or UᵀU of a tall one.
+// checkGram checks UUᵀ of a nearly orthogonal U, or UᵀU of a tall one.
 func checkGram(t *testing.T, dims []int, gram []float32) {
 	n, trace := min(dims[0], dims[1]), 0.0
 	for i := range n {
@@ -74,7 +73,7 @@ func checkGram(t *testing.T, dims []int, gram []float32) {
 	}
 }
 
-func TestMuonTakesHiddenMatrices(t *testing.T) {
+func TestMuonUpdatesHiddenMatrices(t *testing.T) {
 	for name, want := range map[string]bool{
 		"transformer.transformer_blocks.0.attn.to_q.weight":                                   true,
 		"transformer.single_transformer_blocks.3.proj_out.weight":                             true,
@@ -85,11 +84,11 @@ func TestMuonTakesHiddenMatrices(t *testing.T) {
 		"text_encoder_2.shared.weight":                                                        false,
 		"text_encoder_2.encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight": false,
 	} {
-		if got := orthogonalised(parameter{name: name, dims: []int{32, 32}}); got != want {
+		if got := orthogonalized(parameter{name: name, dims: []int{32, 32}}); got != want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if orthogonalised(parameter{name: "transformer.transformer_blocks.0.attn.norm_q.weight", dims: []int{64}}) {
+	if orthogonalized(parameter{name: "transformer.transformer_blocks.0.attn.norm_q.weight", dims: []int{64}}) {
 		t.Error("a vector")
 	}
 }

@@ -6,25 +6,25 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// Prefixes of the tensors that training keeps in the store beside the weights.
+// The prefixes of training state in the store.
 const (
 	emaPrefix   = "ema/"
 	statePrefix = "state/"
 )
 
-// parameter is a trainable weight with its summed gradient, inside a graph.
+// parameter is a trainable weight in a graph with its gradient.
 type parameter struct {
 	name        string
 	value, grad *graph.Node
-	decay       bool // weight decay applies: matrices and kernels, not biases and norms
+	decay       bool // weight decay applies: to matrices and kernels, not to biases and norms
 	dims        []int
 }
 
-// optimizer builds one update: it returns new values by name, for the
-// parameters and for its own state. rate is the scalar learning rate.
+// optimizer builds one update. It returns new values by name for the parameters and its own
+// state. rate is the learning rate, a scalar.
 type optimizer func(s nn.Scope, params []parameter, rate *graph.Node) map[string]*graph.Node
 
-// newOptimizer returns the optimiser that c names.
+// newOptimizer returns the optimizer that c names.
 func newOptimizer(c Config) optimizer {
 	switch c.Optimizer {
 	case "prodigy":
@@ -35,13 +35,13 @@ func newOptimizer(c Config) optimizer {
 	return adamW(c)
 }
 
-// state is a tensor of the optimiser's own, zero at first.
+// state is a tensor of the optimizer's state, zero at first.
 func state(s nn.Scope, kind string, p parameter) (string, *graph.Node) {
 	name := statePrefix + kind + "/" + p.name
 	return name, s.Weight(name, nn.InitZeros, p.dims...)
 }
 
-// scalar is a number of the optimiser's own.
+// scalar is a number of the optimizer's state.
 func scalar(s nn.Scope, name string, first float32) (string, *graph.Node) {
 	name = statePrefix + name
 	return name, s.Weight(name, nn.InitConstant(first))

@@ -14,7 +14,7 @@ import (
 	"reflectionflow/genref"
 )
 
-// pair is a flawed and an enhanced picture of one prompt.
+// pair is a flawed and an enhanced image of one prompt.
 type pair struct {
 	prompt     string
 	reflection string
@@ -22,23 +22,23 @@ type pair struct {
 	enhanced   image.Image
 }
 
-// pairs gives pictures by number: first the rendered edits, then the triplets.
+// pairs holds training pairs by number: first the rendered edits, then the triplets.
 type pairs struct {
 	captioned captioned
 	edits     int
 	triplets  []genref.Triplet
 	seed      uint64
-	split     clipart.Split // of the edits' prompts
+	split     clipart.Split // split of the edits' prompts
 	mix       Mix
-	rows      []mixed          // of the subsets that there are
-	subsets   map[string][]int // of the triplets
+	rows      []mixed          // rows of the subsets that have pairs
+	subsets   map[string][]int // indices of triplets by subset
 	redrawing Redraw
-	redrawn   *redrawn // of the first edits, the flawed pictures
+	redrawn   *redrawn // flawed images of the first edits
 }
 
 func (p pairs) count() int { return p.edits + len(p.triplets) }
 
-// words are the prompt and the reflection of pair i.
+// words returns the prompt and the reflection of pair i.
 func (p pairs) words(i int) (prompt, reflection string) {
 	if i >= p.edits {
 		t := p.triplets[i-p.edits]
@@ -51,7 +51,7 @@ func (p pairs) words(i int) (prompt, reflection string) {
 	return e.prompt, e.reflection
 }
 
-// pair i with its pictures.
+// pair returns pair i with its images.
 func (p pairs) pair(i int) (pair, error) {
 	if i >= p.edits {
 		return decodeTriplet(p.triplets[i-p.edits])
@@ -63,7 +63,7 @@ func (p pairs) pair(i int) (pair, error) {
 	return e, err
 }
 
-// scenes of edit i: the right one, the one with a fault, and what they are about.
+// scenes returns the scene of edit i, the scene with a flaw, and the pair's texts.
 func (p pairs) scenes(i int) (scene, flawed clipart.Scene, words pair, err error) {
 	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
 	scene, prompt := p.captioned.sampler.SampleMixed(p.split, rng)
@@ -71,7 +71,7 @@ func (p pairs) scenes(i int) (scene, flawed clipart.Scene, words pair, err error
 	return scene, flawed, pair{prompt: prompt.Text, reflection: directions(scene, prompt, instruction, rng)}, err
 }
 
-// edit i: a scene, and the same scene with a fault.
+// edit returns edit i: a scene, and the same scene with a flaw.
 func (p pairs) edit(i int, render bool) (pair, error) {
 	scene, flawed, e, err := p.scenes(i)
 	if err != nil || !render {
@@ -85,10 +85,10 @@ func (p pairs) edit(i int, render bool) (pair, error) {
 	return e, err
 }
 
-// redraw lets the base draw the flawed scenes of the first edits over.
+// redraw regenerates the flawed scenes of the first edits with the base.
 func (p *pairs) redraw(ctx context.Context, model *flux.Model, settings Redraw, opts StageOptions, dir string) error {
-	settings.Pictures = min(settings.Pictures, p.edits)
-	if err := settings.Validate(); err != nil || settings.Pictures == 0 {
+	settings.Images = min(settings.Images, p.edits)
+	if err := settings.Validate(); err != nil || settings.Images == 0 {
 		return err
 	}
 	p.redrawing = settings
@@ -115,14 +115,14 @@ func newPairs(r Recipe) (pairs, error) {
 	for i, t := range p.triplets {
 		p.subsets[t.Subset] = append(p.subsets[t.Subset], i)
 	}
-	p.rows, err = p.mix.over(func(subset string) bool {
+	p.rows, err = p.mix.available(func(subset string) bool {
 		return len(p.subsets[subset]) > 0 || (subset == subsetEditing && p.edits > 0)
 	})
 	return p, err
 }
 
-// pick chooses a pair at an optimiser step: a subset by the mix, then any of its
-// pairs. The rendered edits are of the editing subset.
+// pick chooses a pair for an optimizer step: a subset by the mix, then any of its pairs. The
+// rendered edits are in the subset editing.
 func (p pairs) pick(step int, rng *rand.Rand) int {
 	subset := p.mix.choose(p.rows, step, rng)
 	of := p.subsets[subset]
@@ -137,8 +137,8 @@ func (p pairs) pick(step int, rng *rand.Rand) int {
 	return p.edits + of[i-rendered]
 }
 
-// caption words pair i with the dropouts of the paper's data loader: without its
-// image or its reflection, the prompt stands alone.
+// caption returns the texts of pair i with the dropouts of the paper's data loader. Without its
+// image or its reflection, only the prompt is left.
 func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black bool) {
 	prompt, reflection := p.words(i)
 	dropText, dropReflection := rng.Float64() < c.DropText, rng.Float64() < c.DropReflection
@@ -152,15 +152,15 @@ func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black
 	return caption{long: reflectionflow.Request{Prompt: prompt, Reflection: reflection}.Text(), short: prompt}, black
 }
 
-// conditionSide is the side of a reference for pictures of a side, in pixels.
+// conditionSide returns the side of a reference in pixels for images of a side.
 func conditionSide(model *flux.Model, side int) int {
 	unit := 2 * model.Folder.VAE.Factor()
 	return unit * model.Settings.ConditionGrid(flux.Grid{Rows: side / unit, Cols: side / unit}).Rows
 }
 
-// encode encodes all pairs, and a black picture after the flawed ones.
+// encode encodes all pairs, and a black image after the flawed ones.
 func (p pairs) encode(ctx context.Context, model *flux.Model, opts StageOptions, dir string) (enhanced, flawed *latentCache, err error) {
-	key := fmt.Sprintf("pairs %v, %d edits, redrawn %+v, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing, len(p.triplets), p.seed)
+	key := fmt.Sprintf("pairs %v, %d edits, redrawn %s, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing.cacheKey(), len(p.triplets), p.seed)
 	encode := func(name string, side, n int, choose func(pair) image.Image) (*latentCache, error) {
 		b, err := newLatentEncoder(opts, model.Store, model.Folder.VAE, side)
 		if err != nil {

@@ -8,11 +8,11 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// prodigyStart is Prodigy's first estimate d₀ of the distance to the solution.
+// prodigyStart is Prodigy's initial estimate d₀ of the distance to the solution.
 const prodigyStart = 1e-6
 
-// prodigy is Prodigy (arXiv 2306.06101, Adam version) with bias correction and
-// safeguarded warm-up, which estimates its own step size d: rate stays near 1.
+// prodigy is Prodigy (arXiv 2306.06101, the Adam version) with bias correction and safeguarded
+// warm-up. It estimates its own step size d, so that rate stays near 1.
 func prodigy(c Config) optimizer {
 	beta3 := math.Sqrt(c.Beta2)
 	return func(s nn.Scope, params []parameter, rate *Node) map[string]*Node {
@@ -30,7 +30,7 @@ func prodigy(c Config) optimizer {
 		denominator := ScalarZero(s.Graph(), d.DType())
 		for _, p := range params {
 			startName := statePrefix + "p0/" + p.name
-			start := s.Weight(startName, nil, p.dims...) // kept by [Run] before the first step
+			start := s.Weight(startName, nil, p.dims...) // stored by [Run] before the first step
 			sName, sum := state(s, "s", p)
 			numerator = Add(numerator, Mul(Mul(relative, dRate), ReduceAllSum(Mul(p.grad, Sub(start, p.value)))))
 			sum = Add(MulScalar(sum, beta3), Mul(Mul(relative, d), p.grad))
@@ -38,7 +38,7 @@ func prodigy(c Config) optimizer {
 			updates[sName] = sum
 		}
 		estimate := Div(numerator, MaxScalar(denominator, 1e-30))
-		next := Max(d, estimate) // without a bound on growth, the estimate is the largest so far
+		next := Max(d, estimate) // without a bound on growth, d is the largest estimate so far
 		for _, p := range params {
 			mName, m := state(s, "m", p)
 			vName, v := state(s, "v", p)

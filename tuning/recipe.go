@@ -13,14 +13,14 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Recipe is everything that determines the networks of one embedded world: what
-// it shows, how large its networks are, how each is trained. It is read from a
-// YAML file; the world's own is models/clipart/recipe.yaml.
+// Recipe determines the networks of one embedded world: what it shows, the sizes of its
+// networks, and how each is trained. It is read from a YAML file; the embedded model's is
+// models/clipart/recipe.yaml.
 type Recipe struct {
 	World World `yaml:"world"`
-	// Start is a model folder whose autoencoder, base, detector and judge go on
-	// learning, in this recipe's world; they must have its sizes. Empty: all begin
-	// from nothing.
+	// Start is a model folder from which the autoencoder, the base, the detector and the judge
+	// continue to learn, in this recipe's world. They must have the recipe's sizes. Empty:
+	// all weights start random.
 	Start       string      `yaml:"start"`
 	Autoencoder Autoencoder `yaml:"autoencoder"`
 	Base        Base        `yaml:"base"`
@@ -30,14 +30,14 @@ type Recipe struct {
 	Judge       Detector    `yaml:"judge"`
 }
 
-// World is what the pictures show.
+// World is what the images show.
 type World struct {
-	Classes []string `yaml:"classes"` // empty for all of GenEval's
-	Size    int      `yaml:"size"`    // side of a picture in pixels, a multiple of 32
+	Classes []string `yaml:"classes"` // empty for all 80 classes of GenEval
+	Size    int      `yaml:"size"`    // side of an image in pixels, a multiple of 32 from 32 to 1024
 }
 
-// ReadRecipe reads a recipe; a key it does not know is an error that names the
-// line, wrapping [reflectionflow.ErrInvalid].
+// ReadRecipe reads a recipe. An unknown key, a missing file and an invalid world are errors
+// wrapping [reflectionflow.ErrInvalid]; those of the file's content name the line.
 func ReadRecipe(path string) (Recipe, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -46,7 +46,7 @@ func ReadRecipe(path string) (Recipe, error) {
 	return ParseRecipe(data)
 }
 
-// ParseRecipe is [ReadRecipe] on a file's content.
+// ParseRecipe parses the content of a recipe file. Its errors are those of [ReadRecipe].
 func ParseRecipe(data []byte) (Recipe, error) {
 	var r Recipe
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -57,7 +57,7 @@ func ParseRecipe(data []byte) (Recipe, error) {
 	return r, r.World.Validate()
 }
 
-// Validate reports a world that cannot be drawn, as an error wrapping
+// Validate reports unknown classes and a size out of range, as errors wrapping
 // [reflectionflow.ErrInvalid].
 func (w World) Validate() error {
 	if w.Size < 32 || w.Size > 1024 || w.Size%32 != 0 {

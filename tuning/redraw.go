@@ -23,39 +23,44 @@ import (
 	"reflectionflow/flux/safetensors"
 )
 
-// Redraw says how many training pictures the base draws over rendered scenes: a
-// scene is noised part of the way and denoised by the base with the scene's own
-// caption (SDEdit, arXiv 2108.01073). The objects stay where they were and look as
-// the base draws them, so a network sees the base's own strokes with a known truth.
+// Redraw sets how many training images the base regenerates from rendered scenes. A scene is
+// partly noised, and the base denoises it with the scene's own caption (SDEdit, arXiv
+// 2108.01073). The objects keep their places and get the look of the base's images, so a
+// network sees generated images with known content.
 type Redraw struct {
-	Pictures int     `yaml:"pictures"` // drawn once, before training; 0 for none
-	Share    float64 `yaml:"share"`    // of a batch
-	// Low and High bound the timestep that a scene is noised to, in (0, 1): the
-	// higher, the more the base decides.
+	Images int     `yaml:"pictures"` // number of images, made once before training; 0 for none
+	Share  float64 `yaml:"share"`    // share of a batch, in [0, 1]
+	// Low and High bound the timestep to which a scene is noised, in (0, 1). At a higher
+	// timestep the base changes more.
 	Low   float64 `yaml:"low"`
 	High  float64 `yaml:"high"`
-	Steps int     `yaml:"steps"` // denoising steps
+	Steps int     `yaml:"steps"` // denoising steps, 1 or more
 }
 
-// Validate reports settings that cannot redraw, as an error wrapping
-// [reflectionflow.ErrInvalid].
+// Validate reports settings out of range, as an error wrapping [reflectionflow.ErrInvalid].
 func (r Redraw) Validate() error {
 	switch {
-	case r.Pictures < 0 || !(r.Share >= 0 && r.Share <= 1):
-		return fmt.Errorf("%w: redraw: %d pictures and a share of %v: must be 0 or more, and from 0 to 1", reflectionflow.ErrInvalid, r.Pictures, r.Share)
-	case r.Pictures > 0 && (!(r.Low > 0 && r.Low <= r.High && r.High < 1) || r.Steps < 1):
-		return fmt.Errorf("%w: redraw: timesteps from %v to %v in %d steps: must rise within (0, 1), in 1 step or more", reflectionflow.ErrInvalid, r.Low, r.High, r.Steps)
+	case r.Images < 0 || !(r.Share >= 0 && r.Share <= 1):
+		return fmt.Errorf("%w: redraw: pictures %d and share %v: must be 0 or more, and from 0 to 1", reflectionflow.ErrInvalid, r.Images, r.Share)
+	case r.Images > 0 && (!(r.Low > 0 && r.Low <= r.High && r.High < 1) || r.Steps < 1):
+		return fmt.Errorf("%w: redraw: low %v, high %v, %d steps: use 0 < low <= high < 1 and 1 step or more", reflectionflow.ErrInvalid, r.Low, r.High, r.Steps)
 	}
 	return nil
 }
 
-// redrawn are pictures that the base drew over scenes.
+// cacheKey identifies the settings in the metadata of stored images. Its form must not
+// change: images with another key are generated again.
+func (r Redraw) cacheKey() string {
+	return fmt.Sprintf("{Pictures:%d Share:%v Low:%v High:%v Steps:%d}", r.Images, r.Share, r.Low, r.High, r.Steps)
+}
+
+// redrawn holds images that the base regenerated from scenes.
 type redrawn struct {
 	size   int
 	seed   uint64
-	key    string // names the source
+	key    string // identifies the source
 	how    Redraw
-	source func(i int) (clipart.Scene, caption, error) // of picture i, always the same
+	source func(i int) (clipart.Scene, caption, error) // scene and caption of image i, always the same
 	pixels []uint8                                     // [n, size, size, 3]
 }
 
@@ -66,7 +71,7 @@ func (r *redrawn) count() int {
 	return len(r.pixels) / (3 * r.size * r.size)
 }
 
-// at returns picture i, not to be changed.
+// at returns image i, which must not be changed.
 func (r *redrawn) at(i int) []uint8 {
 	n := 3 * r.size * r.size
 	return r.pixels[i*n : (i+1)*n]
@@ -79,24 +84,24 @@ type redrawnScenes struct {
 	split   clipart.Split
 }
 
-// scene is what picture i was drawn over, and for which prompt.
+// scene returns the scene and the prompt of image i.
 func (r redrawnScenes) scene(i int) (clipart.Scene, reflectionflow.Prompt) {
 	return r.sampler.SampleMixed(r.split, r.rng(i))
 }
 
-// rng is the source of scene i. Its streams are apart from those of batches and banks.
+// rng returns the random source of scene i, in a stream that nothing else uses.
 func (r redrawnScenes) rng(i int) *rand.Rand {
 	return rand.New(rand.NewPCG(r.seed, 1<<61|uint64(i)))
 }
 
-// redrawnSplits are redrawn scenes to learn from and to be measured on.
+// redrawnSplits are redrawn scenes for training and for measuring.
 type redrawnSplits struct{ training, held redrawnScenes }
 
-// heldOutRedrawnImages is how many held-out scenes are redrawn to measure a network on.
+// heldOutRedrawnImages is the number of held-out scenes that are redrawn to measure a network.
 const heldOutRedrawnImages = 96
 
-// openRedrawnScenes redraws scenes as the base has seen them and keeps the pictures in
-// the stage's folder: as many of training prompts as r asks for, and
+// openRedrawnScenes redraws scenes with the captions of the base's training, and stores the
+// images in the stage's folder: as many of training prompts as r asks for, and
 // [heldOutRedrawnImages] of validation prompts.
 func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, r Recipe, d Detector) (redrawnSplits, error) {
 	of := func(split clipart.Split, how Redraw) redrawnScenes {
@@ -106,13 +111,13 @@ func openRedrawnScenes(ctx context.Context, opts StageOptions, stage string, r R
 	if err != nil {
 		return redrawnSplits{}, err
 	}
-	d.Redraw.Pictures = min(d.Redraw.Pictures, heldOutRedrawnImages)
+	d.Redraw.Images = min(d.Redraw.Images, heldOutRedrawnImages)
 	held, err := openRedrawnSplit(ctx, opts, filepath.Join(stage, "held-out"), r, of(clipart.Validation, d.Redraw))
 	return redrawnSplits{training, held}, err
 }
 
 func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, r Recipe, s redrawnScenes) (redrawnScenes, error) {
-	if err := s.how.Validate(); err != nil || s.how.Pictures == 0 {
+	if err := s.how.Validate(); err != nil || s.how.Images == 0 {
 		return redrawnScenes{}, err
 	}
 	folder, err := flux.OpenFolder(opts.model())
@@ -137,21 +142,21 @@ func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, r Re
 	return s, s.open(ctx, model, opts, opts.stage(stage))
 }
 
-// open reads the pictures kept in dir if they are of this base, these settings and
-// this source; otherwise it draws them and keeps them there.
+// open reads the images in dir if they are of this base, these settings and this source.
+// Otherwise it generates and stores them.
 func (r *redrawn) open(ctx context.Context, model *flux.Model, opts StageOptions, dir string) error {
 	sum, err := fingerprint(model.Store, flux.TransformerPrefix)
 	if err != nil {
 		return err
 	}
 	guidance := [2]float64{model.Settings.Guidance, model.Settings.GuidanceRescale}
-	key := fmt.Sprintf("%s, %+v, seed %d, base %x, guidance %v", r.key, r.how, r.seed, sum, guidance)
+	key := fmt.Sprintf("%s, %s, seed %d, base %x, guidance %v", r.key, r.how.cacheKey(), r.seed, sum, guidance)
 	path := filepath.Join(dir, "redrawn.safetensors")
-	shape := []int{r.how.Pictures, r.size, r.size, 3}
+	shape := []int{r.how.Images, r.size, r.size, 3}
 	if r.pixels, err = readPixels(path, key, shape); r.pixels != nil || err != nil {
 		return err
 	}
-	if err := r.draw(ctx, model, opts); err != nil {
+	if err := r.generate(ctx, model, opts); err != nil {
 		return fmt.Errorf("redraw scenes: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -161,7 +166,7 @@ func (r *redrawn) open(ctx context.Context, model *flux.Model, opts StageOptions
 	return safetensors.Write(path, []safetensors.Tensor{tensor}, map[string]string{"key": key})
 }
 
-// readPixels returns the pixels in the file, or nil if there are none of that key.
+// readPixels returns the pixels in a file, or nil if there are none with that key.
 func readPixels(path, key string, shape []int) ([]uint8, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -179,26 +184,26 @@ func readPixels(path, key string, shape []int) ([]uint8, error) {
 		return nil, err
 	}
 	pixels, err := file.Bytes("pixels")
-	return slices.Clone(pixels), err // the file's memory ends with it
+	return slices.Clone(pixels), err // closing the file unmaps its memory
 }
 
-// redrawBatch is how many pictures are drawn at a time.
+// redrawBatch is the number of images per run of the program.
 const redrawBatch = 8
 
-// draw draws all pictures, batches side by side.
-func (r *redrawn) draw(ctx context.Context, model *flux.Model, opts StageOptions) error {
+// generate makes all images, several batches in parallel.
+func (r *redrawn) generate(ctx context.Context, model *flux.Model, opts StageOptions) error {
 	program, err := redrawProgram(opts.Backend, model, r.size, r.how.Steps)
 	if err != nil {
 		return err
 	}
 	defer program.Close()
 	size := 3 * r.size * r.size
-	batches := (r.how.Pictures + redrawBatch - 1) / redrawBatch
+	batches := (r.how.Images + redrawBatch - 1) / redrawBatch
 	pixels := make([]uint8, batches*redrawBatch*size)
-	err = inParallel(ctx, batches, opts.preparing("redraw scenes", redrawBatch, r.how.Pictures), func(i int) error {
+	err = inParallel(ctx, batches, opts.preparing("redraw scenes", redrawBatch, r.how.Images), func(i int) error {
 		return r.generateBatch(program, model, i*redrawBatch, pixels[i*redrawBatch*size:(i+1)*redrawBatch*size])
 	})
-	r.pixels = pixels[:r.how.Pictures*size]
+	r.pixels = pixels[:r.how.Images*size]
 	return err
 }
 
@@ -245,8 +250,8 @@ func redrawGrid(model *flux.Model, side int) flux.Grid {
 	return flux.Grid{Rows: side / unit, Cols: side / unit}
 }
 
-// redrawProgram encodes rendered pictures [B, side, side, 3], noises them to their
-// levels [B], takes the given number of guided Euler steps back and decodes.
+// redrawProgram encodes rendered images [B, side, side, 3], noises them to their levels [B],
+// takes the given number of guided Euler steps back, and decodes.
 func redrawProgram(backend compute.Backend, model *flux.Model, side, steps int) (*nn.Program, error) {
 	f, grid := model.Folder, redrawGrid(model, side)
 	inputs := []shapes.Shape{

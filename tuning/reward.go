@@ -31,22 +31,22 @@ type Reward struct {
 	TextDepth int `yaml:"text_depth"` // blocks over the words
 	Heads     int `yaml:"heads"`
 	Hidden    int `yaml:"hidden"`
-	Length    int `yaml:"length"` // words of a prompt
-	// StartFromDetector copies the trained detector's image encoder, which must be
-	// of the same size, and trains it further.
+	Length    int `yaml:"length"` // largest number of words of a prompt
+	// StartFromDetector starts from the image encoder of the trained detector, which must have
+	// the same size.
 	StartFromDetector bool `yaml:"start_from_detector"`
-	// Triplets is the folder of GenRef shards with pictures the base drew, empty for
-	// none; Drawn is their share of a batch.
-	Triplets string  `yaml:"triplets"`
-	Drawn    float64 `yaml:"drawn"`
-	// Redrawn is the share of pairs of the detector's redrawn scenes, see [Redraw].
+	// Triplets is the folder of a GenRef set with images of the base, empty for none; Generated is
+	// their share of a batch, in [0, 1].
+	Triplets  string  `yaml:"triplets"`
+	Generated float64 `yaml:"drawn"`
+	// Redrawn is the share of pairs of the detector's redrawn scenes, in [0, 1]; see [Redraw].
 	Redrawn float64 `yaml:"redrawn"`
 	Degrade Degrade `yaml:"degrade"`
 	Train   Config  `yaml:"train"`
 }
 
-// VerifierPrefix is where the pairwise verifier's weights stand in a store, and its
-// folder in a model.
+// VerifierPrefix is the prefix of the pairwise verifier's weights in a store, and the name of
+// its folder in a model.
 const VerifierPrefix = "verifier"
 
 func (r Reward) config(w World) (reward.Config, error) {
@@ -57,17 +57,16 @@ func (r Reward) config(w World) (reward.Config, error) {
 	return cfg, cfg.Validate()
 }
 
-// Preference is a pair of pictures of one prompt.
+// Preference is a pair of images of one prompt, one better than the other.
 type Preference struct {
 	Prompt        string
 	Better, Worse image.Image
 }
 
-// Pairs draws a preference; it depends on rng alone.
+// Pairs samples a preference. It depends on rng alone.
 type Pairs func(rng *rand.Rand) (Preference, error)
 
-// TripletPairs draws from triplets: the enhanced picture is better than the flawed
-// one.
+// TripletPairs samples from triplets: the enhanced image is better than the flawed one.
 func TripletPairs(triplets []genref.Triplet) Pairs {
 	return func(rng *rand.Rand) (Preference, error) {
 		p, err := decodeTriplet(triplets[rng.IntN(len(triplets))])
@@ -75,23 +74,22 @@ func TripletPairs(triplets []genref.Triplet) Pairs {
 	}
 }
 
-// rewardTask learns to prefer the scene that a prompt asks for to a flawed one,
-// with a share of r.Drawn what drawn says, which may be nil for none, and with a
-// share of r.Redrawn one redrawn scene to another.
-func rewardTask(backend compute.Backend, w World, r Reward, drawn Pairs, over redrawnScenes) (Task, error) {
+// rewardTask learns to prefer a scene that meets a prompt to a flawed one. A share r.Generated of
+// the pairs comes from generated, which may be nil, and a share r.Redrawn from redrawn scenes.
+func rewardTask(backend compute.Backend, w World, r Reward, generated Pairs, redrawn redrawnScenes) (Task, error) {
 	cfg, err := r.config(w)
 	if err != nil {
 		return Task{}, err
 	}
-	if !(r.Drawn >= 0 && r.Drawn <= 1) || (r.Drawn > 0 && drawn == nil) {
-		return Task{}, fmt.Errorf("%w: verifier: drawn is %v: must be from 0 to 1, and needs triplets above 0", reflectionflow.ErrInvalid, r.Drawn)
+	if !(r.Generated >= 0 && r.Generated <= 1) || (r.Generated > 0 && generated == nil) {
+		return Task{}, fmt.Errorf("%w: verifier: drawn is %v: must be from 0 to 1, and 0 without triplets", reflectionflow.ErrInvalid, r.Generated)
 	}
 	data, err := newScenes(w)
 	if err != nil {
 		return Task{}, err
 	}
 	batch := r.Train.Batch
-	mix := mixedPairs{data: data, recipe: r, drawn: drawn, over: over}
+	mix := mixedPairs{data: data, recipe: r, generated: generated, redrawn: redrawn}
 	return Task{
 		Name:   VerifierPrefix,
 		Inputs: []shapes.Shape{shapes.Make(dtypes.Uint8, 2*batch, w.Size, w.Size, 3), shapes.Make(dtypes.Int32, batch, r.Length)},
@@ -105,7 +103,7 @@ func rewardTask(backend compute.Backend, w World, r Reward, drawn Pairs, over re
 			rng := rand.New(rand.NewPCG(r.Train.Seed, index))
 			pixels, texts, err := mix.batch(batch, rng)
 			if err != nil {
-				return nil, fmt.Errorf("draw pairs: %w", err)
+				return nil, fmt.Errorf("make pairs: %w", err)
 			}
 			return []*tensors.Tensor{
 				tensors.FromFlatDataAndDimensions(pixels, 2*batch, w.Size, w.Size, 3),
@@ -116,8 +114,7 @@ func rewardTask(backend compute.Backend, w World, r Reward, drawn Pairs, over re
 	}, nil
 }
 
-// startFromDetector copies a detector's image encoder to where the reward
-// network's belongs.
+// startFromDetector copies a detector's image encoder to the names of the reward network's.
 func startFromDetector(store, detector *nn.Store, prefix string) error {
 	for _, name := range detector.Names(prefix + ".") {
 		rest := strings.TrimPrefix(name, prefix)
@@ -131,16 +128,15 @@ func startFromDetector(store, detector *nn.Store, prefix string) error {
 	return nil
 }
 
-// mixedPairs draws rendered pairs, a share from pictures drawn by the base, and a
-// share of scenes redrawn by it.
+// mixedPairs samples rendered pairs, pairs of generated images, and pairs of redrawn scenes.
 type mixedPairs struct {
-	data   scenes
-	recipe Reward
-	drawn  Pairs
-	over   redrawnScenes
+	data      scenes
+	recipe    Reward
+	generated Pairs
+	redrawn   redrawnScenes
 }
 
-// batch draws n pairs: the better pictures [n, size, size, 3], then the worse.
+// batch returns n pairs: the better images [n, size, size, 3], then the worse ones.
 func (m mixedPairs) batch(n int, rng *rand.Rand) (pixels []uint8, texts []string, err error) {
 	size := m.data.size * m.data.size * 3
 	pixels = make([]uint8, 2*n*size)
@@ -150,8 +146,8 @@ func (m mixedPairs) batch(n int, rng *rand.Rand) (pixels []uint8, texts []string
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, picture := range [][]uint8{better, worse} {
-			if err := m.recipe.Degrade.apply(picture, m.data.size, rng); err != nil {
+		for _, img := range [][]uint8{better, worse} {
+			if err := m.recipe.Degrade.apply(img, m.data.size, rng); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -162,25 +158,25 @@ func (m mixedPairs) batch(n int, rng *rand.Rand) (pixels []uint8, texts []string
 
 func (m mixedPairs) pair(better, worse []uint8, rng *rand.Rand) (string, error) {
 	switch kind := rng.Float64(); {
-	case kind < m.recipe.Drawn:
+	case kind < m.recipe.Generated:
 		return m.generatedPair(better, worse, rng)
-	case kind < m.recipe.Drawn+m.recipe.Redrawn && m.over.count() > 1:
+	case kind < m.recipe.Generated+m.recipe.Redrawn && m.redrawn.count() > 1:
 		return m.redrawnPair(better, worse, rng)
 	default:
 		return m.data.rendered(clipart.Train, better, worse, rng)
 	}
 }
 
-// redrawnPair is a redrawn scene and another one that its prompt does not fit,
-// of a few the one that has most in common with it.
+// redrawnPair samples a redrawn scene and, of a few others that do not meet its prompt, the one
+// that has most in common with it.
 func (m mixedPairs) redrawnPair(better, worse []uint8, rng *rand.Rand) (string, error) {
 	const tries = 24
-	i := rng.IntN(m.over.count())
-	_, prompt := m.over.scene(i)
+	i := rng.IntN(m.redrawn.count())
+	_, prompt := m.redrawn.scene(i)
 	other, most := -1, -1
 	for range tries {
-		j := rng.IntN(m.over.count())
-		scene, _ := m.over.scene(j)
+		j := rng.IntN(m.redrawn.count())
+		scene, _ := m.redrawn.scene(j)
 		truth, err := scene.Truth(m.data.size, m.data.size)
 		if err != nil {
 			return "", err
@@ -193,7 +189,7 @@ func (m mixedPairs) redrawnPair(better, worse []uint8, rng *rand.Rand) (string, 
 		}
 		for _, o := range truth {
 			if slices.ContainsFunc(prompt.Requirements, func(r reflectionflow.Requirement) bool { return r.Object == o.Class }) {
-				met++ // the same kind of object, though not as asked for
+				met++ // the right class, though not as required
 			}
 		}
 		if met > most && !clipart.CheckAll(prompt.Requirements, truth) {
@@ -203,34 +199,34 @@ func (m mixedPairs) redrawnPair(better, worse []uint8, rng *rand.Rand) (string, 
 	if other < 0 {
 		return m.data.rendered(clipart.Train, better, worse, rng)
 	}
-	copy(better, m.over.at(i))
-	copy(worse, m.over.at(other))
+	copy(better, m.redrawn.at(i))
+	copy(worse, m.redrawn.at(other))
 	return prompt.Text, nil
 }
 
 func (m mixedPairs) generatedPair(better, worse []uint8, rng *rand.Rand) (string, error) {
-	p, err := m.drawn(rng)
+	p, err := m.generated(rng)
 	if err != nil {
 		return "", err
 	}
-	for _, picture := range []struct {
+	for _, side := range []struct {
 		into []uint8
 		from image.Image
 	}{{better, p.Better}, {worse, p.Worse}} {
-		pixels, err := detect.Pixels(picture.from, m.data.size)
+		pixels, err := detect.Pixels(side.from, m.data.size)
 		if err != nil {
 			return "", err
 		}
-		copy(picture.into, pixels)
+		copy(side.into, pixels)
 	}
 	return p.Prompt, nil
 }
 
-// otherScene is in how many of 100 pairs the worse picture is of another prompt.
+// otherScene is the percentage of pairs whose worse image shows another prompt's scene.
 const otherScene = 20
 
-// rendered draws a prompt of a split, a scene for it, and one that misses it:
-// mostly the same with a flaw, now and then quite another.
+// rendered samples a prompt of a split, renders a scene of it and one that does not meet it:
+// mostly the same scene with a flaw, sometimes another scene.
 func (s scenes) rendered(split clipart.Split, better, worse []uint8, rng *rand.Rand) (string, error) {
 	for {
 		scene, prompt := s.sampler.SampleMixed(split, rng)
@@ -247,7 +243,7 @@ func (s scenes) rendered(split clipart.Split, better, worse []uint8, rng *rand.R
 		} else {
 			var err error
 			if wrong, _, err = s.sampler.Flaw(scene, prompt, rng); err != nil {
-				continue // no flaw was found: rare, and the next prompt will do
+				continue // rare: no flaw was found, so the next prompt is used
 			}
 		}
 		if err := scene.RenderInto(better, s.size, s.size); err != nil {
@@ -263,22 +259,22 @@ func (s scenes) rendered(split clipart.Split, better, worse []uint8, rng *rand.R
 	}
 }
 
-// How many held-out pairs the verifier is measured on, and how many are drawn.
+// The number of held-out pairs for measuring the verifier, and for the sample sheet.
 const (
 	rewardPairs = 128
 	rewardShown = 32
 )
 
-// rewardSample measures how many held-out pairs are put in the right order and
-// draws some: the better picture with a green edge where it is preferred and a red
-// one where not, above the worse.
+// rewardSample measures the share of held-out pairs in the right order and saves some pairs:
+// the better image, with a green edge if it is preferred and a red one if not, above the
+// worse.
 func rewardSample(backend compute.Backend, w World, cfg reward.Config, d Degrade) func(context.Context, *nn.Store, string) (map[string]float64, error) {
 	return func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error) {
 		model, err := reward.New(backend, cfg, averaged, VerifierPrefix)
 		if err != nil {
 			return nil, err
 		}
-		defer model.Close() //nolint:errcheck // nothing is lost
+		defer model.Close() //nolint:errcheck // the weights stay in the store
 		held, err := heldOutPairs(w, d)
 		if err != nil {
 			return nil, err
@@ -314,8 +310,8 @@ func heldOutPairs(w World, d Degrade) ([]Preference, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, picture := range [][]uint8{pixels[:size], pixels[size:]} {
-			if err := d.apply(picture, w.Size, rng); err != nil {
+		for _, img := range [][]uint8{pixels[:size], pixels[size:]} {
+			if err := d.apply(img, w.Size, rng); err != nil {
 				return nil, err
 			}
 		}
@@ -335,7 +331,7 @@ func fraction(right []bool) float64 {
 	return float64(n) / float64(len(right))
 }
 
-// pairGrid lays pairs out in rows of eight, the worse below the better.
+// pairGrid arranges pairs in rows of eight, the worse images below the better ones.
 func pairGrid(pairs []Preference, right []bool) []image.Image {
 	var grid []image.Image
 	for first := 0; first < len(pairs); first += 8 {

@@ -10,11 +10,10 @@ import (
 	"reflectionflow/flux"
 )
 
-// sampleColumns is the width of a sample grid: four prompts of each task make
-// two tasks a row.
+// sampleColumns is the width of a sample sheet: four prompts per task make two tasks per row.
 const sampleColumns = 8
 
-// generateSamples draws the requests into a contact sheet.
+// generateSamples generates images and saves them as a sheet.
 func generateSamples(ctx context.Context, backend compute.Backend, model *flux.Model, path string, requests []reflectionflow.Request) error {
 	generations, err := flux.NewPipeline(backend, model, flux.Options{}).Generate(ctx, requests)
 	if err != nil {

@@ -38,7 +38,7 @@ DIR/model, and a sheet of images of validation prompts to DIR/base.`,
 		{
 			Name: DetectorPrefix, Summary: "Train the detector, on which the embedded verifier is built",
 			Help: `Learn to find objects with their class, color and box, on rendered scenes and,
-if the recipe asks for it, on scenes that the base has drawn over (which needs the
+if the recipe asks for it, on scenes that the base has redrawn (which needs the
 base). After training it fits the confidence above which a detection is an object.
 It writes DIR/model/detector.`,
 			train: func(ctx context.Context, r Recipe, o StageOptions) error {
@@ -57,7 +57,7 @@ It writes DIR/model/pytorch_lora_weights.safetensors and adapter_config.json.`,
 		{
 			Name: VerifierPrefix, Summary: "Train the pairwise verifier: which of two images fits a prompt better",
 			Help: `Learn to score the image that fits a prompt above one that does not, on rendered
-pairs, on scenes that the base has drawn over, and on the triplets of the GenRef set
+pairs, on scenes that the base has redrawn, and on the triplets of the GenRef set
 that the recipe names; a relative path is relative to DIR. It starts from the
 detector's image encoder if the recipe says so. It writes DIR/model/verifier.`,
 			train: trainVerifier,
@@ -66,7 +66,7 @@ detector's image encoder if the recipe says so. It writes DIR/model/verifier.`,
 			Name: JudgePrefix, Summary: "Train the judge: the detector of evaluations, which no search uses",
 			Help: `Learn to find objects, as the detector does, with another architecture and on other
 scenes, so that an evaluation does not share the verifier's mistakes. It needs the
-base if the recipe asks for scenes that the base has drawn over.
+base if the recipe asks for scenes that the base has redrawn.
 It writes DIR/model/judge.`,
 			train: func(ctx context.Context, r Recipe, o StageOptions) error {
 				return trainDetector(ctx, JudgePrefix, r, o)

@@ -18,26 +18,27 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// StageOptions say where and how a stage is trained.
+// StageOptions sets where and how a stage is trained.
 type StageOptions struct {
 	Backend compute.Backend
-	// Out holds a folder a stage for its training state, and "model", the model
-	// folder that the stages fill one after the other.
+	// Out gets a folder per stage with its training state, and "model", the model folder that
+	// the stages fill one after the other.
 	Out    string
-	Steps  int // 0 for the recipe's
+	Steps  int // optimizer steps; 0 for the recipe's
 	Resume bool
 	Notify func(Progress)
-	// Preparing, when set, hears how far the work before the first step is: what it
-	// is ("encode scenes"), and how many of how many pictures are done.
+	// Preparing, if set, is called with the progress of the work before the first step: its
+	// name, such as "encode images", and the numbers of images done and to do.
 	Preparing func(what string, done, of int)
 }
 
 func (o StageOptions) model() string { return filepath.Join(o.Out, "model") }
 
-// stage is the folder of a stage's training state.
+// stage returns the folder of a stage's training state.
 func (o StageOptions) stage(name string) string { return filepath.Join(o.Out, name) }
 
-// preparing tells Preparing how many of the pictures are done, counted in batches.
+// preparing returns a function that calls Preparing with the number of images in the given
+// number of batches.
 func (o StageOptions) preparing(what string, batch, of int) func(batches int) {
 	return func(batches int) {
 		if o.Preparing != nil {
@@ -46,7 +47,7 @@ func (o StageOptions) preparing(what string, batch, of int) func(batches int) {
 	}
 }
 
-// job is the run of a stage with the recipe's settings c.
+// job returns the run of a stage with the recipe's settings c.
 func (o StageOptions) job(stage string, c *Config) Job {
 	if o.Steps > 0 {
 		c.Steps = o.Steps
@@ -74,7 +75,7 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 	return saveComponent(opts.model(), flux.VAEPrefix, flux.DiffusersStem, cfg, store)
 }
 
-// measureLatents sets the factors that bring the latents to mean 0 and deviation 1.
+// measureLatents sets the factors that give the latents mean 0 and standard deviation 1.
 func measureLatents(ctx context.Context, opts StageOptions, store *nn.Store, w World, cfg *flux.AutoencoderConfig) error {
 	const images = 16 * encodeBatchSize
 	cfg.ShiftFactor, cfg.ScalingFactor = 0, 1
@@ -124,7 +125,7 @@ func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 	return saveModel(opts.model(), model)
 }
 
-// saveModel writes everything but the autoencoder, which is there already.
+// saveModel writes everything but the autoencoder, which is in the folder already.
 func saveModel(dir string, model *flux.Model) error {
 	if err := model.Folder.WriteConfigs(dir); err != nil {
 		return err
@@ -138,7 +139,7 @@ func saveModel(dir string, model *flux.Model) error {
 	return model.Folder.SaveWeights(dir, model.Store, safetensors.BF16)
 }
 
-// saveTokenizers writes tokenizer.json and the file that transformers needs beside it.
+// saveTokenizers writes tokenizer.json and the settings that transformers needs.
 func saveTokenizers(dir string, model *flux.Model) error {
 	for name, words := range map[string]interface{ Save(string) error }{"tokenizer": model.CLIPTokenizer, "tokenizer_2": model.T5Tokenizer} {
 		folder := filepath.Join(dir, name)
@@ -169,7 +170,7 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 	}
 	folder, err := flux.OpenFolder(opts.model())
 	if err != nil {
-		return fmt.Errorf("the corrector needs a trained base: %w", err)
+		return fmt.Errorf("the corrector needs a trained base: train the stage base first: %w", err)
 	}
 	model, err := flux.LoadModel(folder, nil)
 	if err != nil {
@@ -186,7 +187,7 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 	return lora.Save(filepath.Join(opts.model(), flux.CorrectorFile), model.Store, flux.CorrectorPrefix, safetensors.BF16)
 }
 
-// saveComponent writes one network's config.json and weights into the model folder.
+// saveComponent writes a network's config.json and weights into the model folder.
 func saveComponent(dir, prefix, stem string, config any, store *nn.Store) error {
 	folder := filepath.Join(dir, prefix)
 	if err := os.MkdirAll(folder, 0o755); err != nil {

@@ -18,7 +18,7 @@ import (
 	"reflectionflow/flux"
 )
 
-// tinyRecipe trains every stage in seconds; nothing it learns is of use.
+// tinyRecipe trains every stage in seconds, without a useful result.
 const tinyRecipe = `
 world: {size: 32, classes: [apple, dog, cup]}
 autoencoder:
@@ -55,7 +55,7 @@ func trainStage(t *testing.T, ctx context.Context, stage, out string, notify fun
 	return Train(ctx, stage, tiny(t), StageOptions{Backend: backend(t), Out: out, Resume: true, Notify: notify})
 }
 
-func TestStagesMakeAModelThatDraws(t *testing.T) {
+func TestStagesMakeAModelThatGenerates(t *testing.T) {
 	out := t.TempDir()
 	for _, stage := range []string{"autoencoder", "base", "corrector"} {
 		if err := trainStage(t, t.Context(), stage, out, nil); err != nil {
@@ -91,13 +91,13 @@ func TestStagesMakeAModelThatDraws(t *testing.T) {
 		Prompt: "a photo of two apples", Reflection: "add one more apple", Reference: grid,
 		Width: 32, Height: 32, Steps: 1, Guidance: 2,
 	}
-	drawn, err := flux.NewPipeline(backend(t), model, flux.Options{}).Generate(t.Context(), []reflectionflow.Request{request})
-	if err != nil || drawn[0].Err != nil {
-		t.Fatal(err, drawn)
+	generated, err := flux.NewPipeline(backend(t), model, flux.Options{}).Generate(t.Context(), []reflectionflow.Request{request})
+	if err != nil || generated[0].Err != nil {
+		t.Fatal(err, generated)
 	}
 }
 
-func TestInterruptedStagesEndAlike(t *testing.T) {
+func TestInterruptedStagesGiveTheSameModel(t *testing.T) {
 	whole, parts := t.TempDir(), t.TempDir()
 	for _, stage := range []string{"autoencoder", "base", "corrector"} {
 		if err := trainStage(t, t.Context(), stage, whole, nil); err != nil {
@@ -134,8 +134,8 @@ func TestInterruptedStagesEndAlike(t *testing.T) {
 	}
 }
 
-// Settings that cannot be met are refused before scenes are encoded.
-func TestEditedIsChecked(t *testing.T) {
+// Settings out of range are refused before scenes are encoded.
+func TestEditedValidate(t *testing.T) {
 	out := t.TempDir()
 	if err := trainStage(t, t.Context(), "autoencoder", out, nil); err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestEditedIsChecked(t *testing.T) {
 	}
 }
 
-func TestStagesNeedTheOnesBefore(t *testing.T) {
+func TestStagesNeedEarlierOnes(t *testing.T) {
 	for _, stage := range []string{"base", "corrector", "flux-dev"} {
 		if err := trainStage(t, t.Context(), stage, t.TempDir(), nil); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: %v", stage, err)
@@ -161,7 +161,7 @@ func TestStagesNeedTheOnesBefore(t *testing.T) {
 	}
 }
 
-func TestRecipeIsStrict(t *testing.T) {
+func TestRecipeRefusesUnknownKeys(t *testing.T) {
 	for text, want := range map[string]string{
 		"world: {size: 33}":                   "world size 33",
 		"world: {size: 32, classes: [gnome]}": `unknown class "gnome"`,
@@ -175,9 +175,9 @@ func TestRecipeIsStrict(t *testing.T) {
 	}
 }
 
-func TestMixChangesByOptimiserSteps(t *testing.T) {
+func TestMixChangesWithOptimizerSteps(t *testing.T) {
 	m := Mix{Over: 10, Editing: [2]float64{1, 0}, Rule: [2]float64{0, 1}, Length: [2]float64{5, 5}}
-	rows, err := m.over(func(subset string) bool { return subset != subsetLength })
+	rows, err := m.available(func(subset string) bool { return subset != subsetLength })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,17 +202,17 @@ func TestMixChangesByOptimiserSteps(t *testing.T) {
 	for name, bad := range map[string]Mix{
 		"nothing": {}, "ends at nothing": {Editing: [2]float64{1, 0}}, "negative": {Rule: [2]float64{-1, 1}}, "not a number": {Rule: [2]float64{math.NaN(), 1}},
 	} {
-		if _, err := bad.over(all); !errors.Is(err, reflectionflow.ErrInvalid) {
+		if _, err := bad.available(all); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := m.over(func(subset string) bool { return subset == subsetRule }); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := m.available(func(subset string) bool { return subset == subsetRule }); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a mix that starts at nothing of what there is: %v", err)
 	}
 }
 
-// The corrector is measured by what its corrections show.
-func TestCorrectorIsValidatedByDoing(t *testing.T) {
+// The corrector is measured by its corrections.
+func TestCorrectorIsMeasuredByItsCorrections(t *testing.T) {
 	r, err := ParseRecipe([]byte(tinyVerifiers))
 	if err != nil {
 		t.Fatal(err)
@@ -231,18 +231,18 @@ func TestCorrectorIsValidatedByDoing(t *testing.T) {
 	}
 }
 
-// What takes minutes before the first step is told, picture by picture.
-func TestPreparingIsTold(t *testing.T) {
+// The progress of work before the first step is reported per image.
+func TestPreparingIsReported(t *testing.T) {
 	r, out := tiny(t), t.TempDir()
 	last := map[string][2]int{}
 	opts := StageOptions{Backend: backend(t), Out: out, Preparing: func(what string, done, of int) {
 		if done < last[what][0] && last[what][0] < last[what][1] {
-			t.Errorf("%s: %d pictures after %v", what, done, last[what])
+			t.Errorf("%s: %d images after %v", what, done, last[what])
 		}
 		last[what] = [2]int{done, of}
 	}}
 	for _, c := range []struct{ stage, what string }{
-		{"autoencoder", "encode pictures"}, {"base", "encode pictures"}, {"corrector", "redraw scenes"},
+		{"autoencoder", "encode images"}, {"base", "encode images"}, {"corrector", "redraw scenes"},
 	} {
 		clear(last)
 		if err := Train(t.Context(), c.stage, r, opts); err != nil {
@@ -254,16 +254,16 @@ func TestPreparingIsTold(t *testing.T) {
 	}
 }
 
-func TestSideBySideStops(t *testing.T) {
+func TestInParallelStopsWithItsContext(t *testing.T) {
 	var done atomic.Int64
-	ignore, told := func(int) {}, 0
+	ignore, reports := func(int) {}, 0
 	count := func(n int) {
-		if told++; n != told {
-			t.Errorf("told of %d done, then of %d", told-1, n)
+		if reports++; n != reports {
+			t.Errorf("reported %d done, then %d", reports-1, n)
 		}
 	}
-	if err := inParallel(t.Context(), 100, count, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 || told != 100 {
-		t.Errorf("%d of 100 done, %d told: %v", done.Load(), told, err)
+	if err := inParallel(t.Context(), 100, count, func(int) error { done.Add(1); return nil }); err != nil || done.Load() != 100 || reports != 100 {
+		t.Errorf("%d of 100 done, %d reports: %v", done.Load(), reports, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done.Store(0)
@@ -271,7 +271,7 @@ func TestSideBySideStops(t *testing.T) {
 		switch n := done.Add(1); {
 		case n == 5:
 			cancel()
-		case n > 5: // begun before the end: whoever goes on to another is too late
+		case n > 5: // started before the end: no other call may start
 			<-ctx.Done()
 		}
 		return nil

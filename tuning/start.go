@@ -8,9 +8,9 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// loadStart puts the weights under prefix that a training starts from into the store:
-// those of the model folder that the recipe starts from, in float32, or none. A
-// layer named in reset, which depends on what the world shows, is left out.
+// loadStart loads the weights under prefix from the model folder that the recipe starts from,
+// if any, into the store, in float32. It leaves out the layers in reset, which depend on the
+// world's classes.
 func (r Recipe) loadStart(store *nn.Store, prefix, stem string, reset ...string) error {
 	if r.Start == "" {
 		return nil
@@ -32,7 +32,7 @@ func (r Recipe) loadStart(store *nn.Store, prefix, stem string, reset ...string)
 	return nil
 }
 
-// loadBaseStart is loadStart for the transformer and both text encoders.
+// loadBaseStart calls loadStart for the transformer and both text encoders.
 func (r Recipe) loadBaseStart(store *nn.Store) error {
 	for prefix, stem := range map[string]string{
 		flux.TransformerPrefix: flux.DiffusersStem, flux.CLIPPrefix: flux.TransformersStem, flux.T5Prefix: flux.TransformersStem,

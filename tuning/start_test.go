@@ -14,7 +14,7 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// stillRecipe is [tinyRecipe] with a detector and no learning to speak of.
+// stillRecipe is [tinyRecipe] with a detector and a negligible learning rate.
 func stillRecipe(t *testing.T, start string, classes ...string) Recipe {
 	t.Helper()
 	r := tiny(t)
@@ -27,7 +27,7 @@ func stillRecipe(t *testing.T, start string, classes ...string) Recipe {
 	return r
 }
 
-func TestStagesGoOnFromAModel(t *testing.T) {
+func TestStagesStartFromAModel(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	stages := []string{"autoencoder", "base", DetectorPrefix}
 	train := func(r Recipe, out string) {
@@ -72,7 +72,7 @@ func TestStagesGoOnFromAModel(t *testing.T) {
 	}
 }
 
-func TestStartIsChecked(t *testing.T) {
+func TestStartRefusesModelsThatDoNotFit(t *testing.T) {
 	out := t.TempDir()
 	r := stillRecipe(t, filepath.Join(out, "nowhere"), "apple", "dog", "cup")
 	err := Train(t.Context(), "autoencoder", r, StageOptions{Backend: backend(t), Out: out})
@@ -90,5 +90,13 @@ func TestStartIsChecked(t *testing.T) {
 	err = Train(t.Context(), "autoencoder", r, StageOptions{Backend: backend(t), Out: t.TempDir()})
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "vae.encoder.conv_in.weight") {
 		t.Errorf("a model of other sizes: %v", err)
+	}
+}
+
+// Images that are stored with another key are generated again.
+func TestRedrawCacheKeyIsStable(t *testing.T) {
+	r := Redraw{Images: 800, Share: 0.5, Low: 0.4, High: 0.75, Steps: 5}
+	if got := r.cacheKey(); got != "{Pictures:800 Share:0.5 Low:0.4 High:0.75 Steps:5}" {
+		t.Errorf("key %s", got)
 	}
 }

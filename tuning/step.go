@@ -14,13 +14,13 @@ import (
 	"reflectionflow/flux/nn"
 )
 
-// stepper holds the two compiled halves of a training step: one computes the
-// gradient of a batch, the other turns the batches' gradients into new weights.
+// stepper holds the two compiled parts of a training step: one computes the gradient of a
+// batch, the other updates the weights from the batches' gradients.
 type stepper struct {
 	config    Config
 	gradients *nn.Program
 	apply     *nn.Program
-	outputs   int // of gradients before the gradients themselves
+	outputs   int // number of outputs of gradients before the gradients
 	trainable []string
 }
 
@@ -64,8 +64,8 @@ func trainable(used []string, task Task) []string {
 	return names
 }
 
-// keepStart keeps the weights that Prodigy measures its distance from, and
-// starts the moving average.
+// keepStart stores the initial weights that Prodigy measures its distance from, and
+// initializes the moving averages.
 func (st *stepper) keepStart(store *nn.Store) error {
 	for _, name := range st.trainable {
 		for _, prefix := range []string{emaPrefix, statePrefix + "p0/"} {
@@ -82,9 +82,9 @@ func (st *stepper) keepStart(store *nn.Store) error {
 	return nil
 }
 
-// update averages the batches' gradients, clips the mean by its global norm,
-// applies the optimiser and moves the average. Inputs: learning rate, averaging
-// decay, then every batch's gradients. Output: the norm.
+// update averages the batches' gradients, clips the mean by its global norm, applies the
+// optimizer and updates the moving averages. Its inputs are the learning rate, the decay of the
+// averages and the gradients of every batch; its output is the norm before clipping.
 func (st *stepper) update(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node) {
 	rate, decay, grads := inputs[0], inputs[1], inputs[2:]
 	params := make([]parameter, len(st.trainable))
@@ -113,9 +113,8 @@ func (st *stepper) update(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node
 	return []*Node{norm}, updates
 }
 
-// run makes one step from its batches, which are computed side by side, and
-// returns loss, watched values (both averaged over the batches) and the
-// gradient's norm.
+// run makes one step from its batches, which are computed in parallel. It returns the loss and
+// the watched values, averaged over the batches, and the norm of the gradient.
 func (st *stepper) run(step int, batches [][]*tensors.Tensor) (means []float64, norm float64, err error) {
 	results, errs := make([][]*tensors.Tensor, len(batches)), make([]error, len(batches))
 	var running sync.WaitGroup
@@ -140,11 +139,11 @@ func (st *stepper) run(step int, batches [][]*tensors.Tensor) (means []float64, 
 		return nil, 0, err
 	}
 	for _, result := range inputs {
-		result.FinalizeAll() //nolint:errcheck // the garbage collector is the second try
+		result.FinalizeAll() //nolint:errcheck // the garbage collector frees what is left
 	}
 	norm = float64(tensors.ToScalar[float32](outputs[0]))
 	if !(norm < 1e30) {
-		return nil, 0, fmt.Errorf("step %d: the gradient's norm is %v: the loss diverged, lower the learning rate", step+1, norm)
+		return nil, 0, fmt.Errorf("step %d: the gradient's norm is %v: the loss diverged: lower the learning rate", step+1, norm)
 	}
 	return means, norm, nil
 }

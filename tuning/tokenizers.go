@@ -9,8 +9,8 @@ import (
 	"reflectionflow/flux/tokenizer"
 )
 
-// The special tokens. CLIP's end must be found in the ids, so it has one of its
-// own; T5 pads with id 0 and ends with id 1, as its checkpoints do.
+// The special tokens. CLIP's pooled output is at the end token, so the end token has an id that
+// nothing else has. T5 pads with id 0 and ends with id 1, as in its checkpoints.
 const (
 	padToken   = "<pad>"
 	endToken   = "</s>"
@@ -20,13 +20,13 @@ const (
 
 var specialTokens = []string{padToken, endToken, unkToken, beginToken}
 
-// newTokenizers makes the word-level tokenizers of the world's vocabulary, which
-// share their ids: words end with </s>; CLIP's text also has a beginning.
+// newTokenizers returns the word-level tokenizers of the world's vocabulary, which share their
+// ids. A text ends with </s>; CLIP's text also has a start token.
 func newTokenizers() (clip, t5 *tokenizer.Tokenizer, err error) {
 	mark := strings.TrimSpace(reflectionflow.ReflectionMark)
 	vocabulary := append(slices.Clone(specialTokens), mark)
 	for _, word := range clipart.Vocabulary() {
-		if word != clipart.ReflexionToken { // the mark, which keeps its capital as a special token
+		if word != clipart.ReflexionToken { // the special token keeps its capital letter
 			vocabulary = append(vocabulary, word)
 		}
 	}

@@ -4,29 +4,29 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	_ "image/jpeg" // GenRef's pictures are JPEG
+	_ "image/jpeg" // the images of GenRef are JPEG
 
 	"reflectionflow"
 	"reflectionflow/genref"
 )
 
-// decodeTriplet decodes a triplet's pictures.
+// decodeTriplet decodes the images of a triplet.
 func decodeTriplet(t genref.Triplet) (pair, error) {
 	p := pair{prompt: t.Prompt, reflection: t.Reflection}
-	for _, picture := range []struct {
+	for _, side := range []struct {
 		data []byte
 		into *image.Image
 	}{{t.Flawed, &p.flawed}, {t.Enhanced, &p.enhanced}} {
-		m, _, err := image.Decode(bytes.NewReader(picture.data))
+		m, _, err := image.Decode(bytes.NewReader(side.data))
 		if err != nil {
-			return pair{}, fmt.Errorf("%w: picture of a triplet: %v", reflectionflow.ErrInvalid, err)
+			return pair{}, fmt.Errorf("%w: image of a triplet: %v", reflectionflow.ErrInvalid, err)
 		}
-		*picture.into = m
+		*side.into = m
 	}
 	return p, nil
 }
 
-// readTriplets reads the GenRef set of a folder into memory, in its order.
+// readTriplets reads the GenRef set in a folder into memory, in its order.
 func readTriplets(dir string) ([]genref.Triplet, error) {
 	set, err := genref.Open(dir)
 	if err != nil {

@@ -23,16 +23,16 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// validationPairs are how many held-out flawed pictures are corrected and judged;
-// correctionsShown of them are drawn.
+// validationPairs is the number of held-out flawed images that are corrected and judged;
+// correctionsShown of them are on the sample sheet.
 const (
 	validationPairs  = 48
 	correctionsShown = 12
 )
 
-// validation measures a corrector by doing: a fixed set of flawed pictures of
-// validation prompts is corrected, and the detector says how many corrections meet
-// their prompt. Beside that it measures the loss on the same pairs.
+// validation measures a corrector by its corrections: it corrects a fixed set of flawed images
+// of validation prompts, and the detector reports how many corrections meet their prompts. It
+// also measures the loss on the same pairs.
 type validation struct {
 	pairs    pairs
 	requests []reflectionflow.Request
@@ -40,7 +40,7 @@ type validation struct {
 	flawed   []image.Image
 	good     *latentCache
 	bad      *latentCache
-	model    string // folder of the model, for the detector
+	model    string // folder of the model, which has the detector
 }
 
 func newValidation(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (*validation, error) {
@@ -73,10 +73,9 @@ func newValidation(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 	return v, err
 }
 
-// run corrects, judges, draws flawed pictures above their corrections into the file
-// path, and returns what was measured: "loss", and with a trained detector "right",
-// the share of corrections that meet their prompt, and "flawed_right", that of the
-// pictures they started from.
+// run corrects the images, saves flawed images above their corrections in the file path, and
+// returns measurements: "validation_loss", and with a trained detector "right", the share of
+// corrections that meet their prompt, and "flawed_right", that of the flawed images.
 func (v *validation) run(ctx context.Context, backend compute.Backend, model *flux.Model, path string) (map[string]float64, error) {
 	loss, err := v.loss(backend, model)
 	if err != nil {
@@ -90,7 +89,7 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 	corrected := make([]image.Image, len(generations))
 	for i, g := range generations {
 		if g.Err != nil {
-			return nil, fmt.Errorf("correct a picture: %w", g.Err)
+			return nil, fmt.Errorf("correct an image: %w", g.Err)
 		}
 		corrected[i] = g.Image
 	}
@@ -98,13 +97,13 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(v.model, DetectorPrefix)); errors.Is(err, fs.ErrNotExist) {
-		return measured, nil // not trained yet
+		return measured, nil // the detector is not trained yet
 	}
 	detector, err := detect.Load(backend, os.DirFS(v.model), DetectorPrefix)
 	if err != nil {
 		return nil, err
 	}
-	defer detector.Close() //nolint:errcheck // nothing is lost
+	defer detector.Close() //nolint:errcheck // the weights stay in the store
 	for name, images := range map[string][]image.Image{"right": corrected, "flawed_right": v.flawed} {
 		found, err := detector.Detect(ctx, images)
 		if err != nil {
@@ -119,8 +118,8 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 	return measured, nil
 }
 
-// loss is the mean velocity loss over all pairs, with noise and timesteps that are
-// the same whenever it is asked.
+// loss returns the mean velocity loss over all pairs, with the same noise and timesteps at
+// every call.
 func (v *validation) loss(backend compute.Backend, model *flux.Model) (float64, error) {
 	const batch = 16
 	floats := func(b *latentCache) shapes.Shape {

@@ -26,11 +26,11 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	if err := r.loadStart(store, prefix, flux.TransformersStem, "head"); err != nil {
 		return err
 	}
-	drawn, err := openRedrawnScenes(ctx, opts, prefix, r, *d)
+	redrawn, err := openRedrawnScenes(ctx, opts, prefix, r, *d)
 	if err != nil {
 		return err
 	}
-	task, err := detectorTask(opts.Backend, prefix, r.World, *d, drawn)
+	task, err := detectorTask(opts.Backend, prefix, r.World, *d, redrawn)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	if err != nil {
 		return err
 	}
-	held, err := heldOutSets(r.World, d.Degrade, drawn.held)
+	held, err := heldOutSets(r.World, d.Degrade, redrawn.held)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func trainDetector(ctx context.Context, prefix string, r Recipe, opts StageOptio
 	if err != nil {
 		return err
 	}
-	defer detector.Close() //nolint:errcheck // nothing is lost
+	defer detector.Close() //nolint:errcheck // the weights stay in the store
 	if cfg.Threshold, err = fitThreshold(ctx, detector, held); err != nil {
 		return fmt.Errorf("fit the threshold: %w", err)
 	}
@@ -64,24 +64,24 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	if v.StartFromDetector {
 		trained := nn.NewStore()
 		if err := flux.LoadWeights(trained, DetectorPrefix, filepath.Join(opts.model(), DetectorPrefix), flux.TransformersStem); err != nil {
-			return fmt.Errorf("the verifier starts from a trained detector: %w", err)
+			return fmt.Errorf("the verifier starts from a trained detector: train the stage detector first: %w", err)
 		}
 		if err := startFromDetector(store, trained, DetectorPrefix); err != nil {
 			return err
 		}
 	}
-	drawn, err := generatedPairs(v, opts)
+	generated, err := generatedPairs(v, opts)
 	if err != nil {
 		return err
 	}
-	var over redrawnSplits
+	var redrawn redrawnSplits
 	if v.Redrawn > 0 {
-		over, err = openRedrawnScenes(ctx, opts, DetectorPrefix, r, r.Detector)
+		redrawn, err = openRedrawnScenes(ctx, opts, DetectorPrefix, r, r.Detector)
 		if err != nil {
 			return err
 		}
 	}
-	task, err := rewardTask(opts.Backend, r.World, v, drawn, over.training)
+	task, err := rewardTask(opts.Backend, r.World, v, generated, redrawn.training)
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,9 @@ func trainVerifier(ctx context.Context, r Recipe, opts StageOptions) error {
 	return reward.Save(filepath.Join(opts.model(), VerifierPrefix), cfg, store, VerifierPrefix, safetensors.BF16)
 }
 
-// generatedPairs reads the pairs that the base drew, nil for none.
+// generatedPairs reads the pairs of images that the base generated; nil for none.
 func generatedPairs(v Reward, opts StageOptions) (Pairs, error) {
-	if v.Drawn == 0 || v.Triplets == "" {
+	if v.Generated == 0 || v.Triplets == "" {
 		return nil, nil
 	}
 	dir := v.Triplets
@@ -105,14 +105,14 @@ func generatedPairs(v Reward, opts StageOptions) (Pairs, error) {
 		dir = filepath.Join(opts.Out, dir)
 	}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: verifier: there are no triplets in %s: build them first, or set drawn to 0", reflectionflow.ErrInvalid, dir)
+		return nil, fmt.Errorf("%w: verifier: %s does not exist: build its triplets with genref build, or set drawn to 0", reflectionflow.ErrInvalid, dir)
 	}
 	triplets, err := readTriplets(dir)
 	if err != nil {
 		return nil, err
 	}
 	if len(triplets) == 0 {
-		return nil, fmt.Errorf("%w: verifier: no triplets in %s", reflectionflow.ErrInvalid, dir)
+		return nil, fmt.Errorf("%w: verifier: %s has no triplets", reflectionflow.ErrInvalid, dir)
 	}
 	return TripletPairs(triplets), nil
 }

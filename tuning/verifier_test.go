@@ -41,7 +41,7 @@ judge:
    train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 4}}
 `
 
-func TestVerifierStagesMakeAVerifier(t *testing.T) {
+func TestVerifierStagesGiveAVerifier(t *testing.T) {
 	r, err := ParseRecipe([]byte(tinyVerifiers))
 	if err != nil {
 		t.Fatal(err)
@@ -61,8 +61,8 @@ func TestVerifierStagesMakeAVerifier(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	picture := reflectionflow.PromptedImage{Prompt: reflectionflow.Prompt{Text: "two dogs"}, Image: image.NewNRGBA(image.Rect(0, 0, 32, 32))}
-	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{picture})
+	img := reflectionflow.PromptedImage{Prompt: reflectionflow.Prompt{Text: "two dogs"}, Image: image.NewNRGBA(image.Rect(0, 0, 32, 32))}
+	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{img})
 	if err != nil || len(scores[0].Requirements) != 1 {
 		t.Errorf("%+v, %v", scores, err)
 	}
@@ -98,7 +98,7 @@ func TestDetectorsLearn(t *testing.T) {
 	}
 }
 
-func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
+func TestJudgeTrainsOnOtherScenesThanTheDetector(t *testing.T) {
 	w, d := World{Size: 32, Classes: []string{"apple", "dog", "cup"}}, learner("residual")
 	var images [][]uint8
 	for _, prefix := range []string{DetectorPrefix, DetectorPrefix, JudgePrefix} {
@@ -117,8 +117,8 @@ func TestJudgeSeesOtherScenesThanTheDetector(t *testing.T) {
 	}
 }
 
-// Degraded pictures differ, but not beyond recognition, and by the seed alone.
-func TestDegradeKeepsThePicture(t *testing.T) {
+// Degraded images are recognizable, and depend on the seed alone.
+func TestDegradeKeepsTheImageRecognizable(t *testing.T) {
 	scene, _ := clipart.Sample(clipart.TwoObject, rand.New(rand.NewPCG(1, 1)))
 	clean := make([]uint8, 96*96*3)
 	if err := scene.RenderInto(clean, 96, 96); err != nil {
@@ -129,15 +129,15 @@ func TestDegradeKeepsThePicture(t *testing.T) {
 		"all": {Jitter: 1, Warp: 1, Blur: 1, Noise: 1, Occlude: 1, JPEG: 1},
 	} {
 		for seed := range uint64(5) {
-			spoilt, again := slices.Clone(clean), slices.Clone(clean)
-			for _, pixels := range [][]uint8{spoilt, again} {
+			degraded, again := slices.Clone(clean), slices.Clone(clean)
+			for _, pixels := range [][]uint8{degraded, again} {
 				if err := d.apply(pixels, 96, rand.New(rand.NewPCG(seed, 2))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			distance := psnr(split(spoilt, 96, 96), split(clean, 96, 96))
-			if !bytes.Equal(spoilt, again) || !(distance < 60) || distance < 10 {
-				t.Errorf("%s, seed %d: %.1f dB, repeatable %v", name, seed, distance, bytes.Equal(spoilt, again))
+			distance := psnr(split(degraded, 96, 96), split(clean, 96, 96))
+			if !bytes.Equal(degraded, again) || !(distance < 60) || distance < 10 {
+				t.Errorf("%s, seed %d: %.1f dB, repeatable %v", name, seed, distance, bytes.Equal(degraded, again))
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func TestDetectionMeasures(t *testing.T) {
 		f1, class, color, verdicts float64
 	}{
 		"all":           {[]reflectionflow.Object{cup, dog}, 1, 1, 1, 1},
-		"wrong colour":  {[]reflectionflow.Object{dog, blue}, 1, 1, 0.5, 0},
+		"wrong color":   {[]reflectionflow.Object{dog, blue}, 1, 1, 0.5, 0},
 		"wrong place":   {[]reflectionflow.Object{shifted, cup}, 0.5, 1, 1, 1},
 		"nothing found": {nil, 0, 0, 0, 0},
 	} {
@@ -170,7 +170,7 @@ func TestDetectionMeasures(t *testing.T) {
 	}
 }
 
-func TestPairsMixRenderedAndDrawn(t *testing.T) {
+func TestPairsMixRenderedAndGenerated(t *testing.T) {
 	encoded := func(shade uint8) []byte {
 		img := image.NewNRGBA(image.Rect(0, 0, 40, 40))
 		for i := range 1600 {
@@ -186,28 +186,28 @@ func TestPairsMixRenderedAndDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mix := mixedPairs{data: data, recipe: Reward{Drawn: 0.5}, drawn: TripletPairs([]genref.Triplet{{Prompt: "drawn", Flawed: encoded(0), Enhanced: encoded(255)}})}
+	mix := mixedPairs{data: data, recipe: Reward{Generated: 0.5}, generated: TripletPairs([]genref.Triplet{{Prompt: "generated", Flawed: encoded(0), Enhanced: encoded(255)}})}
 	pixels, texts, err := mix.batch(40, rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const size = 32 * 32 * 3
-	drawn := 0
+	generated := 0
 	for i, text := range texts {
-		if text == "drawn" {
-			drawn++
+		if text == "generated" {
+			generated++
 			if pixels[i*size] < 250 || pixels[(40+i)*size] > 5 {
 				t.Errorf("pair %d: better %d, worse %d", i, pixels[i*size], pixels[(40+i)*size])
 			}
 		}
 	}
-	if drawn < 10 || drawn > 30 {
-		t.Errorf("%d of 40 pairs are drawn, want about half", drawn)
+	if generated < 10 || generated > 30 {
+		t.Errorf("%d of 40 pairs are generated, want about half", generated)
 	}
 }
 
-// A redrawn scene keeps its truth, is kept on disk, and is drawn anew for another seed.
-func TestRedrawnPictures(t *testing.T) {
+// A redrawn scene shows its prompt, is stored, and differs for another seed.
+func TestRedrawnImagesAreStored(t *testing.T) {
 	r, err := ParseRecipe([]byte(tinyVerifiers))
 	if err != nil {
 		t.Fatal(err)
@@ -222,11 +222,11 @@ func TestRedrawnPictures(t *testing.T) {
 	open := func(seed uint64) redrawnScenes {
 		d := r.Detector
 		d.Train.Seed = seed
-		drawn, err := openRedrawnScenes(t.Context(), opts, "test", r, d)
+		redrawn, err := openRedrawnScenes(t.Context(), opts, "test", r, d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return drawn.training
+		return redrawn.training
 	}
 	first := open(1)
 	kept, err := os.Stat(filepath.Join(dir, "redrawn.safetensors"))
@@ -235,13 +235,13 @@ func TestRedrawnPictures(t *testing.T) {
 	}
 	again := open(1)
 	if after, err := os.Stat(filepath.Join(dir, "redrawn.safetensors")); err != nil || !after.ModTime().Equal(kept.ModTime()) {
-		t.Errorf("drawn again: %v", err)
+		t.Errorf("redrawn again: %v", err)
 	}
 	if first.count() != 9 || !bytes.Equal(first.pixels, again.pixels) {
-		t.Errorf("%d pictures, the same when read again: %v", first.count(), bytes.Equal(first.pixels, again.pixels))
+		t.Errorf("%d images, the same when read again: %v", first.count(), bytes.Equal(first.pixels, again.pixels))
 	}
 	if other := open(2); bytes.Equal(first.pixels, other.pixels) {
-		t.Error("another seed drew the same pictures")
+		t.Error("another seed gave the same images")
 	}
 	scene, prompt := again.scene(4)
 	truth, err := scene.Truth(r.World.Size, r.World.Size)
