@@ -76,7 +76,7 @@ It writes DIR/model/judge.`,
 }
 
 // Train trains one stage of the recipe, by its name, and writes the result into the
-// model folder. An unknown stage, a recipe that does not fit, and an earlier stage that
+// model folder, with the checksums of its files. An unknown stage, a recipe that does not fit, and an earlier stage that
 // is not trained yet are errors wrapping [reflectionflow.ErrInvalid]. When ctx ends,
 // Train saves a checkpoint and returns the error of ctx.
 func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error {

@@ -75,6 +75,12 @@ func TestStagesMakeAModelThatGenerates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(filepath.Join(out, "model", flux.AdapterConfigFile)); err != nil {
+		t.Error(err)
+	}
+	if files, err := folder.VerifyChecksums(t.Context()); err != nil || files < 12 {
+		t.Errorf("%d files have checksums: %v", files, err)
+	}
 	if model.Corrector == nil || !model.Corrector.AllStreams || model.Corrector.Rank != 2 {
 		t.Errorf("corrector %+v", model.Corrector)
 	}
