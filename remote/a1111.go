@@ -25,6 +25,7 @@ type a1111 struct {
 	strength                            float64
 	model, sampler, scheduler, negative string
 	batch                               int
+	wording                             Wording
 	running                             atomic.Int64
 	stateless                           atomic.Bool // it has no route that tells its state
 }
@@ -38,7 +39,7 @@ func openA1111(c *endpoint.Client, p *params, progress func(Progress)) (engine, 
 		client: c, progress: progress,
 		guidance: p.choice("guidance", "cfg", "distilled"), strength: p.fraction("strength", .75),
 		model: p.text("model", ""), sampler: p.text("sampler", ""), scheduler: p.text("scheduler", ""), negative: p.text("negative", ""),
-		batch: p.count("batch", 1, 16),
+		batch: p.count("batch", 1, 16), wording: p.wording("a1111"),
 	}, nil
 }
 
@@ -84,7 +85,7 @@ type a1111Request struct {
 func (a *a1111) body(group []reflectionflow.Request) (path string, body a1111Request, err error) {
 	r := group[0]
 	body = a1111Request{
-		Prompt: webuiPrompt(r.Text()), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
+		Prompt: webuiPrompt(a.wording.Text(r)), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
 		Width: r.Width, Height: r.Height, BatchSize: 1, Iterations: len(group), Sampler: a.sampler, Scheduler: a.scheduler,
 		Send: true, Task: "reflectionflow-" + rand.Text(),
 	}

@@ -31,11 +31,12 @@ type comfyUI struct {
 	progress func(Progress)
 	draws    *workflow
 	edits    *workflow // nil: no corrections
+	wording  Wording
 	patience time.Duration
 }
 
 func openComfyUI(c *endpoint.Client, p *params, progress func(Progress)) (engine, error) {
-	u := &comfyUI{client: c, progress: progress, patience: p.patience}
+	u := &comfyUI{client: c, progress: progress, wording: p.wording("comfyui"), patience: p.patience}
 	path, edit := p.text("workflow", ""), p.text("edit", "")
 	slots, editSlots := p.prefixed("slot."), p.prefixed("edit_slot.")
 	if path == "" {
@@ -89,7 +90,7 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) (dra
 		}
 	}
 	job := &comfyJob{client: rand.Text(), first: r, output: flow.output}
-	prompt := flow.fill(r, reference, job.client)
+	prompt := flow.fill(r, u.wording.Text(r), reference, job.client)
 	began := u.client.Clock().Now()
 	ears := u.listen(ctx, job)
 	defer ears.close()

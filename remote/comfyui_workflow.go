@@ -211,9 +211,10 @@ func (w *workflow) has(name string) bool {
 	return slices.ContainsFunc(w.slots, func(s slot) bool { return s.name == name })
 }
 
-// fill returns the workflow with a request's values in its slots. mark makes the
+// fill returns the workflow with a request's values in its slots, and text in that of
+// the prompt. mark makes the
 // name of the saved file unlike all others.
-func (w *workflow) fill(r reflectionflow.Request, reference, mark string) map[string]any {
+func (w *workflow) fill(r reflectionflow.Request, text, reference, mark string) map[string]any {
 	filled := map[string]any{}
 	inputs := map[string]map[string]any{}
 	for id, n := range w.nodes {
@@ -228,7 +229,7 @@ func (w *workflow) fill(r reflectionflow.Request, reference, mark string) map[st
 		in := inputs[s.node]
 		switch s.name {
 		case "prompt":
-			in[s.input] = comfyPrompt(r.Text())
+			in[s.input] = comfyPrompt(text)
 		case "clip_prompt":
 			in[s.input] = comfyPrompt(clip)
 		case "seed":

@@ -27,5 +27,6 @@
 // Parameters of all URLs: key_env and key_file name an environment variable or a
 // file with the secret, auth=basic says that it is "user:password", concurrency is
 // the most drawings under way, allow_host names further hosts that images may be
-// fetched from (see endpoint.Client.Fetch), and timeout bounds one drawing.
+// fetched from (see endpoint.Client.Fetch), timeout bounds one drawing, and wording says
+// how a correction is put into words (see [Wording]).
 package remote

@@ -30,7 +30,7 @@ func TestSDCPPSettings(t *testing.T) {
 	r.Prompt, r.Reflection = "two cats", ""
 	out := one(t, open(t, "sdcpp+"+double.URL+"?correct=init&strength=0.5&guidance=cfg&negative=blur&sampler=euler&scheduler=discrete"), r)
 	same(t, "image", out.Image, testserver.Drawing{
-		Prompt: r.Text(), Negative: "blur", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Reference: r.Reference, Strength: .5,
+		Prompt: "two cats", Negative: "blur", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Reference: r.Reference, Strength: .5,
 	})
 	if out.Cost.DenoiseSteps != 2 {
 		t.Errorf("%d steps, want the half of 4", out.Cost.DenoiseSteps)

@@ -62,7 +62,7 @@ func FuzzWorkflow(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if filled := w.fill(r, "x.png", "mark"); len(filled) != len(w.nodes) {
+		if filled := w.fill(r, r.Prompt, "x.png", "mark"); len(filled) != len(w.nodes) {
 			t.Errorf("%d nodes of %d", len(filled), len(w.nodes))
 		}
 	})

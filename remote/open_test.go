@@ -28,6 +28,7 @@ func TestOpenRefuses(t *testing.T) {
 		"secret as user":        {"openai+http://me:sk-visible@host/v1", "password"},
 		"variable not set":      {"openai+http://host/v1?key_env=NOT_THERE", "NOT_THERE"},
 		"file not there":        {"openai+http://host/v1?key_file=testdata/none", "none"},
+		"wording":               {"openai+http://host/v1?wording=loud", "instruction"},
 		"dialect":               {"openai+http://host/v1?dialect=ollama", "vllm-omni"},
 		"batch of seeded":       {"openai+http://host/v1?dialect=sglang&batch=2", "batch=2"},
 		"batch of dall-e-3":     {"openai+http://host/v1?model=dall-e-3&batch=2", "batch"},

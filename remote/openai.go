@@ -22,10 +22,11 @@ type openAI struct {
 	quality  string
 	negative string
 	batch    int
+	wording  Wording
 }
 
 func openOpenAI(c *endpoint.Client, p *params, _ func(Progress)) (engine, error) {
-	o := &openAI{client: c, model: p.text("model", ""), quality: p.text("quality", ""), negative: p.text("negative", "")}
+	o := &openAI{client: c, model: p.text("model", ""), quality: p.text("quality", ""), negative: p.text("negative", ""), wording: p.wording("openai")}
 	var names []string
 	for _, d := range dialects {
 		names = append(names, d.name)

@@ -94,7 +94,7 @@ func TestRequestShapes(t *testing.T) {
 	one(t, open(t, "openai+"+url+"?model=gpt-image-2"), r)
 	picture := parts(t, *ours)["file image"]
 	if _, err := sdk.Images.Edit(t.Context(), openai.ImageEditParams{
-		Prompt: r.Prompt + " [Reflexion] add a second cat", Model: "gpt-image-2", N: openai.Int(1), Size: "64x64", OutputFormat: "png",
+		Prompt: `Edit the image: add a second cat. Keep everything else as it is. The edited image must show: two (red) cats [sleeping] \ a cup.`, Model: "gpt-image-2", N: openai.Int(1), Size: "64x64", OutputFormat: "png",
 		Image: openai.ImageEditParamsImageUnion{OfFile: openai.File(strings.NewReader(picture), "reference.png", "image/png")},
 	}); err != nil {
 		t.Fatal(err)

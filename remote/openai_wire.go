@@ -42,7 +42,7 @@ func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, erro
 
 // fields are the parameters that generations and edits have in common.
 func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
-	fields := map[string]any{"prompt": o.dialect.openAIPrompt(r.Text()), "n": n, "size": sizeText(r)}
+	fields := map[string]any{"prompt": o.dialect.openAIPrompt(o.wording.Text(r)), "n": n, "size": sizeText(r)}
 	set := func(name string, value any) {
 		if name != "" {
 			fields[name] = value

@@ -48,11 +48,11 @@ func openAI(dialect, model string, want func(reflectionflow.Request) testserver.
 
 func clients() []client {
 	whole := func(r reflectionflow.Request) testserver.Drawing {
-		return testserver.Drawing{Prompt: r.Text(), Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Reference: r.Reference}
+		return testserver.Drawing{Prompt: remote.Instruction.Text(r), Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Reference: r.Reference}
 	}
 	return []client{
 		openAI("openai", "gpt-image-2", func(r reflectionflow.Request) testserver.Drawing {
-			return testserver.Drawing{Model: "gpt-image-2", Prompt: r.Text(), Width: r.Width, Height: r.Height, Reference: r.Reference}
+			return testserver.Drawing{Model: "gpt-image-2", Prompt: remote.Instruction.Text(r), Width: r.Width, Height: r.Height, Reference: r.Reference}
 		}),
 		openAI("vllm-omni", "Qwen/Qwen-Image", func(r reflectionflow.Request) testserver.Drawing {
 			d := whole(r)
@@ -88,7 +88,7 @@ func clients() []client {
 			want: func(r reflectionflow.Request) testserver.Drawing {
 				d := whole(r)
 				if r.Reference != nil {
-					d.Strength = .75
+					d.Strength, d.Prompt = .75, remote.Appended.Text(r)
 				}
 				return d
 			},

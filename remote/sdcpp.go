@@ -30,6 +30,7 @@ type sdcpp struct {
 	strength                     float64 // for init: how much is redrawn
 	sampler, scheduler, negative string
 	batch                        int
+	wording                      Wording
 	patience                     time.Duration
 	silent                       atomic.Bool // it does not say which model it has
 }
@@ -42,7 +43,7 @@ func openSDCPP(c *endpoint.Client, p *params, progress func(Progress)) (engine, 
 		client: c, progress: progress,
 		guidance: p.choice("guidance", "distilled", "cfg"), correct: p.choice("correct", "ref", "init"), strength: p.fraction("strength", .75),
 		sampler: p.text("sampler", ""), scheduler: p.text("scheduler", ""), negative: p.text("negative", ""),
-		batch: p.count("batch", 1, 8), patience: p.patience,
+		batch: p.count("batch", 1, 8), patience: p.patience, wording: p.wording("sdcpp"),
 	}, nil
 }
 
@@ -82,7 +83,7 @@ type sdcppSample struct {
 func (s *sdcpp) body(group []reflectionflow.Request) (sdcppRequest, error) {
 	r := group[0]
 	body := sdcppRequest{
-		Prompt: sdcppPrompt(r.Text()), Negative: s.negative, Width: r.Width, Height: r.Height, Seed: fold(r.Seed, sdcppSeedBits), BatchCount: len(group),
+		Prompt: sdcppPrompt(s.wording.Text(r)), Negative: s.negative, Width: r.Width, Height: r.Height, Seed: fold(r.Seed, sdcppSeedBits), BatchCount: len(group),
 		Sample:       sdcppSample{Steps: r.Steps, Method: s.sampler, Scheduler: s.scheduler, Guidance: map[string]float64{"txt_cfg": r.Guidance}},
 		OutputFormat: "png",
 	}

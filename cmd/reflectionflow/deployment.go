@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -30,7 +31,7 @@ const maxPartFile = 64 << 20
 
 // recordOf makes the record of a configuration.
 func recordOf(c *config.Config) (json.RawMessage, error) {
-	d := deployment{Config: c, Files: map[string]string{}}
+	d := deployment{Config: withURLs(c, remote.RecordedURL), Files: map[string]string{}}
 	for _, path := range c.Files() {
 		data, err := readPartFile(path)
 		if err != nil {
@@ -58,6 +59,7 @@ func recorded(data json.RawMessage) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c = withURLs(c, remote.URLOfRecord)
 	for _, path := range c.Files() {
 		data, err := readPartFile(path)
 		if err != nil {
@@ -68,6 +70,19 @@ func recorded(data json.RawMessage) (*config.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// withURLs is c with the URLs of its generators rewritten.
+func withURLs(c *config.Config, rewrite func(string) string) *config.Config {
+	rewritten := *c
+	rewritten.Generators = maps.Clone(c.Generators)
+	for name, g := range rewritten.Generators {
+		if g.URL != "" {
+			g.URL = rewrite(g.URL)
+			rewritten.Generators[name] = g
+		}
+	}
+	return &rewritten
 }
 
 func sumOf(data []byte) string {
