@@ -136,6 +136,9 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	if err != nil {
 		return err
 	}
+	for i, text := range texts {
+		manifests[i].UserPrompt = text
+	}
 	s := &session{program: p, model: model, backend: o.backend, cfg: cfg, json: o.json, quiet: o.quiet}
 	return s.draw(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }

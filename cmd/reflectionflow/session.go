@@ -56,13 +56,26 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	if s.shares() && len(s.open) > 0 {
 		s.open = folders // what is left over depends on all of them
 	}
-	if len(s.open) == 0 && !s.quiet {
-		_, _ = fmt.Fprintf(s.program.stderr, "%s is finished already\n", dir)
+	if !s.quiet {
+		s.noteState(dir)
 	}
 	if err := s.keepAccount(ctx, e, dir); err != nil {
 		return s.explain(ctx, err, dir)
 	}
 	return s.sumUp()
+}
+
+// noteState reports the files that were written again on opening, and a folder
+// that leaves nothing to do.
+func (s *session) noteState(dir string) {
+	for _, f := range s.folders {
+		for _, name := range f.Repaired() {
+			_, _ = fmt.Fprintf(s.program.stderr, "%s was missing or damaged: written again\n", filepath.Join(f.Path(), name))
+		}
+	}
+	if len(s.open) == 0 {
+		_, _ = fmt.Fprintf(s.program.stderr, "%s is finished already\n", dir)
+	}
 }
 
 // keepAccount searches the open runs, and keeps account of what is asked of servers

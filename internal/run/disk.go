@@ -18,18 +18,6 @@ import (
 // write puts a whole file into the folder.
 func (f *Folder) write(name string, data []byte) error { return disk.WriteFile(f.in(name), data) }
 
-// encodePicture returns the picture as PNG.
-func encodePicture(picture image.Image) ([]byte, error) {
-	if picture == nil {
-		return nil, errors.New("there is no picture")
-	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
 func checksum(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,11 +26,7 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	if best < -1 || best >= len(f.entries) {
 		return fmt.Errorf("finish run: candidate %d is the best, of %d", best, len(f.entries))
 	}
-	outcome := Outcome{Best: best, Stopped: stopped, Cost: f.manifest.Parsing}
-	for _, e := range f.entries {
-		outcome.Cost = outcome.Cost.Add(e.Cost)
-	}
-	outcome.Cost.Seconds = 0
+	outcome := Outcome{Best: best, Stopped: stopped, Cost: f.cost()}
 	if best >= 0 {
 		outcome.Score = f.entries[best].Score
 		best, err := f.imageBytes(f.entries[best])
@@ -58,7 +55,19 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	return nil
 }
 
-// loadOutcome reads result.json; nil means that the run is not finished.
+// cost is that of reading the prompt and of all candidates, without the seconds.
+func (f *Folder) cost() reflectionflow.Cost {
+	total := f.manifest.Parsing
+	for _, e := range f.entries {
+		total = total.Add(e.Cost)
+	}
+	total.Seconds = 0
+	return total
+}
+
+// loadOutcome reads result.json. Nil means that the run is not finished, or that
+// result.json is cut off or empty: then the run is finished again from its
+// candidates.
 func (f *Folder) loadOutcome() (*Outcome, error) {
 	data, err := readBounded(f.in(resultFile), maxLineBytes)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -67,12 +76,13 @@ func (f *Folder) loadOutcome() (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	var o Outcome
-	if err := decodeStrictly(data, &o); err != nil {
-		return nil, fmt.Errorf("%w: result.json is damaged: %v", reflectionflow.ErrInvalid, err)
+	if !json.Valid(data) {
+		f.repaired = append(f.repaired, resultFile)
+		return nil, nil
 	}
-	if o.Best < -1 || o.Best >= len(f.entries) {
-		return nil, fmt.Errorf("%w: result.json is damaged: its best candidate %d is not recorded", reflectionflow.ErrInvalid, o.Best)
+	var o Outcome
+	if err := decodeStrictly(data, &o); err != nil || o.Best < -1 {
+		return nil, fmt.Errorf("%w: result.json is damaged: delete it and resume the run to write it again", reflectionflow.ErrInvalid)
 	}
 	return &o, nil
 }

@@ -33,7 +33,8 @@ type Folder struct {
 	manifest Manifest
 	entries  []entry
 	seconds  map[int]float64
-	outcome  *Outcome
+	outcome  *Outcome // nil until the run is finished
+	repaired []string // files that Open wrote again
 	lines    *os.File // candidates.jsonl, which carries the lock
 	size     int64    // of the whole lines in it
 	now      func() time.Time
@@ -172,22 +173,20 @@ func (f *Folder) load() error {
 	if err != nil {
 		return err
 	}
-	for _, e := range f.entries {
-		if !e.drawn() {
-			continue
-		}
-		if _, err := f.imageBytes(e); err != nil {
-			return err
-		}
-	}
 	f.size = int64(kept)
 	if f.outcome, err = f.loadOutcome(); err != nil {
+		return err
+	}
+	if err := f.checkImages(); err != nil {
 		return err
 	}
 	f.seconds, f.earlier = f.loadTiming()
 	f.spent = f.earlier
 	if f.outcome != nil {
-		return nil
+		if err := f.checkComplete(); err != nil {
+			return err
+		}
+		return f.repair()
 	}
 	if kept < len(data) {
 		if err := f.lines.Truncate(f.size); err != nil {
@@ -207,7 +206,7 @@ func (f *Folder) load() error {
 func (f *Folder) lock(flags int) error {
 	file, err := os.OpenFile(f.in(candidatesFile), os.O_RDWR|os.O_APPEND|flags, 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s is damaged: it has no candidates.jsonl", reflectionflow.ErrInvalid, f.path)
+		return f.lost(f.path + " has no candidates.jsonl")
 	}
 	if err != nil {
 		return err
@@ -277,7 +276,7 @@ func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
 	var data []byte
 	if e.drawn() {
 		var err error
-		if data, err = encodePicture(picture); err != nil {
+		if data, err = encodePNG(picture, f.texts(e)); err != nil {
 			return fmt.Errorf("record candidate %d: %w", c.ID, err)
 		}
 		e.Image, e.SHA256 = imagePath(c.ID), checksum(data)

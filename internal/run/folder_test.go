@@ -347,8 +347,9 @@ func TestOpenRefuses(t *testing.T) {
 		"image missing":          {remove("images/0001.png"), "images/0001.png is missing"},
 		"image is text":          {func(t *testing.T, dir string) { put(t, dir, "images/0001.png", "hello") }, "images/0001.png is not a PNG image"},
 		"image of another":       {swapImages, "images/0001.png is not the image that was recorded"},
-		"result damaged":         {func(t *testing.T, dir string) { put(t, dir, "result.json", "{") }, "result.json is damaged"},
-		"best unknown":           {func(t *testing.T, dir string) { put(t, dir, "result.json", `{"best":7}`) }, "result.json is damaged"},
+		"images missing":         {func(t *testing.T, dir string) { remove("images/0000.png")(t, dir); remove("images/0001.png")(t, dir) }, "images/0000.png is missing, images/0001.png is missing; to generate the run again: reflectionflow generate --replay "},
+		"result damaged":         {func(t *testing.T, dir string) { put(t, dir, "result.json", `{"worst":1}`) }, "result.json is damaged"},
+		"best unknown":           {func(t *testing.T, dir string) { put(t, dir, "result.json", `{"best":7}`) }, "has 2 candidates, and candidate 7, the best, is not among them"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,7 @@ const (
 	maxLineBytes     = 1 << 20
 	maxCandidates    = 100_000
 	maxImageBytes    = 64 << 20
+	maxReportBytes   = 1 << 30
 )
 
 // Manifest is everything needed to reproduce a run. It holds no times and nothing
@@ -31,6 +32,9 @@ type Manifest struct {
 	// Program is the version of the program that made the folder.
 	Program string                `json:"program"`
 	Prompt  reflectionflow.Prompt `json:"prompt"`
+	// UserPrompt is the prompt as the user wrote it, which a parser may have rewritten
+	// in Prompt; empty in folders of versions before it was recorded.
+	UserPrompt string `json:"user_prompt,omitempty"`
 	// Parsing is what reading the prompt cost, where a language model did.
 	Parsing reflectionflow.Cost `json:"parsing,omitzero"`
 	// Search is the JSON form of the search's settings; this package keeps it as it is.
@@ -57,6 +61,11 @@ type Model struct {
 func (m Manifest) validate() error {
 	if err := m.Prompt.Validate(); err != nil {
 		return err
+	}
+	if m.UserPrompt != "" {
+		if err := (reflectionflow.Prompt{Text: m.UserPrompt}).Validate(); err != nil {
+			return fmt.Errorf("user_prompt: %w", err)
+		}
 	}
 	if !json.Valid(m.Search) {
 		return fmt.Errorf("%w: the settings of the search are not JSON", reflectionflow.ErrInvalid)
