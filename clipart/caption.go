@@ -152,7 +152,7 @@ func (w wording) phrase(r reflectionflow.Requirement) string {
 
 // number says how many of what: "one red dog", "three red dogs".
 func (w wording) number(n int, color, class string) string {
-	n = min(max(n, 1), MaxCount)
+	n = min(max(n, 1), maxNumber)
 	if n == 1 {
 		return "one " + colored(color, class)
 	}

@@ -2,11 +2,14 @@ package clipart
 
 import "strings"
 
-// numberWords are the numbers that captions spell out, from zero to [MaxCount].
+// numberWords are the numbers that captions spell out, from zero to [maxNumber].
 var numberWords = [...]string{"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
 
-// MaxCount is the largest number of one object that a prompt may ask for.
-const MaxCount = len(numberWords) - 1
+// maxNumber is the largest number that captions and instructions spell out.
+const maxNumber = len(numberWords) - 1
+
+// MaxCount is how many objects a prompt may ask for in all: one for each quarter of the scene.
+const MaxCount = corners
 
 // article puts "a" or "an" before a name, by its first letter as GenEval does.
 func article(name string) string {

@@ -83,7 +83,7 @@ func TestCheck(t *testing.T) {
 		{"a red cup left of a blue cup", []string{"blue cup@right", "red cup@left"}, true},
 		{"a red cup left of a blue cup", []string{"blue cup@left", "red cup@right"}, false},
 	} {
-		prompt, err := Parse(test.requirement)
+		prompt, err := parseCaption(test.requirement)
 		if err != nil {
 			t.Fatal(err)
 		}

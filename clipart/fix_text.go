@@ -68,7 +68,7 @@ func (f Fix) at() string {
 // added is "a red clock", "two clocks", "one more clock".
 func (f Fix) added() string {
 	name := colored(f.Color, f.Object)
-	n := min(max(f.Count, 1), MaxCount)
+	n := min(max(f.Count, 1), maxNumber)
 	switch {
 	case n == 1 && f.More:
 		return "one more " + name
@@ -83,7 +83,7 @@ func (f Fix) added() string {
 
 // described is "the red dog", "all dogs", "one dog", "two red dogs".
 func (f Fix) described(color string) string {
-	n := min(max(f.Count, 1), MaxCount)
+	n := min(max(f.Count, 1), maxNumber)
 	switch {
 	case f.All && n == 1:
 		return "the " + colored(color, f.Object)

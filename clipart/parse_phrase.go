@@ -1,28 +1,28 @@
 package clipart
 
-import (
-	"slices"
-
-	"reflectionflow"
-)
+import "reflectionflow"
 
 // begin marks the start of a noun phrase.
 func (p *parser) begin(t token) {
-	// An article tells less than what follows it.
+	// An article tells less than the word after it.
 	if !p.pending.started || p.pending.at.entry.meaning == asIndefinite {
 		p.pending.at, p.pending.started = t, true
 	}
 }
 
-// count takes a number in.
+// count reads a number.
 func (p *parser) count(t token) error {
+	limit := MaxCount
+	if p.caption {
+		limit = maxNumber
+	}
 	switch {
 	case p.pending.number >= 0:
 		return parseErrorf(MissingObject, t, "two numbers in a row (%q): give one number an object", t.text)
 	case p.pending.negative:
 		return parseErrorf(Unsupported, t, "\"no %s\" cannot be checked: say \"no\" and an object", t.text)
-	case t.entry.n > MaxCount:
-		return parseErrorf(CountOutOfRange, t, "%s of one object: at most %d can be asked for", clip(t.text), MaxCount)
+	case t.entry.n > limit:
+		return parseErrorf(CountOutOfRange, t, "%q is too many: a scene holds at most %d objects in all", clip(t.text), limit)
 	}
 	p.begin(t)
 	p.pending.number, p.pending.pair = t.entry.n, t.entry.value == "pair"
@@ -30,28 +30,31 @@ func (p *parser) count(t token) error {
 }
 
 // object ends a noun phrase.
-func (p *parser) object(t token) error {
+func (p *parser) object(i int, t token) error {
 	q := p.pending
-	if t.entry.value == person && q.color != "" {
-		return parseErrorf(Unsupported, t, "a person has no color here: say \"a person\"")
+	if p.orangePart(i, t) {
+		q.color, q.at = "orange", t
+		p.pending = q
+		_, err := p.part(i+1, q)
+		return err
 	}
-	m := mention{at: t, class: t.entry.value, color: q.color, count: 1, definite: q.definite}
-	// A pair of scissors is one thing.
-	onePair := q.pair && (m.class == "scissors" || m.class == "skis")
-	switch {
-	case q.negative || q.number == 0 || (p.negative && (p.or || !q.started)):
-		m.absent = true
-	case q.number > 0 && !onePair:
-		m.count, m.exact = q.number, !q.minimum
-	case q.exactly:
-		m.exact = true
-	case t.entry.plural:
-		m.count = 2
+	m, err := p.mention(q, t)
+	if err != nil {
+		return err
+	}
+	if err := p.share(q, t); err != nil {
+		return err
 	}
 	p.negative, p.or = m.absent, false
 	index := len(p.mentions)
 	p.mentions = append(p.mentions, m)
 	p.pending = nothing
+	if p.ahead.text != "" {
+		if err := p.putAt(index, p.ahead); err != nil {
+			return err
+		}
+		p.ahead = token{}
+	}
 	if q.relation == "" {
 		p.last = index
 		return nil
@@ -69,11 +72,56 @@ func (p *parser) object(t token) error {
 	return nil
 }
 
-// relate takes a relation in. Its subject is the object just before, or, right
-// after "and", the subject of the relation before.
-func (p *parser) relate(t token, joined bool) error {
-	if err := p.drop(t); err != nil {
+// mention reads what is said of an object before its noun.
+func (p *parser) mention(q pending, noun token) (mention, error) {
+	if noun.entry.value == person && q.color != "" {
+		return mention{}, parseErrorf(Unsupported, noun, "a person has no color here: say \"a person\"")
+	}
+	m := mention{
+		at: noun, sentence: p.sentence, class: noun.entry.value, color: q.color, count: 1,
+		definite: q.definite, qualified: q.exactly || q.minimum,
+	}
+	// A pair of scissors is one object.
+	onePair := q.pair && (m.class == "scissors" || m.class == "skis")
+	switch {
+	case q.negative || q.number == 0 || (p.negative && (p.or || !q.started)):
+		m.absent = true
+	case q.number > 0 && !onePair:
+		m.count, m.exact = q.number, !q.minimum
+	case q.exactly:
+		m.exact = true
+	case noun.entry.plural:
+		m.count = 2
+	default:
+		m.single = !q.definite && !q.minimum
+	}
+	return m, nil
+}
+
+// share gives the noun of "a blue cup" to "a red" before it.
+func (p *parser) share(q pending, noun token) error {
+	for _, s := range p.shared {
+		if q.color == "" || q.relation != "" || q.negative {
+			return p.missing(s)
+		}
+		m, err := p.mention(s, noun)
+		if err != nil {
+			return err
+		}
+		p.mentions = append(p.mentions, m)
+	}
+	p.shared = nil
+	return nil
+}
+
+// relate reads a relation. Its subject is the object just before, or, right after "and", the
+// subject of the relation before.
+func (p *parser) relate(i int, t token, joined bool) error {
+	if err := p.drop(i, t); err != nil {
 		return err
+	}
+	if t.text == "on" && p.onBackdrop(i) {
+		return nil
 	}
 	subject := p.last
 	if joined && p.related >= 0 {
@@ -86,15 +134,20 @@ func (p *parser) relate(t token, joined bool) error {
 	return nil
 }
 
-// join takes a comma, an "and" or a "next to" in.
-func (p *parser) join(t token) error {
-	if err := p.drop(t); err != nil {
+// join reads a comma, an "and" or a "next to".
+func (p *parser) join(i int, t token) error {
+	if t.entry.meaning == asConjunction && p.shares(i) {
+		p.shared = append(p.shared, p.pending)
+		p.pending = nothing
+		return nil
+	}
+	if err := p.drop(i, t); err != nil {
 		return err
 	}
 	p.joined = t.entry.meaning == asConjunction
 	switch {
 	case t.text == "or" && !p.negative:
-		return parseErrorf(Unsupported, t, "\"or\" leaves open what to draw: name one of them")
+		return parseErrorf(Unsupported, t, "\"or\" leaves open what to generate: name one of them")
 	case t.text == "or":
 		p.or = true
 	case t.text != ",":
@@ -103,221 +156,121 @@ func (p *parser) join(t token) error {
 	return nil
 }
 
-// drop forgets what stands before a token that no noun phrase goes on with. What
-// cannot be forgotten is an error: a colour, a number or "no" without an object, a
-// relation without a target. Only in "two dogs, one at the left" a number stands
-// for objects that were named.
-func (p *parser) drop(t token) error {
+// shares reports whether "a red" before a conjunction waits for the noun of "a blue cup".
+func (p *parser) shares(i int) bool {
+	q := p.pending
+	counted := q.number > 0 || q.definite || p.articleBefore(i)
+	if p.caption || q.color == "" || !counted || q.relation != "" || q.negative || p.plural() >= 0 {
+		return false
+	}
+	next, _ := p.meaningAfter(i)
+	return next == asIndefinite || next == asNumber || next == asDefinite
+}
+
+// articleBefore reports whether the noun phrase that ends before token i begins with an article.
+func (p *parser) articleBefore(i int) bool {
+	for i--; i >= 0 && (p.tokens[i].entry.meaning == asHue || p.tokens[i].entry.meaning == asPraise); i-- {
+	}
+	return i >= 0 && p.tokens[i].entry.meaning == asIndefinite
+}
+
+// plural is the mention of several objects without a color that "one black and one white" speaks
+// of; -1 if the sentence has none, or more than one.
+func (p *parser) plural() int {
+	found := -1
+	for i := len(p.mentions) - 1; i >= 0 && p.mentions[i].sentence == p.sentence; i-- {
+		if m := p.mentions[i]; m.count > 1 && m.color == "" && !m.absent {
+			if found >= 0 {
+				return -1
+			}
+			found = i
+		}
+	}
+	return found
+}
+
+// drop forgets the words before a token that does not continue their noun phrase. What cannot be
+// forgotten is an error: a color, a number or "no" without an object, a relation without a
+// target. In "two dogs, one black and one white" the phrases without a noun are dogs.
+func (p *parser) drop(i int, t token) error {
 	q := p.pending
 	meaning := t.entry.meaning
 	if q.inverted && !q.started && (meaning == asGlue || meaning == asConjunction) {
 		return nil // "left of the cat there is a dog"
 	}
-	standsFor := meaning == asLocation && len(p.mentions) > 0
-	if q.color != "" || q.negative || q.relation != "" || (q.number >= 0 && !standsFor) {
-		return p.missing(q)
+	if part, err := p.part(i, q); part || err != nil {
+		return err
+	}
+	placed := p.caption && meaning == asPlace && len(p.mentions) > 0 // "two dogs, one at the left"
+	if q.color != "" || q.negative || q.relation != "" || (q.number >= 0 && !placed) {
+		return p.dangling(i, q)
+	}
+	if len(p.shared) > 0 && meaning != asGlue {
+		return p.missing(p.shared[0])
 	}
 	p.pending = nothing
 	return nil
 }
 
-func (p *parser) missing(q pending) error {
-	if q.relation != "" {
-		q.at = q.said
+// part reads "one black" of several objects that were named before, and reports whether it did.
+func (p *parser) part(i int, q pending) (bool, error) {
+	counted := q.number > 0 || p.articleBefore(i)
+	if p.caption || q.color == "" || !counted || q.negative || q.relation != "" || len(p.shared) > 0 {
+		return false, nil
 	}
-	return parseErrorf(MissingObject, q.at, "no object after %q: name one, for example \"a red cup\"", clip(q.at.text))
-}
-
-// requirements merges the mentions and checks that they can hold together.
-func (p *parser) requirements() ([]reflectionflow.Requirement, error) {
-	p.resolve()
-	var merged []mention
-	for _, m := range p.mentions {
-		i := slices.IndexFunc(merged, func(o mention) bool { return o.class == m.class && o.color == m.color })
-		if i < 0 {
-			merged = append(merged, m)
-			continue
-		}
-		both, err := merge(merged[i], m)
-		if err != nil {
-			return nil, err
-		}
-		merged[i] = both
+	whole := p.plural()
+	if whole < 0 {
+		return false, nil
 	}
-	tellApart(merged)
-	if err := checkCounts(merged); err != nil {
-		return nil, err
-	}
-	positions, err := p.positions()
+	noun := q.at
+	noun.entry.value = p.mentions[whole].class
+	m, err := p.mention(q, noun)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	requirements := make([]reflectionflow.Requirement, 0, len(merged)+len(positions))
-	for _, m := range merged {
-		requirements = append(requirements, m.requirement())
-	}
-	return append(requirements, positions...), nil
+	m.exact, m.single, m.part = !q.minimum, false, true
+	p.last, p.negative, p.pending = len(p.mentions), false, nothing
+	p.mentions = append(p.mentions, m)
+	return true, nil
 }
 
-// resolve gives "the dog" the colour of the one dog mentioned before.
-func (p *parser) resolve() {
-	for i := range p.mentions {
-		m := &p.mentions[i]
-		if !m.definite || m.color != "" || m.absent {
-			continue
-		}
-		color, several := "", false
-		for _, o := range p.mentions[:i] {
-			if o.class == m.class && !o.absent {
-				several = several || (color != "" && o.color != color) || o.color == ""
-				color = o.color
-			}
-		}
-		if !several {
-			m.color = color
-		}
-	}
-}
-
-// merge joins two mentions of one class and colour.
-func merge(a, b mention) (mention, error) {
-	if a.absent != b.absent || (a.exact && b.exact && a.count != b.count) ||
-		(a.exact && b.count > a.count && !b.exact) || (b.exact && a.count > b.count && !a.exact) {
-		return a, contradiction(a, b)
-	}
-	if b.exact {
-		a.exact, a.count = true, b.count
-	}
-	a.count = max(a.count, b.count)
-	return a, nil
-}
-
-func contradiction(a, b mention) error {
-	return parseErrorf(Contradiction, b.at, "%s and %s cannot both hold", a.requirement(), b.requirement())
-}
-
-func (m mention) requirement() reflectionflow.Requirement {
-	r := reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: m.class, Color: m.color, Count: m.count}
-	switch {
-	case m.absent:
-		r.Kind, r.Count = reflectionflow.Absent, 0
-	case m.exact:
-		r.Kind = reflectionflow.Exactly
-	}
-	return r
-}
-
-// tellApart makes counts exact where a class has several colours: "at least one
-// red cup" looks at the most confident cup alone, and that may be the blue one.
-func tellApart(merged []mention) {
-	for i := range merged {
-		for j := range merged {
-			a, b := &merged[i], merged[j]
-			if a.class == b.class && a.color != "" && b.color != "" && a.color != b.color && !a.absent && !b.absent {
-				a.exact = true
-			}
-		}
-	}
-}
-
-// checkCounts compares what is said of a class with what is said of its colours.
-func checkCounts(merged []mention) error {
-	for _, all := range merged {
-		if all.color != "" {
-			continue
-		}
-		sum := 0
-		for _, m := range merged {
-			if m.class != all.class || m.color == "" || m.absent {
-				continue
-			}
-			sum += m.count
-			if all.absent || (all.exact && sum > all.count) {
-				return contradiction(all, m)
-			}
-		}
-	}
-	return nil
-}
-
-// positions turns claims into requirements, each once.
-func (p *parser) positions() ([]reflectionflow.Requirement, error) {
-	var found []reflectionflow.Requirement
-	for _, c := range p.claims {
-		subject, target := p.mentions[c.subject], p.mentions[c.target]
-		if subject.class == target.class && (subject.color == target.color || subject.color == "" || target.color == "") {
-			return nil, parseErrorf(Unsupported, c.at, "one %s cannot be told from another: give them different colors or name another object", subject.class)
-		}
-		r := reflectionflow.Requirement{
-			Kind: reflectionflow.Position, Object: subject.class, Color: subject.color,
-			Relation: c.relation, Target: target.class, TargetColor: target.color,
-		}
-		if subject.count > 1 {
-			r.Count = subject.count
-		}
-		for _, s := range claimSides(r, target.count) {
-			if !slices.Contains(found, s) {
-				found = append(found, s)
-			}
-		}
-		if circular(found) {
-			return nil, parseErrorf(Contradiction, c.at, "%s cannot hold with the positions before it", r)
-		}
-	}
-	return found, nil
-}
-
-// claimSides says a position from the side that has more than one object: a
-// requirement's target is always one.
-func claimSides(r reflectionflow.Requirement, targets int) []reflectionflow.Requirement {
-	if targets <= 1 {
-		return []reflectionflow.Requirement{r}
-	}
-	other := inverse(r)
-	other.Count = targets
-	if r.Count <= 1 {
-		return []reflectionflow.Requirement{other}
-	}
-	return []reflectionflow.Requirement{r, other}
-}
-
-// circular reports whether some object would have to be left of, or above, itself.
-func circular(positions []reflectionflow.Requirement) bool {
-	for _, axis := range []reflectionflow.Relation{reflectionflow.LeftOf, reflectionflow.Above} {
-		after := make(map[string][]string)
-		var start []string
-		for _, r := range positions {
-			if r.Relation == opposite(axis) {
-				r = inverse(r)
-			}
-			if r.Relation != axis {
-				continue
-			}
-			from, to := colored(r.Color, r.Object), colored(r.TargetColor, r.Target)
-			after[from] = append(after[from], to)
-			start = append(start, from)
-		}
-		state := make(map[string]int) // 1: on the way, 2: no circle from here
-		for _, s := range start {
-			if onCircle(s, after, state) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func onCircle(at string, after map[string][]string, state map[string]int) bool {
-	switch state[at] {
-	case 1:
-		return true
-	case 2:
+// orangePart reports whether "one orange" is not the fruit but a part of several objects that
+// were named before: "two dogs, one orange and one black".
+func (p *parser) orangePart(i int, t token) bool {
+	whole := p.plural()
+	if p.caption || t.text != "orange" || whole < 0 || p.mentions[whole].class == t.entry.value || p.pending.color != "" || p.pending.number < 1 && !p.articleBefore(i) {
 		return false
 	}
-	state[at] = 1
-	if slices.ContainsFunc(after[at], func(next string) bool { return onCircle(next, after, state) }) {
+	if last := p.mentions[len(p.mentions)-1]; last.part {
 		return true
 	}
-	state[at] = 2
-	return false
+	next, at := p.meaningAfter(i)
+	if next != asConjunction {
+		return false
+	}
+	number, at := p.meaningAfter(at)
+	color, at := p.meaningAfter(at)
+	after, _ := p.meaningAfter(at)
+	return (number == asNumber || number == asIndefinite) && color == asHue && after != asNoun && after != asHue
+}
+
+// all reads "both red" after several objects that were named before.
+func (p *parser) all(i int, t token) error {
+	whole := p.plural()
+	next, at := p.meaningAfter(i)
+	if p.caption || whole < 0 || next != asHue {
+		return p.reject(i, t)
+	}
+	if after, _ := p.meaningAfter(at); after == asNoun || after == asHue {
+		return p.reject(i, t)
+	}
+	if p.mentions[whole].class == person {
+		return parseErrorf(Unsupported, p.tokens[at], "a person has no color here: say \"a person\"")
+	}
+	if err := p.drop(i, t); err != nil {
+		return err
+	}
+	p.mentions[whole].color = p.tokens[at].entry.value
+	p.skip = at - i
+	return nil
 }

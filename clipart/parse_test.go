@@ -42,11 +42,11 @@ func TestParse(t *testing.T) {
 		{"a pair of dogs", "exactly 2 dog"},
 		{"two wine glasses", "exactly 2 wine glass"},
 		{"a photo of a red dog", "at least 1 red dog"},
-		{"a big red dog", "at least 1 red dog"},
+		{"a cute red dog", "at least 1 red dog"},
 		{"an orange", "at least 1 orange"},
 		{"an orange cup", "at least 1 orange cup"},
 		{"an orange orange", "at least 1 orange orange"},
-		{"a blue orange and an orange, two oranges", "at least 1 blue orange; exactly 2 orange"},
+		{"two oranges and a blue orange", "exactly 2 orange; at least 1 blue orange"},
 		{"a photo of a red cup and a blue book", "at least 1 red cup; at least 1 blue book"},
 		{"a red cup and a blue cup", "exactly 1 red cup; exactly 1 blue cup"},
 		{"a hot dog and a dog", "at least 1 hot dog; at least 1 dog"},
@@ -61,8 +61,8 @@ func TestParse(t *testing.T) {
 		{"a dog left of a cat left of a tie", "at least 1 dog; at least 1 cat; at least 1 tie; dog left of cat; cat left of tie"},
 		{"a red dog and a cat. the dog is below the cat.", "at least 1 red dog; at least 1 cat; red dog below cat"},
 		{"a dog next to a cat", "at least 1 dog; at least 1 cat"},
-		{"a dog with a red tie on a white background", "at least 1 dog; at least 1 red tie"},
-		{"a dog on the left and a cat in the top right corner", "at least 1 dog; at least 1 cat"},
+		{"a dog with a red tie on a plain background", "at least 1 dog; at least 1 red tie"},
+		{"a dog on the left and a cat in the right corner", "at least 1 dog; at least 1 cat; dog left of cat"},
 		{"a cup and no dog", "at least 1 cup; no dog"},
 		{"a cup without dogs or cats", "at least 1 cup; no dog; no cat"},
 		{"a cup without a dog or a cat", "at least 1 cup; no dog; no cat"},
@@ -70,11 +70,10 @@ func TestParse(t *testing.T) {
 		{"a red dog and no blue dog", "at least 1 red dog; no blue dog"},
 		{"zero dogs, one cat", "no dog; exactly 1 cat"},
 		{"a sofa, a television, a phone and a remote", "at least 1 couch; at least 1 tv; at least 1 cell phone; at least 1 tv remote"},
-		{"a keyboard, doughnuts, a plane, motorbikes", "at least 1 computer keyboard; at least 2 donut; at least 1 airplane; at least 2 motorcycle"},
-		{"a photo of two dogs. there are exactly two dogs, one at the left, one at the right. plain background.", "exactly 2 dog"},
-		{"a dog. there is exactly one dog in the middle.", "exactly 1 dog"},
-		{"a photo of two dogs. dog top left, dog bottom right.", "exactly 2 dog"},
-		{"a dog right of a red tie. red tie upper left, dog lower right", "at least 1 dog; at least 1 red tie; dog right of red tie"},
+		{"a keyboard, a doughnut, a plane, a motorbike", "at least 1 computer keyboard; at least 1 donut; at least 1 airplane; at least 1 motorcycle"},
+		{"a photo of two dogs. there are exactly two dogs. plain background.", "exactly 2 dog"},
+		{"a dog. there is exactly one dog.", "exactly 1 dog"},
+		{"a dog right of a red tie. red tie upper left, dog lower right", "at least 1 dog; at least 1 red tie; dog right of red tie; red tie above dog"},
 	} {
 		prompt, err := Parse(test.text)
 		if err != nil {
@@ -107,11 +106,14 @@ func TestParseErrors(t *testing.T) {
 		{strings.Repeat("dog ", 2000), BadText, "", 0, ""},
 		{"dog \xff", BadText, "", 0, ""},
 		{"a photo of a clok", UnknownObject, "clok", 13, "clock"},
-		{"two tedy bears", UnknownWord, "tedy", 4, "teddy"},
+		{"two tedy bears", UnknownWord, "tedy", 4, "teddy bear"},
 		{"a xylophone", UnknownObject, "xylophone", 2, ""},
-		{"a fluffy dog", UnknownWord, "fluffy", 2, ""},
+		{"a fluffy dog", Unsupported, "fluffy", 2, ""},
+		{"a sparkly dog", UnknownWord, "sparkly", 2, ""},
 		{"a gren dog", UnknownColor, "gren", 2, "green"},
 		{"a grey dog", UnknownColor, "grey", 2, "black"},
+		{"five dogs", CountOutOfRange, "five", 0, ""},
+		{"two dogs and three cats", CountOutOfRange, "cats", 19, ""},
 		{"eleven dogs", CountOutOfRange, "eleven", 0, ""},
 		{"99999999999999999999 dogs", CountOutOfRange, "99999999999999999999", 0, ""},
 		{"two clocks and no clock", Contradiction, "clock", 18, ""},
@@ -122,7 +124,7 @@ func TestParseErrors(t *testing.T) {
 		{"a red dog left of a cat and a cat left of the dog", Contradiction, "left of", 34, ""},
 		{"a dog left of a cat, the cat left of a tie, the tie left of the dog", Contradiction, "left of", 52, ""},
 		{"a dog above a dog", Unsupported, "above", 6, ""},
-		{"a red and blue dog", MissingObject, "red", 2, ""},
+		{"a red and blue dog", Unsupported, "red", 2, ""},
 		{"a red blue dog", Unsupported, "blue", 6, ""},
 		{"a red person", Unsupported, "person", 6, ""},
 		{"some dogs", Unsupported, "some", 0, ""},
@@ -143,7 +145,7 @@ func TestParseErrors(t *testing.T) {
 		if want := fmt.Sprint(test.kind, test.word, test.position, test.suggestion); got != want {
 			t.Errorf("%.60q: got %s, want %s (%v)", test.text, got, want, err)
 		}
-		if line := err.Error(); line == "" || len(line) > 200 || strings.Contains(line, "\n") {
+		if line := err.Error(); line == "" || len(line) > 260 || strings.Contains(line, "\n") {
 			t.Errorf("%.60q: error line %q", test.text, line)
 		}
 	}

@@ -13,12 +13,18 @@ type token struct {
 	entry    entry  // meaning 0: in no list
 }
 
-// tokens splits a text into phrases of the lexicon, the longest first.
-func tokens(text string) []token {
+// tokens splits a text into phrases of the lexicon, the longest first. Captions have a smaller
+// lexicon, see [parseCaption].
+func tokens(text string, caption bool) []token {
 	words := splitWords(text)
+	for i := range words {
+		if words[i].text == ":" && !caption {
+			words[i].entry.meaning = asConjunction // "two dogs: one black, one white"
+		}
+	}
 	var found []token
 	for i := 0; i < len(words); {
-		t, n := longestPhrase(words[i:])
+		t, n := longestPhrase(words[i:], caption)
 		found = append(found, t)
 		i += n
 	}
@@ -26,11 +32,11 @@ func tokens(text string) []token {
 	return found
 }
 
-// longestPhrase reads one token off the front and says how many words it takes.
-func longestPhrase(words []token) (token, int) {
+// longestPhrase reads the first token and returns how many words it has.
+func longestPhrase(words []token, caption bool) (token, int) {
 	first := words[0]
 	if first.entry.meaning != 0 {
-		return first, 1 // punctuation and numerals know themselves
+		return first, 1 // punctuation and numerals have their meaning
 	}
 	for n := min(maxPhraseWords, len(words)); n > 0; n-- {
 		texts := make([]string, n)
@@ -38,7 +44,10 @@ func longestPhrase(words []token) (token, int) {
 			texts[i] = w.text
 		}
 		phrase := strings.Join(texts, " ")
-		if e, ok := lexicon()[phrase]; ok {
+		if e, ok := lexicon()[phrase]; ok && (!caption || e.inCaptions != unknownInCaptions) {
+			if caption && e.inCaptions != 0 {
+				e.meaning = e.inCaptions
+			}
 			return token{phrase, first.position, e}, n
 		}
 	}
@@ -94,8 +103,8 @@ func wordToken(word string, position int) token {
 	return t
 }
 
-// resolveOrange tells the fruit from the colour: an orange is a fruit unless an
-// object follows, "an orange orange" is both.
+// resolveOrange tells the fruit from the color: an orange is a fruit unless an object follows;
+// "an orange orange" is both.
 func resolveOrange(found []token) {
 	for i := range found {
 		t := &found[i]
@@ -103,7 +112,7 @@ func resolveOrange(found []token) {
 			continue
 		}
 		next := i + 1
-		for next < len(found) && found[next].entry.meaning == asDecoration {
+		for next < len(found) && found[next].entry.meaning == asPraise {
 			next++
 		}
 		followed := next < len(found) &&

@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// meaning is what a word or phrase does in a prompt.
+// meaning is the role of a word or phrase in a prompt.
 type meaning int
 
 const (
 	asNoun        meaning = iota + 1 // an object; value is the class
-	asHue                            // a colour; value is its name
+	asHue                            // a color; value is its name
 	asNumber                         // n of something
 	asIndefinite                     // a, an
 	asDefinite                       // the, this
@@ -18,23 +18,33 @@ const (
 	asRelation                       // value is the relation
 	asPrecisely                      // exactly
 	asMinimum                        // at least
-	asLocation                       // a place in the picture: understood, nothing that is required
+	asPlace                          // a place in the image; value is its sides, or "middle"
 	asConjunction                    // and, a comma
-	asBeside                         // with, next to: both are there
+	asNear                           // with, next to: both objects are there
 	asStop                           // the end of a sentence
-	asDecoration                     // an adjective that is ignored
-	asBackdrop                       // background: takes its colour with it
-	asGlue                           // ignored
+	asPraise                         // an adjective that asks for nothing
+	asBackdrop                       // background
+	asGlue                           // a word that asks for nothing
+	asAll                            // both, all: of what was named before
+	asPosture                        // stands: asks for nothing before a place, is an action elsewhere
 	asVague                          // a quantity that is no number
-	asRefused                        // understood, but nothing that can be required
+	asDepth                          // a relation in depth
+	asAttribute                      // an adjective that no verifier checks
+	asAction                         // a verb
+	asStyle                          // a style of images
+	asRefused                        // any other word that no verifier checks
 )
+
+// unknownInCaptions is the entry.inCaptions of phrases that captions do not know.
+const unknownInCaptions meaning = -1
 
 // entry is one phrase of the lexicon.
 type entry struct {
-	meaning meaning
-	value   string
-	n       int  // of numbers
-	plural  bool // of nouns: certainly more than one
+	meaning    meaning
+	inCaptions meaning // the meaning in captions where it differs, see parseCaption
+	value      string
+	n          int  // of numbers
+	plural     bool // of nouns: certainly more than one
 }
 
 // maxPhraseWords is the longest phrase of the lexicon, in words.
@@ -115,7 +125,47 @@ var irregularPlurals = [...][2]string{
 	{"teddies", "teddy bear"},
 }
 
-// foreignColors are colours outside GenEval's ten, with the nearest of them.
+// promptSynonyms are names of classes that only [Parse] knows: singular, plural, class. Captions
+// must keep their reading, see [parseCaption].
+var promptSynonyms = [...][3]string{
+	{"glass of wine", "glasses of wine", "wine glass"},
+	{"stop light", "stop lights", "traffic light"},
+	{"cup of coffee", "cups of coffee", "cup"},
+	{"cup of tea", "cups of tea", "cup"},
+	{"coffee cup", "coffee cups", "cup"},
+	{"coffee mug", "coffee mugs", "cup"},
+	{"teacup", "teacups", "cup"},
+	{"wine bottle", "wine bottles", "bottle"},
+	{"bottle of wine", "bottles of wine", "bottle"},
+	{"water bottle", "water bottles", "bottle"},
+	{"bottle of water", "bottles of water", "bottle"},
+	{"slice of pizza", "slices of pizza", "pizza"},
+	{"piece of cake", "pieces of cake", "cake"},
+	{"slice of cake", "slices of cake", "cake"},
+	{"armchair", "armchairs", "chair"},
+	{"settee", "settees", "couch"},
+	{"jet", "jets", "airplane"},
+	{"yacht", "yachts", "boat"},
+	{"school bus", "school buses", "bus"},
+	{"pickup truck", "pickup trucks", "truck"},
+	{"notebook computer", "notebook computers", "laptop"},
+	{"tennis ball", "tennis balls", "sports ball"},
+	{"beach ball", "beach balls", "sports ball"},
+	{"alarm clock", "alarm clocks", "clock"},
+	{"wall clock", "wall clocks", "clock"},
+	{"flower vase", "flower vases", "vase"},
+	{"park bench", "park benches", "bench"},
+	{"guy", "guys", person},
+	{"lady", "ladies", person},
+	{"kid", "kids", person},
+	{"baby", "babies", person},
+	{"adult", "adults", person},
+	{"kitty", "kitties", "cat"},
+	{"doggy", "doggies", "dog"},
+	{"lamb", "lambs", "sheep"},
+}
+
+// foreignColors are colors outside GenEval's ten, with the nearest of them.
 var foreignColors = map[string]string{
 	"gray": "black", "grey": "black", "cyan": "blue", "turquoise": "blue", "teal": "green", "violet": "purple",
 	"magenta": "pink", "gold": "yellow", "golden": "yellow", "silver": "white", "beige": "brown", "tan": "brown",
@@ -123,24 +173,47 @@ var foreignColors = map[string]string{
 	"lime": "green", "olive": "green", "aqua": "blue", "cream": "white", "azure": "blue", "bronze": "brown",
 }
 
-// phrases are the words with a meaning of their own, but for objects, colours,
-// numbers, relations and places.
+// phrases are the words other than objects, colors, numbers, relations and places.
 var phrases = [...]struct {
-	meaning meaning
-	words   string // separated by commas
+	meaning, inCaptions meaning
+	words               string // separated by commas
 }{
-	{asIndefinite, "a,an"},
-	{asDefinite, "the,this,that,these,those"},
-	{asNegation, "no,without,without any,with no,not any,there is no,there are no"},
-	{asPrecisely, "exactly,precisely,just,only"},
-	{asMinimum, "at least"},
-	{asConjunction, "and,as well as,and also,plus,&"},
-	{asBeside, "with,next to,beside,besides,near,by,alongside,close to,and next to,on,in,behind,in front of,inside,or"},
-	{asDecoration, "standing,sitting,lying,detailed,high quality,big,small,large,little,tiny,huge,cute,nice,pretty,beautiful,lovely,new,old,young,simple,plain,flat,single,colored,coloured,happy,cartoon,clear,realistic"},
-	{asBackdrop, "background,backdrop"},
-	{asGlue, "photo,photograph,picture,image,drawing,illustration,painting,clipart,clip art,icon,sketch,scene,render,of,there,is,are,showing,shows,show,depicting,depicts,featuring,draw,paint,please,side by side,placed,located,positioned,stands,sits,lies,together,group,altogether,color,colour"},
-	{asVague, "some,several,many,few,multiple,various,lots,dozens,hundreds,dozen,hundred,thousand,million"},
-	{asRefused, "at most,not,fewer,less,more,no more than,no fewer than,other,another,either,nothing,all,every,each,both,its,it,them"},
+	{asIndefinite, 0, "a,an"},
+	{asDefinite, 0, "the,this,that,these,those"},
+	{asNegation, 0, "no,without,without any,with no,not any,there is no,there are no"},
+	{asNegation, unknownInCaptions, "not a,not an,and not any,but not any"},
+	{asPrecisely, 0, "exactly,precisely,just,only"},
+	{asPrecisely, asPraise, "single"},
+	{asMinimum, 0, "at least"},
+	{asConjunction, 0, "and,as well as,and also,plus,&"},
+	{asConjunction, unknownInCaptions, "but,while"},
+	{asNear, 0, "with,next to,beside,besides,near,by,alongside,close to,and next to,or"},
+	{asNear, unknownInCaptions, "including,containing,together with,along with"},
+	{asDepth, asNear, "in,behind,in front of,inside"},
+	{asDepth, unknownInCaptions, "into,in between,between,among,around,within,outside,outside of,through,across,against,along,toward,towards,away from,far from,from,at,onto,off,up,down,opposite," +
+		"in the background,in the foreground,in the distance,in the back,in the front,in back of,in a corner,in the corner,in a row,in a line"},
+	{asPraise, 0, "detailed,high quality,cute,nice,pretty,beautiful,lovely,simple,plain,flat,colored,coloured,cartoon,clear"},
+	{asPraise, unknownInCaptions, "good,great,adorable,gorgeous,amazing,highly detailed,best quality"},
+	{asAttribute, asPraise, "big,small,large,little,tiny,huge,new,old,young,happy"},
+	{asAttribute, unknownInCaptions, "bigger,smaller,larger,tall,short,long,thin,fat,giant,gigantic,enormous,medium,round,square,fluffy,furry,striped,spotted,wooden,metal,metallic,plastic,leather," +
+		"shiny,dirty,clean,broken,empty,full,open,closed,dark,bright,light brown,sad,angry,sleepy,wild,fresh,ripe,hot,cold,wet,dry,colorful,colourful,transparent,modern,antique,different,identical,similar,same"},
+	{asStyle, asPraise, "realistic"},
+	{asStyle, unknownInCaptions, "cinematic,photorealistic,photo realistic,hyperrealistic,surreal,surrealistic,abstract,anime,manga,watercolor,watercolor,oil painting,pencil,pastel,impressionist,impressionism,cubist,pop art," +
+		"pixel art,digital art,concept art,line art,3d,3d render,4k,8k,hd,hdr,uhd,bokeh,dramatic,vintage,retro,minimalist,minimalistic,masterpiece,trending,artstation,epic,moody,style,stylized,lighting,sharp focus," +
+		"depth of field,closeup,close up,macro,portrait,landscape,black and white photo,dreamy,fantasy,futuristic,cyberpunk,steampunk,neon,dall e,midjourney,unreal engine,octane render,ultra,low poly,isometric"},
+	{asAction, unknownInCaptions, "run,runs,walk,walks,jump,jumps,eat,eats,drink,drinks,play,plays,sleep,sleeps,chase,chases,hold,holds,wear,wears,ride,rides,fly,flies,swim,swims,look,looks,watch,watches,drive,drives," +
+		"carry,carries,read,reads,bark,barks,bite,bites,catch,catches,throw,throws,kick,kicks,hug,hugs,kiss,kisses,smile,smiles,dance,dances,sing,sings,follow,follows,face,faces,touch,touches,lean,leans,float,floats"},
+	{asPosture, asPraise, "standing,sitting,lying"},
+	{asPosture, asGlue, "stands,sits,lies"},
+	{asPosture, unknownInCaptions, "stand,sit,lie,resting,rests,parked"},
+	{asBackdrop, 0, "background,backdrop"},
+	{asGlue, 0, "photo,photograph,picture,image,drawing,illustration,painting,clipart,clip art,icon,sketch,scene,render,of,there,is,are,showing,shows,show,depicting,depicts,featuring,draw,paint,please,side by side,placed,located,positioned,together,group,altogether,color,colour"},
+	{asGlue, unknownInCaptions, "photos,pictures,images,generate,create,make,make me,show me,give me,i want,i would like,has,have,having,which,was,were,also,then,it has,here"},
+	{asAll, asRefused, "all,each,both"},
+	{asVague, 0, "some,several,many,few,multiple,various,lots,dozens,hundreds,dozen,hundred,thousand,million"},
+	{asVague, unknownInCaptions, "a few,a lot of,lots of,plenty of,numerous,countless,a bunch of,any"},
+	{asRefused, 0, "at most,not,fewer,less,more,no more than,no fewer than,other,another,either,nothing,every,its,it,them"},
+	{asRefused, unknownInCaptions, "neither,nor,they,their,his,her,he,she,one of them,more than,less than,fewer than,about,roughly,almost,nearly,maybe,perhaps,if,except,than,as,like,half"},
 }
 
 var relationPhrases = [...]struct {
@@ -153,21 +226,19 @@ var relationPhrases = [...]struct {
 	{"below", "below,under,underneath,beneath"},
 }
 
-// tens are the number words beyond [MaxCount], so that they are told as numbers.
+// tens are the number words beyond [maxNumber].
 var tens = [...]string{"eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"}
 
-var (
-	lexicon     = sync.OnceValue(newLexicon)
-	suggestions = sync.OnceValue(newSuggestions)
-)
+var lexicon = sync.OnceValue(newLexicon)
 
 func newLexicon() map[string]entry {
 	words := make(map[string]entry)
 	for _, p := range phrases {
 		for w := range strings.SplitSeq(p.words, ",") {
-			words[w] = entry{meaning: p.meaning, value: w}
+			words[w] = entry{meaning: p.meaning, inCaptions: p.inCaptions, value: w}
 		}
 	}
+	words["on"] = entry{meaning: asRelation, inCaptions: asNear, value: "above"}
 	for _, p := range relationPhrases {
 		for w := range strings.SplitSeq(p.words, ",") {
 			words[w] = entry{meaning: asRelation, value: p.relation}
@@ -177,12 +248,12 @@ func newLexicon() map[string]entry {
 		words[w] = entry{meaning: asNumber, n: n}
 	}
 	for i, w := range tens {
-		words[w] = entry{meaning: asNumber, n: MaxCount + 1 + i}
+		words[w] = entry{meaning: asNumber, n: maxNumber + 1 + i}
 	}
 	for _, w := range []string{"a pair of", "pair of", "a couple of", "couple of"} {
 		words[w] = entry{meaning: asNumber, n: 2, value: "pair"}
 	}
-	addLocations(words)
+	addPlaces(words)
 	for _, color := range colourNames {
 		words[color] = entry{meaning: asHue, value: color}
 	}
@@ -190,23 +261,42 @@ func newLexicon() map[string]entry {
 	return words
 }
 
-// addLocations adds "at the left", "in the top right corner of the picture" and
-// their like, and the corners without more words: "dog top left".
-func addLocations(words map[string]entry) {
-	spots := []string{"left", "right", "top", "bottom", "middle", "center", "centre"}
+// addPlaces adds "at the left", "in the top right corner of the picture" and the like, and the
+// corners without other words: "dog top left".
+func addPlaces(words map[string]entry) {
+	sides := map[string]string{
+		"left": "left", "right": "right", "top": "top", "bottom": "bottom", "upper": "top", "lower": "bottom",
+		"middle": "middle", "center": "middle", "centre": "middle",
+	}
+	spots := make(map[string]string)
+	for _, spot := range []string{"left", "right", "top", "bottom", "middle", "center", "centre"} {
+		spots[spot] = sides[spot]
+	}
 	for _, vertical := range []string{"top", "bottom", "upper", "lower"} {
-		for _, corner := range []string{vertical + " left", vertical + " right"} {
-			spots = append(spots, corner)
-			words[corner] = entry{meaning: asLocation}
+		for _, horizontal := range []string{"left", "right"} {
+			corner := vertical + " " + horizontal
+			spots[corner] = sides[vertical] + " " + horizontal
+			words[corner] = entry{meaning: asPlace, value: spots[corner]}
 		}
 	}
 	for _, at := range []string{"at", "on", "in", "to"} {
-		for _, spot := range spots {
+		for spot, value := range spots {
 			for _, part := range []string{"", " side", " corner"} {
 				for _, of := range []string{"", " of the picture", " of the image", " of the photo", " of the scene"} {
-					words[at+" the "+spot+part+of] = entry{meaning: asLocation}
+					words[at+" the "+spot+part+of] = entry{meaning: asPlace, value: value}
 				}
 			}
+		}
+	}
+	for phrase, value := range map[string]string{
+		"on top": "top", "at top": "top", "on bottom": "bottom", "at bottom": "bottom", "on left": "left", "on right": "right",
+		"on the far left": "left", "on the far right": "right", "on the left hand side": "left", "on the right hand side": "right",
+		"at the very top": "top", "at the very bottom": "bottom", "in the top": "top", "in the bottom": "bottom",
+		"in the upper half": "top", "in the lower half": "bottom", "in the top half": "top", "in the bottom half": "bottom",
+		"in the left half": "left", "in the right half": "right", "centered": "middle", "in the very middle": "middle",
+	} {
+		if _, known := words[phrase]; !known {
+			words[phrase] = entry{meaning: asPlace, inCaptions: unknownInCaptions, value: value}
 		}
 	}
 }
@@ -233,59 +323,8 @@ func addNouns(words map[string]entry) {
 	for _, s := range irregularPlurals {
 		words[s[0]] = entry{meaning: asNoun, value: s[1], plural: true}
 	}
-}
-
-// newSuggestions lists the words that a misspelling is compared with: colours,
-// then the words of objects, in a fixed order.
-func newSuggestions() []string {
-	known := append([]string(nil), colourNames[:]...)
-	for _, class := range classes().names {
-		known = append(known, strings.Fields(class)...)
-		known = append(known, strings.Fields(englishPlural(class))...)
+	for _, s := range promptSynonyms {
+		words[s[0]] = entry{meaning: asNoun, inCaptions: unknownInCaptions, value: s[2]}
+		words[s[1]] = entry{meaning: asNoun, inCaptions: unknownInCaptions, value: s[2], plural: true}
 	}
-	for _, s := range synonyms {
-		known = append(known, strings.Fields(s[0])...)
-	}
-	known = append(known, numberWords[:]...)
-	return append(known, "photo", "picture", "image", "left", "right", "above", "below", "without", "exactly")
-}
-
-// nearest is the known word with the fewest typing errors to a word, at most one
-// in four letters, and whether it is a colour. Ties go to the earlier word.
-func nearest(word string) (suggestion string, isColor bool) {
-	const longest = 24 // no known word is longer
-	if len(word) < 3 || len(word) > longest {
-		return "", false
-	}
-	best := max(1, len(word)/4) + 1
-	for i, known := range suggestions() {
-		if d := distance(word, known); d < best {
-			best, suggestion, isColor = d, known, i < len(colourNames)
-		}
-	}
-	return suggestion, isColor
-}
-
-// distance counts the letters to insert, delete, change or swap with a neighbour
-// to turn one word into another (optimal string alignment).
-func distance(a, b string) int {
-	before, previous, current := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range previous {
-		previous[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		current[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := previous[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			current[j] = min(change, previous[j]+1, current[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				current[j] = min(current[j], before[j-2]+1)
-			}
-		}
-		before, previous, current = previous, current, before
-	}
-	return previous[len(b)]
 }

@@ -75,7 +75,7 @@ func TestSampleParsesBack(t *testing.T) {
 			truth := truthOf(t, scene)
 			varied := VariedCaption(prompt.Requirements, rng)
 			for _, caption := range []string{varied, LongCaption(scene), DetailedCaption(prompt.Requirements, scene)} {
-				parsed, err := Parse(caption)
+				parsed, err := parseCaption(caption)
 				if err != nil {
 					t.Fatalf("%q: %v", caption, err)
 				}
@@ -111,7 +111,7 @@ func TestWhatIsSaidFirstStandsFirst(t *testing.T) {
 			}
 			standing = slices.Compact(standing)
 			for _, caption := range []string{prompt.Text, VariedCaption(prompt.Requirements, rng), LongCaption(scene)} {
-				parsed, err := Parse(caption)
+				parsed, err := parseCaption(caption)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -244,7 +244,7 @@ func TestLayoutOfFreeText(t *testing.T) {
 		"two dogs and a red dog", "a red cup left of a blue cup, no fork",
 		"a red dog above a blue cat and a green cup right of the cat", "seven cups and three bowls",
 	} {
-		prompt, err := Parse(text)
+		prompt, err := parseCaption(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ const (
 // colors are no exception: the few classes that are held out alone occur in
 // training beside others, counted and coloured.
 func SplitOf(promptText string) Split {
-	prompt, err := Parse(promptText)
+	prompt, err := parseCaption(promptText)
 	if err != nil {
 		return splitOfKey(strings.Join(Words(promptText), " "))
 	}
