@@ -46,7 +46,7 @@ func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	}, nil)
 	known := c.limits()
 	report := Report{
-		Model: reply.Model, Structured: known.format, Logprobs: len(reply.Tokens) > 0, Cost: reply.Cost,
+		Model: c.endpoint.Clean(reply.Model), Structured: known.format, Logprobs: len(reply.Tokens) > 0, Cost: reply.Cost,
 		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: show && strings.Contains(strings.ToLower(answer.Color), "red"),
 	}
 	if Unanswered(err) {
