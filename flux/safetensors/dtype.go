@@ -5,9 +5,8 @@ import "slices"
 // DType names the element type of a tensor as the header spells it.
 type DType string
 
-// The element types that fill whole bytes. Values of the types F64, F32, F16 and
-// BF16 can be read as numbers, see [File.Float32], integers with [File.Int64], all
-// others as [File.Bytes].
+// The element types of whole bytes. [File.Float32] reads F64, F32, F16 and BF16,
+// [File.Int64] reads I64, I32 and U8, and [File.Bytes] reads all of them.
 const (
 	Bool    DType = "BOOL"
 	U8      DType = "U8"
@@ -28,14 +27,14 @@ const (
 	U64     DType = "U64"
 )
 
-// dtypeOrder is the order of the reference implementation's Dtype: files are laid
-// out by it from the last to the first, so that wide types come first and every
-// tensor is aligned to its own element size.
+// dtypeOrder is the order of the reference implementation's Dtype. Files are laid out
+// in reverse order, widest types first, so that every tensor is aligned to its element
+// size.
 var dtypeOrder = [...]DType{Bool, U8, I8, F8E5M2, F8E4M3, F8E8M0, I16, U16, F16, BF16, I32, U32, F32, Complex, F64, I64, U64}
 
 func (d DType) rank() int { return slices.Index(dtypeOrder[:], d) }
 
-// Size returns the bytes of one element, or 0 for a type that is not known.
+// Size returns the bytes of one element, 0 for an unknown type.
 func (d DType) Size() int {
 	switch d {
 	case Bool, U8, I8, F8E5M2, F8E4M3, F8E8M0:

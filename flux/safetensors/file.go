@@ -11,8 +11,8 @@ import (
 	"reflectionflow"
 )
 
-// File is a set of named tensors read from one file or from the shards of one model.
-// Its methods may be called from several goroutines, but not beside Close.
+// File is a set of named tensors, read from one file or from the shards of one model.
+// Its methods may be called from several goroutines, but not concurrently with Close.
 type File struct {
 	name     string // base name of the file or of the index, for errors
 	tensors  map[string]tensor
@@ -21,7 +21,7 @@ type File struct {
 	unmap    []func() error
 }
 
-// tensor is an entry with its data and the file it lies in.
+// tensor is an entry with its data and the name of its file.
 type tensor struct {
 	entry
 	file string
@@ -45,8 +45,8 @@ func (i Info) Elements() int {
 }
 
 // Open maps a safetensors file into memory. The file must not be changed in place
-// while it is open; to replace it by a rename is safe. A file that is missing or
-// damaged gives an error wrapping [reflectionflow.ErrInvalid].
+// while it is open; replacing it by a rename is safe. A file that is missing or damaged
+// gives an error wrapping [reflectionflow.ErrInvalid].
 func Open(path string) (*File, error) {
 	data, unmap, err := mapFile(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// openError puts the file's name before an error of the operating system.
+// openError adds the file's name to an error of the operating system.
 func openError(name string, err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
@@ -73,8 +73,8 @@ func openError(name string, err error) error {
 
 var errNotRegular = errors.New("not a regular file")
 
-// FromBytes reads a file that is in memory already, such as an embedded one. The
-// File refers to data, which must not be changed. The name stands in errors.
+// FromBytes reads a file that is in memory, such as an embedded one. The File refers to
+// data, which must not be changed. Errors begin with name.
 func FromBytes(name string, data []byte) (*File, error) {
 	entries, metadata, payload, err := parse(data)
 	if err != nil {
@@ -88,8 +88,8 @@ func FromBytes(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// Close unmaps the files. Slices that Bytes returned must not be used afterwards;
-// the File has no tensors any more.
+// Close unmaps the files. Slices of their memory must not be used afterwards; the File
+// then has no tensors.
 func (f *File) Close() error {
 	var errs []error
 	for _, unmap := range f.unmap {
@@ -111,8 +111,8 @@ func (f *File) Has(name string) bool {
 	return ok
 }
 
-// Metadata returns what the header says under __metadata__. For a model in shards it
-// is the metadata of all of them; the first shard in the order of names wins.
+// Metadata returns the header's __metadata__. For a model in shards it is that of all
+// shards; of equal keys, that of the first shard in the order of names.
 func (f *File) Metadata() map[string]string {
 	if f.metadata == nil {
 		return map[string]string{}
@@ -138,7 +138,7 @@ func (f *File) tensor(name string) (tensor, error) {
 	return t, nil
 }
 
-// invalid makes an error about the tensor, naming the file it lies in.
+// invalid makes an error about the tensor that names its file.
 func (t tensor) invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s: tensor %q %s", reflectionflow.ErrInvalid, t.file, t.name, fmt.Sprintf(format, args...))
 }

@@ -14,11 +14,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxHeader is the reference implementation's limit on the header, in bytes. The
+// maxHeader bounds the header, in bytes, as the reference implementation does. The
 // header of the largest models has a few hundred kilobytes.
 const maxHeader = 100_000_000
 
-// metadataKey is the header's one key that names no tensor.
+// metadataKey is the only key of the header that is not the name of a tensor.
 const metadataKey = "__metadata__"
 
 // entry is one tensor of a file; begin and end are offsets into the file's data.
@@ -50,7 +50,7 @@ func parse(file []byte) (entries []entry, metadata map[string]string, data []byt
 	return entries, metadata, data, checkLayout(entries, uint64(len(data)))
 }
 
-// parseHeader reads the JSON header. The entries come in the header's order.
+// parseHeader reads the JSON header. The entries are in the header's order.
 func parseHeader(header []byte) (entries []entry, metadata map[string]string, err error) {
 	switch {
 	case len(header) == 0 || header[0] != '{':
@@ -84,9 +84,8 @@ func parseHeader(header []byte) (entries []entry, metadata map[string]string, er
 	return entries, metadata, nil
 }
 
-// checkLayout sorts the entries by offset and reports any that does not follow the
-// one before it without gap or overlap, that does not have the length its shape
-// asks for, and data that is missing or left over.
+// checkLayout sorts the entries by offset. It reports gaps and overlaps between them,
+// lengths that do not fit the shape, and data that is missing or left over.
 func checkLayout(entries []entry, size uint64) error {
 	slices.SortStableFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
@@ -114,8 +113,8 @@ func checkLayout(entries []entry, size uint64) error {
 	return nil
 }
 
-// byteLength returns the bytes that a tensor takes, or false when they, or the
-// product of any leading dimensions, do not fit an int.
+// byteLength returns the bytes of a tensor, or false if they, or the product of any
+// leading dimensions, overflow an int.
 func byteLength(dtype DType, shape []int) (uint64, bool) {
 	length := uint64(dtype.Size())
 	for _, dim := range shape {
@@ -128,8 +127,8 @@ func byteLength(dtype DType, shape []int) (uint64, bool) {
 	return length, true
 }
 
-// decoder reads JSON by tokens: unlike json.Unmarshal it tells duplicate keys, null
-// and keys in another case apart from what the format allows.
+// decoder reads JSON by tokens. Unlike json.Unmarshal it rejects duplicate keys, null
+// and keys in another case.
 type decoder struct{ *json.Decoder }
 
 func newDecoder(text []byte) decoder {
@@ -138,7 +137,7 @@ func newDecoder(text []byte) decoder {
 	return decoder{d}
 }
 
-// next reads a token and asks for the delimiter given.
+// next reads a token, which must be the delimiter given.
 func (d decoder) next(want json.Delim) error {
 	token, err := d.token()
 	if err == nil && token != want {
@@ -155,7 +154,7 @@ func (d decoder) token() (json.Token, error) {
 	return token, err
 }
 
-// end reports anything that follows the value.
+// end reports text after the value.
 func (d decoder) end() error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the closing }")
@@ -163,8 +162,8 @@ func (d decoder) end() error {
 	return nil
 }
 
-// object reads an object and calls value to read each member's value. A key that
-// comes twice is an error.
+// object reads an object and calls value to read the value of each member. A duplicate
+// key is an error.
 func (d decoder) object(value func(key string) error) error {
 	if err := d.next('{'); err != nil {
 		return err
@@ -208,7 +207,7 @@ func (d decoder) text() (string, error) {
 	return s, nil
 }
 
-// stringMap reads an object whose values are text.
+// stringMap reads an object whose values are strings.
 func (d decoder) stringMap() (map[string]string, error) {
 	m := map[string]string{}
 	err := d.object(func(key string) (err error) {
@@ -218,7 +217,7 @@ func (d decoder) stringMap() (map[string]string, error) {
 	return m, err
 }
 
-// numbers reads an array of integers that are not negative and fit an int.
+// numbers reads an array of non-negative integers that fit an int.
 func (d decoder) numbers() ([]int, error) {
 	if err := d.next('['); err != nil {
 		return nil, err
@@ -242,8 +241,8 @@ func (d decoder) numbers() ([]int, error) {
 	return numbers, d.next(']')
 }
 
-// entry reads what the header says of one tensor. Further members are ignored, as
-// the reference implementation does.
+// entry reads the header's description of a tensor. Like the reference implementation
+// it ignores further members.
 func (d decoder) entry() (entry, error) {
 	var e entry
 	var offsets []int

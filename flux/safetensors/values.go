@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// Bytes returns the tensor's data as it is stored, without a copy: row-major,
-// little-endian, not to be changed, valid until Close.
+// Bytes returns the tensor's data in the file, row-major and little-endian, without a
+// copy. It must not be changed and is valid until Close.
 func (f *File) Bytes(name string) ([]byte, error) {
 	t, err := f.tensor(name)
 	return t.data, err
@@ -87,8 +87,8 @@ func inPlace[T float32 | uint16](data []byte) ([]T, bool) {
 	return unsafe.Slice((*T)(first), n), true
 }
 
-// Float32Shape is Float32 for a tensor that must have the shape given; another
-// shape gives an error wrapping [reflectionflow.ErrInvalid].
+// Float32Shape is [File.Float32] for a tensor of a known shape; another shape gives an
+// error wrapping [reflectionflow.ErrInvalid].
 func (f *File) Float32Shape(name string, shape ...int) ([]float32, error) {
 	t, err := f.tensor(name)
 	if err != nil {
@@ -214,8 +214,8 @@ func firstNotFinite(data []byte, dtype DType) int {
 	return -1
 }
 
-// guard turns the fault that reading a mapped file gives, once another process has
-// cut it short or its disk fails, into an error. Without it the program would die.
+// guard turns the memory fault of reading a mapped file that another process has cut
+// short, or whose disk fails, into an error. Without it the program would die.
 func (t tensor) guard(read func()) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

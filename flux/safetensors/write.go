@@ -28,21 +28,19 @@ type Tensor struct {
 	DType DType
 	// Values are row-major.
 	Values []float32
-	// Load returns the values. It is called once, when the tensor's turn comes, so
-	// that a large model need not be in memory at once.
+	// Load returns the values. It is called once, when the tensor is written, so that a
+	// large model need not be in memory at once.
 	Load func() ([]float32, error)
-	// Raw is the data as it shall stand in the file: row-major, little-endian.
+	// Raw is the data as stored in the file: row-major, little-endian.
 	Raw []byte
 }
 
-// Write makes a safetensors file. The tensors are laid out as the reference
-// implementation does it, the widest types first and then by name, whatever their
-// order in the call: the same tensors and metadata give the same bytes. The file
-// appears under its name only when it is complete and on disk; on an error nothing
-// is left behind and an older file of that name stays as it was. Tensors that cannot
-// be written (a name that comes twice, a shape that does not fit the values, a type
-// that values cannot be rounded to) give an error wrapping
-// [reflectionflow.ErrInvalid].
+// Write writes a safetensors file atomically: on an error, no file is left behind and
+// an older one of that name is unchanged. The layout is the reference
+// implementation's, the widest types first and then by name, whatever the order of
+// tensors: the same tensors and metadata give the same bytes. Tensors that cannot be
+// written (a duplicate name, a shape that does not fit the values, a type that values
+// cannot be rounded to) give an error wrapping [reflectionflow.ErrInvalid].
 func Write(path string, tensors []Tensor, metadata map[string]string) error {
 	return disk.Write(path, func(w io.Writer) error { return Encode(w, tensors, metadata) })
 }
@@ -72,7 +70,7 @@ func Encode(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 // buildHeader checks the tensors and returns the length and the JSON header, padded
 // with spaces so that the data begins at a multiple of 8.
 func buildHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
-	header := bytes.NewBuffer(make([]byte, 8)) // the length comes last
+	header := bytes.NewBuffer(make([]byte, 8)) // the length, set below
 	header.WriteByte('{')
 	if len(metadata) > 0 {
 		writeJSON(header, metadataKey)

@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// addedToken is a token that is found in the text before the model sees it.
+// addedToken is a token that is cut out of the text before the model's stages.
 type addedToken struct {
 	ID         int32  `json:"id"`
 	Content    string `json:"content"`
-	SingleWord bool   `json:"single_word"` // only where no letter or digit adjoins
-	LeftStrip  bool   `json:"lstrip"`      // swallows white space before it
-	RightStrip bool   `json:"rstrip"`      // and after it
-	Normalized bool   `json:"normalized"`  // looked for in the normalized text
+	SingleWord bool   `json:"single_word"` // matches only where no letter or digit adjoins
+	LeftStrip  bool   `json:"lstrip"`      // includes white space before it
+	RightStrip bool   `json:"rstrip"`      // includes white space after it
+	Normalized bool   `json:"normalized"`  // matches in the normalized text
 	Special    bool   `json:"special"`
 }
 
@@ -37,8 +37,8 @@ type part struct {
 	added bool
 }
 
-// splitAdded cuts the added tokens out of the text: the leftmost first, the longest of
-// those that begin at one place. No part is empty.
+// splitAdded cuts the added tokens out of the text: leftmost first, and the longest
+// of those that start at the same place. No part is empty.
 func splitAdded(tokens *trie[addedToken], text string) []part {
 	var parts []part
 	done := 0

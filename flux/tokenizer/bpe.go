@@ -10,22 +10,22 @@ import (
 	"unicode/utf8"
 )
 
-// bpe is byte-pair encoding (Sennrich et al., arXiv 1508.07909): a word begins as
-// its characters, the last one with the suffix, and the pair of neighbours whose
-// merge was learnt first is joined until no pair can be.
+// bpe is byte-pair encoding (Sennrich et al., arXiv 1508.07909). A word starts as its
+// characters, the last one with the suffix. Then the neighbors whose merge has the
+// lowest rank are joined, until no pair has a merge.
 type bpe struct {
 	ids       map[string]int32
 	merges    map[[2]int32]merge
 	suffix    string // of a word's last character, CLIP's is "</w>"
 	unknownID int32
-	hasUnk    bool // without it, characters that the vocabulary lacks are left out
+	hasUnk    bool // false: characters that the vocabulary lacks are dropped
 }
 
-// merge joins two neighbours.
+// merge is the rank of a merge and the id of the joined token.
 type merge struct{ rank, id int32 }
 
-// symbol is a token of a word that is being merged, in a list linked by indices; -1
-// is no index.
+// symbol is a token of a word that is being merged: a node of a doubly linked list of
+// indices, which -1 ends.
 type symbol struct {
 	id         int32
 	start, end int // in the word
@@ -50,12 +50,12 @@ func (b *bpe) appendPieces(pieces []piece, word string) []piece {
 		entry := heap.Pop(queue).(uint64)
 		i := int(uint32(entry))
 		left := &symbols[i]
-		if left.end == 0 || left.next < 0 { // merged away, or last by now
+		if left.end == 0 || left.next < 0 { // merged into another, or the last one
 			continue
 		}
 		right := &symbols[left.next]
 		m, ok := b.merges[[2]int32{left.id, right.id}]
-		if !ok || uint64(m.rank) != entry>>32 { // the pair has changed since
+		if !ok || uint64(m.rank) != entry>>32 { // another pair than the queued one
 			continue
 		}
 		left.id, left.end, left.next = m.id, right.end, right.next
@@ -99,7 +99,7 @@ func (b *bpe) symbols(word string) []symbol {
 
 func (b *bpe) vocabulary() map[string]int32 { return maps.Clone(b.ids) }
 
-// unknown reports no token: a word is spelt out, it is never unknown.
+// unknown reports no token: BPE spells every word.
 func (b *bpe) unknown() (int32, bool) { return 0, false }
 
 // mergeQueue is a heap of merges to try: the rank, then the left symbol's index.
@@ -143,7 +143,7 @@ func (m *mergeJSON) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// cutMerge takes "a b" apart.
+// cutMerge splits "a b" at its space.
 func cutMerge(line string) (mergeJSON, bool) {
 	left, right, ok := strings.Cut(line, " ")
 	return mergeJSON{left, right}, ok && left != "" && right != "" && !strings.Contains(right, " ")

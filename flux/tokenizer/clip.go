@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// clipPatterns are the regular expressions whose matches are CLIP's words, of
-// transformers 4 and 5. The special tokens of the second are cut out of the text
-// before, or else, if they were spelt in capitals, are no words of one token either.
+// clipPatterns are the regular expressions whose matches are CLIP's words, in
+// transformers 4 and 5. The special tokens in the second one change no ids: they are cut
+// out before, or are no single tokens.
 var clipPatterns = []string{clipPattern, `<\|startoftext\|>|<\|endoftext\|>|` + clipPattern}
 
 const clipPattern = `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`
 
 var contractions = []string{"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"}
 
-// splitCLIP hands out the matches of clipPattern: contractions, letters, single
-// digits, and what is neither those nor white space.
+// splitCLIP appends the matches of clipPattern: contractions, runs of letters, single
+// digits, and runs of other characters that are not white space.
 func splitCLIP(words []string, w word) []string {
 	for text := w.text; text != ""; {
 		length := clipWord(text)
@@ -30,7 +30,7 @@ func splitCLIP(words []string, w word) []string {
 	return words
 }
 
-// clipWord returns the length of the word that text begins with, 0 for none.
+// clipWord returns the length of the word at the beginning of text, 0 for none.
 func clipWord(text string) int {
 	for _, c := range contractions {
 		if strings.HasPrefix(text, c) {
@@ -53,8 +53,8 @@ func isSymbol(r rune) bool {
 	return !unicode.IsSpace(r) && !unicode.IsNumber(r) && !unicode.IsLetter(r)
 }
 
-// byteSymbols are the visible characters that stand for the 256 bytes: those of
-// Latin-1 that are visible for themselves, and the others from U+0100 on.
+// byteSymbols maps the 256 bytes to visible characters: visible ones of Latin-1 to
+// themselves, the others to characters from U+0100 on.
 var byteSymbols = func() (symbols [256]string) {
 	next := rune(0x100)
 	for b := range symbols {

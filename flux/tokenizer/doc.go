@@ -1,27 +1,34 @@
-// Package tokenizer turns text into token ids as the tokenizer.json files of
-// Hugging Face describe it (https://github.com/huggingface/tokenizers).
+// Package tokenizer turns text into token ids with the tokenizers of FLUX.1, CLIP's and
+// T5's, and with word-level tokenizers for small models. It reads the tokenizer.json
+// files of Hugging Face's tokenizers library
+// (https://github.com/huggingface/tokenizers) and gives the same ids.
 //
-// Text passes five stages. Added tokens, such as "</s>", are cut out where they
-// stand. A normalizer rewrites what is left (Unicode form, lower case). A
-// pre-tokenizer splits it into words. The model turns each word into tokens. A
-// template puts special tokens before and after.
+// [OpenFolder] reads the tokenizer folder of a model, [Load] and [FromBytes] a single
+// tokenizer.json, and [NewWordLevel] makes a tokenizer from a vocabulary:
 //
-// There are three models. WordLevel: every word is one token, and a word that is not
-// in the vocabulary becomes the unknown token; which words those are,
-// [Tokenizer.Unknown] says. BPE, of bytes in the way of CLIP: any text can be spelt
-// out. Unigram, SentencePiece's, which T5 has: a character that is in no token
-// becomes the unknown token.
+//	t, err := tokenizer.OpenFolder(os.DirFS("FLUX.1-dev"), "tokenizer_2")
+//	ids, used, truncated := t.EncodePadded("a photo of two clocks", 512, 0)
 //
-// [NewWordLevel] makes a tokenizer from a vocabulary. [Load] and [FromBytes] read a
-// tokenizer.json, [OpenFolder] a model's tokenizer folder, in which CLIP's vocab.json
-// and merges.txt or T5's spiece.model may stand in its place. A file that asks for a
-// stage this package does not have is refused by name rather than read differently
-// from its author's intent. Such errors, and all that are due to the file, wrap
-// [reflectionflow.ErrInvalid].
+// # Stages
 //
-// The ids are those of the tokenizers library, but for characters that one of the two
-// tables of Unicode does not know yet: Go's are of version 15. Without a
-// tokenizer.json, transformers 4 has classes of its own in Python: its CLIPTokenizer
-// also drops control characters and sets Chinese characters apart, or mends text with
-// ftfy where that is installed. Here CLIP reads text as transformers 5 does.
+// Text passes five stages. Added tokens, such as "</s>", are cut out. A normalizer
+// rewrites the text between them (Unicode form, lower case). A pre-tokenizer splits it
+// into words. The model turns each word into tokens. A template adds special tokens
+// before and after.
+//
+// There are three models. In WordLevel every word is one token; words that the
+// vocabulary lacks become the unknown token, and [Tokenizer.Unknown] lists them. BPE is
+// the byte-pair encoding of CLIP, which can spell any text. Unigram is the model of
+// SentencePiece and T5; a character that is in no token becomes the unknown token.
+//
+// # Compatibility
+//
+// A file with a stage that this package does not implement is rejected by name. This
+// and all errors caused by a file wrap [reflectionflow.ErrInvalid].
+//
+// In place of tokenizer.json a folder may have CLIP's vocab.json and merges.txt, or
+// T5's spiece.model. They are read as transformers 5 does. The Python classes of
+// transformers 4 differ for CLIP: they also drop control characters, separate Chinese
+// characters and repair text with ftfy where it is installed. Ids can differ for
+// characters that were added to Unicode after version 15, the version of Go's tables.
 package tokenizer

@@ -15,12 +15,11 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// maxFile is the largest tokenizer.json that is read, in bytes. Those of the largest
+// maxFile bounds the size of a tokenizer.json, in bytes. Those of the largest
 // vocabularies have about 30 MB.
 const maxFile = 64 << 20
 
-// document is a tokenizer.json. Truncation and padding are the caller's affair here
-// and are not read; nor is the decoder.
+// document is a tokenizer.json. Its truncation, padding and decoder are not used.
 type document struct {
 	Version       string          `json:"version"`
 	Truncation    json.RawMessage `json:"truncation"`
@@ -33,9 +32,8 @@ type document struct {
 	Model         json.RawMessage `json:"model"`
 }
 
-// Load reads a tokenizer.json of at most 64 MB. A file that is missing, damaged or
-// asks for what is not supported gives an error wrapping
-// [reflectionflow.ErrInvalid].
+// Load reads a tokenizer.json of at most 64 MB. A file that is missing, damaged or not
+// supported gives an error wrapping [reflectionflow.ErrInvalid].
 func Load(path string) (*Tokenizer, error) {
 	name := filepath.Base(path)
 	text, err := readFile(os.DirFS(filepath.Dir(path)), name)
@@ -63,8 +61,8 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 }
 
 // FromBytes reads a tokenizer.json that is in memory, such as an embedded one. It
-// keeps the text, which must not be changed. The name stands in errors, which are
-// those of [Load].
+// keeps text, which must not be changed afterwards. Errors are those of [Load] and
+// begin with name.
 func FromBytes(name string, text []byte) (*Tokenizer, error) {
 	t, err := parse(text)
 	if err != nil {
@@ -110,7 +108,7 @@ func parse(text []byte) (*Tokenizer, error) {
 	return t, t.checkTemplate()
 }
 
-// parseModel is the list of the models there are.
+// parseModel reads the model of one of the supported types.
 func parseModel(text json.RawMessage) (model, error) {
 	var j struct {
 		Type string `json:"type"`
@@ -150,7 +148,7 @@ func (t *Tokenizer) insertAdded(tokens []addedToken) error {
 	return t.index(tokens)
 }
 
-// checkTemplate reports special tokens that no embedding could have.
+// checkTemplate reports ids of the template that are not in the vocabulary.
 func (t *Tokenizer) checkTemplate() error {
 	for _, ids := range [][]int32{t.prefix, t.suffix} {
 		for _, id := range ids {
@@ -170,8 +168,8 @@ func decode(text json.RawMessage, value any) (isNull bool, err error) {
 	return false, json.Unmarshal(text, value)
 }
 
-// Save writes the tokenizer.json: for one that was read, what was read. The file
-// appears under its name only when it is complete and on disk.
+// Save writes the tokenizer.json that the tokenizer was read from or made as. The file
+// is written atomically.
 func (t *Tokenizer) Save(path string) error {
 	if err := disk.WriteFile(path, t.source); err != nil {
 		return fmt.Errorf("save tokenizer: %w", err)

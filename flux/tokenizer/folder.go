@@ -24,8 +24,8 @@ const (
 	specialFile    = "special_tokens_map.json"
 )
 
-// folderConfig is what a folder says beside its vocabulary, in
-// special_tokens_map.json and, which has the last word, tokenizer_config.json.
+// folderConfig is the part of special_tokens_map.json and tokenizer_config.json that
+// is used; the latter has precedence.
 type folderConfig struct {
 	Begin    specialToken          `json:"bos_token"`
 	End      specialToken          `json:"eos_token"`
@@ -49,10 +49,9 @@ func (s *specialToken) UnmarshalJSON(text []byte) error {
 }
 
 // OpenFolder reads a tokenizer folder of a diffusers model as transformers does: its
-// tokenizer.json, or else CLIP's vocab.json and merges.txt, or else T5's
-// spiece.model (see [Tokenizer.Save] for what they become). The pad token of
-// [Tokenizer.Pad] is that of tokenizer_config.json or special_tokens_map.json. Errors
-// are those of [Load].
+// tokenizer.json, or else CLIP's vocab.json and merges.txt, or else T5's spiece.model,
+// of which it makes a tokenizer.json. The pad token of [Tokenizer.Pad] is that of
+// tokenizer_config.json or special_tokens_map.json. Errors are those of [Load].
 func OpenFolder(fsys fs.FS, folder string) (*Tokenizer, error) {
 	f := files{fsys: fsys, folder: folder}
 	config := f.config()
@@ -94,7 +93,7 @@ func (t *Tokenizer) setPad(folder, token string) error {
 	return nil
 }
 
-// files reads the files of a folder until the first error.
+// files reads files of a folder and keeps the first error.
 type files struct {
 	fsys   fs.FS
 	folder string
@@ -122,7 +121,7 @@ func (f *files) refuse(name string, err error) error {
 	return fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, path.Join(f.folder, name), err)
 }
 
-// config reads the files that need not be there.
+// config reads the optional files.
 func (f *files) config() (c folderConfig) {
 	for _, name := range []string{specialFile, configFile} {
 		if !f.has(name) {
@@ -164,8 +163,8 @@ func (s specialToken) orDefault(content string) string {
 	return s.content
 }
 
-// added returns the added tokens that the folder lists, in the order of their ids,
-// or those given.
+// added returns the added tokens that the folder lists, in the order of their ids, or
+// the defaults given.
 func (c folderConfig) added(otherwise ...addedToken) ([]addedToken, error) {
 	if len(c.Added) == 0 {
 		return otherwise, nil
@@ -231,7 +230,8 @@ func clipDocument(vocabulary, merges []byte, config folderConfig) (document, err
 	}, err
 }
 
-// readMerges reads merges.txt: a line of version, then a pair of tokens a line.
+// readMerges reads merges.txt: a line with the version, then one pair of tokens per
+// line.
 func readMerges(text string) ([]mergeJSON, error) {
 	var pairs []mergeJSON
 	number := 0

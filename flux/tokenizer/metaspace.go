@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// metaspace is SentencePiece's way with spaces: each becomes a visible character (▁)
-// with which a new word begins. The scheme says whether every text ("always"), only
-// the beginning of the whole text ("first") or none ("never") gets one before it.
+// metaspace replaces spaces as SentencePiece does: each becomes a visible character
+// (▁), at which a new word begins. The scheme says where the character is prepended:
+// to every part of the text ("always"), to its beginning ("first") or not ("never").
 func metaspace(j preTokenizerJSON) (func([]string, word) []string, error) {
 	mark, scheme := j.Replacement, j.Scheme
 	if scheme == "" {

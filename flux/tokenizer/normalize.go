@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Bounds on what a file may ask of a text: how deep sequences may nest, how many
-// steps they may have in all and how long the text of a replacement may be.
+// Bounds of a file's normalizer: the depth of nested sequences, the number of steps in
+// all, and the bytes of a replacement.
 const (
 	maxDepth       = 8
 	maxSteps       = 64
@@ -98,7 +98,7 @@ func appendNormalizer(n normalizer, text json.RawMessage, depth int) (normalizer
 	return append(n, step), nil
 }
 
-// lowercase maps every rune by itself, in full: İ is the one that becomes two.
+// lowercase maps every rune by Unicode's full mapping; only İ becomes two runes.
 func lowercase(text string) string {
 	return strings.ReplaceAll(strings.Map(func(r rune) rune {
 		if r == 'İ' {
@@ -120,7 +120,7 @@ func strip(left, right bool) func(string) string {
 	}
 }
 
-// replace puts content in the place of literal text, or of the matches of one of two
+// replace substitutes content for literal text, or for the matches of one of two
 // regular expressions: white space (CLIP's) and two or more spaces (T5's).
 func replace(pattern *patternJSON, content string) (func(string) string, error) {
 	switch {
@@ -140,8 +140,8 @@ func replace(pattern *patternJSON, content string) (func(string) string, error) 
 	return func(text string) string { return strings.ReplaceAll(text, old, content) }, nil
 }
 
-// replaceRuns puts content in the place of every run of at least so many characters
-// that belong to it.
+// replaceRuns substitutes content for every run of at least a number of characters of
+// a kind.
 func replaceRuns(text, content string, least int, belongs func(rune) bool) string {
 	var b strings.Builder
 	for text != "" {

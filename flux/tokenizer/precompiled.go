@@ -18,7 +18,7 @@ type charsmap struct {
 	replacements string // each ends with a zero byte
 }
 
-// parseCharsmap reads the table: the size of the trie in bytes, the trie and the
+// parseCharsmap reads a table: the size of the trie in bytes, the trie, and the
 // replacements.
 func parseCharsmap(table []byte) (*charsmap, error) {
 	if len(table) < 4 {
@@ -71,9 +71,9 @@ func (c *charsmap) normalize(text string) string {
 	return b.String()
 }
 
-// find returns the replacement of the shortest beginning of text that has one. (The
-// reference implementation leaves out the rest of the text then, and so does
-// [charsmap.normalize]; SentencePiece itself takes the longest.)
+// find returns the replacement of the shortest prefix of text that has one. As in the
+// tokenizers library, it then replaces the whole text (see [charsmap.normalize]);
+// SentencePiece itself uses the longest prefix.
 func (c *charsmap) find(text string) (replacement string, ok bool) {
 	unit := c.units[0]
 	at := offset(unit)
@@ -103,5 +103,5 @@ func (c *charsmap) find(text string) (replacement string, ok bool) {
 	return "", false
 }
 
-// offset is where a unit's children lie, relative to the unit.
+// offset returns the offset of a unit's children from the unit.
 func offset(unit uint32) uint32 { return unit >> 10 << (unit & (1 << 9) >> 6) }

@@ -11,13 +11,13 @@ import (
 )
 
 // preTokenizer is a sequence of steps, each of which splits words further. No step
-// hands out empty words.
+// returns empty words.
 type preTokenizer []func(words []string, w word) []string
 
 // word is a word to split further.
 type word struct {
 	text    string
-	isFirst bool // nothing, not even white space, stands before it
+	isFirst bool // it is at the beginning of the text, without white space before it
 }
 
 func (p preTokenizer) apply(text string, isFirst bool) []string {
@@ -82,7 +82,7 @@ func appendPreTokenizer(p preTokenizer, text json.RawMessage, depth int) (preTok
 		}
 		return append(p, splitCLIP), nil
 	case "ByteLevel":
-		// Its own regular expression leaves the words of CLIP's as they are.
+		// ByteLevel's own regular expression does not split CLIP's words.
 		if j.AddSpace == nil || *j.AddSpace || len(p) == 0 && (j.UseRegex == nil || *j.UseRegex) {
 			return nil, errors.New("the pre-tokenizer ByteLevel is supported after CLIP's Split only, without add_prefix_space")
 		}
@@ -99,7 +99,7 @@ func splitSpace(words []string, w word) []string {
 	return append(words, strings.Fields(w.text)...)
 }
 
-// splitWords hands out the matches of \w+|[^\w\s]+.
+// splitWords appends the matches of \w+|[^\w\s]+.
 func splitWords(words []string, w word) []string {
 	text := w.text
 	const space, letter, other = 0, 1, 2

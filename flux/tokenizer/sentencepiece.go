@@ -21,10 +21,10 @@ const (
 	typeUnknown, typeControl, typeDefined = 2, 3, 4
 )
 
-// maxExtra is the most <extra_id_…> tokens that are added.
+// maxExtra bounds the number of <extra_id_…> tokens.
 const maxExtra = 1 << 12
 
-// sentencePiece is what a ModelProto says about the encoding.
+// sentencePiece is the part of a ModelProto that encoding needs.
 type sentencePiece struct {
 	pieces    []scoredJSON
 	types     []uint64
@@ -163,7 +163,7 @@ func fields(data []byte, yield func(protowire.Number, field) error) error {
 			n = protowire.ConsumeFieldValue(number, kind, data)
 		}
 		if n < 0 {
-			return errors.New("this is no SentencePiece model: it ends in the middle")
+			return errors.New("this is no SentencePiece model: it is cut off")
 		}
 		data = data[n:]
 		if err := yield(number, value); err != nil {

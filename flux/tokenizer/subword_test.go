@@ -31,7 +31,7 @@ func openTestdata(t testing.TB, name string) *Tokenizer {
 	return opened
 }
 
-// What transformers made of the texts, see testdata/make_subword.py.
+// The reference ids are transformers', see testdata/make_subword.py.
 func TestSubwordsAsTheReferenceImplementation(t *testing.T) {
 	text, err := os.ReadFile("testdata/subword.json")
 	if err != nil {
@@ -75,8 +75,8 @@ func tokensOf(t *Tokenizer, ids []int32) (tokens []string) {
 	return tokens
 }
 
-// Text that keeps every merge and every way open must not take quadratic time: as
-// long as a text may be, in one word.
+// The longest text, as one word with every merge and segmentation possible, must not
+// take quadratic time.
 func TestLongWords(t *testing.T) {
 	for _, name := range []string{"clip", "t5", "t5-bytes.json"} {
 		opened := openTestdata(t, name)
@@ -113,7 +113,7 @@ func TestOpenFolderRefuses(t *testing.T) {
 		{"odd map", map[string]string{wholeFile: bare, specialFile: `{"pad_token":`}, "special_tokens_map.json"},
 		{"unknown pad", map[string]string{wholeFile: bare, configFile: `{"pad_token":{"content":"<pad>"}}`}, `the pad token "<pad>"`},
 		{"no pieces", map[string]string{pieceFile: "\xff"}, "no SentencePiece model"},
-		{"cut pieces", map[string]string{pieceFile: string(pieces[:len(pieces)/2])}, "ends in the middle"},
+		{"cut pieces", map[string]string{pieceFile: string(pieces[:len(pieces)/2])}, "it is cut off"},
 		{"BPE pieces", map[string]string{pieceFile: string(pieces) + "\x12\x02\x18\x02"}, "type 2"},
 		{"a score that is none", map[string]string{pieceFile: string(pieces) + "\x0a\x08\x0a\x01q\x15\x00\x00\xc0\x7f"}, "not a number"},
 		{"pieces without end", map[string]string{pieceFile: string(pieces), configFile: `{"eos_token":"<end>"}`}, `"<end>" is not in the vocabulary`},
@@ -131,7 +131,7 @@ func TestOpenFolderRefuses(t *testing.T) {
 	}
 }
 
-// What a folder of several files is saved as reads as the same tokenizer.
+// A tokenizer.json saved from a folder of several files gives the same tokenizer.
 func TestSaveOfAFolder(t *testing.T) {
 	for _, name := range []string{"clip", "t5"} {
 		opened := openTestdata(t, name)

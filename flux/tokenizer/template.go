@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// maxTemplate is the most special tokens that a template may put around a text.
+// maxTemplate bounds the special tokens that a template adds to a text.
 const maxTemplate = 64
 
 // templateJSON is a post-processor of the type TemplateProcessing. Its template for
@@ -29,7 +29,7 @@ type templateReference struct {
 	TypeID int    `json:"type_id"`
 }
 
-// templateSpecials are the tokens that one special token of a template stands for.
+// templateSpecials are the tokens that a special token of a template expands to.
 type templateSpecials struct {
 	ID     string   `json:"id"`
 	IDs    []int32  `json:"ids"`

@@ -7,24 +7,23 @@ import (
 	"unicode/utf8"
 )
 
-// MaxTextBytes is the longest text that is read; what lies behind it is cut off.
+// MaxTextBytes is the length at which texts are cut off, in bytes.
 const MaxTextBytes = 64 << 10
 
-// Bounds: what a normalizer can blow a text up to and the longest text of an added
-// token or of one of a Unigram model, in bytes; the most tokens of a vocabulary, and
-// the most merges.
+// Bounds: the bytes of a normalized text; the bytes of an added token or of one of a
+// Unigram model; the tokens of a vocabulary, and the merges.
 const (
 	maxNormalized = 4 * MaxTextBytes
 	maxTokenBytes = 256
 	maxVocabulary = 1 << 20
 )
 
-// Tokenizer turns text into token ids. It does not change and may be used from
-// several goroutines.
+// Tokenizer turns text into token ids. It is immutable and may be used from several
+// goroutines.
 type Tokenizer struct {
 	source         []byte           // the tokenizer.json
-	added          trie[addedToken] // added tokens looked for in the text as it is
-	addedNorm      trie[addedToken] // added tokens looked for in the normalized text
+	added          trie[addedToken] // added tokens that match in the text before normalization
+	addedNorm      trie[addedToken] // added tokens that match in the normalized text
 	normalizer     normalizer
 	preTokenizer   preTokenizer
 	model          model
@@ -35,27 +34,27 @@ type Tokenizer struct {
 	pad            *int32
 }
 
-// model turns a word of the pre-tokenizer, never empty, into tokens.
+// model turns a word of the pre-tokenizer, which is never empty, into tokens.
 type model interface {
 	appendPieces(pieces []piece, word string) []piece
 	// vocabulary returns the model's tokens and their ids.
 	vocabulary() map[string]int32
-	// unknown returns the id that stands for words that the vocabulary lacks, if
-	// there are such.
+	// unknown returns the id of words that the vocabulary lacks, if the model has such
+	// words.
 	unknown() (id int32, ok bool)
 }
 
-// piece is a token and the part of the normalized text that it stands for.
+// piece is a token and the part of the normalized text that it encodes.
 type piece struct {
 	id   int32
 	text string
 }
 
 // Encode returns the ids of the text's tokens with the special tokens of the
-// template, for T5 "… </s>", for CLIP "<|startoftext|> … <|endoftext|>". Any text can
-// be encoded: a run of bytes that are not UTF-8 counts as U+FFFD. A maxLength above 0 is the
-// most ids that are returned: words at the end of the text give way to the special
-// tokens. Whether anything was cut off is said by truncated.
+// template: "… </s>" for T5, "<|startoftext|> … <|endoftext|>" for CLIP. A run of bytes
+// that are not UTF-8 is read as U+FFFD. If maxLength is above 0, at most so many ids
+// are returned: the text is cut, the special tokens are kept. truncated reports whether
+// something was cut.
 func (t *Tokenizer) Encode(text string, maxLength int) (ids []int32, truncated bool) {
 	pieces, truncated := t.pieces(text)
 	if maxLength > 0 {
@@ -75,7 +74,7 @@ func (t *Tokenizer) Encode(text string, maxLength int) (ids []int32, truncated b
 	return ids, truncated
 }
 
-// EncodePadded is Encode with pad ids appended up to the length, which must be
+// EncodePadded is [Tokenizer.Encode] with pad ids appended up to length, which must be
 // positive. The first used ids are those of Encode.
 func (t *Tokenizer) EncodePadded(text string, length int, pad int32) (ids []int32, used int, truncated bool) {
 	ids, truncated = t.Encode(text, max(length, 1))
@@ -87,7 +86,7 @@ func (t *Tokenizer) EncodePadded(text string, length int, pad int32) (ids []int3
 }
 
 // Unknown returns the words of the text that the vocabulary lacks, normalized, each
-// once, in the order of the text. BPE and Unigram take any word and have none.
+// once, in the order of the text. With BPE and Unigram there are none.
 func (t *Tokenizer) Unknown(text string) []string {
 	id, ok := t.model.unknown()
 	if !ok {
@@ -105,7 +104,7 @@ func (t *Tokenizer) Unknown(text string) []string {
 	return words
 }
 
-// Pad returns the id of the pad token that the tokenizer's folder names, if it does.
+// Pad returns the id of the pad token, if the tokenizer's folder names one.
 func (t *Tokenizer) Pad() (id int32, ok bool) {
 	if t.pad == nil {
 		return 0, false
@@ -113,7 +112,7 @@ func (t *Tokenizer) Pad() (id int32, ok bool) {
 	return *t.pad, true
 }
 
-// Size returns the highest id plus 1: the rows that an embedding needs.
+// Size returns the highest id plus 1: the number of rows of an embedding.
 func (t *Tokenizer) Size() int { return t.size }
 
 // ID returns the id of a token, added ones included.
@@ -151,7 +150,7 @@ func (t *Tokenizer) pieces(text string) (pieces []piece, truncated bool) {
 	return pieces, truncated
 }
 
-// cut shortens text to at most limit bytes, at a rune's start.
+// cut shortens text to at most limit bytes, at the boundary of a rune.
 func cut(text string, limit int) (string, bool) {
 	if len(text) <= limit {
 		return text, false

@@ -14,7 +14,7 @@ import (
 	"reflectionflow"
 )
 
-// wantInvalid asks for an error that wraps ErrInvalid, is one line and has the part.
+// wantInvalid demands a one-line error on invalid input that holds part.
 func wantInvalid(t *testing.T, err error, part string) {
 	t.Helper()
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(fmt.Sprint(err), part) || strings.Contains(err.Error(), "\n") {

@@ -2,7 +2,7 @@ package tokenizer
 
 import "bytes"
 
-// trie finds texts by their bytes, each with a value.
+// trie maps texts to values and finds those that a text begins with.
 type trie[T any] struct {
 	labels   []byte
 	children []*trie[T] // by label
@@ -28,8 +28,8 @@ func (t *trie[T]) child(label byte) *trie[T] {
 	return nil
 }
 
-// prefixes yields the texts that text begins with, the shortest first, by their
-// length and value.
+// prefixes yields the length and the value of every text that is a prefix of text, the
+// shortest first.
 func (t *trie[T]) prefixes(text string) func(yield func(length int, value *T) bool) {
 	return func(yield func(int, *T) bool) {
 		node := t
@@ -44,7 +44,7 @@ func (t *trie[T]) prefixes(text string) func(yield func(length int, value *T) bo
 	}
 }
 
-// match returns the longest text that text begins with, or nil.
+// match returns the value and the length of the longest prefix of text, or nil.
 func (t *trie[T]) match(text string) (value *T, length int) {
 	for n, v := range t.prefixes(text) {
 		value, length = v, n

@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// unknownPenalty is how much less likely than the rarest token an unknown character
-// is, in natural logarithms (SentencePiece's kUnkPenalty).
+// unknownPenalty is the difference of the logarithmic probabilities of the rarest
+// token and an unknown character (SentencePiece's kUnkPenalty).
 const unknownPenalty = 10
 
 // unigram splits a word into the tokens whose logarithmic probabilities have the
-// greatest sum (Kudo, arXiv 1804.10959), found by the Viterbi algorithm. Characters
-// that are in no token become the unknown token, neighbours together one.
+// greatest sum (Kudo, arXiv 1804.10959), by the Viterbi algorithm. A run of characters
+// that are in no token becomes one unknown token.
 type unigram struct {
 	ids          map[string]int32
 	tree         trie[scored]
@@ -31,10 +31,10 @@ type scored struct {
 	score float64
 }
 
-// step is the last token of the best way to a place in the word.
+// step is the last token of the best segmentation that ends at a place of the word.
 type step struct {
 	scored
-	start   int // where the token begins, -1 where no way leads
+	start   int // where the token begins; -1 if there is no segmentation
 	unknown bool
 }
 
@@ -76,8 +76,8 @@ func (u *unigram) appendPieces(pieces []piece, word string) []piece {
 	return pieces
 }
 
-// appendUnknown appends what stands for unknown characters, the last piece first: a
-// token after all, their bytes or the unknown token.
+// appendUnknown appends the pieces of a run of unknown characters, the last piece
+// first: one token if the run is one, or the tokens of its bytes, or the unknown token.
 func (u *unigram) appendUnknown(pieces []piece, text string) []piece {
 	if id, ok := u.ids[text]; ok {
 		return append(pieces, piece{id: id, text: text})
@@ -93,8 +93,7 @@ func (u *unigram) appendUnknown(pieces []piece, text string) []piece {
 
 func (u *unigram) vocabulary() map[string]int32 { return maps.Clone(u.ids) }
 
-// unknown reports no token: the model is meant for any text, and what it lacks are
-// characters and not words.
+// unknown reports no token: Unigram has unknown characters, but no unknown words.
 func (u *unigram) unknown() (int32, bool) { return 0, false }
 
 // scoredJSON is an entry of the vocabulary, ["token", -3.5].
@@ -160,7 +159,7 @@ func parseUnigram(text json.RawMessage) (model, error) {
 	return u, nil
 }
 
-// findBytes looks the tokens of single bytes up.
+// findBytes finds the tokens of single bytes.
 func (u *unigram) findBytes() error {
 	u.byteIDs = make([]int32, 256)
 	for b := range u.byteIDs {

@@ -74,25 +74,24 @@ func checkVocabulary(vocabulary map[string]int64) (map[string]int32, error) {
 // Options are the choices of [NewWordLevel]. All tokens that they name must be in
 // the vocabulary.
 type Options struct {
-	// Unknown stands for words that are not in the vocabulary. Empty means "<unk>".
+	// Unknown is the token of words that are not in the vocabulary; empty means
+	// "<unk>".
 	Unknown string
 	// Prefix and Suffix are the special tokens before and after every text, such as
 	// {"</s>"} after it.
 	Prefix, Suffix []string
-	// Special are further special tokens, such as "<pad>". Special tokens are found
-	// wherever they stand in a text, exactly as they are spelled.
+	// Special are further special tokens, such as "<pad>". Special tokens match
+	// anywhere in a text, in their exact spelling.
 	Special []string
-	// KeepCase tells words of different case apart. By default texts are put into
-	// lower case.
+	// KeepCase keeps upper and lower case apart. By default texts are lowercased.
 	KeepCase bool
 }
 
-// NewWordLevel makes a tokenizer whose ids are the positions in the vocabulary. A
-// text is put into Unicode form NFC and into lower case; it is split at white space,
-// and every punctuation character is a word of its own. A vocabulary that is empty,
-// holds a word twice or one that no text can contain ("ice cream", or "Cat" in lower
-// case), or lacks a token of the options gives an error wrapping
-// [reflectionflow.ErrInvalid].
+// NewWordLevel makes a tokenizer whose ids are the positions in the vocabulary. A text
+// is normalized to Unicode form NFC and lowercased, then split at white space; every
+// punctuation character is a word of its own. A vocabulary that is empty, has a word
+// twice or one that splitting or lowercasing changes ("ice cream", "Cat"), or lacks a
+// token of the options gives an error wrapping [reflectionflow.ErrInvalid].
 func NewWordLevel(vocabulary []string, options Options) (*Tokenizer, error) {
 	if options.Unknown == "" {
 		options.Unknown = "<unk>"
@@ -152,7 +151,7 @@ func wordLevelDocument(vocabulary []string, ids map[string]int32, special []stri
 	d.Normalizer = toJSON(normalizerJSON{Type: "Sequence", Normalizers: normalizers})
 	d.PreTokenizer = json.RawMessage(`{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Punctuation","behavior":"Isolated"}]}`)
 	d.PostProcessor = toJSON(newTemplate(options.Prefix, options.Suffix, ids))
-	var words strings.Builder // in the order of ids, which a map would not keep
+	var words strings.Builder // in the order of ids
 	for i, word := range vocabulary {
 		if i > 0 {
 			words.WriteByte(',')
@@ -163,8 +162,8 @@ func wordLevelDocument(vocabulary []string, ids map[string]int32, special []stri
 	return d
 }
 
-// toJSON writes text, numbers and structs of them, which always have a JSON form.
-// It leaves < and > readable.
+// toJSON returns the JSON form of text, numbers and structs of them, for which it
+// cannot fail, and does not escape < and >.
 func toJSON(value any) json.RawMessage {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
