@@ -1,48 +1,55 @@
 package reflectionflow
 
-// Action is how a candidate came to be.
+import "image"
+
+// Action is how a candidate was made.
 type Action string
 
 // The actions of a search.
 const (
-	Explore Action = "explore" // fresh noise, the prompt as it is
-	Rewrite Action = "rewrite" // fresh noise, a refined prompt
-	Reflect Action = "reflect" // the corrector redraws the parent
+	Explore Action = "explore" // new noise, the user's prompt
+	Rewrite Action = "rewrite" // new noise, a refined prompt
+	Reflect Action = "reflect" // the corrector corrects the parent
 )
 
-// Candidate is one image ever drawn. Chains are followed through Parent.
+// Candidate is one image of a search. Chains are followed through Parent.
 type Candidate struct {
 	ID     int    `json:"id"`     // position in the search's order, from 0
-	Parent int    `json:"parent"` // ID of the candidate it grew from, -1 for none
+	Parent int    `json:"parent"` // ID of the candidate that it starts from, -1 for none
 	Round  int    `json:"round"`  // from 0
 	Chain  int    `json:"chain"`  // from 0 to width-1
 	Action Action `json:"action"`
-	// Reason says in a phrase why the search chose this action; empty where the
-	// strategy leaves no choice. It is for people: never parsed.
+	// Reason says in a phrase why the search chose this action, and what it dropped
+	// on the way. It is for people: never parsed. Empty where there was no choice.
 	Reason  string  `json:"reason,omitempty"`
 	Request Request `json:"request"`
-	// Abandoned lists the noises that were given up on an early estimate before
-	// that of Request was drawn to the end, in order. Their costs are in Cost.
+	// Abandoned lists the noises that were abandoned on their previews before the
+	// noise of Request was finished, in order. Their costs are in Cost.
 	Abandoned []Abandoned `json:"abandoned,omitempty"`
 	Score     Score       `json:"score"`
-	// Unseeded is set when the generator did not draw with the request's seed, or did
-	// not confirm it: the same request may give another image.
+	// Unseeded is set when the generator did not use the request's seed, or did not
+	// confirm it: the same request may give another image.
 	Unseeded bool `json:"unseeded,omitempty"`
-	// Error says why nothing was drawn; it is empty for an image. A candidate
-	// with an error has a zero Score and is never the best.
+	// Warnings say what is suspicious about the image: it is blank, or identical to
+	// that of another seed. They are for people: never parsed.
+	Warnings []string `json:"warnings,omitempty"`
+	// Error says why there is no image; it is empty for an image. A candidate with an
+	// error has a zero Score and is never the best.
 	Error string `json:"error,omitempty"`
-	// Cost of this candidate alone: drawing, verifying, reflecting, refining.
+	// Permanent is set when the same request would fail again (see [ErrPermanent]).
+	Permanent bool `json:"permanent,omitempty"`
+	// Cost of this candidate alone: generating, verifying, reflecting, refining.
 	Cost Cost `json:"cost"`
 }
 
-// Abandoned is a noise that was not drawn to the end.
+// Abandoned is a noise whose image was not finished.
 type Abandoned struct {
 	Seed  uint64 `json:"seed"`
 	Steps int    `json:"steps"` // denoising steps taken
 }
 
 // Steps is what the candidate takes of a budget, in denoising steps: those of its
-// image, drawn or failed, and those that were taken of abandoned noises.
+// image, generated or failed, and those of abandoned noises.
 func (c Candidate) Steps() int {
 	steps := c.Request.Steps
 	for _, a := range c.Abandoned {
@@ -51,20 +58,41 @@ func (c Candidate) Steps() int {
 	return steps
 }
 
-// Result is what a search hands back.
+// Retryable reports whether a resumed search tries the candidate's place again: its
+// image failed and the failure is not permanent, or the verifier did not judge it.
+func (c Candidate) Retryable() bool {
+	return c.Error != "" && !c.Permanent || c.Score.Unanswered != ""
+}
+
+// Result is what a search returns.
 type Result struct {
 	Prompt     Prompt      `json:"prompt"`
 	Candidates []Candidate `json:"candidates"` // in ID order
-	Best       int         `json:"best"`       // ID of the best ever seen, -1 for none; ties go to the lower ID
+	Best       int         `json:"best"`       // ID of the best candidate, -1 for none; ties go to the lower ID
 	Stopped    StopReason  `json:"stopped"`
 	Cost       Cost        `json:"cost"` // sum over the candidates
+	// BestImage is the image of Best. It is nil where there is none, and where the
+	// search had a journal, which holds all images.
+	BestImage image.Image `json:"-"`
+}
+
+// Retryable is the number of candidates whose places a resumed search tries again.
+func (r Result) Retryable() int {
+	n := 0
+	for _, c := range r.Candidates {
+		if c.Retryable() {
+			n++
+		}
+	}
+	return n
 }
 
 // StopReason says why a search ended.
 type StopReason string
 
-// The reasons a search can end for.
+// The reasons for which a search ends.
 const (
 	StoppedRight  StopReason = "right"  // a candidate met every requirement
 	StoppedBudget StopReason = "budget" // the budget is spent
+	StoppedFailed StopReason = "failed" // no candidate is usable, or too many failed in a row
 )

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Pair is two pictures that were made for the same prompt.
+// Pair is two images that were generated for the same prompt.
 type Pair struct {
 	Prompt        Prompt
 	First, Second image.Image
 }
 
-// Side names one of the pictures of a [Pair].
+// Side names one of the images of a [Pair].
 type Side string
 
 // The sides. Neither is the answer where both are equally good.
@@ -24,27 +24,27 @@ const (
 	Neither Side = "neither"
 )
 
-// DifferenceCategories lists what two pictures can differ in.
+// DifferenceCategories lists what two images can differ in.
 func DifferenceCategories() []string {
 	return []string{"object", "count", "color", "position", "size", "shape", "text", "style", "quality", "other"}
 }
 
-// Difference is one thing in which two pictures differ.
+// Difference is one thing in which two images differ.
 type Difference struct {
 	Category string // one of [DifferenceCategories]
-	First    string // what the first picture shows, in a phrase
+	First    string // what the first image shows, in a phrase
 	Second   string
 }
 
-// Comparison is what an [Annotator] says about a pair.
+// Comparison is an [Annotator]'s judgement of a pair.
 type Comparison struct {
 	Better      Side
 	Differences []Difference
-	// Instructions say what to do to the worse picture, in short imperative clauses;
-	// empty where neither is better.
+	// Instructions say how to fix the worse image, in short imperative clauses; empty
+	// where neither is better.
 	Instructions []string
-	// Unanswered says in a phrase why there is no comparison; it is empty for one, and
-	// all else but Detail and Cost is zero beside it.
+	// Unanswered says in a phrase why there is no comparison; all other fields but
+	// Detail and Cost are zero then. Empty for a comparison.
 	Unanswered string
 	Detail     string // of Unanswered, for people: never parsed
 	Cost       Cost
@@ -57,18 +57,18 @@ const (
 	maxComparisonPhrase = 400 // bytes
 )
 
-// Validate reports a comparison that is not one, in words for whoever made it, as an
-// error wrapping [ErrInvalid].
+// Validate reports an incomplete or contradictory comparison, as an error wrapping
+// [ErrInvalid]. The text tells a model what to correct.
 func (c Comparison) Validate() error {
 	switch {
 	case !slices.Contains([]Side{First, Second, Neither}, c.Better):
 		return fmt.Errorf("%w: better is %.40q: it must be first, second or neither", ErrInvalid, c.Better)
 	case c.Better != Neither && len(c.Differences) == 0:
-		return fmt.Errorf("%w: one picture is better but no difference is listed", ErrInvalid)
+		return fmt.Errorf("%w: one image is better but no difference is listed", ErrInvalid)
 	case c.Better != Neither && len(c.Instructions) == 0:
-		return fmt.Errorf("%w: one picture is better but there are no instructions for the other", ErrInvalid)
+		return fmt.Errorf("%w: one image is better but there are no instructions for the other", ErrInvalid)
 	case c.Better == Neither && len(c.Instructions) > 0:
-		return fmt.Errorf("%w: neither picture is better but there are instructions", ErrInvalid)
+		return fmt.Errorf("%w: neither image is better but there are instructions", ErrInvalid)
 	case len(c.Differences) > maxDifferences:
 		return fmt.Errorf("%w: there are %d differences: list at most %d", ErrInvalid, len(c.Differences), maxDifferences)
 	case len(c.Instructions) > maxInstructions:
@@ -102,12 +102,12 @@ func checkPhrase(text string) error {
 	return nil
 }
 
-// Annotator compares the pictures of pairs (GenRef-CoT, arXiv 2504.16080 §3): which is
-// better for the prompt, in what they differ, and what to do to the worse one.
+// Annotator compares the images of pairs (GenRef-CoT, arXiv 2504.16080 §3): which is
+// better for the prompt, in what they differ, and how to fix the worse one.
 //
 // Annotate returns one Comparison per pair, in order, which is valid or says why there
-// is none. A Comparison depends on its own pair alone. Rules for ctx and errors as for
-// [Verifier].
+// is none. A Comparison depends on its own pair alone. The rules for ctx and errors are
+// those of [Verifier].
 type Annotator interface {
 	Annotate(ctx context.Context, pairs []Pair) ([]Comparison, error)
 }

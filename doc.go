@@ -1,17 +1,30 @@
-// Package reflectionflow spends compute at inference time to make text-to-image
-// models draw what was asked, along three axes: more starting noise, a clearer
+// Package reflectionflow improves text-to-image models at inference time: it searches
+// for the image that best matches a prompt, along three axes: new noise, a rewritten
 // prompt, and reflection (ReflectionFlow, arXiv 2504.16080).
 //
-// The package holds the vocabulary only: plain values and one-method contracts,
-// on the standard library alone. A [Prompt] is parsed once into typed
-// [Requirement]s. A [Generator] turns a [Request] into an image; a [Verifier]
-// turns a [PromptedImage] into a [Score] with one [Finding] per requirement; a
-// [Reflector] says in words what is wrong ([Reflection]); a [Refiner] rewrites
-// the prompt. A [Candidate] is one image ever drawn, with the request that
-// determines it, its score, its parent and its [Cost].
+// This package holds the vocabulary: plain values and small interfaces, on the
+// standard library alone. Nothing here performs I/O.
 //
-// The loop lives in package search, the networks in package flux, the embedded
-// world in package clipart. Nothing here performs I/O.
+// A [Prompt] is parsed once into typed [Requirement] values. A [Generator] turns a
+// [Request] into an image. A [Verifier] turns a [PromptedImage] into a [Score] with a
+// [Finding] per requirement. A [Reflector] says what is wrong with the image and how to
+// fix it, as a [Reflection]. A [Refiner] rewrites the prompt. A [Candidate] is one image
+// of a search, with the request that determines it, its score, its parent and its
+// [Cost]. A [Result] holds all candidates and names the best.
+//
+// To search, in this order:
+//
+//  1. Implement Generator and Verifier, or take them from other packages. The function
+//     types [GeneratorFunc], [VerifierFunc], [ReflectorFunc] and [RefinerFunc] serve one
+//     image at a time.
+//  2. Run package conformance's suites on them in a test.
+//  3. Put them into a search.Search and call its Run method.
+//
+// Optional abilities are further interfaces, found by type assertion: [Previewer],
+// [PreviewVerifier], [DeclaringVerifier], [RequestChecker] and [FindingsReflector].
+//
+// The search is in package search, the FLUX architecture in package flux, the embedded
+// clip-art world in package clipart.
 //
 // The version is 0: names may still change.
 package reflectionflow

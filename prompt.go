@@ -9,16 +9,15 @@ import (
 // MaxPromptBytes is the longest prompt text accepted anywhere.
 const MaxPromptBytes = 4096
 
-// Prompt is what the user asked for, in words and as typed requirements.
-// The text stays the yardstick of a search even when a [Refiner] rewrites what
-// the generator is told.
+// Prompt is what the user asked for, as text and as typed requirements. Images are
+// judged against it even when a [Refiner] rewrites the generator's prompt.
 type Prompt struct {
 	Text         string        `json:"text"`
 	Requirements []Requirement `json:"requirements,omitempty"`
 }
 
-// Validate reports text that is empty, too long or not UTF-8, as an error
-// wrapping [ErrInvalid].
+// Validate reports text that is empty, longer than [MaxPromptBytes] or not UTF-8, as an
+// error wrapping [ErrInvalid].
 func (p Prompt) Validate() error {
 	switch {
 	case strings.TrimSpace(p.Text) == "":
@@ -39,10 +38,10 @@ const (
 	AtLeast  Kind = "at_least" // Count or more of Object (of Color, when set)
 	Exactly  Kind = "exactly"  // exactly Count of Object (of Color, when set)
 	Absent   Kind = "absent"   // no Object (of Color, when set)
-	Position Kind = "position" // Object (of Color) stands in Relation to Target (of TargetColor)
+	Position Kind = "position" // Object (of Color) is in Relation to Target (of TargetColor)
 )
 
-// Relation is a spatial relation of GenEval between box centres; y points down.
+// Relation is a spatial relation of GenEval between box centers; y points down.
 type Relation string
 
 // GenEval's four relations.
@@ -53,18 +52,18 @@ const (
 	Below   Relation = "below"
 )
 
-// Requirement is one thing that must hold in the picture.
+// Requirement is one condition that the image must meet.
 type Requirement struct {
 	Kind        Kind     `json:"kind"`
 	Object      string   `json:"object"`             // class name in GenEval's spelling, singular
-	Color       string   `json:"color,omitempty"`    // one of the ten GenEval colours, or empty for any
+	Color       string   `json:"color,omitempty"`    // one of the ten GenEval colors, or empty for any
 	Count       int      `json:"count,omitempty"`    // for AtLeast and Exactly, 1 or more
 	Relation    Relation `json:"relation,omitempty"` // for Position
 	Target      string   `json:"target,omitempty"`   // for Position: the reference object's class
 	TargetColor string   `json:"target_color,omitempty"`
 }
 
-// String says the requirement in words, for example "exactly 2 clock" or
+// String returns the requirement in words, for example "exactly 2 clock" or
 // "red cup left of blue bowl".
 func (r Requirement) String() string {
 	object := join(r.Color, r.Object)

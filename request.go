@@ -5,8 +5,8 @@ import (
 	"image"
 )
 
-// Request fully determines an image: the same request to the same generator
-// gives the same bytes, whatever else is drawn beside it.
+// Request determines an image: the same request to the same generator gives the same
+// pixels, whatever else is in the batch.
 type Request struct {
 	// Prompt is the text for the T5 encoder. With a reference it is followed by
 	// " [Reflexion] " and Reflection (see [Request.Text]).
@@ -15,30 +15,31 @@ type Request struct {
 	PooledPrompt string `json:"clip_prompt,omitempty"`
 	// Seed chooses the starting noise: from 0 to [MaxSeed].
 	Seed uint64 `json:"seed"`
-	// Reference is the flawed image that the corrector redraws; nil draws anew.
-	// It is not part of the JSON form: a record names the parent candidate.
+	// Reference is the flawed image that the corrector starts from; nil generates
+	// from noise alone. It is not part of the JSON form: a record names the parent
+	// candidate.
 	Reference image.Image `json:"-"`
-	// Reflection says what is wrong with Reference and what to do.
+	// Reflection says what is wrong with Reference and how to fix it.
 	Reflection string `json:"reflection,omitempty"`
 	// ReferenceCaption says what Reference shows, in the words of a prompt. A generator
-	// with classifier-free guidance may steer from it, in place of the empty prompt,
-	// towards what is asked for; others leave it out. It may be empty.
+	// with classifier-free guidance may use it as the negative prompt in place of the
+	// empty one; others ignore it. It may be empty.
 	ReferenceCaption string `json:"reference_caption,omitempty"`
 	// Width and Height are in pixels, multiples of 16.
 	Width  int `json:"width"`
 	Height int `json:"height"`
 	// Steps is the number of denoising steps.
 	Steps int `json:"steps"`
-	// Guidance is the guidance scale; what 1 means is the model's own affair.
+	// Guidance is the guidance scale; each model defines what 1 means.
 	Guidance float64 `json:"guidance"`
 }
 
-// ReflectionMark stands between prompt and reflection in the text that the
-// corrector was tuned on (ReflectionFlow, train_flux; FORMATS of the paper's code).
+// ReflectionMark separates prompt and reflection in the text that the corrector is
+// trained on (ReflectionFlow, train_flux).
 const ReflectionMark = " [Reflexion] "
 
-// Text is what the T5 encoder reads: the prompt, and the reflection after
-// [ReflectionMark] when there is one.
+// Text returns what the T5 encoder reads: the prompt, and the reflection after
+// [ReflectionMark] where there is one.
 func (r Request) Text() string {
 	if r.Reflection == "" {
 		return r.Prompt
@@ -56,8 +57,8 @@ const (
 	MaxSteps = 1000
 )
 
-// Validate reports a request that no generator could serve, as an error
-// wrapping [ErrInvalid].
+// Validate reports a request that no generator can serve, as an error wrapping
+// [ErrInvalid].
 func (r Request) Validate() error {
 	if err := (Prompt{Text: r.Prompt}).Validate(); err != nil {
 		return err

@@ -1,23 +1,27 @@
 package reflectionflow
 
-// Score is a verifier's judgement of one picture. Value is the one number the
-// search compares: higher is better, NaN is forbidden. Scores of different
-// verifiers are not comparable.
+// Score is a verifier's judgement of one image. Value is the number that the search
+// compares: higher is better, NaN is forbidden. Scores of different verifiers are not
+// comparable.
 type Score struct {
 	Value float64 `json:"value"`
-	// Requirements holds one finding per requirement of the prompt, in order;
-	// empty when the verifier cannot tell them apart.
+	// Requirements holds one finding per requirement of the prompt, in order. It is
+	// empty when the verifier does not judge requirements one by one.
 	Requirements []Finding `json:"requirements,omitempty"`
-	// Objects lists everything the verifier saw in the picture, in no particular
-	// order; empty when it saw nothing or cannot name what it sees.
+	// Objects lists everything that the verifier saw in the image, in no particular
+	// order. It is empty when the verifier saw nothing or does not name what it sees.
 	Objects []Object `json:"objects,omitempty"`
 	// Detail is free text for people: never parsed.
 	Detail string `json:"detail,omitempty"`
-	Cost   Cost   `json:"cost"`
+	// Unanswered says in a phrase why the verifier did not judge the image at all: a
+	// model refused, or its answer could not be read. Value means nothing then, and
+	// findings are all Unsure. Empty for a judgement.
+	Unanswered string `json:"unanswered,omitempty"`
+	Cost       Cost   `json:"cost"`
 }
 
-// Right reports whether every requirement was found met. It is false for a
-// score without findings.
+// Right reports whether every requirement was found met. It is false for a score
+// without findings.
 func (s Score) Right() bool {
 	for _, f := range s.Requirements {
 		if f.Verdict != Met {
@@ -37,21 +41,21 @@ const (
 	Unsure Verdict = "unsure"
 )
 
-// Finding is what a verifier found for one requirement.
+// Finding is the verdict on one requirement.
 type Finding struct {
 	Requirement Requirement `json:"requirement"`
 	Verdict     Verdict     `json:"verdict"`
 	// Confidence is the verifier's probability in [0, 1] that the requirement is met.
 	Confidence float64 `json:"confidence"`
-	// Evidence lists the objects the verdict rests on.
+	// Evidence lists the objects that the verdict rests on.
 	Evidence []Object `json:"evidence,omitempty"`
 }
 
-// Object is something seen in a picture.
+// Object is something seen in an image.
 type Object struct {
 	Class string `json:"class"`
-	Color string `json:"color,omitempty"` // empty: no single colour
-	// Box is x0, y0, x1, y1 as fractions of the picture's sides, in [0, 1].
+	Color string `json:"color,omitempty"` // empty: no single color
+	// Box is x0, y0, x1, y1 as fractions of the image's sides, in [0, 1].
 	Box        [4]float64 `json:"box"`
 	Confidence float64    `json:"confidence"`
 }

@@ -2,7 +2,7 @@ package flux
 
 import (
 	"context"
-	"errors"
+
 	"fmt"
 	"image"
 	"math"
@@ -213,6 +213,9 @@ func toPixels(img image.Image, width, height int) []float32 {
 	return pixels
 }
 
+// errNaN is permanent: the same request gives the same image.
+var errNaN = fmt.Errorf("%w: the image has pixels that are NaN: check the model's weights", reflectionflow.ErrPermanent)
+
 // fromPixels makes an image of [H, W, 3] in [-1, 1]; other values are clamped.
 func fromPixels(pixels []float32, width, height int) (image.Image, error) {
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -220,7 +223,7 @@ func fromPixels(pixels []float32, width, height int) (image.Image, error) {
 		for c := range 3 {
 			v := float64(pixels[3*i+c])
 			if math.IsNaN(v) {
-				return nil, errors.New("the image has pixels that are NaN: check the model's weights")
+				return nil, errNaN
 			}
 			img.Pix[4*i+c] = uint8(math.RoundToEven(255 * min(1, max(0, v/2+0.5))))
 		}

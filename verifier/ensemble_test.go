@@ -24,6 +24,10 @@ type judge struct {
 	err     error
 }
 
+func (j judge) Abilities() reflectionflow.Abilities {
+	return reflectionflow.Abilities{EveryKind: j.verdict != ""}
+}
+
 func (j judge) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var scores []reflectionflow.Score
 	for _, p := range pictures {

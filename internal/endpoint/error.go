@@ -108,11 +108,18 @@ func (e *Error) Unwrap() []error {
 	if e.callersFault() {
 		list = append(list, reflectionflow.ErrInvalid)
 	}
+	if e.Permanent() {
+		list = append(list, reflectionflow.ErrPermanent)
+	}
 	if e.Err != nil {
 		list = append(list, e.Err)
 	}
 	return list
 }
+
+// Retried reports whether the call was repeated, or must not be for a while: nobody
+// needs to repeat it again.
+func (e *Error) Retried() bool { return e.Attempts > 1 || e.Kind == BreakerOpen }
 
 // IsKind reports whether err is or wraps an [*Error] of that kind.
 func IsKind(err error, kind Kind) bool {
