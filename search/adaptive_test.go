@@ -42,24 +42,24 @@ func TestRouting(t *testing.T) {
 		change func(*search.Config)
 		want   string // the last action, its parent, and what is said of it
 	}{
-		{"nothing known", nil, nil, "explore -1 nothing is verified yet"},
-		{"a local failure is corrected", one(seen(.6, most)), nil, "reflect 0 #0 can be mended (1 of 3 not met)"},
-		{"a global failure is drawn anew", one(seen(0, nothing)), nil, "explore -1 #0 fails as a whole (3 of 3 not met)"},
-		{"everything is there, in the wrong way", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 can be mended (3 of 3 not met)"},
+		{"nothing known", nil, nil, "explore -1 no image is verified yet"},
+		{"a local failure is corrected", one(seen(.6, most)), nil, "reflect 0 #0 can be corrected (1 of 3 not met)"},
+		{"a global failure is drawn anew", one(seen(0, nothing)), nil, "explore -1 #0 misses most (3 of 3 not met)"},
+		{"everything is there, in the wrong way", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 can be corrected (3 of 3 not met)"},
 		{
 			"what all pictures lack is said in other words",
 			[]reflectionflow.Score{seen(0, nothing), seen(0, nothing), seen(0, nothing)},
-			nil, `rewrite 0 no picture meets "at least 1 cup"`,
+			nil, `rewrite 0 no image meets "at least 1 cup"`,
 		},
 		{
 			"where only time is bounded, an action that takes too much of it is not taken", one(seen(.6, most)),
 			func(c *search.Config) {
 				c.Budget, c.Depth, c.Adaptive.Policy.Seconds.Reflect = search.Budget{Seconds: 3600}, 2, 10
-			}, "explore -1 #0 can be mended (1 of 3 not met); gain a second",
+			}, "explore -1 #0 can be corrected (1 of 3 not met); expected gain per second",
 		},
 		{
 			"where images are bounded, its time does not matter", one(seen(.6, most)),
-			func(c *search.Config) { c.Adaptive.Policy.Seconds.Reflect = 10 }, "reflect 0 #0 can be mended (1 of 3 not met); gain an image",
+			func(c *search.Config) { c.Adaptive.Policy.Seconds.Reflect = 10 }, "reflect 0 #0 can be corrected (1 of 3 not met); expected gain per image",
 		},
 		{
 			"a parent whose corrections fail gives way to the next",
@@ -67,11 +67,11 @@ func TestRouting(t *testing.T) {
 			func(c *search.Config) {
 				p := &c.Adaptive.Policy
 				p.Weight, p.Explore, p.Rewrite = 1, search.Gains{}, search.Gains{}
-			}, "reflect 1 no picture meets",
+			}, "reflect 1 no image meets",
 		},
 		{
 			"what is right, but not surely, cannot be corrected", one(seen(.9, [3]bool{true, true, true})),
-			func(c *search.Config) { c.Adaptive.Policy.Stop.Probability = .99 }, "explore -1 #0 meets all, but not surely",
+			func(c *search.Config) { c.Adaptive.Policy.Stop.Probability = .99 }, "explore -1 #0 meets every requirement, with low confidence",
 		},
 	}
 	for _, tt := range tests {

@@ -7,17 +7,18 @@ import (
 
 // Budget bounds a search; 0 leaves that figure unbounded.
 type Budget struct {
-	// Images is the most candidates, failed ones included. It is exact. An adaptive
-	// search counts denoising steps: noises that it gives up take their share of an
-	// image.
+	// Images is the most candidates, failed ones included. A resumed search does not
+	// count those that an earlier call recorded as failed, unless the failure is
+	// permanent (see [reflectionflow.Candidate.Retryable]). An adaptive search counts
+	// denoising steps: an abandoned noise takes its share of an image.
 	Images int `json:"images"`
 	// Seconds is the time after which no image is started; images under way
-	// complete. It bounds a whole call of [Search.RunMany]. A search that it ends
-	// depends on the speed of the machine.
+	// complete. It bounds a whole call of [Search.RunMany]. The result of a search
+	// that it ends depends on the speed of the machine.
 	Seconds float64 `json:"seconds"`
 }
 
-// Validate reports a negative or senseless budget, as an error wrapping
+// Validate reports a budget out of range, as an error wrapping
 // [reflectionflow.ErrInvalid].
 func (b Budget) Validate() error {
 	switch {
@@ -35,14 +36,11 @@ const maxSeconds = 10 * 366 * 24 * 3600
 // unbounded is the total of a search that only time or depth can end.
 const unbounded = math.MaxInt
 
-// total is the most candidates that a prompt may get.
+// total is the most candidates that the depth allows.
 func (c Config) total() int {
 	total := unbounded
-	if c.Budget.Images > 0 && c.Adaptive == nil {
-		total = c.Budget.Images
-	}
 	if c.Depth > 0 {
-		total = min(total, c.Width*c.Depth)
+		total = c.Width * c.Depth
 	}
 	return total
 }

@@ -12,31 +12,31 @@ import (
 // has those of Reflection and chooses among them.
 const (
 	Noise       = "noise"        // best of N
-	NoisePrompt = "noise-prompt" // later rounds draw a refined prompt
+	NoisePrompt = "noise-prompt" // later rounds use a refined prompt
 	Reflection  = "reflection"   // later rounds correct the chain's best image
-	Adaptive    = "adaptive"     // each image is made in the way that promises most
+	Adaptive    = "adaptive"     // each image by the action with the highest expected gain
 )
 
-// AdaptiveConfig are what sets the adaptive strategies apart from Reflection, beside
-// Config.EarlyStop. Each can be left out, to measure what it is worth.
+// AdaptiveConfig holds what the adaptive strategies add to Reflection. Together with
+// Config.EarlyStop these are their parts; each can be switched off, to measure its
+// effect.
 type AdaptiveConfig struct {
-	// Routing makes each image by the action of the highest expected gain for its price.
-	// Without it, the best picture is corrected, as Reflection does.
+	// Routing makes each image by the action with the highest expected gain per unit
+	// of the budget. Without it, the best image is corrected, as Reflection does.
 	Routing bool `json:"routing"`
-	// Abandon gives noises up on an early estimate, where generator and verifier can
-	// ([reflectionflow.Previewer], [reflectionflow.PreviewVerifier]).
+	// Abandon stops images early whose previews score low, where the generator is a
+	// [reflectionflow.Previewer] and the verifier a [reflectionflow.PreviewVerifier].
 	Abandon bool `json:"abandon"`
-	// Rollover hands the images that right prompts left over to the other prompts of
-	// the same call. Without it, every prompt has its budget and no more.
+	// Rollover shares budgets: images that right prompts left over go to the other
+	// prompts of the same call. Without it, every prompt has its own budget only.
 	Rollover bool `json:"rollover"`
-	// Survey takes the actions in turn, to learn what they are worth (see [Fit]).
+	// Survey picks actions at random, to fit a policy (see [Search.Fit]).
 	Survey bool `json:"survey,omitempty"`
-	// Policy is what was fitted before.
+	// Policy holds the fitted numbers.
 	Policy Policy `json:"policy"`
 }
 
-// variants are the adaptive strategy and what is left of it without each of its
-// ingredients.
+// variants are the adaptive strategy, whole and without each of its parts.
 var variants = []struct {
 	name   string
 	change func(*Config)
@@ -58,19 +58,19 @@ func Strategies() []string {
 }
 
 // Config says what a search does. Together with the prompt, the generator, the
-// verifier, the reflector and the refiner it determines the result; Batch alone
-// does not matter to it. [Default] fills it.
+// verifier, the reflector and the refiner it determines the result, whatever Batch is.
+// [Default] fills it.
 type Config struct {
 	Strategy string `json:"strategy"` // one of Strategies
-	// Width is the number of chains, and the window: how many candidates may be
-	// under way before the first of them is verified.
+	// Width is the number of chains. It is also the window: how many candidates may
+	// be under way before the first of them is verified.
 	Width int `json:"width"`
 	// Depth is the number of rounds, round 0 included; 0 means as many as the
 	// budget allows.
 	Depth int `json:"depth"`
-	// Patience is how many images that are no better a chain grows from its best one
-	// before it begins again from fresh noise, if it corrects images and has the noise
-	// axis. 0 means that it never does.
+	// Patience is the number of corrections without improvement after which a chain
+	// restarts from new noise. It needs the noise and the reflection axis. 0 means
+	// that chains never restart.
 	Patience  int    `json:"patience,omitempty"`
 	Budget    Budget `json:"budget"`
 	EarlyStop bool   `json:"early_stop"` // stop at the first candidate that is right
@@ -84,20 +84,20 @@ type Config struct {
 	Steps       int     `json:"steps"`
 	Guidance    float64 `json:"guidance"`
 	// Batch is the most images handed to one call of the generator or verifier.
-	// 0 means half the width, rounded up: one half is drawn while the other is
-	// verified. It never changes the result.
+	// 0 means half the width, rounded up: one half is generated while the other is
+	// verified. It does not change the result.
 	Batch int `json:"batch"`
 }
 
-// Axes are the axes that rounds after the first grow along. An axis that the
+// Axes are the ways in which rounds after the first vary a candidate. An axis that the
 // strategy does not have must be off.
 type Axes struct {
-	// Noise gives every candidate fresh noise; off, a corrected or rewritten
-	// candidate keeps the noise that its chain began with.
+	// Noise gives every candidate new noise; off, a corrected or rewritten candidate
+	// keeps the noise that its chain started with.
 	Noise bool `json:"noise"`
 	// Prompt lets the refiner rewrite the prompt.
 	Prompt bool `json:"prompt"`
-	// Reflection lets the corrector redraw the chain's best image.
+	// Reflection lets the corrector correct the chain's best image.
 	Reflection bool `json:"reflection"`
 }
 
@@ -108,12 +108,11 @@ const (
 	MaxBatch  = 1024
 )
 
-// Default returns the defaults of a strategy; this is the one place that has
-// them. An unknown strategy is left for [Config.Validate] to report.
+// Default returns the defaults of a strategy. [Config.Validate] reports an unknown one.
 func Default(strategy string) Config {
 	c := Config{
 		Strategy:  strategy,
-		Width:     1,                 // each image knows all before it: deep beats wide at equal images (arXiv 2504.16080 §5)
+		Width:     1,                 // each image uses all before it: deep beats wide at equal images (arXiv 2504.16080 §5)
 		Depth:     0,                 // the budget decides
 		Budget:    Budget{Images: 8}, // where the paper's curve flattens
 		EarlyStop: true,
@@ -122,15 +121,15 @@ func Default(strategy string) Config {
 			Prompt:     strategy == NoisePrompt || strategy == Reflection,
 			Reflection: strategy == Reflection,
 		},
-		// The size and the sampling of the embedded clipart model; commands put
-		// the chosen model's own in their place.
+		// Size and sampling of the embedded clipart model; commands replace them by
+		// those of the chosen model.
 		ImageWidth: 128, ImageHeight: 128, Steps: 20, Guidance: 3,
 	}
 	if strategy == Reflection {
 		c.Patience = 2
 	}
 	if strategy == Noise {
-		c.Width = 2 // images that depend on none before: the narrowest that overlaps drawing with verifying
+		c.Width = 2 // images are independent: the least width that overlaps generating with verifying
 	}
 	for _, v := range variants {
 		if v.name == strategy {
@@ -142,8 +141,8 @@ func Default(strategy string) Config {
 	return c
 }
 
-// Validate reports a configuration that cannot be searched with, as an error
-// wrapping [reflectionflow.ErrInvalid].
+// Validate reports a configuration that no search can use, as an error wrapping
+// [reflectionflow.ErrInvalid].
 func (c Config) Validate() error {
 	if err := c.validateAxes(); err != nil {
 		return err
@@ -154,7 +153,7 @@ func (c Config) Validate() error {
 	case c.Depth < 0 || c.Depth > MaxImages:
 		return invalid("depth %d: must be from 0 (as deep as the budget) to %d", c.Depth, MaxImages)
 	case c.Patience < 0 || c.Patience > MaxImages:
-		return invalid("patience %d: must be from 0 (never begin again) to %d", c.Patience, MaxImages)
+		return invalid("patience %d: must be from 0 (never restart) to %d", c.Patience, MaxImages)
 	case c.Batch < 0 || c.Batch > MaxBatch:
 		return invalid("batch %d: must be from 0 (half the width) to %d", c.Batch, MaxBatch)
 	}
@@ -178,18 +177,18 @@ func (c Config) validateAxes() error {
 	case c.Axes.Reflection && !has.Axes.Reflection:
 		return invalid("strategy %q has no reflection axis", c.Strategy)
 	case c.Axes == Axes{}:
-		return invalid("all axes are off: every round would draw the same images again")
+		return invalid("all axes are off, so every round would generate the same images: switch one on")
 	case (c.Adaptive != nil) != (has.Adaptive != nil):
-		return invalid("strategy %q and its ingredients do not go together", c.Strategy)
+		return invalid("strategy %q and the adaptive settings do not fit: start from search.Default(%q)", c.Strategy, c.Strategy)
 	case c.Adaptive != nil && !c.Axes.Noise:
-		return invalid("strategy %q needs the noise axis: fresh noise is what it falls back to", c.Strategy)
+		return invalid("strategy %q needs the noise axis: switch it on", c.Strategy)
 	case c.Adaptive != nil:
 		return c.Adaptive.Policy.validate()
 	}
 	return nil
 }
 
-// request is what every candidate starts from: the prompt as it is.
+// request is what every candidate starts from: the user's prompt.
 func (c Config) request(prompt reflectionflow.Prompt) reflectionflow.Request {
 	return reflectionflow.Request{
 		Prompt:   prompt.Text,
@@ -200,12 +199,20 @@ func (c Config) request(prompt reflectionflow.Prompt) reflectionflow.Request {
 	}
 }
 
-// patience is how often a chain is tried in vain; 0 for without end.
+// patience is the number of corrections without improvement before a chain restarts; 0
+// for no bound.
 func (c Config) patience() int {
 	if c.Axes.Noise && c.Axes.Reflection {
 		return c.Patience
 	}
 	return 0
+}
+
+// corrects reports whether the search may correct images, unless an early stop ends it
+// before.
+func (c Config) corrects() bool {
+	few := c.Budget.Images > 0 && c.Budget.Images <= c.Width && (c.Adaptive == nil || !c.Adaptive.Rollover)
+	return c.Axes.Reflection && c.Depth != 1 && !few
 }
 
 func (c Config) batch() int {

@@ -12,27 +12,28 @@ type EventKind string
 // The kinds of event.
 const (
 	Recalled  EventKind = "recalled"   // the journal had the candidate
-	Drawn     EventKind = "drawn"      // the image is there (or has failed), the score is not
+	Generated EventKind = "generated"  // there is an image (or an error), and no score yet
 	Scored    EventKind = "scored"     // the candidate is finished
 	RoundDone EventKind = "round_done" // the last candidate of a round is finished
 	Stopped   EventKind = "stopped"    // the search of this prompt is over and recorded
 )
 
-// Event is one step of a search, for progress displays and logs. Events of one
-// prompt come in ID order for each kind.
+// Event is one step of a search, for progress displays and logs. Events of one prompt
+// and one kind come in ID order. Candidate.Warnings says what is suspicious about an
+// image; it is set from Scored on.
 type Event struct {
 	Kind EventKind
 	// Task is the index of the prompt in [Search.RunMany], 0 in [Search.Run].
 	Task int
-	// Candidate is what the event is about; after RoundDone the last of the round,
-	// after Stopped the best.
+	// Candidate is what the event is about: the last of the round for RoundDone, the
+	// best for Stopped.
 	Candidate reflectionflow.Candidate
-	// Image is the candidate's image; nil for RoundDone, Stopped and a failed one.
+	// Image is the candidate's image; nil for RoundDone, Stopped and a failed candidate.
 	Image image.Image
-	// Best is the best finished candidate so far; its ID is -1 when there is none.
+	// Best is the best finished candidate so far; its ID is -1 where there is none.
 	Best reflectionflow.Candidate
-	// Done counts the finished candidates. Total is the most there can be, which
-	// an early stop lowers; 0 means unknown, when only time bounds the search.
+	// Done counts the finished candidates. Total is the most there can be, which an
+	// early stop lowers; 0 means that only time bounds the search.
 	Done, Total int
 	// Cost is the sum over the finished candidates.
 	Cost reflectionflow.Cost

@@ -163,7 +163,7 @@ func (p *Policy) fitSeconds(results []reflectionflow.Result, steps int, t *timed
 	var verified []float64
 	for _, res := range results {
 		for _, c := range res.Candidates {
-			if c.Error == "" {
+			if usable(c) {
 				drawn[c.Action] = append(drawn[c.Action], c.Cost.Seconds-c.Score.Cost.Seconds)
 				verified = append(verified, c.Score.Cost.Seconds)
 			}

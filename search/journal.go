@@ -7,27 +7,27 @@ import (
 	"reflectionflow"
 )
 
-// Journal remembers the finished candidates of one prompt, so that an
-// interrupted search goes on where it stopped.
+// Journal keeps the finished candidates of one prompt, so that an interrupted search
+// can be resumed.
 //
-// Recall is called for 0, 1, 2 … until it reports false, before the first
-// Record. What it hands back is neither drawn nor verified again, and must be
-// equal to what was recorded: the candidate's JSON form and the image's pixels
-// (of any image type) are enough. The image is nil for a candidate with an Error.
-// A journal that cannot read an entry back reports false: the search draws it,
-// and all after it, again, with the same outcome.
+// Recall is called for 0, 1, 2 … until it reports false, before the first Record. What
+// it returns is neither generated nor verified again, and must be equal to what was
+// recorded: the candidate's JSON form and the image's pixels (of any image type) are
+// enough. The image is nil for a candidate with an Error. A journal that cannot read an
+// entry reports false: the search generates it and all later ones again, with the same
+// result.
 //
-// Record is called once for each candidate that was not recalled, in ID order,
-// after it is verified. So whatever was recorded when a search is killed is a
-// prefix of the uninterrupted one. An error ends the search. Calls do not
-// overlap, but they come from other goroutines than the caller of Run.
+// Record is called once for each candidate that was not recalled, in ID order, after it
+// is verified. So the journal of a killed search is a prefix of that of the
+// uninterrupted one. An error ends the search. Calls do not overlap, but they come from
+// other goroutines than the caller of Run.
 type Journal interface {
 	Recall(id int) (reflectionflow.Candidate, image.Image, bool)
 	Record(c reflectionflow.Candidate, img image.Image) error
 }
 
-// Memory is a journal in memory; its zero value is empty and ready. It may be
-// read by several goroutines while a search writes it.
+// Memory is a journal in memory that keeps every image. Its zero value is ready to use.
+// It may be read by several goroutines while a search writes it.
 type Memory struct {
 	mu         sync.Mutex
 	candidates []reflectionflow.Candidate
@@ -53,10 +53,22 @@ func (m *Memory) Record(c reflectionflow.Candidate, img image.Image) error {
 	return nil
 }
 
-// Image returns the image of a recorded candidate, nil when there is none.
+// Image returns the image of a recorded candidate, nil where there is none.
 func (m *Memory) Image(id int) image.Image {
 	_, img, _ := m.Recall(id)
 	return img
 }
+
+// Discard is a journal that keeps nothing, for callers that take the images from
+// Notify: with it, results hold no images.
+var Discard Journal = discard{}
+
+type discard struct{}
+
+func (discard) Recall(int) (reflectionflow.Candidate, image.Image, bool) {
+	return reflectionflow.Candidate{}, nil, false
+}
+
+func (discard) Record(reflectionflow.Candidate, image.Image) error { return nil }
 
 var _ Journal = (*Memory)(nil)

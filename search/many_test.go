@@ -79,7 +79,7 @@ func TestBatchesFill(t *testing.T) {
 		s := &search.Search{
 			Generator: p, Verifier: &critic{pause: sleep(time.Second)}, Reflector: coach{}, Refiner: coach{},
 			Notify: func(e search.Event) {
-				if e.Kind == search.Drawn && len(stopped) == 0 {
+				if e.Kind == search.Generated && len(stopped) == 0 {
 					begun = max(begun, e.Task+1)
 				}
 				if e.Kind == search.Stopped {
@@ -116,10 +116,10 @@ func TestOneBadPrompt(t *testing.T) {
 	}}
 	list, _ := tasks(3)
 	results, err := s.RunMany(t.Context(), list, config(search.Reflection, 2, 6))
-	if err == nil || !strings.Contains(err.Error(), "prompt 1: no image was drawn") {
+	if err == nil || !strings.Contains(err.Error(), "prompt 1: no image was generated") {
 		t.Errorf("got error %v", err)
 	}
-	for i, want := range []int{6, 3, 6} {
+	for i, want := range []int{6, 6, 6} {
 		if got := len(results[i].Candidates); got != want || (results[i].Best < 0) != (i == 1) {
 			t.Errorf("prompt %d: %d candidates, best %d; want %d", i, got, results[i].Best, want)
 		}

@@ -9,14 +9,14 @@ import (
 
 // The stages that every candidate passes, in this order.
 const (
-	planStage   = iota // reflect and refine
-	drawStage          // generate
-	verifyStage        // score
-	recordStage        // write to the journal
+	planStage     = iota // reflect and refine
+	generateStage        // generate
+	verifyStage          // score
+	recordStage          // write to the journal
 	stageCount
 )
 
-// stage does one kind of work on batches, one batch at a time, in order.
+// stage does one kind of work on batches, one at a time, in order.
 type stage struct {
 	work   func([]*item) error
 	cancel func()
@@ -25,15 +25,15 @@ type stage struct {
 	closed bool // takes no more batches
 }
 
-// delivery is a batch that a stage is through with.
+// delivery is a batch that a stage has finished.
 type delivery struct {
 	stage int
 	items []*item
 	err   error
 }
 
-// pipeline runs the stages side by side. Only its owner touches it; the stages'
-// goroutines see nothing but their batch.
+// pipeline runs the stages concurrently. Only its owner touches it; the stages'
+// goroutines see only their batch.
 type pipeline struct {
 	stages    [stageCount]*stage
 	batch     int // most items of one batch
@@ -45,7 +45,7 @@ func (r *run) newPipeline(ctx context.Context) *pipeline {
 	p := &pipeline{batch: r.cfg.batch(), delivered: make(chan delivery, stageCount)}
 	p.stages = [stageCount]*stage{
 		newStage(ctx, "plan", r.plan),
-		newStage(ctx, "draw", r.draw),
+		newStage(ctx, "generate", r.generate),
 		newStage(ctx, "verify", r.verify),
 		newStage(ctx, "record", r.record),
 	}
@@ -54,7 +54,7 @@ func (r *run) newPipeline(ctx context.Context) *pipeline {
 
 func newStage(ctx context.Context, name string, work func(context.Context, []*item) error) *stage {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return &stage{cancel: func() { cancel(errGivenUp) }, work: func(items []*item) (err error) {
+	return &stage{cancel: func() { cancel(errAbandoned) }, work: func(items []*item) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("%s %s: %w", name, named(items), &PanicError{Value: p, Stack: debug.Stack()})
@@ -64,12 +64,12 @@ func newStage(ctx context.Context, name string, work func(context.Context, []*it
 	}}
 }
 
-// errGivenUp is the cause by which a stage's context ends when another stage has
-// failed: whoever has work under way that is paid for may complete it.
-var errGivenUp = errors.New("given up: another stage has failed")
+// errAbandoned is the cause by which a stage's context ends when another stage has
+// failed: a part with paid work under way may complete it.
+var errAbandoned = errors.New("abandoned: another stage has failed")
 
-// PanicError is what a panic of a generator, verifier, reflector, refiner or
-// journal becomes. It is a fault of the program, not of the input.
+// PanicError is the error of a search whose generator, verifier, reflector, refiner
+// or journal panicked.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -77,8 +77,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// full reports whether enough is under way to keep all stages busy; more would
-// only hold memory.
+// full reports whether enough is under way to keep all stages busy. More would only
+// take memory.
 func (p *pipeline) full() bool { return p.inFlight >= stageCount*p.batch }
 
 // add hands an item to the first stage.
@@ -121,15 +121,15 @@ func (p *pipeline) start() bool {
 	return running
 }
 
-// wait returns the next batch that a stage is through with.
+// wait returns the next batch that a stage finishes.
 func (p *pipeline) wait() delivery {
 	d := <-p.delivered
 	p.stages[d.stage].busy = false
 	return d
 }
 
-// drain ends all stages and returns when none works any more: a candidate that the
-// time did not allow may still be planned, and the parts are the caller's again.
+// drain ends all stages and returns when all are idle, so that no part is in use after
+// the search: a candidate that the time did not allow may still be planned.
 func (p *pipeline) drain() {
 	p.close(recordStage)
 	for p.start() {

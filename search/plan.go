@@ -2,37 +2,36 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"reflectionflow"
 )
 
-// plan makes the request of every item of a batch. The axes are taken in turn;
-// each falls back to the one before it where it has nothing to go on:
+// plan makes the request of every item of a batch. The axes are tried in this order;
+// each falls back to the one before it:
 //
-//	noise       explore: fresh noise, the prompt as it is
-//	reflection  reflect: correct the chain's best image; if the reflector finds
-//	            nothing to say, the chain has no image or it begins again, explore
-//	            remains
-//	prompt      rewrite what would have been explored, and tell the corrector the
-//	            refined prompt too; if the refiner changes nothing, the prompt stays
+//	noise       explore: new noise, the user's prompt
+//	reflection  reflect: correct the parent; if the reflector has nothing to say, or
+//	            the chain has no usable image or restarts, explore remains
+//	prompt      rewrite the prompt of what would have been explored, and give the
+//	            corrector the refined prompt too; if the refiner changes nothing, the
+//	            prompt stays
 //
-// The refiner and the reflector look at the chain's best image; without the
-// reflection axis the refiner looks at the chain's last one, so that prompts are
-// refined step by step. Where the policy has chosen an action (see
-// [history.choose]), only that one is tried.
+// The parent is the chain's best image; without the reflection axis it is the
+// chain's last one, so that prompts are refined step by step. Where the policy has
+// chosen an action (see [history.choose]), only that one is tried.
 func (r *run) plan(ctx context.Context, items []*item) error {
 	var reflected, rewritten []*item
 	for _, it := range items {
 		explore(it)
 		it.candidate.Reason = it.choice.reason
-		if it.parent == nil {
-			continue
-		}
-		if r.cfg.Axes.Reflection && !it.again && it.choice.action != reflectionflow.Rewrite {
+		if it.parent != nil && r.cfg.Axes.Reflection && !it.choice.restart && it.choice.action != reflectionflow.Rewrite {
 			reflected = append(reflected, it)
 		}
-		if r.cfg.Axes.Prompt && it.choice.action != reflectionflow.Reflect {
+		if (it.parent != nil || it.choice.reword) && r.cfg.Axes.Prompt && it.choice.action != reflectionflow.Reflect {
 			rewritten = append(rewritten, it)
 		}
 	}
@@ -48,7 +47,7 @@ func (r *run) plan(ctx context.Context, items []*item) error {
 	}
 	for _, it := range items {
 		if it.choice.reason != "" && it.choice.action != it.candidate.Action {
-			it.candidate.Reason += "; nothing came of that: fresh noise"
+			it.note("no change was proposed: new seed instead")
 		}
 	}
 	return nil
@@ -57,42 +56,57 @@ func (r *run) plan(ctx context.Context, items []*item) error {
 // grow makes the parent's child of an item.
 func (it *item) grow(action reflectionflow.Action) {
 	c := &it.candidate
-	c.Action, c.Parent = action, it.parent.candidate.ID
-	if !it.lane.cfg.Axes.Noise {
+	c.Action = action
+	if it.parent == nil {
+		return
+	}
+	c.Parent = it.parent.candidate.ID
+	if !it.search.cfg.Axes.Noise {
 		c.Request.Seed = it.seed(forNoise, 0)
 	}
 }
 
 // seed derives a seed for a round of the item's chain.
 func (it *item) seed(p purpose, round int) uint64 {
-	return seedOf(it.lane.cfg.Seed, p, round, it.candidate.Chain)
+	return seedOf(it.search.cfg.Seed, p, round, it.candidate.Chain)
 }
 
-// observe shows the parents of the items.
+// observe shows the parents of the items; without a parent, the prompt alone.
 func observe(items []*item, p purpose) []reflectionflow.Observation {
 	observations := make([]reflectionflow.Observation, len(items))
 	for i, it := range items {
-		observations[i] = reflectionflow.Observation{
-			Prompt:  it.lane.prompt,
-			Request: it.parent.candidate.Request,
-			Image:   it.parent.image,
-			Score:   it.parent.candidate.Score,
-			Seed:    it.seed(p, it.candidate.Round),
+		o := reflectionflow.Observation{Prompt: it.search.prompt, Request: it.candidate.Request, Seed: it.seed(p, it.candidate.Round)}
+		if it.parent != nil {
+			o.Request, o.Image, o.Score = it.parent.candidate.Request, it.parent.image, it.parent.candidate.Score
 		}
+		observations[i] = o
 	}
 	return observations
 }
 
-// checkText reports a text that no request may carry. It does not wrap
-// [reflectionflow.ErrInvalid]: the caller of the search did not write it.
-func checkText(text string) error {
-	if err := (reflectionflow.Prompt{Text: text}).Validate(); err != nil {
-		return fmt.Errorf("unusable text: %v", err)
+// checkTexts reports a request that the generator cannot be given because of texts
+// that a reflector or a refiner wrote.
+func (r *run) checkTexts(request reflectionflow.Request, texts ...string) error {
+	for _, text := range texts {
+		switch {
+		case len(text) > reflectionflow.MaxPromptBytes:
+			return fmt.Errorf("it has %d bytes, at most %d are allowed", len(text), reflectionflow.MaxPromptBytes)
+		case !utf8.ValidString(text):
+			return errors.New("it is not valid UTF-8")
+		}
 	}
-	return nil
+	return plainly(reflectionflow.CheckRequest(r.Generator, request))
 }
 
-// checkCount reports a reply that is not one answer an item.
+// plainly leaves out that the input is invalid: the reader of a note did not write it.
+func plainly(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), reflectionflow.ErrInvalid.Error()+": "))
+}
+
+// checkCount reports a reply that does not have one answer per item.
 func checkCount(what string, got, want int) error {
 	if got != want {
 		return fmt.Errorf("got %d %s for %d, want one each", got, what, want)

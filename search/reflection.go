@@ -7,9 +7,10 @@ import (
 	"reflectionflow"
 )
 
-// reflect asks what is wrong with the parents and lets the corrector redraw them:
-// the reflection axis (arXiv 2504.16080 §4). An empty text means that nothing is
-// wrong, so there is nothing to correct.
+// reflect asks what is wrong with the parents and requests their corrections: the
+// reflection axis (arXiv 2504.16080 §4). An empty text means that nothing is wrong,
+// so there is nothing to correct. A text that the generator cannot be given is
+// dropped with a note.
 func (r *run) reflect(ctx context.Context, items []*item) error {
 	reflections, err := r.Reflector.Reflect(ctx, observe(items, forReflection))
 	if err != nil {
@@ -21,20 +22,21 @@ func (r *run) reflect(ctx context.Context, items []*item) error {
 	for i, it := range items {
 		c := &it.candidate
 		c.Cost = c.Cost.Add(reflections[i].Cost)
-		text := strings.TrimSpace(reflections[i].Text)
-		if text == "" {
+		request := c.Request
+		request.Reflection = strings.TrimSpace(reflections[i].Text)
+		request.ReferenceCaption = strings.TrimSpace(reflections[i].Caption)
+		request.Reference = it.parent.image
+		if request.Reflection == "" {
+			if len(it.parent.candidate.Score.Requirements) == 0 && reflectionflow.NeedsFindings(r.Reflector) {
+				it.note("no reflection: the verifier has no findings on #%d", it.parent.candidate.ID)
+			}
 			continue
 		}
-		if err := checkText(text); err != nil {
-			return err
+		if err := r.checkTexts(request, request.Reflection, request.ReferenceCaption); err != nil {
+			it.note("reflection dropped: %v", err)
+			continue
 		}
-		caption := strings.TrimSpace(reflections[i].Caption)
-		if caption != "" {
-			if err := checkText(caption); err != nil {
-				return err
-			}
-		}
-		c.Request.Reflection, c.Request.ReferenceCaption, c.Request.Reference = text, caption, it.parent.image
+		c.Request = request
 		it.grow(reflectionflow.Reflect)
 	}
 	return ctx.Err()

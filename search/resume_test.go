@@ -60,7 +60,7 @@ func searches() map[string]func() (*search.Search, search.Config) {
 // sometimes is how an image in three fails.
 func sometimes(r reflectionflow.Request) error {
 	if mixed(r.Seed+uint64(len(r.Text())))%3 == 0 {
-		return errors.New("refused")
+		return fmt.Errorf("refused: %w", reflectionflow.ErrPermanent)
 	}
 	return nil
 }

@@ -10,12 +10,30 @@ import (
 // get their items handed over.
 type run struct {
 	*Search
-	cfg     Config
-	elapsed func() time.Duration
-	lanes   []*lane
-	first   int // lanes before it are settled
-	pipe    *pipeline
-	parts   previewing // where noises may be given up
+	cfg      Config
+	elapsed  func() time.Duration
+	searches []*promptSearch
+	adaptive []*adaptive // the strategies of the searches, for an adaptive strategy
+	first    int         // searches before it are settled
+	pipe     *pipeline
+	parts    previewing // where noises may be abandoned
+}
+
+// open prepares the search of a prompt.
+func (r *run) open(index int, task Task) {
+	p := newPromptSearch(index, task, r.cfg)
+	r.searches = append(r.searches, p)
+	if r.cfg.Adaptive == nil {
+		p.strategy = newFixedOrder(p)
+		return
+	}
+	var early Early
+	if parts, ok := r.previewing(); ok && r.cfg.Adaptive.Abandon {
+		r.parts, early = parts, r.cfg.Adaptive.Policy.Early
+	}
+	a := newAdaptive(p, early)
+	p.strategy = a
+	r.adaptive = append(r.adaptive, a)
 }
 
 // admit fills the pipeline with candidates whose window is open, the first
@@ -24,6 +42,7 @@ func (r *run) admit() error {
 	late := r.cfg.Budget.spent(r.elapsed())
 	if late {
 		r.dropWaiting()
+		r.dropLimits()
 	}
 	for {
 		if err := r.admitNow(late); err != nil {
@@ -35,110 +54,107 @@ func (r *run) admit() error {
 	}
 }
 
-// admitNow fills the pipeline with what the lanes have room for.
+// admitNow fills the pipeline with what the searches have room for.
 func (r *run) admitNow(late bool) error {
-	for _, l := range r.lanes[r.first:] {
-		if !l.opened && r.pipe.full() {
+	for _, p := range r.searches[r.first:] {
+		if !p.opened && r.pipe.full() {
 			return nil
 		}
-		if late && l.allot != nil {
-			l.allot.limit, l.allot.late = l.allot.most, true // what an earlier sitting drew is taken in whatever there is left
+		if p.settled {
+			continue
 		}
-		if !l.opened || l.idle() { // idle again with more budget than before: the journal may go on
-			if err := l.recall(r.notify); err != nil {
-				return fmt.Errorf("prompt %d: %w", l.index, err)
+		if !p.opened || p.idle() { // idle: the budget may have grown, and the journal may hold more
+			if err := p.recall(r.notify); err != nil {
+				return fmt.Errorf("prompt %d: %w", p.index, err)
 			}
 		}
 		if late {
-			l.end(l.admitted) // nothing beyond what is being drawn or finished
+			p.end(p.admitted) // nothing but what is being generated or finished
 		}
 		for !r.pipe.full() {
-			it := l.admit()
+			it := p.admit()
 			if it == nil {
 				break
 			}
 			r.pipe.add(it)
 		}
-		r.settle(l)
+		r.settle(p)
 	}
 	return nil
 }
 
-// dropWaiting takes back the candidates that are not being drawn yet.
+// dropWaiting takes back the candidates that are not being generated yet.
 func (r *run) dropWaiting() {
-	for _, st := range []int{drawStage, planStage} {
+	for _, st := range []int{generateStage, planStage} {
 		for _, it := range r.pipe.drop(st) {
-			it.lane.admitted = min(it.lane.admitted, it.candidate.ID)
+			it.search.admitted = min(it.search.admitted, it.candidate.ID)
 		}
 	}
 }
 
-// advance takes in a batch that a stage is through with.
+// advance takes in a batch that a stage has finished.
 func (r *run) advance(d delivery) {
 	r.pipe.pass(d)
 	for _, it := range d.items {
 		switch d.stage {
-		case drawStage:
-			r.notify(Drawn, it)
+		case generateStage:
+			r.notify(Generated, it)
 		case verifyStage:
-			it.lane.finish(it.candidate, it.image)
+			it.search.doubt(&it.candidate, it.pixels)
+			it.search.finish(it.candidate, it.image)
 			r.notify(Scored, it)
 		case recordStage:
-			it.lane.recorded++
-			r.settle(it.lane)
+			it.search.recorded++
+			r.settle(it.search)
 		}
 	}
 }
 
-// settle tells once that a lane is over.
-func (r *run) settle(l *lane) {
-	if l.settled || !l.done() {
+// settle notifies once that a search is over.
+func (r *run) settle(p *promptSearch) {
+	if p.settled || !p.done() {
 		return
 	}
-	l.settled = true
-	l.chains = nil // their images are not needed any more
-	if l.allot != nil {
-		l.allot.images = nil
-	}
-	r.notify(Stopped, &item{lane: l, candidate: l.bestCandidate()})
+	p.settle()
+	r.notify(Stopped, &item{search: p, candidate: p.bestCandidate()})
 }
 
-// settled reports whether all lanes are over.
+// settled reports whether all searches are over.
 func (r *run) settled() bool {
-	for r.first < len(r.lanes) && r.lanes[r.first].settled {
+	for r.first < len(r.searches) && r.searches[r.first].settled {
 		r.first++
 	}
-	return r.first == len(r.lanes)
+	return r.first == len(r.searches)
 }
 
-// noImages joins the errors of the lanes that have no answer.
-func (r *run) noImages() error {
+// failures joins the errors of the searches that have no result.
+func (r *run) failures() error {
 	var errs []error
-	for _, l := range r.lanes {
-		errs = append(errs, l.err())
+	for _, p := range r.searches {
+		errs = append(errs, p.err())
 	}
 	return errors.Join(errs...)
 }
 
-// notify tells what happened to an item.
+// notify sends an event about an item.
 func (r *run) notify(kind EventKind, it *item) {
 	if r.Notify == nil {
 		return
 	}
-	l := it.lane
+	p := it.search
 	e := Event{
-		Kind: kind, Task: l.index, Candidate: it.candidate, Image: it.image,
-		Best: l.bestCandidate(), Done: len(l.finished), Total: l.most(), Cost: l.cost,
+		Kind: kind, Task: p.index, Candidate: it.candidate, Image: it.image,
+		Best: p.bestCandidate(), Done: len(p.finished), Total: p.most(), Cost: p.cost,
 	}
 	e.Candidate.Request.Reference = nil
 	if e.Total == unbounded {
 		e.Total = 0
 	}
 	if kind == Stopped {
-		e.Reason = l.result().Stopped
+		e.Reason = p.result().Stopped
 	}
 	r.Notify(e)
-	if kind == Scored && (it.candidate.Chain == r.cfg.Width-1 || it.candidate.ID == l.total-1) {
+	if kind == Scored && (it.candidate.Chain == r.cfg.Width-1 || it.candidate.ID == p.total-1) {
 		e.Kind, e.Image = RoundDone, nil
 		r.Notify(e)
 	}

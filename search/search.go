@@ -9,44 +9,51 @@ import (
 	"reflectionflow"
 )
 
-// Search wires the loop to what draws and judges. It holds no state of its own:
-// several calls may run at once if its parts allow it, as the contracts demand.
+// Search connects the parts of a search. It holds no state of its own: several calls
+// may run concurrently, as the contracts of the parts demand.
 type Search struct {
 	Generator reflectionflow.Generator
 	Verifier  reflectionflow.Verifier
-	Reflector reflectionflow.Reflector // needed for the reflection axis only
-	Refiner   reflectionflow.Refiner   // needed for the prompt axis only
-	// Journal remembers finished candidates for [Search.Run]; nil forgets.
+	Reflector reflectionflow.Reflector // needed for the reflection axis
+	Refiner   reflectionflow.Refiner   // needed for the prompt axis
+	// Journal keeps finished candidates for [Search.Run]. Without one, the result has
+	// the best image, and an interrupted search starts over.
 	Journal Journal
-	// Notify is told what happens, from the goroutine that called Run or RunMany;
-	// nil is told nothing. The search waits while it runs.
+	// Notify receives the events, in the goroutine that called Run or RunMany; nil
+	// for none. The search waits while it runs.
 	Notify func(Event)
-	// Elapsed is the time already spent on the search, earlier sittings included,
-	// for Budget.Seconds. Nil measures from the beginning of the call.
+	// Elapsed returns the time already spent on the search, earlier calls included,
+	// for Budget.Seconds. Nil measures from the start of the call.
 	Elapsed func() time.Duration
 }
 
 // Task is one prompt of [Search.RunMany].
 type Task struct {
 	Prompt  reflectionflow.Prompt
-	Journal Journal // of its own; nil forgets
-	// Seed takes the place of Config.Seed, unless it is 0.
+	Journal Journal // of this prompt; nil keeps the best image in the result
+	// Seed replaces Config.Seed, unless it is 0.
 	Seed uint64
 }
 
 // Run searches for the best image of a prompt.
 //
-// A candidate that failed alone keeps its ID, counts in the budget and carries
-// its error; the others are not touched. If the first width candidates and all
-// that were begun meanwhile failed, the search ends with an error. An error of a
-// whole call to the generator, verifier, reflector, refiner or journal ends it
-// too; what was drawn before is still verified and recorded. When ctx ends, what
-// was verified before is still recorded and ctx.Err() is returned. With an error
-// comes the Result so far, with Stopped empty. Bad input wraps
+// A candidate whose image failed keeps its ID, counts in the budget and carries its
+// error. The chain continues from its best image or, where it has none, from new noise;
+// a prompt that the generator refused for good is rewritten where there is a refiner.
+// After 8 failures in a row, or width if that is more, the search stops with
+// [reflectionflow.StoppedFailed]. A search that is resumed from its journal tries the
+// places of failed candidates again, unless their failures are permanent.
+//
+// A call to the generator that fails as a whole is made three times before its error
+// ends the search, unless the failure is permanent. An error of a call to the verifier,
+// reflector, refiner or journal ends the search at once. Images generated before are
+// still verified and recorded. When ctx ends, verified images are still recorded and
+// ctx.Err() is returned. A search without an image, or without a verdict on any, is an
+// error. With an error comes the Result so far. Bad input wraps
 // [reflectionflow.ErrInvalid].
 //
-// In the Result, Request.Reference is nil: the candidate's Parent names it. The
-// pictures are in the journal ([Memory] is one) and pass by in Notify.
+// The Result has the best image unless there is a journal; [Memory] is one that keeps
+// every image. Request.Reference is nil in it: the candidate's Parent names the image.
 func (s *Search) Run(ctx context.Context, prompt reflectionflow.Prompt, cfg Config) (reflectionflow.Result, error) {
 	results, err := s.RunMany(ctx, []Task{{Prompt: prompt, Journal: s.Journal}}, cfg)
 	if len(results) == 0 {
@@ -55,13 +62,12 @@ func (s *Search) Run(ctx context.Context, prompt reflectionflow.Prompt, cfg Conf
 	return results[0], err
 }
 
-// RunMany searches for several prompts at once, so that batches fill across
-// chains and prompts. Earlier prompts come first; later ones fill the gaps. Each
-// result, in the order of the tasks, is that of [Search.Run] alone, unless the
-// tasks share their budgets (see [AdaptiveConfig]): then it depends on the other tasks
-// of the call, and resuming needs all of them again. A prompt that
-// nothing could be drawn for adds its error to the one returned and does not
-// touch the others.
+// RunMany searches for several prompts concurrently, so that batches fill across chains
+// and prompts. Earlier prompts come first; later ones fill the gaps. Each result, in
+// the order of the tasks, is that of [Search.Run] alone, unless the tasks share their
+// budgets (see [AdaptiveConfig]): then it depends on the other tasks of the call, and
+// resuming needs all of them. A prompt without a result adds its error to the one
+// returned and does not touch the others.
 func (s *Search) RunMany(ctx context.Context, tasks []Task, cfg Config) ([]reflectionflow.Result, error) {
 	if err := s.validate(tasks, cfg); err != nil {
 		return nil, err
@@ -72,15 +78,12 @@ func (s *Search) RunMany(ctx context.Context, tasks []Task, cfg Config) ([]refle
 		r.elapsed = func() time.Duration { return time.Since(begin) }
 	}
 	for i, task := range tasks {
-		r.lanes = append(r.lanes, newLane(i, task, cfg))
-	}
-	if cfg.Adaptive != nil {
-		r.allot()
+		r.open(i, task)
 	}
 	err := r.loop(ctx)
-	results := make([]reflectionflow.Result, len(r.lanes))
-	for i, l := range r.lanes {
-		results[i] = l.result()
+	results := make([]reflectionflow.Result, len(r.searches))
+	for i, p := range r.searches {
+		results[i] = p.result()
 	}
 	return results, err
 }
@@ -103,12 +106,31 @@ func (s *Search) validate(tasks []Task, cfg Config) error {
 		if err := task.Prompt.Validate(); err != nil {
 			return fmt.Errorf("prompt %d: %w", i, err)
 		}
+		if err := reflectionflow.CheckRequest(s.Generator, cfg.request(task.Prompt)); err != nil {
+			return fmt.Errorf("prompt %d: %w", i, err)
+		}
+	}
+	if len(tasks) > 0 && cfg.corrects() {
+		return s.validateCorrection(cfg.request(tasks[0].Prompt))
 	}
 	return nil
 }
 
-// loop keeps the stages busy until every lane is settled, or until one stage
-// fails or ctx ends and what was under way is brought home.
+// validateCorrection reports parts that cannot correct images together, as an error
+// wrapping [reflectionflow.ErrInvalid].
+func (s *Search) validateCorrection(r reflectionflow.Request) error {
+	if reflectionflow.NeedsFindings(s.Reflector) && !reflectionflow.AbilitiesOf(s.Verifier).Findings() {
+		return invalid("the reflector works from findings and the verifier gives none, so no image would be corrected: "+
+			"use a verifier with findings, a reflector that looks at the image, or strategy %q", NoisePrompt)
+	}
+	if err := reflectionflow.CheckCorrection(s.Generator, r); err != nil {
+		return fmt.Errorf("%w: use a generator that corrects images, or strategy %q", err, NoisePrompt)
+	}
+	return nil
+}
+
+// loop keeps the stages busy until every search is settled, or until one stage fails
+// or ctx ends and later stages have completed what had reached them.
 func (r *run) loop(ctx context.Context) error {
 	r.pipe = r.newPipeline(ctx)
 	defer r.pipe.close(recordStage)
@@ -119,13 +141,13 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if r.settled() {
 			r.pipe.drain()
-			return r.noImages()
+			return r.failures()
 		}
 		if failure == nil {
 			failure = ctx.Err()
 		}
 		if failure != nil {
-			r.pipe.close(drawStage)
+			r.pipe.close(generateStage)
 		}
 		if !r.pipe.start() {
 			return failure

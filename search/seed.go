@@ -8,7 +8,7 @@ const (
 	forReflection
 	forRefinement
 	forSurvey
-	forRetry // and those after it: the noises that take the place of abandoned ones
+	forRetry // and those after it: the noises that replace abandoned ones
 )
 
 // seedOf derives the seed of one part of the candidate at (round, chain):
@@ -16,8 +16,8 @@ const (
 //	x := seed; for each v of purpose, round, chain: x = mix(x + 0x9e3779b97f4a7c15 + v)
 //
 // with SplitMix64's finalizer as mix (Steele, Lea, Flood 2014), and keeps the
-// upper 53 bits, which every JSON reader holds exactly. The prompt has no part in
-// it: one seed gives all prompts the same starting noise.
+// upper 53 bits, which every JSON reader represents exactly. The prompt is not used: one
+// seed gives all prompts the same starting noise.
 func seedOf(seed uint64, p purpose, round, chain int) uint64 {
 	x := seed
 	for _, v := range []uint64{uint64(p), uint64(round), uint64(chain)} {

@@ -73,6 +73,9 @@ func (w world) draw(r reflectionflow.Request) image.Image {
 		}
 		img.SetNRGBA(i, 0, color.NRGBA{shade, shade, shade, 255})
 	}
+	for i := range 8 { // no two noises give the same image
+		img.SetNRGBA(i, 1, color.NRGBA{byte(r.Seed >> (8 * i)), 0, 0, 255})
+	}
 	return img
 }
 

@@ -16,7 +16,7 @@ func TestLogSpeaksWhileImagesAreDrawn(t *testing.T) {
 		lines := &evaluationLines{out: &out, printed: time.Now()}
 		for range 5 {
 			time.Sleep(10 * time.Second)
-			lines.event(search.Config{}, search.Event{Kind: search.Drawn})
+			lines.event(search.Config{}, search.Event{Kind: search.Generated})
 			lines.event(search.Config{}, search.Event{Kind: search.Scored})
 		}
 		if got, want := out.String(), "2 images drawn so far\n4 images drawn so far\n"; got != want {

@@ -42,7 +42,7 @@ func searchStrategy(a arm, e *engine, shown evaluationDisplay) geneval.Strategy 
 		}
 		tasks := make([]search.Task, len(job.Tasks))
 		for i, task := range job.Tasks {
-			tasks[i] = search.Task{Prompt: task.Prompt, Seed: task.Seed}
+			tasks[i] = search.Task{Prompt: task.Prompt, Seed: task.Seed, Journal: search.Discard}
 		}
 		_, err := loop.RunMany(ctx, tasks, cfg)
 		if failure != nil {

@@ -149,7 +149,7 @@ func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflect
 	cfg.Adaptive.Survey, cfg.Adaptive.Rollover, cfg.Budget.Images = true, false, 1
 	tasks := make([]search.Task, len(prompts))
 	for i, prompt := range prompts {
-		tasks[i] = search.Task{Prompt: prompt, Seed: uint64(i) + 1}
+		tasks[i] = search.Task{Prompt: prompt, Seed: uint64(i) + 1, Journal: search.Discard}
 	}
 	loop := search.Search{Generator: e.Generator, Verifier: e.Verifier, Reflector: e.Reflector, Refiner: e.Refiner}
 	results, err := loop.RunMany(ctx, tasks, cfg)

@@ -5,19 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"reflectionflow"
 )
 
-// draw generates the images of a batch. One that failed alone carries its error
-// on; the others are not touched.
-func (r *run) draw(ctx context.Context, items []*item) error {
-	generations, err := r.generate(ctx, items)
-	if err == nil {
-		err = ctx.Err() // what the end of ctx spoilt is no failure of an image
-	}
+// generate makes the images of a batch. An image that failed alone carries its error
+// to the next stage; the others are not touched.
+func (r *run) generate(ctx context.Context, items []*item) error {
+	generations, err := r.attempts(ctx, items)
 	if err != nil {
-		return fmt.Errorf("draw %s: %w", named(items), err)
+		return fmt.Errorf("generate %s: %w", named(items), err)
 	}
 	for i, it := range items {
 		g := generations[i]
@@ -27,39 +25,40 @@ func (r *run) draw(ctx context.Context, items []*item) error {
 		switch {
 		case g.Err != nil:
 			it.candidate.Error = errorText(g.Err)
+			it.candidate.Permanent = reflectionflow.IsPermanent(g.Err)
 		case g.Image == nil || g.Image.Bounds().Empty():
-			return fmt.Errorf("draw candidate %d: the generator returned no image and no error", it.candidate.ID)
+			return fmt.Errorf("generate candidate %d: the generator returned no image and no error", it.candidate.ID)
 		default:
-			it.image = g.Image
+			it.image, it.pixels = g.Image, inspect(g.Image)
 		}
 	}
 	return nil
 }
 
-// verify scores the images of a batch, each once, against the prompt of the user.
+// verify scores the images of a batch, each once, against the user's prompt.
 func (r *run) verify(ctx context.Context, items []*item) error {
-	var drawn []*item
-	var pictures []reflectionflow.PromptedImage
+	var shown []*item
+	var images []reflectionflow.PromptedImage
 	for _, it := range items {
 		if it.image != nil {
-			drawn = append(drawn, it)
-			pictures = append(pictures, reflectionflow.PromptedImage{Prompt: it.lane.prompt, Image: it.image})
+			shown = append(shown, it)
+			images = append(images, reflectionflow.PromptedImage{Prompt: it.search.prompt, Image: it.image})
 		}
 	}
-	if len(drawn) == 0 {
+	if len(shown) == 0 {
 		return nil
 	}
-	scores, err := r.Verifier.Verify(ctx, pictures)
+	scores, err := r.Verifier.Verify(ctx, images)
 	if err == nil {
-		err = checkCount("scores", len(scores), len(drawn))
+		err = checkCount("scores", len(scores), len(shown))
 	}
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("verify %s: %w", named(drawn), err)
+		return fmt.Errorf("verify %s: %w", named(shown), err)
 	}
-	for i, it := range drawn {
+	for i, it := range shown {
 		if err := checkScore(scores[i]); err != nil {
 			return fmt.Errorf("verify candidate %d: %w", it.candidate.ID, err)
 		}
@@ -72,10 +71,10 @@ func (r *run) verify(ctx context.Context, items []*item) error {
 // record writes finished candidates to their journals, in ID order.
 func (r *run) record(_ context.Context, items []*item) error {
 	for _, it := range items {
-		if it.lane.journal == nil {
+		if it.search.journal == nil {
 			continue
 		}
-		if err := it.lane.journal.Record(it.candidate, it.image); err != nil {
+		if err := it.search.journal.Record(it.candidate, it.image); err != nil {
 			return fmt.Errorf("record candidate %d: %w", it.candidate.ID, err)
 		}
 	}
@@ -92,12 +91,24 @@ func checkScore(s reflectionflow.Score) error {
 	return nil
 }
 
-// errorText is never empty: an empty Candidate.Error stands for an image.
+// errorText is never empty: a candidate whose Error is empty has an image.
 func errorText(err error) string {
 	if text := err.Error(); text != "" {
 		return text
 	}
 	return fmt.Sprintf("%T", err)
+}
+
+// maxNote bounds a phrase in a candidate's reason, in bytes.
+const maxNote = 300
+
+// oneLine makes a text that others wrote fit into a reason.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+	if len(text) > maxNote {
+		text = strings.ToValidUTF8(text[:maxNote], "") + "…"
+	}
+	return text
 }
 
 func named(items []*item) string {

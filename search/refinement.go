@@ -7,10 +7,10 @@ import (
 	"reflectionflow"
 )
 
-// rewrite lets the refiner word the prompts anew from what it sees in the parents:
-// the prompt axis (arXiv 2504.16080 §4). A text that is empty or the prompt itself
-// changes nothing. The CLIP encoder goes on reading the prompt as it was given: it is
-// what the corrector is tuned with (the released train_flux: clip_description), and its
+// rewrite lets the refiner rewrite the prompts: the prompt axis (arXiv 2504.16080 §4).
+// A text that is empty or the prompt itself changes nothing. One that the generator
+// cannot be given is dropped with a note. The pooled prompt stays the user's: the
+// corrector is trained with it (the released train_flux: clip_description), and its
 // text is short.
 func (r *run) rewrite(ctx context.Context, items []*item) error {
 	observations := observe(items, forRefinement)
@@ -28,13 +28,16 @@ func (r *run) rewrite(ctx context.Context, items []*item) error {
 		c := &it.candidate
 		c.Cost = c.Cost.Add(refinements[i].Cost)
 		text := strings.TrimSpace(refinements[i].Text)
-		if text == "" || text == it.lane.prompt.Text {
+		if text == "" || text == it.search.prompt.Text {
 			continue
 		}
-		if err := checkText(text); err != nil {
-			return err
+		request := c.Request
+		request.Prompt, request.PooledPrompt = text, it.search.prompt.Text
+		if err := r.checkTexts(request, text); err != nil {
+			it.note("rewritten prompt dropped: %v", err)
+			continue
 		}
-		c.Request.Prompt, c.Request.PooledPrompt = text, it.lane.prompt.Text
+		c.Request = request
 		if c.Action == reflectionflow.Explore {
 			it.grow(reflectionflow.Rewrite)
 		}

@@ -1,0 +1,289 @@
+package search
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+)
+
+// history is all that the adaptive strategy looks at when it chooses: its policy and
+// the candidates finished by then, from 0. Choices are deterministic functions of it,
+// so that a journal determines them.
+type history struct {
+	policy *Policy
+	axes   Axes
+	steps  int // per image
+	// timed is set when only time is bounded: gains count per second, not per image.
+	timed      bool
+	candidates []reflectionflow.Candidate
+}
+
+// situation describes the best image so far.
+type situation struct {
+	global bool // it misses more than a correction can be expected to fix
+	stuck  bool // the prompt may be misread: every image misses the same requirement
+}
+
+// promisingParents is how many images may be corrected: the best by value.
+const promisingParents = 3
+
+// stuckFrom is how many images must miss the same requirement.
+const stuckFrom = 3
+
+// choose takes the action with the highest expected gain: new noise, a refined prompt,
+// or a correction of one of the best images. Gains count per image, or per second where
+// only time is bounded. It is a bandit that starts from fitted gains μ0 and learns from
+// the prompt's own images: after n images of an action with gains g,
+//
+//	μ = (w·μ0 + Σg) / (w + n)
+//
+// with the policy's weight w. For a correction the same formula is applied again to the
+// children of its parent, with the result as μ0, and multiplied by the parent's mean
+// confidence over the best image's. So an action without success loses to the others,
+// and a parent whose corrections fail to the next parent.
+func (h history) choose() choice {
+	best := h.best(len(h.candidates))
+	if best < 0 {
+		return h.first()
+	}
+	s := h.situation(best)
+	arms := []choice{{action: reflectionflow.Explore, parent: -1, index: h.expected(reflectionflow.Explore, s)}}
+	if h.axes.Prompt {
+		arms = append(arms, choice{action: reflectionflow.Rewrite, parent: best, index: h.expected(reflectionflow.Rewrite, s)})
+	}
+	if h.axes.Reflection {
+		var corrections []choice
+		for _, parent := range h.promising(len(h.candidates)) {
+			if c := h.candidates[parent]; !c.Score.Right() { // nothing is known to be wrong with it
+				corrections = append(corrections, choice{action: reflectionflow.Reflect, parent: parent, index: h.correction(parent, best, s)})
+			}
+		}
+		if len(corrections) > 0 {
+			arms = append(arms, slices.MaxFunc(corrections, byIndex))
+		}
+	}
+	if h.timed {
+		for i := range arms {
+			arms[i].index /= h.policy.Seconds.cost(arms[i].action, h.steps)
+		}
+	}
+	chosen := slices.MaxFunc(arms, byIndex)
+	chosen.reason = h.reason(best, s, arms)
+	return chosen
+}
+
+// first is the choice while no image is usable. A prompt that the generator refused
+// for good is rewritten.
+func (h history) first() choice {
+	if n := len(h.candidates); n > 0 && h.candidates[n-1].Permanent && h.axes.Prompt {
+		return choice{action: reflectionflow.Rewrite, parent: -1, reword: true, reason: fmt.Sprintf("#%d was refused", n-1)}
+	}
+	return choice{action: reflectionflow.Explore, parent: -1, reason: "no image is verified yet"}
+}
+
+func byIndex(a, b choice) int { return cmp.Compare(a.index, b.index) }
+
+// best is the best usable candidate among the first n, -1 for none.
+func (h history) best(n int) int {
+	best := -1
+	for i, c := range h.candidates[:n] {
+		if usable(c) && (best < 0 || c.Score.Value > h.candidates[best].Score.Value) {
+			best = i
+		}
+	}
+	return best
+}
+
+// promising returns the best usable candidates among the first n, the best first. A
+// candidate that is not among them never becomes one of them.
+func (h history) promising(n int) []int {
+	var ids []int
+	for i, c := range h.candidates[:n] {
+		if usable(c) {
+			ids = append(ids, i)
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b int) int {
+		return cmp.Compare(h.candidates[b].Score.Value, h.candidates[a].Score.Value)
+	})
+	return ids[:min(len(ids), promisingParents)]
+}
+
+// situation describes the best image, given all images.
+func (h history) situation(best int) situation {
+	return situation{global: missesMost(h.candidates[best].Score), stuck: h.missedByAll() >= 0}
+}
+
+// missesMost reports whether most requirements are not met and an object of one of
+// them is not in the image. Where all objects are there, or most requirements are met,
+// the rest can be corrected.
+func missesMost(s reflectionflow.Score) bool {
+	var unmet []reflectionflow.Requirement
+	for _, f := range s.Requirements {
+		if f.Verdict != reflectionflow.Met {
+			unmet = append(unmet, f.Requirement)
+		}
+	}
+	if len(s.Requirements) > 0 && 2*len(unmet) <= len(s.Requirements) {
+		return false
+	}
+	seen := map[string]bool{"": true} // most requirements have no target
+	for _, o := range s.Objects {
+		seen[o.Class] = true
+	}
+	for _, f := range s.Requirements {
+		for _, o := range f.Evidence {
+			seen[o.Class] = true
+		}
+	}
+	return len(unmet) == 0 || slices.ContainsFunc(unmet, func(r reflectionflow.Requirement) bool {
+		return r.Kind != reflectionflow.Absent && (!seen[r.Object] || !seen[r.Target])
+	})
+}
+
+// missedByAll is the index of a requirement that no image meets, of at least stuckFrom
+// images; -1 for none.
+func (h history) missedByAll() int {
+	images := 0
+	var met []bool
+	for _, c := range h.candidates {
+		if !usable(c) || len(c.Score.Requirements) == 0 {
+			continue
+		}
+		images++
+		if met == nil {
+			met = make([]bool, len(c.Score.Requirements))
+		}
+		for i, f := range c.Score.Requirements {
+			if i < len(met) && f.Verdict == reflectionflow.Met {
+				met[i] = true
+			}
+		}
+	}
+	if images < stuckFrom {
+		return -1
+	}
+	return slices.Index(met, false)
+}
+
+// gain is what candidate i added to those before it, in [0, 1].
+func (h history) gain(i int) float64 {
+	c := h.candidates[i]
+	if !usable(c) {
+		return 0
+	}
+	if h.policy.Stop.believes(c.Score) {
+		return 1
+	}
+	best := h.best(i)
+	if best < 0 {
+		return 0
+	}
+	before := h.candidates[best].Score
+	if len(c.Score.Requirements) > 0 {
+		return max(0, confidence(c.Score)-confidence(before))
+	}
+	if c.Score.Value > before.Value { // the verifier gives no more than that
+		return plainGain
+	}
+	return 0
+}
+
+// plainGain is the gain of a better value where a verifier gives no findings.
+const plainGain = 0.1
+
+// confidence is the mean confidence over the requirements, 0 without any.
+func confidence(s reflectionflow.Score) float64 {
+	sum := 0.0
+	for _, f := range s.Requirements {
+		sum += f.Confidence
+	}
+	return sum / float64(max(1, len(s.Requirements)))
+}
+
+// expected is the expected gain of an action in a situation.
+func (h history) expected(a reflectionflow.Action, s situation) float64 {
+	return h.posterior(*h.policy.gains(a).in(s), func(c reflectionflow.Candidate) bool { return c.Action == a })
+}
+
+// correction is the expected gain of correcting a parent.
+func (h history) correction(parent, best int, s situation) float64 {
+	of := situation{global: missesMost(h.candidates[parent].Score), stuck: s.stuck}
+	mean := h.posterior(h.expected(reflectionflow.Reflect, of), func(c reflectionflow.Candidate) bool {
+		return c.Action == reflectionflow.Reflect && c.Parent == parent
+	})
+	if least := confidence(h.candidates[best].Score); least > 0 {
+		mean *= min(1, confidence(h.candidates[parent].Score)/least)
+	}
+	return mean
+}
+
+// posterior is the mean gain given a prior mean and the candidates that count. The
+// first candidate has no gain: there is none before it.
+func (h history) posterior(prior float64, counts func(reflectionflow.Candidate) bool) float64 {
+	sum, n := h.policy.Weight*prior, h.policy.Weight
+	for i, c := range h.candidates {
+		if i > 0 && counts(c) {
+			sum += h.gain(i)
+			n++
+		}
+	}
+	return sum / n
+}
+
+// reason says in a phrase what is wrong, and the expected gain of each action.
+func (h history) reason(best int, s situation, arms []choice) string {
+	found := h.candidates[best].Score.Requirements
+	unmet := 0
+	for _, f := range found {
+		if f.Verdict != reflectionflow.Met {
+			unmet++
+		}
+	}
+	var b strings.Builder
+	switch {
+	case len(found) == 0:
+		_, _ = fmt.Fprintf(&b, "#%d is the best", best)
+	case unmet == 0:
+		_, _ = fmt.Fprintf(&b, "#%d meets every requirement, with low confidence", best)
+	case s.stuck:
+		_, _ = fmt.Fprintf(&b, "no image meets %q", found[min(h.missedByAll(), len(found)-1)].Requirement)
+	case s.global:
+		_, _ = fmt.Fprintf(&b, "#%d misses most (%d of %d not met)", best, unmet, len(found))
+	default:
+		_, _ = fmt.Fprintf(&b, "#%d can be corrected (%d of %d not met)", best, unmet, len(found))
+	}
+	unit := "image"
+	if h.timed {
+		unit = "second"
+	}
+	_, _ = fmt.Fprintf(&b, "; expected gain per %s:", unit)
+	for i, a := range arms {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name := map[reflectionflow.Action]string{
+			reflectionflow.Explore: "new seed", reflectionflow.Rewrite: "rewritten prompt",
+			reflectionflow.Reflect: fmt.Sprintf("correction of #%d", a.parent),
+		}[a.action]
+		_, _ = fmt.Fprintf(&b, " %s %.2f", name, a.index)
+	}
+	return b.String()
+}
+
+// survey picks a uniformly random action, once there is an image to start from.
+func (h history) survey(random uint64) choice {
+	best := h.best(len(h.candidates))
+	if best < 0 {
+		return choice{action: reflectionflow.Explore, parent: -1}
+	}
+	choices := []choice{
+		{action: reflectionflow.Explore, parent: -1},
+		{action: reflectionflow.Rewrite, parent: best},
+		{action: reflectionflow.Reflect, parent: best},
+	}
+	return choices[random%uint64(len(choices))]
+}
