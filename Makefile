@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
-.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz
+.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz module
 
 build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -69,3 +69,10 @@ fuzz: ## every fuzz target for FUZZTIME
 			$(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
 		done; \
 	done
+
+# A variable PATH on the command line hides the environment's from recipes: this one takes it from make's own process,
+# or, where there is no /proc, from $(shell), which GNU make before 4.4 runs in the original environment.
+ENVIRONMENT_PATH = $(shell if [ -r /proc/$$PPID/environ ]; then /usr/bin/tr '\0' '\n' </proc/$$PPID/environ | /usr/bin/sed -n 's/^PATH=//p'; else echo "$$PATH"; fi)
+
+module: ## rename the module throughout the tree: make module PATH=host/owner/name
+	@PATH="$(ENVIRONMENT_PATH)" $(GO) run ./tools/module "$(if $(filter command,$(firstword $(origin PATH))),$(PATH))"

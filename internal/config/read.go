@@ -9,8 +9,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -188,14 +188,14 @@ var wanted = map[string]string{
 // syntax words the first error of the YAML package, without the values that it
 // repeats: one could be a secret in the wrong place.
 func (c *Config) syntax(err error) error {
-	var types *yaml.TypeError
+	var types *yaml.LoadErrors
 	if !errors.As(err, &types) || len(types.Errors) == 0 {
 		if m := position.FindStringSubmatch(err.Error()); m != nil {
 			return c.invalid(0, "line %s: this is no YAML: %s", m[1], anchor.ReplaceAllString(m[2], "unknown anchor"))
 		}
 		return c.invalid(0, "this is no YAML")
 	}
-	first := types.Errors[0]
+	first := fmt.Sprintf("line %d: %s", types.Errors[0].Mark.Line, types.Errors[0].Message)
 	if m := unknownKey.FindStringSubmatch(first); m != nil {
 		return c.invalid(0, "line %s: unknown key %.60q", m[1], m[2])
 	}
