@@ -65,7 +65,11 @@ func ReadPrompts(r io.Reader, split clipart.Split, parse func(string) (reflectio
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxPromptLine)
 	for line := 1; scanner.Scan(); line++ {
-		data := bytes.TrimSpace(scanner.Bytes())
+		data := scanner.Bytes()
+		if line == 1 {
+			data = bytes.TrimPrefix(data, []byte("\ufeff")) // of Windows editors
+		}
+		data = bytes.TrimSpace(data)
 		if len(data) == 0 {
 			continue
 		}

@@ -338,7 +338,7 @@ func TestPerceptualHash(t *testing.T) {
 }
 
 func TestReadPrompts(t *testing.T) {
-	text := "a photo of a dog\n\n{\"prompt\": \"a photo of two cats\", \"long\": \"two cats on a mat\", \"tag\": \"counting\"}\na photo of a dog\n"
+	text := "\ufeffa photo of a dog\r\n\n{\"prompt\": \"a photo of two cats\", \"long\": \"two cats on a mat\", \"tag\": \"counting\"}\na photo of a dog\n"
 	list, err := ReadPrompts(strings.NewReader(text), "", clipart.Parse)
 	if err != nil || len(list.Prompts) != 2 || list.Duplicates != 1 || list.Long["a photo of two cats"] != "two cats on a mat" {
 		t.Errorf("%+v, %v", list, err)
