@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"reflectionflow/internal/bench"
+	"reflectionflow/internal/progress"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/tuning"
 )
@@ -50,9 +48,9 @@ func (p *program) benchEngine(ctx context.Context, o benchOptions) error {
 		return err
 	}
 	p.noteSlow()
-	display := newBenchDisplay(p.stderr)
-	report, err := bench.Run(ctx, bench.Options{Model: clipartmodel.Files, Recipe: recipe, Quick: o.quick, Notify: display.begin})
-	display.close()
+	display := progress.NewBench(p.stderr)
+	report, err := bench.Run(ctx, bench.Options{Model: clipartmodel.Files, Recipe: recipe, Quick: o.quick, Notify: display.Begin})
+	display.Close()
 	if err != nil {
 		return err
 	}
@@ -65,38 +63,4 @@ func (p *program) benchEngine(ctx context.Context, o benchOptions) error {
 		return printTo(p.stdout, string(text)+"\n")
 	}
 	return printTo(p.stdout, benchText(report))
-}
-
-// benchDisplay shows how far a benchmark is: a bar on a terminal, a line a part
-// elsewhere.
-type benchDisplay struct {
-	out io.Writer
-	bar *progressbar.ProgressBar // nil if not on a terminal
-}
-
-func newBenchDisplay(out io.Writer) *benchDisplay {
-	d := &benchDisplay{out: out}
-	if isTerminal(out) {
-		d.bar = progressbar.NewOptions(100,
-			progressbar.OptionSetWriter(out), progressbar.OptionSetWidth(24), progressbar.OptionSetElapsedTime(true),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionShowDescriptionAtLineEnd(), progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetRenderBlankState(true), progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
-	}
-	return d
-}
-
-func (d *benchDisplay) begin(what string, done float64) {
-	if d.bar == nil {
-		_, _ = fmt.Fprintf(d.out, "%3.0f%%  %s\n", 100*done, what)
-		return
-	}
-	d.bar.Describe(what)
-	_ = d.bar.Set(int(100 * done)) // a display that fails must not end the measurement
-}
-
-func (d *benchDisplay) close() {
-	if d.bar != nil {
-		_ = d.bar.Clear()
-		_ = d.bar.Exit()
-	}
 }

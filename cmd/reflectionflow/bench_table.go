@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"reflectionflow/internal/bench"
+	"reflectionflow/internal/progress"
 )
 
 // benchText is the report for people.
@@ -17,7 +18,7 @@ func benchText(r bench.Report) string {
 	if processor == "" {
 		processor = m.OS + "/" + m.Arch
 	}
-	say("%s, %s, %s of %s, %s", processor, plural(m.Cores, "core"), plural(m.Threads, "thread"), m.Go, r.Backends.CPU)
+	say("%s, %s, %s of %s, %s", processor, progress.Plural(m.Cores, "core"), progress.Plural(m.Threads, "thread"), m.Go, r.Backends.CPU)
 	say("memory: read %s GB/s, copy %s GB/s", digits(m.ReadRate), digits(m.CopyRate))
 	if m.FMAPeak > 0 {
 		say("arithmetic peak: %s GFLOP/s of fused multiply-adds", digits(m.FMAPeak))
@@ -34,7 +35,7 @@ func benchText(r bench.Report) string {
 	say("%s", growthTable(workloads))
 	for _, w := range workloads {
 		say("%s, second execution: %.2g%% of the time in the allocator, %s in %s", w.What, 100*w.Allocation.Share,
-			megabytes(w.Allocation.Bytes), plural(int(w.Allocation.Objects), "object"))
+			megabytes(w.Allocation.Bytes), progress.Plural(int(w.Allocation.Objects), "object"))
 	}
 	if len(r.Fallbacks) > 0 {
 		say("left to the Go backend: %v", r.Fallbacks)

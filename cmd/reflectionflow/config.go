@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/run"
 )
@@ -19,21 +20,21 @@ import (
 // generateWith is the model that generate draws with, and the record of the
 // configuration where one is given. The configuration's settings of the search go
 // where no flag says otherwise.
-func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (modelEntry, json.RawMessage, error) {
+func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble.Model, json.RawMessage, error) {
 	c, err := o.searching(cmd.Flags())
 	if err != nil {
-		return modelEntry{}, nil, err
+		return assemble.Model{}, nil, err
 	}
 	if c == nil {
-		model, err := p.model(o.model)
+		model, err := p.catalog.Find(o.model)
 		return model, nil, err
 	}
 	c = c.Used()
-	model, err := p.deploy(cmd.Context(), c)
+	model, err := p.builder(c).Model(cmd.Context())
 	if err != nil {
-		return modelEntry{}, nil, err
+		return assemble.Model{}, nil, err
 	}
-	deployed, err := recordOf(c)
+	deployed, err := assemble.Record(c)
 	return model, deployed, err
 }
 
@@ -88,21 +89,21 @@ func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, err
 }
 
 // evaluateWith is the model that evaluate searches with, judged by the embedded judge.
-func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (modelEntry, error) {
+func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble.Model, error) {
 	c, err := o.search.searching(cmd.Flags())
 	if err != nil {
-		return modelEntry{}, err
+		return assemble.Model{}, err
 	}
 	if c == nil {
-		return p.model(o.search.model)
+		return p.catalog.Find(o.search.model)
 	}
-	judge, err := p.model(c.Model)
+	judge, err := p.catalog.Find(c.Model)
 	if err != nil {
-		return modelEntry{}, err
+		return assemble.Model{}, err
 	}
-	model, err := p.deploy(cmd.Context(), c.Used())
+	model, err := p.builder(c.Used()).Model(cmd.Context())
 	if err != nil {
-		return modelEntry{}, err
+		return assemble.Model{}, err
 	}
 	model.Classes, model.Colors, model.OpenJudge = judge.Classes, judge.Colors, judge.OpenJudge
 	searched := model.Check
@@ -112,21 +113,21 @@ func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (modelEnt
 			return "", err
 		}
 		own, err := judge.Check(ctx)
-		return sumOf([]byte(parts + "\n" + own)), err
+		return assemble.Sum([]byte(parts + "\n" + own)), err
 	}
 	return model, nil
 }
 
 // recordedModel is the model of a run that was begun earlier.
-func (p *program) recordedModel(ctx context.Context, m run.Manifest) (modelEntry, error) {
+func (p *program) recordedModel(ctx context.Context, m run.Manifest) (assemble.Model, error) {
 	if len(m.Deployment) == 0 {
-		return p.model(m.Model.Name)
+		return p.catalog.Find(m.Model.Name)
 	}
-	c, err := recorded(m.Deployment)
+	c, err := assemble.FromRecord(m.Deployment)
 	if err != nil {
-		return modelEntry{}, err
+		return assemble.Model{}, err
 	}
-	return p.deploy(ctx, c)
+	return p.builder(c).Model(ctx)
 }
 
 // applySearch sets the flags that were not given. Where a command takes several

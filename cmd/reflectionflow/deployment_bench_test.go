@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/search"
@@ -49,11 +50,11 @@ verifiers: {v: {type: chat, endpoint: vlm}}
 		if err != nil {
 			b.Fatal(err)
 		}
-		parts, err := newBuilder(c).parts()
+		model, err := (&program{catalog: assemble.Catalog{fakeModel(0)}}).builder(c).Model(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-		judge, err := parts.verifier(nil)
+		parts, err := model.Open(b.Context(), "")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -61,7 +62,7 @@ verifiers: {v: {type: chat, endpoint: vlm}}
 		cfg.ImageWidth, cfg.ImageHeight, cfg.Steps, cfg.Width, cfg.EarlyStop = 64, 64, 4, scheduleWidth, false
 		cfg.Budget.Images = scheduleBudget
 		begin := time.Now()
-		if _, err := (&search.Search{Generator: parts.generator, Verifier: judge}).Run(b.Context(), reflectionflow.Prompt{Text: "a thing"}, cfg); err != nil {
+		if _, err := (&search.Search{Generator: parts.Generator, Verifier: parts.Verifier}).Run(b.Context(), reflectionflow.Prompt{Text: "a thing"}, cfg); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(time.Since(begin).Seconds()/(scheduleBudget*draw).Seconds(), "×generator")

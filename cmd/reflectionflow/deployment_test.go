@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 )
 
@@ -71,7 +72,7 @@ func here(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	if os.Getenv("FAKE_JUDGE") != "" {
 		model = judged(model)
 	}
-	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &err, catalog: []modelEntry{model}}
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &err, catalog: assemble.Catalog{model}}
 	code = p.run(context.Background(), args)
 	if strings.Contains(out.String()+err.String(), key) {
 		t.Errorf("the key is printed:\n%s%s", out.String(), err.String())

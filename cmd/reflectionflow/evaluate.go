@@ -17,6 +17,8 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/progress"
 	"reflectionflow/search"
 )
 
@@ -165,7 +167,7 @@ const defaultPrompts = 60
 const promptSeed = 1
 
 // metadata reads or draws the prompts.
-func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) {
+func (o evaluateOptions) metadata(model assemble.Model) ([]geneval.Metadata, error) {
 	set, split, drawn := strings.Cut(o.prompts, ":")
 	if tasks := promptSets[set]; drawn && tasks != nil {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
@@ -196,7 +198,7 @@ func (o evaluateOptions) metadata(model modelEntry) ([]geneval.Metadata, error) 
 }
 
 // knows reports a prompt about what the model does not know.
-func knows(model modelEntry, m geneval.Metadata) error {
+func knows(model assemble.Model, m geneval.Metadata) error {
 	for _, c := range m.Include {
 		if len(model.Classes) > 0 && !slices.Contains(model.Classes, c.Class) {
 			return fmt.Errorf("%w: %q: model %s does not know %s (see: reflectionflow models show %s)",
@@ -219,7 +221,7 @@ type evaluationSession struct {
 	kept       geneval.Progress
 }
 
-func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
+func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error {
 	e, err := model.Open(ctx, s.options.search.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", model.Name, err)
@@ -248,7 +250,7 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 	ev.Judged = &agreement
 	ev.Meter = &geneval.Meter{}
 	e.Generator = newMemo(ev.Meter.Watch(e.Generator))
-	shown := s.display()
+	shown := progress.NewEvaluation(s.program.stderr, s.options.quiet)
 	closers, err := s.strategies(ctx, model, e, shown)
 	defer closeAll(closers)
 	if err != nil {
@@ -256,7 +258,7 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 	}
 	ev.Notify = s.notices(agreement, shown)
 	err = s.search(ctx, e)
-	shown.close()
+	shown.Close()
 	if err != nil {
 		return s.explain(ctx, err)
 	}
@@ -276,7 +278,7 @@ func (s *evaluationSession) run(ctx context.Context, model modelEntry) error {
 
 // notices pass on what the evaluation says, the first time with what it rests on:
 // then the folder is accepted.
-func (s *evaluationSession) notices(agreement geneval.Agreement, shown evaluationDisplay) func(geneval.Progress) {
+func (s *evaluationSession) notices(agreement geneval.Agreement, shown progress.Evaluation) func(geneval.Progress) {
 	begun := false
 	return func(p geneval.Progress) {
 		if !begun && !s.options.quiet {
@@ -287,12 +289,12 @@ func (s *evaluationSession) notices(agreement geneval.Agreement, shown evaluatio
 		}
 		begun = true
 		s.kept = p
-		shown.progress(p)
+		shown.Progress(p)
 	}
 }
 
 // search runs the evaluation, and keeps what servers answer until it is finished.
-func (s *evaluationSession) search(ctx context.Context, e *engine) error {
+func (s *evaluationSession) search(ctx context.Context, e *assemble.Engine) error {
 	ev := &s.evaluation
 	if e.Ledger == nil {
 		_, err := ev.Run(ctx)
@@ -306,7 +308,7 @@ func (s *evaluationSession) search(ctx context.Context, e *engine) error {
 
 // strategies wires the searches, each to its verifier. What it opened must be
 // closed, with an error too.
-func (s *evaluationSession) strategies(ctx context.Context, model modelEntry, e *engine, shown evaluationDisplay) (opened []io.Closer, err error) {
+func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model, e *assemble.Engine, shown progress.Evaluation) (opened []io.Closer, err error) {
 	ev := &s.evaluation
 	verifiers := map[string]reflectionflow.Verifier{
 		"":     e.Verifier,

@@ -11,6 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/search"
 )
 
@@ -24,7 +25,7 @@ type arm struct {
 const oracle = "oracle"
 
 // arms reads the strategies, each at the largest budget.
-func (o evaluateOptions) arms(flags *pflag.FlagSet, model modelEntry) ([]arm, error) {
+func (o evaluateOptions) arms(flags *pflag.FlagSet, model assemble.Model) ([]arm, error) {
 	var arms []arm
 	for _, text := range o.strategies {
 		a, err := o.arm(flags, model, strings.TrimSpace(text))
@@ -37,7 +38,7 @@ func (o evaluateOptions) arms(flags *pflag.FlagSet, model modelEntry) ([]arm, er
 }
 
 // arm reads STRATEGY[+widthN][+VERIFIER].
-func (o evaluateOptions) arm(flags *pflag.FlagSet, model modelEntry, text string) (arm, error) {
+func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text string) (arm, error) {
 	parts := strings.Split(text, "+")
 	g := o.search
 	g.strategy = parts[0]
@@ -90,7 +91,7 @@ func nested(cfg search.Config) bool {
 }
 
 // probe is the search that tells how difficult prompts are: the base alone.
-func (o evaluateOptions) probe(flags *pflag.FlagSet, model modelEntry) (search.Config, error) {
+func (o evaluateOptions) probe(flags *pflag.FlagSet, model assemble.Model) (search.Config, error) {
 	g := o.search
 	g.strategy, g.budget, g.earlyStop = search.Noise, strconv.Itoa(max(o.difficulty, 1)), false
 	return g.config(flags, model)

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/progress"
 	"reflectionflow/search"
 )
 
 // searchStrategy lets an evaluation run a strategy of the search. Candidates of a
 // search depend on earlier ones and not on the budget, as geneval.Strategy demands.
-func searchStrategy(a arm, e *engine, shown evaluationDisplay) geneval.Strategy {
+func searchStrategy(a arm, e *assemble.Engine, shown progress.Evaluation) geneval.Strategy {
 	return geneval.Strategy{Arm: a.Arm, Search: func(ctx context.Context, job geneval.Job) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -37,7 +39,7 @@ func searchStrategy(a arm, e *engine, shown evaluationDisplay) geneval.Strategy 
 					}
 					*t = geneval.Trajectory{} // its pictures are not needed any more
 				}
-				shown.event(cfg, ev)
+				shown.Event(cfg, ev)
 			},
 		}
 		tasks := make([]search.Task, len(job.Tasks))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"image"
 	"image/draw"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,11 +18,13 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/progress"
 	"reflectionflow/search"
 )
 
 // judged gives the fake model a third object, all colours and a judge.
-func judged(m modelEntry) modelEntry {
+func judged(m assemble.Model) assemble.Model {
 	m.Classes, m.Colors = []string{"clock", "cup", "dog"}, clipart.Colors()
 	m.OpenJudge = func(context.Context, string) (geneval.Detector, error) {
 		if os.Getenv("FAKE_JUDGE") == "blind" {
@@ -157,7 +158,7 @@ func TestNestedSearches(t *testing.T) {
 					}
 					job.Tasks = append(job.Tasks, geneval.Task{Prompt: p, Seed: uint64(i + 1)})
 				}
-				if err := searchStrategy(a, e, silentEvaluation{}).Search(t.Context(), job); err != nil {
+				if err := searchStrategy(a, e, progress.NewEvaluation(nil, true)).Search(t.Context(), job); err != nil {
 					t.Fatal(err)
 				}
 				return found
@@ -186,27 +187,17 @@ func withoutTime(candidates []reflectionflow.Candidate) []reflectionflow.Candida
 
 // told keeps the budgets that a display is told of.
 type told struct {
-	silentEvaluation
+	progress.Evaluation
 	budgets *[]int
 }
 
-func (d told) event(cfg search.Config, _ search.Event) {
+func (d told) Event(cfg search.Config, _ search.Event) {
 	*d.budgets = append(*d.budgets, cfg.Budget.Images)
 }
 
-// The bar counts down what a search leaves of its own budget, which for strategies that
-// plan with it is not the largest, and up what it takes of others'.
-func TestEvaluationBarCountsBudgets(t *testing.T) {
-	b := &evaluationBar{out: io.Discard}
-	b.progress(geneval.Progress{Images: 12})
-	cfg := search.Default(search.Adaptive)
-	cfg.Budget.Images = 4
-	for done, want := range map[int]int{4: 12, 1: 9, 7: 15} {
-		b.total = 12
-		if b.event(cfg, search.Event{Kind: search.Stopped, Done: done}); b.total != want {
-			t.Errorf("%d images of 4: %d of 12 are left, want %d", done, b.total, want)
-		}
-	}
+// The display is told the budget of each search, which for strategies that plan with
+// it is not the largest.
+func TestDisplayGetsTheBudgetOfTheSearch(t *testing.T) {
 	model := judged(fakeModel(0))
 	e, err := model.Open(t.Context(), "")
 	if err != nil {
@@ -222,7 +213,7 @@ func TestEvaluationBarCountsBudgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := geneval.Job{Budget: 2, Tasks: []geneval.Task{{Prompt: prompt, Seed: 1}}, Done: func(int, geneval.Trajectory) error { return nil }}
-	if err := searchStrategy(a, e, told{budgets: &budgets}).Search(t.Context(), job); err != nil {
+	if err := searchStrategy(a, e, told{progress.NewEvaluation(nil, true), &budgets}).Search(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
 	if len(budgets) == 0 || slices.ContainsFunc(budgets, func(n int) bool { return n != 2 }) {

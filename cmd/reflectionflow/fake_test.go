@@ -13,6 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux/nn"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/search"
 )
 
@@ -22,19 +23,19 @@ import (
 
 // fakeModel knows two objects. Each image takes the delay, so that tests can
 // interrupt a run.
-func fakeModel(delay time.Duration) modelEntry {
+func fakeModel(delay time.Duration) assemble.Model {
 	policy := search.DefaultPolicy()
 	policy.Early = search.Early{Share: 0.25, Least: math.Log(0.1), Tries: 2}
-	return modelEntry{
+	return assemble.Model{
 		Name: "stripes", Summary: "stripes for tests", Card: "# Stripes\n\nA model for tests.",
 		Width: 32, Height: 32, Steps: 4, Guidance: 1,
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
-		Parse:  free(clipart.Parse),
+		Parse:  assemble.Free(clipart.Parse),
 		Policy: &policy,
 		Check: func(ctx context.Context) (string, error) {
-			return fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
+			return assemble.Fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
 		},
-		Open: func(_ context.Context, backend string) (*engine, error) {
+		Open: func(_ context.Context, backend string) (*assemble.Engine, error) {
 			if _, err := nn.OpenBackend(backend); err != nil {
 				return nil, err
 			}
@@ -42,7 +43,7 @@ func fakeModel(delay time.Duration) modelEntry {
 				panic("stripes\nare broken")
 			}
 			f := fake{delay}
-			return &engine{Generator: f, Verifier: f, Reflector: f, Refiner: f}, nil
+			return &assemble.Engine{Generator: f, Verifier: f, Reflector: f, Refiner: f}, nil
 		},
 	}
 }

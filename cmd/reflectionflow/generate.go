@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/run"
 	"reflectionflow/search"
 )
@@ -145,7 +146,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 
 // parsePrompts reads the prompts for a search along the axes; what each cost comes
 // beside it.
-func parsePrompts(model modelEntry, texts []string, axes search.Axes) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
+func parsePrompts(model assemble.Model, texts []string, axes search.Axes) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
 	prompts, costs := make([]reflectionflow.Prompt, len(texts)), make([]reflectionflow.Cost, len(texts))
 	for i, text := range texts {
 		err := (reflectionflow.Prompt{Text: text}).Validate()

@@ -10,6 +10,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/search"
 )
@@ -299,7 +300,7 @@ func TestGeneratorThatCannotServe(t *testing.T) {
 // and no more than a search takes.
 func TestSeveralPromptsFillTheGenerator(t *testing.T) {
 	for _, test := range []struct{ least, concurrency, want int }{{1, 0, 1}, {4, 0, 4}, {1, 2, 8}, {4, 16, 64}, {4, 1024, search.MaxBatch}} {
-		if got := manyBatch(test.least, modelEntry{Concurrency: test.concurrency}); got != test.want {
+		if got := manyBatch(test.least, assemble.Model{Concurrency: test.concurrency}); got != test.want {
 			t.Errorf("%+v: got %d", test, got)
 		}
 	}

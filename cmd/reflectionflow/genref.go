@@ -11,6 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/genref"
+	"reflectionflow/internal/progress"
 )
 
 func (p *program) genrefCommand() *cobra.Command {
@@ -40,9 +41,9 @@ Each problem is a line on the standard output, and the exit code is 2.`,
 }
 
 func (p *program) genrefCheck(ctx context.Context, dir string, quiet bool) error {
-	display := newGenrefDisplay(p.stderr, "triplets read", quiet)
-	report, err := genref.Check(ctx, dir, display.read)
-	display.close()
+	display := progress.NewSet(p.stderr, "triplets read", quiet)
+	report, err := genref.Check(ctx, dir, display.Read)
+	display.Close()
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/genref"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/progress"
 	"reflectionflow/reflector"
 )
 
@@ -79,9 +80,9 @@ func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOpti
 		defer closer.Close() //nolint:errcheck // it was only read
 	}
 	annotating.Count = o.count
-	display := newGenrefDisplay(p.stderr, "triplets annotated", o.quiet)
-	report, err := set.Annotate(ctx, annotating, display.read)
-	display.close()
+	display := progress.NewSet(p.stderr, "triplets annotated", o.quiet)
+	report, err := set.Annotate(ctx, annotating, display.Read)
+	display.Close()
 	if err != nil && report.Annotated > report.Before && !errors.Is(err, reflectionflow.ErrInvalid) {
 		return fmt.Errorf("%d annotations are kept; go on with the same command: %w", report.Annotated, err)
 	}
@@ -106,15 +107,15 @@ func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Ann
 		if err != nil {
 			return genref.AnnotateOptions{}, nil, err
 		}
-		b := newBuilder(deployed)
-		annotator, name, err := b.annotator()
+		b := p.builder(deployed)
+		annotator, name, err := b.Annotator()
 		if err != nil {
 			return genref.AnnotateOptions{}, nil, err
 		}
-		keep := func(folder string) (io.Closer, error) { return keepIn(b.ledger, folder) }
+		keep := func(folder string) (io.Closer, error) { return keepIn(b.Ledger, folder) }
 		return genref.AnnotateOptions{Annotator: annotator, Name: name, Batch: 4 * annotator.Concurrency(), OpenCache: keep}, nil, nil
 	}
-	model, err := p.model(o.model)
+	model, err := p.catalog.Find(o.model)
 	if err != nil {
 		return genref.AnnotateOptions{}, nil, err
 	}

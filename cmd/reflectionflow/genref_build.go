@@ -18,7 +18,10 @@ import (
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
 	"reflectionflow/genref"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/progress"
 )
 
 // genrefOptions are the flags of genref build.
@@ -124,9 +127,9 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 		return err
 	}
 	plan := planned.plan
-	display := newGenrefDisplay(p.stderr, "triplets", o.quiet)
-	m, err := b.build(cmd.Context(), planned, display.build)
-	display.close()
+	display := progress.NewSet(p.stderr, "triplets", o.quiet)
+	m, err := b.build(cmd.Context(), planned, display.Build)
+	display.Close()
 	if err != nil && m.Triplets() == 0 && cmd.Context().Err() == nil {
 		return err
 	}
@@ -271,7 +274,7 @@ func (o *genrefOptions) plan(model, fingerprint string, settings any) (genref.Pl
 }
 
 // canvas is how pictures are drawn: as the model does, but for what was given.
-func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.ImageConfig, error) {
+func (o *genrefOptions) canvas(flags *pflag.FlagSet, model assemble.Model) (genref.ImageConfig, error) {
 	c := genref.ImageConfig{Width: model.Width, Height: model.Height, Steps: model.Steps, Guidance: model.Guidance, Batch: o.batch}
 	if flags.Changed("steps") {
 		c.Steps = o.steps
@@ -281,7 +284,7 @@ func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.I
 	}
 	if flags.Changed("size") {
 		var err error
-		if c.Width, c.Height, err = parseSize(o.size); err != nil {
+		if c.Width, c.Height, err = config.ParseSize(o.size); err != nil {
 			return c, err
 		}
 	}
@@ -289,7 +292,7 @@ func (o *genrefOptions) canvas(flags *pflag.FlagSet, model modelEntry) (genref.I
 }
 
 // readPromptList reads a file of prompts as the model understands them.
-func (p *program) readPromptList(path string, split clipart.Split, model modelEntry) (genref.PromptList, error) {
+func (p *program) readPromptList(path string, split clipart.Split, model assemble.Model) (genref.PromptList, error) {
 	file, err := openInput("prompts", path)
 	if err != nil {
 		return genref.PromptList{}, err
@@ -316,7 +319,7 @@ func (p *program) readPromptList(path string, split clipart.Split, model modelEn
 // fingerprintOf is a checksum over what draws and verifies. A folder fresh from
 // training need not be whole: a set is built before the corrector is tuned on it,
 // unless the corrector is what draws.
-func (o *genrefOptions) fingerprintOf(ctx context.Context, model modelEntry) (string, error) {
+func (o *genrefOptions) fingerprintOf(ctx context.Context, model assemble.Model) (string, error) {
 	var sum string
 	var err error
 	if o.deployment+o.generator == "" && strings.ContainsRune(o.model, filepath.Separator) {
@@ -324,7 +327,7 @@ func (o *genrefOptions) fingerprintOf(ctx context.Context, model modelEntry) (st
 		if o.source != "correction" {
 			unused = append(unused, flux.CorrectorFile)
 		}
-		sum, err = fingerprint(ctx, without{os.DirFS(o.model), unused})
+		sum, err = assemble.Fingerprint(ctx, without{os.DirFS(o.model), unused})
 	} else {
 		sum, err = model.Check(ctx)
 	}

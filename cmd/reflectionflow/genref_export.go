@@ -10,6 +10,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/genref"
+	"reflectionflow/internal/progress"
 )
 
 const genrefExportHelp = `Write the triplets of one set or several for the tuning of other models:
@@ -59,9 +60,9 @@ func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Expo
 	if e.Sets, err = openSets(dirs); err != nil {
 		return err
 	}
-	display := newGenrefDisplay(p.stderr, "rows", quiet)
-	report, err := genref.Export(ctx, e, display.read)
-	display.close()
+	display := progress.NewSet(p.stderr, "rows", quiet)
+	report, err := genref.Export(ctx, e, display.Read)
+	display.Close()
 	if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
 		return fmt.Errorf("the pictures written are kept in %s; go on with the same command: %w", e.Out, err)
 	}

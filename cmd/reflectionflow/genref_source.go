@@ -14,6 +14,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/genref"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/reflector"
@@ -36,10 +37,10 @@ type plannedSet struct {
 }
 
 // deploy is what a configuration describes, on the builder's ledger.
-func (b *genrefBuilder) deploy(ctx context.Context, c *config.Config) (modelEntry, error) {
-	parts := newBuilder(c)
-	parts.ledger = b.ledger
-	return b.program.deployBy(ctx, parts)
+func (b *genrefBuilder) deploy(ctx context.Context, c *config.Config) (assemble.Model, error) {
+	parts := b.program.builder(c)
+	parts.Ledger = b.ledger
+	return parts.Model(ctx)
 }
 
 // given is a source that need not be opened.
@@ -59,12 +60,12 @@ func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 		return given(b.imported())
 	}
 	var deployed *config.Config
-	var model modelEntry
+	var model assemble.Model
 	var err error
 	switch deployed, err = b.options.configuration(b.flags); {
 	case err != nil:
 	case deployed == nil:
-		model, err = b.program.model(b.options.model)
+		model, err = b.program.catalog.Find(b.options.model)
 	default:
 		model, err = b.deploy(ctx, deployed.Used())
 	}
@@ -106,7 +107,7 @@ func (b *genrefBuilder) imported() (genref.Source, genref.Plan, error) {
 }
 
 // edits is the source of rendered scenes.
-func (b *genrefBuilder) edits(model modelEntry) (genref.Source, genref.Plan, error) {
+func (b *genrefBuilder) edits(model assemble.Model) (genref.Source, genref.Plan, error) {
 	canvas, err := b.options.canvas(b.flags, model)
 	if err != nil {
 		return nil, genref.Plan{}, err
@@ -127,7 +128,7 @@ func (b *genrefBuilder) edits(model modelEntry) (genref.Source, genref.Plan, err
 }
 
 // drawn is a source that draws.
-func (b *genrefBuilder) drawn(ctx context.Context, model modelEntry, deployed *config.Config) (plannedSet, error) {
+func (b *genrefBuilder) drawn(ctx context.Context, model assemble.Model, deployed *config.Config) (plannedSet, error) {
 	o := b.options
 	if o.source == "mended" && len(model.Classes) == 0 {
 		return plannedSet{}, fmt.Errorf("%w: the source mended renders what a picture should have been: model %s must be of the clip-art world", reflectionflow.ErrInvalid, model.Name)
@@ -181,7 +182,7 @@ func (d drawing) settings(source string) (any, error) {
 }
 
 // drawer opens a source that draws.
-func (b *genrefBuilder) drawer(ctx context.Context, model modelEntry, d drawing) (genref.Source, error) {
+func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d drawing) (genref.Source, error) {
 	engine, list, err := b.engine(model)
 	if err != nil {
 		return nil, err
@@ -219,7 +220,7 @@ func (b *genrefBuilder) drawer(ctx context.Context, model modelEntry, d drawing)
 
 // engine is what all sources that draw have, less what draws. The list is that of
 // --prompts.
-func (b *genrefBuilder) engine(model modelEntry) (genref.Engine, genref.PromptList, error) {
+func (b *genrefBuilder) engine(model assemble.Model) (genref.Engine, genref.PromptList, error) {
 	o, split := b.options, clipart.Split(b.options.split)
 	engine := genref.Engine{Model: filepath.Base(model.Name), Licence: o.licence}
 	var list genref.PromptList
@@ -237,7 +238,7 @@ func (b *genrefBuilder) engine(model modelEntry) (genref.Engine, genref.PromptLi
 
 // fingerprint is a checksum over all that the set depends on beside the plan: the
 // model's files, the configuration, the prompts.
-func (b *genrefBuilder) fingerprint(ctx context.Context, model modelEntry, deployed *config.Config) (string, error) {
+func (b *genrefBuilder) fingerprint(ctx context.Context, model assemble.Model, deployed *config.Config) (string, error) {
 	sum, err := b.options.fingerprintOf(ctx, model)
 	if err != nil {
 		return "", err
@@ -246,11 +247,11 @@ func (b *genrefBuilder) fingerprint(ctx context.Context, model modelEntry, deplo
 		if deployed == nil {
 			break // refused later
 		}
-		description, err := recordOf(withVerifier(deployed, rewardName(name)))
+		description, err := assemble.Record(withVerifier(deployed, rewardName(name)))
 		if err != nil {
 			return "", err
 		}
-		sum = sumOf([]byte(sum + sumOf(description)))
+		sum = assemble.Sum([]byte(sum + assemble.Sum(description)))
 	}
 	if b.options.prompts != "" {
 		file, err := openInput("prompts", b.options.prompts)
@@ -258,16 +259,16 @@ func (b *genrefBuilder) fingerprint(ctx context.Context, model modelEntry, deplo
 			return "", err
 		}
 		file.Close()
-		data, err := readPartFile(b.options.prompts)
+		data, err := assemble.ReadFile(b.options.prompts)
 		if err != nil {
 			return "", err
 		}
-		sum = sumOf([]byte(sum + sumOf(data)))
+		sum = assemble.Sum([]byte(sum + assemble.Sum(data)))
 	}
 	return sum, nil
 }
 
-func (b *genrefBuilder) open(ctx context.Context, model modelEntry) (*engine, error) {
+func (b *genrefBuilder) open(ctx context.Context, model assemble.Model) (*assemble.Engine, error) {
 	e, err := model.Open(ctx, b.options.backend)
 	if err != nil {
 		return nil, fmt.Errorf("open model %s: %w", model.Name, err)
@@ -279,7 +280,7 @@ func (b *genrefBuilder) open(ctx context.Context, model modelEntry) (*engine, er
 }
 
 // ownRewards are the networks of the embedded verifier, or the verifier as a whole.
-func ownRewards(e *engine) []genref.EnsembleMember {
+func ownRewards(e *assemble.Engine) []genref.EnsembleMember {
 	parts, ok := e.Verifier.(interface{ Members() []verifier.Member })
 	if !ok {
 		return []genref.EnsembleMember{{Name: "verifier", Weight: 1, Verifier: e.Verifier}}

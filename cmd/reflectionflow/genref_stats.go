@@ -14,6 +14,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/genref"
+	"reflectionflow/internal/progress"
 )
 
 func (p *program) genrefStatsCommand() *cobra.Command {
@@ -77,9 +78,9 @@ func openSets(dirs []string) ([]*genref.Set, error) {
 }
 
 func (p *program) genrefStats(ctx context.Context, sets []*genref.Set, out string, quiet bool) (genref.Stats, error) {
-	display := newGenrefDisplay(p.stderr, "triplets read", quiet)
-	stats, err := genref.CollectStats(ctx, sets, display.read)
-	display.close()
+	display := progress.NewSet(p.stderr, "triplets read", quiet)
+	stats, err := genref.CollectStats(ctx, sets, display.Read)
+	display.Close()
 	if err != nil {
 		return stats, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/genref"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/reflector"
 )
@@ -49,11 +50,11 @@ func (e ending) Generate(ctx context.Context, requests []reflectionflow.Request)
 // genrefRun runs the command on a model that is right every second time.
 func genrefRun(ctx context.Context, generator reflectionflow.Generator, args ...string) (code int, stdout, stderr string) {
 	model := judged(fakeModel(0))
-	model.Open = func(context.Context, string) (*engine, error) {
-		return &engine{Generator: generator, Verifier: coin{}, Reflector: reflector.Embedded{}, Refiner: reflector.Refiner{}}, nil
+	model.Open = func(context.Context, string) (*assemble.Engine, error) {
+		return &assemble.Engine{Generator: generator, Verifier: coin{}, Reflector: reflector.Embedded{}, Refiner: reflector.Refiner{}}, nil
 	}
 	var out, complaints bytes.Buffer
-	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, catalog: []modelEntry{model}}
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, catalog: assemble.Catalog{model}}
 	code = p.run(ctx, append([]string{"genref"}, args...))
 	return code, out.String(), complaints.String()
 }

@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 	"strings"
 	"syscall"
 
@@ -20,7 +23,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: catalog(), slow: slowNotice}
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: assemble.Embedded(), slow: slowNotice}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
@@ -28,8 +31,19 @@ func main() {
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	catalog        []modelEntry
+	catalog        assemble.Catalog
 	slow           string // why its networks are slow in this build; empty where they are not
+}
+
+// builder builds the parts of a configuration.
+func (p *program) builder(c *config.Config) *assemble.Builder {
+	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, LookupEnv: os.LookupEnv, CacheDir: cacheDir})
+}
+
+// cacheDir is the folder of the replies of language models.
+func cacheDir() (string, error) {
+	home, err := os.UserCacheDir()
+	return filepath.Join(home, "reflectionflow", "replies"), err
 }
 
 // Exit codes.

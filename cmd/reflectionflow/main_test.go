@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflectionflow/internal/assemble"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func runFake() {
 	if os.Getenv("FAKE_JUDGE") != "" {
 		model = judged(model)
 	}
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: []modelEntry{model}}
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: assemble.Catalog{model}}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 

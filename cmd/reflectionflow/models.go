@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"reflectionflow/flux"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/progress"
 )
 
 func (p *program) modelsCommand() *cobra.Command {
@@ -51,7 +52,7 @@ func (p *program) listModels() error {
 }
 
 func (p *program) showModel(name string) error {
-	m, err := p.model(name)
+	m, err := p.catalog.Find(name)
 	if err != nil {
 		return err
 	}
@@ -81,17 +82,17 @@ func (p *program) showModel(name string) error {
 func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 	models := p.catalog
 	if len(args) == 1 {
-		if isPath(args[0]) {
+		if assemble.IsPath(args[0]) {
 			return p.checkFolder(cmd.Context(), args[0])
 		}
-		m, err := p.model(args[0])
+		m, err := p.catalog.Find(args[0])
 		if err != nil && isFolder(args[0]) { // a model goes before a folder of its name
 			return p.checkFolder(cmd.Context(), args[0])
 		}
 		if err != nil {
 			return err
 		}
-		models = []modelEntry{m}
+		models = []assemble.Model{m}
 	}
 	for _, m := range models {
 		fingerprint, err := m.Check(cmd.Context())
@@ -109,9 +110,6 @@ func isFolder(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.IsDir()
 }
-
-// isPath tells a path from the name of a model.
-func isPath(name string) bool { return strings.ContainsRune(name, filepath.Separator) }
 
 // checkFolder compares the weights of a diffusers folder with what its networks
 // need, lists what does not fit, and loads the rest: tokenizers, weights and
@@ -138,9 +136,9 @@ func (p *program) checkFolder(ctx context.Context, dir string) error {
 	}
 	sums := "no checksums"
 	if files > 0 {
-		sums = "checksums of " + plural(files, "file")
+		sums = "checksums of " + progress.Plural(files, "file")
 	}
-	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, plural(model.Store.Parameters(""), "parameter"), corrector, sums))
+	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, progress.Plural(model.Store.Parameters(""), "parameter"), corrector, sums))
 }
 
 func (p *program) checkWeights(folder *flux.Folder) error {

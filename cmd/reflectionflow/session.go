@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/progress"
 	"reflectionflow/internal/run"
 	"reflectionflow/remote"
 	"reflectionflow/search"
@@ -20,7 +22,7 @@ import (
 // session is one sitting at one or several runs of the same settings.
 type session struct {
 	program     *program
-	model       modelEntry
+	model       assemble.Model
 	backend     string
 	cfg         search.Config
 	json, quiet bool
@@ -80,7 +82,7 @@ func (s *session) noteState(dir string) {
 
 // keepAccount searches the open runs, and keeps account of what is asked of servers
 // and answered meanwhile.
-func (s *session) keepAccount(ctx context.Context, e *engine, dir string) error {
+func (s *session) keepAccount(ctx context.Context, e *assemble.Engine, dir string) error {
 	if e.Ledger == nil {
 		return s.search(ctx, e)
 	}
@@ -94,31 +96,31 @@ func (s *session) keepAccount(ctx context.Context, e *engine, dir string) error 
 	}
 	_, finished, failure := run.Charged(home)
 	if n, cost := e.Ledger.Unused(); finished && n > 0 && !s.quiet {
-		_, _ = fmt.Fprintf(s.program.stderr, "%s not used (%s): see %s\n", plural(n, "answer"), costText(cost), filepath.Join(home, "calls.jsonl"))
+		_, _ = fmt.Fprintf(s.program.stderr, "%s not used (%s): see %s\n", progress.Plural(n, "answer"), progress.Cost(cost), filepath.Join(home, "calls.jsonl"))
 	}
 	return errors.Join(err, failure, e.Ledger.Close(finished))
 }
 
-func (s *session) search(ctx context.Context, e *engine) error {
+func (s *session) search(ctx context.Context, e *assemble.Engine) error {
 	if len(s.open) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	shown := s.display()
-	defer shown.close()
+	defer shown.Close()
 	if e.Watch != nil {
-		e.Watch(shown.progress)
+		e.Watch(shown.Progress)
 		defer e.Watch(func(remote.Progress) {})
 	}
 	loop := search.Search{
-		Generator: watch(e.Generator, shown.drawing),
+		Generator: progress.Watch(e.Generator, shown.Generating),
 		Verifier:  e.Verifier,
 		Reflector: e.Reflector,
 		Refiner:   e.Refiner,
 		Elapsed:   s.elapsed,
 		Notify: func(ev search.Event) {
-			shown.event(ev)
+			shown.Event(ev)
 			if ev.Kind == search.Stopped && ev.Best.ID >= 0 && !isFinished(s.open[ev.Task]) {
 				if err := s.open[ev.Task].Finish(ev.Best.ID, ev.Reason); err != nil && s.failure == nil {
 					s.failure = err
@@ -193,14 +195,11 @@ func quoted(path string) string {
 	return path
 }
 
-func (s *session) display() display {
-	switch {
-	case s.quiet:
-		return silent{}
-	case isTerminal(s.program.stderr):
-		return newBar(s.program.stderr, s.tasks(), s.cfg)
+func (s *session) display() progress.Search {
+	if s.quiet {
+		return progress.Silent()
 	}
-	return &lines{out: s.program.stderr, tasks: s.tasks()}
+	return progress.NewSearch(s.program.stderr, s.tasks(), s.cfg)
 }
 
 func (s *session) tasks() []string {
@@ -217,47 +216,6 @@ func closeFolders(folders []*run.Folder) {
 			_ = f.Close() // everything is on disk already
 		}
 	}
-}
-
-// watch lets a generator tell what it is asked to draw, before it draws.
-func watch(g reflectionflow.Generator, tell func([]reflectionflow.Request)) reflectionflow.Generator {
-	if p, ok := g.(reflectionflow.Previewer); ok {
-		return watchedPreviewer{p, tell}
-	}
-	return watched{g, tell}
-}
-
-type watched struct {
-	reflectionflow.Generator
-	tell func([]reflectionflow.Request)
-}
-
-func (w watched) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
-	w.tell(requests)
-	return w.Generator.Generate(ctx, requests)
-}
-
-func (w watched) Check(r reflectionflow.Request) error {
-	return reflectionflow.CheckRequest(w.Generator, r)
-}
-
-type watchedPreviewer struct {
-	reflectionflow.Previewer
-	tell func([]reflectionflow.Request)
-}
-
-func (w watchedPreviewer) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
-	w.tell(requests)
-	return w.Previewer.Generate(ctx, requests)
-}
-
-func (w watchedPreviewer) Check(r reflectionflow.Request) error {
-	return reflectionflow.CheckRequest(w.Previewer, r)
-}
-
-func (w watchedPreviewer) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
-	w.tell(requests)
-	return w.Previewer.Preview(ctx, requests, steps)
 }
 
 var errPrint = errors.New("print the result")

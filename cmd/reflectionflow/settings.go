@@ -16,12 +16,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 	"reflectionflow/search"
 )
 
 // config turns the flags into the settings of a search: the strategy's defaults,
 // the model's own size and sampling, and what was given.
-func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.Config, error) {
+func (o generateOptions) config(flags *pflag.FlagSet, model assemble.Model) (search.Config, error) {
 	cfg := search.Default(o.strategy)
 	cfg.ImageWidth, cfg.ImageHeight = model.Width, model.Height
 	cfg.Steps, cfg.Guidance = model.Steps, model.Guidance
@@ -43,7 +45,7 @@ func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.
 	}
 	var err error
 	if flags.Changed("size") {
-		if cfg.ImageWidth, cfg.ImageHeight, err = parseSize(o.size); err != nil {
+		if cfg.ImageWidth, cfg.ImageHeight, err = config.ParseSize(o.size); err != nil {
 			return search.Config{}, err
 		}
 	}
@@ -64,7 +66,7 @@ func (o generateOptions) config(flags *pflag.FlagSet, model modelEntry) (search.
 // manyBatch is how many images are handed to the generator at once where several prompts
 // fill more than a window: enough to keep one busy that draws many at a time, for a batch
 // ends with its slowest image.
-func manyBatch(least int, model modelEntry) int {
+func manyBatch(least int, model assemble.Model) int {
 	return min(max(least, 4*model.Concurrency), search.MaxBatch)
 }
 
@@ -96,20 +98,6 @@ func parseBudget(text string) (search.Budget, error) {
 		return b, fmt.Errorf("%w: budget %.40q: use a number of images, a time such as 90s, or both as 8,90s", reflectionflow.ErrInvalid, text)
 	}
 	return b, nil
-}
-
-// parseSize reads "128" or "128x96".
-func parseSize(text string) (width, height int, err error) {
-	w, h, two := strings.Cut(text, "x")
-	if !two {
-		h = w
-	}
-	width, errW := strconv.Atoi(w)
-	height, errH := strconv.Atoi(h)
-	if errW != nil || errH != nil {
-		return 0, 0, fmt.Errorf("%w: size %.40q: use pixels as 128 or 128x96", reflectionflow.ErrInvalid, text)
-	}
-	return width, height, nil
 }
 
 func parseAxes(names []string) (search.Axes, error) {

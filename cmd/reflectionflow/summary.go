@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/internal/progress"
 	"reflectionflow/internal/run"
 )
 
@@ -107,40 +108,11 @@ func (s summary) text() string {
 			line(v.name, strings.Join(found, ", "))
 		}
 	}
-	line("cost", fmt.Sprintf("%s, %.1f s", costText(s.Cost), s.Seconds))
+	line("cost", fmt.Sprintf("%s, %.1f s", progress.Cost(s.Cost), s.Seconds))
 	if !s.Reproducible {
 		line("note", "this run cannot be reproduced: the generator did not take its seeds")
 	}
 	line("picture", s.Image)
 	line("report", s.Report)
 	return b.String()
-}
-
-// costText lists what was spent but the time.
-func costText(c reflectionflow.Cost) string {
-	var parts []string
-	for _, each := range []struct {
-		n    int
-		noun string
-	}{
-		{c.Images, "image"}, {c.DenoiseSteps, "denoising step"}, {c.VerifierCalls, "verifier call"}, {c.TokensIn + c.TokensOut, "token"},
-	} {
-		if each.n > 0 {
-			parts = append(parts, plural(each.n, each.noun))
-		}
-	}
-	if c.Money > 0 {
-		parts = append(parts, fmt.Sprintf("money %.4g", c.Money))
-	}
-	if len(parts) == 0 {
-		return "for nothing"
-	}
-	return strings.Join(parts, ", ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

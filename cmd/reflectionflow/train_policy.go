@@ -14,6 +14,7 @@ import (
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/disk"
 	"reflectionflow/search"
 	"reflectionflow/tuning"
@@ -41,7 +42,7 @@ const policySure = 0.98
 // writes it beside the networks. The judge has no part in it.
 func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 	dir := filepath.Join(o.out, "model")
-	model, err := worldModel(dir, os.DirFS(dir))
+	model, err := assemble.FolderModel(dir, os.DirFS(dir))
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 	if err := policy.Write(&text); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, policyFile)
+	path := filepath.Join(dir, assemble.PolicyFile)
 	if err := disk.WriteFile(path, text.Bytes()); err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 // policyTasks are the kinds of prompts that a policy is fitted on.
 func policyTasks() []clipart.Task { return slices.Concat(clipart.Tasks(), clipart.Compound()) }
 
-func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, quiet bool) (search.Policy, error) {
+func (p *program) fitPolicy(ctx context.Context, model assemble.Model, e *assemble.Engine, quiet bool) (search.Policy, error) {
 	list, err := geneval.Builtin(policyTasks(), clipart.Train, model.Classes, policyPrompts, policySeed)
 	if err != nil {
 		return search.Policy{}, err
@@ -123,7 +124,7 @@ func (p *program) fitPolicy(ctx context.Context, model modelEntry, e *engine, qu
 // evidence (Bayes' rule on the odds). How likely right a picture must be to end a search
 // is not fitted: more likely than not, and policySure where images are left over
 // (docs/experiments/15).
-func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflectionflow.Prompt, cfg search.Config) (search.Stop, error) {
+func fitStop(ctx context.Context, model assemble.Model, e *assemble.Engine, prompts []reflectionflow.Prompt, cfg search.Config) (search.Stop, error) {
 	stop := search.DefaultPolicy().Stop
 	examples, err := labelledScenes(model)
 	if err != nil {
@@ -169,7 +170,7 @@ func fitStop(ctx context.Context, model modelEntry, e *engine, prompts []reflect
 
 // labelledScenes renders scenes that are what was asked for, and as many that are
 // not by one fault.
-func labelledScenes(model modelEntry) ([]verifier.Example, error) {
+func labelledScenes(model assemble.Model) ([]verifier.Example, error) {
 	sampler, err := clipart.NewSampler(model.Classes...)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/disk"
 	"reflectionflow/internal/endpoint"
@@ -107,7 +108,7 @@ func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
 	if err != nil {
 		return err
 	}
-	s := &calibration{program: p, options: o, builder: newBuilder(c), labels: labels}
+	s := &calibration{program: p, options: o, config: c, builder: p.builder(c), labels: labels}
 	defer s.close()
 	if err := s.parse(ctx); err != nil {
 		return err
@@ -163,10 +164,11 @@ func readLabels(path string) ([]verifier.Label, error) {
 type calibration struct {
 	program *program
 	options calibrateOptions
-	builder *builder
+	config  *config.Config
+	builder *assemble.Builder
 	labels  []verifier.Label
 	prompts []reflectionflow.Prompt // of the labels
-	engine  *engine                 // once it was needed
+	engine  *assemble.Engine        // once it was needed
 }
 
 func (s *calibration) close() {
@@ -177,11 +179,11 @@ func (s *calibration) close() {
 
 // parse reads the requirements of every label; equal prompts are read once.
 func (s *calibration) parse(ctx context.Context) error {
-	own, err := s.program.model(s.builder.config.Model)
+	own, err := s.program.catalog.Find(s.config.Model)
 	if err != nil {
 		return err
 	}
-	parse, err := s.builder.parse(ctx, own)
+	parse, err := s.builder.Parser(ctx, own)
 	if err != nil {
 		return err
 	}
@@ -204,7 +206,7 @@ func (s *calibration) parse(ctx context.Context) error {
 
 // run calibrates one verifier and writes its file.
 func (s *calibration) run(ctx context.Context, name string) (calibrated, error) {
-	c := s.builder.config
+	c := s.config
 	row := calibrated{name: name, file: c.Verifiers[name].Calibration, named: c.Verifiers[name].Calibration != ""}
 	if !row.named {
 		row.file = filepath.Join(s.options.out, name+".calibration.json")
@@ -230,8 +232,8 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 // verifier builds a verifier without its calibration; the embedded one is loaded
 // when the first needs it.
 func (s *calibration) verifier(ctx context.Context, name string) (reflectionflow.Verifier, error) {
-	c := s.builder.config
-	made, err := s.builder.raw(name)
+	c := s.config
+	made, err := s.builder.RawVerifier(name)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +241,7 @@ func (s *calibration) verifier(ctx context.Context, name string) (reflectionflow
 		return made(nil)
 	}
 	if s.engine == nil {
-		model, err := s.program.model(c.Model)
+		model, err := s.program.catalog.Find(c.Model)
 		if err != nil {
 			return nil, err
 		}
@@ -262,7 +264,7 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 				path = filepath.Join(filepath.Dir(s.options.labels), path)
 			}
 			e := verifier.Example{Picture: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right}
-			data, err := readPartFile(path)
+			data, err := assemble.ReadFile(path)
 			if err == nil {
 				e.Picture.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabelledImage, Side: reflectionflow.MaxSide})
 			}

@@ -70,7 +70,7 @@ func TestCalibrate(t *testing.T) {
 		t.Fatalf("exit code %d:\n%s%s", code, table, said)
 	}
 	for name, auc := range map[string]float64{"own": 1, "seen": -1, "yes": -1} {
-		c, err := readCalibration("calibrations/" + name + ".json")
+		c, err := calibrationIn("calibrations/" + name + ".json")
 		if err != nil || c.Verifier != name || c.Examples != 40 || c.Right != 20 || len(c.Reference) != 40 || auc >= 0 && c.AUC != auc {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
@@ -110,7 +110,7 @@ func TestCalibrateEmbedded(t *testing.T) {
 	if code != 0 || said != "" || !strings.Contains(table, "1.000") || !strings.Contains(table, "calibration: kept/embedded.calibration.json") {
 		t.Errorf("exit code %d:\n%s%s", code, table, said)
 	}
-	if _, err := readCalibration("kept/embedded.calibration.json"); err != nil {
+	if _, err := calibrationIn("kept/embedded.calibration.json"); err != nil {
 		t.Error(err)
 	}
 	for name, args := range map[string][]string{
@@ -150,7 +150,7 @@ func TestAnnotator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	annotator, description, err := newBuilder(c).annotator()
+	annotator, description, err := (&program{}).builder(c).Annotator()
 	if err != nil || !strings.Contains(description, "double-1, annotate.v2 sha256:") {
 		t.Fatal(description, err)
 	}
@@ -160,7 +160,16 @@ func TestAnnotator(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	c.Annotators = nil
-	if _, _, err := newBuilder(c).annotator(); err == nil {
+	if _, _, err := (&program{}).builder(c).Annotator(); err == nil {
 		t.Error("an annotator out of nothing")
 	}
+}
+
+func calibrationIn(path string) (verifier.Calibration, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return verifier.Calibration{}, err
+	}
+	defer f.Close()
+	return verifier.ReadCalibration(f)
 }

@@ -1,4 +1,4 @@
-package main
+package assemble
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,9 +22,9 @@ import (
 	"reflectionflow/search"
 )
 
-// modelEntry is a model this program can draw with, and what can be said about
+// Model is a model this program can draw with, and what can be said about
 // it without loading it.
-type modelEntry struct {
+type Model struct {
 	Name    string
 	Summary string // one line
 	Card    string // the model card, Markdown
@@ -50,26 +51,26 @@ type modelEntry struct {
 	// Check reads all files of the model and returns a checksum over them.
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.
-	Open func(ctx context.Context, backend string) (*engine, error)
+	Open func(ctx context.Context, backend string) (*Engine, error)
 	// OpenJudge loads the judge that evaluations score with: not a network of the
-	// engine. A judge that is an io.Closer is closed. Nil for a model without one.
+	// Engine. A judge that is an io.Closer is closed. Nil for a model without one.
 	OpenJudge func(ctx context.Context, backend string) (geneval.Detector, error)
-	// Verifiers names those beside the engine's own, to compare them by; OpenVerifier
+	// Verifiers names those beside the Engine's own, to compare them by; OpenVerifier
 	// loads one. A verifier that is an io.Closer is closed.
 	Verifiers    []string
 	OpenVerifier func(ctx context.Context, backend, name string) (reflectionflow.Verifier, error)
 }
 
-// free is a parser that costs nothing.
-func free(parse func(string) (reflectionflow.Prompt, error)) func(string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+// Free is a parser that costs nothing.
+func Free(parse func(string) (reflectionflow.Prompt, error)) func(string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
 	return func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
 		prompt, err := parse(text)
 		return prompt, reflectionflow.Cost{}, err
 	}
 }
 
-// engine is a loaded model: all that a search needs.
-type engine struct {
+// Engine is a loaded model: all that a search needs.
+type Engine struct {
 	reflectionflow.Generator
 	reflectionflow.Verifier
 	reflectionflow.Reflector
@@ -82,20 +83,20 @@ type engine struct {
 	Ledger *endpoint.Ledger
 }
 
-// model finds a model by name; the empty name is the first one. A path with a
-// slash is the folder of a model of the embedded world, fresh from training.
-func (p *program) model(name string) (modelEntry, error) {
-	if isPath(name) {
-		return worldModel(name, os.DirFS(name))
+// Find finds a model by name; the empty name is the first one. A path with a
+// slash is the folder of a model of the clip-art world, fresh from training.
+func (c Catalog) Find(name string) (Model, error) {
+	if IsPath(name) {
+		return FolderModel(name, os.DirFS(name))
 	}
 	var names []string
-	for _, m := range p.catalog {
+	for _, m := range c {
 		if m.Name == name || name == "" {
 			return m, nil
 		}
 		names = append(names, m.Name)
 	}
-	return modelEntry{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
+	return Model{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
 // notFingerprinted are the files of a model folder that do not decide what the model
@@ -103,11 +104,11 @@ func (p *program) model(name string) (modelEntry, error) {
 // needs to open the corrector.
 var notFingerprinted = []string{"recipe.yaml", flux.ChecksumsFile, flux.AdapterConfigFile}
 
-// fingerprint is the SHA-256 sum over the names and contents of the files that decide
+// Fingerprint is the SHA-256 sum over the names and contents of the files that decide
 // what a model generates and says, in the order of their names: all but its card, which
 // is Markdown, and notFingerprinted. A change in those keeps the fingerprint of runs and
 // evaluations.
-func fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
+func Fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
 	sum := sha256.New()
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Ext(name) == ".md" || slices.Contains(notFingerprinted, name) {
@@ -133,3 +134,6 @@ func fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
+
+// IsPath tells a path from the name of a model.
+func IsPath(name string) bool { return strings.ContainsRune(name, filepath.Separator) }

@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"fmt"
@@ -13,29 +13,31 @@ import (
 	"reflectionflow/search"
 )
 
-// evaluationDisplay shows what an evaluation does. Events come from the search's
-// goroutine, progress from the judge's.
-type evaluationDisplay interface {
-	event(cfg search.Config, e search.Event)
-	progress(p geneval.Progress)
-	close()
+// Evaluation shows the progress of an evaluation. Event is called from the search's
+// goroutine, Progress from the judge's.
+type Evaluation interface {
+	Event(cfg search.Config, e search.Event)
+	Progress(p geneval.Progress)
+	Close()
 }
 
-func (s *evaluationSession) display() evaluationDisplay {
+// NewEvaluation returns the display of an evaluation: a bar where out is a terminal,
+// else lines; nothing if quiet.
+func NewEvaluation(out io.Writer, quiet bool) Evaluation {
 	switch {
-	case s.options.quiet:
+	case quiet:
 		return silentEvaluation{}
-	case isTerminal(s.program.stderr):
-		return &evaluationBar{out: s.program.stderr}
+	case isTerminal(out):
+		return &evaluationBar{out: out}
 	}
-	return &evaluationLines{out: s.program.stderr, printed: time.Now()}
+	return &evaluationLines{out: out, printed: time.Now()}
 }
 
 type silentEvaluation struct{}
 
-func (silentEvaluation) event(search.Config, search.Event) {}
-func (silentEvaluation) progress(geneval.Progress)         {}
-func (silentEvaluation) close()                            {}
+func (silentEvaluation) Event(search.Config, search.Event) {}
+func (silentEvaluation) Progress(geneval.Progress)         {}
+func (silentEvaluation) Close()                            {}
 
 // quietFor is how long a log says nothing while images are drawn.
 const quietFor = 15 * time.Second
@@ -49,7 +51,7 @@ type evaluationLines struct {
 	printed time.Time
 }
 
-func (l *evaluationLines) event(_ search.Config, e search.Event) {
+func (l *evaluationLines) Event(_ search.Config, e search.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e.Kind != search.Scored {
@@ -61,14 +63,14 @@ func (l *evaluationLines) event(_ search.Config, e search.Event) {
 	}
 }
 
-func (*evaluationLines) close() {}
+func (*evaluationLines) Close() {}
 
 func (l *evaluationLines) print(line string) {
 	l.printed = time.Now()
 	_, _ = fmt.Fprintln(l.out, line)
 }
 
-func (l *evaluationLines) progress(p geneval.Progress) {
+func (l *evaluationLines) Progress(p geneval.Progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(p.Records) == 0 {
@@ -99,7 +101,7 @@ type evaluationBar struct {
 	right map[string][2]int // right answers at the largest budget, and all
 }
 
-func (b *evaluationBar) progress(p geneval.Progress) {
+func (b *evaluationBar) Progress(p geneval.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.bar == nil {
@@ -129,7 +131,7 @@ func (b *evaluationBar) progress(p geneval.Progress) {
 	b.bar.Describe(fmt.Sprintf("%s at %d: %d of %d right", last.Strategy, last.Budget, count[0], count[1]))
 }
 
-func (b *evaluationBar) event(cfg search.Config, e search.Event) {
+func (b *evaluationBar) Event(cfg search.Config, e search.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e.Kind {
@@ -143,7 +145,7 @@ func (b *evaluationBar) event(cfg search.Config, e search.Event) {
 	}
 }
 
-func (b *evaluationBar) close() {
+func (b *evaluationBar) Close() {
 	if b.bar != nil {
 		_ = b.bar.Clear()
 		_ = b.bar.Exit()

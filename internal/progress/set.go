@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"reflectionflow/genref"
 )
 
-// genrefDisplay shows how far a set is: a bar on a terminal, a line now and then
-// elsewhere.
-type genrefDisplay struct {
+// Set shows the progress of building or reading a set of triplets: a bar on a
+// terminal, elsewhere a line every ten seconds.
+type Set struct {
 	out      io.Writer
 	unit     string
 	quiet    bool
@@ -23,19 +23,20 @@ type genrefDisplay struct {
 	last     string // that was printed
 }
 
-func newGenrefDisplay(out io.Writer, unit string, quiet bool) *genrefDisplay {
-	return &genrefDisplay{out: out, unit: unit, quiet: quiet, terminal: isTerminal(out), printed: time.Now()}
+// NewSet returns the display; unit names what is counted.
+func NewSet(out io.Writer, unit string, quiet bool) *Set {
+	return &Set{out: out, unit: unit, quiet: quiet, terminal: isTerminal(out), printed: time.Now()}
 }
 
-// build shows the progress of a build.
-func (d *genrefDisplay) build(p genref.Progress) {
+// Build shows the progress of a build.
+func (d *Set) Build(p genref.Progress) {
 	d.show(p.Done, p.Count, fmt.Sprintf("from %d pictures of %d prompts", p.Effort.Images, p.Effort.Prompts))
 }
 
-// read shows the progress of reading a set, whose end is not known.
-func (d *genrefDisplay) read(triplets int) { d.show(triplets, -1, "") }
+// Read shows the progress of reading a set, whose end is not known.
+func (d *Set) Read(triplets int) { d.show(triplets, -1, "") }
 
-func (d *genrefDisplay) show(done, total int, note string) {
+func (d *Set) show(done, total int, note string) {
 	switch {
 	case d.quiet:
 	case d.terminal:
@@ -62,7 +63,8 @@ func (d *genrefDisplay) show(done, total int, note string) {
 	}
 }
 
-func (d *genrefDisplay) close() {
+// Close ends the display.
+func (d *Set) Close() {
 	if d.bar != nil {
 		_, _ = fmt.Fprintln(d.out)
 	}

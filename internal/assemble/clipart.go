@@ -1,4 +1,4 @@
-package main
+package assemble
 
 import (
 	"bytes"
@@ -22,37 +22,37 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// worldModel describes a model of the clip-art world: a diffusers folder that
+// FolderModel describes a model of the clip-art world: a diffusers folder that
 // also holds a corrector, a detector, a verifier and a judge, as `train` makes it.
-func worldModel(name string, files fs.FS) (modelEntry, error) {
+func FolderModel(name string, files fs.FS) (Model, error) {
 	var settings flux.Settings
 	var known detect.Config
 	for file, into := range map[string]any{flux.SettingsFile: &settings, "detector/config.json": &known} {
 		data, err := fs.ReadFile(files, file)
 		if err != nil {
-			return modelEntry{}, fmt.Errorf("%w: %s is not a model of the clip-art world: %s is missing", reflectionflow.ErrInvalid, name, file)
+			return Model{}, fmt.Errorf("%w: %s is not a model of the clip-art world: %s is missing", reflectionflow.ErrInvalid, name, file)
 		}
 		if err := json.Unmarshal(data, into); err != nil {
-			return modelEntry{}, fmt.Errorf("%w: %s: %s: %v", reflectionflow.ErrInvalid, name, file, err)
+			return Model{}, fmt.Errorf("%w: %s: %s: %v", reflectionflow.ErrInvalid, name, file, err)
 		}
 	}
 	policy, err := readPolicy(name, files)
 	if err != nil {
-		return modelEntry{}, err
+		return Model{}, err
 	}
 	w := world{name: name, files: files, classes: known.Classes}
 	card, err := fs.ReadFile(files, "README.md")
 	if err != nil {
 		card = nil // a model fresh from training has none
 	}
-	return modelEntry{
+	return Model{
 		Name:    name,
 		Summary: fmt.Sprintf("clip-art scenes of %d kinds of object in %d colours, drawn by a small FLUX", len(known.Classes), len(known.Colors)),
 		Card:    string(card),
 		Width:   settings.Width, Height: settings.Height, Steps: settings.Steps, Guidance: settings.Guidance,
 		Classes: known.Classes, Colors: known.Colors,
 		Policy:    policy,
-		Parse:     free(w.parse),
+		Parse:     Free(w.parse),
 		Check:     w.check,
 		Open:      w.open,
 		OpenJudge: w.openJudge,
@@ -60,12 +60,12 @@ func worldModel(name string, files fs.FS) (modelEntry, error) {
 	}, nil
 }
 
-// policyFile holds the adaptive strategy's policy in a model folder.
-const policyFile = "policy.json"
+// PolicyFile holds the adaptive strategy's policy in a model folder.
+const PolicyFile = "policy.json"
 
 // readPolicy reads the policy that was fitted for a model; nil where none was.
 func readPolicy(name string, files fs.FS) (*search.Policy, error) {
-	data, err := fs.ReadFile(files, policyFile)
+	data, err := fs.ReadFile(files, PolicyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -74,7 +74,7 @@ func readPolicy(name string, files fs.FS) (*search.Policy, error) {
 	}
 	p, err := search.ReadPolicy(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", name, policyFile, err)
+		return nil, fmt.Errorf("%s: %s: %w", name, PolicyFile, err)
 	}
 	return &p, nil
 }
@@ -131,11 +131,11 @@ func (w world) check(ctx context.Context) (string, error) {
 	if _, err := w.openJudge(ctx, ""); err != nil {
 		return "", err
 	}
-	return fingerprint(ctx, w.files)
+	return Fingerprint(ctx, w.files)
 }
 
 // open loads what draws, verifies and corrects.
-func (w world) open(_ context.Context, backendName string) (*engine, error) {
+func (w world) open(_ context.Context, backendName string) (*Engine, error) {
 	backend, err := nn.OpenBackend(backendName)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (w world) open(_ context.Context, backendName string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{
+	return &Engine{
 		Generator: flux.NewPipeline(backend, model, flux.Options{}),
 		Verifier:  judged,
 		Reflector: reflector.Embedded{Plan: true},

@@ -1,6 +1,7 @@
-package main
+package assemble_test
 
 import (
+	"reflectionflow/internal/assemble"
 	"testing"
 	"testing/fstest"
 )
@@ -12,7 +13,7 @@ func TestFingerprint(t *testing.T) {
 		for name, text := range files {
 			fsys[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		sum, err := fingerprint(t.Context(), fsys)
+		sum, err := assemble.Fingerprint(t.Context(), fsys)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,8 @@
-package main
+package assemble
 
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -18,25 +16,41 @@ import (
 	"reflectionflow/verifier"
 )
 
-// builder makes the parts of a configuration. Parts that ask the same endpoint
-// share its client, and with it its bounds.
-type builder struct {
-	config  *config.Config
-	clients map[string]*chat.Client
-	caches  map[string]*endpoint.Cache // by folder
-	// progress is told how far remote drawings are.
-	progress *watcher
-	// ledger is the account of the run; closed until the run has a folder.
-	ledger *endpoint.Ledger
-	// check is set for trying things out: one attempt a call, and no cache.
-	check bool
+// Environment is what a [Builder] takes from the process that it runs in.
+type Environment struct {
+	// Models are those that a configuration names by name.
+	Models Catalog
+	// LookupEnv finds the variables with the secrets of servers.
+	LookupEnv func(name string) (value string, ok bool)
+	// CacheDir is the folder for the replies of endpoints that name none.
+	CacheDir func() (string, error)
 }
 
-func newBuilder(c *config.Config) *builder {
-	return &builder{config: c, clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{}, ledger: &endpoint.Ledger{}}
+// Builder builds the parts of one configuration. Parts that ask the same endpoint
+// share its client, and with it its limits.
+type Builder struct {
+	// Ledger records the calls of all parts. It is closed until the run has a folder;
+	// several builders may share one.
+	Ledger *endpoint.Ledger
+	// Trial is set for trying servers out: one attempt per call, and no cache.
+	Trial bool
+
+	env      Environment
+	config   *config.Config
+	clients  map[string]*chat.Client
+	caches   map[string]*endpoint.Cache // by folder
+	progress *watcher                   // receives the progress of remote generators
 }
 
-// watcher passes on how far drawings are, once somebody wants to know.
+// NewBuilder returns a builder for the configuration, with a ledger of its own.
+func NewBuilder(c *config.Config, env Environment) *Builder {
+	return &Builder{
+		Ledger: &endpoint.Ledger{}, env: env, config: c,
+		clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{},
+	}
+}
+
+// watcher passes on the progress of remote generators once a receiver is set.
 type watcher struct {
 	to atomic.Pointer[func(remote.Progress)]
 }
@@ -47,28 +61,28 @@ func (w *watcher) tell(p remote.Progress) {
 	}
 }
 
-// watch says who wants to know from now on.
+// watch sets the receiver.
 func (w *watcher) watch(to func(remote.Progress)) { w.to.Store(&to) }
 
 // client is the client of an endpoint.
-func (b *builder) client(name string) (*chat.Client, error) {
+func (b *Builder) client(name string) (*chat.Client, error) {
 	if c, ok := b.clients[name]; ok {
 		return c, nil
 	}
 	e, at := b.config.Endpoints[name], "endpoints."+name
-	secret, err := endpoint.LoadSecret(endpoint.SecretSource{Env: e.KeyEnv, File: e.KeyFile}, os.LookupEnv)
+	secret, err := endpoint.LoadSecret(endpoint.SecretSource{Env: e.KeyEnv, File: e.KeyFile}, b.env.LookupEnv)
 	if err != nil {
 		return nil, b.config.Errorf(at, "%v", err)
 	}
 	settings := endpoint.Config{
 		Name: name, BaseURL: e.URL, Secret: secret, Concurrency: e.Concurrency, Prices: prices(e.Price),
-		Auth: endpoint.Auth{Basic: e.Auth == "basic"}, Pin: e.Pin, AllowChange: e.AllowChange, Ledger: b.ledger,
+		Auth: endpoint.Auth{Basic: e.Auth == "basic"}, Pin: e.Pin, AllowChange: e.AllowChange, Ledger: b.Ledger,
 	}
 	if e.Timeout != "" {
 		settings.Timeouts.Total, _ = time.ParseDuration(e.Timeout) // the configuration is checked
 		settings.Timeouts.Headers = settings.Timeouts.Total
 	}
-	if b.check {
+	if b.Trial {
 		settings.Retry.Attempts = 1
 	} else if settings.Cache, err = b.cache(e.Cache); err != nil {
 		return nil, b.config.Errorf(at, "%v", err)
@@ -98,16 +112,15 @@ func prices(p *config.Price) endpoint.PriceTable {
 
 // cache is the cache in a folder, the user's own where none is named; several
 // endpoints share one.
-func (b *builder) cache(folder string) (*endpoint.Cache, error) {
+func (b *Builder) cache(folder string) (*endpoint.Cache, error) {
 	if folder == config.None {
 		return nil, nil
 	}
 	if folder == "" {
-		home, err := os.UserCacheDir()
-		if err != nil {
+		var err error
+		if folder, err = b.env.CacheDir(); err != nil {
 			return nil, err
 		}
-		folder = filepath.Join(home, "reflectionflow", "replies")
 	}
 	if b.caches[folder] == nil {
 		c, err := endpoint.NewCache(folder)
@@ -120,7 +133,7 @@ func (b *builder) cache(folder string) (*endpoint.Cache, error) {
 }
 
 // parts builds what is in use and not embedded.
-func (b *builder) parts() (parts, error) {
+func (b *Builder) parts() (parts, error) {
 	var p parts
 	var err error
 	u := b.config.Use
@@ -146,7 +159,7 @@ func (b *builder) parts() (parts, error) {
 }
 
 // generator builds a generator; part is the one in use, which is a pool for its members.
-func (b *builder) generator(name string, g config.Generator, part string) (reflectionflow.Generator, error) {
+func (b *Builder) generator(name string, g config.Generator, part string) (reflectionflow.Generator, error) {
 	if g.Type == config.Pool {
 		members := make([]reflectionflow.Generator, len(g.Members))
 		for i, member := range g.Members {
@@ -157,14 +170,14 @@ func (b *builder) generator(name string, g config.Generator, part string) (refle
 		}
 		return remote.NewPool(members)
 	}
-	settings := endpoint.Config{Name: name, Prices: prices(g.Price), Pin: g.Pin, AllowChange: g.AllowChange, Ledger: b.ledger}
+	settings := endpoint.Config{Name: name, Prices: prices(g.Price), Pin: g.Pin, AllowChange: g.AllowChange, Ledger: b.Ledger}
 	if name == config.GivenURL {
 		settings.Name = "" // the host is a better one
 	}
-	if b.check {
+	if b.Trial {
 		settings.Retry.Attempts = 1
 	}
-	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: os.LookupEnv, Progress: b.progress.tell, Part: part})
+	generator, err := remote.Open(g.URL, remote.Options{Endpoint: settings, LookupEnv: b.env.LookupEnv, Progress: b.progress.tell, Part: part})
 	if err != nil {
 		return nil, b.config.Errorf("generators."+name, "%v", err)
 	}
@@ -172,11 +185,11 @@ func (b *builder) generator(name string, g config.Generator, part string) (refle
 }
 
 // prompt reads the text of a prompt file; no file is no text.
-func (b *builder) prompt(at, path string) (string, error) {
+func (b *Builder) prompt(at, path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	data, err := readPartFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return "", b.config.Errorf(at+".prompt", "%v", err)
 	}
@@ -184,7 +197,7 @@ func (b *builder) prompt(at, path string) (string, error) {
 }
 
 // ask is what all parts that ask have: the client and the text of their own prompt.
-func (b *builder) ask(at, endpointName, promptFile string) (*chat.Client, string, error) {
+func (b *Builder) ask(at, endpointName, promptFile string) (*chat.Client, string, error) {
 	text, err := b.prompt(at, promptFile)
 	if err != nil {
 		return nil, "", err
@@ -193,7 +206,7 @@ func (b *builder) ask(at, endpointName, promptFile string) (*chat.Client, string
 	return client, text, err
 }
 
-func (b *builder) reflector(at string, r config.Reflector) (reflectionflow.Reflector, error) {
+func (b *Builder) reflector(at string, r config.Reflector) (reflectionflow.Reflector, error) {
 	client, prompt, err := b.ask(at, r.Endpoint, r.Prompt)
 	if err != nil {
 		return nil, err
@@ -205,7 +218,7 @@ func (b *builder) reflector(at string, r config.Reflector) (reflectionflow.Refle
 	return part, nil
 }
 
-func (b *builder) refiner(at string, r config.Refiner) (reflectionflow.Refiner, error) {
+func (b *Builder) refiner(at string, r config.Refiner) (reflectionflow.Refiner, error) {
 	client, prompt, err := b.ask(at, r.Endpoint, r.Prompt)
 	if err != nil {
 		return nil, err
@@ -217,9 +230,9 @@ func (b *builder) refiner(at string, r config.Refiner) (reflectionflow.Refiner, 
 	return part, nil
 }
 
-// annotator builds the annotator in use, for the data of reflection tuning, and says
+// Annotator builds the annotator in use, for the data of reflection tuning, and says
 // what answers to what words.
-func (b *builder) annotator() (part *reflector.ChatAnnotator, description string, err error) {
+func (b *Builder) Annotator() (part *reflector.ChatAnnotator, description string, err error) {
 	name := b.config.Use.Annotator
 	at := "annotators." + name
 	a, ok := b.config.Annotators[name]
@@ -240,10 +253,10 @@ func (b *builder) annotator() (part *reflector.ChatAnnotator, description string
 	return part, model + ", " + part.PromptID(), nil
 }
 
-// parse is how prompts are read: by the model's own parser, by a language model, or
-// not at all. A prompt that is left without requirements is read by the embedded
+// Parser returns how prompts are read: by the parser of the model own, by a language
+// model, or not at all. A prompt that is left without requirements is read by the embedded
 // verifier later; one that it cannot read is refused here.
-func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
+func (b *Builder) Parser(ctx context.Context, own Model) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
 	name := b.config.Use.Parser
 	if p := b.config.Parsers[name]; name != config.None && p.Type != config.Chat {
 		return own.Parse, nil
@@ -263,7 +276,7 @@ func (b *builder) parse(ctx context.Context, own modelEntry) (func(string) (refl
 
 // readable reports a prompt without requirements that an embedded part cannot read
 // itself.
-func (b *builder) readable(own modelEntry, prompt reflectionflow.Prompt, part string) error {
+func (b *Builder) readable(own Model, prompt reflectionflow.Prompt, part string) error {
 	if len(prompt.Requirements) > 0 {
 		return nil
 	}
@@ -274,7 +287,7 @@ func (b *builder) readable(own modelEntry, prompt reflectionflow.Prompt, part st
 }
 
 // unparsed says why a prompt has no requirements.
-func (b *builder) unparsed() string {
+func (b *Builder) unparsed() string {
 	if name := b.config.Use.Parser; name != config.None {
 		return "parser " + name + " found no requirements"
 	}
@@ -284,7 +297,7 @@ func (b *builder) unparsed() string {
 // suits reports a prompt without requirements that an embedded reflector or refiner,
 // if the axes need it, could not go by: the refiner reads it itself, and the reflector
 // words what was found for requirements, which a verifier that reads none does not say.
-func (b *builder) suits(own modelEntry, prompt reflectionflow.Prompt, axes search.Axes) error {
+func (b *Builder) suits(own Model, prompt reflectionflow.Prompt, axes search.Axes) error {
 	c := b.config
 	if axes.Prompt && c.RefinesEmbedded() {
 		if err := b.readable(own, prompt, "refiner"); err != nil {
@@ -301,9 +314,9 @@ func (b *builder) suits(own modelEntry, prompt reflectionflow.Prompt, axes searc
 }
 
 // foreignParse is how a parser that is not the model's own reads prompts.
-func (b *builder) foreignParse(ctx context.Context, name string) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
+func (b *Builder) foreignParse(ctx context.Context, name string) (func(string) (reflectionflow.Prompt, reflectionflow.Cost, error), error) {
 	if name == config.None {
-		return free(func(text string) (reflectionflow.Prompt, error) {
+		return Free(func(text string) (reflectionflow.Prompt, error) {
 			prompt := reflectionflow.Prompt{Text: text}
 			return prompt, prompt.Validate()
 		}), nil

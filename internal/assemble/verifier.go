@@ -1,4 +1,4 @@
-package main
+package assemble
 
 import (
 	"reflectionflow"
@@ -6,12 +6,12 @@ import (
 	"reflectionflow/verifier"
 )
 
-// makeVerifier makes a verifier once the embedded one is there, which is nil where
+// MakeVerifier makes a verifier once the embedded one is there, which is nil where
 // nothing embedded is in use.
-type makeVerifier func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error)
+type MakeVerifier func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error)
 
 // verifier builds a verifier, calibrated where it has a calibration.
-func (b *builder) verifier(name string) (func(reflectionflow.Verifier) (reflectionflow.Verifier, error), error) {
+func (b *Builder) verifier(name string) (func(reflectionflow.Verifier) (reflectionflow.Verifier, error), error) {
 	if b.config.Verifiers[name].Type == config.Ensemble {
 		return b.ensemble(name)
 	}
@@ -30,7 +30,7 @@ func (b *builder) verifier(name string) (func(reflectionflow.Verifier) (reflecti
 
 // single builds a verifier that is no ensemble, and reads its calibration, nil where
 // it has none.
-func (b *builder) single(name string) (makeVerifier, *verifier.Calibration, error) {
+func (b *Builder) single(name string) (MakeVerifier, *verifier.Calibration, error) {
 	v, at := b.config.Verifiers[name], "verifiers."+name
 	var calibration *verifier.Calibration
 	if v.Calibration != "" {
@@ -40,12 +40,12 @@ func (b *builder) single(name string) (makeVerifier, *verifier.Calibration, erro
 		}
 		calibration = &c
 	}
-	made, err := b.raw(name)
+	made, err := b.RawVerifier(name)
 	return made, calibration, err
 }
 
-// raw builds a verifier that is no ensemble, without its calibration.
-func (b *builder) raw(name string) (makeVerifier, error) {
+// RawVerifier builds a verifier that is no ensemble, without its calibration.
+func (b *Builder) RawVerifier(name string) (MakeVerifier, error) {
 	v := b.config.Verifiers[name]
 	if name == config.Embedded || v.Type == config.Embedded {
 		return func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) { return embedded, nil }, nil
@@ -58,7 +58,7 @@ func (b *builder) raw(name string) (makeVerifier, error) {
 }
 
 // asking builds a verifier that asks a language model.
-func (b *builder) asking(at string, v config.Verifier) (made reflectionflow.Verifier, err error) {
+func (b *Builder) asking(at string, v config.Verifier) (made reflectionflow.Verifier, err error) {
 	client, prompt, err := b.ask(at, v.Endpoint, v.Prompt)
 	if err != nil {
 		return nil, err
@@ -79,13 +79,13 @@ func (b *builder) asking(at string, v config.Verifier) (made reflectionflow.Veri
 // ensemble builds an ensemble. Its mean is of calibrated values; ranks and
 // tournaments go by the members' own values and the reference values of their
 // calibrations.
-func (b *builder) ensemble(name string) (makeVerifier, error) {
+func (b *Builder) ensemble(name string) (MakeVerifier, error) {
 	v, at := b.config.Verifiers[name], "verifiers."+name
 	method := verifier.Method(v.Method)
 	if method == "" {
 		method = verifier.Mean
 	}
-	members, makers := make([]verifier.Member, len(v.Members)), make([]makeVerifier, len(v.Members))
+	members, makers := make([]verifier.Member, len(v.Members)), make([]MakeVerifier, len(v.Members))
 	for i, m := range v.Members {
 		members[i] = verifier.Member{Name: m.Verifier, Weight: m.Weight}
 		var calibration *verifier.Calibration

@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"fmt"
@@ -17,18 +17,31 @@ import (
 	"reflectionflow/search"
 )
 
-// display shows what a search does. drawing and progress may be called beside event.
-type display interface {
+// Search shows the progress of a search. Generating and Progress may be called
+// concurrently with Event.
+type Search interface {
 	watching
-	event(e search.Event)
-	close()
+	Event(e search.Event)
+	Close()
 }
 
-// watching is told what is being drawn, and how far remote drawings are.
+// watching receives what is being generated, and the progress of remote generators.
 type watching interface {
-	drawing(requests []reflectionflow.Request)
-	progress(p remote.Progress)
+	Generating(requests []reflectionflow.Request)
+	Progress(p remote.Progress)
 }
+
+// NewSearch returns the display of a search for the prompts: a bar where out is a
+// terminal, else one line per image.
+func NewSearch(out io.Writer, prompts []string, cfg search.Config) Search {
+	if isTerminal(out) {
+		return newBar(out, prompts, cfg)
+	}
+	return &lines{out: out, tasks: prompts}
+}
+
+// Silent returns a display that shows nothing.
+func Silent() Search { return silent{} }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -37,10 +50,10 @@ func isTerminal(w io.Writer) bool {
 
 type silent struct{}
 
-func (silent) drawing([]reflectionflow.Request) {}
-func (silent) progress(remote.Progress)         {}
-func (silent) event(search.Event)               {}
-func (silent) close()                           {}
+func (silent) Generating([]reflectionflow.Request) {}
+func (silent) Progress(remote.Progress)            {}
+func (silent) Event(search.Event)                  {}
+func (silent) Close()                              {}
 
 // lines is the display of a pipe or a log file: one line an image.
 type lines struct {
@@ -48,11 +61,11 @@ type lines struct {
 	tasks []string
 }
 
-func (l *lines) drawing([]reflectionflow.Request) {}
-func (l *lines) progress(remote.Progress)         {}
-func (l *lines) close()                           {}
+func (l *lines) Generating([]reflectionflow.Request) {}
+func (l *lines) Progress(remote.Progress)            {}
+func (l *lines) Close()                              {}
 
-func (l *lines) event(e search.Event) {
+func (l *lines) Event(e search.Event) {
 	prefix := ""
 	if len(l.tasks) > 1 {
 		prefix = fmt.Sprintf("prompt %d of %d, ", e.Task+1, len(l.tasks))
@@ -122,7 +135,7 @@ func mostImages(cfg search.Config) int {
 	return n
 }
 
-func (b *bar) drawing(requests []reflectionflow.Request) {
+func (b *bar) Generating(requests []reflectionflow.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(requests) == 0 {
@@ -138,7 +151,7 @@ func (b *bar) drawing(requests []reflectionflow.Request) {
 	b.describe()
 }
 
-func (b *bar) progress(p remote.Progress) {
+func (b *bar) Progress(p remote.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	far := ""
@@ -154,7 +167,7 @@ func (b *bar) progress(p remote.Progress) {
 	}
 }
 
-func (b *bar) event(e search.Event) {
+func (b *bar) Event(e search.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e.Best.ID >= 0 {
@@ -178,7 +191,7 @@ func (b *bar) event(e search.Event) {
 	b.describe()
 }
 
-func (b *bar) close() {
+func (b *bar) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	_ = b.bar.Clear()
@@ -209,7 +222,7 @@ func deed(c reflectionflow.Candidate) string {
 	if n := len(c.Abandoned); n > 0 {
 		whole := c
 		whole.Abandoned = nil
-		return fmt.Sprintf("%s, the %s of which were given up", deed(whole), plural(n, "first noise"))
+		return fmt.Sprintf("%s, the %s of which were given up", deed(whole), Plural(n, "first noise"))
 	}
 	switch c.Action {
 	case reflectionflow.Reflect:

@@ -1,4 +1,4 @@
-package main
+package assemble
 
 import (
 	"context"
@@ -29,15 +29,16 @@ type deployment struct {
 // maxPartFile bounds prompts, workflows and calibrations.
 const maxPartFile = 64 << 20
 
-// recordOf makes the record of a configuration.
-func recordOf(c *config.Config) (json.RawMessage, error) {
+// Record returns what the record of a run keeps of a configuration: its parts, and the
+// SHA-256 sums of the files that they are made from.
+func Record(c *config.Config) (json.RawMessage, error) {
 	d := deployment{Config: withURLs(c, remote.RecordedURL), Files: map[string]string{}}
 	for _, path := range c.Files() {
-		data, err := readPartFile(path)
+		data, err := ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		d.Files[path] = sumOf(data)
+		d.Files[path] = Sum(data)
 	}
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -46,8 +47,8 @@ func recordOf(c *config.Config) (json.RawMessage, error) {
 	return data, nil
 }
 
-// recorded reads a record back, and demands that the files are still the same.
-func recorded(data json.RawMessage) (*config.Config, error) {
+// FromRecord reads what [Record] wrote. Files that have changed since are an error.
+func FromRecord(data json.RawMessage) (*config.Config, error) {
 	var d struct {
 		Config json.RawMessage   `json:"config"`
 		Files  map[string]string `json:"files"`
@@ -61,11 +62,11 @@ func recorded(data json.RawMessage) (*config.Config, error) {
 	}
 	c = withURLs(c, remote.URLOfRecord)
 	for _, path := range c.Files() {
-		data, err := readPartFile(path)
+		data, err := ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		if sumOf(data) != d.Files[path] {
+		if Sum(data) != d.Files[path] {
 			return nil, fmt.Errorf("%w: %s has changed since the run was begun: put the old one back, or begin anew", reflectionflow.ErrInvalid, path)
 		}
 	}
@@ -85,12 +86,14 @@ func withURLs(c *config.Config, rewrite func(string) string) *config.Config {
 	return &rewritten
 }
 
-func sumOf(data []byte) string {
+// Sum is the SHA-256 sum in hexadecimal.
+func Sum(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-func readPartFile(path string) ([]byte, error) {
+// ReadFile reads a file that a part is made from, of at most 64 MiB.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
@@ -106,31 +109,27 @@ func readPartFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// deploy builds the parts of a configuration, and describes them together as a
-// model. Nothing is sent and no network is loaded before the model is opened.
-func (p *program) deploy(ctx context.Context, c *config.Config) (modelEntry, error) {
-	return p.deployBy(ctx, newBuilder(c))
-}
-
-// deployBy is deploy by a builder that may share what it has with others.
-func (p *program) deployBy(ctx context.Context, b *builder) (modelEntry, error) {
+// Model builds the parts of the configuration that are in use, and describes them
+// together as a model. Nothing is sent and no network is loaded before the model is
+// opened.
+func (b *Builder) Model(ctx context.Context) (Model, error) {
 	c := b.config
 	parts, err := b.parts()
 	if err != nil {
-		return modelEntry{}, err
+		return Model{}, err
 	}
-	entry := modelEntry{Name: c.Use.Generator, Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
+	entry := Model{Name: c.Use.Generator, Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
 	networks, words := c.NeedsModel()
-	var own modelEntry
+	var own Model
 	if networks || words {
-		if own, err = p.model(c.Model); err != nil {
-			return modelEntry{}, err
+		if own, err = b.env.Models.Find(c.Model); err != nil {
+			return Model{}, err
 		}
 	}
 	if parts.generator == nil {
 		entry = own
 	} else if err := applyGenerator(&entry, c, c.Use.Generator); err != nil {
-		return modelEntry{}, err
+		return Model{}, err
 	}
 	if c.Use.Verifier != config.Embedded {
 		entry.Policy = nil // it was fitted to what the model's own verifier says
@@ -141,8 +140,8 @@ func (p *program) deployBy(ctx context.Context, b *builder) (modelEntry, error) 
 	if checker, ok := parts.generator.(reflectionflow.RequestChecker); ok {
 		entry.Serves = func(cfg search.Config) error { return serves(c, checker, cfg) }
 	}
-	if entry.Parse, err = b.parse(ctx, own); err != nil {
-		return modelEntry{}, err
+	if entry.Parse, err = b.Parser(ctx, own); err != nil {
+		return Model{}, err
 	}
 	entry.Suits = func(prompt reflectionflow.Prompt, axes search.Axes) error { return b.suits(own, prompt, axes) }
 	entry.Check = func(ctx context.Context) (string, error) {
@@ -153,19 +152,19 @@ func (p *program) deployBy(ctx context.Context, b *builder) (modelEntry, error) 
 				return "", err
 			}
 		}
-		description, err := recordOf(c)
-		return sumOf([]byte(base + "\n" + string(description))), err
+		description, err := Record(c)
+		return Sum([]byte(base + "\n" + string(description))), err
 	}
 	entry.OpenJudge = nil
-	entry.Open = func(ctx context.Context, backend string) (*engine, error) {
-		e := &engine{}
+	entry.Open = func(ctx context.Context, backend string) (*Engine, error) {
+		e := &Engine{}
 		if networks {
 			var err error
 			if e, err = own.Open(ctx, backend); err != nil {
 				return nil, err
 			}
 		}
-		e.Watch, e.Ledger = b.progress.watch, b.ledger
+		e.Watch, e.Ledger = b.progress.watch, b.Ledger
 		return parts.onto(e)
 	}
 	return entry, nil
@@ -187,11 +186,11 @@ func serves(c *config.Config, g reflectionflow.RequestChecker, cfg search.Config
 }
 
 // applyGenerator puts a remote generator's defaults in place.
-func applyGenerator(entry *modelEntry, c *config.Config, name string) error {
+func applyGenerator(entry *Model, c *config.Config, name string) error {
 	g := c.Generators[name]
 	if g.Size != "" {
 		var err error
-		if entry.Width, entry.Height, err = parseSize(g.Size); err != nil {
+		if entry.Width, entry.Height, err = config.ParseSize(g.Size); err != nil {
 			return c.Errorf("generators."+name+".size", "%v", err)
 		}
 	}
@@ -212,8 +211,8 @@ type parts struct {
 	refiner   reflectionflow.Refiner
 }
 
-// onto puts the parts over those of the embedded engine.
-func (p parts) onto(e *engine) (*engine, error) {
+// onto puts the parts over those of the embedded Engine.
+func (p parts) onto(e *Engine) (*Engine, error) {
 	if p.generator != nil {
 		e.Generator = p.generator
 	}
