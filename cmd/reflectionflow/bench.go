@@ -31,7 +31,7 @@ func (p *program) benchCommand() *cobra.Command {
 		Long: `engine measures memory bandwidth and matrix products, and runs the embedded
 model's denoising step, picture decoding and training step on this program's own
 backend and on GoMLX's Go backend in turn. It takes two or three minutes; let the
-machine do nothing else meanwhile. docs/bench-engine.md explains every number.`,
+machine do nothing else meanwhile. docs/reference/bench-engine.md explains every number.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.benchEngine(cmd.Context(), o) },
 	}

@@ -235,9 +235,9 @@ func TestPeakMemory(t *testing.T) {
 	}
 }
 
-// docs/bench-engine.md names every key of the report in its tables, and no other.
+// docs/reference/bench-engine.md names every key of the report in its tables, and no other.
 func TestKeysAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/bench-engine.md")
+	text, err := os.ReadFile("../../docs/reference/bench-engine.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,12 +255,12 @@ func TestKeysAreDocumented(t *testing.T) {
 	collect(reflect.TypeFor[Report](), keys)
 	for _, name := range documented {
 		if !keys[name] {
-			t.Errorf("docs/bench-engine.md documents %q, which the report lacks", name)
+			t.Errorf("docs/reference/bench-engine.md documents %q, which the report lacks", name)
 		}
 	}
 	for name := range keys {
 		if _, found := slices.BinarySearch(documented, name); !found {
-			t.Errorf("docs/bench-engine.md does not document %q", name)
+			t.Errorf("docs/reference/bench-engine.md does not document %q", name)
 		}
 		if !regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`).MatchString(name) {
 			t.Errorf("%q is not snake_case", name)

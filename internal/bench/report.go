@@ -1,7 +1,7 @@
 package bench
 
 // Report is all that was measured. Its JSON keys are documented in
-// docs/bench-engine.md.
+// docs/reference/bench-engine.md.
 type Report struct {
 	Version  string            `json:"version"`            // of this program
 	Versions map[string]string `json:"versions,omitempty"` // of the modules that compute
