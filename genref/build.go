@@ -61,6 +61,10 @@ type Progress struct {
 // earlier triplet, or look the same for the same prompt (see [PerceptualHash]). That takes
 // about 100 bytes of memory per triplet; all other memory is constant.
 //
+// An image whose failure is permanent ([reflectionflow.IsPermanent]) or that the verifier
+// did not judge is skipped and counted. Any other failure of a server ends the build with an
+// error, so that a set does not depend on the state of a server; the same call resumes.
+//
 // Errors wrap [reflectionflow.ErrInvalid] for a plan or folder that does not fit (see
 // [NewWriter]), for a source without triplets, and for invalid settings of a source.
 func Build(ctx context.Context, dir string, plan Plan, source Source, notify func(Progress)) (m Manifest, err error) {

@@ -85,7 +85,7 @@ func (f *correctionFiller) pair(ctx context.Context, t task) error {
 			f.skipped[SkippedUncorrected]++
 			continue
 		}
-		passRate := float64(len(right)) / float64(len(c.attempts))
+		passRate := float64(len(right)) / float64(len(c.judged()))
 		if err := f.triplets(ctx, t.prompt, f.match(right, slices.Insert(still, 0, wrong[i])), f.config.MaxPairs, passRate); err != nil {
 			return err
 		}

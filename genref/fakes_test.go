@@ -43,7 +43,7 @@ func (p *fakeGenerator) Generate(ctx context.Context, requests []reflectionflow.
 		m := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
 		c := color.NRGBA{R: []uint8{showsRight, showsTooFew, showsRight, showsTooFew, showsUnsure, showsWrongWithoutFix, showsFailure}[r.Seed%7], G: uint8(r.Seed >> 8), B: uint8(r.Seed >> 16), A: 255}
 		if c.R == showsFailure {
-			out = append(out, reflectionflow.Generation{Err: fmt.Errorf("seed %d", r.Seed)})
+			out = append(out, reflectionflow.Generation{Err: fmt.Errorf("seed %d: %w", r.Seed, reflectionflow.ErrPermanent)})
 			continue
 		}
 		for i := range r.Width * r.Height {

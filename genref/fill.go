@@ -64,6 +64,7 @@ const (
 	SkippedNoLonger    = "prompts without a longer wording"
 	SkippedNoPair      = "prompts with fewer than two images"
 	SkippedFailed      = "images that failed"
+	SkippedUnjudged    = "images that the verifier did not judge"
 	SkippedUnsure      = "images neither right nor clearly wrong"
 	SkippedNoFix       = "wrong images without an instruction"
 	SkippedSame        = "wrong images equal to the right one"
@@ -81,6 +82,8 @@ type attempt struct {
 	img     image.Image            // nil if it failed
 	scores  []reflectionflow.Score // one per verifier
 	value   float64                // orders the images of a prompt
+	// unjudged is set when a verifier returned no judgement of the image.
+	unjudged bool
 	// reflection on the image, if it was needed before
 	reflection string
 	rewards    map[string]float64
@@ -111,14 +114,14 @@ type task struct {
 	attempts []attempt
 }
 
-// generated returns the attempts that have an image.
-func (t task) generated() (generated []attempt) {
+// judged returns the attempts that have an image and a judgement of it.
+func (t task) judged() (judged []attempt) {
 	for _, a := range t.attempts {
-		if a.img != nil {
-			generated = append(generated, a)
+		if a.img != nil && !a.unjudged {
+			judged = append(judged, a)
 		}
 	}
-	return generated
+	return judged
 }
 
 // filler fills one shard by generating images for prompts.
@@ -177,12 +180,18 @@ func (f *filler) fill(ctx context.Context, batch func(context.Context) ([]task, 
 // count counts the images of a task that is part of the shard.
 func (f *filler) count(t task) {
 	f.images += len(t.attempts)
-	if failed := len(t.attempts) - len(t.generated()); failed > 0 {
-		f.skipped[SkippedFailed] += failed
+	for _, a := range t.attempts {
+		switch {
+		case a.img == nil:
+			f.skipped[SkippedFailed]++
+		case a.unjudged:
+			f.skipped[SkippedUnjudged]++
+		}
 	}
 }
 
-// generate generates and verifies the images of some prompts.
+// generate generates and verifies the images of some prompts. An image whose failure is
+// permanent is left out; any other failure is an error.
 func (f *filler) generate(ctx context.Context, tasks []task) error {
 	var attempts []*attempt
 	var requests []reflectionflow.Request
@@ -200,8 +209,11 @@ func (f *filler) generate(ctx context.Context, tasks []task) error {
 		return fmt.Errorf("the generator returned %d images for %d requests", len(generations), len(requests))
 	}
 	for i, g := range generations {
-		if g.Err == nil {
+		switch {
+		case g.Err == nil:
 			attempts[i].img = g.Image
+		case !reflectionflow.IsPermanent(g.Err): // the set must not depend on the state of a server
+			return fmt.Errorf("generate an image of %.80q: %w: build again to resume", requests[i].Prompt, g.Err)
 		}
 	}
 	return f.verify(ctx, tasks)
@@ -233,6 +245,7 @@ func (f *filler) verify(ctx context.Context, tasks []task) error {
 			}
 			generated[i].scores = append(generated[i].scores, s)
 			generated[i].value = s.Value
+			generated[i].unjudged = generated[i].unjudged || s.Unanswered != ""
 		}
 	}
 	return nil

@@ -72,7 +72,7 @@ func (f *lengthFiller) batch(ctx context.Context) ([]task, error) {
 
 // pair adds the triplet of a prompt.
 func (f *lengthFiller) pair(ctx context.Context, t task) error {
-	generated := t.generated()
+	generated := t.judged()
 	switch {
 	case len(t.attempts) == 0:
 		f.skipped[SkippedNoLonger]++

@@ -66,7 +66,7 @@ func (f *repairFiller) pair(ctx context.Context, t task) error {
 		f.skipped[SkippedAllRight]++
 		return nil
 	}
-	passRate := float64(len(right)) / float64(len(t.attempts))
+	passRate := float64(len(right)) / float64(len(t.judged()))
 	for _, w := range wrong {
 		if f.added >= f.shard.Count {
 			return nil

@@ -90,7 +90,7 @@ type rewardFiller struct {
 
 // pair adds the triplet of a prompt.
 func (f *rewardFiller) pair(ctx context.Context, t task) error {
-	generated := t.generated()
+	generated := t.judged()
 	if len(generated) < 2 {
 		f.skipped[SkippedNoPair]++
 		return nil

@@ -100,7 +100,7 @@ func (f *ruleFiller) pair(ctx context.Context, t task) error {
 		f.skipped[SkippedAllRight]++
 		return nil
 	}
-	passRate := float64(len(right)) / float64(len(t.attempts))
+	passRate := float64(len(right)) / float64(len(t.judged()))
 	return f.triplets(ctx, t.prompt, f.match(right, wrong), f.maxPairs, passRate)
 }
 
@@ -133,7 +133,7 @@ func (f *filler) triplets(ctx context.Context, prompt reflectionflow.Prompt, fou
 
 // split returns the right images and those with a requirement that is not met.
 func (f *filler) split(t task) (right, wrong []attempt) {
-	for _, a := range t.generated() {
+	for _, a := range t.judged() {
 		score := a.score()
 		switch {
 		case score.Right():

@@ -45,7 +45,7 @@ type Provenance struct {
 	// Enhanced and Flawed record how the images were generated.
 	Enhanced ImageRecord `json:"enhanced"`
 	Flawed   ImageRecord `json:"flawed"`
-	// PassRate is the share of right images among those generated for the prompt, in [0, 1].
+	// PassRate is the share of right images among the judged images of the prompt, in [0, 1].
 	PassRate float64 `json:"pass_rate,omitempty"`
 	// Distance is the mean absolute difference of the images' pixels, in [0, 1].
 	Distance float64 `json:"distance,omitempty"`
