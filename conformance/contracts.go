@@ -216,7 +216,7 @@ func verifier(v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage
 	c := contract[reflectionflow.PromptedImage, reflectionflow.Score]{
 		call: v.Verify, samples: pictures, options: o,
 		valid: func(p reflectionflow.PromptedImage, s reflectionflow.Score) error {
-			if declares && len(s.Requirements) == 0 && slices.ContainsFunc(p.Prompt.Requirements, func(r reflectionflow.Requirement) bool { return abilities.Judges(r.Kind) }) {
+			if declares && s.Unanswered == "" && len(s.Requirements) == 0 && slices.ContainsFunc(p.Prompt.Requirements, func(r reflectionflow.Requirement) bool { return abilities.Judges(r.Kind) }) {
 				return errors.New("it has no findings, but the verifier declares that it judges a requirement of the prompt")
 			}
 			return errors.Join(validScore(p, s), judged(abilities, s))
@@ -332,6 +332,8 @@ func validScore(p reflectionflow.PromptedImage, s reflectionflow.Score) error {
 	}
 	for i, f := range s.Requirements {
 		switch {
+		case s.Unanswered != "" && f.Verdict != reflectionflow.Unsure:
+			return fmt.Errorf("the score is unanswered (%s), but finding %d is %q", s.Unanswered, i, f.Verdict)
 		case f.Requirement != p.Prompt.Requirements[i]:
 			return fmt.Errorf("finding %d is about %v, want %v", i, f.Requirement, p.Prompt.Requirements[i])
 		case f.Verdict != reflectionflow.Met && f.Verdict != reflectionflow.NotMet && f.Verdict != reflectionflow.Unsure:

@@ -306,14 +306,15 @@ func TestFaultyVerifiers(t *testing.T) {
 		}
 	}
 	tests := map[string]verify{
-		"NaN":             spoil(func(s *reflectionflow.Score) { s.Value = math.NaN() }),
-		"confidence":      spoil(func(s *reflectionflow.Score) { s.Requirements[0].Confidence = 1.1 }),
-		"verdict":         spoil(func(s *reflectionflow.Score) { s.Requirements[0].Verdict = "yes" }),
-		"other finding":   spoil(func(s *reflectionflow.Score) { s.Requirements[0].Requirement.Count = 2 }),
-		"too many":        spoil(func(s *reflectionflow.Score) { s.Requirements = append(s.Requirements, s.Requirements...) }),
-		"box in pixels":   spoil(func(s *reflectionflow.Score) { s.Requirements[0].Evidence[0].Box[2] = 31 }),
-		"box upside down": spoil(func(s *reflectionflow.Score) { s.Requirements[0].Evidence[0].Box = [4]float64{1, 1, 0, 0} }),
-		"negative cost":   spoil(func(s *reflectionflow.Score) { s.Cost.VerifierCalls = -1 }),
+		"NaN":                spoil(func(s *reflectionflow.Score) { s.Value = math.NaN() }),
+		"confidence":         spoil(func(s *reflectionflow.Score) { s.Requirements[0].Confidence = 1.1 }),
+		"verdict":            spoil(func(s *reflectionflow.Score) { s.Requirements[0].Verdict = "yes" }),
+		"other finding":      spoil(func(s *reflectionflow.Score) { s.Requirements[0].Requirement.Count = 2 }),
+		"too many":           spoil(func(s *reflectionflow.Score) { s.Requirements = append(s.Requirements, s.Requirements...) }),
+		"box in pixels":      spoil(func(s *reflectionflow.Score) { s.Requirements[0].Evidence[0].Box[2] = 31 }),
+		"box upside down":    spoil(func(s *reflectionflow.Score) { s.Requirements[0].Evidence[0].Box = [4]float64{1, 1, 0, 0} }),
+		"unanswered and met": spoil(func(s *reflectionflow.Score) { s.Unanswered = "prose" }),
+		"negative cost":      spoil(func(s *reflectionflow.Score) { s.Cost.VerifierCalls = -1 }),
 	}
 	for name, v := range tests {
 		t.Run(name, func(t *testing.T) {

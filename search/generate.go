@@ -33,17 +33,18 @@ func (r *run) attempts(ctx context.Context, items []*item) ([]reflectionflow.Gen
 			return generations, nil
 		}
 		invalid := errors.Is(err, reflectionflow.ErrInvalid)
-		if invalid && len(items) == 1 && items[0].candidate.Action != reflectionflow.Explore {
+		split := invalid && len(items) > 1
+		switch {
+		case split:
+		case invalid && items[0].candidate.Action != reflectionflow.Explore:
 			return []reflectionflow.Generation{{Err: err}}, nil
-		}
-		final := call == maxCalls || reflectionflow.IsPermanent(err) || retried(err)
-		if final && !(invalid && len(items) > 1) {
+		case call == maxCalls || reflectionflow.IsPermanent(err) || retried(err):
 			return nil, err
 		}
 		for i, it := range items {
 			it.candidate = before[i]
 		}
-		if invalid {
+		if split {
 			return r.oneByOne(ctx, items)
 		}
 	}

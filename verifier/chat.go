@@ -137,6 +137,9 @@ func checkImage(img image.Image) error {
 // maxRequirements bounds the questions on a picture.
 const maxRequirements = 64
 
+// maxUnanswered bounds Score.Unanswered, in bytes.
+const maxUnanswered = 300
+
 func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
 	items := chatItems(p.Prompt)
 	text, err := v.prompt.Fill(chatData{p.Prompt.Text, items})
@@ -154,6 +157,9 @@ func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage) (refl
 	score := answer.score(p.Prompt, items)
 	if err != nil {
 		score.Detail = strings.TrimSpace("not judged in full: " + err.Error() + "\n" + score.Detail)
+		if !answer.judges(items) {
+			score.Unanswered = firstBytes(err.Error(), maxUnanswered)
+		}
 	}
 	score.Cost = reply.Cost
 	score.Cost.VerifierCalls = 1

@@ -103,6 +103,14 @@ func (a *chatAnswer) verdict(id string) (chatVerdict, error) {
 	return v, nil
 }
 
+// judges reports whether there is a verdict on any requirement.
+func (a *chatAnswer) judges(items []chatItem) bool {
+	return slices.ContainsFunc(items, func(item chatItem) bool {
+		_, err := a.verdict(item.ID)
+		return err == nil
+	})
+}
+
 func (a *chatAnswer) quality() (float64, error) {
 	var q float64
 	err := json.Unmarshal(a.Quality, &q)

@@ -124,6 +124,10 @@ func TestChatVerdicts(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := scores[0]
+			judged := strings.Contains(tt.answers[len(tt.answers)-1], `"verdict":`) && !strings.Contains(tt.name, "twice") || tt.name == "missing twice"
+			if (s.Unanswered == "") != judged {
+				t.Errorf("unanswered %q, want a judgement: %v", s.Unanswered, judged)
+			}
 			if got := [2]reflectionflow.Verdict{s.Requirements[0].Verdict, s.Requirements[1].Verdict}; got != tt.want || s.Requirements[0].Requirement != twoClocks {
 				t.Errorf("verdicts %v, want %v", got, tt.want)
 			}
@@ -245,6 +249,9 @@ func TestYesNo(t *testing.T) {
 				scores, err := v.Verify(t.Context(), pictures()[:1])
 				if err != nil || math.Abs(scores[0].Value-tt.want) > 1e-9 {
 					t.Fatalf("got %+v, %v, want value %v", scores, err, tt.want)
+				}
+				if (scores[0].Unanswered != "") != tt.unsure {
+					t.Errorf("unanswered %q, want one: %v", scores[0].Unanswered, tt.unsure)
 				}
 				if each != (len(scores[0].Requirements) == 2) {
 					t.Errorf("findings %+v", scores[0].Requirements)

@@ -52,7 +52,8 @@ type YesNoOptions struct {
 // 0, which orders poorly. These are normalised probabilities: their order is that
 // of the difference of NVILA's yes and no logits.
 //
-// An answer that begins with neither word counts 0 and is unsure. It may be used
+// An answer that begins with neither word counts 0 and is unsure; without any other the
+// score is unanswered. It may be used
 // from several goroutines.
 type YesNo struct {
 	client  *chat.Client
@@ -120,13 +121,18 @@ func (v *YesNo) verify(ctx context.Context, p reflectionflow.PromptedImage) (ref
 	if !v.options.PerRequirement || len(p.Prompt.Requirements) == 0 {
 		yes, err := v.ask(ctx, p, p.Prompt.Text, &score)
 		score.Value = max(yes, 0)
+		if yes < 0 {
+			score.Unanswered = firstBytes(score.Detail, maxUnanswered)
+		}
 		return score, err
 	}
+	answered := false
 	for _, r := range p.Prompt.Requirements {
 		yes, err := v.ask(ctx, p, r.String(), &score)
 		if err != nil {
 			return score, err
 		}
+		answered = answered || yes >= 0
 		finding := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
 		switch {
 		case yes < 0:
@@ -139,6 +145,9 @@ func (v *YesNo) verify(ctx context.Context, p reflectionflow.PromptedImage) (ref
 		}
 		score.Requirements = append(score.Requirements, finding)
 		score.Value += max(yes, 0) / float64(len(p.Prompt.Requirements))
+	}
+	if !answered {
+		score.Unanswered = firstBytes(score.Detail, maxUnanswered)
 	}
 	return score, nil
 }

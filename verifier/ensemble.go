@@ -44,13 +44,14 @@ type Member struct {
 
 // Ensemble is a verifier of verifiers. Findings are put together per requirement:
 // the weighted mean confidence, and the verdict for which more than half of the
-// weight votes, else unsure. Its cost is that of all. An error of one member is an
-// error of the whole. It may be used from several goroutines if its members may.
+// weight votes, else unsure. Its cost is that of all. A member whose score is unanswered
+// does not count; the score is unanswered where every member's is. An error of one
+// member is an error of the whole. It may be used from several goroutines if its members
+// may.
 type Ensemble struct {
 	method  Method
 	members []Member
 	sorted  [][]float64 // per member, its reference values in order
-	total   float64     // of the weights
 }
 
 // NewEnsemble makes an ensemble; members that do not fit the method are an error
@@ -81,7 +82,6 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 			return nil, fmt.Errorf("%w: ensemble member %q has a reference value that is not finite", reflectionflow.ErrInvalid, m.Name)
 		}
 		e.sorted = append(e.sorted, slices.Sorted(slices.Values(m.Reference)))
-		e.total += m.Weight
 	}
 	return e, nil
 }
@@ -131,26 +131,36 @@ func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.Prompte
 func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.Score) reflectionflow.Score {
 	var score reflectionflow.Score
 	var detail []string
+	weights, unanswered := e.weights(votes)
+	answered := sum(weights) > 0
+	if !answered {
+		score.Unanswered = unanswered
+	}
 	for i, vote := range votes {
 		score.Cost = score.Cost.Add(vote.Cost)
+		if weights[i] == 0 {
+			detail = append(detail, e.members[i].Name+" gave no answer")
+			continue
+		}
 		detail = append(detail, fmt.Sprintf("%s %.4g", e.members[i].Name, vote.Value))
 		if score.Objects == nil {
 			score.Objects = vote.Objects
 		}
 	}
 	score.Detail = strings.Join(detail, ", ")
-	switch e.method {
-	case Mean:
+	switch {
+	case !answered:
+	case e.method == Mean:
 		for i, vote := range votes {
-			score.Value += e.members[i].Weight / e.total * vote.Value
+			score.Value += weights[i] / sum(weights) * vote.Value
 		}
-	case Rank:
-		score.Value = e.meanRank(votes)
-	case Tournament:
-		score.Value = e.wins(votes)
+	case e.method == Rank:
+		score.Value = e.meanRank(votes, weights)
+	case e.method == Tournament:
+		score.Value = e.wins(votes, weights)
 	}
 	for i, r := range prompt.Requirements {
-		if f, ok := e.finding(i, votes); ok {
+		if f, ok := e.finding(i, votes, weights); ok {
 			f.Requirement = r
 			score.Requirements = append(score.Requirements, f)
 		}
@@ -161,16 +171,39 @@ func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.
 	return score
 }
 
+// weights are those of the members, 0 for one that did not answer. The text says why
+// those did not.
+func (e *Ensemble) weights(votes []reflectionflow.Score) ([]float64, string) {
+	weights := make([]float64, len(votes))
+	var unanswered []string
+	for i, vote := range votes {
+		if vote.Unanswered != "" {
+			unanswered = append(unanswered, e.members[i].Name+": "+vote.Unanswered)
+			continue
+		}
+		weights[i] = e.members[i].Weight
+	}
+	return weights, strings.Join(unanswered, "; ")
+}
+
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return total
+}
+
 // finding puts together what the members found for requirement i; false when none
 // has findings.
-func (e *Ensemble) finding(i int, votes []reflectionflow.Score) (reflectionflow.Finding, bool) {
+func (e *Ensemble) finding(i int, votes []reflectionflow.Score, weights []float64) (reflectionflow.Finding, bool) {
 	f := reflectionflow.Finding{Verdict: reflectionflow.Unsure}
 	voted, met, notMet := 0.0, 0.0, 0.0
 	for m, vote := range votes {
-		if i >= len(vote.Requirements) {
+		if i >= len(vote.Requirements) || weights[m] == 0 {
 			continue
 		}
-		found, weight := vote.Requirements[i], e.members[m].Weight
+		found, weight := vote.Requirements[i], weights[m]
 		voted += weight
 		f.Confidence += weight * found.Confidence
 		switch found.Verdict {
@@ -196,10 +229,12 @@ func (e *Ensemble) finding(i int, votes []reflectionflow.Score) (reflectionflow.
 	return f, true
 }
 
-func (e *Ensemble) meanRank(votes []reflectionflow.Score) float64 {
-	mean := 0.0
+func (e *Ensemble) meanRank(votes []reflectionflow.Score, weights []float64) float64 {
+	mean, total := 0.0, sum(weights)
 	for i, vote := range votes {
-		mean += e.members[i].Weight / e.total * rank(e.sorted[i], vote.Value)
+		if weights[i] > 0 {
+			mean += weights[i] / total * rank(e.sorted[i], vote.Value)
+		}
 	}
 	return mean
 }
@@ -233,7 +268,7 @@ func rank(sorted []float64, value float64) float64 {
 }
 
 // wins is the share of reference pictures that a picture beats.
-func (e *Ensemble) wins(votes []reflectionflow.Score) float64 {
+func (e *Ensemble) wins(votes []reflectionflow.Score, weights []float64) float64 {
 	n := len(e.members[0].Reference)
 	points := 0.0
 	for j := range n {
@@ -241,9 +276,9 @@ func (e *Ensemble) wins(votes []reflectionflow.Score) float64 {
 		for i, vote := range votes {
 			switch other := e.members[i].Reference[j]; {
 			case vote.Value > other:
-				balance += e.members[i].Weight
+				balance += weights[i]
 			case vote.Value < other:
-				balance -= e.members[i].Weight
+				balance -= weights[i]
 			}
 		}
 		switch {
@@ -254,5 +289,5 @@ func (e *Ensemble) wins(votes []reflectionflow.Score) float64 {
 		}
 	}
 	// Half a win is the least difference; the tie-break stays below it.
-	return (points + 0.49*e.meanRank(votes)) / (float64(n) + 0.49)
+	return (points + 0.49*e.meanRank(votes, weights)) / (float64(n) + 0.49)
 }

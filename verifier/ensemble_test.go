@@ -128,6 +128,52 @@ func TestEnsembleVotes(t *testing.T) {
 	}
 }
 
+// silent is a verifier whose model gives no usable answer.
+type silent struct{ judge }
+
+func (s silent) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores, err := s.judge.Verify(ctx, images)
+	for i := range scores {
+		scores[i].Value, scores[i].Unanswered = 0, "prose"
+		for n := range scores[i].Requirements {
+			scores[i].Requirements[n].Verdict = reflectionflow.Unsure
+		}
+	}
+	return scores, err
+}
+
+// TestEnsembleUnanswered: a member without an answer does not count; where no member
+// answers, nor does the ensemble.
+func TestEnsembleUnanswered(t *testing.T) {
+	for _, method := range []verifier.Method{verifier.Mean, verifier.Rank, verifier.Tournament} {
+		list := members([]uint8{10, 60, 120, 200})
+		alone, err := verifier.NewEnsemble(method, list[:1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := alone.Verify(t.Context(), []reflectionflow.PromptedImage{red(100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list[1:] {
+			list[i+1].Verifier = silent{judge{value: func(float64) float64 { return 0 }, verdict: reflectionflow.Met}}
+		}
+		for n, unanswered := range map[int]string{0: "", 1: "large: prose; contrary: prose"} {
+			e, err := verifier.NewEnsemble(method, list[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := e.Verify(t.Context(), []reflectionflow.PromptedImage{red(100)})
+			if err != nil || got[0].Unanswered != unanswered {
+				t.Errorf("%s: unanswered %q, error %v", method, got[0].Unanswered, err)
+			}
+			if n == 0 && (got[0].Value != want[0].Value || got[0].Requirements[0].Verdict != reflectionflow.Met) {
+				t.Errorf("%s: got %+v, want %+v", method, got[0], want[0])
+			}
+		}
+	}
+}
+
 func TestEnsembleRefuses(t *testing.T) {
 	good := members([]uint8{1, 2})
 	spoil := func(f func([]verifier.Member)) []verifier.Member {
