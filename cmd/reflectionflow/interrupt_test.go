@@ -42,13 +42,13 @@ func exitOf(t *testing.T, err error) int {
 	return -1
 }
 
-// record reads a run folder, less timing.jsonl and the order and the seconds of
+// record reads a run folder, less the files of timing and the order and the seconds of
 // calls.jsonl.
 func record(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == "timing.jsonl" {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "timing.") {
 			return err
 		}
 		data, err := os.ReadFile(path)

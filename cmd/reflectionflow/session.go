@@ -61,7 +61,11 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	if !s.quiet {
 		s.noteState(dir)
 	}
-	if err := s.keepAccount(ctx, e, dir); err != nil {
+	err = s.keepAccount(ctx, e, dir)
+	if failure := run.WriteIndex(run.Home(dir)); err == nil {
+		err = failure
+	}
+	if err != nil {
 		return s.explain(ctx, err, dir)
 	}
 	return s.sumUp()

@@ -1,25 +1,36 @@
-// Package run keeps one search on disk, in a folder that says everything needed
-// to reproduce it and that survives being killed at any moment.
+// Package run keeps one search on disk, in a folder that holds everything needed
+// to reproduce it and that survives a kill at any moment.
 //
 //	run.json          the manifest: prompt, settings of the search, model
-//	candidates.jsonl  one line a candidate, in ID order, only ever appended to
-//	images/0000.png   the picture of candidate 0, and so on
-//	result.json       what came out; its presence says that the run is finished
-//	best.png          a copy of the best picture
-//	report.html       the record for people, in one file
-//	timing.jsonl      seconds a candidate; this file and calls.jsonl alone may
-//	                  differ between two runs of the same manifest
+//	candidates.jsonl  one line per candidate, in ID order, only ever appended to
+//	images/0000.png   the image of candidate 0, and so on
+//	result.json       the outcome; its presence marks the run as finished
+//	best.png          a copy of the best image
+//	report.html       the run for people, in one file
+//	timing.jsonl      seconds per candidate
+//	timing.js         the elapsed time, for report.html
 //
-// Where parts of the run are at servers, an endpoint.Ledger adds
+// Only the timing files and calls.jsonl may differ between two runs of the same
+// manifest. Image files hold the prompt, seed, model and parent of their candidate
+// as PNG text.
 //
-//	calls.jsonl       one line an answered call: by whom, by which model, its cost
-//	answers/          the answers themselves, until the run is finished
+// Where parts of the run are servers, an endpoint.Ledger adds
 //
-// and the lines of candidates.jsonl name the calls whose cost they bear. A batch
-// folder has one ledger for all of its runs.
+//	calls.jsonl       one line per answered call: server, model, cost
+//	answers/          the answers, until the run is finished
 //
-// A picture is complete on disk before the line that names it is appended, and a
-// line that was cut off is dropped on opening, so a candidate is either recorded
-// with its picture or not at all. A [Folder] is the journal of a search: what it
-// recalls was recorded by an earlier process, bit for bit.
+// and the lines of candidates.jsonl name the calls whose cost they include.
+//
+// Several prompts share a batch folder, with a run folder each:
+//
+//	batch.json        the names of the run folders
+//	index.html        every prompt with its best image and score
+//
+// The runs of a batch share one ledger, in the batch folder.
+//
+// [Create] and [CreateBatch] make folders, [Open] and [OpenAll] open them again.
+// An image is complete on disk before the line that names it is appended, and Open
+// drops a line that was cut off, so a candidate is either recorded with its image or
+// not at all. A [Folder] is the journal of a search: it recalls candidates exactly
+// as an earlier process recorded them.
 package run

@@ -44,6 +44,9 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	if err := f.write(reportFile, report); err != nil {
 		return err
 	}
+	if err := f.writeElapsed(); err != nil {
+		return err
+	}
 	data, err := encodeIndented(outcome)
 	if err != nil {
 		return fmt.Errorf("write result.json: %w", err)

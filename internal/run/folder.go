@@ -19,6 +19,7 @@ const (
 	manifestFile   = "run.json"
 	candidatesFile = "candidates.jsonl"
 	timingFile     = "timing.jsonl"
+	elapsedFile    = "timing.js"
 	resultFile     = "result.json"
 	bestFile       = "best.png"
 	reportFile     = "report.html"

@@ -115,12 +115,12 @@ func open(t *testing.T, dir string) *run.Folder {
 	return f
 }
 
-// files reads the folder, less timing.jsonl.
+// files reads the folder, except for the files of timing.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == "timing.jsonl" {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "timing.") {
 			return err
 		}
 		data, err := os.ReadFile(path)

@@ -58,6 +58,14 @@ type Model struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
+// userPrompt is the prompt as the user wrote it, as far as it is recorded.
+func (m Manifest) userPrompt() string {
+	if m.UserPrompt != "" {
+		return m.UserPrompt
+	}
+	return m.Prompt.Text
+}
+
 func (m Manifest) validate() error {
 	if err := m.Prompt.Validate(); err != nil {
 		return err

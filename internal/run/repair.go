@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -70,6 +71,11 @@ func (f *Folder) repair() error {
 			return err
 		}
 		if err := f.restore(bestFile, func(data []byte) bool { return bytes.Equal(data, best) }, func() ([]byte, error) { return best, nil }); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(f.in(elapsedFile)); errors.Is(err, fs.ErrNotExist) {
+		if err := f.writeElapsed(); err != nil {
 			return err
 		}
 	}

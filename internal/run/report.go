@@ -16,45 +16,51 @@ import (
 //go:embed report.html.tmpl
 var reportTemplate string
 
+//go:embed shared.css
+var sharedStyle string
+
 //go:embed report.css
 var reportStyle string
 
-// maxEmbedded is how many bytes of pictures a report carries inside itself. The
-// pictures of larger runs are taken from the images folder beside it.
+//go:embed report.js
+var reportScript string
+
+// maxEmbedded is how many bytes of images a report holds itself. The images of
+// larger runs are taken from the images folder beside it.
 const maxEmbedded = 48 << 20
 
-// page is what the report's template shows.
+// page is the data of the report's template.
 type page struct {
 	Style        template.CSS
-	Prompt       string
-	Headline     string // how it went, in one sentence
+	Script       template.JS
+	Prompt       string // in the user's words
+	Read         string // the prompt as the parser reads it, empty when it is the same
+	Headline     string // the outcome in one sentence
 	Stopped      string
-	Warning      string // why the run cannot be drawn again, empty when it can
+	Warning      string // why the run cannot be reproduced, empty when it can
 	First, Best  *card
-	SameFirst    bool // the first picture is the best
+	SameFirst    bool // the first image is the best
 	Requirements []row
-	Lineage      []*card // from the first ancestor of the best picture to it
-	Chains       []chain
+	Lineage      []*card // from the first ancestor of the best image to it
+	Tree         *tree   // nil when no candidate has a parent
+	Cards        []*card
 	Costs        []figure
 	Facts        []figure
+	Command      string // generates the run again
 }
 
-// row is one requirement, as found in the first and in the best picture.
+// row is one requirement with its findings in the first and in the best image.
 type row struct {
 	Text        string
 	First, Best mark
 }
 
+// mark is a verdict in words.
 type mark struct {
 	Verdict string // met, not_met or unsure
 	Sign    string
 	Words   string
-	Percent int
-}
-
-type chain struct {
-	Name  string
-	Cards []*card
+	Sure    string // how sure the verifier is
 }
 
 // figure is a named value.
@@ -64,20 +70,20 @@ type figure struct{ Name, Value string }
 type card struct {
 	ID, Parent    int
 	HasParent     bool
-	SameRow       bool // the parent is the card before it
 	IsBest        bool
 	Unseeded      bool
 	Round         int
-	Source        template.URL // empty when nothing was drawn
+	Seed          uint64
+	Source        template.URL // empty when there is no image
 	Error         string
 	Alt           string
 	Width, Height int
 	Score         string
 	Action        string
 	Reason        string // why this action; empty where there was no choice
-	Abandoned     string // noises given up before, in words; empty for none
+	Abandoned     string // noises abandoned before this one; empty for none
 	Reflection    string
-	Caption       string // of the picture that the reflection is about, where it has one
+	Caption       string // of the parent's image, where there is one
 	Prompt        string // the rewritten prompt, empty when it was not rewritten
 	Marks         []findingMark
 	Met, Asked    int
@@ -90,30 +96,36 @@ type findingMark struct {
 	Text string
 }
 
-// box is an object the verifier saw, in pixels of the picture.
+// box is an object that the verifier detected, in pixels of the image.
 type box struct {
 	X, Y, W, H, LabelX, LabelY float64
 	Label                      string
 }
 
 // report renders report.html. It holds no times, so that it is the same for every
-// run of the same manifest.
+// run of the same manifest; the elapsed time is in timing.js.
 func (f *Folder) report(o Outcome) ([]byte, error) {
 	cards, err := f.cards(o.Best)
 	if err != nil {
 		return nil, err
 	}
 	p := page{
-		Style:   template.CSS(reportStyle), //nolint:gosec // embedded in the program
-		Prompt:  f.manifest.Prompt.Text,
+		Style:   template.CSS(sharedStyle + reportStyle), //nolint:gosec // embedded in the program
+		Script:  template.JS(reportScript),               //nolint:gosec // embedded in the program
+		Prompt:  f.manifest.userPrompt(),
 		Stopped: stopped(o.Stopped),
-		Chains:  f.chains(cards),
+		Tree:    treeOf(cards),
+		Cards:   cards,
 		Warning: f.warning(),
 		Costs:   costs(o.Cost),
 		Facts:   f.facts(),
+		Command: "reflectionflow generate --replay run.json --out again",
+	}
+	if p.Prompt != f.manifest.Prompt.Text {
+		p.Read = f.manifest.Prompt.Text
 	}
 	if o.Best < 0 {
-		p.Headline = "No picture could be drawn."
+		p.Headline = "No image could be generated."
 	} else {
 		first := slices.IndexFunc(f.entries, entry.drawn)
 		was, is := f.entries[first].Score, f.entries[o.Best].Score
@@ -122,12 +134,16 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 		p.Requirements = rows(was, is)
 		p.Lineage = lineage(cards, o.Best)
 	}
-	t, err := template.New("report").Parse(reportTemplate)
+	return render(reportTemplate, p)
+}
+
+func render(source string, data any) ([]byte, error) {
+	t, err := template.New("page").Parse(source)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, p); err != nil {
+	if err := t.Execute(&b, data); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -159,6 +175,7 @@ func (f *Folder) card(e entry) *card {
 	c := &card{
 		Error: e.Error,
 		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, Round: e.Round, Unseeded: e.Unseeded,
+		Seed:  e.Request.Seed,
 		Width: e.Request.Width, Height: e.Request.Height,
 		FontSize:   fontSize(e.Request),
 		Score:      scoreText(e),
@@ -182,7 +199,7 @@ func (f *Folder) card(e entry) *card {
 		}
 	}
 	c.Asked = len(e.Score.Requirements)
-	c.Alt = fmt.Sprintf("Picture %d, score %s", e.ID, c.Score)
+	c.Alt = fmt.Sprintf("Image %d, score %s", e.ID, c.Score)
 	if len(wrong) > 0 {
 		c.Alt += "; not met: " + strings.Join(wrong, ", ")
 	}
@@ -190,7 +207,7 @@ func (f *Folder) card(e entry) *card {
 	return c
 }
 
-// fontSize is that of the labels, in pixels of the picture.
+// fontSize is that of the labels, in pixels of the image.
 func fontSize(r reflectionflow.Request) float64 { return float64(min(r.Width, r.Height)) / 20 }
 
 // boxes lists each object once, though several requirements may rest on it.
@@ -216,32 +233,6 @@ func boxes(e entry) []box {
 	return list
 }
 
-// chains groups the cards by chain. Without any parents there is nothing to
-// follow, and all pictures stand together.
-func (f *Folder) chains(cards []*card) []chain {
-	if !slices.ContainsFunc(cards, func(c *card) bool { return c.HasParent }) {
-		return []chain{{Cards: cards}}
-	}
-	var numbers []int
-	byNumber := map[int][]*card{}
-	for i, e := range f.entries {
-		if byNumber[e.Chain] == nil {
-			numbers = append(numbers, e.Chain)
-		}
-		byNumber[e.Chain] = append(byNumber[e.Chain], cards[i])
-	}
-	slices.Sort(numbers)
-	var list []chain
-	for _, n := range numbers {
-		members := byNumber[n]
-		for i, c := range members[1:] {
-			c.SameRow = c.Parent == members[i].ID
-		}
-		list = append(list, chain{Name: fmt.Sprintf("Chain %d", n+1), Cards: members})
-	}
-	return list
-}
-
 // lineage lists the cards that led to the best one, oldest first.
 func lineage(cards []*card, best int) []*card {
 	var list []*card
@@ -252,7 +243,7 @@ func lineage(cards []*card, best int) []*card {
 	return list
 }
 
-// warning says how many pictures came without their seed.
+// warning reports images that their seed does not determine.
 func (f *Folder) warning() string {
 	unseeded := 0
 	for _, e := range f.entries {
@@ -266,16 +257,22 @@ func (f *Folder) warning() string {
 	case unseeded == len(f.entries):
 		return "This run cannot be reproduced: its generator takes no seed."
 	}
-	return fmt.Sprintf("This run cannot be reproduced: %d of its %d pictures were not drawn with their seed.", unseeded, len(f.entries))
+	return fmt.Sprintf("This run cannot be reproduced: the generator did not use the seeds of %d of its %d images.", unseeded, len(f.entries))
 }
 
 func (f *Folder) facts() []figure {
 	var settings struct {
-		Strategy string `json:"strategy"`
+		Strategy string      `json:"strategy"`
+		Seed     json.Number `json:"seed"`
 	}
 	facts := []figure{{"Model", f.manifest.Model.Name}}
-	if json.Unmarshal(f.manifest.Search, &settings) == nil && settings.Strategy != "" {
-		facts = append(facts, figure{"Strategy", settings.Strategy})
+	if json.Unmarshal(f.manifest.Search, &settings) == nil {
+		if settings.Strategy != "" {
+			facts = append(facts, figure{"Strategy", settings.Strategy})
+		}
+		if settings.Seed != "" {
+			facts = append(facts, figure{"Seed", settings.Seed.String()})
+		}
 	}
 	if len(f.entries) > 0 {
 		r := f.entries[0].Request
@@ -287,5 +284,5 @@ func (f *Folder) facts() []figure {
 	if f.manifest.NotReproducible {
 		facts = append(facts, figure{"Reproducible", "no"})
 	}
-	return append(facts, figure{"Program", f.manifest.Program})
+	return append(facts, figure{"Version", f.manifest.Program})
 }

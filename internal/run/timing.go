@@ -43,6 +43,23 @@ func (f *Folder) recordTiming(id int, seconds float64) error {
 // any other method.
 func (f *Folder) Elapsed() time.Duration { return f.earlier + f.now().Sub(f.opened) }
 
+// writeElapsed writes timing.js, from which report.html takes the elapsed time: the
+// report itself is the same for every run of a manifest.
+func (f *Folder) writeElapsed() error {
+	return f.write(elapsedFile, []byte("window.reflectionflowElapsed = \""+elapsedText(f.spent)+"\";\n"))
+}
+
+func elapsedText(d time.Duration) string {
+	switch minutes := int(d.Round(time.Second) / time.Minute); {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case minutes < 60:
+		return fmt.Sprintf("%d min %d s", minutes, int(d.Round(time.Second).Seconds())%60)
+	default:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+	}
+}
+
 // loadTiming reads the seconds of each candidate, the last word about each, and
 // of the run. They are for people and for budgets in seconds: a line that cannot
 // be read, such as one that was cut off, is passed over.

@@ -8,10 +8,10 @@ import (
 	"reflectionflow"
 )
 
-// This file says things in the report's words.
+// This file holds the words of the report.
 
-// Words says a requirement so that it reads well for any number and any noun, for
-// example "clock: exactly 2", "red cup: at least 1" or "red cup left of blue bowl".
+// Words describes a requirement in a form that reads well for any number and noun,
+// for example "clock: exactly 2", "red cup: at least 1" or "red cup left of blue bowl".
 func Words(r reflectionflow.Requirement) string {
 	object := strings.TrimSpace(r.Color + " " + r.Object)
 	switch r.Kind {
@@ -33,18 +33,18 @@ func headline(first, best reflectionflow.Score) string {
 	was, is := met(first), met(best)
 	switch {
 	case is == asked && was == asked:
-		return "The first picture already has everything that was asked for."
+		return "The first image already meets every requirement."
 	case is == asked:
-		return fmt.Sprintf("The first picture met %d of %d requirements; the best one meets all of them.", was, asked)
+		return fmt.Sprintf("The first image met %d of %d requirements; the best one meets all of them.", was, asked)
 	case is == was:
-		return fmt.Sprintf("%d of %d requirements are met, as in the first picture.", is, asked)
+		return fmt.Sprintf("%d of %d requirements are met, as many as in the first image.", is, asked)
 	}
-	return fmt.Sprintf("The first picture met %d of %d requirements, the best one meets %d.", was, asked, is)
+	return fmt.Sprintf("The first image met %d of %d requirements; the best one meets %d.", was, asked, is)
 }
 
 func scoreText(e entry) string {
 	if !e.drawn() {
-		return "no picture"
+		return "no image"
 	}
 	return fmt.Sprintf("%.3f", e.Score.Value)
 }
@@ -62,9 +62,9 @@ func met(s reflectionflow.Score) int {
 func stopped(reason reflectionflow.StopReason) string {
 	switch reason {
 	case reflectionflow.StoppedRight:
-		return "The search stopped because every requirement was found met."
+		return "The search stopped early: the verifier found every requirement met."
 	case reflectionflow.StoppedBudget:
-		return "The search stopped because its budget was spent."
+		return "The search used its whole budget."
 	}
 	return "The search stopped: " + string(reason) + "."
 }
@@ -72,37 +72,55 @@ func stopped(reason reflectionflow.StopReason) string {
 func action(a reflectionflow.Action) string {
 	switch a {
 	case reflectionflow.Explore:
-		return "fresh noise"
+		return "new noise"
 	case reflectionflow.Rewrite:
 		return "rewritten prompt"
 	case reflectionflow.Reflect:
-		return "corrected"
+		return "correction"
 	}
 	return string(a)
 }
 
-// abandoned says how many noises were given up, and after how many steps.
+// abandoned describes the noises that were abandoned before the candidate.
 func abandoned(list []reflectionflow.Abandoned) string {
 	switch len(list) {
 	case 0:
 		return ""
 	case 1:
-		return fmt.Sprintf("one noise given up after %d steps", list[0].Steps)
+		return fmt.Sprintf("one noise abandoned after %d steps", list[0].Steps)
 	}
-	return fmt.Sprintf("%d noises given up after %d steps each", len(list), list[0].Steps)
+	return fmt.Sprintf("%d noises abandoned after %d steps each", len(list), list[0].Steps)
 }
 
 func markOf(f reflectionflow.Finding) mark {
-	m := mark{Verdict: string(f.Verdict), Percent: int(math.Round(f.Confidence * 100))}
+	m := mark{Verdict: string(f.Verdict)}
 	switch f.Verdict {
 	case reflectionflow.Met:
-		m.Sign, m.Words = "✓", "met"
+		m.Sign, m.Words, m.Sure = "✓", "met", sure(f.Confidence, f.Confidence)
 	case reflectionflow.NotMet:
-		m.Sign, m.Words = "✗", "not met"
+		m.Sign, m.Words, m.Sure = "✗", "not met", sure(1-f.Confidence, f.Confidence)
 	default:
-		m.Sign, m.Words = "?", "unsure"
+		m.Sign, m.Words, m.Sure = "?", "unsure", likely(f.Confidence)
 	}
 	return m
+}
+
+// sure says how sure the verifier is of a verdict whose probability is p. A verdict
+// that the verifier itself thinks improbable follows from a threshold above or below
+// one half: there the probability that the requirement is met says more.
+func sure(p, met float64) string {
+	switch percent := math.Round(100 * p); {
+	case p < 0.5:
+		return likely(met)
+	case percent >= 100:
+		return "over 99% sure"
+	default:
+		return fmt.Sprintf("%.0f%% sure", percent)
+	}
+}
+
+func likely(met float64) string {
+	return fmt.Sprintf("%.0f%% likely met", min(max(math.Round(100*met), 1), 99))
 }
 
 func rows(first, best reflectionflow.Score) []row {
@@ -118,18 +136,21 @@ func rows(first, best reflectionflow.Score) []row {
 }
 
 func costs(c reflectionflow.Cost) []figure {
-	list := []figure{{"pictures drawn", fmt.Sprint(c.Images)}}
+	list := []figure{{"images generated", fmt.Sprint(c.Images)}}
 	if c.DenoiseSteps > 0 {
 		list = append(list, figure{"denoising steps", fmt.Sprint(c.DenoiseSteps)})
 	}
 	if c.VerifierCalls > 0 {
-		list = append(list, figure{"pictures verified", fmt.Sprint(c.VerifierCalls)})
+		list = append(list, figure{"images verified", fmt.Sprint(c.VerifierCalls)})
 	}
 	if c.TokensIn+c.TokensOut > 0 {
-		list = append(list, figure{"tokens read / written", fmt.Sprintf("%d / %d", c.TokensIn, c.TokensOut)})
+		list = append(list, figure{"tokens in / out", fmt.Sprintf("%d / %d", c.TokensIn, c.TokensOut)})
 	}
 	if c.Money > 0 {
-		list = append(list, figure{"money", fmt.Sprintf("%.4f", c.Money)})
+		list = append(list, figure{"cost", dollars(c.Money)})
 	}
 	return list
 }
+
+// dollars is a cost in USD, which prices are in.
+func dollars(cost float64) string { return fmt.Sprintf("%.4f USD", cost) }

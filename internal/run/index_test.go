@@ -1,0 +1,49 @@
+package run_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/internal/run"
+)
+
+func TestIndexOfABatch(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "batch")
+	asked := manifest()
+	asked.UserPrompt = "2 clocks <b>& a red cup"
+	folders, err := run.CreateBatch(dir, []string{"001-a", "002-b", "003-c"}, []run.Manifest{asked, manifest(), manifest()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, folders[0], 0, 3)
+	record(t, folders[1], 0, 1)
+	if err := folders[0].Finish(2, reflectionflow.StoppedRight); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		closeFolder(t, f)
+	}
+	if err := run.WriteIndex(dir); err != nil {
+		t.Fatal(err)
+	}
+	index := files(t, dir)["index.html"]
+	for _, want := range []string{
+		`href="001-a/report.html"`, `src="001-a/best.png"`, "2 clocks &lt;b&gt;&amp; a red cup", "2 of 2 met",
+		"1 of 3 met every requirement. 2 not finished.", "1 image so far", "0 images so far", `<dd>4</dd>`,
+	} {
+		if !strings.Contains(index, want) {
+			t.Errorf("the index lacks %q", want)
+		}
+	}
+	if strings.Contains(index, "002-b/best.png") {
+		t.Error("the index shows an image of a run that is not finished")
+	}
+	if err := run.WriteIndex(filepath.Join(dir, "001-a")); err != nil {
+		t.Error(err)
+	}
+	if _, ok := files(t, dir)["001-a/index.html"]; ok {
+		t.Error("a single run has an index")
+	}
+}
