@@ -53,8 +53,8 @@ func (a *a1111) check(r reflectionflow.Request) error {
 	return checkReference(r)
 }
 
-func (a *a1111) joins(group []reflectionflow.Request, next reflectionflow.Request) bool {
-	return len(group) < a.batch && successive(group, next, a1111SeedBits)
+func (a *a1111) canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool {
+	return len(group) < a.batch && consecutiveSeeds(group, next, a1111SeedBits)
 }
 
 // a1111Request is the body of txt2img and img2img.
@@ -85,7 +85,7 @@ type a1111Request struct {
 func (a *a1111) body(group []reflectionflow.Request) (path string, body a1111Request, err error) {
 	r := group[0]
 	body = a1111Request{
-		Prompt: webuiPrompt(a.wording.Text(r)), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
+		Prompt: a1111Prompt(a.wording.Text(r)), Negative: a.negative, Seed: fold(r.Seed, a1111SeedBits), Steps: r.Steps, CFG: r.Guidance,
 		Width: r.Width, Height: r.Height, BatchSize: 1, Iterations: len(group), Sampler: a.sampler, Scheduler: a.scheduler,
 		Send: true, Task: "reflectionflow-" + rand.Text(),
 	}
@@ -98,8 +98,8 @@ func (a *a1111) body(group []reflectionflow.Request) (path string, body a1111Req
 	if r.Reference == nil {
 		return "/sdapi/v1/txt2img", body, nil
 	}
-	picture, err := encodeBase64(r.Reference)
-	body.Init, body.Strength = []string{picture}, a.strength
+	encoded, err := encodeBase64(r.Reference)
+	body.Init, body.Strength = []string{encoded}, a.strength
 	return "/sdapi/v1/img2img", body, err
 }
 
@@ -117,17 +117,17 @@ type a1111Info struct {
 }
 
 // served is the checkpoint that has drawn, with its checksum.
-func (i a1111Info) served() string {
+func (i a1111Info) modelName() string {
 	if i.Model != "" && i.Hash != "" {
 		return i.Model + " [" + i.Hash + "]"
 	}
 	return i.Model
 }
 
-func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
+func (a *a1111) generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error) {
 	path, body, err := a.body(group)
 	if err != nil {
-		return drawing{}, err
+		return batchResult{}, err
 	}
 	a.running.Add(1)
 	defer a.running.Add(-1)
@@ -141,10 +141,10 @@ func (a *a1111) draw(ctx context.Context, group []reflectionflow.Request) (drawi
 		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) {
 			a.interrupt(ctx, body.Task)
 		}
-		return drawing{}, err
+		return batchResult{}, err
 	}
 	if interrupted || a.interrupted(ctx) {
-		return drawing{}, a.client.Errorf(endpoint.Failed, "somebody interrupted the image at the server: it is not finished")
+		return batchResult{}, a.client.Errorf(endpoint.Failed, "somebody interrupted the image at the server: it is not finished")
 	}
 	return a.collect(group, body, reply, response.Elapsed), nil
 }
@@ -157,38 +157,38 @@ func (a *a1111) interrupted(ctx context.Context) bool {
 	if a.stateless.Load() {
 		return false
 	}
-	p, err := a.now(ctx)
+	p, err := a.state(ctx)
 	if endpoint.IsKind(err, endpoint.Status) {
 		a.stateless.Store(true) // stable-diffusion.cpp has no such route
 	}
 	return err == nil && p.State.cut()
 }
 
-func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) drawing {
+func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) batchResult {
 	var info a1111Info
 	_ = json.Unmarshal([]byte(reply.Info), &info) // without it the seeds are unconfirmed
 	first := info.FirstImage
 	if first < 0 || first > len(reply.Images) {
 		first = 0
 	}
-	pictures := reply.Images[first:]
-	drawn := min(len(pictures), len(group))
-	cost := a.client.Account(a.model, endpoint.Usage{Calls: 1, ImagesDrawn: drawn})
-	cost.Images, cost.DenoiseSteps, cost.Seconds = drawn, drawn*a.steps(group[0]), elapsed.Seconds()
+	images := reply.Images[first:]
+	generated := min(len(images), len(group))
+	cost := a.client.Account(a.model, endpoint.Usage{Calls: 1, Images: generated})
+	cost.Images, cost.DenoiseSteps, cost.Seconds = generated, generated*a.steps(group[0]), elapsed.Seconds()
 	out := make([]reflectionflow.Generation, len(group))
 	for i, r := range group {
-		if i >= drawn {
-			out[i].Err = a.client.Errorf(endpoint.Malformed, "%d images instead of %d", len(pictures), len(group))
+		if i >= generated {
+			out[i].Err = a.client.Errorf(endpoint.Malformed, "%d images instead of %d", len(images), len(group))
 			continue
 		}
-		out[i].Cost = share(cost, i, drawn)
+		out[i].Cost = share(cost, i, generated)
 		out[i].Unseeded = i >= len(info.AllSeeds) || info.AllSeeds[i] != body.Seed+uint64(i)
 		var img image.Image
-		if img, out[i].Err = pictureBase64(a.client, pictures[i], r); out[i].Err == nil {
+		if img, out[i].Err = decodeBase64Image(a.client, images[i], r); out[i].Err == nil {
 			out[i].Image = img
 		}
 	}
-	return drawing{out, info.served()}
+	return batchResult{out, info.modelName()}
 }
 
 // steps is how many sampler steps are really made: img2img begins part of the way
@@ -216,7 +216,7 @@ type a1111State struct {
 
 func (s a1111State) cut() bool { return s.Interrupted || s.Skipped || s.Stopping }
 
-func (a *a1111) now(ctx context.Context) (p a1111Progress, err error) {
+func (a *a1111) state(ctx context.Context) (p a1111Progress, err error) {
 	_, err = a.client.JSON(ctx, endpoint.Request{
 		Path: "/sdapi/v1/progress", Query: url.Values{"skip_current_image": {"true"}}, Repeat: endpoint.RepeatNever,
 	}, nil, &p)
@@ -225,7 +225,7 @@ func (a *a1111) now(ctx context.Context) (p a1111Progress, err error) {
 
 // mine reports whether the server draws our task now. An old server does not say:
 // then it does unless we have given it others.
-func (a *a1111) mine(p a1111Progress, task string) bool {
+func (a *a1111) isOurs(p a1111Progress, task string) bool {
 	if p.Task == nil {
 		return a.running.Load() == 1
 	}
@@ -245,11 +245,11 @@ func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Req
 	go func() {
 		defer close(over)
 		for a.client.Clock().Sleep(ctx, interval) == nil {
-			p, err := a.now(ctx)
+			p, err := a.state(ctx)
 			switch {
 			case ctx.Err() != nil:
 				return
-			case err == nil && a.mine(p, task):
+			case err == nil && a.isOurs(p, task):
 				// Without the task's name the flags may still be those of earlier work.
 				interrupted = interrupted || p.Task != nil && p.State.cut()
 				a.progress(Progress{Request: first, Done: min(max(p.Progress, 0), 1)})
@@ -268,9 +268,9 @@ func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Req
 // interrupt ends the drawing if it is ours: the server knows one interruption for
 // everybody, and would end a stranger's work just the same.
 func (a *a1111) interrupt(ctx context.Context, task string) {
-	ctx, done := parting(ctx)
+	ctx, done := cancelContext(ctx)
 	defer done()
-	if p, err := a.now(ctx); err != nil || !a.mine(p, task) {
+	if p, err := a.state(ctx); err != nil || !a.isOurs(p, task) {
 		return
 	}
 	a.client.Do(ctx, endpoint.Request{Method: http.MethodPost, Path: "/sdapi/v1/interrupt", Repeat: endpoint.RepeatNever}) //nolint:errcheck // there is nobody to tell

@@ -19,7 +19,7 @@ import (
 func realTime(o *remote.Options) { o.Endpoint.Clock = nil }
 
 // until waits for something that another goroutine brings about.
-func until(t *testing.T, what string, done func() bool) {
+func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for range 2000 {
 		if done() {
@@ -31,7 +31,7 @@ func until(t *testing.T, what string, done func() bool) {
 }
 
 // leave begins n drawings, and leaves when begun says that they are under way.
-func leave(t *testing.T, g reflectionflow.Generator, n int, begun func() bool) {
+func cancelDuring(t *testing.T, g reflectionflow.Generator, n int, begun func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -40,7 +40,7 @@ func leave(t *testing.T, g reflectionflow.Generator, n int, begun func() bool) {
 		_, err := g.Generate(ctx, slices.Repeat(requests()[:1], n))
 		result <- err
 	}()
-	until(t, "the drawings begin", begun)
+	waitUntil(t, "the drawings begin", begun)
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
@@ -50,7 +50,7 @@ func leave(t *testing.T, g reflectionflow.Generator, n int, begun func() bool) {
 func TestCancelSDCPP(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	double.Hold()
-	leave(t, open(t, "sdcpp+"+double.URL, realTime), 2, func() bool { return double.Calls("GET /sdcpp/v1/jobs/{id}") >= 4 })
+	cancelDuring(t, open(t, "sdcpp+"+double.URL, realTime), 2, func() bool { return double.Calls("GET /sdcpp/v1/jobs/{id}") >= 4 })
 	if n := double.Cancelled(); n != 2 {
 		t.Errorf("%d jobs were cancelled, want 2", n)
 	}
@@ -84,7 +84,7 @@ func TestCancelComfyUI(t *testing.T) {
 	double := testserver.NewComfyUI(t)
 	double.Hold()
 	g := open(t, "comfyui+"+double.URL+"?workflow=testdata/draw.json", realTime)
-	leave(t, g, 2, func() bool { return len(double.States()) == 2 && double.Calls("GET /history/{id}") >= 4 })
+	cancelDuring(t, g, 2, func() bool { return len(double.States()) == 2 && double.Calls("GET /history/{id}") >= 4 })
 	states := double.States()
 	slices.Sort(states)
 	named := double.Interrupted()
@@ -97,9 +97,9 @@ func TestCancelComfyUI(t *testing.T) {
 func TestCancelA1111(t *testing.T) {
 	for name, old := range map[string]bool{"tasks": false, "no tasks": true} {
 		t.Run(name, func(t *testing.T) {
-			double := testserver.NewA1111(t, testserver.A1111Options{Old: old})
+			double := testserver.NewA1111(t, testserver.A1111Options{NoTasks: old})
 			double.Hold()
-			leave(t, open(t, "a1111+"+double.URL, realTime), 1, double.Busy)
+			cancelDuring(t, open(t, "a1111+"+double.URL, realTime), 1, double.Busy)
 			if n := double.Interrupted(); n != 1 {
 				t.Errorf("%d interruptions, want 1", n)
 			}
@@ -107,8 +107,8 @@ func TestCancelA1111(t *testing.T) {
 	}
 }
 
-// TestStrangersWork: who waits behind somebody else's drawing does not end that one.
-func TestStrangersWork(t *testing.T) {
+// TestOtherClientsJobIsNotInterrupted: who waits behind somebody else's drawing does not end that one.
+func TestOtherClientsJobIsNotInterrupted(t *testing.T) {
 	double := testserver.NewA1111(t, testserver.A1111Options{})
 	double.Hold()
 	stranger := make(chan error, 1)
@@ -117,8 +117,8 @@ func TestStrangersWork(t *testing.T) {
 		_, err := open(t, "a1111+"+double.URL, realTime).Generate(theirs, requests()[:1])
 		stranger <- err
 	}()
-	until(t, "the stranger's drawing begins", double.Busy)
-	leave(t, open(t, "a1111+"+double.URL, realTime), 1, func() bool { return double.Calls("POST /sdapi/v1/txt2img") == 2 })
+	waitUntil(t, "the stranger's drawing begins", double.Busy)
+	cancelDuring(t, open(t, "a1111+"+double.URL, realTime), 1, func() bool { return double.Calls("POST /sdapi/v1/txt2img") == 2 })
 	if n := double.Interrupted(); n != 0 {
 		t.Errorf("%d interruptions, want none", n)
 	}
@@ -144,7 +144,7 @@ func TestCancelOpenAI(t *testing.T) {
 		<-r.Context().Done()
 		close(left)
 	})
-	leave(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", realTime), 1, func() bool {
+	cancelDuring(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", realTime), 1, func() bool {
 		select {
 		case <-begun:
 			return true
@@ -155,15 +155,15 @@ func TestCancelOpenAI(t *testing.T) {
 	<-left
 }
 
-// TestPatience: a job that is never done is given up and cancelled.
-func TestPatience(t *testing.T) {
+// TestTimeoutCancelsTheJob: a job that is never done is given up and cancelled.
+func TestTimeoutCancelsTheJob(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	double.Hold()
 	out, err := open(t, "sdcpp+"+double.URL+"?timeout=1m").Generate(t.Context(), requests()[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	typed(t, "the image", out[0].Err, endpoint.Timeout)
+	wantKind(t, "the image", out[0].Err, endpoint.Timeout)
 	if double.Cancelled() != 2 { // the second try too
 		t.Error("the jobs were not cancelled")
 	}
@@ -173,7 +173,7 @@ func TestPatience(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	typed(t, "the image", out[0].Err, endpoint.Timeout)
+	wantKind(t, "the image", out[0].Err, endpoint.Timeout)
 	if len(comfy.Interrupted()) != 2 {
 		t.Error("the jobs were not interrupted")
 	}

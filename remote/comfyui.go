@@ -27,48 +27,48 @@ import (
 // image. So every drawing saves under a name of its own: the saving is always run,
 // while a repeated request still costs no sampling.
 type comfyUI struct {
-	client   *endpoint.Client
-	progress func(Progress)
-	draws    *workflow
-	edits    *workflow // nil: no corrections
-	wording  Wording
-	patience time.Duration
+	client     *endpoint.Client
+	progress   func(Progress)
+	generation *workflow
+	edit       *workflow // nil: no corrections
+	wording    Wording
+	timeout    time.Duration
 }
 
 func openComfyUI(c *endpoint.Client, p *params, progress func(Progress)) (engine, error) {
-	u := &comfyUI{client: c, progress: progress, wording: p.wording("comfyui"), patience: p.patience}
+	u := &comfyUI{client: c, progress: progress, wording: p.wording("comfyui"), timeout: p.timeout}
 	path, edit := p.text("workflow", ""), p.text("edit", "")
 	slots, editSlots := p.prefixed("slot."), p.prefixed("edit_slot.")
 	if path == "" {
 		return nil, invalid("ComfyUI needs workflow=FILE: a workflow saved in API format")
 	}
 	var err error
-	if u.draws, err = readWorkflow(path, slots); err != nil {
+	if u.generation, err = readWorkflow(path, slots); err != nil {
 		return nil, err
 	}
-	if u.draws.has("reference") {
+	if u.generation.has("reference") {
 		return nil, invalid("workflow %s has a slot for a reference image: name it as edit=FILE, and one without as workflow=FILE", path)
 	}
 	if edit == "" {
 		return u, nil
 	}
-	if u.edits, err = readWorkflow(edit, editSlots); err != nil {
+	if u.edit, err = readWorkflow(edit, editSlots); err != nil {
 		return nil, err
 	}
-	if !u.edits.has("reference") {
+	if !u.edit.has("reference") {
 		return nil, invalid("workflow %s has no slot for the reference image: title a LoadImage node \"slot: reference\"", edit)
 	}
 	return u, nil
 }
 
 func (u *comfyUI) check(r reflectionflow.Request) error {
-	if r.Reference != nil && u.edits == nil {
+	if r.Reference != nil && u.edit == nil {
 		return invalid("corrections need a workflow of their own: give edit=FILE, or search without reflection")
 	}
 	return checkReference(r)
 }
 
-func (u *comfyUI) joins([]reflectionflow.Request, reflectionflow.Request) bool { return false }
+func (u *comfyUI) canJoin([]reflectionflow.Request, reflectionflow.Request) bool { return false }
 
 // comfyJob is one run of a workflow. The server knows it by an id of its own, and
 // by our client id, which no other job has.
@@ -78,36 +78,36 @@ type comfyJob struct {
 	output     string // the node that saves the image
 }
 
-func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
+func (u *comfyUI) generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error) {
 	r := group[0]
-	flow := u.draws
+	flow := u.generation
 	reference := ""
 	if r.Reference != nil {
-		flow = u.edits
+		flow = u.edit
 		var err error
 		if reference, err = u.upload(ctx, r.Reference); err != nil {
-			return drawing{}, err
+			return batchResult{}, err
 		}
 	}
 	job := &comfyJob{client: rand.Text(), first: r, output: flow.output}
 	prompt := flow.fill(r, u.wording.Text(r), reference, job.client)
 	began := u.client.Clock().Now()
-	ears := u.listen(ctx, job)
-	defer ears.close()
+	listener := u.listen(ctx, job)
+	defer listener.close()
 	if err := u.run(ctx, job, prompt); err != nil {
 		if ctx.Err() != nil || endpoint.IsKind(err, endpoint.Timeout) || endpoint.IsKind(err, endpoint.Interrupted) {
 			u.cancel(ctx, job)
 		}
-		return drawing{}, err
+		return batchResult{}, err
 	}
-	entry, err := u.await(ctx, job, ears)
+	entry, err := u.await(ctx, job, listener)
 	if err != nil {
 		if entry.Status.Text == "" { // otherwise the job has ended
 			u.cancel(ctx, job)
 		}
-		return drawing{}, err
+		return batchResult{}, err
 	}
-	cost := u.client.Account("", endpoint.Usage{Calls: 1, ImagesDrawn: 1})
+	cost := u.client.Account("", endpoint.Usage{Calls: 1, Images: 1})
 	cost.Images, cost.Seconds = 1, max(0, u.client.Clock().Now().Sub(began).Seconds())
 	if flow.has("steps") {
 		cost.DenoiseSteps = r.Steps
@@ -117,7 +117,7 @@ func (u *comfyUI) draw(ctx context.Context, group []reflectionflow.Request) (dra
 	if img, out.Err = u.fetch(ctx, entry, job, r); out.Err == nil {
 		out.Image = img
 	}
-	return drawing{images: []reflectionflow.Generation{out}}, nil // the workflow names the model
+	return batchResult{images: []reflectionflow.Generation{out}}, nil // the workflow names the model
 }
 
 // upload stores a reference image under a name made of its content, so that it may
@@ -155,7 +155,7 @@ func (u *comfyUI) upload(ctx context.Context, reference image.Image) (string, er
 
 // run queues the workflow.
 func (u *comfyUI) run(ctx context.Context, job *comfyJob, prompt map[string]any) error {
-	ctx, done := lingering(ctx)
+	ctx, done := graceContext(ctx)
 	defer done()
 	var reply struct {
 		ID     string          `json:"prompt_id"`
@@ -194,9 +194,9 @@ type comfyEntry struct {
 
 // await asks for the job's history until it is there: at once when the websocket
 // says that the job is over, and now and then, for a message may be lost.
-func (u *comfyUI) await(ctx context.Context, job *comfyJob, ears *ears) (comfyEntry, error) {
+func (u *comfyUI) await(ctx context.Context, job *comfyJob, listener *listener) (comfyEntry, error) {
 	const every = 8 // of the questions, one looks whether the job still exists
-	wait := newPause(u.client, u.patience)
+	wait := newPolling(u.client, u.timeout)
 	for n := 1; ; n++ {
 		entry, ok, err := u.history(ctx, job)
 		if err != nil || ok {
@@ -211,7 +211,7 @@ func (u *comfyUI) await(ctx context.Context, job *comfyJob, ears *ears) (comfyEn
 				return entry, u.client.Errorf(endpoint.Failed, "the server does not know the job any more: was it restarted?")
 			}
 		}
-		if err := ears.wait(ctx, u.client.Clock(), wait); err != nil {
+		if err := listener.wait(ctx, u.client.Clock(), wait); err != nil {
 			return entry, err
 		}
 	}
@@ -266,7 +266,7 @@ func (u *comfyUI) fetch(ctx context.Context, entry comfyEntry, job *comfyJob, r 
 	if err != nil {
 		return nil, err
 	}
-	return picture(u.client, response.Body, r)
+	return decodeImage(u.client, response.Body, r)
 }
 
 // queued says whether the job is being drawn, and whether the queue has it at all.
@@ -307,7 +307,7 @@ func (j *comfyJob) is(item []json.RawMessage) bool {
 // Servers that do not know whom to interrupt end what they draw now; so they are
 // asked only when that is this job.
 func (u *comfyUI) cancel(ctx context.Context, job *comfyJob) {
-	ctx, done := parting(ctx)
+	ctx, done := cancelContext(ctx)
 	defer done()
 	running, there, err := u.queued(ctx, job)
 	if err != nil || !there {

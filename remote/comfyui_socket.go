@@ -9,11 +9,11 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// ears listen to a job's websocket (github.com/coder/websocket: small, kept, obeys
+// listener listen to a job's websocket (github.com/coder/websocket: small, kept, obeys
 // contexts, and dials through an http.Client, so that the endpoint's secret,
 // proxies and origin hold there too). They are a convenience: without them, or when
-// they hear nothing, the job is followed by questions alone.
-type ears struct {
+// they readMessage nothing, the job is followed by questions alone.
+type listener struct {
 	over chan struct{} // has a value when the server says that the job is over
 	stop context.CancelFunc
 	gone chan struct{} // closed when nobody listens any more
@@ -23,11 +23,11 @@ type ears struct {
 const maxMessage = 16 << 20
 
 // listen opens the websocket; it must be open before the job is queued.
-func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *ears {
+func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *listener {
 	ctx, stop := context.WithCancel(ctx)
-	e := &ears{over: make(chan struct{}, 1), stop: stop, gone: make(chan struct{})}
+	e := &listener{over: make(chan struct{}, 1), stop: stop, gone: make(chan struct{})}
 	at := u.client.URL("/ws?clientId=" + job.client)
-	dialing, dialed := context.WithTimeout(ctx, farewell)
+	dialing, dialed := context.WithTimeout(ctx, cancelTimeout)
 	conn, _, err := websocket.Dial(dialing, at.String(), &websocket.DialOptions{HTTPClient: u.client.HTTPClient()}) //nolint:bodyclose // the library's documentation: never needed
 	dialed()
 	if err != nil {
@@ -49,7 +49,7 @@ func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *ears {
 			if err != nil {
 				return
 			}
-			if kind == websocket.MessageText && hear(data, report) {
+			if kind == websocket.MessageText && readMessage(data, report) {
 				select {
 				case e.over <- struct{}{}:
 				default:
@@ -60,8 +60,8 @@ func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *ears {
 	return e
 }
 
-// hear reads a message, reports progress, and says whether the job is over.
-func hear(data []byte, report func(Progress)) bool {
+// readMessage reads a message, reports progress, and says whether the job is over.
+func readMessage(data []byte, report func(Progress)) bool {
 	var m struct {
 		Type string `json:"type"`
 		Data struct {
@@ -89,8 +89,8 @@ func hear(data []byte, report func(Progress)) bool {
 }
 
 // wait waits for the next pause to pass or for the word that the job is over.
-func (e *ears) wait(ctx context.Context, clock endpoint.Clock, p *pause) error {
-	d, err := p.grow()
+func (e *listener) wait(ctx context.Context, clock endpoint.Clock, p *polling) error {
+	d, err := p.interval()
 	if err != nil {
 		return err
 	}
@@ -102,12 +102,12 @@ func (e *ears) wait(ctx context.Context, clock endpoint.Clock, p *pause) error {
 	case err := <-slept:
 		return err
 	case <-e.over:
-		p.soon = true // the history follows at once
+		p.immediately = true // the history follows at once
 		return ctx.Err()
 	}
 }
 
-func (e *ears) close() {
+func (e *listener) close() {
 	e.stop()
 	<-e.gone
 }

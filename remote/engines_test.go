@@ -15,7 +15,7 @@ import (
 )
 
 // one draws one request.
-func one(t *testing.T, g reflectionflow.Generator, r reflectionflow.Request) reflectionflow.Generation {
+func generateOne(t *testing.T, g reflectionflow.Generator, r reflectionflow.Request) reflectionflow.Generation {
 	t.Helper()
 	out, err := g.Generate(t.Context(), []reflectionflow.Request{r})
 	if err != nil {
@@ -28,8 +28,8 @@ func TestSDCPPSettings(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	r := requests()[1]
 	r.Prompt, r.Reflection = "two cats", ""
-	out := one(t, open(t, "sdcpp+"+double.URL+"?correct=init&strength=0.5&guidance=cfg&negative=blur&sampler=euler&scheduler=discrete"), r)
-	same(t, "image", out.Image, testserver.Drawing{
+	out := generateOne(t, open(t, "sdcpp+"+double.URL+"?correct=init&strength=0.5&guidance=cfg&negative=blur&sampler=euler&scheduler=discrete"), r)
+	wantImage(t, "image", out.Image, testserver.ImageRequest{
 		Prompt: "two cats", Negative: "blur", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Reference: r.Reference, Strength: .5,
 	})
 	if out.Cost.DenoiseSteps != 2 {
@@ -38,7 +38,7 @@ func TestSDCPPSettings(t *testing.T) {
 }
 
 // forever is a fault that does not go away.
-func forever(f testserver.Fault) []testserver.Fault { return slices.Repeat([]testserver.Fault{f}, 99) }
+func always(f testserver.Fault) []testserver.Fault { return slices.Repeat([]testserver.Fault{f}, 99) }
 
 func TestSDCPPJobs(t *testing.T) {
 	tests := map[string]struct {
@@ -48,13 +48,13 @@ func TestSDCPPJobs(t *testing.T) {
 	}{
 		"failed": {func(d *testserver.SDCPP) { d.Break("generate_image returned empty results") }, endpoint.Failed, "empty results"},
 		"lost": {func(d *testserver.SDCPP) {
-			d.Fail("GET /sdcpp/v1/jobs/{id}", forever(testserver.WithStatus(404, `{"error":"job not found"}`))...)
+			d.Fail("GET /sdcpp/v1/jobs/{id}", always(testserver.WithStatus(404, `{"error":"job not found"}`))...)
 		}, endpoint.Failed, "restarted"},
 		"gone": {func(d *testserver.SDCPP) {
-			d.Fail("GET /sdcpp/v1/jobs/{id}", forever(testserver.WithStatus(410, `{}`))...)
+			d.Fail("GET /sdcpp/v1/jobs/{id}", always(testserver.WithStatus(410, `{}`))...)
 		}, endpoint.Failed, "restarted"},
 		"stopped": {func(d *testserver.SDCPP) {
-			d.Fail("GET /sdcpp/v1/jobs/{id}", forever(testserver.WithStatus(200, `{"status":"cancelled"}`))...)
+			d.Fail("GET /sdcpp/v1/jobs/{id}", always(testserver.WithStatus(200, `{"status":"cancelled"}`))...)
 		}, endpoint.Failed, "cancelled"},
 		"odd state": {func(d *testserver.SDCPP) {
 			d.Fail("GET /sdcpp/v1/jobs/{id}", testserver.WithStatus(200, `{"status":"resting"}`))
@@ -70,8 +70,8 @@ func TestSDCPPJobs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			double := testserver.NewSDCPP(t)
 			tt.spoil(double)
-			out := one(t, open(t, "sdcpp+"+double.URL), requests()[0])
-			typed(t, "the image", out.Err, tt.kind)
+			out := generateOne(t, open(t, "sdcpp+"+double.URL), requests()[0])
+			wantKind(t, "the image", out.Err, tt.kind)
 			if out.Err != nil && !strings.Contains(out.Err.Error(), tt.says) {
 				t.Errorf("%v does not say %q", out.Err, tt.says)
 			}
@@ -81,7 +81,7 @@ func TestSDCPPJobs(t *testing.T) {
 
 func TestA1111(t *testing.T) {
 	r := requests()[0]
-	want := testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5}
+	want := testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5}
 	lists := func(o testserver.A1111Options, parameters string) (*testserver.A1111, reflectionflow.Generator) {
 		double := testserver.NewA1111(t, o)
 		return double, open(t, "a1111+"+double.URL+"?"+parameters, func(o *remote.Options) {
@@ -91,15 +91,15 @@ func TestA1111(t *testing.T) {
 	_, g := lists(testserver.A1111Options{User: "me:secret-word"}, "key_env=WEBUI&auth=basic&guidance=distilled&model=flux")
 	with := want
 	with.Model = "flux"
-	out := one(t, g, r)
-	same(t, "with a password", out.Image, with)
+	out := generateOne(t, g, r)
+	wantImage(t, "with a password", out.Image, with)
 
-	_, g = lists(testserver.A1111Options{Mute: true}, "")
-	if out := one(t, g, r); out.Err != nil || !out.Unseeded {
+	_, g = lists(testserver.A1111Options{NoInfo: true}, "")
+	if out := generateOne(t, g, r); out.Err != nil || !out.Unseeded {
 		t.Errorf("a seed that is not confirmed: %v, unseeded %t", out.Err, out.Unseeded)
 	}
-	_, g = lists(testserver.A1111Options{Shift: 1}, "")
-	if out := one(t, g, r); out.Err != nil || !out.Unseeded {
+	_, g = lists(testserver.A1111Options{SeedShift: 1}, "")
+	if out := generateOne(t, g, r); out.Err != nil || !out.Unseeded {
 		t.Errorf("another seed: %v, unseeded %t", out.Err, out.Unseeded)
 	}
 	_, g = lists(testserver.A1111Options{Grid: true}, "batch=2")
@@ -109,14 +109,14 @@ func TestA1111(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "behind a grid", both[0].Image, want)
+	wantImage(t, "behind a grid", both[0].Image, want)
 	want.Seed++
-	same(t, "second behind a grid", both[1].Image, want)
+	wantImage(t, "second behind a grid", both[1].Image, want)
 }
 
 func TestComfyUISockets(t *testing.T) {
 	for name, set := range map[string]func(*testserver.ComfyUI){
-		"deaf": func(d *testserver.ComfyUI) { d.Deaf = true }, "silent": func(d *testserver.ComfyUI) { d.Silent = true }, "talking": func(*testserver.ComfyUI) {},
+		"deaf": func(d *testserver.ComfyUI) { d.NoSocket = true }, "silent": func(d *testserver.ComfyUI) { d.SilentSocket = true }, "talking": func(*testserver.ComfyUI) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			double := testserver.NewComfyUI(t)
@@ -132,7 +132,7 @@ func TestComfyUISockets(t *testing.T) {
 			})
 			r := requests()[0]
 			for range 2 { // the second time the server has it all in its cache
-				if out := one(t, g, r); out.Err != nil || out.Image == nil {
+				if out := generateOne(t, g, r); out.Err != nil || out.Image == nil {
 					t.Fatal(out.Err)
 				}
 			}
@@ -163,7 +163,7 @@ func historyEntry(entry string) testserver.Fault {
 func TestComfyUIJobs(t *testing.T) {
 	const route = "GET /history/{id}"
 	answer := func(entry string) func(*testserver.ComfyUI) {
-		return func(d *testserver.ComfyUI) { d.Fail(route, forever(historyEntry(entry))...) }
+		return func(d *testserver.ComfyUI) { d.Fail(route, always(historyEntry(entry))...) }
 	}
 	tests := map[string]struct {
 		spoil func(*testserver.ComfyUI)
@@ -179,7 +179,7 @@ func TestComfyUIJobs(t *testing.T) {
 		"image is gone": {func(d *testserver.ComfyUI) { d.Fail("GET /view", testserver.WithStatus(404, "")) }, endpoint.Status, "404"},
 		"lost": {func(d *testserver.ComfyUI) {
 			d.Hold()
-			d.Fail("GET /queue", forever(testserver.WithStatus(200, `{"queue_running":[],"queue_pending":[]}`))...)
+			d.Fail("GET /queue", always(testserver.WithStatus(200, `{"queue_running":[],"queue_pending":[]}`))...)
 		}, endpoint.Failed, "restarted"},
 	}
 	for name, tt := range tests {
@@ -193,7 +193,7 @@ func TestComfyUIJobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = out[0].Err
-			typed(t, "the image", err, tt.kind)
+			wantKind(t, "the image", err, tt.kind)
 			if err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v does not say %q", err, tt.says)
 			}
@@ -206,7 +206,7 @@ func TestProgress(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	var seen []remote.Progress
 	g := open(t, "sdcpp+"+double.URL, func(o *remote.Options) { o.Progress = func(p remote.Progress) { seen = append(seen, p) } })
-	one(t, g, requests()[0])
+	generateOne(t, g, requests()[0])
 	if len(seen) != 2 || !seen[0].Queued || seen[1].Queued {
 		t.Errorf("progress %+v", seen)
 	}
@@ -221,7 +221,7 @@ func TestProgress(t *testing.T) {
 			}
 		}
 	})
-	leave(t, g, 1, func() bool {
+	cancelDuring(t, g, 1, func() bool {
 		select {
 		case <-halfway:
 			return true

@@ -23,7 +23,7 @@ import (
 )
 
 // typed checks that an error is the endpoint's own, of a kind, and names it.
-func typed(t *testing.T, what string, err error, kind endpoint.Kind) {
+func wantKind(t *testing.T, what string, err error, kind endpoint.Kind) {
 	t.Helper()
 	var e *endpoint.Error
 	if !errors.As(err, &e) || e.Kind != kind || e.Endpoint != "painter" || !strings.Contains(err.Error(), "endpoint painter") {
@@ -36,9 +36,9 @@ func typed(t *testing.T, what string, err error, kind endpoint.Kind) {
 func TestFaults(t *testing.T) {
 	var list []testserver.Client
 	for _, c := range clients() {
-		list = append(list, c.trial("drawing", testserver.Draws, c.draw, false), c.trial("correcting", testserver.Draws, c.edit, true))
+		list = append(list, c.trial("drawing", testserver.Generates, c.draw, false), c.trial("correcting", testserver.Generates, c.edit, true))
 		for _, route := range c.follow {
-			list = append(list, c.trial(route, testserver.Follows, route, true))
+			list = append(list, c.trial(route, testserver.Polls, route, true))
 		}
 	}
 	testserver.Faults(t, list)
@@ -92,8 +92,8 @@ func checksum(img image.Image) [32]byte {
 	return sha256.Sum256(buf.Bytes())
 }
 
-// TestNobodyWaits: a server whose job is given up after a bad reply is told so.
-func TestNobodyWaits(t *testing.T) {
+// TestAbandonedJobsAreCancelled: a server whose job is given up after a bad reply is told so.
+func TestAbandonedJobsAreCancelled(t *testing.T) {
 	ends := map[string]string{"sdcpp": "POST /sdcpp/v1/jobs/{id}/cancel", "comfyui": "GET /queue"}
 	for _, c := range clients() {
 		if ends[c.name] == "" {
@@ -156,29 +156,29 @@ func TestBadImages(t *testing.T) {
 	asPNG := func(b *bytes.Buffer, img image.Image) error { return png.Encode(b, img) }
 	tests := []struct {
 		name  string
-		spoil testserver.Spoil
+		spoil testserver.Damage
 		fine  bool
 	}{
-		{"truncated base64", testserver.Spoil{Text: func(s string) string { return s[:len(s)/2] }, Bytes: func(b []byte) []byte { return b[:len(b)/2] }}, false},
-		{"spoilt base64", testserver.Spoil{Text: func(s string) string { return s[:20] + "*" + s[21:] }, Bytes: func(b []byte) []byte { return append([]byte("*"), b...) }}, false},
-		{"no image", testserver.Spoil{Bytes: func([]byte) []byte { return []byte("<html>") }}, false},
-		{"empty", testserver.Spoil{Bytes: func([]byte) []byte { return nil }}, false},
-		{"bomb", testserver.Spoil{Bytes: func([]byte) []byte { return bomb(50000, 50000) }}, false},
-		{"bomb of the right size", testserver.Spoil{Bytes: func([]byte) []byte { return bomb(64, 64) }}, false},
-		{"another size", testserver.Spoil{Bytes: recode(t, func(img image.Image) image.Image {
+		{"truncated base64", testserver.Damage{Text: func(s string) string { return s[:len(s)/2] }, Bytes: func(b []byte) []byte { return b[:len(b)/2] }}, false},
+		{"spoilt base64", testserver.Damage{Text: func(s string) string { return s[:20] + "*" + s[21:] }, Bytes: func(b []byte) []byte { return append([]byte("*"), b...) }}, false},
+		{"no image", testserver.Damage{Bytes: func([]byte) []byte { return []byte("<html>") }}, false},
+		{"empty", testserver.Damage{Bytes: func([]byte) []byte { return nil }}, false},
+		{"bomb", testserver.Damage{Bytes: func([]byte) []byte { return bomb(50000, 50000) }}, false},
+		{"bomb of the right size", testserver.Damage{Bytes: func([]byte) []byte { return bomb(64, 64) }}, false},
+		{"another size", testserver.Damage{Bytes: recode(t, func(img image.Image) image.Image {
 			return img.(*image.RGBA).SubImage(image.Rect(0, 0, 32, 64))
 		}, asPNG)}, false},
-		{"JPEG labelled PNG", testserver.Spoil{Bytes: recode(t, keep, func(b *bytes.Buffer, img image.Image) error { return jpeg.Encode(b, img, nil) })}, true},
-		{"CMYK", testserver.Spoil{Bytes: file(t, "cmyk.jpg")}, true},
-		{"animated PNG", testserver.Spoil{Bytes: file(t, "animated.png")}, true},
-		{"animated GIF", testserver.Spoil{Bytes: file(t, "animated.gif")}, true},
+		{"JPEG labelled PNG", testserver.Damage{Bytes: recode(t, keep, func(b *bytes.Buffer, img image.Image) error { return jpeg.Encode(b, img, nil) })}, true},
+		{"CMYK", testserver.Damage{Bytes: file(t, "cmyk.jpg")}, true},
+		{"animated PNG", testserver.Damage{Bytes: file(t, "animated.png")}, true},
+		{"animated GIF", testserver.Damage{Bytes: file(t, "animated.gif")}, true},
 	}
 	for _, c := range clients() {
 		for _, tt := range tests {
 			t.Run(c.name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
 				address, double := c.start(t)
-				double.Spoil(testserver.Spoil{}, tt.spoil)
+				double.Damage(testserver.Damage{}, tt.spoil)
 				list := requests()
 				list[1].Reference = nil
 				out, err := open(t, address).Generate(t.Context(), list)
@@ -187,21 +187,21 @@ func TestBadImages(t *testing.T) {
 				}
 				bad := 0
 				for i, r := range list {
-					drawn := double.Drawings()
+					drawn := double.Generated()
 					if len(drawn) > 1 && drawn[1].Prompt == c.want(r).Prompt && drawn[1].Width == r.Width {
 						bad = i
 						if tt.fine && (out[i].Err != nil || out[i].Image.Bounds().Size() != image.Pt(64, 64)) {
 							t.Errorf("got %v", out[i].Err)
 						}
 						if !tt.fine {
-							typed(t, "the bad image", out[i].Err, endpoint.Malformed)
+							wantKind(t, "the bad image", out[i].Err, endpoint.Malformed)
 							if out[i].Image != nil || out[i].Cost.Images != 1 {
 								t.Errorf("a bad image: %v at cost %+v", out[i].Image, out[i].Cost)
 							}
 						}
 						continue
 					}
-					same(t, "another image", out[i].Image, c.want(r))
+					wantImage(t, "another image", out[i].Image, c.want(r))
 				}
 				if bad != 1 {
 					t.Errorf("image %d was spoilt", bad)
@@ -211,23 +211,23 @@ func TestBadImages(t *testing.T) {
 	}
 }
 
-// TestWrongCounts: too few or too many images are an error of their drawing.
-func TestWrongCounts(t *testing.T) {
+// TestWrongNumberOfImages: too few or too many images are an error of their drawing.
+func TestWrongNumberOfImages(t *testing.T) {
 	for _, c := range clients() {
 		for _, surplus := range []int{-1, 1} {
 			t.Run(c.name, func(t *testing.T) {
 				address, double := c.start(t)
-				double.Surplus = surplus
+				double.ExtraImages = surplus
 				r := requests()[0]
 				out, err := open(t, address).Generate(t.Context(), []reflectionflow.Request{r})
 				if err != nil {
 					t.Fatal(err)
 				}
 				if c.name == "a1111" && surplus > 0 {
-					same(t, "the first image", out[0].Image, c.want(r)) // what an extension adds comes behind
+					wantImage(t, "the first image", out[0].Image, c.want(r)) // what an extension adds comes behind
 					return
 				}
-				typed(t, "the image", out[0].Err, endpoint.Malformed)
+				wantKind(t, "the image", out[0].Err, endpoint.Malformed)
 			})
 		}
 	}

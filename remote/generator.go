@@ -17,13 +17,13 @@ type engine interface {
 	// wrapping ErrInvalid.
 	check(r reflectionflow.Request) error
 	// joins reports whether next can be drawn together with the requests in group.
-	joins(group []reflectionflow.Request, next reflectionflow.Request) bool
+	canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool
 	// draw makes one drawing of one or more requests; the error is for all of them.
-	draw(ctx context.Context, group []reflectionflow.Request) (drawing, error)
+	generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error)
 }
 
 // drawing is what came of a drawing.
-type drawing struct {
+type batchResult struct {
 	images []reflectionflow.Generation // one a request, in order
 	model  string                      // that the server says has drawn; empty where it does not
 }
@@ -69,17 +69,17 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 	errs := make([]error, len(requests)) // each at the first place of its group
 	var wg sync.WaitGroup
 	for left := missing; len(left) > 0; {
-		places := g.group(requests, left)
-		left = left[len(places):]
+		indexes := g.group(requests, left)
+		left = left[len(indexes):]
 		select {
 		case <-ctx.Done():
 		case g.slots <- struct{}{}:
 			wg.Go(func() {
 				defer func() { <-g.slots }()
 				if ctx.Err() == nil {
-					patient, done := g.ledger.Patient(ctx)
+					patient, done := g.ledger.UserContext(ctx)
 					defer done()
-					errs[places[0]] = g.draw(patient, requests, places, out)
+					errs[indexes[0]] = g.generateGroup(patient, requests, indexes, out)
 				}
 			})
 		}
@@ -98,7 +98,7 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 func (g *generator) group(requests []reflectionflow.Request, left []int) []int {
 	group := []reflectionflow.Request{requests[left[0]]}
 	for _, at := range left[1:] {
-		if !g.engine.joins(group, requests[at]) {
+		if !g.engine.canJoin(group, requests[at]) {
 			break
 		}
 		group = append(group, requests[at])
@@ -109,25 +109,25 @@ func (g *generator) group(requests []reflectionflow.Request, left []int) []int {
 // draw makes the drawing of the requests at places and fills in their generations,
 // which are kept for the run. The error ends the call: the server has another
 // model, or nothing can be kept.
-func (g *generator) draw(ctx context.Context, requests []reflectionflow.Request, places []int, out []reflectionflow.Generation) error {
-	group := make([]reflectionflow.Request, len(places))
-	for i, at := range places {
+func (g *generator) generateGroup(ctx context.Context, requests []reflectionflow.Request, indexes []int, out []reflectionflow.Generation) error {
+	group := make([]reflectionflow.Request, len(indexes))
+	for i, at := range indexes {
 		group[i] = requests[at]
 	}
-	drawn, lost, err := g.attempts(ctx, group)
-	drawn.model = g.client.Clean(drawn.model)
-	changed := g.client.Served(endpoint.ForImage, drawn.model)
-	for i, at := range places {
+	generated, lost, err := g.attempts(ctx, group)
+	generated.model = g.client.Clean(generated.model)
+	changed := g.client.NoteModel(endpoint.ForImage, generated.model)
+	for i, at := range indexes {
 		switch {
 		case err != nil:
 			out[at] = reflectionflow.Generation{Err: err}
-		case i >= len(drawn.images):
-			out[at] = reflectionflow.Generation{Err: g.client.Errorf(endpoint.Malformed, "%d images for %d requests", len(drawn.images), len(group))}
+		case i >= len(generated.images):
+			out[at] = reflectionflow.Generation{Err: g.client.Errorf(endpoint.Malformed, "%d images for %d requests", len(generated.images), len(group))}
 		default:
-			out[at] = drawn.images[i]
+			out[at] = generated.images[i]
 		}
-		out[at].Cost = out[at].Cost.Add(share(lost, i, len(places)))
-		if err := g.keep(requests[at], &out[at], drawn.model, changed != nil); err != nil {
+		out[at].Cost = out[at].Cost.Add(share(lost, i, len(indexes)))
+		if err := g.store(requests[at], &out[at], generated.model, changed != nil); err != nil {
 			return err
 		}
 	}
@@ -138,24 +138,24 @@ func (g *generator) draw(ctx context.Context, requests []reflectionflow.Request,
 // an error of the server, a broken connection, a time-out, a job that failed, was
 // cancelled or was forgotten by a server that restarted. lost is the cost of the
 // attempts that gave nothing.
-func (g *generator) attempts(ctx context.Context, group []reflectionflow.Request) (drawn drawing, lost reflectionflow.Cost, err error) {
+func (g *generator) attempts(ctx context.Context, group []reflectionflow.Request) (generated batchResult, lost reflectionflow.Cost, err error) {
 	clock := g.client.Clock()
 	for n := 1; ; n++ {
 		began := clock.Now()
-		drawn, err = g.engine.draw(ctx, group)
+		generated, err = g.engine.generate(ctx, group)
 		e, failed := errors.AsType[*endpoint.Error](err)
 		if !failed {
-			return drawn, lost, err
+			return generated, lost, err
 		}
 		lost = lost.Add(g.lost(e, len(group)))
 		lost.Seconds += max(0, clock.Now().Sub(began).Seconds())
 		e.Attempts = max(e.Attempts, n)
-		wait, again := g.client.Again(e, n)
+		wait, again := g.client.RetryWait(e, n)
 		if !again {
-			return drawn, lost, e
+			return generated, lost, e
 		}
 		if err := clock.Sleep(ctx, wait); err != nil {
-			return drawing{}, lost, err
+			return batchResult{}, lost, err
 		}
 	}
 }
@@ -180,7 +180,7 @@ func orErrorIn(c *endpoint.Client, usable func() bool) func(*endpoint.Response) 
 func (g *generator) lost(e *endpoint.Error, images int) reflectionflow.Cost {
 	switch e.Kind {
 	case endpoint.Timeout, endpoint.Interrupted, endpoint.Malformed, endpoint.TooLarge:
-		return g.client.Account(g.model, endpoint.Usage{Calls: 1, ImagesDrawn: images})
+		return g.client.Account(g.model, endpoint.Usage{Calls: 1, Images: images})
 	}
 	return reflectionflow.Cost{}
 }
@@ -192,28 +192,28 @@ func (g *generator) unusable(out []reflectionflow.Generation, missing []int) err
 	var first error
 	for _, at := range missing {
 		switch {
-		case away(out[at]):
+		case endpointFailed(out[at]):
 			first = firstError(first, out[at].Err)
-		case !g.Keeps():
+		case !g.Resumable():
 			return nil
 		}
 	}
 	return first
 }
 
-// farewell bounds what is told to a server after the caller has left.
-const farewell = 3 * time.Second
+// cancelTimeout bounds what is told to a server after the caller has left.
+const cancelTimeout = 3 * time.Second
 
-// parting is a context for the last words to a server.
-func parting(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), farewell)
+// cancelContext is a context for the last words to a server.
+func cancelContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 }
 
-// lingering outlives the end of ctx by the same time: a job that is just being
+// graceContext outlives the end of ctx by the same time: a job that is just being
 // submitted must become known, or it could not be cancelled.
-func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
+func graceContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(farewell, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(cancelTimeout, cancel) })
 	return longer, func() {
 		stop()
 		cancel()

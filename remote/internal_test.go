@@ -8,7 +8,7 @@ import (
 	"reflectionflow"
 )
 
-func TestHear(t *testing.T) {
+func TestReadMessage(t *testing.T) {
 	tests := map[string]struct {
 		message string
 		over    bool
@@ -29,7 +29,7 @@ func TestHear(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var said []Progress
-			if over := hear([]byte(tt.message), func(p Progress) { said = append(said, p) }); over != tt.over || !reflect.DeepEqual(said, tt.said) {
+			if over := readMessage([]byte(tt.message), func(p Progress) { said = append(said, p) }); over != tt.over || !reflect.DeepEqual(said, tt.said) {
 				t.Errorf("over %t with %v, want %t with %v", over, said, tt.over, tt.said)
 			}
 		})

@@ -39,19 +39,19 @@ type Progress struct {
 }
 
 // kind is a protocol by the first part of the URL's scheme.
-type kind struct {
+type protocol struct {
 	name string
 	// jobs is the concurrency where none is named: enough to keep such a server busy.
-	jobs int
+	concurrency int
 	// patience bounds a drawing where the URL does not.
-	patience time.Duration
-	// answersLate: the reply comes when the work is done.
-	answersLate bool
+	timeout time.Duration
+	// synchronous: the reply comes when the work is done.
+	synchronous bool
 	open        func(*endpoint.Client, *params, func(Progress)) (engine, error)
 }
 
-func kinds() []kind {
-	return []kind{
+func protocols() []protocol {
+	return []protocol{
 		{"openai", 4, 20 * time.Minute, true, openOpenAI},
 		{"sdcpp", 2, time.Hour, false, openSDCPP},
 		{"a1111", 1, time.Hour, true, openA1111},
@@ -68,8 +68,8 @@ func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 		return nil, invalid("the generator's URL does not parse")
 	}
 	name, scheme, _ := strings.Cut(u.Scheme, "+")
-	for _, kind := range kinds() {
-		if kind.name != name || scheme != "http" && scheme != "https" {
+	for _, protocol := range protocols() {
+		if protocol.name != name || scheme != "http" && scheme != "https" {
 			continue
 		}
 		p, err := parseParams(u)
@@ -77,7 +77,7 @@ func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 			return nil, err
 		}
 		u.Scheme, u.RawQuery = scheme, ""
-		config, jobs := p.endpoint(u, o, kind)
+		config, concurrency := p.endpoint(u, o, protocol)
 		if p.err != nil {
 			return nil, p.err
 		}
@@ -85,7 +85,7 @@ func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 		if err != nil {
 			return nil, err
 		}
-		e, err := kind.open(client, p, o.Progress)
+		e, err := protocol.open(client, p, o.Progress)
 		if err := firstError(p.finish(), err); err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 		if part == "" {
 			part = rawURL
 		}
-		return &generator{engine: e, client: client, ledger: config.Ledger, model: p.values.Get("model"), part: part, slots: make(chan struct{}, jobs)}, nil
+		return &generator{engine: e, client: client, ledger: config.Ledger, model: p.values.Get("model"), part: part, slots: make(chan struct{}, concurrency)}, nil
 	}
 	return nil, invalid("generator scheme %q: use openai+, sdcpp+, a1111+ or comfyui+ before http:// or https://", u.Scheme)
 }

@@ -107,12 +107,12 @@ func TestSlotsByURL(t *testing.T) {
 	double := testserver.NewComfyUI(t)
 	r := requests()[0]
 	address := "comfyui+" + double.URL + "?workflow=" + path + "&slot.prompt=words&slot.width=5.width&slot.height=latent"
-	out := one(t, open(t, address), r)
+	out := generateOne(t, open(t, address), r)
 	if out.Err != nil || !out.Unseeded || out.Cost.DenoiseSteps != 0 {
 		t.Errorf("got %v, unseeded %t, cost %+v", out.Err, out.Unseeded, out.Cost)
 	}
-	same(t, "image", out.Image, testserver.Drawing{Prompt: r.Prompt, CLIPPrompt: r.Prompt, Width: 64, Height: 64, Steps: 20, Guidance: 3.5, Strength: 1})
+	wantImage(t, "image", out.Image, testserver.ImageRequest{Prompt: r.Prompt, CLIPPrompt: r.Prompt, Width: 64, Height: 64, Steps: 20, Guidance: 3.5, Strength: 1})
 	r.PooledPrompt = "cats"
-	out = one(t, open(t, address+"&slot.seed=6&slot.steps=6.steps&slot.guidance=words"), r)
-	same(t, "image", out.Image, testserver.Drawing{Prompt: r.Prompt, CLIPPrompt: "cats", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Strength: 1})
+	out = generateOne(t, open(t, address+"&slot.seed=6&slot.steps=6.steps&slot.guidance=words"), r)
+	wantImage(t, "image", out.Image, testserver.ImageRequest{Prompt: r.Prompt, CLIPPrompt: "cats", Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Strength: 1})
 }

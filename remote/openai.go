@@ -54,8 +54,8 @@ func (o *openAI) check(r reflectionflow.Request) error {
 	return firstError(checkReference(r), o.dialect.check(r), o.family.check(o.model, r))
 }
 
-func (o *openAI) joins(group []reflectionflow.Request, next reflectionflow.Request) bool {
-	return len(group) < o.batch && alike(group[0], next)
+func (o *openAI) canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool {
+	return len(group) < o.batch && sameExceptSeed(group[0], next)
 }
 
 // imagesReply is the reply of generations and edits.
@@ -75,19 +75,19 @@ type imagesReply struct {
 	} `json:"usage"`
 }
 
-func (o *openAI) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
+func (o *openAI) generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error) {
 	request, err := o.request(group)
 	if err != nil {
-		return drawing{}, err
+		return batchResult{}, err
 	}
 	var reply imagesReply
 	request.Check = orErrorIn(o.client, func() bool { return len(reply.Data) > 0 })
 	response, err := o.client.JSON(ctx, request, nil, &reply)
 	if err != nil {
-		return drawing{}, o.declined(err)
+		return batchResult{}, o.declined(err)
 	}
 	cost := o.client.Account(o.model, endpoint.Usage{
-		Calls: 1, ImagesDrawn: len(reply.Data),
+		Calls: 1, Images: len(reply.Data),
 		TokensIn: reply.Usage.InputTokens, CachedIn: reply.Usage.Details.CachedTokens, TokensOut: reply.Usage.OutputTokens,
 	})
 	cost.Images = len(reply.Data)
@@ -100,7 +100,7 @@ func (o *openAI) draw(ctx context.Context, group []reflectionflow.Request) (draw
 		out[i].Cost, out[i].Unseeded = share(cost, i, len(group)), o.dialect.seed == ""
 		out[i].Image, out[i].Err = o.image(ctx, reply, i, len(group), r)
 	}
-	return drawing{out, reply.Model}, nil
+	return batchResult{out, reply.Model}, nil
 }
 
 // image decodes the image of a group's request i. With more images than were asked
@@ -112,15 +112,15 @@ func (o *openAI) image(ctx context.Context, reply imagesReply, i, want int, r re
 	data := reply.Data[i]
 	if data.B64JSON == "" && data.URL != "" {
 		if strings.HasPrefix(data.URL, "data:") {
-			return pictureBase64(o.client, data.URL, r)
+			return decodeBase64Image(o.client, data.URL, r)
 		}
 		response, err := o.client.Fetch(ctx, data.URL)
 		if err != nil {
 			return nil, err
 		}
-		return picture(o.client, response.Body, r)
+		return decodeImage(o.client, response.Body, r)
 	}
-	return pictureBase64(o.client, data.B64JSON, r)
+	return decodeBase64Image(o.client, data.B64JSON, r)
 }
 
 // declined makes the status by which a server's filter refuses a prompt the

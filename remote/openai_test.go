@@ -28,7 +28,7 @@ type sent struct {
 }
 
 // keeps answers everything with an empty list and keeps what came.
-func keeps(t *testing.T) (string, *sent) {
+func recorder(t *testing.T) (string, *sent) {
 	last := &sent{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -70,12 +70,12 @@ func parts(t *testing.T, s sent) map[string]string {
 
 // TestRequestShapes: what OpenAI is sent is what its own SDK sends.
 func TestRequestShapes(t *testing.T) {
-	url, ours := keeps(t)
-	sdkURL, theirs := keeps(t)
+	url, ours := recorder(t)
+	sdkURL, theirs := recorder(t)
 	sdk := openai.NewClient(option.WithBaseURL(sdkURL), option.WithAPIKey("k"))
 	r := requests()[0]
 	for _, model := range []string{"gpt-image-2", "someone-elses"} {
-		one(t, open(t, "openai+"+url+"?model="+model+"&quality=low"), r)
+		generateOne(t, open(t, "openai+"+url+"?model="+model+"&quality=low"), r)
 		params := openai.ImageGenerateParams{
 			Prompt: r.Prompt, Model: model, N: openai.Int(1), Size: "64x64", Quality: "low", OutputFormat: "png",
 		}
@@ -91,7 +91,7 @@ func TestRequestShapes(t *testing.T) {
 		}
 	}
 	r = requests()[1]
-	one(t, open(t, "openai+"+url+"?model=gpt-image-2"), r)
+	generateOne(t, open(t, "openai+"+url+"?model=gpt-image-2"), r)
 	picture := parts(t, *ours)["file image"]
 	if _, err := sdk.Images.Edit(t.Context(), openai.ImageEditParams{
 		Prompt: `Edit the image: add a second cat. Keep everything else as it is. The edited image must show: two (red) cats [sleeping] \ a cup.`, Model: "gpt-image-2", N: openai.Int(1), Size: "64x64", OutputFormat: "png",
@@ -122,16 +122,16 @@ func TestDoubleShapes(t *testing.T) {
 func TestURLs(t *testing.T) {
 	near := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "localai", URLs: true})
 	r := requests()[0]
-	want := testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4}
-	same(t, "of the same server", one(t, open(t, "openai+"+near.URL+"?dialect=localai"), r).Image, want)
+	want := testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4}
+	wantImage(t, "of the same server", generateOne(t, open(t, "openai+"+near.URL+"?dialect=localai"), r).Image, want)
 
 	files := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "localai", URLs: true})
 	origin := strings.TrimSuffix(files.URL, "/v1")
-	one(t, open(t, "openai+"+files.URL+"?dialect=localai"), r) // so that the file is there
+	generateOne(t, open(t, "openai+"+files.URL+"?dialect=localai"), r) // so that the file is there
 	far := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "localai", URLs: true, Elsewhere: origin})
-	typed(t, "of a stranger", one(t, open(t, "openai+"+far.URL+"?dialect=localai"), r).Err, endpoint.ForbiddenURL)
+	wantKind(t, "of a stranger", generateOne(t, open(t, "openai+"+far.URL+"?dialect=localai"), r).Err, endpoint.ForbiddenURL)
 	far = testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "localai", URLs: true, Elsewhere: origin})
-	same(t, "of an allowed host", one(t, open(t, "openai+"+far.URL+"?dialect=localai&allow_host="+strings.TrimPrefix(origin, "http://")), r).Image, want)
+	wantImage(t, "of an allowed host", generateOne(t, open(t, "openai+"+far.URL+"?dialect=localai&allow_host="+strings.TrimPrefix(origin, "http://")), r).Image, want)
 }
 
 // TestSecret: the secret comes from where the URL says, and is in no error.
@@ -159,14 +159,14 @@ func TestDeclined(t *testing.T) {
 	if err != nil || out[0].Err != nil || out[2].Err != nil {
 		t.Fatal(err, out)
 	}
-	typed(t, "the refused one", out[1].Err, endpoint.Declined)
+	wantKind(t, "the refused one", out[1].Err, endpoint.Declined)
 }
 
 // TestTokens: models that are paid by the token are accounted by the token.
 func TestTokens(t *testing.T) {
 	double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{})
 	r := requests()[0]
-	out := one(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", func(o *remote.Options) {
+	out := generateOne(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", func(o *remote.Options) {
 		o.Endpoint.Prices = endpoint.PriceTable{"gpt-image-2": {InputPerMillion: 1e5, OutputPerMillion: 1e6}}
 	}), r)
 	if out.Err != nil || out.Cost.Money != 101 || out.Cost.TokensIn != 10 || out.Cost.TokensOut != 100 {
@@ -174,9 +174,9 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestRefusedBeforehand: what the server or the model cannot do is refused before
+// TestRefusedBeforeSending: what the server or the model cannot do is refused before
 // anything is sent.
-func TestRefusedBeforehand(t *testing.T) {
+func TestRefusedBeforeSending(t *testing.T) {
 	change := func(f func(*reflectionflow.Request)) reflectionflow.Request {
 		r := requests()[0]
 		f(&r)

@@ -25,18 +25,18 @@ func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, erro
 		call.Body = body
 		return call, err
 	}
-	picture, err := encode(r.Reference)
+	encoded, err := encode(r.Reference)
 	if err != nil {
 		return call, err
 	}
 	if name := o.dialect.references; name != "" {
-		fields[name] = []string{base64.StdEncoding.EncodeToString(picture)}
+		fields[name] = []string{base64.StdEncoding.EncodeToString(encoded)}
 		body, err := json.Marshal(fields)
 		call.Body = body
 		return call, err
 	}
 	call.Path = "/images/edits"
-	call.Body, call.ContentType, err = form(fields, picture)
+	call.Body, call.ContentType, err = form(fields, encoded)
 	return call, err
 }
 
@@ -71,7 +71,7 @@ func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
 }
 
 // form writes fields as text and the picture as file of a multipart form.
-func form(fields map[string]any, picture []byte) ([]byte, string, error) {
+func form(fields map[string]any, encoded []byte) ([]byte, string, error) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -79,7 +79,7 @@ func form(fields map[string]any, picture []byte) ([]byte, string, error) {
 			return nil, "", err
 		}
 	}
-	if err := addFile(w, "image", "reference.png", picture); err != nil {
+	if err := addFile(w, "image", "reference.png", encoded); err != nil {
 		return nil, "", err
 	}
 	if err := w.Close(); err != nil {

@@ -18,7 +18,7 @@ type params struct {
 	taken  map[string]bool
 	err    error
 	// patience bounds one drawing.
-	patience time.Duration
+	timeout time.Duration
 }
 
 func parseParams(u *url.URL) (*params, error) {
@@ -107,7 +107,7 @@ func (p *params) prefixed(prefix string) map[string]string {
 
 // endpoint puts the parameters that all generators have into a configuration, and
 // returns the most drawings under way.
-func (p *params) endpoint(u *url.URL, o Options, k kind) (endpoint.Config, int) {
+func (p *params) endpoint(u *url.URL, o Options, k protocol) (endpoint.Config, int) {
 	config := o.Endpoint
 	config.BaseURL = u.String()
 	if config.Name == "" {
@@ -133,36 +133,36 @@ func (p *params) endpoint(u *url.URL, o Options, k kind) (endpoint.Config, int) 
 	}
 	p.taken["allow_host"] = true
 	config.AllowHosts = append(slices.Clone(config.AllowHosts), p.values["allow_host"]...)
-	jobs := k.jobs
+	concurrency := k.concurrency
 	if config.Concurrency > 0 {
-		jobs = config.Concurrency
+		concurrency = config.Concurrency
 	}
-	jobs = p.count("concurrency", jobs, 1024)
+	concurrency = p.count("concurrency", concurrency, 1024)
 	// Questions about the work and its end must not wait behind the work.
-	config.Concurrency = 2*jobs + 2
-	p.timeouts(&config, k.patience, k.answersLate)
-	return config, jobs
+	config.Concurrency = 2*concurrency + 2
+	p.timeouts(&config, k.timeout, k.synchronous)
+	return config, concurrency
 }
 
 // timeouts sets how long a drawing may take. Where the reply comes when the work is
 // done, that bounds the wait for its headers too.
-func (p *params) timeouts(config *endpoint.Config, patience time.Duration, answersLate bool) {
+func (p *params) timeouts(config *endpoint.Config, timeout time.Duration, synchronous bool) {
 	if text := p.text("timeout", ""); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 || d > 30*24*time.Hour {
 			p.fail("parameter %q: must be a time such as 90s or 20m", "timeout")
 		}
-		patience = d
-		if answersLate {
+		timeout = d
+		if synchronous {
 			config.Timeouts.Headers, config.Timeouts.Total = 0, 0
 		}
 	}
-	p.patience = patience
-	if answersLate && config.Timeouts.Headers == 0 {
-		config.Timeouts.Headers = patience
+	p.timeout = timeout
+	if synchronous && config.Timeouts.Headers == 0 {
+		config.Timeouts.Headers = timeout
 	}
-	if answersLate && config.Timeouts.Total == 0 {
+	if synchronous && config.Timeouts.Total == 0 {
 		// A server that is full answers 429 at once and is asked again in this time.
-		config.Timeouts.Total = 2 * patience
+		config.Timeouts.Total = 2 * timeout
 	}
 }

@@ -71,7 +71,7 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	drawn := false
+	generated := false
 	for i, err := range errs {
 		switch {
 		case errors.Is(err, reflectionflow.ErrInvalid), err != nil && p.keeps():
@@ -79,10 +79,10 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 		case err != nil:
 			out[i] = reflectionflow.Generation{Err: err}
 		default:
-			drawn = true
+			generated = true
 		}
 	}
-	if !drawn && len(errs) > 0 {
+	if !generated && len(errs) > 0 {
 		return nil, errs[0]
 	}
 	return out, nil
@@ -102,7 +102,7 @@ func (p *Pool) Check(r reflectionflow.Request) error {
 // gone on with later, and loses no candidate to servers that are away.
 func (p *Pool) keeps() bool {
 	for _, m := range p.members {
-		if k, ok := m.(interface{ Keeps() bool }); !ok || !k.Keeps() {
+		if k, ok := m.(interface{ Resumable() bool }); !ok || !k.Resumable() {
 			return false
 		}
 	}

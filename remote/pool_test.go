@@ -84,10 +84,10 @@ func TestPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range list {
-		same(t, "image", out[i].Image, testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
+		wantImage(t, "image", out[i].Image, testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
 	}
 	for i, double := range doubles {
-		if len(double.Drawings()) == 0 {
+		if len(double.Generated()) == 0 {
 			t.Errorf("member %d had nothing to do", i)
 		}
 	}
@@ -105,9 +105,9 @@ func TestPoolMemberGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range list {
-		same(t, "image", out[i].Image, testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
+		wantImage(t, "image", out[i].Image, testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
 	}
-	if n := len(doubles[1].Drawings()) + len(doubles[2].Drawings()); n != len(list) {
+	if n := len(doubles[1].Generated()) + len(doubles[2].Generated()); n != len(list) {
 		t.Errorf("%d drawings for %d requests", n, len(list))
 	}
 	doubles[1].Break("out of memory")
@@ -116,7 +116,7 @@ func TestPoolMemberGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	typed(t, "the image", out[0].Err, endpoint.Failed)
+	wantKind(t, "the image", out[0].Err, endpoint.Failed)
 	p, doubles = fleet(t, 2)
 	doubles[0].Close()
 	doubles[1].Close()

@@ -19,7 +19,7 @@ var tags = regexp.MustCompile(`<([\pL\pN_/|])`)
 
 // plain takes tags their meaning: none has a space in this place. Every engine sends
 // its prompts through it, since any of them may have such a server behind it.
-func plain(text string) string { return tags.ReplaceAllString(text, "< $1") }
+func escapeTags(text string) string { return tags.ReplaceAllString(text, "< $1") }
 
 var (
 	brackets = strings.NewReplacer(`\`, `\\`, "(", `\(`, ")", `\)`, "[", `\[`, "]", `\]`,
@@ -31,10 +31,10 @@ var (
 	weight = regexp.MustCompile(`:\s*[-+]?(?:\d+\.?|\d*\.\d+)\s*$`)
 )
 
-// webuiPrompt is for AUTOMATIC1111 and Forge (modules/prompt_parser.py): brackets are
+// a1111Prompt is for AUTOMATIC1111 and Forge (modules/prompt_parser.py): brackets are
 // weights and schedules unless escaped, AND and BREAK join prompts.
-func webuiPrompt(text string) string {
-	text = keywords.ReplaceAllStringFunc(brackets.Replace(plain(text)), strings.ToLower)
+func a1111Prompt(text string) string {
+	text = keywords.ReplaceAllStringFunc(brackets.Replace(escapeTags(text)), strings.ToLower)
 	if weight.MatchString(text) {
 		text = strings.TrimRight(text, " \t\r\n") + ","
 	}
@@ -55,7 +55,7 @@ var (
 // leaves the backslash in front of the others. So square brackets become round ones,
 // and closing ones stay as they are.
 func sdcppPrompt(text string) string {
-	text = escaped.ReplaceAllString(plain(text), "$1")
+	text = escaped.ReplaceAllString(escapeTags(text), "$1")
 	text = strings.NewReplacer("(", `\(`, "[", `\(`, "]", ")").Replace(text)
 	return joint.ReplaceAllString(closing.ReplaceAllString(text, ": $1"), "break")
 }
@@ -64,7 +64,7 @@ func sdcppPrompt(text string) string {
 // weights unless escaped, "embedding:" names a file. The choices {a|b} and comments of
 // its editor are read in the browser, not by the server.
 func comfyPrompt(text string) string {
-	return strings.NewReplacer("(", `\(`, ")", `\)`, "embedding:", "embedding :").Replace(plain(text))
+	return strings.NewReplacer("(", `\(`, ")", `\)`, "embedding:", "embedding :").Replace(escapeTags(text))
 }
 
 // openAIPrompt is for servers of OpenAI's images API.
@@ -73,5 +73,5 @@ func (d dialect) openAIPrompt(text string) string {
 		// What follows a bar would be taken as what must not be in the picture.
 		text = strings.ReplaceAll(text, "|", "/")
 	}
-	return plain(text)
+	return escapeTags(text)
 }

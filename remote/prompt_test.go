@@ -24,8 +24,8 @@ func TestPrompts(t *testing.T) {
 			engine, want string
 			f            func(string) string
 		}{
-			{"any", tt.plain, plain},
-			{"a1111", tt.webui, webuiPrompt},
+			{"any", tt.plain, escapeTags},
+			{"a1111", tt.webui, a1111Prompt},
 			{"sdcpp", tt.sdcpp, sdcppPrompt},
 			{"comfyui", tt.comfy, comfyPrompt},
 			{"openai", tt.plain, dialect{}.openAIPrompt},

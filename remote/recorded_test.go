@@ -39,7 +39,7 @@ func TestRecorded(t *testing.T) {
 		case drawn && (out[0].Err != nil || out[0].Image.Bounds() != image.Rect(0, 0, 64, 64) || !out[0].Unseeded):
 			t.Errorf("%s: %+v", name, out[0])
 		case !drawn:
-			typed(t, name, out[0].Err, endpoint.Status)
+			wantKind(t, name, out[0].Err, endpoint.Status)
 		}
 	}
 }

@@ -25,12 +25,12 @@ type client struct {
 	// first.
 	draw, edit string
 	follow     []string
-	want       func(reflectionflow.Request) testserver.Drawing
+	want       func(reflectionflow.Request) testserver.ImageRequest
 	unseeded   bool
 	steps      bool // whether the cost says them
 }
 
-func openAI(dialect, model string, want func(reflectionflow.Request) testserver.Drawing) client {
+func openAI(dialect, model string, want func(reflectionflow.Request) testserver.ImageRequest) client {
 	c := client{
 		name: "openai " + dialect,
 		start: func(t *testing.T) (string, *testserver.Images) {
@@ -47,20 +47,20 @@ func openAI(dialect, model string, want func(reflectionflow.Request) testserver.
 }
 
 func clients() []client {
-	whole := func(r reflectionflow.Request) testserver.Drawing {
-		return testserver.Drawing{Prompt: remote.Instruction.Text(r), Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Reference: r.Reference}
+	whole := func(r reflectionflow.Request) testserver.ImageRequest {
+		return testserver.ImageRequest{Prompt: remote.Instruction.Text(r), Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Reference: r.Reference}
 	}
 	return []client{
-		openAI("openai", "gpt-image-2", func(r reflectionflow.Request) testserver.Drawing {
-			return testserver.Drawing{Model: "gpt-image-2", Prompt: remote.Instruction.Text(r), Width: r.Width, Height: r.Height, Reference: r.Reference}
+		openAI("openai", "gpt-image-2", func(r reflectionflow.Request) testserver.ImageRequest {
+			return testserver.ImageRequest{Model: "gpt-image-2", Prompt: remote.Instruction.Text(r), Width: r.Width, Height: r.Height, Reference: r.Reference}
 		}),
-		openAI("vllm-omni", "Qwen/Qwen-Image", func(r reflectionflow.Request) testserver.Drawing {
+		openAI("vllm-omni", "Qwen/Qwen-Image", func(r reflectionflow.Request) testserver.ImageRequest {
 			d := whole(r)
 			d.Model = "Qwen/Qwen-Image"
 			return d
 		}),
 		openAI("sglang", "", whole),
-		openAI("localai", "flux.1-dev", func(r reflectionflow.Request) testserver.Drawing {
+		openAI("localai", "flux.1-dev", func(r reflectionflow.Request) testserver.ImageRequest {
 			d := whole(r)
 			d.Model, d.Guidance = "flux.1-dev", 0
 			return d
@@ -72,7 +72,7 @@ func clients() []client {
 				return "sdcpp+" + double.URL + "?concurrency=1", double.Images
 			},
 			draw: "POST /sdcpp/v1/img_gen", edit: "POST /sdcpp/v1/img_gen", follow: []string{"GET /sdcpp/v1/jobs/{id}"}, steps: true,
-			want: func(r reflectionflow.Request) testserver.Drawing {
+			want: func(r reflectionflow.Request) testserver.ImageRequest {
 				d := whole(r)
 				d.Prompt = strings.NewReplacer("[", "(", "]", ")").Replace(d.Prompt) // see sdcppPrompt
 				return d
@@ -85,7 +85,7 @@ func clients() []client {
 				return "a1111+" + double.URL, double.Images
 			},
 			draw: "POST /sdapi/v1/txt2img", edit: "POST /sdapi/v1/img2img", steps: true,
-			want: func(r reflectionflow.Request) testserver.Drawing {
+			want: func(r reflectionflow.Request) testserver.ImageRequest {
 				d := whole(r)
 				if r.Reference != nil {
 					d.Strength, d.Prompt = .75, remote.Appended.Text(r)
@@ -100,7 +100,7 @@ func clients() []client {
 				return "comfyui+" + double.URL + "?concurrency=1&workflow=testdata/draw.json&edit=testdata/correct.json", double.Images
 			},
 			draw: "POST /prompt", edit: "POST /prompt", follow: []string{"GET /history/{id}", "GET /view", "POST /upload/image"}, steps: true,
-			want: func(r reflectionflow.Request) testserver.Drawing {
+			want: func(r reflectionflow.Request) testserver.ImageRequest {
 				d := whole(r)
 				d.Strength = 1
 				if r.Reference == nil {
@@ -149,9 +149,9 @@ func requests() []reflectionflow.Request {
 	return list
 }
 
-func same(t *testing.T, what string, got image.Image, want testserver.Drawing) {
+func wantImage(t *testing.T, what string, got image.Image, want testserver.ImageRequest) {
 	t.Helper()
-	painted := testserver.Paint(want)
+	painted := testserver.ExpectedImage(want)
 	if got == nil || got.Bounds() != painted.Rect {
 		t.Errorf("%s: got %v, want bounds %v", what, got, painted.Rect)
 		return
@@ -175,9 +175,9 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestWhatIsAsked: each server is asked for exactly the request, and the answer says
+// TestRequestsAndCosts: each server is asked for exactly the request, and the answer says
 // what it cost and whether the seed counted.
-func TestWhatIsAsked(t *testing.T) {
+func TestRequestsAndCosts(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			address, double := c.start(t)
@@ -192,7 +192,7 @@ func TestWhatIsAsked(t *testing.T) {
 				if out[i].Err != nil {
 					t.Fatal(out[i].Err)
 				}
-				same(t, "image", out[i].Image, c.want(r))
+				wantImage(t, "image", out[i].Image, c.want(r))
 				if cost := out[i].Cost; cost.Images != 1 || cost.Money != 3 || c.steps != (cost.DenoiseSteps > 0) || cost.DenoiseSteps > r.Steps || cost.Seconds < 0 {
 					t.Errorf("cost %+v", cost)
 				}
@@ -224,16 +224,16 @@ func TestLargeSeeds(t *testing.T) {
 			if err != nil || out[0].Err != nil {
 				t.Fatal(err, out)
 			}
-			if got := double.Drawings()[0].Seed; got != want[c.name] {
+			if got := double.Generated()[0].Seed; got != want[c.name] {
 				t.Errorf("the server drew with %#x, want %#x", got, want[c.name])
 			}
 		})
 	}
 }
 
-// TestGroups: what a server can draw together it is given together, and each image
+// TestBatches: what a server can draw together it is given together, and each image
 // is what it would be alone.
-func TestGroups(t *testing.T) {
+func TestBatches(t *testing.T) {
 	var list []reflectionflow.Request
 	for _, seed := range []uint64{10, 11, 12, 13, 20, 21, 5} {
 		r := requests()[0]
@@ -245,7 +245,7 @@ func TestGroups(t *testing.T) {
 		c := clients()[i]
 		t.Run(name, func(t *testing.T) {
 			address, double := c.start(t)
-			out, err := open(t, join(address, "batch=3")).Generate(t.Context(), list)
+			out, err := open(t, withParameter(address, "batch=3")).Generate(t.Context(), list)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +254,7 @@ func TestGroups(t *testing.T) {
 				if c.unseeded {
 					want.Seed = uint64(i % 3) // the double's way to make them differ
 				}
-				same(t, "image", out[i].Image, want)
+				wantImage(t, "image", out[i].Image, want)
 				if out[i].Cost.Images != 1 {
 					t.Errorf("cost %+v", out[i].Cost)
 				}
@@ -266,7 +266,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func join(address, parameter string) string {
+func withParameter(address, parameter string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		panic(err)
@@ -290,8 +290,8 @@ func TestHostilePrompts(t *testing.T) {
 				if corrects {
 					r.Reference, r.Reflection = reference(), text
 				}
-				if out := one(t, open(t, address), r); out.Err != nil || len(double.Drawings()) != 1 || len(double.Drawings()[0].Prompt) < len(text)-4 {
-					t.Errorf("%s: %q is drawn as %+v: %v", c.name, r.Text(), double.Drawings(), out.Err)
+				if out := generateOne(t, open(t, address), r); out.Err != nil || len(double.Generated()) != 1 || len(double.Generated()[0].Prompt) < len(text)-4 {
+					t.Errorf("%s: %q is drawn as %+v: %v", c.name, r.Text(), double.Generated(), out.Err)
 				}
 			}
 		}

@@ -24,7 +24,7 @@ func transient(c client) map[string]func(*testserver.Images) {
 		"out of memory":    fail(c.draw, testserver.WithStatus(500, `{"error":"CUDA out of memory"}`)),
 		"bad gateway":      fail(c.draw, testserver.WithStatus(502, "<html>Bad Gateway</html>")),
 		"loading":          fail(c.draw, testserver.WithStatus(503, `{"detail":"loading"}`)),
-		"busy":             fail(c.draw, testserver.Storm(2, "7")...),
+		"busy":             fail(c.draw, testserver.RateLimited(2, "7")...),
 		"connection reset": fail(c.draw, testserver.Drop()),
 		"reply cut off":    fail(c.draw, testserver.ResetMidBody()),
 		"one of each":      fail(c.draw, testserver.WithStatus(500, ""), testserver.Drop(), testserver.WithStatus(503, "")),
@@ -54,11 +54,11 @@ func TestTransientFailures(t *testing.T) {
 				address, double := c.start(t)
 				spoil(double)
 				r := requests()[0]
-				out := one(t, open(t, address), r)
+				out := generateOne(t, open(t, address), r)
 				if out.Err != nil {
 					t.Fatal(out.Err)
 				}
-				same(t, "image", out.Image, c.want(r))
+				wantImage(t, "image", out.Image, c.want(r))
 				if out.Cost.Images != 1 || out.Cost.Money != 0 {
 					t.Errorf("cost %+v", out.Cost)
 				}
@@ -82,12 +82,12 @@ func TestFailsForGood(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			typed(t, "the image", out[0].Err, endpoint.Status)
+			wantKind(t, "the image", out[0].Err, endpoint.Status)
 			var p interface{ Permanent() bool }
 			if !errors.As(out[0].Err, &p) || p.Permanent() || !strings.Contains(out[0].Err.Error(), "(after 4 attempts)") {
 				t.Errorf("%v: it does not say that it is transient, after 4 attempts", out[0].Err)
 			}
-			same(t, "the next image", out[1].Image, c.want(list[1]))
+			wantImage(t, "the next image", out[1].Image, c.want(list[1]))
 			if n := double.Calls(c.draw); n != 5 {
 				t.Errorf("%d requests, want 4 and 1", n)
 			}
@@ -112,7 +112,7 @@ func TestPermanentFailures(t *testing.T) {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				address, double := c.start(t)
-				double.Fail(c.draw, forever(tt.fault)...)
+				double.Fail(c.draw, always(tt.fault)...)
 				out, err := open(t, address).Generate(t.Context(), requests()[:1])
 				if (err != nil) != tt.call {
 					t.Fatalf("the call: %v", err)
@@ -137,16 +137,16 @@ func TestLostRepliesAreCounted(t *testing.T) {
 			address, double := c.start(t)
 			folder := t.TempDir()
 			double.Fail(c.draw, testserver.ResetMidBody(), testserver.WithStatus(500, ""))
-			g, _ := sitting(t, address, folder)
-			out := one(t, g, requests()[0])
+			g, _ := newSession(t, address, folder)
+			out := generateOne(t, g, requests()[0])
 			if out.Err != nil || out.Cost.Money != 4 || out.Cost.Images != 1 || len(out.Cost.Calls) != 1 {
 				t.Errorf("cost %+v, %v, want 2 for the lost reply and 2 for the image", out.Cost, out.Err)
 			}
 			double.Fail(c.draw, slices.Repeat([]testserver.Fault{testserver.ResetMidBody()}, 4)...)
 			r := requests()[0]
 			r.Seed++
-			lost := one(t, g, r)
-			typed(t, "the image", lost.Err, endpoint.Interrupted)
+			lost := generateOne(t, g, r)
+			wantKind(t, "the image", lost.Err, endpoint.Interrupted)
 			if lost.Cost.Money != 8 || lost.Cost.Images != 0 || len(lost.Cost.Calls) != 1 {
 				t.Errorf("cost %+v, want 8 for four lost replies", lost.Cost)
 			}
@@ -163,20 +163,20 @@ func TestLostRepliesAreCounted(t *testing.T) {
 func TestInterruptedA1111(t *testing.T) {
 	for _, watched := range []bool{false, true} {
 		double := testserver.NewA1111(t, testserver.A1111Options{})
-		double.Cut(1)
+		double.InterruptNext(1)
 		set := func(o *remote.Options) {
 			if watched {
 				o.Progress = func(remote.Progress) {}
 			}
 		}
 		r := requests()[0]
-		out := one(t, open(t, "a1111+"+double.URL, set), r)
-		same(t, "the image", out.Image, testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
-		double.Cut(9)
-		out = one(t, open(t, "a1111+"+double.URL, set), r)
-		typed(t, "the image", out.Err, endpoint.Failed)
-		if out.Err == nil || !strings.Contains(out.Err.Error(), "interrupted") || len(double.Drawings()) != 2+4 {
-			t.Errorf("%v after %d drawings", out.Err, len(double.Drawings()))
+		out := generateOne(t, open(t, "a1111+"+double.URL, set), r)
+		wantImage(t, "the image", out.Image, testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
+		double.InterruptNext(9)
+		out = generateOne(t, open(t, "a1111+"+double.URL, set), r)
+		wantKind(t, "the image", out.Err, endpoint.Failed)
+		if out.Err == nil || !strings.Contains(out.Err.Error(), "interrupted") || len(double.Generated()) != 2+4 {
+			t.Errorf("%v after %d drawings", out.Err, len(double.Generated()))
 		}
 	}
 	// stable-diffusion.cpp's route of the same name has no state to ask for.
@@ -184,7 +184,7 @@ func TestInterruptedA1111(t *testing.T) {
 	double.Fail("GET /sdapi/v1/progress", testserver.WithStatus(404, ""))
 	g := open(t, "a1111+"+double.URL)
 	for range 2 {
-		if out := one(t, g, requests()[0]); out.Err != nil {
+		if out := generateOne(t, g, requests()[0]); out.Err != nil {
 			t.Error(out.Err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestInterruptedA1111(t *testing.T) {
 func TestErrorWith200(t *testing.T) {
 	for _, c := range clients() {
 		address, double := c.start(t)
-		double.Fail(c.draw, forever(testserver.WithStatus(http.StatusOK, `{"error":{"message":"the key sk-secret-key-1 has\n\u001b[31mno credits","code":"insufficient_quota"}}`))...)
+		double.Fail(c.draw, always(testserver.WithStatus(http.StatusOK, `{"error":{"message":"the key sk-secret-key-1 has\n\u001b[31mno credits","code":"insufficient_quota"}}`))...)
 		g := open(t, address, func(o *remote.Options) { o.Endpoint.Secret = endpoint.NewSecret("sk-secret-key-1") })
 		_, err := g.Generate(t.Context(), requests()[:1])
 		if err == nil || !strings.Contains(err.Error(), "the key [secret] has [31mno credits") {
@@ -223,7 +223,7 @@ func TestPoolTakesOver(t *testing.T) {
 			t.Errorf("image %d: %v", i, out[i].Err)
 		}
 	}
-	if n := len(doubles[1].Drawings()); n != len(list) {
+	if n := len(doubles[1].Generated()); n != len(list) {
 		t.Errorf("%d drawings for %d requests", n, len(list))
 	}
 }

@@ -31,7 +31,7 @@ type sdcpp struct {
 	sampler, scheduler, negative string
 	batch                        int
 	wording                      Wording
-	patience                     time.Duration
+	timeout                      time.Duration
 	silent                       atomic.Bool // it does not say which model it has
 }
 
@@ -43,7 +43,7 @@ func openSDCPP(c *endpoint.Client, p *params, progress func(Progress)) (engine, 
 		client: c, progress: progress,
 		guidance: p.choice("guidance", "distilled", "cfg"), correct: p.choice("correct", "ref", "init"), strength: p.fraction("strength", .75),
 		sampler: p.text("sampler", ""), scheduler: p.text("scheduler", ""), negative: p.text("negative", ""),
-		batch: p.count("batch", 1, 8), patience: p.patience, wording: p.wording("sdcpp"),
+		batch: p.count("batch", 1, 8), timeout: p.timeout, wording: p.wording("sdcpp"),
 	}, nil
 }
 
@@ -54,8 +54,8 @@ func (s *sdcpp) check(r reflectionflow.Request) error {
 	return checkReference(r)
 }
 
-func (s *sdcpp) joins(group []reflectionflow.Request, next reflectionflow.Request) bool {
-	return len(group) < s.batch && successive(group, next, sdcppSeedBits)
+func (s *sdcpp) canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool {
+	return len(group) < s.batch && consecutiveSeeds(group, next, sdcppSeedBits)
 }
 
 // sdcppRequest is the body of img_gen; what is left out has the server's default.
@@ -94,11 +94,11 @@ func (s *sdcpp) body(group []reflectionflow.Request) (sdcppRequest, error) {
 	if r.Reference == nil {
 		return body, nil
 	}
-	picture, err := encodeBase64(r.Reference)
+	encoded, err := encodeBase64(r.Reference)
 	if s.correct == "init" {
-		body.InitImage, body.Strength = picture, s.strength
+		body.InitImage, body.Strength = encoded, s.strength
 	} else {
-		body.RefImages = []string{picture}
+		body.RefImages = []string{encoded}
 	}
 	return body, err
 }
@@ -119,41 +119,41 @@ type sdcppJob struct {
 	} `json:"error"`
 }
 
-func (s *sdcpp) draw(ctx context.Context, group []reflectionflow.Request) (drawing, error) {
+func (s *sdcpp) generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error) {
 	body, err := s.body(group)
 	if err != nil {
-		return drawing{}, err
+		return batchResult{}, err
 	}
 	var job sdcppJob
 	began := s.client.Clock().Now()
-	submit, done := lingering(ctx)
+	submit, done := graceContext(ctx)
 	_, err = s.client.JSON(submit, endpoint.Request{
 		Method: http.MethodPost, Path: "/sdcpp/v1/img_gen", Check: orErrorIn(s.client, func() bool { return job.ID != "" }),
 	}, body, &job)
 	done()
 	if err != nil {
-		return drawing{}, err
+		return batchResult{}, err
 	}
 	if job.ID == "" || len(job.ID) > 200 || strings.ContainsAny(job.ID, "/\\?#%") || job.ID == "." || job.ID == ".." {
-		return drawing{}, s.client.Errorf(endpoint.Malformed, "the server took the job and gave it no usable id")
+		return batchResult{}, s.client.Errorf(endpoint.Malformed, "the server took the job and gave it no usable id")
 	}
 	path := "/sdcpp/v1/jobs/" + job.ID
 	if err := s.await(ctx, path, &job, group[0]); err != nil {
 		if job.Status != "failed" && job.Status != "cancelled" {
 			s.cancel(ctx, path)
 		}
-		return drawing{}, err
+		return batchResult{}, err
 	}
-	cost := s.client.Account("", endpoint.Usage{Calls: 1, ImagesDrawn: len(job.Result.Images)})
+	cost := s.client.Account("", endpoint.Usage{Calls: 1, Images: len(job.Result.Images)})
 	cost.Images = len(job.Result.Images)
 	cost.DenoiseSteps = cost.Images * s.steps(group[0])
 	cost.Seconds = max(0, s.client.Clock().Now().Sub(began).Seconds())
-	return drawing{s.collect(group, job, cost), s.served(ctx)}, nil
+	return batchResult{s.collect(group, job, cost), s.modelName(ctx)}, nil
 }
 
 // served asks which model the server has: it holds one from its start to its end.
 // An old server does not say, and no drawing is lost to the question.
-func (s *sdcpp) served(ctx context.Context) string {
+func (s *sdcpp) modelName(ctx context.Context) string {
 	var reply struct {
 		Model struct {
 			Name string `json:"name"`
@@ -182,7 +182,7 @@ func (s *sdcpp) steps(r reflectionflow.Request) int {
 
 // await asks for the job until it is over.
 func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first reflectionflow.Request) error {
-	for wait := newPause(s.client, s.patience); ; {
+	for wait := newPolling(s.client, s.timeout); ; {
 		_, err := s.client.JSON(ctx, endpoint.Request{Path: path, Check: orErrorIn(s.client, func() bool { return job.Status != "" })}, nil, job)
 		var e *endpoint.Error
 		switch {
@@ -214,7 +214,7 @@ func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first ref
 // cancel tells the server that nobody waits any more; a job that is being drawn
 // cannot be stopped by all versions (409).
 func (s *sdcpp) cancel(ctx context.Context, path string) {
-	ctx, done := parting(ctx)
+	ctx, done := cancelContext(ctx)
 	defer done()
 	s.client.Do(ctx, endpoint.Request{Method: http.MethodPost, Path: path + "/cancel", Repeat: endpoint.RepeatNever}) //nolint:errcheck // there is nobody to tell
 }
@@ -223,16 +223,16 @@ func (s *sdcpp) cancel(ctx context.Context, path string) {
 func (s *sdcpp) collect(group []reflectionflow.Request, job sdcppJob, cost reflectionflow.Cost) []reflectionflow.Generation {
 	texts := make([]string, len(group))
 	wrong := len(job.Result.Images) > len(group)
-	for i, picture := range job.Result.Images {
+	for i, encoded := range job.Result.Images {
 		at := i
-		if picture.Index != nil {
-			at = *picture.Index
+		if encoded.Index != nil {
+			at = *encoded.Index
 		}
 		if at < 0 || at >= len(texts) || texts[at] != "" {
 			wrong = true
 			break
 		}
-		texts[at] = picture.Data
+		texts[at] = encoded.Data
 	}
 	out := make([]reflectionflow.Generation, len(group))
 	for i, r := range group {
@@ -242,7 +242,7 @@ func (s *sdcpp) collect(group []reflectionflow.Request, job sdcppJob, cost refle
 			continue
 		}
 		var img image.Image
-		if img, out[i].Err = pictureBase64(s.client, texts[i], r); out[i].Err == nil {
+		if img, out[i].Err = decodeBase64Image(s.client, texts[i], r); out[i].Err == nil {
 			out[i].Image = img
 		}
 	}

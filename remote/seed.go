@@ -15,19 +15,19 @@ func fold(seed uint64, bits int) uint64 {
 	return folded
 }
 
-// successive reports whether next is drawn like group but with the seed after the
+// consecutiveSeeds reports whether next is drawn like group but with the seed after the
 // last of it, as servers do that are asked for several images. Corrections are
 // drawn alone: whether two references are equal is dear to find out.
-func successive(group []reflectionflow.Request, next reflectionflow.Request, bits int) bool {
-	if !alike(group[0], next) {
+func consecutiveSeeds(group []reflectionflow.Request, next reflectionflow.Request, bits int) bool {
+	if !sameExceptSeed(group[0], next) {
 		return false
 	}
 	first, last := fold(group[0].Seed, bits), fold(next.Seed, bits)
 	return last >= first && last-first == uint64(len(group))
 }
 
-// alike reports whether two requests without reference differ in nothing but the seed.
-func alike(a, b reflectionflow.Request) bool {
+// sameExceptSeed reports whether two requests without reference differ in nothing but the seed.
+func sameExceptSeed(a, b reflectionflow.Request) bool {
 	if a.Reference != nil || b.Reference != nil {
 		return false
 	}

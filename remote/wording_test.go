@@ -47,21 +47,21 @@ func TestWordingOfEachProtocol(t *testing.T) {
 			want      remote.Wording
 		}{{"timeout=1h", want}, {"wording=marked", remote.Marked}, {"wording=appended", remote.Appended}} {
 			address, double := c.start(t)
-			if out := one(t, open(t, join(address, tt.parameter)), r); out.Err != nil {
+			if out := generateOne(t, open(t, withParameter(address, tt.parameter)), r); out.Err != nil {
 				t.Fatal(out.Err)
 			}
 			text := tt.want.Text(r)
 			if c.name == "sdcpp" && tt.want == remote.Marked {
 				text = "two cats (Reflexion) add a second cat" // see sdcppPrompt
 			}
-			if got := double.Drawings()[0].Prompt; got != text {
+			if got := double.Generated()[0].Prompt; got != text {
 				t.Errorf("%s?%s: sent %q, want %q", c.name, tt.parameter, got, text)
 			}
 		}
 	}
 	double := testserver.NewSDCPP(t)
-	one(t, open(t, "sdcpp+"+double.URL+"?correct=init"), r)
-	if got := double.Drawings()[0].Prompt; got != remote.Appended.Text(r) {
+	generateOne(t, open(t, "sdcpp+"+double.URL+"?correct=init"), r)
+	if got := double.Generated()[0].Prompt; got != remote.Appended.Text(r) {
 		t.Errorf("a noised reference: sent %q", got)
 	}
 	if _, err := remote.Open("sdcpp+http://x?wording=loud", remote.Options{}); err == nil || !strings.Contains(err.Error(), "instruction, appended, marked") {

@@ -45,7 +45,7 @@ func TestWorkflowFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, r := range list {
-			want := testserver.Drawing{Prompt: r.Prompt, Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Strength: 1}
+			want := testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.Guidance, Strength: 1}
 			if r.Reference != nil {
 				want.Prompt, want.Reference = remote.Instruction.Text(r), r.Reference
 			}
@@ -55,7 +55,7 @@ func TestWorkflowFiles(t *testing.T) {
 			if out[i].Err != nil || out[i].Unseeded || out[i].Cost.DenoiseSteps != r.Steps {
 				t.Errorf("%s: image %d: unseeded %t, cost %+v, %v", name, i, out[i].Unseeded, out[i].Cost, out[i].Err)
 			}
-			same(t, name, out[i].Image, want)
+			wantImage(t, name, out[i].Image, want)
 		}
 	}
 	if tried != len(files) {

@@ -115,7 +115,7 @@ func (t *till) judge(tb testing.TB) *testserver.Chat {
 		if !t.answers("text " + string(q.Body)) {
 			return testserver.Answer{Text: "nobody is there"}
 		}
-		return testserver.Obliging(q)
+		return testserver.DefaultAnswer(q)
 	}})
 }
 

@@ -17,7 +17,7 @@ func TestModelNameThatEchoesTheKey(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte("Bearer " + key))
 	for _, model := range []string{key, encoded, "a\x1b[31m" + key} {
 		double := testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
-			a := testserver.Obliging(q)
+			a := testserver.DefaultAnswer(q)
 			a.Model = model
 			return a
 		}})

@@ -28,7 +28,7 @@ func TestGeneratorURL(t *testing.T) {
 	}{
 		{"sdcpp", "sdcpp+" + testserver.NewSDCPP(t).URL, true},
 		{"a1111", "a1111+" + testserver.NewA1111(t, testserver.A1111Options{}).URL, true},
-		{"mute a1111", "a1111+" + testserver.NewA1111(t, testserver.A1111Options{Mute: true}).URL, false},
+		{"mute a1111", "a1111+" + testserver.NewA1111(t, testserver.A1111Options{NoInfo: true}).URL, false},
 		{"vllm-omni", "openai+" + testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"}).URL + "?model=q&dialect=vllm-omni", true},
 		{"openai", "openai+" + testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{}).URL + "?model=gpt-image-2", false},
 		{"comfyui", "comfyui+" + testserver.NewComfyUI(t).URL + "?workflow=draw.json", true},
@@ -72,8 +72,8 @@ func TestGeneratorURLAndConfig(t *testing.T) {
 	t.Chdir(deployed(t, strings.Replace(judgedByChat, "%s", vlm.URL, 1)))
 	code, _, complained := here(t, "generate", "a clock and a cup", "--config", "config.yaml", "--generator", "sdcpp+"+sd.URL, "--size", "64", "--steps", "4",
 		"--strategy", "noise", "--budget", "1", "--out", "run")
-	if code != 0 || len(sd.Drawings()) != 1 || vlm.Requests() == 0 {
-		t.Errorf("exit code %d, %d drawings, %d questions: %s", code, len(sd.Drawings()), vlm.Requests(), complained)
+	if code != 0 || len(sd.Generated()) != 1 || vlm.Requests() == 0 {
+		t.Errorf("exit code %d, %d drawings, %d questions: %s", code, len(sd.Generated()), vlm.Requests(), complained)
 	}
 	for url, says := range map[string]string{
 		"sdcpp+" + sd.URL + "?key=hidden":  "a secret does not belong into a URL",
@@ -136,8 +136,8 @@ func TestEvaluateConfig(t *testing.T) {
 	images := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"})
 	code, _, complained = here(t, "evaluate", "--limit", "1", "--budgets", "1", "--strategies", "noise", "--size", "32", "--steps", "2", "--out", "g",
 		"--generator", "openai+"+images.URL+"?dialect=vllm-omni")
-	if code != 0 || len(images.Drawings()) != 1 {
-		t.Errorf("by URL: exit code %d, %d drawings: %s", code, len(images.Drawings()), complained)
+	if code != 0 || len(images.Generated()) != 1 {
+		t.Errorf("by URL: exit code %d, %d drawings: %s", code, len(images.Generated()), complained)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestPromptsWithoutRequirements(t *testing.T) {
 		if q.SchemaName == "requirements" {
 			return testserver.Answer{Text: `{"requirements": []}`}
 		}
-		return testserver.Obliging(q)
+		return testserver.DefaultAnswer(q)
 	}})
 	images := testserver.NewSDCPP(t)
 	parts := fmt.Sprintf(`
@@ -225,9 +225,9 @@ search: {budget: 2, early_stop: false}
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(deployed(t, parts+test.config))
-			before := len(images.Drawings())
+			before := len(images.Generated())
 			code, _, complained := here(t, "generate", test.prompt, "--config", "config.yaml", "--strategy", test.strategy, "--out", "run", "--quiet")
-			drawn := len(images.Drawings()) - before
+			drawn := len(images.Generated()) - before
 			switch _, err := os.Stat("run"); {
 			case test.says == "" && (code != 0 || drawn != 2):
 				t.Errorf("exit code %d, %d drawings: %s", code, drawn, complained)
@@ -251,7 +251,7 @@ func TestCheckTriesTheRun(t *testing.T) {
 	if code != 0 || !strings.Contains(table, "96×64") {
 		t.Fatalf("exit code %d\n%s%s", code, table, said)
 	}
-	for _, d := range images.Drawings() {
+	for _, d := range images.Generated() {
 		if d.Width != 96 || d.Height != 64 || d.Steps != 3 || d.Guidance != 2.5 {
 			t.Errorf("drew %d×%d in %d steps at %v", d.Width, d.Height, d.Steps, d.Guidance)
 		}
@@ -284,9 +284,9 @@ func TestGeneratorThatCannotServe(t *testing.T) {
 		"without the axis":     {[]string{"generate", "a clock", "--axes", "noise,prompt"}, ""},
 		"without a reflection": {[]string{"generate", "a clock", "--strategy", "noise"}, ""},
 	} {
-		before := len(images.Drawings())
+		before := len(images.Generated())
 		code, _, said := here(t, append(test.args, "--config", "config.yaml", "--quiet", "--out", "run")...)
-		drawn := len(images.Drawings()) - before
+		drawn := len(images.Generated()) - before
 		if test.says == "" && (code != 0 || drawn != 2) || test.says != "" && (code != 2 || drawn != 0 || !strings.Contains(said, test.says) || strings.Count(said, "\n") != 1) {
 			t.Errorf("%s: exit code %d, %d drawings: %q, want %q", name, code, drawn, said, test.says)
 		}
@@ -311,10 +311,10 @@ func TestSeveralPromptsFillTheGenerator(t *testing.T) {
 		{"generate", "a clock", "a cup", "--strategy", "noise", "--budget", "1"},
 		{"evaluate", "--limit", "2", "--strategies", "noise", "--budgets", "1"},
 	} {
-		before := len(images.Drawings())
+		before := len(images.Generated())
 		args = append(args, "--size", "32", "--steps", "2", "--generator", "openai+"+images.URL+"?dialect=vllm-omni&concurrency=1024", "--quiet", "--out", args[0])
-		if code, _, said := here(t, args...); code != 0 || len(images.Drawings()) != before+2 {
-			t.Errorf("%s: exit code %d, %d drawings: %s", args[0], code, len(images.Drawings())-before, said)
+		if code, _, said := here(t, args...); code != 0 || len(images.Generated()) != before+2 {
+			t.Errorf("%s: exit code %d, %d drawings: %s", args[0], code, len(images.Generated())-before, said)
 		}
 	}
 }

@@ -116,8 +116,8 @@ func TestGenrefBuildByGeneratorURL(t *testing.T) {
 	sd := testserver.NewSDCPP(t)
 	dir := filepath.Join(t.TempDir(), "set")
 	build := []string{"build", "--count", "3", "--batch", "2", "--size", "64", "--steps", "2", "--out", dir, "--generator", "sdcpp+" + sd.URL}
-	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "3 triplets in 1 shards") || len(sd.Drawings()) == 0 {
-		t.Fatalf("build: exit %d, %q, %q, %d drawings", code, stdout, stderr, len(sd.Drawings()))
+	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "3 triplets in 1 shards") || len(sd.Generated()) == 0 {
+		t.Fatalf("build: exit %d, %q, %q, %d drawings", code, stdout, stderr, len(sd.Generated()))
 	}
 	for _, args := range [][]string{
 		{"build", "--out", dir + "2", "--generator", "http://localhost:1"},

@@ -29,7 +29,7 @@ func TestResumedWording(t *testing.T) {
 			if err != nil || !bytes.Contains(record, []byte("sdcpp+"+double.URL+tt.recorded)) {
 				t.Errorf("%v: the record does not hold the URL with %s:\n%s", err, tt.recorded, record)
 			}
-			before := double.Drawings()
+			before := double.Generated()
 			first := corrections(before)
 			if len(first) == 0 || !strings.Contains(first[0], tt.sent) {
 				t.Fatalf("corrections are worded %q, want %q", first, tt.sent)
@@ -49,7 +49,7 @@ func TestResumedWording(t *testing.T) {
 			if code, _, complained := here(t, "generate", "--resume", "run"); code != 0 {
 				t.Fatalf("resumed: exit code %d: %s", code, complained)
 			}
-			again := corrections(double.Drawings()[len(before):])
+			again := corrections(double.Generated()[len(before):])
 			if strings.Join(again, "\n") != strings.Join(first, "\n") {
 				t.Errorf("resumed, corrections are worded %q, before %q", again, first)
 			}
@@ -57,7 +57,7 @@ func TestResumedWording(t *testing.T) {
 	}
 }
 
-func corrections(drawings []testserver.Drawing) []string {
+func corrections(drawings []testserver.ImageRequest) []string {
 	var list []string
 	for _, d := range drawings {
 		if d.Reference != nil {

@@ -414,7 +414,7 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	// A model that takes no pictures answers where it is shown none.
-	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{Blind: true}), chat.Config{})
+	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{NoImages: true}), chat.Config{})
 	if _, err := blind.Check(t.Context(), true); err == nil {
 		t.Error("a picture was taken")
 	}

@@ -81,7 +81,7 @@ func TestDoubleShape(t *testing.T) {
 			if choice.Message.Content != "yes" || choice.FinishReason != "stop" || choice.Logprobs.Content[0].TopLogprobs[0].Token != "yes" || got.Usage.PromptTokens != 100 || got.Model != "double-1" {
 				t.Errorf("got %s", got.RawJSON())
 			}
-			double.Fail(testserver.Storm(1, "1")...)
+			double.Fail(testserver.RateLimited(1, "1")...)
 			if _, err := client.Chat.Completions.New(t.Context(), params); err == nil {
 				t.Error("a storm passes for an answer")
 			}

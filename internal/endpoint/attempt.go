@@ -95,14 +95,14 @@ func (c *Client) begin(parent context.Context, r Request, u *url.URL) (*exchange
 	}
 	if err != nil {
 		defer cancel(nil)
-		return nil, x.fault(ctx, err)
+		return nil, x.classify(ctx, err)
 	}
 	x.phase.set("body")
 	if t := c.config.Timeouts.Idle; t > 0 {
 		x.idle = time.AfterFunc(t, func() { cancel(errIdle) })
 	}
 	x.response = response
-	response.Body = &watched{body: response.Body, x: x, ctx: ctx}
+	response.Body = &idleReader{body: response.Body, x: x, ctx: ctx}
 	return x, nil
 }
 
@@ -125,7 +125,7 @@ func (x *exchange) complete(r Request) (*Response, error) {
 	if status < 200 || status > 299 {
 		body, _ := io.ReadAll(io.LimitReader(x.response.Body, maxErrorBody)) // a cut message is better than none
 		if err := x.parent.Err(); err != nil {
-			return nil, x.fault(x.parent, err)
+			return nil, x.classify(x.parent, err)
 		}
 		e := c.statusError(status, []byte(c.redact.text.Replace(string(c.redactBody(body)))))
 		e.RetryAfter = retryAfter(x.response.Header, c.config.Clock.Now())
@@ -190,24 +190,24 @@ func (c *Client) malformed(err error) error {
 }
 
 // watched restarts the idle clock with every piece and names what breaks a body.
-type watched struct {
+type idleReader struct {
 	body io.ReadCloser
 	x    *exchange
 	ctx  context.Context //nolint:containedctx // a body is read long after its request, under the same context
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *idleReader) Read(p []byte) (int, error) {
 	n, err := w.body.Read(p)
 	if n > 0 && w.x.idle != nil {
 		w.x.idle.Reset(w.x.client.config.Timeouts.Idle)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = w.x.fault(w.ctx, err)
+		err = w.x.classify(w.ctx, err)
 	}
 	return n, err
 }
 
-func (w *watched) Close() error { return w.body.Close() }
+func (w *idleReader) Close() error { return w.body.Close() }
 
 // request builds the HTTP request. The secret goes to the endpoint's own origin only.
 func (c *Client) request(ctx context.Context, r Request, u *url.URL) (*http.Request, error) {
@@ -243,7 +243,7 @@ func (c *Client) request(ctx context.Context, r Request, u *url.URL) (*http.Requ
 
 // fault names what ended an attempt under ctx: one of our clocks, the caller, or
 // the network.
-func (x *exchange) fault(ctx context.Context, err error) error {
+func (x *exchange) classify(ctx context.Context, err error) error {
 	c := x.client
 	cause := context.Cause(ctx)
 	e := &Error{Endpoint: c.config.Name, Phase: x.phase.String(), Attempts: 1}
@@ -254,7 +254,7 @@ func (x *exchange) fault(ctx context.Context, err error) error {
 	case errors.Is(cause, errHeaders), errors.Is(cause, errIdle):
 		e.Kind = Timeout
 	case x.parent.Err() != nil:
-		return c.ended(x.parent.Err())
+		return c.contextError(x.parent.Err())
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Kind = Timeout
 	case e.Phase == "connect" || e.Phase == "tls":

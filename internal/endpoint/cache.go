@@ -102,9 +102,9 @@ func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, 
 		guard = answers // all clients of a run share it
 	}
 	if guard != nil {
-		done, err := guard.claim(ctx, key)
+		done, err := guard.lock(ctx, key)
 		if err != nil {
-			return nil, c.ended(err)
+			return nil, c.contextError(err)
 		}
 		defer done()
 	}
@@ -121,7 +121,7 @@ func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, 
 			return response, c.account(r, response, key)
 		}
 	}
-	patient, done := ledger.Patient(ctx)
+	patient, done := ledger.UserContext(ctx)
 	defer done()
 	response, err := c.call(patient, r, u)
 	if err != nil {
@@ -139,7 +139,7 @@ func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, 
 }
 
 // claim waits until no other call has the key and takes it.
-func (k *Cache) claim(ctx context.Context, key string) (func(), error) {
+func (k *Cache) lock(ctx context.Context, key string) (func(), error) {
 	for {
 		k.mu.Lock()
 		other, taken := k.busy[key]

@@ -97,8 +97,8 @@ func TestCacheAcrossClients(t *testing.T) {
 	}
 }
 
-// TestCacheSideBySide: equal calls side by side are one.
-func TestCacheSideBySide(t *testing.T) {
+// TestConcurrentEqualCallsShareAReply: equal calls side by side are one.
+func TestConcurrentEqualCallsShareAReply(t *testing.T) {
 	handler, n := replies(good)
 	c, _ := client(t, handler, withCache(t, t.TempDir()))
 	var wg sync.WaitGroup
@@ -115,8 +115,8 @@ func TestCacheSideBySide(t *testing.T) {
 	}
 }
 
-// TestCacheKeepsSuccess: neither errors nor malformed replies are kept.
-func TestCacheKeepsSuccess(t *testing.T) {
+// TestCacheKeepsOnlySuccess: neither errors nor malformed replies are kept.
+func TestCacheKeepsOnlySuccess(t *testing.T) {
 	handler, n := replies(status(400, "{}"), status(200, "<html>"), good)
 	c, _ := client(t, handler, withCache(t, t.TempDir()))
 	var out map[string]any

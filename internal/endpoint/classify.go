@@ -53,7 +53,7 @@ var permanentPhrases = []string{
 }
 
 // says reports whether the server's error code or type is one of a list.
-func (e *Error) says(codes []string) bool {
+func (e *Error) hasCode(codes []string) bool {
 	return slices.Contains(codes, strings.ToLower(e.Code)) || slices.Contains(codes, strings.ToLower(e.Type))
 }
 
@@ -67,14 +67,14 @@ func (e *Error) Permanent() bool {
 	case Declined, TooLarge, ForbiddenURL, Changed:
 		return true
 	}
-	if e.Lasting || e.says(accountCodes) || e.says(policyCodes) || e.says(requestCodes) || e.phrased() {
+	if e.Lasting || e.hasCode(accountCodes) || e.hasCode(policyCodes) || e.hasCode(requestCodes) || e.permanentMessage() {
 		return true
 	}
 	return e.Status != 0 && !transientStatus(e.Status)
 }
 
 // phrased reports whether the message is one of the permanent phrases.
-func (e *Error) phrased() bool {
+func (e *Error) permanentMessage() bool {
 	said := strings.ToLower(e.Message)
 	return slices.ContainsFunc(permanentPhrases, func(phrase string) bool { return strings.Contains(said, phrase) })
 }
@@ -92,7 +92,7 @@ func transientStatus(status int) bool {
 
 // Moderated reports whether a content filter of the server refused the request.
 func (e *Error) Moderated() bool {
-	return e.Kind == Declined || (e.Kind == Status || e.Kind == Failed) && e.says(policyCodes)
+	return e.Kind == Declined || (e.Kind == Status || e.Kind == Failed) && e.hasCode(policyCodes)
 }
 
 // Unusable reports whether the error is about the endpoint and not about the request:
@@ -102,7 +102,7 @@ func (e *Error) Unusable() bool {
 	case Refused, BreakerOpen, Changed:
 		return true
 	case Status, Failed:
-		if e.says(accountCodes) {
+		if e.hasCode(accountCodes) {
 			return true
 		}
 	default:
@@ -122,11 +122,11 @@ func (e *Error) callersFault() bool {
 	if e.Kind != Status && e.Kind != Failed {
 		return false
 	}
-	return e.Status >= 400 && e.Status < 500 && !transientStatus(e.Status) || e.blind()
+	return e.Status >= 400 && e.Status < 500 && !transientStatus(e.Status) || e.imagesRefused()
 }
 
 // blind reports whether a server says that its model takes no images.
-func (e *Error) blind() bool {
+func (e *Error) imagesRefused() bool {
 	if e.Kind != Status || e.Status != http.StatusInternalServerError {
 		return false
 	}

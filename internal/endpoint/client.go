@@ -184,7 +184,7 @@ type Response struct {
 // With an error of kind [Changed] comes the Response, for its Cost.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, c.ended(err)
+		return nil, c.contextError(err)
 	}
 	if r.Method == "" {
 		r.Method = http.MethodGet
@@ -216,12 +216,12 @@ func (c *Client) account(r Request, response *Response, key string) error {
 		response.Cost = c.Account(r.Asked, reading.Usage)
 		response.Cost.Seconds = response.Elapsed.Seconds()
 	}
-	changed := c.Served(ForText, reading.Model)
+	changed := c.NoteModel(ForText, reading.Model)
 	if key == "" {
 		return changed
 	}
 	var err error
-	response.Cost, err = c.config.Ledger.Keep(Call{
+	response.Cost, err = c.config.Ledger.Store(Call{
 		Key: key, For: ForText, Endpoint: c.config.Name, Model: reading.Model,
 		Cost: response.Cost, Seconds: response.Cost.Seconds, Unused: changed != nil,
 	}, response)
@@ -231,7 +231,7 @@ func (c *Client) account(r Request, response *Response, key string) error {
 	return changed
 }
 
-func (c *Client) ended(err error) error {
+func (c *Client) contextError(err error) error {
 	return fmt.Errorf("endpoint %s: %w", c.config.Name, err)
 }
 
@@ -242,35 +242,35 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL) (*Response, er
 		return nil, err
 	}
 	defer release()
-	whole := ctx
+	bounded := ctx
 	if total := c.config.Timeouts.Total; total > 0 {
-		bounded, cancel := context.WithTimeoutCause(ctx, total, errTotal)
+		inTime, cancel := context.WithTimeoutCause(ctx, total, errTotal)
 		defer cancel()
-		whole = bounded
+		bounded = inTime
 	}
 	for attempt := 1; ; attempt++ {
-		if err := c.awaitPause(whole); err != nil {
-			return nil, c.over(ctx, attempt)
+		if err := c.awaitPause(bounded); err != nil {
+			return nil, c.timedOut(ctx, attempt)
 		}
-		response, err := c.guarded(whole, r, u)
+		response, err := c.throughBreaker(bounded, r, u)
 		if err == nil {
 			response.Attempts = attempt
 			return response, nil
 		}
 		var e *Error
-		var last *final
+		var last *noRetry
 		if !errors.As(err, &e) || errors.As(err, &last) {
 			return nil, err // the end of ctx, a request that cannot be sent, a reply half used
 		}
 		e.Attempts = attempt
-		wait, again := c.again(r, e, attempt)
+		wait, again := c.shouldRetry(r, e, attempt)
 		if !again {
 			return nil, e
 		}
 		c.count(func(s *Spent) { s.Repeats++ })
-		if c.config.Clock.Sleep(whole, wait) != nil {
+		if c.config.Clock.Sleep(bounded, wait) != nil {
 			if ctx.Err() != nil {
-				return nil, c.ended(ctx.Err())
+				return nil, c.contextError(ctx.Err())
 			}
 			return nil, e // no time is left: what the server said last says most
 		}
@@ -283,20 +283,20 @@ func (c *Client) acquire(ctx context.Context) (func(), error) {
 	case c.slots <- struct{}{}:
 		return func() { <-c.slots }, nil
 	case <-ctx.Done():
-		return nil, c.ended(ctx.Err())
+		return nil, c.contextError(ctx.Err())
 	}
 }
 
 // over is the error of a call whose time is up.
-func (c *Client) over(ctx context.Context, attempts int) error {
+func (c *Client) timedOut(ctx context.Context, attempts int) error {
 	if err := ctx.Err(); err != nil {
-		return c.ended(err)
+		return c.contextError(err)
 	}
 	return &Error{Endpoint: c.config.Name, Kind: Timeout, Phase: "total", Attempts: attempts}
 }
 
 // guarded makes an attempt through the circuit breaker.
-func (c *Client) guarded(ctx context.Context, r Request, u *url.URL) (*Response, error) {
+func (c *Client) throughBreaker(ctx context.Context, r Request, u *url.URL) (*Response, error) {
 	if c.breaker == nil {
 		return c.attempt(ctx, r, u)
 	}
@@ -327,7 +327,7 @@ func unhealthy(err error) bool {
 	case Refused, Timeout, Interrupted:
 		return true
 	case Status:
-		return e.Status >= 500 && !e.phrased()
+		return e.Status >= 500 && !e.permanentMessage()
 	}
 	return false
 }

@@ -294,7 +294,7 @@ func TestBreakerIgnores(t *testing.T) {
 	}
 }
 
-func TestBreakerHeals(t *testing.T) {
+func TestBreakerCloses(t *testing.T) {
 	handler, _ := replies(status(500, ""), good)
 	c, _ := client(t, handler, func(c *endpoint.Config) {
 		c.Breaker, c.Retry.Attempts = endpoint.Breaker{Failures: 1, Open: time.Nanosecond}, 1
@@ -446,14 +446,14 @@ func TestAccount(t *testing.T) {
 	c, _ := client(t, good, func(c *endpoint.Config) {
 		c.Prices = endpoint.PriceTable{"m": {InputPerMillion: 2, CachedPerMillion: 1, OutputPerMillion: 10, PerImage: .04}, "*": {PerCall: 1}}
 	})
-	cost := c.Account("m", endpoint.Usage{Calls: 1, TokensIn: 1_000_000, CachedIn: 500_000, TokensOut: 100_000, ImagesDrawn: 2})
+	cost := c.Account("m", endpoint.Usage{Calls: 1, TokensIn: 1_000_000, CachedIn: 500_000, TokensOut: 100_000, Images: 2})
 	if want := 1 + .5 + 1 + .08; cost.Money < want-1e-9 || cost.Money > want+1e-9 || cost.TokensIn != 1_000_000 || cost.TokensOut != 100_000 {
 		t.Errorf("got %+v, want money %v", cost, want)
 	}
 	if cost := c.Account("other", endpoint.Usage{Calls: 1, TokensIn: -5}); cost.Money != 1 || cost.TokensIn != 0 {
 		t.Errorf("got %+v", cost)
 	}
-	if spent := c.Spent(); spent.Usage.Calls != 2 || spent.Money < 3.579 || spent.Money > 3.581 {
+	if spent := c.Spent(); spent.Usage.Calls != 2 || spent.Cost < 3.579 || spent.Cost > 3.581 {
 		t.Errorf("spent %+v", spent)
 	}
 }

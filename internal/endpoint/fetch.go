@@ -28,7 +28,7 @@ const maxHops = 5
 // as in [Client.Do].
 func (c *Client) Fetch(ctx context.Context, rawURL string) (*Response, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, c.ended(err)
+		return nil, c.contextError(err)
 	}
 	ref, err := url.Parse(rawURL)
 	if err != nil {

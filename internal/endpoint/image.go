@@ -75,7 +75,7 @@ func DecodeImage(data []byte, limits ImageLimits) (img *image.NRGBA, err error) 
 		}
 		return onCanvas(decoded, w, h), nil
 	}
-	return nil, fmt.Errorf("%w: %s is neither PNG, JPEG, WebP nor GIF", ErrImage, resembles(data))
+	return nil, fmt.Errorf("%w: %s is neither PNG, JPEG, WebP nor GIF", ErrImage, describe(data))
 }
 
 func (l ImageLimits) withDefaults() ImageLimits {
@@ -113,7 +113,7 @@ func onCanvas(from image.Image, w, h int) *image.NRGBA {
 }
 
 // resembles says what data is that is no image, for the error.
-func resembles(data []byte) string {
+func describe(data []byte) string {
 	switch {
 	case len(data) == 0:
 		return "nothing"

@@ -97,7 +97,7 @@ func (l *Ledger) Open(folder string, charged []string) error {
 		return err
 	}
 	l.cache = &Cache{folder: filepath.Join(folder, answersFolder), busy: map[string]chan struct{}{}}
-	if err := l.mend(); err != nil {
+	if err := l.reconcile(); err != nil {
 		return fmt.Errorf("open the answers of the run: %w", err)
 	}
 	return nil
@@ -126,7 +126,7 @@ func (l *Ledger) read() error {
 		if err != nil || json.Unmarshal(line, &c) != nil || !isKey(c.Key) {
 			return invalid("%s, line %d is damaged", l.path, n)
 		}
-		l.enter(c)
+		l.apply(c)
 		l.size += int64(len(line))
 	}
 	if info, err := file.Stat(); err != nil || info.Size() == l.size {
@@ -140,7 +140,7 @@ func isKey(key string) bool {
 }
 
 // mend brings calls.jsonl and answers/ into step after a kill between the two.
-func (l *Ledger) mend() error {
+func (l *Ledger) reconcile() error {
 	// Within the folder, whose own path may have what a pattern has.
 	files, err := fs.Glob(os.DirFS(l.cache.folder), "??/*")
 	if err != nil {
@@ -148,8 +148,8 @@ func (l *Ledger) mend() error {
 	}
 	for _, name := range files {
 		path := filepath.Join(l.cache.folder, filepath.FromSlash(name))
-		key, whole := strings.CutSuffix(filepath.Base(path), ".json")
-		if !whole || !isKey(key) {
+		key, bounded := strings.CutSuffix(filepath.Base(path), ".json")
+		if !bounded || !isKey(key) {
 			if strings.HasSuffix(path, disk.Temporary) {
 				os.Remove(path) // cut off
 			}
@@ -189,12 +189,12 @@ func (l *Ledger) write(c Call) error {
 		return errors.Join(fmt.Errorf("write %s: %w", callsFile, err), l.lines.Truncate(l.size))
 	}
 	l.size += int64(len(line))
-	l.enter(c)
+	l.apply(c)
 	return nil
 }
 
 // enter takes in a line.
-func (l *Ledger) enter(c Call) {
+func (l *Ledger) apply(c Call) {
 	if c.Unused {
 		l.unused = append(l.unused, c)
 		return
@@ -202,7 +202,7 @@ func (l *Ledger) enter(c Call) {
 	l.calls[c.Key] = c
 	if c.Model != "" {
 		who := c.For + " " + c.Endpoint
-		l.models[who] = refine(l.models[who], c.Model)
+		l.models[who] = withChecksum(l.models[who], c.Model)
 	}
 }
 
@@ -216,12 +216,12 @@ func (l *Ledger) answers() *Cache {
 	return l.cache
 }
 
-// Keeps reports whether the ledger is open.
-func (l *Ledger) Keeps() bool { return l.answers() != nil }
+// IsOpen reports whether the ledger is open.
+func (l *Ledger) IsOpen() bool { return l.answers() != nil }
 
-// Keep writes an answer and its cost, and charges it: what it returns is the cost
+// Store writes an answer and its cost, and charges it: what it returns is the cost
 // with the call's name. It does nothing while the ledger is closed.
-func (l *Ledger) Keep(c Call, r *Response) (reflectionflow.Cost, error) {
+func (l *Ledger) Store(c Call, r *Response) (reflectionflow.Cost, error) {
 	answers := l.answers()
 	if answers == nil {
 		return c.Cost, nil
@@ -246,10 +246,10 @@ func (l *Ledger) Keep(c Call, r *Response) (reflectionflow.Cost, error) {
 }
 
 // Charge writes the cost of a call that failed and may be made again, and charges it
-// as [Ledger.Keep] does. There is no answer to keep: the call gets a name of its own.
+// as [Ledger.Store] does. There is no answer to keep: the call gets a name of its own.
 // It does nothing while the ledger is closed.
 func (l *Ledger) Charge(c Call) (reflectionflow.Cost, error) {
-	if !l.Keeps() {
+	if !l.IsOpen() {
 		return c.Cost, nil
 	}
 	l.mu.Lock()
@@ -314,12 +314,12 @@ func (l *Ledger) model(what, endpoint string) string {
 	return l.models[what+" "+endpoint]
 }
 
-// Patient is the context for work that is kept in a ledger. It ends when the user
+// UserContext is the context for work that is kept in a ledger. It ends when the user
 // ends ctx, and not when ctx is given up for a cause of its own (see
 // [context.Cause]), such as the failure of another part: what is under way is paid
 // for, and is there when the run goes on.
-func (l *Ledger) Patient(ctx context.Context) (context.Context, context.CancelFunc) {
-	if !l.Keeps() {
+func (l *Ledger) UserContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !l.IsOpen() {
 		return ctx, func() {}
 	}
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -336,7 +336,7 @@ func (l *Ledger) Patient(ctx context.Context) (context.Context, context.CancelFu
 
 // Forget drops the answers of recorded images: the record has them.
 func (l *Ledger) Forget(calls []string) {
-	if !l.Keeps() {
+	if !l.IsOpen() {
 		return
 	}
 	l.mu.Lock()

@@ -126,7 +126,7 @@ func TestLedgerChargesOnce(t *testing.T) {
 }
 
 // Killed between the answer and its line, within the line, or within the answer.
-func TestLedgerMends(t *testing.T) {
+func TestLedgerReconciles(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spoil func(t *testing.T, folder string)
 		asks  int
@@ -175,7 +175,7 @@ func TestLedgerMends(t *testing.T) {
 }
 
 // A run folder may have any name, that of a pattern too.
-func TestLedgerInOddFolder(t *testing.T) {
+func TestLedgerInAFolderNamedLikeAPattern(t *testing.T) {
 	folder, model := filepath.Join(t.TempDir(), "a run [*"), "a"
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestLedgerPinsTheModel(t *testing.T) {
 }
 
 // What is paid for is completed when another part has failed, not when the user ends it.
-func TestLedgerIsPatient(t *testing.T) {
+func TestUserContext(t *testing.T) {
 	open := &endpoint.Ledger{}
 	if err := open.Open(t.TempDir(), nil); err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func TestLedgerIsPatient(t *testing.T) {
 		ends   bool
 	}{"user": {open, nil, true}, "another part": {open, errors.New("another part has failed"), false}, "closed": {&endpoint.Ledger{}, errors.New("failed"), true}} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		patient, done := tt.ledger.Patient(ctx)
+		patient, done := tt.ledger.UserContext(ctx)
 		cancel(tt.cause)
 		if tt.ends {
 			<-patient.Done()

@@ -37,15 +37,15 @@ func (t PriceTable) Validate() error {
 
 // Usage is what a server says that a call used.
 type Usage struct {
-	Calls       int // 1 for a call that was sent
-	TokensIn    int // read, CachedIn included
-	CachedIn    int // of these, had in the server's own cache
-	TokensOut   int
-	ImagesDrawn int
+	Calls     int // 1 for a call that was sent
+	TokensIn  int // read, CachedIn included
+	CachedIn  int // of these, had in the server's own cache
+	TokensOut int
+	Images    int
 }
 
-// Money is the price of a usage of a model.
-func (t PriceTable) Money(model string, u Usage) float64 {
+// Cost is the price of a usage of a model.
+func (t PriceTable) Cost(model string, u Usage) float64 {
 	p, ok := t[model]
 	if !ok {
 		p = t["*"]
@@ -56,7 +56,7 @@ func (t PriceTable) Money(model string, u Usage) float64 {
 	}
 	known := min(max(u.CachedIn, 0), u.TokensIn)
 	return (float64(u.TokensIn-known)*p.InputPerMillion+float64(known)*cached+float64(u.TokensOut)*p.OutputPerMillion)/1e6 +
-		float64(u.ImagesDrawn)*p.PerImage + float64(u.Calls)*p.PerCall
+		float64(u.Images)*p.PerImage + float64(u.Calls)*p.PerCall
 }
 
 // Spent is what a client has done so far.
@@ -66,32 +66,32 @@ type Spent struct {
 	CacheHits int   // calls answered without a request
 	BytesIn   int64 // of complete replies
 	Usage     Usage
-	Money     float64
+	Cost      float64
 }
 
 // Account adds what a call used to the client's sums and returns it as a cost:
 // tokens and money. Impossible figures count as 0. Callers account each reply
 // once, and never a cached one.
 func (c *Client) Account(model string, u Usage) reflectionflow.Cost {
-	for _, n := range []*int{&u.Calls, &u.TokensIn, &u.CachedIn, &u.TokensOut, &u.ImagesDrawn} {
+	for _, n := range []*int{&u.Calls, &u.TokensIn, &u.CachedIn, &u.TokensOut, &u.Images} {
 		if *n < 0 || *n > 1<<40 {
 			*n = 0
 		}
 	}
-	money := c.config.Prices.Money(model, u)
+	money := c.config.Prices.Cost(model, u)
 	c.count(func(s *Spent) {
 		s.Usage = Usage{
 			Calls: s.Usage.Calls + u.Calls, TokensIn: s.Usage.TokensIn + u.TokensIn, CachedIn: s.Usage.CachedIn + u.CachedIn,
-			TokensOut: s.Usage.TokensOut + u.TokensOut, ImagesDrawn: s.Usage.ImagesDrawn + u.ImagesDrawn,
+			TokensOut: s.Usage.TokensOut + u.TokensOut, Images: s.Usage.Images + u.Images,
 		}
-		s.Money += money
+		s.Cost += money
 	})
 	return reflectionflow.Cost{TokensIn: u.TokensIn, TokensOut: u.TokensOut, Money: money}
 }
 
 // Charges reports whether calls of a model cost money.
 func (c *Client) Charges(model string) bool {
-	return c.config.Prices.Money(model, Usage{Calls: 1, TokensIn: 1, TokensOut: 1, ImagesDrawn: 1}) > 0
+	return c.config.Prices.Cost(model, Usage{Calls: 1, TokensIn: 1, TokensOut: 1, Images: 1}) > 0
 }
 
 // Free reports whether no call of any model costs money.

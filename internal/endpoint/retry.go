@@ -11,7 +11,7 @@ import (
 // again says whether and after which wait an attempt is repeated. The wait is
 // drawn from 0 to an exponentially growing bound ("full jitter": of the usual
 // schemes the one with the fewest collisions and calls), or is what the server asked for.
-func (c *Client) again(r Request, e *Error, attempt int) (time.Duration, bool) {
+func (c *Client) shouldRetry(r Request, e *Error, attempt int) (time.Duration, bool) {
 	if !repeatable(r, e) {
 		return 0, false
 	}
@@ -44,11 +44,11 @@ func (c *Client) wait(e *Error, attempt int) (time.Duration, bool) {
 // minutes or hours.
 const maxTimeouts = 2
 
-// Again reports whether work that failed at its n-th attempt is worth another one, and
+// RetryWait reports whether work that failed at its n-th attempt is worth another one, and
 // after which wait. It is for protocols whose work takes several calls, such as a job
 // that is submitted and followed; [Client.Do] has already repeated the call that
 // failed where that was safe, so what it repeats for every call is not repeated here.
-func (c *Client) Again(e *Error, n int) (wait time.Duration, again bool) {
+func (c *Client) RetryWait(e *Error, n int) (wait time.Duration, again bool) {
 	if e.Permanent() || e.Kind == Timeout && n >= maxTimeouts {
 		return 0, false
 	}

@@ -25,13 +25,13 @@ type Event struct {
 // not called and the reply is returned, otherwise nil.
 func (c *Client) Stream(ctx context.Context, r Request, take func(Event) error) (*Response, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, c.ended(err)
+		return nil, c.contextError(err)
 	}
 	if r.Method == "" {
 		r.Method = http.MethodGet
 	}
 	var plain *Response
-	begun := false
+	started := false
 	r.read = func(x *exchange, limit int64) (*Response, error) {
 		if !strings.HasPrefix(x.response.Header.Get("Content-Type"), "text/event-stream") {
 			var err error
@@ -39,23 +39,23 @@ func (c *Client) Stream(ctx context.Context, r Request, take func(Event) error) 
 			return plain, err
 		}
 		err := x.events(limit, func(e Event) error {
-			begun = true
+			started = true
 			return take(e)
 		})
-		if begun && err != nil {
-			err = &final{err}
+		if started && err != nil {
+			err = &noRetry{err}
 		}
 		return &Response{Status: x.response.StatusCode, Header: x.response.Header}, err
 	}
 	_, err := c.call(ctx, r, c.URL(r.Path))
-	if f, ok := errors.AsType[*final](err); ok {
+	if f, ok := errors.AsType[*noRetry](err); ok {
 		err = f.error
 	}
 	return plain, err
 }
 
 // final is an error after which nothing is repeated: part of the reply is used.
-type final struct{ error }
+type noRetry struct{ error }
 
 // events reads a body as server-sent events.
 func (x *exchange) events(limit int64, take func(Event) error) error {

@@ -16,12 +16,12 @@ type A1111Options struct {
 	User string
 	// Grid puts a grid before the images of a reply with several.
 	Grid bool
-	// Mute leaves the information empty, as stable-diffusion.cpp does.
-	Mute bool
-	// Old knows no tasks.
-	Old bool
-	// Shift is added to the seed that is really drawn, and said.
-	Shift uint64
+	// NoInfo leaves the information empty, as stable-diffusion.cpp does.
+	NoInfo bool
+	// NoTasks knows no tasks.
+	NoTasks bool
+	// SeedShift is added to the seed that is really drawn, and said.
+	SeedShift uint64
 }
 
 // A1111 is the double. It draws one after the other. A model that is set by SetModel
@@ -31,7 +31,7 @@ type A1111 struct {
 	options A1111Options
 	queue   sync.Mutex
 
-	held        bool
+	holding     bool
 	cut         int // drawings that somebody else interrupts
 	flags       map[string]any
 	task        string // what is drawn now
@@ -54,12 +54,12 @@ func NewA1111(t testing.TB, o A1111Options) *A1111 {
 func (s *A1111) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = true
+	s.holding = true
 }
 
-// Cut makes the next n drawings end early, as somebody's click on Interrupt does: the
+// InterruptNext makes the next n drawings end early, as somebody's click on Interrupt does: the
 // reply looks like that of a finished one.
-func (s *A1111) Cut(n int) {
+func (s *A1111) InterruptNext(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut = n
@@ -134,10 +134,10 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	}
 	s.queue.Lock()
 	defer s.queue.Unlock()
-	if s.begin(b.Task) {
+	if s.start(b.Task) {
 		b.Steps = (b.Steps + 1) / 2
 	}
-	d := Drawing{Prompt: b.Prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Steps, Guidance: b.CFG, Reference: reference, Strength: b.Strength}
+	d := ImageRequest{Prompt: b.Prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Steps, Guidance: b.CFG, Reference: reference, Strength: b.Strength}
 	if b.Distilled > 0 {
 		d.Guidance = b.Distilled
 	}
@@ -146,16 +146,16 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	if s.options.Grid && b.Iterations > 1 {
 		images, first = append(images, "R0lGODlh"), 1 // a grid, which nobody should read
 	}
-	for i := range max(0, b.Iterations+s.Surplus) {
-		d.Seed = uint64(b.Seed) + uint64(i) + s.options.Shift
-		_, text := s.draw(d)
+	for i := range max(0, b.Iterations+s.ExtraImages) {
+		d.Seed = uint64(b.Seed) + uint64(i) + s.options.SeedShift
+		_, text := s.generateImage(d)
 		images = append(images, text)
 		if i < b.Iterations {
 			seeds = append(seeds, int64(d.Seed)) //nolint:gosec // 32 bits
 		}
 	}
 	info := ""
-	if !s.options.Mute {
+	if !s.options.NoInfo {
 		said := map[string]any{"prompt": b.Prompt, "seed": b.Seed, "all_seeds": seeds, "index_of_first_image": first, "steps": b.Steps}
 		if name, sum, ok := strings.Cut(s.served(), "/"); name != "" {
 			said["sd_model_name"], said["sd_model_hash"] = name, nil
@@ -174,17 +174,17 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 
 // begin notes what is drawn, holds it where that is due, and reports whether it is cut
 // short.
-func (s *A1111) begin(task string) bool {
+func (s *A1111) start(task string) bool {
 	s.mu.Lock()
 	s.task, s.free = task, make(chan struct{})
-	held, free, cut := s.held, s.free, s.cut > 0
+	holding, free, cut := s.holding, s.free, s.cut > 0
 	s.cut = max(0, s.cut-1)
 	s.flags = map[string]any{"interrupted": cut, "skipped": false, "stopping_generation": false, "job_count": 1}
 	s.mu.Unlock()
-	if held {
+	if holding {
 		<-free // not the client's leaving: the real server does not notice
 	}
-	return cut || held
+	return cut || holding
 }
 
 func (s *A1111) progress(w http.ResponseWriter, _ *http.Request) {
@@ -194,7 +194,7 @@ func (s *A1111) progress(w http.ResponseWriter, _ *http.Request) {
 	if s.task != "" {
 		body["progress"] = .5
 	}
-	if !s.options.Old {
+	if !s.options.NoTasks {
 		body["current_task"] = s.task
 	}
 	reply(w, http.StatusOK, body)
@@ -203,8 +203,8 @@ func (s *A1111) progress(w http.ResponseWriter, _ *http.Request) {
 func (s *A1111) interrupt(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	s.interrupted++
-	if s.held && s.task != "" {
-		s.held = false
+	if s.holding && s.task != "" {
+		s.holding = false
 		s.flags["interrupted"] = true
 		close(s.free)
 	}

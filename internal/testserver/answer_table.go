@@ -17,7 +17,7 @@ import (
 type answerRow struct {
 	name string
 	// spoil returns false where the answer has nothing of the sort.
-	spoil func(Answer) (Answer, bool)
+	damage func(Answer) (Answer, bool)
 	// always spoils the second answer too, to the question asked again.
 	always bool
 	// harmless: the result is that of the honest answer.
@@ -67,12 +67,12 @@ func without(text string) string {
 func answerTable() []answerRow {
 	say := func(a Answer) func(Answer) (Answer, bool) { return func(Answer) (Answer, bool) { return a, true } }
 	rows := []answerRow{
-		{name: "prose and fence", harmless: true, spoil: rewritten(func(s string) string { return "Sure! Here {you} are:\n```json\n" + s + "\n```\nI hope that {helps}." })},
-		{name: "thinking aloud", harmless: true, spoil: rewritten(func(s string) string { return `<think>{"draft":1}</think>` + s })},
-		{name: "more than asked for", harmless: true, spoil: rewritten(func(s string) string { return `{"score":10,"overall":"perfect",` + s[1:] })},
-		{name: "endless text", bounded: true, always: true, spoil: rewritten(func(s string) string { return strings.ReplaceAll(s, "text ", strings.Repeat("text ", 3000)) })},
-		{name: "refusal", spoil: say(Answer{Refusal: "No."})},
-		{name: "another model", spoil: func(a Answer) (Answer, bool) { a.Model = "double-2"; return a, true }, kind: endpoint.Changed},
+		{name: "prose and fence", harmless: true, damage: rewritten(func(s string) string { return "Sure! Here {you} are:\n```json\n" + s + "\n```\nI hope that {helps}." })},
+		{name: "thinking aloud", harmless: true, damage: rewritten(func(s string) string { return `<think>{"draft":1}</think>` + s })},
+		{name: "more than asked for", harmless: true, damage: rewritten(func(s string) string { return `{"score":10,"overall":"perfect",` + s[1:] })},
+		{name: "endless text", bounded: true, always: true, damage: rewritten(func(s string) string { return strings.ReplaceAll(s, "text ", strings.Repeat("text ", 3000)) })},
+		{name: "refusal", damage: say(Answer{Refusal: "No."})},
+		{name: "another model", damage: func(a Answer) (Answer, bool) { a.Model = "double-2"; return a, true }, kind: endpoint.Changed},
 	}
 	for _, twice := range []bool{false, true} {
 		when := " once"
@@ -87,7 +87,7 @@ func answerTable() []answerRow {
 			"prose alone":  func(string) string { return "It is good." },
 			"a list":       func(string) string { return "[1,2]" },
 		} {
-			rows = append(rows, answerRow{name: name + when, spoil: rewritten(change), always: twice, harmless: !twice})
+			rows = append(rows, answerRow{name: name + when, damage: rewritten(change), always: twice, harmless: !twice})
 		}
 	}
 	slices.SortFunc(rows, func(a, b answerRow) int { return strings.Compare(a.name, b.name) })
@@ -110,14 +110,14 @@ func BadAnswers(t *testing.T, clients []Client, degraded func(Outcome) bool) {
 		for _, row := range answerTable() {
 			t.Run(c.Name+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
-				model := &spoiler{row: row, honest: c.Honest}
+				model := &damager{row: row, honest: c.Honest}
 				trial := c.Start(t, StartOptions{Answer: model.answer})
 				got, err := trial.Use(t.Context(), pieces)
 				switch {
 				case !model.did:
 					t.Skip("there is nothing of the sort in the answers of this client")
 				case row.kind != "":
-					named(t, "the use", failure(got, err), trial.Endpoint, row.kind)
+					wantKind(t, "the use", failure(got, err), trial.Endpoint, row.kind)
 				case err != nil:
 					t.Error(err)
 				default:
@@ -148,9 +148,9 @@ func (row answerRow) check(t *testing.T, trial Trial, got, honest []Outcome, deg
 		case i == 1 && row.bounded && len(got[i].Text) > 4000:
 			t.Errorf("a result of %d bytes", len(got[i].Text))
 		case i == 1 && endpoint.IsKind(got[i].Err, endpoint.Declined):
-			named(t, "the result", got[i].Err, trial.Endpoint, endpoint.Declined)
+			wantKind(t, "the result", got[i].Err, trial.Endpoint, endpoint.Declined)
 		case i == 1 && !row.harmless && got[i].Err != nil:
-			named(t, "the result", got[i].Err, trial.Endpoint, endpoint.Malformed)
+			wantKind(t, "the result", got[i].Err, trial.Endpoint, endpoint.Malformed)
 		case row.bounded:
 		case i == 1 && !row.harmless && !degraded(got[i]):
 			t.Errorf("a bad answer gives %v", got[i])
@@ -160,7 +160,7 @@ func (row answerRow) check(t *testing.T, trial Trial, got, honest []Outcome, deg
 
 // spoiler is an honest model but for the second question that is no repetition of the
 // first, whose answer it spoils.
-type spoiler struct {
+type damager struct {
 	row    answerRow
 	honest func(Question) Answer
 
@@ -170,7 +170,7 @@ type spoiler struct {
 	did   bool
 }
 
-func (s *spoiler) answer(q Question) Answer {
+func (s *damager) answer(q Question) Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	again := s.count > 0 && len(q.Text) > len(s.base.Text) && strings.HasPrefix(q.Text, s.base.Text) && len(q.Images) == len(s.base.Images)
@@ -182,7 +182,7 @@ func (s *spoiler) answer(q Question) Answer {
 	if s.count != 2 || again && !s.row.always {
 		return honest
 	}
-	bad, ok := s.row.spoil(honest)
+	bad, ok := s.row.damage(honest)
 	if !ok {
 		return honest
 	}

@@ -34,8 +34,8 @@ type ChatOptions struct {
 	// Reject are top-level parameters that are refused as unsupported, as models
 	// do with max_tokens, temperature, logprobs or response_format.
 	Reject []string
-	// Blind takes no pictures.
-	Blind bool
+	// NoImages takes no pictures.
+	NoImages bool
 	// Answer is the model; nil means [Obliging].
 	Answer func(Question) Answer
 }
@@ -63,7 +63,7 @@ func NewChat(t testing.TB, o ChatOptions) *Chat {
 		o.Model = "double-1"
 	}
 	if o.Answer == nil {
-		o.Answer = Obliging
+		o.Answer = DefaultAnswer
 	}
 	c := &Chat{options: o}
 	mux := http.NewServeMux()

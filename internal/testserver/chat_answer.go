@@ -11,11 +11,11 @@ import (
 	"slices"
 )
 
-// Obliging is a model that answers everything in the form asked for, always the
+// DefaultAnswer is a model that answers everything in the form asked for, always the
 // same to the same question: JSON of the schema with values drawn from its ranges,
 // yes or no with probabilities where those are asked for, else a sentence. What it
 // says depends on every pixel and letter of the question.
-func Obliging(q Question) Answer {
+func DefaultAnswer(q Question) Answer {
 	r := rand.New(rand.NewPCG(fingerprint(q), 1))
 	switch {
 	case q.Schema != nil || q.JSONObject:

@@ -168,7 +168,7 @@ func (c *Chat) readParts(content json.RawMessage, q *Question) error {
 		case p.Type == "text":
 			q.Text += p.Text
 			q.Order += "t"
-		case p.Type == "image_url" && p.ImageURL != nil && c.options.Blind:
+		case p.Type == "image_url" && p.ImageURL != nil && c.options.NoImages:
 			return errBlind
 		case p.Type == "image_url" && p.ImageURL != nil:
 			img, err := c.readImage(p.ImageURL.URL)

@@ -10,10 +10,10 @@ import (
 
 // ChatClients are a use of a language model for [Faults] and [BadAnswers], of a free
 // model and of one that costs money. use is given the chat client and uses it for n
-// pieces, which differ. honest is the model; nil means [Obliging].
+// pieces, which differ. honest is the model; nil means [DefaultAnswer].
 func ChatClients(name string, honest func(Question) Answer, use func(ctx context.Context, c *chat.Client, n int) ([]Outcome, error)) []Client {
 	if honest == nil {
-		honest = Obliging
+		honest = DefaultAnswer
 	}
 	start := func(prices endpoint.PriceTable) func(*testing.T, StartOptions) Trial {
 		return func(t *testing.T, o StartOptions) Trial {
@@ -40,6 +40,6 @@ func ChatClients(name string, honest func(Question) Answer, use func(ctx context
 	}
 	return []Client{
 		{Name: name + " free", Work: Asks, Honest: honest, Start: start(nil)},
-		{Name: name + " paid", Work: Pays, Honest: honest, Start: start(endpoint.PriceTable{"*": {PerCall: 1, InputPerMillion: 10}})},
+		{Name: name + " paid", Work: AsksPaid, Honest: honest, Start: start(endpoint.PriceTable{"*": {PerCall: 1, InputPerMillion: 10}})},
 	}
 }

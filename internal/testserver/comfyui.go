@@ -23,10 +23,10 @@ type ComfyUI struct {
 	jobs    []*comfyJob
 	done    map[string]bool // outputs that were run before
 	files   map[string][]byte
-	// Deaf refuses websockets; Silent accepts them and says nothing.
-	Deaf, Silent bool
-	held         bool
-	interrupted  []string
+	// NoSocket refuses websockets; SilentSocket accepts them and says nothing.
+	NoSocket, SilentSocket bool
+	holding                bool
+	interrupted            []string
 }
 
 type comfyJob struct {
@@ -63,7 +63,7 @@ func NewComfyUI(t testing.TB) *ComfyUI {
 func (s *ComfyUI) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = true
+	s.holding = true
 }
 
 // Forget loses all jobs, as a restart does.
@@ -92,7 +92,7 @@ func (s *ComfyUI) Interrupted() []string {
 }
 
 func (s *ComfyUI) socket(w http.ResponseWriter, r *http.Request) {
-	if s.Deaf {
+	if s.NoSocket {
 		http.Error(w, "no websockets behind this proxy", http.StatusBadGateway)
 		return
 	}
@@ -123,7 +123,7 @@ func (s *ComfyUI) send(client, kind string, data map[string]any) {
 	s.mu.Lock()
 	out := s.sockets[client]
 	s.mu.Unlock()
-	if out == nil || s.Silent {
+	if out == nil || s.SilentSocket {
 		return
 	}
 	message, _ := json.Marshal(map[string]any{"type": kind, "data": data}) //nolint:errchkjson // plain values
@@ -154,12 +154,12 @@ func (s *ComfyUI) prompt(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	j := &comfyJob{id: fmt.Sprintf("0000-%04d", len(s.jobs)), client: body.Client, nodes: body.Prompt, state: "pending"}
 	s.jobs = append(s.jobs, j)
-	held := s.held
-	if held && !slices.ContainsFunc(s.jobs, func(j *comfyJob) bool { return j.state == "running" }) {
+	holding := s.holding
+	if holding && !slices.ContainsFunc(s.jobs, func(j *comfyJob) bool { return j.state == "running" }) {
 		j.state = "running"
 	}
 	s.mu.Unlock()
-	if !held {
+	if !holding {
 		go s.run(j)
 	}
 	reply(w, http.StatusOK, map[string]any{"prompt_id": j.id, "number": len(s.jobs), "node_errors": map[string]any{}})
@@ -178,8 +178,8 @@ func (s *ComfyUI) run(j *comfyJob) {
 		}}}, "execution_error")
 		return
 	}
-	for step := range g.drawing.Steps {
-		s.send(j.client, "progress", map[string]any{"value": step + 1, "max": g.drawing.Steps, "prompt_id": j.id, "node": g.output})
+	for step := range g.request.Steps {
+		s.send(j.client, "progress", map[string]any{"value": step + 1, "max": g.request.Steps, "prompt_id": j.id, "node": g.output})
 	}
 	key, _ := json.Marshal(j.nodes) //nolint:errchkjson // it came as JSON
 	s.mu.Lock()
@@ -189,8 +189,8 @@ func (s *ComfyUI) run(j *comfyJob) {
 	outputs := map[string]any{}
 	if !known {
 		var images []any
-		for range max(0, g.batch+s.Surplus) {
-			data, _ := s.draw(g.drawing)
+		for range max(0, g.batch+s.ExtraImages) {
+			data, _ := s.generateImage(g.request)
 			s.mu.Lock()
 			name := fmt.Sprintf("%s_%05d_.png", g.prefix, len(s.files)+1)
 			s.files[name] = data

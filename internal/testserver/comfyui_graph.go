@@ -16,7 +16,7 @@ func readSeeker(data []byte) io.ReadSeeker { return bytes.NewReader(data) }
 
 // comfyGraph is what a workflow comes to.
 type comfyGraph struct {
-	drawing        Drawing
+	request        ImageRequest
 	batch          int
 	output, prefix string
 }
@@ -37,12 +37,12 @@ func (s *ComfyUI) evaluate(nodes map[string]comfyNode) (comfyGraph, error) {
 	e.complete()
 	g.prefix = e.text(g.output, "filename_prefix")
 	decode := e.link(g.output, "images", "VAEDecode")
-	var d Drawing
+	var d ImageRequest
 	sampler := e.link(decode, "samples", "")
 	latent, positive := "", ""
 	if nodes[sampler].Class == "SamplerCustomAdvanced" {
 		scheduler, guider := e.link(sampler, "sigmas", "Flux2Scheduler"), e.link(sampler, "guider", "CFGGuider")
-		d = Drawing{
+		d = ImageRequest{
 			Seed: e.whole(e.link(sampler, "noise", "RandomNoise"), "noise_seed"), Steps: int(e.whole(scheduler, "steps")), Guidance: e.number(guider, "cfg"), Strength: 1,
 		}
 		latent, positive = e.link(sampler, "latent_image", "EmptyFlux2LatentImage"), e.link(guider, "positive", "")
@@ -53,7 +53,7 @@ func (s *ComfyUI) evaluate(nodes map[string]comfyNode) (comfyGraph, error) {
 		}
 	} else {
 		sampler = e.link(decode, "samples", "KSampler")
-		d = Drawing{Seed: e.whole(sampler, "seed"), Steps: int(e.whole(sampler, "steps")), Guidance: e.number(sampler, "cfg"), Strength: e.number(sampler, "denoise")}
+		d = ImageRequest{Seed: e.whole(sampler, "seed"), Steps: int(e.whole(sampler, "steps")), Guidance: e.number(sampler, "cfg"), Strength: e.number(sampler, "denoise")}
 		latent, positive = e.link(sampler, "latent_image", "EmptySD3LatentImage"), e.link(sampler, "positive", "")
 	}
 	d.Width, d.Height, g.batch = int(e.whole(latent, "width")), int(e.whole(latent, "height")), int(e.whole(latent, "batch_size"))
@@ -61,7 +61,7 @@ func (s *ComfyUI) evaluate(nodes map[string]comfyNode) (comfyGraph, error) {
 	if d.Steps < 1 || d.Width < 16 || d.Height < 16 || d.Width > 16384 {
 		e.fail("value smaller than min")
 	}
-	g.drawing = d
+	g.request = d
 	return g, e.err
 }
 
@@ -79,7 +79,7 @@ func (e *evaluation) fail(format string, args ...any) {
 }
 
 // conditioning reads the chain from the sampler's positive input to the text.
-func (e *evaluation) conditioning(id string, d *Drawing) {
+func (e *evaluation) conditioning(id string, d *ImageRequest) {
 	for range 8 {
 		switch e.nodes[id].Class {
 		case "FluxGuidance":

@@ -102,7 +102,7 @@ func TestExchanges(t *testing.T) {
 	}
 	model := func(q testserver.Question) testserver.Answer {
 		if q.Schema != nil {
-			return testserver.Obliging(q)
+			return testserver.DefaultAnswer(q)
 		}
 		return testserver.Answer{Text: "yes", Tokens: [][]testserver.Alternative{{{Token: "yes", Logprob: -.1}, {Token: "no", Logprob: -2.4}}}}
 	}

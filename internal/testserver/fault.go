@@ -24,8 +24,8 @@ func WithStatus(status int, body string, headers ...string) Fault {
 	}
 }
 
-// Storm is n answers of 429 that ask for a wait of so many seconds.
-func Storm(n int, retryAfter string) []Fault {
+// RateLimited is n answers of 429 that ask for a wait of so many seconds.
+func RateLimited(n int, retryAfter string) []Fault {
 	faults := make([]Fault, n)
 	for i := range faults {
 		faults[i] = WithStatus(http.StatusTooManyRequests, `{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}`, "Retry-After", retryAfter)
@@ -48,13 +48,13 @@ func HTML() Fault {
 func ResetMidBody() Fault {
 	return func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 		body := record(r, honest)
-		sever(w, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:len(body)/2]))
+		resetConnection(w, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:len(body)/2]))
 	}
 }
 
 // Drop closes the connection before any reply.
 func Drop() Fault {
-	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { sever(w, "") }
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { resetConnection(w, "") }
 }
 
 // SlowLoris sends the first byte of the reply and then nothing until the client
@@ -98,7 +98,7 @@ func record(r *http.Request, honest http.Handler) []byte {
 }
 
 // sever writes raw bytes and resets the connection.
-func sever(w http.ResponseWriter, raw string) {
+func resetConnection(w http.ResponseWriter, raw string) {
 	h, ok := w.(http.Hijacker)
 	if !ok {
 		return

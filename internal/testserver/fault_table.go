@@ -18,10 +18,10 @@ type Work int
 
 // The kinds of work.
 const (
-	Draws   Work = iota // begins an image: again, within bounds, after what may go away
-	Asks                // a question that costs nothing
-	Pays                // a question whose answer may have been charged
-	Follows             // looks how work stands, or brings a file there or back
+	Generates Work = iota // begins an image: again, within bounds, after what may go away
+	Asks                  // a question that costs nothing
+	AsksPaid              // a question whose answer may have been charged
+	Polls                 // looks how work stands, or brings a file there or back
 	works
 )
 
@@ -108,12 +108,12 @@ func faultTable() []faultRow {
 		{"reset in mid-body", []Fault{ResetMidBody()}, lost(endpoint.Interrupted)},
 		{"dropped", []Fault{Drop()}, lost(endpoint.Interrupted)},
 		{slowLoris, []Fault{SlowLoris()}, lost(endpoint.Timeout)},
-		{"storm", Storm(3, "1"), everywhere(fine(4))},
-		{"endless storm", Storm(9, "1"), everywhere(ending{4, endpoint.Status, false})},
+		{"storm", RateLimited(3, "1"), everywhere(fine(4))},
+		{"endless storm", RateLimited(9, "1"), everywhere(ending{4, endpoint.Status, false})},
 		{"500 then success", []Fault{WithStatus(500, `{"error":"out of memory"}`)}, everywhere(fine(2))},
 		{"502 then success", []Fault{WithStatus(502, `<html>Bad Gateway</html>`)}, everywhere(fine(2))},
 		{"503 then success", []Fault{WithStatus(503, `{"detail":"loading"}`)}, everywhere(fine(2))},
-		{"three different failures", []Fault{WithStatus(500, ""), WithStatus(503, ""), Storm(1, "1")[0]}, everywhere(fine(4))},
+		{"three different failures", []Fault{WithStatus(500, ""), WithStatus(503, ""), RateLimited(1, "1")[0]}, everywhere(fine(4))},
 		always(500, `{"error":"CUDA out of memory"}`, true),
 		always(503, `{"detail":"loading"}`, false),
 		{"not authorized", []Fault{WithStatus(401, `{"error":{"message":"no"}}`)}, everywhere(ending{1, endpoint.Status, false})},
@@ -147,7 +147,7 @@ func Faults(t *testing.T, clients []Client) {
 			trial := c.Start(t, StartOptions{})
 			trial.Close()
 			_, err := trial.Use(t.Context(), 1)
-			named(t, "the use", err, trial.Endpoint, endpoint.Refused)
+			wantKind(t, "the use", err, trial.Endpoint, endpoint.Refused)
 		})
 		for _, row := range faultTable() {
 			end := row.ends[c.Work]
@@ -168,9 +168,9 @@ func Faults(t *testing.T, clients []Client) {
 					want += before.Requests() - 1
 				}
 				switch n, begun := trial.Requests(), trial.Begun(); {
-				case c.Work != Follows && n != want:
+				case c.Work != Polls && n != want:
 					t.Errorf("%d requests, want %d", n, want)
-				case c.Work == Follows && (begun > 1 || begun == 0 && end.kind == ""):
+				case c.Work == Polls && (begun > 1 || begun == 0 && end.kind == ""):
 					t.Errorf("%d pictures were begun for one", begun)
 				}
 			})
@@ -182,21 +182,21 @@ func (e ending) check(t *testing.T, c Client, trial Trial, honest []Outcome) {
 	t.Helper()
 	got, err := trial.Use(t.Context(), 1)
 	switch {
-	case e.kind != "" && c.Work == Follows: // of the whole while nothing is drawn
-		named(t, "the picture", failure(got, err), trial.Endpoint, e.kind)
+	case e.kind != "" && c.Work == Polls: // of the whole while nothing is drawn
+		wantKind(t, "the picture", failure(got, err), trial.Endpoint, e.kind)
 	case e.kind != "" && !e.alone:
-		named(t, "the use", err, trial.Endpoint, e.kind)
+		wantKind(t, "the use", err, trial.Endpoint, e.kind)
 	case err != nil:
 		t.Errorf("the whole failed: %v", err)
 	case e.kind != "":
-		named(t, "the picture", got[0].Err, trial.Endpoint, e.kind)
+		wantKind(t, "the picture", got[0].Err, trial.Endpoint, e.kind)
 	case fmt.Sprint(got) != fmt.Sprint(honest):
 		t.Errorf("got %v, want %v", got, honest)
 	}
 }
 
 // named checks that an error is typed, says the endpoint's name, and is one line.
-func named(t *testing.T, what string, err error, name string, kind endpoint.Kind) {
+func wantKind(t *testing.T, what string, err error, name string, kind endpoint.Kind) {
 	t.Helper()
 	var e *endpoint.Error
 	if !errors.As(err, &e) || e.Kind != kind || e.Endpoint != name || !strings.Contains(err.Error(), "endpoint "+name) || strings.Contains(err.Error(), "\n") {

@@ -16,9 +16,9 @@ import (
 	"testing"
 )
 
-// Drawing is what a double of an image server was asked to draw, in the terms that
+// ImageRequest is what a double of an image server was asked to draw, in the terms that
 // all of them share. What a server cannot be told is zero.
-type Drawing struct {
+type ImageRequest struct {
 	Prompt, CLIPPrompt, Negative string
 	Seed                         uint64
 	Width, Height, Steps         int
@@ -28,9 +28,9 @@ type Drawing struct {
 	Model                        string
 }
 
-// Paint is the picture that every double draws for a drawing: another drawing gives
+// ExpectedImage is the picture that every double draws for a drawing: another drawing gives
 // other pixels, and whoever knows the drawing can tell what must come.
-func Paint(d Drawing) *image.NRGBA {
+func ExpectedImage(d ImageRequest) *image.NRGBA {
 	h := fnv.New64a()
 	write := func(values ...uint64) {
 		for _, v := range values {
@@ -60,8 +60,8 @@ func Paint(d Drawing) *image.NRGBA {
 	return img
 }
 
-// Spoil spoils one image: its bytes, or their base64 where the protocol has it.
-type Spoil struct {
+// Damage spoils one image: its bytes, or their base64 where the protocol has it.
+type Damage struct {
 	Bytes func(honest []byte) []byte
 	Text  func(honest string) string
 }
@@ -70,17 +70,17 @@ type Spoil struct {
 type Images struct {
 	// URL is the base URL.
 	URL string
-	// Surplus is how many images too many a reply holds; negative for too few.
-	Surplus int
+	// ExtraImages is how many images too many a reply holds; negative for too few.
+	ExtraImages int
 
-	server   *httptest.Server
-	mux      *http.ServeMux
-	mu       sync.Mutex
-	faults   map[string][]Fault
-	calls    []string
-	spoils   []Spoil
-	drawings []Drawing
-	model    string
+	server    *httptest.Server
+	mux       *http.ServeMux
+	mu        sync.Mutex
+	faults    map[string][]Fault
+	calls     []string
+	damages   []Damage
+	generated []ImageRequest
+	model     string
 }
 
 func newImages(t testing.TB, path string) *Images {
@@ -103,11 +103,11 @@ func (s *Images) Fail(route string, faults ...Fault) {
 	s.faults[route] = append(s.faults[route], faults...)
 }
 
-// Spoil queues spoils: each of the next images gets one, in order.
-func (s *Images) Spoil(spoils ...Spoil) {
+// Damage queues spoils: each of the next images gets one, in order.
+func (s *Images) Damage(damages ...Damage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spoils = append(s.spoils, spoils...)
+	s.damages = append(s.damages, damages...)
 }
 
 // SetModel changes the model that the server says it has, where its protocol says
@@ -137,11 +137,11 @@ func (s *Images) Calls(route string) int {
 	return n
 }
 
-// Drawings are the images that were drawn, in order.
-func (s *Images) Drawings() []Drawing {
+// Generated are the images that were drawn, in order.
+func (s *Images) Generated() []ImageRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.drawings)
+	return slices.Clone(s.generated)
 }
 
 // handle serves a route with its faults.
@@ -163,25 +163,25 @@ func (s *Images) handle(route string, honest http.HandlerFunc) {
 }
 
 // draw draws, and returns the PNG and its base64, spoilt where that is due.
-func (s *Images) draw(d Drawing) ([]byte, string) {
+func (s *Images) generateImage(d ImageRequest) ([]byte, string) {
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, Paint(d)); err != nil {
+	if err := png.Encode(&buf, ExpectedImage(d)); err != nil {
 		panic(err) // a picture of valid size always encodes
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drawings = append(s.drawings, d)
-	var spoil Spoil
-	if len(s.spoils) > 0 {
-		spoil, s.spoils = s.spoils[0], s.spoils[1:]
+	s.generated = append(s.generated, d)
+	var damage Damage
+	if len(s.damages) > 0 {
+		damage, s.damages = s.damages[0], s.damages[1:]
 	}
 	data := buf.Bytes()
-	if spoil.Bytes != nil {
-		data = spoil.Bytes(data)
+	if damage.Bytes != nil {
+		data = damage.Bytes(data)
 	}
 	text := base64.StdEncoding.EncodeToString(data)
-	if spoil.Text != nil {
-		text = spoil.Text(text)
+	if damage.Text != nil {
+		text = damage.Text(text)
 	}
 	return data, text
 }

@@ -132,12 +132,12 @@ func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, refe
 		return
 	}
 	data := []any{}
-	for i := range max(0, n+s.Surplus) {
+	for i := range max(0, n+s.ExtraImages) {
 		each := d
 		if s.options.Dialect == "" || s.options.Dialect == "openai" {
 			each.Seed = uint64(i) // images of one call differ
 		}
-		file, text := s.draw(each)
+		file, text := s.generateImage(each)
 		if !s.options.URLs {
 			data = append(data, map[string]any{"b64_json": text, "url": nil, "revised_prompt": nil})
 			continue
@@ -166,7 +166,7 @@ func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, refe
 }
 
 // read takes the fields, refusing what the dialect and the model do not know.
-func (s *OpenAIImages) read(fields map[string]any) (d Drawing, n int, err error) {
+func (s *OpenAIImages) read(fields map[string]any) (d ImageRequest, n int, err error) {
 	dialect := s.options.Dialect
 	if dialect == "openai" {
 		dialect = ""
@@ -186,7 +186,7 @@ func (s *OpenAIImages) read(fields map[string]any) (d Drawing, n int, err error)
 		}
 		return f
 	}
-	d = Drawing{Prompt: text("prompt"), Model: text("model"), Negative: text("negative_prompt")}
+	d = ImageRequest{Prompt: text("prompt"), Model: text("model"), Negative: text("negative_prompt")}
 	d.Steps, d.Guidance = int(number("num_inference_steps")+number("step")), number("guidance_scale")
 	d.Seed = uint64(number("seed"))
 	n = max(1, int(number("n")))

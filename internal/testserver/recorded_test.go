@@ -88,11 +88,11 @@ func TestRecorded(t *testing.T) {
 		"llama.cpp": {func() string {
 			model := func(q testserver.Question) testserver.Answer {
 				if q.Schema != nil {
-					return testserver.Obliging(q)
+					return testserver.DefaultAnswer(q)
 				}
 				return testserver.Answer{Text: "C", Tokens: [][]testserver.Alternative{{{Token: "C", Logprob: -1}, {Token: "D", Logprob: -2}}}}
 			}
-			return strings.TrimSuffix(testserver.NewChat(t, testserver.ChatOptions{Dialect: testserver.LlamaCpp, Model: "tiny-random", Answer: model, Blind: true}).URL, "/v1")
+			return strings.TrimSuffix(testserver.NewChat(t, testserver.ChatOptions{Dialect: testserver.LlamaCpp, Model: "tiny-random", Answer: model, NoImages: true}).URL, "/v1")
 		}, []string{"models", "plain", "logprobs", "schema", "image-refused", "broken"}},
 		"stable-diffusion.cpp": {func() string { return testserver.NewSDCPP(t).URL }, []string{"submit", "job-waiting", "job-completed", "cancel-late", "job-unknown", "broken"}},
 	}

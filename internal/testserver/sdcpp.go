@@ -11,9 +11,9 @@ import (
 // time that somebody asks for it: queued, generating, completed.
 type SDCPP struct {
 	*Images
-	jobs   map[string]*sdcppJob
-	held   bool
-	broken string
+	jobs    map[string]*sdcppJob
+	holding bool
+	broken  string
 }
 
 type sdcppJob struct {
@@ -69,7 +69,7 @@ func NewSDCPP(t testing.TB) *SDCPP {
 func (s *SDCPP) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = true
+	s.holding = true
 }
 
 // Break makes all jobs fail with a message.
@@ -136,7 +136,7 @@ func (s *SDCPP) job(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, map[string]any{"error": "job not found"})
 		return
 	}
-	if !s.held {
+	if !s.holding {
 		j.asked++
 	}
 	asked, broken := j.asked, s.broken
@@ -168,7 +168,7 @@ func (s *SDCPP) images(j *sdcppJob) ([]any, error) {
 		return j.images, nil
 	}
 	b := j.body
-	d := Drawing{Prompt: b.Prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Sample.Steps, Guidance: b.Sample.Guidance.Text}
+	d := ImageRequest{Prompt: b.Prompt, Negative: b.Negative, Width: b.Width, Height: b.Height, Steps: b.Sample.Steps, Guidance: b.Sample.Guidance.Text}
 	if b.Sample.Guidance.Distilled > 0 {
 		d.Guidance = b.Sample.Guidance.Distilled
 	}
@@ -184,9 +184,9 @@ func (s *SDCPP) images(j *sdcppJob) ([]any, error) {
 		d.Reference, d.Strength = img, b.Strength
 	}
 	j.images = []any{}
-	for i := range max(0, b.BatchCount+s.Surplus) {
+	for i := range max(0, b.BatchCount+s.ExtraImages) {
 		d.Seed = uint64(b.Seed) + uint64(i)
-		_, text := s.draw(d)
+		_, text := s.generateImage(d)
 		j.images = append(j.images, map[string]any{"index": i, "b64_json": text})
 	}
 	return j.images, nil

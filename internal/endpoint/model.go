@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Served notes which model the server says has answered a call for what it was
+// NoteModel notes which model the server says has answered a call for what it was
 // made; empty notes nothing. Another model than before, in this sitting or an
 // earlier one of the run, or than [Config.Pin], is an error of kind [Changed].
-func (c *Client) Served(what, model string) error {
+func (c *Client) NoteModel(what, model string) error {
 	model = c.clean(model)
 	if model == "" {
 		return nil
@@ -19,7 +19,7 @@ func (c *Client) Served(what, model string) error {
 	if !slices.Contains(c.models, model) {
 		c.models = append(c.models, model)
 	}
-	c.first = refine(c.first, model)
+	c.first = withChecksum(c.first, model)
 	return err
 }
 
@@ -52,7 +52,7 @@ func sameModel(a, b string) bool {
 }
 
 // refine is the model before, with its checksum once that is known.
-func refine(before, model string) string {
+func withChecksum(before, model string) string {
 	if before == "" || sameModel(before, model) && !strings.Contains(before, " [") {
 		return model
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // sitting is a generator that keeps what is drawn in the run in a folder.
-func sitting(t *testing.T, address, folder string, charged ...string) (reflectionflow.Generator, *endpoint.Ledger) {
+func newSession(t *testing.T, address, folder string, charged ...string) (reflectionflow.Generator, *endpoint.Ledger) {
 	t.Helper()
 	ledger := &endpoint.Ledger{}
 	if err := ledger.Open(folder, charged); err != nil {
@@ -31,34 +31,34 @@ func sitting(t *testing.T, address, folder string, charged ...string) (reflectio
 
 // A server goes away between the drawings of a call: the call fails as a whole, and
 // a later sitting asks only for what was not drawn, and knows what the rest has cost.
-func TestDrawnOnce(t *testing.T) {
+func TestGeneratedOncePerRun(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			address, double := c.start(t)
 			folder := t.TempDir()
-			g, _ := sitting(t, address, folder)
+			g, _ := newSession(t, address, folder)
 			list := requests()[:1]
 			list = append(list, list[0])
 			list[1].Seed++
 			away := testserver.WithStatus(http.StatusServiceUnavailable, "away")
 			double.Fail(c.draw, honest, away, away, away, away)
 			_, err := g.Generate(t.Context(), list)
-			typed(t, "the call", err, endpoint.Status)
-			before := len(double.Drawings())
+			wantKind(t, "the call", err, endpoint.Status)
+			before := len(double.Generated())
 			if before != 1 {
 				t.Fatalf("%d drawings before the server went", before)
 			}
 
-			g, ledger := sitting(t, address, folder)
+			g, ledger := newSession(t, address, folder)
 			out, err := g.Generate(t.Context(), list)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(double.Drawings()); n != 2 {
+			if n := len(double.Generated()); n != 2 {
 				t.Errorf("%d drawings, want 2", n)
 			}
 			for i, r := range list {
-				same(t, "image", out[i].Image, c.want(r))
+				wantImage(t, "image", out[i].Image, c.want(r))
 				if cost := out[i].Cost; cost.Money != 2 || cost.Images != 1 || len(cost.Calls) != 1 || out[i].Unseeded != c.unseeded {
 					t.Errorf("image %d: %+v, unseeded %t", i, cost, out[i].Unseeded)
 				}
@@ -80,27 +80,27 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 	small := recode(t, func(img image.Image) image.Image { return img.(*image.RGBA).SubImage(image.Rect(0, 0, 32, 64)) },
 		func(b *bytes.Buffer, img image.Image) error { return png.Encode(b, img) })
 	for name, tt := range map[string]struct {
-		spoil     testserver.Spoil
+		spoil     testserver.Damage
 		permanent bool
 	}{
-		"damaged image": {testserver.Spoil{Text: func(string) string { return "%%%" }}, false},
-		"another size":  {testserver.Spoil{Bytes: small}, true},
+		"damaged image": {testserver.Damage{Text: func(string) string { return "%%%" }}, false},
+		"another size":  {testserver.Damage{Bytes: small}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			double := testserver.NewSDCPP(t)
 			folder := t.TempDir()
-			double.Spoil(tt.spoil)
-			g, _ := sitting(t, "sdcpp+"+double.URL, folder)
-			first := one(t, g, requests()[0])
-			typed(t, "the image", first.Err, endpoint.Malformed)
+			double.Damage(tt.spoil)
+			g, _ := newSession(t, "sdcpp+"+double.URL, folder)
+			first := generateOne(t, g, requests()[0])
+			wantKind(t, "the image", first.Err, endpoint.Malformed)
 			if first.Cost.Money != 2 || len(first.Cost.Calls) != 1 {
 				t.Errorf("it cost %+v, want 2", first.Cost)
 			}
-			g, ledger := sitting(t, "sdcpp+"+double.URL, folder) // the run was killed before the failure was recorded
-			again := one(t, g, requests()[0])
+			g, ledger := newSession(t, "sdcpp+"+double.URL, folder) // the run was killed before the failure was recorded
+			again := generateOne(t, g, requests()[0])
 			if tt.permanent {
-				if again.Err == nil || again.Err.Error() != first.Err.Error() || again.Cost.Money != 2 || len(double.Drawings()) != 1 {
-					t.Errorf("%d drawings: %+v", len(double.Drawings()), again)
+				if again.Err == nil || again.Err.Error() != first.Err.Error() || again.Cost.Money != 2 || len(double.Generated()) != 1 {
+					t.Errorf("%d drawings: %+v", len(double.Generated()), again)
 				}
 				return
 			}
@@ -116,23 +116,23 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 
 // A member of a pool finds what another has drawn, and a pool whose servers have all
 // gone fails as a whole.
-func TestPoolDrawsOnce(t *testing.T) {
+func TestPoolGeneratesOncePerRun(t *testing.T) {
 	folder := t.TempDir()
 	for i := range 2 {
 		double := testserver.NewSDCPP(t)
-		g, _ := sitting(t, "sdcpp+"+double.URL+"?concurrency=1", folder)
+		g, _ := newSession(t, "sdcpp+"+double.URL+"?concurrency=1", folder)
 		pool, err := remote.NewPool([]reflectionflow.Generator{g})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out := one(t, pool, seeds(1)[0]); out.Err != nil || out.Cost.Money != 2 || len(double.Drawings()) != 1-i {
-			t.Errorf("server %d: %+v after %d drawings", i, out, len(double.Drawings()))
+		if out := generateOne(t, pool, seeds(1)[0]); out.Err != nil || out.Cost.Money != 2 || len(double.Generated()) != 1-i {
+			t.Errorf("server %d: %+v after %d drawings", i, out, len(double.Generated()))
 		}
-		double.Fail("POST /sdcpp/v1/img_gen", append([]testserver.Fault{honest}, forever(testserver.WithStatus(503, ""))...)...)
+		double.Fail("POST /sdcpp/v1/img_gen", append([]testserver.Fault{honest}, always(testserver.WithStatus(503, ""))...)...)
 		_, err = pool.Generate(t.Context(), seeds(4)[1+2*i:2+2*i])
 		if i == 1 {
 			_, err = pool.Generate(t.Context(), seeds(6)[4:])
-			typed(t, "the call", err, endpoint.Status)
+			wantKind(t, "the call", err, endpoint.Status)
 		} else if err != nil {
 			t.Error(err)
 		}
@@ -162,17 +162,17 @@ func TestServerChangesModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address, double := tt.start()
 			folder, list := t.TempDir(), seeds(6)
-			g, _ := sitting(t, address, folder)
+			g, _ := newSession(t, address, folder)
 			double.SetModel(tt.first)
-			one(t, g, list[0])
+			generateOne(t, g, list[0])
 			double.SetModel(tt.later)
-			one(t, g, list[1])
+			generateOne(t, g, list[1])
 			double.SetModel(tt.another)
 			_, inMidRun := g.Generate(t.Context(), list[2:3])
-			g, ledger := sitting(t, address, folder)
+			g, ledger := newSession(t, address, folder)
 			_, later := g.Generate(t.Context(), list[3:4])
 			for _, err := range []error{inMidRun, later} {
-				typed(t, "the call", err, endpoint.Changed)
+				wantKind(t, "the call", err, endpoint.Changed)
 				for _, part := range []string{"endpoint painter", `"flux`, strings.NewReplacer("/", " [").Replace(tt.another), "bring back"} {
 					if err == nil || !strings.Contains(err.Error(), part) {
 						t.Errorf("%v lacks %s", err, part)
@@ -180,7 +180,7 @@ func TestServerChangesModel(t *testing.T) {
 				}
 			}
 			double.SetModel(tt.later)
-			if out := one(t, g, list[3]); out.Err != nil {
+			if out := generateOne(t, g, list[3]); out.Err != nil {
 				t.Errorf("the old model is back: %v", out.Err)
 			}
 			if n, cost := ledger.Unused(); n < 2 || cost.Images != n {

@@ -13,8 +13,8 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// Keeps reports whether what is drawn is kept in the ledger of a run.
-func (g *generator) Keeps() bool { return g.ledger.Keeps() }
+// Resumable reports whether what is drawn is kept in the ledger of a run.
+func (g *generator) Resumable() bool { return g.ledger.IsOpen() }
 
 // key names a drawing by all that determines it. The part stands for the server and
 // its settings, which a run does not change.
@@ -35,13 +35,13 @@ func (g *generator) key(r reflectionflow.Request) (string, error) {
 }
 
 const (
-	keptImage   = "image/png"        // with unseeded=1 for an image drawn without its seed
-	keptFailure = "application/json" // an endpoint.Error
+	imageAnswer   = "image/png"        // with unseeded=1 for an image drawn without its seed
+	failureAnswer = "application/json" // an endpoint.Error
 )
 
 // away reports whether a generation failed because the endpoint cannot be used, so
 // that its request is to be sent again when the run is resumed.
-func away(o reflectionflow.Generation) bool {
+func endpointFailed(o reflectionflow.Generation) bool {
 	e, failed := errors.AsType[*endpoint.Error](o.Err)
 	return failed && o.Cost.Images == 0 && e.Unusable()
 }
@@ -49,12 +49,12 @@ func away(o reflectionflow.Generation) bool {
 // keep puts an image, or a permanent failure, into the ledger with its cost; an unused
 // one only with its cost. Of a failure that may go away the cost alone is kept: the
 // request is sent again when the run is resumed.
-func (g *generator) keep(r reflectionflow.Request, o *reflectionflow.Generation, model string, unused bool) error {
+func (g *generator) store(r reflectionflow.Request, o *reflectionflow.Generation, model string, unused bool) error {
 	failure, failed := errors.AsType[*endpoint.Error](o.Err) // else the end of the context has cut it short
-	if !g.Keeps() || o.Image == nil && !failed {
+	if !g.Resumable() || o.Image == nil && !failed {
 		return nil
 	}
-	again := failed && (away(*o) || !failure.Permanent())
+	again := failed && (endpointFailed(*o) || !failure.Permanent())
 	if again && o.Cost.Money == 0 && o.Cost.Images == 0 {
 		return nil
 	}
@@ -69,21 +69,21 @@ func (g *generator) keep(r reflectionflow.Request, o *reflectionflow.Generation,
 		o.Cost, err = g.ledger.Charge(call)
 		return err
 	}
-	answer, err := pack(*o)
+	answer, err := encodeAnswer(*o)
 	if err != nil {
 		return err
 	}
-	o.Cost, err = g.ledger.Keep(call, answer)
+	o.Cost, err = g.ledger.Store(call, answer)
 	return err
 }
 
-// pack is the form of a generation in the ledger.
-func pack(o reflectionflow.Generation) (*endpoint.Response, error) {
-	kind, params := keptImage, map[string]string{}
+// encodeAnswer is the form of a generation in the ledger.
+func encodeAnswer(o reflectionflow.Generation) (*endpoint.Response, error) {
+	kind, params := imageAnswer, map[string]string{}
 	var body bytes.Buffer
 	var err error
 	if failure, failed := errors.AsType[*endpoint.Error](o.Err); failed {
-		kind = keptFailure
+		kind = failureAnswer
 		err = json.NewEncoder(&body).Encode(failure)
 	} else {
 		fast := png.Encoder{CompressionLevel: png.BestSpeed} // it will not stay
@@ -100,14 +100,14 @@ func pack(o reflectionflow.Generation) (*endpoint.Response, error) {
 	}, nil
 }
 
-// unpack reads what pack has made.
-func unpack(answer *endpoint.Response) (reflectionflow.Generation, error) {
+// decodeAnswer reads what encodeAnswer has made.
+func decodeAnswer(answer *endpoint.Response) (reflectionflow.Generation, error) {
 	kind, params, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	o := reflectionflow.Generation{Unseeded: params["unseeded"] != ""}
 	switch {
 	case err != nil:
 		return o, err
-	case kind == keptFailure:
+	case kind == failureAnswer:
 		var failure endpoint.Error
 		err = json.Unmarshal(answer.Body, &failure)
 		o.Err = &failure
@@ -124,10 +124,10 @@ func (g *generator) recall(requests []reflectionflow.Request, out []reflectionfl
 	for i, r := range requests {
 		var found reflectionflow.Generation
 		var answer *endpoint.Response
-		if g.Keeps() {
+		if g.Resumable() {
 			if key, err := g.key(r); err == nil {
 				answer = g.ledger.Recall(key, func(answer *endpoint.Response) bool {
-					found, err = unpack(answer)
+					found, err = decodeAnswer(answer)
 					failure, failed := errors.AsType[*endpoint.Error](found.Err)
 					return err == nil && (!failed || failure.Permanent())
 				})

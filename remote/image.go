@@ -17,7 +17,7 @@ var limits = endpoint.ImageLimits{Bytes: 96 << 20, Side: reflectionflow.MaxSide,
 
 // picture decodes what a server has drawn for a request. What cannot be decoded or
 // has another size is a Malformed error.
-func picture(c *endpoint.Client, data []byte, r reflectionflow.Request) (image.Image, error) {
+func decodeImage(c *endpoint.Client, data []byte, r reflectionflow.Request) (image.Image, error) {
 	bound := limits
 	// A bomb of the largest side must not be unpacked for a small request.
 	bound.Side = max(r.Width, r.Height)
@@ -36,8 +36,8 @@ func picture(c *endpoint.Client, data []byte, r reflectionflow.Request) (image.I
 	return img, nil
 }
 
-// pictureBase64 decodes base64 first.
-func pictureBase64(c *endpoint.Client, text string, r reflectionflow.Request) (image.Image, error) {
+// decodeBase64Image decodes base64 first.
+func decodeBase64Image(c *endpoint.Client, text string, r reflectionflow.Request) (image.Image, error) {
 	if text == "" {
 		return nil, c.Errorf(endpoint.Malformed, "the image is missing")
 	}
@@ -45,7 +45,7 @@ func pictureBase64(c *endpoint.Client, text string, r reflectionflow.Request) (i
 	if err != nil {
 		return nil, c.Errorf(endpoint.Malformed, "%v", err)
 	}
-	return picture(c, data, r)
+	return decodeImage(c, data, r)
 }
 
 // encode writes a reference image as PNG. The bytes depend on the pixels alone,
