@@ -11,15 +11,15 @@ import (
 //go:embed atlas
 var atlasFiles embed.FS
 
-// TileSize is the side in pixels of the square that a drawing fills in the
-// atlas; TileMargin is the empty border it keeps there.
+// TileSize is the side in pixels of the square that a drawing fills in the atlas; TileMargin is
+// the empty border inside it.
 const (
 	TileSize   = 96
 	TileMargin = 2
 )
 
-// sprites returns the drawings of the class with the given index in [Classes],
-// decoding them at their first use.
+// sprites returns the drawings of the class with the given index in [Classes]. It decodes them at
+// their first use.
 func sprites(class int) ([]*sprite, error) { return loaders()[class]() }
 
 var loaders = sync.OnceValue(func() []func() ([]*sprite, error) {
@@ -31,7 +31,7 @@ var loaders = sync.OnceValue(func() []func() ([]*sprite, error) {
 	return list
 })
 
-// loadSprites decodes the strip of a class.
+// loadSprites decodes the atlas image of a class.
 func loadSprites(class string, drawings int) ([]*sprite, error) {
 	name := "atlas/" + AtlasFile(class)
 	f, err := atlasFiles.Open(name)

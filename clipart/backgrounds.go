@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// backgrounds are pastels of middle tone: too dull to pass for one of the object
-// colours, and as far from white as from black, so that objects of either stand
-// out.
+// backgrounds are pastels of middle lightness: no object color is near them, and both black and
+// white objects stand out.
 var backgrounds = [...]color.NRGBA{
 	{144, 158, 176, 255}, // sky
 	{150, 170, 150, 255}, // mint
@@ -22,21 +21,21 @@ var backgrounds = [...]color.NRGBA{
 	{148, 148, 174, 255}, // lavender
 }
 
-// Backgrounds returns the plain colours a scene can stand on.
+// Backgrounds returns the background colors of scenes; [Scene.Background] is an index into them.
 func Backgrounds() []color.NRGBA { return slices.Clone(backgrounds[:]) }
 
-// backgroundReach is how far a pixel may be from a background's colour, in each
-// channel, to count for it: generators do not meet it exactly.
+// backgroundReach is the largest difference per channel, of 255, between a pixel and the
+// background color it counts for. Generators do not reproduce the colors exactly.
 const backgroundReach = 24
 
-// BackgroundOf is the index in [Backgrounds] of the one that most pixels of a
-// picture are close to; the first where none is.
-func BackgroundOf(picture image.Image) int {
+// BackgroundOf returns the index in [Backgrounds] of the color that most pixels of an image are
+// close to, or 0 if none is.
+func BackgroundOf(img image.Image) int {
 	var votes [len(backgrounds)]int
-	bounds := picture.Bounds()
+	bounds := img.Bounds()
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
 		for x := bounds.Min.X; x < bounds.Max.X; x++ {
-			if i := closestBackground(color.NRGBAModel.Convert(picture.At(x, y)).(color.NRGBA)); i >= 0 {
+			if i := closestBackground(color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA)); i >= 0 {
 				votes[i]++
 			}
 		}
@@ -50,8 +49,7 @@ func BackgroundOf(picture image.Image) int {
 	return most
 }
 
-// closestBackground is the background within reach of a pixel that is closest to
-// it, -1 for none.
+// closestBackground returns the background closest to a pixel within backgroundReach, or -1.
 func closestBackground(pixel color.NRGBA) int {
 	closest, least := -1, 0
 	for i, b := range backgrounds {

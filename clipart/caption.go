@@ -7,10 +7,10 @@ import (
 	"reflectionflow"
 )
 
-// ShortCaption words requirements as GenEval words its prompts: "a photo of a
-// clock and a dog", "a photo of three clocks", "a photo of a dog right of a tie".
-// What GenEval has no wording for is said alike: "at least two dogs", "no cat".
-// [Parse] reads it back to the same requirements. It is empty for none.
+// ShortCaption words requirements as GenEval words its prompts: "a photo of a clock and a dog", "a
+// photo of three clocks", "a photo of a dog right of a tie". Requirements that GenEval has no
+// wording for follow the same form: "at least two dogs", "no cat". [Parse] reads the caption of
+// its own requirements back to the same requirements. The caption of no requirements is empty.
 func ShortCaption(requirements []reflectionflow.Requirement) string {
 	if len(requirements) == 0 {
 		return ""
@@ -18,9 +18,9 @@ func ShortCaption(requirements []reflectionflow.Requirement) string {
 	return "a photo of " + wording{plural: genEvalPlural}.sentence(requirements)
 }
 
-// VariedCaption is [ShortCaption] in other words, for training: with or without
-// "a photo of", other spellings of plurals and relations. It asks for the same,
-// in the same order.
+// VariedCaption is [ShortCaption] in random other words, for training: with or without "a photo
+// of", other spellings of plurals and relations. It asks for the same requirements in the same
+// order.
 func VariedCaption(requirements []reflectionflow.Requirement, rng *rand.Rand) string {
 	w := wording{plural: genEvalPlural, toThe: rng.IntN(10) < 3}
 	if rng.IntN(10) < 3 {
@@ -46,10 +46,10 @@ func VariedCaption(requirements []reflectionflow.Requirement, rng *rand.Rand) st
 	}
 }
 
-// TrainingCaption draws the text a generator is trained on for a scene and its
-// prompt: GenEval's wording, other short wordings, or a long caption. A long
-// caption says more than the prompt (that the cup happens to be blue); where that
-// would be a prompt of another split, a short wording is taken instead.
+// TrainingCaption returns a random text that a generator is trained on for a scene and its prompt:
+// GenEval's wording, other short wordings, or a long caption. A long caption says more than the
+// prompt, for example that the cup is blue. If that makes it a prompt of another [Split], a short
+// wording is returned instead.
 func TrainingCaption(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) string {
 	n := rng.IntN(20)
 	switch {
@@ -64,7 +64,7 @@ func TrainingCaption(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) 
 	}
 }
 
-// inverse says a position from the target's side.
+// inverse states a position from the side of its target.
 func inverse(r reflectionflow.Requirement) reflectionflow.Requirement {
 	return reflectionflow.Requirement{
 		Kind: reflectionflow.Position, Object: r.Target, Color: r.TargetColor,
@@ -85,14 +85,13 @@ func opposite(relation reflectionflow.Relation) reflectionflow.Relation {
 	}
 }
 
-// wording is one way to say things.
+// wording is a choice of words.
 type wording struct {
 	plural func(class string) string
 	toThe  bool // "to the left of" for "left of"
 }
 
-// sentence says positions first, then what no position mentions, then what must
-// not be there.
+// sentence lists positions first, then objects without a position, then absent objects.
 func (w wording) sentence(requirements []reflectionflow.Requirement) string {
 	mentioned := make(map[[2]string]bool)
 	var clauses, absent []string
@@ -118,7 +117,7 @@ func (w wording) sentence(requirements []reflectionflow.Requirement) string {
 	return list(append(clauses, absent...))
 }
 
-// counted is the phrase for an object of a position: as many as are asked for.
+// counted is the phrase for an object of a position, with its required count.
 func (w wording) counted(requirements []reflectionflow.Requirement, class, color string) string {
 	for _, r := range requirements {
 		if r.Object == class && r.Color == color && (r.Kind == reflectionflow.AtLeast || r.Kind == reflectionflow.Exactly) {
@@ -135,7 +134,7 @@ func (w wording) relation(relation reflectionflow.Relation) string {
 	return string(relation)
 }
 
-// phrase says one count: "a red dog", "one dog", "three red dogs", "no dog".
+// phrase words one count: "a red dog", "one dog", "three red dogs", "no dog".
 func (w wording) phrase(r reflectionflow.Requirement) string {
 	if r.Kind == reflectionflow.Absent {
 		return "no " + colored(r.Color, r.Object)
@@ -150,7 +149,7 @@ func (w wording) phrase(r reflectionflow.Requirement) string {
 	return number
 }
 
-// number says how many of what: "one red dog", "three red dogs".
+// number is a count with its object: "one red dog", "three red dogs".
 func (w wording) number(n int, color, class string) string {
 	n = min(max(n, 1), maxNumber)
 	if n == 1 {
@@ -162,19 +161,19 @@ func (w wording) number(n int, color, class string) string {
 // maxLongWords bounds long captions, in words without punctuation.
 const maxLongWords = 40
 
-// LongCaption spells out the layout of a scene: "a photo of two dogs. dog top left, dog
-// at the right." It has at most 40 words: the opening sentence or the places are left
-// out where they do not fit. A list of objects that alone has more words is kept whole.
-// What stands first, as lines are read, is said first.
+// LongCaption describes the layout of a scene: "a photo of two dogs. dog top left, dog at the
+// right." Objects come in reading order, top to bottom and left to right. The caption has at most
+// 40 words without punctuation: the opening sentence or the places are left out if they do not
+// fit. An opening sentence that alone is longer is kept whole.
 func LongCaption(scene Scene) string {
 	scene.Objects = slices.Clone(scene.Objects)
 	slices.SortStableFunc(scene.Objects, byPlace)
 	return DetailedCaption(SceneRequirements(scene), scene)
 }
 
-// DetailedCaption is [LongCaption] that opens with what was asked for, positions
-// too: "a photo of a dog right of a tie. tie top left, dog bottom right." With a scene
-// that [Layout] chose this is the refined wording of a prompt.
+// DetailedCaption is [LongCaption] with the requirements as its opening sentence, positions
+// included: "a photo of a dog right of a tie. tie top left, dog bottom right." With a scene from
+// [Layout] it is the refined wording of a prompt.
 func DetailedCaption(requirements []reflectionflow.Requirement, scene Scene) string {
 	if len(scene.Objects) == 0 {
 		return "plain background."
@@ -188,8 +187,8 @@ func DetailedCaption(requirements []reflectionflow.Requirement, scene Scene) str
 	return opening
 }
 
-// SceneRequirements are what the objects of a scene would be asked for as: how many
-// of each class and colour, without places.
+// SceneRequirements returns the counts of the objects of a scene by class and color, without
+// positions.
 func SceneRequirements(scene Scene) []reflectionflow.Requirement {
 	var requirements []reflectionflow.Requirement
 	for _, g := range groupObjects(scene.Objects) {
@@ -212,7 +211,7 @@ func countWords(text string) int {
 	return n
 }
 
-// group is all objects of one class and colour.
+// group is the number of objects of one class and color.
 type group struct {
 	class, color string
 	n            int
@@ -233,7 +232,7 @@ next:
 	return groups
 }
 
-// place names the ninth of the picture that a centre lies in.
+// place names the ninth of the image that a center lies in.
 func place(x, y float64) string {
 	horizontal, vertical := third(x, "left", "right"), third(y, "top", "bottom")
 	switch {
@@ -246,7 +245,7 @@ func place(x, y float64) string {
 	}
 }
 
-// third is low below 0.4, high above 0.6 and empty between.
+// third returns low below 0.4, high above 0.6 and "" between.
 func third(v float64, low, high string) string {
 	switch {
 	case v < 0.4:

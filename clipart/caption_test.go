@@ -9,7 +9,7 @@ import (
 )
 
 func TestShortCaption(t *testing.T) {
-	// GenEval's own prompts come back as they are.
+	// GenEval's own prompts are unchanged.
 	for _, text := range []string{
 		"a photo of a bench", "a photo of an airplane", "a photo of a clock and a dog", "a photo of three clocks",
 		"a photo of two benchs", "a photo of four buses", "a photo of two knifes", "a photo of a red dog",

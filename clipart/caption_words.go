@@ -19,8 +19,8 @@ func article(name string) string {
 	return "a " + name
 }
 
-// genEvalPlural is the plural of GenEval's prompts: "es" after an s, else "s",
-// with no exceptions ("knifes", "benchs").
+// genEvalPlural is the plural of GenEval's prompts: "es" after an s, otherwise "s", without
+// exceptions ("knifes", "benchs").
 func genEvalPlural(class string) string {
 	if strings.HasSuffix(class, "s") {
 		return class + "es"
@@ -48,7 +48,7 @@ func englishPlural(class string) string {
 	return class + "s"
 }
 
-// colored puts a colour, when there is one, before a name.
+// colored puts a color, if there is one, before a name.
 func colored(color, name string) string {
 	if color == "" {
 		return name
@@ -68,8 +68,8 @@ func list(phrases []string) string {
 	}
 }
 
-// Words splits a text into the tokens of a word-level tokenizer: lower-case
-// words, full stops and commas each on their own.
+// Words splits a text into the tokens of a word-level tokenizer: lower-case words, with full stops
+// and commas as tokens of their own.
 func Words(text string) []string {
 	text = strings.ToLower(text)
 	text = strings.ReplaceAll(text, ".", " . ")

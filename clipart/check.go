@@ -8,27 +8,26 @@ import (
 	"reflectionflow"
 )
 
-// positionThreshold is the share of both boxes' sizes that GenEval takes off an
-// offset before it counts as a relation (GenEval, POSITION_THRESHOLD).
+// positionThreshold is the share of the sizes of both boxes by which an offset is reduced
+// (GenEval, POSITION_THRESHOLD).
 const positionThreshold = 0.1
 
-// minOffset is the reduced offset, as a fraction of the picture's side, under
-// which two boxes are in no relation. GenEval says 1e-3 pixels; this is that at
-// 1024 pixels.
+// minOffset is the reduced offset, as a fraction of the image's side, below which two boxes have
+// no relation. GenEval uses 1e-3 pixels; this is that at 1024 pixels.
 const minOffset = 1e-6
 
-// Check reports whether a requirement holds for the objects found in a picture,
-// by GenEval's rules, with the objects the answer rests on as evidence.
+// Check reports whether a requirement holds for the objects detected in an image, by GenEval's
+// rules, and returns the objects that decide it as evidence.
 //
-// Of a class, the most confident objects count (ties go to the earlier one):
-//   - AtLeast: the Count most confident of the class are there, all of the colour.
-//   - Exactly: the class (of the colour) is there Count times.
-//   - Absent: the class (of the colour) is not there; evidence is what is.
-//   - Position: every one of the Count (0 means 1) most confident Objects is in
-//     the relation to the most confident Target, and colours are as stated. Only
-//     where both are of one class do the colours choose the objects.
+// Of a class, the most confident objects count (on ties, the earlier one):
+//   - AtLeast: the Count most confident objects of the class exist, and all have the color.
+//   - Exactly: exactly Count objects have the class and, if set, the color.
+//   - Absent: no object has the class and, if set, the color; the evidence lists those that do.
+//   - Position: each of the Count (0 means 1) most confident Objects has the relation to the most
+//     confident Target, and colors match. The colors select the objects only if both have the same
+//     class.
 //
-// A requirement of another kind is never met.
+// A requirement of another kind never holds.
 func Check(r reflectionflow.Requirement, objects []reflectionflow.Object) (met bool, evidence []reflectionflow.Object) {
 	switch r.Kind {
 	case reflectionflow.AtLeast:
@@ -52,7 +51,7 @@ func Check(r reflectionflow.Requirement, objects []reflectionflow.Object) (met b
 	return false, nil
 }
 
-// CheckAll reports whether all requirements hold. It is true for none.
+// CheckAll reports whether all requirements hold. It is true for no requirements.
 func CheckAll(requirements []reflectionflow.Requirement, objects []reflectionflow.Object) bool {
 	for _, r := range requirements {
 		if met, _ := Check(r, objects); !met {
@@ -62,11 +61,11 @@ func CheckAll(requirements []reflectionflow.Requirement, objects []reflectionflo
 	return true
 }
 
-// Relations lists the relations that box a has to box b (both x0, y0, x1, y1,
-// y pointing down), none, one or two of them: GenEval's relative_position. The
-// offset of the centres is reduced per axis by a tenth of both sizes and divided
-// by the unreduced distance; more than a half is a relation. On fractions of the
-// sides this equals GenEval's rule on pixels for square pictures.
+// Relations returns the relations of box a to box b: none, one or two. Boxes are x0, y0, x1, y1
+// with y pointing down. It is GenEval's relative_position: the offset of the centers is reduced
+// per axis by a tenth of both sizes and divided by the unreduced distance; more than 0.5 is a
+// relation. For square images, boxes in fractions of the sides give the same result as boxes in
+// pixels.
 func Relations(a, b [4]float64) []reflectionflow.Relation {
 	dx, dy := direction(a, b)
 	var relations []reflectionflow.Relation
@@ -85,7 +84,7 @@ func Relations(a, b [4]float64) []reflectionflow.Relation {
 	return relations
 }
 
-// direction is the reduced offset of a from b over their distance, per axis.
+// direction is the reduced offset of a from b divided by their distance, per axis.
 func direction(a, b [4]float64) (dx, dy float64) {
 	offsetX := (a[0]+a[2])/2 - (b[0]+b[2])/2
 	offsetY := (a[1]+a[3])/2 - (b[1]+b[3])/2
@@ -102,7 +101,7 @@ func reduce(offset, sizes float64) float64 {
 	return math.Copysign(max(math.Abs(offset)-positionThreshold*sizes, 0), offset)
 }
 
-// pair picks the objects and the target that a position speaks of.
+// pair selects the objects and the target of a position.
 func pair(r reflectionflow.Requirement, objects []reflectionflow.Object) (subjects, targets []reflectionflow.Object) {
 	color, targetColor := "", ""
 	if r.Object == r.Target {
@@ -122,8 +121,7 @@ func related(relation reflectionflow.Relation, subjects, targets []reflectionflo
 	return true
 }
 
-// ranked lists the objects of a class, and of a colour unless it is empty, most
-// confident first.
+// ranked returns the objects of a class, and of a color unless it is empty, most confident first.
 func ranked(objects []reflectionflow.Object, class, color string) []reflectionflow.Object {
 	var found []reflectionflow.Object
 	for _, o := range objects {

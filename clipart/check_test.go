@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 		{"a red dog", []string{"red dog"}, true},
 		{"a red dog", []string{"blue dog"}, false},
 		{"a red dog", []string{"dog"}, false},
-		// As in GenEval, the most confident dog is the one whose colour counts.
+		// As in GenEval, the color of the most confident dog counts.
 		{"a red dog", []string{"blue dog", "red dog"}, false},
 		{"a red dog", []string{"red dog", "blue dog"}, true},
 		{"two red dogs", []string{"blue dog", "red dog", "red dog"}, true},
@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 		{"a dog left of a cat", []string{"dog@left"}, false},
 		{"a dog above a cat", []string{"dog@left", "cat@right"}, false},
 		{"a dog above a cat", []string{"dog@top", "cat@bottom"}, true},
-		// The second dog is not looked at unless two are asked for.
+		// The second dog counts only if two are required.
 		{"a dog left of a cat", []string{"dog@left", "cat@right", "dog@bottom"}, true},
 		{"two dogs left of a cat", []string{"dog@left", "cat@right", "dog@left"}, true},
 		{"two dogs above a cat", []string{"dog@top", "cat@bottom", "dog@bottom"}, false},
@@ -109,7 +109,7 @@ func TestCheckEvidence(t *testing.T) {
 	}
 }
 
-// anything is up to six objects of the sampler's four classes, anywhere.
+// anything returns up to six objects of the sampler's classes at random places.
 func anything(s Sampler, rng *rand.Rand) []reflectionflow.Object {
 	var objects []reflectionflow.Object
 	for range rng.IntN(7) {
@@ -122,9 +122,8 @@ func anything(s Sampler, rng *rand.Rand) []reflectionflow.Object {
 	return objects
 }
 
-// TestFixesAreFoundWhateverIsSeen holds prompts against objects that have nothing
-// to do with them.
-func TestFixesAreFoundWhateverIsSeen(t *testing.T) {
+// TestFixesWorkForUnrelatedObjects fixes images whose objects have nothing to do with the prompt.
+func TestFixesWorkForUnrelatedObjects(t *testing.T) {
 	rng := newRand(30)
 	s, err := NewSampler("dog", "cat", "cup", "person")
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"reflectionflow"
 )
 
-// Disambiguate says what must go from a picture that meets a prompt by the rules of
-// [Check], and would not if other objects of the same classes were the most
-// confident ones: a second bear in another colour, a second dog on the wrong side.
-// It is empty where every object shown meets the prompt.
+// Disambiguate returns what to remove from an image that meets a prompt by the rules of [Check]
+// but would not if other objects of the same classes were the most confident ones: a second bear
+// in another color, a second dog on the wrong side. It is empty if every object supports the
+// prompt.
 func Disambiguate(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
 	return planDisambiguation(p.Requirements, objects).fixes
 }
@@ -28,9 +28,9 @@ func planDisambiguation(requirements []reflectionflow.Requirement, objects []ref
 	return m
 }
 
-// removeColors takes the objects of a class away whose colour nobody asked for, if
-// only colours were asked for and none are counted (there the rules pass over other
-// colours). Objects in no colour of the vocabulary stay: there is no word for them.
+// removeColors removes the objects of a class whose color is not required, if only colors are
+// required and none are counted: there Check ignores other colors. Objects without a color of
+// [Colors] stay, because an instruction cannot name them.
 func (m *fixer) removeColors(class string) {
 	wanted := m.wanted(class)
 	stays := func(color string) bool {
@@ -45,8 +45,7 @@ func (m *fixer) removeColors(class string) {
 	}
 }
 
-// removeStrays takes the objects away that are not in the relation to the pair that
-// is looked at.
+// removeStrays removes the objects that are not in the relation to the pair that Check selects.
 func (m *fixer) removeStrays(r reflectionflow.Requirement) {
 	subjects, targets := pair(r, m.objects)
 	strays := func(class string, astray func(reflectionflow.Object) bool) {

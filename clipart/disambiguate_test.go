@@ -34,14 +34,15 @@ func TestDisambiguate(t *testing.T) {
 	}
 }
 
-// What is right stays right.
-func TestDisambiguateLeavesWhatIsNeeded(t *testing.T) {
+// TestDisambiguateKeepsRequiredObjects checks that an image that meets its prompt still does
+// without the removed objects.
+func TestDisambiguateKeepsRequiredObjects(t *testing.T) {
 	rng := newRand(31)
 	s, err := NewSampler("dog", "cat", "cup", "person")
 	if err != nil {
 		t.Fatal(err)
 	}
-	clarified := 0
+	ambiguous := 0
 	for range 20000 {
 		_, prompt := s.Sample(allTasks()[rng.IntN(len(allTasks()))], rng)
 		objects := anything(s, rng)
@@ -50,13 +51,13 @@ func TestDisambiguateLeavesWhatIsNeeded(t *testing.T) {
 		}
 		m := planDisambiguation(prompt.Requirements, objects)
 		if len(m.fixes) > 0 {
-			clarified++
+			ambiguous++
 		}
 		if !CheckAll(prompt.Requirements, m.objects) || len(m.objects) == len(objects) != (len(m.fixes) == 0) {
 			t.Fatalf("%q, seen %+v: %q leaves %+v", prompt.Text, objects, Instruction(m.fixes), m.objects)
 		}
 	}
-	if clarified < 50 {
-		t.Errorf("%d pictures were in doubt", clarified)
+	if ambiguous < 50 {
+		t.Errorf("only %d images were ambiguous", ambiguous)
 	}
 }

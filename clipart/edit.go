@@ -8,21 +8,20 @@ import (
 	"reflectionflow"
 )
 
-// doubleFlawRate is how many of 100 flawed scenes have a second flaw.
+// doubleFlawRate is the percentage of flawed scenes that have a second flaw.
 const doubleFlawRate = 30
 
-// Flaw makes a flawed variant of a scene that satisfies a prompt, and the
-// instruction that mends it: an object is missing, too much, of the wrong colour,
-// class or place, the same as another, or colours are swapped. Everything else
-// stays as it is. The flawed scene misses at least one requirement by [Check]; the
-// instruction is [Instruction] of its [Fixes] in their places. The error wraps
-// [reflectionflow.ErrInvalid] where the scene is invalid, does not satisfy the
-// prompt, or nothing is required.
+// Flaw returns a flawed variant of a scene that satisfies a prompt, and the instruction that
+// corrects it. An object is missing, added, of the wrong color, class or place, or the same as
+// another, or two colors are swapped; everything else is unchanged. At least one requirement does
+// not hold by [Check]. The instruction is [Instruction] of the [Fixes] with their places. The
+// error wraps [reflectionflow.ErrInvalid] if the scene is invalid or does not satisfy the prompt,
+// or the prompt has no requirements.
 func Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (flawed Scene, instruction string, err error) {
 	return Sampler{}.Flaw(scene, prompt, rng)
 }
 
-// Flaw is the function [Flaw]; wrong objects are of the sampler's classes.
+// Flaw is the function [Flaw] with wrong objects of the sampler's classes only.
 func (s Sampler) Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (flawed Scene, instruction string, err error) {
 	truth, err := scene.Truth(truthSide, truthSide)
 	if err != nil {
@@ -43,13 +42,13 @@ func (s Sampler) Flaw(scene Scene, prompt reflectionflow.Prompt, rng *rand.Rand)
 	return flawed, instruction, nil
 }
 
-// edit changes one thing; it reports whether it could.
+// edit changes one part of a scene and reports whether it could.
 type edit func(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool
 
-// flawOnce tries edits in random order until one misses a requirement, those first more
-// often that are a generator's usual mistakes: things in the wrong place, one colour for
-// two things, too many of a kind. The right scene says where what is wrong belongs. The
-// empty picture comes last: a missing only object is a poor lesson.
+// flawOnce tries edits in random order until a requirement no longer holds. Common mistakes of
+// generators come first more often: wrong places, one color for two objects, too many objects. The
+// scene right has the correct places. Removing the only object comes last: an empty image is a
+// poor example.
 func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng *rand.Rand) (Scene, string) {
 	edits := slices.Concat(
 		slices.Repeat([]edit{wrongPlace}, 5), slices.Repeat([]edit{sameColor}, 3), slices.Repeat([]edit{swapColors, s.extraObject}, 2),
@@ -57,7 +56,7 @@ func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng 
 	)
 	rng.Shuffle(len(edits), func(i, j int) { edits[i], edits[j] = edits[j], edits[i] })
 	if len(scene.Objects) == 1 {
-		edits = append(edits, emptyPicture)
+		edits = append(edits, removeOnly)
 	}
 	for _, change := range edits {
 		flawed := Scene{Background: scene.Background, Objects: slices.Clone(scene.Objects)}
@@ -66,7 +65,7 @@ func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng 
 		}
 		truth, err := flawed.Truth(truthSide, truthSide)
 		if err != nil || len(truth) != len(flawed.Objects) {
-			continue // something is hidden: the instruction would miss it
+			continue // an object is hidden, and the instruction would miss it
 		}
 		if fixes := Fixes(prompt, truth); len(fixes) > 0 {
 			return flawed, Instruction(Locate(fixes, truth, right.Objects))
@@ -75,7 +74,7 @@ func (s Sampler) flawOnce(scene, right Scene, prompt reflectionflow.Prompt, rng 
 	return Scene{}, ""
 }
 
-// dropObject takes one object away, and of several of a kind now and then two.
+// dropObject removes one object, and of more than three sometimes two.
 func dropObject(s *Scene, _ reflectionflow.Prompt, rng *rand.Rand) bool {
 	if len(s.Objects) < 2 {
 		return false
@@ -91,12 +90,12 @@ func dropObject(s *Scene, _ reflectionflow.Prompt, rng *rand.Rand) bool {
 	return true
 }
 
-func emptyPicture(s *Scene, _ reflectionflow.Prompt, _ *rand.Rand) bool {
+func removeOnly(s *Scene, _ reflectionflow.Prompt, _ *rand.Rand) bool {
 	s.Objects = nil
 	return true
 }
 
-// extraObject adds one or two of a kind that is counted or must not be there.
+// extraObject adds one or two objects of a class that is counted or must be absent.
 func (s Sampler) extraObject(scene *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	var candidates []Placement
 	for _, r := range prompt.Requirements {
@@ -119,7 +118,7 @@ func (s Sampler) extraObject(scene *Scene, prompt reflectionflow.Prompt, rng *ra
 	extra := candidates[rng.IntN(len(candidates))]
 	added := false
 	for range 1 + rng.IntN(4)/3 {
-		s.look(&extra, rng)
+		s.chooseDrawing(&extra, rng)
 		if !addAnywhere(scene, extra, rng) {
 			break
 		}
@@ -128,7 +127,7 @@ func (s Sampler) extraObject(scene *Scene, prompt reflectionflow.Prompt, rng *ra
 	return added
 }
 
-// addAnywhere places an object where there is room, smaller if need be.
+// addAnywhere places an object where there is room, smaller if necessary.
 func addAnywhere(s *Scene, o Placement, rng *rand.Rand) bool {
 	for try := range 90 {
 		if try == 30 || try == 60 {
@@ -144,7 +143,7 @@ func addAnywhere(s *Scene, o Placement, rng *rand.Rand) bool {
 	return false
 }
 
-// colorsAsked are the indices of the objects whose colour was asked for.
+// colorsAsked are the indices of the objects whose color was asked for.
 func colorsAsked(s *Scene, prompt reflectionflow.Prompt) (indices []int) {
 	for i, o := range s.Objects {
 		if o.Color != "" && slices.ContainsFunc(prompt.Requirements, func(r reflectionflow.Requirement) bool {
@@ -156,7 +155,7 @@ func colorsAsked(s *Scene, prompt reflectionflow.Prompt) (indices []int) {
 	return indices
 }
 
-// wrongColor gives an object another colour than was asked for.
+// wrongColor gives an object another color than was asked for.
 func wrongColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	asked := colorsAsked(s, prompt)
 	if len(asked) == 0 {
@@ -171,7 +170,7 @@ func wrongColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	return true
 }
 
-// sameColor gives an object the colour that was asked for of another.
+// sameColor gives an object the color that was asked for of another.
 func sameColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	asked := colorsAsked(s, prompt)
 	rng.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
@@ -184,7 +183,7 @@ func sameColor(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	return false
 }
 
-// swapColors exchanges two colours that were asked for.
+// swapColors exchanges two colors that were asked for.
 func swapColors(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	asked := colorsAsked(s, prompt)
 	rng.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
@@ -198,7 +197,7 @@ func swapColors(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	return false
 }
 
-// wrongPlace lets two objects of a position change places, or moves one of them.
+// wrongPlace swaps the two objects of a position, or moves one of them.
 func wrongPlace(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	for _, r := range prompt.Requirements {
 		if r.Kind != reflectionflow.Position {
@@ -231,7 +230,7 @@ func wrongPlace(s *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	return false
 }
 
-// sameObject puts a second one of something in the place of something else.
+// sameObject replaces an object by a copy of another.
 func sameObject(s *Scene, _ reflectionflow.Prompt, rng *rand.Rand) bool {
 	if len(s.Objects) < 2 {
 		return false
@@ -246,7 +245,7 @@ func sameObject(s *Scene, _ reflectionflow.Prompt, rng *rand.Rand) bool {
 	return false
 }
 
-// wrongClass turns an object into one of a class that nobody asked for.
+// wrongClass changes the class of an object to one that is not required.
 func (s Sampler) wrongClass(scene *Scene, prompt reflectionflow.Prompt, rng *rand.Rand) bool {
 	if len(scene.Objects) == 0 {
 		return false
@@ -260,6 +259,6 @@ func (s Sampler) wrongClass(scene *Scene, prompt reflectionflow.Prompt, rng *ran
 		return false
 	}
 	o.Class = wrong[rng.IntN(len(wrong))]
-	s.look(o, rng)
+	s.chooseDrawing(o, rng)
 	return true
 }

@@ -9,7 +9,7 @@ import (
 	"reflectionflow"
 )
 
-func TestFlawsMissTheirPrompts(t *testing.T) {
+func TestFlawedScenesMissTheirPrompts(t *testing.T) {
 	rng := newRand(20)
 	vocabulary := Vocabulary()
 	kinds := make(map[string]int)
@@ -48,8 +48,9 @@ func TestFlawsMissTheirPrompts(t *testing.T) {
 	}
 }
 
-// Generators draw one thing twice, or two in one colour: flawed scenes do, too.
-func TestFlawsShowOneThingTwice(t *testing.T) {
+// TestFlawsRepeatObjectsAndColors checks that flawed scenes have common mistakes of generators:
+// one object twice, or two in one color.
+func TestFlawsRepeatObjectsAndColors(t *testing.T) {
 	rng := newRand(22)
 	objects, colors := 0, 0
 	for range 300 {
@@ -68,7 +69,7 @@ func TestFlawsShowOneThingTwice(t *testing.T) {
 		}
 	}
 	if objects < 20 || colors < 20 {
-		t.Errorf("of 300 flawed scenes %d show one thing twice, %d two in one colour", objects, colors)
+		t.Errorf("of 300 flawed scenes %d show one object twice, %d two in one color", objects, colors)
 	}
 }
 
@@ -82,16 +83,16 @@ func unchanged(a, b Scene) int {
 	return n
 }
 
-func TestFlawRefuses(t *testing.T) {
+func TestFlawRejectsInvalidInput(t *testing.T) {
 	rng := newRand(21)
 	scene, prompt := Sample(TwoObject, rng)
 	for name, f := range map[string]struct {
 		scene  Scene
 		prompt reflectionflow.Prompt
 	}{
-		"nothing required":  {scene, reflectionflow.Prompt{Text: "x"}},
-		"prompt not met":    {Scene{}, prompt},
-		"scene not to draw": {Scene{Background: -1}, prompt},
+		"nothing required": {scene, reflectionflow.Prompt{Text: "x"}},
+		"prompt not met":   {Scene{}, prompt},
+		"invalid scene":    {Scene{Background: -1}, prompt},
 	} {
 		if _, _, err := Flaw(f.scene, f.prompt, rng); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -99,7 +100,7 @@ func TestFlawRefuses(t *testing.T) {
 	}
 }
 
-func TestFlawKeepsToItsClasses(t *testing.T) {
+func TestFlawUsesTheSamplersClasses(t *testing.T) {
 	known := []string{"clock", "dog", "cup"}
 	s, err := NewSampler(known...)
 	if err != nil {
@@ -114,13 +115,13 @@ func TestFlawKeepsToItsClasses(t *testing.T) {
 		}
 		for _, o := range flawed.Objects {
 			if !slices.Contains(known, o.Class) {
-				t.Fatalf("%q: a flaw drew a %s", prompt.Text, o.Class)
+				t.Fatalf("%q: the flawed scene has a %s", prompt.Text, o.Class)
 			}
 		}
 	}
 }
 
-// see makes objects of "dog", "red dog" or "dog@0.2,0.5" in order of confidence.
+// see returns objects such as "dog", "red dog" or "dog@left", most confident first.
 func see(t *testing.T, names ...string) []reflectionflow.Object {
 	t.Helper()
 	var objects []reflectionflow.Object

@@ -18,32 +18,32 @@ const (
 	ReplaceObject FixKind = "replace" // the From becomes an Object (of Color)
 )
 
-// Fix is one thing to change in a picture.
+// Fix is one change of an image.
 type Fix struct {
 	Kind   FixKind
 	Object string // class
 	Color  string // wanted, or, of what is removed or moved, the one it has; may be empty
-	// From is the class that is replaced, or the colour that is changed where it
-	// tells the object from others of its class.
+	// From is the class that is replaced, or the color that is changed if it tells the object
+	// from others of its class.
 	From  string
 	Count int
-	// All says that Count is every object of the description: "the dog", "all dogs".
+	// All is set if Count is every object of the description: "the dog", "all dogs".
 	All bool
-	// More says that there are such objects already: "one more dog".
+	// More is set if there are such objects already: "one more dog".
 	More        bool
-	Relation    reflectionflow.Relation // of MoveObject; of AddObject where wanted
+	Relation    reflectionflow.Relation // of MoveObject, and of AddObject if required
 	Target      string
-	TargetColor string // where it tells the target from others of its class
-	// Place is where in the picture: of an object that is added or moved, where it
-	// goes, of one that is replaced, where it is ("at the top left", see [Locate]). It
-	// is said instead of the relation; empty for not known.
+	TargetColor string // if it tells the target from others of its class
+	// Place is a place in the image, such as "at the top left": the new place of an object that is
+	// added or moved, the present one of an object that is replaced (see [Locate]). It is worded
+	// instead of the relation. Empty if unknown.
 	Place string
 }
 
-// Fixes says what must change for the objects seen in a picture to meet a
-// prompt's requirements by the rules of [Check]: nothing where they do. Objects of
-// wrong colour are recoloured, objects that nobody asked for are replaced before
-// new ones are added, the least confident are removed first.
+// Fixes returns the changes after which the objects detected in an image meet a prompt by the
+// rules of [Check], or nil if they already do. Objects of a wrong color are recolored, objects
+// that are not required are replaced before new ones are added, and the least confident objects
+// are removed first.
 func Fixes(p reflectionflow.Prompt, objects []reflectionflow.Object) []Fix {
 	if CheckAll(p.Requirements, objects) {
 		return nil
@@ -63,14 +63,14 @@ func planFixes(requirements []reflectionflow.Requirement, objects []reflectionfl
 	return m
 }
 
-// fixer carries out fixes on a list of objects as it finds them.
+// fixer plans fixes and carries them out on a list of objects.
 type fixer struct {
 	objects      []reflectionflow.Object
 	requirements []reflectionflow.Requirement
 	fixes        []Fix
 }
 
-// requiredClasses lists the classes that requirements speak of, by first mention.
+// requiredClasses lists the classes in requirements by first mention.
 func requiredClasses(requirements []reflectionflow.Requirement) []string {
 	var found []string
 	for _, r := range requirements {
@@ -83,7 +83,7 @@ func requiredClasses(requirements []reflectionflow.Requirement) []string {
 	return found
 }
 
-// wanted are the requirements on how many objects of a class there are.
+// wanted returns the requirements on the number of objects of a class.
 func (m *fixer) wanted(class string) (counts []reflectionflow.Requirement) {
 	for _, r := range m.requirements {
 		if r.Kind != reflectionflow.Position && r.Object == class {
@@ -101,8 +101,8 @@ func (m *fixer) wanted(class string) (counts []reflectionflow.Requirement) {
 	return counts
 }
 
-// fixColors recolours objects of a class that are of a colour nobody asked for,
-// until no colour lacks objects or none are left to recolour.
+// fixColors recolors objects of a class whose color is not required, until every required color
+// has its objects or none are left to recolor.
 func (m *fixer) fixColors(class string) {
 	wanted := m.wanted(class)
 	type change struct{ from, to string }
@@ -123,7 +123,7 @@ func (m *fixer) fixColors(class string) {
 	total := m.count(class, "")
 	for i, c := range changes {
 		if slices.Index(changes, c) < i {
-			continue // told with the first of its kind
+			continue // part of the first fix of its kind
 		}
 		same, sameTarget := 0, 0
 		for _, d := range changes {
@@ -147,7 +147,7 @@ func (m *fixer) fixColors(class string) {
 	}
 }
 
-// lacking is how many objects of its colour a requirement is short of.
+// lacking is the number of objects of its color that a requirement is short of.
 func (m *fixer) lacking(r reflectionflow.Requirement) int {
 	if r.Kind == reflectionflow.AtLeast {
 		// Only the most confident ones count.
@@ -157,8 +157,7 @@ func (m *fixer) lacking(r reflectionflow.Requirement) int {
 	return r.Count - m.count(r.Object, r.Color)
 }
 
-// spareColor finds the most confident object of a class whose colour may change,
-// -1 for none.
+// spareColor finds the most confident object of a class whose color may change, or -1.
 func (m *fixer) spareColor(class string, wanted []reflectionflow.Requirement) int {
 	best := -1
 	for i, o := range m.objects {
@@ -178,8 +177,7 @@ func (m *fixer) spareColor(class string, wanted []reflectionflow.Requirement) in
 
 func (m *fixer) count(class, color string) int { return len(ranked(m.objects, class, color)) }
 
-// fixCounts removes what is too much of a class and asks for what is missing,
-// colours first.
+// fixCounts removes surplus objects of a class and adds missing ones, colors first.
 func (m *fixer) fixCounts(class string) {
 	wanted := m.wanted(class)
 	added := 0
@@ -206,7 +204,7 @@ func (m *fixer) fixCounts(class string) {
 	}
 }
 
-// remove takes away the n least confident objects of a class and colour.
+// remove removes the n least confident objects of a class and color.
 func (m *fixer) remove(class, color string, n int) {
 	found := ranked(m.objects, class, color)
 	n = min(n, len(found))
@@ -221,8 +219,8 @@ func (m *fixer) remove(class, color string, n int) {
 	}
 }
 
-// replaceSpare lets objects of classes that nobody asked for become what is
-// missing, the most confident first.
+// replaceSpare turns additions into replacements of objects whose class is not required, the most
+// confident first.
 func (m *fixer) replaceSpare() {
 	required := requiredClasses(m.requirements)
 	for i := 0; i < len(m.fixes); i++ {
@@ -255,7 +253,7 @@ func (m *fixer) replaceSpare() {
 	}
 }
 
-// fixPositions moves what stands wrong and says where what is added belongs.
+// fixPositions moves misplaced objects and gives added ones their relation.
 func (m *fixer) fixPositions() {
 	for _, r := range m.requirements {
 		if r.Kind != reflectionflow.Position {
@@ -279,8 +277,8 @@ func (m *fixer) fixPositions() {
 	}
 }
 
-// addInRelation gives the place to an object that is added. It reports whether
-// there is such a fix.
+// addInRelation gives the relation to an object that is added. It reports whether there is such a
+// fix.
 func (m *fixer) addInRelation(r reflectionflow.Requirement) bool {
 	i := slices.IndexFunc(m.fixes, func(f Fix) bool {
 		return f.Kind == AddObject && f.Object == r.Object && f.Color == r.Color
@@ -297,9 +295,9 @@ func (m *fixer) addInRelation(r reflectionflow.Requirement) bool {
 	return true
 }
 
-// keepPair takes away what stands beside two objects that are in the relation
-// already: of two horses, one above the clock and one below, the one below. It
-// reports whether there are such two and nothing that goes was asked for.
+// keepPair removes the other objects of two classes if one pair already has the relation: of two
+// horses, one above the clock and one below, the one below. It reports whether there is such a
+// pair and no removed object is required.
 func (m *fixer) keepPair(r reflectionflow.Requirement) bool {
 	for _, class := range []string{r.Object, r.Target} {
 		if wanted := m.wanted(class); len(wanted) > 1 || wanted[0].Count > 1 {
@@ -321,8 +319,8 @@ func (m *fixer) keepPair(r reflectionflow.Requirement) bool {
 	return false
 }
 
-// removeOthers takes away all objects of the class of one but that one, by their
-// colour where it tells them from it.
+// removeOthers removes all objects of a class but one, named by their color if it tells them from
+// the kept one.
 func (m *fixer) removeOthers(kept reflectionflow.Object) {
 	var others []reflectionflow.Object
 	m.objects = slices.DeleteFunc(m.objects, func(o reflectionflow.Object) bool {

@@ -9,9 +9,9 @@ import (
 // maxInstructionWords bounds instructions.
 const maxInstructionWords = 25
 
-// Instruction words fixes as one short imperative sentence without a full stop:
-// "add one more clock and make the cup blue". It has at most 25 words; fixes that
-// do not fit are left for the next round. It is empty for no fixes.
+// Instruction words fixes as one short imperative sentence without a full stop: "add one more
+// clock and make the cup blue". It has at most 25 words; fixes that do not fit are left out. It is
+// empty for no fixes.
 func Instruction(fixes []Fix) string {
 	var clauses []string
 	words := 0
@@ -57,7 +57,7 @@ func (f Fix) String() string {
 	return string(f.Kind)
 }
 
-// at is the place, with a space before it.
+// at is the place with a space before it, or empty.
 func (f Fix) at() string {
 	if f.Place == "" {
 		return ""

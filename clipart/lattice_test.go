@@ -7,7 +7,7 @@ import (
 	"reflectionflow"
 )
 
-// sampledWithFlaws hands check scenes of all tasks and a flawed variant of each.
+// sampledWithFlaws calls check with scenes of all tasks and a flawed variant of each.
 func sampledWithFlaws(t *testing.T, s Sampler, check func(Scene, reflectionflow.Prompt)) {
 	t.Helper()
 	rng := newRand(7)
@@ -24,7 +24,7 @@ func sampledWithFlaws(t *testing.T, s Sampler, check func(Scene, reflectionflow.
 	}
 }
 
-func TestSampledScenesStandOnTheLattice(t *testing.T) {
+func TestSampledScenesAreOnTheLattice(t *testing.T) {
 	sampledWithFlaws(t, Sampler{}, func(scene Scene, prompt reflectionflow.Prompt) {
 		for _, o := range scene.Objects {
 			for _, edge := range []float64{o.X - o.Size/2, o.X + o.Size/2, o.Y - o.Size/2, o.Y + o.Size/2} {
@@ -36,8 +36,8 @@ func TestSampledScenesStandOnTheLattice(t *testing.T) {
 	})
 }
 
-// Two places of objects of one size are the same or lie apart, in whichever
-// pictures: along each axis.
+// TestPlacesNeverOverlapInPart checks that two places of objects of one size, in any scenes, are
+// equal or disjoint along each axis.
 func TestPlacesNeverOverlapInPart(t *testing.T) {
 	places := map[float64]map[float64]bool{} // by size
 	sampledWithFlaws(t, Sampler{}, func(scene Scene, _ reflectionflow.Prompt) {
@@ -50,18 +50,18 @@ func TestPlacesNeverOverlapInPart(t *testing.T) {
 	})
 	for size, at := range places {
 		if most := int(1 / size); len(at) > most {
-			t.Errorf("objects of %v stand at %v, want at most %d places", size, at, most)
+			t.Errorf("objects of %v are at %v, want at most %d places", size, at, most)
 		}
 		for a := range at {
 			for b := range at {
 				if apart := math.Abs(a - b); apart > 0 && apart < size-1e-9 {
-					t.Errorf("objects of %v stand at %v and %v, which overlap", size, a, b)
+					t.Errorf("objects of %v are at %v and %v, which overlap", size, a, b)
 				}
 			}
 		}
 	}
 	if usual := places[float64(objectCells)/lattice]; len(usual) != 2 {
-		t.Errorf("objects of the usual size stand at %v, want two places", usual)
+		t.Errorf("objects of the usual size are at %v, want two places", usual)
 	}
 }
 
@@ -79,7 +79,7 @@ func TestObjectsHaveOneSize(t *testing.T) {
 	}
 }
 
-func TestSnapKeepsWhatIsOnTheLattice(t *testing.T) {
+func TestSnapKeepsPlacesOnTheLattice(t *testing.T) {
 	for _, tt := range []struct{ in, want Placement }{
 		{Placement{X: 0.3125, Y: 0.52, Size: 0.625}, Placement{X: 0.4375, Y: 0.4375, Size: 0.625}},
 		{Placement{X: 0.99, Y: 0.01, Size: 0.4}, Placement{X: 0.8125, Y: 0.1875, Size: 0.375}},
@@ -96,7 +96,7 @@ func TestSnapKeepsWhatIsOnTheLattice(t *testing.T) {
 	}
 }
 
-func TestFirstLook(t *testing.T) {
+func TestFirstDrawing(t *testing.T) {
 	looks := func(s Sampler) map[Placement]bool {
 		seen := map[Placement]bool{}
 		sampledWithFlaws(t, s, func(scene Scene, _ reflectionflow.Prompt) {

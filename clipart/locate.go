@@ -7,9 +7,8 @@ import (
 	"reflectionflow"
 )
 
-// Corrections says what makes a picture right in which such objects are seen: its [Fixes],
-// or, where the objects meet the prompt already, what [Disambiguate] has to say. There is
-// nothing where nothing is to be done.
+// Corrections returns what to change in an image with the given objects: its [Fixes], or, if the
+// objects meet the prompt, what [Disambiguate] removes. It is empty if neither changes anything.
 func Corrections(p reflectionflow.Prompt, seen []reflectionflow.Object) []Fix {
 	return planCorrections(p.Requirements, seen).fixes
 }
@@ -23,12 +22,12 @@ func planCorrections(requirements []reflectionflow.Requirement, seen []reflectio
 }
 
 // LocatedCorrections is [Corrections] with the places that [Repair] plans for a seed, and the
-// [Outline] of that plan: empty where objects are seen nowhere, or nothing can be
-// planned.
+// [Outline] of that plan. The outline is empty, and the corrections have no places, if an object
+// has no box or nothing can be planned.
 func LocatedCorrections(p reflectionflow.Prompt, seen []reflectionflow.Object, seed uint64) (fixes []Fix, outline string) {
-	nowhere := func(o reflectionflow.Object) bool { return o.Box == [4]float64{} }
+	noBox := func(o reflectionflow.Object) bool { return o.Box == [4]float64{} }
 	fixes = Corrections(p, seen)
-	if slices.ContainsFunc(seen, nowhere) {
+	if slices.ContainsFunc(seen, noBox) {
 		return fixes, ""
 	}
 	scene, err := Repair(p, seen, 0, seed)
@@ -38,7 +37,8 @@ func LocatedCorrections(p reflectionflow.Prompt, seen []reflectionflow.Object, s
 	return Locate(fixes, inTheirCorners(seen), scene.Objects), Outline(scene, p.Requirements)
 }
 
-// inTheirCorners puts objects where a plan has them that leaves them where they are.
+// inTheirCorners moves objects to the centers of their corners, as a plan that keeps them has
+// them.
 func inTheirCorners(seen []reflectionflow.Object) []reflectionflow.Object {
 	snapped := slices.Clone(seen)
 	for i := range snapped {
@@ -48,15 +48,14 @@ func inTheirCorners(seen []reflectionflow.Object) []reflectionflow.Object {
 	return snapped
 }
 
-func centre(o reflectionflow.Object) (x, y float64) {
+func center(o reflectionflow.Object) (x, y float64) {
 	return (o.Box[0] + o.Box[2]) / 2, (o.Box[1] + o.Box[3]) / 2
 }
 
-// Locate says where the fixes take place, given the picture as it is and as it is to
-// be: a generator follows "move the dog to the top right" where it does not know what
-// "above the cat" means. What two pictures do not tell, fixes of several objects and
-// removals, which it follows less well with a place (docs/experiments/10), stay as they
-// are. Where the target of a moved object moves too, or instead, that is said.
+// Locate adds places to fixes, given the objects of the image and the planned scene: a generator
+// follows "move the dog to the top right" better than "move the dog above the cat". Removals,
+// which it follows less well with a place, and fixes of several objects stay unchanged. A move of
+// the target, in addition or instead, becomes a fix of its own.
 func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fix {
 	l := locator{}
 	for _, b := range before {
@@ -98,16 +97,16 @@ func Locate(fixes []Fix, before []reflectionflow.Object, after []Placement) []Fi
 	return located
 }
 
-// nearby is how far apart the centres of an object and its drawing may be, as a
-// fraction of the side: a quarter of the way from corner to corner.
+// nearby is how far the center of an object may be from that of its drawing, as a fraction of the
+// side: a quarter of the distance between two corners.
 const nearby = 0.16
 
 func near(o reflectionflow.Object, p Placement) bool {
-	x, y := centre(o)
+	x, y := center(o)
 	return math.Abs(x-p.X) <= nearby && math.Abs(y-p.Y) <= nearby
 }
 
-// locator hands out what left a place and what came to one, each once.
+// locator holds the objects that left a place and those that arrived at one. Each is used once.
 type locator struct {
 	gone []reflectionflow.Object
 	came []Placement
@@ -123,7 +122,7 @@ func (l *locator) arrival(class, color string) string {
 	return ""
 }
 
-// takeOver strikes out what came where something is replaced by it.
+// takeOver removes the arrival that replaces another object.
 func (l *locator) takeOver(f Fix) {
 	i := slices.IndexFunc(l.gone, func(o reflectionflow.Object) bool { return o.Class == f.From })
 	if i < 0 {
@@ -139,7 +138,7 @@ func (l *locator) departure(class string) string {
 	for i, o := range l.gone {
 		if o.Class == class {
 			l.gone = slices.Delete(l.gone, i, i+1)
-			return place(centre(o))
+			return place(center(o))
 		}
 	}
 	return ""

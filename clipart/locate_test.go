@@ -8,8 +8,8 @@ import (
 	"reflectionflow"
 )
 
-// inCorners places what is named in the corners, as lines are read: "" for an empty
-// one. The first named is the most confident.
+// inCorners puts the named objects in the corners in reading order, "" for an empty corner. The
+// first is the most confident.
 func inCorners(t *testing.T, names ...string) []reflectionflow.Object {
 	t.Helper()
 	var objects []reflectionflow.Object
@@ -26,7 +26,7 @@ func inCorners(t *testing.T, names ...string) []reflectionflow.Object {
 	return objects
 }
 
-func TestAmendInPlace(t *testing.T) {
+func TestLocatedCorrections(t *testing.T) {
 	for _, test := range []struct {
 		prompt string
 		seen   []string // in the corners
@@ -60,13 +60,13 @@ func TestAmendInPlace(t *testing.T) {
 		}
 		fixes, outline = LocatedCorrections(prompt, objects, 1)
 		if got := Instruction(fixes); strings.Contains(got, " top ") || strings.Contains(got, " bottom ") || outline != "" {
-			t.Errorf("%q, seen nowhere: %q after %q names a place", test.prompt, got, outline)
+			t.Errorf("%q, objects without boxes: %q after %q names a place", test.prompt, got, outline)
 		}
 	}
 }
 
-// What is said of places is true of the picture that is planned.
-func TestPlacesAreThoseOfThePlan(t *testing.T) {
+// TestPlacesMatchThePlan compares the places of corrections with the planned scene.
+func TestPlacesMatchThePlan(t *testing.T) {
 	rng := newRand(41)
 	s, err := NewSampler("dog", "cat", "cup", "person")
 	if err != nil {

@@ -7,10 +7,9 @@ import (
 	"reflectionflow"
 )
 
-// Outline says in few words where what is asked for is to be, as lines are read: "red
-// dog top left, cat bottom right". What the requirements do not speak of, objects of
-// other classes and colours of these, is left out, so that an outline is about nothing
-// that its prompt is not about.
+// Outline lists the required objects of a scene with their places, in reading order: "red dog top
+// left, cat bottom right". It leaves out other classes, and colors unless the requirements name
+// one of the class.
 func Outline(scene Scene, requirements []reflectionflow.Requirement) string {
 	objects := slices.Clone(scene.Objects)
 	slices.SortStableFunc(objects, byPlace)
@@ -29,13 +28,12 @@ func Outline(scene Scene, requirements []reflectionflow.Requirement) string {
 	return strings.Join(parts, ", ")
 }
 
-// Describe is the [Outline] of objects that were seen in a picture, each in the corner
-// that it is nearest to, as a caption: "dog top left, red cat bottom right." It is empty
-// where nothing was seen that the requirements speak of.
+// Describe is the [Outline] of objects detected in an image, each in its nearest corner, as a
+// caption: "dog top left, red cat bottom right." It is empty if no required object was detected.
 func Describe(seen []reflectionflow.Object, requirements []reflectionflow.Requirement) string {
 	var scene Scene
 	for _, o := range inTheirCorners(seen) {
-		x, y := centre(o)
+		x, y := center(o)
 		scene.Objects = append(scene.Objects, Placement{Class: o.Class, Color: o.Color, X: x, Y: y})
 	}
 	if outline := Outline(scene, requirements); outline != "" {
@@ -44,8 +42,7 @@ func Describe(seen []reflectionflow.Object, requirements []reflectionflow.Requir
 	return ""
 }
 
-// corner shortens the four places that nearly all objects have: "top left" for "at the
-// top left".
+// corner shortens the names of the four corners: "top left" for "at the top left".
 func corner(place string) string {
 	if short := strings.TrimPrefix(place, "at the "); strings.Contains(short, " ") {
 		return short
@@ -59,10 +56,9 @@ func namesColor(requirements []reflectionflow.Requirement, class string) bool {
 	})
 }
 
-// Directions is an instruction after the [Outline] of the picture that it leads to. The
-// outline comes first: a text encoder that cuts a long text off then misses words of
-// the instruction, which the outline makes up for. Without an outline it is the
-// instruction.
+// Directions joins the [Outline] of the planned image and an instruction. The outline comes first:
+// if a text encoder cuts the text off, the outline makes up for the lost end of the instruction.
+// Without an outline it is the instruction.
 func Directions(outline, instruction string) string {
 	if outline == "" || instruction == "" {
 		return instruction

@@ -68,7 +68,7 @@ func (p *parser) reject(i int, t token) error {
 // have been an object.
 func (p *parser) unknown(i int, t token) error {
 	if near, foreign := foreignColors[t.text]; foreign {
-		err := parseErrorf(UnknownColor, t, "unknown color %q: the ten colors are %s; the nearest is %q", t.text, strings.Join(colourNames[:], ", "), near)
+		err := parseErrorf(UnknownColor, t, "unknown color %q: the ten colors are %s; the nearest is %q", t.text, strings.Join(colorNames[:], ", "), near)
 		err.Suggestion = near
 		return err
 	}
@@ -129,12 +129,14 @@ func isAction(word string) bool { return len(word) > 5 && strings.HasSuffix(word
 // dangling is the error for a noun phrase that has no noun before token i.
 func (p *parser) dangling(i int, q pending) error {
 	if q.color != "" && i < len(p.tokens) && p.tokens[i].entry.meaning == asConjunction {
-		switch next, at := p.meaningAfter(i); {
-		case next == asHue:
-			return parseErrorf(Unsupported, q.at, "%q and %q for one object: give it one color, or say for example \"a %s and a %s cup\"",
-				q.color, p.tokens[at].entry.value, q.color, p.tokens[at].entry.value)
-		case next == asRefused:
+		next, at := p.meaningAfter(i)
+		if next == asRefused {
 			return p.reject(at, p.tokens[at])
+		}
+		if next == asHue {
+			other := p.tokens[at].entry.value
+			return parseErrorf(Unsupported, q.at, "%q and %q for one object: give it one color, or say for example \"a %s and a %s cup\"",
+				q.color, other, q.color, other)
 		}
 	}
 	if q.at.entry.meaning == asHue && q.number < 0 && !q.definite && p.last >= 0 && !p.articleBefore(i) && q.relation == "" {

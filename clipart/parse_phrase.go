@@ -4,7 +4,7 @@ import "reflectionflow"
 
 // begin marks the start of a noun phrase.
 func (p *parser) begin(t token) {
-	// An article tells less than the word after it.
+	// An article says less than the word after it.
 	if !p.pending.started || p.pending.at.entry.meaning == asIndefinite {
 		p.pending.at, p.pending.started = t, true
 	}

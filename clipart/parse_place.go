@@ -1,6 +1,7 @@
 package clipart
 
 import (
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -87,7 +88,7 @@ func (p *parser) placeClaims() error {
 	for _, o := range opposites {
 		var first, second []placing
 		for _, l := range p.places {
-			for _, side := range strings.Fields(l.at.entry.value) {
+			for side := range strings.FieldsSeq(l.at.entry.value) {
 				switch side {
 				case o.first:
 					first = append(first, l)
@@ -120,10 +121,8 @@ func (p *parser) placeClaims() error {
 }
 
 func relationAt(l placing, first string, relation reflectionflow.Relation) string {
-	for _, side := range strings.Fields(l.at.entry.value) {
-		if side == first {
-			return string(relation)
-		}
+	if slices.Contains(strings.Fields(l.at.entry.value), first) {
+		return string(relation)
 	}
 	return string(opposite(relation))
 }

@@ -34,8 +34,8 @@ func (p *parser) positions() ([]reflectionflow.Requirement, error) {
 	return found, nil
 }
 
-// claimSides says a position from the side that has more than one object: a
-// requirement's target is always one.
+// claimSides states a position from the side that has more than one object: the target of a
+// requirement is always one object.
 func claimSides(r reflectionflow.Requirement, targets int) []reflectionflow.Requirement {
 	if targets <= 1 {
 		return []reflectionflow.Requirement{r}
@@ -48,7 +48,7 @@ func claimSides(r reflectionflow.Requirement, targets int) []reflectionflow.Requ
 	return []reflectionflow.Requirement{r, other}
 }
 
-// circular reports whether some object would have to be left of, or above, itself.
+// circular reports whether an object would have to be left of, or above, itself.
 func circular(positions []reflectionflow.Requirement) bool {
 	for _, axis := range []reflectionflow.Relation{reflectionflow.LeftOf, reflectionflow.Above} {
 		after := make(map[string][]string)

@@ -35,7 +35,7 @@ var candidates = sync.OnceValue(newCandidates)
 // single words of longer names ("wine" of "wine glass"), and the words of relations.
 func newCandidates() []candidate {
 	var found []candidate
-	for _, color := range colourNames {
+	for _, color := range colorNames {
 		found = append(found, candidate{color, suggestion{text: color, role: roleColor}})
 	}
 	add := func(name string) {
@@ -145,8 +145,8 @@ func plausible(word, known string, errors int) bool {
 	return word[0] == known[0] || len(word) > 4 && errors == 1
 }
 
-// distance counts the letters to insert, delete, change or swap with a neighbour
-// to turn one word into another (optimal string alignment).
+// distance counts the letters to insert, delete, change or swap with a neighbor to turn one word
+// into another (optimal string alignment).
 func distance(a, b string) int {
 	before, previous, current := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range previous {

@@ -10,7 +10,7 @@ import (
 type token struct {
 	text     string // lower case
 	position int    // byte offset in the text
-	entry    entry  // meaning 0: in no list
+	entry    entry  // meaning 0: unknown
 }
 
 // tokens splits a text into phrases of the lexicon, the longest first. Captions have a smaller
@@ -54,8 +54,8 @@ func longestPhrase(words []token, caption bool) (token, int) {
 	return first, 1
 }
 
-// splitWords cuts a text at spaces and punctuation, in lower case. Hyphens
-// separate words, apostrophes do not.
+// splitWords splits a text at spaces and punctuation, in lower case. Hyphens separate words,
+// apostrophes do not.
 func splitWords(text string) []token {
 	var words []token
 	start := -1
@@ -103,7 +103,7 @@ func wordToken(word string, position int) token {
 	return t
 }
 
-// resolveOrange tells the fruit from the color: an orange is a fruit unless an object follows;
+// resolveOrange separates the fruit from the color: an orange is a fruit unless an object follows;
 // "an orange orange" is both.
 func resolveOrange(found []token) {
 	for i := range found {

@@ -113,7 +113,7 @@ var synonyms = [...][2]string{
 	{"tooth brush", "toothbrush"},
 }
 
-// irregularPlurals are plurals that no rule makes.
+// irregularPlurals are plurals that no rule forms.
 var irregularPlurals = [...][2]string{
 	{"people", person},
 	{"men", person},
@@ -254,7 +254,7 @@ func newLexicon() map[string]entry {
 		words[w] = entry{meaning: asNumber, n: 2, value: "pair"}
 	}
 	addPlaces(words)
-	for _, color := range colourNames {
+	for _, color := range colorNames {
 		words[color] = entry{meaning: asHue, value: color}
 	}
 	addNouns(words)
@@ -301,8 +301,8 @@ func addPlaces(words map[string]entry) {
 	}
 }
 
-// addNouns adds the classes and their other names, in all their plurals. "orange"
-// stays a colour here; the parser asks what follows it.
+// addNouns adds the classes and their other names, with all plurals. "orange" stays a color here;
+// resolveOrange looks at the word after it.
 func addNouns(words map[string]entry) {
 	add := func(name, class string) {
 		for _, plural := range []string{genEvalPlural(name), englishPlural(name)} {

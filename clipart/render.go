@@ -8,7 +8,7 @@ import (
 	"reflectionflow"
 )
 
-// Bounds on a scene, against mistakes.
+// Bounds on a scene, against mistakes and hostile input.
 const (
 	MaxObjects = 64 // objects of a scene
 	MaxSize    = 4  // Placement.Size
@@ -17,8 +17,8 @@ const (
 // span is a placed square in 1/256 pixels.
 type span struct{ left, top, side int }
 
-// at converts a placement to pixels. Every product is rounded on its own
-// (float64 conversions forbid fused multiply-add), so that all machines agree.
+// at converts a placement to pixels. Every product is rounded separately (float64 conversions
+// forbid fused multiply-add), so that all machines agree.
 func (p Placement) at(width, height int) span {
 	side := float64(p.Size * float64(min(width, height)) * 256)
 	x := float64(p.X * float64(width) * 256)
@@ -55,10 +55,10 @@ func (p *Placement) validate() error {
 		return fmt.Errorf("%w: unknown class %q", reflectionflow.ErrInvalid, p.Class)
 	case p.Drawing < 0 || p.Drawing >= drawings:
 		return fmt.Errorf("%w: %s has no drawing %d, only 0 to %d", reflectionflow.ErrInvalid, p.Class, p.Drawing, drawings-1)
-	case p.Color != "" && colourIndex(p.Color) < 0:
-		return fmt.Errorf("%w: unknown colour %q", reflectionflow.ErrInvalid, p.Color)
+	case p.Color != "" && colorIndex(p.Color) < 0:
+		return fmt.Errorf("%w: unknown color %q", reflectionflow.ErrInvalid, p.Color)
 	case !(p.X >= 0 && p.X <= 1 && p.Y >= 0 && p.Y <= 1):
-		return fmt.Errorf("%w: centre (%v, %v): must be from 0 to 1", reflectionflow.ErrInvalid, p.X, p.Y)
+		return fmt.Errorf("%w: center (%v, %v): must be from 0 to 1", reflectionflow.ErrInvalid, p.X, p.Y)
 	case !(p.Size > 0 && p.Size <= MaxSize):
 		return fmt.Errorf("%w: size %v: must be above 0 and at most %d", reflectionflow.ErrInvalid, p.Size, MaxSize)
 	}
@@ -74,8 +74,8 @@ func validateSides(width, height int) error {
 	return nil
 }
 
-// Render draws the scene. Width and height are in pixels, multiples of 16 up
-// to [reflectionflow.MaxSide].
+// Render renders the scene. Width and height are in pixels, multiples of 16 up to
+// [reflectionflow.MaxSide].
 func (s Scene) Render(width, height int) (*image.NRGBA, error) {
 	if err := validateSides(width, height); err != nil {
 		return nil, err
@@ -92,9 +92,8 @@ func (s Scene) Render(width, height int) (*image.NRGBA, error) {
 	return m, nil
 }
 
-// RenderInto draws the scene as [Scene.Render] does, into the first
-// height·width·3 bytes of dst: rows from the top, each pixel R, G, B. It does
-// not allocate once the drawings are decoded.
+// RenderInto renders the scene as [Scene.Render] does, into the first height·width·3 bytes of dst:
+// rows from the top, each pixel R, G, B. After the drawings are decoded it does not allocate.
 func (s Scene) RenderInto(dst []uint8, width, height int) error {
 	if err := validateSides(width, height); err != nil {
 		return err
@@ -103,7 +102,7 @@ func (s Scene) RenderInto(dst []uint8, width, height int) error {
 		return err
 	}
 	if len(dst) < 3*width*height {
-		return fmt.Errorf("%w: %d bytes for a picture of %dx%d, want %d", reflectionflow.ErrInvalid, len(dst), width, height, 3*width*height)
+		return fmt.Errorf("%w: %d bytes for an image of %dx%d, want %d", reflectionflow.ErrInvalid, len(dst), width, height, 3*width*height)
 	}
 	dst = dst[:3*width*height]
 	back := backgrounds[s.Background]
@@ -118,12 +117,12 @@ func (s Scene) RenderInto(dst []uint8, width, height int) error {
 		if err != nil {
 			return err
 		}
-		c.draw(drawing, p.at(width, height), p.Flip, colourIndex(p.Color))
+		c.draw(drawing, p.at(width, height), p.Flip, colorIndex(p.Color))
 	}
 	return nil
 }
 
-// sprite is the drawing that a valid placement shows.
+// sprite is the drawing of a valid placement.
 func (p *Placement) sprite() (*sprite, error) {
 	list, err := sprites(classes().index[p.Class])
 	if err != nil {

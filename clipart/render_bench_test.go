@@ -8,7 +8,7 @@ import (
 // benchScenes are scenes of two to four objects, half of them tinted.
 func benchScenes(n int) []Scene {
 	random := rand.New(rand.NewPCG(7, 1))
-	names, colours := Classes(), Colors()
+	names, colors := Classes(), Colors()
 	list := make([]Scene, n)
 	for i := range list {
 		list[i].Background = random.IntN(len(backgrounds))
@@ -19,7 +19,7 @@ func benchScenes(n int) []Scene {
 				X: float64(51+random.IntN(154)) / 256, Y: float64(51+random.IntN(154)) / 256, Size: float64(64+random.IntN(65)) / 256,
 			}
 			if random.IntN(2) == 0 {
-				p.Color = colours[random.IntN(len(colours))]
+				p.Color = colors[random.IntN(len(colors))]
 			}
 			list[i].Objects = append(list[i].Objects, p)
 		}
@@ -27,8 +27,8 @@ func benchScenes(n int) []Scene {
 	return list
 }
 
-// BenchmarkRenderInto draws scenes of two to four objects at 128×128 on one
-// core and reports scenes/s.
+// BenchmarkRenderInto renders scenes of two to four objects at 128×128 pixels on one core and
+// reports scenes/s.
 func BenchmarkRenderInto(b *testing.B) {
 	scenes := benchScenes(256)
 	dst := make([]uint8, 3*128*128)

@@ -1,25 +1,25 @@
 package clipart
 
-// canvas is a picture being drawn: height·width·3 bytes.
+// canvas is the image that is being rendered: height·width·3 bytes.
 type canvas struct {
 	rgb           []uint8
 	width, height int
 }
 
 // axis walks the texels under a row or column of pixels: texel position in
-// 16.16 fixed point, relative to the centre of the first texel.
+// 16.16 fixed point, relative to the center of the first texel.
 type axis struct {
 	first, last int // pixels, last excluded
-	start, step int // position under first, and its growth a pixel
+	start, step int // position under first, and its increase per pixel
 }
 
-// newAxis covers the pixels of 0 to limit whose texel position lies within a
-// texel of the drawing's size texels.
+// newAxis covers the pixels from 0 to limit whose texel position is within one texel of the
+// drawing's size texels.
 func newAxis(from, side, size, limit int) axis {
 	a := axis{first: max(0, from>>8-1), last: min(limit, (from+side)>>8+2), step: (size << 24) / side}
 	position := func(pixel int) int { return (pixel*256+128-from)*(size<<16)/side - 1<<15 }
-	// A pixel exactly one texel before the first sees nothing, and when mirrored
-	// would read behind the border.
+	// A pixel exactly one texel before the first is transparent, and when mirrored would read
+	// outside the border.
 	for a.first < a.last && position(a.first) <= -1<<16 {
 		a.first++
 	}
@@ -36,16 +36,15 @@ func (a axis) mirror(size int) axis {
 	return a
 }
 
-// draw blends a drawing over the canvas, in one of the colours or, with -1, in
-// its own.
-func (c *canvas) draw(s *sprite, at span, flip bool, colour int) {
+// draw blends a drawing over the canvas, tinted with a color or, with -1, in its own colors.
+func (c *canvas) draw(s *sprite, at span, flip bool, color int) {
 	l := s.levelFor(at.side)
 	xs, ys := newAxis(at.left, at.side, l.size, c.width), newAxis(at.top, at.side, l.size, c.height)
 	if flip {
 		xs = xs.mirror(l.size)
 	}
-	texels := l.colour
-	if colour >= 0 {
+	texels := l.color
+	if color >= 0 {
 		texels = l.tone
 	}
 	v := ys.start
@@ -53,8 +52,8 @@ func (c *canvas) draw(s *sprite, at span, flip bool, colour int) {
 		upper := texels[(v>>16+1)*l.stride:][:l.stride]
 		lower := texels[(v>>16+2)*l.stride:][:l.stride]
 		row := c.rgb[3*(y*c.width+xs.first) : 3*(y*c.width+xs.last)]
-		if colour >= 0 {
-			blendTinted(row, upper, lower, xs, v, &ramps[colour])
+		if color >= 0 {
+			blendTinted(row, upper, lower, xs, v, &ramps[color])
 		} else {
 			blend(row, upper, lower, xs, v)
 		}
@@ -116,8 +115,8 @@ func blendTinted(row []uint8, upper, lower []uint32, xs axis, v int, ramp *[256]
 	}
 }
 
-// over puts a premultiplied colour on a pixel. Lanes are clamped because
-// rounding may carry a sum one above 255.
+// over blends a premultiplied color over a pixel. Lanes are clamped because rounding may carry a
+// sum one above 255.
 func over(pixel []uint8, lanes, alpha uint64) {
 	under := uint64(pixel[0]) | uint64(pixel[1])<<16 | uint64(pixel[2])<<32
 	sum := lanes + scale(under, 255-alpha)

@@ -2,8 +2,8 @@ package clipart
 
 import "testing"
 
-// Every start of a span, at sub-pixel steps, and both directions of reading stay
-// inside the drawing's texels and its border.
+// TestAxisStaysInside checks that every start of a span, in sub-pixel steps and both reading
+// directions, stays inside the drawing's texels and their border.
 func TestAxisStaysInside(t *testing.T) {
 	for _, size := range levelSizes {
 		for side := size*256 - 300; side <= size*256+300; side++ {

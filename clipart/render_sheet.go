@@ -12,8 +12,8 @@ import (
 // maxSheetPixels bounds a contact sheet.
 const maxSheetPixels = 1 << 27
 
-// Sheet renders scenes at size×size and lays them out as [Grid] does, two
-// pixels apart. Size is a multiple of 16.
+// Sheet renders scenes at size×size pixels and arranges them as [Grid] does, two pixels apart.
+// Size is a multiple of 16.
 func Sheet(scenes []Scene, columns, size int) (*image.NRGBA, error) {
 	images := make([]image.Image, len(scenes))
 	for i, s := range scenes {
@@ -26,10 +26,9 @@ func Sheet(scenes []Scene, columns, size int) (*image.NRGBA, error) {
 	return Grid(images, columns, 2)
 }
 
-// Grid lays images out in rows of the given number of columns on white, gap
-// pixels apart and from the edges. Every cell has the size of the largest
-// image; smaller ones stand in its top left corner. A nil image leaves its
-// cell empty.
+// Grid arranges images in rows of the given number of columns on white, gap pixels apart and from
+// the edges. Every cell has the size of the largest image; smaller ones are in its top left
+// corner. A nil image leaves its cell empty.
 func Grid(images []image.Image, columns, gap int) (*image.NRGBA, error) {
 	if columns < 1 || gap < 0 || len(images) == 0 {
 		return nil, fmt.Errorf("%w: a grid of %d images in %d columns with gap %d", reflectionflow.ErrInvalid, len(images), columns, gap)

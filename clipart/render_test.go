@@ -46,11 +46,11 @@ func TestRenderGolden(t *testing.T) {
 	}
 }
 
-// alone renders one centred object that fills most of a 36×36 area.
-func alone(t *testing.T, class string, drawing int, colour string) []uint8 {
+// alone renders one centered object that fills most of a 36×36 area.
+func alone(t *testing.T, class string, drawing int, color string) []uint8 {
 	t.Helper()
 	dst := make([]uint8, 3*48*48)
-	s := Scene{Objects: []Placement{{Class: class, Drawing: drawing, Color: colour, X: 0.5, Y: 0.5, Size: 0.75}}}
+	s := Scene{Objects: []Placement{{Class: class, Drawing: drawing, Color: color, X: 0.5, Y: 0.5, Size: 0.75}}}
 	if err := s.RenderInto(dst, 48, 48); err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +73,14 @@ func TestDrawingsDiffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	sources := Sources()
-	pictures := make([][]uint8, len(sources))
+	renderings := make([][]uint8, len(sources))
 	for i, s := range sources {
-		pictures[i] = alone(t, s.Class, s.Drawing, "blue")
-		if d := difference(pictures[i], empty); d < 4 {
+		renderings[i] = alone(t, s.Class, s.Drawing, "blue")
+		if d := difference(renderings[i], empty); d < 4 {
 			t.Errorf("%s %d is almost empty: mean difference %.1f", s.Class, s.Drawing, d)
 		}
 		for j := range i {
-			if d := difference(pictures[i], pictures[j]); d < 4 && sources[j].Class != s.Class {
+			if d := difference(renderings[i], renderings[j]); d < 4 && sources[j].Class != s.Class {
 				t.Errorf("%s %d and %s %d look alike: mean difference %.1f", s.Class, s.Drawing, sources[j].Class, sources[j].Drawing, d)
 			}
 		}
@@ -110,7 +110,7 @@ func TestFlipMirrors(t *testing.T) {
 	}
 }
 
-// TestRenderAnywhere draws objects across edges, tiny and huge, without panics.
+// TestRenderAnywhere renders objects across edges, tiny and huge, without panics.
 func TestRenderAnywhere(t *testing.T) {
 	dst := make([]uint8, 3*64*32)
 	for _, size := range []float64{1e-9, 0.01, 0.5, 1, MaxSize} {
@@ -139,8 +139,8 @@ func TestRenderRejectsBadInput(t *testing.T) {
 		"negative":    {Background: -1},
 		"class":       with(func(p *Placement) { p.Class = "unicorn" }),
 		"drawing":     with(func(p *Placement) { p.Drawing = 99 }),
-		"colour":      with(func(p *Placement) { p.Color = "mauve" }),
-		"centre":      with(func(p *Placement) { p.X = 1.01 }),
+		"color":       with(func(p *Placement) { p.Color = "mauve" }),
+		"center":      with(func(p *Placement) { p.X = 1.01 }),
 		"not finite":  with(func(p *Placement) { p.Y = math.NaN() }),
 		"size":        with(func(p *Placement) { p.Size = 0 }),
 		"huge":        with(func(p *Placement) { p.Size = math.Inf(1) }),
@@ -177,7 +177,7 @@ func TestRenderIntoDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestRenderConcurrently decodes and draws from several goroutines.
+// TestRenderConcurrently decodes and renders from several goroutines.
 func TestRenderConcurrently(t *testing.T) {
 	scenes := benchScenes(16)
 	results := make([][]uint8, 4)
@@ -196,7 +196,7 @@ func TestRenderConcurrently(t *testing.T) {
 	wait.Wait()
 	for g := range results {
 		if !bytes.Equal(results[g], results[0]) {
-			t.Errorf("goroutine %d drew other pixels", g)
+			t.Errorf("goroutine %d rendered other pixels", g)
 		}
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"reflectionflow"
 )
 
-// minVisible is the least share of an object's opaque area that must be in the
-// picture and uncovered for the object to count as visible.
+// minVisible is the least share of an object's opaque area that must be inside the image and
+// uncovered for the object to count as visible.
 const minVisible = 0.25
 
-// Box is the tight box around the opaque part of a placed drawing: x0, y0, x1,
-// y1 as fractions of the sides of a picture of width×height, cut at its edges.
-// An object wholly outside has an empty box. The error wraps
-// [reflectionflow.ErrInvalid] where the placement or the size is invalid.
+// Box is the tight box around the opaque part of a placed drawing: x0, y0, x1, y1 as fractions of
+// the sides of an image of width×height pixels, clipped to the image. An object entirely outside
+// has an empty box. The error wraps [reflectionflow.ErrInvalid] if the placement or the size is
+// invalid.
 func Box(p Placement, width, height int) ([4]float64, error) {
 	if err := validateSides(width, height); err != nil {
 		return [4]float64{}, err
@@ -43,11 +43,10 @@ func (p *Placement) box(opaque image.Rectangle, width, height int) [4]float64 {
 	}
 }
 
-// Truth lists the objects that can be seen in the scene rendered at
-// width×height, in drawing order: class, colour as placed (empty for natural
-// colours) and [Box]. An object is left out when less than a quarter of it is
-// inside the picture and not covered by later ones; a partly covered object
-// keeps its whole box. Confidence is 1.
+// Truth lists the visible objects of the scene rendered at width×height pixels, in rendering
+// order: class, color as placed (empty for natural colors) and [Box]. An object is left out if
+// less than a quarter of it is inside the image and not covered by later objects; a partly covered
+// object keeps its whole box. Confidence is 1.
 func (s Scene) Truth(width, height int) ([]reflectionflow.Object, error) {
 	if err := validateSides(width, height); err != nil {
 		return nil, err
@@ -75,21 +74,21 @@ func (s Scene) Truth(width, height int) ([]reflectionflow.Object, error) {
 	return seen, nil
 }
 
-// placedMask is the opaque area of a drawing in a picture.
+// placedMask is the opaque area of a drawing in an image.
 type placedMask struct {
 	sprite *sprite
 	at     span
 	flip   bool
 }
 
-// visible is the share of the opaque texels that lie inside the picture and
-// under none of the masks drawn later.
+// visible is the share of the opaque texels that are inside the image and not covered by later
+// masks.
 func (m *placedMask) visible(later []placedMask, width, height int) float64 {
 	l := &m.sprite.levels[maskLevel]
 	total, shown := 0, 0
 	for ty := range l.size {
 		for tx := range l.size {
-			if l.colour[(ty+1)*l.stride+tx+1]>>24 < 128 {
+			if l.color[(ty+1)*l.stride+tx+1]>>24 < 128 {
 				continue
 			}
 			total++
@@ -123,7 +122,7 @@ func covered(masks []placedMask, x, y int) bool {
 		if m.flip {
 			tx = l.size - 1 - tx
 		}
-		if l.colour[(ty+1)*l.stride+tx+1]>>24 >= 128 {
+		if l.color[(ty+1)*l.stride+tx+1]>>24 >= 128 {
 			return true
 		}
 	}

@@ -26,7 +26,7 @@ func TestBoxIsTight(t *testing.T) {
 				r := darkBounds(m)
 				for k, edge := range []float64{float64(r.Min.X), float64(r.Min.Y), float64(r.Max.X), float64(r.Max.Y)} {
 					if got := box[k] * float64([]int{size.X, size.Y}[k%2]); math.Abs(got-edge) > 1.5 {
-						t.Errorf("%s flip %v %v: edge %d at %.1f, drawn at %.0f", class, flip, size, k, got, edge)
+						t.Errorf("%s flip %v %v: edge %d at %.1f, rendered at %.0f", class, flip, size, k, got, edge)
 					}
 				}
 			}
@@ -46,7 +46,7 @@ func darkBounds(m *image.NRGBA) image.Rectangle {
 	return r
 }
 
-func TestTruthListsWhatIsVisible(t *testing.T) {
+func TestTruthListsVisibleObjects(t *testing.T) {
 	hidden := Placement{Class: "apple", X: 0.5, Y: 0.5, Size: 0.2}
 	cover := Placement{Class: "pizza", Color: "blue", X: 0.5, Y: 0.5, Size: 0.9}
 	aside := Placement{Class: "cat", X: 0.1, Y: 0.9, Size: 0.2, Flip: true}

@@ -9,16 +9,17 @@ import (
 	"reflectionflow"
 )
 
-// Repair makes the scene that a wrong picture should have been: what is seen in it,
-// put right for a prompt as [Corrections] says, on the same background. What need not
-// change keeps its corner and its colour, two that are the wrong way round change
-// places, and what is added gets a corner that became free, or any free one; where
-// the prompt says nothing of places, an order as sampled scenes have is preferred.
-// It is a scene of at most four objects of the size that they are sampled in; what
-// stands in one corner with something surer is not seen, and what nobody asked for
-// makes room. Every class has its first drawing, as a generator that was trained on
-// [Sampler.FirstDrawing] draws it. Of equally good scenes the seed chooses. The error
-// wraps [reflectionflow.ErrInvalid] where there is no such scene.
+// Repair plans the scene that a wrong image should have been: the objects seen in it, corrected as
+// [Corrections] says, on the same background.
+//
+// What need not change keeps its corner and its color. Two objects in the wrong order swap places,
+// and an added object gets a corner that became free, or any free one. If the prompt has no
+// positions, an order as in sampled scenes is preferred. The scene has at most four objects of the
+// size of sampled scenes: of two objects seen in one corner the less confident is dropped, and
+// objects that are not required make room. Every class has its first drawing, as in
+// [Sampler.FirstDrawing]. The seed chooses among equally good scenes.
+//
+// The error wraps [reflectionflow.ErrInvalid] if there is no such scene.
 func Repair(prompt reflectionflow.Prompt, seen []reflectionflow.Object, background int, seed uint64) (Scene, error) {
 	for _, r := range slices.Concat(prompt.Requirements, requirementsOf(seen)) {
 		if err := known(r); err != nil {
@@ -26,11 +27,11 @@ func Repair(prompt reflectionflow.Prompt, seen []reflectionflow.Object, backgrou
 		}
 	}
 	m := planCorrections(prompt.Requirements, onePerCorner(seen))
-	things, err := makeRoom(m.things(), prompt.Requirements)
+	items, err := makeRoom(m.items(), prompt.Requirements)
 	if err != nil {
 		return Scene{}, fmt.Errorf("repair %q: %w", prompt.Text, err)
 	}
-	arrangements := arrangementsOf(things, rand.New(rand.NewPCG(seed, repairStream))) //nolint:gosec // reproducible on purpose
+	arrangements := arrangementsOf(items, rand.New(rand.NewPCG(seed, repairStream))) //nolint:gosec // reproducible on purpose
 	placed := slices.ContainsFunc(prompt.Requirements, isPosition)
 	slices.SortStableFunc(arrangements, func(a, b arrangement) int {
 		if order := cmp.Or(cmp.Compare(b.kept, a.kept), cmp.Compare(b.reused, a.reused)); order != 0 || placed {
@@ -48,14 +49,13 @@ func Repair(prompt reflectionflow.Prompt, seen []reflectionflow.Object, backgrou
 			return scene, nil
 		}
 	}
-	return Scene{}, fmt.Errorf("%w: no way of placing %d objects satisfies %q", reflectionflow.ErrInvalid, len(things), prompt.Text)
+	return Scene{}, fmt.Errorf("%w: no way of placing %d objects satisfies %q", reflectionflow.ErrInvalid, len(items), prompt.Text)
 }
 
-// repairStream sets the random numbers of a mended scene apart from others of a seed.
+// repairStream separates the random numbers of a repaired scene from others of the same seed.
 const repairStream = 0x6d656e64
 
-// requirementsOf asks for objects one by one, for their classes and colours to be
-// checked.
+// requirementsOf asks for each object alone, to check its class and color.
 func requirementsOf(objects []reflectionflow.Object) []reflectionflow.Requirement {
 	var asked []reflectionflow.Requirement
 	for _, o := range objects {
@@ -64,10 +64,10 @@ func requirementsOf(objects []reflectionflow.Object) []reflectionflow.Requiremen
 	return asked
 }
 
-// corners is how many objects of the size of up to four objects have room.
+// corners is the number of places for objects of the usual size: one per quarter of the scene.
 const corners = 4
 
-// cornerAt is the place of a corner: left to right, then top to bottom.
+// cornerAt is the center of a corner; corners are numbered in reading order.
 func cornerAt(corner int) (x, y float64) {
 	const low = objectCells / 2.0 / lattice
 	x, y = low, low
@@ -92,98 +92,97 @@ func cornerOf(o reflectionflow.Object) int {
 	return corner
 }
 
-// onePerCorner leaves out what is seen less surely in the corner of something else.
+// onePerCorner drops the less confident of two objects in one corner.
 func onePerCorner(seen []reflectionflow.Object) []reflectionflow.Object {
-	surest := make(map[int]float64)
+	best := make(map[int]float64)
 	for _, o := range seen {
-		surest[cornerOf(o)] = max(surest[cornerOf(o)], o.Confidence)
+		best[cornerOf(o)] = max(best[cornerOf(o)], o.Confidence)
 	}
 	var kept []reflectionflow.Object
 	for _, o := range seen {
-		if c := cornerOf(o); o.Confidence == surest[c] {
+		if c := cornerOf(o); o.Confidence == best[c] {
 			kept = append(kept, o)
-			surest[c] = -1 // of two as sure, the first
+			best[c] = -1 // of two equally confident objects, keep the first
 		}
 	}
 	return kept
 }
 
-// thing is an object of a scene with the corner it has in the picture, -1 for one
-// that is added.
-type thing struct {
+// item is an object of a scene with its corner in the image, -1 if it is added.
+type item struct {
 	Placement
 	corner     int
 	confidence float64
 }
 
-// things are the objects that are left, and those that the fixes add.
-func (m fixer) things() []thing {
+// items returns the remaining objects and those that the fixes add.
+func (m fixer) items() []item {
 	size := latticeSize(objectCells / float64(lattice))
-	var things []thing
+	var items []item
 	for _, o := range m.objects {
-		things = append(things, thing{Placement{Class: o.Class, Color: o.Color, Size: size}, cornerOf(o), o.Confidence})
+		items = append(items, item{Placement{Class: o.Class, Color: o.Color, Size: size}, cornerOf(o), o.Confidence})
 	}
 	for _, f := range m.fixes {
 		if f.Kind == AddObject {
 			for range f.Count {
-				things = append(things, thing{Placement{Class: f.Object, Color: f.Color, Size: size}, -1, 1})
+				items = append(items, item{Placement{Class: f.Object, Color: f.Color, Size: size}, -1, 1})
 			}
 		}
 	}
-	for i := range things {
-		if things[i].Class == person {
-			things[i].Color = "" // one that was something else had a colour
+	for i := range items {
+		if items[i].Class == person {
+			items[i].Color = "" // it may have been recolored as another class
 		}
 	}
-	return things
+	return items
 }
 
-// makeRoom takes away what is not needed while there are more things than corners.
-func makeRoom(things []thing, requirements []reflectionflow.Requirement) ([]thing, error) {
+// makeRoom removes objects that are not required until each has a corner.
+func makeRoom(items []item, requirements []reflectionflow.Requirement) ([]item, error) {
 	counts := slices.DeleteFunc(slices.Clone(requirements), isPosition)
-	for len(things) > corners {
+	for len(items) > corners {
 		spare := -1
-		for i, t := range things {
-			if t.corner < 0 || (spare >= 0 && t.confidence >= things[spare].confidence) {
+		for i, t := range items {
+			if t.corner < 0 || (spare >= 0 && t.confidence >= items[spare].confidence) {
 				continue
 			}
-			if CheckAll(counts, objectsOf(slices.Delete(slices.Clone(things), i, i+1))) {
+			if CheckAll(counts, objectsOf(slices.Delete(slices.Clone(items), i, i+1))) {
 				spare = i
 			}
 		}
 		if spare < 0 {
-			return nil, fmt.Errorf("%w: there is room for %d objects, and %d are needed", reflectionflow.ErrInvalid, corners, len(things))
+			return nil, fmt.Errorf("%w: there is room for %d objects, and %d are needed", reflectionflow.ErrInvalid, corners, len(items))
 		}
-		things = slices.Delete(things, spare, spare+1)
+		items = slices.Delete(items, spare, spare+1)
 	}
-	return things, nil
+	return items, nil
 }
 
-func objectsOf(things []thing) []reflectionflow.Object {
+func objectsOf(items []item) []reflectionflow.Object {
 	var objects []reflectionflow.Object
-	for _, t := range things {
+	for _, t := range items {
 		objects = append(objects, reflectionflow.Object{Class: t.Class, Color: t.Color, Confidence: t.confidence})
 	}
 	return objects
 }
 
-// arrangement is one way of placing things.
+// arrangement is one assignment of items to corners.
 type arrangement struct {
 	objects []Placement
-	kept    int // how many stay where they are
-	reused  int // how many stand where something was
+	kept    int // items that stay in their corner
+	reused  int // items in a corner that had an object
 }
 
-// arrangementsOf are all ways of placing things in the corners, in random order.
-func arrangementsOf(things []thing, rng *rand.Rand) []arrangement {
+// arrangementsOf returns all arrangements in random order.
+func arrangementsOf(items []item, rng *rand.Rand) []arrangement {
 	var taken [corners]bool
-	for _, t := range things {
+	for _, t := range items {
 		if t.corner >= 0 {
 			taken[t.corner] = true
 		}
 	}
 	found := []arrangement{{}}
-	for i, t := range things {
+	for i, t := range items {
 		var longer []arrangement
 		for _, a := range found {
 			for corner := range corners {
@@ -208,8 +207,8 @@ func arrangementsOf(things []thing, rng *rand.Rand) []arrangement {
 	return found
 }
 
-// ordered is how many neighbours, as lines are read, stand in the order in which
-// the requirements mention their classes.
+// ordered counts the pairs of neighbors, in reading order, that are in the order in which the
+// requirements mention their classes.
 func (a arrangement) ordered(requirements []reflectionflow.Requirement) int {
 	mentioned := requiredClasses(requirements)
 	objects := slices.Clone(a.objects)

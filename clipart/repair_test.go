@@ -9,8 +9,8 @@ import (
 	"reflectionflow"
 )
 
-// What is put right meets its prompt, on the same background, and nothing that
-// could stay has changed.
+// TestRepairedScenesMeetTheirPrompts repairs flawed scenes: the result meets the prompt on the
+// same background, and most objects are unchanged.
 func TestRepairedScenesMeetTheirPrompts(t *testing.T) {
 	rng := newRand(30)
 	s := Sampler{}.FirstDrawing()
@@ -21,20 +21,19 @@ func TestRepairedScenesMeetTheirPrompts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mended, err := Repair(prompt, truthOf(t, flawed), flawed.Background, rng.Uint64())
+			repaired, err := Repair(prompt, truthOf(t, flawed), flawed.Background, rng.Uint64())
 			if err != nil {
 				t.Fatalf("%q with %+v: %v", prompt.Text, flawed.Objects, err)
 			}
-			if !CheckAll(prompt.Requirements, truthOf(t, mended)) {
-				t.Fatalf("%q: %q left %+v", prompt.Text, instruction, mended.Objects)
+			if !CheckAll(prompt.Requirements, truthOf(t, repaired)) {
+				t.Fatalf("%q: %q left %+v", prompt.Text, instruction, repaired.Objects)
 			}
-			if mended.Background != flawed.Background {
-				t.Fatalf("%q: background %d became %d", prompt.Text, flawed.Background, mended.Background)
+			if repaired.Background != flawed.Background {
+				t.Fatalf("%q: background %d became %d", prompt.Text, flawed.Background, repaired.Background)
 			}
-			// A flaw changes one object or two, one that changes places with it, and
-			// at times there are two flaws.
-			if kept := unchanged(mended, flawed); kept < min(len(mended.Objects), len(flawed.Objects))-4 {
-				t.Fatalf("%q: of %+v only %d are left in %+v", prompt.Text, flawed.Objects, kept, mended.Objects)
+			// A flaw changes up to two objects, and some scenes have two flaws.
+			if kept := unchanged(repaired, flawed); kept < min(len(repaired.Objects), len(flawed.Objects))-4 {
+				t.Fatalf("%q: of %+v only %d are left in %+v", prompt.Text, flawed.Objects, kept, repaired.Objects)
 			}
 		}
 	}
@@ -49,16 +48,16 @@ func TestRepair(t *testing.T) {
 	for _, test := range []struct {
 		prompt string
 		seen   []reflectionflow.Object
-		want   [corners]string // class and colour by corner
+		want   [corners]string // class and color by corner
 	}{
 		{"a photo of a cat and a dog", []reflectionflow.Object{at(cat, "", 0, 0.9)}, [corners]string{cat, dog + " anywhere"}},
-		// Four where one belongs: the least sure one makes room.
+		// Four cats where one belongs: the least confident one makes room.
 		{"a photo of a dog and a cat", []reflectionflow.Object{at(cat, "", 0, 0.6), at(cat, "", 1, 0.9), at(cat, "", 2, 0.8), at(cat, "", 3, 0.7)}, [corners]string{dog, cat, cat, cat}},
 		{"a photo of two cats", []reflectionflow.Object{at(cat, "", 0, 0.6), at(cat, "red", 1, 0.9), at(cat, "", 2, 0.8)}, [corners]string{"", "red cat", cat, ""}},
 		{"a photo of a red cat and a blue dog", []reflectionflow.Object{at(cat, "red", 3, 0.9), at(dog, "red", 1, 0.9)}, [corners]string{"", "blue dog", "", "red cat"}},
 		{"a photo of a cat left of a dog", []reflectionflow.Object{at(dog, "", 0, 0.9), at(cat, "", 1, 0.8)}, [corners]string{cat, dog, "", ""}},
 		{"a photo of a cat above a dog", []reflectionflow.Object{at(cat, "", 3, 0.9), at(dog, "", 0, 0.8)}, [corners]string{cat, "", "", dog}},
-		// What is less sure in the same corner is not seen.
+		// The less confident object in a corner is dropped.
 		{"a photo of a cat", []reflectionflow.Object{at(dog, "", 2, 0.9), at(cat, "", 2, 0.3)}, [corners]string{"", "", cat, ""}},
 		{"a photo of a person", []reflectionflow.Object{at(dog, "red", 2, 0.9)}, [corners]string{"", "", "person", ""}},
 	} {
@@ -113,15 +112,15 @@ func TestRepairIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestBackgroundOfAPicture(t *testing.T) {
+func TestBackgroundOf(t *testing.T) {
 	for i := range backgrounds {
 		scene := Scene{Background: i, Objects: []Placement{{Class: "dog", X: 0.25, Y: 0.25, Size: 0.375}, {Class: "bus", X: 0.75, Y: 0.75, Size: 0.375}}}
-		picture, err := scene.Render(truthSide, truthSide)
+		img, err := scene.Render(truthSide, truthSide)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := BackgroundOf(picture); got != i {
-			t.Errorf("background %d is taken for %d", i, got)
+		if got := BackgroundOf(img); got != i {
+			t.Errorf("background %d is found as %d", i, got)
 		}
 	}
 }

@@ -8,16 +8,15 @@ import (
 	"reflectionflow"
 )
 
-// Sampler draws prompts and scenes over a set of classes. The zero value knows
-// all of [Classes]. It never changes and may be used from several goroutines,
-// each with its own random source.
+// Sampler samples prompts and scenes over a set of classes. The zero value uses all of [Classes].
+// It is immutable and safe for concurrent use; each goroutine needs its own random source.
 type Sampler struct {
 	classes      []string
 	firstDrawing bool
 }
 
-// NewSampler returns a sampler over the given classes, of which at least three
-// must be named, one of them not a person. None means all of [Classes].
+// NewSampler returns a sampler over the given classes: at least three, one of which is not person.
+// No classes means all of [Classes].
 func NewSampler(known ...string) (Sampler, error) {
 	if len(known) == 0 {
 		return Sampler{}, nil
@@ -38,15 +37,15 @@ func NewSampler(known ...string) (Sampler, error) {
 	return Sampler{classes: slices.Clone(known)}, nil
 }
 
-// FirstDrawing returns a sampler that shows every class by its first drawing, never
-// mirrored: a small generator learns one look well before it learns four.
+// FirstDrawing returns a sampler that shows every class by its first drawing, never mirrored: a
+// small generator learns one drawing per class better than four.
 func (s Sampler) FirstDrawing() Sampler {
 	s.firstDrawing = true
 	return s
 }
 
-// look chooses an object's drawing and mirroring.
-func (s Sampler) look(o *Placement, rng *rand.Rand) {
+// chooseDrawing chooses an object's drawing and mirroring.
+func (s Sampler) chooseDrawing(o *Placement, rng *rand.Rand) {
 	o.Drawing, o.Flip = 0, false
 	if s.firstDrawing {
 		return
@@ -56,7 +55,7 @@ func (s Sampler) look(o *Placement, rng *rand.Rand) {
 	o.Flip = o.Class != "stop sign" && rng.IntN(2) == 0
 }
 
-// Known are the classes the sampler draws from.
+// Known returns the classes of the sampler.
 func (s Sampler) Known() []string { return slices.Clone(s.known()) }
 
 func (s Sampler) known() []string {
@@ -66,8 +65,8 @@ func (s Sampler) known() []string {
 	return s.classes
 }
 
-// Sample draws a prompt of a task and a scene that satisfies it, over all classes
-// and all splits. The prompt's text is GenEval's wording.
+// Sample returns a random prompt of a task and a scene that satisfies it, over all classes and
+// splits. The prompt has GenEval's wording.
 func Sample(task Task, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
 	return Sampler{}.Sample(task, rng)
 }
@@ -82,14 +81,13 @@ func (s Sampler) Sample(task Task, rng *rand.Rand) (Scene, reflectionflow.Prompt
 	return s.scene(s.requirements(task, rng), rng)
 }
 
-// maxSplitTries bounds the search for a prompt of a split; with 1 prompt in 10 in
-// the rarest split, a miss says that a small set of classes has none.
+// maxSplitTries bounds the search for a prompt of a split. One prompt in ten is in the rarest
+// split, so a failure means that a small set of classes has none.
 const maxSplitTries = 500
 
-// SamplePrompt is the function [SamplePrompt] over the sampler's classes. Where
-// the classes are so few that no prompt of the task is in a held-out split, the
-// task is changed to two_object and then to color_attr; a training prompt is
-// never handed out as a held-out one, nor the other way round.
+// SamplePrompt is the function [SamplePrompt] over the sampler's classes. If the classes are so
+// few that the split has no prompt of the task, the task becomes two_object and then color_attr;
+// the split is always the given one.
 func (s Sampler) SamplePrompt(task Task, split Split, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
 	for _, t := range []Task{task, TwoObject, ColorAttr} {
 		for range maxSplitTries {
@@ -103,24 +101,24 @@ func (s Sampler) SamplePrompt(task Task, split Split, rng *rand.Rand) (Scene, re
 	return Scene{}, reflectionflow.Prompt{}
 }
 
-// freeRate is how many of 100 training samples are [Free].
+// freeRate is the percentage of training samples that are [Free].
 const freeRate = 12
 
-// mixed lists the tasks as often as training samples them: those with several
-// objects more often, because they are learnt last.
+// mixed lists the tasks as often as training samples them: those with several objects more often,
+// because models learn them last.
 var mixed = []Task{
 	SingleObject, ColorTask,
 	TwoObject, TwoObject, Counting, Counting,
 	PositionTask, PositionTask, PositionTask, ColorAttr, ColorAttr, ColorAttr,
 }
 
-// againRate is in how many of 100 cases a mixed sample that asks for colours, white not
-// among them, is drawn anew. It doubles the share of white things, which generators and
-// detectors learn last: they are told apart by faint lines inside alone.
-const againRate = 60
+// resampleRate is the percentage of mixed samples with colors other than white that are sampled
+// again. It doubles the share of white objects, which generators and detectors learn last: only
+// faint lines inside tell their class.
+const resampleRate = 60
 
-// SampleMixed draws from all six tasks, the harder ones more often, and a few
-// from [Free]. Of what is asked for in a colour, white is twice as frequent as others.
+// SampleMixed samples GenEval's six tasks, the harder ones more often, and sometimes [Free]. White
+// is asked for twice as often as another color.
 func (s Sampler) SampleMixed(split Split, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
 	task := Free
 	if rng.IntN(100) >= freeRate {
@@ -128,21 +126,21 @@ func (s Sampler) SampleMixed(split Split, rng *rand.Rand) (Scene, reflectionflow
 	}
 	for {
 		scene, prompt := s.SamplePrompt(task, split, rng)
-		if !asksColor(prompt, "") || asksColor(prompt, "white") || rng.IntN(100) >= againRate {
+		if !asksColor(prompt, "") || asksColor(prompt, "white") || rng.IntN(100) >= resampleRate {
 			return scene, prompt
 		}
 	}
 }
 
-// asksColor reports whether a prompt asks for a colour, or if none is given for any.
+// asksColor reports whether a prompt asks for a color, or for any color if it is empty.
 func asksColor(prompt reflectionflow.Prompt, color string) bool {
 	return slices.ContainsFunc(prompt.Requirements, func(r reflectionflow.Requirement) bool {
 		return slices.ContainsFunc([]string{r.Color, r.TargetColor}, func(c string) bool { return c != "" && (color == "" || c == color) })
 	})
 }
 
-// Prompts draws n different prompts of a task within a split, fewer where there
-// are not as many.
+// Prompts returns n different random prompts of a task within a split, or fewer if there are not
+// as many.
 func (s Sampler) Prompts(task Task, split Split, n int, rng *rand.Rand) []reflectionflow.Prompt {
 	seen := make(map[string]bool)
 	var prompts []reflectionflow.Prompt
@@ -159,23 +157,23 @@ func (s Sampler) Prompts(task Task, split Split, n int, rng *rand.Rand) []reflec
 	return prompts
 }
 
-// naturalColorRate is in how many of 100 cases an object whose colour nobody
-// asked for is tinted, so that no class implies a colour.
-const naturalColorRate = 15
+// defaultTintRate is the percentage of objects without a required color that are tinted, so that
+// no class implies a color.
+const defaultTintRate = 15
 
 func (s Sampler) scene(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, reflectionflow.Prompt) {
 	prompt := reflectionflow.Prompt{Text: ShortCaption(requirements), Requirements: requirements}
-	// The sampler asks for nothing that has no layout: the first tries find one.
+	// All sampled requirements have a layout; the first tries find one.
 	for range 100 {
-		if scene, err := s.layout(requirements, naturalColorRate, rng); err == nil {
+		if scene, err := s.layout(requirements, defaultTintRate, rng); err == nil {
 			return scene, prompt
 		}
 	}
 	return Scene{}, prompt
 }
 
-// requirements draws what a prompt of a task asks for, in the order in which
-// [Parse] finds it in the prompt's text.
+// requirements returns random requirements of a task, in the order in which [Parse] finds them in
+// the prompt.
 func (s Sampler) requirements(task Task, rng *rand.Rand) []reflectionflow.Requirement {
 	switch task {
 	case SingleObject:
@@ -211,14 +209,14 @@ func (s Sampler) requirements(task Task, rng *rand.Rand) []reflectionflow.Requir
 	}
 }
 
-// free draws from the mixture that makes training richer.
+// free returns random requirements of [Free].
 func (s Sampler) free(rng *rand.Rand) []reflectionflow.Requirement {
 	switch rng.IntN(7) {
 	case 0: // three red cups
 		return []reflectionflow.Requirement{exactly(2+rng.IntN(3), s.colorable(1, rng)[0], anyColor(rng))}
 	case 1: // a red dog left of a blue cat
 		return s.requirements(PositionAttr, rng)
-	case 2: // a dog, a cat and a cup, sometimes coloured
+	case 2: // a dog, a cat and a cup, sometimes colored
 		var three []reflectionflow.Requirement
 		for _, class := range s.differing(3, rng) {
 			three = append(three, one(class, sometimesColor(class, 40, rng)))
@@ -250,7 +248,7 @@ func exactly(n int, class, color string) reflectionflow.Requirement {
 	return reflectionflow.Requirement{Kind: reflectionflow.Exactly, Object: class, Color: color, Count: n}
 }
 
-// relations are GenEval's, in its order.
+// relations are those of GenEval, in its order.
 var relations = [...]reflectionflow.Relation{
 	reflectionflow.LeftOf, reflectionflow.RightOf, reflectionflow.Above, reflectionflow.Below,
 }
@@ -262,36 +260,36 @@ func positioned(a, b reflectionflow.Requirement, rng *rand.Rand) []reflectionflo
 	}}
 }
 
-// person is the class that is never coloured (GenEval, create_prompts.py).
+// person is the class that is never colored (GenEval, create_prompts.py).
 const person = "person"
 
-// differing draws n different classes.
+// differing returns n different random classes.
 func (s Sampler) differing(n int, rng *rand.Rand) []string {
 	return pick(s.known(), n, rng, func(string) bool { return true })
 }
 
-// colorable draws n different classes that may be coloured.
+// colorable returns n different random classes that may have a color.
 func (s Sampler) colorable(n int, rng *rand.Rand) []string {
 	return pick(s.known(), n, rng, func(class string) bool { return class != person })
 }
 
 func differingColors(n int, rng *rand.Rand) []string {
-	return pick(colourNames[:], n, rng, func(string) bool { return true })
+	return pick(colorNames[:], n, rng, func(string) bool { return true })
 }
 
 func pick(from []string, n int, rng *rand.Rand, allowed func(string) bool) []string {
-	drawn := make([]string, 0, n)
-	for len(drawn) < n {
-		if s := from[rng.IntN(len(from))]; allowed(s) && !slices.Contains(drawn, s) {
-			drawn = append(drawn, s)
+	picked := make([]string, 0, n)
+	for len(picked) < n {
+		if s := from[rng.IntN(len(from))]; allowed(s) && !slices.Contains(picked, s) {
+			picked = append(picked, s)
 		}
 	}
-	return drawn
+	return picked
 }
 
-func anyColor(rng *rand.Rand) string { return colourNames[rng.IntN(len(colourNames))] }
+func anyColor(rng *rand.Rand) string { return colorNames[rng.IntN(len(colorNames))] }
 
-// sometimesColor is a colour in percent of 100 cases, never for a person.
+// sometimesColor is a random color in the given percentage of cases, never for a person.
 func sometimesColor(class string, percent int, rng *rand.Rand) string {
 	if rng.IntN(100) >= percent || class == person {
 		return ""

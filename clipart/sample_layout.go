@@ -10,23 +10,20 @@ import (
 	"reflectionflow"
 )
 
-// maxLayout is the most objects that a layout is chosen for.
+// maxLayout is the largest number of objects in a layout.
 const maxLayout = 16
 
-// truthSide is the side in pixels that scenes are checked at. What is visible
-// hardly depends on it.
+// truthSide is the side in pixels at which scenes are checked. Visibility hardly depends on it.
 const truthSide = 128
 
-// relationMargin is how clearly a scene shows its relations: the reduced offset
-// over the distance, where GenEval asks for more than a half.
+// relationMargin is the least reduced offset over distance for the relations of a scene; GenEval
+// asks for more than 0.5.
 const relationMargin = 0.6
 
-// Layout chooses a scene that satisfies the requirements, knowing nothing of any
-// picture: how many, where and how large. Objects lie inside the frame and do not
-// overlap much; they have their natural colours where no other is asked for, and
-// mostly places that a caption tells apart. It fails with an error wrapping
-// [reflectionflow.ErrInvalid] where the requirements ask for nothing, for more
-// than [maxLayout], for unknown classes or colours, or cannot be met together.
+// Layout returns a random scene that satisfies the requirements. Objects are inside the frame and
+// hardly overlap; they have natural colors unless others are required, and mostly places that a
+// caption tells apart. The error wraps [reflectionflow.ErrInvalid] if the requirements ask for no
+// object, for more than 16, or for unknown classes or colors, or exclude each other.
 func Layout(requirements []reflectionflow.Requirement, rng *rand.Rand) (Scene, error) {
 	var scene Scene
 	var err error
@@ -51,7 +48,7 @@ func distinctPlaces(scene Scene) bool {
 	return len(seen) == len(scene.Objects)
 }
 
-// layout is [Layout] that tints in tintRate of 100 cases what may have any colour.
+// layout is [Layout] that tints the given percentage of the objects without a required color.
 func (s Sampler) layout(requirements []reflectionflow.Requirement, tintRate int, rng *rand.Rand) (Scene, error) {
 	things, err := objectsFor(requirements)
 	if err != nil {
@@ -59,12 +56,12 @@ func (s Sampler) layout(requirements []reflectionflow.Requirement, tintRate int,
 	}
 	tries, shrink := 60, 1.0
 	if len(things) > 2 && slices.ContainsFunc(requirements, isPosition) {
-		// A relation among several objects holds by chance, and needs room.
+		// Random places rarely have the relation, and it needs room.
 		tries, shrink = 1500, 0.8
 	}
 	for try := range tries {
 		scene := Scene{Background: rng.IntN(len(backgrounds)), Objects: slices.Clone(things)}
-		s.dress(scene.Objects, tintRate, rng)
+		s.chooseLooks(scene.Objects, tintRate, rng)
 		size(scene.Objects, shrink)
 		if try < tries*2/3 {
 			if !arrange(scene.Objects, requirements, rng) {
@@ -89,9 +86,8 @@ func (s Sampler) layout(requirements []reflectionflow.Requirement, tintRate int,
 
 func isPosition(r reflectionflow.Requirement) bool { return r.Kind == reflectionflow.Position }
 
-// objectsFor lists the objects that satisfy the counts, without places, by first
-// mention of their class. Coloured objects come first in a class: they are the
-// ones that a colour is checked on.
+// objectsFor lists the objects that satisfy the counts, without places, by first mention of their
+// class. Colored objects come first in a class, because a color is checked on the first objects.
 func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) {
 	type kind struct{ class, color string }
 	counts := make(map[kind]int)
@@ -127,7 +123,7 @@ func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) 
 				n -= countClass(objects, k.class)
 			}
 			if n > maxLayout-len(objects) {
-				return nil, fmt.Errorf("%w: more than %d objects in one picture", reflectionflow.ErrInvalid, maxLayout)
+				return nil, fmt.Errorf("%w: more than %d objects in one scene", reflectionflow.ErrInvalid, maxLayout)
 			}
 			for range n {
 				objects = append(objects, Placement{Class: k.class, Color: k.color})
@@ -135,7 +131,7 @@ func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) 
 		}
 	}
 	if len(objects) == 0 {
-		return nil, fmt.Errorf("%w: nothing to draw", reflectionflow.ErrInvalid)
+		return nil, fmt.Errorf("%w: the requirements ask for no object", reflectionflow.ErrInvalid)
 	}
 	mentioned := requiredClasses(requirements)
 	slices.SortStableFunc(objects, func(a, b Placement) int {
@@ -144,7 +140,7 @@ func objectsFor(requirements []reflectionflow.Requirement) ([]Placement, error) 
 	return objects, nil
 }
 
-// known reports a class or colour that the world does not have.
+// known reports classes and colors outside the vocabulary, and counts outside the bounds.
 func known(r reflectionflow.Requirement) error {
 	named := []string{r.Object}
 	if r.Target != "" || r.Kind == reflectionflow.Position {
@@ -156,12 +152,12 @@ func known(r reflectionflow.Requirement) error {
 		}
 	}
 	for _, color := range []string{r.Color, r.TargetColor} {
-		if color != "" && !slices.Contains(colourNames[:], color) {
+		if color != "" && !slices.Contains(colorNames[:], color) {
 			return fmt.Errorf("%w: unknown color %q", reflectionflow.ErrInvalid, color)
 		}
 	}
 	if r.Count < 0 || r.Count > maxLayout {
-		return fmt.Errorf("%w: %d of %s: a picture holds at most %d objects", reflectionflow.ErrInvalid, r.Count, r.Object, maxLayout)
+		return fmt.Errorf("%w: %d of %s: a scene holds at most %d objects", reflectionflow.ErrInvalid, r.Count, r.Object, maxLayout)
 	}
 	return nil
 }
@@ -176,18 +172,18 @@ func countClass(objects []Placement, class string) int {
 	return n
 }
 
-// dress chooses looks, and in tintRate of 100 cases a colour for a
-// class whose colour nobody asked for: one for all its objects.
-func (s Sampler) dress(objects []Placement, tintRate int, rng *rand.Rand) {
+// chooseLooks chooses drawings, and for the given percentage of classes without a required color
+// one color for all objects.
+func (s Sampler) chooseLooks(objects []Placement, tintRate int, rng *rand.Rand) {
 	tints := make(map[string]string)
 	for _, o := range objects {
 		if o.Color != "" {
-			tints[o.Class] = "" // a colour was asked for: the others keep their own
+			tints[o.Class] = "" // a color is required: the other objects keep their natural colors
 		}
 	}
 	for i := range objects {
 		o := &objects[i]
-		s.look(o, rng)
+		s.chooseDrawing(o, rng)
 		if o.Color != "" {
 			continue
 		}
@@ -198,11 +194,11 @@ func (s Sampler) dress(objects []Placement, tintRate int, rng *rand.Rand) {
 	}
 }
 
-// objectCells is the side of an object in cells of the lattice. It is the same for
-// up to four objects, so that what is learnt of one holds for all.
+// objectCells is the side of an object in cells of the lattice. It is the same for one to four
+// objects, so that a model learns each class at one size.
 const objectCells = 3
 
-// size sets the sides of the objects: smaller only where a grid of them needs it.
+// size sets the sides of the objects, smaller only if a grid of them needs it.
 func size(objects []Placement, shrink float64) {
 	cells := math.Floor(min(objectCells, lattice/gridSide(len(objects))))
 	side := latticeSize(shrink * cells / lattice)
@@ -213,7 +209,7 @@ func size(objects []Placement, shrink float64) {
 
 func gridSide(n int) float64 { return math.Ceil(math.Sqrt(float64(n))) }
 
-// arrange places the objects at random. It reports whether it found room for all.
+// arrange places the objects at random and reports whether there was room for all.
 func arrange(objects []Placement, requirements []reflectionflow.Requirement, rng *rand.Rand) bool {
 	if len(objects) == 2 && objects[0].Class != objects[1].Class {
 		for _, r := range requirements {
@@ -240,8 +236,7 @@ func arrange(objects []Placement, requirements []reflectionflow.Requirement, rng
 	return true
 }
 
-// arrangePair places two objects in a relation: well apart along its axis, nearly
-// level across it.
+// arrangePair places two objects in a relation: well apart along its axis, nearly level across it.
 func arrangePair(objects []Placement, r reflectionflow.Requirement, rng *rand.Rand) {
 	first, second := &objects[0], &objects[1]
 	if first.Class != r.Object {
@@ -267,8 +262,8 @@ func arrangePair(objects []Placement, r reflectionflow.Requirement, rng *rand.Ra
 	second.snap()
 }
 
-// arrangeGrid places the objects in the cells of a grid, in random order, a
-// little off the cells' centres: the layout that always has room.
+// arrangeGrid places the objects in random cells of a grid, slightly off the cells' centers. It
+// always has room.
 func arrangeGrid(objects []Placement, rng *rand.Rand) {
 	side := int(gridSide(len(objects)))
 	rows := (len(objects) + side - 1) / side
@@ -284,10 +279,9 @@ func arrangeGrid(objects []Placement, rng *rand.Rand) {
 	}
 }
 
-// inReadingOrder gives the objects, all of one size, each other's places so that
-// the first stands first as lines are read: what is said first, where nothing is
-// said of places. Which of two objects a place holds then follows from the text
-// and from where the other is, not from chance.
+// inReadingOrder swaps the places of the objects, all of one size, so that the first object comes
+// first in reading order. Without positions, the place of an object then follows from the text and
+// the other places and not from chance.
 func inReadingOrder(objects []Placement) {
 	places := slices.Clone(objects)
 	slices.SortFunc(places, byPlace)
@@ -296,15 +290,15 @@ func inReadingOrder(objects []Placement) {
 	}
 }
 
-// byPlace compares places as lines are read.
+// byPlace compares places in reading order: top to bottom, then left to right.
 func byPlace(a, b Placement) int { return cmp.Or(cmp.Compare(a.Y, b.Y), cmp.Compare(a.X, b.X)) }
 
 func between(low, high float64, rng *rand.Rand) float64 {
 	return low + (max(high, low)-low)*rng.Float64()
 }
 
-// overlapTolerance is how deep two squares may overlap, as a share of the
-// smaller side: drawings seldom fill their corners.
+// overlapTolerance is how far two squares may overlap, as a fraction of the smaller side: drawings
+// seldom fill their corners.
 const overlapTolerance = 0.06
 
 func overlapsAny(o Placement, others []Placement) bool {
@@ -314,8 +308,8 @@ func overlapsAny(o Placement, others []Placement) bool {
 	})
 }
 
-// satisfies reports whether the objects of a scene are what is required, with a
-// margin for relations.
+// satisfies reports whether the objects of a scene meet the requirements, with a margin for
+// relations.
 func satisfies(truth []reflectionflow.Object, requirements []reflectionflow.Requirement) bool {
 	if !CheckAll(requirements, truth) {
 		return false
@@ -334,9 +328,8 @@ func satisfies(truth []reflectionflow.Object, requirements []reflectionflow.Requ
 	return true
 }
 
-// RelationStrength is how clearly box a is in a relation to box b, both as [Relations] takes
-// them: the reduced offset over the distance, from -1 to 1. Relations has the
-// relation where it is above a half.
+// RelationStrength is how clearly box a has a relation to box b: the reduced offset over the
+// distance, from -1 to 1. [Relations] contains the relation if it is above 0.5.
 func RelationStrength(relation reflectionflow.Relation, a, b [4]float64) float64 {
 	dx, dy := direction(a, b)
 	switch relation {

@@ -41,7 +41,7 @@ func TestSampledScenesMeetTheirPrompts(t *testing.T) {
 					t.Fatalf("%s: %q: object outside the frame: %+v", task, prompt.Text, o)
 				}
 				if o.Class == person && o.Color != "" {
-					t.Fatalf("%q: a coloured person", prompt.Text)
+					t.Fatalf("%q: a colored person", prompt.Text)
 				}
 				for _, other := range scene.Objects[:i] {
 					if overlap(o, other) > 0.25 {
@@ -93,9 +93,9 @@ func TestSampleParsesBack(t *testing.T) {
 	}
 }
 
-// Where a prompt says nothing of places, what it names first stands first, and so
-// do its other wordings.
-func TestWhatIsSaidFirstStandsFirst(t *testing.T) {
+// TestFirstNamedObjectsComeFirst checks that without positions the objects are in the reading
+// order of the prompt and its other wordings.
+func TestFirstNamedObjectsComeFirst(t *testing.T) {
 	rng := newRand(11)
 	for _, task := range allTasks() {
 		for range 200 {
@@ -169,8 +169,7 @@ func TestSplits(t *testing.T) {
 	}
 }
 
-// TestTrainingTextsKeepToTheirSplit looks for held-out prompts among the texts
-// that training reads.
+// TestTrainingTextsKeepToTheirSplit looks for held-out prompts among training texts.
 func TestTrainingTextsKeepToTheirSplit(t *testing.T) {
 	rng := newRand(4)
 	for range 3000 {
@@ -184,7 +183,7 @@ func TestTrainingTextsKeepToTheirSplit(t *testing.T) {
 	}
 }
 
-func TestSamplerKeepsToItsClasses(t *testing.T) {
+func TestSamplerUsesItsClasses(t *testing.T) {
 	known := []string{"clock", "dog", "cup", "person"}
 	s, err := NewSampler(known...)
 	if err != nil {
@@ -227,7 +226,7 @@ func TestPromptsAreDifferent(t *testing.T) {
 	}
 }
 
-func TestSampleDependsOnTheSeedAlone(t *testing.T) {
+func TestSampleIsDeterministic(t *testing.T) {
 	for _, task := range allTasks() {
 		a, p := Sample(task, newRand(7))
 		b, q := Sample(task, newRand(7))
@@ -260,7 +259,7 @@ func TestLayoutOfFreeText(t *testing.T) {
 	}
 }
 
-func TestLayoutRefuses(t *testing.T) {
+func TestLayoutRejectsInvalidInput(t *testing.T) {
 	left := reflectionflow.Requirement{Kind: reflectionflow.Position, Object: "dog", Relation: reflectionflow.LeftOf, Target: "cat"}
 	for name, r := range map[string][]reflectionflow.Requirement{
 		"nothing":       nil,
@@ -295,7 +294,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// White is asked for about twice as often as another colour.
+// TestMixedSamplesAskForWhiteMoreOften expects white about twice as often as another color.
 func TestMixedSamplesAskForWhiteMoreOften(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	counts := map[string]int{}
@@ -314,6 +313,6 @@ func TestMixedSamplesAskForWhiteMoreOften(t *testing.T) {
 		}
 	}
 	if ratio := 9 * float64(counts["white"]) / float64(others); ratio < 1.6 || ratio > 2.6 {
-		t.Errorf("white is asked for %.2f times as often as another colour: %v", ratio, counts)
+		t.Errorf("white is asked for %.2f times as often as another color: %v", ratio, counts)
 	}
 }

@@ -15,7 +15,7 @@ var sourcesTable string
 // sourcesHeader is the first line of sources.tsv.
 const sourcesHeader = "class\tdrawing\tset\ticon\tversion\tlicence\tpaint"
 
-// Source says where one drawing comes from. It is a line of sources.tsv.
+// Source is the origin of one drawing, a line of sources.tsv.
 type Source struct {
 	Class   string // GenEval class name
 	Drawing int    // number of the drawing within its class, from 0
@@ -23,17 +23,17 @@ type Source struct {
 	Icon    string // name within the set, or of the file in atlasgen/drawings
 	Version string // of the npm package @iconify-json/Set; empty for OwnSet
 	Licence string // SPDX identifier
-	Paint   string // fill of a one-colour icon as #rrggbb, otherwise empty
+	Paint   string // fill of a one-color icon as #rrggbb, otherwise empty
 }
 
-// OwnSet is the Set of the drawings that were made for this project.
+// OwnSet is the Set of the drawings made for this project.
 const OwnSet = "own"
 
 // Sources lists all drawings, grouped by class in the order of [Classes].
 func Sources() []Source { return slices.Clone(sources()) }
 
-// sources parses the embedded table once. The table is compiled in and
-// checked by a test, so that a malformed one is a programming error.
+// sources parses the embedded table once. A test checks the table, so a malformed one is a
+// programming error.
 var sources = sync.OnceValue(func() []Source {
 	list, err := parseSources(sourcesTable)
 	if err != nil {
@@ -67,8 +67,8 @@ func parseSources(table string) ([]Source, error) {
 	return list, nil
 }
 
-// worldClasses holds the classes in the order of the table, which is GenEval's,
-// and the number of drawings of each.
+// worldClasses holds the classes in the order of the table, which is GenEval's, and the number of
+// drawings of each.
 type worldClasses struct {
 	names    []string
 	drawings []int
@@ -93,7 +93,7 @@ var classes = sync.OnceValue(func() worldClasses {
 // Classes returns the 80 class names in GenEval's order and spelling, singular.
 func Classes() []string { return slices.Clone(classes().names) }
 
-// Drawings is the number of drawings of a class; 0 for an unknown class.
+// Drawings returns the number of drawings of a class, 0 for an unknown class.
 func Drawings(class string) int {
 	w := classes()
 	if i, known := w.index[class]; known {
@@ -102,6 +102,6 @@ func Drawings(class string) int {
 	return 0
 }
 
-// AtlasFile is the name, within the folder atlas, of the picture that holds the
-// drawings of a class side by side.
+// AtlasFile returns the name, within the folder atlas, of the image that holds the drawings of a
+// class side by side.
 func AtlasFile(class string) string { return strings.ReplaceAll(class, " ", "_") + ".png" }

@@ -2,15 +2,15 @@ package clipart
 
 import "image"
 
-// levelSizes are the sides in pixels of the stored reductions of a drawing.
-// They are a factor of about √2 apart, so that bilinear sampling of the next
-// larger one neither blurs nor aliases visibly.
+// levelSizes are the sides in pixels of the stored reductions of a drawing. They are a factor of
+// about √2 apart, so that bilinear sampling of the next larger one neither blurs nor aliases
+// visibly.
 var levelSizes = [...]int{TileSize, 68, 48, 34, 24, 17, 12, 8}
 
 // maskLevel is the reduction that occlusion is measured on.
 const maskLevel = 4
 
-// sprite is a drawing ready to be placed in a picture.
+// sprite is a decoded drawing, ready to be rendered.
 type sprite struct {
 	levels [len(levelSizes)]level
 	opaque image.Rectangle // bounds of the texels with alpha 128 or more, of TileSize²
@@ -21,11 +21,11 @@ type sprite struct {
 type level struct {
 	size   int      // side without the border
 	stride int      // size + 2
-	colour []uint32 // premultiplied R | G<<8 | B<<16 | A<<24
+	color  []uint32 // premultiplied R | G<<8 | B<<16 | A<<24
 	tone   []uint32 // premultiplied tone | A<<24
 }
 
-// newSprite cuts the tile whose left edge is at x out of a strip.
+// newSprite cuts the tile whose left edge is at x out of an atlas image.
 func newSprite(strip *image.NRGBA, x int) *sprite {
 	s := &sprite{}
 	texels := strip.SubImage(image.Rect(x, 0, x+TileSize, TileSize)).(*image.NRGBA)
@@ -40,7 +40,7 @@ func newSprite(strip *image.NRGBA, x int) *sprite {
 	base := newLevel(TileSize)
 	eachTexel(texels, func(px, py int, p []uint8) {
 		at, a := (py+1)*base.stride+px+1, uint32(p[3])
-		base.colour[at] = premultiply(p[0], a) | premultiply(p[1], a)<<8 | premultiply(p[2], a)<<16 | a<<24
+		base.color[at] = premultiply(p[0], a) | premultiply(p[1], a)<<8 | premultiply(p[2], a)<<16 | a<<24
 		base.tone[at] = premultiply(tones[luminance(p[0], p[1], p[2])], a) | a<<24
 	})
 	s.levels[0] = base
@@ -63,7 +63,7 @@ func premultiply(v uint8, alpha uint32) uint32 { return (uint32(v)*alpha + 127) 
 
 func newLevel(size int) level {
 	n := (size + 2) * (size + 2)
-	return level{size: size, stride: size + 2, colour: make([]uint32, n), tone: make([]uint32, n)}
+	return level{size: size, stride: size + 2, color: make([]uint32, n), tone: make([]uint32, n)}
 }
 
 // reduce averages the level over the areas of a coarser grid.
@@ -72,16 +72,16 @@ func (l level) reduce(size int) level {
 	for y := range size {
 		for x := range size {
 			at := (y+1)*r.stride + x + 1
-			r.colour[at] = l.average(l.colour, x, y, size)
+			r.color[at] = l.average(l.color, x, y, size)
 			r.tone[at] = l.average(l.tone, x, y, size)
 		}
 	}
 	return r
 }
 
-// average is the mean of the texels under cell (x, y) of a grid of size cells a
-// side, each weighted by the area it shares with the cell. Lengths are counted
-// in 1/size of a texel, so that all weights are whole.
+// average is the mean of the texels under cell (x, y) of a grid of size×size cells, each weighted
+// by the area it shares with the cell. Lengths are in units of 1/size of a texel, so that all
+// weights are integers.
 func (l level) average(texels []uint32, x, y, size int) uint32 {
 	var sums [4]uint64
 	x0, x1, y0, y1 := x*l.size, (x+1)*l.size, y*l.size, (y+1)*l.size
@@ -104,8 +104,7 @@ func (l level) average(texels []uint32, x, y, size int) uint32 {
 	return out
 }
 
-// levelFor picks the smallest level that has at least side/256 texels a side,
-// the largest where none has.
+// levelFor returns the smallest level with at least side/256 texels per side, or the largest.
 func (s *sprite) levelFor(side int) *level {
 	best := &s.levels[0]
 	for i := range s.levels {

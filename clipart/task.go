@@ -9,10 +9,10 @@ import (
 	"reflectionflow"
 )
 
-// Task is a kind of prompt: one of GenEval's six, of the three of [Compound], or [Free].
+// Task is a kind of prompt: one of the six of GenEval, of the three of [Compound], or [Free].
 type Task string
 
-// GenEval's tasks, by their tags, and the mixture beside them.
+// GenEval's tasks by their tags, the compound tasks, and the mixture used in training only.
 const (
 	SingleObject Task = "single_object" // a photo of a bench
 	TwoObject    Task = "two_object"    // a photo of a clock and a dog
@@ -21,13 +21,13 @@ const (
 	PositionTask Task = "position"      // a photo of a dog right of a tie
 	ColorAttr    Task = "color_attr"    // a photo of a red cup and a blue book
 
-	// Those of [Compound] ask for more at once than GenEval's do.
+	// Compound tasks ask for more than GenEval's.
 	CountingAttr Task = "counting_attr" // a photo of two apples and a green laptop
 	PositionAttr Task = "position_attr" // a photo of a white handbag right of a green carrot
 	ThreeAttr    Task = "three_attr"    // a photo of a red cup, a blue book and a black dog
 
-	// Free is none of GenEval's tasks: coloured counting, coloured positions, three
-	// objects, things that must not be there. It only makes training richer.
+	// Free is not a task of GenEval: colored counts, colored positions, three objects, absent
+	// objects. It makes training more varied.
 	Free Task = "free"
 )
 
@@ -36,29 +36,29 @@ func Tasks() []Task {
 	return []Task{SingleObject, TwoObject, Counting, ColorTask, PositionTask, ColorAttr}
 }
 
-// Compound lists tasks that are put together of GenEval's: counts, places and colours in
-// one prompt, or the colours of three things. A generator that draws each of GenEval's
-// tasks may still fail at these, as others have found (GenEval 2, arXiv 2512.16853).
+// Compound lists tasks that combine GenEval's: counts, positions and colors in one prompt, or the
+// colors of three objects. A generator that succeeds at each of GenEval's tasks may still fail at
+// these (GenEval 2, arXiv 2512.16853).
 func Compound() []Task { return []Task{CountingAttr, PositionAttr, ThreeAttr} }
 
-// Split is what a prompt may be used for.
+// Split is the use of a prompt: training, validation or test.
 type Split string
 
-// The splits: about 80, 10 and 10 in 100 prompts.
+// The splits have about 80%, 10% and 10% of the prompts.
 const (
 	Train      Split = "train"
 	Validation Split = "validation"
 	Test       Split = "test"
 )
 
-// SplitOf says which split a prompt belongs to. All prompts that ask for the
-// same share a split, however they are worded: "a dog and a cat" with "a cat, a
-// dog", "a dog left of a cat" with "a cat right of a dog". So a held-out prompt is
-// never trained on in other words. A text that does not parse goes by its words.
+// SplitOf returns the split of a prompt. All prompts with the same requirements share a split,
+// however they are worded: "a dog and a cat" with "a cat, a dog", "a dog left of a cat" with "a
+// cat right of a dog". So no rewording of a held-out prompt is used in training. The split of a
+// text without requirements depends on its words. SplitOf reads texts as captions: it accepts more
+// than [Parse].
 //
-// All tasks are split alike. The 80 prompts of single_object and the 790 of
-// colors are no exception: the few classes that are held out alone occur in
-// training beside others, counted and coloured.
+// All tasks are split alike, also the 80 prompts of single_object and the 790 of colors: the few
+// classes that are held out alone occur in training next to others, counted and colored.
 func SplitOf(promptText string) Split {
 	prompt, err := parseCaption(promptText)
 	if err != nil {
@@ -88,8 +88,8 @@ func splitOfKey(key string) Split {
 	}
 }
 
-// promptKey is the same for all prompts that ask for the same: requirements in
-// sorted order, positions from one side, "a dog" and "one dog" alike.
+// promptKey is equal for all prompts with the same requirements: requirements in sorted order,
+// positions from one side, "a dog" like "one dog".
 func promptKey(requirements []reflectionflow.Requirement) string {
 	parts := make([]string, 0, len(requirements))
 	for _, r := range requirements {

@@ -2,20 +2,19 @@ package clipart
 
 import "slices"
 
-// colourNames are GenEval's ten colours; ramps has the same order.
-var colourNames = [...]string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"}
+// colorNames are GenEval's ten colors; ramps has the same order.
+var colorNames = [...]string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"}
 
-// Colors returns GenEval's ten colour names.
-func Colors() []string { return slices.Clone(colourNames[:]) }
+// Colors returns GenEval's ten color names.
+func Colors() []string { return slices.Clone(colorNames[:]) }
 
-// colourIndex is the place of a colour in [Colors], or -1.
-func colourIndex(name string) int { return slices.Index(colourNames[:], name) }
+// colorIndex is the index of a color in [Colors], or -1.
+func colorIndex(name string) int { return slices.Index(colorNames[:], name) }
 
-// rampStops are the colours that shadow, body and highlight of a tinted
-// drawing take. They are chosen so that any mix within a row is called by the
-// row's name: dark orange and dark yellow stay light enough not to be brown,
-// and white, which cannot get lighter, shows both shadow and highlight as grey.
-var rampStops = [len(colourNames)][3][3]uint8{
+// rampStops are the colors of shadow, body and highlight of a tinted drawing. Any mix within a row
+// must be called by the name of the row: dark orange and dark yellow stay light enough not to be
+// brown, and white, which cannot get lighter, has gray as shadow and highlight.
+var rampStops = [len(colorNames)][3][3]uint8{
 	{{96, 0, 10}, {222, 28, 34}, {255, 150, 145}},
 	{{170, 72, 0}, {247, 132, 18}, {255, 204, 138}},
 	{{188, 142, 4}, {250, 215, 28}, {255, 246, 165}},
@@ -31,7 +30,7 @@ var rampStops = [len(colourNames)][3][3]uint8{
 // ramps maps a tone (0 shadow, 128 body, 255 highlight) to packed RGB lanes.
 var ramps = buildRamps()
 
-func buildRamps() (tables [len(colourNames)][256]uint64) {
+func buildRamps() (tables [len(colorNames)][256]uint64) {
 	for c, stops := range rampStops {
 		for tone := range 256 {
 			from, to, part, whole := stops[0], stops[1], tone, 128
@@ -49,26 +48,26 @@ func buildRamps() (tables [len(colourNames)][256]uint64) {
 	return tables
 }
 
-// luminance is the Rec. 709 luma of an sRGB colour, from 0 to 255.
+// luminance is the Rec. 709 luma of an sRGB color, from 0 to 255.
 func luminance(r, g, b uint8) int {
 	return (54*int(r) + 183*int(g) + 19*int(b) + 128) >> 8
 }
 
-// minToneSpan is the least luminance range that is stretched to a half ramp;
-// it keeps small differences in flat drawings from becoming stripes.
+// minToneSpan is the least luminance range that is stretched to half a ramp; it keeps small
+// differences in flat drawings from becoming stripes.
 const minToneSpan = 70
 
-// The tones of most of a drawing stay within broadSpan of the body tone, where
-// every ramp is still called by its name. Only the darkest and the lightest
-// rarePercent of its area, outlines and highlights, use the ends of the ramp.
+// The tones of most of a drawing stay within broadSpan of the body tone, where every ramp is still
+// called by its name. Only outlines and highlights, the darkest and the lightest rarePercent of
+// its area, use the ends of the ramp.
 const (
 	broadSpan   = 56
 	rarePercent = 12
 )
 
-// toneTable maps the luminance of a drawing to tones, given the histogram of
-// its opaque texels. The median becomes the body tone, so that the tint's main
-// colour covers most of any drawing. The map never decreases.
+// toneTable maps the luminance of a drawing to tones, given the histogram of its opaque texels.
+// The median becomes the body tone, so that the tint's main color covers most of every drawing.
+// The map never decreases.
 func toneTable(histogram *[256]int) (tones [256]uint8) {
 	total := 0
 	for _, n := range histogram {
@@ -93,8 +92,8 @@ func toneTable(histogram *[256]int) (tones [256]uint8) {
 	return tones
 }
 
-// reach is how far from the body tone a luminance may go that has the given
-// percentage of the drawing beyond it.
+// reach is the largest distance from the body tone for a luminance that is exceeded by the given
+// percentage of the drawing.
 func reach(rank int) int {
 	return broadSpan + (128-broadSpan)*max(0, rarePercent-rank)/rarePercent
 }

@@ -2,10 +2,10 @@ package clipart
 
 import "testing"
 
-// TestTintCovers checks that a person would name a tinted object's colour: no
-// other colour's body is the nearest one to more of the object's opaque area.
+// TestTintCovers checks that a person would name a tinted object's color: no
+// other color's body is the nearest one to more of the object's opaque area.
 func TestTintCovers(t *testing.T) {
-	var nearest [len(colourNames)][256]int
+	var nearest [len(colorNames)][256]int
 	for c := range ramps {
 		for tone, lanes := range ramps[c] {
 			nearest[c][tone] = nearestBody([3]uint8{uint8(lanes), uint8(lanes >> 16), uint8(lanes >> 32)})
@@ -17,7 +17,7 @@ func TestTintCovers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var votes [len(colourNames)][len(colourNames)]int
+		var votes [len(colorNames)][len(colorNames)]int
 		for _, texel := range list[s.Drawing].levels[0].tone {
 			if texel>>24 == 255 {
 				for c := range nearest {
@@ -25,17 +25,17 @@ func TestTintCovers(t *testing.T) {
 				}
 			}
 		}
-		for c, name := range colourNames {
+		for c, name := range colorNames {
 			for other, n := range votes[c] {
 				if other != c && n > votes[c][c] {
-					t.Errorf("%s %s %d: %d texels look %s, %d %s", name, s.Class, s.Drawing, n, colourNames[other], votes[c][c], name)
+					t.Errorf("%s %s %d: %d texels look %s, %d %s", name, s.Class, s.Drawing, n, colorNames[other], votes[c][c], name)
 				}
 			}
 		}
 	}
 }
 
-// nearestBody is the colour whose body is nearest to a pixel.
+// nearestBody is the color whose body is nearest to a pixel.
 func nearestBody(p [3]uint8) int {
 	best, bestDistance := 0, 1<<30
 	for c, stops := range rampStops {

@@ -10,15 +10,15 @@ import (
 	"reflectionflow/clipart"
 )
 
-// iconSets reads drawings from the npm packages @iconify-json/* and from the
-// folder of this project's own drawings.
+// iconSets reads drawings from the npm packages @iconify-json/* and from the folder of the
+// project's own drawings.
 type iconSets struct {
 	modules  string
 	drawings string
 	loaded   map[string]*iconSet
 }
 
-// iconSet is the part of an Iconify JSON package that is needed here.
+// iconSet is the part of an Iconify JSON package that atlasgen uses.
 type iconSet struct {
 	Icons   map[string]icon  `json:"icons"`
 	Aliases map[string]alias `json:"aliases"`
@@ -40,8 +40,8 @@ type alias struct {
 	Parent string `json:"parent"`
 }
 
-// svg is the drawing of a source as an SVG document. A source whose version or
-// licence is not what the package says is an error.
+// svg returns the drawing of a source as an SVG document. A version or licence that differs from
+// the package is an error.
 func (s *iconSets) svg(source clipart.Source) ([]byte, error) {
 	if source.Set == clipart.OwnSet {
 		return os.ReadFile(filepath.Join(s.drawings, source.Icon+".svg"))

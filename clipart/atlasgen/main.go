@@ -1,14 +1,12 @@
-// Command atlasgen makes the embedded pictures of package clipart from the
-// table clipart/sources.tsv. Only maintainers run it, after a change of the
-// table or of a drawing, from the root of the repository:
+// Command atlasgen generates the atlas of package clipart from the table clipart/sources.tsv.
+// Maintainers run it after a change of the table or of a drawing, from the root of the repository:
 //
 //	npm install --prefix clipart/atlasgen
 //	go run ./clipart/atlasgen
 //
-// The first command fetches the icon sets and the SVG rasteriser sharp
-// (librsvg) in the versions of clipart/atlasgen/package.json; they are not part
-// of the repository. A new class needs an empty file of its name in
-// clipart/atlas first, because the pictures are compiled in.
+// The first command fetches the icon sets and the SVG rasterizer sharp (librsvg) in the versions
+// of clipart/atlasgen/package.json; they are not part of the repository. A new class first needs
+// an empty file of its name in clipart/atlas, because the atlas is compiled in.
 package main
 
 import (
@@ -24,7 +22,8 @@ import (
 	"reflectionflow/clipart"
 )
 
-// rasterSide is the size drawings are rendered at before they are reduced.
+// rasterSide is the longer side in pixels at which drawings are rasterized before they are
+// reduced.
 const rasterSide = 768
 
 func main() {
@@ -68,7 +67,7 @@ func rasterPath(work string, i int, extension string) string {
 	return filepath.Join(work, fmt.Sprintf("%03d.%s", i, extension))
 }
 
-// writeStrips writes one picture a class, its drawings side by side.
+// writeStrips writes one image per class, its drawings side by side.
 func writeStrips(atlas, work string, sources []clipart.Source) error {
 	for first := 0; first < len(sources); {
 		class := sources[first].Class

@@ -12,8 +12,8 @@ import (
 	"reflectionflow/clipart"
 )
 
-// faint is the greatest alpha that still counts as empty when a drawing is trimmed.
-const faint = 8
+// trimAlpha is the greatest alpha that counts as empty when a drawing is trimmed.
+const trimAlpha = 8
 
 func readPNG(path string) (*image.NRGBA, error) {
 	f, err := os.Open(path)
@@ -42,18 +42,17 @@ func writePNG(path string, m image.Image) error {
 	return errors.Join(encoder.Encode(f, m), f.Close())
 }
 
-// placeTile trims a drawing, reduces it to fit the tile inside its margin and
-// centres it in the tile of the strip whose left edge is at x.
+// placeTile trims a drawing, reduces it to fit the tile inside its margin and centers it in the
+// tile whose left edge is at x.
 func placeTile(strip *image.NRGBA, x int, raster *image.NRGBA) error {
-	content := opaqueBounds(raster)
-	if content.Empty() {
+	opaque := opaqueBounds(raster)
+	if opaque.Empty() {
 		return errors.New("the drawing is empty")
 	}
 	inner := clipart.TileSize - 2*clipart.TileMargin
-	longer := max(content.Dx(), content.Dy())
-	// The square of the drawing is scaled as one piece, so that drawings keep
-	// their proportions to a fraction of a pixel.
-	corner := image.Pt(content.Min.X-(longer-content.Dx())/2, content.Min.Y-(longer-content.Dy())/2)
+	longer := max(opaque.Dx(), opaque.Dy())
+	// Scaling the whole square keeps the proportions of the drawing to a fraction of a pixel.
+	corner := image.Pt(opaque.Min.X-(longer-opaque.Dx())/2, opaque.Min.Y-(longer-opaque.Dy())/2)
 	for ty := range inner {
 		for tx := range inner {
 			c := mean(raster, corner, longer, tx, ty, inner)
@@ -67,7 +66,7 @@ func opaqueBounds(m *image.NRGBA) image.Rectangle {
 	var r image.Rectangle
 	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
 		for x := m.Rect.Min.X; x < m.Rect.Max.X; x++ {
-			if m.NRGBAAt(x, y).A > faint {
+			if m.NRGBAAt(x, y).A > trimAlpha {
 				r = r.Union(image.Rect(x, y, x+1, y+1))
 			}
 		}
@@ -75,9 +74,8 @@ func opaqueBounds(m *image.NRGBA) image.Rectangle {
 	return r
 }
 
-// mean is the average colour, weighted by alpha, of the part of a square of
-// longer pixels a side that cell (tx, ty) of cells a side covers. Lengths are
-// counted in 1/cells of a pixel.
+// mean is the average color, weighted by alpha, of the part of a square of longer×longer pixels
+// that cell (tx, ty) of cells×cells covers. Lengths are in units of 1/cells of a pixel.
 func mean(m *image.NRGBA, corner image.Point, longer, tx, ty, cells int) color.NRGBA { //nolint:revive // six numbers of one grid
 	var r, g, b, a int
 	x0, x1, y0, y1 := tx*longer, (tx+1)*longer, ty*longer, (ty+1)*longer
