@@ -196,9 +196,10 @@ func (f *filler) generate(ctx context.Context, tasks []task) error {
 	var attempts []*attempt
 	var requests []reflectionflow.Request
 	for i := range tasks {
-		for k := range tasks[i].attempts {
-			attempts = append(attempts, &tasks[i].attempts[k])
-			requests = append(requests, tasks[i].attempts[k].request)
+		t := &tasks[i]
+		for k := range t.attempts {
+			a := &t.attempts[k]
+			attempts, requests = append(attempts, a), append(requests, a.request)
 		}
 	}
 	generations, err := f.Generator.Generate(ctx, requests)

@@ -82,6 +82,7 @@ func fingerprint(store *nn.Store, prefix string) (uint64, error) {
 // Otherwise it encodes n images, which render writes as bytes [side, side, 3], and stores
 // their latents in half precision.
 func (b *latentEncoder) open(ctx context.Context, path, key string, n int, render func(i int, pixels []uint8) error) (*latentCache, error) {
+	// The form of the key must not change: images with another key are encoded again.
 	key = fmt.Sprintf("%s, %d pictures of %d, autoencoder %x", key, n, b.side, b.print)
 	kept, err := b.read(path, key, n)
 	if kept != nil || err != nil {

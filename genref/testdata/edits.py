@@ -1,4 +1,4 @@
-"""Writes edits.parquet, as the datasets library writes a set of edits with pictures.
+"""Writes edits.parquet, as the datasets library writes a set of edits with images.
 
 Run with pyarrow 26 and pillow 13: python edits.py
 """
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 
-def picture(color, kind="PNG"):
+def encoded_image(color, kind="PNG"):
     data = io.BytesIO()
     image = Image.new("RGB", (16, 16), color)
     image.paste((255, 255, 255), (4, 4, 8, 8))
@@ -31,8 +31,8 @@ image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 table = pa.table(
     {
         "id": pa.array(range(len(rows)), pa.int64()),
-        "src_img": pa.array([picture(a, kind) for a, _, _, kind in rows], image),
-        "edited_img": pa.array([picture(b, kind) if b else None for _, b, _, kind in rows], image),
+        "src_img": pa.array([encoded_image(a, kind) for a, _, _, kind in rows], image),
+        "edited_img": pa.array([encoded_image(b, kind) if b else None for _, b, _, kind in rows], image),
         "edited_prompt_list": pa.array([words for _, _, words, _ in rows], pa.list_(pa.string())),
     }
 )
