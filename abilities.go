@@ -40,7 +40,7 @@ func (a Abilities) Union(b Abilities) Abilities {
 // [AbilitiesOf].
 //
 // Where no requirement of a prompt is of a declared kind, the score has no findings
-// or only findings with [Unsure]. A requirement of an undeclared kind beside others
+// or only findings with [Unsure]. A requirement of an undeclared kind among others
 // gets a finding with [Unsure]. A decorator forwards the declaration of the verifier
 // that it wraps.
 type DeclaringVerifier interface {

@@ -31,9 +31,9 @@ func Previewer(t *testing.T, p reflectionflow.Previewer, requests []reflectionfl
 }
 
 // Verifier runs the suite of [reflectionflow.Verifier].
-func Verifier(t *testing.T, v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage, o Options) {
+func Verifier(t *testing.T, v reflectionflow.Verifier, images []reflectionflow.PromptedImage, o Options) {
 	t.Helper()
-	verifier(v, pictures, o).run(t)
+	verifier(v, images, o).run(t)
 }
 
 // judged reports findings that do not match what a verifier declares.
@@ -56,7 +56,7 @@ func Reflector(t *testing.T, r reflectionflow.Reflector, observations []reflecti
 }
 
 // Refiner runs the suite of [reflectionflow.Refiner]. One observation should have
-// no Image and no Score, as before anything is drawn.
+// no Image and no Score, as before any image is generated.
 func Refiner(t *testing.T, r reflectionflow.Refiner, observations []reflectionflow.Observation, o Options) {
 	t.Helper()
 	refiner(r, observations, o).run(t)
@@ -143,8 +143,8 @@ func checking(g reflectionflow.Generator, c contract[reflectionflow.Request, ref
 	}}}
 }
 
-// finishing: finished previews are the images of Generate, whatever the number of
-// steps before; what cannot be finished is refused.
+// finishing: finished previews are the images of Generate, whatever the number of steps
+// before; previews that cannot be finished are refused.
 func finishing(p reflectionflow.Previewer, requests []reflectionflow.Request) []check {
 	return []check{
 		{"finished images", func(ctx context.Context) error {
@@ -177,7 +177,7 @@ func finishing(p reflectionflow.Previewer, requests []reflectionflow.Request) []
 	}
 }
 
-// finishes draws each request in two parts, the last of them first, and cuts after
+// finishes generates each request in two parts, the last request first, and stops after
 // the first step or before the last.
 func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflectionflow.Request, want []reflectionflow.Generation, last bool) error {
 	var previews []reflectionflow.Preview
@@ -210,11 +210,11 @@ func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflec
 	return nil
 }
 
-func verifier(v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage, o Options) contract[reflectionflow.PromptedImage, reflectionflow.Score] {
+func verifier(v reflectionflow.Verifier, images []reflectionflow.PromptedImage, o Options) contract[reflectionflow.PromptedImage, reflectionflow.Score] {
 	abilities := reflectionflow.AbilitiesOf(v)
 	_, declares := v.(reflectionflow.DeclaringVerifier)
 	c := contract[reflectionflow.PromptedImage, reflectionflow.Score]{
-		call: v.Verify, samples: pictures, options: o,
+		call: v.Verify, samples: images, options: o,
 		valid: func(p reflectionflow.PromptedImage, s reflectionflow.Score) error {
 			if declares && s.Unanswered == "" && len(s.Requirements) == 0 && slices.ContainsFunc(p.Prompt.Requirements, func(r reflectionflow.Requirement) bool { return abilities.Judges(r.Kind) }) {
 				return errors.New("it has no findings, but the verifier declares that it judges a requirement of the prompt")
@@ -231,8 +231,8 @@ func verifier(v reflectionflow.Verifier, pictures []reflectionflow.PromptedImage
 		},
 		fingerprint: func(p reflectionflow.PromptedImage) uint64 { return fingerprint(p.Image) },
 	}
-	if len(pictures) > 0 {
-		noImage, noPrompt := pictures[0], pictures[0]
+	if len(images) > 0 {
+		noImage, noPrompt := images[0], images[0]
 		noImage.Image, noPrompt.Prompt.Text = nil, ""
 		c.invalid = []sample[reflectionflow.PromptedImage]{{"image", noImage}, {"prompt", noPrompt}}
 	}

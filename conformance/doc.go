@@ -1,12 +1,16 @@
-// Package conformance checks that an implementation keeps the contract that the
-// root package writes down: one suite for each of [reflectionflow.Generator],
-// [reflectionflow.Verifier], [reflectionflow.Reflector] and
-// [reflectionflow.Refiner]. Every implementation runs its suite in its own tests:
+// Package conformance checks that an implementation keeps the contracts of the root
+// package. There is one suite for each of [reflectionflow.Generator],
+// [reflectionflow.Previewer], [reflectionflow.Verifier], [reflectionflow.Reflector],
+// [reflectionflow.Refiner] and [reflectionflow.Annotator]. A suite also holds an
+// implementation to the abilities that it declares: findings of the declared kinds, and
+// requests that its Check refuses.
+//
+// Run the suites in the tests of your implementation:
 //
 //	func TestGenerator(t *testing.T) {
 //		conformance.Generator(t, mine, requests, conformance.Options{})
 //	}
 //
-// The samples should differ from each other, or a reply in the wrong order goes
-// unnoticed; two or three are enough.
+// Two or three samples are enough. They should differ from each other, or a reply in the
+// wrong order is not found. Where a call takes seconds, set Options.Expensive.
 package conformance

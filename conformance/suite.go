@@ -12,14 +12,14 @@ import (
 	"reflectionflow"
 )
 
-// Options fit a suite to an implementation; the zero value is the full suite.
+// Options adapts a suite to an implementation; the zero value is the full suite.
 type Options struct {
-	// Expensive is for implementations that take seconds a sample: only the first
+	// Expensive is for implementations that take seconds per sample: only the first
 	// two samples are used, and each check makes as few calls as can show a fault.
 	Expensive bool
 }
 
-// contract is a batch method and what may be said of its samples and answers.
+// contract is a batch method with the rules for its samples and answers.
 type contract[In, Out any] struct {
 	call    func(context.Context, []In) ([]Out, error)
 	samples []In
@@ -125,8 +125,8 @@ func (c contract[In, Out]) endedContext(ctx context.Context) error {
 	return nil
 }
 
-// cancelledCall: a call that is cut short returns all answers or ctx.Err(), and
-// never passes the cut off as an answer.
+// cancelledCall: a call that is cancelled returns all answers or ctx.Err(), and never an
+// answer that the cancellation spoiled.
 func (c contract[In, Out]) cancelledCall(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -173,7 +173,7 @@ func (c contract[In, Out]) order(ctx context.Context) error {
 	return nil
 }
 
-// concurrent: calls side by side answer as calls one after the other do.
+// concurrent: concurrent calls answer as sequential calls do.
 func (c contract[In, Out]) concurrent(ctx context.Context) error {
 	calls := 2 * len(c.samples)
 	if c.options.Expensive {
@@ -200,14 +200,14 @@ func (c contract[In, Out]) concurrent(ctx context.Context) error {
 	}
 	for i, out := range outs {
 		if err := c.same(want[i%len(want)], out); err != nil {
-			return fmt.Errorf("sample %d beside other calls: %w", i%len(want), err)
+			return fmt.Errorf("sample %d with concurrent calls: %w", i%len(want), err)
 		}
 	}
 	return nil
 }
 
-// imageForm: a picture counts by its pixels, not by its Go type or its origin,
-// for a resumed search reads its images back from files.
+// imageForm: the pixels of an image count, not its Go type or its origin, for a resumed
+// search reads its images from files.
 func (c contract[In, Out]) imageForm(ctx context.Context) error {
 	for i, in := range c.samples {
 		other, ok := c.moved(in)
@@ -239,7 +239,7 @@ func (c contract[In, Out]) refuses(ctx context.Context, bad In) error {
 		return fmt.Errorf("got error %v, want one that wraps ErrInvalid", err)
 	}
 	if len(outs) > 0 {
-		return fmt.Errorf("got %d answers beside the error", len(outs))
+		return fmt.Errorf("got %d answers with the error", len(outs))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"reflectionflow"
 )
 
-// generate is a generator that keeps the contract, until a test spoils it.
+// generate is a generator that keeps the contract unless a test breaks it.
 type generate func(context.Context, []reflectionflow.Request) ([]reflectionflow.Generation, error)
 
 func (f generate) Generate(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
@@ -83,7 +83,7 @@ func faults[In, Out any](t *testing.T, c contract[In, Out]) []string {
 func TestGoodImplementationPasses(t *testing.T) {
 	for _, o := range []Options{{}, {Expensive: true}} {
 		Generator(t, generate(good), samples(), o)
-		Verifier(t, verify(goodScores), pictures(), o)
+		Verifier(t, verify(goodScores), images(), o)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestCutOffIsNoFailure(t *testing.T) {
 	}
 }
 
-// previews keeps the contract of a previewer, until a test spoils it.
+// previews keeps the contract of a previewer unless a test breaks it.
 type previews struct {
 	generate
 	spoil  func(*reflectionflow.Preview)
@@ -269,7 +269,7 @@ func TestPreviewers(t *testing.T) {
 
 var requirement = reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: "cat", Count: 1}
 
-func pictures() []reflectionflow.PromptedImage {
+func images() []reflectionflow.PromptedImage {
 	var list []reflectionflow.PromptedImage
 	for _, r := range samples() {
 		list = append(list, reflectionflow.PromptedImage{Image: flat(r), Prompt: reflectionflow.Prompt{
@@ -279,9 +279,9 @@ func pictures() []reflectionflow.PromptedImage {
 	return list
 }
 
-func goodScores(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func goodScores(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
-	for _, p := range pictures {
+	for _, p := range images {
 		if p.Image == nil || p.Prompt.Validate() != nil {
 			return nil, reflectionflow.ErrInvalid
 		}
@@ -318,7 +318,7 @@ func TestFaultyVerifiers(t *testing.T) {
 	}
 	for name, v := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := faults(t, verifier(v, pictures(), Options{})); !slices.Contains(got, "concurrent calls") {
+			if got := faults(t, verifier(v, images(), Options{})); !slices.Contains(got, "concurrent calls") {
 				t.Errorf("found by %q only", got)
 			}
 		})
@@ -366,7 +366,7 @@ func TestDeclaredAbilities(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := faults(t, verifier(tt.v, pictures(), Options{})); (len(got) == 0) != tt.good {
+			if got := faults(t, verifier(tt.v, images(), Options{})); (len(got) == 0) != tt.good {
 				t.Errorf("found by %q, want good: %v", got, tt.good)
 			}
 		})

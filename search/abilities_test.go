@@ -12,32 +12,32 @@ import (
 )
 
 // valueOnly is a verifier that declares that it gives no findings, and gives none.
-type valueOnly struct{ critic }
+type valueOnly struct{ fakeVerifier }
 
 func (v *valueOnly) Abilities() reflectionflow.Abilities { return reflectionflow.Abilities{} }
 
 func (v *valueOnly) Verify(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores, err := v.critic.Verify(ctx, p)
+	scores, err := v.fakeVerifier.Verify(ctx, p)
 	for i := range scores {
 		scores[i].Requirements = nil
 	}
 	return scores, err
 }
 
-// ruleCoach is a reflector that works from findings alone.
-type ruleCoach struct{ coach }
+// ruleReflector is a reflector that works from findings alone.
+type ruleReflector struct{ fakeWriter }
 
-func (ruleCoach) NeedsFindings() bool { return true }
+func (ruleReflector) NeedsFindings() bool { return true }
 
-func (c ruleCoach) Reflect(ctx context.Context, o []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+func (c ruleReflector) Reflect(ctx context.Context, o []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
 	c.silent = func(o reflectionflow.Observation) bool { return len(o.Score.Requirements) == 0 }
-	return c.coach.Reflect(ctx, o)
+	return c.fakeWriter.Reflect(ctx, o)
 }
 
 // vocabulary is a generator that checks requests: it knows some words only, and may
 // take no reference image.
 type vocabulary struct {
-	painter
+	fakeGenerator
 	unknown    string
 	noCorrects bool
 }
@@ -58,7 +58,7 @@ func (v *vocabulary) Generate(ctx context.Context, requests []reflectionflow.Req
 			return nil, err
 		}
 	}
-	return v.painter.Generate(ctx, requests)
+	return v.fakeGenerator.Generate(ctx, requests)
 }
 
 // TestPartsThatCannotCorrect: a search that would never correct an image is refused
@@ -70,11 +70,11 @@ func TestPartsThatCannotCorrect(t *testing.T) {
 		depth    int
 		refused  string
 	}{
-		"value and rule":              {search.Reflection, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleCoach{} }, 0, "the verifier gives none"},
-		"value and rule, adaptive":    {search.Adaptive, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleCoach{} }, 0, "the verifier gives none"},
-		"value and rule, prompt axis": {search.NoisePrompt, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleCoach{} }, 0, ""},
-		"value and rule, one round":   {search.Reflection, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleCoach{} }, 1, ""},
-		"findings and rule":           {search.Reflection, func(s *search.Search) { s.Reflector = ruleCoach{} }, 0, ""},
+		"value and rule":              {search.Reflection, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleReflector{} }, 0, "the verifier gives none"},
+		"value and rule, adaptive":    {search.Adaptive, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleReflector{} }, 0, "the verifier gives none"},
+		"value and rule, prompt axis": {search.NoisePrompt, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleReflector{} }, 0, ""},
+		"value and rule, one round":   {search.Reflection, func(s *search.Search) { s.Verifier, s.Reflector = &valueOnly{}, ruleReflector{} }, 1, ""},
+		"findings and rule":           {search.Reflection, func(s *search.Search) { s.Reflector = ruleReflector{} }, 0, ""},
 		"value and a looking one":     {search.Reflection, func(s *search.Search) { s.Verifier = &valueOnly{} }, 0, ""},
 		"no corrector":                {search.Reflection, func(s *search.Search) { s.Generator = &vocabulary{unknown: "?", noCorrects: true} }, 0, "takes no reference image"},
 		"no corrector, prompt axis":   {search.NoisePrompt, func(s *search.Search) { s.Generator = &vocabulary{unknown: "?", noCorrects: true} }, 0, ""},
@@ -105,7 +105,7 @@ func TestReflectionWithoutFindings(t *testing.T) {
 	if c := mustRun(t, s, config(search.Reflection, 1, 2)).Candidates[1]; c.Action != reflectionflow.Reflect {
 		t.Errorf("got %s, want a correction", c.Action)
 	}
-	s.Verifier, s.Reflector = verify((&valueOnly{}).Verify), ruleCoach{} // declares nothing
+	s.Verifier, s.Reflector = verify((&valueOnly{}).Verify), ruleReflector{} // declares nothing
 	cfg := config(search.Reflection, 1, 2)
 	cfg.Axes.Prompt = false
 	if c := mustRun(t, s, cfg).Candidates[1]; c.Action != reflectionflow.Explore || c.Reason != "no reflection: the verifier has no findings on #0" {
@@ -117,8 +117,8 @@ func TestReflectionWithoutFindings(t *testing.T) {
 // given is dropped with a note; the search continues, and is resumed to the same bytes.
 func TestUnusableTexts(t *testing.T) {
 	long := strings.Repeat("long ", 1000)
-	says := func(text string) coach {
-		return coach{refines: func(reflectionflow.Observation) string { return text }}
+	says := func(text string) fakeWriter {
+		return fakeWriter{refines: func(reflectionflow.Observation) string { return text }}
 	}
 	reflecting := func(text string) reflects {
 		return func(_ context.Context, o []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {

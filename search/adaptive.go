@@ -71,8 +71,8 @@ func (a *adaptive) choose(id int) choice {
 		c.parent = h.best(len(h.candidates))
 	}
 	spare := a.early.steps(cfg.Steps)
-	fresh := c.action == reflectionflow.Explore || c.action == reflectionflow.Rewrite || c.parent < 0
-	if spare > 0 && fresh {
+	fromNoise := c.action == reflectionflow.Explore || c.action == reflectionflow.Rewrite || c.parent < 0
+	if spare > 0 && fromNoise {
 		c.previews = min(a.early.Tries, max(0, a.room(id)-cfg.Steps)/spare)
 	}
 	a.reserved = append(a.reserved[:id], cfg.Steps+c.previews*spare)

@@ -15,7 +15,7 @@ import (
 )
 
 // seen is a score of three requirements; the objects of those that are met, and
-// the others named, are in the picture.
+// the others named, are in the image.
 func seen(value float64, met [3]bool, others ...string) reflectionflow.Score {
 	s := reflectionflow.Score{Value: value, Cost: reflectionflow.Cost{VerifierCalls: 1}}
 	for i, r := range threeThings.Requirements {
@@ -32,22 +32,22 @@ func seen(value float64, met [3]bool, others ...string) reflectionflow.Score {
 	return s
 }
 
-// TestRouting tells what is made of the next picture, given what was found so far.
+// TestRouting: the next action follows from what the verifier found so far.
 func TestRouting(t *testing.T) {
 	nothing, most := [3]bool{}, [3]bool{true, true, false}
 	one := func(s reflectionflow.Score) []reflectionflow.Score { return []reflectionflow.Score{s} }
 	tests := []struct {
 		name   string
-		scores []reflectionflow.Score // of the pictures in turn
+		scores []reflectionflow.Score // of the images in turn
 		change func(*search.Config)
 		want   string // the last action, its parent, and what is said of it
 	}{
 		{"nothing known", nil, nil, "explore -1 no image is verified yet"},
-		{"a local failure is corrected", one(seen(.6, most)), nil, "reflect 0 #0 can be corrected (1 of 3 not met)"},
-		{"a global failure is drawn anew", one(seen(0, nothing)), nil, "explore -1 #0 misses most (3 of 3 not met)"},
-		{"everything is there, in the wrong way", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 can be corrected (3 of 3 not met)"},
+		{"an image that misses little is corrected", one(seen(.6, most)), nil, "reflect 0 #0 can be corrected (1 of 3 not met)"},
+		{"an image that misses most is replaced", one(seen(0, nothing)), nil, "explore -1 #0 misses most (3 of 3 not met)"},
+		{"an image with all objects, placed wrong, is corrected", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 can be corrected (3 of 3 not met)"},
 		{
-			"what all pictures lack is said in other words",
+			"what every image misses rewrites the prompt",
 			[]reflectionflow.Score{seen(0, nothing), seen(0, nothing), seen(0, nothing)},
 			nil, `rewrite 0 no image meets "at least 1 cup"`,
 		},
@@ -70,7 +70,7 @@ func TestRouting(t *testing.T) {
 			}, "reflect 1 no image meets",
 		},
 		{
-			"what is right, but not surely, cannot be corrected", one(seen(.9, [3]bool{true, true, true})),
+			"an image that is right with low confidence cannot be corrected", one(seen(.9, [3]bool{true, true, true})),
 			func(c *search.Config) { c.Adaptive.Policy.Stop.Probability = .99 }, "explore -1 #0 meets every requirement, with low confidence",
 		},
 	}
@@ -105,8 +105,8 @@ func TestRouting(t *testing.T) {
 	}
 }
 
-// TestSureStop: a picture ends the search only where the policy believes it.
-func TestSureStop(t *testing.T) {
+// TestStopThreshold: an image ends the search only from the policy's probability on.
+func TestStopThreshold(t *testing.T) {
 	for _, tt := range []struct {
 		least float64
 		want  int
@@ -115,7 +115,7 @@ func TestSureStop(t *testing.T) {
 		cfg.EarlyStop, cfg.Adaptive.Abandon = true, false
 		cfg.Adaptive.Policy.Stop.Probability = tt.least
 		s := fakes()
-		s.Verifier = &critic{script: []float64{.3, .91, .95, .3, .3, .3}}
+		s.Verifier = &fakeVerifier{script: []float64{.3, .91, .95, .3, .3, .3}}
 		if res := mustRun(t, s, cfg); len(res.Candidates) != tt.want {
 			t.Errorf("at %v: %d candidates, want %d", tt.least, len(res.Candidates), tt.want)
 		}
@@ -128,7 +128,7 @@ func TestAbandon(t *testing.T) {
 	for width := 1; width <= 3; width++ {
 		cfg := config(search.Adaptive, width, 12)
 		cfg.Adaptive.Rollover = false
-		p := &painter{}
+		p := &fakeGenerator{}
 		s := fakes()
 		s.Generator = p
 		res := mustRun(t, s, cfg)
@@ -136,11 +136,11 @@ func TestAbandon(t *testing.T) {
 		for i, c := range res.Candidates {
 			abandoned += len(c.Abandoned)
 			steps += c.Steps()
-			looks := len(c.Abandoned)
-			if c.Action != reflectionflow.Reflect && looks < 3 {
-				looks++ // the noise that passed, unless it was drawn without a look
+			previews := len(c.Abandoned)
+			if c.Action != reflectionflow.Reflect && previews < 3 {
+				previews++ // of the noise that passed; the last one allowed has none
 			}
-			if c.Cost.DenoiseSteps != c.Steps() || c.Cost.DenoiseSteps != 4+len(c.Abandoned) || c.Cost.VerifierCalls > 1+looks || c.Cost.Images != 1 {
+			if c.Cost.DenoiseSteps != c.Steps() || c.Cost.DenoiseSteps != 4+len(c.Abandoned) || c.Cost.VerifierCalls > 1+previews || c.Cost.Images != 1 {
 				t.Errorf("width %d, candidate %d: cost %+v, abandoned %v", width, i, c.Cost, c.Abandoned)
 			}
 			if c.Action == reflectionflow.Reflect && len(c.Abandoned) > 0 {
@@ -153,8 +153,8 @@ func TestAbandon(t *testing.T) {
 			}
 		}
 		// What those under way might have needed, and the last piece of an image, stay.
-		if abandoned == 0 || steps > 48 || steps <= 44-3*(width-1) || len(p.drawn()) != len(res.Candidates) {
-			t.Errorf("width %d: %d abandoned, %d of 48 steps, %d drawn", width, abandoned, steps, len(p.drawn()))
+		if abandoned == 0 || steps > 48 || steps <= 44-3*(width-1) || len(p.requests()) != len(res.Candidates) {
+			t.Errorf("width %d: %d abandoned, %d of 48 steps, %d generated", width, abandoned, steps, len(p.requests()))
 		}
 	}
 }
@@ -183,8 +183,8 @@ func TestRollover(t *testing.T) {
 	const prompts, budget = 9, 4
 	open := func(seed uint64) *search.Search {
 		return &search.Search{
-			Generator: &painter{pause: pauses(seed)}, Verifier: &critic{pause: pauses(seed + 1), limit: .8},
-			Reflector: coach{pause: pauses(seed + 2)}, Refiner: coach{},
+			Generator: &fakeGenerator{pause: pauses(seed)}, Verifier: &fakeVerifier{pause: pauses(seed + 1), limit: .8},
+			Reflector: fakeWriter{pause: pauses(seed + 2)}, Refiner: fakeWriter{},
 		}
 	}
 	for _, x := range []struct {
@@ -284,11 +284,11 @@ func TestRolloverBound(t *testing.T) {
 	}
 }
 
-// TestSureWithWhatIsLeft: a prompt whose picture is right, but not surely, waits while
-// others can use its images, and then goes on until it is sure.
-func TestSureWithWhatIsLeft(t *testing.T) {
+// TestLeftoverImages: a prompt whose image is right with a probability below Stop.Sure
+// waits while others can use its images, and then continues.
+func TestLeftoverImages(t *testing.T) {
 	for name, tt := range map[string]struct {
-		failing int // how many pictures of the third prompt are wrong
+		failing int // how many images of the third prompt are wrong
 		want    [3]int
 	}{
 		"the third is right at its sixth image":   {5, [3]int{3, 1, 6}},
@@ -298,14 +298,14 @@ func TestSureWithWhatIsLeft(t *testing.T) {
 		cfg.EarlyStop, cfg.Adaptive.Abandon = true, false
 		cfg.Adaptive.Policy.Stop.Probability, cfg.Adaptive.Policy.Stop.Sure = .5, .9
 		list, _ := tasks(3)
-		drawn := map[string]int{}
+		made := map[string]int{}
 		s := fakes()
 		s.Verifier = verify(func(_ context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 			out := make([]reflectionflow.Score, len(p))
 			for i := range p {
 				f := reflectionflow.Finding{Requirement: p[i].Prompt.Requirements[0], Verdict: reflectionflow.Met, Confidence: .95}
-				n := drawn[p[i].Prompt.Text]
-				drawn[p[i].Prompt.Text]++
+				n := made[p[i].Prompt.Text]
+				made[p[i].Prompt.Text]++
 				switch {
 				case p[i].Prompt.Text == list[0].Prompt.Text && n < 2:
 					f.Confidence = .8

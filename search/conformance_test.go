@@ -13,25 +13,25 @@ func TestFakes(t *testing.T) {
 		return reflectionflow.Request{Prompt: text, Seed: seed, Width: 32, Height: 16, Steps: 4, Guidance: 3}
 	}
 	plain, corrected := request("two clocks", 1), request("a cat", 2)
-	corrected.Reference, corrected.Reflection = paint(plain), "add a cat"
+	corrected.Reference, corrected.Reflection = imageOf(plain), "add a cat"
 	requests := []reflectionflow.Request{plain, request("two clocks", 3), corrected}
 
-	var pictures []reflectionflow.PromptedImage
+	var images []reflectionflow.PromptedImage
 	observations := []reflectionflow.Observation{{Prompt: prompt, Request: plain, Seed: 9}}
 	for i, r := range requests {
-		pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: paint(r)})
+		images = append(images, reflectionflow.PromptedImage{Prompt: prompt, Image: imageOf(r)})
 		observations = append(observations, reflectionflow.Observation{
-			Prompt: prompt, Request: r, Image: paint(r), Seed: uint64(i), Score: reflectionflow.Score{Value: float64(i)},
+			Prompt: prompt, Request: r, Image: imageOf(r), Seed: uint64(i), Score: reflectionflow.Score{Value: float64(i)},
 		})
 	}
 	for name, o := range map[string]conformance.Options{"full": {}, "expensive": {Expensive: true}} {
 		t.Run(name, func(t *testing.T) {
-			t.Run("generator", func(t *testing.T) { conformance.Generator(t, &painter{}, requests, o) })
-			t.Run("previewer", func(t *testing.T) { conformance.Previewer(t, &painter{}, requests, o) })
+			t.Run("generator", func(t *testing.T) { conformance.Generator(t, &fakeGenerator{}, requests, o) })
+			t.Run("previewer", func(t *testing.T) { conformance.Previewer(t, &fakeGenerator{}, requests, o) })
 			t.Run("previewer of the world", func(t *testing.T) { conformance.Previewer(t, hard, requests, o) })
-			t.Run("verifier", func(t *testing.T) { conformance.Verifier(t, &critic{}, pictures, o) })
-			t.Run("reflector", func(t *testing.T) { conformance.Reflector(t, coach{}, observations, o) })
-			t.Run("refiner", func(t *testing.T) { conformance.Refiner(t, coach{}, observations, o) })
+			t.Run("verifier", func(t *testing.T) { conformance.Verifier(t, &fakeVerifier{}, images, o) })
+			t.Run("reflector", func(t *testing.T) { conformance.Reflector(t, fakeWriter{}, observations, o) })
+			t.Run("refiner", func(t *testing.T) { conformance.Refiner(t, fakeWriter{}, observations, o) })
 		})
 	}
 }

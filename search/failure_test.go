@@ -31,7 +31,7 @@ func TestRefusedPromptIsRewritten(t *testing.T) {
 	for _, strategy := range []string{search.NoisePrompt, search.Reflection, search.Adaptive} {
 		open := func(journal *disk) *search.Search {
 			s := fakes()
-			s.Generator, s.Journal = &painter{fail: refusing(refused)}, journal
+			s.Generator, s.Journal = &fakeGenerator{fail: refusing(refused)}, journal
 			return s
 		}
 		whole := &disk{}
@@ -57,7 +57,7 @@ func TestRefusedPromptIsRewritten(t *testing.T) {
 func TestRefusedImageStartsAgain(t *testing.T) {
 	first := mustRun(t, fakes(), config(search.Noise, 1, 1)).Candidates[0].Request.Seed
 	s := fakes()
-	s.Generator = &painter{fail: func(r reflectionflow.Request) error {
+	s.Generator = &fakeGenerator{fail: func(r reflectionflow.Request) error {
 		if r.Seed == first {
 			return reflectionflow.ErrPermanent
 		}
@@ -90,7 +90,7 @@ func TestResumeTriesFailedImagesAgain(t *testing.T) {
 		made := 0
 		s := fakes()
 		s.Journal = journal
-		s.Generator = &painter{fail: func(reflectionflow.Request) error {
+		s.Generator = &fakeGenerator{fail: func(reflectionflow.Request) error {
 			if made++; made <= 2 {
 				return tt.err
 			}
@@ -120,13 +120,13 @@ func TestResumeTriesFailedImagesAgain(t *testing.T) {
 func TestResumeAfterNoImage(t *testing.T) {
 	journal := &disk{}
 	s := fakes()
-	s.Journal, s.Generator = journal, &painter{fail: func(reflectionflow.Request) error { return errBroken }}
+	s.Journal, s.Generator = journal, &fakeGenerator{fail: func(reflectionflow.Request) error { return errBroken }}
 	cfg := config(search.Reflection, 1, 3)
 	res, err := s.Run(t.Context(), prompt, cfg)
 	if err == nil || res.Stopped != reflectionflow.StoppedFailed || len(res.Candidates) != 3 {
 		t.Fatalf("%d candidates, stopped %q, error %v", len(res.Candidates), res.Stopped, err)
 	}
-	s.Generator = &painter{}
+	s.Generator = &fakeGenerator{}
 	if res := mustRun(t, s, cfg); len(res.Candidates) != 6 || res.Best < 3 || res.Stopped != reflectionflow.StoppedBudget {
 		t.Errorf("resumed: %d candidates, best %d, stopped %q", len(res.Candidates), res.Best, res.Stopped)
 	}
@@ -137,7 +137,7 @@ func TestResumeAfterNoImage(t *testing.T) {
 func TestFailuresInARow(t *testing.T) {
 	made := 0
 	s := fakes()
-	s.Generator = &painter{fail: func(reflectionflow.Request) error {
+	s.Generator = &fakeGenerator{fail: func(reflectionflow.Request) error {
 		if made++; made > 2 {
 			return errBroken
 		}
@@ -169,7 +169,7 @@ func TestGeneratorCallIsRepeated(t *testing.T) {
 		"invalid":   {reflectionflow.ErrInvalid, 100, 1},
 		"retried":   {retriedError{errBroken}, 100, 1},
 	} {
-		inner, calls := &painter{}, 0
+		inner, calls := &fakeGenerator{}, 0
 		s := fakes()
 		s.Generator = failingPreviewer{inner, func() error {
 			if calls++; calls <= tt.fails {
@@ -192,7 +192,7 @@ func TestGeneratorCallIsRepeated(t *testing.T) {
 
 // failingPreviewer fails whole calls, after the previews were made.
 type failingPreviewer struct {
-	*painter
+	*fakeGenerator
 	fail func() error
 }
 
@@ -200,19 +200,19 @@ func (f failingPreviewer) Generate(ctx context.Context, r []reflectionflow.Reque
 	if err := f.fail(); err != nil {
 		return nil, err
 	}
-	return f.painter.Generate(ctx, r)
+	return f.fakeGenerator.Generate(ctx, r)
 }
 
 func (f failingPreviewer) Finish(ctx context.Context, p []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
 	if err := f.fail(); err != nil {
 		return nil, err
 	}
-	return f.painter.Finish(ctx, p)
+	return f.fakeGenerator.Finish(ctx, p)
 }
 
 // unanswering is a verifier whose model gives no usable answer to some images.
 func unanswering(answers func(n int) bool) verify {
-	inner, n := &critic{}, 0
+	inner, n := &fakeVerifier{}, 0
 	return func(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 		scores, err := inner.Verify(ctx, p)
 		for i := range scores {
@@ -235,7 +235,7 @@ func TestNoUsableVerdict(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the verifier judged no image: candidate 0: the answer is prose") || res.Best != -1 || res.Stopped != reflectionflow.StoppedFailed {
 		t.Errorf("best %d, stopped %q, error %v", res.Best, res.Stopped, err)
 	}
-	s.Verifier = &critic{}
+	s.Verifier = &fakeVerifier{}
 	if res := mustRun(t, s, cfg); len(res.Candidates) != 8 || res.Best < 4 {
 		t.Errorf("resumed: %d candidates, best %d", len(res.Candidates), res.Best)
 	}
@@ -257,7 +257,7 @@ func TestIgnoredSeeds(t *testing.T) {
 		for i := range r {
 			r[i].Seed = 5
 		}
-		return (&painter{}).Generate(ctx, r)
+		return (&fakeGenerator{}).Generate(ctx, r)
 	})
 	s.Notify = func(e search.Event) {
 		if e.Kind == search.Scored {

@@ -25,15 +25,15 @@ var prompt = reflectionflow.Prompt{
 	Requirements: []reflectionflow.Requirement{{Kind: reflectionflow.Exactly, Object: "clock", Count: 2}},
 }
 
-// painter draws pictures that encode the request: equal requests, equal pictures.
-type painter struct {
+// fakeGenerator generates images that encode the request.
+type fakeGenerator struct {
 	mu      sync.Mutex
 	batches [][]reflectionflow.Request
-	pause   func(context.Context) // before a batch is drawn; nil for none
+	pause   func(context.Context) // before a batch is generated; nil for none
 	fail    func(reflectionflow.Request) error
 }
 
-// valid refuses what no generator can draw; steps are those of a preview, 0 for none.
+// valid refuses what no generator can serve; steps are those of a preview, 0 for none.
 func valid(requests []reflectionflow.Request, steps int) error {
 	for _, r := range requests {
 		if err := r.Validate(); err != nil {
@@ -46,7 +46,7 @@ func valid(requests []reflectionflow.Request, steps int) error {
 	return nil
 }
 
-func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+func (p *fakeGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	if err := valid(requests, 0); err != nil {
 		return nil, err
 	}
@@ -67,13 +67,13 @@ func (p *painter) Generate(ctx context.Context, requests []reflectionflow.Reques
 				continue
 			}
 		}
-		out[i].Image = paint(r)
+		out[i].Image = imageOf(r)
 	}
 	return out, nil
 }
 
-// Preview shows the finished picture from the first step on.
-func (p *painter) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+// Preview shows the finished image from the first step on.
+func (p *fakeGenerator) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
 	if err := valid(requests, steps); err != nil || steps == 0 {
 		return nil, cmp.Or(err, reflectionflow.ErrInvalid)
 	}
@@ -85,7 +85,7 @@ func (p *painter) Preview(ctx context.Context, requests []reflectionflow.Request
 				continue
 			}
 		}
-		out[i].Image = paint(r)
+		out[i].Image = imageOf(r)
 	}
 	if p.pause != nil {
 		p.pause(ctx)
@@ -93,7 +93,7 @@ func (p *painter) Preview(ctx context.Context, requests []reflectionflow.Request
 	return out, ctx.Err()
 }
 
-func (p *painter) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
+func (p *fakeGenerator) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
 	requests := make([]reflectionflow.Request, len(previews))
 	for i, v := range previews {
 		if v.State != p {
@@ -108,7 +108,7 @@ func (p *painter) Finish(ctx context.Context, previews []reflectionflow.Preview)
 	return out, err
 }
 
-func (p *painter) drawn() []reflectionflow.Request {
+func (p *fakeGenerator) requests() []reflectionflow.Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []reflectionflow.Request
@@ -118,7 +118,7 @@ func (p *painter) drawn() []reflectionflow.Request {
 	return all
 }
 
-func paint(r reflectionflow.Request) image.Image {
+func imageOf(r reflectionflow.Request) image.Image {
 	h := fnv.New64a()
 	var reference uint64
 	if r.Reference != nil {
@@ -149,16 +149,16 @@ func read(img image.Image) uint64 {
 	return binary.BigEndian.Uint64(code[:])
 }
 
-// critic scores what it reads in the picture, or what the script says next.
-type critic struct {
+// fakeVerifier scores what it reads in the image, or what the script says next.
+type fakeVerifier struct {
 	mu     sync.Mutex
 	seen   int
 	pause  func(context.Context)
-	script []float64 // the values of the pictures in the order they come
+	script []float64 // the values of the images in order
 	limit  float64   // met from here on; 0 means 0.9
 }
 
-func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (c *fakeVerifier) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	if c.pause != nil {
 		c.pause(ctx)
 	}
@@ -167,8 +167,8 @@ func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.PromptedI
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	scores := make([]reflectionflow.Score, len(pictures))
-	for i, p := range pictures {
+	scores := make([]reflectionflow.Score, len(images))
+	for i, p := range images {
 		if p.Image == nil {
 			return nil, fmt.Errorf("%w: no image", reflectionflow.ErrInvalid)
 		}
@@ -196,18 +196,18 @@ func (c *critic) Verify(ctx context.Context, pictures []reflectionflow.PromptedI
 	return scores, nil
 }
 
-func (c *critic) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	return (&critic{pause: c.pause}).Verify(ctx, pictures)
+func (c *fakeVerifier) VerifyPreviews(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	return (&fakeVerifier{pause: c.pause}).Verify(ctx, images)
 }
 
-// coach reflects on, and refines the prompt of, what it sees.
-type coach struct {
+// fakeWriter reflects on, and refines the prompt of, what it sees.
+type fakeWriter struct {
 	pause   func(context.Context)
 	silent  func(reflectionflow.Observation) bool // it has nothing to say
 	refines func(reflectionflow.Observation) string
 }
 
-func (c coach) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+func (c fakeWriter) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
 	if c.pause != nil {
 		c.pause(ctx)
 	}
@@ -223,13 +223,13 @@ func (c coach) Reflect(ctx context.Context, observations []reflectionflow.Observ
 		if c.silent != nil && c.silent(o) {
 			continue
 		}
-		out[i].Text = fmt.Sprintf("mend %.3f (%d)", o.Score.Value, o.Seed%100)
+		out[i].Text = fmt.Sprintf("edit %.3f (%d)", o.Score.Value, o.Seed%100)
 		out[i].Caption = fmt.Sprintf("shows %.3f", o.Score.Value)
 	}
 	return out, nil
 }
 
-func (c coach) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
+func (c fakeWriter) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -248,15 +248,15 @@ func (c coach) Refine(ctx context.Context, observations []reflectionflow.Observa
 
 // fakes wires a search of fakes.
 func fakes() *search.Search {
-	return &search.Search{Generator: &painter{}, Verifier: &critic{}, Reflector: coach{}, Refiner: coach{}}
+	return &search.Search{Generator: &fakeGenerator{}, Verifier: &fakeVerifier{}, Reflector: fakeWriter{}, Refiner: fakeWriter{}}
 }
 
-// config is a small search: pictures of 16×16, no early stop.
+// config is a small search: images of 16×16, no early stop.
 func config(strategy string, width, images int) search.Config {
 	c := search.Default(strategy)
 	c.Width, c.Budget.Images, c.EarlyStop = width, images, false
 	c.ImageWidth, c.ImageHeight, c.Steps = 16, 16, 4
-	if c.Adaptive != nil { // every second noise is given up
+	if c.Adaptive != nil { // every second noise is abandoned
 		c.Adaptive.Policy.Early = search.Early{Share: .25, Least: math.Log(.5), Tries: 3}
 		c.Adaptive.Policy.Stop.Probability = .9
 	}

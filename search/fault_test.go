@@ -156,13 +156,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestDrawnIsRecorded: when the generator fails, what it drew before is verified
+// TestGeneratedIsRecorded: when the generator fails, images generated before are verified
 // and recorded all the same.
-func TestDrawnIsRecorded(t *testing.T) {
+func TestGeneratedIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inner, calls := &painter{}, 0
+		inner, calls := &fakeGenerator{}, 0
 		s := fakes()
-		s.Verifier = &critic{pause: sleep(time.Minute)}
+		s.Verifier = &fakeVerifier{pause: sleep(time.Minute)}
 		s.Generator = generate(func(ctx context.Context, r []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 			if calls++; calls > 3 {
 				return nil, errBroken
@@ -180,20 +180,20 @@ func TestDrawnIsRecorded(t *testing.T) {
 	})
 }
 
-// TestVerifierFaultCancelsDrawing: an image under way is given up when nobody is
+// TestVerifierFaultCancelsGeneration: an image under way is cancelled when nobody is
 // left to judge it.
-func TestVerifierFaultCancelsDrawing(t *testing.T) {
-	drawing := make(chan struct{})
-	draws := 0
+func TestVerifierFaultCancelsGeneration(t *testing.T) {
+	generating := make(chan struct{})
+	calls := 0
 	s := fakes()
-	s.Generator = &painter{pause: func(ctx context.Context) {
-		if draws++; draws == 2 {
-			close(drawing)
+	s.Generator = &fakeGenerator{pause: func(ctx context.Context) {
+		if calls++; calls == 2 {
+			close(generating)
 			<-ctx.Done() // for ever, but for the verifier's fault
 		}
 	}}
 	s.Verifier = verify(func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-		<-drawing
+		<-generating
 		return nil, errBroken
 	})
 	if _, err := s.Run(t.Context(), prompt, config(search.Noise, 2, 4)); !errors.Is(err, errBroken) {
@@ -206,7 +206,7 @@ func TestVerifierFaultCancelsDrawing(t *testing.T) {
 func TestFailedImages(t *testing.T) {
 	first := mustRun(t, fakes(), config(search.Noise, 1, 1)).Candidates[0].Request.Seed
 	s := fakes()
-	s.Generator = &painter{fail: func(r reflectionflow.Request) error {
+	s.Generator = &fakeGenerator{fail: func(r reflectionflow.Request) error {
 		if r.Seed == first {
 			return errBroken
 		}
@@ -218,10 +218,10 @@ func TestFailedImages(t *testing.T) {
 		t.Errorf("%d candidates, best %d, the failed one %+v", len(res.Candidates), res.Best, failed)
 	}
 	if next := res.Candidates[2]; next.Action != reflectionflow.Explore || next.Error != "" {
-		t.Errorf("the chain goes on with %+v, want fresh noise", next)
+		t.Errorf("the chain continues with %+v, want new noise", next)
 	}
 	if next := res.Candidates[4]; next.Parent != 2 {
-		t.Errorf("the chain goes on from %d, want 2", next.Parent)
+		t.Errorf("the chain continues from %d, want 2", next.Parent)
 	}
 	if res.Cost.Images != 6 || res.Cost.VerifierCalls != 5 {
 		t.Errorf("cost %+v", res.Cost)
@@ -232,7 +232,7 @@ func TestFailedImages(t *testing.T) {
 // serve a prompt.
 func TestAllImagesFail(t *testing.T) {
 	for batch := range 4 {
-		p := &painter{fail: func(reflectionflow.Request) error { return errBroken }}
+		p := &fakeGenerator{fail: func(reflectionflow.Request) error { return errBroken }}
 		s := fakes()
 		s.Generator = p
 		cfg := config(search.Reflection, 3, 30)
@@ -241,8 +241,8 @@ func TestAllImagesFail(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "no image was generated: the machine is broken") {
 			t.Errorf("got error %v", err)
 		}
-		if len(res.Candidates) != 10 || len(p.drawn()) != 10 || res.Best != -1 || res.Stopped != reflectionflow.StoppedFailed {
-			t.Errorf("%d candidates, %d drawn, best %d, stopped %q; want 8 in a row and width-1 permitted before", len(res.Candidates), len(p.drawn()), res.Best, res.Stopped)
+		if len(res.Candidates) != 10 || len(p.requests()) != 10 || res.Best != -1 || res.Stopped != reflectionflow.StoppedFailed {
+			t.Errorf("%d candidates, %d generated, best %d, stopped %q; want 8 in a row and width-1 permitted before", len(res.Candidates), len(p.requests()), res.Best, res.Stopped)
 		}
 	}
 }
@@ -280,20 +280,20 @@ func TestInvalid(t *testing.T) {
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
 			s, p, cfg := fakes(), prompt, config(search.Reflection, 2, 4)
-			painter := s.Generator.(*painter)
+			fakeGenerator := s.Generator.(*fakeGenerator)
 			spoil(s, &p, &cfg)
 			res, err := s.Run(t.Context(), p, cfg)
 			if !errors.Is(err, reflectionflow.ErrInvalid) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got error %v, want one line that wraps ErrInvalid", err)
 			}
-			if len(painter.drawn()) != 0 || res.Best != -1 {
-				t.Errorf("drew %d images, best %d", len(painter.drawn()), res.Best)
+			if len(fakeGenerator.requests()) != 0 || res.Best != -1 {
+				t.Errorf("generated %d images, best %d", len(fakeGenerator.requests()), res.Best)
 			}
 		})
 	}
 }
 
-func TestNoiseNeedsNoCoach(t *testing.T) {
+func TestNoiseNeedsNoReflector(t *testing.T) {
 	s := fakes()
 	s.Reflector, s.Refiner = nil, nil
 	if res := mustRun(t, s, config(search.Noise, 2, 4)); len(res.Candidates) != 4 {

@@ -11,19 +11,17 @@ import (
 	"reflectionflow"
 )
 
-// Fit learns a [Policy] for the parts of s on prompts, which should be of the
-// training split and of all kinds: what is fitted here is never measured there. The
-// configuration is that of an adaptive search; its seed, sizes and budget count.
-// When to believe the verifier is not learnt here, for that needs pictures whose
-// truth is known.
+// Fit fits a [Policy] to the parts of s on prompts. The prompts should cover all kinds
+// and be of the training split, so that no evaluation uses them. The configuration is
+// that of an adaptive search; its seed, sizes and budget count. The stop is not fitted
+// here, for that needs images whose truth is known: the caller gives it.
 //
-// Each prompt is searched for with the actions taken by lot, and the mean gain of
-// every action in every situation is kept, drawn towards the action's mean where
-// there were few. Then, where the parts can, fresh noises are estimated after a
-// quarter and a half of their steps and drawn to the end, and the share and the
-// threshold are kept that promise most right pictures a second, if they promise
-// clearly more than drawing everything. The same arguments give the same policy but
-// for the times.
+// Each prompt is searched with random actions. The policy takes the mean gain of every
+// action in every situation, shrunk towards the action's mean where there are few
+// images. Then, where the parts can preview, noises are previewed after a quarter and
+// half of their steps and finished. The policy takes the share and the threshold with
+// the most right images per second, if that is clearly more than without previews. The
+// same arguments give the same policy except for the times.
 func (s *Search) Fit(ctx context.Context, prompts []reflectionflow.Prompt, cfg Config, stop Stop) (Policy, error) {
 	p := DefaultPolicy()
 	p.Stop = stop
@@ -34,49 +32,52 @@ func (s *Search) Fit(ctx context.Context, prompts []reflectionflow.Prompt, cfg C
 	cfg.Adaptive = &AdaptiveConfig{Survey: true, Policy: p}
 	tasks := make([]Task, len(prompts))
 	for i, prompt := range prompts {
-		tasks[i] = Task{Prompt: prompt, Seed: seedOf(cfg.Seed, forSurvey, 0, i)}
+		tasks[i] = Task{Prompt: prompt, Journal: Discard, Seed: seedOf(cfg.Seed, forSurvey, 0, i)}
+	}
+	if err := s.validate(tasks, cfg); err != nil {
+		return p, err // the parts are wrapped below, so it must be here
 	}
 	surveyed := *s
 	timed := &timed{Reflector: s.Reflector, Refiner: s.Refiner}
-	surveyed.Reflector, surveyed.Refiner, surveyed.Journal = timed, timed, nil
+	surveyed.Reflector, surveyed.Refiner = timed, timed
 	results, err := surveyed.RunMany(ctx, tasks, cfg)
 	if err != nil {
 		return p, err
 	}
 	p.fitGains(results)
 	p.fitSeconds(results, cfg.Steps, timed)
-	pictures := 0
+	images := 0
 	for _, res := range results {
-		pictures += len(res.Candidates)
+		images += len(res.Candidates)
 	}
 	if parts, ok := s.previewing(); ok {
-		e := &estimates{previewing: parts, verifier: s.Verifier, cfg: cfg, stop: stop}
+		e := &previewFit{previewing: parts, verifier: s.Verifier, cfg: cfg, stop: stop}
 		if err := e.collect(ctx, tasks); err != nil {
 			return p, err
 		}
 		p.Early = e.choose(p.Seconds)
-		pictures += len(e.final)
+		images += len(e.final)
 	}
-	p.FittedOn = fmt.Sprintf("%d pictures of %d training prompts", pictures, len(prompts))
+	p.FittedOn = fmt.Sprintf("%d images of %d training prompts", images, len(prompts))
 	return p, p.validate()
 }
 
-// tally is a mean that grows.
+// tally is a running mean.
 type tally struct{ sum, n float64 }
 
 func (t *tally) add(v float64) { t.sum, t.n = t.sum+v, t.n+1 }
 
-// towards is the mean with n more of another one.
+// towards is the mean after n more values of mean.
 func (t tally) towards(mean, n float64) float64 { return (t.sum + n*mean) / (t.n + n) }
 
-// Strengths of what stands in for too few pictures.
+// Priors, where there are few images.
 const (
-	priorGain     = 0.1 // of an action that was never tried
-	actionPrior   = 2   // pictures that priorGain counts as
-	situationsMay = 8   // pictures that an action's mean counts as in each situation
+	priorGain      = 0.1 // gain of an action that was never tried
+	actionPrior    = 2   // images that priorGain counts as
+	situationPrior = 8   // images that an action's mean counts as in each situation
 )
 
-// fitGains averages the gains of the surveyed pictures.
+// fitGains averages the gains of the surveyed images.
 func (p *Policy) fitGains(results []reflectionflow.Result) {
 	type cell struct {
 		action reflectionflow.Action
@@ -114,15 +115,15 @@ func (p *Policy) fitGains(results []reflectionflow.Result) {
 	for _, a := range actions {
 		mean := means[a].towards(priorGain, actionPrior)
 		for _, s := range situations {
-			*p.gains(a).in(s) = rounded(cells[cell{a, s}].towards(mean, situationsMay))
+			*p.gains(a).in(s) = rounded(cells[cell{a, s}].towards(mean, situationPrior))
 		}
 	}
 	p.Weight = rounded(weight(actions, byPrompt))
 }
 
-// weight is the number of pictures after which a prompt's own gains say as much as
-// the mean over prompts does: the variance within prompts over that between them
-// (one-way analysis of variance), from 1 to 32.
+// weight is the number of images after which a prompt's own gains predict as well as the
+// mean over prompts: the variance within prompts over that between them (one-way
+// analysis of variance), from 1 to 32.
 func weight(actions []reflectionflow.Action, byPrompt map[reflectionflow.Action][][]float64) float64 {
 	var within, between tally
 	for _, a := range actions {
@@ -156,33 +157,33 @@ func weight(actions []reflectionflow.Action, byPrompt map[reflectionflow.Action]
 	return min(32, max(1, within.sum/between.sum))
 }
 
-// fitSeconds takes medians of what the parts reported; parts that report no times
-// leave the defaults.
+// fitSeconds takes the medians of the times that the parts report; without times, the
+// defaults stay.
 func (p *Policy) fitSeconds(results []reflectionflow.Result, steps int, t *timed) {
-	drawn := map[reflectionflow.Action][]float64{}
+	made := map[reflectionflow.Action][]float64{}
 	var verified []float64
 	for _, res := range results {
 		for _, c := range res.Candidates {
 			if usable(c) {
-				drawn[c.Action] = append(drawn[c.Action], c.Cost.Seconds-c.Score.Cost.Seconds)
+				made[c.Action] = append(made[c.Action], c.Cost.Seconds-c.Score.Cost.Seconds)
 				verified = append(verified, c.Score.Cost.Seconds)
 			}
 		}
 	}
 	reflected, refined := median(t.reflected), median(t.refined)
-	fresh := median(drawn[reflectionflow.Explore])
-	if fresh <= 0 {
+	whole := median(made[reflectionflow.Explore])
+	if whole <= 0 {
 		return
 	}
-	p.Seconds.Step, p.Seconds.Verify = rounded(fresh/float64(steps)), rounded(median(verified))
+	p.Seconds.Step, p.Seconds.Verify = rounded(whole/float64(steps)), rounded(median(verified))
 	p.Seconds.Reflect, p.Seconds.Rewrite = rounded(reflected), rounded(refined)
 	p.Seconds.CorrectedStep = p.Seconds.Step
-	if corrected := median(drawn[reflectionflow.Reflect]) - reflected; corrected > 0 {
+	if corrected := median(made[reflectionflow.Reflect]) - reflected; corrected > 0 {
 		p.Seconds.CorrectedStep = rounded(corrected / float64(steps))
 	}
 }
 
-// median is the middle value, 0 of none.
+// median is the middle value, 0 without any. It sorts values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -191,7 +192,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// rounded keeps three digits: the rest is noise.
+// rounded keeps three significant digits.
 func rounded(v float64) float64 {
 	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
 	if err != nil {
@@ -200,7 +201,7 @@ func rounded(v float64) float64 {
 	return short
 }
 
-// timed notes what reflections and refinements took.
+// timed records the times of reflections and refinements.
 type timed struct {
 	reflectionflow.Reflector
 	reflectionflow.Refiner
@@ -223,24 +224,24 @@ func (t *timed) Refine(ctx context.Context, observations []reflectionflow.Observ
 	return out, err
 }
 
-// The early estimates that are tried.
+// earlyShares are the shares of the steps at which previews are tried.
 var earlyShares = []float64{0.25, 0.5}
 
-// noisesPerPrompt are estimated and drawn to the end.
+// noisesPerPrompt is the number of noises that are previewed and finished.
 const noisesPerPrompt = 4
 
-// estimates collects what early estimates say and what becomes of them.
-type estimates struct {
+// previewFit compares previews with the finished images.
+type previewFit struct {
 	previewing
 	verifier reflectionflow.Verifier
 	cfg      Config
 	stop     Stop
 	early    [][]float64 // by share: the mean logarithm of the confidences
-	final    []float64   // the probability that the finished picture is right
+	final    []float64   // the probability that the finished image is right
 }
 
-// collect draws noises of every task.
-func (e *estimates) collect(ctx context.Context, tasks []Task) error {
+// collect previews and finishes noises of every task.
+func (e *previewFit) collect(ctx context.Context, tasks []Task) error {
 	e.early = make([][]float64, len(earlyShares))
 	for _, task := range tasks {
 		requests := make([]reflectionflow.Request, noisesPerPrompt)
@@ -255,7 +256,7 @@ func (e *estimates) collect(ctx context.Context, tasks []Task) error {
 	return nil
 }
 
-func (e *estimates) add(ctx context.Context, prompt reflectionflow.Prompt, requests []reflectionflow.Request) error {
+func (e *previewFit) add(ctx context.Context, prompt reflectionflow.Prompt, requests []reflectionflow.Request) error {
 	var previews []reflectionflow.Preview
 	for i, share := range earlyShares {
 		steps := Early{Share: share, Tries: 1}.steps(e.cfg.Steps)
@@ -267,14 +268,14 @@ func (e *estimates) add(ctx context.Context, prompt reflectionflow.Prompt, reque
 		if err := cmp.Or(err, checkCount("previews", len(previews), len(requests))); err != nil {
 			return err
 		}
-		var pictures []reflectionflow.PromptedImage
+		var images []reflectionflow.PromptedImage
 		for _, v := range previews {
 			if v.Err != nil {
 				return v.Err
 			}
-			pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: v.Image})
+			images = append(images, reflectionflow.PromptedImage{Prompt: prompt, Image: v.Image})
 		}
-		scores, err := e.VerifyPreviews(ctx, pictures)
+		scores, err := e.VerifyPreviews(ctx, images)
 		if err != nil {
 			return err
 		}
@@ -286,15 +287,15 @@ func (e *estimates) add(ctx context.Context, prompt reflectionflow.Prompt, reque
 	if err := cmp.Or(err, checkCount("images", len(generations), len(requests))); err != nil {
 		return err
 	}
-	var pictures []reflectionflow.PromptedImage
+	var images []reflectionflow.PromptedImage
 	for _, g := range generations {
 		if g.Err != nil {
 			return g.Err
 		}
-		pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: g.Image})
+		images = append(images, reflectionflow.PromptedImage{Prompt: prompt, Image: g.Image})
 	}
-	scores, err := e.verifier.Verify(ctx, pictures)
-	if err := cmp.Or(err, checkCount("scores", len(scores), len(pictures))); err != nil {
+	scores, err := e.verifier.Verify(ctx, images)
+	if err := cmp.Or(err, checkCount("scores", len(scores), len(images))); err != nil {
 		return err
 	}
 	for _, s := range scores {
@@ -303,12 +304,12 @@ func (e *estimates) add(ctx context.Context, prompt reflectionflow.Prompt, reque
 	return nil
 }
 
-// Giving noises up must promise so much more, on all noises, and more at all on
-// either half of the prompts.
+// clearlyMore is by how much the yield must grow for noises to be abandoned, over all
+// noises. On either half of the prompts it must grow too.
 const clearlyMore = 1.1
 
-// choose picks the share and the threshold that promise most.
-func (e *estimates) choose(s Seconds) Early {
+// choose picks the share and the threshold with the highest yield.
+func (e *previewFit) choose(s Seconds) Early {
 	none := Early{Share: earlyShares[0], Least: math.Log(leastConfidence)}
 	best, most := none, clearlyMore*e.yield(none, 0, s, everyPrompt)
 	for i, share := range earlyShares {
@@ -330,11 +331,11 @@ func (e *estimates) choose(s Seconds) Early {
 
 func everyPrompt(int) bool { return true }
 
-// yield is the expected number of right pictures a second when noises are given up
-// by the rule, over the prompts that count. Each prompt is reckoned by its own
-// noises: over all of them together, a rule that gives up every noise of the difficult
-// prompts would seem to know right pictures from wrong ones.
-func (e *estimates) yield(rule Early, share int, s Seconds, counts func(prompt int) bool) float64 {
+// yield is the expected number of right images per second when noises are abandoned by
+// the rule, over the prompts that count. Each prompt is computed from its own noises:
+// over all noises together, a rule that abandons every noise of the difficult prompts
+// would seem to tell right images from wrong ones.
+func (e *previewFit) yield(rule Early, share int, s Seconds, counts func(prompt int) bool) float64 {
 	right, seconds := 0.0, 0.0
 	for first := 0; first < len(e.final); first += noisesPerPrompt {
 		if !counts(first / noisesPerPrompt) {
@@ -349,9 +350,9 @@ func (e *estimates) yield(rule Early, share int, s Seconds, counts func(prompt i
 	return right / seconds
 }
 
-// yieldOf is the chance that one picture of a prompt, whose noises begin at first, is
-// right, and the seconds that it takes.
-func (e *estimates) yieldOf(first int, rule Early, share int, s Seconds) (right, seconds float64) {
+// yieldOf is the probability that one image of a prompt, whose noises start at first,
+// is right, and the seconds that it takes.
+func (e *previewFit) yieldOf(first int, rule Early, share int, s Seconds) (right, seconds float64) {
 	var passed, all tally
 	for i, p := range e.final[first : first+noisesPerPrompt] {
 		all.add(p)
@@ -362,10 +363,10 @@ func (e *estimates) yieldOf(first int, rule Early, share int, s Seconds) (right,
 	pass := passed.n / all.n
 	look := float64(rule.steps(e.cfg.Steps))*s.Step + s.Verify
 	seconds = float64(e.cfg.Steps)*s.Step + s.Verify
-	reached := 1.0 // the chance to get to each noise
+	reached := 1.0 // the probability that each noise is tried
 	for range rule.Tries {
 		right += reached * passed.sum / all.n
-		seconds += reached * (s.Verify + (1-pass)*(look-s.Verify)) // a noise that passed goes on from its estimate
+		seconds += reached * (s.Verify + (1-pass)*(look-s.Verify)) // a noise that passes continues from its preview
 		reached *= 1 - pass
 	}
 	return right + reached*all.sum/all.n, seconds

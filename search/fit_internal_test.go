@@ -2,8 +2,8 @@ package search
 
 import "testing"
 
-// TestChooseEarly: giving noises up is worth it where estimates tell the noises of a
-// prompt apart, not where they tell easy prompts from difficult ones.
+// TestChooseEarly: noises are abandoned where previews tell the noises of a prompt apart,
+// not where they tell easy prompts from difficult ones.
 func TestChooseEarly(t *testing.T) {
 	const prompts = 40
 	for name, x := range map[string]struct {
@@ -14,7 +14,7 @@ func TestChooseEarly(t *testing.T) {
 		"prompts differ": {func(prompt, noise int) bool { return prompt%4 < 2 }, 0},
 	} {
 		cfg := Default(Adaptive)
-		e := estimates{cfg: cfg, early: make([][]float64, len(earlyShares))}
+		e := previewFit{cfg: cfg, early: make([][]float64, len(earlyShares))}
 		for prompt := range prompts {
 			for noise := range noisesPerPrompt {
 				estimate, final := -5.0, 0.05

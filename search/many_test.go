@@ -40,8 +40,8 @@ func TestRunMany(t *testing.T) {
 			defer cancel()
 			slow := func() *search.Search {
 				return &search.Search{
-					Generator: &painter{pause: pauses(seed)}, Verifier: &critic{pause: pauses(seed + 1)},
-					Reflector: coach{pause: pauses(seed + 2)}, Refiner: coach{},
+					Generator: &fakeGenerator{pause: pauses(seed)}, Verifier: &fakeVerifier{pause: pauses(seed + 1)},
+					Reflector: fakeWriter{pause: pauses(seed + 2)}, Refiner: fakeWriter{},
 				}
 			}
 			if res, err := slow().RunMany(ctx, list, cfg); err != nil && (!errors.Is(err, context.DeadlineExceeded) || len(res) != prompts) {
@@ -73,11 +73,11 @@ func TestRunMany(t *testing.T) {
 // first prompts end first.
 func TestBatchesFill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &painter{pause: sleep(time.Second)}
+		p := &fakeGenerator{pause: sleep(time.Second)}
 		var stopped []int
 		begun := 0 // prompts with an image before the first prompt was through
 		s := &search.Search{
-			Generator: p, Verifier: &critic{pause: sleep(time.Second)}, Reflector: coach{}, Refiner: coach{},
+			Generator: p, Verifier: &fakeVerifier{pause: sleep(time.Second)}, Reflector: fakeWriter{}, Refiner: fakeWriter{},
 			Notify: func(e search.Event) {
 				if e.Kind == search.Generated && len(stopped) == 0 {
 					begun = max(begun, e.Task+1)
@@ -105,10 +105,10 @@ func TestBatchesFill(t *testing.T) {
 	})
 }
 
-// TestOneBadPrompt: a prompt that cannot be drawn leaves the others alone.
+// TestOneBadPrompt: a prompt without images leaves the others alone.
 func TestOneBadPrompt(t *testing.T) {
 	s := fakes()
-	s.Generator = &painter{fail: func(r reflectionflow.Request) error {
+	s.Generator = &fakeGenerator{fail: func(r reflectionflow.Request) error {
 		if strings.HasPrefix(r.Prompt, "2 ") {
 			return errBroken
 		}
@@ -154,7 +154,7 @@ func TestNoPrompts(t *testing.T) {
 	}
 }
 
-// TestForeignJournalAmongMany: nothing is drawn when one journal is refused.
+// TestForeignJournalAmongMany: nothing is generated when one journal is refused.
 func TestForeignJournalAmongMany(t *testing.T) {
 	list, _ := tasks(2)
 	list[1].Journal = list[0].Journal
@@ -168,7 +168,7 @@ func TestForeignJournalAmongMany(t *testing.T) {
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "prompt 1: ") {
 		t.Errorf("got error %v", err)
 	}
-	if n := len(s.Generator.(*painter).drawn()); n != 0 {
-		t.Errorf("drew %d images", n)
+	if n := len(s.Generator.(*fakeGenerator).requests()); n != 0 {
+		t.Errorf("generated %d images", n)
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"reflectionflow"
 )
 
-// Policy holds what the adaptive strategy knows before it sees a picture: numbers
-// fitted on training prompts (see [Fit]) and kept beside the model they were
-// fitted for. [DefaultPolicy] stands in where there are none.
+// Policy holds the numbers by which the adaptive strategies choose. They are fitted on
+// training prompts (see [Search.Fit]) and stored with the model that they were fitted
+// for; [DefaultPolicy] is for models without.
 type Policy struct {
 	Format string `json:"format"` // PolicyFormat
-	// FittedOn says in words what the numbers come from.
+	// FittedOn says in words what the numbers were fitted on.
 	FittedOn string `json:"fitted_on"`
 	Stop     Stop   `json:"stop"`
-	// Weight is how many pictures of a prompt count as much as the fitted gains.
+	// Weight is the number of a prompt's images that count as much as the fitted gains.
 	Weight float64 `json:"weight"`
-	// Expected gains of one picture, in [0, 1], by what it is made of.
+	// Expected gains of one image, in [0, 1], by its action.
 	Explore Gains   `json:"explore"`
 	Rewrite Gains   `json:"rewrite"`
 	Reflect Gains   `json:"reflect"`
@@ -32,54 +32,55 @@ type Policy struct {
 // PolicyFormat marks the files.
 const PolicyFormat = "reflectionflow policy 2"
 
-// Stop says when a picture whose findings are all met is believed. With x its
-// [LogOdds], it is right with probability 1/(1+exp(A·x+B)) (Platt 1999), A at most
-// 0; A = -1 and B = 0 take the verifier's confidences as they are.
+// Stop says when an image whose findings are all met ends a search. With x its
+// [LogOdds], the image is right with probability 1/(1+exp(A·x+B)) (Platt 1999), A at
+// most 0. A = -1 and B = 0 take the verifier's confidences for probabilities.
 type Stop struct {
 	A           float64 `json:"a"`
 	B           float64 `json:"b"`
 	Probability float64 `json:"probability"` // the least that ends a search, in [0, 1]
-	// Sure is the least that ends it where images are left over once every prompt of
-	// the batch has a picture that is right by Probability or has spent its budget, in
-	// [0, 1]; up to Probability it changes nothing.
+	// Sure is the least that ends a search while images are left over, in [0, 1]: once
+	// every prompt of the call has an image that is right by Probability, or has spent
+	// its budget, prompts below Sure share the rest. It has no effect up to
+	// Probability.
 	Sure float64 `json:"sure"`
 }
 
-// Gains are the expected gains of one picture, by what the best picture so far is
-// like (see situation). A gain is 1 for a picture that ends the search, else what
-// it adds to the best mean confidence.
+// Gains are the expected gains of one image, by what the best image so far is like. A
+// gain is 1 for an image that ends the search, else what it adds to the best mean
+// confidence.
 type Gains struct {
-	Local       float64 `json:"local"`        // it can be mended
-	Global      float64 `json:"global"`       // it fails as a whole
-	LocalStuck  float64 `json:"local_stuck"`  // it can be mended, and all pictures lack the same
-	GlobalStuck float64 `json:"global_stuck"` // it fails as a whole, and all pictures lack the same
+	Local       float64 `json:"local"`        // it misses little
+	Global      float64 `json:"global"`       // it misses most requirements, and an object
+	LocalStuck  float64 `json:"local_stuck"`  // Local, and every image misses the same requirement
+	GlobalStuck float64 `json:"global_stuck"` // Global, and every image misses the same requirement
 }
 
-// Seconds models what actions take. They are fitted once and then constants: the
-// clock has no part in what a search does.
+// Seconds is the time that actions take. It is fitted once and then constant, so that
+// choices do not depend on the clock.
 type Seconds struct {
-	Step          float64 `json:"step"`           // one step of a fresh image, encoding and decoding spread over the steps
-	CorrectedStep float64 `json:"corrected_step"` // one step of a corrected image
-	Verify        float64 `json:"verify"`         // one picture
+	Step          float64 `json:"step"`           // one step from noise, encoding and decoding spread over the steps
+	CorrectedStep float64 `json:"corrected_step"` // one step of a correction
+	Verify        float64 `json:"verify"`         // one image
 	Reflect       float64 `json:"reflect"`        // one reflection
 	Rewrite       float64 `json:"rewrite"`        // one refined prompt
 }
 
-// Early says which noises are given up on an early estimate.
+// Early says which noises are abandoned on their previews.
 type Early struct {
-	// Share of the denoising steps after which the image is estimated, in (0, 1).
+	// Share of the denoising steps after which there is a preview, in (0, 1).
 	Share float64 `json:"share"`
-	// Least is the mean logarithm of the confidences under which a noise is given up.
+	// Least is the mean logarithm of the confidences below which a noise is
+	// abandoned.
 	Least float64 `json:"least"`
-	// Tries is the most noises that a candidate gives up; 0 for none.
+	// Tries is the most noises that a candidate may abandon; 0 for none.
 	Tries int `json:"tries"`
 }
 
-// DefaultPolicy is the policy of a model that none was fitted for. It believes the
-// verifier's confidences as they are, holds that a correction helps where little is
-// wrong and fresh noise where most is, that another wording is worth trying where
-// all pictures lack the same, and gives up no noise: what an early estimate says
-// depends on the model.
+// DefaultPolicy returns the policy of a model that none was fitted for. It takes the
+// verifier's confidences for probabilities. It prefers corrections where little is
+// wrong, new noise where most is, and a rewritten prompt where every image misses the
+// same requirement. It abandons no noise: what a preview shows depends on the model.
 func DefaultPolicy() Policy {
 	return Policy{
 		Format: PolicyFormat, FittedOn: "nothing: defaults",
@@ -88,7 +89,7 @@ func DefaultPolicy() Policy {
 		Explore: Gains{Local: 0.10, Global: 0.15, LocalStuck: 0.06, GlobalStuck: 0.08},
 		Rewrite: Gains{Local: 0.10, Global: 0.14, LocalStuck: 0.12, GlobalStuck: 0.14},
 		Reflect: Gains{Local: 0.25, Global: 0.12, LocalStuck: 0.25, GlobalStuck: 0.10},
-		// A corrected step has half as many tokens more (a condition of half the size).
+		// A corrected step has 1.5 times the image tokens (a reference of half the size).
 		Seconds: Seconds{Step: 0.010, CorrectedStep: 0.014, Verify: 0.01, Reflect: 0.001, Rewrite: 0.001},
 		Early:   Early{Share: 0.25, Least: math.Log(0.01), Tries: 0},
 	}
@@ -97,8 +98,8 @@ func DefaultPolicy() Policy {
 // maxPolicyBytes bounds a policy file.
 const maxPolicyBytes = 1 << 16
 
-// ReadPolicy reads what [Policy.Write] wrote. Anything else, unknown fields and
-// numbers out of range included, is an error wrapping [reflectionflow.ErrInvalid].
+// ReadPolicy reads what [Policy.Write] wrote. Anything else, such as unknown fields and
+// numbers out of range, is an error wrapping [reflectionflow.ErrInvalid].
 func ReadPolicy(r io.Reader) (Policy, error) {
 	var p Policy
 	d := json.NewDecoder(io.LimitReader(r, maxPolicyBytes))
@@ -107,7 +108,7 @@ func ReadPolicy(r io.Reader) (Policy, error) {
 		return Policy{}, invalid("read the policy: %v", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Policy{}, invalid("read the policy: something follows it")
+		return Policy{}, invalid("read the policy: there is data after it: keep one JSON object")
 	}
 	return p, p.validate()
 }
@@ -178,7 +179,7 @@ func (g *Gains) in(s situation) *float64 {
 	return &g.Local
 }
 
-// cost is what a picture made by an action takes, in seconds; never 0.
+// cost is the time of one image by an action, in seconds; never 0.
 func (s Seconds) cost(a reflectionflow.Action, steps int) float64 {
 	const least = 1e-9
 	n := float64(steps)
@@ -191,8 +192,8 @@ func (s Seconds) cost(a reflectionflow.Action, steps int) float64 {
 	return max(least, n*s.Step+s.Verify)
 }
 
-// LogOdds is the logarithm of P/(1-P), P being the product of the confidences of a
-// score's findings, within ±20; 0 where there are none.
+// LogOdds returns ln(P/(1-P)), clamped to ±20, where P is the product of the confidences
+// of a score's findings. It is 0 where there are none.
 func LogOdds(score reflectionflow.Score) float64 {
 	if len(score.Requirements) == 0 {
 		return 0
@@ -205,34 +206,34 @@ func LogOdds(score reflectionflow.Score) float64 {
 	return min(most, max(-most, math.Log(product)-math.Log1p(-product)))
 }
 
-// probability is that of a picture with such findings to be right.
+// probability is that of an image with such findings to be right.
 func (s Stop) probability(score reflectionflow.Score) float64 {
 	return 1 / (1 + math.Exp(s.A*LogOdds(score)+s.B))
 }
 
-// Correct turns a curve that was fitted where half of the pictures were right into
-// one for pictures of which only that share is: it shifts the log odds by those of
-// the share.
+// Correct adapts a curve that was fitted on images of which half were right to images
+// of which only a share is right: it shifts the log odds by those of the share.
 func (s *Stop) Correct(share float64) {
 	s.B -= math.Log(share / (1 - share))
 	s.A, s.B = rounded(s.A), rounded(s.B)
 }
 
-// believes reports whether a picture is taken for right.
+// believes reports whether an image is taken for right.
 func (s Stop) believes(score reflectionflow.Score) bool {
 	return score.Right() && s.probability(score) >= s.Probability
 }
 
-// sure reports whether no image is worth spending on a picture any more.
+// sure reports whether an image is so likely to be right that no more images are worth
+// generating.
 func (s Stop) sure(score reflectionflow.Score) bool {
 	return s.believes(score) && s.probability(score) >= s.Sure
 }
 
-// leastConfidence bounds what one hopeless requirement counts.
+// leastConfidence bounds the effect of one requirement on meanLog.
 const leastConfidence = 0.001
 
-// steps is the number of denoising steps after which an image of so many is
-// estimated; 0 for never.
+// steps is the number of denoising steps before the preview of an image that takes
+// steps; 0 for no preview.
 func (e Early) steps(steps int) int {
 	if e.Tries == 0 || steps < 2 {
 		return 0
@@ -240,13 +241,13 @@ func (e Early) steps(steps int) int {
 	return min(max(1, int(math.Round(e.Share*float64(steps)))), steps-1)
 }
 
-// hopeless reports whether a noise is given up for its estimate.
+// hopeless reports whether a noise is abandoned for the score of its preview.
 func (e Early) hopeless(score reflectionflow.Score) bool {
 	n := len(score.Requirements)
 	return n > 0 && meanLog(score) < e.Least
 }
 
-// meanLog is the mean logarithm of the confidences, 0 where there are none.
+// meanLog is the mean logarithm of the confidences, 0 without findings.
 func meanLog(score reflectionflow.Score) float64 {
 	sum := 0.0
 	for _, f := range score.Requirements {

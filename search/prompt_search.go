@@ -53,14 +53,14 @@ type promptSearch struct {
 	ended    bool
 	settled  bool
 
-	images  map[int]image.Image
-	origins map[uint64]reflectionflow.Candidate // of fresh images, by their pixels
-	best    int                                 // ID, -1 for none
-	picture image.Image                         // of best, where there is no journal
-	right   bool
-	failed  bool // too many candidates failed in a row
-	inARow  int  // candidates that failed since the last usable one
-	cost    reflectionflow.Cost
+	images    map[int]image.Image
+	origins   map[uint64]reflectionflow.Candidate // of images from noise alone, by their pixels
+	best      int                                 // ID, -1 for none
+	bestImage image.Image                         // where there is no journal
+	right     bool
+	failed    bool // too many candidates failed in a row
+	inARow    int  // candidates that failed since the last usable one
+	cost      reflectionflow.Cost
 }
 
 // maxFailures is the number of candidates that may fail in a row, or the width if
@@ -113,7 +113,7 @@ func (p *promptSearch) finish(c reflectionflow.Candidate, img image.Image) {
 		if p.best < 0 || c.Score.Value > p.finished[p.best].Score.Value {
 			p.best = c.ID
 			if p.journal == nil {
-				p.picture = img
+				p.bestImage = img
 			}
 		}
 	case p.charged(c) > 0:
@@ -210,7 +210,7 @@ func (p *promptSearch) bestCandidate() reflectionflow.Candidate {
 
 // result is what the search has found so far.
 func (p *promptSearch) result() reflectionflow.Result {
-	res := reflectionflow.Result{Prompt: p.prompt, Candidates: p.finished, Best: p.best, BestImage: p.picture, Cost: p.cost}
+	res := reflectionflow.Result{Prompt: p.prompt, Candidates: p.finished, Best: p.best, BestImage: p.bestImage, Cost: p.cost}
 	switch {
 	case !p.done():
 	case p.right:

@@ -30,28 +30,28 @@ func searches() map[string]func() (*search.Search, search.Config) {
 		"reflection, one chain": plain(search.Reflection, 1, false),
 		"reflection, early stop": func() (*search.Search, search.Config) {
 			s, cfg := plain(search.Reflection, 3, true)()
-			s.Verifier = &critic{limit: .7}
+			s.Verifier = &fakeVerifier{limit: .7}
 			return s, cfg
 		},
 		"adaptive":             plain(search.Adaptive, 1, false),
 		"adaptive, early stop": plain(search.Adaptive, 1, true),
-		"adaptive, early stop, not surely": func() (*search.Search, search.Config) {
+		"adaptive, early stop, low confidence": func() (*search.Search, search.Config) {
 			s, cfg := plain(search.Adaptive, 2, true)()
 			cfg.Adaptive.Policy.Stop.Probability, cfg.Adaptive.Policy.Stop.Sure = .6, .95
-			s.Verifier = &critic{limit: .6}
+			s.Verifier = &fakeVerifier{limit: .6}
 			return s, cfg
 		},
 		"adaptive, three chains":        plain(search.Adaptive, 3, false),
 		"adaptive without routing, two": plain("adaptive-no-routing", 2, false),
 		"adaptive, two chains, failing images": func() (*search.Search, search.Config) {
 			s, cfg := plain(search.Adaptive, 2, false)()
-			s.Generator = &painter{fail: sometimes}
+			s.Generator = &fakeGenerator{fail: sometimes}
 			return s, cfg
 		},
 		"reflection, own noise, failing images": func() (*search.Search, search.Config) {
 			s, cfg := plain(search.Reflection, 2, false)()
 			cfg.Axes.Noise = false
-			s.Generator = &painter{fail: sometimes}
+			s.Generator = &fakeGenerator{fail: sometimes}
 			return s, cfg
 		},
 	}
@@ -66,7 +66,7 @@ func sometimes(r reflectionflow.Request) error {
 }
 
 // TestResumeAtEveryPrefix: whatever was recorded when a search was killed, the
-// next one ends with the same bytes, and draws nothing again.
+// next one ends with the same bytes, and generates nothing again.
 func TestResumeAtEveryPrefix(t *testing.T) {
 	for name, open := range searches() {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +84,8 @@ func TestResumeAtEveryPrefix(t *testing.T) {
 				if resumed.text() != whole.text() {
 					t.Errorf("resumed at %d: the journal differs", n)
 				}
-				if drawn := len(s.Generator.(*painter).drawn()); drawn != len(whole.lines)-n {
-					t.Errorf("resumed at %d: drew %d images, want %d", n, drawn, len(whole.lines)-n)
+				if made := len(s.Generator.(*fakeGenerator).requests()); made != len(whole.lines)-n {
+					t.Errorf("resumed at %d: generated %d images, want %d", n, made, len(whole.lines)-n)
 				}
 			}
 		})
@@ -135,9 +135,9 @@ func cutShort(t *testing.T, open func() (*search.Search, search.Config), journal
 	defer cancel()
 	s, cfg := open()
 	s.Journal = journal
-	s.Generator.(*painter).pause = pauses(seed)
-	s.Verifier.(*critic).pause = pauses(seed + 1)
-	s.Reflector = coach{pause: pauses(seed + 2)}
+	s.Generator.(*fakeGenerator).pause = pauses(seed)
+	s.Verifier.(*fakeVerifier).pause = pauses(seed + 1)
+	s.Reflector = fakeWriter{pause: pauses(seed + 2)}
 	done := make(chan struct{})
 	defer func() { <-done }()
 	go func() {
@@ -159,7 +159,7 @@ func TestCancelStopsSoon(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := func(ctx context.Context) { <-ctx.Done() }
 		s := fakes()
-		s.Generator = &painter{pause: wait}
+		s.Generator = &fakeGenerator{pause: wait}
 		go func() {
 			synctest.Wait()
 			cancel()
@@ -172,7 +172,7 @@ func TestCancelStopsSoon(t *testing.T) {
 }
 
 // TestCutOffIsNoFailure: images that the end of ctx spoilt are not recorded as
-// failed, so that a resumed search draws them.
+// failed, so that a resumed search generates them.
 func TestCutOffIsNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := fakes()
@@ -192,7 +192,7 @@ func TestCutOffIsNoFailure(t *testing.T) {
 	}
 }
 
-// TestMoreBudget: a finished search goes on when it is given more images.
+// TestMoreBudget: a finished search continues with a larger budget.
 func TestMoreBudget(t *testing.T) {
 	journal := &disk{}
 	s := fakes()
@@ -248,7 +248,7 @@ func TestForeignJournal(t *testing.T) {
 }
 
 // TestUnreadableEntry: an entry that cannot be read back, and all after it, are
-// drawn again with the same outcome.
+// generated again with the same result.
 func TestUnreadableEntry(t *testing.T) {
 	whole := &disk{}
 	s := fakes()

@@ -26,13 +26,13 @@ func TestEarlyStop(t *testing.T) {
 					script[q] = 1
 					cfg := config(strategy, width, budget)
 					cfg.EarlyStop, cfg.Batch = true, batch
-					p := &painter{}
-					s := &search.Search{Generator: p, Verifier: &critic{script: script}, Reflector: coach{}, Refiner: coach{}}
+					p := &fakeGenerator{}
+					s := &search.Search{Generator: p, Verifier: &fakeVerifier{script: script}, Reflector: fakeWriter{}, Refiner: fakeWriter{}}
 					res := mustRun(t, s, cfg)
 					want := min(budget, q+width)
-					if len(res.Candidates) != want || len(p.drawn()) != want || res.Best != q || res.Stopped != reflectionflow.StoppedRight {
-						t.Errorf("%s, width %d, right at %d, batch %d: %d candidates, %d drawn, best %d, stopped %q; want %d candidates",
-							strategy, width, q, batch, len(res.Candidates), len(p.drawn()), res.Best, res.Stopped, want)
+					if len(res.Candidates) != want || len(p.requests()) != want || res.Best != q || res.Stopped != reflectionflow.StoppedRight {
+						t.Errorf("%s, width %d, right at %d, batch %d: %d candidates, %d generated, best %d, stopped %q; want %d candidates",
+							strategy, width, q, batch, len(res.Candidates), len(p.requests()), res.Best, res.Stopped, want)
 					}
 				}
 			}
@@ -42,7 +42,7 @@ func TestEarlyStop(t *testing.T) {
 
 func TestEarlyStopOff(t *testing.T) {
 	s := fakes()
-	s.Verifier = &critic{script: []float64{1, 1, 1, 1, 1}}
+	s.Verifier = &fakeVerifier{script: []float64{1, 1, 1, 1, 1}}
 	res := mustRun(t, s, config(search.Noise, 2, 5))
 	if len(res.Candidates) != 5 || res.Stopped != reflectionflow.StoppedBudget {
 		t.Errorf("%d candidates, stopped %q", len(res.Candidates), res.Stopped)
@@ -63,12 +63,12 @@ func TestBudget(t *testing.T) {
 		for batch := range 5 {
 			cfg := config(search.Reflection, tt.width, tt.images)
 			cfg.Depth, cfg.Batch = tt.depth, batch
-			p := &painter{}
+			p := &fakeGenerator{}
 			s := fakes()
 			s.Generator = p
 			res := mustRun(t, s, cfg)
-			if len(res.Candidates) != tt.want || len(p.drawn()) != tt.want || res.Cost.Images != tt.want {
-				t.Errorf("%+v, batch %d: %d candidates, %d drawn, cost %+v", tt, batch, len(res.Candidates), len(p.drawn()), res.Cost)
+			if len(res.Candidates) != tt.want || len(p.requests()) != tt.want || res.Cost.Images != tt.want {
+				t.Errorf("%+v, batch %d: %d candidates, %d generated, cost %+v", tt, batch, len(res.Candidates), len(p.requests()), res.Cost)
 			}
 			if res.Stopped != reflectionflow.StoppedBudget {
 				t.Errorf("%+v: stopped %q", tt, res.Stopped)
@@ -88,7 +88,7 @@ func sleep(d time.Duration) func(context.Context) {
 }
 
 // TestSeconds: no image is started after the time is up; those under way
-// complete. Time is virtual: drawing takes 10 s an image, verifying 1 s.
+// complete. Time is virtual: generating takes 10 s per image, verifying 1 s.
 func TestSeconds(t *testing.T) {
 	for _, tt := range []struct {
 		seconds float64
@@ -109,8 +109,8 @@ func TestSeconds(t *testing.T) {
 			begin := time.Now()
 			journal := &disk{}
 			s := &search.Search{
-				Generator: &painter{pause: sleep(10 * time.Second)}, Verifier: &critic{pause: sleep(time.Second)},
-				Reflector: coach{}, Refiner: coach{}, Journal: journal,
+				Generator: &fakeGenerator{pause: sleep(10 * time.Second)}, Verifier: &fakeVerifier{pause: sleep(time.Second)},
+				Reflector: fakeWriter{}, Refiner: fakeWriter{}, Journal: journal,
 				Elapsed: func() time.Duration { return tt.before + time.Since(begin) },
 			}
 			if tt.before == 0 {
@@ -133,9 +133,9 @@ func TestSecondsEndPlans(t *testing.T) {
 		calls := 0
 		var reflecting atomic.Bool
 		s := &search.Search{
-			Generator: &painter{pause: sleep(10 * time.Second)}, Verifier: &critic{pause: sleep(time.Second)}, Refiner: coach{},
-			Reflector: coach{pause: func(ctx context.Context) {
-				if calls++; calls == 2 { // for candidate 5, while 3 and 4 wait to be drawn
+			Generator: &fakeGenerator{pause: sleep(10 * time.Second)}, Verifier: &fakeVerifier{pause: sleep(time.Second)}, Refiner: fakeWriter{},
+			Reflector: fakeWriter{pause: func(ctx context.Context) {
+				if calls++; calls == 2 { // for candidate 5, while 3 and 4 wait to be generated
 					reflecting.Store(true)
 					defer reflecting.Store(false)
 					sleep(100 * time.Second)(ctx)
@@ -168,8 +168,8 @@ func TestOverlapTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			begin := time.Now()
 			s := &search.Search{
-				Generator: &painter{pause: sleep(time.Second)}, Verifier: &critic{pause: sleep(time.Second)},
-				Reflector: coach{}, Refiner: coach{},
+				Generator: &fakeGenerator{pause: sleep(time.Second)}, Verifier: &fakeVerifier{pause: sleep(time.Second)},
+				Reflector: fakeWriter{}, Refiner: fakeWriter{},
 			}
 			mustRun(t, s, cfg)
 			if got, want := time.Since(begin), 11*time.Second; got != want {
@@ -179,18 +179,18 @@ func TestOverlapTime(t *testing.T) {
 	}
 }
 
-// TestOverlap: the first picture is verified only when a later one is being
-// drawn; without overlap the search would wait for ever.
+// TestOverlap: the first image is verified only when a later one is being
+// generated; without overlap the search would wait for ever.
 func TestOverlap(t *testing.T) {
 	second := make(chan struct{})
-	draws := 0
+	calls := 0
 	s := fakes()
-	s.Generator = &painter{pause: func(context.Context) {
-		if draws++; draws == 2 {
+	s.Generator = &fakeGenerator{pause: func(context.Context) {
+		if calls++; calls == 2 {
 			close(second)
 		}
 	}}
-	s.Verifier = &critic{pause: func(ctx context.Context) {
+	s.Verifier = &fakeVerifier{pause: func(ctx context.Context) {
 		select {
 		case <-second:
 		case <-ctx.Done():
@@ -210,10 +210,10 @@ func TestDeterminism(t *testing.T) {
 				cfg := cfg
 				cfg.Batch = int(seed % 6)
 				s := &search.Search{
-					Generator: &painter{pause: pauses(seed)},
-					Verifier:  &critic{pause: pauses(seed + 100)},
-					Reflector: coach{pause: pauses(seed + 200)},
-					Refiner:   coach{},
+					Generator: &fakeGenerator{pause: pauses(seed)},
+					Verifier:  &fakeVerifier{pause: pauses(seed + 100)},
+					Reflector: fakeWriter{pause: pauses(seed + 200)},
+					Refiner:   fakeWriter{},
 				}
 				if got := encode(t, mustRun(t, s, cfg)); got != want {
 					t.Errorf("%s, batch %d: got\n%s\nwant\n%s", strategy, cfg.Batch, got, want)
@@ -228,7 +228,7 @@ func TestEvents(t *testing.T) {
 	s := fakes()
 	journal := &search.Memory{}
 	s.Journal = journal
-	s.Verifier = &critic{script: []float64{.3, .1, .2, .95}}
+	s.Verifier = &fakeVerifier{script: []float64{.3, .1, .2, .95}}
 	s.Notify = func(e search.Event) {
 		got = append(got, fmt.Sprintf("%s %d best %d %d/%d images %d %v %s",
 			e.Kind, e.Candidate.ID, e.Best.ID, e.Done, e.Total, e.Cost.Images, e.Image != nil, e.Reason))

@@ -12,8 +12,8 @@ import (
 	"reflectionflow/search"
 )
 
-// TestStrategies draws 2 chains of 3 rounds with scripted scores and tells how
-// each candidate came to be. Seeds are told by the place they derive from.
+// TestStrategies runs 2 chains of 3 rounds with scripted scores and compares how each
+// candidate was made. Seeds are named by the place that they derive from.
 func TestStrategies(t *testing.T) {
 	reflection := func(change func(*search.Axes)) search.Config {
 		c := config(search.Reflection, 2, 6)
@@ -29,26 +29,26 @@ func TestStrategies(t *testing.T) {
 	// Chain 0 gets worse, chain 1 better.
 	script := []float64{.5, .1, .4, .2, .3, .3}
 	tests := []struct {
-		name  string
-		cfg   search.Config
-		coach coach
-		want  string
+		name       string
+		cfg        search.Config
+		fakeWriter fakeWriter
+		want       string
 	}{
-		{"noise", config(search.Noise, 2, 6), coach{}, `
+		{"noise", config(search.Noise, 2, 6), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
 			2 explore of -1 seed 1/0 "two clocks"
 			3 explore of -1 seed 1/1 "two clocks"
 			4 explore of -1 seed 2/0 "two clocks"
 			5 explore of -1 seed 2/1 "two clocks"`},
-		{"noise-prompt refines the chain's last prompt", config(search.NoisePrompt, 2, 6), coach{}, `
+		{"noise-prompt refines the chain's last prompt", config(search.NoisePrompt, 2, 6), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
 			2 rewrite of 0 seed 1/0 "two clocks clearly"
 			3 rewrite of 1 seed 1/1 "two clocks clearly"
 			4 rewrite of 2 seed 2/0 "two clocks clearly clearly"
 			5 rewrite of 3 seed 2/1 "two clocks clearly clearly"`},
-		{"noise-prompt with nothing to refine", config(search.NoisePrompt, 2, 4), coach{
+		{"noise-prompt with nothing to refine", config(search.NoisePrompt, 2, 4), fakeWriter{
 			refines: func(o reflectionflow.Observation) string {
 				return map[bool]string{true: " ", false: o.Prompt.Text}[o.Score.Value == .5]
 			},
@@ -57,72 +57,72 @@ func TestStrategies(t *testing.T) {
 			1 explore of -1 seed 0/1 "two clocks"
 			2 explore of -1 seed 1/0 "two clocks"
 			3 explore of -1 seed 1/1 "two clocks"`},
-		{"reflection corrects the chain's best image", reflection(func(*search.Axes) {}), coach{}, `
+		{"reflection corrects the chain's best image", reflection(func(*search.Axes) {}), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
-			2 reflect of 0 seed 1/0 "two clocks clearly" mend 0.500
-			3 reflect of 1 seed 1/1 "two clocks clearly" mend 0.100
-			4 reflect of 0 seed 2/0 "two clocks clearly" mend 0.500
-			5 reflect of 3 seed 2/1 "two clocks clearly clearly" mend 0.200`},
-		{"a chain tried in vain begins again", config(search.Reflection, 1, 8), coach{
+			2 reflect of 0 seed 1/0 "two clocks clearly" edit 0.500
+			3 reflect of 1 seed 1/1 "two clocks clearly" edit 0.100
+			4 reflect of 0 seed 2/0 "two clocks clearly" edit 0.500
+			5 reflect of 3 seed 2/1 "two clocks clearly clearly" edit 0.200`},
+		{"a chain without improvement restarts", config(search.Reflection, 1, 8), fakeWriter{
 			refines: func(o reflectionflow.Observation) string { return "" },
 		}, `
 			0 explore of -1 seed 0/0 "two clocks"
-			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
-			2 reflect of 0 seed 2/0 "two clocks" mend 0.500
+			1 reflect of 0 seed 1/0 "two clocks" edit 0.500
+			2 reflect of 0 seed 2/0 "two clocks" edit 0.500
 			3 explore of -1 seed 3/0 "two clocks"
-			4 reflect of 3 seed 4/0 "two clocks" mend 0.100
-			5 reflect of 4 seed 5/0 "two clocks" mend 0.200
-			6 reflect of 4 seed 6/0 "two clocks" mend 0.200
+			4 reflect of 3 seed 4/0 "two clocks" edit 0.100
+			5 reflect of 4 seed 5/0 "two clocks" edit 0.200
+			6 reflect of 4 seed 6/0 "two clocks" edit 0.200
 			7 explore of -1 seed 7/0 "two clocks"`},
-		{"a chain tried in vain begins again in other words", config(search.Reflection, 1, 5), coach{}, `
+		{"a chain without improvement restarts with a rewritten prompt", config(search.Reflection, 1, 5), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
-			1 reflect of 0 seed 1/0 "two clocks clearly" mend 0.500
-			2 reflect of 0 seed 2/0 "two clocks clearly" mend 0.500
+			1 reflect of 0 seed 1/0 "two clocks clearly" edit 0.500
+			2 reflect of 0 seed 2/0 "two clocks clearly" edit 0.500
 			3 rewrite of 0 seed 3/0 "two clocks clearly"
-			4 reflect of 3 seed 4/0 "two clocks clearly clearly" mend 0.100`},
-		{"a chain without patience never begins again", chain(func(c *search.Config) { c.Patience = 0 }), coach{}, `
+			4 reflect of 3 seed 4/0 "two clocks clearly clearly" edit 0.100`},
+		{"a chain without patience never restarts", chain(func(c *search.Config) { c.Patience = 0 }), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
-			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
-			2 reflect of 0 seed 2/0 "two clocks" mend 0.500
-			3 reflect of 0 seed 3/0 "two clocks" mend 0.500
-			4 reflect of 0 seed 4/0 "two clocks" mend 0.500`},
-		{"nor does one that keeps its noise", chain(func(c *search.Config) { c.Axes.Noise = false }), coach{}, `
+			1 reflect of 0 seed 1/0 "two clocks" edit 0.500
+			2 reflect of 0 seed 2/0 "two clocks" edit 0.500
+			3 reflect of 0 seed 3/0 "two clocks" edit 0.500
+			4 reflect of 0 seed 4/0 "two clocks" edit 0.500`},
+		{"nor does one that keeps its noise", chain(func(c *search.Config) { c.Axes.Noise = false }), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
-			1 reflect of 0 seed 0/0 "two clocks" mend 0.500
-			2 reflect of 0 seed 0/0 "two clocks" mend 0.500
-			3 reflect of 0 seed 0/0 "two clocks" mend 0.500
-			4 reflect of 0 seed 0/0 "two clocks" mend 0.500`},
-		{"of equal images the earlier is corrected", config(search.Reflection, 1, 3), coach{
+			1 reflect of 0 seed 0/0 "two clocks" edit 0.500
+			2 reflect of 0 seed 0/0 "two clocks" edit 0.500
+			3 reflect of 0 seed 0/0 "two clocks" edit 0.500
+			4 reflect of 0 seed 0/0 "two clocks" edit 0.500`},
+		{"of equal images the earlier is corrected", config(search.Reflection, 1, 3), fakeWriter{
 			refines: func(o reflectionflow.Observation) string { return "" },
 		}, `
 			0 explore of -1 seed 0/0 "two clocks"
-			1 reflect of 0 seed 1/0 "two clocks" mend 0.500
-			2 reflect of 0 seed 2/0 "two clocks" mend 0.500`},
-		{"reflection alone, prompt axis off", reflection(func(a *search.Axes) { a.Prompt = false }), coach{}, `
+			1 reflect of 0 seed 1/0 "two clocks" edit 0.500
+			2 reflect of 0 seed 2/0 "two clocks" edit 0.500`},
+		{"reflection alone, prompt axis off", reflection(func(a *search.Axes) { a.Prompt = false }), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
-			2 reflect of 0 seed 1/0 "two clocks" mend 0.500
-			3 reflect of 1 seed 1/1 "two clocks" mend 0.100
-			4 reflect of 0 seed 2/0 "two clocks" mend 0.500
-			5 reflect of 3 seed 2/1 "two clocks" mend 0.200`},
-		{"reflection with the chain's own noise", reflection(func(a *search.Axes) { a.Noise, a.Prompt = false, false }), coach{}, `
+			2 reflect of 0 seed 1/0 "two clocks" edit 0.500
+			3 reflect of 1 seed 1/1 "two clocks" edit 0.100
+			4 reflect of 0 seed 2/0 "two clocks" edit 0.500
+			5 reflect of 3 seed 2/1 "two clocks" edit 0.200`},
+		{"reflection with the chain's own noise", reflection(func(a *search.Axes) { a.Noise, a.Prompt = false, false }), fakeWriter{}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
-			2 reflect of 0 seed 0/0 "two clocks" mend 0.500
-			3 reflect of 1 seed 0/1 "two clocks" mend 0.100
-			4 reflect of 0 seed 0/0 "two clocks" mend 0.500
-			5 reflect of 3 seed 0/1 "two clocks" mend 0.200`},
-		{"reflector with nothing to say, prompt axis on", reflection(func(*search.Axes) {}), coach{
+			2 reflect of 0 seed 0/0 "two clocks" edit 0.500
+			3 reflect of 1 seed 0/1 "two clocks" edit 0.100
+			4 reflect of 0 seed 0/0 "two clocks" edit 0.500
+			5 reflect of 3 seed 0/1 "two clocks" edit 0.200`},
+		{"reflector with nothing to say, prompt axis on", reflection(func(*search.Axes) {}), fakeWriter{
 			silent: func(o reflectionflow.Observation) bool { return o.Score.Value == .5 },
 		}, `
 			0 explore of -1 seed 0/0 "two clocks"
 			1 explore of -1 seed 0/1 "two clocks"
 			2 rewrite of 0 seed 1/0 "two clocks clearly"
-			3 reflect of 1 seed 1/1 "two clocks clearly" mend 0.100
+			3 reflect of 1 seed 1/1 "two clocks clearly" edit 0.100
 			4 rewrite of 0 seed 2/0 "two clocks clearly"
-			5 reflect of 3 seed 2/1 "two clocks clearly clearly" mend 0.200`},
-		{"reflector with nothing to say, prompt axis off, own noise", reflection(func(a *search.Axes) { a.Noise, a.Prompt = false, false }), coach{
+			5 reflect of 3 seed 2/1 "two clocks clearly clearly" edit 0.200`},
+		{"reflector with nothing to say, prompt axis off, own noise", reflection(func(a *search.Axes) { a.Noise, a.Prompt = false, false }), fakeWriter{
 			silent: func(reflectionflow.Observation) bool { return true },
 		}, `
 			0 explore of -1 seed 0/0 "two clocks"
@@ -135,12 +135,12 @@ func TestStrategies(t *testing.T) {
 	places := seedPlaces(t, 2, 8)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := &painter{}
+			p := &fakeGenerator{}
 			script := script
 			if tt.cfg.Width == 1 {
 				script = []float64{.5, .5, .4, .1, .2, .1, .2, .6}
 			}
-			s := &search.Search{Generator: p, Verifier: &critic{script: script}, Reflector: tt.coach, Refiner: tt.coach}
+			s := &search.Search{Generator: p, Verifier: &fakeVerifier{script: script}, Reflector: tt.fakeWriter, Refiner: tt.fakeWriter}
 			res := mustRun(t, s, tt.cfg)
 			var got strings.Builder
 			for _, c := range res.Candidates {
@@ -152,7 +152,7 @@ func TestStrategies(t *testing.T) {
 			if got.String() != tt.want {
 				t.Errorf("got%s\nwant%s", got.String(), tt.want)
 			}
-			for i, r := range p.drawn() {
+			for i, r := range p.requests() {
 				c := res.Candidates[i]
 				if rewritten := r.Prompt != prompt.Text; rewritten != (r.PooledPrompt != "") || rewritten && r.PooledPrompt != prompt.Text {
 					t.Errorf("candidate %d, %q: CLIP reads %q, want the prompt as it was given", i, r.Prompt, r.PooledPrompt)
@@ -164,12 +164,12 @@ func TestStrategies(t *testing.T) {
 					t.Errorf("candidate %d, %s: the reference is captioned %q", i, c.Action, r.ReferenceCaption)
 				}
 				if c.Action == reflectionflow.Reflect {
-					if want := paint(p.drawn()[c.Parent]); read(r.Reference) != read(want) {
-						t.Errorf("candidate %d was drawn from another image than its parent's", i)
+					if want := imageOf(p.requests()[c.Parent]); read(r.Reference) != read(want) {
+						t.Errorf("candidate %d was generated from another image than its parent's", i)
 					}
 				}
 				if r.Reference = nil; r != c.Request {
-					t.Errorf("candidate %d records %+v, drawn was %+v", i, c.Request, r)
+					t.Errorf("candidate %d records %+v, the generator got %+v", i, c.Request, r)
 				}
 			}
 		})
@@ -202,7 +202,7 @@ func TestBestEverWins(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := fakes()
-			s.Verifier = &critic{script: tt.script}
+			s.Verifier = &fakeVerifier{script: tt.script}
 			if got := mustRun(t, s, config(search.Reflection, 2, 6)).Best; got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
@@ -211,15 +211,15 @@ func TestBestEverWins(t *testing.T) {
 }
 
 // TestObservations: reflector and refiner see the user's prompt, the parent's
-// picture and request, and seeds that differ.
+// image and request, and seeds that differ.
 func TestObservations(t *testing.T) {
 	var observed []reflectionflow.Observation
 	s := fakes()
-	s.Refiner = coach{refines: func(o reflectionflow.Observation) string {
+	s.Refiner = fakeWriter{refines: func(o reflectionflow.Observation) string {
 		observed = append(observed, o)
 		return "a better prompt"
 	}}
-	s.Reflector = coach{silent: func(o reflectionflow.Observation) bool {
+	s.Reflector = fakeWriter{silent: func(o reflectionflow.Observation) bool {
 		observed = append(observed, o)
 		return false
 	}}
@@ -241,12 +241,12 @@ func TestObservations(t *testing.T) {
 }
 
 func TestEachImageIsScoredOnce(t *testing.T) {
-	c := &critic{}
+	c := &fakeVerifier{}
 	s := fakes()
 	s.Verifier = c
 	res := mustRun(t, s, config(search.Reflection, 3, 10))
 	if c.seen != 10 || len(res.Candidates) != 10 {
-		t.Errorf("%d pictures scored for %d candidates", c.seen, len(res.Candidates))
+		t.Errorf("%d images scored for %d candidates", c.seen, len(res.Candidates))
 	}
 }
 
@@ -289,7 +289,7 @@ func TestContextReachesTheParts(t *testing.T) {
 	var got []any
 	look := func(ctx context.Context) { got = append(got, ctx.Value(key{})) }
 	s := &search.Search{
-		Generator: &painter{pause: look}, Verifier: &critic{}, Reflector: coach{}, Refiner: coach{},
+		Generator: &fakeGenerator{pause: look}, Verifier: &fakeVerifier{}, Reflector: fakeWriter{}, Refiner: fakeWriter{},
 	}
 	if _, err := s.Run(ctx, prompt, config(search.Noise, 1, 2)); err != nil {
 		t.Fatal(err)

@@ -12,16 +12,16 @@ import (
 	"reflectionflow/search"
 )
 
-// world is a simulation: pictures of three requirements whose pixels say which are
-// met, drawn with known probabilities. Its verifier reads the pixels, so that
-// nothing but pictures passes between the parts.
+// world is a simulation: images of three requirements whose pixels say which are met,
+// with known probabilities. Its verifier reads the pixels, so that nothing but images
+// passes between the parts.
 type world struct {
-	// met is the chance of each requirement in a fresh picture of the prompt as it
-	// is and of a refined one; mend that a correction mends one that fails, and
-	// keep that it keeps one that is met.
-	met, refined, mend, keep float64
-	// whole is the chance that a fresh picture is of the right kind at all; without
-	// that it meets nothing, and no correction helps.
+	// met and refined are the probabilities that an image of the user's prompt and of
+	// a refined one meets a requirement; fix that a correction meets one that its
+	// reference does not, and keep that it keeps one that is met.
+	met, refined, fix, keep float64
+	// whole is the probability that an image from noise can meet anything; otherwise
+	// no correction helps.
 	whole float64
 }
 
@@ -31,15 +31,14 @@ var threeThings = reflectionflow.Prompt{Text: "a cup, a clock and a cat", Requir
 	{Kind: reflectionflow.AtLeast, Object: "cat", Count: 1},
 }}
 
-// fate is what becomes of a request: whether each requirement is met, and, last,
-// whether the picture is of the right kind.
+// fate says whether each requirement is met and, last, whether the image can meet any.
 func (w world) fate(r reflectionflow.Request) [4]bool {
 	rng := rand.New(rand.NewPCG(mixed(r.Seed), uint64(len(r.Text()))))
 	var out [4]bool
 	if r.Reference != nil {
 		out[3] = isLit(r.Reference, 3)
 		for i := range 3 {
-			chance := w.mend
+			chance := w.fix
 			if isLit(r.Reference, i) {
 				chance = w.keep
 			}
@@ -64,7 +63,7 @@ func isLit(img image.Image, i int) bool {
 	return v > 0x8000
 }
 
-func (w world) draw(r reflectionflow.Request) image.Image {
+func (w world) image(r reflectionflow.Request) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
 	for i, lit := range w.fate(r) {
 		shade := uint8(0)
@@ -85,7 +84,7 @@ func (w world) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	}
 	out := make([]reflectionflow.Generation, len(requests))
 	for i, r := range requests {
-		out[i] = reflectionflow.Generation{Image: w.draw(r), Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps}}
+		out[i] = reflectionflow.Generation{Image: w.image(r), Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps}}
 	}
 	return out, ctx.Err()
 }
@@ -96,7 +95,7 @@ func (w world) Preview(ctx context.Context, requests []reflectionflow.Request, s
 	}
 	out := make([]reflectionflow.Preview, len(requests))
 	for i, r := range requests {
-		out[i] = reflectionflow.Preview{Request: r, Steps: steps, Image: w.draw(r), State: w, Cost: reflectionflow.Cost{DenoiseSteps: steps}}
+		out[i] = reflectionflow.Preview{Request: r, Steps: steps, Image: w.image(r), State: w, Cost: reflectionflow.Cost{DenoiseSteps: steps}}
 	}
 	return out, ctx.Err()
 }
@@ -107,14 +106,14 @@ func (w world) Finish(ctx context.Context, previews []reflectionflow.Preview) ([
 		if v.State != w {
 			return nil, reflectionflow.ErrInvalid
 		}
-		out[i] = reflectionflow.Generation{Image: w.draw(v.Request), Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: v.Request.Steps - v.Steps}}
+		out[i] = reflectionflow.Generation{Image: w.image(v.Request), Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: v.Request.Steps - v.Steps}}
 	}
 	return out, ctx.Err()
 }
 
-func (w world) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	out := make([]reflectionflow.Score, len(pictures))
-	for i, p := range pictures {
+func (w world) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	out := make([]reflectionflow.Score, len(images))
+	for i, p := range images {
 		s := reflectionflow.Score{Cost: reflectionflow.Cost{VerifierCalls: 1}}
 		for n, r := range p.Prompt.Requirements {
 			f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.NotMet, Confidence: .02}
@@ -130,8 +129,8 @@ func (w world) Verify(ctx context.Context, pictures []reflectionflow.PromptedIma
 	return out, ctx.Err()
 }
 
-func (w world) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	return w.Verify(ctx, pictures)
+func (w world) VerifyPreviews(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	return w.Verify(ctx, images)
 }
 
 // outcome is what a strategy reaches on a batch of prompts of a world.
@@ -139,7 +138,7 @@ type outcome struct{ right, images, calls float64 }
 
 func simulate(t testing.TB, w world, prompts int, cfg search.Config) outcome {
 	t.Helper()
-	s := &search.Search{Generator: w, Verifier: w, Reflector: coach{}, Refiner: coach{}}
+	s := &search.Search{Generator: w, Verifier: w, Reflector: fakeWriter{}, Refiner: fakeWriter{}}
 	list := make([]search.Task, prompts)
 	for i := range list {
 		list[i] = search.Task{Prompt: threeThings, Seed: uint64(i + 1)}
@@ -168,15 +167,15 @@ func worldConfig(strategy string, images int) search.Config {
 	return cfg
 }
 
-// hard is a world that no strategy masters: two in five fresh pictures are hopeless
-// as a whole, the others meet each requirement one time in three; corrections mend,
-// and break, what is there.
-var hard = world{met: .35, refined: .4, mend: .45, keep: .9, whole: .6}
+// hard is a world that no strategy solves: two in five images from noise are hopeless,
+// the others meet each requirement one time in three; corrections fix requirements and
+// break others.
+var hard = world{met: .35, refined: .4, fix: .45, keep: .9, whole: .6}
 
 // fitted is the policy of a world, learnt on prompts with other seeds.
 func fitted(t testing.TB, w world) search.Policy {
 	t.Helper()
-	s := &search.Search{Generator: w, Verifier: w, Reflector: coach{}, Refiner: coach{}}
+	s := &search.Search{Generator: w, Verifier: w, Reflector: fakeWriter{}, Refiner: fakeWriter{}}
 	prompts := make([]reflectionflow.Prompt, 100)
 	for i := range prompts {
 		prompts[i] = threeThings
@@ -215,9 +214,9 @@ func TestAdaptiveNeedsFewerImages(t *testing.T) {
 	}
 }
 
-// TestIngredients: without any of its ingredients, adaptive makes fewer prompts
+// TestAdaptiveParts: without one of its parts, adaptive makes fewer prompts
 // right of the same budget.
-func TestIngredients(t *testing.T) {
+func TestAdaptiveParts(t *testing.T) {
 	const prompts = 200
 	policy := fitted(t, hard)
 	reached := map[string]outcome{}
@@ -230,7 +229,7 @@ func TestIngredients(t *testing.T) {
 			t.Errorf("%s took %.2f images of 6", name, reached[name].images)
 		}
 		if name != search.Adaptive && reached[name].right >= reached[search.Adaptive].right {
-			t.Errorf("%s is no worse than all ingredients together", name)
+			t.Errorf("%s is no worse than all parts together", name)
 		}
 	}
 }
