@@ -9,16 +9,14 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Embedded implements [reflectionflow.Reflector] by rule: what must change for the
-// objects that the verifier saw to meet the prompt, or to leave no doubt that they do,
-// as one short instruction ([clipart.Corrections]). The zero value is ready, and may be used
-// from several goroutines.
+// Embedded implements [reflectionflow.Reflector] by rules: it words what must change for the
+// detected objects to meet the prompt, or to meet it clearly, as one short instruction
+// ([clipart.Corrections]). The zero value is ready to use. It is safe for concurrent use.
 type Embedded struct {
-	// Plan thinks of a picture of the clip-art world that would be right, says what is
-	// where in it, and then what must change, and where ([clipart.LocatedCorrections]);
-	// another seed thinks of another one. It captions what was seen in the same words
-	// ([clipart.Describe]). It is for a corrector; a triplet with a
-	// picture that was drawn before any plan cannot be described so.
+	// Plan plans a correct scene for each image, and puts its outline and the places of the
+	// corrections into the instruction ([clipart.LocatedCorrections]); another seed gives another
+	// plan. It also captions the image in the same form ([clipart.Describe]). Set it for the
+	// corrector; leave it unset for triplets whose enhanced image was not generated from a plan.
 	Plan bool
 }
 
@@ -26,10 +24,9 @@ type Embedded struct {
 // nothing to word.
 func (Embedded) NeedsFindings() bool { return true }
 
-// Reflect words one instruction per observation. It is empty where nothing was
-// found wrong, and where the score says nothing of requirements. Prompts without
-// requirements are parsed; one that does not parse is an error wrapping
-// [reflectionflow.ErrInvalid].
+// Reflect returns one instruction per observation. It is empty if the score has no findings or
+// every requirement is met. Prompts without requirements are parsed; one that does not parse is an
+// error wrapping [reflectionflow.ErrInvalid].
 func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
 	reflections := make([]reflectionflow.Reflection, len(observations))
 	for i, o := range observations {
@@ -62,8 +59,8 @@ func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) (
 	return r
 }
 
-// seen lists what the verifier saw: all objects where it names them, else those
-// its findings rest on.
+// seen lists the detected objects: all if the verifier names them, otherwise those in the evidence
+// of its findings.
 func seen(s reflectionflow.Score) []reflectionflow.Object {
 	if len(s.Objects) > 0 {
 		return s.Objects

@@ -9,30 +9,30 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Refiner implements [reflectionflow.Refiner]: it thinks of a layout that meets the
-// prompt and spells it out ([clipart.Layout], [clipart.DetailedCaption]). Another
-// seed gives another layout. A prompt that a reflection follows stays as it is: the
-// layout is that of the picture to correct, and a text of another one would speak
-// against it. The zero value is ready, and may be used from several goroutines.
+// Refiner implements [reflectionflow.Refiner]: it chooses a layout that meets the prompt and
+// describes it ([clipart.Layout], [clipart.DetailedCaption]). Another seed gives another layout.
+// If the observation has a reflection, the prompt stays unchanged: the image to correct has its
+// own layout, and the text of another one would contradict it. The zero value is ready to use. It
+// is safe for concurrent use.
 type Refiner struct {
-	// Words bounds a refined prompt, in words, full stops and commas: what the
-	// generator's text encoder reads. 0 means 39, for an encoder of 40 tokens with
-	// an end token.
+	// Words is the most tokens of a refined prompt, counting words, full stops and commas: the
+	// limit of the generator's text encoder. 0 means 39, for an encoder of 40 tokens with an end
+	// token.
 	Words int
 }
 
 const (
 	defaultWords = 39
-	// layouts are tried for a text that fits.
+	// layouts is how many layouts are tried for a text that fits.
 	layouts = 8
-	// refinerStream sets the refiner's random numbers apart from others of a seed.
+	// refinerStream separates the refiner's random numbers from others of the same seed.
 	refinerStream = 0x726566696e65
 )
 
-// Refine rewrites the prompt of each observation; the text is empty for one that a
-// reflection follows. Where no layout fits the bound or none is possible, the prompt
-// comes in GenEval's wording. Prompts without requirements are parsed; one that does
-// not parse is an error wrapping [reflectionflow.ErrInvalid].
+// Refine rewrites the prompt of each observation; the text is empty for one with a reflection. If
+// no layout fits the limit or none exists, the result is the prompt in GenEval's wording. Prompts
+// without requirements are parsed; one that does not parse is an error wrapping
+// [reflectionflow.ErrInvalid].
 func (r Refiner) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
 	refinements := make([]reflectionflow.Refinement, len(observations))
 	for i, o := range observations {
@@ -61,7 +61,7 @@ func (r Refiner) refine(prompt reflectionflow.Prompt, seed uint64) string {
 	for range layouts {
 		scene, err := clipart.Layout(prompt.Requirements, rng)
 		if err != nil {
-			break // the plain wording is still true
+			break // the plain wording still holds
 		}
 		if text := clipart.DetailedCaption(prompt.Requirements, scene); len(clipart.Words(text)) <= bound {
 			return text

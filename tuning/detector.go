@@ -75,7 +75,7 @@ func detectorTask(backend compute.Backend, prefix string, w World, d Detector, r
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
 			return detect.Loss(s.In(prefix), cfg, nn.Images(in[0]), in[1], in[2])
 		},
-		Watched:   detect.Watched,
+		Watched:   detect.LossParts,
 		Trainable: underPrefix(prefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(seed, index))

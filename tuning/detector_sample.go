@@ -48,7 +48,7 @@ func heldOutSets(w World, d Degrade, redrawn redrawnScenes) ([]heldOutSet, error
 // read runs the detector on the images.
 func (s heldOutSet) read(ctx context.Context, detector *detect.Detector) ([][]detect.Detection, error) {
 	detections := make([][]detect.Detection, len(s.images))
-	return detections, detect.Spread(ctx, len(s.images), func(i int) (err error) {
+	return detections, detect.ForEach(ctx, len(s.images), func(i int) (err error) {
 		detections[i], err = detector.Read(s.images[i].image)
 		return err
 	})

@@ -280,7 +280,7 @@ func rewardSample(backend compute.Backend, w World, cfg reward.Config, d Degrade
 			return nil, err
 		}
 		right := make([]bool, len(held))
-		err = detect.Spread(ctx, len(held), func(i int) error {
+		err = detect.ForEach(ctx, len(held), func(i int) error {
 			better, err := model.Score(held[i].Prompt, held[i].Better)
 			if err != nil {
 				return err

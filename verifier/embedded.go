@@ -18,31 +18,32 @@ import (
 	"reflectionflow/verifier/reward"
 )
 
-// The folders of the two networks in a model.
+// Folders of the two networks in a model.
 const (
 	detectorFolder = "detector"
 	rewardFolder   = "verifier"
 )
 
-// Detector reads a picture; [detect.Detector] is one.
+// Detector detects the objects of an image; [detect.Detector] implements it.
 type Detector interface {
 	Config() detect.Config
 	Read(img image.Image) ([]detect.Detection, error)
 }
 
-// Rewarder says how well a picture fits a text; [reward.Model] is one.
-type Rewarder interface {
+// RewardModel scores how well an image fits a text; [reward.Model] implements it.
+type RewardModel interface {
 	Score(text string, img image.Image) (float64, error)
 }
 
-// Options say how findings are read; the zero value is the default.
+// Options set the thresholds of verdicts and the weight of the reward. The zero value has the
+// defaults.
 type Options struct {
-	// Met and NotMet are the confidences from which a requirement counts as met and
-	// up to which as not met; between them the verdict is unsure. 0.6 and 0.4 by
-	// default: the confidences are calibrated, and a doubt is worth another image.
+	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
+	// between unsure. The defaults are 0.6 and 0.4: confidences are calibrated, and an unsure
+	// verdict is worth another image.
 	Met, NotMet float64
-	// RewardWeight is what the reward network adds to the value at most: 0.1 by
-	// default, less than one requirement seen half as clearly; -1 for nothing.
+	// RewardWeight is the most that the reward network adds to the value. The default is 0.1, less
+	// than the effect of halving the confidence of one requirement; -1 means 0.
 	RewardWeight float64
 }
 
@@ -62,35 +63,35 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Embedded is the verifier of the embedded world. Each requirement gets the
-// probability p that it is met, given what the detector sees (see [Confidence]).
-// The value of a picture is
+// Embedded is the verifier of the embedded model. The confidence p of a requirement is the
+// probability that it holds, given the detections (see [Confidence]). The value of an image is
 //
-//	mean over requirements of ln(max(p, 0.001)) + weight · sigmoid(reward) + 1 if all are met
+//	mean over requirements of ln(max(p, 0.001)) + weight · sigmoid(reward) + 1 if all are
 //
-// so that a picture that is right is above every other one (all p are at least
-// Options.Met then, whose logarithm is above -1); else it is a mean
-// log-likelihood, and the reward network decides between pictures that the
-// detector finds alike. It may be used from several
-// goroutines.
+// met
+//
+// An image that meets all requirements therefore has a higher value than any other: all p are at
+// least Options.Met, whose logarithm is above -1. Otherwise the value is a mean log-likelihood,
+// and the reward network decides between images with like detections. Embedded is safe for
+// concurrent use.
 type Embedded struct {
 	detector Detector
-	reward   Rewarder
+	reward   RewardModel
 	options  Options
 	closers  []func() error
 }
 
-// leastConfidence bounds what one hopeless requirement costs.
+// leastConfidence bounds the effect of one requirement on the value.
 const leastConfidence = 0.001
 
-// New makes a verifier of two networks; reward may be nil for none.
-func New(detector Detector, reward Rewarder, options Options) *Embedded {
+// New returns a verifier of two networks; reward may be nil for none.
+func New(detector Detector, reward RewardModel, options Options) *Embedded {
 	return &Embedded{detector: detector, reward: reward, options: options.withDefaults()}
 }
 
-// Load reads both networks from a model's folders "detector" and "verifier". A
-// model without the second has no reward. What is missing or damaged gives an
-// error wrapping [reflectionflow.ErrInvalid].
+// Load reads both networks from the folders "detector" and "verifier" of a model. Without the
+// second there is no reward. The error wraps [reflectionflow.ErrInvalid] if files are missing or
+// damaged.
 func Load(backend compute.Backend, model fs.FS, options Options) (*Embedded, error) {
 	detector, err := detect.Load(backend, model, detectorFolder)
 	if err != nil {
@@ -110,7 +111,7 @@ func Load(backend compute.Backend, model fs.FS, options Options) (*Embedded, err
 	return e, nil
 }
 
-// Close frees the networks that [Load] read.
+// Close frees the networks read by [Load].
 func (e *Embedded) Close() error {
 	var errs []error
 	for _, c := range e.closers {
@@ -119,20 +120,19 @@ func (e *Embedded) Close() error {
 	return errors.Join(errs...)
 }
 
-// Abilities implements [reflectionflow.DeclaringVerifier]: the kinds that
-// [clipart.Parse] makes.
+// Abilities implements [reflectionflow.DeclaringVerifier]: all kinds of requirement.
 func (e *Embedded) Abilities() reflectionflow.Abilities {
 	return reflectionflow.Abilities{Kinds: []reflectionflow.Kind{
 		reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.Absent, reflectionflow.Position,
 	}}
 }
 
-// Verify implements [reflectionflow.Verifier]. Prompts without requirements are
-// parsed by [clipart.Parse]. Pictures are scaled to the size the networks know.
-func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores := make([]reflectionflow.Score, len(pictures))
-	err := detect.Spread(ctx, len(pictures), func(i int) (err error) {
-		scores[i], err = e.verify(pictures[i])
+// Verify implements [reflectionflow.Verifier]. It parses prompts without requirements by
+// [clipart.Parse] and scales images to the size of the networks.
+func (e *Embedded) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores := make([]reflectionflow.Score, len(images))
+	err := detect.ForEach(ctx, len(images), func(i int) (err error) {
+		scores[i], err = e.verify(images[i])
 		return err
 	})
 	if err != nil {
@@ -141,10 +141,10 @@ func (e *Embedded) Verify(ctx context.Context, pictures []reflectionflow.Prompte
 	return scores, nil
 }
 
-// VerifyPreviews implements [reflectionflow.PreviewVerifier]: Verify without the
-// reward network, which was tuned on finished pictures.
-func (e *Embedded) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	return New(e.detector, nil, e.options).Verify(ctx, pictures)
+// VerifyPreviews implements [reflectionflow.PreviewVerifier]: Verify without the reward network,
+// which was tuned on finished images.
+func (e *Embedded) VerifyPreviews(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	return New(e.detector, nil, e.options).Verify(ctx, images)
 }
 
 func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
@@ -160,7 +160,7 @@ func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score,
 	cfg := e.detector.Config()
 	score := reflectionflow.Score{Objects: cfg.Objects(detections)}
 	for _, r := range prompt.Requirements {
-		score.Requirements = append(score.Requirements, e.find(cfg, r, detections, score.Objects))
+		score.Requirements = append(score.Requirements, e.finding(cfg, r, detections, score.Objects))
 	}
 	score.Value = value(score.Requirements)
 	if score.Right() {
@@ -169,7 +169,7 @@ func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score,
 	if e.reward != nil && e.options.RewardWeight > 0 {
 		fit, err := e.reward.Score(clipart.ShortCaption(prompt.Requirements), p.Image)
 		if err != nil {
-			return reflectionflow.Score{}, fmt.Errorf("score the picture: %w", err)
+			return reflectionflow.Score{}, fmt.Errorf("score the image: %w", err)
 		}
 		score.Value += e.options.RewardWeight / (1 + math.Exp(-fit))
 	}
@@ -178,7 +178,7 @@ func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score,
 	return score, nil
 }
 
-// parsed returns the prompt with requirements that the detector knows.
+// parsed returns the prompt with its requirements.
 func (e *Embedded) parsed(p reflectionflow.Prompt) (reflectionflow.Prompt, error) {
 	if err := p.Validate(); err != nil {
 		return p, err
@@ -193,9 +193,9 @@ func (e *Embedded) parsed(p reflectionflow.Prompt) (reflectionflow.Prompt, error
 	return p, nil
 }
 
-// find is what is found for one requirement. The evidence is what [clipart.Check]
-// rests on among the objects that are clear enough to be named.
-func (e *Embedded) find(cfg detect.Config, r reflectionflow.Requirement, detections []detect.Detection, objects []reflectionflow.Object) reflectionflow.Finding {
+// finding judges one requirement. The evidence is that of [clipart.Check] among the detections
+// above the threshold.
+func (e *Embedded) finding(cfg detect.Config, r reflectionflow.Requirement, detections []detect.Detection, objects []reflectionflow.Object) reflectionflow.Finding {
 	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure}
 	var known bool
 	if f.Confidence, known = Confidence(cfg, r, detections); !known {
@@ -219,7 +219,7 @@ func value(findings []reflectionflow.Finding) float64 {
 	return sum / float64(max(len(findings), 1))
 }
 
-// detail lists what was seen, for people.
+// detail lists the detected objects for people.
 func detail(objects []reflectionflow.Object) string {
 	if len(objects) == 0 {
 		return "saw nothing"

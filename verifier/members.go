@@ -33,7 +33,7 @@ func (rewarded) Abilities() reflectionflow.Abilities { return reflectionflow.Abi
 // Verify implements [reflectionflow.Verifier].
 func (r rewarded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	scores := make([]reflectionflow.Score, len(pictures))
-	err := detect.Spread(ctx, len(pictures), func(i int) error {
+	err := detect.ForEach(ctx, len(pictures), func(i int) error {
 		start := time.Now()
 		prompt, err := r.parsed(pictures[i].Prompt)
 		if err != nil {

@@ -1,11 +1,13 @@
-// Package detect reads a picture into objects: class, colour and box. Two
-// networks do it, a transformer over patches (the verifier's) and a residual
-// convolutional one (the judge's); they share what is asked of them: how objects
-// are written on a grid of cells, the loss and the decoding.
+// Package detect detects the objects of an image: class, color and box. There are two
+// architectures, a transformer over patches (the verifier's) and a residual convolutional network
+// (the judge's). They share the encoding of objects on a grid of cells, the loss and the decoding.
 //
-// Every object belongs to the cell that holds the centre of its box. For each
-// cell the network says how likely it holds a centre, and what the object there
-// would be.
+// An object belongs to the cell that holds the center of its box. For each cell the network
+// predicts the probability that it holds a center, and the class, color and box of the object
+// there.
+//
+// [Load] and [New] return a [Detector], [Detector.Read] its detections with their probabilities,
+// [Detector.Detect] the objects above the threshold. [Loss] and [Target] train one.
 package detect
 
 import (
@@ -15,32 +17,32 @@ import (
 	"reflectionflow"
 )
 
-// The architectures.
+// Architectures of [Config].
 const (
 	Transformer = "transformer" // patches, early convolution, attention
 	Residual    = "residual"    // residual 3×3 convolutions with group norms
 )
 
-// Config sizes a detector and says what it knows. Its JSON form is the
+// Config describes a detector: its size, classes, colors and thresholds. Its JSON form is the
 // detector's config.json.
 type Config struct {
 	Architecture string   `json:"architecture"`
 	Classes      []string `json:"classes"`
 	Colors       []string `json:"colors"`
-	Side         int      `json:"side"`   // of the square picture it reads, in pixels
+	Side         int      `json:"side"`   // of the square input, in pixels
 	Cell         int      `json:"cell"`   // side of a cell in pixels; divides Side, even for Residual
 	Width        int      `json:"width"`  // channels
 	Depth        int      `json:"depth"`  // blocks
 	Heads        int      `json:"heads"`  // of attention; divides Width; Transformer only
 	Hidden       int      `json:"hidden"` // width of the blocks' middle layer; Transformer only
 	Groups       int      `json:"groups"` // of the group norms; divides Width and Width/2; Residual only
-	// Floor is the presence under which a detection is dropped: about what the
-	// chance of a miss is worth.
+	// Floor is the presence below which a detection is dropped, about the probability of a missed
+	// object.
 	Floor float64 `json:"floor"`
-	// Threshold is the confidence from which a detection is listed as an object.
+	// Threshold is the least confidence of a detection that is listed as an object.
 	Threshold float64 `json:"threshold"`
-	// Overlap is the intersection over union from which two detections of one class
-	// are taken for the same object.
+	// Overlap is the intersection over union above which two detections of one class are one
+	// object.
 	Overlap float64 `json:"overlap"`
 }
 
@@ -51,7 +53,7 @@ const (
 	defaultOverlap   = 0.6
 )
 
-// WithDefaults fills in the thresholds that were left zero.
+// WithDefaults sets thresholds that are zero to their defaults.
 func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		value *float64
@@ -95,7 +97,7 @@ func (c Config) Validate() error {
 	for _, names := range [][]string{c.Classes, c.Colors} {
 		sorted := slices.Sorted(slices.Values(names))
 		if len(names) == 0 || len(names) > maxNames || len(slices.Compact(sorted)) != len(names) || sorted[0] == "" {
-			return bad("classes and colours must be 1 to %d different names", maxNames)
+			return bad("classes and colors must be 1 to %d different names", maxNames)
 		}
 	}
 	if c.Architecture == Residual {
@@ -112,16 +114,15 @@ func (c Config) Validate() error {
 
 func unit(v float64) bool { return v >= 0 && v <= 1 }
 
-// grid is the number of cells a side.
+// grid is the number of cells per side.
 func (c Config) grid() int { return c.Side / c.Cell }
 
-// cells is the number of cells of a picture.
+// cells is the number of cells of an image.
 func (c Config) cells() int { return c.grid() * c.grid() }
 
-// outputs is how many numbers the network says of a cell: presence, box, classes,
-// colours and the natural colour.
+// outputs is the number of outputs per cell: presence, box, classes, colors and the natural color.
 func (c Config) outputs() int { return 1 + boxNumbers + len(c.Classes) + len(c.Colors) + 1 }
 
-// boxNumbers are those of a box: the centre's offset from the cell's, in cells,
-// and the logarithms of width and height in cells.
+// boxNumbers is the number of outputs of a box: the offset of its center from the cell's, in
+// cells, and the logarithms of width and height in cells.
 const boxNumbers = 4

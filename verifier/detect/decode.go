@@ -8,30 +8,28 @@ import (
 	"reflectionflow"
 )
 
-// Detection is one object that may be in a picture, with all that the network
-// says of it.
+// Detection is a possible object of an image with the network's probabilities.
 type Detection struct {
-	// Presence is the probability that there is an object here.
+	// Presence is the probability that there is an object.
 	Presence float64
-	// Class and Color are probabilities that add up to 1, in the order of the
-	// configuration; the last of Color is the natural colour.
+	// Class and Color are distributions over the classes and colors of the configuration; the last
+	// element of Color is the natural color.
 	Class, Color []float64
 	Box          [4]float64 // x0, y0, x1, y1 as fractions of the sides
 }
 
-// maxDetections bounds the detections of a picture.
+// maxDetections bounds the detections of an image.
 const maxDetections = 32
 
-// raw is what the network says of one picture, row-major.
+// raw is the output of the network for one image, row-major by cell.
 type raw struct {
 	presence, box, class, color []float32
 }
 
-// decode gathers presence into detections. As presence is the probability of a
-// centre per cell, that of an object is the expected number of centres in the cells
-// around a peak: the peak takes from its neighbours, the likeliest first, until it
-// is 1 or they have no more. What is left over can be a second object beside it.
-// Detections come most present first.
+// decode turns the presence of cells into detections. The presence of a cell is the probability of
+// a center in it, so that of an object is the expected number of centers around a peak: the peak
+// takes from its neighbors, the most likely first, until it is 1 or nothing is left. The rest may
+// be a second object next to it. Detections come in order of presence.
 func decode(c Config, r raw) []Detection {
 	grid := c.grid()
 	presence := make([]float64, len(r.presence))
@@ -60,7 +58,7 @@ func decode(c Config, r raw) []Detection {
 	return suppress(found, c.Overlap)
 }
 
-// gather takes the presence of a cell and as much of its neighbours' as makes 1.
+// gather takes the presence of a cell and of its neighbors, 1 at most in all.
 func gather(presence []float64, at, grid int) (total float64) {
 	row, column := at/grid, at%grid
 	var around []int
@@ -75,7 +73,7 @@ func gather(presence []float64, at, grid int) (total float64) {
 		total += taken
 		presence[i] -= taken
 	}
-	presence[at] = 0 // rounding must not leave anything of the peak
+	presence[at] = 0 // despite rounding
 	return total
 }
 
@@ -92,21 +90,19 @@ func softmax(logits []float32) []float64 {
 	return p
 }
 
-// decodeBox is the inverse of what [Target.Add] writes, cut at the picture's
-// edges.
+// decodeBox inverts the encoding of [Target.Add] and clips the box to the image.
 func decodeBox(b []float32, at, grid int) [4]float64 {
 	cell := 1 / float64(grid)
 	x := (float64(at%grid) + 0.5 + float64(b[0])) * cell
 	y := (float64(at/grid) + 0.5 + float64(b[1])) * cell
-	// A side is at most that of the picture; the bound also keeps exp finite.
+	// A side is at most that of the image; the bound also keeps exp finite.
 	side := func(v float32) float64 { return math.Exp(min(float64(v), math.Log(float64(grid)))) * cell }
 	w, h := side(b[2]), side(b[3])
 	clip := func(v float64) float64 { return min(max(v, 0), 1) }
 	return [4]float64{clip(x - w/2), clip(y - h/2), clip(x + w/2), clip(y + h/2)}
 }
 
-// suppress drops detections that overlap a more present one of the same likeliest
-// class.
+// suppress drops detections that overlap a more present one of the same most likely class.
 func suppress(sorted []Detection, overlap float64) []Detection {
 	var kept []Detection
 	for _, d := range sorted {
@@ -141,8 +137,8 @@ func argMax(p []float64) int {
 	return best
 }
 
-// Object is the likeliest reading of a detection: its confidence is the
-// probability that there is an object and that it is of this class.
+// Object is the most likely class and color of a detection. Its confidence is the probability that
+// there is an object and that it has this class.
 func (c Config) Object(d Detection) reflectionflow.Object {
 	class, color := argMax(d.Class), argMax(d.Color)
 	o := reflectionflow.Object{Class: c.Classes[class], Box: d.Box, Confidence: d.Presence * d.Class[class]}
@@ -152,7 +148,7 @@ func (c Config) Object(d Detection) reflectionflow.Object {
 	return o
 }
 
-// Objects lists the detections that are confident enough to be called objects.
+// Objects lists the detections whose confidence reaches the threshold.
 func (c Config) Objects(detections []Detection) []reflectionflow.Object {
 	var objects []reflectionflow.Object
 	for _, d := range detections {

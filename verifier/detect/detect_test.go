@@ -45,7 +45,7 @@ func random(t testing.TB, c Config) *nn.Store {
 	return store
 }
 
-// perfect is what a network says that has learnt the first picture of a target.
+// perfect is the output of a network that predicts the first image of a target exactly.
 func perfect(c Config, target *Target) raw {
 	var r raw
 	classes, colors := len(c.Classes), len(c.Colors)+1
@@ -62,12 +62,12 @@ func perfect(c Config, target *Target) raw {
 	return r
 }
 
-func TestDecodeReadsWhatTargetsSay(t *testing.T) {
+func TestDecodeInvertsTargets(t *testing.T) {
 	c := tiny(Transformer)
 	objects := []reflectionflow.Object{
 		{Class: "dog", Box: [4]float64{0.05, 0.1, 0.45, 0.45}},
 		{Class: "cup", Color: "blue", Box: [4]float64{0.6, 0.55, 0.9, 1}},
-		{Class: "cup", Color: "red", Box: [4]float64{0.5, 0, 1, 0.25}}, // its centre on the border of two cells
+		{Class: "cup", Color: "red", Box: [4]float64{0.5, 0, 1, 0.25}}, // its center on the border of two cells
 	}
 	var target Target
 	if err := target.Add(c, objects); err != nil {
@@ -109,7 +109,7 @@ func TestTargetWeightsOfAnObjectAddUpToOne(t *testing.T) {
 	}
 }
 
-func TestGatherKeepsNeighboursApart(t *testing.T) {
+func TestGatherSeparatesNeighbors(t *testing.T) {
 	for name, test := range map[string]struct {
 		presence []float64 // a row of three cells of a 3×3 grid
 		want     []float64 // presence of the detections
@@ -117,7 +117,7 @@ func TestGatherKeepsNeighboursApart(t *testing.T) {
 		"one":                 {[]float64{0, 0.9, 0}, []float64{0.9}},
 		"between two cells":   {[]float64{0.5, 0.5, 0}, []float64{1}},
 		"two side by side":    {[]float64{0, 1, 1}, []float64{1, 1}},
-		"one and a doubt":     {[]float64{0.3, 0.9, 0}, []float64{1, 0.2}},
+		"one and a weak one":  {[]float64{0.3, 0.9, 0}, []float64{1, 0.2}},
 		"less than the floor": {[]float64{0.003, 0, 0.003}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestGatherKeepsNeighboursApart(t *testing.T) {
 				p := 0.0
 				if i < 3 {
 					p = test.presence[i]
-					r.class[3*i+i] = 9 // of different classes, or they are one object
+					r.class[3*i+i] = 9 // different classes, or suppress merges them
 				}
 				p = min(max(p, 1e-9), 1-1e-9)
 				r.presence = append(r.presence, float32(math.Log(p/(1-p))))
@@ -146,7 +146,7 @@ func TestGatherKeepsNeighboursApart(t *testing.T) {
 	}
 }
 
-func TestSameObjectTwiceIsOne(t *testing.T) {
+func TestSuppressDropsDuplicates(t *testing.T) {
 	d := Detection{Presence: 0.9, Class: []float64{0.9, 0.1}, Box: [4]float64{0, 0, 0.5, 0.5}}
 	near, other := d, d
 	near.Box[2], other.Class = 0.52, []float64{0.2, 0.8}
@@ -162,7 +162,7 @@ func TestConfigValidate(t *testing.T) {
 		"width":        func(c *Config) { c.Width = 1 << 30 },
 		"heads":        func(c *Config) { c.Heads = 3 },
 		"classes":      func(c *Config) { c.Classes = []string{"dog", "dog"} },
-		"no colours":   func(c *Config) { c.Colors = nil },
+		"no colors":    func(c *Config) { c.Colors = nil },
 		"threshold":    func(c *Config) { c.Threshold = math.NaN() },
 		"groups":       func(c *Config) { c.Architecture, c.Groups = Residual, 3 },
 	} {
@@ -176,10 +176,10 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
-func TestSavedDetectorSeesTheSame(t *testing.T) {
-	picture := image.NewNRGBA(image.Rect(0, 0, 32, 32))
-	for i := range picture.Pix {
-		picture.Pix[i] = uint8(37*i) | uint8(255*(i%4/3))
+func TestSavedDetectorIsEqual(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(37*i) | uint8(255*(i%4/3))
 	}
 	for _, architecture := range []string{Transformer, Residual} {
 		t.Run(architecture, func(t *testing.T) {
@@ -197,22 +197,22 @@ func TestSavedDetectorSeesTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := trained.Read(picture)
+			want, err := trained.Read(img)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := loaded.Read(picture)
+			got, err := loaded.Read(img)
 			if err != nil || len(want) == 0 {
 				t.Fatalf("%v; %d detections", err, len(want))
 			}
 			if !slices.EqualFunc(got, want, func(a, b Detection) bool { return a.Presence == b.Presence && a.Box == b.Box }) {
-				t.Errorf("loaded sees %+v, trained saw %+v", got, want)
+				t.Errorf("loaded detects %+v, trained detected %+v", got, want)
 			}
 		})
 	}
 }
 
-func TestLoadRefuses(t *testing.T) {
+func TestLoadRejectsDamagedFolders(t *testing.T) {
 	c, dir := tiny(Transformer), t.TempDir()
 	if err := Save(dir, c, random(t, c), prefix, safetensors.F32); err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func TestPixelsScalesAndRefuses(t *testing.T) {
+func TestPixels(t *testing.T) {
 	red := image.NewUniform(color.NRGBA{R: 200, A: 255})
 	large := image.NewNRGBA(image.Rect(3, 4, 43, 64))
 	for y := 4; y < 64; y++ {
@@ -266,9 +266,9 @@ func BenchmarkDetector(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	picture := image.NewNRGBA(image.Rect(0, 0, 96, 96))
+	img := image.NewNRGBA(image.Rect(0, 0, 96, 96))
 	for b.Loop() {
-		if _, err := d.Read(picture); err != nil {
+		if _, err := d.Read(img); err != nil {
 			b.Fatal(err)
 		}
 	}

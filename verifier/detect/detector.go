@@ -21,19 +21,19 @@ import (
 
 func digits(i int) string { return strconv.Itoa(i) }
 
-// Detector reads pictures. It may be used from several goroutines.
+// Detector detects the objects of images. It is safe for concurrent use.
 type Detector struct {
 	config  Config
 	program *nn.Program
 }
 
-// New makes a detector of the weights below prefix in the store, which it keeps
-// using. What does not fit gives an error wrapping [reflectionflow.ErrInvalid].
+// New returns a detector with the weights below prefix in the store, which it keeps using. The
+// error wraps [reflectionflow.ErrInvalid] if the weights do not fit the configuration.
 func New(backend compute.Backend, config Config, store *nn.Store, prefix string) (*Detector, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	// One picture an execution: what is seen in it cannot depend on others.
+	// One image per execution: its detections cannot depend on other images.
 	inputs := []shapes.Shape{shapes.Make(dtypes.Uint8, 1, config.Side, config.Side, 3)}
 	program, err := nn.Compile(backend, store, inputs, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		p := predict(s.In(prefix), config, nn.Images(in[0]))
@@ -45,11 +45,11 @@ func New(backend compute.Backend, config Config, store *nn.Store, prefix string)
 	return &Detector{config: config, program: program}, nil
 }
 
-// prefix is where a loaded detector's weights stand in its store.
+// prefix is the scope of a loaded detector's weights in its store.
 const prefix = "detector"
 
-// Load reads a detector from the folder dir of a model. What is missing or
-// damaged gives an error wrapping [reflectionflow.ErrInvalid].
+// Load reads a detector from the folder dir of a model. The error wraps
+// [reflectionflow.ErrInvalid] if files are missing or damaged.
 func Load(backend compute.Backend, fsys fs.FS, dir string) (*Detector, error) {
 	var config Config
 	store := nn.NewStore()
@@ -63,8 +63,8 @@ func Load(backend compute.Backend, fsys fs.FS, dir string) (*Detector, error) {
 	return d, nil
 }
 
-// Save writes a detector's folder: its configuration, and the weights below prefix
-// in the store rounded to dtype.
+// Save writes a detector's folder: its configuration, and the weights below prefix in the store
+// rounded to dtype.
 func Save(dir string, config Config, store *nn.Store, prefix string, dtype safetensors.DType) error {
 	if err := config.Validate(); err != nil {
 		return fmt.Errorf("save detector: %w", err)
@@ -75,7 +75,7 @@ func Save(dir string, config Config, store *nn.Store, prefix string, dtype safet
 	return nil
 }
 
-// Config says what the detector knows.
+// Config returns the configuration with classes, colors and thresholds.
 func (d *Detector) Config() Config { return d.config }
 
 // Close frees the compiled network.
@@ -84,7 +84,8 @@ func (d *Detector) Close() error {
 	return nil
 }
 
-// Read lists what may be in a picture, the most present first.
+// Read returns the possible objects of an image in order of presence. An image that is nil or
+// empty gives an error wrapping [reflectionflow.ErrInvalid].
 func (d *Detector) Read(img image.Image) ([]Detection, error) {
 	pixels, err := Pixels(img, d.config.Side)
 	if err != nil {
@@ -98,18 +99,18 @@ func (d *Detector) Read(img image.Image) ([]Detection, error) {
 	var r raw
 	for i, into := range []*[]float32{&r.presence, &r.box, &r.class, &r.color} {
 		if *into, err = tensors.CopyFlatData[float32](out[i]); err != nil {
-			return nil, fmt.Errorf("read detector's answer: %w", err)
+			return nil, fmt.Errorf("read the detector's output: %w", err)
 		}
 	}
 	return decode(d.config, r), nil
 }
 
-// Detect lists the objects of each image, in order, as [Config.Objects] does. An
-// image that is nil or empty gives an error wrapping [reflectionflow.ErrInvalid].
-// The rules for ctx are those of [reflectionflow.Verifier].
+// Detect returns the objects of each image, in order, as [Config.Objects] does. An image that is
+// nil or empty gives an error wrapping [reflectionflow.ErrInvalid]. ctx follows the rules of
+// [reflectionflow.Verifier].
 func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
 	found := make([][]reflectionflow.Object, len(images))
-	err := Spread(ctx, len(images), func(i int) error {
+	err := ForEach(ctx, len(images), func(i int) error {
 		detections, err := d.Read(images[i])
 		found[i] = d.config.Objects(detections)
 		return err

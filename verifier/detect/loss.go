@@ -2,7 +2,7 @@ package detect
 
 import (
 	"github.com/gomlx/compute/dtypes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the math reads better without a qualifier
 
 	"reflectionflow/flux/nn"
 )
@@ -13,13 +13,12 @@ const (
 	boxWeight   = 0.5
 )
 
-// Watched names the parts of [Loss].
-var Watched = []string{"presence", "class", "color", "box"}
+// LossParts names the parts of [Loss] in order.
+var LossParts = []string{"presence", "class", "color", "box"}
 
-// Loss is the loss of the network in scope s on images [B, side, side, 3] in
-// [-1, 1] against the two tensors of a [Target], and its parts. Presence has the
-// plain cross-entropy, whose optimum is a calibrated probability; a focal loss
-// would not be.
+// Loss returns the loss of the network in scope s on images [B, side, side, 3] in [-1, 1] against
+// the two tensors of a [Target], and its parts. Presence has the plain cross-entropy, whose
+// optimum is a calibrated probability; that of a focal loss is not.
 func Loss(s nn.Scope, c Config, images, floats, ints *Node) (loss *Node, parts []*Node) {
 	p := predict(s, c, images)
 	column := func(x *Node, i int) *Node { return Squeeze(SliceAxis(x, -1, AxisElem(i)), -1) }

@@ -3,26 +3,26 @@ package detect
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the math reads better without a qualifier
 
 	"reflectionflow/flux/nn"
 )
 
 const normEpsilon = 1e-5
 
-// rarity is the logit of presence that an untrained network starts from: about
-// two centres in a hundred cells.
-const rarity = -4
+// presencePrior is the logit of presence of an untrained network: about two centers per hundred
+// cells.
+const presencePrior = -4
 
-// prediction is what a network says of every cell.
+// prediction is the output of a network for every cell.
 type prediction struct {
 	presence *Node // [B, cells] logits
 	box      *Node // [B, cells, 4]
 	class    *Node // [B, cells, classes] logits
-	color    *Node // [B, cells, colours + 1] logits, the natural colour last
+	color    *Node // [B, cells, colors + 1] logits, the natural color last
 }
 
-// predict is the detector's network: images [B, side, side, 3] in [-1, 1].
+// predict is the network: images [B, side, side, 3] in [-1, 1] to predictions.
 func predict(s nn.Scope, c Config, images *Node) prediction {
 	images.AssertDims(-1, c.Side, c.Side, 3)
 	var x *Node // [B, cells, width]
@@ -36,22 +36,22 @@ func predict(s nn.Scope, c Config, images *Node) prediction {
 	classes := 1 + boxNumbers
 	colors := classes + len(c.Classes)
 	return prediction{
-		presence: AddScalar(Squeeze(cut(0, 1), -1), rarity),
+		presence: AddScalar(Squeeze(cut(0, 1), -1), presencePrior),
 		box:      cut(1, classes),
 		class:    cut(classes, colors),
 		color:    cut(colors, c.outputs()),
 	}
 }
 
-// Patches is a small transformer over the patches of a picture.
+// Patches is a small transformer over the patches of an image.
 type Patches struct {
 	Side, Patch                 int // pixels; Patch divides Side
 	Width, Depth, Heads, Hidden int
 }
 
-// Encode turns images [B, Side, Side, 3] in [-1, 1] into tokens [B, patches,
-// Width]. A convolution over neighbouring patches comes before attention (early
-// convolutions, arXiv 2106.14881); blocks are pre-norm (arXiv 2010.11929).
+// Encode maps images [B, Side, Side, 3] in [-1, 1] to tokens [B, patches, Width]. A convolution
+// over neighboring patches comes before attention (early convolutions, arXiv 2106.14881); blocks
+// are pre-norm (arXiv 2010.11929).
 func (p Patches) Encode(s nn.Scope, images *Node) *Node {
 	grid := p.Side / p.Patch
 	x := patchify(images, p.Patch) // [B, grid, grid, patch·patch·3]
@@ -73,8 +73,8 @@ func (p Patches) block(s nn.Scope, x *Node) *Node {
 	return Add(x, MLP(s.In("mlp"), y, p.Hidden))
 }
 
-// Attend lets x [B, L, width] attend to y [B, S, width] with the given heads; bias
-// may be nil or broadcastable to [B, heads, L, S].
+// Attend is multi-head attention of x [B, L, width] to y [B, S, width]. The bias may be nil or
+// must broadcast to [B, heads, L, S].
 func Attend(s nn.Scope, x, y *Node, heads int, bias *Node) *Node {
 	width := x.Shape().Dim(-1)
 	part := func(name string, of *Node) *Node { return nn.Heads(nn.Linear(s.In(name), of, width), heads) }
@@ -82,7 +82,7 @@ func Attend(s nn.Scope, x, y *Node, heads int, bias *Node) *Node {
 	return nn.Linear(s.In("out"), nn.Attention(part("q", x), part("k", y), part("v", y), bias, scale), width)
 }
 
-// MLP is two linear layers with a ReLU between, which costs a tenth of a GELU on a
+// MLP is two linear layers with a ReLU between, which takes a tenth of the time of a GELU on a
 // CPU.
 func MLP(s nn.Scope, x *Node, hidden int) *Node {
 	return nn.Linear(s.In("out"), relu(nn.Linear(s.In("in"), x, hidden)), x.Shape().Dim(-1))
@@ -97,9 +97,9 @@ func patchify(x *Node, n int) *Node {
 	return Reshape(TransposeAllAxes(x, 0, 1, 3, 2, 4, 5), d[0], d[1]/n, d[2]/n, n*n*d[3])
 }
 
-// residual is the convolutional network: a stem over squares of half a cell's
-// side, a residual block at half the width, a convolution of stride 2 down to the
-// cells and Depth blocks there (arXiv 1512.03385 with group norms, arXiv 1803.08494).
+// residual is the convolutional network: a stem over squares of half a cell's side, a residual
+// block at half the width, a convolution of stride 2 to the cells and Depth blocks there (arXiv
+// 1512.03385 with group norms, arXiv 1803.08494).
 func residual(s nn.Scope, c Config, images *Node) *Node {
 	x := nn.Linear(s.In("stem"), patchify(images, c.Cell/2), c.Width/2)
 	x = residualBlock(s.In("first"), x, c.Groups)
@@ -111,7 +111,7 @@ func residual(s nn.Scope, c Config, images *Node) *Node {
 	return Reshape(x, -1, c.cells(), x.Shape().Dim(-1))
 }
 
-// residualBlock adds two convolutions of x [B, H, W, C] to it.
+// residualBlock adds two convolutions of x [B, H, W, C] to x.
 func residualBlock(s nn.Scope, x *Node, groups int) *Node {
 	width := x.Shape().Dim(-1)
 	y := nn.Conv3(s.In("conv1"), relu(nn.GroupNorm(s.In("norm1"), x, groups, normEpsilon)), width)

@@ -9,12 +9,11 @@ import (
 	"reflectionflow"
 )
 
-// Pixels are the colours of an image as the networks read it: [side, side, 3]
-// bytes. An image of another size is scaled. An image that is nil or empty gives
-// an error wrapping [reflectionflow.ErrInvalid].
+// Pixels returns an image as the networks read it: [side, side, 3] bytes. It scales images of
+// another size. An image that is nil or empty gives an error wrapping [reflectionflow.ErrInvalid].
 func Pixels(img image.Image, side int) ([]uint8, error) {
 	if img == nil || img.Bounds().Empty() {
-		return nil, fmt.Errorf("%w: there is no image to look at", reflectionflow.ErrInvalid)
+		return nil, fmt.Errorf("%w: the image is missing or empty", reflectionflow.ErrInvalid)
 	}
 	bounds := img.Bounds()
 	if bounds.Dx() != side || bounds.Dy() != side {

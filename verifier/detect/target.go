@@ -12,20 +12,20 @@ import (
 	"reflectionflow"
 )
 
-// Numbers a cell in the targets.
+// Values per cell in the targets.
 const (
 	targetFloats = 2 + boxNumbers // presence, weight, box
-	targetInts   = 2              // class, colour
+	targetInts   = 2              // class, color
 )
 
-// Target is what a network shall say of the cells of a batch of pictures.
+// Target holds the training targets of a batch of images.
 type Target struct {
 	config Config
-	floats []float32 // [pictures, cells, presence, weight, box]
-	ints   []int32   // [pictures, cells, class, colour]
+	floats []float32 // [images, cells, presence, weight, box]
+	ints   []int32   // [images, cells, class, color]
 }
 
-// TargetShapes are the shapes of [Target.Tensors] for a batch.
+// TargetShapes returns the shapes of [Target.Tensors] for a batch.
 func (c Config) TargetShapes(batch int) []shapes.Shape {
 	return []shapes.Shape{
 		shapes.Make(dtypes.Float32, batch, c.cells(), targetFloats),
@@ -33,12 +33,12 @@ func (c Config) TargetShapes(batch int) []shapes.Shape {
 	}
 }
 
-// Add writes the objects of one more picture. Those of unknown class or colour
-// are an error.
+// Add appends the objects of one image. An unknown class or color is an error wrapping
+// [reflectionflow.ErrInvalid].
 //
-// Presence is 1 in the one cell that holds a centre. Class, colour and box are
-// learned in the up to four cells around the centre, with bilinear weights that
-// add up to 1, so that a peak found one cell off still knows what it is.
+// Presence is 1 in the cell that holds a center. Class, color and box are learned in the up to
+// four cells around the center, with bilinear weights that add up to 1, so that a peak one cell
+// off still has the right class, color and box.
 func (t *Target) Add(c Config, objects []reflectionflow.Object) error {
 	t.config = c
 	n, cells := len(t.floats)/(c.cells()*targetFloats), c.cells()
@@ -84,7 +84,7 @@ const minSize = 0.125
 
 func logSize(cells float64) float32 { return float32(math.Log(max(cells, minSize))) }
 
-// Tensors are the targets of all pictures added so far, as [Loss] takes them.
+// Tensors returns the targets of all images, as [Loss] takes them.
 func (t *Target) Tensors() []*tensors.Tensor {
 	cells := t.config.cells()
 	n := len(t.floats) / (cells * targetFloats)

@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/gomlx/compute/dtypes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the math reads better without a qualifier
 
 	"reflectionflow/flux/nn"
 	"reflectionflow/verifier/detect"
@@ -12,17 +12,17 @@ import (
 
 const normEpsilon = 1e-5
 
-// ImageScope is the scope of the image encoder below the network's: a
-// [detect.Patches], so that it can start from a detector's.
+// ImageScope is the scope of the image encoder in that of the network: a [detect.Patches], so that
+// training can start from a detector's.
 const ImageScope = "image"
 
-// Patches is the image encoder.
+// Patches returns the image encoder.
 func (c Config) Patches() detect.Patches {
 	return detect.Patches{Side: c.Side, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads, Hidden: c.Hidden}
 }
 
-// Score is the network: images [B, side, side, 3] in [-1, 1] and ids of words
-// [B, length] give [B]. The words attend to each other and to the patches.
+// Score is the network: images [B, side, side, 3] in [-1, 1] and word ids [B, length] to scores
+// [B]. The words attend to each other and to the patches.
 func Score(s nn.Scope, c Config, images, ids *Node) *Node {
 	patches := c.Patches().Encode(s.In(ImageScope), images)
 	x := nn.Embedding(s.In("words"), ids, firstID+len(c.Vocabulary), c.Width, 0.5)
@@ -41,9 +41,9 @@ func Score(s nn.Scope, c Config, images, ids *Node) *Node {
 	return Squeeze(nn.Linear(s.In("head"), nn.RMSNorm(s.In("norm"), pooled, normEpsilon), 1), -1)
 }
 
-// Loss is the mean negative log-likelihood that each of the first half of images
-// [2B, …] is better than the one B later, for the texts ids [B, length], and the
-// share of pairs put in that order.
+// Loss returns the mean negative log-likelihood that each image of the first half of images [2B,
+// …] is better than the one B later, for the texts ids [B, length], and the share of pairs ordered
+// correctly.
 func Loss(s nn.Scope, c Config, images, ids *Node) (loss, right *Node) {
 	scores := Score(s, c, images, Concatenate([]*Node{ids, ids}, 0))
 	half := ids.Shape().Dim(0)

@@ -1,7 +1,6 @@
-// Package reward scores how well a picture fits a prompt by one number, learned
-// from pairs of a better and a worse picture of the same prompt (Bradley–Terry, as
-// in arXiv 1706.03741 §2.2.3): the probability that one is better than another is
-// the sigmoid of the difference of their scores.
+// Package reward scores how well an image fits a prompt by one number, learned from pairs of a
+// better and a worse image of the same prompt (Bradley–Terry, as in arXiv 1706.03741 §2.2.3): the
+// probability that one is better than the other is the sigmoid of the difference of their scores.
 package reward
 
 import (
@@ -24,17 +23,17 @@ import (
 	"reflectionflow/verifier/internal/component"
 )
 
-// Config sizes a reward network and says what words it knows. Its JSON form is the
-// network's config.json.
+// Config describes a reward network: its size and vocabulary. Its JSON form is the network's
+// config.json.
 type Config struct {
-	Side       int      `json:"side"`       // of the square picture it looks at, in pixels
+	Side       int      `json:"side"`       // of the square input, in pixels
 	Patch      int      `json:"patch"`      // side of a patch in pixels; divides Side
 	Width      int      `json:"width"`      // channels
 	Depth      int      `json:"depth"`      // blocks over the patches
-	TextDepth  int      `json:"text_depth"` // blocks over the words, which look at the patches
+	TextDepth  int      `json:"text_depth"` // blocks over the words, which attend to the patches
 	Heads      int      `json:"heads"`      // of attention; divides Width
 	Hidden     int      `json:"hidden"`     // width of the blocks' middle layer
-	Length     int      `json:"length"`     // words of a prompt that are read
+	Length     int      `json:"length"`     // tokens of a prompt; the rest is cut off
 	Vocabulary []string `json:"vocabulary"` // as package clipart splits words
 }
 
@@ -60,10 +59,10 @@ func (c Config) Validate() error {
 		{c.Depth < 1 || c.Depth > maxDepth || c.TextDepth < 1 || c.TextDepth > maxDepth, fmt.Sprintf("depth %d and text_depth %d", c.Depth, c.TextDepth)},
 		{c.Hidden < 1 || c.Hidden > maxWidth, fmt.Sprintf("hidden %d", c.Hidden)},
 		{c.Length < 1 || c.Length > maxLength, fmt.Sprintf("length %d", c.Length)},
-		{len(sorted) == 0 || len(sorted) > maxVocabulary || len(slices.Compact(sorted)) != len(c.Vocabulary), "the vocabulary"},
+		{len(sorted) == 0 || len(sorted) > maxVocabulary || len(slices.Compact(sorted)) != len(c.Vocabulary), "vocabulary"},
 	} {
 		if bad.is {
-			return fmt.Errorf("%w: reward network: %s cannot be built", reflectionflow.ErrInvalid, bad.what)
+			return fmt.Errorf("%w: reward network: %s out of range", reflectionflow.ErrInvalid, bad.what)
 		}
 	}
 	return nil
@@ -76,8 +75,8 @@ const (
 	firstID   = 2
 )
 
-// Words turns texts into ids for [Score]: [texts, Length]. Words beyond Length are
-// left out; an empty text is one unknown word.
+// Words returns the word ids of texts for [Score]: [texts, Length]. Words beyond Length are cut
+// off; an empty text is one unknown word.
 func (c Config) Words(texts []string) []int32 {
 	ids := make(map[string]int32, len(c.Vocabulary))
 	for i, word := range c.Vocabulary {
@@ -101,14 +100,14 @@ func (c Config) Words(texts []string) []int32 {
 	return all
 }
 
-// Model scores pictures. It may be used from several goroutines.
+// Model scores images. It is safe for concurrent use.
 type Model struct {
 	config  Config
 	program *nn.Program
 }
 
-// New makes a model of the weights below prefix in the store, which it keeps
-// using. What does not fit gives an error wrapping [reflectionflow.ErrInvalid].
+// New returns a model with the weights below prefix in the store, which it keeps using. The error
+// wraps [reflectionflow.ErrInvalid] if the weights do not fit the configuration.
 func New(backend compute.Backend, config Config, store *nn.Store, prefix string) (*Model, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -123,11 +122,11 @@ func New(backend compute.Backend, config Config, store *nn.Store, prefix string)
 	return &Model{config: config, program: program}, nil
 }
 
-// prefix is where a loaded model's weights stand in its store.
+// prefix is the scope of a loaded model's weights in its store.
 const prefix = "verifier"
 
-// Load reads a model from the folder dir of fsys. What is missing or damaged gives
-// an error wrapping [reflectionflow.ErrInvalid].
+// Load reads a model from the folder dir of fsys. The error wraps [reflectionflow.ErrInvalid] if
+// files are missing or damaged.
 func Load(backend compute.Backend, fsys fs.FS, dir string) (*Model, error) {
 	var config Config
 	store := nn.NewStore()
@@ -141,8 +140,8 @@ func Load(backend compute.Backend, fsys fs.FS, dir string) (*Model, error) {
 	return m, nil
 }
 
-// Save writes a model's folder: its configuration, and the weights below prefix in
-// the store rounded to dtype.
+// Save writes a model's folder: its configuration, and the weights below prefix in the store
+// rounded to dtype.
 func Save(dir string, config Config, store *nn.Store, prefix string, dtype safetensors.DType) error {
 	if err := config.Validate(); err != nil {
 		return fmt.Errorf("save verifier: %w", err)
@@ -159,9 +158,8 @@ func (m *Model) Close() error {
 	return nil
 }
 
-// Score says how well the image fits the text; only differences between pictures
-// of one text mean anything. An image that is nil or empty gives an error wrapping
-// [reflectionflow.ErrInvalid].
+// Score scores how well the image fits the text. Only differences between images of one text are
+// meaningful. An image that is nil or empty gives an error wrapping [reflectionflow.ErrInvalid].
 func (m *Model) Score(text string, img image.Image) (float64, error) {
 	c := m.config
 	pixels, err := detect.Pixels(img, c.Side)
@@ -176,7 +174,7 @@ func (m *Model) Score(text string, img image.Image) (float64, error) {
 	}
 	values, err := tensors.CopyFlatData[float32](out[0])
 	if err != nil {
-		return 0, fmt.Errorf("read the verifier's answer: %w", err)
+		return 0, fmt.Errorf("read the verifier's output: %w", err)
 	}
 	return float64(values[0]), nil
 }

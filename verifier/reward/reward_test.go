@@ -51,9 +51,9 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// The network learns which of a dark and a light picture a word asks for: it takes
-// both the word and the picture to tell.
-func TestLearnsWhatWordsPrefer(t *testing.T) {
+// TestTrainingUsesWordsAndImages trains the network to prefer the dark or the light image by the
+// word of the prompt, which needs both inputs.
+func TestTrainingUsesWordsAndImages(t *testing.T) {
 	c, b, seed := tiny(), backend(t), uint64(5)
 	const pairs = 8
 	store := nn.NewStore()
@@ -122,22 +122,22 @@ func saved(t *testing.T, b compute.Backend, c Config, store *nn.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture := image.NewNRGBA(image.Rect(0, 0, 16, 16))
-	for i := range picture.Pix {
-		picture.Pix[i] = 255
+	img := image.NewNRGBA(image.Rect(0, 0, 16, 16))
+	for i := range img.Pix {
+		img.Pix[i] = 255
 	}
-	want, err := trained.Score("a dog", picture)
+	want, err := trained.Score("a dog", img)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := loaded.Score("a dog", picture)
+	got, err := loaded.Score("a dog", img)
 	if err != nil || got != want {
-		t.Errorf("loaded says %v, %v, trained said %v", got, err, want)
+		t.Errorf("loaded scores %v, %v, trained scored %v", got, err, want)
 	}
-	if other, err := loaded.Score("a cup", picture); err != nil || !(got > other) {
-		t.Errorf("a light picture: %v for dog, %v for cup, %v", got, other, err)
+	if other, err := loaded.Score("a cup", img); err != nil || !(got > other) {
+		t.Errorf("a light image: %v for dog, %v for cup, %v", got, other, err)
 	}
 	if _, err := loaded.Score("a dog", nil); !errors.Is(err, reflectionflow.ErrInvalid) {
-		t.Errorf("no picture: %v", err)
+		t.Errorf("no image: %v", err)
 	}
 }

@@ -7,10 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Spread calls work for 0 to n-1 on as many workers as there are processors. It
-// returns ctx's error when ctx ends first, and otherwise the error of the lowest
-// index that had one.
-func Spread(ctx context.Context, n int, work func(i int) error) error {
+// ForEach calls work for 0 to n-1 on as many goroutines as there are processors. If ctx ends first
+// it returns the error of ctx, otherwise the error of the lowest index that has one.
+func ForEach(ctx context.Context, n int, work func(i int) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
