@@ -49,7 +49,7 @@ const otherModel = "or choose another model with --generator"
 func (p *parser) reject(i int, t token) error {
 	switch t.entry.meaning {
 	case asVague:
-		return parseErrorf(Unsupported, t, "%q is no number: say how many, for example \"three\"", t.text)
+		return parseErrorf(Unsupported, t, "%q is no count: say how many, for example \"three\"", t.text)
 	case asDepth:
 		return parseErrorf(Unsupported, t, "%q cannot be checked in a flat scene: say \"left of\", \"right of\", \"above\" or \"below\", or \"next to\" to ask for both objects", t.text)
 	case asAttribute:

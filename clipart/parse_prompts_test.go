@@ -1,6 +1,7 @@
 package clipart
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -101,10 +102,10 @@ var plainPrompts = [...]struct{ text, want, err string }{
 	{"the dog is red", "", `no object after "red": say the color before its object, for example "a red dog"`},
 	{"a dog that is brown", "", `no object after "brown": say the color before its object, for example "a brown dog"`},
 	{"a car and a dog. the car is red.", "", `no object after "red": say the color before its object, for example "a red car"`},
-	{"some dogs", "", `"some" is no number: say how many, for example "three"`},
+	{"some dogs", "", `"some" is no count: say how many, for example "three"`},
 	{"a dog or a cat", "", `"or" leaves open what to generate: name one of them`},
-	{"a few cats", "", `"a few" is no number: say how many, for example "three"`},
-	{"lots of cats", "", `"lots of" is no number: say how many, for example "three"`},
+	{"a few cats", "", `"a few" is no count: say how many, for example "three"`},
+	{"lots of cats", "", `"lots of" is no count: say how many, for example "three"`},
 	{"a dog between two cats", "", `"between" cannot be checked in a flat scene: say "left of", "right of", "above" or "below", or "next to" to ask for both objects`},
 	{"I want a dog", "at least 1 dog", ""},
 	{"please generate an image of a red car", "at least 1 red car", ""},
@@ -173,6 +174,8 @@ var plainPrompts = [...]struct{ text, want, err string }{
 	{"a person wearing a red tie", "", `unknown word "wearing": it looks like an action, and clip art shows none; leave it out, or choose another model with --generator`},
 	{"the letter a", "", `unknown object "letter": it is none of the 80 that this model knows ("reflectionflow models show clipart" lists them); name one of those, or choose another model with --generator`},
 	{"a dog with 3 legs", "", `unknown object "legs": it is none of the 80 that this model knows ("reflectionflow models show clipart" lists them); name one of those, or choose another model with --generator`},
+	{"-1 dogs", "", `"1" is no count: say how many, for example "three"`},
+	{"2.5 dogs", "", `"2" is no count: say how many, for example "three"`},
 	{"a dog and 0 cats", "at least 1 dog; no cat", ""},
 	{"a 1000 dogs", "", `"1000" is too many: a scene holds at most 4 objects in all`},
 	{"a cat's tail", "", `unknown object "cat's": it is none of the 80 that this model knows ("reflectionflow models show clipart" lists them); name one of those, or choose another model with --generator`},
@@ -220,5 +223,32 @@ func TestPlainPrompts(t *testing.T) {
 		if s := strings.Join(got, "; "); s != test.want || line != test.err {
 			t.Errorf("%q:\n got %s%s\nwant %s%s", test.text, s, line, test.want, test.err)
 		}
+	}
+}
+
+// TestDocumentedPrompts holds the tables of docs/reference/prompts.md to the parser.
+func TestDocumentedPrompts(t *testing.T) {
+	page, err := os.ReadFile("../docs/reference/prompts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, refused := 0, 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		text, want := strings.Trim(cells[1], " `"), strings.TrimSpace(cells[2])
+		got, err := Canonical(text)
+		if strings.HasPrefix(want, "`") {
+			if accepted++; "`"+got+"`" != want {
+				t.Errorf("%q: got %q, %v, want %s", text, got, err, want)
+			}
+		} else if refused++; err == nil {
+			t.Errorf("%q is accepted as %q", text, got)
+		}
+	}
+	if accepted < 10 || refused < 10 {
+		t.Errorf("%d accepted and %d refused prompts are documented", accepted, refused)
 	}
 }

@@ -21,6 +21,9 @@ func tokens(text string, caption bool) []token {
 		if words[i].text == ":" && !caption {
 			words[i].entry.meaning = asConjunction // "two dogs: one black, one white"
 		}
+		if words[i].entry.meaning == asNumber && !caption && !isCount(text, words[i]) {
+			words[i].entry.meaning = asVague
+		}
 	}
 	var found []token
 	for i := 0; i < len(words); {
@@ -30,6 +33,15 @@ func tokens(text string, caption bool) []token {
 	}
 	resolveOrange(found)
 	return found
+}
+
+// isCount reports whether a numeral is not part of "-1" or "2.5".
+func isCount(text string, numeral token) bool {
+	before, after := text[:numeral.position], text[numeral.position+len(numeral.text):]
+	digit := func(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+	negative := strings.HasSuffix(before, "-") && (len(before) == 1 || before[len(before)-2] == ' ')
+	fraction := len(after) > 1 && (after[0] == '.' || after[0] == ',') && digit(after[1:])
+	return !negative && !fraction
 }
 
 // longestPhrase reads the first token and returns how many words it has.
