@@ -14,24 +14,23 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// a1111 draws with the API of AUTOMATIC1111's web interface and of Forge, its
-// descendant (modules/api): txt2img, and img2img for corrections. The server draws
-// one after the other, whatever is asked of it.
+// a1111 generates with the API of AUTOMATIC1111's web interface and of its fork Forge
+// (modules/api): txt2img, and img2img for corrections. The server works on one request
+// at a time.
 type a1111 struct {
 	client   *endpoint.Client
 	progress func(Progress)
-	// guidance is "cfg", or "distilled" for FLUX in Forge.
+	// guidance is "cfg", or "distilled" for FLUX on Forge.
 	guidance                            string
 	strength                            float64
 	model, sampler, scheduler, negative string
 	batch                               int
 	wording                             Wording
 	running                             atomic.Int64
-	stateless                           atomic.Bool // it has no route that tells its state
+	stateless                           atomic.Bool // the server has no progress route
 }
 
-// a1111SeedBits: the interface itself draws seeds of 32 bits, and parts of it know
-// no others.
+// a1111SeedBits: the interface uses seeds of 32 bits, and parts of it accept no others.
 const a1111SeedBits = 32
 
 func openA1111(c *endpoint.Client, p *params, progress func(Progress)) (engine, error) {
@@ -45,7 +44,7 @@ func openA1111(c *endpoint.Client, p *params, progress func(Progress)) (engine, 
 
 func (a *a1111) check(r reflectionflow.Request) error {
 	if r.Width < 64 || r.Height < 64 || r.Width > 2048 || r.Height > 2048 || r.Width%8 != 0 || r.Height%8 != 0 {
-		return invalid("size %s: this server draws from 64 to 2048 pixels a side", sizeText(r))
+		return invalid("size %s: this server takes sides from 64 to 2048 pixels, multiples of 8", sizeText(r))
 	}
 	if r.Steps > 150 {
 		return invalid("%d steps: this server takes at most 150", r.Steps)
@@ -68,15 +67,15 @@ type a1111Request struct {
 	Width     int     `json:"width"`
 	Height    int     `json:"height"`
 	BatchSize int     `json:"batch_size"`
-	// Iterations draws a group one after the other: images of one batch differ
-	// slightly from images drawn alone.
+	// Iterations generates the group one after the other: images of one batch differ
+	// slightly from images generated alone.
 	Iterations int            `json:"n_iter"`
 	Sampler    string         `json:"sampler_name,omitempty"`
 	Scheduler  string         `json:"scheduler,omitempty"`
 	Override   map[string]any `json:"override_settings,omitempty"`
 	Send       bool           `json:"send_images"`
 	Save       bool           `json:"save_images"`
-	// Task names the work, for its progress and its end; old versions ignore it.
+	// Task names the job for progress and interruption; old versions ignore it.
 	Task     string   `json:"force_task_id"`
 	Init     []string `json:"init_images,omitempty"`
 	Strength float64  `json:"denoising_strength,omitempty"`
@@ -111,12 +110,12 @@ type a1111Reply struct {
 
 type a1111Info struct {
 	AllSeeds   []uint64 `json:"all_seeds"`
-	FirstImage int      `json:"index_of_first_image"` // behind a grid, when there is one
+	FirstImage int      `json:"index_of_first_image"` // after a grid, if there is one
 	Model      string   `json:"sd_model_name"`
 	Hash       string   `json:"sd_model_hash"` // some servers compute it later
 }
 
-// served is the checkpoint that has drawn, with its checksum.
+// modelName returns the checkpoint that generated the image, with its checksum.
 func (i a1111Info) modelName() string {
 	if i.Model != "" && i.Hash != "" {
 		return i.Model + " [" + i.Hash + "]"
@@ -149,10 +148,10 @@ func (a *a1111) generate(ctx context.Context, group []reflectionflow.Request) (b
 	return a.collect(group, body, reply, response.Elapsed), nil
 }
 
-// interrupted reports whether the server's last work was cut short. The reply does not
+// interrupted reports whether the server's last job was interrupted. The reply does not
 // say so: an image that somebody interrupts or skips in the web interface is returned
-// as if it were finished. The state keeps the flags until the next work begins
-// (modules/shared_state.py), so it is asked at once.
+// like a finished one. The server keeps the flags until its next job begins
+// (modules/shared_state.py), so this must be asked right after the reply.
 func (a *a1111) interrupted(ctx context.Context) bool {
 	if a.stateless.Load() {
 		return false
@@ -166,7 +165,7 @@ func (a *a1111) interrupted(ctx context.Context) bool {
 
 func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply a1111Reply, elapsed time.Duration) batchResult {
 	var info a1111Info
-	_ = json.Unmarshal([]byte(reply.Info), &info) // without it the seeds are unconfirmed
+	_ = json.Unmarshal([]byte(reply.Info), &info) // without it the generations are Unseeded
 	first := info.FirstImage
 	if first < 0 || first > len(reply.Images) {
 		first = 0
@@ -191,7 +190,7 @@ func (a *a1111) collect(group []reflectionflow.Request, body a1111Request, reply
 	return batchResult{out, info.modelName()}
 }
 
-// steps is how many sampler steps are really made: img2img begins part of the way
+// steps returns the sampler steps that the server takes: img2img starts part of the way
 // (sd_samplers_common, setup_img2img_steps).
 func (a *a1111) steps(r reflectionflow.Request) int {
 	if r.Reference == nil {
@@ -200,14 +199,14 @@ func (a *a1111) steps(r reflectionflow.Request) int {
 	return min(r.Steps, int(min(a.strength, .999)*float64(r.Steps))+1)
 }
 
-// a1111Progress is what the server does now; Task is missing in old versions.
+// a1111Progress is the state of the server. Task is missing in old versions.
 type a1111Progress struct {
 	Progress float64    `json:"progress"`
 	Task     *string    `json:"current_task"`
 	State    a1111State `json:"state"`
 }
 
-// a1111State says how the work under way, or else the last one, ended.
+// a1111State holds the flags of the current job, or else of the last one.
 type a1111State struct {
 	Interrupted bool `json:"interrupted"`
 	Skipped     bool `json:"skipped"`
@@ -223,8 +222,8 @@ func (a *a1111) state(ctx context.Context) (p a1111Progress, err error) {
 	return p, err
 }
 
-// mine reports whether the server draws our task now. An old server does not say:
-// then it does unless we have given it others.
+// isOurs reports whether the server works on our task now. Old servers do not name the
+// task; then the answer is yes if this generator has only one request there.
 func (a *a1111) isOurs(p a1111Progress, task string) bool {
 	if p.Task == nil {
 		return a.running.Load() == 1
@@ -233,7 +232,7 @@ func (a *a1111) isOurs(p a1111Progress, task string) bool {
 }
 
 // watch reports the progress of a task until the returned function is called, which
-// reports whether the task was seen to be interrupted.
+// reports whether an interruption of the task was seen.
 func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Request) (stop func() bool) {
 	if a.progress == nil {
 		return func() bool { return false }
@@ -250,7 +249,7 @@ func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Req
 			case ctx.Err() != nil:
 				return
 			case err == nil && a.isOurs(p, task):
-				// Without the task's name the flags may still be those of earlier work.
+				// Without the task's name the flags may be those of an earlier job.
 				interrupted = interrupted || p.Task != nil && p.State.cut()
 				a.progress(Progress{Request: first, Done: min(max(p.Progress, 0), 1)})
 			case err == nil:
@@ -265,8 +264,8 @@ func (a *a1111) watch(ctx context.Context, task string, first reflectionflow.Req
 	}
 }
 
-// interrupt ends the drawing if it is ours: the server knows one interruption for
-// everybody, and would end a stranger's work just the same.
+// interrupt interrupts the server if it works on our task. The server has one
+// interruption for all clients, which would end another client's job just the same.
 func (a *a1111) interrupt(ctx context.Context, task string) {
 	ctx, done := cancelContext(ctx)
 	defer done()

@@ -19,13 +19,13 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// comfyUI draws with a workflow of the user's own on a ComfyUI server (server.py):
-// the request's values are put into the workflow's slots, it is queued, followed
-// over a websocket and by its history, and its one image is fetched.
+// comfyUI generates with the user's workflow on a ComfyUI server (server.py): the
+// request's values are put into the workflow's slots, the workflow is queued and
+// followed over a websocket and by its history, and its one image is fetched.
 //
-// The server does not run again what it has run before, and then reports no new
-// image. So every drawing saves under a name of its own: the saving is always run,
-// while a repeated request still costs no sampling.
+// The server does not execute nodes again whose inputs are unchanged, and then reports
+// no new image. So every job saves under a name of its own: the saving node always
+// runs, while a repeated request costs no sampling.
 type comfyUI struct {
 	client     *endpoint.Client
 	progress   func(Progress)
@@ -70,12 +70,12 @@ func (u *comfyUI) check(r reflectionflow.Request) error {
 
 func (u *comfyUI) canJoin([]reflectionflow.Request, reflectionflow.Request) bool { return false }
 
-// comfyJob is one run of a workflow. The server knows it by an id of its own, and
-// by our client id, which no other job has.
+// comfyJob is one execution of a workflow. The server knows it by its own id and by our
+// client id, which is unique.
 type comfyJob struct {
 	id, client string
 	first      reflectionflow.Request
-	output     string // the node that saves the image
+	output     string // node that saves the image
 }
 
 func (u *comfyUI) generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error) {
@@ -117,11 +117,11 @@ func (u *comfyUI) generate(ctx context.Context, group []reflectionflow.Request) 
 	if img, out.Err = u.fetch(ctx, entry, job, r); out.Err == nil {
 		out.Image = img
 	}
-	return batchResult{images: []reflectionflow.Generation{out}}, nil // the workflow names the model
+	return batchResult{images: []reflectionflow.Generation{out}}, nil // the workflow determines the model
 }
 
-// upload stores a reference image under a name made of its content, so that it may
-// be sent again, and returns what a LoadImage node calls it.
+// upload uploads a reference image under a name made of its content, so that it may be
+// sent again, and returns the name for a LoadImage node.
 func (u *comfyUI) upload(ctx context.Context, reference image.Image) (string, error) {
 	data, err := encode(reference)
 	if err != nil {
@@ -168,20 +168,20 @@ func (u *comfyUI) run(ctx context.Context, job *comfyJob, prompt map[string]any)
 	case err != nil:
 		return err
 	case reply.ID == "" || len(reply.ID) > 200 || strings.ContainsAny(reply.ID, "/\\?#%."):
-		return u.client.Errorf(endpoint.Malformed, "the server queued the workflow and gave it no usable id")
+		return u.client.Errorf(endpoint.Malformed, "the server queued the workflow without a usable id")
 	}
 	job.id = reply.ID
 	return nil
 }
 
-// comfyImage is where a saved image is.
+// comfyImage is the location of a saved image.
 type comfyImage struct {
 	Filename  string `json:"filename"`
 	Subfolder string `json:"subfolder"`
 	Type      string `json:"type"`
 }
 
-// comfyEntry is a job that is over.
+// comfyEntry is the history's entry of a job that has ended.
 type comfyEntry struct {
 	Outputs map[string]struct {
 		Images []comfyImage `json:"images"`
@@ -192,10 +192,10 @@ type comfyEntry struct {
 	} `json:"status"`
 }
 
-// await asks for the job's history until it is there: at once when the websocket
-// says that the job is over, and now and then, for a message may be lost.
+// await polls the job's history until it has an entry: at once when the websocket
+// reports the end, and at intervals, because messages may be lost.
 func (u *comfyUI) await(ctx context.Context, job *comfyJob, listener *listener) (comfyEntry, error) {
-	const every = 8 // of the questions, one looks whether the job still exists
+	const every = 8 // every 8th poll checks that the job still exists
 	wait := newPolling(u.client, u.timeout)
 	for n := 1; ; n++ {
 		entry, ok, err := u.history(ctx, job)
@@ -204,11 +204,11 @@ func (u *comfyUI) await(ctx context.Context, job *comfyJob, listener *listener) 
 		}
 		if n%every == 0 {
 			if _, waits, err := u.queued(ctx, job); err != nil || !waits {
-				entry, ok, again := u.history(ctx, job) // it may have ended in between
+				entry, ok, again := u.history(ctx, job) // it may have ended meanwhile
 				if err := firstError(err, again); err != nil || ok {
 					return entry, err
 				}
-				return entry, u.client.Errorf(endpoint.Failed, "the server does not know the job any more: was it restarted?")
+				return entry, u.client.Errorf(endpoint.Failed, "the server no longer knows the job: was it restarted?")
 			}
 		}
 		if err := listener.wait(ctx, u.client.Clock(), wait); err != nil {
@@ -217,7 +217,7 @@ func (u *comfyUI) await(ctx context.Context, job *comfyJob, listener *listener) 
 	}
 }
 
-// history returns the job's entry; false while it is not over.
+// history returns the job's entry; false while the job has not ended.
 func (u *comfyUI) history(ctx context.Context, job *comfyJob) (comfyEntry, bool, error) {
 	var all map[string]comfyEntry
 	if _, err := u.client.JSON(ctx, endpoint.Request{Path: "/history/" + job.id}, nil, &all); err != nil {
@@ -233,7 +233,7 @@ func (u *comfyUI) history(ctx context.Context, job *comfyJob) (comfyEntry, bool,
 	return entry, true, nil
 }
 
-// reason is what the server says went wrong.
+// reason returns the server's reason for a failure.
 func (e comfyEntry) reason() string {
 	for _, message := range e.Status.Messages {
 		var name string
@@ -246,16 +246,16 @@ func (e comfyEntry) reason() string {
 		}
 		switch name {
 		case "execution_interrupted":
-			return "somebody has interrupted the job"
+			return "the job was interrupted at the server"
 		case "execution_error":
-			_ = json.Unmarshal(message[1], &data) // what is missing stays empty
+			_ = json.Unmarshal(message[1], &data) // missing fields stay empty
 			return strings.TrimPrefix(data.Node+": "+data.Message, ": ")
 		}
 	}
-	return "the server does not say why"
+	return "the server gives no reason"
 }
 
-// fetch gets the image that the job has saved.
+// fetch downloads the image that the job saved.
 func (u *comfyUI) fetch(ctx context.Context, entry comfyEntry, job *comfyJob, r reflectionflow.Request) (image.Image, error) {
 	images := entry.Outputs[job.output].Images
 	if len(images) != 1 {
@@ -269,7 +269,7 @@ func (u *comfyUI) fetch(ctx context.Context, entry comfyEntry, job *comfyJob, r 
 	return decodeImage(u.client, response.Body, r)
 }
 
-// queued says whether the job is being drawn, and whether the queue has it at all.
+// queued reports whether the job is running, and whether the queue has it at all.
 func (u *comfyUI) queued(ctx context.Context, job *comfyJob) (running, there bool, err error) {
 	var queue struct {
 		Running [][]json.RawMessage `json:"queue_running"`
@@ -286,8 +286,8 @@ func (u *comfyUI) queued(ctx context.Context, job *comfyJob) (running, there boo
 	return false, false, nil
 }
 
-// is reports whether an item of the queue, [number, id, prompt, extra data, …], is
-// this job; its id is then known even if the reply that held it was lost.
+// is reports whether an item of the queue, [number, id, prompt, extra data, …], is this
+// job. It fills in the id, which is unknown if the reply to the submission was lost.
 func (j *comfyJob) is(item []json.RawMessage) bool {
 	var id string
 	var extra struct {
@@ -303,9 +303,8 @@ func (j *comfyJob) is(item []json.RawMessage) bool {
 	return true
 }
 
-// cancel takes the job out of the queue, or interrupts it when it is being drawn.
-// Servers that do not know whom to interrupt end what they draw now; so they are
-// asked only when that is this job.
+// cancel removes the job from the queue, or interrupts it if it is running. Old servers
+// interrupt whatever runs now, so they are asked only if that is this job.
 func (u *comfyUI) cancel(ctx context.Context, job *comfyJob) {
 	ctx, done := cancelContext(ctx)
 	defer done()

@@ -9,20 +9,19 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// listener listen to a job's websocket (github.com/coder/websocket: small, kept, obeys
-// contexts, and dials through an http.Client, so that the endpoint's secret,
-// proxies and origin hold there too). They are a convenience: without them, or when
-// they readMessage nothing, the job is followed by questions alone.
+// listener reads a job's websocket, by github.com/coder/websocket, which dials through
+// an http.Client, so that the endpoint's secret, proxy and origin apply. The socket is
+// optional: without it the job is followed by polling alone.
 type listener struct {
-	over chan struct{} // has a value when the server says that the job is over
+	over chan struct{} // receives a value when the server reports the end of the job
 	stop context.CancelFunc
-	gone chan struct{} // closed when nobody listens any more
+	gone chan struct{} // closed when the socket is closed
 }
 
-// maxMessage bounds a message; previews come as images.
+// maxMessage bounds a message in bytes; previews are sent as images.
 const maxMessage = 16 << 20
 
-// listen opens the websocket; it must be open before the job is queued.
+// listen opens the websocket. It must be open before the job is queued.
 func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *listener {
 	ctx, stop := context.WithCancel(ctx)
 	e := &listener{over: make(chan struct{}, 1), stop: stop, gone: make(chan struct{})}
@@ -60,7 +59,7 @@ func (u *comfyUI) listen(ctx context.Context, job *comfyJob) *listener {
 	return e
 }
 
-// readMessage reads a message, reports progress, and says whether the job is over.
+// readMessage reads a message, reports progress, and returns whether the job has ended.
 func readMessage(data []byte, report func(Progress)) bool {
 	var m struct {
 		Type string `json:"type"`
@@ -88,7 +87,7 @@ func readMessage(data []byte, report func(Progress)) bool {
 	return false
 }
 
-// wait waits for the next pause to pass or for the word that the job is over.
+// wait waits until the next poll, or until the server reports the end of the job.
 func (e *listener) wait(ctx context.Context, clock endpoint.Clock, p *polling) error {
 	d, err := p.interval()
 	if err != nil {
@@ -102,7 +101,7 @@ func (e *listener) wait(ctx context.Context, clock endpoint.Clock, p *polling) e
 	case err := <-slept:
 		return err
 	case <-e.over:
-		p.immediately = true // the history follows at once
+		p.immediately = true // the history has the entry soon
 		return ctx.Err()
 	}
 }

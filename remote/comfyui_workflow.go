@@ -14,8 +14,8 @@ import (
 	"reflectionflow"
 )
 
-// workflow is a ComfyUI workflow in API format with slots: inputs of nodes that
-// take a request's values. A node gets them by its title in the editor,
+// workflow is a ComfyUI workflow in API format with slots: inputs of nodes that get a
+// request's values. A node's title in the editor declares its slots,
 //
 //	slot: prompt                      of a CLIPTextEncode
 //	slot: seed, steps, guidance=cfg   of a KSampler
@@ -23,10 +23,10 @@ import (
 //	slot: reference                   of a LoadImage
 //	slot: output                      of the node that saves the image
 //
-// or by parameters of the URL, slot.seed=3.noise_seed, with the node's id or title.
-// Without "=", or a dot, the slot is the first of its usual inputs that the node
-// has. Several nodes may have the same slot. Without a slot for the output there
-// must be exactly one SaveImage.
+// or parameters of the URL do: slot.seed=3.noise_seed, with the node's id or title.
+// Without "=INPUT" or ".INPUT" the slot is the first of its usual inputs that the node
+// has. Several nodes may have the same slot. Without a slot for the output there must be
+// exactly one SaveImage.
 type workflow struct {
 	nodes  map[string]*node
 	slots  []slot
@@ -43,7 +43,7 @@ type slot struct{ name, node, input string }
 
 const maxWorkflow = 8 << 20
 
-// usualInputs of each slot, in the spelling of ComfyUI's own nodes.
+// usualInputs returns the usual inputs of a slot, in the spelling of ComfyUI's nodes.
 func usualInputs(name string) ([]string, bool) {
 	switch name {
 	case "prompt":
@@ -149,11 +149,11 @@ func (w *workflow) find(target string) (string, error) {
 	return found, nil
 }
 
-// add makes an input of a node a slot; an empty input means a usual one.
+// add declares an input of a node as a slot. An empty input means the first usual one.
 func (w *workflow) add(name, id, input string) error {
 	usual, ok := usualInputs(name)
 	if !ok {
-		return fmt.Errorf("node %s: no slot has the name %q: use prompt, clip_prompt, seed, width, height, steps, guidance, reference or output", id, name)
+		return fmt.Errorf("node %s: %q is no slot: use prompt, clip_prompt, seed, width, height, steps, guidance, reference or output", id, name)
 	}
 	inputs := w.nodes[id].Inputs
 	if input == "" {
@@ -169,7 +169,7 @@ func (w *workflow) add(name, id, input string) error {
 		return fmt.Errorf("node %s (%s) has no input for the slot %q: name one, as in %s=INPUT", id, w.nodes[id].Class, name, name)
 	}
 	if _, link := value.([]any); link {
-		return fmt.Errorf("node %s: input %q is linked to another node: make that one the slot %q", id, input, name)
+		return fmt.Errorf("node %s: input %q is linked to another node: title that node \"slot: %s\" instead", id, input, name)
 	}
 	if name == "output" {
 		if w.output != "" && w.output != id {
@@ -185,7 +185,7 @@ func (w *workflow) add(name, id, input string) error {
 	return nil
 }
 
-// complete reports what is missing, and finds the output.
+// complete returns an error for a missing slot, and finds the output.
 func (w *workflow) complete() error {
 	if !w.has("prompt") {
 		return errors.New("no slot for the prompt: title a node \"slot: prompt\"")
@@ -211,9 +211,8 @@ func (w *workflow) has(name string) bool {
 	return slices.ContainsFunc(w.slots, func(s slot) bool { return s.name == name })
 }
 
-// fill returns the workflow with a request's values in its slots, and text in that of
-// the prompt. mark makes the
-// name of the saved file unlike all others.
+// fill returns the workflow with the values of r in its slots and text in the slot of the
+// prompt. mark makes the name of the saved file unique.
 func (w *workflow) fill(r reflectionflow.Request, text, reference, mark string) map[string]any {
 	filled := map[string]any{}
 	inputs := map[string]map[string]any{}

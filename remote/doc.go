@@ -1,32 +1,61 @@
-// Package remote draws with other people's engines over HTTP: each of them is a
-// [reflectionflow.Generator] that is opened by one URL.
+// Package remote generates images with servers of other projects over HTTP. [Open]
+// turns one URL into a [reflectionflow.Generator]:
 //
 //	openai+https://api.openai.com/v1?model=gpt-image-2&key_env=OPENAI_API_KEY
 //	openai+http://host:8000/v1?model=Qwen/Qwen-Image&dialect=vllm-omni
 //	sdcpp+http://host:1234
 //	a1111+http://host:7860?sampler=Euler&strength=0.6
-//	comfyui+http://host:8188?workflow=draw.json&edit=correct.json
+//	comfyui+http://host:8188?workflow=generate.json&edit=edit.json
 //
-// Its words. A drawing is one piece of work for the server: one request, or
-// several that the server can do together. A dialect is what a server that speaks
-// OpenAI's images API understands beside it. A correction is a drawing with a
-// reference image; its text is that of [reflectionflow.Request.Text].
+// The scheme names the protocol: openai (OpenAI's images API and servers that
+// imitate it), sdcpp (stable-diffusion.cpp's jobs), a1111 (AUTOMATIC1111 and Forge),
+// comfyui (workflows in API format). A [Pool] spreads requests over several servers
+// of the same model.
 //
-// Seeds. A server that takes fewer bits than 64 is sent the seed folded: pieces of
-// that many bits, joined by exclusive or, so that small seeds stay what they are. A
-// server that cannot be seeded, or does not confirm the seed where its protocol
-// has it do so, gives generations that are marked Unseeded.
+// # Parameters
 //
-// Repetition. What draws, and may cost money, is sent again only when the server
-// surely did nothing: no connection came about, or it answered 429. What asks how
-// the work stands is repeated freely.
+// Every URL takes:
 //
-// When the context ends, the server is told so, where it listens: at most a few
-// seconds are spent on that.
+//	key_env, key_file   environment variable or file that holds the secret
+//	auth=basic          the secret is "user:password", sent by HTTP Basic
+//	concurrency         images or batches in progress at a time
+//	timeout             bound on one image or batch, such as 20m
+//	allow_host          further host that images may be fetched from; may be repeated
+//	wording             how prompt and reflection of a correction become one text; see [Wording]
 //
-// Parameters of all URLs: key_env and key_file name an environment variable or a
-// file with the secret, auth=basic says that it is "user:password", concurrency is
-// the most drawings under way, allow_host names further hosts that images may be
-// fetched from (see endpoint.Client.Fetch), timeout bounds one drawing, and wording says
-// how a correction is put into words (see [Wording]).
+// Each protocol has more, such as model and dialect (openai), guidance, correct and
+// sampler (sdcpp), strength (a1111), workflow and edit (comfyui). Unknown parameters
+// are errors.
+//
+// # Seeds
+//
+// Some servers take fewer than 64 bits of seed. The seed is then folded: its pieces
+// of that many bits are combined by exclusive or, so small seeds keep their value. A
+// generation is marked Unseeded when the protocol has no seed, or when the protocol
+// returns the seed and it is not the one that was sent.
+//
+// # Failures
+//
+// Transient failures are retried with growing waits: a status 408, 409, 425, 429 or
+// 5xx, no connection, a broken connection, a time-out, a job that failed, was cancelled
+// or was lost in a restart. There are at most four attempts (two after a time-out;
+// endpoint.Retry sets the number). Permanent failures, such as an invalid key, an empty
+// account or a refused prompt, are not retried.
+//
+// An image that failed after all attempts carries its error in
+// reflectionflow.Generation.Err, an *endpoint.Error whose Permanent method tells
+// whether trying again later can help. Other images are not affected. The call itself
+// fails only when the endpoint cannot be used for any request: no connection, 401,
+// 402, 403, 404, 429 or 502 to 504 after all attempts, an empty account, or another
+// model than the run began with.
+//
+// Costs are counted per attempt: a reply that was lost on the way may have been
+// charged, so its price is part of the image's cost.
+//
+// # Cancellation
+//
+// When the context ends, jobs at the server are cancelled within a few seconds where
+// the protocol can: stable-diffusion.cpp by its cancel route, ComfyUI by removing the
+// job from the queue or interrupting it, AUTOMATIC1111 by an interruption if it works on
+// this job now. OpenAI's API knows only the end of the connection.
 package remote

@@ -14,5 +14,5 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// invalid input: parameter "smapler": this kind of generator has none of that name
+	// invalid input: parameter "smapler": this protocol has no such parameter
 }

@@ -11,31 +11,32 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// engine is one server's protocol.
+// engine is one server protocol.
 type engine interface {
 	// check reports a valid request that the server cannot serve, as an error
 	// wrapping ErrInvalid.
 	check(r reflectionflow.Request) error
-	// joins reports whether next can be drawn together with the requests in group.
+	// canJoin reports whether next can be generated in one batch with group.
 	canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool
-	// draw makes one drawing of one or more requests; the error is for all of them.
+	// generate generates a batch of one or more requests. The error is that of the whole
+	// batch.
 	generate(ctx context.Context, group []reflectionflow.Request) (batchResult, error)
 }
 
-// drawing is what came of a drawing.
+// batchResult is the result of one batch.
 type batchResult struct {
-	images []reflectionflow.Generation // one a request, in order
-	model  string                      // that the server says has drawn; empty where it does not
+	images []reflectionflow.Generation // one per request, in order
+	model  string                      // that the server names; empty where it names none
 }
 
-// generator is a batch method over an engine.
+// generator implements reflectionflow.Generator by an engine.
 type generator struct {
 	engine engine
 	client *endpoint.Client
 	ledger *endpoint.Ledger
-	model  string        // by which drawings are priced
-	part   string        // the name under which the ledger knows its drawings
-	slots  chan struct{} // the drawings under way, over all calls
+	model  string        // by which images are priced
+	part   string        // names this generator in the ledger's keys
+	slots  chan struct{} // batches in progress, over all calls
 }
 
 // Check implements [reflectionflow.RequestChecker].
@@ -48,13 +49,11 @@ func (g *generator) Concurrency() int { return cap(g.slots) }
 
 // Generate implements [reflectionflow.Generator].
 //
-// An image that failed carries its own error, an *endpoint.Error with the
-// endpoint's name. When nothing at all was drawn because the endpoint cannot be
-// used (no connection, left alone by the breaker, not authorized, not found,
-// overloaded), that is the error of the call: a run can be resumed later and loses
-// no candidate to it. With an open ledger one such image is enough, for the others
-// are kept in it; what it has is not drawn again. A server that has changed its
-// model is always the error of the call.
+// An image that failed carries an *endpoint.Error in Err. If the endpoint cannot be
+// used and nothing was generated, the call fails instead, so that no candidate of a
+// run is lost to a server that is away. With an open ledger one such image is enough:
+// the others are in the ledger and are not generated again. A changed model is always
+// the error of the call.
 func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -66,7 +65,7 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 	}
 	out := make([]reflectionflow.Generation, len(requests))
 	missing := g.recall(requests, out)
-	errs := make([]error, len(requests)) // each at the first place of its group
+	errs := make([]error, len(requests)) // each at the first index of its batch
 	var wg sync.WaitGroup
 	for left := missing; len(left) > 0; {
 		indexes := g.group(requests, left)
@@ -94,7 +93,7 @@ func (g *generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 	return out, nil
 }
 
-// group returns those of the places left, from the first, that can be drawn together.
+// group returns the longest prefix of left that can be generated in one batch.
 func (g *generator) group(requests []reflectionflow.Request, left []int) []int {
 	group := []reflectionflow.Request{requests[left[0]]}
 	for _, at := range left[1:] {
@@ -106,9 +105,9 @@ func (g *generator) group(requests []reflectionflow.Request, left []int) []int {
 	return left[:len(group)]
 }
 
-// draw makes the drawing of the requests at places and fills in their generations,
-// which are kept for the run. The error ends the call: the server has another
-// model, or nothing can be kept.
+// generateGroup generates the requests at indexes as one batch, fills in their
+// generations and stores them in the ledger. An error ends the call: the server has
+// another model, or the ledger cannot be written.
 func (g *generator) generateGroup(ctx context.Context, requests []reflectionflow.Request, indexes []int, out []reflectionflow.Generation) error {
 	group := make([]reflectionflow.Request, len(indexes))
 	for i, at := range indexes {
@@ -134,10 +133,8 @@ func (g *generator) generateGroup(ctx context.Context, requests []reflectionflow
 	return changed
 }
 
-// attempts makes a drawing, several times if it fails by something that may go away:
-// an error of the server, a broken connection, a time-out, a job that failed, was
-// cancelled or was forgotten by a server that restarted. lost is the cost of the
-// attempts that gave nothing.
+// attempts generates a batch and retries it after transient failures. lost is the cost
+// of the failed attempts.
 func (g *generator) attempts(ctx context.Context, group []reflectionflow.Request) (generated batchResult, lost reflectionflow.Cost, err error) {
 	clock := g.client.Clock()
 	for n := 1; ; n++ {
@@ -160,8 +157,8 @@ func (g *generator) attempts(ctx context.Context, group []reflectionflow.Request
 	}
 }
 
-// orErrorIn checks a reply: one that has not what was asked for fails with the error
-// that it holds, where it holds one.
+// orErrorIn returns a check that fails with the error in a reply of status 200 if the
+// reply is not usable and holds one.
 func orErrorIn(c *endpoint.Client, usable func() bool) func(*endpoint.Response) error {
 	return func(r *endpoint.Response) error {
 		if usable() {
@@ -175,8 +172,8 @@ func orErrorIn(c *endpoint.Client, usable func() bool) func(*endpoint.Response) 
 }
 
 // lost is the cost of an attempt whose reply did not arrive or could not be read: the
-// server may have generated the images and charged for them. What the server itself
-// calls a failure is not charged.
+// server may have generated the images and charged for them. A failure that the server
+// reports is not charged.
 func (g *generator) lost(e *endpoint.Error, images int) reflectionflow.Cost {
 	switch e.Kind {
 	case endpoint.Timeout, endpoint.Interrupted, endpoint.Malformed, endpoint.TooLarge:
@@ -185,9 +182,8 @@ func (g *generator) lost(e *endpoint.Error, images int) reflectionflow.Cost {
 	return reflectionflow.Cost{}
 }
 
-// unusable is the error of a call in which nothing was drawn because of the
-// endpoint, not of the pictures. Where what was drawn is kept for the run, one such
-// image is enough: the run can go on later, and loses no candidate to it.
+// unusable returns the error of a call in which the endpoint could not be used and
+// nothing was generated. With an open ledger one such image is enough; see Generate.
 func (g *generator) unusable(out []reflectionflow.Generation, missing []int) error {
 	var first error
 	for _, at := range missing {
@@ -201,16 +197,16 @@ func (g *generator) unusable(out []reflectionflow.Generation, missing []int) err
 	return first
 }
 
-// cancelTimeout bounds what is told to a server after the caller has left.
+// cancelTimeout bounds the requests that cancel a job after the caller's context ended.
 const cancelTimeout = 3 * time.Second
 
-// cancelContext is a context for the last words to a server.
+// cancelContext returns a context for cancelling a job after ctx has ended.
 func cancelContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 }
 
-// graceContext outlives the end of ctx by the same time: a job that is just being
-// submitted must become known, or it could not be cancelled.
+// graceContext returns a context that ends cancelTimeout after ctx: a job that is being
+// submitted when ctx ends needs its id, or it could not be cancelled.
 func graceContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(cancelTimeout, cancel) })

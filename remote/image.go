@@ -12,14 +12,14 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// limits of one image: a 4096×4096 picture of noise fits.
+// limits of one image: a 4096×4096 image of noise fits.
 var limits = endpoint.ImageLimits{Bytes: 96 << 20, Side: reflectionflow.MaxSide, Pixels: reflectionflow.MaxSide * reflectionflow.MaxSide}
 
-// picture decodes what a server has drawn for a request. What cannot be decoded or
-// has another size is a Malformed error.
+// decodeImage decodes an image of a server. An image that cannot be decoded, or that has
+// another size than the request, is a Malformed error.
 func decodeImage(c *endpoint.Client, data []byte, r reflectionflow.Request) (image.Image, error) {
 	bound := limits
-	// A bomb of the largest side must not be unpacked for a small request.
+	// A decompression bomb of the largest side is refused where the request is small.
 	bound.Side = max(r.Width, r.Height)
 	bound.Pixels = bound.Side * bound.Side
 	img, err := endpoint.DecodeImage(data, bound)
@@ -36,7 +36,7 @@ func decodeImage(c *endpoint.Client, data []byte, r reflectionflow.Request) (ima
 	return img, nil
 }
 
-// decodeBase64Image decodes base64 first.
+// decodeBase64Image is decodeImage for base64.
 func decodeBase64Image(c *endpoint.Client, text string, r reflectionflow.Request) (image.Image, error) {
 	if text == "" {
 		return nil, c.Errorf(endpoint.Malformed, "the image is missing")
@@ -48,12 +48,12 @@ func decodeBase64Image(c *endpoint.Client, text string, r reflectionflow.Request
 	return decodeImage(c, data, r)
 }
 
-// encode writes a reference image as PNG. The bytes depend on the pixels alone,
-// not on the image's Go type or origin.
+// encode returns a reference image as PNG. The bytes depend on the pixels alone, not on
+// the image's Go type or origin.
 func encode(img image.Image) ([]byte, error) {
 	b := img.Bounds()
 	if b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
-		return nil, invalid("a reference image of %d×%d pixels", b.Dx(), b.Dy())
+		return nil, invalid("the reference image has %d×%d pixels: sides must be from 1 to %d", b.Dx(), b.Dy(), reflectionflow.MaxSide)
 	}
 	flat := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	draw.Draw(flat, flat.Rect, img, b.Min, draw.Src)
@@ -69,13 +69,13 @@ func encodeBase64(img image.Image) (string, error) {
 	return base64.StdEncoding.EncodeToString(data), err
 }
 
-// checkReference reports a reference that cannot be sent.
+// checkReference returns an error for a reference that cannot be sent.
 func checkReference(r reflectionflow.Request) error {
 	if r.Reference == nil {
 		return nil
 	}
 	if b := r.Reference.Bounds(); b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
-		return invalid("the reference image has %d×%d pixels", b.Dx(), b.Dy())
+		return invalid("the reference image has %d×%d pixels: sides must be from 1 to %d", b.Dx(), b.Dy(), reflectionflow.MaxSide)
 	}
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// Resumable reports whether what is drawn is kept in the ledger of a run.
+// Resumable reports whether images are stored in the ledger of a run.
 func (g *generator) Resumable() bool { return g.ledger.IsOpen() }
 
-// key names a drawing by all that determines it. The part stands for the server and
-// its settings, which a run does not change.
+// key returns the ledger's key for a request: a hash of everything that determines the
+// image. The part represents the server and its settings, which a run does not change.
 func (g *generator) key(r reflectionflow.Request) (string, error) {
 	var reference []byte
 	if r.Reference != nil {
@@ -35,22 +35,22 @@ func (g *generator) key(r reflectionflow.Request) (string, error) {
 }
 
 const (
-	imageAnswer   = "image/png"        // with unseeded=1 for an image drawn without its seed
+	imageAnswer   = "image/png"        // with unseeded=1 for a generation that is Unseeded
 	failureAnswer = "application/json" // an endpoint.Error
 )
 
-// away reports whether a generation failed because the endpoint cannot be used, so
-// that its request is to be sent again when the run is resumed.
+// endpointFailed reports whether a generation failed because the endpoint cannot be
+// used. Its request is sent again when the run is resumed.
 func endpointFailed(o reflectionflow.Generation) bool {
 	e, failed := errors.AsType[*endpoint.Error](o.Err)
 	return failed && o.Cost.Images == 0 && e.Unusable()
 }
 
-// keep puts an image, or a permanent failure, into the ledger with its cost; an unused
-// one only with its cost. Of a failure that may go away the cost alone is kept: the
-// request is sent again when the run is resumed.
+// store writes an image or a permanent failure to the ledger, with its cost. Of a
+// transient failure only the cost is written: the request is sent again when the run is
+// resumed. If unused, only the cost is written too.
 func (g *generator) store(r reflectionflow.Request, o *reflectionflow.Generation, model string, unused bool) error {
-	failure, failed := errors.AsType[*endpoint.Error](o.Err) // else the end of the context has cut it short
+	failure, failed := errors.AsType[*endpoint.Error](o.Err) // otherwise the context ended
 	if !g.Resumable() || o.Image == nil && !failed {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (g *generator) store(r reflectionflow.Request, o *reflectionflow.Generation
 	return err
 }
 
-// encodeAnswer is the form of a generation in the ledger.
+// encodeAnswer returns the form in which the ledger stores a generation.
 func encodeAnswer(o reflectionflow.Generation) (*endpoint.Response, error) {
 	kind, params := imageAnswer, map[string]string{}
 	var body bytes.Buffer
@@ -86,11 +86,11 @@ func encodeAnswer(o reflectionflow.Generation) (*endpoint.Response, error) {
 		kind = failureAnswer
 		err = json.NewEncoder(&body).Encode(failure)
 	} else {
-		fast := png.Encoder{CompressionLevel: png.BestSpeed} // it will not stay
+		fast := png.Encoder{CompressionLevel: png.BestSpeed} // deleted when the run is finished
 		err = fast.Encode(&body, o.Image)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keep a drawing: %w", err)
+		return nil, fmt.Errorf("encode an image for the ledger: %w", err)
 	}
 	if o.Unseeded {
 		params["unseeded"] = "1"
@@ -100,7 +100,7 @@ func encodeAnswer(o reflectionflow.Generation) (*endpoint.Response, error) {
 	}, nil
 }
 
-// decodeAnswer reads what encodeAnswer has made.
+// decodeAnswer reads the form of encodeAnswer.
 func decodeAnswer(answer *endpoint.Response) (reflectionflow.Generation, error) {
 	kind, params, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	o := reflectionflow.Generation{Unseeded: params["unseeded"] != ""}
@@ -117,8 +117,8 @@ func decodeAnswer(answer *endpoint.Response) (reflectionflow.Generation, error) 
 	return o, err
 }
 
-// recall fills in the generations that the ledger has, and returns the places of
-// the others.
+// recall fills in the generations that the ledger has and returns the indexes of the
+// others.
 func (g *generator) recall(requests []reflectionflow.Request, out []reflectionflow.Generation) []int {
 	var missing []int
 	for i, r := range requests {

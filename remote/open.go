@@ -10,42 +10,41 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// Options are what a URL does not say. The zero value is usable.
+// Options hold what a URL does not. The zero value is usable.
 type Options struct {
-	// Endpoint fits the HTTP behaviour. BaseURL comes from the URL, as do Secret,
-	// Auth, AllowHosts and Concurrency where the URL names them; Name is the host
-	// unless it is set.
+	// Endpoint configures the HTTP client. BaseURL comes from the URL, as do Secret, Auth,
+	// AllowHosts and Concurrency where the URL has them. An empty Name means the host.
 	Endpoint endpoint.Config
-	// LookupEnv finds the variable that key_env names; nil finds none. Commands hand
-	// in os.LookupEnv.
+	// LookupEnv looks up the variable that key_env names; nil finds none. Commands pass
+	// os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
-	// Progress, when set, is told how drawings come on, where the server says so. It
-	// is called from several goroutines and must return soon.
+	// Progress, if set, is called with the progress that the server reports. It is called
+	// from several goroutines and must return soon.
 	Progress func(Progress)
-	// Part is the name under which a run's ledger (Endpoint.Ledger) knows what is
-	// drawn; empty means the URL. Members of a [Pool] share the pool's name, so that
-	// each finds what another has drawn.
+	// Part names the generator in the keys of a run's ledger (Endpoint.Ledger); empty means
+	// the URL. Members of a [Pool] have the same Part, so that each finds what another
+	// generated.
 	Part string
 }
 
-// Progress is how far a drawing has come.
+// Progress is the progress of one batch.
 type Progress struct {
-	// Request is the first of the drawing.
+	// Request is the first of the batch.
 	Request reflectionflow.Request
-	// Queued is set while the server has not begun.
+	// Queued is set while the batch waits at the server.
 	Queued bool
 	// Done is the fraction of the sampler's steps that are done, in [0, 1].
 	Done float64
 }
 
-// kind is a protocol by the first part of the URL's scheme.
+// protocol is an entry of the list of protocols.
 type protocol struct {
 	name string
-	// jobs is the concurrency where none is named: enough to keep such a server busy.
+	// concurrency is the default: enough to keep such a server busy.
 	concurrency int
-	// patience bounds a drawing where the URL does not.
+	// timeout is the default bound on a batch.
 	timeout time.Duration
-	// synchronous: the reply comes when the work is done.
+	// synchronous: the server replies when the work is done.
 	synchronous bool
 	open        func(*endpoint.Client, *params, func(Progress)) (engine, error)
 }
@@ -59,13 +58,13 @@ func protocols() []protocol {
 	}
 }
 
-// Open returns the generator at a URL; nothing is sent yet. A scheme or parameter
-// that is unknown, and a file or secret that cannot be read, is an error wrapping
+// Open returns the generator for a URL. It sends nothing. An unknown scheme or
+// parameter and a file or secret that cannot be read are errors wrapping
 // [reflectionflow.ErrInvalid].
 func Open(rawURL string, o Options) (reflectionflow.Generator, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, invalid("the generator's URL does not parse")
+		return nil, invalid("the generator's URL does not parse: write PROTOCOL+http://HOST:PORT/PATH?PARAMETERS")
 	}
 	name, scheme, _ := strings.Cut(u.Scheme, "+")
 	for _, protocol := range protocols() {

@@ -11,9 +11,9 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// openAI draws with a server of OpenAI's images API: generations, and edits for
-// corrections. What the dialect has no field for is not sent: OpenAI itself knows
-// no seed, steps, guidance or negative prompt.
+// openAI generates with OpenAI's images API: generations, and edits for corrections.
+// Fields that the dialect does not have are not sent; OpenAI itself has no seed, steps,
+// guidance or negative prompt.
 type openAI struct {
 	client   *endpoint.Client
 	dialect  dialect
@@ -38,14 +38,14 @@ func openOpenAI(c *endpoint.Client, p *params, _ func(Progress)) (engine, error)
 		}
 	}
 	o.family = familyOf(o.model)
-	// Only an unseeded server is asked for several images at once: of a seeded one
-	// the second image could not be had again alone.
+	// Only servers without seeds get batches: a seeded batch has one seed, so its second
+	// image could not be generated again alone.
 	o.batch = p.count("batch", 1, o.family.maxN)
 	switch {
 	case o.dialect.seed != "" && o.batch > 1:
-		return nil, invalid("batch=%d: %s seeds a batch, not its images; batches are for servers without seeds", o.batch, o.dialect.name)
+		return nil, invalid("batch=%d: the dialect %s seeds whole batches, so leave batch out", o.batch, o.dialect.name)
 	case o.negative != "" && o.dialect.negative == "":
-		return nil, invalid("a negative prompt: %s takes none", o.dialect.name)
+		return nil, invalid("negative: the dialect %s takes no negative prompt", o.dialect.name)
 	}
 	return o, nil
 }
@@ -64,7 +64,7 @@ type imagesReply struct {
 		B64JSON string `json:"b64_json"`
 		URL     string `json:"url"`
 	} `json:"data"`
-	// Model is no part of OpenAI's own reply; other servers name it.
+	// Model is not part of OpenAI's reply; some other servers send it.
 	Model string `json:"model"`
 	Usage struct {
 		InputTokens  int `json:"input_tokens"`
@@ -103,8 +103,8 @@ func (o *openAI) generate(ctx context.Context, group []reflectionflow.Request) (
 	return batchResult{out, reply.Model}, nil
 }
 
-// image decodes the image of a group's request i. With more images than were asked
-// for nobody knows which is whose.
+// image decodes the image of request i. If there are more images than requests, it is
+// unknown which belongs to which.
 func (o *openAI) image(ctx context.Context, reply imagesReply, i, want int, r reflectionflow.Request) (image.Image, error) {
 	if i >= len(reply.Data) || len(reply.Data) > want {
 		return nil, o.client.Errorf(endpoint.Malformed, "%d images instead of %d", len(reply.Data), want)
@@ -123,8 +123,8 @@ func (o *openAI) image(ctx context.Context, reply imagesReply, i, want int, r re
 	return decodeBase64Image(o.client, data.B64JSON, r)
 }
 
-// declined makes the status by which a server's filter refuses a prompt the
-// refusal that it is.
+// declined turns the status by which a content filter refuses a prompt into a Declined
+// error.
 func (o *openAI) declined(err error) error {
 	var e *endpoint.Error
 	if !errors.As(err, &e) || e.Kind == endpoint.Declined || !e.Moderated() {
@@ -135,8 +135,7 @@ func (o *openAI) declined(err error) error {
 
 func sizeText(r reflectionflow.Request) string { return fmt.Sprintf("%dx%d", r.Width, r.Height) }
 
-// share is the part of a drawing's cost that image i of n bears; the shares add up
-// to the whole.
+// share returns the part of a batch's cost for image i of n. The shares add up to c.
 func share(c reflectionflow.Cost, i, n int) reflectionflow.Cost {
 	part := func(total int) int {
 		return total*(i+1)/n - total*i/n

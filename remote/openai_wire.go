@@ -15,7 +15,7 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// request is the call for a group: JSON to the generations, or a form to the edits.
+// request returns the HTTP request for a batch: JSON to generations, or a form to edits.
 func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, error) {
 	r := group[0]
 	fields := o.fields(r, len(group))
@@ -40,7 +40,7 @@ func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, erro
 	return call, err
 }
 
-// fields are the parameters that generations and edits have in common.
+// fields returns the parameters that generations and edits have in common.
 func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
 	fields := map[string]any{"prompt": o.dialect.openAIPrompt(o.wording.Text(r)), "n": n, "size": sizeText(r)}
 	set := func(name string, value any) {
@@ -70,7 +70,7 @@ func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
 	return fields
 }
 
-// form writes fields as text and the picture as file of a multipart form.
+// form encodes fields and an image as a multipart form.
 func form(fields map[string]any, encoded []byte) ([]byte, string, error) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
@@ -88,7 +88,7 @@ func form(fields map[string]any, encoded []byte) ([]byte, string, error) {
 	return buf.Bytes(), w.FormDataContentType(), nil
 }
 
-// addFile adds a PNG as a file: CreateFormFile would label it as a stream of bytes,
+// addFile adds a PNG to a form. CreateFormFile would label it application/octet-stream,
 // which OpenAI refuses.
 func addFile(w *multipart.Writer, field, name string, data []byte) error {
 	h := textproto.MIMEHeader{}

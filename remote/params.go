@@ -11,13 +11,13 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// params are the parameters of a URL. Each is taken by who knows it; the first
-// error is kept, and what nobody took is an error too.
+// params are the parameters of a URL. The protocol takes those that it knows. The first
+// error is kept; a parameter that nobody took is an error too.
 type params struct {
 	values url.Values
 	taken  map[string]bool
 	err    error
-	// patience bounds one drawing.
+	// timeout bounds one batch.
 	timeout time.Duration
 }
 
@@ -41,20 +41,20 @@ func (p *params) fail(format string, args ...any) {
 	}
 }
 
-// finish reports the first error, or what nobody took.
+// finish returns the first error, or an error for a parameter that nobody took.
 func (p *params) finish() error {
 	if p.err != nil {
 		return p.err
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		if !p.taken[name] {
-			return invalid("parameter %q: this kind of generator has none of that name", name)
+			return invalid("parameter %q: this protocol has no such parameter", name)
 		}
 	}
 	return nil
 }
 
-// text is a parameter's value, fallback when it is not there.
+// text returns a parameter's value, or fallback if it is missing.
 func (p *params) text(name, fallback string) string {
 	p.taken[name] = true
 	list := p.values[name]
@@ -67,7 +67,7 @@ func (p *params) text(name, fallback string) string {
 	return list[0]
 }
 
-// choice is a value that must be one of a list, whose first is the fallback.
+// choice returns a value that must be in list; the first is the default.
 func (p *params) choice(name string, list ...string) string {
 	value := p.text(name, list[0])
 	if !slices.Contains(list, value) {
@@ -76,16 +76,16 @@ func (p *params) choice(name string, list ...string) string {
 	return value
 }
 
-// count is a whole number from 1 to most.
+// count returns an integer from 1 to most.
 func (p *params) count(name string, fallback, most int) int {
 	n, err := strconv.Atoi(p.text(name, strconv.Itoa(fallback)))
 	if err != nil || n < 1 || n > most {
-		p.fail("parameter %q: must be a whole number from 1 to %d", name, most)
+		p.fail("parameter %q: must be an integer from 1 to %d", name, most)
 	}
 	return n
 }
 
-// fraction is a number in (0, 1].
+// fraction returns a number in (0, 1].
 func (p *params) fraction(name string, fallback float64) float64 {
 	f, err := strconv.ParseFloat(p.text(name, strconv.FormatFloat(fallback, 'g', -1, 64)), 64)
 	if err != nil || !(f > 0 && f <= 1) {
@@ -94,7 +94,7 @@ func (p *params) fraction(name string, fallback float64) float64 {
 	return f
 }
 
-// prefixed takes all parameters whose names begin with a prefix, without it.
+// prefixed takes all parameters with a prefix; the keys are without it.
 func (p *params) prefixed(prefix string) map[string]string {
 	found := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
@@ -105,8 +105,8 @@ func (p *params) prefixed(prefix string) map[string]string {
 	return found
 }
 
-// endpoint puts the parameters that all generators have into a configuration, and
-// returns the most drawings under way.
+// endpoint returns the endpoint's configuration with the parameters that all protocols
+// have, and the concurrency.
 func (p *params) endpoint(u *url.URL, o Options, k protocol) (endpoint.Config, int) {
 	config := o.Endpoint
 	config.BaseURL = u.String()
@@ -138,14 +138,14 @@ func (p *params) endpoint(u *url.URL, o Options, k protocol) (endpoint.Config, i
 		concurrency = config.Concurrency
 	}
 	concurrency = p.count("concurrency", concurrency, 1024)
-	// Questions about the work and its end must not wait behind the work.
+	// Polling and cancelling must not wait for slots that the work holds.
 	config.Concurrency = 2*concurrency + 2
 	p.timeouts(&config, k.timeout, k.synchronous)
 	return config, concurrency
 }
 
-// timeouts sets how long a drawing may take. Where the reply comes when the work is
-// done, that bounds the wait for its headers too.
+// timeouts sets the bound on a batch. A synchronous server sends its headers when the
+// work is done, so the bound is that of its headers too.
 func (p *params) timeouts(config *endpoint.Config, timeout time.Duration, synchronous bool) {
 	if text := p.text("timeout", ""); text != "" {
 		d, err := time.ParseDuration(text)
@@ -162,7 +162,7 @@ func (p *params) timeouts(config *endpoint.Config, timeout time.Duration, synchr
 		config.Timeouts.Headers = timeout
 	}
 	if synchronous && config.Timeouts.Total == 0 {
-		// A server that is full answers 429 at once and is asked again in this time.
+		// A full server answers 429 at once; the call is retried within this time.
 		config.Timeouts.Total = 2 * timeout
 	}
 }

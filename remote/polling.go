@@ -7,14 +7,14 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// pause is the wait between two questions about the same work: a twentieth of the
-// time that the work has taken so far, so that a server is kept waiting for a small
-// part of its work at most, however long that is.
+// polling is the schedule by which a job is polled. The interval is a twentieth of the
+// time since the start, so that the server waits for at most about 5% of the job's
+// time until its result is fetched.
 type polling struct {
 	client      *endpoint.Client
 	started     time.Time
-	end         time.Time // when patience is over
-	immediately bool      // the work is over: the answer is due
+	end         time.Time // of the timeout
+	immediately bool      // the job has ended: the next interval is the shortest
 }
 
 const (
@@ -27,11 +27,11 @@ func newPolling(c *endpoint.Client, timeout time.Duration) *polling {
 	return &polling{client: c, started: now, end: now.Add(timeout)}
 }
 
-// grow returns the next wait, or a Timeout error when patience is over.
+// interval returns the time until the next poll, or a Timeout error after the end.
 func (p *polling) interval() (time.Duration, error) {
 	now := p.client.Clock().Now()
 	if !now.Before(p.end) {
-		e := p.client.Errorf(endpoint.Timeout, "the drawing is not done")
+		e := p.client.Errorf(endpoint.Timeout, "the image is not finished in time")
 		e.Phase = "total"
 		return 0, e
 	}
@@ -42,7 +42,7 @@ func (p *polling) interval() (time.Duration, error) {
 	return min(max(minInterval, now.Sub(p.started)/20), maxInterval), nil
 }
 
-// next waits.
+// next waits until the next poll.
 func (p *polling) next(ctx context.Context) error {
 	d, err := p.interval()
 	if err != nil {

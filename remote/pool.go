@@ -10,32 +10,33 @@ import (
 	"reflectionflow"
 )
 
-// Pool draws with several generators of the same model: each request goes to
-// whichever is free first. A member that cannot be used (see the errors of a call in
-// [reflectionflow.Generator]) loses its request to the next one, so that a server may
-// leave and come back. Servers with different hardware may differ in the last bits of
-// a picture. It may be used from several goroutines.
+// Pool generates with several servers of the same model. Each request goes to the
+// member that is free first. If a member cannot be used, or its image failed by
+// something transient, the next member gets the request; the costs add up. Servers with
+// different hardware may differ in the last bits of an image. A Pool may be used from
+// several goroutines.
 type Pool struct {
 	members []reflectionflow.Generator
 	size    int
 
 	mu      sync.Mutex
-	free    []int         // of each member, the drawings that it can begin
-	began   []int         // of each member, its last drawing
-	count   int           // of drawings begun
+	free    []int         // per member, requests that it can take
+	began   []int         // per member, the number of its last request
+	count   int           // requests so far
 	changed chan struct{} // closed when a member becomes free
 }
 
-// Concurrent is a generator that draws so many requests at a time.
+// Concurrent is a generator that generates several requests at a time.
 type Concurrent interface {
 	Concurrency() int
 }
 
-// NewPool makes a pool. A member that is [Concurrent] gets that many requests at a
-// time, another one. No members is an error wrapping [reflectionflow.ErrInvalid].
+// NewPool returns a pool. A member that is [Concurrent] gets that many requests at a
+// time, other members one. An empty list is an error wrapping
+// [reflectionflow.ErrInvalid].
 func NewPool(members []reflectionflow.Generator) (*Pool, error) {
 	if len(members) == 0 || slices.Contains(members, nil) {
-		return nil, invalid("a pool needs generators")
+		return nil, invalid("a pool needs at least one generator")
 	}
 	p := &Pool{members: slices.Clone(members), began: make([]int, len(members)), changed: make(chan struct{})}
 	for _, m := range members {
@@ -49,7 +50,7 @@ func NewPool(members []reflectionflow.Generator) (*Pool, error) {
 	return p, nil
 }
 
-// Concurrency is the sum over the members.
+// Concurrency returns the sum over the members.
 func (p *Pool) Concurrency() int { return p.size }
 
 // Generate implements [reflectionflow.Generator].
@@ -88,7 +89,8 @@ func (p *Pool) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	return out, nil
 }
 
-// Check implements [reflectionflow.RequestChecker]: every member may get the request.
+// Check implements [reflectionflow.RequestChecker]: every member must accept the
+// request.
 func (p *Pool) Check(r reflectionflow.Request) error {
 	for _, m := range p.members {
 		if err := reflectionflow.CheckRequest(m, r); err != nil {
@@ -98,8 +100,8 @@ func (p *Pool) Check(r reflectionflow.Request) error {
 	return nil
 }
 
-// keeps reports whether what the members draw is kept for the run: then it can be
-// gone on with later, and loses no candidate to servers that are away.
+// keeps reports whether all members store their images in the ledger of a run. The run
+// can then be resumed, so a call in which no member could be used fails as a whole.
 func (p *Pool) keeps() bool {
 	for _, m := range p.members {
 		if k, ok := m.(interface{ Resumable() bool }); !ok || !k.Resumable() {
@@ -109,10 +111,10 @@ func (p *Pool) keeps() bool {
 	return true
 }
 
-// one draws a request with the first free member that can be used.
+// one generates a request with the first free member that can.
 func (p *Pool) one(ctx context.Context, r reflectionflow.Request) (reflectionflow.Generation, error) {
 	var tried []int
-	var last reflectionflow.Generation // of a member whose image alone failed
+	var last reflectionflow.Generation // by a member whose image failed
 	for {
 		i, err := p.take(ctx, tried)
 		if err != nil {
@@ -134,15 +136,15 @@ func (p *Pool) one(ctx context.Context, r reflectionflow.Request) (reflectionflo
 			return last, err
 		case len(tried) == len(p.members):
 			if last.Err != nil {
-				err = nil // a member that could be used has tried
+				err = nil // the image's own error says more
 			}
 			return last, err
 		}
 	}
 }
 
-// permanent reports whether an error says that another try is in vain; one that does
-// not say is.
+// permanent reports whether another try cannot help. An error that does not say counts
+// as permanent.
 func permanent(err error) bool {
 	e, says := errors.AsType[interface {
 		error
@@ -151,8 +153,8 @@ func permanent(err error) bool {
 	return !says || e.Permanent()
 }
 
-// take waits for a free member that was not tried yet: of several the one that has
-// been free the longest.
+// take waits for a free member that is not in tried. Of several it returns the one that
+// was idle longest.
 func (p *Pool) take(ctx context.Context, tried []int) (int, error) {
 	for {
 		p.mu.Lock()

@@ -14,28 +14,27 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// sdcpp draws with stable-diffusion.cpp's native jobs (examples/server, api.md): a
-// job is submitted, asked for until it is done, and cancelled when nobody waits any
-// more. A job of several images draws them one after the other with the seeds that
-// follow its own.
+// sdcpp generates with stable-diffusion.cpp's native jobs (examples/server, api.md): a
+// job is submitted, polled until it has ended, and cancelled when the context ends. A
+// job of several images generates them one after the other with consecutive seeds.
 type sdcpp struct {
 	client   *endpoint.Client
 	progress func(Progress)
-	// guidance is "distilled" for FLUX and its like, "cfg" for models that are guided
-	// by a negative prompt.
+	// guidance is "distilled" for models with distilled guidance, such as FLUX.1-dev, "cfg"
+	// for classifier-free guidance.
 	guidance string
-	// correct is "ref" for models that read reference images (Kontext,
-	// Qwen-Image-Edit), "init" to redraw the image from its noised self.
+	// correct is "ref" for models that read reference images (FLUX.1 Kontext,
+	// Qwen-Image-Edit), "init" to start from the noised reference.
 	correct                      string
-	strength                     float64 // for init: how much is redrawn
+	strength                     float64 // for init: the fraction of the steps that are taken
 	sampler, scheduler, negative string
 	batch                        int
 	wording                      Wording
 	timeout                      time.Duration
-	silent                       atomic.Bool // it does not say which model it has
+	silent                       atomic.Bool // the server does not name its model
 }
 
-// sdcppSeedBits: seeds are 64-bit numbers of which negative ones mean chance.
+// sdcppSeedBits: seeds are signed 64-bit numbers; a negative one means a random seed.
 const sdcppSeedBits = 63
 
 func openSDCPP(c *endpoint.Client, p *params, progress func(Progress)) (engine, error) {
@@ -49,7 +48,7 @@ func openSDCPP(c *endpoint.Client, p *params, progress func(Progress)) (engine, 
 
 func (s *sdcpp) check(r reflectionflow.Request) error {
 	if r.Width < 64 || r.Height < 64 {
-		return invalid("size %s: stable-diffusion.cpp draws 64 pixels a side or more", sizeText(r))
+		return invalid("size %s: stable-diffusion.cpp takes sides of 64 pixels or more", sizeText(r))
 	}
 	return checkReference(r)
 }
@@ -58,7 +57,7 @@ func (s *sdcpp) canJoin(group []reflectionflow.Request, next reflectionflow.Requ
 	return len(group) < s.batch && consecutiveSeeds(group, next, sdcppSeedBits)
 }
 
-// sdcppRequest is the body of img_gen; what is left out has the server's default.
+// sdcppRequest is the body of img_gen. Fields that are left out get the server's default.
 type sdcppRequest struct {
 	Prompt       string      `json:"prompt"`
 	Negative     string      `json:"negative_prompt,omitempty"`
@@ -88,7 +87,7 @@ func (s *sdcpp) body(group []reflectionflow.Request) (sdcppRequest, error) {
 		OutputFormat: "png",
 	}
 	if s.guidance == "distilled" {
-		// Such a model is not guided a second time: scale 1 switches that off.
+		// txt_cfg 1 switches classifier-free guidance off.
 		body.Sample.Guidance = map[string]float64{"txt_cfg": 1, "distilled_guidance": r.Guidance}
 	}
 	if r.Reference == nil {
@@ -103,7 +102,7 @@ func (s *sdcpp) body(group []reflectionflow.Request) (sdcppRequest, error) {
 	return body, err
 }
 
-// sdcppJob is the state of a job.
+// sdcppJob is the reply about a job.
 type sdcppJob struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
@@ -135,7 +134,7 @@ func (s *sdcpp) generate(ctx context.Context, group []reflectionflow.Request) (b
 		return batchResult{}, err
 	}
 	if job.ID == "" || len(job.ID) > 200 || strings.ContainsAny(job.ID, "/\\?#%") || job.ID == "." || job.ID == ".." {
-		return batchResult{}, s.client.Errorf(endpoint.Malformed, "the server took the job and gave it no usable id")
+		return batchResult{}, s.client.Errorf(endpoint.Malformed, "the server accepted the job without a usable id")
 	}
 	path := "/sdcpp/v1/jobs/" + job.ID
 	if err := s.await(ctx, path, &job, group[0]); err != nil {
@@ -151,8 +150,8 @@ func (s *sdcpp) generate(ctx context.Context, group []reflectionflow.Request) (b
 	return batchResult{s.collect(group, job, cost), s.modelName(ctx)}, nil
 }
 
-// served asks which model the server has: it holds one from its start to its end.
-// An old server does not say, and no drawing is lost to the question.
+// modelName asks for the server's model, which stays the same while the server runs. Old
+// servers do not name it; a failure here fails no image.
 func (s *sdcpp) modelName(ctx context.Context) string {
 	var reply struct {
 		Model struct {
@@ -172,7 +171,7 @@ func (s *sdcpp) modelName(ctx context.Context) string {
 	return reply.Model.Name
 }
 
-// steps is how many sampler steps are really made.
+// steps returns the sampler steps that the server takes.
 func (s *sdcpp) steps(r reflectionflow.Request) int {
 	if r.Reference != nil && s.correct == "init" {
 		return int(math.Ceil(float64(r.Steps) * s.strength))
@@ -180,14 +179,14 @@ func (s *sdcpp) steps(r reflectionflow.Request) int {
 	return r.Steps
 }
 
-// await asks for the job until it is over.
+// await polls the job until it has ended.
 func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first reflectionflow.Request) error {
 	for wait := newPolling(s.client, s.timeout); ; {
 		_, err := s.client.JSON(ctx, endpoint.Request{Path: path, Check: orErrorIn(s.client, func() bool { return job.Status != "" })}, nil, job)
 		var e *endpoint.Error
 		switch {
 		case errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusGone):
-			return s.client.Errorf(endpoint.Failed, "the server does not know the job any more: was it restarted?")
+			return s.client.Errorf(endpoint.Failed, "the server no longer knows the job: was it restarted?")
 		case err != nil:
 			return err
 		}
@@ -197,13 +196,13 @@ func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first ref
 		case "failed":
 			return s.client.Errorf(endpoint.Failed, "%s: %s", job.Error.Code, job.Error.Message)
 		case "cancelled":
-			return s.client.Errorf(endpoint.Failed, "somebody has cancelled the job")
+			return s.client.Errorf(endpoint.Failed, "the job was cancelled at the server")
 		case "queued", "generating":
 			if s.progress != nil {
 				s.progress(Progress{Request: first, Queued: job.Status == "queued"})
 			}
 		default:
-			return s.client.Errorf(endpoint.Malformed, "a job in state %q", job.Status)
+			return s.client.Errorf(endpoint.Malformed, "the job has the unknown state %q", job.Status)
 		}
 		if err := wait.next(ctx); err != nil {
 			return err
@@ -211,15 +210,14 @@ func (s *sdcpp) await(ctx context.Context, path string, job *sdcppJob, first ref
 	}
 }
 
-// cancel tells the server that nobody waits any more; a job that is being drawn
-// cannot be stopped by all versions (409).
+// cancel cancels a job. Not all versions can stop a job that has begun (409).
 func (s *sdcpp) cancel(ctx context.Context, path string) {
 	ctx, done := cancelContext(ctx)
 	defer done()
 	s.client.Do(ctx, endpoint.Request{Method: http.MethodPost, Path: path + "/cancel", Repeat: endpoint.RepeatNever}) //nolint:errcheck // there is nobody to tell
 }
 
-// collect puts the images of a job in order.
+// collect returns the images of a job in request order.
 func (s *sdcpp) collect(group []reflectionflow.Request, job sdcppJob, cost reflectionflow.Cost) []reflectionflow.Generation {
 	texts := make([]string, len(group))
 	wrong := len(job.Result.Images) > len(group)
@@ -238,7 +236,7 @@ func (s *sdcpp) collect(group []reflectionflow.Request, job sdcppJob, cost refle
 	for i, r := range group {
 		out[i].Cost = share(cost, i, len(group))
 		if wrong {
-			out[i].Err = s.client.Errorf(endpoint.Malformed, "%d images, oddly numbered, instead of %d", len(job.Result.Images), len(group))
+			out[i].Err = s.client.Errorf(endpoint.Malformed, "%d images with wrong indexes instead of %d numbered from 0", len(job.Result.Images), len(group))
 			continue
 		}
 		var img image.Image

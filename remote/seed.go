@@ -2,8 +2,8 @@ package remote
 
 import "reflectionflow"
 
-// fold brings a seed to so many bits, from 1 to 64: seeds that fit stay what they
-// are, of others the pieces of that many bits are joined by exclusive or.
+// fold reduces a seed to a number of bits, from 1 to 64, by exclusive or of its pieces
+// of that many bits. A seed that fits keeps its value.
 func fold(seed uint64, bits int) uint64 {
 	if bits >= 64 {
 		return seed
@@ -15,9 +15,9 @@ func fold(seed uint64, bits int) uint64 {
 	return folded
 }
 
-// consecutiveSeeds reports whether next is drawn like group but with the seed after the
-// last of it, as servers do that are asked for several images. Corrections are
-// drawn alone: whether two references are equal is dear to find out.
+// consecutiveSeeds reports whether next differs from group only in its seed, which
+// follows the last of group: such requests are one batch for servers that count the
+// seed up. Corrections are not batched, because comparing references is expensive.
 func consecutiveSeeds(group []reflectionflow.Request, next reflectionflow.Request, bits int) bool {
 	if !sameExceptSeed(group[0], next) {
 		return false
@@ -26,7 +26,7 @@ func consecutiveSeeds(group []reflectionflow.Request, next reflectionflow.Reques
 	return last >= first && last-first == uint64(len(group))
 }
 
-// sameExceptSeed reports whether two requests without reference differ in nothing but the seed.
+// sameExceptSeed reports whether two requests without reference differ only in the seed.
 func sameExceptSeed(a, b reflectionflow.Request) bool {
 	if a.Reference != nil || b.Reference != nil {
 		return false
