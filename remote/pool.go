@@ -129,7 +129,7 @@ func (p *Pool) one(ctx context.Context, r reflectionflow.Request) (reflectionflo
 		case err == nil:
 			generated[0].Cost = last.Cost.Add(generated[0].Cost)
 			last = generated[0]
-			if last.Err == nil || permanent(last.Err) || len(tried) == len(p.members) {
+			if last.Err == nil || errors.Is(last.Err, reflectionflow.ErrPermanent) || len(tried) == len(p.members) {
 				return last, nil
 			}
 		case ctx.Err() != nil || errors.Is(err, reflectionflow.ErrInvalid):
@@ -141,16 +141,6 @@ func (p *Pool) one(ctx context.Context, r reflectionflow.Request) (reflectionflo
 			return last, err
 		}
 	}
-}
-
-// permanent reports whether another try cannot help. An error that does not say counts
-// as permanent.
-func permanent(err error) bool {
-	e, says := errors.AsType[interface {
-		error
-		Permanent() bool
-	}](err)
-	return !says || e.Permanent()
 }
 
 // take waits for a free member that is not in tried. Of several it returns the one that

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// The causes by which our own clocks end an attempt. They are told apart from the
-// end of the caller's context, and never leave the package.
+// The causes with which the client's timers cancel an attempt. They never leave the
+// package: a caller sees a Timeout error.
 var (
 	errTotal   = errors.New("the call took too long")
 	errHeaders = errors.New("no headers in time")
 	errIdle    = errors.New("no data in time")
 )
 
-// phase is how far an attempt has come; httptrace reports from other goroutines.
+// phase is the current phase of an attempt; httptrace sets it from other goroutines.
 type phase struct{ name atomic.Value }
 
 func (p *phase) set(name string) { p.name.Store(name) }
@@ -46,7 +46,7 @@ func (p *phase) trace() *httptrace.ClientTrace {
 	}
 }
 
-// exchange is an attempt under way: a reply whose body is still to be read.
+// exchange is an attempt whose headers have arrived and whose body is to be read.
 type exchange struct {
 	client   *Client
 	parent   context.Context //nolint:containedctx // tells who ended it: the caller or we; an exchange lives within its call
@@ -67,8 +67,8 @@ func (c *Client) attempt(ctx context.Context, r Request, u *url.URL) (*Response,
 	return x.complete(r)
 }
 
-// begin sends a request once and returns when the headers are there, whatever
-// the status.
+// begin sends a request once and returns when the headers have arrived, whatever the
+// status.
 func (c *Client) begin(parent context.Context, r Request, u *url.URL) (*exchange, error) {
 	via := r.via
 	if via == nil {
@@ -82,7 +82,7 @@ func (c *Client) begin(parent context.Context, r Request, u *url.URL) (*exchange
 		cancel(nil)
 		return nil, err
 	}
-	// The transport's own bound does not exist where a transport was handed in.
+	// A transport that was passed in has no bound of its own.
 	var headers *time.Timer
 	if t := c.config.Timeouts; t.Headers > 0 {
 		bound := t.Headers + max(t.Connect, 0) + max(t.TLS, 0)
@@ -106,7 +106,7 @@ func (c *Client) begin(parent context.Context, r Request, u *url.URL) (*exchange
 	return x, nil
 }
 
-// close ends the exchange; an unread rest of the body is given up.
+// close ends the exchange and abandons the rest of the body.
 func (x *exchange) close() {
 	if x.idle != nil {
 		x.idle.Stop()
@@ -115,7 +115,7 @@ func (x *exchange) close() {
 	x.response.Body.Close()
 }
 
-// complete reads the body within its bound and judges the status.
+// complete reads the body within its bound and checks the status.
 func (x *exchange) complete(r Request) (*Response, error) {
 	c := x.client
 	status := x.response.StatusCode
@@ -123,7 +123,7 @@ func (x *exchange) complete(r Request) (*Response, error) {
 		return &Response{Status: status}, r.redirect(to)
 	}
 	if status < 200 || status > 299 {
-		body, _ := io.ReadAll(io.LimitReader(x.response.Body, maxErrorBody)) // a cut message is better than none
+		body, _ := io.ReadAll(io.LimitReader(x.response.Body, maxErrorBody)) // a truncated message is better than none
 		if err := x.parent.Err(); err != nil {
 			return nil, x.classify(x.parent, err)
 		}
@@ -166,7 +166,7 @@ func (x *exchange) body(limit int64) (*Response, error) {
 	body, err := io.ReadAll(io.LimitReader(x.response.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, err // by watched, an *Error or the end of ctx
+		return nil, err // from idleReader: an *Error or the end of ctx
 	case int64(len(body)) > limit:
 		return nil, c.tooLarge(limit)
 	}
@@ -178,7 +178,7 @@ func (c *Client) tooLarge(limit int64) *Error {
 	return c.Errorf(TooLarge, "more than %d bytes", limit)
 }
 
-// malformed makes err a Malformed error unless it is an *Error already.
+// malformed turns err into a Malformed error unless it is an *Error.
 func (c *Client) malformed(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -189,7 +189,7 @@ func (c *Client) malformed(err error) error {
 	return e
 }
 
-// watched restarts the idle clock with every piece and names what breaks a body.
+// idleReader restarts the idle timer at every read and classifies read errors.
 type idleReader struct {
 	body io.ReadCloser
 	x    *exchange
@@ -209,7 +209,7 @@ func (w *idleReader) Read(p []byte) (int, error) {
 
 func (w *idleReader) Close() error { return w.body.Close() }
 
-// request builds the HTTP request. The secret goes to the endpoint's own origin only.
+// request builds the HTTP request. The secret is sent to the endpoint's own origin only.
 func (c *Client) request(ctx context.Context, r Request, u *url.URL) (*http.Request, error) {
 	var body io.Reader
 	if r.Body != nil {
@@ -241,8 +241,8 @@ func (c *Client) request(ctx context.Context, r Request, u *url.URL) (*http.Requ
 	return request, nil
 }
 
-// fault names what ended an attempt under ctx: one of our clocks, the caller, or
-// the network.
+// classify turns the error that ended an attempt into an *Error: a timer, the network,
+// or the end of the caller's context.
 func (x *exchange) classify(ctx context.Context, err error) error {
 	c := x.client
 	cause := context.Cause(ctx)
@@ -268,7 +268,7 @@ func (x *exchange) classify(ctx context.Context, err error) error {
 	return e
 }
 
-// reason is the innermost text of a network error, without addresses in URLs.
+// reason returns the innermost text of a network error, without addresses in URLs.
 func (c *Client) reason(err error) string {
 	var forbidden *addressError
 	var dns *net.DNSError

@@ -20,21 +20,21 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// Cache keeps replies in a folder, one file each, named by the content of the
-// question: a verdict is never paid for twice, not in one process, not after a
-// crash, not in another run. Several clients may share it. Files are written
-// under another name and renamed; a damaged file counts as absent. Nothing is
-// ever deleted: the folder is the user's.
+// Cache keeps replies in a folder, one file each, named by the hash of the request, so
+// that the same question is paid for once, in one process, after a crash and in another
+// run. Several clients may share a Cache. A file is written under a temporary name and
+// renamed; a damaged file counts as absent. The cache deletes nothing: the folder is the
+// user's.
 type Cache struct {
 	folder string
 	mu     sync.Mutex
-	busy   map[string]chan struct{} // closed when the call for that key is over
+	busy   map[string]chan struct{} // closed when the call for that key has ended
 }
 
-// cacheVersion is part of every key: files of another layout are not found.
+// cacheVersion is part of every key, so files of another layout are not found.
 const cacheVersion = "reflectionflow response cache 1"
 
-// NewCache opens the cache in a folder, which is made if it is not there.
+// NewCache opens the cache in a folder, which is created if it does not exist.
 func NewCache(folder string) (*Cache, error) {
 	if folder == "" {
 		return nil, invalid("the response cache needs a folder")
@@ -45,38 +45,38 @@ func NewCache(folder string) (*Cache, error) {
 	return &Cache{folder: folder, busy: map[string]chan struct{}{}}, nil
 }
 
-// cacheFile is the layout of an entry. Neither question nor headers are kept:
-// they may hold what the user would not want on the disk.
+// cacheFile is the layout of an entry. The request and the headers are not stored: they
+// may hold what the user does not want on the disk.
 type cacheFile struct {
 	Version     string `json:"version"`
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type"`
-	Sum         string `json:"sha256"`         // of the body, against damage
+	Sum         string `json:"sha256"`         // of Body
 	Body        []byte `json:"body"`           // base64
-	Call        *Call  `json:"call,omitempty"` // in a [Ledger]
+	Call        *Call  `json:"call,omitempty"` // set by a [Ledger]
 }
 
-// cacheKey is the hash of method, URL, content type and canonical body. Headers
-// and with them the secret are no part of it.
+// cacheKey is the hash of method, URL, content type and canonical body. Headers, and
+// with them the secret, are not part of it.
 func cacheKey(r Request, u *url.URL) string {
 	return Key([]byte(cacheVersion), []byte(r.Method), []byte(u.String()), []byte(r.ContentType), canonical(r.Body))
 }
 
-// Key is the hash of a list of parts, by which an answer is kept.
+// Key returns the hash of a list of parts, under which an answer is stored.
 func Key(parts ...[]byte) string {
 	h := sha256.New()
 	for _, part := range parts {
-		fmt.Fprintf(h, "%d ", len(part)) // so that no two lists of parts run together
+		fmt.Fprintf(h, "%d ", len(part)) // the length separates the parts
 		h.Write(part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// canonical rewrites a JSON body with sorted keys and no white space; another
-// body stays as it is.
+// canonical returns a JSON body with sorted keys and no white space, and another body
+// unchanged.
 func canonical(body []byte) []byte {
 	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber() // 1.0 and 1 stay two things, large seeds stay exact
+	d.UseNumber() // 1.0 and 1 stay different, large seeds exact
 	var value any
 	if d.Decode(&value) != nil {
 		return body
@@ -91,15 +91,14 @@ func canonical(body []byte) []byte {
 	return out
 }
 
-// cached answers from the run's ledger or the cache, or makes the call and keeps
-// the reply. Equal calls side by side wait for the first and share its reply; when
-// it fails, the next of them tries for itself. A reply of another model than the
-// endpoint's counts as absent.
+// cached answers from the run's ledger or the cache, or makes the call and stores the
+// reply. Concurrent equal calls wait for the first and share its reply; if it fails, the
+// next of them is made. A reply of another model than the endpoint's counts as absent.
 func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, error) {
 	cache, ledger, key := c.config.Cache, c.config.Ledger, cacheKey(r, u)
 	guard := cache
 	if answers := ledger.answers(); answers != nil {
-		guard = answers // all clients of a run share it
+		guard = answers // shared by all clients of a run
 	}
 	if guard != nil {
 		done, err := guard.lock(ctx, key)
@@ -132,13 +131,13 @@ func (c *Client) cached(ctx context.Context, r Request, u *url.URL) (*Response, 
 	}
 	if cache != nil {
 		if err := cache.store(key, response); err != nil {
-			return nil, fmt.Errorf("endpoint %s: keep the reply: %w", c.config.Name, err)
+			return nil, fmt.Errorf("endpoint %s: store the reply: %w", c.config.Name, err)
 		}
 	}
 	return response, nil
 }
 
-// claim waits until no other call has the key and takes it.
+// lock waits until no other call holds the key and takes it.
 func (k *Cache) lock(ctx context.Context, key string) (func(), error) {
 	for {
 		k.mu.Lock()
@@ -167,7 +166,7 @@ func (k *Cache) path(key string) string {
 	return filepath.Join(k.folder, key[:2], key+".json")
 }
 
-// load returns the reply under key, nil when there is none that is whole.
+// load returns the reply stored under key, nil if there is none or it is damaged.
 func (k *Cache) load(key string) *Response {
 	data, err := os.ReadFile(k.path(key))
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"reflectionflow"
 )
 
-// Client talks to one endpoint. It may be used from several goroutines; the
-// bounds of its [Config] hold over all of them together.
+// Client talks to one endpoint. It may be used from several goroutines; the bounds of
+// its [Config] apply to all of them together.
 type Client struct {
 	config  Config
 	base    *url.URL
@@ -25,19 +25,19 @@ type Client struct {
 	redact  redactor
 	slots   chan struct{}
 	breaker *gobreaker.TwoStepCircuitBreaker[any] // nil: never opens
-	// own goes to the endpoint and the hosts that the user named, open to hosts
-	// that match a pattern only, which must have public addresses.
+	// own is for the endpoint and the hosts that the user named in full, open for hosts
+	// that match a pattern, which must have public addresses.
 	own, open http.RoundTripper
 
 	mu    sync.Mutex
-	pause time.Time // nothing is sent before, as the server asked
+	pause time.Time // nothing is sent before: the server asked for it
 	spent Spent
-	// models are those that replies have named, in order of appearance.
+	// models are the models that replies named, in order of appearance.
 	models []string
-	first  string // of them, with its checksum
+	first  string // the first model, with its checksum
 }
 
-// New makes a client. A senseless configuration is an error wrapping
+// New returns a client. An invalid configuration is an error wrapping
 // [reflectionflow.ErrInvalid]. Nothing is sent yet.
 func New(config Config) (*Client, error) {
 	base, err := config.validate()
@@ -70,18 +70,18 @@ func New(config Config) (*Client, error) {
 	return c, nil
 }
 
-// Name is the endpoint's name.
+// Name returns the endpoint's name.
 func (c *Client) Name() string { return c.config.Name }
 
-// Concurrency is the most calls under way at a time; callers need no more
-// goroutines than that.
+// Concurrency returns the number of calls that may be in progress at a time; callers need
+// no more goroutines than that.
 func (c *Client) Concurrency() int { return c.config.Concurrency }
 
-// Clock is the time that the client waits by, for protocols that wait themselves.
+// Clock returns the client's clock, for protocols that wait themselves.
 func (c *Client) Clock() Clock { return c.config.Clock }
 
-// URL joins a path to the base URL; a path may carry a query of its own. The
-// scheme can be replaced by the caller, as for websockets.
+// URL joins a path, which may have a query, to the base URL. The caller may replace the
+// scheme, as for websockets.
 func (c *Client) URL(path string) *url.URL {
 	path, query, _ := strings.Cut(path, "?")
 	u := *c.base
@@ -93,65 +93,64 @@ func (c *Client) URL(path string) *url.URL {
 	return &u
 }
 
-// Repeat says whether a call may be repeated when an attempt went wrong.
+// Repeat tells which failed attempts of a call are repeated. Permanent failures never
+// are; see [Error.Permanent].
 type Repeat int
 
 const (
-	// RepeatByMethod repeats GET, HEAD, OPTIONS, PUT and DELETE. Other methods are
-	// repeated only when the server surely did nothing: no connection came about,
-	// or it answered 429.
+	// RepeatByMethod repeats GET, HEAD, OPTIONS, PUT and DELETE. Other methods are repeated
+	// only if the server did nothing: there was no connection, or it answered 429.
 	RepeatByMethod Repeat = iota
-	// RepeatSafe marks a call whose repetition does no harm although its method
-	// does not say so: a question to a language model, a job with its own key.
+	// RepeatSafe is for calls that may be repeated although their method does not say so: a
+	// question to a language model, a job with its own key.
 	RepeatSafe
-	// RepeatUncharged marks a call whose repetition does no harm but costs money: it is
-	// repeated when the server did nothing or says that it failed (no connection, 408,
-	// 409, 429, 5xx), and not when its reply was lost on the way, for that may have
-	// been charged.
+	// RepeatUncharged is for calls that may be repeated but cost money. They are repeated if
+	// the server did nothing or reports a failure (no connection, 408, 409, 429, 5xx), and
+	// not if the reply was lost, because it may have been charged.
 	RepeatUncharged
 	// RepeatNever makes one attempt.
 	RepeatNever
 )
 
-// Request is one call.
+// Request describes one call.
 type Request struct {
 	Method string // "" means GET
-	// Path is joined to the base URL, see [Client.URL].
+	// Path is joined to the base URL; see [Client.URL].
 	Path   string
 	Query  url.Values
-	Header http.Header // on top of the endpoint's own; no secrets
+	Header http.Header // added to the endpoint's headers; no secrets
 	Body   []byte
-	// ContentType of Body; "" means application/json where there is a body.
+	// ContentType of Body; "" means application/json if there is a body.
 	ContentType string
 	Repeat      Repeat
-	// Cacheable calls are answered from the cache where it has the reply, and
-	// share one attempt when they are made side by side. Mark only what is worth
-	// the same today and tomorrow: method, URL, content type and body decide.
+	// Cacheable calls are answered from the cache if it has the reply, and concurrent equal
+	// calls share one reply. Equal means: method, URL, content type and body are equal.
 	Cacheable bool
-	// Read says, once Check has accepted a success, what the reply says of itself;
-	// nil where it says nothing. Asked is the model that was asked for: prices go by
-	// it.
+	// Read is called after Check has accepted a reply and returns the model and the usage
+	// that the reply states; nil if it states none. Asked is the requested model: prices go
+	// by it.
 	Read  func() Reading
 	Asked string
-	// Check looks at a success before it is handed out or cached; its error
-	// becomes a Malformed error unless it is an *Error already. nil accepts all.
+	// Check validates a successful reply before it is returned or cached. Its error becomes
+	// a Malformed error unless it is an *Error or the reply itself holds an error; see
+	// [Client.ErrorIn]. nil accepts all.
 	Check func(*Response) error
-	// MaxResponse replaces the endpoint's bound when it is not 0.
+	// MaxResponse replaces the endpoint's bound if it is not 0.
 	MaxResponse int64
 
-	via      http.RoundTripper  // nil: the endpoint's own
-	redirect func(string) error // takes a redirect's target instead of an error; nil: none is followed
-	// read replaces the reading of the whole body into memory.
+	via      http.RoundTripper  // nil: the endpoint's transport
+	redirect func(string) error // receives a redirect's target; nil: a redirect is an error
+	// read replaces exchange.body.
 	read func(x *exchange, limit int64) (*Response, error)
 }
 
-// Reading is what a reply says about itself.
+// Reading is what a reply states about itself.
 type Reading struct {
-	Model string // that answered; empty where the server does not say
+	Model string // that answered; empty if the server does not name it
 	Usage Usage
 }
 
-// reading is what a reply says about itself, fit to be stored.
+// reading returns what a reply states about itself, with the model's name cleaned.
 func (c *Client) reading(r Request) Reading {
 	if r.Read == nil {
 		return Reading{}
@@ -164,24 +163,24 @@ func (c *Client) reading(r Request) Reading {
 // Response is a complete reply with a status from 200 to 299.
 type Response struct {
 	Status   int
-	Header   http.Header // from the cache: Content-Type only
+	Header   http.Header // from the cache: only Content-Type
 	Body     []byte
-	Cached   bool // nothing was sent, nothing is to be paid
+	Cached   bool // nothing was sent, so it costs nothing
 	Attempts int
-	// Elapsed is the time of the last attempt, in which the server did its work;
-	// 0 from the cache.
+	// Elapsed is the duration of the last attempt, in which the server did its work; 0 from
+	// the cache.
 	Elapsed time.Duration
-	// Cost of a call whose Request has Read: tokens, money and seconds, zero from the
-	// cache. From a ledger it is the cost that the call had when it was made, once.
+	// Cost of a call whose Request has Read: tokens, money and seconds; zero from the cache.
+	// From a ledger it is the cost of the original call, charged once.
 	Cost reflectionflow.Cost
 
-	call Call // as it stands in a ledger
+	call Call // as stored in a ledger
 }
 
-// Do makes a call: it waits for a slot, sends, repeats where that is safe, and
-// reads the whole reply. The error is an [*Error], one wrapping
-// [reflectionflow.ErrInvalid] for a request that cannot be sent, or the end of ctx.
-// With an error of kind [Changed] comes the Response, for its Cost.
+// Do makes a call: it waits for a slot, sends, repeats where that is safe, and reads the
+// whole reply. The error is an [*Error], an error wrapping [reflectionflow.ErrInvalid]
+// for a request that cannot be sent, or the end of ctx. With an error of kind [Changed]
+// the Response is returned too, for its Cost.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.contextError(err)
@@ -205,8 +204,8 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	return response, c.account(r, response, "")
 }
 
-// account gives a reply its cost and notes its model; under its key it goes into
-// the ledger.
+// account sets the cost of a reply, notes its model, and stores it in the ledger under
+// key unless that is empty.
 func (c *Client) account(r Request, response *Response, key string) error {
 	if r.Read == nil {
 		return nil
@@ -235,7 +234,7 @@ func (c *Client) contextError(err error) error {
 	return fmt.Errorf("endpoint %s: %w", c.config.Name, err)
 }
 
-// call makes the attempts of one call.
+// call makes the attempts of a call.
 func (c *Client) call(ctx context.Context, r Request, u *url.URL) (*Response, error) {
 	release, err := c.acquire(ctx)
 	if err != nil {
@@ -260,7 +259,7 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL) (*Response, er
 		var e *Error
 		var last *noRetry
 		if !errors.As(err, &e) || errors.As(err, &last) {
-			return nil, err // the end of ctx, a request that cannot be sent, a reply half used
+			return nil, err // the end of ctx, an invalid request, or a partly consumed reply
 		}
 		e.Attempts = attempt
 		wait, again := c.shouldRetry(r, e, attempt)
@@ -272,12 +271,12 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL) (*Response, er
 			if ctx.Err() != nil {
 				return nil, c.contextError(ctx.Err())
 			}
-			return nil, e // no time is left: what the server said last says most
+			return nil, e // no time is left: the server's last error says most
 		}
 	}
 }
 
-// acquire takes a slot; the returned function gives it back.
+// acquire takes a slot; the returned function releases it.
 func (c *Client) acquire(ctx context.Context) (func(), error) {
 	select {
 	case c.slots <- struct{}{}:
@@ -287,7 +286,7 @@ func (c *Client) acquire(ctx context.Context) (func(), error) {
 	}
 }
 
-// over is the error of a call whose time is up.
+// timedOut returns the error of a call whose total time is over.
 func (c *Client) timedOut(ctx context.Context, attempts int) error {
 	if err := ctx.Err(); err != nil {
 		return c.contextError(err)
@@ -295,7 +294,7 @@ func (c *Client) timedOut(ctx context.Context, attempts int) error {
 	return &Error{Endpoint: c.config.Name, Kind: Timeout, Phase: "total", Attempts: attempts}
 }
 
-// guarded makes an attempt through the circuit breaker.
+// throughBreaker makes an attempt unless the circuit breaker is open.
 func (c *Client) throughBreaker(ctx context.Context, r Request, u *url.URL) (*Response, error) {
 	if c.breaker == nil {
 		return c.attempt(ctx, r, u)
@@ -317,7 +316,7 @@ func (c *Client) throughBreaker(ctx context.Context, r Request, u *url.URL) (*Re
 // errAbandoned tells the breaker that an attempt says nothing about the server.
 var errAbandoned = errors.New("abandoned")
 
-// unhealthy reports whether an error speaks against the server's health.
+// unhealthy reports whether an error counts as a failure of the server for the breaker.
 func unhealthy(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {

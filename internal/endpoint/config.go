@@ -12,97 +12,94 @@ import (
 	"reflectionflow"
 )
 
-// Config says how to talk to one endpoint. Only Name and BaseURL are needed;
-// zero values mean the defaults named at each field.
+// Config configures a [Client]. Only Name and BaseURL are required; zero values mean the
+// defaults that the fields state.
 type Config struct {
-	// Name is what errors and reports call the endpoint: a word of the user's own.
+	// Name is the user's name for the endpoint, in errors and reports.
 	Name string
-	// BaseURL is where paths are joined to, for example "http://host:8000/v1". It
-	// holds no user, password, query or fragment.
+	// BaseURL is what paths are joined to, for example "http://host:8000/v1". It has no user,
+	// password, query or fragment.
 	BaseURL string
-	// Secret is what the server knows the user by; the zero Secret sends nothing.
+	// Secret authenticates the user; the zero Secret sends nothing.
 	Secret Secret
 	// Auth says how Secret is sent; the zero value is "Authorization: Bearer".
 	Auth Auth
-	// Header is sent with every request to the endpoint itself. Secrets belong into
+	// Header is sent with every request to the endpoint itself. It must hold no secrets; use
 	// Secret.
 	Header http.Header
-	// AllowHosts are further hosts that URLs in replies may point to; see
-	// [Client.Fetch] for the forms.
+	// AllowHosts are further hosts that URLs in replies may point to; [Client.Fetch] states
+	// the forms.
 	AllowHosts []string
 	Timeouts   Timeouts
 	Retry      Retry
 	Breaker    Breaker
-	// Concurrency is the most calls under way at a time; 0 means 4: enough to keep
-	// a server's batch full, few enough for a free account.
+	// Concurrency is the number of calls in progress at a time; 0 means 4: enough to fill a
+	// server's batch, few enough for a free account.
 	Concurrency int
-	// MaxResponse is the most bytes of a reply's body after decompression; 0 means
-	// 64 MiB: four 2048×2048 PNGs in base64.
+	// MaxResponse bounds the body of a reply in bytes after decompression; 0 means 64 MiB,
+	// which holds four 2048×2048 PNGs in base64.
 	MaxResponse int64
-	// Cache keeps replies to calls marked Cacheable; nil keeps none.
+	// Cache stores replies to calls marked Cacheable; nil stores none.
 	Cache *Cache
-	// Ledger is the account of the run that the calls are made for; nil for none.
+	// Ledger records the calls of the run; nil records none.
 	Ledger *Ledger
-	// Pin is the model that replies must name; empty means whichever the first of the
-	// run names. A reply that names another is an error of kind [Changed]: its results
-	// would not compare with the earlier ones. AllowChange only records such a change.
+	// Pin is the model that replies must name; empty means the first that the run got. A
+	// reply of another model is an error of kind [Changed], because its results do not
+	// compare with earlier ones. With AllowChange a change is only recorded.
 	Pin         string
 	AllowChange bool
-	// Prices turns usage into money; nil means that everything is free.
+	// Prices turns usage into cost; nil means that everything is free.
 	Prices PriceTable
 
-	// Clock is how time passes for waiting between attempts; nil is the real one.
-	// Tests put their own here.
+	// Clock is used for waits between attempts; nil is the real time. Tests set their own.
 	Clock Clock
-	// Jitter draws the wait before an attempt, from 0 to limit; nil draws uniformly
-	// ("full jitter"). It influences no result.
+	// Jitter returns the wait before an attempt, from 0 to limit; nil is uniform ("full
+	// jitter"). It influences no result.
 	Jitter func(limit time.Duration) time.Duration
-	// Transport replaces the network; nil is the real one with Timeouts, proxies
-	// from HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and the address rule of
-	// [Client.Fetch].
+	// Transport replaces the network; nil is the real one with Timeouts, proxies from
+	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and the address rule of [Client.Fetch].
 	Transport http.RoundTripper
 }
 
-// Timeouts bound the phases of an attempt and the call as a whole. A negative
-// value switches that bound off.
+// Timeouts bound the phases of an attempt and the whole call. A negative value means no
+// bound.
 type Timeouts struct {
 	Connect time.Duration // name look-up and TCP; 0 means 10 s
 	TLS     time.Duration // handshake; 0 means 10 s
 	Headers time.Duration // from the request's last byte to the reply's headers; 0 means 5 min: servers answer when the work is done
-	Idle    time.Duration // between two pieces of the body; 0 means 60 s
-	Total   time.Duration // the call with all attempts and waits, from its slot on; 0 means 15 min
+	Idle    time.Duration // between two reads of the body; 0 means 60 s
+	Total   time.Duration // the call with all attempts and waits, from when it has its slot; 0 means 15 min
 }
 
-// Retry says how often and how patiently an attempt is repeated. It applies only
-// to calls that are safe to repeat; see [Repeat].
+// Retry bounds the attempts of a call and the waits between them. Which attempts are
+// repeated is stated by [Repeat].
 type Retry struct {
-	// Attempts is the most attempts of a call; 0 means 4, 1 means no repetition.
+	// Attempts of a call, the first included; 0 means 4, 1 means no repetition.
 	Attempts int
-	// Base bounds the wait before the second attempt; it doubles from attempt to
-	// attempt up to Cap. The wait itself is drawn from 0 to the bound. 0 means 500 ms.
+	// Base bounds the wait before the second attempt; the bound doubles with every attempt
+	// up to Cap, and the wait is random below it. 0 means 500 ms.
 	Base time.Duration
-	// Cap bounds every such wait; 0 means 20 s.
+	// Cap is the upper limit of the bound; 0 means 20 s.
 	Cap time.Duration
-	// MaxRetryAfter is the longest Retry-After of a server that is waited for; a
-	// longer one ends the call with the server's answer. 0 means 2 min.
+	// MaxRetryAfter is the longest Retry-After that is waited for; a longer one ends the call
+	// with the server's error. 0 means 2 min.
 	MaxRetryAfter time.Duration
 }
 
-// Breaker says when an endpoint is left alone for a while.
+// Breaker configures the circuit breaker, which refuses calls after repeated failures.
 type Breaker struct {
-	// Failures is how many attempts in a row must fail (no connection, timeout, cut
-	// off, 5xx) to open the breaker; 0 means 8, a negative value never opens it.
+	// Failures is the number of consecutive attempts that must fail (no connection, timeout,
+	// broken connection, 5xx) to open the breaker; 0 means 8, a negative value disables it.
 	Failures int
-	// Open is how long calls are refused before one is let through to try; 0 means
-	// 30 s.
+	// Open is how long calls are refused before one is tried; 0 means 30 s.
 	Open time.Duration
 }
 
-// Clock is the time that waiting between attempts goes by.
+// Clock tells the time and waits.
 type Clock interface {
-	// Now is the current time; dates in Retry-After are compared with it.
+	// Now returns the current time; dates in Retry-After are compared with it.
 	Now() time.Time
-	// Sleep waits for d or the end of ctx, whose error it returns then.
+	// Sleep waits for d, or until ctx ends and returns its error.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
@@ -121,7 +118,7 @@ func (realClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// withDefaults returns c with every zero value replaced.
+// withDefaults returns c with zero values replaced by defaults.
 func (c Config) withDefaults() Config {
 	set := func(d *time.Duration, value time.Duration) {
 		if *d == 0 {
@@ -166,7 +163,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate reports what no client could work with, and returns the parsed base URL.
+// validate returns an error for an invalid configuration, or the parsed base URL.
 func (c Config) validate() (*url.URL, error) {
 	if c.Name == "" {
 		return nil, invalid("an endpoint needs a name")
@@ -179,9 +176,9 @@ func (c Config) validate() (*url.URL, error) {
 	case base.Scheme != "http" && base.Scheme != "https", base.Hostname() == "":
 		return nil, invalid("endpoint %s: the base URL must look like http://host:port/path", c.Name)
 	case base.User != nil:
-		return nil, invalid("endpoint %s: the base URL holds a user or password: put it into an environment variable or a file and name that as the secret", c.Name)
+		return nil, invalid("endpoint %s: the base URL holds a user or password: put it into an environment variable or a file and name that as key_env or key_file", c.Name)
 	case base.RawQuery != "" || base.Fragment != "":
-		return nil, invalid("endpoint %s: the base URL holds a query or fragment", c.Name)
+		return nil, invalid("endpoint %s: the base URL has a query or fragment: remove it", c.Name)
 	case c.Retry.Attempts < 0 || c.Retry.Attempts > 100:
 		return nil, invalid("endpoint %s: %d attempts: must be from 1 to 100", c.Name, c.Retry.Attempts)
 	case c.Retry.Base < 0 || c.Retry.Cap < 0 || c.Retry.MaxRetryAfter < 0 || c.Breaker.Open < 0:

@@ -10,7 +10,7 @@ import (
 	"reflectionflow"
 )
 
-// Kind says what went wrong with a call.
+// Kind is the kind of a failure.
 type Kind string
 
 // The kinds of [Error].
@@ -18,49 +18,48 @@ const (
 	Refused      Kind = "refused"       // no connection: refused, unknown host, TLS
 	Timeout      Kind = "timeout"       // a phase took longer than its bound
 	Interrupted  Kind = "interrupted"   // the connection broke before the reply was complete
-	Status       Kind = "status"        // the server answered with a status that is no success
+	Status       Kind = "status"        // the server answered with a status outside 200 to 299
 	TooLarge     Kind = "too_large"     // the reply is larger than allowed
-	Malformed    Kind = "malformed"     // the reply is not what the protocol says
-	BreakerOpen  Kind = "breaker_open"  // too many failures in a row: left alone for a while
+	Malformed    Kind = "malformed"     // the reply does not follow the protocol
+	BreakerOpen  Kind = "breaker_open"  // not called for a while, after too many failures in a row
 	ForbiddenURL Kind = "forbidden_url" // the server pointed to a URL that may not be fetched
-	Declined     Kind = "declined"      // the server understood and will not: a model's refusal, a filter
-	Failed       Kind = "failed"        // the server took the work and reports that it could not do it
-	Changed      Kind = "changed"       // the server is not the one that the run began with: another model
+	Declined     Kind = "declined"      // a content filter or the model refused the request
+	Failed       Kind = "failed"        // the server accepted the work and reports that it failed
+	Changed      Kind = "changed"       // another model answers than the run began with
 )
 
-// Error is how a call fails. Its text is one line with the endpoint's name and
-// without secrets. It wraps [reflectionflow.ErrInvalid] when the request is to
-// blame (4xx other than 408, 409 and 429, and a picture for a model that takes
-// none), and the cause where there is one.
-// What is not an Error is the end of the caller's context: then errors.Is finds
-// context.Canceled or context.DeadlineExceeded; an Error never matches those.
+// Error is the error of a call. Its text is one line with the endpoint's name and without
+// secrets. It wraps [reflectionflow.ErrInvalid] if the request or the configuration is
+// to blame (4xx other than 408, 409, 425 and 429, and an image for a model that takes
+// none), [reflectionflow.ErrPermanent] if repeating the request cannot help, and the
+// cause if there is one. It never matches context.Canceled or context.DeadlineExceeded:
+// those are the end of the caller's context, which is not an Error.
 type Error struct {
 	Endpoint string
 	Kind     Kind
-	// Phase of a Timeout or Interrupted: slot, connect, tls, headers, body or total.
+	// Phase of a Timeout or Interrupted: connect, tls, headers, body or total.
 	Phase string
-	// Status is the HTTP status, 0 when there was none.
+	// Status is the HTTP status; 0 if there was none.
 	Status int
-	// Code and Type are the server's own error code and type; where it gave no code,
-	// Code is the type too.
+	// Code and Type are the server's error code and type. Without a code, Code is the type.
 	Code, Type string
-	// Message is the server's own words or ours: one line, shortened, redacted.
+	// Message is the server's text or ours: one line, at most 300 characters, redacted.
 	Message string
-	// RetryAfter is what the server asked to wait, 0 for nothing.
+	// RetryAfter is the wait that the server asked for; 0 for none.
 	RetryAfter time.Duration
-	// Attempts is how many were made.
+	// Attempts is the number of attempts.
 	Attempts int
-	// Lasting marks a Malformed or Failed error that no repetition changes, such as an
-	// image of a size that was not asked for.
+	// Lasting marks a Malformed or Failed error that repetition cannot help, such as an
+	// image of another size than requested.
 	Lasting bool `json:",omitempty"`
-	// Body is the first 64 KiB of a Status reply, for clients whose server says
-	// more than a message. It may hold anything: never print it.
+	// Body is the first 64 KiB of a Status reply, for protocols that say more than a
+	// message. It may hold anything: never print it.
 	Body []byte `json:"-"`
-	// Err is the cause; nil when Message says it all.
+	// Err is the cause; nil if Message says it all.
 	Err error `json:"-"`
 }
 
-// Error says in one line what happened at which endpoint.
+// Error returns one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("endpoint " + e.Endpoint + ": ")
@@ -102,7 +101,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap lists what the error is, besides an *Error.
+// Unwrap returns the errors that it wraps.
 func (e *Error) Unwrap() []error {
 	var list []error
 	if e.callersFault() {
@@ -117,8 +116,8 @@ func (e *Error) Unwrap() []error {
 	return list
 }
 
-// Retried reports whether the call was repeated, or must not be for a while: nobody
-// needs to repeat it again.
+// Retried reports whether the call was repeated already, or must not be for a while.
+// Callers then need not repeat it.
 func (e *Error) Retried() bool { return e.Attempts > 1 || e.Kind == BreakerOpen }
 
 // IsKind reports whether err is or wraps an [*Error] of that kind.
@@ -127,9 +126,8 @@ func IsKind(err error, kind Kind) bool {
 	return errors.As(err, &e) && e.Kind == kind
 }
 
-// Errorf makes an error of this endpoint, for protocols built on the client: a
-// reply that decodes but makes no sense, a refusal. The text is redacted,
-// shortened and put on one line.
+// Errorf returns an error of this endpoint, for protocols that are built on the client.
+// The text is redacted, shortened and put on one line.
 func (c *Client) Errorf(kind Kind, format string, args ...any) *Error {
 	return &Error{Endpoint: c.config.Name, Kind: kind, Message: c.clean(fmt.Sprintf(format, args...))}
 }

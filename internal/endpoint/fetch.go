@@ -11,21 +11,19 @@ import (
 	"strings"
 )
 
-// maxHops is the most redirects that a fetch follows.
+// maxHops is the number of redirects that a fetch follows.
 const maxHops = 5
 
-// Fetch gets a URL that a server has sent, relative ones included. It is fetched
-// only when it points to the endpoint itself (scheme, host and port) or to a host
-// of [Config.AllowHosts]:
+// Fetch gets a URL that a server has sent; it may be relative. The URL must point to the
+// endpoint itself (scheme, host and port) or to a host of [Config.AllowHosts]:
 //
-//   - "host" and "host:port" are trusted as the user named them;
-//   - "*.domain" and "*" are trusted at public addresses only, checked on the
-//     address that is really dialled (behind a proxy, on addresses that are
-//     written in the URL: the proxy looks the names up).
+//   - "host" and "host:port" are trusted as named;
+//   - "*.domain" and "*" are trusted at public addresses only. The address that is
+//     dialled is checked; behind a proxy, which resolves names, only addresses that are
+//     written in the URL.
 //
-// Every redirect is judged by the same rule. The secret goes to the endpoint
-// itself only. Another URL is an error of kind [ForbiddenURL]; everything else is
-// as in [Client.Do].
+// Redirects are checked the same way. The secret is sent to the endpoint itself only.
+// Another URL is an error of kind [ForbiddenURL]; otherwise Fetch is like [Client.Do].
 func (c *Client) Fetch(ctx context.Context, rawURL string) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.contextError(err)
@@ -45,7 +43,7 @@ func (c *Client) Fetch(ctx context.Context, rawURL string) (*Response, error) {
 	return nil, c.Errorf(ForbiddenURL, "more than %d redirects", maxHops)
 }
 
-// hop fetches one URL; next is where a redirect leads.
+// hop fetches one URL; next is the target of a redirect.
 func (c *Client) hop(ctx context.Context, at *url.URL) (*Response, *url.URL, error) {
 	via := c.own
 	switch c.trusts(at) {
@@ -71,9 +69,9 @@ func (c *Client) hop(ctx context.Context, at *url.URL) (*Response, *url.URL, err
 	return response, next, err
 }
 
-// DecodeBase64 decodes what servers send as base64: with or without a "data:…,"
-// prefix, padding, line breaks, in the standard or the URL alphabet, at most limit
-// bytes. A truncated or spoilt text is an error.
+// DecodeBase64 decodes base64 of at most limit bytes as servers send it: with or without
+// a "data:…," prefix, padding and line breaks, in the standard or the URL alphabet.
+// Truncated or damaged text is an error.
 func DecodeBase64(text string, limit int) ([]byte, error) {
 	if rest, ok := strings.CutPrefix(text, "data:"); ok {
 		head, data, ok := strings.Cut(rest, ",")
@@ -100,7 +98,7 @@ func DecodeBase64(text string, limit int) ([]byte, error) {
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	switch {
 	case err != nil:
-		return nil, errors.New("the base64 text is cut off or spoilt")
+		return nil, errors.New("the base64 text is truncated or damaged")
 	case len(data) > limit:
 		return nil, errors.New("the base64 text is too long")
 	}

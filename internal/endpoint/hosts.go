@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// hostRules is the allow-list of [Config.AllowHosts].
+// hostRules is the parsed [Config.AllowHosts].
 type hostRules struct {
 	exact    map[string]bool // "host" or "host:port", lower case
 	suffixes []string        // ".example.com" of "*.example.com"
@@ -35,16 +35,16 @@ func parseHosts(list []string) (hostRules, error) {
 	return rules, nil
 }
 
-// trust says what is known of a URL's host.
+// trust is how far a URL's host is trusted.
 type trust int
 
 const (
-	foreign trust = iota // not to be fetched
-	matched              // by a pattern: only at public addresses
-	named                // the endpoint itself or a host that the user named
+	foreign trust = iota // must not be fetched
+	matched              // matches a pattern: only at public addresses
+	named                // the endpoint itself, or a host that the user named in full
 )
 
-// trusts judges a URL that a server has sent.
+// trusts returns the trust in a URL that a server has sent.
 func (c *Client) trusts(u *url.URL) trust {
 	host := strings.ToLower(u.Hostname())
 	switch {
@@ -77,15 +77,15 @@ func port(u *url.URL) string {
 	return "80"
 }
 
-// addressError is a host that matches a pattern and has an address within the
-// user's own network.
+// addressError reports that a host that matches a pattern has an address in a private
+// network.
 type addressError struct{ address string }
 
 func (e *addressError) Error() string {
 	return "address " + e.address + " is not public: name the host in full to allow it"
 }
 
-// public reports whether an address is on the open internet.
+// public reports whether an address is on the public internet.
 func public(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
@@ -93,19 +93,18 @@ func public(ip netip.Addr) bool {
 	}
 	for _, prefix := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "64:ff9b::/96", "2002::/16", "2001::/32"} {
 		if netip.MustParsePrefix(prefix).Contains(ip) {
-			return false // reserved, shared, or IPv6 that leads to IPv4
+			return false // reserved, shared, or IPv6 that embeds IPv4
 		}
 	}
 	return true
 }
 
-// targetKey carries the host that a guarded request is for: what else the
-// transport dials is the proxy, which the user named.
+// targetKey is the context key of the host that a guarded request is for. Another address
+// that the transport dials is the proxy, which the user named.
 type targetKey struct{}
 
-// newTransport is the real network. A guarded one connects to public addresses
-// only; the check is made on the address that is dialled, so that no name can
-// change its meaning in between.
+// newTransport returns the real network. A guarded one connects to public addresses only.
+// The dialled address is checked, so that a name cannot resolve differently in between.
 func newTransport(config Config, guarded bool) *http.Transport {
 	bound := config.Timeouts
 	plain := &net.Dialer{Timeout: max(bound.Connect, 0)}

@@ -14,17 +14,17 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// ImageLimits bound what [DecodeImage] takes; zero values mean the defaults.
+// ImageLimits bound the images that [DecodeImage] accepts; zero values mean the defaults.
 type ImageLimits struct {
 	Bytes  int // of the encoded image; 0 means 32 MiB
 	Side   int // pixels; 0 means 8192
 	Pixels int // width × height; 0 means 4096×4096, 64 MiB decoded
 }
 
-// ErrImage marks an error of [DecodeImage]: the data is no image that is taken.
+// ErrImage marks the errors of [DecodeImage].
 var ErrImage = errors.New("bad image")
 
-// formats are the image formats by their first bytes.
+// formats are the image formats, recognized by their first bytes.
 var formats = []struct {
 	name   string
 	is     func([]byte) bool
@@ -41,13 +41,12 @@ func prefix(magic string) func([]byte) bool {
 	return func(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
 }
 
-// DecodeImage decodes a PNG, JPEG, WebP or GIF that comes from elsewhere. The
-// format is found by the bytes and not by a label, and the size is checked before
-// any pixel is decoded. Of an animation the first frame is taken; JPEGs in CMYK
-// are converted. The result has its origin at (0, 0) and is the caller's own.
-// Transparency is kept. Errors wrap [ErrImage].
+// DecodeImage decodes an untrusted PNG, JPEG, WebP or GIF. The format is recognized by the
+// content and not by a label, and the size is checked before any pixel is decoded. Of an
+// animation the first frame is decoded; CMYK is converted; transparency is kept. The
+// result has its origin at (0, 0) and is not shared. Errors wrap [ErrImage].
 func DecodeImage(data []byte, limits ImageLimits) (img *image.NRGBA, err error) {
-	// The decoders are fed by strangers; a bug in one must not end the program.
+	// The input is untrusted: a bug in a decoder must not end the program.
 	defer func() {
 		if r := recover(); r != nil {
 			img, err = nil, fmt.Errorf("%w: the decoder failed: %v", ErrImage, r)
@@ -55,7 +54,7 @@ func DecodeImage(data []byte, limits ImageLimits) (img *image.NRGBA, err error) 
 	}()
 	limits = limits.withDefaults()
 	if len(data) > limits.Bytes {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrImage, len(data), limits.Bytes)
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are accepted", ErrImage, len(data), limits.Bytes)
 	}
 	for _, f := range formats {
 		if !f.is(data) {
@@ -67,7 +66,7 @@ func DecodeImage(data []byte, limits ImageLimits) (img *image.NRGBA, err error) 
 		}
 		w, h := config.Width, config.Height
 		if w < 1 || h < 1 || w > limits.Side || h > limits.Side || w*h > limits.Pixels {
-			return nil, fmt.Errorf("%w: %s of %d×%d pixels, at most %d a side and %d in all are taken", ErrImage, f.name, w, h, limits.Side, limits.Pixels)
+			return nil, fmt.Errorf("%w: %s of %d×%d pixels, at most %d per side and %d in total are accepted", ErrImage, f.name, w, h, limits.Side, limits.Pixels)
 		}
 		decoded, err := f.decode(data)
 		if err != nil {
@@ -90,8 +89,8 @@ func (l ImageLimits) withDefaults() ImageLimits {
 	return l
 }
 
-// onCanvas copies an image to its place on a w×h canvas: a frame of an animation
-// may cover a part of it only.
+// onCanvas copies an image to its place on a w×h canvas: a frame of an animation may cover
+// a part of it only.
 func onCanvas(from image.Image, w, h int) *image.NRGBA {
 	frame := image.Rect(0, 0, w, h)
 	if n, ok := from.(*image.NRGBA); ok && n.Rect == frame {
@@ -101,7 +100,7 @@ func onCanvas(from image.Image, w, h int) *image.NRGBA {
 	part := from.Bounds().Intersect(frame)
 	switch from := from.(type) {
 	case *image.YCbCr, *image.CMYK, *image.Gray:
-		draw.Draw(to, part, from, part.Min, draw.Src) // opaque: nothing is lost, and fast
+		draw.Draw(to, part, from, part.Min, draw.Src) // opaque: exact and fast
 	default:
 		for y := part.Min.Y; y < part.Max.Y; y++ {
 			for x := part.Min.X; x < part.Max.X; x++ {
@@ -112,7 +111,7 @@ func onCanvas(from image.Image, w, h int) *image.NRGBA {
 	return to
 }
 
-// resembles says what data is that is no image, for the error.
+// describe says what data without a known image format is, for the error.
 func describe(data []byte) string {
 	switch {
 	case len(data) == 0:

@@ -7,10 +7,9 @@ import (
 	"reflect"
 )
 
-// JSON makes a call that sends in as JSON (nil sends no body) and decodes the
-// reply into out (nil ignores it). A reply that is not JSON of that form, such as
-// a proxy's HTML page, is an error of kind [Malformed] and is not cached. Unknown
-// keys are ignored: servers add their own.
+// JSON makes a call that sends in as JSON (nil sends no body) and decodes the reply into
+// out (nil ignores it). A reply that is not such JSON, for example a proxy's HTML page, is
+// an error of kind [Malformed] and is not cached. Unknown keys are ignored.
 func (c *Client) JSON(ctx context.Context, r Request, in, out any) (*Response, error) {
 	if in != nil {
 		body, err := json.Marshal(in)
@@ -42,14 +41,14 @@ func decodeJSON(body []byte, out any) error {
 		return errors.New("an empty reply instead of JSON")
 	}
 	if v := reflect.ValueOf(out); v.Kind() == reflect.Pointer && !v.IsNil() {
-		v.Elem().SetZero() // nothing of an earlier attempt may shine through
+		v.Elem().SetZero() // nothing of an earlier attempt may remain
 	}
 	err := json.Unmarshal(body, out)
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return errors.New("the reply is not JSON, or is cut off")
+		return errors.New("the reply is not JSON, or is truncated")
 	case errors.As(err, &kind):
 		return errors.New("the reply's " + kind.Field + " is a " + kind.Value)
 	}

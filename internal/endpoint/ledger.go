@@ -26,64 +26,71 @@ const (
 	answersFolder = "answers"
 )
 
-// Ledger is the account of a run: what its servers have answered, and what that
-// cost. It keeps, in the run's folder,
+// Ledger is the account of a run: which answers its servers gave, what they cost, and
+// which candidate paid for them. It keeps, in the run's folder,
 //
-//	calls.jsonl  one line an answered call, only ever appended to
+//	calls.jsonl  one line per answered call, only ever appended to
 //	answers/     the answers, in a [Cache], until the run is finished
 //
-// An answer is on disk, with its line, before it is used; a run that was killed
-// finds it there when it goes on, asks nobody and pays once. A call's cost is
-// charged to whoever takes its answer first and names it in
-// [reflectionflow.Cost].Calls; whoever records that cost records the names, and
-// [Ledger.Open] is told them, so that no later sitting charges them again.
+// Paid. An answer and its line are on disk before the answer is used. A run that is killed
+// finds the answer there when it is resumed, and the server is not asked again. The sum
+// over calls.jsonl is what the servers have charged.
 //
-// The zero Ledger, and nil, is closed: it keeps nothing. A ledger may be used from
+// Used. The cost of a call is charged once, to whoever takes its answer first, and that
+// cost names the call in [reflectionflow.Cost].Calls. Whoever records the cost records
+// these names; when the run is resumed, [Ledger.Open] gets them, so that no answer is
+// charged again. [Ledger.Unused] is the difference: answers that were paid for and that
+// nobody was charged for, because another model gave them or because the run ended first.
+//
+// Failed. A call that cost something and gave no usable answer is charged by
+// [Ledger.Charge]. It has its own line, and the same request may be sent again.
+//
+// The zero Ledger and nil are closed: they store nothing. A Ledger may be used from
 // several goroutines.
 type Ledger struct {
-	// Shared is set, before [Ledger.Open], for searches that are each to cost what they
-	// would alone, as in an evaluation: an answer is charged to everyone who takes it,
-	// whenever that is, and images are recalled as often as they are asked for.
+	// Shared is for searches that must each cost what they would cost alone, as in an
+	// evaluation: everyone who takes an answer is charged for it, and images are returned as
+	// often as they are asked for. It must be set before [Ledger.Open].
 	Shared bool
 
 	mu      sync.Mutex
 	cache   *Cache   // nil while closed
-	lines   *os.File // nil before the first line
+	lines   *os.File // nil before the first write
 	path    string
-	size    int64           // of the whole lines
+	size    int64           // of complete lines, in bytes
 	calls   map[string]Call // by key
 	charged map[string]bool
 	unused  []Call
-	models  map[string]string // the first that an endpoint has named for a purpose
+	models  map[string]string // the first that an endpoint named, by purpose and endpoint
 }
 
-// What a call was for.
+// The purposes of a call.
 const (
 	ForText  = "text"  // a question to a language model
-	ForImage = "image" // a drawing, or the part of one image in it
+	ForImage = "image" // an image, with its share of the batch's cost
 )
 
-// Call is an answered call, a line of calls.jsonl.
+// Call is a line of calls.jsonl: one answered call.
 type Call struct {
-	// Key names the call by its whole content: endpoint, model and question.
+	// Key names the call: a hash of endpoint, model and request.
 	Key      string `json:"call"`
 	For      string `json:"for"`
 	Endpoint string `json:"endpoint"`
-	// Model is what the server says has answered; empty where it says nothing.
+	// Model is the model that the server named; empty if it named none.
 	Model   string              `json:"model,omitempty"`
 	Cost    reflectionflow.Cost `json:"cost"`
 	Seconds float64             `json:"seconds,omitempty"`
-	// Unused is set when the answer came from another model than the run began with:
-	// it was paid for and is kept from use.
+	// Unused is set if the answer came from another model than the run began with: it was
+	// paid for and is not used.
 	Unused bool `json:"unused,omitempty"`
-	// Failed is set when the call cost something and gave no answer that can be used.
-	// It may be made again, and is a call of its own then.
+	// Failed is set if the call cost something and gave no usable answer. The same request
+	// may be sent again, as a call with another key.
 	Failed bool `json:"failed,omitempty"`
 }
 
-// Open opens the ledger of the run in a folder that exists; charged are the calls
-// that the run's record has charged. A last line that was cut off is dropped, and
-// an answer that was kept without its line gets it. A damaged ledger is an error
+// Open opens the ledger of the run in an existing folder. charged are the keys that the
+// run's record names as charged. After a kill it repairs the files: an incomplete last
+// line is dropped, and an answer without its line gets it. Other damage is an error
 // wrapping [reflectionflow.ErrInvalid].
 func (l *Ledger) Open(folder string, charged []string) error {
 	l.mu.Lock()
@@ -103,10 +110,10 @@ func (l *Ledger) Open(folder string, charged []string) error {
 	return nil
 }
 
-// maxCallLine bounds a line of calls.jsonl.
+// maxCallLine bounds a line of calls.jsonl in bytes.
 const maxCallLine = 64 << 10
 
-// read takes in calls.jsonl.
+// read reads calls.jsonl.
 func (l *Ledger) read() error {
 	file, err := os.Open(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +127,7 @@ func (l *Ledger) read() error {
 	for n := 1; ; n++ {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, io.EOF) {
-			break // what is left was cut off
+			break // the rest is an incomplete line
 		}
 		var c Call
 		if err != nil || json.Unmarshal(line, &c) != nil || !isKey(c.Key) {
@@ -139,9 +146,9 @@ func isKey(key string) bool {
 	return len(key) == 64 && strings.Trim(key, "0123456789abcdef") == ""
 }
 
-// mend brings calls.jsonl and answers/ into step after a kill between the two.
+// reconcile makes calls.jsonl and answers/ agree after a kill between the two writes.
 func (l *Ledger) reconcile() error {
-	// Within the folder, whose own path may have what a pattern has.
+	// The pattern is applied within the folder, whose own path may hold pattern characters.
 	files, err := fs.Glob(os.DirFS(l.cache.folder), "??/*")
 	if err != nil {
 		return err
@@ -151,7 +158,7 @@ func (l *Ledger) reconcile() error {
 		key, bounded := strings.CutSuffix(filepath.Base(path), ".json")
 		if !bounded || !isKey(key) {
 			if strings.HasSuffix(path, disk.Temporary) {
-				os.Remove(path) // cut off
+				os.Remove(path) // incomplete
 			}
 			continue
 		}
@@ -169,7 +176,7 @@ func (l *Ledger) reconcile() error {
 	return nil
 }
 
-// write appends a whole line, or leaves the file as it was.
+// write appends a complete line, or leaves the file unchanged.
 func (l *Ledger) write(c Call) error {
 	line, err := json.Marshal(c)
 	if err != nil {
@@ -193,7 +200,7 @@ func (l *Ledger) write(c Call) error {
 	return nil
 }
 
-// enter takes in a line.
+// apply adds a line to the state in memory.
 func (l *Ledger) apply(c Call) {
 	if c.Unused {
 		l.unused = append(l.unused, c)
@@ -206,7 +213,7 @@ func (l *Ledger) apply(c Call) {
 	}
 }
 
-// answers is where the answers are; nil while the ledger is closed.
+// answers returns the store of answers; nil while the ledger is closed.
 func (l *Ledger) answers() *Cache {
 	if l == nil {
 		return nil
@@ -219,8 +226,8 @@ func (l *Ledger) answers() *Cache {
 // IsOpen reports whether the ledger is open.
 func (l *Ledger) IsOpen() bool { return l.answers() != nil }
 
-// Store writes an answer and its cost, and charges it: what it returns is the cost
-// with the call's name. It does nothing while the ledger is closed.
+// Store writes an answer and its cost to disk and charges it. It returns the cost with the
+// call's key. While the ledger is closed it does nothing.
 func (l *Ledger) Store(c Call, r *Response) (reflectionflow.Cost, error) {
 	answers := l.answers()
 	if answers == nil {
@@ -230,7 +237,7 @@ func (l *Ledger) Store(c Call, r *Response) (reflectionflow.Cost, error) {
 		kept := *r
 		kept.call = c
 		if err := answers.store(c.Key, &kept); err != nil {
-			return c.Cost, fmt.Errorf("keep the answer of endpoint %s: %w", c.Endpoint, err)
+			return c.Cost, fmt.Errorf("store the answer of endpoint %s: %w", c.Endpoint, err)
 		}
 	}
 	l.mu.Lock()
@@ -245,9 +252,9 @@ func (l *Ledger) Store(c Call, r *Response) (reflectionflow.Cost, error) {
 	return c.charge(), nil
 }
 
-// Charge writes the cost of a call that failed and may be made again, and charges it
-// as [Ledger.Store] does. There is no answer to keep: the call gets a name of its own.
-// It does nothing while the ledger is closed.
+// Charge writes the cost of a call that failed and may be made again, and charges it as
+// [Ledger.Store] does. There is no answer to store, and the call gets its own key. While
+// the ledger is closed it does nothing.
 func (l *Ledger) Charge(c Call) (reflectionflow.Cost, error) {
 	if !l.IsOpen() {
 		return c.Cost, nil
@@ -269,17 +276,17 @@ func (l *Ledger) Charge(c Call) (reflectionflow.Cost, error) {
 	return c.charge(), nil
 }
 
-// charge is the cost under the call's name.
+// charge returns the call's cost with its key.
 func (c Call) charge() reflectionflow.Cost {
 	cost := c.Cost
 	cost.Seconds, cost.Calls = c.Seconds, []string{c.Key}
 	return cost
 }
 
-// Recall returns the answer to a call that an earlier sitting or an earlier call
-// has kept, with its cost unless that is charged already; nil where there is none
-// that fits. No cost is charged for an answer that does not fit. An image is recalled
-// once, unless the ledger is shared: each candidate has its own.
+// Recall returns the stored answer to a call, with its cost unless that is charged
+// already; nil if there is none that fits accepts. An answer that does not fit is not
+// charged. An image is returned once unless the ledger is Shared, because every candidate
+// has its own image.
 func (l *Ledger) Recall(key string, fits func(*Response) bool) *Response {
 	answers := l.answers()
 	if answers == nil {
@@ -293,7 +300,7 @@ func (l *Ledger) Recall(key string, fits func(*Response) bool) *Response {
 	defer l.mu.Unlock()
 	if l.charged[key] && !l.Shared {
 		if r.call.For == ForImage {
-			return nil // of another prompt's run beside this one, which asks for the same
+			return nil // another prompt of the same run asks for the same image
 		}
 		return r
 	}
@@ -303,8 +310,8 @@ func (l *Ledger) Recall(key string, fits func(*Response) bool) *Response {
 	return r
 }
 
-// model is what the server of an endpoint said first that it answers with, in all
-// sittings of the run; empty where it has said nothing.
+// model returns the first model that an endpoint named for a purpose in the run, over all
+// sessions; empty if it named none.
 func (l *Ledger) model(what, endpoint string) string {
 	if l == nil {
 		return ""
@@ -314,10 +321,10 @@ func (l *Ledger) model(what, endpoint string) string {
 	return l.models[what+" "+endpoint]
 }
 
-// UserContext is the context for work that is kept in a ledger. It ends when the user
-// ends ctx, and not when ctx is given up for a cause of its own (see
-// [context.Cause]), such as the failure of another part: what is under way is paid
-// for, and is there when the run goes on.
+// UserContext returns a context for work that is stored in the ledger. It ends when the
+// user ends ctx, and not when ctx is cancelled with a cause of its own (see
+// [context.Cause]), such as the failure of another part: work in progress is paid for, so
+// it is completed and stored for the resumed run.
 func (l *Ledger) UserContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !l.IsOpen() {
 		return ctx, func() {}
@@ -334,7 +341,7 @@ func (l *Ledger) UserContext(ctx context.Context) (context.Context, context.Canc
 	}
 }
 
-// Forget drops the answers of recorded images: the record has them.
+// Forget deletes stored images that the run has recorded.
 func (l *Ledger) Forget(calls []string) {
 	if !l.IsOpen() {
 		return
@@ -348,11 +355,11 @@ func (l *Ledger) Forget(calls []string) {
 
 func (l *Ledger) forget(key string) {
 	if l.charged[key] && l.calls[key].For == ForImage {
-		os.Remove(l.cache.path(key)) // else it is dropped the next time
+		os.Remove(l.cache.path(key)) // otherwise deleted at the next Open
 	}
 }
 
-// Unused is how many answers nobody was charged for, and what they cost.
+// Unused returns the number and the cost of answers that nobody was charged for.
 func (l *Ledger) Unused() (n int, cost reflectionflow.Cost) {
 	if l == nil {
 		return 0, cost
@@ -371,8 +378,8 @@ func (l *Ledger) Unused() (n int, cost reflectionflow.Cost) {
 	return len(list), cost
 }
 
-// Close closes the ledger. When the run is finished its answers are deleted:
-// nobody will ask for them again.
+// Close closes the ledger. If the run is finished, the answers are deleted: nobody will
+// ask for them again.
 func (l *Ledger) Close(finished bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// NoteModel notes which model the server says has answered a call for what it was
-// made; empty notes nothing. Another model than before, in this sitting or an
-// earlier one of the run, or than [Config.Pin], is an error of kind [Changed].
+// NoteModel records the model that a server named for a call of that purpose; empty
+// records nothing. Another model than before in the run, or than [Config.Pin], is an error
+// of kind [Changed].
 func (c *Client) NoteModel(what, model string) error {
 	model = c.clean(model)
 	if model == "" {
@@ -23,7 +23,7 @@ func (c *Client) NoteModel(what, model string) error {
 	return err
 }
 
-// changed compares a model with the one before it.
+// changed compares a model with the expected one.
 func (c *Client) changed(what, model string) error {
 	if model == "" || c.config.AllowChange {
 		return nil
@@ -40,18 +40,18 @@ func (c *Client) changed(what, model string) error {
 	if before == "" || sameModel(before, model) {
 		return nil
 	}
-	return c.Errorf(Changed, "model %q answers instead of %q, so that results would not compare: bring back %[2]q and go on, or begin a new run (pin: %[1]q)", model, before)
+	return c.Errorf(Changed, "model %q answers instead of %q, so results would not compare: bring back %[2]q and resume, or start a new run (pin: %[1]q)", model, before)
 }
 
-// sameModel compares names, and the checksums in square brackets behind them where
-// both have one: some servers find it out later.
+// sameModel compares names, and the checksums in square brackets after them if both have
+// one: some servers compute it later.
 func sameModel(a, b string) bool {
 	nameA, sumA, hasA := strings.Cut(a, " [")
 	nameB, sumB, hasB := strings.Cut(b, " [")
 	return nameA == nameB && (!hasA || !hasB || sumA == sumB)
 }
 
-// refine is the model before, with its checksum once that is known.
+// withChecksum returns before, or model where that is the same with a checksum.
 func withChecksum(before, model string) string {
 	if before == "" || sameModel(before, model) && !strings.Contains(before, " [") {
 		return model
@@ -59,7 +59,7 @@ func withChecksum(before, model string) string {
 	return before
 }
 
-// Models lists the models that replies have named, in order of appearance.
+// Models returns the models that replies named, in order of appearance.
 func (c *Client) Models() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

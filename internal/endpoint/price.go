@@ -8,43 +8,43 @@ import (
 	"reflectionflow"
 )
 
-// Price is what one model costs, in whatever currency the table is kept in.
+// Price is the price of one model, in USD or the currency that the whole table is in.
 type Price struct {
-	InputPerMillion  float64 // per million tokens read
-	CachedPerMillion float64 // per million of them that the server had cached; 0 means InputPerMillion
-	OutputPerMillion float64 // per million tokens written
-	PerImage         float64 // per image drawn
+	InputPerMillion  float64 // per million input tokens
+	CachedPerMillion float64 // per million input tokens from the server's cache; 0 means InputPerMillion
+	OutputPerMillion float64 // per million output tokens
+	PerImage         float64 // per generated image
 	PerCall          float64
 }
 
-// PriceTable holds prices by model name. The entry "*" is for all other models;
-// without it they are free.
+// PriceTable holds prices by model name. The entry "*" is for all other models; without it
+// they are free.
 type PriceTable map[string]Price
 
-// Validate reports a price that is negative or not finite, as an error wrapping
-// [reflectionflow.ErrInvalid].
+// Validate returns an error wrapping [reflectionflow.ErrInvalid] for a price that is
+// negative or not finite.
 func (t PriceTable) Validate() error {
 	for _, model := range slices.Sorted(maps.Keys(t)) {
 		p := t[model]
 		for _, v := range []float64{p.InputPerMillion, p.CachedPerMillion, p.OutputPerMillion, p.PerImage, p.PerCall} {
 			if !(v >= 0) || math.IsInf(v, 0) {
-				return invalid("the price %v of model %q: must be 0 or more", v, model)
+				return invalid("the price %v of model %q must be 0 or more", v, model)
 			}
 		}
 	}
 	return nil
 }
 
-// Usage is what a server says that a call used.
+// Usage is what a call used, as the server states it.
 type Usage struct {
-	Calls     int // 1 for a call that was sent
-	TokensIn  int // read, CachedIn included
-	CachedIn  int // of these, had in the server's own cache
+	Calls     int // 1 per call that was sent
+	TokensIn  int // input tokens, CachedIn included
+	CachedIn  int // of these, from the server's cache
 	TokensOut int
 	Images    int
 }
 
-// Cost is the price of a usage of a model.
+// Cost returns the price of a usage of a model.
 func (t PriceTable) Cost(model string, u Usage) float64 {
 	p, ok := t[model]
 	if !ok {
@@ -59,19 +59,19 @@ func (t PriceTable) Cost(model string, u Usage) float64 {
 		float64(u.Images)*p.PerImage + float64(u.Calls)*p.PerCall
 }
 
-// Spent is what a client has done so far.
+// Spent is what a client has sent, received and paid so far.
 type Spent struct {
 	Attempts  int   // requests sent
 	Repeats   int   // of these, repetitions
 	CacheHits int   // calls answered without a request
-	BytesIn   int64 // of complete replies
+	BytesIn   int64 // in complete replies
 	Usage     Usage
 	Cost      float64
 }
 
-// Account adds what a call used to the client's sums and returns it as a cost:
-// tokens and money. Impossible figures count as 0. Callers account each reply
-// once, and never a cached one.
+// Account adds a call's usage to the client's totals and returns its cost in tokens and
+// money. Impossible figures count as 0. Callers account every reply once, and never a
+// cached one.
 func (c *Client) Account(model string, u Usage) reflectionflow.Cost {
 	for _, n := range []*int{&u.Calls, &u.TokensIn, &u.CachedIn, &u.TokensOut, &u.Images} {
 		if *n < 0 || *n > 1<<40 {
@@ -104,7 +104,7 @@ func (c *Client) Free() bool {
 	return true
 }
 
-// Spent returns the sums so far.
+// Spent returns the totals so far.
 func (c *Client) Spent() Spent {
 	c.mu.Lock()
 	defer c.mu.Unlock()

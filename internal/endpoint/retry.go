@@ -8,9 +8,7 @@ import (
 	"time"
 )
 
-// again says whether and after which wait an attempt is repeated. The wait is
-// drawn from 0 to an exponentially growing bound ("full jitter": of the usual
-// schemes the one with the fewest collisions and calls), or is what the server asked for.
+// shouldRetry returns whether an attempt is repeated and after which wait.
 func (c *Client) shouldRetry(r Request, e *Error, attempt int) (time.Duration, bool) {
 	if !repeatable(r, e) {
 		return 0, false
@@ -18,7 +16,9 @@ func (c *Client) shouldRetry(r Request, e *Error, attempt int) (time.Duration, b
 	return c.wait(e, attempt)
 }
 
-// wait is the pause after the n-th attempt; false where there were enough.
+// wait returns the wait after the n-th attempt; false if there were enough attempts. It is
+// random below an exponentially growing bound ("full jitter", of the usual schemes the one
+// with the fewest collisions and calls), or what the server asked for.
 func (c *Client) wait(e *Error, attempt int) (time.Duration, bool) {
 	retry := c.config.Retry
 	if attempt >= retry.Attempts {
@@ -33,21 +33,20 @@ func (c *Client) wait(e *Error, attempt int) (time.Duration, bool) {
 		if e.RetryAfter > retry.MaxRetryAfter {
 			return 0, false
 		}
-		// The jitter comes on top, or all waiting calls come back at once.
+		// Jitter is added, or all waiting calls would return at once.
 		wait = e.RetryAfter + c.config.Jitter(min(bound, e.RetryAfter))
 		c.pauseUntil(c.config.Clock.Now().Add(e.RetryAfter))
 	}
 	return wait, true
 }
 
-// maxTimeouts is how often work that took too long is begun in all: its bound is
-// minutes or hours.
+// maxTimeouts is the number of attempts for work that times out: its bound is minutes or
+// hours.
 const maxTimeouts = 2
 
-// RetryWait reports whether work that failed at its n-th attempt is worth another one, and
-// after which wait. It is for protocols whose work takes several calls, such as a job
-// that is submitted and followed; [Client.Do] has already repeated the call that
-// failed where that was safe, so what it repeats for every call is not repeated here.
+// RetryWait returns whether work that failed at its n-th attempt is worth another one, and
+// after which wait. It is for protocols whose work takes several calls, such as a job that
+// is submitted and polled. What [Client.Do] repeats for every call is not repeated here.
 func (c *Client) RetryWait(e *Error, n int) (wait time.Duration, again bool) {
 	if e.Permanent() || e.Kind == Timeout && n >= maxTimeouts {
 		return 0, false
@@ -69,7 +68,7 @@ func repeatable(r Request, e *Error) bool {
 		return false
 	}
 	if e.Kind == Refused || e.Status == http.StatusTooManyRequests {
-		return true // nothing was done
+		return true // the server did nothing
 	}
 	if r.Repeat == RepeatByMethod && !idempotent(r.Method) {
 		return false
@@ -80,7 +79,7 @@ func repeatable(r Request, e *Error) bool {
 	case Status:
 		return true
 	case Failed:
-		return e.Status != 0 // an error within a reply of status 200
+		return e.Status != 0 // an error in a reply of status 200
 	}
 	return false
 }
@@ -93,8 +92,8 @@ func idempotent(method string) bool {
 	return false
 }
 
-// retryAfter reads the header's two forms, seconds and an HTTP date, and the
-// milliseconds that OpenAI sends beside it; 0 where there is none or it makes no sense.
+// retryAfter reads Retry-After, in seconds or as an HTTP date, and the milliseconds that
+// OpenAI sends in addition; 0 if there is none or it makes no sense.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	if ms, err := strconv.ParseFloat(strings.TrimSpace(h.Get("Retry-After-Ms")), 64); err == nil && ms > 0 && ms < 1e9 {
 		return time.Duration(ms * float64(time.Millisecond))
@@ -112,8 +111,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// pauseUntil holds back all calls of the endpoint: when a server says that it has
-// enough, that is not about one call.
+// pauseUntil delays all calls of the endpoint: a server that is overloaded is so for all
+// of them.
 func (c *Client) pauseUntil(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// Secret is a key, token or "user:password" that must not be seen. However it is
-// printed, logged or encoded, it shows as "[secret]". The zero value is no secret.
+// Secret is a key, token or "user:password". However it is printed, logged or encoded, it
+// shows as "[secret]". The zero value is no secret.
 type Secret struct{ value string }
 
-// SecretSource says where a secret is: in an environment variable or in a file,
-// never in the configuration itself. Both empty means that there is none.
+// SecretSource names the place of a secret: an environment variable or a file, never the
+// configuration itself. If both are empty there is none.
 type SecretSource struct {
 	Env  string // name of an environment variable
-	File string // path; white space around the content is cut off
+	File string // path; white space around the content is removed
 }
 
 const maxSecretBytes = 16 << 10
 
-// LoadSecret reads a secret. lookup is os.LookupEnv in commands. A source that is
-// named and missing, empty or senseless is an error wrapping
-// [reflectionflow.ErrInvalid] that says which, and not what it holds.
+// LoadSecret reads a secret. Commands pass os.LookupEnv as lookup. A source that is missing,
+// empty or malformed is an error wrapping [reflectionflow.ErrInvalid] that names the source
+// and not its content.
 func LoadSecret(s SecretSource, lookup func(string) (string, bool)) (Secret, error) {
 	switch {
 	case s.Env != "" && s.File != "":
@@ -47,7 +47,7 @@ func LoadSecret(s SecretSource, lookup func(string) (string, bool)) (Secret, err
 	return Secret{}, nil
 }
 
-// NewSecret wraps a value that is known already, as in tests.
+// NewSecret wraps a known value, as in tests.
 func NewSecret(value string) Secret { return Secret{value} }
 
 func readSecret(path string) (string, error) {
@@ -65,7 +65,7 @@ func checkedSecret(value, where string) (Secret, error) {
 	case strings.TrimSpace(value) == "":
 		return Secret{}, invalid("%s is empty", where)
 	case len(value) > maxSecretBytes:
-		return Secret{}, invalid("%s is longer than any key", where)
+		return Secret{}, invalid("%s is too long for a key", where)
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return Secret{}, invalid("%s holds a line break or control character", where)
 	}
@@ -96,13 +96,12 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // "Authorization: Bearer SECRET".
 type Auth struct {
 	Header string // for example "x-key"
-	Prefix string // stands before the secret, for example "Key "
-	// Basic sends the secret, "user:password", by HTTP Basic; Header and Prefix are
-	// ignored.
+	Prefix string // precedes the secret, for example "Key "
+	// Basic sends the secret, "user:password", by HTTP Basic; Header and Prefix are ignored.
 	Basic bool
 }
 
-// authorize puts the secret into a request.
+// authorize adds the secret to a request.
 func (c *Client) authorize(h http.Header) {
 	secret := c.config.Secret.value
 	switch {

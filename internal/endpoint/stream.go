@@ -16,13 +16,13 @@ type Event struct {
 	Data []byte // its data lines, joined by line breaks
 }
 
-// Stream makes a call whose reply is a stream of server-sent events and hands
-// each to take, in order. It ends with the body or at the data "[DONE]". An error
-// of take ends it and is returned. Attempts are repeated as in [Client.Do], but
-// never after the first event. All events together obey the bound on replies.
+// Stream makes a call whose reply is a stream of server-sent events and passes each to
+// take, in order. The stream ends with the body or at the data "[DONE]". An error of take
+// ends it and is returned. Attempts are repeated as in [Client.Do], but never after the
+// first event. The bound on replies applies to all events together.
 //
-// A server that does not know streaming answers with a plain reply: then take is
-// not called and the reply is returned, otherwise nil.
+// A server without streaming sends a plain reply: then take is not called and the reply is
+// returned, otherwise nil.
 func (c *Client) Stream(ctx context.Context, r Request, take func(Event) error) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.contextError(err)
@@ -54,7 +54,8 @@ func (c *Client) Stream(ctx context.Context, r Request, take func(Event) error) 
 	return plain, err
 }
 
-// final is an error after which nothing is repeated: part of the reply is used.
+// noRetry is an error after which nothing is repeated, because a part of the reply has been
+// consumed.
 type noRetry struct{ error }
 
 // events reads a body as server-sent events.
@@ -71,7 +72,7 @@ func (x *exchange) events(limit int64, take func(Event) error) error {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		over := err != nil // the end of the body, also ends an event
+		over := err != nil // the end of the body also ends an event
 		line = bytes.TrimRight(line, "\r\n")
 		field, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimPrefix(value, []byte(" "))
@@ -99,10 +100,9 @@ func (x *exchange) events(limit int64, take func(Event) error) error {
 	}
 }
 
-// HTTPClient returns a client of the standard library for protocols that are no
-// calls, such as websockets. It sends to the endpoint's own origin only (http or
-// ws), with the endpoint's headers and secret, follows no redirects, and knows no
-// slots, attempts, bounds or breaker.
+// HTTPClient returns an http.Client for protocols that are no calls, such as websockets. It
+// sends to the endpoint's own origin only (http or ws), with the endpoint's headers and
+// secret, and follows no redirects. Slots, attempts, bounds and breaker do not apply.
 func (c *Client) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport:     authorized{c},

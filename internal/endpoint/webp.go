@@ -23,16 +23,16 @@ func imageOf(f func(io.Reader) (image.Image, error)) func([]byte) (image.Image, 
 	return func(data []byte) (image.Image, error) { return f(bytes.NewReader(data)) }
 }
 
-// decodeWebP decodes a still image, or the first frame of an animation, which the
-// library does not know: the frame's chunks are put into a file of their own (WebP
-// container specification, "Animation").
+// decodeWebP decodes a still image, or the first frame of an animation, which the library
+// does not support: the frame's chunks are put into a file of their own (WebP container
+// specification, "Animation").
 func decodeWebP(data []byte) (image.Image, error) {
 	frame, ok := firstFrame(data)
 	if !ok {
 		return webp.Decode(bytes.NewReader(data))
 	}
 	if len(frame) < 16 {
-		return nil, errors.New("the first frame is cut off")
+		return nil, errors.New("the first frame is truncated")
 	}
 	x, y := 2*uint24(frame[0:]), 2*uint24(frame[3:])
 	w, h := 1+uint24(frame[6:]), 1+uint24(frame[9:])
@@ -48,7 +48,7 @@ func decodeWebP(data []byte) (image.Image, error) {
 		return nil, err
 	}
 	if config.Width != w || config.Height != h {
-		return nil, errors.New("the first frame is not of the size that it says")
+		return nil, errors.New("the first frame has another size than its header says")
 	}
 	img, err := webp.Decode(bytes.NewReader(still))
 	if err != nil {
@@ -79,7 +79,7 @@ func firstFrame(data []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// moved is an image at another place.
+// moved is an image with another origin.
 type moved struct {
 	image.Image
 	by image.Point
