@@ -76,6 +76,8 @@ func VerifyChecksums(ctx context.Context, fsys fs.FS) (files int, err error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			bad = append(bad, name+" is missing")
+		case errors.Is(err, errFolder):
+			bad = append(bad, name+" is a folder")
 		case err != nil:
 			return 0, err
 		case !strings.EqualFold(sum, want):
@@ -89,6 +91,8 @@ func VerifyChecksums(ctx context.Context, fsys fs.FS) (files int, err error) {
 	return files, nil
 }
 
+var errFolder = errors.New("it is a folder")
+
 func fileSum(ctx context.Context, fsys fs.FS, name string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -96,6 +100,9 @@ func fileSum(ctx context.Context, fsys fs.FS, name string) (string, error) {
 	file, err := fsys.Open(name)
 	if err != nil {
 		return "", err
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return "", errors.Join(errFolder, file.Close())
 	}
 	sum := sha256.New()
 	_, err = io.Copy(sum, file)

@@ -1,11 +1,14 @@
 package flux
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 
+	"reflectionflow"
 	"reflectionflow/flux/safetensors"
 )
 
@@ -67,4 +70,16 @@ func TestChecksumListsThatCannotBeReadAreRefused(t *testing.T) {
 		_, err := VerifyChecksums(t.Context(), os.DirFS(dir))
 		wantInvalid(t, err, "SHA256SUMS: line 1")
 	}
+}
+
+// Whatever a list holds, it is refused as invalid input in one line or read.
+func FuzzVerifyChecksums(f *testing.F) {
+	f.Add("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  empty\n")
+	f.Add("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  ../empty\r\n\n")
+	f.Fuzz(func(t *testing.T, list string) {
+		files := fstest.MapFS{ChecksumsFile: &fstest.MapFile{Data: []byte(list)}, "empty": &fstest.MapFile{}}
+		if _, err := VerifyChecksums(t.Context(), files); err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Fatal(err)
+		}
+	})
 }

@@ -134,7 +134,7 @@ type loraConfig struct {
 func (l *LoRA) readMetadata(metadata string, linear map[string][2]int) error {
 	l.Alpha = float64(l.Rank)
 	if len(l.Modules) == 0 {
-		return errors.New("there is no adapter in it")
+		return errors.New("the file has no LoRA tensors")
 	}
 	if metadata == "" {
 		return nil

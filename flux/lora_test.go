@@ -93,7 +93,7 @@ func TestBadLoRAFiles(t *testing.T) {
 		metadata string
 		want     string
 	}{
-		{"empty", nil, "", "there is no adapter in it"},
+		{"empty", nil, "", "the file has no LoRA tensors"},
 		{"A without B", pair[:1], "", `tensor "transformer.x_embedder.lora_A.weight" has no counterpart`},
 		{"modules missing", pair, `{"transformer.target_modules": ["x_embedder", "transformer_blocks.0.attn.to_q", "proj_out"]}`, "the file is incomplete: it lacks 3 of the 4 modules that its metadata lists (proj_out, single_transformer_blocks.0.proj_out, transformer_blocks.0.attn.to_q)"},
 		{"modules of a suffix missing", pair, `{"transformer.target_modules": ["to_q"]}`, "the file is incomplete: it lacks 2 of the 2 modules"},
@@ -131,6 +131,44 @@ func TestBadLoRAFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever a file holds, it is refused as invalid input or is an adapter with all its weights in the store.
+func FuzzLoadLoRA(f *testing.F) {
+	for _, name := range []string{"lora", "lora_all"} {
+		data, err := os.ReadFile(filepath.Join("testdata", "transformer_"+name+".safetensors"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, "")
+		f.Add(data, `{"transformer.r": 4, "transformer.lora_alpha": 8, "transformer.target_modules": ["to_q"]}`)
+		f.Add(data, `{"transformer.target_modules": ".*attn.to_[qkv]", "transformer.exclude_modules": []}`)
+	}
+	linear, err := tinyParams.linearShapes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, metadata string) {
+		l := LoRA{Rank: 4, Modules: NewLoRA(tinyParams, 4, false).Modules}
+		if err := l.readMetadata(metadata, linear); err == nil && math.IsNaN(l.Alpha) {
+			t.Fatalf("%q gives alpha %v", metadata, l.Alpha)
+		}
+		file, err := safetensors.FromBytes("fuzz", data)
+		if err != nil {
+			return
+		}
+		store := nn.NewStore()
+		lora, err := LoadLoRA(file, tinyParams, store, "corrector")
+		if err != nil {
+			if !errors.Is(err, reflectionflow.ErrInvalid) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error %q", err)
+			}
+			return
+		}
+		if n := len(store.Names("")); n != 2*len(lora.Modules) || n == 0 {
+			t.Fatalf("%d weights of %d modules", n, len(lora.Modules))
+		}
+	})
 }
 
 // A new adapter changes nothing at first, and every one of its B matrices, as all

@@ -240,7 +240,7 @@ func (m *Model) check(r reflectionflow.Request) error {
 		}
 	}
 	if ids, truncated := m.T5Tokenizer.Encode(r.Prompt, m.Settings.TextLength); truncated {
-		return fmt.Errorf("%w: the prompt is longer than the model's %d tokens", reflectionflow.ErrInvalid, len(ids))
+		return fmt.Errorf("%w: the prompt is longer than the model's %d tokens: shorten it", reflectionflow.ErrInvalid, len(ids))
 	}
 	return nil
 }

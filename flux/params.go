@@ -39,8 +39,8 @@ var Variants = []struct {
 		AxesDimsRope: [3]int{16, 56, 56},
 	}},
 	{"clipart", Params{
-		PatchSize: 1, InChannels: 64, NumLayers: 2, NumSingleLayers: 3,
-		AttentionHeadDim: 64, NumAttentionHeads: 4, JointAttentionDim: 192, PooledProjectionDim: 128,
+		PatchSize: 1, InChannels: 64, NumLayers: 2, NumSingleLayers: 4,
+		AttentionHeadDim: 64, NumAttentionHeads: 3, JointAttentionDim: 128, PooledProjectionDim: 96,
 		AxesDimsRope: [3]int{8, 28, 28},
 	}},
 }

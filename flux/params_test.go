@@ -3,6 +3,7 @@ package flux
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"testing"
 
 	"reflectionflow"
@@ -16,6 +17,18 @@ func TestVariantsAreValid(t *testing.T) {
 	}
 	if h := Variants[0].Params.Hidden(); h != 3072 {
 		t.Errorf("FLUX.1-dev has width %d", h)
+	}
+}
+
+func TestVariantOfTheEmbeddedModel(t *testing.T) {
+	embedded, err := OpenFolderFS(os.DirFS("../models/clipart"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range Variants {
+		if v.Name == "clipart" && v.Params != embedded.Transformer {
+			t.Errorf("the embedded model has %+v, the row is %+v", embedded.Transformer, v.Params)
+		}
 	}
 }
 

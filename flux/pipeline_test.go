@@ -360,7 +360,7 @@ func TestBadRequests(t *testing.T) {
 		{"empty", func(r *reflectionflow.Request) { r.Prompt = " " }, p, "request 1: invalid input: the prompt is empty"},
 		{"unknown", func(r *reflectionflow.Request) { r.Prompt = "a red zebra and cup" }, p, `request 1: invalid input: the model does not know the words ["zebra" "and"]`},
 		{"unknown in CLIP", func(r *reflectionflow.Request) { r.PooledPrompt = "a gnu" }, p, `request 1: invalid input: the model does not know the words ["gnu"]`},
-		{"long", func(r *reflectionflow.Request) { r.Prompt = strings.Repeat("a cup ", 6) }, p, "request 1: invalid input: the prompt is longer than the model's 12 tokens"},
+		{"long", func(r *reflectionflow.Request) { r.Prompt = strings.Repeat("a cup ", 6) }, p, "request 1: invalid input: the prompt is longer than the model's 12 tokens: shorten it"},
 		{"size", func(r *reflectionflow.Request) { r.Width = 40 }, p, "request 1: invalid input: size 40x32: sides must be multiples of 16 from 16 to 4096"},
 		{"corrector", func(r *reflectionflow.Request) { r.Reference = checkered() }, noCorrector, "request 1: invalid input: the model has no corrector: it cannot correct a reference image"},
 	} {

@@ -123,3 +123,53 @@ func TestBFloat16Trains(t *testing.T) {
 		t.Error("a program read weights that have changed since as if they had not")
 	}
 }
+
+// Weights in float32 are read where they are, and a program that updates one works on a copy: the memory may be read-only.
+func TestFloat32InPlace(t *testing.T) {
+	const in, out, rows = 1024, 1536, 40
+	b, seed, x := open(t), uint64(1), random(3, rows, in)
+	values := tensors.MustCopyFlatData[float32](random(1, out, in))
+	before := slices.Clone(values)
+	store := NewStore()
+	store.SetInPlace("layer.weight", values, out, in)
+	forward := func(s Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+		return []*graph.Node{LinearNoBias(s.In("layer"), in[0], out)}, nil
+	}
+	reader, err := Compile(b, store, []shapes.Shape{x.Shape()}, forward, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() []float32 {
+		y, err := reader.Run(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tensors.MustCopyFlatData[float32](y[0])
+	}
+	var first []float32
+	if bytes := allocated(func() { first = run() }); bytes > 4*out*in/2 {
+		t.Errorf("%d bytes allocated, the weights have %d", bytes, 4*out*in)
+	}
+	step := func(s Scope, _ []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+		w, _ := s.Stored("layer.weight")
+		return nil, map[string]*graph.Node{"layer.weight": graph.MulScalar(w, 2)}
+	}
+	trainer, err := Compile(b, store, nil, step, Options{Seed: &seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(run(), first) {
+		t.Error("compiling a program that trains changes the results of another")
+	}
+	if _, err := trainer.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(values, before) {
+		t.Error("an update has written to memory that the store does not own")
+	}
+	for i, v := range run() {
+		if v != 2*first[i] {
+			t.Fatalf("after the update value %d is %v, want %v", i, v, 2*first[i])
+		}
+	}
+}

@@ -120,3 +120,21 @@ func TestFindWeights(t *testing.T) {
 		})
 	}
 }
+
+// Whatever an index holds, no shard that it names is outside of its folder.
+func FuzzParseIndex(f *testing.F) {
+	f.Add([]byte(`{"metadata":{"total_size":8},"weight_map":{"two.weight":"two.safetensors","one.weight":"one.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":{"a":"..\\one.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":{"a":"x/../one.safetensors"},"weight_map":{}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		weightMap, err := parseIndex(text)
+		if err != nil {
+			return
+		}
+		for tensor, shard := range weightMap {
+			if path := filepath.Join("folder", shard); filepath.Dir(path) != "folder" || filepath.Base(path) != shard {
+				t.Fatalf("tensor %q is in %q", tensor, shard)
+			}
+		}
+	})
+}
