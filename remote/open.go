@@ -58,6 +58,15 @@ func protocols() []protocol {
 	}
 }
 
+// Schemes lists the schemes of the URLs that [Open] takes, such as "sdcpp+http".
+func Schemes() []string {
+	var schemes []string
+	for _, p := range protocols() {
+		schemes = append(schemes, p.name+"+http", p.name+"+https")
+	}
+	return schemes
+}
+
 // Open returns the generator for a URL. It sends nothing. An unknown scheme or
 // parameter and a file or secret that cannot be read are errors wrapping
 // [reflectionflow.ErrInvalid].

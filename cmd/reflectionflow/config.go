@@ -30,7 +30,7 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble
 		return model, nil, err
 	}
 	c = c.Used()
-	model, err := p.builder(c).Model(cmd.Context())
+	model, err := p.builder(c).Model()
 	if err != nil {
 		return assemble.Model{}, nil, err
 	}
@@ -61,7 +61,7 @@ func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, err
 	if o.deployment == "" && o.generator == "" {
 		return nil, nil
 	}
-	c := config.New("the command line")
+	c := assemble.NewConfig("the command line")
 	if o.deployment == "" {
 		c.Model, c.Backend = o.model, o.backend
 	} else {
@@ -71,7 +71,7 @@ func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, err
 			}
 		}
 		var err error
-		if c, err = config.Read(o.deployment); err != nil {
+		if c, err = assemble.ReadConfig(o.deployment); err != nil {
 			return nil, err
 		}
 	}
@@ -101,7 +101,7 @@ func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble
 	if err != nil {
 		return assemble.Model{}, err
 	}
-	model, err := p.builder(c.Used()).Model(cmd.Context())
+	model, err := p.builder(c.Used()).Model()
 	if err != nil {
 		return assemble.Model{}, err
 	}
@@ -127,7 +127,7 @@ func (p *program) recordedModel(ctx context.Context, m run.Manifest) (assemble.M
 	if err != nil {
 		return assemble.Model{}, err
 	}
-	return p.builder(c).Model(ctx)
+	return p.builder(c).Model()
 }
 
 // applySearch sets the flags that were not given. Where a command takes several

@@ -66,7 +66,7 @@ steps of the configuration. Servers that want money are paid for that.`,
 }
 
 func (p *program) checkConfig(ctx context.Context, path string, draw bool) error {
-	c, err := config.Read(path)
+	c, err := assemble.ReadConfig(path)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (p *program) checkConfig(ctx context.Context, path string, draw bool) error
 // tryRun builds what a run takes, and the settings of its search.
 func (p *program) tryRun(ctx context.Context, c *config.Config) assemble.Finding {
 	u := c.Use
-	model, err := p.builder(c.Used()).Model(ctx)
+	model, err := p.builder(c.Used()).Model()
 	if err == nil {
 		var o generateOptions
 		flags := pflag.NewFlagSet("generate", pflag.ContinueOnError)

@@ -10,7 +10,6 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
-	"reflectionflow/internal/config"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/search"
 )
@@ -42,7 +41,7 @@ func benchmarkDeployment(b *testing.B, draw, verify time.Duration) {
 		var painting, judging sync.Mutex
 		images.Fail("POST /v1/images/generations", slices.Repeat([]testserver.Fault{slowly(&painting, draw)}, scheduleBudget)...)
 		vlm.Fail(slices.Repeat([]testserver.Fault{slowly(&judging, verify)}, scheduleBudget)...)
-		c, err := config.Parse("bench.yaml", fmt.Appendf(nil, `
+		c, err := assemble.ParseConfig("bench.yaml", fmt.Appendf(nil, `
 endpoints: {vlm: {url: "%s", model: double-1, cache: none, concurrency: 1}}
 generators: {g: {type: remote, url: "openai+%s?model=q&dialect=vllm-omni&concurrency=1"}}
 verifiers: {v: {type: chat, endpoint: vlm}}
@@ -50,7 +49,7 @@ verifiers: {v: {type: chat, endpoint: vlm}}
 		if err != nil {
 			b.Fatal(err)
 		}
-		model, err := (&program{catalog: assemble.Catalog{fakeModel(0)}}).builder(c).Model(b.Context())
+		model, err := (&program{catalog: assemble.Catalog{fakeModel(0)}}).builder(c).Model()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -119,7 +119,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	if len(texts) > 1 && cfg.Batch == 0 {
 		cfg.Batch = manyBatch((cfg.Width+1)/2, model)
 	}
-	prompts, costs, err := parsePrompts(model, texts, cfg.Axes)
+	prompts, costs, err := parsePrompts(cmd.Context(), model, texts, cfg.Axes)
 	if err != nil {
 		return err
 	}
@@ -146,15 +146,15 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 
 // parsePrompts reads the prompts for a search along the axes; what each cost comes
 // beside it.
-func parsePrompts(model assemble.Model, texts []string, axes search.Axes) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
+func parsePrompts(ctx context.Context, model assemble.Model, texts []string, axes search.Axes) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
 	prompts, costs := make([]reflectionflow.Prompt, len(texts)), make([]reflectionflow.Cost, len(texts))
 	for i, text := range texts {
 		err := (reflectionflow.Prompt{Text: text}).Validate()
 		if err == nil {
-			prompts[i], costs[i], err = model.Parse(text)
+			prompts[i], costs[i], err = model.Parse(ctx, text)
 		}
 		if err == nil && model.Suits != nil {
-			err = model.Suits(prompts[i], axes)
+			err = model.Suits(ctx, prompts[i], axes)
 		}
 		switch {
 		case err != nil && len(texts) > 1 && !strings.Contains(strings.TrimSpace(text), " "):

@@ -12,7 +12,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/genref"
-	"reflectionflow/internal/config"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
 	"reflectionflow/reflector"
 )
@@ -103,7 +103,7 @@ const embeddedBatch = 32
 // annotating makes the annotator: that of the configuration, or the model's verifier.
 func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.AnnotateOptions, io.Closer, error) {
 	if o.deployment != "" {
-		deployed, err := config.Read(o.deployment)
+		deployed, err := assemble.ReadConfig(o.deployment)
 		if err != nil {
 			return genref.AnnotateOptions{}, nil, err
 		}

@@ -292,14 +292,14 @@ func (o *genrefOptions) canvas(flags *pflag.FlagSet, model assemble.Model) (genr
 }
 
 // readPromptList reads a file of prompts as the model understands them.
-func (p *program) readPromptList(path string, split clipart.Split, model assemble.Model) (genref.PromptList, error) {
+func (p *program) readPromptList(ctx context.Context, path string, split clipart.Split, model assemble.Model) (genref.PromptList, error) {
 	file, err := openInput("prompts", path)
 	if err != nil {
 		return genref.PromptList{}, err
 	}
 	defer file.Close()
 	list, err := genref.ReadPrompts(file, split, func(text string) (reflectionflow.Prompt, error) {
-		prompt, _, err := model.Parse(text)
+		prompt, _, err := model.Parse(ctx, text)
 		return prompt, err
 	})
 	if err != nil {

@@ -37,10 +37,10 @@ type plannedSet struct {
 }
 
 // deploy is what a configuration describes, on the builder's ledger.
-func (b *genrefBuilder) deploy(ctx context.Context, c *config.Config) (assemble.Model, error) {
+func (b *genrefBuilder) deploy(c *config.Config) (assemble.Model, error) {
 	parts := b.program.builder(c)
 	parts.Ledger = b.ledger
-	return parts.Model(ctx)
+	return parts.Model()
 }
 
 // given is a source that need not be opened.
@@ -67,7 +67,7 @@ func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 	case deployed == nil:
 		model, err = b.program.catalog.Find(b.options.model)
 	default:
-		model, err = b.deploy(ctx, deployed.Used())
+		model, err = b.deploy(deployed.Used())
 	}
 	if err != nil {
 		return plannedSet{}, err
@@ -183,7 +183,7 @@ func (d drawing) settings(source string) (any, error) {
 
 // drawer opens a source that draws.
 func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d drawing) (genref.Source, error) {
-	engine, list, err := b.engine(model)
+	engine, list, err := b.engine(ctx, model)
 	if err != nil {
 		return nil, err
 	}
@@ -220,13 +220,13 @@ func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d draw
 
 // engine is what all sources that draw have, less what draws. The list is that of
 // --prompts.
-func (b *genrefBuilder) engine(model assemble.Model) (genref.Engine, genref.PromptList, error) {
+func (b *genrefBuilder) engine(ctx context.Context, model assemble.Model) (genref.Engine, genref.PromptList, error) {
 	o, split := b.options, clipart.Split(b.options.split)
 	engine := genref.Engine{Model: filepath.Base(model.Name), Licence: o.licence}
 	var list genref.PromptList
 	var err error
 	if o.prompts != "" {
-		list, err = b.program.readPromptList(o.prompts, split, model)
+		list, err = b.program.readPromptList(ctx, o.prompts, split, model)
 		engine.Prompts = list.Sample
 		return engine, list, err
 	}
@@ -321,7 +321,7 @@ func (b *genrefBuilder) rewards(ctx context.Context, deployed *config.Config) ([
 
 // reward opens one verifier of a configuration.
 func (b *genrefBuilder) reward(ctx context.Context, deployed *config.Config, name string) (reflectionflow.Verifier, error) {
-	model, err := b.deploy(ctx, withVerifier(deployed, name))
+	model, err := b.deploy(withVerifier(deployed, name))
 	if err != nil {
 		return nil, err
 	}

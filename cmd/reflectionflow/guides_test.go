@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"reflectionflow/internal/config"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 )
 
@@ -64,7 +64,7 @@ func TestGuides(t *testing.T) {
 			if len(found) != 1 {
 				t.Fatalf("%d configurations on the page", len(found))
 			}
-			if _, err := config.Parse(page, []byte(found[0][1]), "/"); err != nil {
+			if _, err := assemble.ParseConfig(page, []byte(found[0][1]), "/"); err != nil {
 				t.Fatal(err)
 			}
 			local := doubles.Replace(found[0][1])

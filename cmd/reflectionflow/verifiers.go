@@ -93,10 +93,10 @@ func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
 	if o.method != verifier.Platt && o.method != verifier.Isotonic {
 		return fmt.Errorf("%w: --method %.40q: use %s or %s", reflectionflow.ErrInvalid, o.method, verifier.Platt, verifier.Isotonic)
 	}
-	c := config.New("the command line")
+	c := assemble.NewConfig("the command line")
 	if o.deployment != "" {
 		var err error
-		if c, err = config.Read(o.deployment); err != nil {
+		if c, err = assemble.ReadConfig(o.deployment); err != nil {
 			return err
 		}
 	}
@@ -183,7 +183,7 @@ func (s *calibration) parse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parse, err := s.builder.Parser(ctx, own)
+	parse, err := s.builder.Parser(own)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (s *calibration) parse(ctx context.Context) error {
 		if len(l.Requirements) == 0 {
 			var ok bool
 			if prompt, ok = known[l.Prompt]; !ok {
-				if prompt, _, err = parse(l.Prompt); err != nil {
+				if prompt, _, err = parse(ctx, l.Prompt); err != nil {
 					return fmt.Errorf("%s: label %d: %w", s.options.labels, i+1, err)
 				}
 				known[l.Prompt] = prompt

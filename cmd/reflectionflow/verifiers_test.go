@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/internal/config"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/verifier"
 )
@@ -146,7 +146,7 @@ func TestCalibrateEmbedded(t *testing.T) {
 // The annotator of a configuration is there for whoever builds data.
 func TestAnnotator(t *testing.T) {
 	vlm := testserver.NewChat(t, testserver.ChatOptions{})
-	c, err := config.Parse("f.yaml", []byte(strings.Replace(strings.Replace(votes, "%s", vlm.URL, 1), "METHOD", "mean", 1)), t.TempDir())
+	c, err := assemble.ParseConfig("f.yaml", []byte(strings.Replace(strings.Replace(votes, "%s", vlm.URL, 1), "METHOD", "mean", 1)), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

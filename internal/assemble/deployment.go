@@ -10,13 +10,11 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/remote"
 	"reflectionflow/search"
-	"reflectionflow/verifier"
 )
 
 // deployment is what a run's record keeps of a configuration: the parts in use and
@@ -56,7 +54,7 @@ func FromRecord(data json.RawMessage) (*config.Config, error) {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, fmt.Errorf("%w: run.json: the configuration is damaged", reflectionflow.ErrInvalid)
 	}
-	c, err := config.FromRecord(d.Config)
+	c, err := config.FromRecord(d.Config, Types())
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +110,7 @@ func ReadFile(path string) ([]byte, error) {
 // Model builds the parts of the configuration that are in use, and describes them
 // together as a model. Nothing is sent and no network is loaded before the model is
 // opened.
-func (b *Builder) Model(ctx context.Context) (Model, error) {
+func (b *Builder) Model() (Model, error) {
 	c := b.config
 	parts, err := b.parts()
 	if err != nil {
@@ -140,10 +138,12 @@ func (b *Builder) Model(ctx context.Context) (Model, error) {
 	if checker, ok := parts.generator.(reflectionflow.RequestChecker); ok {
 		entry.Serves = func(cfg search.Config) error { return serves(c, checker, cfg) }
 	}
-	if entry.Parse, err = b.Parser(ctx, own); err != nil {
+	if entry.Parse, err = b.Parser(own); err != nil {
 		return Model{}, err
 	}
-	entry.Suits = func(prompt reflectionflow.Prompt, axes search.Axes) error { return b.suits(own, prompt, axes) }
+	entry.Suits = func(ctx context.Context, prompt reflectionflow.Prompt, axes search.Axes) error {
+		return b.suits(ctx, own, prompt, axes)
+	}
 	entry.Check = func(ctx context.Context) (string, error) {
 		base := ""
 		if networks || words {
@@ -206,7 +206,7 @@ func applyGenerator(entry *Model, c *config.Config, name string) error {
 // parts are the parts of a run that are not embedded; nil stands for those that are.
 type parts struct {
 	generator reflectionflow.Generator
-	verifier  func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error)
+	verifier  MakeVerifier
 	reflector reflectionflow.Reflector
 	refiner   reflectionflow.Refiner
 }
@@ -230,13 +230,4 @@ func (p parts) onto(e *Engine) (*Engine, error) {
 		_ = e.Close() // the first error says more
 	}
 	return e, err
-}
-
-func readCalibration(path string) (verifier.Calibration, error) {
-	f, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return verifier.Calibration{}, err
-	}
-	defer f.Close()
-	return verifier.ReadCalibration(f)
 }

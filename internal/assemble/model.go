@@ -39,15 +39,15 @@ type Model struct {
 	// Policy is what the adaptive strategy knows of the model beforehand; nil for
 	// the defaults.
 	Policy *search.Policy
-	// Parse reads a prompt into requirements, and says what that cost. A prompt that
-	// the model does not know is an error wrapping reflectionflow.ErrInvalid.
-	Parse func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error)
+	// Parse reads prompts. The model does not know the objects of a prompt that it
+	// refuses.
+	Parse ParseFunc
 	// Serves reports a search that the generator cannot draw for; nil where it can
 	// for any.
 	Serves func(cfg search.Config) error
 	// Suits reports a parsed prompt that a part which the axes need cannot go by; nil
 	// where all can go by all that Parse gives.
-	Suits func(prompt reflectionflow.Prompt, axes search.Axes) error
+	Suits func(ctx context.Context, prompt reflectionflow.Prompt, axes search.Axes) error
 	// Check reads all files of the model and returns a checksum over them.
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.
@@ -61,9 +61,9 @@ type Model struct {
 	OpenVerifier func(ctx context.Context, backend, name string) (reflectionflow.Verifier, error)
 }
 
-// Free is a parser that costs nothing.
-func Free(parse func(string) (reflectionflow.Prompt, error)) func(string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
-	return func(text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+// Free is a parser without cost.
+func Free(parse func(string) (reflectionflow.Prompt, error)) ParseFunc {
+	return func(_ context.Context, text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
 		prompt, err := parse(text)
 		return prompt, reflectionflow.Cost{}, err
 	}

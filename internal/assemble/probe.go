@@ -67,7 +67,7 @@ func (b *Builder) TryGenerator(ctx context.Context, name string, draw bool) Find
 	g := b.config.Generators[name]
 	row := Finding{Kind: "generator", Name: name, At: place(g.URL)}
 	entry := Model{Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
-	generator, err := b.generator(name, g, name)
+	generator, err := b.generator(name)
 	if err == nil {
 		err = applyGenerator(&entry, b.config, name)
 	}

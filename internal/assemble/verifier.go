@@ -1,20 +1,37 @@
 package assemble
 
 import (
+	"os"
+	"path/filepath"
+
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/verifier"
 )
 
-// MakeVerifier makes a verifier once the embedded one is there, which is nil where
-// nothing embedded is in use.
+// MakeVerifier returns a verifier, given the embedded one, which is nil where nothing
+// embedded is in use.
 type MakeVerifier func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error)
 
+// ready makes a verifier that needs nothing embedded.
+func ready(v reflectionflow.Verifier) MakeVerifier {
+	return func(reflectionflow.Verifier) (reflectionflow.Verifier, error) { return v, nil }
+}
+
+// verifierTypes lists the types of verifiers.
+func verifierTypes() []partType[config.Verifier, MakeVerifier] {
+	embedded := embeddedType[config.Verifier, MakeVerifier](config.Verifiers, "a detector and a reward network")
+	embedded.Findings, embedded.Keys = "at_least, exactly, absent, position", []string{"calibration"}
+	embedded.build = func(*Builder, string, config.Verifier) (MakeVerifier, error) { return embeddedVerifier, nil }
+	return []partType[config.Verifier, MakeVerifier]{chatVerifier(), yesNoVerifier(), ensembleVerifier(), embedded}
+}
+
+func embeddedVerifier(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) {
+	return embedded, nil
+}
+
 // verifier builds a verifier, calibrated where it has a calibration.
-func (b *Builder) verifier(name string) (func(reflectionflow.Verifier) (reflectionflow.Verifier, error), error) {
-	if b.config.Verifiers[name].Type == config.Ensemble {
-		return b.ensemble(name)
-	}
+func (b *Builder) verifier(name string) (MakeVerifier, error) {
 	raw, calibration, err := b.single(name)
 	if err != nil || calibration == nil {
 		return raw, err
@@ -28,8 +45,8 @@ func (b *Builder) verifier(name string) (func(reflectionflow.Verifier) (reflecti
 	}, nil
 }
 
-// single builds a verifier that is no ensemble, and reads its calibration, nil where
-// it has none.
+// single builds a verifier without its calibration, and reads that, nil where it has
+// none.
 func (b *Builder) single(name string) (MakeVerifier, *verifier.Calibration, error) {
 	v, at := b.config.Verifiers[name], "verifiers."+name
 	var calibration *verifier.Calibration
@@ -44,78 +61,20 @@ func (b *Builder) single(name string) (MakeVerifier, *verifier.Calibration, erro
 	return made, calibration, err
 }
 
-// RawVerifier builds a verifier that is no ensemble, without its calibration.
+// RawVerifier builds a verifier without its calibration.
 func (b *Builder) RawVerifier(name string) (MakeVerifier, error) {
+	if name == config.Embedded {
+		return embeddedVerifier, nil
+	}
 	v := b.config.Verifiers[name]
-	if name == config.Embedded || v.Type == config.Embedded {
-		return func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) { return embedded, nil }, nil
-	}
-	made, err := b.asking("verifiers."+name, v)
-	if err != nil {
-		return nil, err
-	}
-	return func(reflectionflow.Verifier) (reflectionflow.Verifier, error) { return made, nil }, nil
+	return build(b, verifierTypes(), name, v.Type, v)
 }
 
-// asking builds a verifier that asks a language model.
-func (b *Builder) asking(at string, v config.Verifier) (made reflectionflow.Verifier, err error) {
-	client, prompt, err := b.ask(at, v.Endpoint, v.Prompt)
+func readCalibration(path string) (verifier.Calibration, error) {
+	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
-		return nil, err
+		return verifier.Calibration{}, err
 	}
-	if v.Type == config.YesNo {
-		made, err = verifier.NewYesNo(client, verifier.YesNoOptions{
-			Wording: v.Wording, Prompt: prompt, PerRequirement: v.PerRequirement, Met: v.Met, NotMet: v.NotMet,
-		})
-	} else {
-		made, err = verifier.NewChat(client, verifier.ChatOptions{Prompt: prompt, Temperature: v.Temperature, Seed: v.Seed})
-	}
-	if err != nil {
-		return nil, b.config.Errorf(at, "%v", err)
-	}
-	return made, nil
+	defer f.Close()
+	return verifier.ReadCalibration(f)
 }
-
-// ensemble builds an ensemble. Its mean is of calibrated values; ranks and
-// tournaments go by the members' own values and the reference values of their
-// calibrations.
-func (b *Builder) ensemble(name string) (MakeVerifier, error) {
-	v, at := b.config.Verifiers[name], "verifiers."+name
-	method := verifier.Method(v.Method)
-	if method == "" {
-		method = verifier.Mean
-	}
-	members, makers := make([]verifier.Member, len(v.Members)), make([]MakeVerifier, len(v.Members))
-	for i, m := range v.Members {
-		members[i] = verifier.Member{Name: m.Verifier, Weight: m.Weight}
-		var calibration *verifier.Calibration
-		var err error
-		if method == verifier.Mean {
-			makers[i], err = b.verifier(m.Verifier)
-		} else {
-			makers[i], calibration, err = b.single(m.Verifier)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if calibration != nil {
-			members[i].Reference = calibration.Reference
-		}
-		members[i].Verifier = absent{} // until the embedded one is there
-	}
-	if _, err := verifier.NewEnsemble(method, members); err != nil {
-		return nil, b.config.Errorf(at, "%v", err)
-	}
-	return func(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) {
-		for i, maker := range makers {
-			var err error
-			if members[i].Verifier, err = maker(embedded); err != nil {
-				return nil, err
-			}
-		}
-		return verifier.NewEnsemble(method, members)
-	}, nil
-}
-
-// absent takes the place of a verifier while an ensemble's settings are checked.
-type absent struct{ reflectionflow.Verifier }

@@ -62,7 +62,7 @@ func (c *Config) RefinesEmbedded() bool {
 // ShowsPictures reports whether any part that asks an endpoint shows it pictures:
 // all but parsers do.
 func (c *Config) ShowsPictures(endpoint string) bool {
-	return slices.ContainsFunc(c.parts(), func(p part) bool { return p.endpoint == endpoint && p.kind != "parsers" })
+	return slices.ContainsFunc(c.parts(), func(p part) bool { return p.endpoint == endpoint && p.kind != Parsers })
 }
 
 func (c *Config) verifierDrawsOn(name string) bool {
@@ -77,21 +77,6 @@ func (c *Config) verifierDrawsOn(name string) bool {
 // model must be there. The parser alone needs no networks.
 func (c *Config) NeedsModel() (networks, parser bool) {
 	return c.drawsOn(), c.Use.Parser == Embedded || c.Parsers[c.Use.Parser].Type == Embedded
-}
-
-// keys are those that a part of a type has beside "type", by kind.
-var keys = map[string]map[string][]string{
-	"generators": {Remote: {"url", "price", "pin", "allow_change", "size", "steps", "guidance"}, Pool: {"members", "size", "steps", "guidance"}, Embedded: nil},
-	"verifiers": {
-		Chat:     {"endpoint", "prompt", "temperature", "seed", "calibration"},
-		YesNo:    {"endpoint", "prompt", "wording", "per_requirement", "met", "not_met", "calibration"},
-		Ensemble: {"method", "members"},
-		Embedded: {"calibration"},
-	},
-	"reflectors": {Chat: {"endpoint", "prompt", "wording", "temperature"}, Embedded: nil},
-	"refiners":   {Chat: {"endpoint", "prompt", "words", "temperature"}, Embedded: nil},
-	"parsers":    {Chat: {"endpoint", "prompt"}, Embedded: nil},
-	"annotators": {Chat: {"endpoint", "prompt"}},
 }
 
 // part is what all parts have for check.
@@ -126,22 +111,22 @@ func (c *Config) check() error {
 func (c *Config) parts() []part {
 	var list []part
 	for name, g := range c.Generators {
-		list = append(list, part{"generators", name, g.Type, ""})
+		list = append(list, part{Generators, name, g.Type, ""})
 	}
 	for name, v := range c.Verifiers {
-		list = append(list, part{"verifiers", name, v.Type, v.Endpoint})
+		list = append(list, part{Verifiers, name, v.Type, v.Endpoint})
 	}
 	for name, r := range c.Reflectors {
-		list = append(list, part{"reflectors", name, r.Type, r.Endpoint})
+		list = append(list, part{Reflectors, name, r.Type, r.Endpoint})
 	}
 	for name, r := range c.Refiners {
-		list = append(list, part{"refiners", name, r.Type, r.Endpoint})
+		list = append(list, part{Refiners, name, r.Type, r.Endpoint})
 	}
 	for name, p := range c.Parsers {
-		list = append(list, part{"parsers", name, p.Type, p.Endpoint})
+		list = append(list, part{Parsers, name, p.Type, p.Endpoint})
 	}
 	for name, a := range c.Annotators {
-		list = append(list, part{"annotators", name, a.Type, a.Endpoint})
+		list = append(list, part{Annotators, name, a.Type, a.Endpoint})
 	}
 	slices.SortFunc(list, func(a, b part) int { return strings.Compare(a.kind+"."+a.name, b.kind+"."+b.name) })
 	return list
@@ -162,18 +147,17 @@ func (c *Config) checkPart(p part) error {
 	case p.name == Embedded || p.name == None:
 		return c.Errorf(at, "%q is taken: choose another name", p.name)
 	}
-	types := keys[p.kind]
-	allowed, ok := types[p.typ]
+	known, ok := find(c.types, p.kind, p.typ)
 	if !ok {
-		return c.Errorf(at, "type %.40q: use %s", p.typ, strings.Join(slices.Sorted(maps.Keys(types)), ", "))
+		return c.UnknownType(p.kind, p.name, p.typ)
 	}
 	for _, path := range slices.Sorted(maps.Keys(c.lines)) {
 		key, inside := strings.CutPrefix(path, at+".")
-		if inside && key != "type" && !strings.Contains(key, ".") && !slices.Contains(allowed, key) {
+		if inside && key != "type" && !strings.Contains(key, ".") && !slices.Contains(known.Keys, key) {
 			return c.Errorf(path, "a part of type %s has no such key", p.typ)
 		}
 	}
-	if slices.Contains(allowed, "endpoint") {
+	if slices.Contains(known.Keys, "endpoint") {
 		if _, ok := c.Endpoints[p.endpoint]; !ok {
 			return c.Errorf(at, "endpoint %.64q is not among the endpoints", p.endpoint)
 		}
@@ -227,11 +211,8 @@ func (c *Config) checkGenerator(at string, g Generator) error {
 	if g.Type != Remote {
 		return nil
 	}
-	var schemes []string
-	for _, server := range []string{"openai", "sdcpp", "a1111", "comfyui"} {
-		schemes = append(schemes, server+"+http", server+"+https")
-	}
-	if err := c.checkURL(at, g.URL, schemes...); err != nil {
+	known, _ := find(c.types, Generators, g.Type) // checkPart has found it
+	if err := c.checkURL(at, g.URL, known.Schemes...); err != nil {
 		return err
 	}
 	u, _ := url.Parse(g.URL) // parsed just now
@@ -305,4 +286,9 @@ func has[P any](parts map[string]P, name string) bool {
 
 func names[P any](parts map[string]P) []string {
 	return append(slices.Sorted(maps.Keys(parts)), Embedded)
+}
+
+// UnknownType is the error of a part whose type is not among those of its kind.
+func (c *Config) UnknownType(kind, name, typ string) error {
+	return c.Errorf(kind+"."+name, "type %.40q: use %s", typ, typeNames(c.types, kind))
 }

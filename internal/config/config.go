@@ -38,6 +38,7 @@ type Config struct {
 	Use        Use                  `yaml:"use" json:"use"`
 	Search     Search               `yaml:"search" json:"search,omitzero"`
 
+	types []Type
 	file  string
 	lines map[string]int // of entries, by their path
 	// parserChosen is set when the file does not name the parser.

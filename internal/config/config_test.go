@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 )
 
 const whole = `# everything that there is
@@ -34,9 +36,9 @@ use: {generator: flux, verifier: both}
 search: {strategy: reflection, budget: 16, width: 4, seed: 7, early_stop: false, axes: [noise, prompt]}
 `
 
-func parse(t *testing.T, text string) *Config {
+func parse(t *testing.T, text string) *config.Config {
 	t.Helper()
-	c, err := Parse("f.yaml", []byte(text), "/there")
+	c, err := assemble.ParseConfig("f.yaml", []byte(text), "/there")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func parse(t *testing.T, text string) *Config {
 
 func TestWhole(t *testing.T) {
 	c := parse(t, whole)
-	if c.Use != (Use{"flux", "both", "words", "rewrite", Embedded, "pairs"}) {
+	if c.Use != (config.Use{"flux", "both", "words", "rewrite", config.Embedded, "pairs"}) {
 		t.Errorf("in use: %+v", c.Use)
 	}
 	if c.Search.Budget != "16" || *c.Search.Width != 4 || *c.Search.Seed != 7 || *c.Search.EarlyStop || c.Search.Depth != nil {
@@ -54,7 +56,7 @@ func TestWhole(t *testing.T) {
 	if got := c.Generators["comfy"].URL; got != "comfyui+http://localhost:8188?workflow=%2Fthere%2Fdraw.json" {
 		t.Errorf("the workflow is not relative to the file: %s", got)
 	}
-	if c.Endpoints["nvila"].Cache != None || c.Endpoints["vlm"].Cache != filepath.FromSlash("/there/replies") || c.Model != filepath.FromSlash("/there/mine") {
+	if c.Endpoints["nvila"].Cache != config.None || c.Endpoints["vlm"].Cache != filepath.FromSlash("/there/replies") || c.Model != filepath.FromSlash("/there/mine") {
 		t.Errorf("paths: %+v, %s", c.Endpoints, c.Model)
 	}
 	if c.Annotators["pairs"].Prompt != filepath.FromSlash("/there/pairs.txt") {
@@ -78,21 +80,21 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := FromRecord(first)
+	again, err := config.FromRecord(first, assemble.Types())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if second, _ := json.Marshal(again.Used()); string(second) != string(first) {
 		t.Errorf("%s\nbecame %s", first, second)
 	}
-	if _, err := FromRecord([]byte(`{"use":{},"surprise":1}`)); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := config.FromRecord([]byte(`{"use":{},"surprise":1}`), assemble.Types()); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a damaged record: %v", err)
 	}
 }
 
 func TestDefaults(t *testing.T) {
 	c := parse(t, "search: {budget: 2}")
-	if c.Use != (Use{Embedded, Embedded, Embedded, Embedded, Embedded, ""}) {
+	if c.Use != (config.Use{config.Embedded, config.Embedded, config.Embedded, config.Embedded, config.Embedded, ""}) {
 		t.Errorf("nothing is named: %+v", c.Use)
 	}
 	c = parse(t, `
@@ -102,7 +104,7 @@ verifiers: {v: {type: chat, endpoint: e}}
 reflectors: {r: {type: chat, endpoint: e}}
 refiners: {w: {type: chat, endpoint: e}}
 `)
-	if c.Use != (Use{"g", "v", "r", "w", None, ""}) {
+	if c.Use != (config.Use{"g", "v", "r", "w", config.None, ""}) {
 		t.Errorf("nothing is embedded: %+v", c.Use)
 	}
 }
@@ -148,9 +150,9 @@ func TestBad(t *testing.T) {
 		{"seed", e + "verifiers:\n  v:\n    type: chat\n    endpoint: e\n    seed: 9223372036854775808\n", "line 6: verifiers.v.seed: must be from 0 to 9223372036854775807"},
 		{"no annotator", "use: {annotator: a}\n", `use.annotator: there is no "a"`},
 		{"embedded annotator", "annotators: {a: {type: embedded}}\n", `type "embedded": use chat`},
-		{"too long", "#" + strings.Repeat("x", maxBytes), "more than"},
+		{"too long", "#" + strings.Repeat("x", 1<<20), "more than"},
 	} {
-		_, err := Parse("f.yaml", []byte(test.text), "/there")
+		_, err := assemble.ParseConfig("f.yaml", []byte(test.text), "/there")
 		switch {
 		case !errors.Is(err, reflectionflow.ErrInvalid):
 			t.Errorf("%s: %v is not the user's to mend", test.name, err)
@@ -169,7 +171,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &a [*a, *a]\nb: !!int x\n? {}\n"))
 	f.Add([]byte("use: {generator: embedded}\n---\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := Parse("f.yaml", data, "/there")
+		c, err := assemble.ParseConfig("f.yaml", data, "/there")
 		if err != nil {
 			if !errors.Is(err, reflectionflow.ErrInvalid) {
 				t.Fatal(err)
@@ -180,7 +182,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err) // NaN and the like
 		}
-		if _, err := FromRecord(record); err != nil {
+		if _, err := config.FromRecord(record, assemble.Types()); err != nil {
 			t.Fatalf("%v\n%s", err, record)
 		}
 	})

@@ -22,8 +22,8 @@ import (
 const maxBytes = 1 << 20
 
 // Read reads a configuration from a file; relative paths in it are relative to the
-// file's folder.
-func Read(path string) (*Config, error) {
+// file's folder. types are the types of parts that there are.
+func Read(path string, types []Type) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: open the configuration: %v", reflectionflow.ErrInvalid, err)
@@ -40,13 +40,13 @@ func Read(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, data, dir)
+	return Parse(path, data, dir, types)
 }
 
 // Parse reads a configuration that is in memory. name is what errors call it, dir
 // what relative paths are relative to.
-func Parse(name string, data []byte, dir string) (*Config, error) {
-	c := &Config{file: name, lines: map[string]int{}}
+func Parse(name string, data []byte, dir string, types []Type) (*Config, error) {
+	c := &Config{types: types, file: name, lines: map[string]int{}}
 	if len(data) > maxBytes {
 		return nil, c.invalid(0, "more than %d bytes", maxBytes)
 	}
@@ -93,8 +93,8 @@ func (c *Config) checkSeeds() error {
 
 // New returns the configuration in which all parts are embedded; name is what errors
 // call it.
-func New(name string) *Config {
-	c := &Config{file: name}
+func New(name string, types []Type) *Config {
+	c := &Config{types: types, file: name}
 	c.choose()
 	return c
 }
@@ -118,8 +118,8 @@ func (c *Config) DrawWith(rawURL, dir string) error {
 
 // FromRecord reads back the JSON form. Where it was made is no longer known: its
 // errors have no lines.
-func FromRecord(data []byte) (*Config, error) {
-	c := &Config{file: "the recorded configuration"}
+func FromRecord(data []byte, types []Type) (*Config, error) {
+	c := &Config{types: types, file: "the recorded configuration"}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(c); err != nil {

@@ -72,7 +72,7 @@ func (c *Config) resolve(dir string) {
 func (c *Config) Used() *Config {
 	u := c.Use
 	u.Annotator = ""
-	used := &Config{Use: u, file: c.file, lines: c.lines}
+	used := &Config{Use: u, types: c.types, file: c.file, lines: c.lines}
 	if networks, parser := c.NeedsModel(); networks || parser {
 		used.Model, used.Backend = c.Model, c.Backend
 	}

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// The kinds of parts, as a configuration names their groups.
+const (
+	Generators = "generators"
+	Verifiers  = "verifiers"
+	Reflectors = "reflectors"
+	Refiners   = "refiners"
+	Parsers    = "parsers"
+	Annotators = "annotators"
+)
+
+// Type is one type of part: what a configuration may say of it, and what the reference
+// says about it. Package assemble has the list; [Parse] checks by it.
+type Type struct {
+	Kind string
+	Name string   // value of the key "type"
+	Keys []string // that a part of the type may have besides "type"
+	// Schemes are those that the key "url" may begin with; nil for any.
+	Schemes []string
+	Summary string // one line for the reference
+	// Findings says which requirements a verifier gives findings for.
+	Findings string
+}
+
+// find returns the type of a kind with a name.
+func find(types []Type, kind, name string) (Type, bool) {
+	i := slices.IndexFunc(types, func(t Type) bool { return t.Kind == kind && t.Name == name })
+	if i < 0 {
+		return Type{}, false
+	}
+	return types[i], true
+}
+
+// typeNames lists the types of a kind, in order of name.
+func typeNames(types []Type, kind string) string {
+	var names []string
+	for _, t := range types {
+		if t.Kind == kind {
+			names = append(names, t.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
