@@ -33,39 +33,6 @@ type Sample struct {
 	Provenance *Provenance
 }
 
-// Provenance is the origin of a triplet, the member provenance.json.
-type Provenance struct {
-	Source  string `json:"source"`
-	Model   string `json:"model,omitempty"`
-	Licence string `json:"licence,omitempty"` // SPDX identifier
-	// Origin names the row of the imported set.
-	Origin string `json:"origin,omitempty"`
-	// Prompt is the enhanced image's prompt, if it is not that of the triplet.
-	Prompt string `json:"prompt,omitempty"`
-	// Enhanced and Flawed record how the images were generated.
-	Enhanced ImageRecord `json:"enhanced"`
-	Flawed   ImageRecord `json:"flawed"`
-	// PassRate is the share of right images among the judged images of the prompt, in [0, 1].
-	PassRate float64 `json:"pass_rate,omitempty"`
-	// Distance is the mean absolute difference of the images' pixels, in [0, 1].
-	Distance float64 `json:"distance,omitempty"`
-}
-
-// ImageRecord is the request of an image, except for its prompt, and its score.
-type ImageRecord struct {
-	Seed     uint64  `json:"seed"`
-	Width    int     `json:"width"`
-	Height   int     `json:"height"`
-	Steps    int     `json:"steps"`
-	Guidance float64 `json:"guidance"`
-	// ReferenceCaption is that of the request: what the reflector saw in the flawed image.
-	ReferenceCaption string  `json:"reference_caption,omitempty"`
-	Score            float64 `json:"score"`
-	// Rewards are the scores that Score combines, by name.
-	Rewards        map[string]float64 `json:"rewards,omitempty"`
-	PerceptualHash *PerceptualHash    `json:"look,omitempty"`
-}
-
 // The members of a sample, in the order in which they are written.
 const (
 	memberFlawed     = "bad_image.jpg"
