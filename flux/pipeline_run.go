@@ -2,7 +2,6 @@ package flux
 
 import (
 	"context"
-
 	"fmt"
 	"image"
 	"math"
