@@ -143,7 +143,7 @@ func (a *a1111) generate(ctx context.Context, group []reflectionflow.Request) (b
 		return batchResult{}, err
 	}
 	if interrupted || a.interrupted(ctx) {
-		return batchResult{}, a.client.Errorf(endpoint.Failed, "somebody interrupted the image at the server: it is not finished")
+		return batchResult{}, a.client.Errorf(endpoint.Failed, "the image was interrupted at the server and is not finished")
 	}
 	return a.collect(group, body, reply, response.Elapsed), nil
 }

@@ -14,11 +14,10 @@ import (
 	"reflectionflow/remote"
 )
 
-// realTime lets waits take their time: a held job would use up all patience at once
-// otherwise.
+// realTime sets the real clock: a held job would reach its timeout at once otherwise.
 func realTime(o *remote.Options) { o.Endpoint.Clock = nil }
 
-// until waits for something that another goroutine brings about.
+// waitUntil waits for something that another goroutine does.
 func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for range 2000 {
@@ -30,8 +29,8 @@ func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Fatalf("%s: it does not happen", what)
 }
 
-// leave begins n drawings, and leaves when begun says that they are under way.
-func cancelDuring(t *testing.T, g reflectionflow.Generator, n int, begun func() bool) {
+// cancelDuring starts n requests and cancels when begun reports that they are in progress.
+func cancelDuring(t *testing.T, g reflectionflow.Generator, n int, started func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -40,7 +39,7 @@ func cancelDuring(t *testing.T, g reflectionflow.Generator, n int, begun func() 
 		_, err := g.Generate(ctx, slices.Repeat(requests()[:1], n))
 		result <- err
 	}()
-	waitUntil(t, "the drawings begin", begun)
+	waitUntil(t, "the requests start", started)
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
@@ -56,7 +55,7 @@ func TestCancelSDCPP(t *testing.T) {
 	}
 }
 
-// TestCancelDuringSubmission: a job whose submission is under way is cancelled too.
+// TestCancelDuringSubmission: a job whose submission is in progress is cancelled too.
 func TestCancelDuringSubmission(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	double.Hold()
@@ -107,31 +106,31 @@ func TestCancelA1111(t *testing.T) {
 	}
 }
 
-// TestOtherClientsJobIsNotInterrupted: who waits behind somebody else's drawing does not end that one.
+// TestOtherClientsJobIsNotInterrupted: cancelling a request that waits behind another client's does not interrupt that one.
 func TestOtherClientsJobIsNotInterrupted(t *testing.T) {
 	double := testserver.NewA1111(t, testserver.A1111Options{})
 	double.Hold()
-	stranger := make(chan error, 1)
+	other := make(chan error, 1)
 	theirs, release := context.WithCancel(t.Context())
 	go func() {
 		_, err := open(t, "a1111+"+double.URL, realTime).Generate(theirs, requests()[:1])
-		stranger <- err
+		other <- err
 	}()
-	waitUntil(t, "the stranger's drawing begins", double.Busy)
+	waitUntil(t, "the other client's request starts", double.Busy)
 	cancelDuring(t, open(t, "a1111+"+double.URL, realTime), 1, func() bool { return double.Calls("POST /sdapi/v1/txt2img") == 2 })
 	if n := double.Interrupted(); n != 0 {
 		t.Errorf("%d interruptions, want none", n)
 	}
 	release()
-	if err := <-stranger; !errors.Is(err, context.Canceled) || double.Interrupted() != 1 {
+	if err := <-other; !errors.Is(err, context.Canceled) || double.Interrupted() != 1 {
 		t.Errorf("got %v after %d interruptions", err, double.Interrupted())
 	}
 }
 
-// TestCancelOpenAI: the connection ends, which is all that such a server can be told.
+// TestCancelOpenAI: the connection ends; the protocol has nothing else.
 func TestCancelOpenAI(t *testing.T) {
 	double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{})
-	begun, left := make(chan struct{}), make(chan struct{})
+	started, left := make(chan struct{}), make(chan struct{})
 	double.Fail("POST /v1/images/generations", func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 		// The server watches the connection once the request is read.
 		buf := make([]byte, 1<<16)
@@ -140,13 +139,13 @@ func TestCancelOpenAI(t *testing.T) {
 				break
 			}
 		}
-		close(begun)
+		close(started)
 		<-r.Context().Done()
 		close(left)
 	})
 	cancelDuring(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", realTime), 1, func() bool {
 		select {
-		case <-begun:
+		case <-started:
 			return true
 		default:
 			return false
@@ -155,7 +154,7 @@ func TestCancelOpenAI(t *testing.T) {
 	<-left
 }
 
-// TestTimeoutCancelsTheJob: a job that is never done is given up and cancelled.
+// TestTimeoutCancelsTheJob: a job that exceeds the timeout is cancelled.
 func TestTimeoutCancelsTheJob(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	double.Hold()

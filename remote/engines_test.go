@@ -14,7 +14,7 @@ import (
 	"reflectionflow/remote"
 )
 
-// one draws one request.
+// generateOne generates one request.
 func generateOne(t *testing.T, g reflectionflow.Generator, r reflectionflow.Request) reflectionflow.Generation {
 	t.Helper()
 	out, err := g.Generate(t.Context(), []reflectionflow.Request{r})
@@ -37,14 +37,14 @@ func TestSDCPPSettings(t *testing.T) {
 	}
 }
 
-// forever is a fault that does not go away.
+// always returns a fault that does not go away.
 func always(f testserver.Fault) []testserver.Fault { return slices.Repeat([]testserver.Fault{f}, 99) }
 
 func TestSDCPPJobs(t *testing.T) {
 	tests := map[string]struct {
-		spoil func(*testserver.SDCPP)
-		kind  endpoint.Kind
-		says  string
+		damage func(*testserver.SDCPP)
+		kind   endpoint.Kind
+		says   string
 	}{
 		"failed": {func(d *testserver.SDCPP) { d.Break("generate_image returned empty results") }, endpoint.Failed, "empty results"},
 		"lost": {func(d *testserver.SDCPP) {
@@ -69,7 +69,7 @@ func TestSDCPPJobs(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			double := testserver.NewSDCPP(t)
-			tt.spoil(double)
+			tt.damage(double)
 			out := generateOne(t, open(t, "sdcpp+"+double.URL), requests()[0])
 			wantKind(t, "the image", out.Err, tt.kind)
 			if out.Err != nil && !strings.Contains(out.Err.Error(), tt.says) {
@@ -153,7 +153,7 @@ const (
 	comfyInterrupted = `{"outputs":{},"status":{"status_str":"error","messages":[["execution_interrupted",{}]]}}`
 )
 
-// historyEntry answers the question about any job with an entry of its own.
+// historyEntry answers for any job with an entry of that job.
 func historyEntry(entry string) testserver.Fault {
 	return func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 		testserver.WithStatus(200, fmt.Sprintf("{%q:%s}", r.PathValue("id"), entry))(w, r, honest)
@@ -166,9 +166,9 @@ func TestComfyUIJobs(t *testing.T) {
 		return func(d *testserver.ComfyUI) { d.Fail(route, always(historyEntry(entry))...) }
 	}
 	tests := map[string]struct {
-		spoil func(*testserver.ComfyUI)
-		kind  endpoint.Kind
-		says  string
+		damage func(*testserver.ComfyUI)
+		kind   endpoint.Kind
+		says   string
 	}{
 		"failed":      {answer(comfyOutOfMemory), endpoint.Failed, "KSampler: out of memory"},
 		"interrupted": {answer(comfyInterrupted), endpoint.Failed, "interrupted"},
@@ -185,7 +185,7 @@ func TestComfyUIJobs(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			double := testserver.NewComfyUI(t)
-			tt.spoil(double)
+			tt.damage(double)
 			g := open(t, "comfyui+"+double.URL+"?workflow=testdata/draw.json")
 			list := slices.Repeat(requests()[:1], 1)
 			out, err := g.Generate(t.Context(), list)
@@ -201,7 +201,7 @@ func TestComfyUIJobs(t *testing.T) {
 	}
 }
 
-// TestProgress: where the server says how far it is, so does the generator.
+// TestProgress: the server's progress is reported.
 func TestProgress(t *testing.T) {
 	double := testserver.NewSDCPP(t)
 	var seen []remote.Progress

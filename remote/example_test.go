@@ -6,7 +6,7 @@ import (
 	"reflectionflow/remote"
 )
 
-// A URL says everything; nothing is sent before something is drawn.
+// A URL configures everything. Opening a generator sends nothing.
 func ExampleOpen() {
 	_, err := remote.Open("sdcpp+http://localhost:1234?sampler=euler&concurrency=1", remote.Options{})
 	fmt.Println(err)

@@ -22,7 +22,7 @@ import (
 	"reflectionflow/remote"
 )
 
-// typed checks that an error is the endpoint's own, of a kind, and names it.
+// wantKind checks that an error is an *endpoint.Error of a kind that names the endpoint.
 func wantKind(t *testing.T, what string, err error, kind endpoint.Kind) {
 	t.Helper()
 	var e *endpoint.Error
@@ -31,12 +31,12 @@ func wantKind(t *testing.T, what string, err error, kind endpoint.Kind) {
 	}
 }
 
-// TestFaults: every engine meets everything that networks and servers do wrong, where
-// it begins a drawing or a correction, and where it follows one.
+// TestFaults: every protocol is tried with everything that networks and servers do wrong,
+// where it starts an image or a correction, and where it polls a job.
 func TestFaults(t *testing.T) {
 	var list []testserver.Client
 	for _, c := range clients() {
-		list = append(list, c.trial("drawing", testserver.Generates, c.draw, false), c.trial("correcting", testserver.Generates, c.edit, true))
+		list = append(list, c.trial("image", testserver.Generates, c.generate, false), c.trial("correcting", testserver.Generates, c.edit, true))
 		for _, route := range c.follow {
 			list = append(list, c.trial(route, testserver.Polls, route, true))
 		}
@@ -44,7 +44,7 @@ func TestFaults(t *testing.T) {
 	testserver.Faults(t, list)
 }
 
-// trial is a use of a client: requests that come to a route, drawing or correcting.
+// trial is a use of a client: requests to a route, for an image or a correction.
 func (c client) trial(name string, work testserver.Work, route string, corrects bool) testserver.Client {
 	start := func(t *testing.T, o testserver.StartOptions) testserver.Trial {
 		t.Helper()
@@ -54,21 +54,21 @@ func (c client) trial(name string, work testserver.Work, route string, corrects 
 			p.Endpoint.Timeouts.Idle = o.Idle
 		})
 		calls := func(route string) func() int { return func() int { return double.Calls(route) } }
-		begun := calls(c.draw)
+		started := calls(c.generate)
 		if corrects {
-			begun = calls(c.edit)
+			started = calls(c.edit)
 		}
 		return testserver.Trial{
 			Endpoint: "painter", Fail: func(faults ...testserver.Fault) { double.Fail(route, faults...) },
-			Requests: calls(route), Begun: begun, Close: double.Close,
+			Requests: calls(route), Begun: started, Close: double.Close,
 			Use: func(ctx context.Context, n int) ([]testserver.Outcome, error) {
 				list := slices.Repeat(requests()[:1], n)
 				if corrects {
 					list = slices.Repeat(requests()[1:2], n)
 				}
-				drawn, err := g.Generate(ctx, list)
-				out := make([]testserver.Outcome, len(drawn))
-				for i, d := range drawn {
+				generated, err := g.Generate(ctx, list)
+				out := make([]testserver.Outcome, len(generated))
+				for i, d := range generated {
 					d.Cost.Seconds = 0
 					out[i] = testserver.Outcome{Text: fmt.Sprintf("%x %+v", checksum(d.Image), d.Cost), Err: d.Err}
 				}
@@ -92,7 +92,7 @@ func checksum(img image.Image) [32]byte {
 	return sha256.Sum256(buf.Bytes())
 }
 
-// TestAbandonedJobsAreCancelled: a server whose job is given up after a bad reply is told so.
+// TestAbandonedJobsAreCancelled: a job that is abandoned after a bad reply is cancelled.
 func TestAbandonedJobsAreCancelled(t *testing.T) {
 	ends := map[string]string{"sdcpp": "POST /sdcpp/v1/jobs/{id}/cancel", "comfyui": "GET /queue"}
 	for _, c := range clients() {
@@ -110,7 +110,7 @@ func TestAbandonedJobsAreCancelled(t *testing.T) {
 	}
 }
 
-// bomb is a PNG that says it has w×h pixels and holds next to nothing.
+// bomb returns a PNG whose header says w×h pixels and that holds next to none.
 func bomb(w, h uint32) []byte {
 	out := []byte("\x89PNG\r\n\x1a\n")
 	chunk := func(kind string, data []byte) {
@@ -148,19 +148,18 @@ func recode(t *testing.T, change func(image.Image) image.Image, encode func(*byt
 	}
 }
 
-// TestBadImages: the second of three images is bad; the others are not touched by
-// that, and it is a correct image or an error of its own. (testdata holds what Go
-// cannot encode, written with Pillow.)
+// TestBadImages: the second of three images is bad. It is decoded or fails alone; the others
+// are not affected. (testdata holds what Go cannot encode, written with Pillow.)
 func TestBadImages(t *testing.T) {
 	keep := func(img image.Image) image.Image { return img }
 	asPNG := func(b *bytes.Buffer, img image.Image) error { return png.Encode(b, img) }
 	tests := []struct {
-		name  string
-		spoil testserver.Damage
-		fine  bool
+		name   string
+		damage testserver.Damage
+		fine   bool
 	}{
 		{"truncated base64", testserver.Damage{Text: func(s string) string { return s[:len(s)/2] }, Bytes: func(b []byte) []byte { return b[:len(b)/2] }}, false},
-		{"spoilt base64", testserver.Damage{Text: func(s string) string { return s[:20] + "*" + s[21:] }, Bytes: func(b []byte) []byte { return append([]byte("*"), b...) }}, false},
+		{"damaged base64", testserver.Damage{Text: func(s string) string { return s[:20] + "*" + s[21:] }, Bytes: func(b []byte) []byte { return append([]byte("*"), b...) }}, false},
 		{"no image", testserver.Damage{Bytes: func([]byte) []byte { return []byte("<html>") }}, false},
 		{"empty", testserver.Damage{Bytes: func([]byte) []byte { return nil }}, false},
 		{"bomb", testserver.Damage{Bytes: func([]byte) []byte { return bomb(50000, 50000) }}, false},
@@ -178,7 +177,7 @@ func TestBadImages(t *testing.T) {
 			t.Run(c.name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
 				address, double := c.start(t)
-				double.Damage(testserver.Damage{}, tt.spoil)
+				double.Damage(testserver.Damage{}, tt.damage)
 				list := requests()
 				list[1].Reference = nil
 				out, err := open(t, address).Generate(t.Context(), list)
@@ -187,8 +186,8 @@ func TestBadImages(t *testing.T) {
 				}
 				bad := 0
 				for i, r := range list {
-					drawn := double.Generated()
-					if len(drawn) > 1 && drawn[1].Prompt == c.want(r).Prompt && drawn[1].Width == r.Width {
+					generated := double.Generated()
+					if len(generated) > 1 && generated[1].Prompt == c.want(r).Prompt && generated[1].Width == r.Width {
 						bad = i
 						if tt.fine && (out[i].Err != nil || out[i].Image.Bounds().Size() != image.Pt(64, 64)) {
 							t.Errorf("got %v", out[i].Err)
@@ -204,14 +203,14 @@ func TestBadImages(t *testing.T) {
 					wantImage(t, "another image", out[i].Image, c.want(r))
 				}
 				if bad != 1 {
-					t.Errorf("image %d was spoilt", bad)
+					t.Errorf("image %d was damaged", bad)
 				}
 			})
 		}
 	}
 }
 
-// TestWrongNumberOfImages: too few or too many images are an error of their drawing.
+// TestWrongNumberOfImages: too few or too many images are an error of their batch.
 func TestWrongNumberOfImages(t *testing.T) {
 	for _, c := range clients() {
 		for _, surplus := range []int{-1, 1} {

@@ -16,7 +16,7 @@ import (
 	"reflectionflow/remote"
 )
 
-// sitting is a generator that keeps what is drawn in the run in a folder.
+// newSession returns a generator that stores its images in the ledger of the run in a folder.
 func newSession(t *testing.T, address, folder string, charged ...string) (reflectionflow.Generator, *endpoint.Ledger) {
 	t.Helper()
 	ledger := &endpoint.Ledger{}
@@ -29,8 +29,8 @@ func newSession(t *testing.T, address, folder string, charged ...string) (reflec
 	}), ledger
 }
 
-// A server goes away between the drawings of a call: the call fails as a whole, and
-// a later sitting asks only for what was not drawn, and knows what the rest has cost.
+// A server goes away between the images of a call: the call fails as a whole, and
+// a later session asks only for what is missing, and knows the cost of the rest.
 func TestGeneratedOncePerRun(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
@@ -41,12 +41,12 @@ func TestGeneratedOncePerRun(t *testing.T) {
 			list = append(list, list[0])
 			list[1].Seed++
 			away := testserver.WithStatus(http.StatusServiceUnavailable, "away")
-			double.Fail(c.draw, honest, away, away, away, away)
+			double.Fail(c.generate, honest, away, away, away, away)
 			_, err := g.Generate(t.Context(), list)
 			wantKind(t, "the call", err, endpoint.Status)
 			before := len(double.Generated())
 			if before != 1 {
-				t.Fatalf("%d drawings before the server went", before)
+				t.Fatalf("%d images before the server went away", before)
 			}
 
 			g, ledger := newSession(t, address, folder)
@@ -55,7 +55,7 @@ func TestGeneratedOncePerRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n := len(double.Generated()); n != 2 {
-				t.Errorf("%d drawings, want 2", n)
+				t.Errorf("%d images, want 2", n)
 			}
 			for i, r := range list {
 				wantImage(t, "image", out[i].Image, c.want(r))
@@ -74,13 +74,13 @@ func TestGeneratedOncePerRun(t *testing.T) {
 
 func honest(w http.ResponseWriter, r *http.Request, server http.Handler) { server.ServeHTTP(w, r) }
 
-// What failed by something that may go away is tried again in the next sitting, at its
-// own cost; a permanent failure is recalled with its cost.
+// A transient failure is tried again in the next session, at its own cost; a permanent one is
+// recalled with its cost.
 func TestFailuresInTheNextSitting(t *testing.T) {
 	small := recode(t, func(img image.Image) image.Image { return img.(*image.RGBA).SubImage(image.Rect(0, 0, 32, 64)) },
 		func(b *bytes.Buffer, img image.Image) error { return png.Encode(b, img) })
 	for name, tt := range map[string]struct {
-		spoil     testserver.Damage
+		damage    testserver.Damage
 		permanent bool
 	}{
 		"damaged image": {testserver.Damage{Text: func(string) string { return "%%%" }}, false},
@@ -89,7 +89,7 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			double := testserver.NewSDCPP(t)
 			folder := t.TempDir()
-			double.Damage(tt.spoil)
+			double.Damage(tt.damage)
 			g, _ := newSession(t, "sdcpp+"+double.URL, folder)
 			first := generateOne(t, g, requests()[0])
 			wantKind(t, "the image", first.Err, endpoint.Malformed)
@@ -100,7 +100,7 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 			again := generateOne(t, g, requests()[0])
 			if tt.permanent {
 				if again.Err == nil || again.Err.Error() != first.Err.Error() || again.Cost.Money != 2 || len(double.Generated()) != 1 {
-					t.Errorf("%d drawings: %+v", len(double.Generated()), again)
+					t.Errorf("%d images: %+v", len(double.Generated()), again)
 				}
 				return
 			}
@@ -114,7 +114,7 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 	}
 }
 
-// A member of a pool finds what another has drawn, and a pool whose servers have all
+// A member of a pool finds what another generated, and a pool whose servers have all
 // gone fails as a whole.
 func TestPoolGeneratesOncePerRun(t *testing.T) {
 	folder := t.TempDir()
@@ -126,7 +126,7 @@ func TestPoolGeneratesOncePerRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if out := generateOne(t, pool, seeds(1)[0]); out.Err != nil || out.Cost.Money != 2 || len(double.Generated()) != 1-i {
-			t.Errorf("server %d: %+v after %d drawings", i, out, len(double.Generated()))
+			t.Errorf("server %d: %+v after %d images", i, out, len(double.Generated()))
 		}
 		double.Fail("POST /sdcpp/v1/img_gen", append([]testserver.Fault{honest}, always(testserver.WithStatus(503, ""))...)...)
 		_, err = pool.Generate(t.Context(), seeds(4)[1+2*i:2+2*i])
@@ -139,7 +139,7 @@ func TestPoolGeneratesOncePerRun(t *testing.T) {
 	}
 }
 
-// A server that says which model it has must not change it, in one sitting or
+// A server that says which model it has must not change it, in one session or
 // between two.
 func TestServerChangesModel(t *testing.T) {
 	for name, tt := range map[string]struct {

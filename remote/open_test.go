@@ -91,9 +91,8 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
-// TestSlotsByURL: a workflow without titles gets its slots from the URL, by a node's
-// id or title; what is no slot stays as it is, and without a seed's the images count
-// as unseeded.
+// TestSlotsByURL: a workflow without titles gets its slots from the URL, by a node's id or
+// title. Other inputs do not change; without a slot for the seed the images are Unseeded.
 func TestSlotsByURL(t *testing.T) {
 	data, err := os.ReadFile("testdata/draw.json")
 	if err != nil {

@@ -21,13 +21,13 @@ import (
 	"reflectionflow/remote"
 )
 
-// sent is a request as it went over the wire.
+// sent is a request as received.
 type sent struct {
 	path, kind string
 	body       []byte
 }
 
-// keeps answers everything with an empty list and keeps what came.
+// recorder answers every request with an empty list and records it.
 func recorder(t *testing.T) (string, *sent) {
 	last := &sent{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +68,7 @@ func parts(t *testing.T, s sent) map[string]string {
 	return found
 }
 
-// TestRequestShapes: what OpenAI is sent is what its own SDK sends.
+// TestRequestShapes: OpenAI receives what its own SDK sends.
 func TestRequestShapes(t *testing.T) {
 	url, ours := recorder(t)
 	sdkURL, theirs := recorder(t)
@@ -92,10 +92,10 @@ func TestRequestShapes(t *testing.T) {
 	}
 	r = requests()[1]
 	generateOne(t, open(t, "openai+"+url+"?model=gpt-image-2"), r)
-	picture := parts(t, *ours)["file image"]
+	reference := parts(t, *ours)["file image"]
 	if _, err := sdk.Images.Edit(t.Context(), openai.ImageEditParams{
 		Prompt: `Edit the image: add a second cat. Keep everything else as it is. The edited image must show: two (red) cats [sleeping] \ a cup.`, Model: "gpt-image-2", N: openai.Int(1), Size: "64x64", OutputFormat: "png",
-		Image: openai.ImageEditParamsImageUnion{OfFile: openai.File(strings.NewReader(picture), "reference.png", "image/png")},
+		Image: openai.ImageEditParamsImageUnion{OfFile: openai.File(strings.NewReader(reference), "reference.png", "image/png")},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,12 +129,12 @@ func TestURLs(t *testing.T) {
 	origin := strings.TrimSuffix(files.URL, "/v1")
 	generateOne(t, open(t, "openai+"+files.URL+"?dialect=localai"), r) // so that the file is there
 	far := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "localai", URLs: true, Elsewhere: origin})
-	wantKind(t, "of a stranger", generateOne(t, open(t, "openai+"+far.URL+"?dialect=localai"), r).Err, endpoint.ForbiddenURL)
+	wantKind(t, "of a other", generateOne(t, open(t, "openai+"+far.URL+"?dialect=localai"), r).Err, endpoint.ForbiddenURL)
 	far = testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "localai", URLs: true, Elsewhere: origin})
 	wantImage(t, "of an allowed host", generateOne(t, open(t, "openai+"+far.URL+"?dialect=localai&allow_host="+strings.TrimPrefix(origin, "http://")), r).Image, want)
 }
 
-// TestSecret: the secret comes from where the URL says, and is in no error.
+// TestSecret: the secret comes from the variable that the URL names, and is in no error.
 func TestSecret(t *testing.T) {
 	double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Key: "sk-right"})
 	for key, fine := range map[string]bool{"sk-right": true, "sk-wrong-and-secret": false} {
@@ -162,7 +162,7 @@ func TestDeclined(t *testing.T) {
 	wantKind(t, "the refused one", out[1].Err, endpoint.Declined)
 }
 
-// TestTokens: models that are paid by the token are accounted by the token.
+// TestTokens: models with a price per token are accounted by tokens.
 func TestTokens(t *testing.T) {
 	double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{})
 	r := requests()[0]
@@ -174,8 +174,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestRefusedBeforeSending: what the server or the model cannot do is refused before
-// anything is sent.
+// TestRefusedBeforeSending: a request that the server or the model cannot serve is refused
+// before anything is sent.
 func TestRefusedBeforeSending(t *testing.T) {
 	change := func(f func(*reflectionflow.Request)) reflectionflow.Request {
 		r := requests()[0]

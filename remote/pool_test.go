@@ -12,7 +12,7 @@ import (
 	"reflectionflow/remote"
 )
 
-// fleet is a pool over n doubles that draw the same.
+// fleet is a pool over n doubles of the same model.
 func fleet(t *testing.T, n int) (*remote.Pool, []*testserver.SDCPP) {
 	t.Helper()
 	var doubles []*testserver.SDCPP
@@ -44,12 +44,12 @@ func TestPoolConformance(t *testing.T) {
 	conformance.Generator(t, p, requests(), conformance.Options{})
 }
 
-// What no server will be asked is known beforehand, of a pool by its members.
+// Check reports requests that cannot be served, for a pool by its members.
 func TestCheck(t *testing.T) {
-	draws := requests()[0]
-	draws.Width, draws.Height = 1024, 1024
-	corrects := draws
-	corrects.Reflection, corrects.Reference = "Mend it.", image.Rect(0, 0, 1024, 1024)
+	generates := requests()[0]
+	generates.Width, generates.Height = 1024, 1024
+	corrects := generates
+	corrects.Reflection, corrects.Reference = "Fix it.", image.Rect(0, 0, 1024, 1024)
 	blind, sighted := open(t, "openai+http://127.0.0.1:9/v1?model=dall-e-3"), open(t, "sdcpp+http://127.0.0.1:9")
 	mixed, err := remote.NewPool([]reflectionflow.Generator{sighted, blind})
 	if err != nil {
@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s cannot tell", name)
 		}
-		if err := c.Check(draws); err != nil {
+		if err := c.Check(generates); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := c.Check(corrects); (err == nil) != test.knows || err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
@@ -72,7 +72,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestPool: every member has its part of the work, and each request its own answer.
+// TestPool: every member gets work, and each request its own image.
 func TestPool(t *testing.T) {
 	p, doubles := fleet(t, 4)
 	if p.Concurrency() != 4 {
@@ -93,8 +93,8 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// TestPoolMemberGone: what one server cannot draw the others do; with none left the
-// call says so, and a bad picture is nobody else's.
+// TestPoolMemberGone: what one server cannot generate the others do; with none left the
+// call fails, and a bad image affects no other.
 func TestPoolMemberGone(t *testing.T) {
 	p, doubles := fleet(t, 3)
 	doubles[0].Close()
@@ -108,7 +108,7 @@ func TestPoolMemberGone(t *testing.T) {
 		wantImage(t, "image", out[i].Image, testserver.ImageRequest{Prompt: r.Prompt, Seed: r.Seed, Width: 64, Height: 64, Steps: 4, Guidance: 3.5})
 	}
 	if n := len(doubles[1].Generated()) + len(doubles[2].Generated()); n != len(list) {
-		t.Errorf("%d drawings for %d requests", n, len(list))
+		t.Errorf("%d images for %d requests", n, len(list))
 	}
 	doubles[1].Break("out of memory")
 	doubles[2].Break("out of memory")

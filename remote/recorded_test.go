@@ -14,7 +14,7 @@ import (
 // TestRecorded: the route that stable-diffusion.cpp's server has for OpenAI's clients,
 // from what the real one has answered (tools/compat/record.py).
 func TestRecorded(t *testing.T) {
-	for name, drawn := range map[string]bool{"openai-generations": true, "openai-no-prompt": false} {
+	for name, generated := range map[string]bool{"openai-generations": true, "openai-no-prompt": false} {
 		data, err := os.ReadFile("../internal/testserver/testdata/recorded/stable-diffusion.cpp/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)
@@ -36,9 +36,9 @@ func TestRecorded(t *testing.T) {
 		switch {
 		case err != nil:
 			t.Errorf("%s: %v", name, err)
-		case drawn && (out[0].Err != nil || out[0].Image.Bounds() != image.Rect(0, 0, 64, 64) || !out[0].Unseeded):
+		case generated && (out[0].Err != nil || out[0].Image.Bounds() != image.Rect(0, 0, 64, 64) || !out[0].Unseeded):
 			t.Errorf("%s: %+v", name, out[0])
-		case !drawn:
+		case !generated:
 			wantKind(t, name, out[0].Err, endpoint.Status)
 		}
 	}

@@ -15,19 +15,18 @@ import (
 	"reflectionflow/remote"
 )
 
-// client is a server's double, how it is opened, and what it must be asked for a
-// request.
+// client is a double, the URL that opens it, and what it must receive for a request.
 type client struct {
 	name  string
 	start func(t *testing.T) (address string, double *testserver.Images)
-	// draw is the route that begins a drawing, edit that of a correction, follow are
+	// generate is the route that starts an image, edit that of a correction, follow are
 	// those of a correction that may be repeated: the one that asks how the work stands
 	// first.
-	draw, edit string
-	follow     []string
-	want       func(reflectionflow.Request) testserver.ImageRequest
-	unseeded   bool
-	steps      bool // whether the cost says them
+	generate, edit string
+	follow         []string
+	want           func(reflectionflow.Request) testserver.ImageRequest
+	unseeded       bool
+	steps          bool // whether the cost says them
 }
 
 func openAI(dialect, model string, want func(reflectionflow.Request) testserver.ImageRequest) client {
@@ -37,11 +36,11 @@ func openAI(dialect, model string, want func(reflectionflow.Request) testserver.
 			double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: dialect})
 			return "openai+" + double.URL + "?concurrency=1&dialect=" + dialect + "&model=" + model, double.Images
 		},
-		draw: "POST /v1/images/generations", edit: "POST /v1/images/edits", want: want,
+		generate: "POST /v1/images/generations", edit: "POST /v1/images/edits", want: want,
 		unseeded: dialect == "openai", steps: dialect != "openai",
 	}
 	if dialect == "localai" {
-		c.edit = c.draw
+		c.edit = c.generate
 	}
 	return c
 }
@@ -71,7 +70,7 @@ func clients() []client {
 				double := testserver.NewSDCPP(t)
 				return "sdcpp+" + double.URL + "?concurrency=1", double.Images
 			},
-			draw: "POST /sdcpp/v1/img_gen", edit: "POST /sdcpp/v1/img_gen", follow: []string{"GET /sdcpp/v1/jobs/{id}"}, steps: true,
+			generate: "POST /sdcpp/v1/img_gen", edit: "POST /sdcpp/v1/img_gen", follow: []string{"GET /sdcpp/v1/jobs/{id}"}, steps: true,
 			want: func(r reflectionflow.Request) testserver.ImageRequest {
 				d := whole(r)
 				d.Prompt = strings.NewReplacer("[", "(", "]", ")").Replace(d.Prompt) // see sdcppPrompt
@@ -84,7 +83,7 @@ func clients() []client {
 				double := testserver.NewA1111(t, testserver.A1111Options{})
 				return "a1111+" + double.URL, double.Images
 			},
-			draw: "POST /sdapi/v1/txt2img", edit: "POST /sdapi/v1/img2img", steps: true,
+			generate: "POST /sdapi/v1/txt2img", edit: "POST /sdapi/v1/img2img", steps: true,
 			want: func(r reflectionflow.Request) testserver.ImageRequest {
 				d := whole(r)
 				if r.Reference != nil {
@@ -99,7 +98,7 @@ func clients() []client {
 				double := testserver.NewComfyUI(t)
 				return "comfyui+" + double.URL + "?concurrency=1&workflow=testdata/draw.json&edit=testdata/correct.json", double.Images
 			},
-			draw: "POST /prompt", edit: "POST /prompt", follow: []string{"GET /history/{id}", "GET /view", "POST /upload/image"}, steps: true,
+			generate: "POST /prompt", edit: "POST /prompt", follow: []string{"GET /history/{id}", "GET /view", "POST /upload/image"}, steps: true,
 			want: func(r reflectionflow.Request) testserver.ImageRequest {
 				d := whole(r)
 				d.Strength = 1
@@ -126,7 +125,7 @@ func open(t *testing.T, address string, set ...func(*remote.Options)) reflection
 	return g
 }
 
-// reference is a picture whose pixels need every bit.
+// reference is an image whose pixels use every bit.
 func reference() image.Image {
 	img := image.NewRGBA(image.Rect(3, 4, 67, 68))
 	for y := range 64 {
@@ -159,7 +158,7 @@ func wantImage(t *testing.T, what string, got image.Image, want testserver.Image
 	for y := range painted.Rect.Dy() {
 		for x := range painted.Rect.Dx() {
 			if got.At(x, y) != painted.At(x, y) {
-				t.Errorf("%s: pixel (%d,%d) is %v, want %v: another picture was drawn", what, x, y, got.At(x, y), painted.At(x, y))
+				t.Errorf("%s: pixel (%d,%d) is %v, want %v: another image was generated", what, x, y, got.At(x, y), painted.At(x, y))
 				return
 			}
 		}
@@ -175,8 +174,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestRequestsAndCosts: each server is asked for exactly the request, and the answer says
-// what it cost and whether the seed counted.
+// TestRequestsAndCosts: each server receives exactly the request, and the generation states
+// its cost and whether the seed was used.
 func TestRequestsAndCosts(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,14 +199,14 @@ func TestRequestsAndCosts(t *testing.T) {
 					t.Errorf("unseeded is %t", out[i].Unseeded)
 				}
 			}
-			if n := double.Calls(c.draw); c.draw != c.edit && n != 2 || c.draw == c.edit && n != 3 {
-				t.Errorf("%d drawings were begun", n)
+			if n := double.Calls(c.generate); c.generate != c.edit && n != 2 || c.generate == c.edit && n != 3 {
+				t.Errorf("%d images were started", n)
 			}
 		})
 	}
 }
 
-// TestLargeSeeds: a seed that the server cannot take is folded, the same way each time.
+// TestLargeSeeds: a seed that is too large for the server is folded, deterministically.
 func TestLargeSeeds(t *testing.T) {
 	seed := uint64(0xfedc_ba98_7654_3210)
 	want := map[string]uint64{
@@ -225,14 +224,14 @@ func TestLargeSeeds(t *testing.T) {
 				t.Fatal(err, out)
 			}
 			if got := double.Generated()[0].Seed; got != want[c.name] {
-				t.Errorf("the server drew with %#x, want %#x", got, want[c.name])
+				t.Errorf("the server generated with %#x, want %#x", got, want[c.name])
 			}
 		})
 	}
 }
 
-// TestBatches: what a server can draw together it is given together, and each image
-// is what it would be alone.
+// TestBatches: requests that a server can batch are batched, and each image is the one that
+// it would be alone.
 func TestBatches(t *testing.T) {
 	var list []reflectionflow.Request
 	for _, seed := range []uint64{10, 11, 12, 13, 20, 21, 5} {
@@ -259,8 +258,8 @@ func TestBatches(t *testing.T) {
 					t.Errorf("cost %+v", out[i].Cost)
 				}
 			}
-			if got := double.Calls(c.draw); got != calls {
-				t.Errorf("%d drawings, want %d", got, calls)
+			if got := double.Calls(c.generate); got != calls {
+				t.Errorf("%d images, want %d", got, calls)
 			}
 		})
 	}
@@ -275,8 +274,7 @@ func withParameter(address, parameter string) string {
 	return u.String()
 }
 
-// TestHostilePrompts: nothing that a prompt says reaches an engine as more than words.
-// The doubles read prompts as their servers do, and refuse such.
+// TestHostilePrompts: commands in prompts reach no server; the doubles refuse them.
 func TestHostilePrompts(t *testing.T) {
 	for _, c := range clients() {
 		for _, text := range []string{
@@ -291,7 +289,7 @@ func TestHostilePrompts(t *testing.T) {
 					r.Reference, r.Reflection = reference(), text
 				}
 				if out := generateOne(t, open(t, address), r); out.Err != nil || len(double.Generated()) != 1 || len(double.Generated()[0].Prompt) < len(text)-4 {
-					t.Errorf("%s: %q is drawn as %+v: %v", c.name, r.Text(), double.Generated(), out.Err)
+					t.Errorf("%s: %q is generated as %+v: %v", c.name, r.Text(), double.Generated(), out.Err)
 				}
 			}
 		}

@@ -27,14 +27,14 @@ func TestCancelBetweenAttempts(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			address, double := c.start(t)
-			double.Fail(c.draw, testserver.WithStatus(500, ""))
+			double.Fail(c.generate, testserver.WithStatus(500, ""))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			g := open(t, address, func(o *remote.Options) { o.Endpoint = endpoint.Config{Name: "painter", Clock: stoppingClock{cancel}} })
 			if _, err := g.Generate(ctx, requests()[:1]); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want context.Canceled", err)
 			}
-			if n := double.Calls(c.draw); n != 1 {
+			if n := double.Calls(c.generate); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
 		})

@@ -21,13 +21,13 @@ func transient(c client) map[string]func(*testserver.Images) {
 		return func(s *testserver.Images) { s.Fail(route, faults...) }
 	}
 	list := map[string]func(*testserver.Images){
-		"out of memory":    fail(c.draw, testserver.WithStatus(500, `{"error":"CUDA out of memory"}`)),
-		"bad gateway":      fail(c.draw, testserver.WithStatus(502, "<html>Bad Gateway</html>")),
-		"loading":          fail(c.draw, testserver.WithStatus(503, `{"detail":"loading"}`)),
-		"busy":             fail(c.draw, testserver.RateLimited(2, "7")...),
-		"connection reset": fail(c.draw, testserver.Drop()),
-		"reply cut off":    fail(c.draw, testserver.ResetMidBody()),
-		"one of each":      fail(c.draw, testserver.WithStatus(500, ""), testserver.Drop(), testserver.WithStatus(503, "")),
+		"out of memory":    fail(c.generate, testserver.WithStatus(500, `{"error":"CUDA out of memory"}`)),
+		"bad gateway":      fail(c.generate, testserver.WithStatus(502, "<html>Bad Gateway</html>")),
+		"loading":          fail(c.generate, testserver.WithStatus(503, `{"detail":"loading"}`)),
+		"busy":             fail(c.generate, testserver.RateLimited(2, "7")...),
+		"connection reset": fail(c.generate, testserver.Drop()),
+		"reply cut off":    fail(c.generate, testserver.ResetMidBody()),
+		"one of each":      fail(c.generate, testserver.WithStatus(500, ""), testserver.Drop(), testserver.WithStatus(503, "")),
 	}
 	switch c.name {
 	case "sdcpp":
@@ -44,15 +44,15 @@ func transient(c client) map[string]func(*testserver.Images) {
 	return list
 }
 
-// TestTransientFailures: an image that failed by something that goes away is the one
-// that the server would have generated at once, and counts as one image.
+// TestTransientFailures: after a transient failure the image is the one that the server would
+// have generated at once, and counts as one image.
 func TestTransientFailures(t *testing.T) {
 	for _, c := range clients() {
-		for name, spoil := range transient(c) {
+		for name, damage := range transient(c) {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				address, double := c.start(t)
-				spoil(double)
+				damage(double)
 				r := requests()[0]
 				out := generateOne(t, open(t, address), r)
 				if out.Err != nil {
@@ -74,7 +74,7 @@ func TestFailsForGood(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			address, double := c.start(t)
-			double.Fail(c.draw, slices.Repeat([]testserver.Fault{testserver.WithStatus(500, `{"error":"CUDA out of memory"}`)}, 4)...)
+			double.Fail(c.generate, slices.Repeat([]testserver.Fault{testserver.WithStatus(500, `{"error":"CUDA out of memory"}`)}, 4)...)
 			list := requests()[:1]
 			list = append(list, list[0])
 			list[1].Seed++
@@ -88,14 +88,14 @@ func TestFailsForGood(t *testing.T) {
 				t.Errorf("%v: it does not say that it is transient, after 4 attempts", out[0].Err)
 			}
 			wantImage(t, "the next image", out[1].Image, c.want(list[1]))
-			if n := double.Calls(c.draw); n != 5 {
+			if n := double.Calls(c.generate); n != 5 {
 				t.Errorf("%d requests, want 4 and 1", n)
 			}
 		})
 	}
 }
 
-// TestPermanentFailures: what no repetition changes is asked once.
+// TestPermanentFailures: a request that fails permanently is sent once.
 func TestPermanentFailures(t *testing.T) {
 	for _, c := range clients() {
 		for name, tt := range map[string]struct {
@@ -112,7 +112,7 @@ func TestPermanentFailures(t *testing.T) {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				address, double := c.start(t)
-				double.Fail(c.draw, always(tt.fault)...)
+				double.Fail(c.generate, always(tt.fault)...)
 				out, err := open(t, address).Generate(t.Context(), requests()[:1])
 				if (err != nil) != tt.call {
 					t.Fatalf("the call: %v", err)
@@ -121,8 +121,8 @@ func TestPermanentFailures(t *testing.T) {
 					err = out[0].Err
 				}
 				var e *endpoint.Error
-				if !errors.As(err, &e) || !e.Permanent() || double.Calls(c.draw) != 1 {
-					t.Errorf("%v after %d requests, want a permanent error after 1", err, double.Calls(c.draw))
+				if !errors.As(err, &e) || !e.Permanent() || double.Calls(c.generate) != 1 {
+					t.Errorf("%v after %d requests, want a permanent error after 1", err, double.Calls(c.generate))
 				}
 			})
 		}
@@ -136,13 +136,13 @@ func TestLostRepliesAreCounted(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			address, double := c.start(t)
 			folder := t.TempDir()
-			double.Fail(c.draw, testserver.ResetMidBody(), testserver.WithStatus(500, ""))
+			double.Fail(c.generate, testserver.ResetMidBody(), testserver.WithStatus(500, ""))
 			g, _ := newSession(t, address, folder)
 			out := generateOne(t, g, requests()[0])
 			if out.Err != nil || out.Cost.Money != 4 || out.Cost.Images != 1 || len(out.Cost.Calls) != 1 {
 				t.Errorf("cost %+v, %v, want 2 for the lost reply and 2 for the image", out.Cost, out.Err)
 			}
-			double.Fail(c.draw, slices.Repeat([]testserver.Fault{testserver.ResetMidBody()}, 4)...)
+			double.Fail(c.generate, slices.Repeat([]testserver.Fault{testserver.ResetMidBody()}, 4)...)
 			r := requests()[0]
 			r.Seed++
 			lost := generateOne(t, g, r)
@@ -176,7 +176,7 @@ func TestInterruptedA1111(t *testing.T) {
 		out = generateOne(t, open(t, "a1111+"+double.URL, set), r)
 		wantKind(t, "the image", out.Err, endpoint.Failed)
 		if out.Err == nil || !strings.Contains(out.Err.Error(), "interrupted") || len(double.Generated()) != 2+4 {
-			t.Errorf("%v after %d drawings", out.Err, len(double.Generated()))
+			t.Errorf("%v after %d images", out.Err, len(double.Generated()))
 		}
 	}
 	// stable-diffusion.cpp's route of the same name has no state to ask for.
@@ -193,11 +193,11 @@ func TestInterruptedA1111(t *testing.T) {
 	}
 }
 
-// TestErrorWith200 shows the server's own words, redacted and on one line.
+// TestErrorWith200: the error shows the server's text, redacted and on one line.
 func TestErrorWith200(t *testing.T) {
 	for _, c := range clients() {
 		address, double := c.start(t)
-		double.Fail(c.draw, always(testserver.WithStatus(http.StatusOK, `{"error":{"message":"the key sk-secret-key-1 has\n\u001b[31mno credits","code":"insufficient_quota"}}`))...)
+		double.Fail(c.generate, always(testserver.WithStatus(http.StatusOK, `{"error":{"message":"the key sk-secret-key-1 has\n\u001b[31mno credits","code":"insufficient_quota"}}`))...)
 		g := open(t, address, func(o *remote.Options) { o.Endpoint.Secret = endpoint.NewSecret("sk-secret-key-1") })
 		_, err := g.Generate(t.Context(), requests()[:1])
 		if err == nil || !strings.Contains(err.Error(), "the key [secret] has [31mno credits") {
@@ -206,8 +206,8 @@ func TestErrorWith200(t *testing.T) {
 	}
 }
 
-// TestPoolTakesOver: what one server cannot generate another one does, at the cost of
-// both.
+// TestPoolTakesOver: an image that one server fails to generate is generated by another, at
+// the cost of both.
 func TestPoolTakesOver(t *testing.T) {
 	p, doubles := fleet(t, 2)
 	for _, double := range doubles[:1] {
@@ -224,6 +224,6 @@ func TestPoolTakesOver(t *testing.T) {
 		}
 	}
 	if n := len(doubles[1].Generated()); n != len(list) {
-		t.Errorf("%d drawings for %d requests", n, len(list))
+		t.Errorf("%d images for %d requests", n, len(list))
 	}
 }

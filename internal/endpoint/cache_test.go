@@ -65,7 +65,7 @@ func TestCache(t *testing.T) {
 		if strings.Contains(string(data), "first-key") || strings.HasSuffix(path, ".tmp") {
 			t.Errorf("%s holds the secret or is left over", path)
 		}
-		// Damage every entry: none may be believed.
+		// Damage every entry: none may be used.
 		writeFile(t, path, strings.Replace(string(data), `"sha256":"`, `"sha256":"x`, 1))
 		return err
 	})
@@ -77,7 +77,7 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestCacheAcrossClients: another process with another key pays nothing.
+// TestCacheAcrossClients: another process with another key shares the replies.
 func TestCacheAcrossClients(t *testing.T) {
 	folder := t.TempDir()
 	handler, n := replies(good)
@@ -97,7 +97,7 @@ func TestCacheAcrossClients(t *testing.T) {
 	}
 }
 
-// TestConcurrentEqualCallsShareAReply: equal calls side by side are one.
+// TestConcurrentEqualCallsShareAReply: concurrent equal calls send one request.
 func TestConcurrentEqualCallsShareAReply(t *testing.T) {
 	handler, n := replies(good)
 	c, _ := client(t, handler, withCache(t, t.TempDir()))
@@ -131,7 +131,7 @@ func TestCacheKeepsOnlySuccess(t *testing.T) {
 	}
 }
 
-// TestCacheWaitEnds: a call that waits for its twin leaves with its context.
+// TestCacheWaitEnds: a call that waits for an equal one ends with its context.
 func TestCacheWaitEnds(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	c, _ := client(t, func(w http.ResponseWriter, _ *http.Request) {

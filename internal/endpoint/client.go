@@ -257,7 +257,7 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL) (*Response, er
 			return response, nil
 		}
 		var e *Error
-		var last *noRetry
+		var last *consumedError
 		if !errors.As(err, &e) || errors.As(err, &last) {
 			return nil, err // the end of ctx, an invalid request, or a partly consumed reply
 		}

@@ -20,7 +20,7 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// clock is a time that passes by sleeping only.
+// clock advances only by Sleep.
 type clock struct {
 	mu    sync.Mutex
 	now   time.Time
@@ -43,7 +43,7 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// client makes a client of a handler on the loopback interface.
+// client returns a client for a handler on the loopback interface.
 func client(t *testing.T, handler http.HandlerFunc, set ...func(*endpoint.Config)) (*endpoint.Client, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -92,7 +92,7 @@ func reset(w http.ResponseWriter, _ *http.Request) {
 	conn.Close()
 }
 
-// silent sends a piece of a body and then nothing until the client leaves.
+// silent sends a part of a body and then nothing until the client leaves.
 func silent(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "{")
 	w.(http.Flusher).Flush()
@@ -129,7 +129,7 @@ func TestFaults(t *testing.T) {
 		{name: "500 for ever", server: []http.HandlerFunc{status(500, `{"error":{"message":"out of memory"}}`)}, kind: endpoint.Status, attempts: 4, message: "out of memory"},
 		{name: "500 to a post", server: []http.HandlerFunc{status(500, "")}, request: endpoint.Request{Method: "POST"}, kind: endpoint.Status, attempts: 1},
 		{name: "500 to a safe post", server: []http.HandlerFunc{status(500, ""), good}, request: endpoint.Request{Method: "POST", Repeat: endpoint.RepeatSafe}, attempts: 2},
-		{name: "a picture to llama.cpp without a projector", server: []http.HandlerFunc{status(500, `{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`)}, request: endpoint.Request{Method: "POST", Repeat: endpoint.RepeatSafe}, kind: endpoint.Status, attempts: 1, invalid: true, message: "mmproj"},
+		{name: "an image to llama.cpp without a projector", server: []http.HandlerFunc{status(500, `{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`)}, request: endpoint.Request{Method: "POST", Repeat: endpoint.RepeatSafe}, kind: endpoint.Status, attempts: 1, invalid: true, message: "mmproj"},
 		{name: "an empty account", server: []http.HandlerFunc{status(429, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`, "Retry-After", "1")}, kind: endpoint.Status, attempts: 1, message: "exceeded your current quota"},
 		{name: "an empty account without a code", server: []http.HandlerFunc{status(429, `{"detail":"You exceeded your current quota, please check your plan and billing details."}`)}, kind: endpoint.Status, attempts: 1, message: "billing"},
 		{name: "no credits", server: []http.HandlerFunc{status(402, `{"error":{"message":"Insufficient credits","code":402}}`)}, kind: endpoint.Status, attempts: 1, invalid: true, message: "Insufficient credits"},
@@ -282,7 +282,7 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// TestBreakerIgnores: what the caller did wrong or broke off says nothing about the server.
+// TestBreakerIgnores: errors of the caller and cancelled calls do not count for the breaker.
 func TestBreakerIgnores(t *testing.T) {
 	handler, _ := replies(status(400, ""), status(429, ""), status(400, ""), good)
 	c, _ := client(t, handler, func(c *endpoint.Config) { c.Breaker.Failures, c.Retry.Attempts = 1, 1 })
@@ -344,8 +344,7 @@ func TestEndedContext(t *testing.T) {
 	}
 }
 
-// TestSecrets: the secret reaches the server and nothing else, even when the
-// server throws it back.
+// TestSecrets: only the server gets the secret, even if it repeats it.
 func TestSecrets(t *testing.T) {
 	const key = "sk-very+secret/key"
 	for name, auth := range map[string]endpoint.Auth{"bearer": {}, "header": {Header: "x-key"}, "basic": {Basic: true}} {

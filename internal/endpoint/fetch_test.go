@@ -104,7 +104,7 @@ func TestDecodeBase64(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"cut off": standard[:5], "spoilt": "!" + standard, "too long": strings.Repeat("A", 1000), "not base64": "data:text/plain,abc", "open data URI": "data:image/png;base64",
+		"cut off": standard[:5], "damaged": "!" + standard, "too long": strings.Repeat("A", 1000), "not base64": "data:text/plain,abc", "open data URI": "data:image/png;base64",
 	} {
 		if got, err := endpoint.DecodeBase64(text, 100); err == nil {
 			t.Errorf("%s: got %v, want an error", name, got)

@@ -24,7 +24,7 @@ func read(t testing.TB, name string) []byte {
 	return data
 }
 
-// TestDecodeImage: what make.py drew is what is seen, in every format.
+// TestDecodeImage: the pixels are those that make.py wrote, in every format.
 func TestDecodeImage(t *testing.T) {
 	for _, name := range []string{"cmyk.jpg", "still.webp", "animated.webp", "animated-alpha.webp", "animated.gif", "animated.png"} {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// paying is a client of a server that answers as model, at 1 a call, for the run in
-// a folder whose record has charged the calls.
+// paying returns a client of a server that answers as model, at a price of 1 per call, for the
+// run in a folder whose record has charged the calls.
 func paying(t *testing.T, folder string, model *string, charged ...string) (ask func(question string) (*endpoint.Response, error), ledger *endpoint.Ledger, asked func() int) {
 	t.Helper()
 	ledger = &endpoint.Ledger{}
@@ -25,7 +25,7 @@ func paying(t *testing.T, folder string, model *string, charged ...string) (ask 
 	}
 	handler, n := replies(good)
 	c, _ := client(t, handler, func(c *endpoint.Config) {
-		c.BaseURL = "http://double.invalid/v1" // the same in every sitting
+		c.BaseURL = "http://double.invalid/v1" // the same in every session
 		c.Ledger, c.Prices = ledger, endpoint.PriceTable{"m": {PerCall: 1}}
 		c.Transport = handlerTransport{handler}
 	})
@@ -57,20 +57,20 @@ func lines(t *testing.T, folder string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
-// In a shared ledger everyone who takes an answer is charged, in every sitting, and
-// the server is asked once.
+// In a shared ledger everyone who takes an answer is charged, in every session, and the server
+// is asked once.
 func TestSharedLedgerChargesEach(t *testing.T) {
 	folder, model := t.TempDir(), "a"
-	for sitting := range 2 {
+	for session := range 2 {
 		ask, ledger, asked := paying(t, folder, &model)
 		ledger.Shared = true
 		for range 2 {
 			if got, err := ask("1"); err != nil || got.Cost.Money != 1 || len(got.Cost.Calls) != 1 {
-				t.Errorf("sitting %d: %+v, %v", sitting, got, err)
+				t.Errorf("session %d: %+v, %v", session, got, err)
 			}
 		}
-		if asked() != 1-sitting {
-			t.Errorf("sitting %d: %d requests", sitting, asked())
+		if asked() != 1-session {
+			t.Errorf("session %d: %d requests", session, asked())
 		}
 		if err := ledger.Close(false); err != nil {
 			t.Fatal(err)
@@ -78,8 +78,8 @@ func TestSharedLedgerChargesEach(t *testing.T) {
 	}
 }
 
-// A call is charged to whoever takes its answer first, in whichever sitting, and
-// not again once the record names it.
+// A call is charged to whoever takes its answer first, in any session, and not again once the
+// record names it.
 func TestLedgerChargesOnce(t *testing.T) {
 	folder, model := t.TempDir(), "a"
 	ask, ledger, asked := paying(t, folder, &model)
@@ -128,8 +128,8 @@ func TestLedgerChargesOnce(t *testing.T) {
 // Killed between the answer and its line, within the line, or within the answer.
 func TestLedgerReconciles(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil func(t *testing.T, folder string)
-		asks  int
+		damage func(t *testing.T, folder string)
+		asks   int
 	}{
 		"no line": {func(t *testing.T, folder string) { writeFile(t, filepath.Join(folder, "calls.jsonl"), "") }, 0},
 		"half a line": {func(t *testing.T, folder string) {
@@ -153,7 +153,7 @@ func TestLedgerReconciles(t *testing.T) {
 			if err := ledger.Close(false); err != nil {
 				t.Fatal(err)
 			}
-			tt.spoil(t, folder)
+			tt.damage(t, folder)
 			ask, _, asked := paying(t, folder, &model)
 			r, err := ask("1")
 			if err != nil || r.Cost.Money != 1 || asked() != tt.asks {
@@ -174,7 +174,7 @@ func TestLedgerReconciles(t *testing.T) {
 	}
 }
 
-// A run folder may have any name, that of a pattern too.
+// A run folder may have a name with pattern characters.
 func TestLedgerInAFolderNamedLikeAPattern(t *testing.T) {
 	folder, model := filepath.Join(t.TempDir(), "a run [*"), "a"
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -204,8 +204,8 @@ func onlyAnswer(t *testing.T, folder string) string {
 	return files[0]
 }
 
-// The model that the run began with is known in later sittings. Another one ends it;
-// its answer is paid for and not used, and the run can go on when the old one is back.
+// The model that the run began with is known in later sessions. Another model is an error; its
+// answer is paid for and not used, and the run resumes when the old model is back.
 func TestLedgerPinsTheModel(t *testing.T) {
 	folder, model := t.TempDir(), "a"
 	ask, ledger, _ := paying(t, folder, &model)
@@ -240,7 +240,7 @@ func TestLedgerPinsTheModel(t *testing.T) {
 	}
 }
 
-// What is paid for is completed when another part has failed, not when the user ends it.
+// Paid work is completed when another part has failed, and not when the user cancels.
 func TestUserContext(t *testing.T) {
 	open := &endpoint.Ledger{}
 	if err := open.Open(t.TempDir(), nil); err != nil {

@@ -18,7 +18,7 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// echoes are the forms in which a server may throw a key back.
+// echoes returns the forms in which a server may repeat a key.
 func echoes(key string) map[string]string {
 	forms := map[string]string{
 		"plain": key, "query": url.QueryEscape(key), "path": url.PathEscape(key), "lower-case escapes": strings.ToLower(url.QueryEscape("+/")) + key,
@@ -49,8 +49,8 @@ func leaks(text, key string) bool {
 	return false
 }
 
-// TestEchoedSecret: whatever form a server throws the key back in, it is in no error,
-// model name, ledger, cache or reply.
+// TestEchoedSecret: in whatever form a server repeats the key, it is in no error, model name,
+// ledger, cache or reply.
 func TestEchoedSecret(t *testing.T) {
 	const key = "sk-very+secret/key_0123456789?é"
 	for name, form := range echoes(key) {
@@ -118,8 +118,8 @@ func leavesNoKey(t *testing.T, folder, key string) {
 	}
 }
 
-// TestImagesKeepTheirBytes: redaction touches no reply that does not hold the key, in
-// whole megabytes of base64 and with a short key.
+// TestImagesKeepTheirBytes: redaction does not change replies without the key: megabytes of
+// base64 with a short key.
 func TestImagesKeepTheirBytes(t *testing.T) {
 	text := `{"b64":"` + strings.Repeat("AbCdEfGh01+/", 100_000) + `","path":"a\/b\u0041"}`
 	c, _ := client(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }, func(c *endpoint.Config) { c.Secret = endpoint.NewSecret("AbCd") })

@@ -43,20 +43,20 @@ func (c *Client) Stream(ctx context.Context, r Request, take func(Event) error) 
 			return take(e)
 		})
 		if started && err != nil {
-			err = &noRetry{err}
+			err = &consumedError{err}
 		}
 		return &Response{Status: x.response.StatusCode, Header: x.response.Header}, err
 	}
 	_, err := c.call(ctx, r, c.URL(r.Path))
-	if f, ok := errors.AsType[*noRetry](err); ok {
+	if f, ok := errors.AsType[*consumedError](err); ok {
 		err = f.error
 	}
 	return plain, err
 }
 
-// noRetry is an error after which nothing is repeated, because a part of the reply has been
+// consumedError is an error after which nothing is repeated, because a part of the reply has been
 // consumed.
-type noRetry struct{ error }
+type consumedError struct{ error }
 
 // events reads a body as server-sent events.
 func (x *exchange) events(limit int64, take func(Event) error) error {

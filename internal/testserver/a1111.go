@@ -10,36 +10,36 @@ import (
 	"testing"
 )
 
-// A1111Options fit a double of AUTOMATIC1111's API.
+// A1111Options configure an [A1111] double.
 type A1111Options struct {
-	// User and password, "user:password", for --api-auth.
+	// User is "user:password" for --api-auth.
 	User string
-	// Grid puts a grid before the images of a reply with several.
+	// Grid adds a grid before the images of a reply with several.
 	Grid bool
-	// NoInfo leaves the information empty, as stable-diffusion.cpp does.
+	// NoInfo leaves the field info empty, as stable-diffusion.cpp does.
 	NoInfo bool
-	// NoTasks knows no tasks.
+	// NoTasks is an old version that does not know tasks.
 	NoTasks bool
-	// SeedShift is added to the seed that is really drawn, and said.
+	// SeedShift is added to the seed that is used and reported.
 	SeedShift uint64
 }
 
-// A1111 is the double. It draws one after the other. A model that is set by SetModel
-// may be "name/checksum".
+// A1111 is a double of AUTOMATIC1111's API. It works on one request at a time. A model that
+// is set by SetModel may be "name/checksum".
 type A1111 struct {
 	*Images
 	options A1111Options
 	queue   sync.Mutex
 
 	holding     bool
-	cut         int // drawings that somebody else interrupts
+	cut         int // requests to interrupt as another client
 	flags       map[string]any
-	task        string // what is drawn now
+	task        string // in progress
 	free        chan struct{}
 	interrupted int
 }
 
-// NewA1111 starts a double; it ends with the test.
+// NewA1111 starts a double, which ends with the test.
 func NewA1111(t testing.TB, o A1111Options) *A1111 {
 	t.Helper()
 	s := &A1111{Images: newImages(t, ""), options: o}
@@ -50,29 +50,29 @@ func NewA1111(t testing.TB, o A1111Options) *A1111 {
 	return s
 }
 
-// Hold makes the next drawings last until they are interrupted.
+// Hold makes the next request last until it is interrupted.
 func (s *A1111) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holding = true
 }
 
-// InterruptNext makes the next n drawings end early, as somebody's click on Interrupt does: the
-// reply looks like that of a finished one.
+// InterruptNext makes the next n requests end early, as if somebody interrupted them in the
+// web interface: the reply looks like that of a finished one.
 func (s *A1111) InterruptNext(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut = n
 }
 
-// Interrupted is how many interruptions came.
+// Interrupted returns the number of interruptions.
 func (s *A1111) Interrupted() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.interrupted
 }
 
-// Busy reports whether something is drawn now.
+// Busy reports whether a request is in progress.
 func (s *A1111) Busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *A1111) read(r *http.Request, redraw bool) (b a1111Body, reference image
 	case b.Width < 64 || b.Width > 2048 || b.Height < 64 || b.Height > 2048 || b.Steps < 1 || b.Steps > 150 || b.BatchSize != 1 || b.Iterations < 1:
 		return b, nil, fmt.Errorf("a number is out of range")
 	case b.Seed < 0 || b.Seed >= 1<<32:
-		return b, nil, fmt.Errorf("the double draws no lots")
+		return b, nil, fmt.Errorf("the double takes no random seed")
 	case redraw != (len(b.Init) == 1):
 		return b, nil, fmt.Errorf("init_images and the route do not fit")
 	}
@@ -144,7 +144,7 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	d.Model, _ = b.Override["sd_model_checkpoint"].(string)
 	images, seeds, first := []string{}, []int64{}, 0
 	if s.options.Grid && b.Iterations > 1 {
-		images, first = append(images, "R0lGODlh"), 1 // a grid, which nobody should read
+		images, first = append(images, "R0lGODlh"), 1 // a grid, which clients must skip
 	}
 	for i := range max(0, b.Iterations+s.ExtraImages) {
 		d.Seed = uint64(b.Seed) + uint64(i) + s.options.SeedShift
@@ -172,8 +172,7 @@ func (s *A1111) generate(w http.ResponseWriter, r *http.Request, redraw bool) {
 	reply(w, http.StatusOK, map[string]any{"images": images, "parameters": map[string]any{}, "info": info})
 }
 
-// begin notes what is drawn, holds it where that is due, and reports whether it is cut
-// short.
+// start records the task, waits if it is held, and reports whether it is interrupted.
 func (s *A1111) start(task string) bool {
 	s.mu.Lock()
 	s.task, s.free = task, make(chan struct{})
@@ -182,7 +181,7 @@ func (s *A1111) start(task string) bool {
 	s.flags = map[string]any{"interrupted": cut, "skipped": false, "stopping_generation": false, "job_count": 1}
 	s.mu.Unlock()
 	if holding {
-		<-free // not the client's leaving: the real server does not notice
+		<-free // the real server does not notice that a client leaves
 	}
 	return cut || holding
 }

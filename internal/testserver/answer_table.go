@@ -13,18 +13,18 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// answerRow spoils the answer to one question of several.
+// answerRow damages the answer to one of several questions.
 type answerRow struct {
 	name string
-	// spoil returns false where the answer has nothing of the sort.
+	// damage returns false if the answer has nothing to damage.
 	damage func(Answer) (Answer, bool)
-	// always spoils the second answer too, to the question asked again.
+	// always damages the answer to the repeated question too.
 	always bool
-	// harmless: the result is that of the honest answer.
+	// harmless: the result is that of the undamaged answer.
 	harmless bool
-	// bounded: it may count, as much of it as a result can hold.
+	// bounded: the result may hold the damage, within its length limit.
 	bounded bool
-	// kind of error in which the whole ends.
+	// kind of the error in which the use ends.
 	kind endpoint.Kind
 }
 
@@ -33,7 +33,7 @@ var (
 	numbers = regexp.MustCompile(`:-?[0-9][0-9.eE+-]*`)
 )
 
-// rewritten spoils answers in JSON.
+// rewritten damages answers in JSON.
 func rewritten(change func(text string) string) func(Answer) (Answer, bool) {
 	return func(a Answer) (Answer, bool) {
 		changed := ""
@@ -44,7 +44,7 @@ func rewritten(change func(text string) string) func(Answer) (Answer, bool) {
 	}
 }
 
-// without leaves out the first of a list of keys: an inner one where there is a group.
+// without removes the first key: an inner one if there is a group.
 func without(text string) string {
 	var whole map[string]any
 	if json.Unmarshal([]byte(text), &whole) != nil {
@@ -94,13 +94,13 @@ func answerTable() []answerRow {
 	return rows
 }
 
-// pieces is how many questions there are, of which the second is answered badly.
+// pieces is the number of questions; the second is answered badly.
 const pieces = 3
 
-// BadAnswers holds clients of language models to what must come of bad answers to
-// the second of several questions: the result of an honest answer where it can be
-// read or is mended when asked again, else one that degraded accepts, with the other
-// results untouched; a model that changes ends the use.
+// BadAnswers tests clients of language models with bad answers to the second of several
+// questions. The result must be that of an honest answer if the bad one can be read or the
+// repeated question corrects it, else one that degraded accepts. Other results must not
+// change. A changed model must end the use.
 func BadAnswers(t *testing.T, clients []Client, degraded func(Outcome) bool) {
 	for _, c := range clients {
 		honest, err := c.Start(t, StartOptions{}).Use(t.Context(), pieces)
@@ -158,15 +158,15 @@ func (row answerRow) check(t *testing.T, trial Trial, got, honest []Outcome, deg
 	}
 }
 
-// spoiler is an honest model but for the second question that is no repetition of the
-// first, whose answer it spoils.
+// damager is an honest model that damages the answer to the second question that is not a
+// repetition of the first.
 type damager struct {
 	row    answerRow
 	honest func(Question) Answer
 
 	mu    sync.Mutex
-	base  Question // the question as it was first put
-	count int      // of different questions
+	base  Question // the question as first asked
+	count int      // different questions so far
 	did   bool
 }
 

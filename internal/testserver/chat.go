@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// Dialect is a server whose manner a [Chat] double has.
+// Dialect is the server that a [Chat] double imitates.
 type Dialect string
 
-// The dialects, and where they differ (each project's API reference and source).
+// The dialects, and how they differ (each project's API reference and source).
 const (
 	OpenAI       Dialect = "openai"        // refuses unknown parameters; strict schemas must require all properties; PNG, JPEG, WebP, GIF
 	VLLM         Dialect = "vllm"          // {"error":{"message","type","code"}}, code a number; usage details null
@@ -24,19 +24,19 @@ const (
 	LLaMAFactory Dialect = "llama-factory" // response_format ignored; user and assistant must alternate; no WebP
 )
 
-// ChatOptions fit a [Chat] double; the zero value is OpenAI's manner.
+// ChatOptions configure a [Chat] double; the zero value imitates OpenAI.
 type ChatOptions struct {
 	Dialect Dialect
-	// Model is what the server answers to and what replies name; "" means "double-1".
+	// Model is the model that the server accepts and that replies name; "" means "double-1".
 	Model string
-	// Key, when set, must come as a bearer token.
+	// Key, if set, must be sent as a bearer token.
 	Key string
-	// Reject are top-level parameters that are refused as unsupported, as models
-	// do with max_tokens, temperature, logprobs or response_format.
+	// Reject lists top-level parameters that are refused as unsupported, as some models do with
+	// max_tokens, temperature, logprobs or response_format.
 	Reject []string
-	// NoImages takes no pictures.
+	// NoImages refuses images.
 	NoImages bool
-	// Answer is the model; nil means [Obliging].
+	// Answer is the model; nil means [DefaultAnswer].
 	Answer func(Question) Answer
 }
 
@@ -53,7 +53,7 @@ type Chat struct {
 	requests  int
 }
 
-// NewChat starts a double; it ends with the test.
+// NewChat starts a double, which ends with the test.
 func NewChat(t testing.TB, o ChatOptions) *Chat {
 	t.Helper()
 	if o.Dialect == "" {
@@ -92,14 +92,14 @@ func (c *Chat) SetModel(name string) {
 	c.options.Model = name
 }
 
-// Requests is how many requests came, refused and failed ones included.
+// Requests returns the number of requests, refused and failed ones included.
 func (c *Chat) Requests() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.requests
 }
 
-// Questions are those that reached the model, in order.
+// Questions returns the questions that reached the model, in order.
 func (c *Chat) Questions() []Question {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +136,7 @@ func (c *Chat) honest(w http.ResponseWriter, r *http.Request) {
 	question, err := c.read(r)
 	switch {
 	case err != nil && c.options.Dialect == LlamaCpp && (errors.Is(err, errBroken) || errors.Is(err, errBlind)):
-		// Its own fault, says this server (recorded).
+		// This server calls it a failure of its own (recorded).
 		reply(w, 500, map[string]any{"error": map[string]any{"code": 500, "message": err.Error(), "type": "server_error"}})
 		return
 	case err != nil:

@@ -11,10 +11,9 @@ import (
 	"slices"
 )
 
-// DefaultAnswer is a model that answers everything in the form asked for, always the
-// same to the same question: JSON of the schema with values drawn from its ranges,
-// yes or no with probabilities where those are asked for, else a sentence. What it
-// says depends on every pixel and letter of the question.
+// DefaultAnswer is a model that answers in the form asked for, the same answer to the same
+// question: JSON with random values that the schema allows, yes or no with probabilities, or
+// a sentence. The answer depends on every pixel and letter of the question.
 func DefaultAnswer(q Question) Answer {
 	r := rand.New(rand.NewPCG(fingerprint(q), 1))
 	switch {
@@ -49,8 +48,8 @@ func fingerprint(q Question) uint64 {
 	return h.Sum64()
 }
 
-// Fill makes a JSON value that a schema allows, with free choices drawn from r.
-// No schema gives an empty object.
+// Fill returns a JSON value that a schema allows, with random choices from r. Without a
+// schema it returns an empty object.
 func Fill(schema json.RawMessage, r *rand.Rand) json.RawMessage {
 	var s map[string]any
 	if json.Unmarshal(schema, &s) != nil {

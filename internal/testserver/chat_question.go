@@ -19,7 +19,7 @@ import (
 	_ "golang.org/x/image/webp" // one more
 )
 
-// Question is what a model is asked, after the server has checked it.
+// Question is a question that the server has validated.
 type Question struct {
 	N           int // from 0, over all questions of the double
 	System      string
@@ -33,17 +33,17 @@ type Question struct {
 	Seed        *int64
 	MaxTokens   int
 	TopLogprobs int
-	Body        json.RawMessage // the request as it came
+	Body        json.RawMessage // the request as received
 }
 
-// Answer is what a model says.
+// Answer is the answer of a model.
 type Answer struct {
 	Text    string
 	Refusal string // instead of Text
 	Finish  string // "" means stop
-	// Tokens with their alternatives, the chosen first; sent where they were asked for.
+	// Tokens with their alternatives, the chosen one first; sent if the client asked for them.
 	Tokens [][]Alternative
-	Model  string // that the reply names; "" means the double's
+	Model  string // named by the reply; "" means the double's
 }
 
 // Alternative is a token with the natural logarithm of its probability.
@@ -186,7 +186,7 @@ func (c *Chat) readParts(content json.RawMessage, q *Question) error {
 
 var dataURI = regexp.MustCompile(`^data:image/(png|jpeg|jpg|webp|gif);base64,`)
 
-// readImage takes the data URIs that the dialect's server takes.
+// readImage decodes the data URIs that the dialect's server accepts.
 func (c *Chat) readImage(url string) (image.Image, error) {
 	formats := map[Dialect][]string{
 		OpenAI: {"png", "jpeg", "jpg", "webp", "gif"}, VLLM: {"png", "jpeg", "jpg", "webp", "gif"},

@@ -8,9 +8,9 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// ChatClients are a use of a language model for [Faults] and [BadAnswers], of a free
-// model and of one that costs money. use is given the chat client and uses it for n
-// pieces, which differ. honest is the model; nil means [DefaultAnswer].
+// ChatClients returns clients of a language model for [Faults] and [BadAnswers]: one with a
+// free model and one with a model that costs money. use sends n different questions by the
+// chat client. honest is the model; nil means [DefaultAnswer].
 func ChatClients(name string, honest func(Question) Answer, use func(ctx context.Context, c *chat.Client, n int) ([]Outcome, error)) []Client {
 	if honest == nil {
 		honest = DefaultAnswer

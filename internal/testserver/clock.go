@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Clock is a time that passes by sleeping only: waits take none, and can be read
-// afterwards. It fits endpoint.Config.
+// Clock is a clock that advances only by Sleep, so waits take no time and can be inspected.
+// It implements endpoint.Clock.
 type Clock struct {
 	mu    sync.Mutex
 	now   time.Time
@@ -17,14 +17,14 @@ type Clock struct {
 // NewClock starts at 2 January 2026.
 func NewClock() *Clock { return &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
-// Now is the time.
+// Now returns the time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Sleep lets d pass at once.
+// Sleep advances the time by d at once.
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,7 +33,7 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// Slept lists the waits so far.
+// Slept returns the waits so far.
 func (c *Clock) Slept() []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

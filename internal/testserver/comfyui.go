@@ -13,17 +13,16 @@ import (
 	"github.com/coder/websocket"
 )
 
-// ComfyUI is a double of a ComfyUI server. It runs workflows made of the nodes that
-// text-to-image and corrections with FLUX need, and it does not run again what it
-// has run before.
+// ComfyUI is a double of a ComfyUI server. It runs workflows of the nodes that FLUX,
+// Z-Image and Qwen-Image need, and like the server it executes no output a second time.
 type ComfyUI struct {
 	*Images
 	uploads map[string]image.Image
 	sockets map[string]chan []byte
 	jobs    []*comfyJob
-	done    map[string]bool // outputs that were run before
+	done    map[string]bool // outputs that were executed before
 	files   map[string][]byte
-	// NoSocket refuses websockets; SilentSocket accepts them and says nothing.
+	// NoSocket refuses websockets; SilentSocket accepts them and sends nothing.
 	NoSocket, SilentSocket bool
 	holding                bool
 	interrupted            []string
@@ -42,7 +41,7 @@ type comfyNode struct {
 	Meta   map[string]any `json:"_meta"`
 }
 
-// NewComfyUI starts a double; it ends with the test.
+// NewComfyUI starts a double, which ends with the test.
 func NewComfyUI(t testing.TB) *ComfyUI {
 	t.Helper()
 	s := &ComfyUI{
@@ -73,7 +72,7 @@ func (s *ComfyUI) Forget() {
 	s.jobs = nil
 }
 
-// States lists what became of the jobs, in order.
+// States returns the states of the jobs, in order.
 func (s *ComfyUI) States() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +83,7 @@ func (s *ComfyUI) States() []string {
 	return list
 }
 
-// Interrupted lists the jobs that interruptions named.
+// Interrupted returns the jobs that interruptions named.
 func (s *ComfyUI) Interrupted() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +117,7 @@ func (s *ComfyUI) socket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send tells a client something.
+// send sends a message to a client's websocket.
 func (s *ComfyUI) send(client, kind string, data map[string]any) {
 	s.mu.Lock()
 	out := s.sockets[client]
@@ -129,7 +128,7 @@ func (s *ComfyUI) send(client, kind string, data map[string]any) {
 	message, _ := json.Marshal(map[string]any{"type": kind, "data": data}) //nolint:errchkjson // plain values
 	select {
 	case out <- message:
-	default: // such messages are lost
+	default: // lost, as with the real server
 	}
 }
 
@@ -165,7 +164,7 @@ func (s *ComfyUI) prompt(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"prompt_id": j.id, "number": len(s.jobs), "node_errors": map[string]any{}})
 }
 
-// run runs a job as the server does: only outputs that are new are run.
+// run executes a job as the server does: only new outputs.
 func (s *ComfyUI) run(j *comfyJob) {
 	s.mu.Lock()
 	j.state = "running"

@@ -14,15 +14,15 @@ import (
 
 func readSeeker(data []byte) io.ReadSeeker { return bytes.NewReader(data) }
 
-// comfyGraph is what a workflow comes to.
+// comfyGraph is the result of evaluating a workflow.
 type comfyGraph struct {
 	request        ImageRequest
 	batch          int
 	output, prefix string
 }
 
-// evaluate follows a workflow from its SaveImage back to its texts and sizes, and
-// refuses what the server would not validate.
+// evaluate follows a workflow from its SaveImage back to its texts and sizes, and returns an
+// error for what the server would refuse.
 func (s *ComfyUI) evaluate(nodes map[string]comfyNode) (comfyGraph, error) {
 	g := comfyGraph{}
 	e := evaluation{s: s, nodes: nodes}
@@ -65,7 +65,7 @@ func (s *ComfyUI) evaluate(nodes map[string]comfyNode) (comfyGraph, error) {
 	return g, e.err
 }
 
-// evaluation keeps the first thing that is wrong.
+// evaluation keeps the first error.
 type evaluation struct {
 	s     *ComfyUI
 	nodes map[string]comfyNode
@@ -105,7 +105,7 @@ func (e *evaluation) conditioning(id string, d *ImageRequest) {
 	e.fail("Dependency cycle detected")
 }
 
-// image is the upload that a LoadImage node names.
+// image returns the upload that a LoadImage node names.
 func (e *evaluation) image(load string) image.Image {
 	name := e.text(load, "image")
 	e.s.mu.Lock()
@@ -196,7 +196,7 @@ func (e *evaluation) text(id, input string) string {
 	return text
 }
 
-// words is a text that is read as a prompt.
+// words returns an input that is a prompt, without escapes.
 func (e *evaluation) words(id, input string) string {
 	text, err := comfyWords(e.text(id, input))
 	if err != nil {

@@ -1,7 +1,11 @@
-// Package testserver holds doubles of other people's servers for tests: they
-// listen on the loopback interface, speak the protocol that the server's own
-// documentation publishes, refuse what the server refuses, and fail on demand.
+// Package testserver provides doubles of the servers that this project talks to. They
+// listen on the loopback interface, speak the protocol that the server's documentation
+// publishes, refuse what the server refuses, and fail on demand.
 //
-// Doubles are strict about what they are sent, because a client that only talks to
-// a lenient double has not been tested.
+// Doubles are strict, because a client that has only been tested with a lenient double has
+// not been tested: unknown fields, nodes and parameters are errors, and a prompt that holds
+// commands of the server is refused.
+//
+// [Faults] and [BadAnswers] try clients against tables of everything that networks,
+// servers and models do wrong.
 package testserver

@@ -115,11 +115,11 @@ func TestExchanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+	reference := image.NewNRGBA(image.Rect(0, 0, 64, 64))
 	form := &chat.Form{Name: "verdict", JSON: []byte(`{"type":"object","additionalProperties":false,"required":["met"],"properties":{"met":{"type":"boolean"}}}`)}
 	for _, r := range []chat.Request{
-		{System: "You judge pictures.", Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: picture}}, Schema: form, MaxTokens: 40},
-		{Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: picture}}, TopLogprobs: 5, MaxTokens: 1, Temperature: 1, Seed: 7},
+		{System: "You judge images.", Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: reference}}, Schema: form, MaxTokens: 40},
+		{Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: reference}}, TopLogprobs: 5, MaxTokens: 1, Temperature: 1, Seed: 7},
 		{Parts: []chat.Part{chat.Text("Say yes.")}},
 	} {
 		if _, err := client.Complete(t.Context(), r); err != nil {
@@ -128,7 +128,7 @@ func TestExchanges(t *testing.T) {
 	}
 	base := reflectionflow.Request{Prompt: "a cat", Width: 64, Height: 64, Steps: 4, Guidance: 3.5, Seed: 7}
 	edit := base
-	edit.Reference, edit.Reflection = picture, "add a second cat"
+	edit.Reference, edit.Reflection = reference, "add a second cat"
 	for _, dialect := range []string{"vllm-omni", "sglang"} {
 		double := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: dialect})
 		address := "openai+" + listen(t, dialect, double.URL) + "?concurrency=1&negative=blurred&dialect=" + dialect + "&model=Qwen/Qwen-Image"

@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// Fault answers one request in place of the honest server, which it may ask.
+// Fault answers one request instead of the honest server, which it may call.
 type Fault func(w http.ResponseWriter, r *http.Request, honest http.Handler)
 
 // WithStatus answers with a status, a body and headers (name, value, …).
@@ -24,7 +24,7 @@ func WithStatus(status int, body string, headers ...string) Fault {
 	}
 }
 
-// RateLimited is n answers of 429 that ask for a wait of so many seconds.
+// RateLimited returns n answers of status 429 that ask to wait for so many seconds.
 func RateLimited(n int, retryAfter string) []Fault {
 	faults := make([]Fault, n)
 	for i := range faults {
@@ -33,13 +33,13 @@ func RateLimited(n int, retryAfter string) []Fault {
 	return faults
 }
 
-// EmptyAccount is n answers of OpenAI to an account without money: 429, as for too many
-// requests.
+// EmptyAccount returns n answers of OpenAI to an account without credit: status 429, as for
+// too many requests.
 func EmptyAccount(n int) []Fault {
 	return slices.Repeat([]Fault{WithStatus(http.StatusTooManyRequests, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`, "Retry-After", "1")}, n)
 }
 
-// HTML is the page of a proxy or a login, with status 200.
+// HTML returns the page of a proxy or a login, with status 200.
 func HTML() Fault {
 	return WithStatus(http.StatusOK, "<!DOCTYPE html><html><body>Sign in</body></html>", "Content-Type", "text/html")
 }
@@ -52,13 +52,12 @@ func ResetMidBody() Fault {
 	}
 }
 
-// Drop closes the connection before any reply.
+// Drop resets the connection before any reply.
 func Drop() Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { resetConnection(w, "") }
 }
 
-// SlowLoris sends the first byte of the reply and then nothing until the client
-// leaves.
+// SlowLoris sends the first byte of the reply and then nothing until the client leaves.
 func SlowLoris() Fault {
 	return func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 		body := record(r, honest)
@@ -70,7 +69,7 @@ func SlowLoris() Fault {
 	}
 }
 
-// Truncated sends the first half of the reply as if it were the whole.
+// Truncated sends the first half of the reply as if it were complete.
 func Truncated() Fault {
 	return func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 		body := record(r, honest)
@@ -78,7 +77,7 @@ func Truncated() Fault {
 	}
 }
 
-// Endless sends white space before the reply, more than any client should take.
+// Endless sends more white space before the reply than a client should accept.
 func Endless(bytesBefore int) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		piece := bytes.Repeat([]byte(" "), 64<<10)
@@ -90,14 +89,14 @@ func Endless(bytesBefore int) Fault {
 	}
 }
 
-// record lets the honest server do its work and returns the body.
+// record returns the body of the honest server's reply.
 func record(r *http.Request, honest http.Handler) []byte {
 	w := httptest.NewRecorder()
 	honest.ServeHTTP(w, r)
 	return w.Body.Bytes()
 }
 
-// sever writes raw bytes and resets the connection.
+// resetConnection writes raw bytes and resets the connection.
 func resetConnection(w http.ResponseWriter, raw string) {
 	h, ok := w.(http.Hijacker)
 	if !ok {

@@ -12,64 +12,62 @@ import (
 	"reflectionflow/internal/endpoint"
 )
 
-// Work is what a client's request asks of its server. It decides what may be sent
-// again when something goes wrong.
+// Work is the kind of work that a client's request asks for. It decides which failures are
+// retried.
 type Work int
 
 // The kinds of work.
 const (
-	Generates Work = iota // begins an image: again, within bounds, after what may go away
-	Asks                  // a question that costs nothing
-	AsksPaid              // a question whose answer may have been charged
-	Polls                 // looks how work stands, or brings a file there or back
+	Generates Work = iota // starts an image: transient failures are retried within bounds
+	Asks                  // a free question
+	AsksPaid              // a question whose lost answer may have been charged
+	Polls                 // polls a job, or transfers a file
 	works
 )
 
-// Client is one use of a client of other people's servers, as [Faults] and
-// [BadAnswers] try it.
+// Client is a use of one of our clients, for [Faults] and [BadAnswers].
 type Client struct {
 	Name string
 	Work Work
-	// Honest is the model, of clients of chat servers.
+	// Honest is the model of clients of chat servers.
 	Honest func(Question) Answer
-	// Start starts an honest double of its own and the client on it. Waits must take
-	// no time, and replies of more than a few MiB be refused.
+	// Start starts an honest double and the client on it. Waits must take no time, and replies
+	// of more than a few MiB must be refused.
 	Start func(t *testing.T, o StartOptions) Trial
 }
 
-// StartOptions are what the tables want of a client.
+// StartOptions are the tables' demands on a client.
 type StartOptions struct {
-	// Idle bounds the silence within a reply; 0 leaves it as it is.
+	// Idle bounds the time between two reads of a reply; 0 leaves the default.
 	Idle time.Duration
-	// Answer is another model; nil means the honest one.
+	// Answer replaces the honest model; nil does not.
 	Answer func(Question) Answer
 }
 
-// Trial is a client that was started.
+// Trial is a started client.
 type Trial struct {
-	// Endpoint is the name that errors must give.
+	// Endpoint is the name that errors must state.
 	Endpoint string
-	// Fail queues faults for the requests that do the work; Requests counts these,
-	// Begun the pictures that were begun; Close ends the double.
+	// Fail queues faults for the requests that do the work; Requests counts these requests,
+	// Begun the images that were started; Close ends the double.
 	Fail     func(...Fault)
 	Requests func() int
 	Begun    func() int
 	Close    func()
-	// Use uses the client for n pieces, one after the other if they are questions, and
-	// returns what came for each. The error is that of the whole.
+	// Use uses the client for n pieces, one after the other for questions, and returns an
+	// outcome per piece. The error is that of the whole use.
 	Use func(ctx context.Context, n int) ([]Outcome, error)
 }
 
-// Outcome is what came for one piece of a batch.
+// Outcome is the result for one piece of a batch.
 type Outcome struct {
 	Text string // the result and its cost without seconds, to be compared
 	Err  error  // of this piece alone
 }
 
-// ending is how a fault ends for a kind of work: in the result that an honest server
-// would have given (kind ""), or in an error of a kind, after so many requests. The
-// error is that of the whole use, or of the one picture alone. The zero value means
-// that the fault does not apply.
+// ending is the required end of a fault for a kind of work: after so many requests, the
+// result of an honest server (kind ""), or an error of a kind, of the whole use or of the
+// image alone. The zero value means that the fault does not apply.
 type ending struct {
 	requests int
 	kind     endpoint.Kind
@@ -79,15 +77,15 @@ type ending struct {
 type faultRow struct {
 	name   string
 	faults []Fault
-	ends   [works]ending // by Work; requests are not counted for Follows
+	ends   [works]ending // by Work; requests are not counted for Polls
 }
 
-// same is an ending for all work, in which a drawing's error is that of its picture.
+// same is an ending for all work; an image's error is that of the image alone.
 func same(kind endpoint.Kind) [works]ending {
 	return [works]ending{{1, kind, true}, {1, kind, false}, {1, kind, false}, {1, kind, true}}
 }
 
-// fine ends well after so many requests.
+// fine is success after so many requests.
 func fine(requests int) ending { return ending{requests: requests} }
 
 func faultTable() []faultRow {
@@ -96,8 +94,8 @@ func faultTable() []faultRow {
 	}
 	body := func(text string) []Fault { return []Fault{WithStatus(200, text, "Content-Type", "application/json")} }
 	everywhere := func(e ending) [works]ending { return [works]ending{e, e, e, e} }
-	// Servers that answer 500 to every attempt fail their image alone; the whole use of
-	// a language model fails with its question.
+	// A server that answers 500 to every attempt fails the image alone, or the whole use of a
+	// language model.
 	always := func(status int, text string, alone bool) faultRow {
 		return faultRow{
 			fmt.Sprintf("%d for ever", status), slices.Repeat([]Fault{WithStatus(status, text)}, 9),
@@ -123,7 +121,7 @@ func faultTable() []faultRow {
 		{"endless", []Fault{Endless(16 << 20)}, same(endpoint.TooLarge)},
 		{"NaN", body(`{"created":NaN,"id":NaN,"status":NaN,"name":NaN,"data":NaN,"images":NaN,"choices":NaN}`), same(endpoint.Malformed)},
 		{"a list", body(`[1,2]`), same(endpoint.Malformed)},
-		// Whoever follows a job asks again when a reply says nothing about it.
+		// A client that polls a job polls again if a reply says nothing about it.
 		{"nothing in it", body(`{}`), [works]ending{{1, endpoint.Malformed, true}, {1, endpoint.Malformed, false}, {1, endpoint.Malformed, false}, {}}},
 		{"error with success", body(`{"error":{"message":"the model crashed"}}`), [works]ending{fine(2), {1, endpoint.Failed, false}, {1, endpoint.Failed, false}, {}}},
 		{"a permanent error with success", body(`{"error":{"message":"no credits","code":"insufficient_quota"}}`), [works]ending{{1, endpoint.Failed, false}, {1, endpoint.Failed, false}, {1, endpoint.Failed, false}, {}}},
@@ -132,9 +130,9 @@ func faultTable() []faultRow {
 
 const slowLoris = "slow loris"
 
-// Faults holds clients to what must come of everything that networks and servers do
-// wrong: the honest result, or a typed error that names the endpoint; nothing that
-// may have been drawn or charged is begun again.
+// Faults tests clients with everything that networks and servers do wrong. Each fault must
+// end in the honest result, after as many retries as its kind allows, or in a typed error
+// that names the endpoint.
 func Faults(t *testing.T, clients []Client) {
 	for _, c := range clients {
 		before := c.Start(t, StartOptions{})
@@ -167,11 +165,11 @@ func Faults(t *testing.T, clients []Client) {
 				if end.kind == "" {
 					want += before.Requests() - 1
 				}
-				switch n, begun := trial.Requests(), trial.Begun(); {
+				switch n, started := trial.Requests(), trial.Begun(); {
 				case c.Work != Polls && n != want:
 					t.Errorf("%d requests, want %d", n, want)
-				case c.Work == Polls && (begun > 1 || begun == 0 && end.kind == ""):
-					t.Errorf("%d pictures were begun for one", begun)
+				case c.Work == Polls && (started > 1 || started == 0 && end.kind == ""):
+					t.Errorf("%d images were started for one", started)
 				}
 			})
 		}
@@ -182,20 +180,20 @@ func (e ending) check(t *testing.T, c Client, trial Trial, honest []Outcome) {
 	t.Helper()
 	got, err := trial.Use(t.Context(), 1)
 	switch {
-	case e.kind != "" && c.Work == Polls: // of the whole while nothing is drawn
-		wantKind(t, "the picture", failure(got, err), trial.Endpoint, e.kind)
+	case e.kind != "" && c.Work == Polls: // of the whole use if nothing was generated
+		wantKind(t, "the image", failure(got, err), trial.Endpoint, e.kind)
 	case e.kind != "" && !e.alone:
 		wantKind(t, "the use", err, trial.Endpoint, e.kind)
 	case err != nil:
 		t.Errorf("the whole failed: %v", err)
 	case e.kind != "":
-		wantKind(t, "the picture", got[0].Err, trial.Endpoint, e.kind)
+		wantKind(t, "the image", got[0].Err, trial.Endpoint, e.kind)
 	case fmt.Sprint(got) != fmt.Sprint(honest):
 		t.Errorf("got %v, want %v", got, honest)
 	}
 }
 
-// named checks that an error is typed, says the endpoint's name, and is one line.
+// wantKind checks that an error has a kind, names the endpoint, and is one line.
 func wantKind(t *testing.T, what string, err error, name string, kind endpoint.Kind) {
 	t.Helper()
 	var e *endpoint.Error

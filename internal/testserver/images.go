@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// ImageRequest is what a double of an image server was asked to draw, in the terms that
-// all of them share. What a server cannot be told is zero.
+// ImageRequest is a request to a double of an image server, in terms that all servers share.
+// Fields that a server does not have are zero.
 type ImageRequest struct {
 	Prompt, CLIPPrompt, Negative string
 	Seed                         uint64
@@ -28,8 +28,8 @@ type ImageRequest struct {
 	Model                        string
 }
 
-// ExpectedImage is the picture that every double draws for a drawing: another drawing gives
-// other pixels, and whoever knows the drawing can tell what must come.
+// ExpectedImage returns the image that every double generates for a request. Different
+// requests give different pixels, so tests can tell what was asked.
 func ExpectedImage(d ImageRequest) *image.NRGBA {
 	h := fnv.New64a()
 	write := func(values ...uint64) {
@@ -60,17 +60,17 @@ func ExpectedImage(d ImageRequest) *image.NRGBA {
 	return img
 }
 
-// Damage spoils one image: its bytes, or their base64 where the protocol has it.
+// Damage changes one image: its bytes, or their base64 in protocols that use it.
 type Damage struct {
 	Bytes func(honest []byte) []byte
 	Text  func(honest string) string
 }
 
-// Images is what all doubles of image servers have in common.
+// Images is the part that all doubles of image servers share.
 type Images struct {
 	// URL is the base URL.
 	URL string
-	// ExtraImages is how many images too many a reply holds; negative for too few.
+	// ExtraImages is the number of images too many in a reply; negative for too few.
 	ExtraImages int
 
 	server    *httptest.Server
@@ -103,15 +103,15 @@ func (s *Images) Fail(route string, faults ...Fault) {
 	s.faults[route] = append(s.faults[route], faults...)
 }
 
-// Damage queues spoils: each of the next images gets one, in order.
+// Damage queues damages: each of the next images gets one, in order.
 func (s *Images) Damage(damages ...Damage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.damages = append(s.damages, damages...)
 }
 
-// SetModel changes the model that the server says it has, where its protocol says
-// so; "", as at first, is a server that does not.
+// SetModel changes the model that the server names, if its protocol does. "", the default,
+// names none.
 func (s *Images) SetModel(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *Images) served() string {
 	return s.model
 }
 
-// Calls is how many requests came to a route, failed ones included.
+// Calls returns the number of requests to a route, failed ones included.
 func (s *Images) Calls(route string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,14 +137,14 @@ func (s *Images) Calls(route string) int {
 	return n
 }
 
-// Generated are the images that were drawn, in order.
+// Generated returns the requests of the generated images, in order.
 func (s *Images) Generated() []ImageRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.generated)
 }
 
-// handle serves a route with its faults.
+// handle serves a route with its queued faults.
 func (s *Images) handle(route string, honest http.HandlerFunc) {
 	s.mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -162,11 +162,11 @@ func (s *Images) handle(route string, honest http.HandlerFunc) {
 	})
 }
 
-// draw draws, and returns the PNG and its base64, spoilt where that is due.
+// generateImage returns the PNG for a request and its base64, damaged if that is queued.
 func (s *Images) generateImage(d ImageRequest) ([]byte, string) {
 	var buf bytes.Buffer
 	if err := png.Encode(&buf, ExpectedImage(d)); err != nil {
-		panic(err) // a picture of valid size always encodes
+		panic(err) // an image of valid size always encodes
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +186,7 @@ func (s *Images) generateImage(d ImageRequest) ([]byte, string) {
 	return data, text
 }
 
-// read decodes an image that a client has sent as base64 or a data URI.
+// readImage decodes an image that a client has sent as base64 or a data URI.
 func readImage(text string) (image.Image, error) {
 	if _, after, ok := bytes.Cut([]byte(text), []byte(";base64,")); ok {
 		text = string(after)

@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// OpenAIImagesOptions fit a double of OpenAI's images API.
+// OpenAIImagesOptions configure an [OpenAIImages] double.
 type OpenAIImagesOptions struct {
 	// Dialect is "openai" (also for ""), "vllm-omni", "sglang" or "localai".
 	Dialect string
-	// Key, when set, must come as a bearer token.
+	// Key, if set, must be sent as a bearer token.
 	Key string
 	// URLs makes the reply point to files instead of holding them.
 	URLs bool
@@ -26,14 +26,14 @@ type OpenAIImagesOptions struct {
 	Elsewhere string
 }
 
-// OpenAIImages is the double.
+// OpenAIImages is a double of OpenAI's images API.
 type OpenAIImages struct {
 	*Images
 	options OpenAIImagesOptions
 	files   map[string][]byte
 }
 
-// NewOpenAIImages starts a double; it ends with the test.
+// NewOpenAIImages starts a double, which ends with the test.
 func NewOpenAIImages(t testing.TB, o OpenAIImagesOptions) *OpenAIImages {
 	t.Helper()
 	s := &OpenAIImages{Images: newImages(t, "/v1"), options: o, files: map[string][]byte{}}
@@ -50,7 +50,7 @@ func NewOpenAIImages(t testing.TB, o OpenAIImagesOptions) *OpenAIImages {
 	return s
 }
 
-// imageFields are what each dialect knows beside prompt, model, n and size.
+// imageFields are the fields of each dialect in addition to prompt, model, n and size.
 var imageFields = map[string][]string{
 	"":          {"quality", "background", "moderation", "output_format", "output_compression", "response_format", "style", "user"},
 	"vllm-omni": {"response_format", "negative_prompt", "num_inference_steps", "guidance_scale", "true_cfg_scale", "seed", "output_format"},
@@ -116,7 +116,7 @@ func (s *OpenAIImages) edits(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, fields, reference)
 }
 
-// answer checks the fields as the server does, and draws.
+// answer checks the fields as the server does, and generates.
 func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, reference image.Image) {
 	d, n, err := s.read(fields)
 	if err == nil {
@@ -165,7 +165,7 @@ func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, refe
 	reply(w, http.StatusOK, body)
 }
 
-// read takes the fields, refusing what the dialect and the model do not know.
+// read reads the fields and refuses those that the dialect or the model does not have.
 func (s *OpenAIImages) read(fields map[string]any) (d ImageRequest, n int, err error) {
 	dialect := s.options.Dialect
 	if dialect == "openai" {
@@ -220,7 +220,7 @@ func (s *OpenAIImages) authorized(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// refuse answers 400 in the dialect's manner.
+// refuse answers 400 in the dialect's form.
 func (s *OpenAIImages) refuse(w http.ResponseWriter, code, message string) {
 	switch s.options.Dialect {
 	case "vllm-omni", "sglang":

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// The doubles read prompts as their servers do, and refuse one that says more than
-// words: a client that lets it through lets anybody say it.
+// The doubles read prompts as their servers do, and refuse commands in them: prompts are
+// untrusted, so a client must escape them.
 var (
 	tags     = regexp.MustCompile(`<(\w+):([^>]+)>|<sd_cpp_extra_args>|<\|\w+\|>|</s>`)
 	weighs   = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*[()\[\]]`)
 	keywords = regexp.MustCompile(`\b(?:AND|BREAK)\b|#|:\s*[-+]?(?:\d+\.?|\d*\.\d+)\s*$`)
-	// stable-diffusion.cpp's escapes: of the opening round bracket, and of nothing else.
+	// stable-diffusion.cpp undoes only the escape of the opening round bracket.
 	sdcppWeighs = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*[(\[]|\bBREAK\b|:[-+]?[.\d]+\)`)
 	comfyWeighs = regexp.MustCompile(`(?:^|[^\\])[()]|(?:^|[ \n])embedding:`)
 )
@@ -21,7 +21,7 @@ var (
 func words(prompt string, commands []*regexp.Regexp, unescape ...string) (string, error) {
 	for _, c := range commands {
 		if found := c.FindString(prompt); found != "" {
-			return "", fmt.Errorf("the prompt says more than words: %q", found)
+			return "", fmt.Errorf("the prompt holds a command: %q", found)
 		}
 	}
 	return strings.NewReplacer(unescape...).Replace(prompt), nil

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// SDCPP is a double of stable-diffusion.cpp's native job API. A job moves on each
-// time that somebody asks for it: queued, generating, completed.
+// SDCPP is a double of stable-diffusion.cpp's native job API. A job advances each time that
+// it is polled: queued, generating, completed.
 type SDCPP struct {
 	*Images
 	jobs    map[string]*sdcppJob
@@ -23,8 +23,7 @@ type sdcppJob struct {
 	images    []any
 }
 
-// sdcppBody lists all fields that are known; others are refused, so that a
-// misspelt one is found.
+// sdcppBody lists all known fields; others are refused, so that a misspelt one is found.
 type sdcppBody struct {
 	Prompt       string `json:"prompt"`
 	Negative     string `json:"negative_prompt"`
@@ -47,7 +46,7 @@ type sdcppBody struct {
 	Strength  float64  `json:"strength"`
 }
 
-// NewSDCPP starts a double; it ends with the test.
+// NewSDCPP starts a double, which ends with the test.
 func NewSDCPP(t testing.TB) *SDCPP {
 	t.Helper()
 	s := &SDCPP{Images: newImages(t, ""), jobs: map[string]*sdcppJob{}}
@@ -56,7 +55,7 @@ func NewSDCPP(t testing.TB) *SDCPP {
 	s.handle("POST /sdcpp/v1/jobs/{id}/cancel", s.cancel)
 	s.handle("GET /sdcpp/v1/capabilities", func(w http.ResponseWriter, _ *http.Request) {
 		model := s.served()
-		if model == "" { // before there was such a route
+		if model == "" { // old versions have no such route
 			reply(w, http.StatusNotFound, map[string]any{"error": "not found"})
 			return
 		}
@@ -86,7 +85,7 @@ func (s *SDCPP) Forget() {
 	clear(s.jobs)
 }
 
-// Cancelled is how many jobs were cancelled.
+// Cancelled returns the number of cancelled jobs.
 func (s *SDCPP) Cancelled() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +108,7 @@ func (s *SDCPP) submit(w http.ResponseWriter, r *http.Request) {
 	case body.Width < 64 || body.Height < 64 || body.Width > 4096 || body.Height > 4096:
 		err = fmt.Errorf("width and height must be from 64 to 4096")
 	case body.Seed < 0:
-		err = fmt.Errorf("the double draws no lots")
+		err = fmt.Errorf("the double takes no random seed")
 	case body.BatchCount < 1 || body.BatchCount > 8:
 		err = fmt.Errorf("batch_count must be from 1 to 8")
 	}
@@ -162,7 +161,7 @@ func (s *SDCPP) job(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, body)
 }
 
-// images draws a job's images, once.
+// images generates a job's images, once.
 func (s *SDCPP) images(j *sdcppJob) ([]any, error) {
 	if j.images != nil {
 		return j.images, nil
@@ -192,8 +191,8 @@ func (s *SDCPP) images(j *sdcppJob) ([]any, error) {
 	return j.images, nil
 }
 
-// cancel takes a job out of the queue; one that is over stays what it is, and is told
-// (recorded), one that is being drawn cannot be stopped.
+// cancel removes a queued job. It returns the state of a job that has ended (recorded), and
+// refuses to stop one that is generating.
 func (s *SDCPP) cancel(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	j, ok := s.jobs[r.PathValue("id")]
