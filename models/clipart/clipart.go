@@ -1,9 +1,22 @@
-// Package clipart holds the embedded checkpoint of the clip-art world: a small
-// FLUX in Hugging Face's folder layout, its corrector, verifier, detector and
-// judge, and the recipe that trained them. README.md is its model card.
+// Package clipart is the model that the program embeds: a small FLUX of the clip-art
+// world with its corrector, verifier, detector and judge, in Hugging Face's folder
+// layout, and the recipe that trained them. README.md is its model card.
+//
+// [Open] loads it as the parts of a search:
+//
+//	model, err := clipart.Open(ctx, clipart.Options{})
+//	defer model.Close()
+//	prompt, err := model.Parse("a photo of two apples and a dog")
+//	result, err := model.Search().Run(ctx, prompt, model.Config(search.Reflection))
+//
+// result.BestImage is the image. [ReadFolder] reads other models of the same world, as
+// "reflectionflow train" makes them.
 package clipart
 
-import "embed"
+import (
+	"context"
+	"embed"
+)
 
 // Files is the model's folder.
 //
@@ -12,6 +25,9 @@ import "embed"
 //go:embed detector verifier judge
 var Files embed.FS
 
+// Name is the name of the embedded model.
+const Name = "clipart"
+
 // Recipe returns the YAML of the training recipe, see package tuning.
 func Recipe() []byte {
 	recipe, err := Files.ReadFile("recipe.yaml")
@@ -19,4 +35,22 @@ func Recipe() []byte {
 		panic(err) // embedded above
 	}
 	return recipe
+}
+
+// Options say how a model is loaded. The zero value is the default.
+type Options struct {
+	// Backend is what the networks compute on: empty for the CPU, or "xla:PLUGIN" in
+	// programs built with -tags xla.
+	Backend string
+	// Workers bounds the images generated at once; 0 is the number of processors.
+	Workers int
+}
+
+// Open loads the embedded model. It takes a fraction of a second and about 100 MB.
+func Open(ctx context.Context, o Options) (*Model, error) {
+	folder, err := ReadFolder(Name, Files)
+	if err != nil {
+		return nil, err
+	}
+	return folder.Open(ctx, o)
 }
