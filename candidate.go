@@ -76,17 +76,6 @@ type Result struct {
 	BestImage image.Image `json:"-"`
 }
 
-// Retryable is the number of candidates whose places a resumed search tries again.
-func (r Result) Retryable() int {
-	n := 0
-	for _, c := range r.Candidates {
-		if c.Retryable() {
-			n++
-		}
-	}
-	return n
-}
-
 // StopReason says why a search ended.
 type StopReason string
 

@@ -26,6 +26,20 @@ type Journal interface {
 	Record(c reflectionflow.Candidate, img image.Image) error
 }
 
+// FinishedJournal is an optional ability of a [Journal], found by type assertion: to
+// report that its search is finished and it takes no more candidates. Such a search is
+// recalled, for prompts that share its budget, and generates nothing.
+type FinishedJournal interface {
+	Journal
+	Finished() bool
+}
+
+// finished reports whether a journal takes no more candidates.
+func finished(j Journal) bool {
+	f, ok := j.(FinishedJournal)
+	return ok && f.Finished()
+}
+
 // Memory is a journal in memory that keeps every image. Its zero value is ready to use.
 // It may be read by several goroutines while a search writes it.
 type Memory struct {

@@ -14,7 +14,7 @@ type item struct {
 	candidate reflectionflow.Candidate
 	image     image.Image
 	pixels    pixels
-	parent    *finished // what it may start from; nil to explore
+	parent    *seen // what it may start from; nil to explore
 	choice    choice
 }
 
@@ -26,8 +26,8 @@ func (it *item) note(format string, args ...any) {
 	it.candidate.Reason += oneLine(fmt.Sprintf(format, args...))
 }
 
-// finished is a finished candidate and its image.
-type finished struct {
+// seen is a finished candidate and its image.
+type seen struct {
 	candidate reflectionflow.Candidate
 	image     image.Image
 }
@@ -95,7 +95,7 @@ func (p *promptSearch) item(id int) *item {
 		ID: id, Parent: -1, Round: id / p.cfg.Width, Chain: id % p.cfg.Width,
 	}}
 	if parent := it.choice.parent; parent >= 0 {
-		it.parent = &finished{p.finished[parent], p.images[parent]}
+		it.parent = &seen{p.finished[parent], p.images[parent]}
 	}
 	return it
 }
@@ -149,7 +149,7 @@ func (p *promptSearch) forget(keep []int) {
 // Nothing for one that an earlier call recorded as failed, unless the failure is
 // permanent: its place is tried again.
 func (p *promptSearch) charged(c reflectionflow.Candidate) int {
-	if c.ID < p.recalled && c.Retryable() {
+	if c.ID < p.recalled && c.Retryable() && !finished(p.journal) {
 		return 0
 	}
 	return c.Steps()

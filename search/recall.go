@@ -25,6 +25,13 @@ func (p *promptSearch) recall(notify func(EventKind, *item)) error {
 	return nil
 }
 
+// closed ends a search whose journal takes no more candidates.
+func (p *promptSearch) closed() {
+	if p.complete && finished(p.journal) {
+		p.end(p.admitted)
+	}
+}
+
 // recognize reports a recalled candidate that this search could not have made.
 func (p *promptSearch) recognize(c reflectionflow.Candidate) error {
 	it := p.item(p.recorded)

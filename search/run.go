@@ -67,6 +67,7 @@ func (r *run) admitNow(late bool) error {
 			if err := p.recall(r.notify); err != nil {
 				return fmt.Errorf("prompt %d: %w", p.index, err)
 			}
+			p.closed()
 		}
 		if late {
 			p.end(p.admitted) // nothing but what is being generated or finished

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"math"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing/fstest"
 	"time"
 
@@ -48,6 +51,23 @@ func fakeModel(delay time.Duration) assemble.Model {
 	}
 }
 
+// fakeImages counts the images of the process.
+var fakeImages atomic.Int64
+
+// fakeFailure fails the images that the environment names: FAKE_FAIL="0-2 for good" the
+// first two, permanently.
+func fakeFailure() error {
+	var from, to int64
+	n, _ := fmt.Sscanf(os.Getenv("FAKE_FAIL"), "%d-%d", &from, &to)
+	if i := fakeImages.Add(1) - 1; n < 2 || i < from || i >= to {
+		return nil
+	}
+	if strings.HasSuffix(os.Getenv("FAKE_FAIL"), "for good") {
+		return fmt.Errorf("the image was refused: %w", reflectionflow.ErrPermanent)
+	}
+	return errors.New("the connection broke")
+}
+
 type fake struct{ delay time.Duration }
 
 func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
@@ -57,6 +77,10 @@ func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) (
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(f.delay):
+		}
+		if err := fakeFailure(); err != nil {
+			out = append(out, reflectionflow.Generation{Err: err})
+			continue
 		}
 		quality := uint8(r.Seed % 60)
 		if r.Reference != nil {

@@ -51,6 +51,11 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	defer closeFolders(folders)
 	s.folders = folders
 	for _, f := range folders {
+		if isFinished(f) && f.Retryable() > 0 {
+			if err := f.Reopen(); err != nil {
+				return err
+			}
+		}
 		if !isFinished(f) {
 			s.open = append(s.open, f)
 		}
@@ -68,7 +73,31 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	if err != nil {
 		return s.explain(ctx, err, dir)
 	}
-	return s.sumUp()
+	if err := s.sumUp(); err != nil {
+		return err
+	}
+	return s.noteFailed(dir)
+}
+
+// noteFailed says how failed images are tried again. It is an error where a search
+// stopped because of them.
+func (s *session) noteFailed(dir string) error {
+	failed, stopped := 0, false
+	for _, f := range s.folders {
+		failed += f.Retryable()
+		o, _ := f.Outcome()
+		stopped = stopped || o.Stopped == reflectionflow.StoppedFailed
+	}
+	hint := "generate again with: reflectionflow generate --resume " + quoted(dir)
+	switch {
+	case stopped && failed > 0:
+		return fmt.Errorf("too many images failed in a row; %s", hint)
+	case stopped:
+		return errors.New("too many images failed in a row, for good: change the prompt or the generator")
+	case failed > 0 && !s.quiet:
+		_, _ = fmt.Fprintf(s.program.stderr, "%s failed; %s\n", progress.Plural(failed, "image"), hint)
+	}
+	return nil
 }
 
 // noteState reports the files that were written again on opening, and a folder
@@ -158,6 +187,9 @@ func (b booked) Record(c reflectionflow.Candidate, picture image.Image) error {
 	}
 	return err
 }
+
+// Finished implements [search.FinishedJournal].
+func (b booked) Finished() bool { return isFinished(b.Folder) }
 
 // shares reports whether prompts leave their budgets to others.
 func (s *session) shares() bool { return s.cfg.Adaptive != nil && s.cfg.Adaptive.Rollover }

@@ -13,8 +13,10 @@ import (
 type Outcome struct {
 	Best    int                       `json:"best"` // ID of the best candidate, -1 when nothing was drawn
 	Stopped reflectionflow.StopReason `json:"stopped"`
-	Score   reflectionflow.Score      `json:"score"` // of the best candidate
-	Cost    reflectionflow.Cost       `json:"cost"`  // of the whole run, reading the prompt included
+	// Retryable is the number of failed images that resuming the run tries again.
+	Retryable int                  `json:"retryable,omitempty"`
+	Score     reflectionflow.Score `json:"score"` // of the best candidate
+	Cost      reflectionflow.Cost  `json:"cost"`  // of the whole run, reading the prompt included
 }
 
 // Finish writes best.png (when anything was drawn), report.html and then
@@ -27,6 +29,9 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 		return fmt.Errorf("finish run: candidate %d is the best, of %d", best, len(f.entries))
 	}
 	outcome := Outcome{Best: best, Stopped: stopped, Cost: f.cost()}
+	if stopped != reflectionflow.StoppedRight {
+		outcome.Retryable = f.retryable()
+	}
 	if best >= 0 {
 		outcome.Score = f.entries[best].Score
 		best, err := f.imageBytes(f.entries[best])

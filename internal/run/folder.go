@@ -33,6 +33,7 @@ type Folder struct {
 	path     string
 	manifest Manifest
 	entries  []entry
+	recalled int // entries of earlier sittings
 	seconds  map[int]float64
 	outcome  *Outcome // nil until the run is finished
 	repaired []string // files that Open wrote again
@@ -174,7 +175,7 @@ func (f *Folder) load() error {
 	if err != nil {
 		return err
 	}
-	f.size = int64(kept)
+	f.size, f.recalled = int64(kept), len(f.entries)
 	if f.outcome, err = f.loadOutcome(); err != nil {
 		return err
 	}
