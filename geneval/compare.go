@@ -6,28 +6,26 @@ import (
 	"strings"
 )
 
-// Comparison is one row of an evaluation beside another, at any two budgets, prompt by
-// prompt.
+// Comparison compares two rows of an evaluation, at any two budgets, paired by prompt.
 type Comparison struct {
 	Row  Row `json:"row"`
 	Than Row `json:"than"`
-	// Difference is the overall score of Row less that of Than, Tags that of each tag.
+	// Difference is the overall score of Row minus that of Than, Tags that of each tag.
 	Difference Estimate            `json:"difference"`
 	Tags       map[string]Estimate `json:"tags"`
-	// Mended counts the prompts of each tag that only Row has wholly right, Spoilt those
-	// that only Than has.
-	Mended map[string]int `json:"mended"`
-	Spoilt map[string]int `json:"spoilt"`
-	// Closed is the share of Than's error that Row takes away, by [ClosedError]; nil
-	// where that says nothing.
+	// Fixed counts the prompts of each tag that are right in every sample of Row but not
+	// of Than, Broken the reverse.
+	Fixed  map[string]int `json:"mended"`
+	Broken map[string]int `json:"spoilt"`
+	// Closed is the share of Than's error that Row avoids, by [ClosedError]; nil where
+	// that is not defined.
 	Closed *Estimate `json:"closed,omitempty"`
 
 	verdict string
 }
 
-// Compare compares two rows, each named STRATEGY@BUDGET as in "reflection@2". An
-// evaluation that has not all searches of a row gives an error wrapping
-// [reflectionflow.ErrInvalid].
+// Compare compares two rows, each named STRATEGY@BUDGET as in "reflection@2". A row
+// that is not finished is an error wrapping [reflectionflow.ErrInvalid].
 func (r Results) Compare(row, than string) (Comparison, error) {
 	left, a, err := r.named(row)
 	if err != nil {
@@ -40,7 +38,7 @@ func (r Results) Compare(row, than string) (Comparison, error) {
 	tags := r.tags()
 	c := Comparison{
 		Row: left, Than: right, Difference: Difference(tags, a, b), Tags: DifferenceByTag(tags, differences(a, b)),
-		Mended: only(tags, a, b), Spoilt: only(tags, b, a),
+		Fixed: only(tags, a, b), Broken: only(tags, b, a),
 	}
 	if closed, ok := ClosedError(tags, b, a); ok {
 		c.Closed = &closed
@@ -94,7 +92,7 @@ func only(tags []string, a, b []float64) map[string]int {
 // Markdown is the comparison as a table for people, overall and by task, in percent.
 func (c Comparison) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s less %s: %s against %s\n\n", c.Row.name(), c.Than.name(), percent(c.Row.Overall), percent(c.Than.Overall))
+	fmt.Fprintf(&b, "%s minus %s: %s against %s\n\n", c.Row.name(), c.Than.name(), percent(c.Row.Overall), percent(c.Than.Overall))
 	total := func(counts map[string]int) string {
 		n := 0
 		for _, k := range counts {
@@ -103,11 +101,11 @@ func (c Comparison) Markdown() string {
 		return fmt.Sprint(n)
 	}
 	cells := []string{signedPercent(c.Difference.Mean), signedPercent(c.Difference.Low) + " to " + signedPercent(c.Difference.High)}
-	lines := [][]string{{"task", "points", "95% interval", "mended", "spoilt"}, append(append([]string{"overall"}, cells...), total(c.Mended), total(c.Spoilt))}
+	lines := [][]string{{"task", "points", "95% interval", "fixed", "broken"}, append(append([]string{"overall"}, cells...), total(c.Fixed), total(c.Broken))}
 	for _, tag := range allTags() {
 		if d, ok := c.Tags[tag]; ok {
 			lines = append(lines, []string{
-				tag, signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), fmt.Sprint(c.Mended[tag]), fmt.Sprint(c.Spoilt[tag]),
+				tag, signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), fmt.Sprint(c.Fixed[tag]), fmt.Sprint(c.Broken[tag]),
 			})
 		}
 	}

@@ -34,10 +34,10 @@ func TestCompare(t *testing.T) {
 		}
 		points := 0.0
 		for _, tag := range geneval.Tags() {
-			points += float64(c.Mended[tag]-c.Spoilt[tag]) / float64(s.Prompts[tag]) / 6
+			points += float64(c.Fixed[tag]-c.Broken[tag]) / float64(s.Prompts[tag]) / 6
 		}
 		if math.Abs(points-d.Mean) > 1e-9 {
-			t.Errorf("%v mended and %v spoilt make %v, not %v", c.Mended, c.Spoilt, points, d.Mean)
+			t.Errorf("%v mended and %v spoilt make %v, not %v", c.Fixed, c.Broken, points, d.Mean)
 		}
 	}
 	c, err := r.Compare("reflection@8", "noise@1")
@@ -47,7 +47,7 @@ func TestCompare(t *testing.T) {
 	if c.Closed == nil || c.Closed.Mean != 1 { // reflection at 8 has all right: see TestRun
 		t.Errorf("the share of the error closed is %v, want 1", c.Closed)
 	}
-	for _, want := range []string{"reflection at 8 less noise at 1: 100.0 against ", "| overall ", "| color_attr ", "Error closed: 100%", "Verdict: "} {
+	for _, want := range []string{"reflection at 8 minus noise at 1: 100.0 against ", "| overall ", "| color_attr ", "Error closed: 100%", "Verdict: "} {
 		if !strings.Contains(c.Markdown(), want) {
 			t.Errorf("no %q in\n%s", want, c.Markdown())
 		}

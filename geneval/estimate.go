@@ -13,23 +13,47 @@ type Estimate struct {
 	High float64 `json:"high"`
 }
 
-// resamples is how often the bootstrap draws; its own error is then below a
-// tenth of the interval's width.
+// resamples is the number of bootstrap samples. The Monte Carlo error of an interval
+// is then below a tenth of its width.
 const resamples = 10_000
 
 // bootstrapSeed makes intervals reproducible.
 const bootstrapSeed = 20231017
 
 // Overall is GenEval's overall score: the unweighted mean of the tags' means
-// (summary_scores.py), with the 95% percentile bootstrap interval (Efron 1979)
-// over prompts, drawn within each tag. tags and values have one entry a prompt;
-// tags without a prompt count for nothing. Without prompts all figures are 0.
+// (summary_scores.py), with a 95% interval. tags and values have one entry per prompt,
+// values in [0, 1]; tags without prompts do not count. Without prompts all figures
+// are 0.
 //
-// It is linear in the values, so that the interval of a paired difference is that
-// of the differences: see [Difference].
+// The interval is the percentile bootstrap over prompts (Efron 1979), resampled within
+// each tag. A tag whose prompts are all right or all wrong has no spread to resample:
+// its exact interval (see [ByTag]) is combined with that of the other tags by the
+// method of variance estimates recovery for a linear function of proportions (MOVER:
+// Zou, Huang and Zhang 2009, Computational Statistics & Data Analysis 53, 1080–1085).
+// With the weight c of each tag,
+//
+//	low = mean − √((mean − bootstrap low)² + Σ c² (share − exact low)²)
+//
+// and likewise for high.
 func Overall(tags []string, values []float64) Estimate {
-	return bootstrap(stratify(allTags(), tags, values))
+	strata := stratify(allTags(), tags, values)
+	e := bootstrap(strata)
+	var below, above float64
+	for _, s := range strata {
+		share, weight := average(s), 1/float64(len(strata))
+		if exact, ok := exactRate(s); ok {
+			below += square(weight * (share - exact.Low))
+			above += square(weight * (exact.High - share))
+		}
+	}
+	if below > 0 || above > 0 {
+		e.Low = e.Mean - math.Sqrt(square(e.Mean-e.Low)+below)
+		e.High = e.Mean + math.Sqrt(square(e.High-e.Mean)+above)
+	}
+	return e
 }
+
+func square(x float64) float64 { return x * x }
 
 // bootstrap is the mean of the strata's means with its interval.
 func bootstrap(strata [][]float64) Estimate {
@@ -41,8 +65,8 @@ func bootstrap(strata [][]float64) Estimate {
 	return Estimate{Mean: meanOfMeans(strata), Low: quantile(means, 0.025), High: quantile(means, 0.975)}
 }
 
-// resampled is the statistic of each bootstrap sample, drawn with replacement within
-// every stratum.
+// resampled computes the statistic of each bootstrap sample. Samples are drawn with
+// replacement within every stratum.
 func resampled[V any](strata [][]V, statistic func(sample [][]V) float64) []float64 {
 	rng := rand.New(rand.NewPCG(bootstrapSeed, 0)) //nolint:gosec // reproducible on purpose
 	sample := make([][]V, len(strata))
@@ -70,10 +94,15 @@ func meanOfMeans(strata [][]float64) float64 {
 	return mean / float64(len(strata))
 }
 
-// Difference is the overall score of a less that of b, prompt by prompt, with its
-// 95% interval: 0 outside of it means that one is better.
+// Difference is the overall score of a less that of b, paired by prompt, with its 95%
+// percentile bootstrap interval. An interval without 0 means that one is better.
 func Difference(tags []string, a, b []float64) Estimate {
-	return Overall(tags, differences(a, b))
+	return overallDifference(tags, differences(a, b))
+}
+
+// overallDifference is the unweighted mean of the tags' mean differences.
+func overallDifference(tags []string, differences []float64) Estimate {
+	return bootstrap(stratify(allTags(), tags, differences))
 }
 
 // differences are the values of a less those of b, prompt by prompt.
@@ -85,21 +114,21 @@ func differences(a, b []float64) []float64 {
 	return d
 }
 
-// ClosedError is the share of base's error that other takes away,
+// ClosedError is the share of base's error that other avoids,
 //
 //	(overall of other − overall of base) / (1 − overall of base)
 //
-// with its 95% percentile interval from a paired bootstrap: prompts are drawn with
-// replacement within each tag, both scores are computed on the same prompts, and so
-// the interval holds the uncertainty of either and of what they have in common.
-// Samples in which base has no error say nothing of the share and are left out; false
-// where these are half of all, or base has none at all.
+// with its 95% percentile interval from a paired bootstrap: each resample takes the
+// same prompts for both scores, so that the interval reflects the uncertainty of both
+// and their correlation. Resamples in which base has no error are left out. It
+// reports false where they are half of all, or base has no error.
 func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 	type pair struct{ base, other float64 }
 	pairs := make([]pair, len(base))
 	for i := range base {
 		pairs[i] = pair{base[i], other[i]}
 	}
+	tags, pairs = scored(tags, pairs, func(p pair) bool { return !math.IsNaN(p.base - p.other) })
 	closed := func(strata [][]pair) float64 {
 		var missing, gain float64
 		for _, s := range strata {
@@ -127,19 +156,21 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 	return Estimate{Mean: closed(strata), Low: quantile(shares, 0.025), High: quantile(shares, 0.975)}, true
 }
 
-// ByTag is the share of right prompts, values in [0, 1], of each tag that has some,
-// with its interval.
+// ByTag is the share of right prompts, values in [0, 1], of each tag that has prompts,
+// with its 95% interval: the bootstrap's, or the exact one of Clopper and Pearson (1934)
+// where all values are 0 or all are 1.
 func ByTag(tags []string, values []float64) map[string]Estimate {
 	return each(allTags(), tags, values, rate)
 }
 
-// ByLevel is the share of right prompts of each level that has some, with its interval.
+// ByLevel is the share of right prompts of each level that has prompts, with its
+// interval as in [ByTag].
 func ByLevel(levels []Level, values []float64) map[Level]Estimate {
 	return each(Levels(), levels, values, rate)
 }
 
-// DifferenceByTag is the mean of differences, prompt by prompt, of each tag that has
-// some, with its interval.
+// DifferenceByTag is the mean of paired differences of each tag that has prompts, with
+// its bootstrap interval.
 func DifferenceByTag(tags []string, differences []float64) map[string]Estimate {
 	return each(allTags(), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
 }
@@ -154,29 +185,54 @@ func each[K comparable](keys, of []K, values []float64, estimate func(values []f
 	return means
 }
 
-// rate is the mean of values in [0, 1] with its interval: the bootstrap's, or where
-// all are 0 or all are 1, which every resample would be too, the exact one of n
-// trials without or with nothing but success (Clopper and Pearson 1934).
+// rate is the mean of values in [0, 1] with its interval: exact where all are 0 or all
+// are 1, and the bootstrap's otherwise.
 func rate(values []float64) Estimate {
-	e := bootstrap([][]float64{values})
+	if e, ok := exactRate(values); ok {
+		return e
+	}
+	return bootstrap([][]float64{values})
+}
+
+// exactRate is the share of successes of trials that all failed or all succeeded, with
+// its exact interval (Clopper and Pearson 1934); false for other trials.
+func exactRate(values []float64) (Estimate, bool) {
 	reach := math.Pow(0.025, 1/float64(len(values)))
 	switch lowest, highest := slices.Min(values), slices.Max(values); {
 	case highest == 0:
-		e.High = 1 - reach
+		return Estimate{Mean: 0, Low: 0, High: 1 - reach}, true
 	case lowest == 1:
-		e.Low = reach
+		return Estimate{Mean: 1, Low: reach, High: 1}, true
 	}
-	return e
+	return Estimate{}, false
 }
 
-// stratify groups the values by key, in the order of the keys; of has the key of
-// each value.
+// scored leaves out the values that are not good, with their keys.
+func scored[V any](keys []string, values []V, good func(V) bool) ([]string, []V) {
+	var of []string
+	var kept []V
+	for i, v := range values {
+		if good(v) {
+			of, kept = append(of, keys[i]), append(kept, v)
+		}
+	}
+	return of, kept
+}
+
+// isMissing reports a value of a prompt that is not scored: NaN.
+func isMissing(value any) bool {
+	v, ok := value.(float64)
+	return ok && math.IsNaN(v)
+}
+
+// stratify groups the values by key, in the order of the keys, without empty groups
+// and without missing values; of holds the key of each value.
 func stratify[K comparable, V any](keys, of []K, values []V) [][]V {
 	var strata [][]V
 	for _, key := range keys {
 		var picked []V
 		for i, k := range of {
-			if k == key {
+			if k == key && !isMissing(values[i]) {
 				picked = append(picked, values[i])
 			}
 		}
@@ -195,7 +251,8 @@ func average(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// quantile is the value that a share p of the sorted ones does not exceed.
+// quantile is the smallest of the sorted values that at least the share p of them do
+// not exceed.
 func quantile(sorted []float64, p float64) float64 {
 	i := int(math.Ceil(p*float64(len(sorted)))) - 1
 	return sorted[min(max(i, 0), len(sorted)-1)]

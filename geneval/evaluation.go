@@ -82,13 +82,15 @@ func (e *Evaluation) Validate() error {
 	return m.validate()
 }
 
-// Run evaluates, or goes on where an earlier call was stopped: what is in
-// results.jsonl is neither searched for nor judged again. More strategies may follow
-// those that the folder was begun with. Nothing is scored unless
-// [CheckRules] passes. A picture that could not be drawn counts as wrong. Searches
-// go on while the judge looks at earlier answers. When ctx ends, what was searched
-// to its end is judged and kept, and ctx.Err() is returned. Bad input, and a
-// folder that holds something else, wrap [reflectionflow.ErrInvalid].
+// Run evaluates, or resumes an evaluation: it neither searches for nor judges again
+// what results.jsonl records. Strategies may be added after those that the folder has.
+// Nothing is scored unless [CheckRules] passes. An image that the generator refuses to
+// generate counts as wrong. A search that fails for a transient reason is not scored:
+// Run finishes the others, writes the summary and returns an error with the number of
+// missing searches, and the next call repeats them. Searches continue while the judge
+// looks at earlier answers. When ctx ends, completed searches are judged and kept, and
+// Run returns ctx.Err(). Errors about bad input, and about a folder that holds
+// something else, wrap [reflectionflow.ErrInvalid].
 func (e *Evaluation) Run(ctx context.Context) (summary Summary, err error) {
 	if err := e.Validate(); err != nil {
 		return Summary{}, err
@@ -111,7 +113,7 @@ func (e *Evaluation) Run(ctx context.Context) (summary Summary, err error) {
 		return Summary{}, err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	s := &sitting{Evaluation: e, folder: f, results: Results{Dir: e.Dir, Manifest: manifest, Prompts: e.Prompts}, done: make(map[search]bool)}
+	s := &sitting{Evaluation: e, folder: f, results: Results{Dir: e.Dir, Manifest: manifest, Prompts: e.Prompts}, done: make(map[search]bool), failed: make(map[search]bool)}
 	if err := s.adopt(); err != nil {
 		return Summary{}, fmt.Errorf("%s: %w", e.Dir, err)
 	}
@@ -131,7 +133,10 @@ func (e *Evaluation) Run(ctx context.Context) (summary Summary, err error) {
 			}
 		}
 	}
-	return s.sumUp()
+	if summary, err = s.sumUp(); err != nil {
+		return Summary{}, err
+	}
+	return summary, s.results.errMissing()
 }
 
 // tasks are the prompts with their seeds, for a sample.

@@ -93,7 +93,7 @@ func TestRun(t *testing.T) {
 	if got := w.judged.Load(); got > 12*(3+2) {
 		t.Errorf("%d pictures judged", got)
 	}
-	for _, want := range []string{"| noise ", "| reflection ", "reflection at 8 less noise at 8", "| reflection |      8 |   100.0 | 100.0 to 100.0 |"} {
+	for _, want := range []string{"| noise ", "| reflection ", "reflection at 8 minus noise at 8", "| reflection |                 8 |   100.0 | 65.6 to 100.0 |"} {
 		if !strings.Contains(s.Markdown(), want) {
 			t.Errorf("no %q in\n%s", want, s.Markdown())
 		}
@@ -338,7 +338,7 @@ func TestFailedPictures(t *testing.T) {
 	if s.Rows[0].Overall != 0 || math.Abs(s.Rows[2].Overall-5.0/6) > 1e-9 {
 		t.Errorf("%+v", s.Rows)
 	}
-	if got := files(t, e.Dir)["results.jsonl"]; !strings.Contains(got, "no picture was drawn: the engine is on fire") {
+	if got := files(t, e.Dir)["results.jsonl"]; !strings.Contains(got, "no image was generated: the engine is on fire") {
 		t.Error(got)
 	}
 }

@@ -78,7 +78,8 @@ func (w *world) Detect(_ context.Context, images []image.Image) ([][]reflectionf
 type drawn struct {
 	score  float64
 	right  bool
-	failed bool
+	failed bool // for good
+	flaky  bool // for now
 }
 
 // strategy draws what plan says, at most the budget, and records what it was asked.
@@ -106,8 +107,8 @@ func picture(prompt, budget int, plan []drawn) geneval.Trajectory {
 			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: 20, VerifierCalls: 1, Seconds: 0.5},
 		}
 		var img image.Image
-		if d.failed {
-			c.Error = "the engine is on fire"
+		if d.failed || d.flaky {
+			c.Error, c.Permanent = "the engine is on fire", d.failed
 		} else {
 			m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
 			right := uint8(0)

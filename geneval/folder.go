@@ -49,6 +49,8 @@ type folder struct {
 	results *journal[Record] // carries the lock against other processes
 	probes  *journal[Probe]
 	usage   *journal[Usage]
+
+	unscored *journal[Unscored]
 }
 
 // openFolder makes the folder, or goes on with it when its manifest and prompts
@@ -79,11 +81,14 @@ func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
 	if f.usage, err = openJournal[Usage](f.in(usageFile)); err != nil {
 		return nil, errors.Join(err, f.results.close(), f.probes.close())
 	}
+	if f.unscored, err = openJournal[Unscored](f.in(unscoredFile)); err != nil {
+		return nil, errors.Join(err, f.results.close(), f.probes.close(), f.usage.close())
+	}
 	return f, nil
 }
 
 func (f *folder) close() error {
-	return errors.Join(f.results.close(), f.probes.close(), f.usage.close())
+	return errors.Join(f.results.close(), f.probes.close(), f.usage.close(), f.unscored.close())
 }
 
 // adopt writes the manifest into an empty folder, or compares it with the one

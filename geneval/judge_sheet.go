@@ -71,7 +71,7 @@ func (r Results) judgedCell(rec Record) (plot.Cell, error) {
 	} else {
 		cell.Words += strings.ReplaceAll(rec.Reason, "\n", "; ")
 	}
-	data, err := readBounded(filepath.Join(r.Dir, filepath.FromSlash(rec.Filename)), maxPictureBytes)
+	data, err := readBounded(filepath.Join(r.Dir, filepath.FromSlash(rec.Filename)), maxImageBytes)
 	if err != nil {
 		return plot.Cell{}, nil //nolint:nilerr // the report lists what cannot be read
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Probe is a line of difficulty.jsonl: what the base drew of a prompt, from seeds
-// that no strategy is scored on. Pictures that could not be drawn are left out.
+// that no strategy is scored on. Images that the generator refused are left out.
 type Probe struct {
 	Index   int       `json:"index"` // of the prompt, from 0
 	Tag     string    `json:"tag"`
@@ -118,9 +118,12 @@ func (s *sitting) probe(ctx context.Context) error {
 		}
 	}
 	err = s.search(ctx, *s.Probe, job, func(ctx context.Context, task int, t Trajectory) error {
+		if reason := t.failure(); reason != "" {
+			return s.skip(search{s.Probe.Name, 0, probeSample, indices[task]}, reason)
+		}
 		return s.takeProbe(ctx, indices[task], t)
 	})
-	if len(s.results.Probes) == len(s.Prompts) { // an error is about prompts that nothing was drawn for
+	if len(s.results.Probes)+len(s.failed) == len(s.Prompts) { // an error is about prompts without an image
 		return nil
 	}
 	return err

@@ -23,14 +23,14 @@ var reportStyle string
 //go:embed report.js
 var reportScript string
 
-// maxEmbedded is how many bytes of pictures a report carries inside itself. Those
-// of larger evaluations are taken from the folder beside it.
+// maxEmbedded is how many bytes of images a report holds itself. The images of larger
+// evaluations are taken from the evaluation's folder.
 const maxEmbedded = 48 << 20
 
-// reportQuality is that of the pictures inside a report, as JPEG.
+// reportQuality is the JPEG quality of the images inside a report.
 const reportQuality = 90
 
-// reportPage is what the report's template shows.
+// reportPage is the data of the report's template.
 type reportPage struct {
 	Style       template.CSS
 	Script      template.JS
@@ -42,7 +42,8 @@ type reportPage struct {
 	Differences []reportDifference
 	Levels      []Level
 	Tasks       []reportTask
-	Unread      []string // pictures that could not be read
+	Unread      []string // images that could not be read
+	Priced      bool     // something had a cost in USD
 }
 
 type reportRow struct {
@@ -53,9 +54,10 @@ type reportRow struct {
 	Tags                          []reportCell
 	Levels                        []reportCell
 	Images, Steps, Calls, Seconds string
+	USD                           string
 }
 
-// reportCell is a number with its interval and the tag and level of its pictures.
+// reportCell is a number with its interval and the tag and level of its images.
 type reportCell struct {
 	Text, Interval string
 	Share          string // as CSS takes it
@@ -91,15 +93,15 @@ type reportStrategy struct {
 	Answers []reportAnswer
 }
 
-// reportAnswer is a picture that is the answer at one or several budgets.
+// reportAnswer is an image that is the answer at one or several budgets.
 type reportAnswer struct {
-	Source   template.URL
-	Alt      string
-	Correct  bool
-	Budgets  string // joined by spaces
-	Words    string
-	Reason   string
-	NotDrawn bool
+	Source  template.URL
+	Alt     string
+	Correct bool
+	Budgets string // joined by spaces
+	Words   string
+	Reason  string
+	Failed  bool
 }
 
 // report renders report.html.
@@ -108,7 +110,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 		Style: template.CSS(reportStyle), Script: template.JS(reportScript), //nolint:gosec // embedded in the program
 		Headline: headline(s), Facts: s.facts(),
 	}
-	p.Tags = s.tags()
+	p.Tags, p.Priced = s.tags(), s.priced()
 	for _, level := range Levels() {
 		if s.Levels[level] > 0 {
 			p.Levels = append(p.Levels, level)
@@ -125,7 +127,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 		if s.Rows[d.Row].Budget == s.largest() {
 			verdict := s.verdict(d.Estimate)
 			p.Differences = append(p.Differences, reportDifference{
-				s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(), signedPercent(d.Mean),
+				s.Rows[d.Row].name() + " minus " + s.Rows[d.Than].name(), signedPercent(d.Mean),
 				signedPercent(d.Low) + " to " + signedPercent(d.High), verdict, strings.ReplaceAll(verdict, " ", "-"),
 			})
 		}
@@ -142,21 +144,40 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// headline says in one sentence what came out.
+// headline states the outcome in one sentence. It calls a strategy better only where
+// the evaluation has enough prompts and the paired difference is significant.
 func headline(s Summary) string {
 	if len(s.Rows) == 0 {
 		return "Nothing was evaluated."
 	}
-	best := slices.MaxFunc(s.Rows, func(a, b Row) int { return cmp.Compare(a.Overall, b.Overall) })
-	base := s.Rows[0]
-	text := fmt.Sprintf("%s%% of the pictures are right at %d image (%s)", percent(base.Overall), base.Budget, base.Strategy)
+	best, base := 0, s.Rows[0]
+	for i, r := range s.Rows {
+		if r.Overall > s.Rows[best].Overall {
+			best = i
+		}
+	}
+	images := "1 image"
 	if base.Budget > 1 {
-		text = strings.Replace(text, " image (", " images (", 1)
+		images = fmt.Sprintf("%d images", base.Budget)
 	}
-	if best.Overall <= base.Overall {
-		return text + "; no strategy does better."
+	text := fmt.Sprintf("%s%% of prompts are right with %s per prompt (%s)", percent(base.Overall), images, base.Strategy)
+	if s.fewest() < enough {
+		n := 0
+		for _, of := range s.Prompts {
+			n += of
+		}
+		return fmt.Sprintf("%d prompts are too few for a conclusion. In this sample, %s.", n, text)
 	}
-	return text + fmt.Sprintf(", %s%% with %s.", percent(best.Overall), best.name())
+	if best == 0 {
+		return text + "; no strategy has a higher score."
+	}
+	text += fmt.Sprintf(", %s%% with %s per prompt (%s)", percent(s.Rows[best].Overall), fmt.Sprintf("%d images", s.Rows[best].Budget), s.Rows[best].Strategy)
+	for _, d := range s.Differences {
+		if d.Row == best && d.Than == 0 && s.verdict(d.Estimate) == "better" {
+			return text + "."
+		}
+	}
+	return text + "; the difference is not significant."
 }
 
 func reportRowOf(r Row, first bool, p reportPage) reportRow {
@@ -165,12 +186,15 @@ func reportRowOf(r Row, first bool, p reportPage) reportRow {
 		Overall: cell(Estimate{r.Overall, r.CILow, r.CIHigh}, "", ""),
 		Images:  fmt.Sprintf("%.1f", r.Cost.Images), Steps: fmt.Sprintf("%.0f", r.Cost.DenoiseSteps),
 		Calls: fmt.Sprintf("%.1f", r.Cost.VerifierCalls), Seconds: fmt.Sprintf("%.1f", r.Cost.Seconds),
+		USD: fmt.Sprintf("%.4f", r.Cost.Money),
 	}
 	for _, tag := range p.Tags {
-		row.Tags = append(row.Tags, cell(r.TagIntervals[tag], tag, ""))
+		e, ok := r.TagIntervals[tag]
+		row.Tags = append(row.Tags, cell(e, tag, "").orMissing(!ok))
 	}
 	for _, level := range p.Levels {
-		row.Levels = append(row.Levels, cell(r.Levels[level], "", level))
+		e, ok := r.Levels[level]
+		row.Levels = append(row.Levels, cell(e, "", level).orMissing(!ok))
 	}
 	return row
 }
@@ -182,8 +206,16 @@ func cell(e Estimate, tag string, level Level) reportCell {
 	}
 }
 
-// reportTasks lists all answers with their pictures, and the pictures that could
-// not be read.
+// orMissing is the cell, or one without a number.
+func (c reportCell) orMissing(missing bool) reportCell {
+	if missing {
+		c.Text, c.Interval, c.Share, c.Missing = "–", "", "0", true
+	}
+	return c
+}
+
+// reportTasks lists all answers with their images, and the images that could not be
+// read.
 func (r Results) reportTasks(tags []string) (tasks []reportTask, unread []string) {
 	byPrompt := make(map[int][]Record)
 	for _, rec := range r.Records {
@@ -217,14 +249,14 @@ func (r Results) reportTasks(tags []string) (tasks []reportTask, unread []string
 	return tasks, a.unread
 }
 
-// album takes pictures into a report.
+// album embeds images in a report.
 type album struct {
 	dir    string
 	bytes  int
 	unread []string
 }
 
-// answers are those of one strategy to one prompt, each picture once.
+// answers lists the answers of one strategy to one prompt, each image once.
 func (a *album) answers(records []Record, strategy string) []reportAnswer {
 	var mine []Record
 	for _, r := range records {
@@ -236,17 +268,17 @@ func (a *album) answers(records []Record, strategy string) []reportAnswer {
 		return cmp.Or(cmp.Compare(a.Sample, b.Sample), cmp.Compare(a.Budget, b.Budget))
 	})
 	var list []reportAnswer
-	var last []byte // the picture before
+	var last []byte // the image before
 	for i, r := range mine {
-		var picture []byte
+		var img []byte
 		if r.Filename != "" {
 			var err error
-			if picture, err = readBounded(filepath.Join(a.dir, filepath.FromSlash(r.Filename)), maxPictureBytes); err != nil {
+			if img, err = readBounded(filepath.Join(a.dir, filepath.FromSlash(r.Filename)), maxImageBytes); err != nil {
 				a.unread = append(a.unread, r.Filename)
 			}
 		}
-		same := i > 0 && mine[i-1].Sample == r.Sample && mine[i-1].Correct == r.Correct && (mine[i-1].Filename == "") == (r.Filename == "") && bytes.Equal(picture, last)
-		last = picture
+		same := i > 0 && mine[i-1].Sample == r.Sample && mine[i-1].Correct == r.Correct && (mine[i-1].Filename == "") == (r.Filename == "") && bytes.Equal(img, last)
+		last = img
 		if same {
 			answer := &list[len(list)-1]
 			answer.Budgets += fmt.Sprintf(" %d", r.Budget)
@@ -255,23 +287,23 @@ func (a *album) answers(records []Record, strategy string) []reportAnswer {
 		}
 		answer := reportAnswer{
 			Correct: r.Correct, Budgets: fmt.Sprint(r.Budget), Words: fmt.Sprint(r.Budget), Reason: strings.ReplaceAll(r.Reason, "\n", "; "),
-			Alt: "The answer of " + strategy, NotDrawn: r.Filename == "",
+			Alt: "The answer of " + strategy, Failed: r.Filename == "",
 		}
-		if !answer.NotDrawn {
-			answer.Source = a.source(r.Filename, picture)
+		if !answer.Failed {
+			answer.Source = a.source(r.Filename, img)
 		}
 		list = append(list, answer)
 	}
 	return list
 }
 
-// source is the picture itself while there is room for it, and then its path.
-func (a *album) source(name string, picture []byte) template.URL {
+// source is the image itself, or its path where the report has no more room.
+func (a *album) source(name string, data []byte) template.URL {
 	path := template.URL(name) //nolint:gosec // answerPath of a known strategy, see Manifest.group
-	if picture == nil {
+	if data == nil {
 		return path // it could not be read
 	}
-	img, err := png.Decode(bytes.NewReader(picture))
+	img, err := png.Decode(bytes.NewReader(data))
 	var b bytes.Buffer
 	if err == nil {
 		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: reportQuality})
@@ -287,5 +319,5 @@ func (a *album) source(name string, picture []byte) template.URL {
 	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())) //nolint:gosec // our own JPEG
 }
 
-// maxPictureBytes bounds a picture that is read back.
-const maxPictureBytes = 64 << 20
+// maxImageBytes bounds an image that is read back.
+const maxImageBytes = 64 << 20

@@ -1,4 +1,4 @@
-// A number in the table of scores leads to the pictures that it counts.
+// A number in the table of scores shows the images that it counts.
 (function () {
   var chosen = document.getElementById("chosen"), words = chosen.firstElementChild;
   function show(c) {

@@ -15,6 +15,7 @@ type Results struct {
 	Records  []Record
 	Probes   []Probe // of some prompts, in any order; empty when there were none
 	Usage    []Usage
+	Unscored []Unscored // failed searches, repeated or not
 	Judged   *Agreement // of the judge with the truth of rendered scenes; nil for unknown
 }
 
@@ -61,6 +62,9 @@ func (r *Results) read() (err error) {
 	}
 	r.Usage, _, err = readLines[Usage](filepath.Join(r.Dir, usageFile))
 	if err != nil {
+		return err
+	}
+	if r.Unscored, _, err = readLines[Unscored](filepath.Join(r.Dir, unscoredFile)); err != nil {
 		return err
 	}
 	r.Judged, err = readJudged(filepath.Join(r.Dir, summaryFile))
@@ -115,12 +119,13 @@ func (r Results) levels() []Level {
 	return levels
 }
 
-// collect is the share of correct answers by prompt, the mean cost of a search, and
-// whether all searches are recorded.
+// collect is the share of correct answers by prompt, NaN for a prompt without scored
+// searches, the mean cost of a search, and whether every search is recorded or listed
+// as unscored.
 func (r Results) collect(strategy string, budget int) (values []float64, cost Spent, whole bool) {
 	var total Spent
 	count := 0
-	values = make([]float64, len(r.Prompts))
+	values, scored := make([]float64, len(r.Prompts)), make([]int, len(r.Prompts))
 	for _, rec := range r.Records {
 		if rec.Strategy != strategy || rec.Budget != budget {
 			continue
@@ -129,10 +134,16 @@ func (r Results) collect(strategy string, budget int) (values []float64, cost Sp
 			values[rec.Index] += 1 / float64(r.Manifest.Samples)
 		}
 		total = total.plus(rec.Cost)
+		scored[rec.Index]++
 		count++
 	}
+	for i, n := range scored {
+		if n < r.Manifest.Samples {
+			values[i] *= float64(r.Manifest.Samples) / float64(n) // 0/0 is NaN: nothing is known
+		}
+	}
 	all := len(r.Prompts) * r.Manifest.Samples
-	return values, total.over(float64(all)), count == all
+	return values, total.over(float64(max(count, 1))), count > 0 && count+r.missingOf(strategy, budget) == all
 }
 
 // arm finds a strategy by its name.

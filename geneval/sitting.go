@@ -23,7 +23,8 @@ type sitting struct {
 	*Evaluation
 	folder  *folder
 	results Results
-	done    map[search]bool
+	done    map[search]bool // scored
+	failed  map[search]bool // in this sitting, for a transient reason
 }
 
 // adopt takes in what earlier sittings recorded: whole groups of this evaluation.
@@ -56,7 +57,13 @@ func (s *sitting) adopt() error {
 	if s.results.Usage, ends, err = s.folder.usage.read(); err != nil {
 		return err
 	}
-	return s.folder.usage.cut(ends, len(ends))
+	if err := s.folder.usage.cut(ends, len(ends)); err != nil {
+		return err
+	}
+	if s.results.Unscored, ends, err = s.folder.unscored.read(); err != nil {
+		return err
+	}
+	return s.folder.unscored.cut(ends, len(ends))
 }
 
 // group finds the searches that records are of, and how many records are of whole
@@ -144,15 +151,18 @@ func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks 
 		if undone == 0 {
 			continue
 		}
-		before := len(s.done)
+		before := len(s.done) + len(s.failed)
 		err := s.search(ctx, strategy, job, func(ctx context.Context, task int, t Trajectory) error {
 			if earlier[keys[task]] {
 				return nil
 			}
+			if reason := t.failure(); reason != "" {
+				return s.skip(keys[task], reason)
+			}
 			return s.take(ctx, keys[task], s.answered(strategy.Arm, budgets, t), t)
 		})
-		switch left := undone - (len(s.done) - before); {
-		case left == 0: // an error is about prompts that nothing was drawn for: they are recorded
+		switch left := undone - (len(s.done) + len(s.failed) - before); {
+		case left == 0: // an error is about prompts without an image: they are recorded
 		case err == nil:
 			return fmt.Errorf("strategy %s left out %d prompts", strategy.Name, left)
 		default:
@@ -304,7 +314,7 @@ func (s *sitting) judge(ctx context.Context, t Trajectory, ids []int) (map[int]j
 func (s *sitting) fill(r *Record, t Trajectory, answers map[int]judged) (err error) {
 	if r.Candidate < 0 {
 		r.Details = "{}"
-		r.Reason = "no picture was drawn"
+		r.Reason = "no image was generated"
 		if len(t.Candidates) > 0 {
 			r.Reason += ": " + t.Candidates[0].Error
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 )
 
@@ -20,6 +21,7 @@ type Summary struct {
 	Verify  *PairsRight    `json:"verify,omitempty"`  // how well the verifier tells pictures of the base apart
 	Samples int            `json:"samples"`           // searches for each row and prompt
 	Skipped []string       `json:"skipped,omitempty"` // answers that could not be judged
+	Missing []Unscored     `json:"missing,omitempty"` // searches that failed and are not in the scores
 	// Differences between rows, prompt by prompt.
 	Differences []RowDifference `json:"differences,omitempty"`
 }
@@ -112,7 +114,7 @@ func (r Results) Publish() (Summary, error) {
 // Summarize states the rows with their intervals. A row that some searches are
 // missing of is left out: see [Results.Finished].
 func (r Results) Summarize() Summary {
-	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged}
+	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged, Missing: r.missing()}
 	tags, levels := r.tags(), r.levels()
 	for _, tag := range tags {
 		s.Prompts[tag]++
@@ -167,7 +169,8 @@ func (r Results) row(strategy string, budget int) (Row, []float64, bool) {
 
 func differenceOf(tags []string, row, than int, scores [][]float64) RowDifference {
 	d := differences(scores[row], scores[than])
-	return RowDifference{row, than, Overall(tags, d), bootstrap([][]float64{d}), DifferenceByTag(tags, d)}
+	_, known := scored(tags, d, func(v float64) bool { return !math.IsNaN(v) })
+	return RowDifference{row, than, overallDifference(tags, d), bootstrap([][]float64{known}), DifferenceByTag(tags, d)}
 }
 
 // rivals are the rows that row i is compared with: the first row, which is the

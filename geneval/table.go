@@ -25,7 +25,7 @@ func (s Summary) Markdown() string {
 			continue
 		}
 		table = append(table, []string{
-			s.Rows[d.Row].name() + " less " + s.Rows[d.Than].name(),
+			s.Rows[d.Row].name() + " minus " + s.Rows[d.Than].name(),
 			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), s.verdict(d.Estimate),
 		})
 	}
@@ -76,7 +76,7 @@ func (s Summary) facts() []string {
 	}
 	facts := []string{fmt.Sprintf("%d prompts (%s), %s each.", total, strings.Join(kinds, ", "), searches)}
 	if few := s.fewest(); few < enough {
-		facts = append(facts, fmt.Sprintf("Some tasks have fewer than %d prompts: the intervals are narrower than they ought to be.", enough))
+		facts = append(facts, fmt.Sprintf("Some tasks have fewer than %d prompts, too few to compare strategies.", enough))
 	}
 	if s.Judge != nil {
 		facts = append(facts, "Self-test: "+s.Judge.String()+".")
@@ -88,9 +88,24 @@ func (s Summary) facts() []string {
 		facts = append(facts, fmt.Sprintf("The engine was busy %.1f%% of the time.", 100*s.Engine.Share))
 	}
 	if n := len(s.Skipped); n > 0 {
-		facts = append(facts, fmt.Sprintf("%d pictures could not be judged: %s.", n, strings.Join(s.Skipped, ", ")))
+		facts = append(facts, fmt.Sprintf("%d images could not be judged: %s.", n, strings.Join(s.Skipped, ", ")))
+	}
+	if n := len(s.Missing); n > 0 {
+		var each []string
+		for _, u := range s.Missing[:min(n, 10)] {
+			each = append(each, fmt.Sprintf("%s for prompt %d", u.Strategy, u.Index+1))
+		}
+		if n > 10 {
+			each = append(each, fmt.Sprintf("and %d more", n-10))
+		}
+		facts = append(facts, fmt.Sprintf("Missing: %d searches failed and are not in the scores (%s).", n, strings.Join(each, ", ")))
 	}
 	return facts
+}
+
+// priced reports whether searches had a cost in USD.
+func (s Summary) priced() bool {
+	return slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Cost.Money > 0 })
 }
 
 // tags are those that prompts are of, GenEval's first.
@@ -99,20 +114,32 @@ func (s Summary) tags() []string {
 }
 
 func (s Summary) writeScores(b *strings.Builder) {
-	header := append([]string{"strategy", "images", "overall", "95% interval"}, s.tags()...)
-	table := [][]string{append(header, "drawn", "verified", "seconds")}
+	header := append([]string{"strategy", "images per prompt", "overall", "95% interval"}, s.tags()...)
+	header = append(header, "images used", "verified", "seconds")
+	if s.priced() {
+		header = append(header, "USD")
+	}
+	table := [][]string{header}
 	for _, r := range s.Rows {
 		line := []string{r.Strategy, fmt.Sprint(r.Budget), percent(r.Overall), percent(r.CILow) + " to " + percent(r.CIHigh)}
 		for _, tag := range s.tags() {
-			line = append(line, percent(r.Tags[tag]))
+			cell := "–"
+			if share, ok := r.Tags[tag]; ok {
+				cell = percent(share)
+			}
+			line = append(line, cell)
 		}
-		table = append(table, append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds)))
+		line = append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds))
+		if s.priced() {
+			line = append(line, fmt.Sprintf("%.4f", r.Cost.Money))
+		}
+		table = append(table, line)
 	}
 	writeTable(b, table)
 }
 
 func (s Summary) writeLevels(b *strings.Builder) {
-	header := []string{"by difficulty", "images"}
+	header := []string{"by difficulty", "images per prompt"}
 	for _, level := range Levels() {
 		header = append(header, fmt.Sprintf("%s (%d)", level, s.Levels[level]))
 	}

@@ -328,10 +328,23 @@ func (b bar) Plot(c draw.Canvas, p *plot.Plot) {
 			continue
 		}
 		left, middle, right := x(float64(i)+b.shift-b.width/2), x(float64(i)+b.shift), x(float64(i)+b.shift+b.width/2)
-		c.FillPolygon(b.color, []vg.Point{{X: left, Y: y(p.Y.Min)}, {X: left, Y: y(v)}, {X: right, Y: y(v)}, {X: right, Y: y(p.Y.Min)}})
+		top := max(y(v), y(p.Y.Min)+vg.Points(2)) // a bar of 0 is there too
+		c.FillPolygon(b.color, []vg.Point{{X: left, Y: y(p.Y.Min)}, {X: left, Y: top}, {X: right, Y: top}, {X: right, Y: y(p.Y.Min)}})
 		if len(b.s.Low) > 0 {
-			c.StrokeLine2(draw.LineStyle{Color: ink, Width: vg.Points(0.8)}, middle, y(b.s.Low[i]), middle, y(b.s.High[i]))
+			errorBar(c, middle, y(b.s.Low[i]), y(b.s.High[i]))
 		}
+	}
+}
+
+// errorBar draws an interval in ink with a white border, so that it shows on bars of
+// any color and beyond them.
+func errorBar(c draw.Canvas, x, low, high vg.Length) {
+	reach := vg.Points(2.2)
+	for _, style := range []draw.LineStyle{{Color: color.White, Width: vg.Points(2.6)}, {Color: ink, Width: vg.Points(1)}} {
+		border := (style.Width - vg.Points(1)) / 2
+		c.StrokeLine2(style, x, low-border, x, high+border)
+		c.StrokeLine2(style, x-reach-border, low, x+reach+border, low)
+		c.StrokeLine2(style, x-reach-border, high, x+reach+border, high)
 	}
 }
 
