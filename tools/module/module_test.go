@@ -37,6 +37,44 @@ func TestRenamedModuleWorksFromOutside(t *testing.T) {
 	if got := goRun(t, outside, "run", "."); got != "2 images\n" {
 		t.Errorf("the program printed %q, want %q", got, "2 images\n")
 	}
+
+	snippet := filepath.Join(outside, "readme")
+	if err := os.Mkdir(snippet, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(snippet, "main.go"), []byte(readmeProgram(t, sourceTree)))
+	goRun(t, outside, "run", "./readme")
+	if info, err := os.Stat(filepath.Join(outside, "best.png")); err != nil || info.Size() == 0 {
+		t.Errorf("README's program saved no best.png: %v", err)
+	}
+}
+
+// readmeProgram returns a program that calls the function that README shows.
+func readmeProgram(t *testing.T, tree string) string {
+	t.Helper()
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(read(t, filepath.Join(tree, "README.md"))), -1)
+	if len(snippets) != 1 {
+		t.Fatalf("README has %d Go snippets, want 1", len(snippets))
+	}
+	return `package main
+
+import (
+	"context"
+	"errors"
+	"image/png"
+	"os"
+
+	"` + elsewhere + `/models/clipart"
+	"` + elsewhere + `/search"
+)
+
+` + snippets[0][1] + `
+func main() {
+	if err := saveBest(context.Background()); err != nil {
+		panic(err)
+	}
+}
+`
 }
 
 // A renamed tree mentions the old path nowhere that a tool reads, and renaming it back
