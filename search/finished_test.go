@@ -22,10 +22,9 @@ func (closedJournal) Record(reflectionflow.Candidate, image.Image) error {
 // and neither grow nor try failed images again; the others do.
 func TestFinishedJournals(t *testing.T) {
 	for _, strategy := range []string{search.Adaptive, search.Reflection} {
-		made := 0
 		s := fakes()
-		s.Generator = &fakeGenerator{fail: func(reflectionflow.Request) error {
-			if made++; made%4 == 0 {
+		s.Generator = &fakeGenerator{fail: func(r reflectionflow.Request) error {
+			if mixed(r.Seed+uint64(r.Prompt[0]))%5 == 0 {
 				return errBroken
 			}
 			return nil
@@ -45,10 +44,15 @@ func TestFinishedJournals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		failed := 0
 		for i := range list[:5] {
+			failed += retryable(before[i])
 			if encode(t, before[i].Candidates) != encode(t, after[i].Candidates) {
 				t.Errorf("%s: finished search %d has %d candidates, and had %d", strategy, i, len(after[i].Candidates), len(before[i].Candidates))
 			}
+		}
+		if failed == 0 {
+			t.Errorf("%s: no image of a finished search failed", strategy)
 		}
 		if open := after[5].Candidates; len(open) < len(before[5].Candidates)+retryable(before[5]) && after[5].Stopped != reflectionflow.StoppedRight {
 			t.Errorf("%s: the open search has %d candidates, and had %d with %d failures", strategy, len(open), len(before[5].Candidates), retryable(before[5]))

@@ -34,7 +34,7 @@ func (s *Search) Fit(ctx context.Context, prompts []reflectionflow.Prompt, cfg C
 	for i, prompt := range prompts {
 		tasks[i] = Task{Prompt: prompt, Journal: Discard, Seed: seedOf(cfg.Seed, forSurvey, 0, i)}
 	}
-	if err := s.validate(tasks, cfg); err != nil {
+	if err := s.Check(cfg, prompts...); err != nil {
 		return p, err // the parts are wrapped below, so it must be here
 	}
 	surveyed := *s

@@ -69,7 +69,7 @@ func (s *Search) Run(ctx context.Context, prompt reflectionflow.Prompt, cfg Conf
 // resuming needs all of them. A prompt without a result adds its error to the one
 // returned and does not touch the others.
 func (s *Search) RunMany(ctx context.Context, tasks []Task, cfg Config) ([]reflectionflow.Result, error) {
-	if err := s.validate(tasks, cfg); err != nil {
+	if err := s.Check(cfg, promptsOf(tasks)...); err != nil {
 		return nil, err
 	}
 	r := &run{Search: s, cfg: cfg, elapsed: s.Elapsed}
@@ -88,7 +88,10 @@ func (s *Search) RunMany(ctx context.Context, tasks []Task, cfg Config) ([]refle
 	return results, err
 }
 
-func (s *Search) validate(tasks []Task, cfg Config) error {
+// Check reports what [Search.Run] would refuse for a prompt, and without prompts what it
+// would refuse for any, as an error wrapping [reflectionflow.ErrInvalid]. It generates
+// nothing.
+func (s *Search) Check(cfg Config, prompts ...reflectionflow.Prompt) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -102,29 +105,40 @@ func (s *Search) validate(tasks []Task, cfg Config) error {
 	case s.Refiner == nil && cfg.Axes.Prompt:
 		return invalid("the prompt axis needs a refiner")
 	}
-	for i, task := range tasks {
-		if err := task.Prompt.Validate(); err != nil {
-			return fmt.Errorf("prompt %d: %w", i, err)
-		}
-		if err := reflectionflow.CheckRequest(s.Generator, cfg.request(task.Prompt)); err != nil {
-			return fmt.Errorf("prompt %d: %w", i, err)
-		}
+	if err := s.checkReflection(cfg); err != nil {
+		return err
 	}
-	if len(tasks) > 0 && cfg.corrects() {
-		return s.validateCorrection(cfg.request(tasks[0].Prompt))
+	for i, prompt := range prompts {
+		if err := prompt.Validate(); err != nil {
+			return fmt.Errorf("prompt %d: %w", i, err)
+		}
+		if err := reflectionflow.CheckRequest(s.Generator, cfg.request(prompt)); err != nil {
+			return fmt.Errorf("prompt %d: %w", i, err)
+		}
+		if !cfg.corrects() {
+			continue
+		}
+		if err := reflectionflow.CheckCorrection(s.Generator, cfg.request(prompt)); err != nil {
+			return fmt.Errorf("prompt %d: %w: use a generator that corrects images, or strategy %q", i, err, NoisePrompt)
+		}
 	}
 	return nil
 }
 
-// validateCorrection reports parts that cannot correct images together, as an error
-// wrapping [reflectionflow.ErrInvalid].
-func (s *Search) validateCorrection(r reflectionflow.Request) error {
-	if reflectionflow.NeedsFindings(s.Reflector) && !reflectionflow.AbilitiesOf(s.Verifier).Findings() {
+func promptsOf(tasks []Task) []reflectionflow.Prompt {
+	prompts := make([]reflectionflow.Prompt, len(tasks))
+	for i, task := range tasks {
+		prompts[i] = task.Prompt
+	}
+	return prompts
+}
+
+// checkReflection reports a verifier and a reflector that cannot correct images
+// together.
+func (s *Search) checkReflection(cfg Config) error {
+	if cfg.corrects() && reflectionflow.NeedsFindings(s.Reflector) && !reflectionflow.AbilitiesOf(s.Verifier).Findings() {
 		return invalid("the reflector works from findings and the verifier gives none, so no image would be corrected: "+
 			"use a verifier with findings, a reflector that looks at the image, or strategy %q", NoisePrompt)
-	}
-	if err := reflectionflow.CheckCorrection(s.Generator, r); err != nil {
-		return fmt.Errorf("%w: use a generator that corrects images, or strategy %q", err, NoisePrompt)
 	}
 	return nil
 }

@@ -44,6 +44,10 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 	if e.Closer != nil {
 		defer e.Close()
 	}
+	parts := search.Search{Generator: e.Generator, Verifier: e.Verifier, Reflector: e.Reflector, Refiner: e.Refiner}
+	if err := parts.Check(s.cfg); err != nil {
+		return err // before a folder is made
+	}
 	dir, folders, err := place()
 	if err != nil {
 		return err
