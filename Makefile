@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
-.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz module
+.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz module release
 
 build: ## the program, in bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -76,3 +76,6 @@ ENVIRONMENT_PATH = $(shell if [ -r /proc/$$PPID/environ ]; then /usr/bin/tr '\0'
 
 module: ## rename the module throughout the tree: make module PATH=host/owner/name
 	@PATH="$(ENVIRONMENT_PATH)" $(GO) run ./tools/module "$(if $(filter command,$(firstword $(origin PATH))),$(PATH))"
+
+release: ## archives, checksums and bills of materials of all platforms in dist/: make release VERSION=v1.2.3
+	$(GO) run ./tools/release -version "$(VERSION)" -out dist
