@@ -1,6 +1,6 @@
 package cpu
 
-// Operations that put values together in a new array: every part is a strided copy to its place.
+// Operations that assemble a new array from parts: each part is a strided copy to its position.
 
 // part returns the part of a dense tensor that begins at the indices and advances by the steps.
 func (t *tensor) part(starts, steps, dims []int) *tensor {
@@ -37,7 +37,7 @@ func (l *lowering) concatenate(n *node) bool {
 	return true
 }
 
-// nothing emits a step that only makes an empty storage exist.
+// nothing emits a step that defines an empty storage.
 func (l *lowering) nothing(s *storage) {
 	l.emit("nothing", nil, []*storage{s}, func(*execution) error { return nil })
 }

@@ -11,26 +11,26 @@ import (
 // between matrix products: those whose results it reads, the scores, and those that read its results. All of it becomes
 // one step that works on a block of queries at a time: it multiplies, runs the tape and multiplies again in the
 // caches, so that no array of all queries by all keys exists. A row of scores is complete before its softmax, as in
-// the graph, and so its bits are those of the separate steps.
+// the graph, so the results are byte-identical to those of separate steps.
 //
-// Where the array would be large, the gradient does not read what the forward pass computed but computes scores and
-// softmax of its block again; where it is small, the forward pass stores the softmax as well.
+// Where the array would be large, the gradient recomputes scores and softmax of its block; where it is small, the
+// forward pass stores the softmax and the gradient reads it.
 
-// recomputeFrom is the size of the array of a head, queries times keys, from which on the gradient computes it again.
+// recomputeFrom is the least size of a head's scores, queries times keys, that the gradient recomputes.
 const recomputeFrom = 64 << 10
 
 // attention is a group between products.
 type attention struct {
-	group  *unit
-	tape   *unit   // the group, with the nodes of another that it computes again
-	again  []*node // products that it computes again for that
-	made   []*node // products whose results the group reads
-	across []*node // products of rows of the tape: sums over keys
-	along  []*node // products of columns of the tape: sums over queries
-	stored bool    // others read values of queries by keys
+	group      *unit
+	tape       *unit   // the group, with the nodes of another group that it recomputes
+	recomputed []*node // products that it recomputes for these
+	made       []*node // products whose results the group reads
+	across     []*node // products of rows of the tape: sums over keys
+	along      []*node // products of columns of the tape: sums over queries
+	stored     bool    // others read values of queries by keys
 }
 
-// productKind tells how a product reads a value of queries by keys.
+// productKind is the way in which a product reads a value of queries by keys.
 type productKind int
 
 const (
@@ -40,7 +40,7 @@ const (
 )
 
 // uses returns the nodes that read a value, by the value, with nil for an output.
-func (k *looks) uses(nodes, outputs []*node) map[*node][]*node {
+func (k *viewTable) uses(nodes, outputs []*node) map[*node][]*node {
 	list := make(map[*node][]*node, len(nodes))
 	for _, n := range nodes {
 		if n.shape.Ok() && k.source[n] != n {
@@ -82,7 +82,7 @@ func (f *fusion) attend(uses map[*node][]*node) {
 	}
 }
 
-// private tells whether nothing but the group reads the products that are made for it.
+// private reports whether the group alone reads the products that are made for it.
 func (f *fusion) private(a *attention, uses map[*node][]*node) bool {
 	for _, n := range a.made {
 		for _, m := range uses[n] {
@@ -94,14 +94,14 @@ func (f *fusion) private(a *attention, uses map[*node][]*node) bool {
 	return true
 }
 
-// around finds the products around a unit, and the groups that read its values. again is what the unit is to compute
-// again. It returns false if there are none, or if they do not fit.
-func (f *fusion) around(u *unit, again *attention, uses map[*node][]*node) (a *attention, clients []*unit, ok bool) {
+// around finds the products around a unit, and the groups that read its values. recomputed is the attention that the
+// unit is to recompute, or nil. It returns false if there are no such products, or if they do not fit.
+func (f *fusion) around(u *unit, recomputed *attention, uses map[*node][]*node) (a *attention, clients []*unit, ok bool) {
 	a = &attention{group: u, tape: u}
 	for _, n := range u.nodes {
 		for i, o := range n.operand {
-			src := f.looks.source[o]
-			if src == nil || f.of[src] == u || again != nil && (slices.Contains(again.made, src) || f.of[src] == again.tape) {
+			src := f.views.source[o]
+			if src == nil || f.of[src] == u || recomputed != nil && (slices.Contains(recomputed.made, src) || f.of[src] == recomputed.tape) {
 				continue
 			}
 			if isHeadProduct(src) && src.shape.Size() == u.domain && f.alone(src) {
@@ -133,7 +133,7 @@ func (f *fusion) around(u *unit, again *attention, uses map[*node][]*node) (a *a
 	return a, clients, f.sameQueries(a)
 }
 
-// alone tells whether the node is a unit of its own.
+// alone reports whether the node is a unit of its own.
 func (f *fusion) alone(n *node) bool {
 	return f.of[n] != nil && len(f.of[n].nodes) == 1 && !f.of[n].fused
 }
@@ -151,12 +151,12 @@ func (a *attention) queries() int {
 	return a.tape.domain / a.tape.row / product(a.made[0].shape.Dimensions[:heads])
 }
 
-// sameQueries tells whether all products divide the rows of the tape into the same heads.
+// sameQueries reports whether all products divide the rows of the tape into the same heads.
 func (f *fusion) sameQueries(a *attention) bool {
 	queries, keys := a.queries(), a.tape.row
 	for _, n := range a.made {
 		dot := n.attr.(dotAttr)
-		x, y := f.looks.view[n.operand[0]], f.looks.view[n.operand[1]]
+		x, y := f.views.view[n.operand[0]], f.views.view[n.operand[1]]
 		if !isHeadProduct(n) || product(pick(x.dims, dot.lhsBatch))*queries*keys != a.tape.domain ||
 			product(pick(y.dims, restOf(len(y.dims), dot.rhsBatch, dot.rhsContract))) != keys {
 			return false
@@ -179,32 +179,32 @@ func pick(list, places []int) []int {
 	return some
 }
 
-// isHeadProduct tells whether the node is a product of heads, and not of a layer with its weights, whose rows are all one
-// array.
+// isHeadProduct reports whether the node is a product of heads, as opposed to one of a layer with its weights, whose rows
+// are all one array.
 func isHeadProduct(n *node) bool {
 	return n.op == compute.OpTypeDotGeneral && len(n.attr.(dotAttr).lhsBatch) > 0 && n.shape.DType == dtypes.Float32 && n.shape.Size() > 0 && n.shape.Rank() <= 16 &&
 		n.operand[0].shape.DType == dtypes.Float32 && n.operand[1].shape.DType == dtypes.Float32
 }
 
-// productKind tells how the product n reads the value v of the unit.
+// productKind returns how the product n reads the value v of the unit.
 func (f *fusion) productKind(n, v *node, u *unit) productKind {
 	if !isHeadProduct(n) || u.rowed[v] || v.shape.DType != dtypes.Float32 {
 		return otherProduct
 	}
 	dot := n.attr.(dotAttr)
-	left, right := f.looks.source[n.operand[0]] == v, f.looks.source[n.operand[1]] == v
+	left, right := f.views.source[n.operand[0]] == v, f.views.source[n.operand[1]] == v
 	if left == right {
 		return otherProduct
 	}
 	keys := u.row
 	if right {
-		t := f.looks.view[n.operand[1]]
+		t := f.views.view[n.operand[1]]
 		if isRows(t, dot.rhsBatch, dot.rhsContract, restOf(len(t.dims), dot.rhsBatch, dot.rhsContract), keys) {
 			return sumOverQueries
 		}
 		return otherProduct
 	}
-	t := f.looks.view[n.operand[0]]
+	t := f.views.view[n.operand[0]]
 	free := restOf(len(t.dims), dot.lhsBatch, dot.lhsContract)
 	switch {
 	case isRows(t, dot.lhsBatch, free, dot.lhsContract, keys):
@@ -215,13 +215,13 @@ func (f *fusion) productKind(n, v *node, u *unit) productKind {
 	return otherProduct
 }
 
-// isRows tells whether the axes of a dense array are, in order, heads, queries and keys.
+// isRows reports whether the axes of a dense array are, in order, heads, queries and keys.
 func isRows(t *tensor, heads, queries, keys []int, n int) bool {
 	h, q, k := t.offsets(heads), t.offsets(queries), t.offsets(keys)
 	return t.off == 0 && len(k) == n && increasing(k) && uniform(q, n) && uniform(h, len(q)*n)
 }
 
-// attendTwice makes attention of a unit and of the one that computes its gradient, which repeats the unit.
+// attendTwice turns a unit, and the unit of its gradient, which recomputes it, into two attention steps.
 func (f *fusion) attendTwice(a *attention, client *unit, uses map[*node][]*node) bool {
 	u := a.tape
 	if client.row != u.row || client.domain != u.domain || len(client.nodes)+len(u.nodes) > largestGroup {
@@ -230,7 +230,7 @@ func (f *fusion) attendTwice(a *attention, client *unit, uses map[*node][]*node)
 	rowed := func(n *node) bool { return u.rowed[n] || client.rowed[n] }
 	for _, n := range client.nodes {
 		for i, o := range n.operand {
-			src := f.looks.source[o]
+			src := f.views.source[o]
 			if (f.of[src] == u || slices.Contains(a.made, src)) && !f.edgeFits(n, i, rowed, u.domain, u.row) {
 				return false
 			}
@@ -243,7 +243,7 @@ func (f *fusion) attendTwice(a *attention, client *unit, uses map[*node][]*node)
 	forward := *a
 	forward.along = nil
 	b.along = slices.Concat(a.along, b.along)
-	b.again = a.made
+	b.recomputed = a.made
 	b.tape = u.with(client)
 	if !f.convex(forward.units(f)) || !f.convex(b.units(f)) {
 		return false
@@ -253,7 +253,7 @@ func (f *fusion) attendTwice(a *attention, client *unit, uses map[*node][]*node)
 	return true
 }
 
-// with returns a unit of the nodes of both.
+// with returns a unit of the nodes of both units.
 func (u *unit) with(other *unit) *unit {
 	both := &unit{fused: true, domain: u.domain, row: u.row, pairs: u.pairs || other.pairs, rowed: make(map[*node]bool)}
 	both.nodes = slices.Concat(u.nodes, other.nodes)
@@ -266,7 +266,7 @@ func (u *unit) with(other *unit) *unit {
 	return both
 }
 
-// units returns the units that become one.
+// units returns the units that become one step.
 func (a *attention) units(f *fusion) []*unit {
 	list := []*unit{a.group}
 	for _, n := range slices.Concat(a.made, a.across, a.along) {
@@ -275,7 +275,7 @@ func (a *attention) units(f *fusion) []*unit {
 	return list
 }
 
-// convex tells whether no other unit needs one of the units and is needed by one.
+// convex reports whether no other unit both depends on one of the units and is a dependency of one.
 func (f *fusion) convex(units []*unit) bool {
 	for _, w := range f.units {
 		if w.dead || slices.Contains(units, w) {
@@ -293,7 +293,7 @@ func (f *fusion) convex(units []*unit) bool {
 	return true
 }
 
-// bundle joins the units of the attention.
+// bundle joins the units of the attention into one.
 func (f *fusion) bundle(a *attention) {
 	units := a.units(f)
 	own := *a.group
@@ -301,13 +301,13 @@ func (f *fusion) bundle(a *attention) {
 	if a.tape == a.group {
 		a.tape = &own
 	}
-	again := slices.Clone(a.again)
+	recomputed := slices.Clone(a.recomputed)
 	for _, n := range a.tape.nodes {
 		if f.of[n] != a.group {
-			again = append(again, n)
+			recomputed = append(recomputed, n)
 		}
 	}
-	a.group.again = again
+	a.group.recomputed = recomputed
 	for _, u := range units[1:] {
 		f.join(u, a.group, a.group.row, nil)
 	}

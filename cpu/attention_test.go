@@ -40,14 +40,14 @@ func attentionDims(r *rand.Rand) [][]int {
 	return [][]int{{b, l, h, d}, {b, s, h, d}, {b, s, h, d}, bias}
 }
 
-// largeAttention has queries and keys of which the gradient computes the scores again.
+// largeAttention has enough queries and keys that the gradient recomputes the scores.
 func largeAttention(r *rand.Rand) [][]int {
 	l, s, h, d := between(r, 256, 280), between(r, 256, 290), between(r, 1, 2), between(r, 1, 20)
 	return [][]int{{1, l, h, d}, {1, s, h, d}, {1, s, h, d}, {1, 1, l, s}}
 }
 
-// attentionCases are attentions. The gradient takes one step for the forward pass and one for itself; only where the
-// softmax is stored, the gradient of the values is a product for itself.
+// attentionCases are attentions. The gradient takes one step for the forward pass and one for itself; where the softmax
+// is stored, the gradient of the values is a separate product.
 func attentionCases() []fusionCase {
 	return []fusionCase{
 		{
@@ -105,7 +105,7 @@ func (c fusionCase) squared() fusionCase {
 	return c
 }
 
-// TestAttention compares attention and its gradients with the Go backend, and looks at the steps.
+// TestAttention compares attention and its gradients with the Go backend, and checks the steps.
 func TestAttention(t *testing.T) {
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
@@ -137,7 +137,7 @@ func TestAttention(t *testing.T) {
 	}
 }
 
-// checkAttention counts the steps of attention and the matrix products beside.
+// checkAttention counts the steps of attention and the other matrix products.
 func checkAttention(t *testing.T, g *Graph, want map[string]int) {
 	t.Helper()
 	got := steps(g)
@@ -146,7 +146,7 @@ func checkAttention(t *testing.T, g *Graph, want map[string]int) {
 	}
 }
 
-// TestAttentionBits checks that the results are the same to the bit as without the fusion, which an output in between
+// TestAttentionBits checks that the results are byte-identical to those without the fusion, which an output in between
 // prevents, for any number of threads.
 func TestAttentionBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(33, 34))

@@ -19,10 +19,10 @@ type attentionStep struct {
 	aFloats, bFloats, cFloats, floats int // room for tiles, and all that a worker needs
 }
 
-// scratchFloats is how many scores of a block a worker has in its caches.
+// scratchFloats is the number of scores of a block that fit into a worker's caches.
 const scratchFloats = 128 << 10
 
-// attend lowers an attention. outside tells which values other units need.
+// attend lowers an attention. outside holds the values that other units need.
 func (l *lowering) attend(a *attention, outside map[*node]bool) {
 	s := &attentionStep{queries: a.queries(), keys: a.tape.row}
 	s.heads = a.tape.domain / s.queries / s.keys
@@ -30,7 +30,7 @@ func (l *lowering) attend(a *attention, outside map[*node]bool) {
 		s.scratch = addOnce(s.scratch, l.defineScratch(n))
 	}
 	var reads, writes []*storage
-	made := slices.Concat(a.again, a.made)
+	made := slices.Concat(a.recomputed, a.made)
 	for _, n := range made {
 		inScratchOnly(n)
 	}
@@ -95,7 +95,7 @@ func (g *gemm) planPacked() {
 }
 
 // divide chooses blocks and parts by shapes alone. A block is a multiple of the rows of every kernel. Sums over queries
-// go through all blocks of a head in order, and so by one worker.
+// go through all blocks of a head in order, so that one worker computes them.
 func (s *attentionStep) divide() {
 	const multiple = 24
 	s.block = max(multiple, 2*scratchFloats/s.keys/len(s.scratch)/multiple*multiple)
@@ -108,7 +108,7 @@ func (s *attentionStep) divide() {
 	s.block = min(s.block, roundUp(s.queries, multiple))
 }
 
-// attentionWorker is what a goroutine knows that runs items of an attention.
+// attentionWorker is the state of a goroutine that runs items of an attention.
 type attentionWorker struct {
 	*attentionStep
 	tools   *toolbox
@@ -120,7 +120,7 @@ type attentionWorker struct {
 	part    gemm        // a range of the terms of a product
 }
 
-// forget lets go what the worker was used on.
+// forget drops the references to what the worker was used on.
 func (w *attentionWorker) forget() {
 	w.tools.registers.forget()
 	clear(w.packed)
@@ -128,7 +128,7 @@ func (w *attentionWorker) forget() {
 	*w = attentionWorker{packed: w.packed[:0], x: execution{scratch: w.x.scratch[:0]}}
 }
 
-// packedFloats is the room of the packed B of a product.
+// packedFloats is the number of floats of a product's packed B.
 func (g *gemm) packedFloats() int { return roundUp(g.k, min(depth, g.k)) * roundUp(g.n, g.kernel.cols) }
 
 // measure adds up the memory of a worker.

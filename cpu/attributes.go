@@ -2,7 +2,7 @@ package cpu
 
 import "github.com/gomlx/compute"
 
-// The attributes of operations that have kernels, as they stand in node.attr. Slices are copies.
+// The attributes of operations that have kernels: the values of node.attr. Slices are copies.
 
 type axesAttr struct{ axes []int } // Reduce*, Transpose (the permutation), BroadcastInDim, Reverse, Concatenate, Iota (one axis)
 

@@ -19,9 +19,9 @@ const Name = "cpu"
 // errFinalized is returned by every operation on a backend after Finalize.
 var errFinalized = errors.New("cpu: the backend is finalized")
 
-// Backend is a [compute.Backend] that runs graphs on the processor with own kernels. Operations without a kernel run
-// on GoMLX's Go backend, so that every graph which runs there runs here. All methods may be called from several
-// goroutines; executions that run at once share one pool of workers.
+// Backend is a [compute.Backend] that runs graphs on the processor with kernels of its own. Operations without a kernel
+// run on GoMLX's Go backend, so every graph that runs there runs here. All methods may be called from several
+// goroutines; concurrent executions share one pool of workers.
 type Backend struct {
 	oracle    compute.Backend // shape inference, validation and fallback kernels
 	pool      *pool
@@ -35,8 +35,8 @@ type Backend struct {
 
 var _ compute.Backend = (*Backend)(nil)
 
-// New makes a backend. The configuration is empty, for the best kernels of this processor, or "isa=plain", "isa=avx2" or
-// "isa=avx512" to choose them, which is an error if the processor lacks them. New has the type [compute.Constructor].
+// New returns a backend. The configuration is empty, for the best kernels of this processor, or "isa=plain", "isa=avx2"
+// or "isa=avx512". An instruction set that the processor lacks is an error. New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
 	use := machine
 	switch name, isISA := strings.CutPrefix(strings.TrimSpace(config), "isa="); {
@@ -58,7 +58,7 @@ func New(config string) (compute.Backend, error) {
 
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment
 // variable GOMLX_BACKEND=cpu find it. Call it once at the start of a program, before any other goroutine asks for a
-// backend; the package has no init function that would do it unasked.
+// backend. The package has no init function that registers it.
 func Register() { compute.Register(Name, New) }
 
 // Name returns "cpu".
@@ -67,7 +67,7 @@ func (b *Backend) Name() string { return Name }
 // String returns the same as Name.
 func (b *Backend) String() string { return Name }
 
-// Description says which instruction set the kernels use and how many threads run them at most.
+// Description names the instruction set of the kernels and the largest number of threads that run them.
 func (b *Backend) Description() string {
 	return fmt.Sprintf("own CPU kernels (%s, %d threads)", b.level, runtime.GOMAXPROCS(0))
 }
@@ -78,10 +78,10 @@ func (b *Backend) NumDevices() int { return 1 }
 // DeviceDescription describes the only device.
 func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
 
-// Capabilities returns what the fallback backend can do, which is what this backend can do.
+// Capabilities returns the fallback backend's capabilities, which are this backend's too.
 func (b *Backend) Capabilities() compute.Capabilities { return b.oracle.Capabilities() }
 
-// Finalize makes the backend invalid and lets its memory go.
+// Finalize makes the backend invalid and frees its memory.
 func (b *Backend) Finalize() {
 	if b.finalized.CompareAndSwap(false, true) {
 		b.memory.drop()
@@ -89,10 +89,10 @@ func (b *Backend) Finalize() {
 	}
 }
 
-// IsFinalized tells whether Finalize was called.
+// IsFinalized reports whether Finalize was called.
 func (b *Backend) IsFinalized() bool { return b.finalized.Load() }
 
-// Fallbacks returns how many operations were executed by the fallback backend since the backend was made, by operation
+// Fallbacks returns how many operations the fallback backend has executed since the backend was created, by operation
 // type. Operations inside While, If, Sort and Call count as the one operation that holds them; a graph with dynamic
 // shapes counts as one "DynamicShape".
 func (b *Backend) Fallbacks() map[compute.OpType]int64 { return b.counter.counts() }

@@ -12,13 +12,13 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// buffer implements [compute.Buffer]: a shape and memory of its own, or memory lent by the caller.
+// buffer implements [compute.Buffer]: a shape, and memory that it owns or that the caller lends.
 type buffer struct {
 	backend *Backend
 	shape   shapes.Shape
 	bytes   []byte // exactly the bytes of the shape
 	flat    any    // the same memory as a slice of the Go type of the dtype
-	lent    bool   // the memory belongs to somebody else and is never reused
+	lent    bool   // the memory is the caller's and never reused
 	dead    atomic.Bool
 }
 
@@ -76,7 +76,7 @@ func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape s
 	return buf, nil
 }
 
-// BufferOverFlatData makes a buffer that uses the memory of flat without a copy, for instance weights in a mapped
+// BufferOverFlatData returns a buffer that uses the memory of flat without a copy, for instance weights in a mapped
 // file. The caller keeps flat alive and unchanged until the buffer is finalized and no execution uses it. The memory
 // is only read, never written; it may be read-only.
 func (b *Backend) BufferOverFlatData(flat any, shape shapes.Shape) (compute.Buffer, error) {
@@ -106,7 +106,7 @@ func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) 
 // Backend returns the backend that owns the buffer.
 func (u *buffer) Backend() compute.Backend { return u.backend }
 
-// Finalize gives the memory back. On a buffer that was finalized or donated before it does nothing.
+// Finalize returns the memory for reuse. It does nothing on a buffer that is finalized or donated already.
 func (u *buffer) Finalize() error {
 	if u == nil {
 		return errors.New("cpu: finalize of a nil buffer")

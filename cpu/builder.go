@@ -14,7 +14,7 @@ type builder struct {
 	backend  *Backend
 	shadow   compute.Builder
 	main     *function
-	dynamic  bool // a dynamic shape was seen: the shadow is executed as a whole
+	dynamic  bool // it has a dynamic shape: the fallback backend executes the whole shadow
 	compiled bool
 }
 
@@ -80,7 +80,7 @@ func (b *builder) Compile() (compute.Executable, error) {
 		return &delegate{backend: b.backend, exe: exe}, nil
 	}
 	exe, err := compile(b)
-	b.shadow = nil // its constants and nodes can go
+	b.shadow = nil // frees its constants and nodes
 	return exe, err
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Control flow and sorting run on the fallback backend, with everything inside their closures: the replay of such an
-// operation builds the closures again, around the values that they captured.
+// operation rebuilds the closures around the values that they captured.
 
 type sortAttr struct {
 	axis   int
@@ -60,7 +60,7 @@ func (f *function) control(op compute.OpType, attr any, values []compute.Value, 
 		return nil, err
 	}
 	count := len(values)
-	again := func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
+	replayed := func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		built := make([]compute.Function, len(closures))
 		rest := in[count:]
 		for i, c := range closures {
@@ -77,7 +77,7 @@ func (f *function) control(op compute.OpType, attr any, values []compute.Value, 
 		}
 		return invoke(op, attr, fn, in[:count], built)
 	}
-	nodes, err := f.apply(op, attr, again, values, closures...)
+	nodes, err := f.apply(op, attr, replayed, values, closures...)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (f *function) rebuild(fn compute.Function, env map[*node]compute.Value, nam
 // repeat applies the operation of the node to target and enters its results in env.
 func (n *node) repeat(target compute.Function, env map[*node]compute.Value) error {
 	if n.of != nil {
-		return nil // entered with the whole operation
+		return nil // entered together with the operation of all results
 	}
 	in := make([]compute.Value, len(n.operand))
 	for i, o := range n.operand {

@@ -7,11 +7,12 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// Gradients of biases, scales and group norms are sums over pixels of something that a tape has just computed. The tape adds
-// up each of its blocks while it is in the cache, and the sum that follows reads these partial sums instead: a few
-// percent of the array, which is not stored at all if nothing else reads it.
+// Gradients of biases, scales and group norms are sums over pixels of a value that a tape computes. The tape sums each of
+// its blocks while the block is in the cache, and the sum that follows reads these partial sums: a few percent of the
+// array, which is not stored at all if nothing else reads it.
 
-// columnSum is what a tape makes of a value for the sum that reads it: of every block, period sums over its pixels.
+// columnSum is the partial sums that a tape takes of a value for the sum that reads it: for each block, period sums over
+// its pixels.
 type columnSum struct {
 	sum    *node
 	s      *storage
@@ -20,7 +21,7 @@ type columnSum struct {
 	axes   [2]int
 }
 
-// leastColumnSum is the least number of elements that a block is to have.
+// leastColumnSum is the least number of elements of a block.
 const leastColumnSum = 256
 
 // columnSumOf returns how a sum reads an array if it runs over neighbouring axes before the last ones: it finds the longest such
@@ -46,7 +47,7 @@ func columnSumOf(sum *node) (c columnSum, ok bool) {
 func (c *columnSum) run() int { return product(c.sum.operand[0].shape.Dimensions[c.axes[0]:c.axes[1]]) }
 
 // columnSums returns the sums that the tape of a unit without rows can begin, by the nodes that they read, and the
-// length of its blocks, which whole numbers of make up each run.
+// length of its blocks, which divides each run.
 func (l *lowering) columnSums(u *unit, outside func(*node) bool) (sums map[*node]*columnSum, block int) {
 	if u.row > 0 {
 		return nil, 0
@@ -59,7 +60,7 @@ func (l *lowering) columnSums(u *unit, outside func(*node) bool) (sums map[*node
 		}
 		for _, sum := range l.sums[n] {
 			c, ok := columnSumOf(sum)
-			if ok && isWhole(l.looks.view[sum.operand[0]], u.domain) && (period == 0 || c.period == period) {
+			if ok && isWhole(l.views.view[sum.operand[0]], u.domain) && (period == 0 || c.period == period) {
 				sums[n], period, pixels = &c, c.period, gcd(pixels, c.run())
 				break
 			}
@@ -97,7 +98,7 @@ func (l *lowering) sumsOf(f *function, units []*unit, home map[*node]*unit) {
 		l.readers[l.sourceOf(n)]++
 	}
 	for _, u := range units {
-		for _, n := range slices.Concat(u.nodes, u.again) {
+		for _, n := range slices.Concat(u.nodes, u.recomputed) {
 			for _, o := range n.operand {
 				src := l.sourceOf(o)
 				if home[src] == u {
@@ -112,7 +113,7 @@ func (l *lowering) sumsOf(f *function, units []*unit, home map[*node]*unit) {
 	}
 }
 
-// begin makes room for the partial sums of c, and lets its sum read them.
+// begin allocates the partial sums of c, and lets its sum read them.
 func (l *lowering) begin(c *columnSum, domain int) {
 	blocks := domain / (c.pixels * c.period)
 	c.s = l.rawStorage(dtypes.Float32, blocks*c.period)
@@ -124,7 +125,7 @@ func (l *lowering) begin(c *columnSum, domain int) {
 	l.begun[c.sum] = denseTensor(c.s, dims)
 }
 
-// addUp lets the tape add up a value.
+// addUp lets the tape sum a value.
 func (r *recorder) addUp(v value, c *columnSum) {
 	for i := range slices.Backward(r.ins) {
 		if in := &r.ins[i]; in.dst == v && in.do != doLoad && in.sums == nil {
@@ -138,7 +139,7 @@ func (r *recorder) addUp(v value, c *columnSum) {
 // stripe is the least number of elements that are whole pixels and whole vectors.
 func (c *columnSum) stripe() int { return c.period / gcd(c.period, 16) * 16 }
 
-// columns adds up the pixels of a block: in every lane of a stripe, then over the pixels of the stripe.
+// columns sums the pixels of a block: in every lane of a stripe, then over the pixels of the stripe.
 func (t *tape) columns(x *execution, c *columnSum, v, stripe []float32, s *span) {
 	out := slice[float32](x, c.s, s.row0*c.period)[:c.period]
 	if len(stripe) == c.period {

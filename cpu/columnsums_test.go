@@ -90,7 +90,7 @@ func TestColumnSums(t *testing.T) {
 	}
 }
 
-// TestColumnSumsTogether takes sums over other pixels, of a part of the array, and of the array turned round from one tape.
+// TestColumnSumsTogether takes sums over other pixels, of a part of the array, and of the transposed array from one tape.
 func TestColumnSumsTogether(t *testing.T) {
 	f := fusionCase{
 		dims: func(*rand.Rand) [][]int { return [][]int{{2, 32, 32, 16}} },
@@ -121,7 +121,7 @@ func TestColumnSumsTogether(t *testing.T) {
 	}
 }
 
-// TestColumnSumOfAResult sums a value that nothing else reads but the caller.
+// TestColumnSumOfAResult sums a value that is a result as well.
 func TestColumnSumOfAResult(t *testing.T) {
 	for _, level := range levels() {
 		g := NewGraph(newLevel(t, level), "sum of a result")
@@ -150,7 +150,7 @@ func TestColumnSumOfAResult(t *testing.T) {
 	}
 }
 
-// TestGroupNormGradientPasses counts the passes over arrays of the picture's size that a group norm with activation and
+// TestGroupNormGradientPasses counts the passes over arrays of the image's size that a group norm with activation and
 // their gradient take: 16 where every sum reads an array of its own.
 func TestGroupNormGradientPasses(t *testing.T) {
 	c := fusionCase{

@@ -6,17 +6,17 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// Convolution is one batched matrix product over the padded picture: the element of the picture under kernel position p
-// for output pixel i is at offset(i) + offset(p), which is what the tables of gemm express. No patches are laid out, and
-// the gradients, which GoMLX writes as convolutions with other axes, strides and dilations, need nothing of their own.
+// Convolution is one batched matrix product over the padded image: the element of the image under kernel position p for
+// output pixel i is at offset(i) + offset(p), which the tables of gemm express. No patches are copied, and the gradients
+// need no code of their own: GoMLX writes them as convolutions with other axes, strides and dilations.
 
-// convAxis is one axis of the loops of a convolution: its length and the strides of picture, kernel and result.
+// convAxis is one axis of the loops of a convolution: its length and the strides of image, kernel and result.
 type convAxis struct {
 	n, x, w, y int
 	edge       []bool // which pixels touch padding, or nil
 }
 
-// convLoops are the axes by what they do.
+// convLoops are the axes of a convolution by role.
 type convLoops struct {
 	pixels  []convAxis // batch and space of the result, in the order of its memory
 	channel convAxis   // output channels of a group
@@ -84,7 +84,7 @@ func (a convAttr) complete() convAttr {
 	return a
 }
 
-// padded returns the picture with zeros around it and, for an input dilation, between its elements, and where these are.
+// padded returns the image with zeros around it and, for an input dilation, between its elements, and where these are.
 func (l *lowering) padded(x *tensor, a convAttr) (*tensor, *padding) {
 	dims, starts, steps := slices.Clone(x.dims), make([]int, len(x.dims)), ones(len(x.dims))
 	for i, axis := range a.axes.InputSpatial {
@@ -106,7 +106,7 @@ func (l *lowering) padded(x *tensor, a convAttr) (*tensor, *padding) {
 	return p, around
 }
 
-// loops returns the axes of the convolution of the padded picture x with the kernel w into y.
+// loops returns the axes of the convolution of the padded image x with the kernel w into y.
 func (a convAttr) loops(x, w, y *tensor, around *padding) convLoops {
 	ax := a.axes
 	batch := y.dims[ax.OutputBatch]
@@ -134,8 +134,8 @@ func (a convAttr) loops(x, w, y *tensor, around *padding) convLoops {
 	return c
 }
 
-// pixelsLast returns how many axes of pixels lie behind the channels in the memory of the result, so that together they
-// are dense rows; 0 if the channels are last.
+// pixelsLast returns how many axes of pixels follow the channels in the memory of the result, so that they form dense
+// rows; 0 if the channels are last.
 func (c *convLoops) pixelsLast(y *tensor) int {
 	count, run := 0, 1
 	for _, p := range slices.Backward(c.pixels) {
@@ -152,7 +152,7 @@ func (c *convLoops) pixelsLast(y *tensor) int {
 	return count
 }
 
-// convTables returns the offsets of all indices of the axes, in row-major order, in picture, kernel and result.
+// convTables returns the offsets of all indices of the axes, in row-major order, in image, kernel and result.
 func convTables(axes []convAxis, x0, w0 int) (x, w, y []int) {
 	x, w, y = []int{x0}, []int{w0}, []int{0}
 	for _, a := range axes {

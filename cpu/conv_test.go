@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 )
 
-// convCase is a convolution with the axes of picture, kernel and result in any order.
+// convCase is a convolution with the axes of image, kernel and result in any order.
 type convCase struct {
 	inputs     [][]float32
 	dims       [][]int
@@ -27,7 +27,7 @@ func randomConv(r *rand.Rand) convCase {
 		a.batchGroups = 1 + r.IntN(3)
 	}
 	batch, out = batch*a.batchGroups, out*a.channelGroups*a.batchGroups
-	picture, kernel := []int{batch, in * a.channelGroups}, []int{in, out}
+	img, kernel := []int{batch, in * a.channelGroups}, []int{in, out}
 	for range 2 {
 		size, k := 3+r.IntN(12), 1+r.IntN(3)
 		a.strides = append(a.strides, 1+r.IntN(2))
@@ -35,11 +35,11 @@ func randomConv(r *rand.Rand) convCase {
 		a.inputDilations = append(a.inputDilations, 1+r.IntN(5)/4)
 		dilation := 1 + r.IntN(5)/4
 		a.kernelDilations = append(a.kernelDilations, dilation)
-		picture, kernel = append(picture, max(size, (k-1)*dilation+1)), append(kernel, k)
+		img, kernel = append(img, max(size, (k-1)*dilation+1)), append(kernel, k)
 	}
-	x, px := permuted(r, picture)
+	x, px := permuted(r, img)
 	w, pw := permuted(r, kernel)
-	_, py := permuted(r, picture)
+	_, py := permuted(r, img)
 	a.axes = compute.ConvolveAxesConfig{
 		InputBatch: px[0], InputChannels: px[1], InputSpatial: px[2:],
 		KernelInputChannels: pw[0], KernelOutputChannels: pw[1], KernelSpatial: pw[2:],
@@ -132,7 +132,7 @@ func TestConvolution(t *testing.T) {
 	}
 }
 
-// TestConvolutionOfNotANumber puts NaN and infinities into picture and kernel and compares with the Go backend, which leaves
+// TestConvolutionOfNotANumber puts NaN and infinities into image and kernel and compares with the Go backend, which leaves
 // padding out, or with the definition. Deep products with few results, as of kernel gradients, are among them.
 func TestConvolutionOfNotANumber(t *testing.T) {
 	oracle := newOracle(t)
@@ -142,7 +142,7 @@ func TestConvolutionOfNotANumber(t *testing.T) {
 		[][]float32{gaussian(r, 2*32*32*3), gaussian(r, 2*32*32*5)},
 		[][]int{{2, 32, 32, 3}, {2, 32, 32, 5}},
 		convAttr{axes: kernelGradient, paddings: [][2]int{{1, 1}, {1, 1}}},
-	}, { // one pixel, whose window is all of the padded picture
+	}, { // one pixel, whose window is the whole padded image
 		[][]float32{gaussian(r, 2*2*8), gaussian(r, 16*4*4*8)},
 		[][]int{{1, 2, 2, 8}, {16, 4, 4, 8}},
 		convAttr{axes: channelsLast, paddings: [][2]int{{1, 1}, {1, 1}}},
@@ -214,8 +214,8 @@ func TestConvolutionThreads(t *testing.T) {
 	}
 }
 
-// channelsLast are the axes of pictures [B, H, W, C] and kernels [k, k, in, out]; kernelGradient takes the gradient of
-// such a kernel from the picture and the gradient of the result.
+// channelsLast are the axes of images [B, H, W, C] and kernels [k, k, in, out]; kernelGradient takes the gradient of
+// such a kernel from the image and the gradient of the result.
 var (
 	channelsLast = compute.ConvolveAxesConfig{
 		InputBatch: 0, InputChannels: 3, InputSpatial: []int{1, 2},
@@ -229,8 +229,8 @@ var (
 	}
 )
 
-// BenchmarkConvolution measures 3×3 convolutions of [1, n, n, c] pictures in GFLOP/s: directly, and as the product of
-// nine shifted pictures side by side that graphs for the Go backend use.
+// BenchmarkConvolution measures 3×3 convolutions of [1, n, n, c] images in GFLOP/s: directly, and as the product of
+// nine shifted images side by side that graphs for the Go backend use.
 func BenchmarkConvolution(b *testing.B) {
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {

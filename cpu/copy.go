@@ -4,18 +4,18 @@ import (
 	"unsafe"
 )
 
-// mover copies a strided tensor to another of the same dimensions: the kernel behind every value that must lie dense,
-// and behind Concatenate and Pad, which are copies into parts of a result.
+// mover copies a strided tensor to another of the same dimensions. It makes values dense, and computes Concatenate and
+// Pad, which are copies into parts of a result.
 type mover struct {
 	dims, to, from []int // merged axes: dimensions and strides in dst and src, in elements; the last is the run
 	dst, src       *tensor
 	outer          int // product of all dims but the last (or the last two for a transpose)
 	per            int // outer indices that one item does
 	flip           bool
-	strips         bool // the processor turns squares of 8
+	strips         bool // the processor transposes squares of 8
 }
 
-// bytesPerItem is how much data is worth handing to another worker.
+// bytesPerItem is the least amount of data that is worth handing to another worker.
 const bytesPerItem = 64 << 10
 
 // mergePair drops axes of dimension 1 and joins axes that are contiguous in both lists of strides.

@@ -1,6 +1,6 @@
 // Package cpu is a backend for GoMLX that runs graphs on the processor, written in Go. It has kernels of its own for
 // the operations of transformers, convolutional autoencoders and their training, and runs everything else on GoMLX's
-// Go backend, so that no graph is too exotic.
+// Go backend, so that every graph runs.
 //
 //	backend, err := cpu.New("")
 //
@@ -17,9 +17,9 @@
 // kernels read through it. An operation without a kernel becomes a step that runs a one-operation program of the Go
 // backend; [Backend.Fallbacks] counts these by operation. Control flow and sorting run there with all that is inside.
 //
-// At last every storage gets its lifetime in steps and a fixed place in one arena, where storages that never live at
-// the same time share memory. An execution takes an arena, sets the addresses and runs the steps in order; each step
-// shares its items with the pool of workers.
+// Finally, every storage gets a lifetime in steps and a fixed place in one arena; storages with disjoint lifetimes share
+// memory. An execution takes an arena, sets the addresses and runs the steps in order; the pool of workers shares the
+// items of each step. README.md in this folder describes the passes in between: fusion, attention, epilogues, group norm.
 //
 // # Results
 //
@@ -27,9 +27,9 @@
 // sums are added in a fixed order. An element of a product does not depend on its place in the matrix: what a program
 // computes for an entry of a batch is the same at any place in it. It may depend on how many entries there are.
 //
-// NaN and infinities are as in the Go backend; the padding of a convolution, which kernels multiply as zeros, makes none.
+// NaN and infinities are those of the Go backend. The padding of a convolution, which kernels multiply as zeros, adds none.
 //
-// A result does depend on the instruction set. AVX2 and AVX-512 differ in sums over rows and what is made of them. Portable
-// Go differs from both by 2 ulp at most in functions; its products have their bits on arm64, where Go's compiler fuses
-// multiply-adds, and not on amd64 at its default level.
+// A result does depend on the instruction set. AVX2 and AVX-512 differ in sums over rows and in what depends on them.
+// Portable Go differs from both by at most 2 ulp in functions. Its products equal theirs byte for byte on arm64, where
+// Go's compiler fuses multiply-adds, and not on amd64 at the default level.
 package cpu

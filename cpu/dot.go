@@ -6,7 +6,7 @@ import (
 
 // dot lowers DotGeneral on f32. It returns false for other dtypes.
 func (l *lowering) dot(n *node) bool {
-	if n.operand[0].shape.Size() == 0 { // sums of nothing
+	if n.operand[0].shape.Size() == 0 { // empty sums
 		c := l.define(n)
 		l.emit("zeros", nil, []*storage{c.s}, func(x *execution) error {
 			clear(x.bytesOf(c.s))

@@ -10,8 +10,8 @@ import (
 
 // The operations without attributes: one line each, the operation itself is its replay.
 
-func (f *function) single(op compute.OpType, attr any, again replay, values ...compute.Value) (compute.Value, error) {
-	nodes, err := f.apply(op, attr, again, values)
+func (f *function) single(op compute.OpType, attr any, replayed replay, values ...compute.Value) (compute.Value, error) {
+	nodes, err := f.apply(op, attr, replayed, values)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (f *function) unary(op compute.OpType, method func(compute.Function, comput
 	}, x)
 }
 
-// binary refuses what GoMLX's rules for shapes let pass: an axis of no elements beside one of 1, of which they make one of 1.
+// binary rejects an axis of 0 elements paired with one of 1, which GoMLX's rules for shapes broadcast to 1.
 func (f *function) binary(op compute.OpType, method func(compute.Function, compute.Value, compute.Value) (compute.Value, error), x, y compute.Value) (compute.Value, error) {
 	result, err := f.single(op, nil, func(fn compute.Function, in []compute.Value) ([]compute.Value, error) {
 		return one(method(fn, in[0], in[1]))

@@ -17,7 +17,7 @@ func accessOf(t *tensor, dims []int) access {
 	return a
 }
 
-// viewRun returns the elements from..to of the view: where they are, or copied to memory that the caller gives back.
+// viewRun returns the elements from..to of the view: in place, or copied to memory that the caller releases.
 func viewRun[T any](x *execution, a *access, from, to int) (v []T, raw []byte) {
 	src := slice[T](x, a.s, 0)
 	if a.flat {
@@ -122,7 +122,7 @@ func lowerChoose[T any](l *lowering, n *node) {
 	})
 }
 
-// bitcast lowers Bitcast: the bytes stay.
+// bitcast lowers Bitcast: the bytes do not change.
 func (l *lowering) bitcast(n *node) bool {
 	if n.operand[0].shape.DType.IsPacked() || n.shape.DType.IsPacked() {
 		return false

@@ -20,7 +20,7 @@ type unsigned interface {
 
 type integer interface{ signed | unsigned }
 
-// elementChunk is the number of elements that one item of the pool does.
+// elementChunk is the number of elements of one item of the pool.
 const elementChunk = 4096
 
 // elementKernel computes dst from one or two operands of the same length.

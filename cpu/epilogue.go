@@ -7,21 +7,21 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// An epilogue is a tape that runs on every block of a matrix product while the block is in the cache of who computed it, so
-// that the product is never stored: bias and activation. It reads no other array as large, and has no reductions: with a
-// residual, a norm or the derivative of an activation, both of which read more, one step takes longer than two, because a block is not
-// whole rows. The bits are those of two steps.
+// An epilogue is a tape, such as bias and activation, that runs on every block of a matrix product while the block is in
+// the cache, so that the product is never stored. It reads no other array as large and has no reductions: with a residual,
+// a norm or the derivative of an activation, which read more, one step takes longer than two, because a block is not whole
+// rows. The results are byte-identical to those of two steps.
 type epilogue struct{ *tape }
 
 // epilogues returns the products that units alone read, each element at its own place, by the units.
-func epilogues(units []*unit, home map[*node]*unit, k *looks, outputs []*node) map[*unit]*node {
-	r := &repeater{looks: k, home: home, users: make(map[*node]int)}
+func epilogues(units []*unit, home map[*node]*unit, k *viewTable, outputs []*node) map[*unit]*node {
+	r := &rematerializer{views: k, home: home, users: make(map[*node]int)}
 	for _, n := range outputs {
 		r.users[r.sourceOf(n)]++
 	}
 	list := make([]map[*node]bool, len(units))
 	for i, u := range units {
-		list[i] = r.reads(u, slices.Concat(u.nodes, u.again))
+		list[i] = r.reads(u, slices.Concat(u.nodes, u.recomputed))
 		for src := range list[i] {
 			r.users[src]++
 		}
@@ -45,7 +45,7 @@ func epilogues(units []*unit, home map[*node]*unit, k *looks, outputs []*node) m
 	return products
 }
 
-// isProduct tells whether n is a product of f32 with so many elements.
+// isProduct reports whether n is a product of f32 with the given number of elements.
 func isProduct(n *node, size int) bool {
 	return n.op == compute.OpTypeDotGeneral && n.shape.DType == dtypes.Float32 && n.shape.Size() == size && n.operand[0].shape.Size() > 0 &&
 		n.operand[0].shape.DType == dtypes.Float32 && n.operand[1].shape.DType == dtypes.Float32
@@ -73,10 +73,10 @@ func (l *lowering) emitProduct(n *node, u *unit, outside func(*node) bool) {
 	l.steps[len(l.steps)-1].instructions = len(t.ins)
 }
 
-// floats is the room for a block of the product and for the registers.
+// floats is the number of floats of a block of the product and of the registers.
 func (e *epilogue) floats(g *gemm) int { return g.rows*g.cols + e.tape.floats() }
 
-// begin takes the room from the toolbox.
+// begin takes that memory from the toolbox.
 func (e *epilogue) begin(x *execution, g *gemm, tools *toolbox) {
 	tile := tools.take(g.rows * g.cols)
 	e.registers(x, tools).tile = tile

@@ -9,8 +9,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 )
 
-// TestEpilogue computes layers with an activation in one step and, because the sum of the product is asked for too, in several: the bits
-// are the same, for any number of threads.
+// TestEpilogue computes layers with an activation in one step and, with the sum of the product as a second result, in
+// several: the results are byte-identical, for any number of threads.
 func TestEpilogue(t *testing.T) {
 	r := rand.New(rand.NewPCG(51, 52))
 	for _, c := range []struct {
@@ -65,8 +65,8 @@ func TestEpilogue(t *testing.T) {
 	}
 }
 
-// TestEpilogueOfWhat keeps products apart from what reads them otherwise than element by element, and from what reads more.
-func TestEpilogueOfWhat(t *testing.T) {
+// TestEpilogueExclusions checks that readers that do not read a product element by element, or read more, stay separate steps.
+func TestEpilogueExclusions(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		dims  [][]int

@@ -6,14 +6,14 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// largestFolded is how many bytes a value may have that is computed when a graph is compiled.
+// largestFolded is the largest value in bytes that is computed when a graph is compiled.
 const largestFolded = 1 << 20
 
-// foldConstants computes, with the program's own kernels, what depends on constants alone, and makes it constants of f. What fails
-// stays as it is, so that it fails when it is executed.
+// foldConstants computes the nodes that depend on constants alone, with the program's own kernels, and makes them
+// constants of f. A node whose computation fails is left in the graph, so that the execution reports the error.
 func foldConstants(b *builder, f *function) {
 	nodes := reachable(f)
-	k := newLooks(nodes)
+	k := newViewTable(nodes)
 	constant := make(map[*node]bool)
 	for _, n := range nodes {
 		constant[n] = foldable(n, constant)
@@ -59,7 +59,7 @@ func foldConstants(b *builder, f *function) {
 	}
 }
 
-// foldable tells whether a node is a constant, or can be computed from those of its operands.
+// foldable reports whether a node is a constant, or can be computed from those of its operands.
 func foldable(n *node, constant map[*node]bool) bool {
 	switch n.op {
 	case compute.OpTypeConstant:

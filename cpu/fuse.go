@@ -19,16 +19,16 @@ const (
 
 // unit is a group of nodes that are lowered together, or a single node that is not fusible.
 type unit struct {
-	id     int
-	nodes  []*node
-	again  []*node // values of other units that it computes again instead of reading them
-	fused  bool
-	domain int // elements
-	row    int // elements per row, 0 while any length would do
-	rowed  map[*node]bool
-	pairs  bool   // it exchanges neighbours: rows and blocks must have even lengths
-	deps   bitset // the units it needs, directly or not
-	dead   bool
+	id         int
+	nodes      []*node
+	recomputed []*node // values of other units that it recomputes instead of reading
+	fused      bool
+	domain     int // elements
+	row        int // elements per row, 0 while any length would do
+	rowed      map[*node]bool
+	pairs      bool   // it exchanges neighbours: rows and blocks must have even lengths
+	deps       bitset // the units it needs, directly or not
+	dead       bool
 
 	attention *attention // the group is between products, which are nodes of the unit as well
 }
@@ -46,19 +46,18 @@ func (b bitset) add(o bitset) {
 
 // fusion finds the units of a stretch of nodes.
 type fusion struct {
-	looks *looks
+	views *viewTable
 	units []*unit
 	of    map[*node]*unit
 	words int
 }
 
-// fuse returns units of all nodes in an order in which every unit comes after those it needs. Nodes that only look at
-// others are left out.
-func fuse(nodes, outputs []*node, k *looks) []*unit {
+// fuse returns units of all nodes, each after those that it needs. Nodes that are views of others are left out.
+func fuse(nodes, outputs []*node, k *viewTable) []*unit {
 	var all []*unit
 	uses := k.uses(nodes, outputs)
 	for stretch := range slices.Chunk(nodes, fusionStretch) {
-		f := &fusion{looks: k, of: make(map[*node]*unit), words: (len(stretch) + 63) / 64}
+		f := &fusion{views: k, of: make(map[*node]*unit), words: (len(stretch) + 63) / 64}
 		for _, n := range stretch {
 			f.add(n)
 		}
@@ -80,7 +79,7 @@ func whole(n *node) *node {
 func (f *fusion) needs(n *node) []*node {
 	list := make([]*node, len(n.operand))
 	for i, o := range n.operand {
-		list[i] = f.looks.source[o]
+		list[i] = f.views.source[o]
 		if list[i] == nil {
 			list[i] = o
 		}
@@ -90,7 +89,7 @@ func (f *fusion) needs(n *node) []*node {
 }
 
 func (f *fusion) add(n *node) {
-	if n.of != nil || n.shape.Ok() && f.looks.source[n] != n {
+	if n.of != nil || n.shape.Ok() && f.views.source[n] != n {
 		return
 	}
 	u := &unit{id: len(f.units), nodes: []*node{n}, deps: make(bitset, f.words), rowed: map[*node]bool{}}
@@ -101,13 +100,13 @@ func (f *fusion) add(n *node) {
 			u.deps.add(d.deps)
 		}
 	}
-	code, ok := f.looks.fusible(n)
+	code, ok := f.views.fusible(n)
 	if !ok {
 		return
 	}
 	u.fused, u.domain, u.pairs = true, n.shape.Size(), code == opSwap
 	if code == opSum || code == opLargest || code == opSmallest {
-		u.row = f.looks.rowLength(n)
+		u.row = f.views.rowLength(n)
 		u.domain *= u.row
 		u.rowed[n] = true
 	}
@@ -145,8 +144,8 @@ func (f *fusion) merge(u, v *unit) {
 	f.join(u, v, row, demote)
 }
 
-// compatible tells whether the domains fit: they are the same, or one unit has an element for every row of the other
-// and becomes part of that (demote).
+// compatible reports whether the domains fit: they are equal, or one unit has an element for every row of the other and
+// becomes part of it (demote).
 func compatible(u, v *unit) (row int, demote *unit, ok bool) {
 	switch {
 	case u.domain == v.domain && (u.row == 0 || v.row == 0 || u.row == v.row):
@@ -159,7 +158,7 @@ func compatible(u, v *unit) (row int, demote *unit, ok bool) {
 	return 0, nil, false
 }
 
-// between tells whether a third unit needs v and is needed by u, so that u and v cannot run together.
+// between reports whether a third unit needs v and is needed by u, so that u and v cannot run together.
 func (f *fusion) between(u, v *unit) bool {
 	for i, w := range u.deps {
 		for ; w != 0; w &= w - 1 {
@@ -172,16 +171,16 @@ func (f *fusion) between(u, v *unit) bool {
 	return false
 }
 
-// edgeFits tells whether operand i of n, which is to be in the same group, is read where the tape has it: at the same
-// element, at the same row, or at the row of the element.
+// edgeFits reports whether n, in one group with its operand i, reads it where the tape has it: at the same element, at
+// the same row, or at the row of the element.
 func (f *fusion) edgeFits(n *node, i int, rowed func(*node) bool, domain, row int) bool {
 	o := n.operand[i]
-	src := f.looks.source[o]
+	src := f.views.source[o]
 	if src == nil || src.of != nil {
 		return false
 	}
-	code, _ := f.looks.fusible(n)
-	t := f.looks.view[o]
+	code, _ := f.views.fusible(n)
+	t := f.views.view[o]
 	if code == opSum || code == opLargest || code == opSmallest {
 		return !rowed(src) && isWhole(t, domain)
 	}
@@ -195,10 +194,10 @@ func (f *fusion) edgeFits(n *node, i int, rowed func(*node) bool, domain, row in
 	return isWhole(t, domain)
 }
 
-// isWhole tells whether t is the dense array of n elements itself.
+// isWhole reports whether t is the dense array of n elements itself.
 func isWhole(t *tensor, n int) bool { return t.off == 0 && t.size() == n && t.dense() }
 
-// isPerRow tells whether t repeats each of domain/row elements row times.
+// isPerRow reports whether t repeats each of domain/row elements row times.
 func isPerRow(t *tensor, domain, row int) bool {
 	if t.off != 0 || t.size() != domain {
 		return false
@@ -261,7 +260,7 @@ func (f *fusion) order() []*unit {
 			return
 		}
 		done.set(u.id)
-		for _, n := range slices.Concat(u.nodes, u.again) {
+		for _, n := range slices.Concat(u.nodes, u.recomputed) {
 			for _, o := range f.needs(n) {
 				if d := f.of[o]; d != nil && d != u {
 					visit(d)

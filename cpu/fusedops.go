@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// optional collects operands of which some may be nil, and puts them back in their places for the replay.
+// optional collects operands of which some may be nil, and restores their positions for the replay.
 type optional struct {
 	values  []compute.Value
 	present []bool
@@ -115,8 +115,7 @@ func (f *function) FusedQuantizedDense(x, weights, bias compute.Value, q *comput
 	}, o.values...)
 }
 
-// quantizationOperands adds the values inside q to the operands and returns a function that makes a copy of q with
-// other values in their place.
+// quantizationOperands adds the values inside q to the operands and returns a function that copies q with other values.
 func quantizationOperands(o *optional, q *compute.Quantization) func(v []compute.Value) *compute.Quantization {
 	if q == nil {
 		return func([]compute.Value) *compute.Quantization { return nil }
@@ -137,11 +136,11 @@ func dimensionOperands(o *optional, dims []compute.DynamicDimensionSpec) func(v 
 		o.add(d.Value)
 	}
 	return func(v []compute.Value) []compute.DynamicDimensionSpec {
-		again := slices.Clone(dims)
-		for i := range again {
-			again[i].Value = v[i]
+		c := slices.Clone(dims)
+		for i := range c {
+			c[i].Value = v[i]
 		}
-		return again
+		return c
 	}
 }
 
@@ -202,8 +201,8 @@ func (f *function) DynamicPad(x, fill compute.Value, axes ...compute.DynamicPadA
 	}, o.values...)
 }
 
-// dynamic records an operation that hands the whole computation to the fallback backend.
-func (f *function) dynamic(op compute.OpType, again replay, values ...compute.Value) (compute.Value, error) {
+// dynamic records an operation that makes the fallback backend run the whole computation.
+func (f *function) dynamic(op compute.OpType, replayed replay, values ...compute.Value) (compute.Value, error) {
 	f.builder.dynamic = true
-	return f.single(op, nil, again, values...)
+	return f.single(op, nil, replayed, values...)
 }

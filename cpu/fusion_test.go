@@ -135,8 +135,7 @@ func steps(g *Graph) map[string]int {
 	return count
 }
 
-// TestFusion compares fused blocks and their gradients with the Go backend, which fuses nothing, and looks at the steps
-// that they became.
+// TestFusion compares fused blocks and their gradients with the Go backend, which fuses nothing, and checks the steps.
 func TestFusion(t *testing.T) {
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
@@ -172,7 +171,7 @@ func TestFusion(t *testing.T) {
 	}
 }
 
-// TestFusionThreads checks that gradients are the same to the bit for any number of threads.
+// TestFusionThreads checks that gradients are byte-identical for any number of threads.
 func TestFusionThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
 	for _, c := range fusionCases() {
@@ -197,9 +196,9 @@ func TestFusionThreads(t *testing.T) {
 	}
 }
 
-// TestRepeatOfWhatMoves checks that a unit does not compute again what it then reads at other places than its own: where it
-// computes y = a + the reverse of a again, which is stored for another, a is to be found in memory.
-func TestRepeatOfWhatMoves(t *testing.T) {
+// TestRematerializeNotWhatIsReadElsewhere checks that a unit does not recompute a value that it then reads at other
+// positions: where it recomputes y = a + reverse(a), a must be in memory.
+func TestRematerializeNotWhatIsReadElsewhere(t *testing.T) {
 	x := gaussian(rand.New(rand.NewPCG(17, 18)), 60*50)
 	run := func(b compute.Backend) []float32 {
 		g := NewGraph(b, "moved")
@@ -219,9 +218,9 @@ func TestRepeatOfWhatMoves(t *testing.T) {
 	}
 }
 
-// TestRepeat checks that the gradient of an activation computes again what it would else read: of the forward pass only
-// the hyperbolic tangent is stored.
-func TestRepeat(t *testing.T) {
+// TestRematerialize checks that the gradient of an activation recomputes what it would otherwise read: of the forward
+// pass only the hyperbolic tangent is stored.
+func TestRematerialize(t *testing.T) {
 	b := newLevel(t, "")
 	g := NewGraph(b, "mlp")
 	x := Parameter(g, "x", shapes.Make(dtypes.Float32, 40, 30))

@@ -67,7 +67,7 @@ func (z fuzzedShape) build(b compute.Backend) (*sketch, []*Node) {
 	return s, outputs
 }
 
-// convolution is one over pictures [batch, height, width, in], with stride, dilation, padding and groups by the form.
+// convolution is one over images [batch, height, width, in], with stride, dilation, padding and groups by the form.
 func (z fuzzedShape) convolution(s *sketch, batch, height, width, channels int) *Node {
 	form := int(z.form)
 	groups := 1 + form%3/2
@@ -110,7 +110,7 @@ func (z fuzzedShape) reduction(x *Node) *Node {
 	return Sub(x, Reshape(y, kept...))
 }
 
-// impossible tells why GoMLX does not make the graph, such as the gradient of a convolution with more padding than its
+// impossible returns why GoMLX does not build the graph, such as the gradient of a convolution with more padding than its
 // window; "" if it does, or if it is this package that does not.
 func (z fuzzedShape) impossible(b compute.Backend) (why string) {
 	defer func() {

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/compute/dtypes/float16"
 )
 
-// indexTable is the operand of Gather and Scatter that says where the windows begin: an array of vectors of indices.
+// indexTable is the operand of Gather and Scatter with the starts of the windows: an array of vectors of indices.
 type indexTable struct {
 	t       *tensor
 	batch   axisList // all axes but that of the vectors
@@ -161,7 +161,7 @@ func gatherAll[T any](x *execution, g *gathering) {
 }
 
 // scattering combines windows of updates into a copy of the operand, in the order of the indices. The workers share the
-// elements of a window and not the windows, so that every element is combined in that order whatever their number.
+// elements of a window and not the windows, so that every element is combined in that order for any number of workers.
 // Windows that reach beyond the operand are left out.
 type scattering struct {
 	index      indexTable

@@ -7,13 +7,13 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// gemm is a batch of matrix products C = A·B in f32, or B in bf16, whose operands are read where they lie: element (i, p) of A in
+// gemm is a batch of matrix products C = A·B in f32, or B in bf16, whose operands are read in place: element (i, p) of A in
 // batch g is at aBatch[g] + aRow[i] + aDepth[p], element (p, j) of B at bBatch[g] + bDepth[p] + bCol[j]. That covers
-// all layouts of DotGeneral and, with the offsets of a padded picture as the tables, convolution without im2col.
+// all layouts of DotGeneral and, with the offsets of a padded image as the tables, convolution without im2col.
 // Row i of C is dense, at cBatch[g] + cRow[i].
 //
-// C is cut into blocks for the workers. Every element is summed in the order of p, wherever it lies; only a product
-// that is deep but has few elements is cut along p as well, into parts that depend on its shape alone.
+// The workers share the blocks of C. Every element is summed in the order of p, wherever it lies. Only a product that is
+// deep and has few elements is cut along p as well, into parts that depend on its shape alone.
 type gemm struct {
 	kernel                     tileKernel
 	m, n, k                    int
@@ -31,7 +31,7 @@ type gemm struct {
 	bPacked      bool // B is copied for every block
 	runs         []run
 	splitScratch *storage
-	few          bool // there are so few rows that reading B is all
+	few          bool // so few rows that reading B dominates
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
 	padding      *padding  // of a convolution, or nil
@@ -58,7 +58,8 @@ func kernelFor(l level) tileKernel {
 // run is a range of p in which the operands that are not packed advance by one stride.
 type run struct{ from, to, aStep, bStep int }
 
-// depth is how many p a block sums at a time: rows of B for one panel of columns then fit the second-level cache.
+// depth is the number of terms p that a block sums at a time: so many rows of B for one panel of columns fit the
+// second-level cache.
 const depth = 384
 
 // plan chooses the blocks and the ways to read the operands.
@@ -119,7 +120,7 @@ func (g *gemm) divide(least int) int {
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 func ceilDiv(n, by int) int { return (n + by - 1) / by }
 
-// uniformTiles tells for every tile of size entries whether it is full and its offsets advance by one step (which must
+// uniformTiles reports for every tile of size entries whether it is full and its offsets advance by one step (which must
 // be want, unless want is 0).
 func uniformTiles(offsets []int, size, want int) []bool {
 	ok := make([]bool, ceilDiv(len(offsets), size))
@@ -137,8 +138,8 @@ func uniformTiles(offsets []int, size, want int) []bool {
 	return ok
 }
 
-// runsOf cuts p into runs in which both tables (either may be nil) advance uniformly, and tells whether they are long
-// enough to be worth reading in place.
+// runsOf cuts p into runs in which both tables (either may be nil) advance uniformly, and reports whether the runs are
+// long enough for reading in place.
 func runsOf(a, b []int) (runs []run, long bool) {
 	n := max(len(a), len(b))
 	step := func(t []int, i int) int {
@@ -161,7 +162,7 @@ func runsOf(a, b []int) (runs []run, long bool) {
 	return runs, len(runs) > 0 && n/len(runs) >= min(8, n)
 }
 
-// scratch is the room that one block needs for packed operands.
+// scratch is the memory of one block for packed operands.
 type scratch struct {
 	a, b, c []float32
 	wide    []float32 // 8 columns of B, converted from bf16

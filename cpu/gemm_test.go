@@ -221,7 +221,7 @@ func TestDotThreads(t *testing.T) {
 	}
 }
 
-// TestDotPlace checks that the bits of an element do not depend on its row and column, nor on how many there are. Products of
+// TestDotPlace checks that an element does not depend on its row and column, nor on their number, byte for byte. Products of
 // up to mostFew rows with a weight [out, in] are summed in another order, and so are those cut along k.
 func TestDotPlace(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 24))
@@ -305,7 +305,7 @@ func BenchmarkMatmul(b *testing.B) {
 	}
 }
 
-// TestDotBF16 checks that weights in bf16 are read as they are: no step converts them.
+// TestDotBF16 checks that weights in bf16 are read directly: no step converts them.
 func TestDotBF16(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	for trial := range 40 {

@@ -60,7 +60,7 @@ func (t *block) panelWidth(j int) int {
 	return t.kernel.cols
 }
 
-// direct tells whether the panel at column j is read in place.
+// direct reports whether the panel at column j is read in place.
 func (t *block) direct(j int) bool { return !t.bPacked && t.bOK[j/t.kernel.cols] }
 
 func (t *block) packPanels() {
@@ -142,7 +142,7 @@ func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int)
 	}
 }
 
-// moveEdge moves a tile that does not fit C between C and the scratch, so that its sums go on as those of other tiles do.
+// moveEdge moves a tile that reaches beyond C between C and the scratch, so that its sums are taken as those of other tiles.
 func (t *block) moveEdge(i, rows, j, width int, store bool) {
 	n := min(width, t.n1-j)
 	for r := range rows {
@@ -301,5 +301,5 @@ func uniform(offsets []int, step int) bool {
 	return true
 }
 
-// increasing tells whether the offsets are of consecutive elements.
+// increasing reports whether the offsets are of consecutive elements.
 func increasing(offsets []int) bool { return uniform(offsets, 1) }

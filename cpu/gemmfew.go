@@ -2,11 +2,11 @@ package cpu
 
 import "github.com/gomlx/compute/dtypes"
 
-// mostFew is the number of rows up to which a product only waits for B.
+// mostFew is the largest number of rows of a product that is bound by reading B.
 const mostFew = 4
 
-// fewRows tells whether the product is one of few rows with the columns of B, such as the rows of a weight [out, in], in
-// one piece each, so that runFew can compute it.
+// fewRows reports whether runFew can compute the product: it has few rows, and each column of B, such as a row of a
+// weight [out, in], is contiguous.
 func (g *gemm) fewRows() bool {
 	return g.m <= mostFew && g.k >= 32 && g.padding == nil && g.kernel.strips && increasing(g.aDepth) && increasing(g.bDepth) && uniform(g.bCol, g.k)
 }
@@ -29,7 +29,7 @@ func (g *gemm) fewColumns(x *execution, batch, j, n int) {
 	off := g.bBatch[batch] + g.bDepth[0] + g.bCol[j]
 	main := g.k / 16 * 16
 	at, step := 4, g.k
-	if n < 4 { // one at a time, four times the same, which keeps the order of the sums
+	if n < 4 { // one at a time, as four equal columns, which keeps the order of the sums
 		at, step = 1, 0
 	}
 	var sums [32]float32

@@ -10,9 +10,9 @@ import (
 	"github.com/gomlx/compute/dtypes/float16"
 )
 
-// Operations that make values out of nothing or of a state.
+// Operations that generate values from nothing or from a state.
 
-// iota lowers Iota of one axis, the only one there is (see function.Iota): its values are known, they are a constant.
+// iota lowers Iota to a constant. It has one axis (see function.Iota).
 func (l *lowering) iota(n *node) bool {
 	count := n.shape.Size()
 	var flat any
@@ -59,7 +59,7 @@ func counted[T any](n int, f func(i int) T) []T {
 }
 
 // randomBits lowers RNGBitGenerator: the bytes of the numbers of a PCG with the given state, and the state after them;
-// see [rand.PCG]. The third word of the state stays as it is; the others are written in the byte order of GoMLX's Go
+// see [rand.PCG]. The third word of the state does not change; the others are written in the byte order of GoMLX's Go
 // backend, so that the numbers are the same there.
 func (l *lowering) randomBits(n *node) bool {
 	state := l.dense(l.tensorOf(n.operand[0]))

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the kernels for 256 bits anew")
+var update = flag.Bool("update", false, "regenerate the kernels for 256 bits")
 
-// TestVectors256 compares the kernels for vectors of 256 bits with what is made of those for 512; the types of archsimd are
-// no parameters, so that one source for both is text.
+// TestVectors256 compares the kernels for vectors of 256 bits with those generated from the kernels for 512. Generation
+// replaces text, since generic code over the types of archsimd is not compiled to vector instructions.
 func TestVectors256(t *testing.T) {
 	narrow := strings.NewReplacer("x16", "x8", "512", "256", "[16]", "[8]", "lanes512 = 16", "lanes256 = 8", "i += 16", "i += 8")
 	for from, to := range map[string]string{"vector512.go": "vector256.go", "vector512math.go": "vector256math.go", "stripes512.go": "stripes256.go"} {
@@ -36,7 +36,7 @@ func TestVectors256(t *testing.T) {
 			continue
 		}
 		if have, err := os.ReadFile(to); err != nil || string(have) != string(made) {
-			t.Errorf("%s is not what %s makes of it (%v): run go generate ./cpu", to, from, err)
+			t.Errorf("%s does not match %s (%v): run go generate ./cpu", to, from, err)
 		}
 	}
 }

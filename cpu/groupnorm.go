@@ -8,11 +8,11 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// Group norm is the one normalisation whose rows do not lie together: x [batch, pixels, groups, width] is normalised over
-// pixels and width. Its mean and deviation are recognised in the graph and become one step that reads x once; centring,
-// scale, shift and the activation behind them are a tape as always, which is the second and last pass over x.
+// Group norm is the one normalisation whose rows are not contiguous: x [batch, pixels, groups, width] is normalised over
+// pixels and width. Its mean and deviation are recognised in the graph and become one step that reads x once. Centring,
+// scale, shift and the activation are a tape, which is the second and last pass over x.
 
-// Operations that stand for a recognised pattern. GoMLX has no names for them.
+// Operations for a recognised pattern. GoMLX has no names for them.
 const (
 	opGroupMean      compute.OpType = compute.OpTypeLast + 1 + iota // means [batch, groups] of x
 	opGroupDeviation                                                // √(variance + ε) of x, computed with the mean that is its operand
@@ -44,11 +44,11 @@ const (
 	stripeElements = 256
 )
 
-// recogniseGroupNorms looks for √(variance + ε) over pixels and width of a value, and for the mean in it, and replaces
-// both by operations of their own. Sums and squares are left without a reader, and so without a step.
+// recogniseGroupNorms finds √(variance + ε) over pixels and width of a value, and the mean in it, and replaces both by
+// operations of their own. The sums and squares then have no reader, and so no step.
 func recogniseGroupNorms(f *function) {
 	nodes := reachable(f)
-	m := &matcher{looks: newLooks(nodes)}
+	m := &matcher{viewTable: newViewTable(nodes)}
 	for _, n := range nodes {
 		s, x, mean := m.groupNorm(n)
 		if s == nil || mean.op == opGroupMean {
@@ -60,8 +60,8 @@ func recogniseGroupNorms(f *function) {
 	}
 }
 
-// matcher looks at nodes through reshapes and broadcasts.
-type matcher struct{ *looks }
+// matcher matches patterns of nodes through reshapes and broadcasts.
+type matcher struct{ *viewTable }
 
 // operand returns the node that computes operand i of n, if its operation is op.
 func (m matcher) operand(n *node, i int, op compute.OpType) *node {
@@ -150,7 +150,7 @@ func (m matcher) groupMean(n *node) (x *node, s *groupStatistics) {
 	return sum.operand[0], s
 }
 
-// perGroup tells whether t repeats an array [batch, groups] over pixels and width.
+// perGroup reports whether t repeats an array [batch, groups] over pixels and width.
 func (s *groupStatistics) perGroup(t *tensor) bool {
 	for i, stride := range []int{s.groups, 0, 1, 0} {
 		if t.dims[i] != 1 && t.strides[i] != stride {
@@ -227,13 +227,13 @@ func (s *groupStatistics) combine(partial []float64, batch, group int) (mean, va
 	return mean, squares / count
 }
 
-// statisticsWorker has the room that one worker needs.
+// statisticsWorker is the memory of one worker.
 type statisticsWorker struct {
 	*groupStatistics
 	sums, centres, rest []float32 // of a stripe
 }
 
-// floats is the room for a worker.
+// floats is the number of floats of a worker.
 func (s *groupStatistics) floats() int { return 3 * s.stripe * s.groups * s.width }
 
 func (s *groupStatistics) worker(b *toolbox) statisticsWorker {
@@ -258,7 +258,7 @@ func (w *statisticsWorker) measure(piece []float32, out []float64) {
 		w.rest[i] = (v - w.centres[i]) * (v - w.centres[i])
 	}
 	w.eachGroup(w.rest[:len(rest)], func(g int, sum float64) {
-		off := out[2*g] - float64(float32(out[2*g])) // what the centre lacks
+		off := out[2*g] - float64(float32(out[2*g])) // the rounding of the centre
 		out[2*g+1] = max(0, sum-off*off*count)
 	})
 }
@@ -271,8 +271,8 @@ func (w *statisticsWorker) fillCentres(g int, v float32) {
 	}
 }
 
-// eachGroup adds rest, which is less than a stripe, to the sums and adds these up: over the pixels of the stripe, then over
-// the channels of a group.
+// eachGroup adds rest, which is less than a stripe, to the sums and sums these over the pixels of the stripe, then over the
+// channels of a group.
 func (w *statisticsWorker) eachGroup(rest []float32, sum func(g int, total float64)) {
 	for i, v := range rest {
 		w.sums[i] += v

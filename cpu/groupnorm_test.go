@@ -108,7 +108,7 @@ func TestGroupNormThreads(t *testing.T) {
 }
 
 // TestGroupNormFarFromZero checks that digits are not lost where the mean is large, or where it changes across the
-// picture: the exact normalised values are within what f32 leaves of the operands.
+// image: the exact normalised values are within the rounding of the operands in f32.
 func TestGroupNormFarFromZero(t *testing.T) {
 	const height, width, channels, groups = 60, 50, 12, 3
 	r := rand.New(rand.NewPCG(19, 20))
@@ -149,7 +149,7 @@ func TestGroupNormFarFromZero(t *testing.T) {
 	}
 }
 
-// TestNoGroupNorm checks that what only looks like a group norm is computed as it is written.
+// TestNoGroupNorm checks that a graph that only resembles a group norm is computed as written.
 func TestNoGroupNorm(t *testing.T) {
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
@@ -179,7 +179,7 @@ func TestNoGroupNorm(t *testing.T) {
 	}
 }
 
-// BenchmarkGroupNorm measures group norm with SiLU of a picture [1, n, n, c].
+// BenchmarkGroupNorm measures group norm with SiLU of an image [1, n, n, c].
 func BenchmarkGroupNorm(b *testing.B) {
 	r := rand.New(rand.NewPCG(23, 24))
 	oracle, err := gobackend.New("ops_sequential")

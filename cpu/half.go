@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes/float16"
 )
 
-// The roundings to 16 bits. GoMLX's own turn subnormal f16 to zero, and NaN with low bits only to an infinite bf16.
+// The roundings to 16 bits. GoMLX's own round subnormal f16 to zero, and NaN with low bits only to an infinite bf16.
 
 // halfOf rounds to the nearest f16, ties to even, subnormal ones among them; NaN stays NaN.
 func halfOf(x float32) float16.Float16 {

@@ -9,7 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 )
 
-// TestHalf rounds every f16, what lies half way between neighbours, and both sides of that.
+// TestHalf rounds every f16, the midpoints between neighbours, and both sides of these.
 func TestHalf(t *testing.T) {
 	for bits := range uint16(0x7c00) {
 		low, high := float16.Float16(bits).Float32(), float32(65536)

@@ -14,18 +14,18 @@ import (
 	"strings"
 )
 
-// carelessBytes is how much may be asked for without a look at how much memory there is.
+// carelessBytes is the largest request that is granted without checking the free memory.
 const carelessBytes = 64 << 20
 
-// MemoryError says that a computation was not begun because it takes more memory than there is.
+// MemoryError reports that a computation was not started because it needs more memory than is free.
 type MemoryError struct {
-	What   string // what asks
-	Needed int64  // bytes asked for
-	Free   int64  // bytes that there are
-	Limit  string // what limits them: "memory", "cgroup" or "GOMEMLIMIT"
+	What   string // the computation
+	Needed int64  // bytes
+	Free   int64  // bytes
+	Limit  string // what limits Free: "memory", "cgroup" or "GOMEMLIMIT"
 }
 
-// Error names the sizes.
+// Error returns one line with the sizes.
 func (e *MemoryError) Error() string {
 	return fmt.Sprintf("cpu: %s needs %s of memory, but only %s are free (%s)", e.What, bytesText(e.Needed), bytesText(e.Free), e.Limit)
 }
@@ -40,8 +40,8 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// room returns a MemoryError if needed bytes are more than there are. Memory that is only waiting for the garbage
-// collector counts as free.
+// room returns a MemoryError if fewer than needed bytes are free. Memory that waits for the garbage collector counts as
+// free.
 func (m *memory) room(what string, needed int) error {
 	if needed < carelessBytes {
 		return nil
@@ -50,7 +50,7 @@ func (m *memory) room(what string, needed int) error {
 		return nil
 	}
 	m.drop()
-	runtime.GC() // twice: what others of this process keep idle stays through one
+	runtime.GC() // twice: idle memory in pools survives the first
 	runtime.GC()
 	debug.FreeOSMemory()
 	free, limit := m.free()
@@ -60,8 +60,8 @@ func (m *memory) room(what string, needed int) error {
 	return &MemoryError{What: what, Needed: int64(needed), Free: free, Limit: limit}
 }
 
-// freeMemory returns the bytes that the process can still take, and what limits them: what Linux says is available, the
-// rest of a control group's limit, the rest of GOMEMLIMIT. What cannot be found out does not limit.
+// freeMemory returns the bytes that the process can still take, and what limits them: the memory that Linux reports as
+// available, the remainder of a control group's limit, or the remainder of GOMEMLIMIT. An unknown value does not limit.
 func freeMemory() (free int64, limit string) {
 	system := os.DirFS("/")
 	free, limit = math.MaxInt64, "memory"
@@ -79,21 +79,21 @@ func freeMemory() (free int64, limit string) {
 	return free, limit
 }
 
-// goMemory returns what counts against GOMEMLIMIT.
+// goMemory returns the bytes that count against GOMEMLIMIT.
 func goMemory() int64 {
 	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(s)
 	return int64(s[0].Value.Uint64() - s[1].Value.Uint64())
 }
 
-// controlGroups are the files in which the versions of control groups say what is allowed, used, and used for files that
-// can be given up.
+// controlGroups are the files in which the versions of control groups report the limit, the usage, and the usage by page
+// cache that can be reclaimed.
 var controlGroups = []struct{ controller, mount, most, used, inactive string }{
 	{"", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"},                                      // version 2
 	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}, // version 1
 }
 
-// groupMemory returns the least that the control groups of the process leave to it, from its own to the root, or
+// groupMemory returns the least remainder among the control groups of the process, from its own to the root, or
 // math.MaxInt64. Inside a container its own may be mounted as the root.
 func groupMemory(system fs.FS) int64 {
 	rest := int64(math.MaxInt64)

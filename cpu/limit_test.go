@@ -49,7 +49,7 @@ func TestFreeMemory(t *testing.T) {
 	}
 }
 
-// TestControlGroups reads what is left of the limits of both versions of control groups.
+// TestControlGroups reads the remainder of the limits of both versions of control groups.
 func TestControlGroups(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text + "\n")} }
 	for _, c := range []struct {
@@ -90,7 +90,7 @@ func TestControlGroups(t *testing.T) {
 	}
 }
 
-// TestUnsupportedNamesTheNode looks for operation, dtype and node in the errors for what neither backend has.
+// TestUnsupportedNamesTheNode checks that errors for operations that neither backend has name operation, dtype and node.
 func TestUnsupportedNamesTheNode(t *testing.T) {
 	b := newLevel(t, "")
 	f := b.Builder("spectrum").Main()

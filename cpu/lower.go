@@ -15,14 +15,14 @@ type lowering struct {
 	storages []*storage
 	steps    []*step
 	value    map[*node]*tensor
-	looks    *looks
-	copies   map[string]*tensor    // dense copies of views, by what they view
+	views    *viewTable
+	copies   map[string]*tensor    // dense copies of views, by view
 	wide     map[*storage]*storage // f32 copies of bf16 storages
-	origin   string                // what is being lowered, for errors
+	origin   string                // the unit being lowered, for errors
 
-	sums    map[*node][]*node // sums by what they read
-	readers map[*node]int     // how often values are read by other units or are results
-	begun   map[*node]*tensor // what sums read instead of their operand
+	sums    map[*node][]*node // sums by operand
+	readers map[*node]int     // number of other units and results that read a value
+	begun   map[*node]*tensor // partial sums that replace a sum's operand
 }
 
 // constantValue is the content of a constant node.
@@ -54,7 +54,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 	return p, nil
 }
 
-// compileFunction makes a program of a function.
+// compileFunction compiles a function to a program.
 func compileFunction(b *builder, f *function) (*program, error) {
 	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor), wide: make(map[*storage]*storage)}
 	p := &program{backend: b.backend, name: b.Name(), names: f.names}
@@ -83,19 +83,19 @@ func compileFunction(b *builder, f *function) (*program, error) {
 // lowerAll emits the steps of all nodes that the outputs of f need: fused groups as tapes, the others one by one.
 func (l *lowering) lowerAll(f *function) error {
 	nodes := reachable(f)
-	l.looks = newLooks(nodes)
-	units := fuse(nodes, f.outputs, l.looks)
+	l.views = newViewTable(nodes)
+	units := fuse(nodes, f.outputs, l.views)
 	home := make(map[*node]*unit, len(nodes))
 	for _, u := range units {
 		for _, n := range u.nodes {
 			home[n] = u
 		}
 	}
-	repeat(units, home, l.looks, f.outputs)
+	rematerialize(units, home, l.views, f.outputs)
 	outside := l.outside(f, units, home)
 	l.begun = make(map[*node]*tensor)
 	l.sumsOf(f, units, home)
-	products := epilogues(units, home, l.looks, f.outputs)
+	products := epilogues(units, home, l.views, f.outputs)
 	later := make(map[*unit]bool, len(products))
 	for _, n := range products {
 		later[home[n]] = true
@@ -143,11 +143,11 @@ func (l *lowering) outside(f *function, units []*unit, home map[*node]*unit) map
 		outside[l.sourceOf(n)] = true
 	}
 	for _, u := range units {
-		own := make(map[*node]bool, len(u.again))
-		for _, n := range u.again {
+		own := make(map[*node]bool, len(u.recomputed))
+		for _, n := range u.recomputed {
 			own[n] = true
 		}
-		for _, n := range slices.Concat(u.nodes, u.again) {
+		for _, n := range slices.Concat(u.nodes, u.recomputed) {
 			for _, o := range n.operand {
 				if src := l.sourceOf(o); home[src] != u && !own[src] {
 					outside[src] = true
@@ -158,9 +158,9 @@ func (l *lowering) outside(f *function, units []*unit, home map[*node]*unit) map
 	return outside
 }
 
-// sourceOf returns the node whose storage o looks at.
+// sourceOf returns the node whose storage o views.
 func (l *lowering) sourceOf(o *node) *node {
-	if src := l.looks.source[o]; src != nil {
+	if src := l.views.source[o]; src != nil {
 		return src
 	}
 	return o
@@ -180,7 +180,7 @@ func (l *lowering) narrowTensorOf(o *node) *tensor {
 	if t := l.value[o]; t != nil {
 		return t
 	}
-	base, view := l.value[l.looks.source[o]], l.looks.view[o]
+	base, view := l.value[l.views.source[o]], l.views.view[o]
 	t := &tensor{s: base.s, off: base.off + view.off, dims: view.dims, strides: view.strides}
 	l.value[o] = t
 	return t
@@ -226,7 +226,7 @@ func (l *lowering) define(n *node) *tensor {
 	return t
 }
 
-// defineOnce is define, but leaves a value alone that each worker has in its own memory.
+// defineOnce is define, except for a value that each worker keeps in its own memory.
 func (l *lowering) defineOnce(n *node) *tensor {
 	if t := l.value[n]; t != nil && t.s.kind == inScratch {
 		return t
@@ -238,8 +238,7 @@ func (l *lowering) emit(name string, reads, writes []*storage, run func(x *execu
 	l.steps = append(l.steps, &step{name: name, origin: l.origin, reads: reads, writes: writes, run: run})
 }
 
-// output makes the value of n the i-th result: its storage becomes the buffer of the result, unless it is shared with
-// something else.
+// output makes the value of n the i-th result: its storage becomes the buffer of the result, unless it is shared.
 func (l *lowering) output(i int, n *node) {
 	t := l.tensorOf(n)
 	if t.s.kind == inArena && t.whole() {
@@ -262,7 +261,7 @@ func (l *lowering) lower(n *node) error {
 		s.kind, s.constant = inConstant, n.attr.(*constantValue).bytes
 		l.value[n] = denseTensor(s, dimsOf(n.shape))
 		return nil
-	case compute.OpTypeReshape: // one that no strides express
+	case compute.OpTypeReshape: // not expressible by strides
 		l.value[n] = l.dense(l.tensorOf(n.operand[0])).reshaped(n.shape.Dimensions)
 		return nil
 	case compute.OpTypeOptimizationBarrier:

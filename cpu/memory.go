@@ -9,13 +9,13 @@ import (
 )
 
 // memory recycles the bytes of buffers and arenas. Sizes are rounded up to one of four classes per power of two, so
-// that at most a quarter is wasted. What is not asked for again is left to the garbage collector when it comes for the second
-// time. All processors share one list: with a sync.Pool each would come to hold an arena of its own.
+// that at most a quarter is wasted. Memory that stays idle through two garbage collections is freed. All processors share
+// one list: with a sync.Pool, each would hold an arena of its own.
 type memory struct {
 	mu    sync.Mutex
-	idle  [2]map[int][]*byte                 // by class: what was put back since the last collection, and before it
+	idle  [2]map[int][]*byte                 // by class: returned since the last collection, and before it
 	tools sync.Pool                          // of *toolbox
-	free  func() (bytes int64, limit string) // what there is beside; tests replace it
+	free  func() (bytes int64, limit string) // free memory of the system; tests replace it
 }
 
 func newMemory() *memory {
@@ -36,7 +36,7 @@ func (m *memory) watch() {
 	}, weak.Make(m))
 }
 
-// age lets go what was idle through two collections.
+// age frees the memory that was idle through two collections.
 func (m *memory) age() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,7 +62,7 @@ func (m *memory) get(n int) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), class)[:n]
 }
 
-// reuse returns n bytes that were put back, or nil.
+// reuse returns n idle bytes, or nil.
 func (m *memory) reuse(n int) []byte {
 	class := sizeClass(n)
 	m.mu.Lock()
@@ -79,7 +79,7 @@ func (m *memory) reuse(n int) []byte {
 	return nil
 }
 
-// put takes back bytes that get returned; nobody may use them afterwards.
+// put takes back bytes that get returned; the caller must not use them afterwards.
 func (m *memory) put(raw []byte) {
 	if cap(raw) == 0 {
 		return
@@ -89,15 +89,15 @@ func (m *memory) put(raw []byte) {
 	m.idle[0][cap(raw)] = append(m.idle[0][cap(raw)], unsafe.SliceData(raw[:cap(raw)]))
 }
 
-// drop lets go all that is idle.
+// drop frees all idle memory.
 func (m *memory) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.idle = [2]map[int][]*byte{make(map[int][]*byte), make(map[int][]*byte)}
 }
 
-// toolbox is what a goroutine needs that runs items of a step: memory for registers, packed operands and tiles. It is used
-// again by whatever step comes next, and grows with the largest of them.
+// toolbox is the memory of a goroutine that runs items of a step: registers, packed operands and tiles. Later steps reuse
+// it, and it grows to the largest need.
 type toolbox struct {
 	floats    []float32
 	left      []float32 // of floats, not taken yet
@@ -129,5 +129,5 @@ func (b *toolbox) take(n int) []float32 {
 	return part
 }
 
-// release gives a toolbox back, which refers to nothing but its own memory.
+// release returns a toolbox, which must refer to its own memory alone.
 func (m *memory) release(b *toolbox) { m.tools.Put(b) }

@@ -83,8 +83,8 @@ func allocated(body func()) (bytes, count uint64) {
 	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
 }
 
-// TestSecondExecutionAllocates bounds what an execution allocates that is not the first: some hundred bytes for a step and
-// for a result, whatever the batch, where the first one takes the memory that the values need.
+// TestSecondExecutionAllocates bounds the allocations of an execution after the first: some hundred bytes for a step and
+// for a result, for any batch. The first one takes the memory of the values.
 func TestSecondExecutionAllocates(t *testing.T) {
 	for _, procs := range []int{1, 4} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -106,8 +106,7 @@ func TestSecondExecutionAllocates(t *testing.T) {
 	}
 }
 
-// TestIdleMemory gives idle memory out again, however the goroutines move, and lets it go when the collector comes for the
-// second time.
+// TestIdleMemory checks that idle memory is reused on any thread, and freed by the second garbage collection.
 func TestIdleMemory(t *testing.T) {
 	m := newMemory()
 	first := m.get(1 << 20)
@@ -119,10 +118,10 @@ func TestIdleMemory(t *testing.T) {
 		got <- m.reuse(1<<20 - 5)
 	}()
 	if again := <-got; len(again) != 1<<20-5 || &again[0] != &first[0] {
-		t.Error("memory that was put back is not given out again")
+		t.Error("returned memory is not reused")
 	}
 	if m.reuse(1<<20) != nil {
-		t.Error("memory is given out twice")
+		t.Error("memory is handed out twice")
 	}
 	m.put(first)
 	m.age()
@@ -144,7 +143,7 @@ func TestIdleMemory(t *testing.T) {
 	t.Error("memory stays idle though the collector runs")
 }
 
-// TestPeakMemory compares what the first execution of a training step takes from the system with what the Go backend takes.
+// TestPeakMemory compares the system memory of the first execution of a training step with that of the Go backend.
 func TestPeakMemory(t *testing.T) {
 	taken := func(b compute.Backend) uint64 {
 		exe, in := trainingStep(t, b, 3, 4)

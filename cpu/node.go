@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// replay repeats an operation on another function, with other operands. It is how a node gets into the shadow, into the
-// one-operation program of its fallback kernel, and into the body of a closure there.
+// replay records an operation on another function, with other operands: in the shadow, in the one-operation program of
+// its fallback kernel, and in the body of a closure there.
 type replay func(fn compute.Function, operands []compute.Value) ([]compute.Value, error)
 
 // node is one value of a function. An operation with several results has a node without a shape for itself and one node
@@ -20,7 +20,7 @@ type node struct {
 	id      int // position in fn.nodes; operands come before
 	op      compute.OpType
 	operand []*node // the operands, then the values that closures of the operation capture
-	attr    any     // what the kernels need besides the operands; see attributes.go
+	attr    any     // what the kernels need in addition to the operands; see attributes.go
 	shape   shapes.Shape
 	results []shapes.Shape // of all results
 	of      *node          // the operation of which this is a result, for one with several
@@ -144,14 +144,14 @@ func (f *function) operands(op string, values []compute.Value) ([]*node, []compu
 }
 
 // apply records an operation with any number of results. closures are the functions that the operation calls.
-func (f *function) apply(op compute.OpType, attr any, again replay, values []compute.Value, closures ...*function) ([]*node, error) {
+func (f *function) apply(op compute.OpType, attr any, replayed replay, values []compute.Value, closures ...*function) ([]*node, error) {
 	nodes, shadows, err := f.operands(op.String(), values)
 	if err != nil {
 		return nil, err
 	}
 	var results []compute.Value
 	if closures == nil {
-		results, err = again(f.shadow, shadows)
+		results, err = replayed(f.shadow, shadows)
 	} else {
 		results, err = f.applyClosures(op, attr, shadows, closures)
 	}
@@ -172,11 +172,11 @@ func (f *function) apply(op compute.OpType, attr any, again replay, values []com
 			return []*node{n}, nil
 		}
 		n := f.add(op, nodes, results[0], resultShapes[0])
-		n.attr, n.replay, n.results = attr, again, resultShapes
+		n.attr, n.replay, n.results = attr, replayed, resultShapes
 		return []*node{n}, nil
 	}
 	whole := f.add(op, nodes, nil, shapes.Invalid())
-	whole.attr, whole.replay, whole.results = attr, again, resultShapes
+	whole.attr, whole.replay, whole.results = attr, replayed, resultShapes
 	parts := make([]*node, len(results))
 	for i, v := range results {
 		parts[i] = f.add(op, []*node{whole}, v, resultShapes[i])

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// Operations of many kinds; most of these only the fallback backend executes.
+// Further operations, most of which only the fallback backend executes.
 
 // ArgMinMax is the operation of [compute.StandardOps].
 func (f *function) ArgMinMax(x compute.Value, axis int, dtype dtypes.DType, isMin bool) (compute.Value, error) {
@@ -24,8 +24,8 @@ func (f *function) BatchNormForInference(x, scale, offset, mean, variance comput
 	}, x, scale, offset, mean, variance)
 }
 
-func (f *function) three(op compute.OpType, again replay, values ...compute.Value) (a, b, c compute.Value, err error) {
-	nodes, err := f.apply(op, nil, again, values)
+func (f *function) three(op compute.OpType, replayed replay, values ...compute.Value) (a, b, c compute.Value, err error) {
+	nodes, err := f.apply(op, nil, replayed, values)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -98,7 +98,7 @@ func TestSumsOfNothing(t *testing.T) {
 	}
 }
 
-// TestBroadcastOfNothing is refused, with the operation and the shapes: GoMLX takes 0 and 1 for 1.
+// TestBroadcastOfNothing checks that broadcasting 1 to 0 elements is rejected with the operation and the shapes.
 func TestBroadcastOfNothing(t *testing.T) {
 	bd := newLevel(t, "").Builder("nothing")
 	f, m := bd.Main(), must(t)

@@ -2,25 +2,25 @@ package cpu
 
 import "slices"
 
-// padding says what of a padded picture is padding, which a product multiplies as zeros. With a weight that is not finite
-// that gives NaN where the definition of a convolution has no term at all. So what touches padding and is NaN is computed
-// once more without it. Looking for NaN costs a look at the edges of a block that is still in the cache.
+// padding locates the padding in a padded image, which a product multiplies as zeros. A weight that is not finite then
+// gives NaN where the definition of a convolution has no term. So pixels that touch padding and are NaN are recomputed
+// without it. The check reads only the edges of a block that is still in the cache.
 type padding struct {
 	axes  []paddedAxis
-	inA   bool  // the picture is A, and pixels are the rows of the product; else it is B, and they are the columns
+	inA   bool  // the image is A, and pixels are the rows of the product; else it is B, and they are the columns
 	edges []int // the pixels that touch padding
 }
 
-// paddedAxis is a spatial axis of the padded picture: its stride and length, and where the elements of the picture are.
+// paddedAxis is a spatial axis of the padded image: its stride and length, and the positions of the image's elements.
 type paddedAxis struct{ stride, size, start, step, n int }
 
-// inside tells whether place i of the axis is of the picture.
+// inside reports whether position i of the axis belongs to the image.
 func (a paddedAxis) inside(i int) bool {
 	i -= a.start
 	return i >= 0 && i%a.step == 0 && i/a.step < a.n
 }
 
-// edge tells for every pixel along the axis whether a place of its window is padding; step is one place of the picture.
+// edge reports for every pixel along the axis whether its window touches padding; step is one position of the image.
 func (a paddedAxis) edge(pixels, window convAxis, step int) []bool {
 	list := make([]bool, pixels.n)
 	for i := range list {
@@ -31,7 +31,7 @@ func (a paddedAxis) edge(pixels, window convAxis, step int) []bool {
 	return list
 }
 
-// inside tells whether the element at this offset of the padded picture is of the picture.
+// inside reports whether the element at this offset of the padded image belongs to the image.
 func (p *padding) inside(offset int) bool {
 	for _, a := range p.axes {
 		if !a.inside(offset / a.stride % a.size) {
@@ -71,7 +71,7 @@ func (p *padding) between(from, to int) []int {
 	return p.edges[first:last]
 }
 
-// leaveOutPadding computes again what touches padding and is NaN in the block.
+// leaveOutPadding recomputes the pixels of the block that touch padding and are NaN.
 func (t *block) leaveOutPadding() {
 	if t.padding.inA {
 		for _, i := range t.padding.between(t.m0, t.m1) {
@@ -95,7 +95,7 @@ func (t *block) leaveOutPadding() {
 	}
 }
 
-// withoutPadding sums the terms of element (i, j) that are not padding, until it is NaN for good.
+// withoutPadding sums the terms of element (i, j) that are not padding, stopping when the sum is NaN for good.
 func (t *block) withoutPadding(i, j int) float32 {
 	var sum float32
 	for q := range t.k {

@@ -12,7 +12,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 )
 
-// TestPasses counts what is left to execute of graphs that say things twice, in vain or in a roundabout way.
+// TestPasses counts the remaining steps of graphs with duplicate, unused or roundabout operations.
 func TestPasses(t *testing.T) {
 	f32 := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 	for _, c := range []struct {
@@ -50,7 +50,7 @@ func TestPasses(t *testing.T) {
 			y := Mul(x[0], ConvertDType(x[1], dtypes.Float32))
 			return []*Node{Where(GreaterThan(y, x[0]), Exp(y), Neg(x[0]))}
 		}, map[string]int{"tape": 1}, 7},
-		{"what is asked for as it is", []shapes.Shape{f32(20, 30)}, func(x []*Node) []*Node {
+		{"an unchanged input as a result", []shapes.Shape{f32(20, 30)}, func(x []*Node) []*Node {
 			return []*Node{Reshape(Identity(x[0]), 600)}
 		}, map[string]int{"copy": 1}, 0},
 	} {
@@ -77,7 +77,7 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// TestFoldedBits checks that what is computed when a graph is compiled has the bits of what is computed when it is executed.
+// TestFoldedBits checks that values computed at compile time are byte-identical to those computed at run time.
 func TestFoldedBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))
 	x := gaussian(r, 37*19)
@@ -99,7 +99,7 @@ func TestFoldedBits(t *testing.T) {
 	}
 }
 
-// TestFailuresNameTheNode looks for operation, dtype, node and graph in the error of a kernel that panics.
+// TestFailuresNameTheNode checks that the error of a kernel that panics names operation, dtype, node and graph.
 func TestFailuresNameTheNode(t *testing.T) {
 	b := newLevel(t, "")
 	for _, name := range []string{"alone", "folded"} {
@@ -107,7 +107,7 @@ func TestFailuresNameTheNode(t *testing.T) {
 		f := bd.Main()
 		m := must(t)
 		x, zero := m(f.Parameter("x", shapes.Make(dtypes.Int32, 5), nil)), m(f.Constant([]int32{0, 0, 0, 0, 0}, 5))
-		if name == "folded" { // what fails is not computed before it has to be
+		if name == "folded" { // a failing computation is not folded
 			x = m(f.Constant([]int32{1, 2, 3, 4, 5}, 5))
 		}
 		if err := f.Return([]compute.Value{m(f.Div(x, zero))}, nil); err != nil {

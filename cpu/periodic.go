@@ -6,15 +6,15 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// Biases and scales of channels, and the statistics of groups of channels, repeat after as many elements as a pixel or a token
-// has channels. A tape does not lay such an operand out for every block: one small step before it writes the pattern once for
-// every repetition that differs, a little longer than a register, and a block reads from the middle of that.
+// Biases and scales of channels, and the statistics of groups of channels, repeat with every pixel or token, after as many
+// elements as it has channels. A tape does not expand such an operand for every block: a small step before the tape writes
+// each distinct pattern once, repeated to a little more than a register, and a block reads from the middle of that.
 
-// longestPeriod is the longest pattern that is laid out. Longer ones are cheap to read in runs.
+// longestPeriod is the longest pattern that is expanded. Longer ones are cheap to read in runs.
 const longestPeriod = 1024
 
-// periodic tells how an access repeats: elements from o·span to (o+1)·span are the pattern o, period elements over and
-// over, which begins at o·pitch of the storage.
+// periodic describes how an access repeats: elements from o·span to (o+1)·span are repetitions of pattern o, period
+// elements that begin at o·pitch of the storage.
 type periodic struct{ span, period, pitch int }
 
 // periodicOf returns an access that reads the same by patterns, or a itself if it does not repeat.

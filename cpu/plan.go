@@ -9,7 +9,7 @@ import (
 const alignment = 64
 
 // Large storages begin at different places of a page. If all began at the same one, as they would because their sizes
-// are multiples of a page so often, the streams of a tape would fight for one set of each cache.
+// are often multiples of a page, the streams of a tape would compete for one set of each cache.
 const (
 	page       = 4096
 	largeBytes = 4 * page

@@ -13,15 +13,15 @@ import (
 // At most GOMAXPROCS helpers exist at once over all loops, whatever the number of executions that run together; the
 // helpers take items from the waiting loops in turn, which shares the machine fairly.
 //
-// Who has nothing to do looks around for a few tens of microseconds before it sleeps: the steps of a small network follow each
-// other faster than a processor wakes up.
+// An idle goroutine polls for a few tens of microseconds before it sleeps: the steps of a small network follow each other
+// faster than a processor wakes up.
 type pool struct {
 	entered atomic.Int64 // loops so far
 	mu      sync.Mutex
 	loops   []*loop // loops that have items left, oldest first
 	turn    int     // the next loop that a helper serves
 	helpers int
-	spare   []*loop // to be used again
+	spare   []*loop // for reuse
 }
 
 // loop is one parallel loop over n items.
@@ -29,7 +29,7 @@ type loop struct {
 	n       int64
 	next    atomic.Int64
 	left    atomic.Int64 // items not finished
-	holders atomic.Int64 // goroutines that may still look at it
+	holders atomic.Int64 // goroutines that may still read it
 	body    func(item int)
 	done    chan struct{} // gets one token with the last item
 
@@ -75,14 +75,14 @@ func (p *pool) work(l *loop) bool {
 	return l.work()
 }
 
-// letGo is called by who looks at the loop for the last time. When all have, it is kept for the next one.
+// letGo drops the caller's reference to the loop. The loop is reused when the last reference is dropped.
 func (p *pool) letGo(l *loop) {
 	if l.holders.Add(-1) > 0 {
 		return
 	}
 	select {
 	case <-l.done:
-	default: // taken by who waited for it
+	default: // the waiting goroutine took it
 	}
 	l.body, l.panicked = nil, nil
 	p.mu.Lock()
@@ -114,7 +114,7 @@ func (l *loop) item(i int) {
 	l.body(i)
 }
 
-// enter publishes a loop and starts helpers for it as far as there are idle processors.
+// enter publishes a loop and starts helpers for it on idle processors.
 func (p *pool) enter(n int, body func(item int)) *loop {
 	p.mu.Lock()
 	var l *loop
@@ -151,7 +151,8 @@ func (p *pool) leave(l *loop) {
 	}
 }
 
-// pick returns the loop whose turn it is, for workOnce, or nil when there is none; with leave, a helper then counts as gone.
+// pick returns the loop whose turn it is, for work, or nil when there is none; with leave, the calling helper is then no
+// longer counted.
 func (p *pool) pick(leave bool) *loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,11 +187,12 @@ func (p *pool) help() {
 	}
 }
 
-// spin waits for a condition without sleeping, but lets other goroutines run. It gives up after some tens of microseconds.
+// spin waits for a condition without sleeping, but yields to other goroutines. It returns false after some tens of
+// microseconds.
 func spin(until func() bool) bool {
-	const rounds, looks = 150, 64
+	const rounds, polls = 150, 64
 	for range rounds {
-		for range looks {
+		for range polls {
 			if until() {
 				return true
 			}

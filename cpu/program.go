@@ -9,7 +9,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// step is one kernel of a program with everything known but the addresses.
+// step is one kernel of a program, complete but for the addresses.
 type step struct {
 	name          string
 	origin        string // the nodes that it computes, for errors
@@ -33,14 +33,14 @@ type program struct {
 
 var _ compute.Executable = (*program)(nil)
 
-// execution is one run of a program: where every storage is.
+// execution is one run of a program: the addresses of all storages.
 type execution struct {
 	program *program
 	base    [][]byte      // by storage id
 	scratch []scratchRows // of a worker
 }
 
-// scratchRows is where a worker has the current rows of a storage in scratch.
+// scratchRows locates the current rows of a storage in a worker's scratch memory.
 type scratchRows struct {
 	s     *storage
 	bytes []byte
@@ -71,7 +71,7 @@ func slice[T any](x *execution, s *storage, off int) []T {
 // parallel runs body for n items on the shared pool.
 func (x *execution) parallel(n int, body func(item int)) { x.program.backend.pool.run(n, body) }
 
-// Finalize lets the memory of the program go.
+// Finalize frees the memory of the program.
 func (p *program) Finalize() { p.steps, p.storages = nil, nil }
 
 // Inputs returns the names and shapes of the parameters.

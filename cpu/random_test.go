@@ -199,16 +199,16 @@ func (c *graphCase) fail(t testing.TB, what string) {
 	t.Fatalf("%s, %s\n%s", c.name, what, strings.Join(c.log, "\n"))
 }
 
-// inputsOf draws values for the parameters: multiples of 1/8 that all dtypes hold, so that there are equal ones.
+// inputsOf samples values for the parameters: multiples of 1/8 that all dtypes hold, so that there are equal ones.
 func (s *sketch) inputsOf() []any {
 	var list []any
 	for _, p := range s.params {
-		list = append(list, drawn(s.r, p.DType(), p.Shape().Size()))
+		list = append(list, sampled(s.r, p.DType(), p.Shape().Size()))
 	}
 	return list
 }
 
-func drawn(r *rand.Rand, d dtypes.DType, n int) any {
+func sampled(r *rand.Rand, d dtypes.DType, n int) any {
 	eighths := func() float64 { return float64(r.IntN(33)-16) / 8 }
 	switch d {
 	case dtypes.Float32:

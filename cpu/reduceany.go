@@ -10,8 +10,7 @@ import (
 )
 
 // folding reduces any axes of values other than f32, and by operations other than sum, largest and smallest: for every
-// index of the kept axes, the elements in row-major order. What it carries from one element to the next is an A, which is
-// f32 for dtypes of 16 bits.
+// index of the kept axes, the elements in row-major order. The accumulator is an A, which is f32 for dtypes of 16 bits.
 type folding[T, A any] struct {
 	x, y       *tensor
 	kept, over axisList
@@ -73,7 +72,7 @@ func foldOrdered[T integer | float32 | float64](l *lowering, n *node) bool {
 	return ok && fold(l, n, first, ordered[T](n.op))
 }
 
-// firstOf is what an operation on numbers of the dtype begins with.
+// firstOf is the initial value of an operation on numbers of the dtype.
 func firstOf[T integer | float32 | float64](op compute.OpType, d dtypes.DType) (first T, ok bool) {
 	switch op {
 	case compute.OpTypeReduceSum:
@@ -149,7 +148,7 @@ func (f *folding[T, A]) run(x *execution) error {
 	return nil
 }
 
-// argMinMax lowers ArgMinMax: the first place of the extreme value, or the last NaN.
+// argMinMax lowers ArgMinMax: the first position of the extreme value, or the last NaN.
 func (l *lowering) argMinMax(n *node) bool {
 	o := n.operand[0]
 	if o.shape.Size() == 0 || o.shape.Rank() > 16 {
@@ -193,7 +192,7 @@ func (l *lowering) argMinMax(n *node) bool {
 	return true
 }
 
-// places makes the kernel of ArgMinMax for values of type T, which are compared as U.
+// places returns the kernel of ArgMinMax for values of type T, which are compared as U.
 func places[T any, U cmp.Ordered](read func(T) U) func(x *execution, t *tensor, set func(i, place int), axis int, least bool) {
 	return func(x *execution, t *tensor, set func(i, place int), axis int, least bool) {
 		src, n, step := slice[T](x, t.s, 0), t.dims[axis], t.strides[axis]

@@ -13,10 +13,10 @@ import (
 )
 
 // The reference of random graphs. It repeats the captured operations of a graph on the Go backend with every float in f64
-// and carries along, for every element, a bound of what an honest computation in the graph's own dtypes may be off by
-// (running error analysis: Higham, Accuracy and Stability of Numerical Algorithms, chapter 3). A comparison of values that
-// lie closer together than their bounds may come out either way, which goes into the bounds of what depends on it. So a
-// difference beyond the bound is a mistake and never bad luck.
+// and maintains, for every element, a bound on the rounding error of a correct computation in the graph's own dtypes
+// (running error analysis: Higham, Accuracy and Stability of Numerical Algorithms, chapter 3). A comparison of values
+// closer together than their bounds may have either result, which enters the bounds of what depends on it. So a
+// difference beyond the bound is a fault and never chance.
 
 // bounded is a value of the reference: floats in f64, the others as they are. off bounds the error of every element, and
 // is nil where there is none: integers, truth values that rounding cannot turn, and floats that were only moved.
@@ -100,7 +100,7 @@ func (r *referee) capped(n *node, v, off compute.Value) bounded {
 }
 
 // rounded adds the rounding of the result. It is known where the operands are exact and the operation is correctly
-// rounded, which is all of them that ulps = 0 stands for; else it is at most ulps units.
+// rounded, which ulps = 0 means; else it is at most ulps units.
 func (r *referee) rounded(n *node, v, off compute.Value, ulps float64) bounded {
 	dims, d := n.shape.Dimensions, n.shape.DType
 	unit, least, _ := rounding(d)

@@ -152,8 +152,8 @@ func (f *function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.
 }
 
 // summedIn computes an operation on two values of one dtype in the dtype sum, and rounds the result once to the dtype out.
-// Invalid ones stand for the values' own, but that 16 bits are summed in f32: they would else lose their last bits on the
-// way. It returns nil where there is nothing to convert.
+// An invalid dtype means the operands' own, except that 16 bits are summed in f32, so as not to lose their last bits. It
+// returns nil where there is nothing to convert.
 func (f *function) summedIn(sum, out dtypes.DType, x, y compute.Value, op func(x, y compute.Value) (compute.Value, error)) (compute.Value, error) {
 	nodes, _, err := f.operands("DotGeneral", []compute.Value{x, y})
 	if err != nil {

@@ -45,7 +45,7 @@ func (s *sketch) operand(d dtypes.DType, dims ...int) *Node {
 	return ConvertDType(Sin(Reshape(Iota(s.g, shapes.Make(dtypes.Float32, n), 0), dims...)), d)
 }
 
-// convolve takes the middle axes of x as those of a picture.
+// convolve takes the middle axes of x as those of an image.
 func (s *sketch) convolve(x *Node) {
 	if s.r.IntN(3) == 0 {
 		x = s.doubled(x)

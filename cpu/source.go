@@ -7,15 +7,15 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// looks holds, for every node that only looks at another value (Reshape, Transpose …), that value and how it is seen.
-// All other nodes look at themselves.
-type looks struct {
+// viewTable holds, for every node that is a view of another value (Reshape, Transpose …), that value and the view. Every
+// other node is a view of itself.
+type viewTable struct {
 	source map[*node]*node
 	view   map[*node]*tensor // over the dense array of the source; the storage is not set
 }
 
-func newLooks(nodes []*node) *looks {
-	k := &looks{source: make(map[*node]*node, len(nodes)), view: make(map[*node]*tensor, len(nodes))}
+func newViewTable(nodes []*node) *viewTable {
+	k := &viewTable{source: make(map[*node]*node, len(nodes)), view: make(map[*node]*tensor, len(nodes))}
 	for _, n := range nodes {
 		if n.shape.Ok() {
 			k.add(n)
@@ -24,7 +24,7 @@ func newLooks(nodes []*node) *looks {
 	return k
 }
 
-func (k *looks) add(n *node) {
+func (k *viewTable) add(n *node) {
 	k.source[n], k.view[n] = n, &tensor{dims: n.shape.Dimensions, strides: rowMajor(n.shape.Dimensions)}
 	if len(n.operand) == 0 || n.of != nil {
 		return
@@ -35,7 +35,7 @@ func (k *looks) add(n *node) {
 	}
 }
 
-// viewOf returns how n sees the value that its first operand sees as x, or nil if n is an operation of its own.
+// viewOf returns n's view of the value of which its first operand is the view x, or nil if n is no view.
 func viewOf(n *node, x *tensor) *tensor {
 	switch {
 	case x == nil:
@@ -69,19 +69,19 @@ func viewOf(n *node, x *tensor) *tensor {
 	return nil
 }
 
-// widens tells whether n converts bf16 to f32, which loses nothing: reading the value converts it.
+// widens reports whether n converts bf16 to f32, which is exact: reading the value converts it.
 func widens(n *node) bool {
 	return n.op == compute.OpTypeConvertDType && n.shape.DType == dtypes.Float32 && n.operand[0].shape.DType == dtypes.BFloat16
 }
 
-// swapsPairs tells whether n reverses pairs of neighbours, as rotary embeddings do.
+// swapsPairs reports whether n reverses pairs of neighbours, as rotary embeddings do.
 func swapsPairs(n *node) bool {
 	last := n.shape.Rank() - 1
 	return n.op == compute.OpTypeReverse && last >= 0 && last < 16 && n.shape.Dimensions[last] == 2 &&
 		n.shape.DType == dtypes.Float32 && slices.Equal(n.attr.(axesAttr).axes, []int{last})
 }
 
-// opcodeOf maps operations to opcodes; swap tells to exchange the operands.
+// opcodeOf maps operations to opcodes; swap means that the operands are exchanged.
 func opcodeOf(op compute.OpType) (code opcode, swap, ok bool) {
 	switch op {
 	case compute.OpTypeAdd:
@@ -171,13 +171,13 @@ func unaryOpcode(op compute.OpType) (opcode, bool) {
 	return 0, false
 }
 
-// registerType tells whether values of the dtype can be in a register of a tape.
+// registerType reports whether values of the dtype can be in a register of a tape.
 func registerType(d dtypes.DType) bool {
 	return d == dtypes.Float32 || d == dtypes.Bool || d == dtypes.BFloat16 || d == dtypes.Float16
 }
 
-// fusible tells whether the node can be part of a tape, and with which opcode.
-func (k *looks) fusible(n *node) (code opcode, ok bool) {
+// fusible returns the opcode of a node in a tape, and whether it can be part of one.
+func (k *viewTable) fusible(n *node) (code opcode, ok bool) {
 	if !n.shape.Ok() || n.of != nil || k.source[n] != n || n.shape.Size() == 0 || !registerType(n.shape.DType) {
 		return 0, false
 	}
@@ -218,7 +218,7 @@ const longestRow = 8192
 
 // rowLength returns the number of elements that a reduction over the last axes of an f32 value takes together, or 0 if
 // the reduction is another one.
-func (k *looks) rowLength(n *node) int {
+func (k *viewTable) rowLength(n *node) int {
 	o := n.operand[0]
 	if n.shape.DType != dtypes.Float32 || o.shape.DType != dtypes.Float32 || o.shape.Size() == 0 {
 		return 0

@@ -22,7 +22,7 @@ func (c *stepCounter) add(steps []*step) {
 	}
 }
 
-// Steps returns how many steps the graphs have that were compiled since the backend was made, by the name of their
+// Steps returns the number of steps of all graphs compiled since the backend was created, by the name of their
 // kernel: "tape" for fused elementwise operations, "attention", "DotGeneral" for other matrix products, "DotGeneral+tape" for those with an activation, and so on.
 func (b *Backend) Steps() map[string]int {
 	b.steps.mu.Lock()

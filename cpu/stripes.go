@@ -1,6 +1,6 @@
 package cpu
 
-// stripeKernels reduce an array that is cut into stripes of len(sums) elements, a multiple of 16, stripe by stripe in
+// stripeKernels reduce an array that consists of stripes of len(sums) elements, a multiple of 16, stripe by stripe in
 // every lane.
 type stripeKernels struct {
 	sums    func(sums, x []float32)          // sums[i] = Σ x[i + s·len(sums)]

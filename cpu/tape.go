@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// valueKind tells where an operand of a tape instruction is.
+// valueKind is the location of an operand of a tape instruction.
 type valueKind uint8
 
 const (
@@ -22,7 +22,7 @@ type value struct {
 	id   int
 }
 
-// insKind is what an instruction does.
+// insKind is the kind of an instruction.
 type insKind uint8
 
 const (
@@ -46,7 +46,7 @@ type instruction struct {
 	sums    *columnSum // of dst, or nil
 }
 
-// access is how a tape reads a storage: the axes of a view over the domain (or over the rows), merged.
+// access describes how a tape reads a storage: the merged axes of a view over the domain (or over the rows).
 type access struct {
 	s             *storage
 	off           int
@@ -66,10 +66,10 @@ type tape struct {
 	ins          []instruction
 	scalars      []access // dims unused
 	fulls, perRs int      // number of registers
-	stripe       int      // elements of what column sums are taken in
+	stripe       int      // elements of the stripes of column sums
 }
 
-// blockElements is the aim for the elements of a register: a tape's registers together should fit the caches near the
+// blockElements is the intended number of elements of a register: all registers of a tape should fit the caches near the
 // processor.
 const blockElements = 1024
 
@@ -82,7 +82,7 @@ type recorder struct {
 	loads  map[string]value
 }
 
-// tapeFor lowers a fused unit. outside tells which of its nodes are needed outside.
+// tapeFor lowers a fused unit. outside holds its nodes that other units need.
 func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 	sums, block := l.columnSums(u, outside)
 	t, reads, writes := l.tapeWith(u, outside, sums, block)
@@ -90,7 +90,7 @@ func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 	l.steps[len(l.steps)-1].instructions = len(t.ins)
 }
 
-// tapeOf makes the tape of a fused unit, and the storages that it reads and writes.
+// tapeOf returns the tape of a fused unit, and the storages that it reads and writes.
 func (l *lowering) tapeOf(u *unit, outside func(*node) bool) (t *tape, reads, writes []*storage) {
 	return l.tapeWith(u, outside, nil, 0)
 }
@@ -113,7 +113,7 @@ func (l *lowering) tapeWith(u *unit, outside func(*node) bool, sums map[*node]*c
 		t.block = min(t.rows, max(1, blockElements/t.pitch))
 	}
 	r := &recorder{tape: t, l: l, unit: u, values: make(map[*node]value), loads: make(map[string]value)}
-	for _, n := range u.again {
+	for _, n := range u.recomputed {
 		r.values[n] = r.record(n)
 	}
 	for _, n := range u.nodes {
@@ -170,7 +170,7 @@ func (r *recorder) kindOf(n *node) valueKind {
 
 // record appends the instructions of a node and returns where its value is.
 func (r *recorder) record(n *node) value {
-	code, _ := r.l.looks.fusible(n)
+	code, _ := r.l.views.fusible(n)
 	kind := r.kindOf(n)
 	switch code {
 	case opSum, opLargest, opSmallest:
@@ -255,7 +255,7 @@ func (r *recorder) keep(v value, n *node, s *storage) {
 // operand returns operand i of n for a consumer of the kind, loading it if it is from outside.
 func (r *recorder) operand(n *node, i int, kind valueKind) value {
 	o := n.operand[i]
-	src := r.l.looks.source[o]
+	src := r.l.views.source[o]
 	if v, ok := r.values[src]; ok {
 		return v
 	}
@@ -270,7 +270,7 @@ func (r *recorder) operand(n *node, i int, kind valueKind) value {
 	}
 	a.flat = len(a.dims) == 1 && a.strides[0] == 1
 	if last := a.strides[len(a.strides)-1]; last != 0 && last != 1 {
-		// Columns: cheaper to lay them out once than to gather in every block.
+		// Columns: cheaper to copy once than to gather in every block.
 		t = r.l.denseFor(t)
 		a = access{s: t.s, off: t.off}
 		a.dims, a.strides = mergeAxes(t.dims, t.strides)
@@ -290,7 +290,7 @@ func (r *recorder) operand(n *node, i int, kind valueKind) value {
 	return v
 }
 
-// perRow returns how the numbers of the rows lie, if the access sees one number for each row of a length.
+// perRow returns the access to the numbers of the rows, if this access reads one number for each row.
 func (a *access) perRow(row int) (access, bool) {
 	last := len(a.dims) - 1
 	if row < 2 || a.strides[last] != 0 || a.dims[last]%row != 0 {
@@ -326,7 +326,7 @@ func (r *recorder) scalar(a access) value {
 	return value{inScalar, len(r.scalars) - 1}
 }
 
-// denseFor returns a dense copy of what t sees, made without its broadcast axes: these stay views of the copy.
+// denseFor returns a dense copy of the elements of t without its broadcast axes, and a view of the copy that has them.
 func (l *lowering) denseFor(t *tensor) *tensor {
 	small := t.clone()
 	for i, s := range t.strides {

@@ -13,15 +13,15 @@ import (
 type registers struct {
 	own, now [2][][]float32 // by valueKind and number
 	scalars  []float32
-	from, to int // the rows that are worked on; storages in scratch begin with the first of them
+	from, to int // the current rows; storages in scratch begin with the first of them
 
 	stripe []float32 // for column sums
 
-	col, cols int       // the columns that are worked on, from col on
+	col, cols int       // the current columns, from col on
 	tile      []float32 // these rows and columns of a product, in the layout of a register
 }
 
-// floats is the room for the registers of the tape.
+// floats is the number of floats of the tape's registers.
 func (t *tape) floats() int { return t.fulls*t.block*t.pitch + t.perRs*roundUp(t.block, 16) + t.stripe }
 
 // registers takes the registers of the tape from a toolbox.
@@ -43,7 +43,7 @@ func (t *tape) registers(x *execution, b *toolbox) *registers {
 	return r
 }
 
-// forget lets go the storages that were read and written.
+// forget drops the references to storages.
 func (r *registers) forget() {
 	for k := range r.now {
 		clear(r.now[k])
@@ -198,7 +198,7 @@ func (t *tape) reduceRows(op opcode, dst, a []float32, s *span) {
 	}
 }
 
-// reducer returns the kernel of a reduction and the value that changes nothing.
+// reducer returns the kernel of a reduction and its neutral element.
 func (v *vectors) reducer(op opcode) (over func([]float32) float32, neutral float32) {
 	switch op {
 	case opSum:
@@ -209,7 +209,7 @@ func (v *vectors) reducer(op opcode) (over func([]float32) float32, neutral floa
 	return v.smallest, float32(math.Inf(1))
 }
 
-// load returns the elements of the block: in own, or where they are.
+// load returns the elements of the block: copied to own, or in place.
 func (t *tape) load(x *execution, own []float32, in *instruction, s *span) []float32 {
 	a := in.load
 	if s.tile != nil && a.s.kind == inScratch {
@@ -351,7 +351,7 @@ func storeRun(x *execution, s *storage, v []float32, off int) {
 		for i, f := range v {
 			b := math.Float32bits(f)
 			if f != f {
-				b |= 1 << 22 // stays NaN without the low bits
+				b |= 1 << 22 // keeps NaN without the low bits
 			}
 			dst[i] = uint16(b >> 16)
 		}

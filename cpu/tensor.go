@@ -7,15 +7,15 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// storageKind tells where the bytes of a storage are during an execution.
+// storageKind is where the bytes of a storage are during an execution.
 type storageKind uint8
 
 const (
 	inArena    storageKind = iota // at a fixed offset of the arena of the execution
 	inInput                       // the buffer of a parameter
 	inConstant                    // constant bytes of the program
-	inOutput                      // a new buffer that is handed to the caller
-	inScratch                     // memory of a worker, for the rows of a tape that it is at
+	inOutput                      // a new buffer for the caller
+	inScratch                     // memory of a worker, for the current rows of a tape
 )
 
 // storage is a dense array of one dtype that a program reads or writes.
@@ -33,7 +33,7 @@ type storage struct {
 	last     int    // the last step that uses it
 }
 
-// tensor is how a value lies in a storage: element (i0, i1, …) is at off + i0·strides[0] + i1·strides[1] + …
+// tensor is the layout of a value in a storage: element (i0, i1, …) is at off + i0·strides[0] + i1·strides[1] + …
 // Broadcast axes have stride 0. Reshape, Transpose, Slice, BroadcastInDim and Reverse make a new tensor over the same
 // storage instead of moving data; kernels read through it.
 type tensor struct {
@@ -68,7 +68,7 @@ func denseTensor(s *storage, dims []int) *tensor {
 
 func (t *tensor) size() int { return product(t.dims) }
 
-// dense tells whether the elements lie one after the other, in order.
+// dense reports whether the elements are contiguous and in order.
 func (t *tensor) dense() bool {
 	n := 1
 	for i, v := range slices.Backward(t.dims) {
@@ -80,7 +80,7 @@ func (t *tensor) dense() bool {
 	return true
 }
 
-// whole tells whether the tensor is all of its storage, in order.
+// whole reports whether the tensor is all of its storage, in order.
 func (t *tensor) whole() bool { return t.off == 0 && t.size() == t.s.elems && t.dense() }
 
 // reshaped returns the tensor with other dimensions over the same elements in the same order, or nil if no strides

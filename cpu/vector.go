@@ -49,7 +49,7 @@ const (
 	opBF16
 	opF16
 	opCopy
-	opSwap // neighbours 2i and 2i+1 change places
+	opSwap // exchanges neighbours 2i and 2i+1
 	opWhere
 	opSum
 	opLargest
@@ -57,7 +57,7 @@ const (
 	opcodes // the number of opcodes
 )
 
-// Constants of the vector kernels; expOf512, tanh512, erf512 and log512 say where the polynomials come from.
+// Constants of the vector kernels; see expOf512, tanh512, erf512 and log512 for the origin of the polynomials.
 const (
 	log2E     = 1.44269504088896340736
 	ln2High   = 0x1.62e4p-1 // 15 bits, so that its product with n is exact
@@ -109,8 +109,8 @@ const (
 // vectors are the kernels of a tape. All slices have the length of dst, which is a multiple of 16.
 //
 // Errors against the exact result, in ulp: exp ≤ 1.25, tanh and erf ≤ 1.5, logistic ≤ 2.5, rsqrt ≤ 1.5, all others, and
-// all plain kernels but rsqrt, ≤ 1, for every operand; results that are no normal numbers are as exact, infinities and
-// NaN where they belong. TestMathErrors checks this.
+// all plain kernels but rsqrt, ≤ 1, for every operand. Results that are not normal numbers are as exact; infinities and
+// NaN occur exactly where they should. TestMathErrors checks this.
 type vectors struct {
 	binary   [opcodes]func(dst, a, b []float32)
 	scalar   [opcodes]func(dst, a []float32, b float32) // the second operand is one number
@@ -163,7 +163,7 @@ func truth(b bool) float32 {
 	return 0
 }
 
-// two makes the kernels of a binary operation.
+// two returns the kernels of a binary operation.
 func (v *vectors) two(op opcode, f func(x, y float32) float32) {
 	v.binary[op] = func(dst, a, b []float32) {
 		a, b = a[:len(dst)], b[:len(dst)]
@@ -179,7 +179,7 @@ func (v *vectors) two(op opcode, f func(x, y float32) float32) {
 	}
 }
 
-// one makes the kernel of a unary operation.
+// one returns the kernel of a unary operation.
 func (v *vectors) one(op opcode, f func(x float32) float32) {
 	v.unary[op] = func(dst, a []float32) {
 		a = a[:len(dst)]
@@ -189,7 +189,7 @@ func (v *vectors) one(op opcode, f func(x float32) float32) {
 	}
 }
 
-// wide makes the kernel of a unary operation that is computed in f64.
+// wide returns the kernel of a unary operation that is computed in f64.
 func (v *vectors) wide(op opcode, f func(x float64) float64) {
 	v.one(op, func(x float32) float32 { return float32(f(float64(x))) })
 }
@@ -241,7 +241,7 @@ func plainVectors() *vectors {
 	return v
 }
 
-// pow is x^y with the exponents that graphs are full of done by multiplication.
+// pow is x^y; it multiplies for the exponents that are frequent in graphs.
 func pow(x, y float32) float32 {
 	switch y {
 	case 2:

@@ -10,7 +10,7 @@ import (
 
 //go:generate go test -run TestVectors256 -update
 
-// Kernels for vectors of 512 bits; the files for 256 are made from these. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.
+// Kernels for vectors of 512 bits, from which the files for 256 bits are generated. Every slice has the length of dst, a multiple of 16; slices are the same or do not overlap.
 // x.Merge(y, m) is x where m holds and y elsewhere. Max and Min of the processor return their second operand if either
 // is NaN, hence the extra comparisons.
 

@@ -2,7 +2,7 @@
 
 package cpu
 
-// Without the vectors of the compiler (GOEXPERIMENT=simd, amd64) elementwise operations are portable Go; matrix products
+// Without the compiler's vector types (GOEXPERIMENT=simd, amd64) elementwise operations are portable Go. Matrix products
 // are in assembly and do not need them.
 
 func vectors512() *vectors { return plainVectors() }

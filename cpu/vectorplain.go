@@ -1,6 +1,6 @@
 package cpu
 
-// The four operations of arithmetic in portable Go, written out because a call for every element would dominate them.
+// The four arithmetic operations in portable Go, written out because a call per element would dominate their cost.
 
 func (v *vectors) plainArithmetic() {
 	v.scalar[opAdd] = func(dst, a []float32, b float32) {

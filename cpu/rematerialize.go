@@ -2,14 +2,14 @@ package cpu
 
 import "slices"
 
-// A value that one group stores only for a later group, as the forward pass does for the gradient, is often cheaper to
-// compute again there: a store and a load outside the caches cost as much as ten operations inside. Values that are
-// computed again need no memory in between either.
+// Rematerialization: a value that one group stores only for a later group, as the forward pass does for the gradient, is
+// often cheaper to recompute there. A store and a load outside the caches cost as much as ten operations inside, and a
+// recomputed value needs no memory in between.
 
-// mostAgain is how many operations may be repeated for one value.
-const mostAgain = 6
+// maxRecomputed bounds the operations that are recomputed for one value.
+const maxRecomputed = 6
 
-// cheap tells whether an operation costs less than reading its result.
+// cheap reports whether an operation costs less than reading its result.
 func cheap(code opcode) bool {
 	switch code {
 	case opPow, opSqrt, opRsqrt, opExp, opExpm1, opLog, opLog1p, opSin, opCos, opTanh, opLogistic, opErf,
@@ -19,20 +19,20 @@ func cheap(code opcode) bool {
 	return true
 }
 
-// repeater finds the values that units compute again.
-type repeater struct {
-	looks *looks
+// rematerializer finds the values that units recompute.
+type rematerializer struct {
+	views *viewTable
 	home  map[*node]*unit
 	users map[*node]int // units other than its own, and outputs, that read a value
 
 	unit  *unit
-	whole map[*node]bool // of all values that the unit reads: element by element at its own places, and nothing else
-	loads map[*node]bool // the long ones among them that it reads from memory
+	whole map[*node]bool // by value that the unit reads: only element by element, at the same position
+	loads map[*node]bool // the long values that it reads from memory
 }
 
-// repeat sets again of the units.
-func repeat(units []*unit, home map[*node]*unit, k *looks, outputs []*node) {
-	r := &repeater{looks: k, home: home, users: make(map[*node]int)}
+// rematerialize sets the field recomputed of the units.
+func rematerialize(units []*unit, home map[*node]*unit, k *viewTable, outputs []*node) {
+	r := &rematerializer{views: k, home: home, users: make(map[*node]int)}
 	for _, u := range units {
 		for src := range r.reads(u, u.nodes) {
 			r.users[src]++
@@ -48,15 +48,15 @@ func repeat(units []*unit, home map[*node]*unit, k *looks, outputs []*node) {
 	}
 }
 
-func (r *repeater) sourceOf(o *node) *node {
-	if src := r.looks.source[o]; src != nil {
+func (r *rematerializer) sourceOf(o *node) *node {
+	if src := r.views.source[o]; src != nil {
 		return src
 	}
 	return o
 }
 
 // reads returns the values from outside that nodes of the unit read, and whether they read them as a whole only.
-func (r *repeater) reads(u *unit, nodes []*node) map[*node]bool {
+func (r *rematerializer) reads(u *unit, nodes []*node) map[*node]bool {
 	list := make(map[*node]bool)
 	for _, n := range nodes {
 		for _, o := range n.operand {
@@ -74,24 +74,24 @@ func (r *repeater) reads(u *unit, nodes []*node) map[*node]bool {
 	return list
 }
 
-func (r *repeater) readsWhole(u *unit, n, o *node) bool {
-	t := r.looks.view[o]
-	if t == nil || u.rowed[n] && !reduces(r.looks, n) {
+func (r *rematerializer) readsWhole(u *unit, n, o *node) bool {
+	t := r.views.view[o]
+	if t == nil || u.rowed[n] && !reduces(r.views, n) {
 		return false
 	}
-	if !reduces(r.looks, n) {
+	if !reduces(r.views, n) {
 		t = t.implicit(n.shape.Dimensions)
 	}
 	return isWhole(t, u.domain)
 }
 
-func reduces(k *looks, n *node) bool {
+func reduces(k *viewTable, n *node) bool {
 	code, ok := k.fusible(n)
 	return ok && (code == opSum || code == opLargest || code == opSmallest)
 }
 
-// choose finds what the unit computes again, the latest values first.
-func (r *repeater) choose(u *unit) {
+// choose finds the values that the unit recomputes, the latest first.
+func (r *rematerializer) choose(u *unit) {
 	r.unit, r.whole, r.loads = u, r.reads(u, u.nodes), make(map[*node]bool)
 	var candidates []*node
 	for src, fits := range r.whole {
@@ -106,26 +106,26 @@ func (r *repeater) choose(u *unit) {
 	for _, n := range candidates {
 		r.try(n)
 	}
-	slices.SortFunc(u.again, func(a, b *node) int { return a.id - b.id })
+	slices.SortFunc(u.recomputed, func(a, b *node) int { return a.id - b.id })
 }
 
-// long tells whether reading the value costs about as much as reading the domain.
-func (r *repeater) long(n *node) bool { return n.shape.Ok() && n.shape.Size() > r.unit.domain/8 }
+// long reports whether reading the value costs about as much as reading the domain.
+func (r *rematerializer) long(n *node) bool { return n.shape.Ok() && n.shape.Size() > r.unit.domain/8 }
 
-// try lets the unit compute n again if it does not read more from memory then.
-func (r *repeater) try(n *node) {
-	if !r.repeatable(n, r.home[n]) {
+// try lets the unit recompute n unless it would then read more from memory.
+func (r *rematerializer) try(n *node) {
+	if !r.recomputable(n, r.home[n]) {
 		return
 	}
 	delete(r.loads, n)
 	var list, roots []*node
-	var elsewhere []*node // read at other places than the unit's own, and so from memory only
+	var elsewhere []*node // read at other positions, hence from memory
 	fits := true
 	var visit func(m *node)
 	visit = func(m *node) {
 		switch {
-		case slices.Contains(r.unit.again, m) || slices.Contains(list, m) || slices.Contains(roots, m) || r.loads[m]:
-		case r.repeatable(m, r.home[n]):
+		case slices.Contains(r.unit.recomputed, m) || slices.Contains(list, m) || slices.Contains(roots, m) || r.loads[m]:
+		case r.recomputable(m, r.home[n]):
 			for _, o := range m.operand {
 				src := r.sourceOf(o)
 				if r.home[src] != r.home[m] && !r.readsWhole(r.unit, m, o) {
@@ -134,18 +134,18 @@ func (r *repeater) try(n *node) {
 				visit(src)
 			}
 			list = append(list, m)
-			fits = fits && len(list) <= mostAgain
+			fits = fits && len(list) <= maxRecomputed
 		case r.long(m):
 			roots = append(roots, m)
 		}
 	}
 	visit(n)
-	fits = fits && !slices.ContainsFunc(elsewhere, func(m *node) bool { return slices.Contains(r.unit.again, m) })
+	fits = fits && !slices.ContainsFunc(elsewhere, func(m *node) bool { return slices.Contains(r.unit.recomputed, m) })
 	if !fits || len(roots) > 1 || len(roots) == 1 && r.users[n] > 1 || len(roots) == 0 && r.users[n] > 1 && len(list) > 2 {
 		r.loads[n] = true
 		return
 	}
-	r.unit.again = append(r.unit.again, list...)
+	r.unit.recomputed = append(r.unit.recomputed, list...)
 	r.users[n]--
 	for _, m := range elsewhere {
 		r.whole[m] = false
@@ -156,9 +156,9 @@ func (r *repeater) try(n *node) {
 	}
 }
 
-// repeatable tells whether the unit can compute a value of the unit p again.
-func (r *repeater) repeatable(n *node, p *unit) bool {
-	code, ok := r.looks.fusible(n)
+// recomputable reports whether the current unit can recompute a value of the unit p.
+func (r *rematerializer) recomputable(n *node, p *unit) bool {
+	code, ok := r.views.fusible(n)
 	if !ok || !cheap(code) || p == nil || !p.fused || p == r.unit || r.home[n] != p || p.rowed[n] || p.domain != r.unit.domain {
 		return false
 	}
