@@ -210,10 +210,11 @@ type a1111Progress struct {
 type a1111State struct {
 	Interrupted bool `json:"interrupted"`
 	Skipped     bool `json:"skipped"`
-	Stopping    bool `json:"stopping_generation"`
 }
 
-func (s a1111State) cut() bool { return s.Interrupted || s.Skipped || s.Stopping }
+// cut reports whether the image is unfinished. The flag stopping_generation does not say
+// so: it ends a batch after the current image.
+func (s a1111State) cut() bool { return s.Interrupted || s.Skipped }
 
 func (a *a1111) state(ctx context.Context) (p a1111Progress, err error) {
 	_, err = a.client.JSON(ctx, endpoint.Request{

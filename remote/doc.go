@@ -31,8 +31,10 @@
 //
 // Some servers take fewer than 64 bits of seed. The seed is then folded: its pieces
 // of that many bits are combined by exclusive or, so small seeds keep their value. A
-// generation is marked Unseeded when the protocol has no seed, or when the protocol
-// returns the seed and it is not the one that was sent.
+// generation is marked Unseeded if the protocol has no seed (OpenAI, a workflow without
+// that slot), or if the protocol returns the seed (AUTOMATIC1111) and the reply has none
+// or another. Other protocols take a seed and confirm nothing: such a server may ignore
+// it without being noticed here.
 //
 // # Failures
 //

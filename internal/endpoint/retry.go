@@ -76,10 +76,8 @@ func repeatable(r Request, e *Error) bool {
 	switch e.Kind {
 	case Timeout, Interrupted:
 		return r.Repeat != RepeatUncharged && e.Phase != "total"
-	case Status:
+	case Status, Failed: // Failed: an error in a reply of status 200
 		return true
-	case Failed:
-		return e.Status != 0 // an error in a reply of status 200
 	}
 	return false
 }
