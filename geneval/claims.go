@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// claim is a statement of the paper, or of this project, beside what the
-// evaluation says of it.
+// claim is a statement of the paper or of this project with the evaluation's result.
 type claim struct {
 	Text, Paper, Ours, Verdict string
 }
@@ -16,18 +15,18 @@ type claim struct {
 // The verdicts on claims.
 const (
 	agrees     = "agrees"
-	undecided  = "not decided"
+	undecided  = "not significant"
 	disagrees  = "does not agree"
 	unmeasured = "not measured"
 	tooFew     = "too few prompts"
 )
 
-// claims are those of the paper that an evaluation of such strategies speaks to.
+// claims lists the claims with the results of the evaluation.
 func (r Results) claims(t table) []claim {
 	largest := t.largest()
 	list := []claim{
-		r.above(t, "Prompts beside noise help", "87 against 85 at 32", key{"noise-prompt", largest}, key{"noise", largest}),
-		r.above(t, "Reflection beside both helps", "91 against 87 at 32", key{"reflection", largest}, key{"noise-prompt", largest}),
+		r.above(t, "Rewritten prompts help beyond noise", "87 against 85 at 32", key{"noise-prompt", largest}, key{"noise", largest}),
+		r.above(t, "Reflection helps beyond both", "91 against 87 at 32", key{"reflection", largest}, key{"noise-prompt", largest}),
 		r.reaches(t, fmt.Sprintf("Reflection at 2 images reaches noise at %d", largest), "84.7 against 84.8 at 32", key{"reflection", 2}, key{"noise", largest}),
 		r.closes(t),
 		r.noTaskFalls(t),
@@ -52,7 +51,7 @@ type key struct {
 
 func (k key) String() string { return fmt.Sprintf("%s at %d", k.strategy, k.budget) }
 
-// difference is that of two rows, prompt by prompt; false where one is missing.
+// difference is that of two rows, paired by prompt; false where one is missing.
 func (r Results) difference(t table, a, b key) (Estimate, bool) {
 	_, there := t.row(a.strategy, a.budget)
 	_, than := t.row(b.strategy, b.budget)
@@ -98,7 +97,7 @@ func judgement(d Estimate) string {
 	return undecided
 }
 
-// closes states how much of the base's error reflection takes away, by [ClosedError].
+// closes states the share of the base's error that reflection avoids, by [ClosedError].
 func (r Results) closes(t table) claim {
 	c := claim{Text: fmt.Sprintf("Reflection at %d closes most of the base's error", t.largest()), Paper: "73% at 32", Ours: "–", Verdict: unmeasured}
 	base := t.sum.Rows[0]
@@ -178,7 +177,7 @@ func (r Results) deeper(t table) claim {
 	return c
 }
 
-// hardest states where reflection gains most.
+// hardest states on which level of difficulty reflection gains most.
 func (r Results) hardest(t table) claim {
 	c := claim{Text: "Hard prompts gain most", Paper: "hard 10 → 81, medium 55 → 85, easy 95 → 97", Ours: "–", Verdict: unmeasured}
 	row, ok := t.row("reflection", t.largest())
@@ -204,7 +203,7 @@ func (r Results) hardest(t table) claim {
 	return c
 }
 
-// adaptive states what this project's own strategy is to reach.
+// adaptive states the goals of this project's own strategy.
 func (r Results) adaptive(t table) []claim {
 	const text = "Ours: adaptive at a mean of at most 8 images reaches reflection at %d"
 	c := claim{Text: fmt.Sprintf(text, t.largest()), Paper: "no such strategy", Ours: "–", Verdict: unmeasured}

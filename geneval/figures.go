@@ -24,7 +24,7 @@ type drawable interface {
 	Draw() (svg, png []byte, err error)
 }
 
-// figures draws those that the evaluation has data for, in the paper's order.
+// figures draws the figures that the evaluation has data for, in the paper's order.
 func (r Results) figures(s Summary) ([]figure, error) {
 	t := table{r.Manifest, s}
 	var list []figure
@@ -32,8 +32,8 @@ func (r Results) figures(s Summary) ([]figure, error) {
 		name, title string
 		drawable
 	}{
-		{"score-images", "Score against images", t.curves("images a prompt", t.ticks(), func(r Row) float64 { return r.Cost.Images })},
-		{"score-seconds", "Score against time", t.curves("seconds a prompt, drawing and verifying", nil, func(r Row) float64 { return r.Cost.Seconds })},
+		{"score-images", "Score against images per prompt", t.curves("images per prompt", t.ticks(), func(r Row) float64 { return r.Cost.Images })},
+		{"score-seconds", "Score against time", t.curves("seconds per prompt, generating and verifying", nil, func(r Row) float64 { return r.Cost.Seconds })},
 		{"tasks", "Score by task", t.tasks()},
 		{"difficulty", "Score by difficulty of the prompt", t.levels()},
 		{"verifiers", "Choice of the verifier", t.verifiers()},
@@ -96,7 +96,7 @@ func (t table) row(name string, budget int) (Row, bool) {
 	return Row{}, false
 }
 
-// plains are the strategies as they are, without their variants.
+// plains are the strategies without their variants.
 func (t table) plains() []Arm {
 	return slices.DeleteFunc(slices.Clone(t.Strategies), func(a Arm) bool { return !a.plain() })
 }
@@ -104,7 +104,7 @@ func (t table) plains() []Arm {
 // largest is the largest budget.
 func (t table) largest() int { return t.Budgets[len(t.Budgets)-1] }
 
-// ticks are the budgets, which an axis of images names.
+// ticks are the budgets, as ticks of an axis of images.
 func (t table) ticks() []float64 {
 	ticks := make([]float64, len(t.Budgets))
 	for i, b := range t.Budgets {
@@ -143,7 +143,7 @@ func (t table) curves(label string, ticks []float64, x func(Row) float64) drawab
 // is the first strategy that has some.
 func (t table) verifiers() drawable {
 	for _, plain := range t.plains() {
-		f := plot.Lines{XLabel: "images a prompt", YLabel: yLabel, Ticks: t.ticks()}
+		f := plot.Lines{XLabel: "images per prompt", YLabel: yLabel, Ticks: t.ticks()}
 		for _, a := range t.Strategies {
 			if a.Kind == plain.Kind && a.Width == plain.Width && (a.Verifier != "" || a.plain()) && len(t.rows(a.Name)) > 0 {
 				name := a.Verifier
@@ -172,7 +172,7 @@ func (t table) widths() drawable {
 		if len(arms) < 2 {
 			continue
 		}
-		f := plot.Lines{XLabel: "width: chains side by side (depth is images over width)", YLabel: yLabel}
+		f := plot.Lines{XLabel: "width: parallel chains (depth is images divided by width)", YLabel: yLabel}
 		for _, a := range arms {
 			f.Ticks = append(f.Ticks, float64(a.Width))
 		}
@@ -209,7 +209,7 @@ func (t table) tasks() drawable {
 	return f
 }
 
-// levels does the same by difficulty; nil where it was not probed.
+// levels compares the same rows by difficulty; nil where it was not probed.
 func (t table) levels() drawable {
 	f := plot.Bars{YLabel: yLabel}
 	var levels []Level

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Notes stand between these marks and are kept when a page is written again.
+// The marks around the notes, which are kept when a page is written again.
 const (
 	notesBegin = "<!-- notes: written by hand, kept -->"
 	notesEnd   = "<!-- end of notes -->"
@@ -17,10 +17,10 @@ const (
 
 const maxPageBytes = 1 << 20
 
-// WritePage writes the results page: the paper's tables and figures, each beside
-// ours in the same layout, and what agrees. The figures go into the folder images
-// beside it. Notes in a page that is there already are kept. command says how the
-// results were made.
+// WritePage writes the results page: the paper's tables and figures with ours in the
+// same layout, and the claims that agree. The figures go into the folder images next
+// to the page. Notes in an existing page are kept. command is the command that made
+// the results.
 func (r Results) WritePage(path, command string) error {
 	notes, err := readNotes(path)
 	if err != nil {
@@ -58,12 +58,12 @@ func (r Results) WritePage(path, command string) error {
 	return f.write(filepath.Base(path), []byte(w.b.String()))
 }
 
-// errUnfinished is of an evaluation that not even one row is finished of.
+// errUnfinished is the error for an evaluation without a finished row.
 func errUnfinished(dir string) error {
-	return invalid("%s: no strategy is finished at any budget yet: go on with evaluate", dir)
+	return invalid("%s: no strategy is finished at any budget yet: resume with evaluate", dir)
 }
 
-// readNotes are the notes of the page, empty when there is none.
+// readNotes returns the notes of an existing page, empty where there is none.
 func readNotes(path string) (string, error) {
 	data, err := readBounded(path, maxPageBytes)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,12 +75,12 @@ func readNotes(path string) (string, error) {
 	_, rest, begun := strings.Cut(string(data), notesBegin)
 	notes, _, ended := strings.Cut(rest, notesEnd)
 	if !begun || !ended {
-		return "", invalid("%s is no results page: it has no place for notes, and would be lost", path)
+		return "", invalid("%s is not a results page (it has no marks for notes) and would be overwritten: choose another file", path)
 	}
 	return strings.TrimSpace(notes), nil
 }
 
-// pageImage is where a picture of the page lies, from the page's folder.
+// pageImage is the path of an image of the page, relative to the page's folder.
 func pageImage(page, name string) string {
 	base := strings.TrimSuffix(filepath.Base(page), filepath.Ext(page))
 	return "images/" + base + "-" + name
@@ -98,7 +98,7 @@ func (w *pageWriter) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(&w.b, format+"\n\n", args...)
 }
 
-// ofTasks is the first text where the evaluation is of tasks of GenEval, else the second.
+// ofTasks returns the first text where the evaluation has tasks of GenEval, else the second.
 func (w *pageWriter) ofTasks(genEval, compound string) string {
 	for _, tag := range Tags() {
 		if w.table.sum.Prompts[tag] > 0 {
@@ -128,11 +128,11 @@ func (w *pageWriter) grid(rows [][]string) {
 
 func (w *pageWriter) write(command string) {
 	w.line("# Results%s", w.ofTasks("", " on compound prompts"))
-	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours (the embedded model on held-out prompts %s, by a judge that no search sees). All scores are per cent of prompts right; the mean over the tasks is GenEval's overall score; intervals are 95%%, by bootstrap over prompts (where all or none of a task is right, exact). The numbers of the two are not comparable, their order is.", w.ofTasks("of the same six tasks", "that compound GenEval's tasks"))
-	w.line("This page is written by `%s`; only the notes at its end are by hand.", command)
+	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours: the embedded model on held-out prompts %s, scored by a judge that no search uses. Scores are the percentage of prompts that are right; the overall score is the mean of the tasks, as in GenEval. Intervals are 95%%: bootstrap over prompts, exact (Clopper–Pearson) for tasks that are all right or all wrong, and both combined (MOVER) for overall scores. Compare the order of the methods, not the numbers: models and prompts differ.", w.ofTasks("of the same six tasks", "that compound GenEval's tasks"))
+	w.line("`%s` writes this page; only the notes at its end are written by hand.", command)
 	w.points(w.table.sum.facts())
 	if done, total := w.results.Finished(); done < total {
-		w.line("**The evaluation is not finished: %d of %d searches. Rows that are not whole are left out.**", done, total)
+		w.line("**The evaluation is not finished: %d of %d searches. Incomplete rows are left out.**", done, total)
 	}
 	w.claims()
 	w.scores()
@@ -142,14 +142,14 @@ func (w *pageWriter) write(command string) {
 	w.widths()
 	w.costs()
 	w.line("## What the judge saw")
-	w.line("Pictures of every task with the judge's boxes, as many that it calls right as wrong (framed), taken evenly over all prompts: for checking the judge by eye.")
+	w.line("Images of every task with the judge's detections, as many right as wrong ones (framed), sampled evenly over the prompts: use them to check the judge by eye.")
 	w.line("![What the judge saw](%s)", pageImage(w.path, judgeSheetName+".png"))
 	w.line("## Notes")
 }
 
 func (w *pageWriter) claims() {
 	w.line("## What agrees and what does not")
-	w.line("A difference whose interval holds 0 is not decided by this many prompts; reached is what no part of the interval is below.")
+	w.line("A difference whose interval includes 0 is not significant. A row reaches another where no part of the interval of their difference is below 0.")
 	rows := [][]string{{"claim", "the paper", "ours", "verdict"}}
 	for _, c := range w.results.claims(w.table) {
 		rows = append(rows, []string{c.Text, c.Paper, c.Ours, c.Verdict})
@@ -158,20 +158,20 @@ func (w *pageWriter) claims() {
 	w.points(w.reasons())
 }
 
-// reasons say what ours is limited by, as far as it was measured.
+// reasons say what limits our results, as far as it was measured.
 func (w *pageWriter) reasons() []string {
 	var list []string
 	s := w.table.sum
 	if v := s.Verify; v != nil && v.Pairs > 0 {
-		list = append(list, fmt.Sprintf("Choosing: of two pictures of a prompt that the base drew, one right and one wrong, the verifier prefers the right one in %.0f%% (%d pairs; 50%% is chance).", 100*v.Rate, v.Pairs))
+		list = append(list, fmt.Sprintf("Choosing: of a right and a wrong image that the base generated for one prompt, the verifier prefers the right one in %.0f%% of %d pairs (chance is 50%%).", 100*v.Rate, v.Pairs))
 	}
 	oracle, there := w.table.row("reflection+oracle", w.table.largest())
 	plain, than := w.table.row("reflection", w.table.largest())
 	if there && than {
-		list = append(list, fmt.Sprintf("With a verifier that never errs, reflection reaches %s instead of %s: the first difference is the verifier's, the remaining %.1f points are the generator's.", percent(oracle.Overall), percent(plain.Overall), 100-100*oracle.Overall))
+		list = append(list, fmt.Sprintf("With a verifier that never errs, reflection scores %s instead of %s: this difference is due to the verifier, the remaining %.1f points to the generator.", percent(oracle.Overall), percent(plain.Overall), 100-100*oracle.Overall))
 	}
 	if len(s.Levels) > 0 {
-		list = append(list, fmt.Sprintf("The base finds %d of the prompts easy, %d medium and %d hard (right in more than two, in one to two, in less than one of three pictures).", s.Levels[Easy], s.Levels[Medium], s.Levels[Hard]))
+		list = append(list, fmt.Sprintf("For the base, %d prompts are easy, %d medium and %d hard: more than two thirds, one to two thirds, or less than one third of its images are right.", s.Levels[Easy], s.Levels[Medium], s.Levels[Hard]))
 	}
 	return list
 }
@@ -181,7 +181,7 @@ func (w *pageWriter) scores() {
 	w.line("## By task")
 	w.paperScores()
 	tags := w.table.sum.tags()
-	rows := [][]string{append([]string{"ours", "images", "overall (95%)"}, tags...)}
+	rows := [][]string{append([]string{"ours", "images per prompt", "overall (95%)"}, tags...)}
 	for i, r := range w.table.contenders() {
 		name := r.Strategy
 		if i == 0 && r.Budget == 1 {
@@ -202,7 +202,7 @@ func (w *pageWriter) scores() {
 }
 
 func (w *pageWriter) paperScores() {
-	rows := [][]string{append([]string{"the paper", "images", "overall"}, Tags()...)}
+	rows := [][]string{append([]string{"the paper", "images per prompt", "overall"}, Tags()...)}
 	for _, p := range paperTable {
 		line := []string{p.method, fmt.Sprint(p.images), fmt.Sprintf("%.0f", p.overall)}
 		for _, v := range p.tags {
@@ -215,14 +215,14 @@ func (w *pageWriter) paperScores() {
 
 // budgets are the budget curve.
 func (w *pageWriter) budgets() {
-	w.line("## Score against images")
+	w.line("## Score against images per prompt")
 	w.curves("the paper", paperCurves)
 	rows := [][]string{w.budgetHeader("ours")}
 	for _, a := range w.table.plains() {
 		rows = append(rows, w.budgetRow(a.Name, a.Name))
 	}
 	w.grid(rows)
-	w.figure("score-images", "Score against images")
+	w.figure("score-images", "Score against images per prompt")
 	w.figure("score-seconds", "Score against seconds")
 }
 
@@ -324,14 +324,22 @@ func (w *pageWriter) widths() {
 }
 
 func (w *pageWriter) costs() {
-	w.line("## Cost of a prompt")
-	w.line("The paper counts images only. Seconds are those of drawing and verifying, added up, on the machine that this was run on.")
-	rows := [][]string{{"ours", "budget", "images", "denoising steps", "verifier calls", "seconds"}}
+	w.line("## Cost per prompt")
+	w.line("The paper counts images only. Seconds are the sum of generating and verifying, on the machine of this evaluation.")
+	header := []string{"ours", "budget", "images", "denoising steps", "verifier calls", "seconds"}
+	if w.table.sum.priced() {
+		header = append(header, "USD")
+	}
+	rows := [][]string{header}
 	for _, r := range w.table.contenders() {
-		rows = append(rows, []string{
+		line := []string{
 			r.Strategy, fmt.Sprint(r.Budget), fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.0f", r.Cost.DenoiseSteps),
 			fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds),
-		})
+		}
+		if w.table.sum.priced() {
+			line = append(line, fmt.Sprintf("%.4f", r.Cost.Money))
+		}
+		rows = append(rows, line)
 	}
 	w.grid(rows)
 }

@@ -40,7 +40,7 @@ func (s Summary) Markdown() string {
 	return b.String()
 }
 
-// largest is the largest budget that there is a row of.
+// largest is the largest budget of a row.
 func (s Summary) largest() int {
 	largest := 0
 	for _, r := range s.Rows {
@@ -49,11 +49,11 @@ func (s Summary) largest() int {
 	return largest
 }
 
-// enough is how many prompts a task needs for a bootstrap to see their spread. Of one
-// prompt all resamples are equal, and any difference would be sure.
+// enough is the number of prompts per task that a comparison needs. The bootstrap of
+// one prompt has no spread, and any difference would be significant.
 const enough = 5
 
-// fewest is how many prompts the task has that has the fewest, of those with some.
+// fewest is the smallest number of prompts of a task that has prompts.
 func (s Summary) fewest() int {
 	least := math.MaxInt
 	for _, n := range s.Prompts {
@@ -62,7 +62,7 @@ func (s Summary) fewest() int {
 	return least
 }
 
-// facts say what the scores rest on, one sentence a line.
+// facts describe the evaluation, one sentence per line.
 func (s Summary) facts() []string {
 	total := 0
 	var kinds []string
@@ -82,10 +82,10 @@ func (s Summary) facts() []string {
 		facts = append(facts, "Self-test: "+s.Judge.String()+".")
 	}
 	if s.Verify != nil && s.Verify.Pairs > 0 {
-		facts = append(facts, fmt.Sprintf("The verifier puts the right picture first in %.0f%% of %d pairs that the base drew.", 100*s.Verify.Rate, s.Verify.Pairs))
+		facts = append(facts, fmt.Sprintf("The verifier ranks the right image first in %.0f%% of %d pairs of a right and a wrong image that the base generated.", 100*s.Verify.Rate, s.Verify.Pairs))
 	}
 	if s.Engine != nil {
-		facts = append(facts, fmt.Sprintf("The engine was busy %.1f%% of the time.", 100*s.Engine.Share))
+		facts = append(facts, fmt.Sprintf("The generator was busy %.1f%% of the time.", 100*s.Engine.Share))
 	}
 	if n := len(s.Skipped); n > 0 {
 		facts = append(facts, fmt.Sprintf("%d images could not be judged: %s.", n, strings.Join(s.Skipped, ", ")))
@@ -108,7 +108,7 @@ func (s Summary) priced() bool {
 	return slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Cost.Money > 0 })
 }
 
-// tags are those that prompts are of, GenEval's first.
+// tags are the tags that have prompts, GenEval's first.
 func (s Summary) tags() []string {
 	return slices.DeleteFunc(allTags(), func(tag string) bool { return s.Prompts[tag] == 0 })
 }
@@ -160,7 +160,7 @@ func (s Summary) writeLevels(b *strings.Builder) {
 
 func (r Row) name() string { return fmt.Sprintf("%s at %d", r.Strategy, r.Budget) }
 
-// verdict says what a difference is good for.
+// verdict says whether a difference is significant.
 func (s Summary) verdict(e Estimate) string {
 	switch {
 	case s.fewest() < enough:
@@ -170,7 +170,7 @@ func (s Summary) verdict(e Estimate) string {
 	case e.High < 0:
 		return "worse"
 	}
-	return "not decided"
+	return undecided
 }
 
 func percent(share float64) string       { return fmt.Sprintf("%.1f", 100*share) }
