@@ -4,6 +4,7 @@ import (
 	"flag"
 	"go/format"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,7 +15,10 @@ var update = flag.Bool("update", false, "regenerate the kernels for 256 bits")
 // replaces text, since generic code over the types of archsimd is not compiled to vector instructions.
 func TestVectors256(t *testing.T) {
 	narrow := strings.NewReplacer("x16", "x8", "512", "256", "[16]", "[8]", "lanes512 = 16", "lanes256 = 8", "i += 16", "i += 8")
-	for from, to := range map[string]string{"vector512.go": "vector256.go", "vector512math.go": "vector256math.go", "stripes512.go": "stripes256.go"} {
+	for from, to := range map[string]string{
+		"vector512.go": "vector256.go", "vector512math.go": "vector256math.go", "stripes512.go": "stripes256.go",
+		"../internal/bench/fma512.go": "../internal/bench/fma256.go",
+	} {
 		source, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
@@ -25,7 +29,7 @@ func TestVectors256(t *testing.T) {
 				kept = append(kept, line)
 			}
 		}
-		made, err := format.Source([]byte("// Code generated from " + from + " by go generate. DO NOT EDIT.\n\n" + narrow.Replace(strings.Join(kept, ""))))
+		made, err := format.Source([]byte("// Code generated from " + filepath.Base(from) + " by go generate. DO NOT EDIT.\n\n" + narrow.Replace(strings.Join(kept, ""))))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -123,10 +123,9 @@ func (m *Machine) bandwidth(ctx context.Context, size, tries int) error {
 
 // arithmetic measures the peak of fused multiply-adds.
 func (m *Machine) arithmetic(ctx context.Context, rounds, tries int) error {
-	sinks := make([][16]float32, m.Threads)
 	flops := make([]float64, m.Threads)
 	seconds, err := fastest(ctx, tries, func() {
-		together(m.Threads, func(i int) { flops[i] = fuse(rounds, &sinks[i]) })
+		together(m.Threads, func(i int) { flops[i] = fuse(rounds, newFMAChains()) })
 	})
 	m.FMAPeak = round(flops[0] * float64(m.Threads) / seconds / 1e9)
 	return err

@@ -47,7 +47,7 @@ var (
 	quick = effort{
 		matmul: pace{least: 1, most: 1}, workload: pace{least: 1, most: 1}, growth: pace{least: 1, most: 1},
 		cubes: []int{256}, batches: []int{1, 2}, smallest: 1,
-		buffer: 8 << 20, tries: 1, rounds: 100_000, profile: 50 * time.Millisecond,
+		buffer: 8 << 20, tries: 3, rounds: 1_000_000, profile: 50 * time.Millisecond,
 	}
 )
 
