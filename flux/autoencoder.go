@@ -6,7 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // autoencoderEpsilon is the epsilon of every group norm of AutoencoderKL.

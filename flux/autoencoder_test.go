@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/cpu"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 func TestAutoencoderAgreesWithDiffusers(t *testing.T) {

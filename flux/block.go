@@ -3,7 +3,7 @@ package flux
 import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // normEpsilon is the epsilon of every norm of the transformer.

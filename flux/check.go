@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // ProblemKind says what is wrong with a tensor.

@@ -9,7 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // clipLegacyEOS is the eos_token_id of old configurations, which is not the id

@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 func TestCLIPAgreesWithTransformers(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Condition is the reference image as a third stream, besides text and image. It

@@ -6,8 +6,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/models/clipart"
+	"reflectionflow/nn"
 )
 
 // Generate one image with the embedded model. A folder on disk is opened with

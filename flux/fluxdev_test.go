@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // writeFluxDevFolder writes a folder with the files that FLUX.1-dev's has, under

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/flux/tokenizer"
 	"reflectionflow/internal/disk"
+	"reflectionflow/nn"
 )
 
 // Prefixes of the weights of a FLUX folder in a store, the names of its

@@ -17,8 +17,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // What save_pretrained wrote must hold every weight asked for, and no other.

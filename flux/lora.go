@@ -7,7 +7,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // LoRA adapts linear layers: y + Alpha/Rank·B(A(x)) (arXiv 2106.09685). A store holds

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // Names in the header and the tensors of a LoRA file.

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/flux/tokenizer"
+	"reflectionflow/nn"
 )
 
 // Settings are what generating with a checkpoint needs to know beyond diffusers'

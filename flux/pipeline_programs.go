@@ -11,7 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // maxPrograms bounds the compiled programs that are kept: enough for about five image

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // denoiseAndDecode computes a group: the pixels [lanes, H, W, 3] in [-1, 1] of its

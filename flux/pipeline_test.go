@@ -20,9 +20,9 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/conformance"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/flux/tokenizer"
+	"reflectionflow/nn"
 )
 
 // writeTinyModel writes a whole model of random weights, with a corrector, and

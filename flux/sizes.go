@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Range is an inclusive range of a side of an image, in pixels.

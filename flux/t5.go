@@ -8,7 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // T5Config sizes the T5 encoder. Its JSON form is the config.json of

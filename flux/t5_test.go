@@ -6,7 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 func TestT5AgreesWithTransformers(t *testing.T) {

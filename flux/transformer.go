@@ -7,7 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Inputs are the inputs of [Transformer].

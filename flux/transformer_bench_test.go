@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // BenchmarkStep is one denoising step of a 128×128 image with classifier-free

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // variantFolder returns a folder whose weights current libraries wrote, see testdata/make_fixtures_variant.py.

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // Stems of the weight files: their names without ".safetensors".

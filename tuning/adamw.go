@@ -3,7 +3,7 @@ package tuning
 import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 const adamEpsilon = 1e-8

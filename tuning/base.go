@@ -14,7 +14,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Base is the recipe of the base model: the transformer and both text encoders,

@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Corrector is the recipe of reflection tuning (arXiv 2504.16080 §4): a LoRA that learns to

@@ -12,7 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/clipart"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 )
 

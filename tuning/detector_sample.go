@@ -13,7 +13,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 )
 

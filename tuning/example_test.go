@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/tuning"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // flow is a batch of flow matching (arXiv 2403.03206): x_t = (1−t)·x₀ + t·noise, and the

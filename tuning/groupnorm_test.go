@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"reflectionflow/cpu"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // TestAutoencoderStepFusesGroupNorm expects one step of statistics per group norm of the

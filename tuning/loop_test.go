@@ -18,8 +18,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
-	"reflectionflow/flux/nn/nntest"
+	"reflectionflow/nn"
+	"reflectionflow/nn/nntest"
 )
 
 func backend(t testing.TB) compute.Backend { return nntest.Backend(t) }

@@ -9,7 +9,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // The quintic X ← aX + (bA + cA²)X with A = XXᵀ moves every singular value towards 1. The

@@ -3,7 +3,7 @@ package tuning
 import (
 	"github.com/gomlx/gomlx/core/graph"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // The prefixes of training state in the store.

@@ -10,7 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // prodigyFixture is testdata/prodigy.json; see make_prodigy.py there.

@@ -19,8 +19,8 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 )
 
 // Redraw sets how many training images the base regenerates from rendered scenes. A scene is

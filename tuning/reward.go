@@ -17,8 +17,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/nn"
 	"reflectionflow/genref"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/reward"
 )

@@ -13,9 +13,9 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/disk"
+	"reflectionflow/nn"
 )
 
 // StageOptions sets where and how a stage is trained.

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // loadStart loads the weights under prefix from the model folder that the recipe starts from,

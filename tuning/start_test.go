@@ -11,7 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // stillRecipe is [tinyRecipe] with a detector and a negligible learning rate.

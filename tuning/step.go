@@ -11,7 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // stepper holds the two compiled parts of a training step: one computes the gradient of a

@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Task is what [Run] trains.

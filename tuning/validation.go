@@ -19,7 +19,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/reward"
 )

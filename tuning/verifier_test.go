@@ -18,8 +18,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/nn"
 	"reflectionflow/genref"
+	"reflectionflow/nn"
 	"reflectionflow/verifier"
 	"reflectionflow/verifier/detect"
 )

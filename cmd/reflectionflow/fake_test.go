@@ -15,8 +15,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/nn"
 	"reflectionflow/internal/assemble"
+	"reflectionflow/nn"
 	"reflectionflow/search"
 )
 

@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
 	"reflectionflow/internal/progress"
 	clipartmodel "reflectionflow/models/clipart"
+	"reflectionflow/nn"
 	"reflectionflow/tuning"
 )
 

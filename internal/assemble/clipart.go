@@ -9,9 +9,9 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/geneval"
 	clipartmodel "reflectionflow/models/clipart"
+	"reflectionflow/nn"
 	"reflectionflow/verifier"
 	"reflectionflow/verifier/detect"
 )

@@ -16,8 +16,8 @@ import (
 	"github.com/google/pprof/profile"
 
 	"reflectionflow/cpu"
-	"reflectionflow/flux/nn/nntest"
 	clipartmodel "reflectionflow/models/clipart"
+	"reflectionflow/nn/nntest"
 	"reflectionflow/tuning"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 // Layouts of a product's operands, in the terms of BLAS: n as it stands, t transposed.

@@ -13,7 +13,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/tuning"
 )
 

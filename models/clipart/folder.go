@@ -13,7 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/reflector"
 	"reflectionflow/search"
 	"reflectionflow/verifier"

@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the math reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 )
 
 const normEpsilon = 1e-5

@@ -6,7 +6,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the math reads better without a qualifier
 
-	"reflectionflow/flux/nn"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/internal/component"
 )

@@ -15,9 +15,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
-	"reflectionflow/flux/nn"
-	"reflectionflow/flux/nn/nntest"
 	"reflectionflow/flux/safetensors"
+	"reflectionflow/nn"
+	"reflectionflow/nn/nntest"
 )
 
 func tiny() Config {

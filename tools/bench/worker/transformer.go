@@ -12,10 +12,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/bench"
 	clipartmodel "reflectionflow/models/clipart"
+	"reflectionflow/nn"
 	"reflectionflow/tuning"
 )
 

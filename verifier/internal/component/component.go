@@ -15,9 +15,9 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/disk"
+	"reflectionflow/nn"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/nn"
 	clipartmodel "reflectionflow/models/clipart"
+	"reflectionflow/nn"
 	"reflectionflow/search"
 	"reflectionflow/verifier"
 )

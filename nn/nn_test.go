@@ -12,7 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/nn/nntest"
+	"reflectionflow/nn/nntest"
 )
 
 func open(t testing.TB) compute.Backend { return nntest.Backend(t) }
