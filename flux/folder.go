@@ -12,9 +12,9 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux/safetensors"
-	"reflectionflow/flux/tokenizer"
 	"reflectionflow/internal/disk"
 	"reflectionflow/nn"
+	"reflectionflow/tokenizer"
 )
 
 // Prefixes of the weights of a FLUX folder in a store, the names of its

@@ -8,8 +8,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux/safetensors"
-	"reflectionflow/flux/tokenizer"
 	"reflectionflow/nn"
+	"reflectionflow/tokenizer"
 )
 
 // Settings are what generating with a checkpoint needs to know beyond diffusers'

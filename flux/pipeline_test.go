@@ -21,8 +21,8 @@ import (
 	"reflectionflow"
 	"reflectionflow/conformance"
 	"reflectionflow/flux/safetensors"
-	"reflectionflow/flux/tokenizer"
 	"reflectionflow/nn"
+	"reflectionflow/tokenizer"
 )
 
 // writeTinyModel writes a whole model of random weights, with a corrector, and

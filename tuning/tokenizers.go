@@ -6,7 +6,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/tokenizer"
+	"reflectionflow/tokenizer"
 )
 
 // The special tokens. CLIP's pooled output is at the end token, so the end token has an id that

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 
-	"reflectionflow/flux/tokenizer"
+	"reflectionflow/tokenizer"
 )
 
 func ExampleNewWordLevel() {
