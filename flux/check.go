@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // ProblemKind says what is wrong with a tensor.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // constantStore holds all weights of a folder, each filled with a number of its own.

@@ -9,7 +9,7 @@ import (
 	"testing/fstest"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
+	"reflectionflow/weights/safetensors"
 )
 
 // A bit that flips in a finite number leaves a model that loads: only the sums show it.

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // writeFluxDevFolder writes a folder with the files that FLUX.1-dev's has, under

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/disk"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
+	"reflectionflow/weights/safetensors"
 )
 
 // Prefixes of the weights of a FLUX folder in a store, the names of its

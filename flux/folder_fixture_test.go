@@ -13,9 +13,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/nn/nntest"
+	"reflectionflow/weights/safetensors"
 )
 
 // tolerance is the greatest relative error against PyTorch.

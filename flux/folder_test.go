@@ -17,8 +17,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // What save_pretrained wrote must hold every weight asked for, and no other.

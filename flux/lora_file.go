@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // Names in the header and the tensors of a LoRA file.

@@ -15,8 +15,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 func TestCorrectorModules(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
+	"reflectionflow/weights/safetensors"
 )
 
 // Settings are what generating with a checkpoint needs to know beyond diffusers'

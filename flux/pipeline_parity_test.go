@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
+	"reflectionflow/weights/safetensors"
 )
 
 var exportDir = flag.String("export", "", "write the tiny model into this new folder, for make_fixtures_pipeline.py")

@@ -20,9 +20,9 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/conformance"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
+	"reflectionflow/weights/safetensors"
 )
 
 // writeTinyModel writes a whole model of random weights, with a corrector, and

@@ -15,9 +15,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/cpu"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/nn/nntest"
+	"reflectionflow/weights/safetensors"
 )
 
 // tinyParams are those of testdata/make_fixtures_transformer.py.

@@ -7,8 +7,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // component is one of the four networks of a folder.

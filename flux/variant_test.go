@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // variantFolder returns a folder whose weights current libraries wrote, see testdata/make_fixtures_variant.py.

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // Stems of the weight files: their names without ".safetensors".

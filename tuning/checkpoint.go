@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // checkpointFile has the state of a run: the trainable weights, their moving average and the

@@ -13,9 +13,9 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/disk"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 // StageOptions sets where and how a stage is trained.

@@ -9,10 +9,10 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/reward"
+	"reflectionflow/weights/safetensors"
 )
 
 // trainDetector trains the detector or, with [JudgePrefix], the judge.

@@ -15,9 +15,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/nn/nntest"
+	"reflectionflow/weights/safetensors"
 )
 
 func tiny(architecture string) Config {

@@ -14,9 +14,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/verifier/internal/component"
+	"reflectionflow/weights/safetensors"
 )
 
 func digits(i int) string { return strconv.Itoa(i) }

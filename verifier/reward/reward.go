@@ -17,10 +17,10 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 	"reflectionflow/verifier/internal/component"
+	"reflectionflow/weights/safetensors"
 )
 
 // Config describes a reward network: its size and vocabulary. Its JSON form is the network's

@@ -12,11 +12,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/bench"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/nn"
 	"reflectionflow/tuning"
+	"reflectionflow/weights/safetensors"
 )
 
 // training is the optimiser that tools/bench/pytorch.py repeats: AdamW after a clip by

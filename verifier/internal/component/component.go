@@ -15,9 +15,9 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/safetensors"
 	"reflectionflow/internal/disk"
 	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
 )
 
 const (

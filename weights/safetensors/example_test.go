@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"reflectionflow/flux/safetensors"
+	"reflectionflow/weights/safetensors"
 )
 
 func ExampleEncode() {
