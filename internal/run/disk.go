@@ -15,7 +15,7 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// write puts a whole file into the folder.
+// write replaces a file of the folder in one step.
 func (f *Folder) write(name string, data []byte) error { return disk.WriteFile(f.in(name), data) }
 
 func checksum(data []byte) string {
@@ -23,7 +23,7 @@ func checksum(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// imageBytes reads the entry's image file and checks that it is what was recorded.
+// imageBytes reads the entry's image file and checks it against the recorded sum.
 func (f *Folder) imageBytes(e entry) ([]byte, error) {
 	data, err := readBounded(f.in(e.Image), maxImageBytes)
 	switch {
@@ -37,14 +37,14 @@ func (f *Folder) imageBytes(e entry) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %s is not a PNG image", reflectionflow.ErrInvalid, e.Image)
 	case config.Width > reflectionflow.MaxSide || config.Height > reflectionflow.MaxSide:
-		return nil, fmt.Errorf("%w: %s has %d×%d pixels, more than any run draws", reflectionflow.ErrInvalid, e.Image, config.Width, config.Height)
+		return nil, fmt.Errorf("%w: %s has %d×%d pixels, more than any run generates", reflectionflow.ErrInvalid, e.Image, config.Width, config.Height)
 	case checksum(data) != e.SHA256:
 		return nil, fmt.Errorf("%w: %s is not the image that was recorded", reflectionflow.ErrInvalid, e.Image)
 	}
 	return data, nil
 }
 
-func (f *Folder) picture(e entry) (image.Image, error) {
+func (f *Folder) decode(e entry) (image.Image, error) {
 	data, err := f.imageBytes(e)
 	if err != nil {
 		return nil, err

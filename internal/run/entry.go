@@ -14,15 +14,15 @@ import (
 type entry struct {
 	reflectionflow.Candidate
 	// Image is the path inside the folder, and SHA256 the sum of that file in
-	// hexadecimal. Both are empty when nothing was drawn.
+	// hexadecimal. Both are empty when there is no image.
 	Image  string `json:"image,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
-	// Calls names the calls of calls.jsonl whose cost is in the candidate's.
+	// Calls names the calls of calls.jsonl that the candidate's cost includes.
 	Calls []string `json:"calls,omitempty"`
 }
 
-// drawn reports whether there is an image.
-func (e entry) drawn() bool { return e.Error == "" }
+// hasImage reports whether the candidate has an image.
+func (e entry) hasImage() bool { return e.Error == "" }
 
 func imagePath(id int) string { return fmt.Sprintf("images/%04d.png", id) }
 
@@ -37,8 +37,8 @@ func (e entry) line() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// parseEntries reads candidates.jsonl. It returns the entries and how many bytes
-// they take: what follows is a last line that was cut off while being written.
+// parseEntries reads candidates.jsonl. It returns the entries and the number of bytes
+// of their lines; what follows is a last line whose writing was cut off.
 func parseEntries(data []byte) ([]entry, int, error) {
 	var entries []entry
 	kept := 0
@@ -76,7 +76,7 @@ func parseEntry(line []byte, id int) (entry, error) {
 func (e entry) check(id int) error {
 	switch {
 	case e.ID != id:
-		return fmt.Errorf("candidate %d stands where %d should", e.ID, id)
+		return fmt.Errorf("it is candidate %d, not %d", e.ID, id)
 	case e.Parent < -1 || e.Parent >= id:
 		return fmt.Errorf("parent %d is not an earlier candidate", e.Parent)
 	case e.Round < 0 || e.Chain < 0:
@@ -98,7 +98,7 @@ func (e entry) check(id int) error {
 	}
 	for _, a := range e.Abandoned {
 		if a.Steps < 1 || a.Steps > e.Request.Steps {
-			return fmt.Errorf("a noise was given up after %d of %d steps", a.Steps, e.Request.Steps)
+			return fmt.Errorf("a noise was abandoned after %d of %d steps", a.Steps, e.Request.Steps)
 		}
 	}
 	return checkScore(e.Score)
@@ -120,7 +120,7 @@ func checkScore(s reflectionflow.Score) error {
 		for _, o := range f.Evidence {
 			for _, x := range o.Box {
 				if !(x >= 0 && x <= 1) {
-					return fmt.Errorf("box %v is outside the picture", o.Box)
+					return fmt.Errorf("box %v is outside the image", o.Box)
 				}
 			}
 		}

@@ -9,24 +9,23 @@ import (
 	"reflectionflow"
 )
 
-// Outcome is what came out of a finished run.
+// Outcome is the result of a finished run.
 type Outcome struct {
-	Best    int                       `json:"best"` // ID of the best candidate, -1 when nothing was drawn
+	Best    int                       `json:"best"` // ID of the best candidate, -1 when there is no image
 	Stopped reflectionflow.StopReason `json:"stopped"`
 	// Retryable is the number of failed images that resuming the run tries again.
 	Retryable int                  `json:"retryable,omitempty"`
 	Score     reflectionflow.Score `json:"score"` // of the best candidate
-	Cost      reflectionflow.Cost  `json:"cost"`  // of the whole run, reading the prompt included
+	Cost      reflectionflow.Cost  `json:"cost"`  // of the whole run, including parsing the prompt
 }
 
-// Finish writes best.png (when anything was drawn), report.html and then
-// result.json, which marks the run as finished. It takes the ID of the best
-// candidate, -1 for none, and why the search ended. Cut off before the end, it is
-// done again by a later process with the same bytes. An error is a failure of the
-// machine.
+// Finish writes best.png (when there is an image), report.html and then result.json,
+// which marks the run as finished. It takes the ID of the best candidate, -1 for none,
+// and why the search ended. When Finish is interrupted, a resumed search calls it
+// again and it writes the same bytes. An error is a failure of the machine.
 func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	if best < -1 || best >= len(f.entries) {
-		return fmt.Errorf("finish run: candidate %d is the best, of %d", best, len(f.entries))
+		return fmt.Errorf("finish run: the best candidate %d is not among the %d recorded", best, len(f.entries))
 	}
 	outcome := Outcome{Best: best, Stopped: stopped, Cost: f.cost()}
 	if stopped != reflectionflow.StoppedRight {
@@ -63,7 +62,7 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	return nil
 }
 
-// cost is that of reading the prompt and of all candidates, without the seconds.
+// cost is that of parsing the prompt and of all candidates, without the seconds.
 func (f *Folder) cost() reflectionflow.Cost {
 	total := f.manifest.Parsing
 	for _, e := range f.entries {

@@ -37,19 +37,19 @@ type Folder struct {
 	seconds  map[int]float64
 	outcome  *Outcome // nil until the run is finished
 	repaired []string // files that Open wrote again
-	lines    *os.File // candidates.jsonl, which carries the lock
+	lines    *os.File // candidates.jsonl, whose lock locks the folder
 	size     int64    // of the whole lines in it
 	now      func() time.Time
 	opened   time.Time
-	earlier  time.Duration // of earlier sittings
-	spent    time.Duration // until the last candidate
+	earlier  time.Duration // elapsed in earlier processes
+	spent    time.Duration // elapsed until the last candidate
 }
 
-// Create makes the run folder dir, which must not exist or be empty, and writes
-// its manifest; m.Format is set. A folder whose creation was cut off counts as
-// empty. A folder with anything else in it, one that another process uses, or an
-// invalid manifest is an error wrapping [reflectionflow.ErrInvalid]; so is a
-// place where this user may not write.
+// Create creates the run folder dir, which must not exist or be empty, and writes its
+// manifest with m.Format set. A folder whose creation was interrupted counts as empty.
+// A folder that holds anything else, a folder in use by another process, an invalid
+// manifest and a place where this user may not write are errors wrapping
+// [reflectionflow.ErrInvalid].
 func Create(dir string, m Manifest) (*Folder, error) {
 	m.Format = Format
 	if err := m.validate(); err != nil {
@@ -69,14 +69,15 @@ func Create(dir string, m Manifest) (*Folder, error) {
 	if err := f.lock(os.O_CREATE); err != nil {
 		return nil, placeError(dir, err)
 	}
-	if err := f.lay(data); err != nil {
+	if err := f.populate(data); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-// lay writes what a new folder holds; the manifest comes last and makes it a run.
-func (f *Folder) lay(manifest []byte) error {
+// populate writes the files of a new folder. The manifest comes last and makes it a
+// run folder.
+func (f *Folder) populate(manifest []byte) error {
 	if err := checkVacant(f.path); err != nil { // again, now under the lock
 		return err
 	}
@@ -89,7 +90,7 @@ func (f *Folder) lay(manifest []byte) error {
 	return f.write(manifestFile, manifest)
 }
 
-// checkVacant reports a folder that holds more than a creation cut off leaves.
+// checkVacant reports a folder that holds more than an interrupted creation leaves.
 func checkVacant(dir string) error {
 	list, err := os.ReadDir(dir)
 	if err != nil {
@@ -98,7 +99,7 @@ func checkVacant(dir string) error {
 	for _, item := range list {
 		switch item.Name() {
 		case manifestFile:
-			return fmt.Errorf("%w: %s already holds a run: choose another folder, or go on with it by --resume", reflectionflow.ErrInvalid, dir)
+			return fmt.Errorf("%w: %s already holds a run: choose another folder, or resume it with --resume", reflectionflow.ErrInvalid, dir)
 		case manifestFile + disk.Temporary, candidatesFile, imagesFolder:
 			if item.Name() == imagesFolder && !isEmpty(filepath.Join(dir, imagesFolder)) {
 				return occupied(dir)
@@ -122,8 +123,8 @@ func occupied(dir string) error {
 	return fmt.Errorf("%w: %s is not empty: choose another folder", reflectionflow.ErrInvalid, dir)
 }
 
-// placeError tells a place that cannot hold a run, which the user can mend, from
-// a failure of the machine.
+// placeError distinguishes a place that cannot hold a run, which the user can change,
+// from a failure of the machine.
 func placeError(dir string, err error) error {
 	reason := err
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -138,10 +139,10 @@ func placeError(dir string, err error) error {
 	return fmt.Errorf("create run folder: %w", err)
 }
 
-// Open opens the run folder dir to go on with it. A last line that was cut off is
-// dropped. A folder that is no run, comes from another format version, is in use
-// by another process, or is damaged is an error wrapping
-// [reflectionflow.ErrInvalid].
+// Open opens the run folder dir to resume it. It drops a last line that was cut off, and
+// repairs a finished run where it can: see [Folder.Repaired]. A folder that is not a
+// run, has another format version, is in use by another process or has lost records is
+// an error wrapping [reflectionflow.ErrInvalid].
 func Open(dir string) (*Folder, error) {
 	data, err := readBounded(filepath.Join(dir, manifestFile), maxManifestBytes)
 	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
@@ -164,7 +165,7 @@ func Open(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// load reads what was recorded and clears away what was cut off.
+// load reads the records and removes what an interrupted process left.
 func (f *Folder) load() error {
 	data, err := readBounded(f.in(candidatesFile), maxCandidates*maxLineBytes)
 	if err != nil {
@@ -223,20 +224,19 @@ func (f *Folder) lock(flags int) error {
 	return nil
 }
 
-// Close gives the lock back.
+// Close releases the lock.
 func (f *Folder) Close() error { return f.lines.Close() }
 
-// Path is the folder's path, as it was given.
+// Path returns the folder's path as given to Create or Open.
 func (f *Folder) Path() string { return f.path }
 
-// Manifest is what the run was made with.
+// Manifest returns the run's manifest.
 func (f *Folder) Manifest() Manifest { return f.manifest }
 
-// Len is the number of candidates recorded.
+// Len returns the number of recorded candidates.
 func (f *Folder) Len() int { return len(f.entries) }
 
-// Outcome is what came out of a finished run; the second result is false while it
-// is not finished.
+// Outcome returns the result of a finished run, and false for an unfinished one.
 func (f *Folder) Outcome() (Outcome, bool) {
 	if f.outcome == nil {
 		return Outcome{}, false
@@ -244,41 +244,41 @@ func (f *Folder) Outcome() (Outcome, bool) {
 	return *f.outcome, true
 }
 
-// Recall returns the candidate and its picture, exactly as they were recorded. The
-// third result is false when the candidate is still to be drawn. The request's
-// Reference is nil: it is the picture of the candidate's parent.
+// Recall returns the candidate and its image exactly as they were recorded, and false
+// for a candidate that is not recorded. The request's Reference is nil: it is the image
+// of the candidate's parent.
 func (f *Folder) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
 	if id < 0 || id >= len(f.entries) {
 		return reflectionflow.Candidate{}, nil, false
 	}
 	c := f.entries[id].Candidate
 	c.Cost.Seconds, c.Cost.Calls = f.seconds[id], f.entries[id].Calls
-	if !f.entries[id].drawn() {
+	if !f.entries[id].hasImage() {
 		return c, nil, true
 	}
-	picture, err := f.picture(f.entries[id])
-	if err != nil { // it was there when the folder was opened; draw it again
+	img, err := f.decode(f.entries[id])
+	if err != nil { // it was there when the folder was opened; generate it again
 		return reflectionflow.Candidate{}, nil, false
 	}
-	return c, picture, true
+	return c, img, true
 }
 
 // Record keeps the candidate and its picture, which has at most 16 bits a channel
 // and is nil for a candidate with an Error. Candidates come in ID order, without gaps. When Record returns nil, both are on
 // disk. An error is a failure of the machine, such as a full disk; the folder
 // stays good for [Open].
-func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
+func (f *Folder) Record(c reflectionflow.Candidate, img image.Image) error {
 	switch {
 	case f.outcome != nil:
 		return errors.New("record candidate: the run is finished")
 	case c.ID != len(f.entries):
-		return fmt.Errorf("record candidate: %d comes where %d should", c.ID, len(f.entries))
+		return fmt.Errorf("record candidate: got candidate %d, want %d", c.ID, len(f.entries))
 	}
 	e := entry{Candidate: c, Calls: c.Cost.Calls}
 	var data []byte
-	if e.drawn() {
+	if e.hasImage() {
 		var err error
-		if data, err = encodePNG(picture, f.texts(e)); err != nil {
+		if data, err = encodePNG(img, f.texts(e)); err != nil {
 			return fmt.Errorf("record candidate %d: %w", c.ID, err)
 		}
 		e.Image, e.SHA256 = imagePath(c.ID), checksum(data)
@@ -295,7 +295,7 @@ func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
 			return err
 		}
 	}
-	if e.drawn() {
+	if e.hasImage() {
 		if err := f.write(e.Image, data); err != nil {
 			return err
 		}
@@ -311,7 +311,7 @@ func (f *Folder) Record(c reflectionflow.Candidate, picture image.Image) error {
 	return nil
 }
 
-// markNotReproducible notes in the manifest, once, that the run cannot be drawn again.
+// markNotReproducible records in the manifest, once, that seeds do not reproduce the run.
 func (f *Folder) markNotReproducible() error {
 	if f.manifest.NotReproducible {
 		return nil
@@ -329,7 +329,7 @@ func (f *Folder) markNotReproducible() error {
 	return nil
 }
 
-// appendLine adds a whole line to candidates.jsonl, or leaves it as it was.
+// appendLine adds a whole line to candidates.jsonl, or leaves the file unchanged.
 func (f *Folder) appendLine(line []byte) error {
 	_, err := f.lines.Write(line)
 	if err == nil {

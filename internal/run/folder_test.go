@@ -65,7 +65,7 @@ func candidate(id int) reflectionflow.Candidate {
 	return c
 }
 
-func picture(id int) image.Image {
+func testImage(id int) image.Image {
 	m := image.NewNRGBA(image.Rect(0, 0, 16, 16))
 	for i := range 16 * 16 {
 		m.Set(i%16, i/16, color.NRGBA{R: uint8(id * 40), G: uint8(i), B: uint8(255 - i), A: 255})
@@ -85,7 +85,7 @@ func create(t *testing.T, dir string) *run.Folder {
 func record(t *testing.T, f *run.Folder, from, to int) {
 	t.Helper()
 	for id := from; id < to; id++ {
-		if err := f.Record(candidate(id), picture(id)); err != nil {
+		if err := f.Record(candidate(id), testImage(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -156,8 +156,8 @@ func TestRecallReturnsWhatWasRecorded(t *testing.T) {
 			t.Errorf("candidate %d: got %+v, want %+v", id, c, candidate(id))
 		}
 		for i := range 16 * 16 {
-			if got, want := color.NRGBAModel.Convert(m.At(i%16, i/16)), picture(id).At(i%16, i/16); got != want {
-				t.Fatalf("picture %d, pixel %d: got %v, want %v", id, i, got, want)
+			if got, want := color.NRGBAModel.Convert(m.At(i%16, i/16)), testImage(id).At(i%16, i/16); got != want {
+				t.Fatalf("image %d, pixel %d: got %v, want %v", id, i, got, want)
 			}
 		}
 	}
@@ -169,9 +169,9 @@ func TestRecallReturnsWhatWasRecorded(t *testing.T) {
 	}
 }
 
-// A crash can cut the folder's growth at any byte. Whatever is left, going on
-// from there ends with the files of an uninterrupted run.
-func TestCutAnywhereAndGoneOn(t *testing.T) {
+// A crash can cut the folder's growth at any byte. A resumed run ends with the files of
+// an uninterrupted one.
+func TestResumeAfterACutAnywhere(t *testing.T) {
 	const n = 4
 	whole := t.TempDir()
 	f := create(t, whole)
@@ -189,7 +189,7 @@ func TestCutAnywhereAndGoneOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept := strings.Count(lines[:cut], "\n")
-		for id := kept + 1; id < n; id++ { // a later picture cannot be there yet
+		for id := kept + 1; id < n; id++ { // a later image cannot be there yet
 			_ = os.Remove(filepath.Join(dir, "images", "000"+string(rune('0'+id))+".png"))
 		}
 		for _, name := range []string{"images/0003.png.tmp", "report.html.tmp", "best.png"} {
@@ -209,7 +209,7 @@ func TestCutAnywhereAndGoneOn(t *testing.T) {
 	}
 }
 
-func TestFinishedRunIsRecognised(t *testing.T) {
+func TestOpenOfAFinishedRun(t *testing.T) {
 	dir := t.TempDir()
 	f := create(t, dir)
 	record(t, f, 0, 3)
@@ -223,16 +223,16 @@ func TestFinishedRunIsRecognised(t *testing.T) {
 	if !done || o.Best != 2 || o.Cost.Images != 3 || o.Score.Value != candidate(2).Score.Value {
 		t.Errorf("outcome %+v, %v", o, done)
 	}
-	if err := f.Record(candidate(3), picture(3)); err == nil {
+	if err := f.Record(candidate(3), testImage(3)); err == nil {
 		t.Error("a finished run took another candidate")
 	}
 	all := files(t, dir)
 	if all["best.png"] != all["images/0002.png"] {
-		t.Error("best.png is not the best picture")
+		t.Error("best.png is not the best image")
 	}
 }
 
-func TestNothingDrawn(t *testing.T) {
+func TestFinishWithoutAnImage(t *testing.T) {
 	dir := t.TempDir()
 	f := create(t, dir)
 	c := candidate(0)
@@ -245,7 +245,7 @@ func TestNothingDrawn(t *testing.T) {
 	}
 	closeFolder(t, f)
 	if report := files(t, dir)["report.html"]; !strings.Contains(report, "broken &lt;model&gt;") {
-		t.Error("the report does not say why nothing was drawn")
+		t.Error("the report does not say why there is no image")
 	}
 	closeFolder(t, open(t, dir))
 }
@@ -295,7 +295,7 @@ func TestCreateInPlacesThatCannotHoldARun(t *testing.T) {
 	}
 }
 
-func TestCreationCutOff(t *testing.T) {
+func TestCreateAfterAnInterruptedCreation(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "candidates.jsonl", "")
 	put(t, dir, "run.json.tmp", "{")
@@ -379,7 +379,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	closeFolder(t, open(t, dir))
 }
 
-// A full disk is the machine's failure, and the run goes on when there is room.
+// A full disk is the machine's failure, and the run resumes when there is room.
 func TestFullDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /dev/full")
@@ -395,7 +395,7 @@ func TestFullDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := f.Len()
-			err := f.Record(candidate(n), picture(n))
+			err := f.Record(candidate(n), testImage(n))
 			if err == nil || errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "no space left") {
 				t.Fatalf("got error %v, want no space left", err)
 			}
@@ -414,16 +414,16 @@ func TestFullDisk(t *testing.T) {
 func TestRecordOutOfOrder(t *testing.T) {
 	f := create(t, t.TempDir())
 	defer closeFolder(t, f)
-	if err := f.Record(candidate(1), picture(1)); err == nil {
+	if err := f.Record(candidate(1), testImage(1)); err == nil {
 		t.Error("recorded candidate 1 before 0")
 	}
 	bad := candidate(0)
 	bad.Score.Value = math.NaN()
-	if err := f.Record(bad, picture(0)); err == nil {
+	if err := f.Record(bad, testImage(0)); err == nil {
 		t.Error("recorded a score that is not a number")
 	}
 	if err := f.Record(candidate(0), nil); err == nil {
-		t.Error("recorded a candidate without its picture")
+		t.Error("recorded a candidate without its image")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"reflectionflow"
 )
 
-// FuzzRecord feeds the parsers of run.json and candidates.jsonl. Whatever they
-// accept must be written back as what it was, and all else be called invalid.
+// FuzzRecord feeds the parsers of run.json and candidates.jsonl. What they accept
+// must be written back unchanged, and all else must be reported as invalid.
 func FuzzRecord(f *testing.F) {
 	for _, name := range []string{"run.json", "candidates.jsonl"} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))

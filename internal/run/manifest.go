@@ -10,8 +10,7 @@ import (
 	"reflectionflow"
 )
 
-// Format is the version of the run folder that this package writes, and the only
-// one it reads.
+// Format is the version of the run folder that this package writes and reads.
 const Format = 1
 
 // Bounds on what is read back, against damaged and hostile folders.
@@ -23,38 +22,37 @@ const (
 	maxReportBytes   = 1 << 30
 )
 
-// Manifest is everything needed to reproduce a run. It holds no times and nothing
-// that depends on the machine's number of processors, so that two runs of the same
-// manifest write the same bytes.
+// Manifest holds everything needed to reproduce a run. It holds no times and nothing
+// that depends on the machine's number of processors: two runs of the same manifest
+// write the same bytes.
 type Manifest struct {
 	// Format is set by [Create].
 	Format int `json:"format"`
-	// Program is the version of the program that made the folder.
+	// Program is the version of the program that created the folder.
 	Program string                `json:"program"`
 	Prompt  reflectionflow.Prompt `json:"prompt"`
 	// UserPrompt is the prompt as the user wrote it, which a parser may have rewritten
 	// in Prompt; empty in folders of versions before it was recorded.
 	UserPrompt string `json:"user_prompt,omitempty"`
-	// Parsing is what reading the prompt cost, where a language model did.
+	// Parsing is the cost of parsing the prompt, where a language model did.
 	Parsing reflectionflow.Cost `json:"parsing,omitzero"`
-	// Search is the JSON form of the search's settings; this package keeps it as it is.
+	// Search holds the search's settings as JSON, which this package does not interpret.
 	Search json.RawMessage `json:"search"`
 	Model  Model           `json:"model"`
-	// Backend is what the networks ran on; empty for the default on the CPU.
+	// Backend names what runs the networks; empty for the default on the CPU.
 	Backend string `json:"backend"`
-	// Deployment is the JSON form of the configuration that names the parts of the
-	// run, without secrets; this package keeps it as it is. Empty where all parts are
-	// the model's own.
+	// Deployment holds the configuration of the run's parts as JSON, without secrets.
+	// It is empty where all parts are the model's own.
 	Deployment json.RawMessage `json:"deployment,omitempty"`
-	// NotReproducible is set by [Folder.Record] with the first candidate that was
-	// drawn without its seed: the same request may give other pictures.
+	// NotReproducible is set by [Folder.Record] with the first candidate whose seed was
+	// not used: the same request may give another image.
 	NotReproducible bool `json:"not_reproducible,omitempty"`
 }
 
 // Model names the networks of a run.
 type Model struct {
 	Name string `json:"name"`
-	// Fingerprint is a checksum over all files of the model.
+	// Fingerprint is a checksum over the model's files.
 	Fingerprint string `json:"fingerprint"`
 }
 
@@ -87,8 +85,8 @@ func (m Manifest) validate() error {
 	return nil
 }
 
-// parseManifest reads run.json. The format is looked at first, so that a folder
-// from another version is called that and not damaged.
+// parseManifest reads run.json. It checks the format first, so that a folder of another
+// version is not reported as damaged.
 func parseManifest(data []byte) (Manifest, error) {
 	var head struct {
 		Format  *int   `json:"format"`

@@ -20,7 +20,7 @@ func (f *Folder) Repaired() []string { return f.repaired }
 func (f *Folder) checkImages() error {
 	var lost []string
 	for _, e := range f.entries {
-		if !e.drawn() {
+		if !e.hasImage() {
 			continue
 		}
 		_, err := f.imageBytes(e)

@@ -127,7 +127,7 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 	if o.Best < 0 {
 		p.Headline = "No image could be generated."
 	} else {
-		first := slices.IndexFunc(f.entries, entry.drawn)
+		first := slices.IndexFunc(f.entries, entry.hasImage)
 		was, is := f.entries[first].Score, f.entries[o.Best].Score
 		p.First, p.Best, p.SameFirst = cards[first], cards[o.Best], o.Best == first
 		p.Headline = headline(was, is)
@@ -156,7 +156,7 @@ func (f *Folder) cards(best int) ([]*card, error) {
 		c := f.card(e)
 		c.IsBest = i == best
 		cards[i] = c
-		if !e.drawn() {
+		if !e.hasImage() {
 			continue
 		}
 		data, err := f.imageBytes(e)

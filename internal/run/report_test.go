@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The files of a run are its contract with later versions: a change to any of
-// them is either a mistake or a new format.
+// Later versions read the files of a run: a change to any of them is either a mistake or
+// a new format.
 func TestFilesAreGolden(t *testing.T) {
 	dir := t.TempDir()
 	f := create(t, dir)
@@ -31,7 +31,7 @@ func TestFilesAreGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if all[name] != string(want) {
-			t.Errorf("%s differs from %s; if that is meant, run the test with -update", name, path)
+			t.Errorf("%s differs from %s; if that is intended, run the test with -update", name, path)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestReportIsSelfContained(t *testing.T) {
 	}
 }
 
-// What an adaptive search chose, and why, stands beside each picture.
+// The report shows what an adaptive search chose for each image, and why.
 func TestReportSaysWhy(t *testing.T) {
 	dir := t.TempDir()
 	f := create(t, dir)
@@ -65,7 +65,7 @@ func TestReportSaysWhy(t *testing.T) {
 		c := candidate(id)
 		c.Reason = "#0 lacks little"
 		c.Abandoned = []reflectionflow.Abandoned{{Seed: 5, Steps: 4}, {Seed: 6, Steps: 4}}[:id]
-		if err := f.Record(c, picture(id)); err != nil {
+		if err := f.Record(c, testImage(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,17 +86,17 @@ func TestReportSaysWhy(t *testing.T) {
 	}
 }
 
-func TestMoreStepsThanAnImageHas(t *testing.T) {
+func TestRecordRefusesTooManyAbandonedSteps(t *testing.T) {
 	f := create(t, t.TempDir())
 	defer closeFolder(t, f)
 	c := candidate(0)
 	c.Abandoned = []reflectionflow.Abandoned{{Steps: 21}}
-	if err := f.Record(c, picture(0)); err == nil {
+	if err := f.Record(c, testImage(0)); err == nil {
 		t.Error("recorded")
 	}
 }
 
-// Prompts and model output are other people's text.
+// Prompts and model output are untrusted text.
 func TestReportEscapes(t *testing.T) {
 	const nasty = `<script>alert("x")</script>`
 	dir := t.TempDir()
@@ -104,7 +104,7 @@ func TestReportEscapes(t *testing.T) {
 	c := candidate(0)
 	c.Request.Prompt, c.Request.Reflection, c.Request.ReferenceCaption = nasty, nasty, nasty
 	c.Score.Requirements[0].Evidence[0].Class = nasty
-	if err := f.Record(c, picture(0)); err != nil {
+	if err := f.Record(c, testImage(0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Finish(0, reflectionflow.StoppedBudget); err != nil {
@@ -116,12 +116,12 @@ func TestReportEscapes(t *testing.T) {
 	}
 }
 
-func TestReportOfUnknownVerdicts(t *testing.T) {
+func TestReportWithoutFindings(t *testing.T) {
 	dir := t.TempDir()
 	f := create(t, dir)
 	c := candidate(0)
 	c.Score.Requirements = nil // a verifier that cannot tell requirements apart
-	if err := f.Record(c, picture(0)); err != nil {
+	if err := f.Record(c, testImage(0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Finish(0, reflectionflow.StoppedBudget); err != nil {
@@ -129,18 +129,18 @@ func TestReportOfUnknownVerdicts(t *testing.T) {
 	}
 	closeFolder(t, f)
 	if report := files(t, dir)["report.html"]; strings.Contains(report, ">Requirements<") {
-		t.Error("the report lists requirements that nobody looked at")
+		t.Error("the report lists requirements without findings")
 	}
 }
 
-// One picture without its seed marks the whole run, also for who goes on with it.
+// One image without its seed marks the run as not reproducible, also when it is resumed.
 func TestNotReproducible(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	f := create(t, dir)
 	for id := range 3 {
 		c := candidate(id)
 		c.Unseeded = id == 1
-		if err := f.Record(c, picture(id)); err != nil {
+		if err := f.Record(c, testImage(id)); err != nil {
 			t.Fatal(err)
 		}
 		if f.Manifest().NotReproducible != (id >= 1) {

@@ -17,7 +17,7 @@ type timing struct {
 	ID      int       `json:"id"`
 	Seconds float64   `json:"seconds"`
 	At      time.Time `json:"at"`      // when the candidate was recorded
-	Elapsed float64   `json:"elapsed"` // seconds spent on the run by then, all sittings together
+	Elapsed float64   `json:"elapsed"` // seconds spent on the run by then, in all processes
 }
 
 func (f *Folder) recordTiming(id int, seconds float64) error {
@@ -38,8 +38,8 @@ func (f *Folder) recordTiming(id int, seconds float64) error {
 	return nil
 }
 
-// Elapsed is the wall-clock time spent on the run: up to the last candidate of
-// each earlier sitting, and since the folder was opened. It may be called beside
+// Elapsed returns the wall-clock time spent on the run: in earlier processes up to their
+// last candidate, and since the folder was opened. It may be called concurrently with
 // any other method.
 func (f *Folder) Elapsed() time.Duration { return f.earlier + f.now().Sub(f.opened) }
 
@@ -60,9 +60,9 @@ func elapsedText(d time.Duration) string {
 	}
 }
 
-// loadTiming reads the seconds of each candidate, the last word about each, and
-// of the run. They are for people and for budgets in seconds: a line that cannot
-// be read, such as one that was cut off, is passed over.
+// loadTiming reads the seconds of each candidate, from its last line, and of the run.
+// They are for people and for budgets in seconds, so lines that cannot be read are
+// ignored.
 func (f *Folder) loadTiming() (seconds map[int]float64, elapsed time.Duration) {
 	seconds = map[int]float64{}
 	data, err := readBounded(f.in(timingFile), maxCandidates*maxLineBytes)
@@ -79,5 +79,5 @@ func (f *Folder) loadTiming() (seconds map[int]float64, elapsed time.Duration) {
 	return seconds, elapsed
 }
 
-// Spent is the wall-clock time until the last candidate was recorded.
+// Spent returns the wall-clock time until the last candidate was recorded.
 func (f *Folder) Spent() time.Duration { return f.spent }

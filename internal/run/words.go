@@ -43,7 +43,7 @@ func headline(first, best reflectionflow.Score) string {
 }
 
 func scoreText(e entry) string {
-	if !e.drawn() {
+	if !e.hasImage() {
 		return "no image"
 	}
 	return fmt.Sprintf("%.3f", e.Score.Value)
