@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// smallDisk mounts a disk of 96 kB as the folder small of home, or skips the test.
-func smallDisk(t *testing.T, home string) string {
+// smallDisk mounts a disk of a size, such as 96k, as the folder small of home, or skips the test.
+func smallDisk(t *testing.T, home, size string) string {
 	t.Helper()
 	small := filepath.Join(home, "small")
 	if err := os.Mkdir(small, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=96k"); err != nil {
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("cannot mount a small disk here: %v", err)
 	}
 	t.Cleanup(func() {
@@ -30,9 +30,9 @@ func smallDisk(t *testing.T, home string) string {
 // room again, the run goes on to the same files.
 func TestFullDisk(t *testing.T) {
 	home := t.TempDir()
-	small := smallDisk(t, home)
+	small := smallDisk(t, home, "160k")
 	fill := filepath.Join(small, "fill")
-	if err := os.WriteFile(fill, make([]byte, 60<<10), 0o644); err != nil {
+	if err := os.WriteFile(fill, make([]byte, 124<<10), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := command(t, home, append(drawSlowly, "--out", "small/run")...).CombinedOutput()
@@ -60,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 // the same bytes; so does an export.
 func TestFullDiskOfSets(t *testing.T) {
 	home := t.TempDir()
-	small := smallDisk(t, home)
+	small := smallDisk(t, home, "96k")
 	t.Setenv("FAKE_JUDGE", "good")
 	build := []string{"genref", "build", "--source", "reward", "--count", "30", "--shard", "2", "--quiet", "--out"}
 	export := []string{"genref", "export", "whole", "--quiet", "--out"}

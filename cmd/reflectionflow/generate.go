@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -210,11 +211,18 @@ func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) e
 	return s.draw(cmd.Context(), func() (string, []*run.Folder, error) { return o.resume, folders, nil })
 }
 
+// sameJSON reports whether two values differ in white space at most: a record that was
+// written again, as part of a batch that a kill interrupted, is indented differently.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y bytes.Buffer
+	return bytes.Equal(a, b) || json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
+}
+
 // adopt takes model and settings from the folders, which must agree.
 func (s *session) adopt(ctx context.Context, folders []*run.Folder) error {
 	m := folders[0].Manifest()
 	for _, f := range folders[1:] {
-		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || string(n.Search) != string(m.Search) || string(n.Deployment) != string(m.Deployment) {
+		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || !sameJSON(n.Search, m.Search) || !sameJSON(n.Deployment, m.Deployment) {
 			return fmt.Errorf("%w: %s has other settings than the runs beside it: go on with each by itself", reflectionflow.ErrInvalid, f.Path())
 		}
 	}
