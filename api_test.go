@@ -21,9 +21,7 @@ import (
 // internalTypesAllowed lists what may still have an internal type in its signature. It
 // only shrinks: an entry that is not needed fails the test.
 var internalTypesAllowed = []string{
-	module + "/reflector.NewChat", module + "/reflector.NewChatAnnotator", module + "/reflector.NewChatRefiner",
 	module + "/remote.Options.Endpoint",
-	module + "/verifier.NewChat", module + "/verifier.NewChatParser", module + "/verifier.NewYesNo",
 }
 
 // Users outside of this module cannot name the types of internal packages, so that no

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 )
 
 var (
@@ -53,21 +53,21 @@ type ChatOptions struct {
 // or its answer cannot be used, the reflection says what the verifier found unmet.
 // Other errors are those of its endpoint. It may be used from several goroutines.
 type Chat struct {
-	client  *chat.Client
+	model   chat.Model
 	prompt  *chat.Template
 	options ChatOptions
 }
 
 // NewChat makes a reflector; senseless options are an error wrapping
 // [reflectionflow.ErrInvalid].
-func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
+func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	if options.Wording == "" {
 		options.Wording = Instructed
 	}
 	name, builtin := "reflect.v1", reflectPrompt
 	switch {
-	case client == nil:
-		return nil, fmt.Errorf("%w: a reflector needs a chat client", reflectionflow.ErrInvalid)
+	case model == nil:
+		return nil, fmt.Errorf("%w: a reflector needs a chat model", reflectionflow.ErrInvalid)
 	case options.Wording == Tuned:
 		name, builtin = "reflect-tuned.v1", tunedPrompt
 	case options.Wording != Instructed:
@@ -80,7 +80,7 @@ func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Chat{client: client, prompt: prompt, options: options}, nil
+	return &Chat{model: model, prompt: prompt, options: options}, nil
 }
 
 // PromptID names the prompt and its exact text, for records.
@@ -130,7 +130,7 @@ func (c *Chat) Reflect(ctx context.Context, observations []reflectionflow.Observ
 		return nil, err
 	}
 	reflections := make([]reflectionflow.Reflection, len(observations))
-	err := c.client.Each(ctx, len(observations), func(i int) (err error) {
+	err := chat.Each(ctx, c.model, len(observations), func(i int) (err error) {
 		if !observations[i].Score.Right() {
 			reflections[i], err = c.reflect(ctx, observations[i])
 		}
@@ -165,11 +165,11 @@ func (c *Chat) reflect(ctx context.Context, o reflectionflow.Observation) (refle
 	var reply chat.Reply
 	if c.options.Wording == Tuned {
 		request.System, request.MaxTokens = "You are a helpful assistant.", 512
-		reply, err = c.client.Complete(ctx, request)
+		reply, err = c.model.Complete(ctx, request)
 		answer.Reflection = shorten(clean(reply.Text))
 	} else {
-		request.Schema = &reflectForm
-		answer, reply, err = chat.Ask(ctx, c.client, request, (*textAnswer).check)
+		request.Form = &reflectForm
+		answer, reply, err = chat.Ask(ctx, c.model, request, (*textAnswer).check)
 	}
 	if chat.Unanswered(err) {
 		return reflectionflow.Reflection{Text: unmet(o.Score), Cost: reply.Cost}, nil

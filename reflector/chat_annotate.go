@@ -4,10 +4,11 @@ import (
 	"context"
 	_ "embed" // the prompt
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 )
 
 //go:embed prompts/annotate.v2.txt
@@ -16,7 +17,7 @@ var annotatePrompt string
 // ChatAnnotator compares pictures by asking a vision-language model. It is not told
 // which picture is meant to be the better. It may be used from several goroutines.
 type ChatAnnotator struct {
-	client *chat.Client
+	model  chat.Model
 	prompt *chat.Template
 }
 
@@ -39,22 +40,22 @@ type annotateData struct {
 // NewChatAnnotator makes an annotator. own replaces the built-in prompt,
 // prompts/annotate.v2.txt, unless it is empty: a text/template with .Prompt and
 // .Categories. One that does not work is an error wrapping [reflectionflow.ErrInvalid].
-func NewChatAnnotator(client *chat.Client, own string) (*ChatAnnotator, error) {
-	if client == nil {
-		return nil, fmt.Errorf("%w: an annotator needs a chat client", reflectionflow.ErrInvalid)
+func NewChatAnnotator(model chat.Model, own string) (*ChatAnnotator, error) {
+	if model == nil {
+		return nil, fmt.Errorf("%w: an annotator needs a chat model", reflectionflow.ErrInvalid)
 	}
 	prompt, err := chat.NewTemplate("annotate.v2", annotatePrompt, own, annotateData{"a", reflectionflow.DifferenceCategories()})
 	if err != nil {
 		return nil, err
 	}
-	return &ChatAnnotator{client, prompt}, nil
+	return &ChatAnnotator{model, prompt}, nil
 }
 
 // PromptID names the prompt and its exact text, for records.
 func (c *ChatAnnotator) PromptID() string { return c.prompt.ID() }
 
 // Concurrency is how many pairs are asked about at a time.
-func (c *ChatAnnotator) Concurrency() int { return c.client.Concurrency() }
+func (c *ChatAnnotator) Concurrency() int { return c.model.Concurrency() }
 
 // comparisonForm is the schema of an answer.
 var comparisonForm = chat.Form{Name: "comparison", JSON: comparisonSchema()}
@@ -109,7 +110,7 @@ func (c *ChatAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.Pai
 		return nil, err
 	}
 	comparisons := make([]reflectionflow.Comparison, len(pairs))
-	err := c.client.Each(ctx, len(pairs), func(i int) (err error) {
+	err := chat.Each(ctx, c.model, len(pairs), func(i int) (err error) {
 		comparisons[i], err = c.annotate(ctx, pairs[i])
 		return err
 	})
@@ -124,12 +125,12 @@ func (c *ChatAnnotator) annotate(ctx context.Context, p reflectionflow.Pair) (re
 	if err != nil {
 		return reflectionflow.Comparison{}, err
 	}
-	answer, reply, err := chat.Ask(ctx, c.client, chat.Request{
-		Parts: parts(text, p.First, p.Second), Schema: &comparisonForm,
+	answer, reply, err := chat.Ask(ctx, c.model, chat.Request{
+		Parts: parts(text, p.First, p.Second), Form: &comparisonForm,
 	}, (*comparisonAnswer).check)
 	if chat.Unanswered(err) {
 		unanswered := reflectionflow.Comparison{Unanswered: UnansweredUnusable, Detail: err.Error(), Cost: reply.Cost}
-		if chat.Refused(err) {
+		if errors.Is(err, chat.ErrRefused) {
 			unanswered.Unanswered = UnansweredRefused
 		}
 		return unanswered, nil

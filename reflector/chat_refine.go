@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 )
 
 //go:embed prompts/refine.v1.txt
@@ -33,14 +33,14 @@ type ChatRefinerOptions struct {
 // refinement is the prompt as it is. Other errors are those of its endpoint. It may
 // be used from several goroutines.
 type ChatRefiner struct {
-	client  *chat.Client
+	model   chat.Model
 	prompt  *chat.Template
 	options ChatRefinerOptions
 }
 
 // NewChatRefiner makes a refiner; senseless options are an error wrapping
 // [reflectionflow.ErrInvalid].
-func NewChatRefiner(client *chat.Client, options ChatRefinerOptions) (*ChatRefiner, error) {
+func NewChatRefiner(model chat.Model, options ChatRefinerOptions) (*ChatRefiner, error) {
 	if options.Words == 0 {
 		options.Words = 80
 	}
@@ -48,8 +48,8 @@ func NewChatRefiner(client *chat.Client, options ChatRefinerOptions) (*ChatRefin
 		options.Temperature = 0.7
 	}
 	switch {
-	case client == nil:
-		return nil, fmt.Errorf("%w: a refiner needs a chat client", reflectionflow.ErrInvalid)
+	case model == nil:
+		return nil, fmt.Errorf("%w: a refiner needs a chat model", reflectionflow.ErrInvalid)
 	case options.Words < 1 || options.Words > 400:
 		return nil, fmt.Errorf("%w: %d words: must be from 1 to 400", reflectionflow.ErrInvalid, options.Words)
 	}
@@ -61,7 +61,7 @@ func NewChatRefiner(client *chat.Client, options ChatRefinerOptions) (*ChatRefin
 	if err != nil {
 		return nil, err
 	}
-	return &ChatRefiner{client: client, prompt: prompt, options: options}, nil
+	return &ChatRefiner{model: model, prompt: prompt, options: options}, nil
 }
 
 // PromptID names the prompt and its exact text, for records.
@@ -95,7 +95,7 @@ func (c *ChatRefiner) Refine(ctx context.Context, observations []reflectionflow.
 		return nil, err
 	}
 	refinements := make([]reflectionflow.Refinement, len(observations))
-	err := c.client.Each(ctx, len(observations), func(i int) (err error) {
+	err := chat.Each(ctx, c.model, len(observations), func(i int) (err error) {
 		refinements[i], err = c.refine(ctx, observations[i])
 		return err
 	})
@@ -118,8 +118,8 @@ func (c *ChatRefiner) refine(ctx context.Context, o reflectionflow.Observation) 
 	if err != nil {
 		return reflectionflow.Refinement{}, err
 	}
-	answer, reply, err := chat.Ask(ctx, c.client, chat.Request{
-		Parts: parts(text, o.Image), Schema: &refineForm, Temperature: c.options.Temperature, Seed: o.Seed,
+	answer, reply, err := chat.Ask(ctx, c.model, chat.Request{
+		Parts: parts(text, o.Image), Form: &refineForm, Temperature: c.options.Temperature, Seed: o.Seed,
 	}, c.check)
 	if chat.Unanswered(err) {
 		return reflectionflow.Refinement{Text: o.Prompt.Text, Cost: reply.Cost}, nil

@@ -8,20 +8,21 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/chat"
 	"reflectionflow/conformance"
-	"reflectionflow/internal/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/reflector"
 )
 
-func talk(t testing.TB, double *testserver.Chat) *chat.Client {
+func talk(t testing.TB, double *testserver.Chat) chat.Model {
 	t.Helper()
 	e, err := endpoint.New(endpoint.Config{Name: "writer", BaseURL: double.URL, Clock: testserver.NewClock()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chat.New(e, chat.Config{Model: "double-1"})
+	c, err := completions.New(e, completions.Config{Model: "double-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/reflector"
 )
@@ -31,8 +31,8 @@ func observed(n int) []reflectionflow.Observation {
 }
 
 func writers() []testserver.Client {
-	reflects := func(wording string) func(context.Context, *chat.Client, int) ([]testserver.Outcome, error) {
-		return func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+	reflects := func(wording string) func(context.Context, chat.Model, int) ([]testserver.Outcome, error) {
+		return func(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 			r, err := reflector.NewChat(c, reflector.ChatOptions{Wording: wording})
 			if err != nil {
 				return nil, err
@@ -45,7 +45,7 @@ func writers() []testserver.Client {
 			return out, err
 		}
 	}
-	refines := func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+	refines := func(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 		r, err := reflector.NewChatRefiner(c, reflector.ChatRefinerOptions{})
 		if err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func writers() []testserver.Client {
 		}
 		return out, err
 	}
-	annotates := func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+	annotates := func(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 		a, err := reflector.NewChatAnnotator(c, "")
 		if err != nil {
 			return nil, err
@@ -74,7 +74,7 @@ func writers() []testserver.Client {
 		return out, err
 	}
 	var list []testserver.Client
-	for name, use := range map[string]func(context.Context, *chat.Client, int) ([]testserver.Outcome, error){
+	for name, use := range map[string]func(context.Context, chat.Model, int) ([]testserver.Outcome, error){
 		"instructed": reflects(reflector.Instructed), "tuned": reflects(reflector.Tuned), "refiner": refines,
 	} {
 		list = append(list, testserver.ChatClients(name, nil, use)...)

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 )
 
 //go:embed prompts/requirements.v1.txt
@@ -42,16 +42,16 @@ type ChatOptions struct {
 // refuses to judge. Errors are those of its endpoint. It may be used from several
 // goroutines.
 type Chat struct {
-	client  *chat.Client
+	model   chat.Model
 	prompt  *chat.Template
 	options ChatOptions
 }
 
 // NewChat makes a verifier; a prompt that does not work, and a temperature outside 0
 // to 2, is an error wrapping [reflectionflow.ErrInvalid].
-func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
-	if client == nil {
-		return nil, fmt.Errorf("%w: a verifier needs a chat client", reflectionflow.ErrInvalid)
+func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
+	if model == nil {
+		return nil, fmt.Errorf("%w: a verifier needs a chat model", reflectionflow.ErrInvalid)
 	}
 	if err := chat.CheckTemperature(options.Temperature); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func NewChat(client *chat.Client, options ChatOptions) (*Chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Chat{client: client, prompt: prompt, options: options}, nil
+	return &Chat{model: model, prompt: prompt, options: options}, nil
 }
 
 // PromptID names the prompt and its exact text, for records.
@@ -100,7 +100,7 @@ func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.PromptedIma
 		return nil, err
 	}
 	scores := make([]reflectionflow.Score, len(pictures))
-	err := v.client.Each(ctx, len(pictures), func(i int) (err error) {
+	err := chat.Each(ctx, v.model, len(pictures), func(i int) (err error) {
 		scores[i], err = v.verify(ctx, pictures[i])
 		return err
 	})
@@ -146,9 +146,9 @@ func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage) (refl
 	if err != nil {
 		return reflectionflow.Score{}, err
 	}
-	answer, reply, err := chat.Ask(ctx, v.client, chat.Request{
+	answer, reply, err := chat.Ask(ctx, v.model, chat.Request{
 		Parts:       []chat.Part{{Image: p.Image}, chat.Text(text)},
-		Schema:      &chat.Form{Name: "verdicts", JSON: verdictSchema(items)},
+		Form:        &chat.Form{Name: "verdicts", JSON: verdictSchema(items)},
 		Temperature: v.options.Temperature, Seed: v.options.Seed,
 	}, func(a *chatAnswer) error { return a.check(items) })
 	if err != nil && !chat.Unanswered(err) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 )
 
 //go:embed prompts/parse.v1.txt
@@ -20,22 +20,22 @@ var parsePrompt string
 // prompts that the embedded world's own parser does not understand. It may be used
 // from several goroutines.
 type ChatParser struct {
-	client *chat.Client
+	model  chat.Model
 	prompt *chat.Template
 }
 
 // NewChatParser makes a parser. own replaces the built-in prompt,
 // prompts/parse.v1.txt, unless it is empty: a text/template with .Prompt. One that
 // does not work is an error wrapping [reflectionflow.ErrInvalid].
-func NewChatParser(client *chat.Client, own string) (*ChatParser, error) {
-	if client == nil {
-		return nil, fmt.Errorf("%w: a parser needs a chat client", reflectionflow.ErrInvalid)
+func NewChatParser(model chat.Model, own string) (*ChatParser, error) {
+	if model == nil {
+		return nil, fmt.Errorf("%w: a parser needs a chat model", reflectionflow.ErrInvalid)
 	}
 	prompt, err := chat.NewTemplate("parse.v1", parsePrompt, own, yesNoData{Prompt: "a"})
 	if err != nil {
 		return nil, err
 	}
-	return &ChatParser{client, prompt}, nil
+	return &ChatParser{model, prompt}, nil
 }
 
 // PromptID names the prompt and its exact text, for records.
@@ -69,7 +69,7 @@ func (c *ChatParser) Parse(ctx context.Context, text string) (reflectionflow.Pro
 	if err != nil {
 		return reflectionflow.Prompt{}, reflectionflow.Cost{}, err
 	}
-	answer, reply, err := chat.Ask(ctx, c.client, chat.Request{Parts: []chat.Part{chat.Text(question)}, Schema: &parseForm}, (*parsedAnswer).check)
+	answer, reply, err := chat.Ask(ctx, c.model, chat.Request{Parts: []chat.Part{chat.Text(question)}, Form: &parseForm}, (*parsedAnswer).check)
 	if err != nil {
 		return reflectionflow.Prompt{}, reply.Cost, fmt.Errorf("parse the prompt: %w", err)
 	}

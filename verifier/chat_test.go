@@ -11,15 +11,16 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/chat"
 	"reflectionflow/conformance"
-	"reflectionflow/internal/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/verifier"
 )
 
-// talk makes a chat client of a double; waits take no time.
-func talk(t testing.TB, double *testserver.Chat, set ...func(*endpoint.Config)) *chat.Client {
+// talk makes a chat model of a double; waits take no time.
+func talk(t testing.TB, double *testserver.Chat, set ...func(*endpoint.Config)) chat.Model {
 	t.Helper()
 	config := endpoint.Config{Name: "judge", BaseURL: double.URL, Clock: testserver.NewClock()}
 	for _, f := range set {
@@ -29,7 +30,7 @@ func talk(t testing.TB, double *testserver.Chat, set ...func(*endpoint.Config)) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chat.New(e, chat.Config{Model: "double-1"})
+	c, err := completions.New(e, completions.Config{Model: "double-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

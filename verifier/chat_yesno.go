@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 )
 
 // The ways in which small verifiers are asked.
@@ -56,14 +56,14 @@ type YesNoOptions struct {
 // score is unanswered. It may be used
 // from several goroutines.
 type YesNo struct {
-	client  *chat.Client
+	model   chat.Model
 	prompt  *chat.Template
 	options YesNoOptions
 }
 
 // NewYesNo makes a verifier; senseless options are an error wrapping
 // [reflectionflow.ErrInvalid].
-func NewYesNo(client *chat.Client, options YesNoOptions) (*YesNo, error) {
+func NewYesNo(model chat.Model, options YesNoOptions) (*YesNo, error) {
 	if options.Wording == "" {
 		options.Wording = YesNoQuestion
 	}
@@ -75,8 +75,8 @@ func NewYesNo(client *chat.Client, options YesNoOptions) (*YesNo, error) {
 	}
 	builtin, ok := map[string]string{YesNoWrapped: wrappedPrompt, YesNoBare: barePrompt, YesNoQuestion: questionPrompt}[options.Wording]
 	switch {
-	case client == nil:
-		return nil, fmt.Errorf("%w: a verifier needs a chat client", reflectionflow.ErrInvalid)
+	case model == nil:
+		return nil, fmt.Errorf("%w: a verifier needs a chat model", reflectionflow.ErrInvalid)
 	case !ok:
 		return nil, fmt.Errorf("%w: wording %q: use %s, %s or %s", reflectionflow.ErrInvalid, options.Wording, YesNoWrapped, YesNoBare, YesNoQuestion)
 	case !(options.NotMet >= 0 && options.NotMet <= options.Met && options.Met <= 1):
@@ -86,7 +86,7 @@ func NewYesNo(client *chat.Client, options YesNoOptions) (*YesNo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &YesNo{client: client, prompt: prompt, options: options}, nil
+	return &YesNo{model: model, prompt: prompt, options: options}, nil
 }
 
 // PromptID names the prompt and its exact text, for records.
@@ -106,7 +106,7 @@ func (v *YesNo) Verify(ctx context.Context, pictures []reflectionflow.PromptedIm
 		return nil, err
 	}
 	scores := make([]reflectionflow.Score, len(pictures))
-	err := v.client.Each(ctx, len(pictures), func(i int) (err error) {
+	err := chat.Each(ctx, v.model, len(pictures), func(i int) (err error) {
 		scores[i], err = v.verify(ctx, pictures[i])
 		return err
 	})
@@ -161,7 +161,7 @@ func (v *YesNo) ask(ctx context.Context, p reflectionflow.PromptedImage, text st
 	if err != nil {
 		return unknown, err
 	}
-	reply, err := v.client.Complete(ctx, chat.Request{
+	reply, err := v.model.Complete(ctx, chat.Request{
 		Parts: []chat.Part{{Image: p.Image}, chat.Text(question)}, TopLogprobs: 10, MaxTokens: 8,
 	})
 	score.Cost = score.Cost.Add(reply.Cost)

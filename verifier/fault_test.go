@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/verifier"
 )
 
 // judging is a use of a verifier: pictures of the same prompt.
-func judging(build func(*chat.Client) (reflectionflow.Verifier, error)) func(context.Context, *chat.Client, int) ([]testserver.Outcome, error) {
-	return func(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+func judging(build func(chat.Model) (reflectionflow.Verifier, error)) func(context.Context, chat.Model, int) ([]testserver.Outcome, error) {
+	return func(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 		v, err := build(c)
 		if err != nil {
 			return nil, err
@@ -35,7 +35,7 @@ func judging(build func(*chat.Client) (reflectionflow.Verifier, error)) func(con
 }
 
 // parsing is a use of a parser, which takes one text at a time.
-func parsing(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+func parsing(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 	p, err := verifier.NewChatParser(c, "")
 	if err != nil {
 		return nil, err
@@ -58,14 +58,14 @@ func parsed(q testserver.Question) testserver.Answer {
 
 func judges() []testserver.Client {
 	var list []testserver.Client
-	for name, use := range map[string]func(*chat.Client) (reflectionflow.Verifier, error){
-		"requirements": func(c *chat.Client) (reflectionflow.Verifier, error) {
+	for name, use := range map[string]func(chat.Model) (reflectionflow.Verifier, error){
+		"requirements": func(c chat.Model) (reflectionflow.Verifier, error) {
 			return verifier.NewChat(c, verifier.ChatOptions{})
 		},
-		"yes-no": func(c *chat.Client) (reflectionflow.Verifier, error) {
+		"yes-no": func(c chat.Model) (reflectionflow.Verifier, error) {
 			return verifier.NewYesNo(c, verifier.YesNoOptions{})
 		},
-		"yes-no by each": func(c *chat.Client) (reflectionflow.Verifier, error) {
+		"yes-no by each": func(c chat.Model) (reflectionflow.Verifier, error) {
 			return verifier.NewYesNo(c, verifier.YesNoOptions{PerRequirement: true})
 		},
 	} {

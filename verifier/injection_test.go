@@ -13,7 +13,7 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/verifier"
 )

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"reflectionflow/internal/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/remote"
@@ -31,7 +31,7 @@ type Builder struct {
 
 	env      Environment
 	config   *config.Config
-	clients  map[string]*chat.Client
+	clients  map[string]*completions.Client
 	caches   map[string]*endpoint.Cache // by folder
 	progress *watcher                   // receives the progress of remote generators
 }
@@ -40,7 +40,7 @@ type Builder struct {
 func NewBuilder(c *config.Config, env Environment) *Builder {
 	return &Builder{
 		Ledger: &endpoint.Ledger{}, env: env, config: c,
-		clients: map[string]*chat.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{},
+		clients: map[string]*completions.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{},
 	}
 }
 
@@ -59,7 +59,7 @@ func (w *watcher) tell(p remote.Progress) {
 func (w *watcher) watch(to func(remote.Progress)) { w.to.Store(&to) }
 
 // client is the client of an endpoint.
-func (b *Builder) client(name string) (*chat.Client, error) {
+func (b *Builder) client(name string) (*completions.Client, error) {
 	if c, ok := b.clients[name]; ok {
 		return c, nil
 	}
@@ -85,9 +85,9 @@ func (b *Builder) client(name string) (*chat.Client, error) {
 	if err != nil {
 		return nil, b.config.Errorf(at, "%v", err)
 	}
-	c, err := chat.New(transport, chat.Config{
-		Model: e.Model, Structured: chat.Structured(e.Structured),
-		Images: chat.Images{Format: e.ImageFormat, MaxSide: e.ImageSide}, MaxTokens: e.MaxTokens, OmitSampling: e.OmitSampling, RepeatLost: e.RepeatLost,
+	c, err := completions.New(transport, completions.Config{
+		Model: e.Model, Structured: completions.Structured(e.Structured),
+		Images: completions.Images{Format: e.ImageFormat, MaxSide: e.ImageSide}, MaxTokens: e.MaxTokens, OmitSampling: e.OmitSampling, RepeatLost: e.RepeatLost,
 	})
 	if err != nil {
 		return nil, b.config.Errorf(at, "%v", err)
@@ -159,7 +159,7 @@ func (b *Builder) prompt(at, path string) (string, error) {
 }
 
 // ask is what all parts that ask have: the client and the text of their own prompt.
-func (b *Builder) ask(at, endpointName, promptFile string) (*chat.Client, string, error) {
+func (b *Builder) ask(at, endpointName, promptFile string) (*completions.Client, string, error) {
 	text, err := b.prompt(at, promptFile)
 	if err != nil {
 		return nil, "", err

@@ -7,7 +7,7 @@ import (
 	"image"
 	"net/url"
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/config"
 	"slices"
 	"time"
@@ -47,7 +47,7 @@ func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 		what, not string
 	}{
 		{report.Sees || !show, seen, "does not see the picture"},
-		{report.Structured != chat.Prompt, string(report.Structured), "no structured output"},
+		{report.Structured != completions.Prompt, string(report.Structured), "no structured output"},
 		{report.Obeys, "", "did not answer in the form"},
 		{report.Logprobs, "log-probabilities", "no log-probabilities"},
 		{report.Seeds, "seeds", "no seeds"},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"reflectionflow/chat"
 	"reflectionflow/internal/endpoint"
 )
 
@@ -147,8 +148,10 @@ func (row answerRow) check(t *testing.T, trial Trial, got, honest []Outcome, deg
 			t.Errorf("got %v, want %v", got[i], honest[i])
 		case i == 1 && row.bounded && len(got[i].Text) > 4000:
 			t.Errorf("a result of %d bytes", len(got[i].Text))
-		case i == 1 && endpoint.IsKind(got[i].Err, endpoint.Declined):
-			wantKind(t, "the result", got[i].Err, trial.Endpoint, endpoint.Declined)
+		case i == 1 && chat.Unanswered(got[i].Err):
+			if text := got[i].Err.Error(); !strings.Contains(text, "endpoint "+trial.Endpoint) || strings.Contains(text, "\n") {
+				t.Errorf("got %q, want one line that names endpoint %s", text, trial.Endpoint)
+			}
 		case i == 1 && !row.harmless && got[i].Err != nil:
 			wantKind(t, "the result", got[i].Err, trial.Endpoint, endpoint.Malformed)
 		case row.bounded:

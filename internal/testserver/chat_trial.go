@@ -4,14 +4,15 @@ import (
 	"context"
 	"testing"
 
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 )
 
 // ChatClients returns clients of a language model for [Faults] and [BadAnswers]: one with a
 // free model and one with a model that costs money. use sends n different questions by the
 // chat client. honest is the model; nil means [DefaultAnswer].
-func ChatClients(name string, honest func(Question) Answer, use func(ctx context.Context, c *chat.Client, n int) ([]Outcome, error)) []Client {
+func ChatClients(name string, honest func(Question) Answer, use func(ctx context.Context, c chat.Model, n int) ([]Outcome, error)) []Client {
 	if honest == nil {
 		honest = DefaultAnswer
 	}
@@ -28,7 +29,7 @@ func ChatClients(name string, honest func(Question) Answer, use func(ctx context
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := chat.New(e, chat.Config{Model: "double-1"})
+			c, err := completions.New(e, completions.Config{Model: "double-1"})
 			if err != nil {
 				t.Fatal(err)
 			}

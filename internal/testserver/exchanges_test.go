@@ -16,7 +16,8 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/remote"
@@ -111,14 +112,14 @@ func TestExchanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := chat.New(judge, chat.Config{Model: "double-1"})
+	client, err := completions.New(judge, completions.Config{Model: "double-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	reference := image.NewNRGBA(image.Rect(0, 0, 64, 64))
 	form := &chat.Form{Name: "verdict", JSON: []byte(`{"type":"object","additionalProperties":false,"required":["met"],"properties":{"met":{"type":"boolean"}}}`)}
 	for _, r := range []chat.Request{
-		{System: "You judge images.", Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: reference}}, Schema: form, MaxTokens: 40},
+		{System: "You judge images.", Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: reference}}, Form: form, MaxTokens: 40},
 		{Parts: []chat.Part{chat.Text("Is this a cat?"), {Image: reference}}, TopLogprobs: 5, MaxTokens: 1, Temperature: 1, Seed: 7},
 		{Parts: []chat.Part{chat.Text("Say yes.")}},
 	} {

@@ -75,4 +75,4 @@ for generator in native openai; do
 	echo "sd-server, $generator: drawn"
 done
 # The client of language models, with a model that writes nothing of use, but in the form that it must.
-(cd "$here" && GOEXPERIMENT=simd LLAMA_SERVER_URL="http://127.0.0.1:$llama_port/v1" go test ./internal/chat -count=1 -v -run TestRealServer)
+(cd "$here" && GOEXPERIMENT=simd LLAMA_SERVER_URL="http://127.0.0.1:$llama_port/v1" go test ./internal/completions -count=1 -v -run TestRealServer)

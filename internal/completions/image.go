@@ -1,4 +1,4 @@
-package chat
+package completions
 
 import (
 	"bytes"
@@ -14,15 +14,15 @@ import (
 	"reflectionflow"
 )
 
-// Images says how pictures are sent.
+// Images says how images are encoded.
 type Images struct {
-	// Format is "png", which loses nothing, or "jpeg", which is smaller; "" means
-	// png. No other is understood everywhere.
+	// Format is "png", which is lossless, or "jpeg", which is smaller; empty means png.
+	// Other formats are not accepted by all servers.
 	Format string
-	// Quality of JPEGs from 1 to 100; 0 means 92.
+	// Quality of JPEGs, from 1 to 100; 0 means 92.
 	Quality int
-	// MaxSide is the longest side in pixels; larger pictures are scaled down. 0
-	// means 1024: more costs tokens, and models scale down themselves.
+	// MaxSide is the longest side in pixels, from 16; larger images are scaled down. 0
+	// means 1024: larger images cost tokens, and most models scale them down anyway.
 	MaxSide int
 }
 
@@ -47,8 +47,8 @@ func (i Images) withDefaults() (Images, error) {
 	return i, nil
 }
 
-// dataURI encodes an image. Equal pixels give equal texts whatever the image's
-// type and origin, so that the cache knows them again. Transparency becomes white.
+// dataURI encodes an image. Transparency becomes white. The result depends only on the
+// pixels and not on the image's type and origin, so that caches recognize it.
 func (i Images) dataURI(img image.Image) (string, error) {
 	b := img.Bounds()
 	if b.Empty() {
@@ -71,7 +71,7 @@ func (i Images) dataURI(img image.Image) (string, error) {
 		err = png.Encode(&buf, flat)
 	}
 	if err != nil {
-		return "", fmt.Errorf("encode the picture: %w", err)
+		return "", fmt.Errorf("encode the image: %w", err)
 	}
 	return "data:image/" + i.Format + ";base64," + base64.StdEncoding.EncodeToString(buf.Bytes()), nil
 }

@@ -10,21 +10,19 @@ import (
 	"reflectionflow"
 )
 
-// Template is a prompt in the language of text/template, under a name with a
-// version. The function quote writes a text as data, see [Quote]; plain writes it as it
-// is, see [Plain].
+// Template is a prompt in the syntax of text/template, with a name and version. Its
+// functions are quote, which writes text as data ([Quote]), and plain ([Plain]).
 type Template struct {
 	id       string
 	template *template.Template
 }
 
-// maxTemplate bounds a prompt's text in bytes.
+// maxTemplate bounds the text of a template in bytes.
 const maxTemplate = 64 << 10
 
-// NewTemplate parses own, which a user may have written, or builtin where own is
-// empty. It is tried on a sample of the data that it will get; what does not parse
-// or names a field that is not there is an error wrapping
-// [reflectionflow.ErrInvalid].
+// NewTemplate parses own, or builtin if own is empty, and executes it on sample, an
+// example of the data for [Template.Fill]. A template that does not parse, names a field
+// that does not exist or gives no text is an error wrapping [reflectionflow.ErrInvalid].
 func NewTemplate(name, builtin, own string, sample any) (*Template, error) {
 	text := builtin
 	if own != "" {
@@ -49,10 +47,10 @@ func NewTemplate(name, builtin, own string, sample any) (*Template, error) {
 	return t, nil
 }
 
-// ID names the template and its exact text, for records.
+// ID returns the name and a checksum of the text, for records.
 func (t *Template) ID() string { return t.id }
 
-// Fill puts data in. White space at the ends is cut off.
+// Fill executes the template on data. White space at the ends is removed.
 func (t *Template) Fill(data any) (string, error) {
 	var b strings.Builder
 	if err := t.template.Execute(&b, data); err != nil {

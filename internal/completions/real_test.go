@@ -1,11 +1,12 @@
-package chat_test
+package completions_test
 
 import (
 	"os"
 	"strings"
 	"testing"
 
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 )
 
@@ -20,12 +21,12 @@ func TestRealServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chat.New(e, chat.Config{Model: "tiny-random", MaxTokens: 100})
+	c, err := completions.New(e, completions.Config{Model: "tiny-random", MaxTokens: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	color := &chat.Form{Name: "color", JSON: []byte(`{"type":"object","additionalProperties":false,"required":["color"],"properties":{"color":{"type":"string","enum":["red","blue"]}}}`)}
-	got, reply, err := chat.Ask(t.Context(), c, chat.Request{Parts: []chat.Part{chat.Text("Which?")}, Schema: color}, func(v *struct{ Color string }) error { return nil })
+	got, reply, err := chat.Ask(t.Context(), c, chat.Request{Parts: []chat.Part{chat.Text("Which?")}, Form: color}, func(v *struct{ Color string }) error { return nil })
 	if err != nil || got.Color != "red" && got.Color != "blue" || reply.Model != "tiny-random" || reply.Cost.TokensIn == 0 {
 		t.Errorf("by schema: %+v, %+v, %v", got, reply, err)
 	}

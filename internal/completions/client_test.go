@@ -1,4 +1,4 @@
-package chat_test
+package completions_test
 
 import (
 	"context"
@@ -12,7 +12,8 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/internal/chat"
+	"reflectionflow/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
 )
@@ -33,7 +34,7 @@ func inRange(v *verdict) error {
 }
 
 // talk makes a client of a double; waits take no time.
-func talk(t *testing.T, double *testserver.Chat, config chat.Config, set ...func(*endpoint.Config)) *chat.Client {
+func talk(t *testing.T, double *testserver.Chat, config completions.Config, set ...func(*endpoint.Config)) *completions.Client {
 	t.Helper()
 	e := endpoint.Config{Name: "judge", BaseURL: double.URL, Clock: testserver.NewClock(), Prices: endpoint.PriceTable{"double-1": {InputPerMillion: 1e6, PerCall: 1}}}
 	for _, f := range set {
@@ -46,7 +47,7 @@ func talk(t *testing.T, double *testserver.Chat, config chat.Config, set ...func
 	if config.Model == "" {
 		config.Model = "double-1"
 	}
-	c, err := chat.New(client, config)
+	c, err := completions.New(client, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func picture(c color.Color) image.Image {
 }
 
 func question() chat.Request {
-	return chat.Request{Parts: []chat.Part{chat.Text("How good is this?"), {Image: picture(color.NRGBA{200, 10, 20, 255})}}, Schema: form}
+	return chat.Request{Parts: []chat.Part{chat.Text("How good is this?"), {Image: picture(color.NRGBA{200, 10, 20, 255})}}, Form: form}
 }
 
 // TestDialects: every server is asked in a way that it takes, and answers.
@@ -76,7 +77,7 @@ func TestDialects(t *testing.T) {
 					}
 					return testserver.Answer{Text: `{"score":7,"why":"red"}`}
 				}})
-				c := talk(t, double, chat.Config{Images: chat.Images{Format: format}}, func(e *endpoint.Config) { e.Secret = endpoint.NewSecret("k-12345") })
+				c := talk(t, double, completions.Config{Images: completions.Images{Format: format}}, func(e *endpoint.Config) { e.Secret = endpoint.NewSecret("k-12345") })
 				got, reply, err := chat.Ask(t.Context(), c, question(), inRange)
 				if err != nil || got != (verdict{7, "red"}) {
 					t.Fatalf("got %+v, %v", got, err)
@@ -105,38 +106,38 @@ func TestAnswers(t *testing.T) {
 		answers   []string
 		want      int
 		questions int
-		kind      endpoint.Kind
+		err       error
 	}{
-		{"plain", []string{ok}, 7, 1, ""},
-		{"fence", []string{"```json\n" + ok + "\n```"}, 7, 1, ""},
-		{"prose", []string{"Sure! Here is {my} verdict:\n" + ok + "\nI hope that helps {}."}, 7, 1, ""},
-		{"thinking", []string{`<think>perhaps {"score":1,"why":"draft"}</think>` + ok}, 7, 1, ""},
-		{"draft before answer", []string{`At first {"score":1,"why":"draft"}, but finally ` + ok}, 7, 1, ""},
-		{"trailing commas", []string{`{"score":7,"why":"a, } b",}`}, 7, 1, ""},
-		{"comment", []string{"{\"score\":7, // out of 10\n\"why\":\"http://x\"}"}, 7, 1, ""},
-		{"brackets in text", []string{`{"score":7,"why":"a } and a \" { too"}`}, 7, 1, ""},
-		{"NaN, then mended", []string{`{"score":NaN,"why":""}`, ok}, 7, 2, ""},
-		{"out of range, then mended", []string{`{"score":1000,"why":""}`, ok}, 7, 2, ""},
-		{"a word for a number, then mended", []string{`{"score":"ten","why":""}`, ok}, 7, 2, ""},
-		{"no JSON, then mended", []string{"It is good.", ok}, 7, 2, ""},
-		{"cut off, then mended", []string{`{"score":7,"wh`, ok}, 7, 2, ""},
-		{"never mended", []string{`{"score":11,"why":""}`, `{"score":12,"why":""}`, ok}, 0, 2, endpoint.Malformed},
-		{"empty twice", []string{"", "", ok}, 0, 2, endpoint.Malformed},
-		{"refusal in prose", []string{"I'm sorry, but I can't help with that.", ok}, 0, 1, endpoint.Declined},
-		{"a list", []string{`[1,2]`, ok}, 7, 2, ""},
+		{"plain", []string{ok}, 7, 1, nil},
+		{"fence", []string{"```json\n" + ok + "\n```"}, 7, 1, nil},
+		{"prose", []string{"Sure! Here is {my} verdict:\n" + ok + "\nI hope that helps {}."}, 7, 1, nil},
+		{"thinking", []string{`<think>perhaps {"score":1,"why":"draft"}</think>` + ok}, 7, 1, nil},
+		{"draft before answer", []string{`At first {"score":1,"why":"draft"}, but finally ` + ok}, 7, 1, nil},
+		{"trailing commas", []string{`{"score":7,"why":"a, } b",}`}, 7, 1, nil},
+		{"comment", []string{"{\"score\":7, // out of 10\n\"why\":\"http://x\"}"}, 7, 1, nil},
+		{"brackets in text", []string{`{"score":7,"why":"a } and a \" { too"}`}, 7, 1, nil},
+		{"NaN, then corrected", []string{`{"score":NaN,"why":""}`, ok}, 7, 2, nil},
+		{"out of range, then corrected", []string{`{"score":1000,"why":""}`, ok}, 7, 2, nil},
+		{"a word for a number, then corrected", []string{`{"score":"ten","why":""}`, ok}, 7, 2, nil},
+		{"no JSON, then corrected", []string{"It is good.", ok}, 7, 2, nil},
+		{"cut off, then corrected", []string{`{"score":7,"wh`, ok}, 7, 2, nil},
+		{"never corrected", []string{`{"score":11,"why":""}`, `{"score":12,"why":""}`, ok}, 0, 2, chat.ErrUnusable},
+		{"empty twice", []string{"", "", ok}, 0, 2, chat.ErrUnusable},
+		{"refusal in prose", []string{"I'm sorry, but I can't help with that.", ok}, 0, 1, chat.ErrRefused},
+		{"a list", []string{`[1,2]`, ok}, 7, 2, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 				return testserver.Answer{Text: tt.answers[q.N]}
 			}})
-			got, reply, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+			got, reply, err := chat.Ask(t.Context(), talk(t, double, completions.Config{}), question(), inRange)
 			if n := len(double.Questions()); n != tt.questions || reply.Cost.TokensIn != 100*n {
 				t.Errorf("%d questions, want %d; cost %+v", n, tt.questions, reply.Cost)
 			}
-			if tt.kind != "" {
-				if !endpoint.IsKind(err, tt.kind) || !strings.Contains(err.Error(), "endpoint judge") {
-					t.Errorf("got %v, want %s", err, tt.kind)
+			if tt.err != nil {
+				if !errors.Is(err, tt.err) || !strings.Contains(err.Error(), "endpoint judge") {
+					t.Errorf("got %v, want %v", err, tt.err)
 				}
 				return
 			}
@@ -155,14 +156,14 @@ func TestLastDecoded(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: []string{`{"score":11,"why":"first"}`, "nothing"}[q.N]}
 	}})
-	got, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
-	if !endpoint.IsKind(err, endpoint.Malformed) || got.Why != "first" {
+	got, _, err := chat.Ask(t.Context(), talk(t, double, completions.Config{}), question(), inRange)
+	if !errors.Is(err, chat.ErrUnusable) || got.Why != "first" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
 // ask asks about n pictures.
-func ask(ctx context.Context, c *chat.Client, n int) ([]testserver.Outcome, error) {
+func ask(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 	out := make([]testserver.Outcome, n)
 	for i := range out {
 		r := question()
@@ -205,7 +206,7 @@ func TestReplies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			double := testserver.NewChat(t, testserver.ChatOptions{})
 			double.Fail(tt.fault)
-			_, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+			_, _, err := chat.Ask(t.Context(), talk(t, double, completions.Config{}), question(), inRange)
 			var e *endpoint.Error
 			if double.Requests() != 1 || tt.kind == "" && err != nil || tt.kind != "" && (!errors.As(err, &e) || e.Kind != tt.kind || e.Endpoint != "judge") {
 				t.Errorf("got %v after %d requests, want %q after one", err, double.Requests(), tt.kind)
@@ -218,10 +219,10 @@ func TestReplies(t *testing.T) {
 func TestLearns(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"max_tokens", "seed", "temperature", "response_format", "logprobs"}})
 	double.Fail() // none: the double refuses by itself
-	c := talk(t, double, chat.Config{})
+	c := talk(t, double, completions.Config{})
 	r := question()
 	r.Seed, r.TopLogprobs = 5, 3
-	r.Schema = nil
+	r.Form = nil
 	if _, err := c.Complete(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -239,30 +240,30 @@ func TestStepsDown(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"response_format"}, Answer: func(testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: `{"score":3,"why":""}`}
 	}})
-	got, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{}), question(), inRange)
+	got, _, err := chat.Ask(t.Context(), talk(t, double, completions.Config{}), question(), inRange)
 	if err != nil || got.Score != 3 || double.Requests() != 3 {
 		t.Errorf("got %+v, %v after %d requests", got, err, double.Requests())
 	}
-	if _, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{Structured: chat.Schema}), question(), inRange); !endpoint.IsKind(err, endpoint.Status) {
+	if _, _, err := chat.Ask(t.Context(), talk(t, double, completions.Config{Structured: completions.Schema}), question(), inRange); !endpoint.IsKind(err, endpoint.Status) {
 		t.Errorf("a fixed way was left: %v", err)
 	}
-	if _, _, err := chat.Ask(t.Context(), talk(t, double, chat.Config{Structured: chat.Prompt}), question(), inRange); err != nil {
+	if _, _, err := chat.Ask(t.Context(), talk(t, double, completions.Config{Structured: completions.Prompt}), question(), inRange); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestModelChanges(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
-	c := talk(t, double, chat.Config{})
+	c := talk(t, double, completions.Config{})
 	server, err := endpoint.New(endpoint.Config{Name: "judge", BaseURL: double.URL, AllowChange: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lenient, err := chat.New(server, chat.Config{Model: "double-1"})
+	lenient, err := completions.New(server, completions.Config{Model: "double-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, each := range []*chat.Client{c, lenient} {
+	for _, each := range []*completions.Client{c, lenient} {
 		if _, err := each.Complete(t.Context(), question()); err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +273,7 @@ func TestModelChanges(t *testing.T) {
 	if !endpoint.IsKind(err, endpoint.Changed) || reply.Cost.TokensIn != 100 {
 		t.Errorf("got %+v, %v, want a changed server and what the reply cost", reply, err)
 	}
-	for _, part := range []string{"endpoint judge", `"double-1"`, `"double-2"`, "begin a new run"} {
+	for _, part := range []string{"endpoint judge", `"double-1"`, `"double-2"`, "start a new run"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q lacks %s", err, part)
 		}
@@ -283,7 +284,7 @@ func TestModelChanges(t *testing.T) {
 	if got := fmt.Sprint(server.Models()); got != "[double-1 double-2]" {
 		t.Errorf("models %s", got)
 	}
-	pinned := talk(t, double, chat.Config{}, func(e *endpoint.Config) { e.Pin = "double-1" })
+	pinned := talk(t, double, completions.Config{}, func(e *endpoint.Config) { e.Pin = "double-1" })
 	if _, err := pinned.Complete(t.Context(), question()); !endpoint.IsKind(err, endpoint.Changed) {
 		t.Errorf("got %v, want a changed server", err)
 	}
@@ -299,7 +300,7 @@ func TestPaidOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := talk(t, double, chat.Config{}, func(e *endpoint.Config) { e.Cache = cache })
+		c := talk(t, double, completions.Config{}, func(e *endpoint.Config) { e.Cache = cache })
 		r := question()
 		if i == 1 {
 			opaque := image.NewRGBA(image.Rect(5, 5, 13, 11))
@@ -322,7 +323,7 @@ func TestLogprobs(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: "yes", Tokens: [][]testserver.Alternative{{{Token: "yes", Logprob: math.Log(.75)}, {Token: "no", Logprob: math.Log(.25)}}}}
 	}})
-	reply, err := talk(t, double, chat.Config{}).Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?")}, TopLogprobs: 2, MaxTokens: 1})
+	reply, err := talk(t, double, completions.Config{}).Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?")}, TopLogprobs: 2, MaxTokens: 1})
 	if err != nil || len(reply.Tokens) != 1 || len(reply.Tokens[0].Top) != 2 || math.Abs(math.Exp(reply.Tokens[0].Top[1].Logprob)-.25) > 1e-9 {
 		t.Errorf("got %+v, %v", reply, err)
 	}
@@ -330,7 +331,7 @@ func TestLogprobs(t *testing.T) {
 
 func TestBadRequests(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
-	c := talk(t, double, chat.Config{})
+	c := talk(t, double, completions.Config{})
 	for name, r := range map[string]chat.Request{"nothing": {}, "empty image": {Parts: []chat.Part{{Image: image.NewGray(image.Rectangle{})}}}} {
 		if _, err := c.Complete(t.Context(), r); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
@@ -348,11 +349,11 @@ func TestBadRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, config := range map[string]chat.Config{
-		"structured": {Structured: "xml"}, "format": {Images: chat.Images{Format: "webp"}}, "quality": {Images: chat.Images{Quality: 101}},
-		"side": {Images: chat.Images{MaxSide: 1}}, "tokens": {MaxTokens: -1},
+	for name, config := range map[string]completions.Config{
+		"structured": {Structured: "xml"}, "format": {Images: completions.Images{Format: "webp"}}, "quality": {Images: completions.Images{Quality: 101}},
+		"side": {Images: completions.Images{MaxSide: 1}}, "tokens": {MaxTokens: -1},
 	} {
-		if _, err := chat.New(e, config); !errors.Is(err, reflectionflow.ErrInvalid) {
+		if _, err := completions.New(e, config); !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -360,26 +361,13 @@ func TestBadRequests(t *testing.T) {
 
 func TestLargePicture(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
-	c := talk(t, double, chat.Config{Images: chat.Images{MaxSide: 64}})
+	c := talk(t, double, completions.Config{Images: completions.Images{MaxSide: 64}})
 	if _, err := c.Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?"), {Image: image.NewGray(image.Rect(0, 0, 256, 128))}}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := double.Questions()[0].Images[0].Bounds().Size(); got != image.Pt(64, 32) {
 		t.Errorf("the model saw %v, want 64×32", got)
 	}
-}
-
-func FuzzObjects(f *testing.F) {
-	for _, seed := range []string{`{"a":1,}`, "```json\n{\"a\":[1,2,],}\n```", `{"a":"\"}"} {"b":{}}`, `{{{{`, `</think>{}`, "{\"a\": // x\n1}", `{"`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, object := range chat.Objects(text) {
-			if !strings.HasPrefix(string(object), "{") {
-				t.Errorf("%q is no object", object)
-			}
-		}
-	})
 }
 
 func TestCheck(t *testing.T) {
@@ -391,19 +379,19 @@ func TestCheck(t *testing.T) {
 	}
 	tests := map[string]struct {
 		options testserver.ChatOptions
-		want    chat.Report
+		want    completions.Report
 	}{
-		"everything": {testserver.ChatOptions{Answer: sees}, chat.Report{Sees: true, Structured: chat.Schema, Obeys: true, Logprobs: true, Seeds: true}},
+		"everything": {testserver.ChatOptions{Answer: sees}, completions.Report{Sees: true, Structured: completions.Schema, Obeys: true, Logprobs: true, Seeds: true}},
 		"little": {
 			testserver.ChatOptions{Answer: sees, Reject: []string{"response_format", "seed", "logprobs"}},
-			chat.Report{Sees: true, Structured: chat.Prompt, Obeys: true},
+			completions.Report{Sees: true, Structured: completions.Prompt, Obeys: true},
 		},
-		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, chat.Report{Structured: chat.Schema, Obeys: true, Seeds: true}},
-		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, chat.Report{Structured: chat.Schema, Seeds: true}},
+		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, completions.Report{Structured: completions.Schema, Obeys: true, Seeds: true}},
+		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, completions.Report{Structured: completions.Schema, Seeds: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := talk(t, testserver.NewChat(t, tt.options), chat.Config{}).Check(t.Context(), true)
+			got, err := talk(t, testserver.NewChat(t, tt.options), completions.Config{}).Check(t.Context(), true)
 			if err != nil || got.Cost.TokensIn == 0 {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -414,7 +402,7 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	// A model that takes no pictures answers where it is shown none.
-	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{NoImages: true}), chat.Config{})
+	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{NoImages: true}), completions.Config{})
 	if _, err := blind.Check(t.Context(), true); err == nil {
 		t.Error("a picture was taken")
 	}
@@ -423,7 +411,7 @@ func TestCheck(t *testing.T) {
 	}
 	gone := testserver.NewChat(t, testserver.ChatOptions{})
 	gone.Close()
-	if _, err := talk(t, gone, chat.Config{}).Check(t.Context(), true); !endpoint.IsKind(err, endpoint.Refused) {
+	if _, err := talk(t, gone, completions.Config{}).Check(t.Context(), true); !endpoint.IsKind(err, endpoint.Refused) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -437,7 +425,7 @@ func TestBadAnswers(t *testing.T) {
 func TestRepeatLost(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	double.Fail(testserver.ResetMidBody())
-	if _, err := talk(t, double, chat.Config{RepeatLost: true}).Complete(t.Context(), question()); err != nil || double.Requests() != 2 {
+	if _, err := talk(t, double, completions.Config{RepeatLost: true}).Complete(t.Context(), question()); err != nil || double.Requests() != 2 {
 		t.Errorf("got %v after %d requests", err, double.Requests())
 	}
 }

@@ -1,4 +1,4 @@
-package chat
+package completions
 
 import (
 	"encoding/json"
@@ -9,10 +9,11 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/chat"
 	"reflectionflow/internal/endpoint"
 )
 
-// The wire types follow OpenAI's chat completions; what other servers add is ignored.
+// The wire types follow OpenAI's chat completions; keys that other servers add are ignored.
 type wireRequest struct {
 	Model               string        `json:"model,omitempty"`
 	Messages            []wireMessage `json:"messages"`
@@ -51,9 +52,9 @@ type wireSchema struct {
 	Strict bool            `json:"strict"`
 }
 
-// limits is what has been learned about a server.
+// limits are the restrictions of a server that its refusals have shown.
 type limits struct {
-	format     Structured // the best that it takes
+	format     Structured // the strictest that it accepts
 	noSampling bool       // neither temperature nor seed
 	noSeed     bool
 	noLogprobs bool
@@ -66,8 +67,8 @@ func (c *Client) limits() limits {
 	return c.known
 }
 
-// learn reports whether a refused request is worth another try, because the
-// refusal names a parameter that can be done without. It was sent under known.
+// learn records the parameter that an error rejects, if the request can be sent without
+// it, and reports whether to send it again. The request was sent under known.
 func (c *Client) learn(err error, known limits) bool {
 	var e *endpoint.Error
 	if !errors.As(err, &e) || e.Kind != endpoint.Status || e.Status != http.StatusBadRequest &&
@@ -92,7 +93,7 @@ func (c *Client) learn(err error, known limits) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.known == known { // else another question has learned something meanwhile
+	if c.known == known { // otherwise a concurrent question has learned first
 		c.known = next
 	}
 	return true
@@ -107,8 +108,8 @@ func anyOf(text string, words ...string) bool {
 	return false
 }
 
-// message builds the messages, which do not depend on what the server can do.
-func (c *Client) message(r Request) ([]wireMessage, error) {
+// message returns the messages, which do not depend on the limits of the server.
+func (c *Client) message(r chat.Request) ([]wireMessage, error) {
 	var messages []wireMessage
 	if r.System != "" {
 		messages = append(messages, wireMessage{"system", r.System})
@@ -132,19 +133,19 @@ func (c *Client) message(r Request) ([]wireMessage, error) {
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%w: the question is empty", reflectionflow.ErrInvalid)
 	}
-	if !images { // servers without pictures often take nothing but a string
+	if !images { // servers without image support often accept only a string
 		return append(messages, wireMessage{"user", text.String()}), nil
 	}
 	return append(messages, wireMessage{"user", parts}), nil
 }
 
-// wire builds the request as this server takes it.
-func (c *Client) wire(r Request, messages []wireMessage, known limits) wireRequest {
+// wire returns the request within the known limits of the server.
+func (c *Client) wire(r chat.Request, messages []wireMessage, known limits) wireRequest {
 	w := wireRequest{Model: c.config.Model, Messages: messages}
 	if !known.noSampling {
 		w.Temperature = &r.Temperature
 		if r.Seed != 0 && !known.noSeed {
-			seed := int64(r.Seed & math.MaxInt32) // llama.cpp takes 32 bits
+			seed := int64(r.Seed & math.MaxInt32) // llama.cpp accepts 32 bits
 			w.Seed = &seed
 		}
 	}
@@ -160,10 +161,10 @@ func (c *Client) wire(r Request, messages []wireMessage, known limits) wireReque
 	if r.TopLogprobs > 0 && !known.noLogprobs {
 		w.Logprobs, w.TopLogprobs = true, r.TopLogprobs
 	}
-	if r.Schema != nil {
+	if r.Form != nil {
 		switch known.format {
 		case Schema:
-			w.ResponseFormat = &wireFormat{Type: "json_schema", JSONSchema: &wireSchema{r.Schema.Name, r.Schema.JSON, true}}
+			w.ResponseFormat = &wireFormat{Type: "json_schema", JSONSchema: &wireSchema{r.Form.Name, r.Form.JSON, true}}
 		case Object:
 			w.ResponseFormat = &wireFormat{Type: "json_object"}
 		}
@@ -171,6 +172,7 @@ func (c *Client) wire(r Request, messages []wireMessage, known limits) wireReque
 	return w
 }
 
+// wireCompletion is the reply.
 type wireCompletion struct {
 	Model   string          `json:"model"`
 	Error   json.RawMessage `json:"error"` // some gateways send errors with status 200
@@ -199,7 +201,7 @@ type wireToken struct {
 	Top     []wireToken `json:"top_logprobs"`
 }
 
-// wireContent is a text, null, or a list of parts with texts.
+// wireContent is a string, null, or a list of parts with texts.
 type wireContent string
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -215,7 +217,7 @@ func (w *wireContent) UnmarshalJSON(data []byte) error {
 		Text string `json:"text"`
 	}
 	if err := json.Unmarshal(data, &parts); err != nil {
-		return errors.New("the message's content is neither a text nor a list of parts")
+		return errors.New("the message's content is neither a string nor a list of parts")
 	}
 	var all strings.Builder
 	for _, p := range parts {
@@ -225,6 +227,7 @@ func (w *wireContent) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// check returns an error for a reply without an answer.
 func (w *wireCompletion) check() error {
 	switch {
 	case len(w.Error) > 0 && string(w.Error) != "null":
@@ -246,14 +249,14 @@ func (w *wireCompletion) usage() endpoint.Usage {
 	return u
 }
 
-func (w *wireCompletion) reply() Reply {
+func (w *wireCompletion) reply() chat.Reply {
 	choice := w.Choices[0]
-	r := Reply{Text: string(choice.Message.Content), Model: w.Model, Cut: choice.FinishReason == "length"}
+	r := chat.Reply{Text: string(choice.Message.Content), Model: w.Model, Truncated: choice.FinishReason == "length"}
 	if choice.Logprobs != nil {
 		for _, t := range choice.Logprobs.Content {
-			token := Token{Text: t.Token, Logprob: min(t.Logprob, 0)}
+			token := chat.Token{Text: t.Token, Logprob: min(t.Logprob, 0)}
 			for _, top := range t.Top {
-				token.Top = append(token.Top, Token{Text: top.Token, Logprob: min(top.Logprob, 0)})
+				token.Top = append(token.Top, chat.Token{Text: top.Token, Logprob: min(top.Logprob, 0)})
 			}
 			r.Tokens = append(r.Tokens, token)
 		}

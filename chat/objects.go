@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// What is looked at of an answer: it has one object, with its drafts a few. A
-// hostile one must not keep us busy.
+// Bounds on the work for one answer, which may be hostile. An honest answer has one
+// object, or a few with its drafts.
 const (
-	maxAnswer  = 256 << 10 // bytes
-	maxTries   = 1000      // opening brackets
+	maxAnswer  = 256 << 10 // bytes that are read
+	maxTries   = 1000      // opening brackets that are tried
 	maxObjects = 16
 )
 
-// Objects finds the JSON objects in a model's answer, in order, whatever stands
-// around them: prose, code fences, thinking aloud. Commas before a closing bracket
-// and comments to the end of a line, which models like to write, are dropped.
-// Objects within objects are not listed.
+// Objects returns the JSON objects in a model's answer, in order. It skips prose, code
+// fences and reasoning in <think> around them, and removes trailing commas and line
+// comments inside them. Nested objects are not listed. At most 16 objects in the first
+// 256 KiB are returned.
 func Objects(text string) []json.RawMessage {
 	if _, after, ok := strings.Cut(text, "</think>"); ok {
-		text = after // what a reasoning model thought aloud is not its answer
+		text = after
 	}
 	text = shorten(text, maxAnswer)
 	var found []json.RawMessage
@@ -48,10 +48,10 @@ func Objects(text string) []json.RawMessage {
 	return found
 }
 
-// maxDepth bounds nesting; deeper brackets are no answer to any question of ours.
+// maxDepth bounds nesting: no form is that deep.
 const maxDepth = 64
 
-// closing is the index after the bracket that closes text[0], -1 for none.
+// closing returns the index after the bracket that closes text[0], or -1.
 func closing(text string) int {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -74,7 +74,7 @@ func closing(text string) int {
 	return -1
 }
 
-// tidy drops trailing commas and line comments outside of strings.
+// tidy removes trailing commas and line comments outside of strings.
 func tidy(object string) string {
 	var out strings.Builder
 	quoted := false

@@ -1,4 +1,4 @@
-package chat_test
+package completions_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/shared"
 
-	"reflectionflow/internal/chat"
+	"reflectionflow/internal/completions"
 	"reflectionflow/internal/testserver"
 )
 
@@ -19,7 +19,7 @@ func TestRequestShape(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	r := question()
 	r.System, r.Seed, r.TopLogprobs, r.Temperature, r.MaxTokens = "Be brief.", 7, 3, .5, 99
-	if _, err := talk(t, double, chat.Config{}).Complete(t.Context(), r); err != nil {
+	if _, err := talk(t, double, completions.Config{}).Complete(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	sent := double.Questions()[0].Body

@@ -1,4 +1,4 @@
-package chat
+package completions
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/chat"
 )
 
 // Report says what a model and its server can do.
@@ -23,7 +24,7 @@ type Report struct {
 	Cost       reflectionflow.Cost
 }
 
-var checkForm = Form{Name: "check", JSON: json.RawMessage(
+var checkForm = chat.Form{Name: "check", JSON: json.RawMessage(
 	`{"type":"object","additionalProperties":false,"required":["color"],"properties":{"color":{"type":"string"}}}`)}
 
 // Check asks about a small red picture, or without showing one about a color, and
@@ -31,25 +32,25 @@ var checkForm = Form{Name: "check", JSON: json.RawMessage(
 // the cache, always paid for.
 func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	question := "Which color does a ripe tomato have?"
-	var parts []Part
+	var parts []chat.Part
 	if show {
 		red := image.NewRGBA(image.Rect(0, 0, 64, 64))
 		draw.Draw(red, red.Rect, image.NewUniform(color.RGBA{220, 20, 20, 255}), image.Point{}, draw.Src)
-		question, parts = "Which color does this picture have?", []Part{{Image: red}}
+		question, parts = "Which color does this picture have?", []chat.Part{{Image: red}}
 	}
-	answer, reply, err := Ask[struct {
+	answer, reply, err := chat.Ask[struct {
 		Color string `json:"color"`
-	}](ctx, c, Request{
+	}](ctx, c, chat.Request{
 		// The time keeps an old answer from the cache away.
-		Parts:  append(parts, Text(question+" One English word. ("+time.Now().UTC().Format(time.RFC3339Nano)+")")),
-		Schema: &checkForm, Seed: 1, TopLogprobs: 2, MaxTokens: 256,
+		Parts: append(parts, chat.Text(question+" One English word. ("+time.Now().UTC().Format(time.RFC3339Nano)+")")),
+		Form:  &checkForm, Seed: 1, TopLogprobs: 2, MaxTokens: 256,
 	}, nil)
 	known := c.limits()
 	report := Report{
 		Model: c.endpoint.Clean(reply.Model), Structured: known.format, Logprobs: len(reply.Tokens) > 0, Cost: reply.Cost,
 		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: show && strings.Contains(strings.ToLower(answer.Color), "red"),
 	}
-	if Unanswered(err) {
+	if chat.Unanswered(err) {
 		err = nil // it does answer, if not in the form asked for
 	}
 	return report, err
