@@ -124,7 +124,7 @@ func TestServerGoesAndComesBack(t *testing.T) {
 				if code := exitOf(t, err); code != 1 {
 					t.Errorf("sitting %d: exit code %d: %s", sitting, code, said)
 				}
-				for _, part := range []string{"endpoint " + tt.endpoint + ": ", "go on with: reflectionflow generate --resume run"} {
+				for _, part := range []string{"endpoint " + tt.endpoint + ": ", "resume with: reflectionflow generate --resume run"} {
 					if !strings.Contains(said, part) || strings.Count(said, "\n") != 1 {
 						t.Errorf("sitting %d: %q lacks %q in one line", sitting, said, part)
 					}

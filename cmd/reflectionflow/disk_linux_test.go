@@ -39,7 +39,7 @@ func TestFullDisk(t *testing.T) {
 	if code := exitOf(t, err); code != 1 {
 		t.Fatalf("exit code %d, want 1\n%s", code, out)
 	}
-	for _, part := range []string{"no space left on device", "go on with: reflectionflow generate --resume small/run"} {
+	for _, part := range []string{"no space left on device", "resume with: reflectionflow generate --resume small/run"} {
 		if !strings.Contains(string(out), part) {
 			t.Errorf("it said %q, want %q in it", out, part)
 		}
@@ -68,7 +68,7 @@ func TestFullDiskOfSets(t *testing.T) {
 		args []string
 		name string
 		says string
-	}{{build, "set", "triplets of 30 are kept; go on with the same command"}, {export, "export", "the pictures written are kept in small/export; go on with the same command"}} {
+	}{{build, "set", "triplets of 30 are kept; resume with the same command"}, {export, "export", "the images written are kept in small/export; go on with the same command"}} {
 		whole := map[string]string{"set": "whole", "export": "exported"}[test.name]
 		if out, err := command(t, home, append(test.args, whole)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -142,7 +142,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 		manifests[i].UserPrompt = text
 	}
 	s := &session{program: p, model: model, backend: o.backend, cfg: cfg, json: o.json, quiet: o.quiet}
-	return s.draw(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
+	return s.run(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }
 
 // parsePrompts reads the prompts for a search along the axes; what each cost comes
@@ -208,7 +208,7 @@ func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) e
 		closeFolders(folders)
 		return err
 	}
-	return s.draw(cmd.Context(), func() (string, []*run.Folder, error) { return o.resume, folders, nil })
+	return s.run(cmd.Context(), func() (string, []*run.Folder, error) { return o.resume, folders, nil })
 }
 
 // sameJSON reports whether two values differ in white space at most: a record that was

@@ -84,7 +84,7 @@ func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOpti
 	report, err := set.Annotate(ctx, annotating, display.Read)
 	display.Close()
 	if err != nil && report.Annotated > report.Before && !errors.Is(err, reflectionflow.ErrInvalid) {
-		return fmt.Errorf("%d annotations are kept; go on with the same command: %w", report.Annotated, err)
+		return fmt.Errorf("%d annotations are kept; resume with the same command: %w", report.Annotated, err)
 	}
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("%d triplets%s are kept; go on with the same command: %w", m.Triplets(), ofCount(plan.Count), err)
+		return fmt.Errorf("%d triplets%s are kept; resume with the same command: %w", m.Triplets(), ofCount(plan.Count), err)
 	}
 	if !o.quiet {
 		p.printBuild(o.out, m)

@@ -64,7 +64,7 @@ func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Expo
 	report, err := genref.Export(ctx, e, display.Read)
 	display.Close()
 	if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
-		return fmt.Errorf("the pictures written are kept in %s; go on with the same command: %w", e.Out, err)
+		return fmt.Errorf("the images written are kept in %s; resume with the same command: %w", e.Out, err)
 	}
 	if err != nil {
 		return err

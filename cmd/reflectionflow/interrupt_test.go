@@ -175,7 +175,7 @@ func TestInterrupted(t *testing.T) {
 	if code := exitOf(t, cmd.Wait()); code != 130 {
 		t.Errorf("exit code %d, want 130", code)
 	}
-	const hint = `go on with: reflectionflow generate --resume 'it'\''s'`
+	const hint = `resume with: reflectionflow generate --resume 'it'\''s'`
 	if !strings.HasSuffix(said.String(), hint+"\n") {
 		t.Errorf("it said %q, want %q at the end", said.String(), hint)
 	}

@@ -10,14 +10,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"reflectionflow/internal/assemble"
-	"reflectionflow/internal/config"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/terminal"
 )
 
 func main() {
@@ -62,6 +63,7 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 			code = exitMachine
 		}
 	}()
+	p.stdout, p.stderr = terminal.NewWriter(p.stdout), terminal.NewWriter(p.stderr)
 	started := false
 	root := p.rootCommand(&started)
 	root.SetArgs(args)

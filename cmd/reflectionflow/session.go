@@ -19,7 +19,7 @@ import (
 	"reflectionflow/search"
 )
 
-// session is one sitting at one or several runs of the same settings.
+// session is one invocation that starts or resumes runs of the same settings.
 type session struct {
 	program     *program
 	model       assemble.Model
@@ -28,14 +28,13 @@ type session struct {
 	json, quiet bool
 
 	folders []*run.Folder
-	open    []*run.Folder // those to be searched, in the order of the search's tasks
-	failure error         // of finishing a run
+	open    []*run.Folder // the runs to search, in the order of the search's tasks
+	failure error         // the first error of finishing a run
 }
 
-// draw searches every run that is not finished and sums up. The folders are
-// opened when the model is loaded, so that a model that cannot be loaded leaves
-// nothing behind.
-func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder, error)) error {
+// run searches every run that is not finished and prints the results. It opens the
+// model before the folders, so that a model that cannot be loaded leaves no folder.
+func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, error)) error {
 	s.program.noteSlow()
 	e, err := s.model.Open(ctx, s.backend)
 	if err != nil {
@@ -65,7 +64,7 @@ func (s *session) draw(ctx context.Context, place func() (string, []*run.Folder,
 		}
 	}
 	if s.shares() && len(s.open) > 0 {
-		s.open = folders // what is left over depends on all of them
+		s.open = folders // the budget left over depends on all of them
 	}
 	if !s.quiet {
 		s.noteState(dir)
@@ -104,8 +103,8 @@ func (s *session) noteFailed(dir string) error {
 	return nil
 }
 
-// noteState reports the files that were written again on opening, and a folder
-// that leaves nothing to do.
+// noteState reports the files that were written again on opening, and a folder whose
+// runs are all finished.
 func (s *session) noteState(dir string) {
 	for _, f := range s.folders {
 		for _, name := range f.Repaired() {
@@ -113,12 +112,12 @@ func (s *session) noteState(dir string) {
 		}
 	}
 	if len(s.open) == 0 {
-		_, _ = fmt.Fprintf(s.program.stderr, "%s is finished already\n", dir)
+		_, _ = fmt.Fprintf(s.program.stderr, "%s is already finished\n", dir)
 	}
 }
 
-// keepAccount searches the open runs, and keeps account of what is asked of servers
-// and answered meanwhile.
+// keepAccount searches the open runs. The ledger records the calls to servers
+// meanwhile, so that a resumed run does not pay for them again.
 func (s *session) keepAccount(ctx context.Context, e *assemble.Engine, dir string) error {
 	if e.Ledger == nil {
 		return s.search(ctx, e)
@@ -133,7 +132,7 @@ func (s *session) keepAccount(ctx context.Context, e *assemble.Engine, dir strin
 	}
 	_, finished, failure := run.Charged(home)
 	if n, cost := e.Ledger.Unused(); finished && n > 0 && !s.quiet {
-		_, _ = fmt.Fprintf(s.program.stderr, "%s not used (%s): see %s\n", progress.Plural(n, "answer"), progress.Cost(cost), filepath.Join(home, "calls.jsonl"))
+		_, _ = fmt.Fprintf(s.program.stderr, "%s not used by the run (%s): see %s\n", progress.Plural(n, "answer"), progress.Cost(cost), filepath.Join(home, "calls.jsonl"))
 	}
 	return errors.Join(err, failure, e.Ledger.Close(finished))
 }
@@ -177,15 +176,16 @@ func (s *session) search(ctx context.Context, e *assemble.Engine) error {
 	return err
 }
 
-// booked is a run folder whose pictures the ledger need not keep once they are in it.
+// booked is a run folder; the ledger drops the replies of a candidate once the folder
+// has recorded it.
 type booked struct {
 	*run.Folder
 	ledger *endpoint.Ledger
 }
 
 // Record implements [search.Journal].
-func (b booked) Record(c reflectionflow.Candidate, picture image.Image) error {
-	err := b.Folder.Record(c, picture)
+func (b booked) Record(c reflectionflow.Candidate, img image.Image) error {
+	err := b.Folder.Record(c, img)
 	if err == nil {
 		b.ledger.Forget(c.Cost.Calls)
 	}
@@ -195,7 +195,7 @@ func (b booked) Record(c reflectionflow.Candidate, picture image.Image) error {
 // Finished implements [search.FinishedJournal].
 func (b booked) Finished() bool { return isFinished(b.Folder) }
 
-// shares reports whether prompts leave their budgets to others.
+// shares reports whether prompts share their budgets.
 func (s *session) shares() bool { return s.cfg.Adaptive != nil && s.cfg.Adaptive.Rollover }
 
 func isFinished(f *run.Folder) bool {
@@ -203,7 +203,7 @@ func isFinished(f *run.Folder) bool {
 	return finished
 }
 
-// elapsed is the time spent on the runs, earlier sittings included.
+// elapsed is the time spent on the runs, earlier invocations included.
 func (s *session) elapsed() time.Duration {
 	var longest time.Duration
 	for _, f := range s.open {
@@ -212,9 +212,9 @@ func (s *session) elapsed() time.Duration {
 	return longest
 }
 
-// explain says how to go on after the search was stopped or has failed.
+// explain adds the command that resumes to the error of an interrupted or failed search.
 func (s *session) explain(ctx context.Context, err error, dir string) error {
-	hint := "go on with: reflectionflow generate --resume " + quoted(dir)
+	hint := "resume with: reflectionflow generate --resume " + quoted(dir)
 	if ctx.Err() == nil {
 		return fmt.Errorf("%w; %s", err, hint)
 	}
@@ -222,10 +222,10 @@ func (s *session) explain(ctx context.Context, err error, dir string) error {
 	for _, f := range s.folders {
 		done += f.Len()
 	}
-	return fmt.Errorf("stopped with %d images kept; %s: %w", done, hint, context.Canceled)
+	return fmt.Errorf("stopped; %s kept; %s: %w", progress.Plural(done, "image"), hint, context.Canceled)
 }
 
-// quoted is the path as a shell takes it.
+// quoted quotes a path for a shell.
 func quoted(path string) string {
 	if strings.ContainsFunc(path, func(r rune) bool {
 		return !strings.ContainsRune("/._-+=:,@%", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
@@ -239,28 +239,20 @@ func (s *session) display() progress.Search {
 	if s.quiet {
 		return progress.Silent()
 	}
-	return progress.NewSearch(s.program.stderr, s.tasks(), s.cfg)
-}
-
-func (s *session) tasks() []string {
-	names := make([]string, len(s.open))
-	for i, f := range s.open {
-		names[i] = f.Manifest().Prompt.Text
-	}
-	return names
+	return progress.NewSearch(s.program.stderr, len(s.open), s.cfg)
 }
 
 func closeFolders(folders []*run.Folder) {
 	for _, f := range folders {
 		if f != nil {
-			_ = f.Close() // everything is on disk already
+			_ = f.Close() // all records are on disk
 		}
 	}
 }
 
 var errPrint = errors.New("print the result")
 
-// printTo writes to the standard output; a closed pipe is the machine's failure.
+// printTo writes a result. A closed pipe is a failure, not invalid input.
 func printTo(w io.Writer, text string) error {
 	if _, err := io.WriteString(w, text); err != nil {
 		return fmt.Errorf("%w: %w", errPrint, err)

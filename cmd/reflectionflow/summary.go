@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/progress"
 	"reflectionflow/internal/run"
+	"reflectionflow/internal/terminal"
 )
 
 // summary is what --json prints for a prompt.
@@ -28,7 +30,7 @@ type summary struct {
 	Seconds      float64                   `json:"seconds"`
 }
 
-// checked is one requirement as found in the best picture.
+// checked is one requirement as found in the best image.
 type checked struct {
 	Requirement string                 `json:"requirement"`
 	Verdict     reflectionflow.Verdict `json:"verdict"`
@@ -63,7 +65,7 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 	return s
 }
 
-// sumUp prints what came out of each run.
+// sumUp prints the result of each finished run.
 func (s *session) sumUp() error {
 	for i, f := range s.folders {
 		o, finished := f.Outcome()
@@ -89,11 +91,13 @@ func (s *session) sumUp() error {
 	return nil
 }
 
+// text is the summary for people.
 func (s summary) text() string {
 	var b strings.Builder
-	line := func(name, value string) { _, _ = fmt.Fprintf(&b, "  %-8s %s\n", name, value) }
-	b.WriteString(s.Prompt + "\n")
-	line("best", fmt.Sprintf("image %d, score %.3f (the first picture: %.3f)", s.Best, s.Score, s.FirstScore))
+	line := func(name, value string) { _, _ = fmt.Fprintf(&b, "  %-8s %s\n", name, terminal.Line(value)) }
+	b.WriteString(terminal.Line(s.Prompt) + "\n")
+	line("result", s.result())
+	line("best", fmt.Sprintf("image %d, score %.2f (higher is better; the first image: %.2f)", s.Best, s.Score, s.FirstScore))
 	for _, v := range []struct {
 		verdict reflectionflow.Verdict
 		name    string
@@ -101,18 +105,38 @@ func (s summary) text() string {
 		var found []string
 		for _, r := range s.Requirements {
 			if r.Verdict == v.verdict {
-				found = append(found, fmt.Sprintf("%s (%.0f%%)", r.Requirement, r.Confidence*100))
+				found = append(found, fmt.Sprintf("%s (%s)", r.Requirement, run.Sureness(r.Verdict, r.Confidence)))
 			}
 		}
 		if len(found) > 0 {
 			line(v.name, strings.Join(found, ", "))
 		}
 	}
-	line("cost", fmt.Sprintf("%s, %.1f s", progress.Cost(s.Cost), s.Seconds))
+	line("cost", progress.Cost(s.Cost))
+	line("time", progress.Elapsed(time.Duration(s.Seconds*float64(time.Second))))
 	if !s.Reproducible {
-		line("note", "this run cannot be reproduced: the generator did not take its seeds")
+		line("note", "this run cannot be reproduced: the generator ignored its seeds")
 	}
-	line("picture", s.Image)
+	line("image", s.Image)
 	line("report", s.Report)
 	return b.String()
+}
+
+// result says how much of the prompt the best image shows, and why the search stopped.
+func (s summary) result() string {
+	stopped := "stopped because " + progress.Stopped(s.Stopped)
+	n := len(s.Requirements)
+	met := 0
+	for _, r := range s.Requirements {
+		if r.Verdict == reflectionflow.Met {
+			met++
+		}
+	}
+	switch {
+	case n == 0:
+		return stopped + "; this verifier scores whole images and judges no requirements"
+	case s.Stopped == reflectionflow.StoppedRight:
+		return fmt.Sprintf("%d of %s met", met, progress.Plural(n, "requirement"))
+	}
+	return fmt.Sprintf("%d of %s met; %s", met, progress.Plural(n, "requirement"), stopped)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"reflectionflow/geneval"
+	"reflectionflow/internal/terminal"
 	"reflectionflow/search"
 )
 
@@ -30,7 +31,7 @@ func NewEvaluation(out io.Writer, quiet bool) Evaluation {
 	case isTerminal(out):
 		return &evaluationBar{out: out}
 	}
-	return &evaluationLines{out: out, printed: time.Now()}
+	return newEvaluationLines(out)
 }
 
 type silentEvaluation struct{}
@@ -39,16 +40,21 @@ func (silentEvaluation) Event(search.Config, search.Event) {}
 func (silentEvaluation) Progress(geneval.Progress)         {}
 func (silentEvaluation) Close()                            {}
 
-// quietFor is how long a log says nothing while images are drawn.
+// quietFor is the longest time that a log is silent while images are generated.
 const quietFor = 15 * time.Second
 
-// evaluationLines is the display of a pipe or a log file: one line a search, and now
-// and then one where no search ends for long.
+// evaluationLines is the display of a pipe or a log file: one line per search, and one
+// every [quietFor] while no search ends.
 type evaluationLines struct {
 	mu      sync.Mutex
 	out     io.Writer
 	images  int
+	started time.Time
 	printed time.Time
+}
+
+func newEvaluationLines(out io.Writer) *evaluationLines {
+	return &evaluationLines{out: out, started: time.Now(), printed: time.Now()}
 }
 
 func (l *evaluationLines) Event(_ search.Config, e search.Event) {
@@ -59,15 +65,16 @@ func (l *evaluationLines) Event(_ search.Config, e search.Event) {
 	}
 	l.images++
 	if time.Since(l.printed) >= quietFor {
-		l.print(fmt.Sprintf("%d images drawn so far", l.images))
+		l.print(fmt.Sprintf("%s so far", Plural(l.images, "image")))
 	}
 }
 
 func (*evaluationLines) Close() {}
 
+// print prints a line after the elapsed time.
 func (l *evaluationLines) print(line string) {
 	l.printed = time.Now()
-	_, _ = fmt.Fprintln(l.out, line)
+	_, _ = fmt.Fprintf(l.out, "[%s] %s\n", Elapsed(time.Since(l.started)), terminal.Line(line))
 }
 
 func (l *evaluationLines) Progress(p geneval.Progress) {
@@ -85,20 +92,22 @@ func (l *evaluationLines) Progress(p geneval.Progress) {
 		verdicts = append(verdicts, fmt.Sprintf("at %d %s", r.Budget, verdict))
 	}
 	r := p.Records[len(p.Records)-1]
-	line := fmt.Sprintf("%d of %d: %s, %q: %s", p.Done, p.Total, r.Strategy, r.Prompt, strings.Join(verdicts, ", "))
+	line := fmt.Sprintf("search %d of %d: %s, %q: %s", p.Done, p.Total, r.Strategy, r.Prompt, strings.Join(verdicts, ", "))
 	if r.Reason != "" {
 		line += " (" + strings.ReplaceAll(r.Reason, "\n", "; ") + ")"
 	}
 	l.print(line)
 }
 
-// evaluationBar is the display of a terminal. It counts images.
+// evaluationBar is the display of a terminal. It counts images. The budget that a
+// search does not use is taken from the total, and what it uses of other prompts'
+// budgets is added.
 type evaluationBar struct {
 	mu    sync.Mutex
 	out   io.Writer
-	bar   *progressbar.ProgressBar
+	bar   *bar
 	total int
-	right map[string][2]int // right answers at the largest budget, and all
+	right map[string][2]int // per strategy: right answers at the largest budget, and all answers
 }
 
 func (b *evaluationBar) Progress(p geneval.Progress) {
@@ -107,16 +116,8 @@ func (b *evaluationBar) Progress(p geneval.Progress) {
 	if b.bar == nil {
 		b.right = make(map[string][2]int)
 		b.total = p.Images
-		b.bar = progressbar.NewOptions(max(b.total, 1),
-			progressbar.OptionSetWriter(b.out),
-			progressbar.OptionSetWidth(16),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetElapsedTime(true),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionShowDescriptionAtLineEnd(),
-			progressbar.OptionSetRenderBlankState(true),
-			progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
+		shown := newBar(b.out, max(b.total, 1), progressbar.OptionShowCount(), progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish())
+		b.bar = &shown
 	}
 	if len(p.Records) == 0 {
 		return
@@ -128,7 +129,7 @@ func (b *evaluationBar) Progress(p geneval.Progress) {
 	}
 	count[1]++
 	b.right[last.Strategy] = count
-	b.bar.Describe(fmt.Sprintf("%s at %d: %d of %d right", last.Strategy, last.Budget, count[0], count[1]))
+	b.bar.describe(fmt.Sprintf("%s at %d: %d of %d right", last.Strategy, last.Budget, count[0], count[1]), 0)
 }
 
 func (b *evaluationBar) Event(cfg search.Config, e search.Event) {
@@ -136,9 +137,9 @@ func (b *evaluationBar) Event(cfg search.Config, e search.Event) {
 	defer b.mu.Unlock()
 	switch e.Kind {
 	case search.Scored:
-		_ = b.bar.Add(1) // a display that fails is no reason to stop
+		_ = b.bar.Add(1) // a failure to display must not end the work
 	case search.Stopped:
-		if left := mostImages(cfg) - e.Done; left != 0 { // an early stop gives budget back, or to another prompt
+		if left := mostImages(cfg) - e.Done; left != 0 { // an early stop leaves budget unused, or to other prompts
 			b.total -= left
 			b.bar.ChangeMax(b.total)
 		}
@@ -147,7 +148,6 @@ func (b *evaluationBar) Event(cfg search.Config, e search.Event) {
 
 func (b *evaluationBar) Close() {
 	if b.bar != nil {
-		_ = b.bar.Clear()
-		_ = b.bar.Exit()
+		b.bar.close()
 	}
 }

@@ -3,9 +3,9 @@ package progress
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"reflectionflow"
+	"reflectionflow/internal/terminal"
 	"reflectionflow/remote"
 	"reflectionflow/search"
 )
@@ -25,28 +26,23 @@ type Search interface {
 	Close()
 }
 
-// watching receives what is being generated, and the progress of remote generators.
+// watching receives the requests under way, and the progress of remote generators.
 type watching interface {
 	Generating(requests []reflectionflow.Request)
 	Progress(p remote.Progress)
 }
 
-// NewSearch returns the display of a search for the prompts: a bar where out is a
+// NewSearch returns the display of a search for several prompts: a bar where out is a
 // terminal, else one line per image.
-func NewSearch(out io.Writer, prompts []string, cfg search.Config) Search {
+func NewSearch(out io.Writer, prompts int, cfg search.Config) Search {
 	if isTerminal(out) {
-		return newBar(out, prompts, cfg)
+		return newSearchBar(out, prompts, cfg)
 	}
-	return &lines{out: out, tasks: prompts}
+	return newSearchLines(out, prompts, cfg)
 }
 
 // Silent returns a display that shows nothing.
 func Silent() Search { return silent{} }
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
 
 type silent struct{}
 
@@ -55,56 +51,89 @@ func (silent) Progress(remote.Progress)            {}
 func (silent) Event(search.Event)                  {}
 func (silent) Close()                              {}
 
-// lines is the display of a pipe or a log file: one line an image.
-type lines struct {
-	out   io.Writer
-	tasks []string
+// searchLines is the display of a pipe or a log file: one line per image. Its total is
+// that of the budget throughout; the line of a prompt that stopped says how many images
+// it took.
+type searchLines struct {
+	out       io.Writer
+	started   time.Time
+	total     int   // the most images of all prompts; 0: only time bounds them
+	done      []int // images of each prompt
+	explained bool  // that higher scores are better
 }
 
-func (l *lines) Generating([]reflectionflow.Request) {}
-func (l *lines) Progress(remote.Progress)            {}
-func (l *lines) Close()                              {}
+func newSearchLines(out io.Writer, prompts int, cfg search.Config) *searchLines {
+	return &searchLines{out: out, started: time.Now(), total: prompts * mostImages(cfg), done: make([]int, prompts)}
+}
 
-func (l *lines) Event(e search.Event) {
-	prefix := ""
-	if len(l.tasks) > 1 {
-		prefix = fmt.Sprintf("prompt %d of %d, ", e.Task+1, len(l.tasks))
-	}
+func (l *searchLines) Generating([]reflectionflow.Request) {}
+func (l *searchLines) Progress(remote.Progress)            {}
+func (l *searchLines) Close()                              {}
+
+func (l *searchLines) Event(e search.Event) {
+	l.done[e.Task] = max(l.done[e.Task], e.Done)
+	c := e.Candidate
 	switch e.Kind {
 	case search.Recalled:
-		_, _ = fmt.Fprintf(l.out, "%simage %d: recalled, %s\n", prefix, e.Candidate.ID, verdict(e.Candidate))
+		l.print(e.Task, fmt.Sprintf("image %d: recalled; %s", c.ID, l.verdict(c)))
 	case search.Scored:
-		of := ""
-		if e.Total > 0 {
-			of = fmt.Sprintf(" (%d of %d)", e.Done, e.Total)
+		l.print(e.Task, fmt.Sprintf("image %d: %s; %s; %s", c.ID, origin(c), l.verdict(c), bestSoFar(e.Best)))
+		if c.Reason != "" {
+			_, _ = fmt.Fprintf(l.out, "    reason: %s\n", terminal.Line(c.Reason))
 		}
-		if e.Candidate.Reason != "" {
-			_, _ = fmt.Fprintf(l.out, "%simage %d: %s\n", prefix, e.Candidate.ID, e.Candidate.Reason)
-		}
-		_, _ = fmt.Fprintf(l.out, "%simage %d%s: round %d, %s: %s; %s\n", prefix, e.Candidate.ID, of, e.Candidate.Round, deed(e.Candidate), verdict(e.Candidate), bestSoFar(e.Best))
+	case search.Stopped:
+		l.print(e.Task, fmt.Sprintf("stopped after %s: %s", Plural(e.Done, "image"), Stopped(e.Reason)))
 	}
 }
 
-// bar is the display of a terminal.
-type bar struct {
-	mu     sync.Mutex
-	bar    *progressbar.ProgressBar
-	room   int // columns for the description
-	totals []int
-	done   []int
-	doing  string
-	far    string // how far the drawing is, where the server says so
-	best   string
+// print prints a line about a prompt, after the images so far and the elapsed time.
+func (l *searchLines) print(task int, text string) {
+	count := fmt.Sprint(sum(l.done))
+	if l.total > 0 {
+		count += fmt.Sprintf("/%d", l.total)
+	}
+	if len(l.done) > 1 {
+		text = fmt.Sprintf("prompt %d of %d, %s", task+1, len(l.done), text)
+	}
+	_, _ = fmt.Fprintf(l.out, "[%s, %s] %s\n", count, Elapsed(time.Since(l.started)), terminal.Line(text))
 }
 
-func newBar(out io.Writer, tasks []string, cfg search.Config) *bar {
+// verdict is that of the candidate; the first score comes with its direction.
+func (l *searchLines) verdict(c reflectionflow.Candidate) string {
+	if c.Error != "" {
+		return "no image: " + c.Error
+	}
+	text := fmt.Sprintf("score %.2f", c.Score.Value)
+	if !l.explained {
+		l.explained = true
+		text += " (higher is better)"
+	}
+	if n := len(c.Score.Requirements); n > 0 {
+		text += fmt.Sprintf(", %d of %s met", countMet(c.Score), Plural(n, "requirement"))
+	}
+	return text
+}
+
+// searchBar is the display of a terminal.
+type searchBar struct {
+	mu      sync.Mutex
+	bar     bar
+	room    int // columns for the description
+	totals  []int
+	done    []int
+	doing   string
+	percent string // progress of the image, where the server reports it
+	best    string
+}
+
+func newSearchBar(out io.Writer, prompts int, cfg search.Config) *searchBar {
 	width := 80
-	if f, ok := out.(*os.File); ok {
+	if f, ok := terminalOf(out); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			width = w
 		}
 	}
-	b := &bar{room: max(12, width-48), totals: make([]int, len(tasks)), done: make([]int, len(tasks)), doing: "loading"}
+	b := &searchBar{room: max(12, width-48), totals: make([]int, prompts), done: make([]int, prompts), doing: "loading"}
 	total := 0
 	for i := range b.totals {
 		b.totals[i] = mostImages(cfg)
@@ -113,20 +142,12 @@ func newBar(out io.Writer, tasks []string, cfg search.Config) *bar {
 	if total == 0 {
 		total = -1 // a spinner: only time bounds the search
 	}
-	b.bar = progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(out),
-		progressbar.OptionSetWidth(16),
-		progressbar.OptionShowCount(),
-		progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionShowDescriptionAtLineEnd(),
-		progressbar.OptionSetRenderBlankState(true),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
+	b.bar = newBar(out, total, progressbar.OptionShowCount(), progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish())
 	return b
 }
 
-// mostImages is the most images a prompt may get, 0 when only time bounds it.
+// mostImages is the most images that a prompt can get from its own budget, 0 when only
+// time bounds it.
 func mostImages(cfg search.Config) int {
 	n := cfg.Budget.Images
 	if deep := cfg.Width * cfg.Depth; deep > 0 && (n == 0 || deep < n) {
@@ -135,13 +156,13 @@ func mostImages(cfg search.Config) int {
 	return n
 }
 
-func (b *bar) Generating(requests []reflectionflow.Request) {
+func (b *searchBar) Generating(requests []reflectionflow.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(requests) == 0 {
 		return
 	}
-	b.doing, b.far = "drawing", ""
+	b.doing, b.percent = "generating", ""
 	for _, r := range requests {
 		if r.Reflection != "" {
 			b.doing = "correcting: " + lowerFirst(strings.TrimRight(r.Reflection, ". "))
@@ -151,34 +172,34 @@ func (b *bar) Generating(requests []reflectionflow.Request) {
 	b.describe()
 }
 
-func (b *bar) Progress(p remote.Progress) {
+func (b *searchBar) Progress(p remote.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	far := ""
+	percent := ""
 	switch {
 	case p.Queued:
-		far = "queued, "
+		percent = "queued, "
 	case p.Done > 0:
-		far = fmt.Sprintf("%.0f%%, ", 100*p.Done)
+		percent = fmt.Sprintf("%.0f%%, ", 100*p.Done)
 	}
-	if far != b.far {
-		b.far = far
+	if percent != b.percent {
+		b.percent = percent
 		b.describe()
 	}
 }
 
-func (b *bar) Event(e search.Event) {
+func (b *searchBar) Event(e search.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e.Best.ID >= 0 {
-		b.best = fmt.Sprintf("best %.3f", e.Best.Score.Value)
+		b.best = fmt.Sprintf("best score %.2f", e.Best.Score.Value)
 	}
 	switch e.Kind {
 	case search.Scored, search.Recalled:
 		b.done[e.Task] = e.Done
-		b.totals[e.Task] = max(b.totals[e.Task], e.Done) // others may leave it their budget
+		b.totals[e.Task] = max(b.totals[e.Task], e.Done) // a prompt may get the budget left by others
 	case search.Stopped:
-		if b.totals[e.Task] > e.Done { // an early stop gives budget back
+		if b.totals[e.Task] > e.Done { // the rest of the budget will not be used
 			b.totals[e.Task] = e.Done
 		}
 	default:
@@ -187,26 +208,22 @@ func (b *bar) Event(e search.Event) {
 	if total := sum(b.totals); total > 0 {
 		b.bar.ChangeMax(total)
 	}
-	_ = b.bar.Set(sum(b.done)) // a display that fails is no reason to stop
+	b.bar.set(sum(b.done))
 	b.describe()
 }
 
-func (b *bar) Close() {
+func (b *searchBar) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_ = b.bar.Clear()
-	_ = b.bar.Exit()
+	b.bar.close()
 }
 
-func (b *bar) describe() {
-	text := b.far + b.doing
+func (b *searchBar) describe() {
+	text := b.percent + b.doing
 	if b.best != "" {
 		text = b.best + ", " + text
 	}
-	if r := []rune(text); len(r) > b.room {
-		text = string(r[:b.room-1]) + "…"
-	}
-	b.bar.Describe(text)
+	b.bar.describe(text, b.room)
 }
 
 func sum(counts []int) int {
@@ -217,38 +234,26 @@ func sum(counts []int) int {
 	return n
 }
 
-// deed says how a candidate came to be.
-func deed(c reflectionflow.Candidate) string {
-	if n := len(c.Abandoned); n > 0 {
-		whole := c
-		whole.Abandoned = nil
-		return fmt.Sprintf("%s, the %s of which were given up", deed(whole), Plural(n, "first noise"))
-	}
+// origin says how a candidate was made.
+func origin(c reflectionflow.Candidate) string {
+	text := "new noise"
 	switch c.Action {
 	case reflectionflow.Reflect:
-		return "corrected (" + lowerFirst(strings.TrimRight(c.Request.Reflection, ". ")) + ")"
+		text = "correction (" + lowerFirst(strings.TrimRight(c.Request.Reflection, ". ")) + ")"
 	case reflectionflow.Rewrite:
-		return "rewritten prompt"
+		text = "rewritten prompt"
 	}
-	return "fresh noise"
-}
-
-func verdict(c reflectionflow.Candidate) string {
-	if c.Error != "" {
-		return "no picture: " + c.Error
-	}
-	text := fmt.Sprintf("score %.3f", c.Score.Value)
-	if n := len(c.Score.Requirements); n > 0 {
-		text += fmt.Sprintf(", %d of %d met", countMet(c.Score), n)
+	if n := len(c.Abandoned); n > 0 {
+		text += ", " + Plural(n, "noise") + " abandoned early"
 	}
 	return text
 }
 
 func bestSoFar(best reflectionflow.Candidate) string {
 	if best.ID < 0 {
-		return "no best yet"
+		return "no best image yet"
 	}
-	return fmt.Sprintf("best is %d with %.3f", best.ID, best.Score.Value)
+	return fmt.Sprintf("best so far: image %d with %.2f", best.ID, best.Score.Value)
 }
 
 func countMet(s reflectionflow.Score) int {

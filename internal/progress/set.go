@@ -18,22 +18,23 @@ type Set struct {
 	unit     string
 	quiet    bool
 	terminal bool
-	bar      *progressbar.ProgressBar
+	bar      *bar
+	started  time.Time
 	printed  time.Time
-	last     string // that was printed
+	last     string // the last line without its time
 }
 
-// NewSet returns the display; unit names what is counted.
+// NewSet returns the display; unit names what is counted, in the plural.
 func NewSet(out io.Writer, unit string, quiet bool) *Set {
-	return &Set{out: out, unit: unit, quiet: quiet, terminal: isTerminal(out), printed: time.Now()}
+	return &Set{out: out, unit: unit, quiet: quiet, terminal: isTerminal(out), started: time.Now(), printed: time.Now()}
 }
 
 // Build shows the progress of a build.
 func (d *Set) Build(p genref.Progress) {
-	d.show(p.Done, p.Count, fmt.Sprintf("from %d pictures of %d prompts", p.Effort.Images, p.Effort.Prompts))
+	d.show(p.Done, p.Count, fmt.Sprintf("from %d images for %d prompts", p.Effort.Images, p.Effort.Prompts))
 }
 
-// Read shows the progress of reading a set, whose end is not known.
+// Read shows the progress of reading a set, whose size is not known.
 func (d *Set) Read(triplets int) { d.show(triplets, -1, "") }
 
 func (d *Set) show(done, total int, note string) {
@@ -41,14 +42,11 @@ func (d *Set) show(done, total int, note string) {
 	case d.quiet:
 	case d.terminal:
 		if d.bar == nil {
-			d.bar = progressbar.NewOptions(total,
-				progressbar.OptionSetWriter(d.out), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
-				progressbar.OptionSetElapsedTime(true), progressbar.OptionSetPredictTime(true),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowDescriptionAtLineEnd(),
-				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+			shown := newBar(d.out, total, progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond))
+			d.bar = &shown
 		}
-		d.bar.Describe(d.unit + " " + note)
-		_ = d.bar.Set(done) // a display that fails must not end the work
+		d.bar.describe(d.unit+" "+note, 0)
+		d.bar.set(done)
 	case time.Since(d.printed) >= 10*time.Second || done == total:
 		d.printed = time.Now()
 		of := ""
@@ -57,7 +55,7 @@ func (d *Set) show(done, total int, note string) {
 		}
 		line := strings.TrimSpace(fmt.Sprintf("%d%s %s %s", done, of, d.unit, note))
 		if line != d.last {
-			_, _ = fmt.Fprintln(d.out, line)
+			_, _ = fmt.Fprintf(d.out, "[%s] %s\n", Elapsed(time.Since(d.started)), line)
 		}
 		d.last = line
 	}

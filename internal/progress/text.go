@@ -3,11 +3,12 @@ package progress
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"reflectionflow"
 )
 
-// Cost lists what was spent but the time.
+// Cost lists what was spent, except time.
 func Cost(c reflectionflow.Cost) string {
 	var parts []string
 	for _, each := range []struct {
@@ -21,18 +22,51 @@ func Cost(c reflectionflow.Cost) string {
 		}
 	}
 	if c.Money > 0 {
-		parts = append(parts, fmt.Sprintf("money %.4g", c.Money))
+		parts = append(parts, USD(c.Money))
 	}
 	if len(parts) == 0 {
-		return "for nothing"
+		return "none"
 	}
 	return strings.Join(parts, ", ")
 }
 
-// Plural is a number with its noun.
+// USD writes an amount of money. Prices in configurations are in US dollars.
+func USD(amount float64) string {
+	if amount > 0 && amount < 0.0001 {
+		return fmt.Sprintf("%.2g USD", amount)
+	}
+	return fmt.Sprintf("%.4f USD", amount)
+}
+
+// Plural writes a number with its noun.
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Elapsed writes a duration for people: 2.4 s, 3 min 2 s, 1 h 20 min.
+func Elapsed(d time.Duration) string {
+	switch seconds := int(d.Round(time.Second).Seconds()); {
+	case d < 59950*time.Millisecond:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case seconds < 3600:
+		return fmt.Sprintf("%d min %d s", seconds/60, seconds%60)
+	default:
+		return fmt.Sprintf("%d h %d min", seconds/3600, seconds/60%60)
+	}
+}
+
+// Stopped says why a search stopped.
+func Stopped(reason reflectionflow.StopReason) string {
+	switch reason {
+	case reflectionflow.StoppedRight:
+		return "every requirement is met"
+	case reflectionflow.StoppedBudget:
+		return "the budget is spent"
+	case reflectionflow.StoppedFailed:
+		return "no image is usable, or too many failed in a row"
+	}
+	return string(reason)
 }

@@ -4,28 +4,29 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"reflectionflow/tuning"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"reflectionflow/tuning"
 )
 
-// Training shows the progress of a training run: a bar on a terminal, a line
-// now and then elsewhere.
+// Training shows the progress of a training run: a bar on a terminal, elsewhere a line
+// every ten seconds and after each sampling.
 type Training struct {
 	out      io.Writer
 	stage    string
 	terminal bool
 	quiet    bool
-	bar      *progressbar.ProgressBar
+	bar      *bar
 	before   string // what the bar counts before the first step
-	done     int    // of that
-	first    int
+	done     int    // its count
+	first    int    // the first step of this process
 	started  time.Time
 	printed  time.Time
-	smooth   float64
+	smooth   float64 // moving average of the loss
 }
 
 // NewTraining returns the display of a stage.
@@ -40,23 +41,20 @@ func (d *Training) Preparing(what string, done, of int) {
 	case d.terminal:
 		if d.before != what || done < d.done {
 			d.Close()
-			d.before, d.bar = what, d.newBar(of, "picture")
-			d.bar.Describe(d.stage + ": " + what)
+			d.before, d.bar = what, d.newBar(of, "image")
+			d.bar.describe(d.stage+": "+what, 0)
 		}
 		d.done = done
-		_ = d.bar.Set(done) // a display that fails must not end the training
+		d.bar.set(done)
 	case time.Since(d.printed) >= 10*time.Second:
 		d.printed = time.Now()
 		_, _ = fmt.Fprintf(d.out, "%s: %s: %d of %d\n", d.stage, what, done, of)
 	}
 }
 
-func (d *Training) newBar(of int, unit string) *progressbar.ProgressBar {
-	return progressbar.NewOptions(of,
-		progressbar.OptionSetWriter(d.out), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit), progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionShowDescriptionAtLineEnd(),
-		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+func (d *Training) newBar(of int, unit string) *bar {
+	b := newBar(d.out, of, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit))
+	return &b
 }
 
 // Step shows a training step.
@@ -66,7 +64,7 @@ func (d *Training) Step(s tuning.Progress) {
 	}
 	if d.smooth == 0 {
 		d.Close()
-		d.started = time.Now() // as far as the rate of the steps goes
+		d.started = time.Now() // the rate counts steps only
 		d.smooth, d.first = s.Loss, s.Step
 	}
 	d.smooth += 0.05 * (s.Loss - d.smooth)
@@ -81,22 +79,22 @@ func (d *Training) Step(s tuning.Progress) {
 	_, _ = fmt.Fprintf(d.out, "%s: step %d of %d, loss %.4f%s%s\n", d.stage, s.Step, s.Steps, d.smooth, d.rate(s), figures(s))
 }
 
-// rate says how long a step takes and how long all will, once there is more than one.
+// rate gives the seconds per step and the time left; empty at the first step.
 func (d *Training) rate(s tuning.Progress) string {
 	if s.Step == d.first {
 		return ""
 	}
 	each := time.Since(d.started).Seconds() / float64(s.Step-d.first)
-	left := time.Duration(each * float64(s.Steps-s.Step) * float64(time.Second)).Round(time.Second)
-	return fmt.Sprintf(", %.3g s a step, %s left", each, left)
+	left := time.Duration(each * float64(s.Steps-s.Step) * float64(time.Second))
+	return fmt.Sprintf(", %.3g s per step, %s left", each, Elapsed(left))
 }
 
 func (d *Training) advance(s tuning.Progress) {
 	if d.bar == nil {
 		d.bar = d.newBar(s.Steps, "step")
 	}
-	d.bar.Describe(fmt.Sprintf("%s loss %.4f%s", d.stage, d.smooth, figures(s)))
-	_ = d.bar.Set(s.Step) // a display that fails must not end the training
+	d.bar.describe(fmt.Sprintf("%s loss %.4f%s", d.stage, d.smooth, figures(s)), 0)
+	d.bar.set(s.Step)
 }
 
 // Close ends the display.
@@ -107,7 +105,7 @@ func (d *Training) Close() {
 	}
 }
 
-// figures lists what was watched and sampled, in order of name.
+// figures lists the watched and the sampled metrics, each in order of name.
 func figures(s tuning.Progress) string {
 	var text strings.Builder
 	for _, values := range []map[string]float64{s.Watched, s.Sampled} {

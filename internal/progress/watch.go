@@ -6,7 +6,8 @@ import (
 	"reflectionflow"
 )
 
-// Watch returns the generator with its requests passed to tell, before it generates.
+// Watch returns the generator, which calls tell with its requests before it generates
+// their images or previews. It is a [reflectionflow.Previewer] if g is one.
 func Watch(g reflectionflow.Generator, tell func([]reflectionflow.Request)) reflectionflow.Generator {
 	if p, ok := g.(reflectionflow.Previewer); ok {
 		return watchedPreviewer{p, tell}

@@ -105,6 +105,12 @@ func markOf(f reflectionflow.Finding) mark {
 	return m
 }
 
+// Sureness says how sure the verifier is of a verdict, given the probability in [0, 1]
+// that the requirement is met.
+func Sureness(v reflectionflow.Verdict, met float64) string {
+	return markOf(reflectionflow.Finding{Verdict: v, Confidence: met}).Sure
+}
+
 // sure says how sure the verifier is of a verdict whose probability is p. A verdict
 // that the verifier itself thinks improbable follows from a threshold above or below
 // one half: there the probability that the requirement is met says more.
