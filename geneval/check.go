@@ -11,9 +11,8 @@ import (
 	"reflectionflow/clipart"
 )
 
-// CheckRules is a known-answer test of the rules: pictures that are described and
-// what GenEval's evaluate says of them. It takes microseconds and runs before
-// anything is scored.
+// CheckRules is a known-answer test of the rules: descriptions of images with the
+// results of GenEval's evaluate. It takes microseconds and runs before scoring.
 func CheckRules() error {
 	for _, c := range knownAnswers() {
 		got := Evaluate(c.metadata, OfficialThresholds(), image.Pt(100, 100), c.objects)
@@ -88,7 +87,7 @@ func (a Agreement) Balanced() float64 {
 	return (share(a.RightAgreed, a.Right) + share(a.WrongAgreed, a.Wrong)) / 2
 }
 
-// String says the rates in words.
+// String describes the rates.
 func (a Agreement) String() string {
 	return fmt.Sprintf("the judge agrees on %d of %d right scenes and on %d of %d flawed ones (balanced %.0f%%)",
 		a.RightAgreed, a.Right, a.WrongAgreed, a.Wrong, 100*a.Balanced())
@@ -101,30 +100,30 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// leastAgreement is the balanced rate under which scores would say nothing.
+// leastAgreement is the balanced rate below which scores are meaningless.
 const leastAgreement = 0.6
 
 // scenesPerTask is how many prompts of each task the judge is tried on, once right
-// and once flawed; 96 pictures take a small network about a second.
+// and once flawed; 96 images take a small network about a second.
 const scenesPerTask = 8
 
 // CheckJudge is a known-answer test of a judge on scenes such as [KnownScenes]. It fails
 // where the judge is hardly better than guessing.
 func CheckJudge(ctx context.Context, judge Detector, t Thresholds, trials []KnownScene) (Agreement, error) {
-	pictures := make([]image.Image, len(trials))
+	images := make([]image.Image, len(trials))
 	for i := range trials {
-		pictures[i] = trials[i].Picture
+		images[i] = trials[i].Image
 	}
-	found, err := judge.Detect(ctx, pictures)
+	found, err := judge.Detect(ctx, images)
 	if err != nil {
 		return Agreement{}, fmt.Errorf("self-test of the judge: %w", err)
 	}
 	if len(found) != len(trials) {
-		return Agreement{}, fmt.Errorf("self-test of the judge: it said %d things about %d pictures", len(found), len(trials))
+		return Agreement{}, fmt.Errorf("self-test of the judge: it returned %d lists of objects for %d images", len(found), len(trials))
 	}
 	var a Agreement
 	for i, tr := range trials {
-		size := tr.Picture.Bounds().Size()
+		size := tr.Image.Bounds().Size()
 		a.add(Evaluate(tr.Metadata, t, size, tr.Truth).Correct, Evaluate(tr.Metadata, t, size, found[i]).Correct)
 	}
 	if a.Balanced() < leastAgreement {
@@ -148,12 +147,11 @@ func (a *Agreement) add(truth, verdict bool) {
 // KnownScene is a rendered scene with its truth, and what it may or may not show.
 type KnownScene struct {
 	Metadata Metadata
-	Picture  image.Image
+	Image    image.Image
 	Truth    []reflectionflow.Object
 }
 
-// KnownScenes renders what [CheckJudge] asks a judge about before it judges pictures of
-// the prompts given: other prompts, of the test split, from all of GenEval's tasks if one
+// KnownScenes renders the scenes of [CheckJudge] for an evaluation of the given prompts: other prompts, of the test split, from all of GenEval's tasks if one
 // of those given is of them, and from those of [clipart.Compound] likewise, about the
 // known classes (none means all), each with a scene that is right and, where there is
 // one, a flawed scene. The same arguments give the same scenes.
@@ -191,7 +189,7 @@ func knownScenes(sampler clipart.Sampler, tasks []clipart.Task, size image.Point
 				scenes = append(scenes, flawed)
 			}
 			for _, s := range scenes {
-				picture, err := s.Render(size.X, size.Y)
+				img, err := s.Render(size.X, size.Y)
 				if err != nil {
 					return nil, err
 				}
@@ -199,7 +197,7 @@ func knownScenes(sampler clipart.Sampler, tasks []clipart.Task, size image.Point
 				if err != nil {
 					return nil, err
 				}
-				trials = append(trials, KnownScene{m, picture, truth})
+				trials = append(trials, KnownScene{m, img, truth})
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func newOracle(t *testing.T, known []string, size image.Point, err int) *oracle 
 	}
 	o := &oracle{truth: map[image.Image][]reflectionflow.Object{}, err: err}
 	for _, s := range scenes {
-		o.truth[s.Picture] = s.Truth
+		o.truth[s.Image] = s.Truth
 	}
 	return o
 }

@@ -1,17 +1,21 @@
-// Package geneval measures how often pictures are what was asked for, by the
-// rules of GenEval (Ghosh, Hajishirzi, Schmidt 2023, arXiv 2310.11513; code
+// Package geneval measures how often images show what their prompts ask for, by the
+// rules of GenEval (Ghosh, Hajishirzi and Schmidt 2023, arXiv 2310.11513; code
 // djghosh13/geneval).
 //
-// Its words. A [Metadata] is one line of evaluation_metadata.jsonl: a prompt, the
-// task (tag) it belongs to, and what must and must not be in the picture. A
-// [Detector], here called the judge, lists the objects of a picture; it is never
-// the verifier that the search looks at. [Evaluate] applies the official rules to
-// what the judge saw. A [Strategy] spends a budget of images on prompts and hands
-// back a [Trajectory] each: every candidate with its picture, in order. What it
-// would have answered with a smaller budget is the best candidate, by the
-// verifier, among the first: one search gives a point of the curve for every
-// budget. An [Evaluation] runs strategies over prompts, keeps results.jsonl as it
-// goes, and sums up with 95% intervals in summary.json.
+// A [Metadata] is one line of evaluation_metadata.jsonl: a prompt, its task (tag), and
+// what must and must not be in the image. A [Detector], called the judge, lists the
+// objects of an image; it is never the verifier that guides the search. [Evaluate]
+// applies the official rules to the judge's detections.
 //
-// The package knows neither the search nor the networks: commands wire them.
+// A [Strategy] spends a budget of images on prompts and returns a [Trajectory] for
+// each: every candidate with its image, in order. Its answer at a smaller budget is the
+// best of the first candidates by the verifier's score, so one search gives a point of
+// the curve for every budget.
+//
+// An [Evaluation] runs strategies over prompts, appends to results.jsonl as it
+// proceeds, and writes 95% intervals to summary.json. A search that fails for a
+// transient reason is not scored: see [Unscored]. [ReadResults] reads the folder again,
+// for [Results.Publish], [Results.WritePage] and [Results.Compare].
+//
+// The package knows neither the search nor the networks: commands connect them.
 package geneval

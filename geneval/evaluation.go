@@ -10,7 +10,7 @@ import (
 	"regexp"
 )
 
-// Evaluation runs strategies over prompts and keeps what the judge says.
+// Evaluation runs strategies over prompts and records the judge's verdicts.
 type Evaluation struct {
 	Prompts    []Metadata
 	Strategies []Strategy // with different names
@@ -19,32 +19,32 @@ type Evaluation struct {
 	Seed       uint64     // every seed derives from it
 	Judge      Detector
 	Thresholds Thresholds
-	// Probe draws ProbePictures of each prompt as it is, from seeds that are not
-	// scored, to tell easy prompts from hard ones; nil does not.
-	Probe         *Strategy
-	ProbePictures int
-	// Settings is whatever else determines the results of every strategy, such as the
-	// model's checksum, as JSON. A folder is only gone on with under the same.
+	// Probe generates ProbeImages images of each prompt, from seeds that are not scored,
+	// to measure how difficult the prompt is; nil for no such measurement.
+	Probe       *Strategy
+	ProbeImages int
+	// Settings holds whatever else determines the results of every strategy, such as the
+	// model's checksum, as JSON. A folder is resumed only with equal settings.
 	Settings json.RawMessage
 	Dir      string
 	Judged   *Agreement // what [CheckJudge] found, for the summary; may be nil
-	// Meter is the engine's; nil leaves out of the summary how busy it was.
+	// Meter measures how busy the generator is; nil leaves that out of the summary.
 	Meter *Meter
-	// Begin is called when the folder is accepted, before anything is searched for; its
-	// error ends the run. Nil is not called.
+	// Begin, unless nil, is called when the folder is accepted, before the first search.
+	// Its error ends the evaluation.
 	Begin func() error
-	// Notify is told what happens, one call at a time but from several goroutines;
-	// nil is told nothing.
+	// Notify, unless nil, is called with the progress, one call at a time but from
+	// several goroutines.
 	Notify func(Progress)
 }
 
-// Progress says that a search is judged and recorded.
+// Progress reports a search that is judged and recorded.
 type Progress struct {
 	Done, Total int // searches
-	// Images is how many the searches that are not done may draw at most.
+	// Images is the largest number of images that the remaining searches may generate.
 	Images int
-	// Records of the search, one a budget; empty for the first call, which says
-	// how many were recorded in earlier sittings, and where difficulty was probed.
+	// Records are those of the search, one per budget. They are empty in the first
+	// call, which reports the searches of earlier processes, and for probes of difficulty.
 	Records []Record
 }
 
@@ -68,7 +68,7 @@ func (e *Evaluation) Validate() error {
 			return fmt.Errorf("prompt %d: %w", i+1, err)
 		}
 		if prompts[m.Prompt] {
-			return invalid("prompt %d: %.80q is there twice", i+1, m.Prompt)
+			return invalid("prompt %d: %.80q appears twice", i+1, m.Prompt)
 		}
 		prompts[m.Prompt] = true
 	}
@@ -76,8 +76,8 @@ func (e *Evaluation) Validate() error {
 	if err != nil {
 		return err
 	}
-	if e.Probe != nil && e.ProbePictures < 1 {
-		return invalid("%d pictures for the difficulty: must be 1 or more", e.ProbePictures)
+	if e.Probe != nil && e.ProbeImages < 1 {
+		return invalid("%d images per prompt for the difficulty: must be 1 or more", e.ProbeImages)
 	}
 	return m.validate()
 }

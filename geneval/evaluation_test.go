@@ -82,16 +82,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("reflection at %d: %g, want %g", s.Rows[3+i].Budget, got, want)
 		}
 	}
-	// It stopped at four pictures: what it did not draw costs nothing.
+	// It stopped at four images: the rest costs nothing.
 	if got := s.Rows[5].Cost; got.Images != 4 || got.DenoiseSteps != 80 || got.VerifierCalls != 4 || got.Seconds != 2 {
 		t.Errorf("cost %+v", got)
 	}
 	if got := w.searches.Load(); got != 12*2 {
 		t.Errorf("%d searches", got)
 	}
-	// A picture that is the answer at several budgets is judged once.
+	// An image that is the answer at several budgets is judged once.
 	if got := w.judged.Load(); got > 12*(3+2) {
-		t.Errorf("%d pictures judged", got)
+		t.Errorf("%d images judged", got)
 	}
 	for _, want := range []string{"| noise ", "| reflection ", "reflection at 8 minus noise at 8", "| reflection |                 8 |   100.0 | 65.6 to 100.0 |"} {
 		if !strings.Contains(s.Markdown(), want) {
@@ -321,7 +321,7 @@ func TestSeeds(t *testing.T) {
 }
 
 // A picture that could not be drawn is wrong, and says why.
-func TestFailedPictures(t *testing.T) {
+func TestRefusedImagesCountAsWrong(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.evaluation(t.TempDir())
 	e.Samples = 1
@@ -414,7 +414,7 @@ func TestBrokenParts(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for name, search := range map[string]func(ctx context.Context, job geneval.Job) error{
-		"left out": func(context.Context, geneval.Job) error { return nil },
+		"did not answer": func(context.Context, geneval.Job) error { return nil },
 		"twice": func(_ context.Context, job geneval.Job) error {
 			return errors.Join(job.Done(0, geneval.Trajectory{}), job.Done(0, geneval.Trajectory{}))
 		},
@@ -431,7 +431,7 @@ func TestBrokenParts(t *testing.T) {
 }
 
 func TestBest(t *testing.T) {
-	tr := picture(0, 9, []drawn{{failed: true, score: 9}, {score: 1}, {score: 3}, {score: 2}, {score: 3}, {score: 4}})
+	tr := trajectory(0, 9, []drawn{{failed: true, score: 9}, {score: 1}, {score: 3}, {score: 2}, {score: 3}, {score: 4}})
 	for budget, want := range map[int]int{1: -1, 2: 1, 3: 2, 5: 2, 6: 5, 99: 5} {
 		if got := tr.Best(budget); got != want {
 			t.Errorf("best of %d is %d, want %d", budget, got, want)

@@ -29,11 +29,11 @@ type calibrated struct {
 
 func (c calibrated) Thresholds() geneval.Thresholds { return c.thresholds }
 
-// world draws pictures of four pixels, which say the prompt's number and whether
-// what it asks for is there, and judges them.
+// world generates images of four pixels that encode the prompt's number and whether the
+// image is right, and judges them.
 type world struct {
 	prompts  []geneval.Metadata
-	truth    [][]reflectionflow.Object // what is there in a right picture
+	truth    [][]reflectionflow.Object // the objects of a right image
 	searches atomic.Int64
 	judged   atomic.Int64
 }
@@ -82,7 +82,7 @@ type drawn struct {
 	flaky  bool // for now
 }
 
-// strategy draws what plan says, at most the budget, and records what it was asked.
+// strategy generates the images of plan, at most the budget, and counts its searches.
 func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn) geneval.Strategy {
 	return geneval.Strategy{Arm: geneval.Arm{Name: name, Kind: name, Nested: true}, Search: func(ctx context.Context, job geneval.Job) error {
 		for i, task := range job.Tasks {
@@ -91,7 +91,7 @@ func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn
 			}
 			w.searches.Add(1)
 			prompt := slices.IndexFunc(w.prompts, func(m geneval.Metadata) bool { return m.Prompt == task.Prompt.Text })
-			if err := job.Done(i, picture(prompt, job.Budget, plan(prompt, task.Seed))); err != nil {
+			if err := job.Done(i, trajectory(prompt, job.Budget, plan(prompt, task.Seed))); err != nil {
 				return err
 			}
 		}
@@ -99,7 +99,7 @@ func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn
 	}}
 }
 
-func picture(prompt, budget int, plan []drawn) geneval.Trajectory {
+func trajectory(prompt, budget int, plan []drawn) geneval.Trajectory {
 	var t geneval.Trajectory
 	for id, d := range plan[:min(budget, len(plan))] {
 		c := reflectionflow.Candidate{
@@ -123,8 +123,7 @@ func picture(prompt, budget int, plan []drawn) geneval.Trajectory {
 	return t
 }
 
-// lucky draws eight pictures, of which a third are right, and scores them with
-// some sense.
+// lucky generates eight images, of which a third are right, with informative scores.
 func lucky(_ int, seed uint64) []drawn {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	plan := make([]drawn, 8)
@@ -138,7 +137,7 @@ func lucky(_ int, seed uint64) []drawn {
 	return plan
 }
 
-// hopeful is right from the third picture on and stops at the fourth.
+// hopeful is right from the third image on and stops at the fourth.
 func hopeful(int, uint64) []drawn {
 	return []drawn{{score: 1}, {score: 2}, {score: 3, right: true}, {score: 2.5}}
 }

@@ -17,7 +17,7 @@ import (
 	"reflectionflow/internal/disk"
 )
 
-// The files of an evaluation's folder. Beside them there is a folder in GenEval's
+// The files of an evaluation's folder. The folder also has a folder in GenEval's
 // layout for every strategy and budget: see answerPath.
 const (
 	manifestFile = "evaluation.json"
@@ -53,7 +53,7 @@ type folder struct {
 	unscored *journal[Unscored]
 }
 
-// openFolder makes the folder, or goes on with it when its manifest and prompts
+// openFolder creates the folder, or resumes it when its manifest and prompts
 // are the ones given, but for strategies that are new.
 func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
 	f = &folder{path: dir}
@@ -172,14 +172,14 @@ func differingArm(was, is json.RawMessage) string {
 	return "of strategy " + a.Name
 }
 
-// writeAnswer keeps the picture of an answer in GenEval's layout.
-func (f *folder) writeAnswer(r Record, picture image.Image) error {
-	return f.writePicture(answerFolder(r.Strategy, r.Budget, r.Index), r.Sample, r.Metadata, picture)
+// writeAnswer writes the image of an answer in GenEval's layout.
+func (f *folder) writeAnswer(r Record, img image.Image) error {
+	return f.writeImage(answerFolder(r.Strategy, r.Budget, r.Index), r.Sample, r.Metadata, img)
 }
 
-// writePicture keeps a picture of a prompt, nil for one that was not drawn, in
+// writeImage writes an image of a prompt, nil where there is none, in
 // GenEval's layout.
-func (f *folder) writePicture(dir string, sample int, metadata string, picture image.Image) error {
+func (f *folder) writeImage(dir string, sample int, metadata string, img image.Image) error {
 	if err := os.MkdirAll(f.in(dir+"/samples"), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", dir, err)
 	}
@@ -188,12 +188,12 @@ func (f *folder) writePicture(dir string, sample int, metadata string, picture i
 			return err
 		}
 	}
-	if picture == nil {
+	if img == nil {
 		return nil
 	}
 	name := fmt.Sprintf("%s/samples/%04d.png", dir, sample)
 	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
+	if err := png.Encode(&b, img); err != nil {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
 	return f.write(name, b.Bytes())
@@ -206,7 +206,7 @@ func (f *folder) in(name string) string { return filepath.Join(f.path, filepath.
 func (f *folder) write(name string, data []byte) error { return disk.WriteFile(f.in(name), data) }
 
 // placeError tells a place that cannot hold an evaluation, which the user can
-// mend, from a failure of the machine.
+// change, from a failure of the machine.
 func placeError(dir string, err error) error {
 	reason := err
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -218,7 +218,7 @@ func placeError(dir string, err error) error {
 	return fmt.Errorf("make evaluation folder: %w", err)
 }
 
-// openFile opens a file to read; one that is not there is the user's to mend.
+// openFile opens a file to read; one that does not exist is bad input.
 func openFile(path string) (*os.File, error) {
 	file, err := os.Open(path)
 	if err != nil {

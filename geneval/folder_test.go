@@ -58,10 +58,10 @@ func TestForeignFolders(t *testing.T) {
 		"no JSON":       {func(e *geneval.Evaluation) { write(t, e.Dir, "x\n"+results) }, "line 1 is damaged"},
 		"unknown field": {func(e *geneval.Evaluation) { write(t, e.Dir, results+"{\"x\":1}\n") }, "is damaged"},
 		"repeated":      {func(e *geneval.Evaluation) { write(t, e.Dir, results+results) }, "repeats a search: noise for prompt 1"},
-		"out of order":  {func(e *geneval.Evaluation) { write(t, e.Dir, rest+line+"\n") }, "line 1 does not belong"},
+		"out of order":  {func(e *geneval.Evaluation) { write(t, e.Dir, rest+line+"\n") }, "line 1 is not of this evaluation"},
 		"other prompt": {func(e *geneval.Evaluation) {
 			write(t, e.Dir, strings.Replace(results, `"index":0`, `"index":1`, 1))
-		}, "line 1 does not belong"},
+		}, "line 1 is not of this evaluation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "copy")

@@ -14,8 +14,7 @@ import (
 	"reflectionflow/internal/plot"
 )
 
-// The judge's contact sheet: of each task, so many pictures that it calls right and
-// as many that it calls wrong.
+// The judge's contact sheet has as many right as wrong images of each task.
 const (
 	judgeSheetName    = "judge"
 	judgeSheetEach    = 3
@@ -23,9 +22,8 @@ const (
 	judgeSheetLines   = 5
 )
 
-// judgeSheet shows what the judge saw, for a person to check: pictures of every
-// task with its boxes and its verdict, those it calls wrong framed. A picture that
-// cannot be read is left out.
+// judgeSheet shows images of every task with the judge's detections and verdicts, for a
+// person to check. Wrong ones are framed. An image that cannot be read is left out.
 func (r Results) judgeSheet() ([]byte, error) {
 	sheet := plot.Sheet{Columns: judgeSheetColumns, Lines: judgeSheetLines}
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(r.tags()))) {
@@ -44,15 +42,14 @@ func (r Results) judgeSheet() ([]byte, error) {
 	return sheet.PNG()
 }
 
-// spread are n records of a task and a verdict, each of another picture, evenly over
-// all there are.
+// spread picks n records of a task and a verdict, each of another image, evenly.
 func (r Results) spread(tag string, correct bool, n int) []Record {
 	seen, all := map[string]bool{}, []Record{}
 	for _, rec := range r.Records {
-		// Strategies share first pictures: what is detected to the last digit tells them.
-		picture := fmt.Sprintf("%d %s", rec.Index, rec.Details)
-		if rec.Tag == tag && rec.Correct == correct && rec.Filename != "" && !seen[picture] {
-			seen[picture] = true
+		// Strategies share first images, which have equal detections.
+		image := fmt.Sprintf("%d %s", rec.Index, rec.Details)
+		if rec.Tag == tag && rec.Correct == correct && rec.Filename != "" && !seen[image] {
+			seen[image] = true
 			all = append(all, rec)
 		}
 	}

@@ -22,32 +22,31 @@ type Manifest struct {
 	Samples    int        `json:"samples"`
 	Seed       uint64     `json:"seed"`
 	Thresholds Thresholds `json:"thresholds"`
-	// ProbePictures is how many pictures of the base say how difficult a prompt is;
-	// 0 for none.
-	ProbePictures int `json:"probe_pictures"`
+	// ProbeImages is the number of images of the base that measure a prompt's
+	// difficulty; 0 for none.
+	ProbeImages int `json:"probe_pictures"`
 	// Settings is whatever else determines the results of every strategy.
 	Settings json.RawMessage `json:"settings"`
 }
 
-// Arm says what a strategy of an evaluation is, for those who read the results.
+// Arm describes a strategy of an evaluation for readers of the results.
 type Arm struct {
 	Name  string `json:"name"`            // of lower-case letters and digits, with single hyphens and pluses between
 	Kind  string `json:"kind"`            // strategy of the search, such as reflection
 	Width int    `json:"width,omitempty"` // chains side by side; 0 for unknown
-	// Verifier names what the search looks at; empty for the model's own.
+	// Verifier names the verifier that guides the search; empty for the model's own.
 	Verifier string `json:"verifier,omitempty"`
-	// Nested says that a search with a smaller budget draws the first candidates of
-	// one with a larger, so that one search answers for all budgets.
+	// Nested means that a search with a smaller budget generates the first candidates
+	// of one with a larger budget, so that one search answers for all budgets.
 	Nested bool `json:"nested"`
-	// Pooled says that what a search does depends on the other prompts of its job, as
-	// where right prompts leave their budget to others: a job that was interrupted is
-	// searched for whole again, and what was recorded of it stays.
+	// Pooled means that a search depends on the other prompts of its job, as with budget
+	// sharing: an interrupted job is searched again as a whole, and its records stay.
 	Pooled bool `json:"pooled,omitempty"`
 	// Settings is whatever else determines the strategy's results, as JSON.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
-// plain reports an arm with nothing changed but the strategy.
+// plain reports an arm that is a strategy without a variant.
 func (a Arm) plain() bool { return a.Name == a.Kind }
 
 // budgets are those that the search for the budget at index i answers for: all of
@@ -71,7 +70,7 @@ func (e *Evaluation) manifest() (m Manifest, data, prompts []byte, err error) {
 		Thresholds: e.Thresholds, Settings: e.Settings,
 	}
 	if e.Probe != nil {
-		m.ProbePictures = e.ProbePictures
+		m.ProbeImages = e.ProbeImages
 	}
 	for _, s := range e.Strategies {
 		m.Strategies = append(m.Strategies, s.Arm)
@@ -107,8 +106,8 @@ func (m Manifest) validate() error {
 		return invalid("there are no budgets")
 	case m.Samples < 1 || m.Samples > maxSamples:
 		return invalid("%d seeds: must be from 1 to %d", m.Samples, maxSamples)
-	case m.ProbePictures < 0 || m.ProbePictures > maxBudget:
-		return invalid("%d pictures for the difficulty: must be from 0 to %d", m.ProbePictures, maxBudget)
+	case m.ProbeImages < 0 || m.ProbeImages > maxBudget:
+		return invalid("%d images per prompt for the difficulty: must be from 0 to %d", m.ProbeImages, maxBudget)
 	}
 	for i, budget := range m.Budgets {
 		if budget < 1 || budget > maxBudget {

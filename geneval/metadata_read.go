@@ -18,7 +18,7 @@ const (
 )
 
 // ReadMetadata reads a file in the format of evaluation_metadata.jsonl, one JSON
-// object a line; empty lines are passed over. A line that is no such object, has
+// object a line; empty lines are ignored. A line that is no such object, has
 // unknown fields, tags, classes or colours, or repeats a prompt, is an error
 // wrapping [reflectionflow.ErrInvalid] that names the line; so is an empty file.
 func ReadMetadata(r io.Reader) ([]Metadata, error) {
@@ -41,7 +41,7 @@ func ReadMetadata(r io.Reader) ([]Metadata, error) {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 		if first, twice := seen[m.Prompt]; twice {
-			return nil, invalid("line %d: the prompt %.80q stands in line %d already", line, m.Prompt, first)
+			return nil, invalid("line %d: the prompt %.80q is in line %d already", line, m.Prompt, first)
 		}
 		seen[m.Prompt] = line
 		list = append(list, m)

@@ -79,7 +79,7 @@ func TestBadMetadata(t *testing.T) {
 		"own target":       {line("position", `"include": [{"class": "dog", "count": 1, "position": ["above", 0]}]`, "a"), "must be an earlier one"},
 		"negative target":  {line("position", `"include": [{"class": "cat", "count": 1}, {"class": "dog", "count": 1, "position": ["above", -1]}]`, "a"), "must be an earlier one"},
 		"short position":   {line("position", `"include": [{"class": "cat", "count": 1}, {"class": "dog", "count": 1, "position": ["above"]}]`, "a"), "list of two"},
-		"duplicate":        {good + "\n\n" + good, "line 3: the prompt \"a photo of a dog\" stands in line 1 already"},
+		"duplicate":        {good + "\n\n" + good, "line 3: the prompt \"a photo of a dog\" is in line 1 already"},
 		"long line":        {good + "\n" + strings.Repeat(" ", 1<<17) + good, "line 2 has more than"},
 	} {
 		t.Run(name, func(t *testing.T) {

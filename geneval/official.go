@@ -22,9 +22,9 @@ var answerName = regexp.MustCompile(`(?:^|/)([^/]+-\d+/\d{5}/samples/\d{4}\.png)
 
 // WithVerdicts returns the results as GenEval's own scorer sees them: its
 // results.jsonl about one or several of the folders <strategy>-<budget>, by the
-// paths of the pictures. Answers that it does not speak of are left out, and so
-// are the rows that they are missing of. A line that is cut, about no answer, about
-// another prompt or about a picture for the second time is an error wrapping
+// paths of the images. Answers that it does not list are left out, and so are the rows
+// that lack them. A line that is cut, about no answer, about
+// another prompt or about an image for the second time is an error wrapping
 // [reflectionflow.ErrInvalid] that names the file and the line.
 func (r Results) WithVerdicts(paths ...string) (Results, error) {
 	answers := make(map[string]Record)
@@ -40,7 +40,7 @@ func (r Results) WithVerdicts(paths ...string) (Results, error) {
 		}
 		records = append(records, theirs...)
 	}
-	for _, rec := range r.Records { // what was never drawn is wrong for every judge
+	for _, rec := range r.Records { // without an image it is wrong for every judge
 		if rec.Filename == "" {
 			records = append(records, rec)
 		}
@@ -78,7 +78,7 @@ func readVerdicts(path string, answers map[string]Record, judged map[string]bool
 	return records, nil
 }
 
-// verdict is the record of an answer with what a line says of it.
+// verdict is the record of an answer with the verdict of a line.
 func verdict(line []byte, answers map[string]Record) (Record, error) {
 	var v official
 	if err := json.Unmarshal(line, &v); err != nil || v.Correct == nil {

@@ -11,9 +11,8 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Oracle is the judge as a verifier: the search sees what it is scored by. It says
-// how far a search could come if its verifier never erred; it is no fair rival of
-// the others (arXiv 2504.16080 calls it so too).
+// Oracle is the judge as a verifier. It shows how far a search could get if its
+// verifier never erred, and is no fair competitor of other verifiers (arXiv 2504.16080 calls it so too).
 type Oracle struct {
 	judge      Detector
 	thresholds Thresholds
@@ -22,8 +21,8 @@ type Oracle struct {
 
 var _ reflectionflow.Verifier = (*Oracle)(nil)
 
-// NewOracle knows the prompts of an evaluation. It may look at pictures while the
-// judge, if wrapped by [OneAtATime], looks at others.
+// NewOracle knows the prompts of an evaluation. It may run while the judge, if
+// wrapped by [OneAtATime], runs on other images.
 func NewOracle(judge Detector, t Thresholds, prompts []Metadata) *Oracle {
 	o := &Oracle{judge: judge, thresholds: t, prompts: make(map[string]Metadata)}
 	for _, m := range prompts {
@@ -33,12 +32,12 @@ func NewOracle(judge Detector, t Thresholds, prompts []Metadata) *Oracle {
 }
 
 // Verify implements [reflectionflow.Verifier]: the value is the share of the
-// requirements that are met, and 1 more for a picture that the judge calls right.
-// A prompt of none of the evaluation's is an error.
-func (o *Oracle) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+// requirements that are met, and 1 more for an image that the judge calls right.
+// A prompt that is not one of the evaluation's is an error.
+func (o *Oracle) Verify(ctx context.Context, requests []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	start := time.Now()
-	images := make([]image.Image, len(pictures))
-	for i, p := range pictures {
+	images := make([]image.Image, len(requests))
+	for i, p := range requests {
 		if _, known := o.prompts[p.Prompt.Text]; !known {
 			return nil, fmt.Errorf("the oracle does not know the prompt %.80q", p.Prompt.Text)
 		}
@@ -48,13 +47,13 @@ func (o *Oracle) Verify(ctx context.Context, pictures []reflectionflow.PromptedI
 	if err != nil {
 		return nil, err
 	}
-	if len(found) != len(pictures) {
-		return nil, fmt.Errorf("the judge said %d things about %d pictures", len(found), len(pictures))
+	if len(found) != len(requests) {
+		return nil, fmt.Errorf("the judge returned %d lists of objects for %d images", len(found), len(requests))
 	}
-	scores := make([]reflectionflow.Score, len(pictures))
-	for i, p := range pictures {
+	scores := make([]reflectionflow.Score, len(requests))
+	for i, p := range requests {
 		scores[i] = o.score(p, found[i])
-		scores[i].Cost = reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds() / float64(len(pictures))}
+		scores[i].Cost = reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds() / float64(len(requests))}
 	}
 	return scores, nil
 }

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// Probe is a line of difficulty.jsonl: what the base drew of a prompt, from seeds
+// Probe is a line of difficulty.jsonl: the images of the base for a prompt, from seeds
 // that no strategy is scored on. Images that the generator refused are left out.
 type Probe struct {
 	Index   int       `json:"index"` // of the prompt, from 0
 	Tag     string    `json:"tag"`
 	Prompt  string    `json:"prompt"`
-	Correct []bool    `json:"correct"` // by the judge, of each picture
-	Scores  []float64 `json:"scores"`  // by the search's verifier, of each picture
+	Correct []bool    `json:"correct"` // by the judge, of each image
+	Scores  []float64 `json:"scores"`  // by the search's verifier, of each image
 }
 
 func (p Probe) check() error {
@@ -27,7 +27,7 @@ func (p Probe) check() error {
 	return nil
 }
 
-// Rate is the share of the pictures that were right, 0 without pictures.
+// Rate is the share of the images that are right, 0 without images.
 func (p Probe) Rate() float64 {
 	right := 0
 	for _, c := range p.Correct {
@@ -43,9 +43,9 @@ type Level string
 
 // The levels, in thirds of the base's pass rate.
 const (
-	Easy   Level = "easy"   // right in more than two of three pictures
+	Easy   Level = "easy"   // right in more than two of three images
 	Medium Level = "medium" // in between
-	Hard   Level = "hard"   // right in less than one of three pictures
+	Hard   Level = "hard"   // right in less than one of three images
 )
 
 // Levels lists the levels from easy to hard.
@@ -62,10 +62,9 @@ func (p Probe) Level() Level {
 	return Medium
 }
 
-// Discernment is how often the verifier scores a right picture above a wrong one
-// of the same prompt, over all such pairs that the base drew; equal scores count
-// half. It is what choosing the best of several pictures rests on. The second
-// result is the number of pairs.
+// Discernment is the share of pairs of a right and a wrong image of the same prompt, by
+// the base, in which the verifier scores the right one higher; equal scores count half.
+// Best-of-n selection depends on it. The second result is the number of pairs.
 func Discernment(probes []Probe) (rate float64, pairs int) {
 	won := 0.0
 	for _, p := range probes {
@@ -90,11 +89,10 @@ func Discernment(probes []Probe) (rate float64, pairs int) {
 	return won / float64(pairs), pairs
 }
 
-// probeFolder holds the pictures of the probes, in GenEval's layout.
+// probeFolder holds the images of the probes, in GenEval's layout.
 const probeFolder = "difficulty"
 
-// probe draws and judges what says how difficult the prompts are, for those that
-// are not done.
+// probe measures the difficulty of the prompts that are not measured yet.
 func (s *sitting) probe(ctx context.Context) error {
 	if s.Probe == nil {
 		return nil
@@ -110,7 +108,7 @@ func (s *sitting) probe(ctx context.Context) error {
 		}
 		done[p.Index] = true
 	}
-	job := Job{Budget: s.ProbePictures}
+	job := Job{Budget: s.ProbeImages}
 	var indices []int
 	for i, task := range tasks {
 		if !done[i] {
@@ -129,7 +127,7 @@ func (s *sitting) probe(ctx context.Context) error {
 	return err
 }
 
-// takeProbe judges and records all pictures of a prompt.
+// takeProbe judges and records all images of a prompt.
 func (s *sitting) takeProbe(ctx context.Context, index int, t Trajectory) error {
 	var ids []int
 	for id, c := range t.Candidates {
@@ -137,7 +135,7 @@ func (s *sitting) takeProbe(ctx context.Context, index int, t Trajectory) error 
 			ids = append(ids, id)
 		}
 	}
-	pictures, err := s.judge(ctx, t, ids)
+	judged, err := s.judge(ctx, t, ids)
 	if err != nil {
 		return fmt.Errorf("judge the difficulty of prompt %d: %w", index+1, err)
 	}
@@ -148,11 +146,11 @@ func (s *sitting) takeProbe(ctx context.Context, index int, t Trajectory) error 
 	}
 	p := Probe{Index: index, Tag: m.Tag, Prompt: m.Prompt, Correct: []bool{}, Scores: []float64{}}
 	for i, id := range ids {
-		j := pictures[id]
+		j := judged[id]
 		p.Correct = append(p.Correct, Evaluate(m, s.Thresholds, j.size, j.objects).Correct)
 		p.Scores = append(p.Scores, t.Candidates[id].Score.Value)
 		dir := fmt.Sprintf("%s/%05d", probeFolder, index)
-		if err := s.folder.writePicture(dir, i, text, j.picture); err != nil {
+		if err := s.folder.writeImage(dir, i, text, j.image); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func (w *world) probed(dir string) *geneval.Evaluation {
 		}
 		return plan
 	})
-	e.Probe, e.ProbePictures = &probe, 3
+	e.Probe, e.ProbeImages = &probe, 3
 	return e
 }
 

@@ -62,7 +62,7 @@ func FromPrompt(tag string, p reflectionflow.Prompt) (Metadata, error) {
 			positions[r] = true
 		}
 	}
-	for pass := range 2 { // targets stand before what refers to them
+	for pass := range 2 { // targets come before what refers to them
 		for _, r := range p.Requirements {
 			position, placed := positionOf(r, p.Requirements)
 			if placed != (pass == 1) || r.Kind == reflectionflow.Position {
@@ -121,9 +121,9 @@ func positionOf(r reflectionflow.Requirement, all []reflectionflow.Requirement) 
 	return reflectionflow.Requirement{}, false
 }
 
-// Builtin draws n different prompts of a split, spread evenly over the tasks, such as
-// [clipart.Tasks], about the classes that a model knows (none means all 80). A task that
-// has too few prompts leaves its share to the others. The same arguments give the
+// Builtin samples n different prompts of a split, spread evenly over the tasks, such as
+// [clipart.Tasks], about the classes that a model knows (none means all 80). The other tasks
+// take the share of a task that has too few prompts. The same arguments give the
 // same prompts. The error wraps [reflectionflow.ErrInvalid] where the classes are
 // unknown or allow fewer than n prompts.
 func Builtin(tasks []clipart.Task, split clipart.Split, known []string, n int, seed uint64) ([]Metadata, error) {

@@ -12,7 +12,7 @@ import (
 // budget. The first seven fields are those of GenEval's own results.jsonl, so
 // that its summary_scores.py reads the lines of one strategy and budget.
 type Record struct {
-	Filename string `json:"filename"` // inside the evaluation's folder; empty when nothing was drawn
+	Filename string `json:"filename"` // inside the evaluation's folder; empty when there is no image
 	Tag      string `json:"tag"`
 	Prompt   string `json:"prompt"`
 	Correct  bool   `json:"correct"`
@@ -24,7 +24,7 @@ type Record struct {
 	Budget    int     `json:"budget"`
 	Sample    int     `json:"sample"`    // from 0; how often the prompt was searched for before
 	Index     int     `json:"index"`     // of the prompt, from 0
-	Candidate int     `json:"candidate"` // ID of the answer, -1 when nothing was drawn
+	Candidate int     `json:"candidate"` // ID of the answer, -1 when there is no image
 	Score     float64 `json:"score"`     // the verifier's, of the answer
 	Cost      Spent   `json:"cost"`
 }
@@ -36,7 +36,7 @@ type Spent struct {
 	VerifierCalls float64 `json:"verifier_calls"`
 	TokensIn      float64 `json:"tokens_in"`
 	TokensOut     float64 `json:"tokens_out"`
-	Money         float64 `json:"money"`
+	Money         float64 `json:"money"` // USD
 	Seconds       float64 `json:"seconds"`
 }
 

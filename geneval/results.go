@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// Results are all that an evaluation's folder says.
+// Results holds the content of an evaluation's folder.
 type Results struct {
 	Dir      string
 	Manifest Manifest
@@ -16,12 +16,12 @@ type Results struct {
 	Probes   []Probe // of some prompts, in any order; empty when there were none
 	Usage    []Usage
 	Unscored []Unscored // failed searches, repeated or not
-	Judged   *Agreement // of the judge with the truth of rendered scenes; nil for unknown
+	Judged   *Agreement // of the judge with the truth of rendered scenes; nil if unknown
 }
 
 // ReadResults reads the folder of an evaluation, finished or not. A folder that
 // holds none, or one that is damaged, is an error wrapping
-// [reflectionflow.ErrInvalid]; a last line that was cut off is passed over.
+// [reflectionflow.ErrInvalid]; a last line that was cut off is ignored.
 func ReadResults(dir string) (Results, error) {
 	r := Results{Dir: dir}
 	data, err := readBounded(filepath.Join(dir, manifestFile), maxManifestBytes)
@@ -56,7 +56,7 @@ func (r *Results) read() (err error) {
 	probed := make(map[int]bool)
 	for _, p := range r.Probes {
 		if p.Index >= len(r.Prompts) || probed[p.Index] {
-			return invalid("%s speaks of prompt %d of %d, or twice", probesFile, p.Index+1, len(r.Prompts))
+			return invalid("%s has prompt %d of %d, or has it twice", probesFile, p.Index+1, len(r.Prompts))
 		}
 		probed[p.Index] = true
 	}

@@ -23,7 +23,7 @@ type Thresholds struct {
 func OfficialThresholds() Thresholds { return Thresholds{Score: 0.3, Counting: 0.9} }
 
 // Calibrated is a [Detector] that knows the thresholds that suit it. They must
-// have been fitted on pictures that no evaluation uses.
+// have been fitted on images that no evaluation uses.
 type Calibrated interface {
 	Thresholds() Thresholds
 }
@@ -37,7 +37,7 @@ func ThresholdsOf(judge Detector) Thresholds {
 	return OfficialThresholds()
 }
 
-// Result is the verdict on one picture.
+// Result is the verdict on one image.
 type Result struct {
 	Correct bool
 	Reason  string // what is wrong, one line a fault, in GenEval's wording; empty when correct
@@ -64,7 +64,7 @@ func (t Thresholds) Keep(tag string, objects []reflectionflow.Object) map[string
 }
 
 // Evaluate applies GenEval's rules (evaluate_images.py, evaluate) to the objects
-// that a judge found in a picture of the given size in pixels. Boxes are
+// that a judge found in an image of the given size in pixels. Boxes are
 // fractions of the sides. Where two relations hold, the reason names left, right,
 // above, below in this order.
 func Evaluate(m Metadata, t Thresholds, size image.Point, objects []reflectionflow.Object) Result {
@@ -91,8 +91,8 @@ func (e *evaluator) wrong(format string, args ...any) {
 	e.reasons = append(e.reasons, fmt.Sprintf(format, args...))
 }
 
-// include checks one clause; the Count most confident objects of the class stand
-// for it.
+// include checks one clause; the Count most confident objects of the class
+// represent it.
 func (e *evaluator) include(c Include) {
 	before := len(e.reasons)
 	found := e.objects[c.Class]
@@ -155,7 +155,7 @@ func (e *evaluator) position(c Include, found []reflectionflow.Object) {
 
 // scaled is the box in thousands of pixels: in these, the offset under which
 // [clipart.Relations] sees none is GenEval's thousandth of a pixel, and directions
-// are those of the pixels for pictures of any shape.
+// are those of the pixels for images of any shape.
 func (e *evaluator) scaled(box [4]float64) [4]float64 {
 	x, y := float64(max(e.size.X, 1))/1000, float64(max(e.size.Y, 1))/1000
 	return [4]float64{box[0] * x, box[1] * y, box[2] * x, box[3] * y}

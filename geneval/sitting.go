@@ -17,8 +17,7 @@ type search struct {
 	sample, index int
 }
 
-// sitting is one call of Run. After a search has begun, its judge's goroutine owns
-// the results.
+// sitting is one call of Run. During a search the judge's goroutine owns the results.
 type sitting struct {
 	*Evaluation
 	folder  *folder
@@ -27,8 +26,8 @@ type sitting struct {
 	failed  map[search]bool // in this sitting, for a transient reason
 }
 
-// adopt takes in what earlier sittings recorded: whole groups of this evaluation.
-// What was cut off is dropped.
+// adopt reads the records of earlier calls: whole groups of this evaluation. It drops
+// what was cut off.
 func (s *sitting) adopt() error {
 	records, ends, err := s.folder.results.read()
 	if err != nil {
@@ -66,15 +65,15 @@ func (s *sitting) adopt() error {
 	return s.folder.unscored.cut(ends, len(ends))
 }
 
-// group finds the searches that records are of, and how many records are of whole
-// searches. A record that does not belong there is an error.
+// group groups records by search and counts the records of whole searches. A record
+// of another evaluation is an error.
 func (m Manifest) group(records []Record, prompts []Metadata) (groups []search, whole int, err error) {
 	for whole < len(records) {
 		first := records[whole]
 		at := slices.IndexFunc(m.Strategies, func(a Arm) bool { return a.Name == first.Strategy })
 		budget := slices.Index(m.Budgets, first.Budget)
 		if at < 0 || budget < 0 || first.Sample < 0 || first.Sample >= m.Samples || first.Index < 0 || first.Index >= len(prompts) {
-			return nil, 0, invalid("results.jsonl, line %d does not belong there", whole+1)
+			return nil, 0, invalid("results.jsonl, line %d is not of this evaluation", whole+1)
 		}
 		budgets := m.Strategies[at].budgets(m.Budgets, budget)
 		for i, b := range budgets[:min(len(budgets), len(records)-whole)] {
@@ -82,7 +81,7 @@ func (m Manifest) group(records []Record, prompts []Metadata) (groups []search, 
 			if r.Strategy != first.Strategy || r.Budget != b || r.Sample != first.Sample || r.Index != first.Index ||
 				r.Prompt != prompts[r.Index].Prompt || r.Tag != prompts[r.Index].Tag ||
 				r.Filename != "" && r.Filename != answerPath(r.Strategy, r.Budget, r.Index, r.Sample) {
-				return nil, 0, invalid("results.jsonl, line %d does not belong there", whole+i+1)
+				return nil, 0, invalid("results.jsonl, line %d is not of this evaluation", whole+i+1)
 			}
 		}
 		if len(records)-whole < len(budgets) {
@@ -112,7 +111,7 @@ func (s *sitting) notify(records []Record) {
 		}
 	}
 	if s.Probe != nil {
-		p.Images += (len(s.Prompts) - len(s.results.Probes)) * s.ProbePictures
+		p.Images += (len(s.Prompts) - len(s.results.Probes)) * s.ProbeImages
 	}
 	s.Notify(p)
 }
@@ -134,7 +133,7 @@ func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks 
 	for _, budgets := range s.searches(strategy.Arm) {
 		job := Job{Budget: budgets[len(budgets)-1]}
 		var keys []search
-		earlier := make(map[search]bool) // taken in an earlier sitting
+		earlier := make(map[search]bool) // taken in an earlier call
 		for i, task := range tasks {
 			key := search{strategy.Name, job.Budget, sample, i}
 			earlier[key] = s.done[key]
@@ -164,7 +163,7 @@ func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks 
 		switch left := undone - (len(s.done) + len(s.failed) - before); {
 		case left == 0: // an error is about prompts without an image: they are recorded
 		case err == nil:
-			return fmt.Errorf("strategy %s left out %d prompts", strategy.Name, left)
+			return fmt.Errorf("strategy %s did not answer %d prompts", strategy.Name, left)
 		default:
 			return err
 		}
@@ -188,10 +187,9 @@ func (*sitting) answered(a Arm, budgets []int, t Trajectory) []allowance {
 // allowance is how many candidates a budget of images allows.
 type allowance struct{ budget, candidates int }
 
-// search runs one job and hands its answers to take, in another goroutine: the
-// engine draws on meanwhile. An answer that is under way is taken even when ctx
-// ends, for its pictures are paid. The error of take comes before that of the
-// search.
+// search runs one job and passes its answers to take in another goroutine, so that
+// generating continues meanwhile. An answer in progress is taken even when ctx ends:
+// its images are paid for. The error of take takes precedence over that of the search.
 func (s *sitting) search(ctx context.Context, strategy Strategy, job Job, take func(ctx context.Context, task int, t Trajectory) error) error {
 	if len(job.Tasks) == 0 {
 		return nil
@@ -212,7 +210,7 @@ func (s *sitting) search(ctx context.Context, strategy Strategy, job Job, take f
 	}()
 	job.Done = func(task int, t Trajectory) error {
 		if len(t.Candidates) != len(t.Images) {
-			return fmt.Errorf("strategy %s handed back %d images for %d candidates", strategy.Name, len(t.Images), len(t.Candidates))
+			return fmt.Errorf("strategy %s returned %d images for %d candidates", strategy.Name, len(t.Images), len(t.Candidates))
 		}
 		select {
 		case answers <- answer{task, t}:
@@ -236,16 +234,16 @@ func (s *sitting) search(ctx context.Context, strategy Strategy, job Job, take f
 	return err
 }
 
-// judged is a picture and what the judge saw in it.
+// judged is an image with the judge's detections.
 type judged struct {
-	picture    image.Image
+	image      image.Image
 	size       image.Point
 	objects    []reflectionflow.Object
 	thresholds Thresholds
 }
 
 // take judges the answers of a search at every budget and records them. The
-// pictures are on disk before the lines that name them.
+// images are on disk before the lines that name them.
 func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t Trajectory) error {
 	if s.done[key] {
 		return fmt.Errorf("strategy %s answered prompt %d twice", key.strategy, key.index+1)
@@ -273,7 +271,7 @@ func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t T
 		if err := s.fill(&r, t, answers); err != nil {
 			return err
 		}
-		if err := s.folder.writeAnswer(r, answers[r.Candidate].picture); err != nil {
+		if err := s.folder.writeAnswer(r, answers[r.Candidate].image); err != nil {
 			return err
 		}
 		records[i] = r
@@ -287,30 +285,30 @@ func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t T
 	return nil
 }
 
-// judge shows the judge some candidates of a search, each once.
+// judge runs the judge on some candidates of a search, each once.
 func (s *sitting) judge(ctx context.Context, t Trajectory, ids []int) (map[int]judged, error) {
 	answers := make(map[int]judged)
 	if len(ids) == 0 {
 		return answers, nil
 	}
-	pictures := make([]image.Image, len(ids))
+	images := make([]image.Image, len(ids))
 	for i, id := range ids {
-		pictures[i] = t.Images[id]
+		images[i] = t.Images[id]
 	}
-	found, err := s.Judge.Detect(ctx, pictures)
+	found, err := s.Judge.Detect(ctx, images)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) != len(ids) {
-		return nil, fmt.Errorf("the judge said %d things about %d pictures", len(found), len(ids))
+		return nil, fmt.Errorf("the judge returned %d lists of objects for %d images", len(found), len(ids))
 	}
 	for i, id := range ids {
-		answers[id] = judged{pictures[i], pictures[i].Bounds().Size(), found[i], s.Thresholds}
+		answers[id] = judged{images[i], images[i].Bounds().Size(), found[i], s.Thresholds}
 	}
 	return answers, nil
 }
 
-// fill enters the verdict on the answer.
+// fill enters the verdict in the record.
 func (s *sitting) fill(r *Record, t Trajectory, answers map[int]judged) (err error) {
 	if r.Candidate < 0 {
 		r.Details = "{}"

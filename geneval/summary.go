@@ -10,15 +10,15 @@ import (
 	"path/filepath"
 )
 
-// Summary is what summary.json holds: a row for each strategy and budget, and what
-// they rest on.
+// Summary is the content of summary.json: a row for each strategy and budget, and the
+// facts behind them.
 type Summary struct {
 	Rows    []Row          `json:"rows"`
 	Prompts map[string]int `json:"prompts"`           // of each tag
 	Levels  map[Level]int  `json:"levels,omitempty"`  // prompts of each difficulty
 	Engine  *Busy          `json:"engine,omitempty"`  // nil when it was not measured
 	Judge   *Agreement     `json:"judge,omitempty"`   // of the judge's self-test
-	Verify  *PairsRight    `json:"verify,omitempty"`  // how well the verifier tells pictures of the base apart
+	Verify  *PairsRight    `json:"verify,omitempty"`  // how often the verifier ranks the right image of the base first
 	Samples int            `json:"samples"`           // searches for each row and prompt
 	Skipped []string       `json:"skipped,omitempty"` // answers that could not be judged
 	Missing []Unscored     `json:"missing,omitempty"` // searches that failed and are not in the scores
@@ -31,9 +31,9 @@ type Row struct {
 	Strategy string             `json:"strategy"`
 	Budget   int                `json:"budget"`  // images
 	Overall  float64            `json:"overall"` // unweighted mean of the tags
-	CILow    float64            `json:"ci_low"`  // 95% bootstrap interval by prompt
+	CILow    float64            `json:"ci_low"`  // 95% interval: see Overall
 	CIHigh   float64            `json:"ci_high"`
-	Tags     map[string]float64 `json:"tags"` // share of correct pictures
+	Tags     map[string]float64 `json:"tags"` // share of correct images
 	Cost     Spent              `json:"cost"` // mean of a search
 	// Tag intervals and levels are means over prompts with 95% intervals.
 	TagIntervals map[string]Estimate `json:"tag_intervals"`
@@ -50,11 +50,11 @@ type RowDifference struct {
 	Tags  map[string]Estimate `json:"tags"`
 }
 
-// Busy says how much of the time that searches took an engine was drawing.
+// Busy is the share of the searches' time in which the generator was busy.
 type Busy struct {
 	Share   float64 `json:"busy"`
 	Seconds float64 `json:"seconds"`
-	Images  int     `json:"images"` // drawn in this time
+	Images  int     `json:"images"` // generated in this time
 }
 
 // PairsRight is what [Discernment] finds.
@@ -111,8 +111,9 @@ func (r Results) Publish() (Summary, error) {
 	return summary, f.write(reportFile, page)
 }
 
-// Summarize states the rows with their intervals. A row that some searches are
-// missing of is left out: see [Results.Finished].
+// Summarize states the rows with their intervals. A row that is not finished is left
+// out: see [Results.Finished]. Failed searches count as finished and are listed in
+// Missing.
 func (r Results) Summarize() Summary {
 	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged, Missing: r.missing()}
 	tags, levels := r.tags(), r.levels()

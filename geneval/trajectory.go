@@ -7,9 +7,9 @@ import (
 	"reflectionflow"
 )
 
-// Detector is the judge: it lists the objects of pictures, one list each, in
-// order, with boxes as fractions of the sides and confidences in [0, 1]. What it
-// says of a picture depends on that picture alone. Detect is called from one
+// Detector is the judge: it lists the objects of images, one list each, in
+// order, with boxes as fractions of the sides and confidences in [0, 1]. The
+// result for an image depends on that image alone. Detect is called from one
 // goroutine at a time. When ctx ends it returns ctx.Err() soon.
 type Detector interface {
 	Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error)
@@ -17,19 +17,18 @@ type Detector interface {
 
 // Strategy is a way to spend a budget of images on prompts.
 //
-// Search draws up to job.Budget candidates for every task of the job and calls
-// job.Done once for each as soon as it is over, from one goroutine, in any order.
+// Search generates up to job.Budget candidates for every task of the job and calls
+// job.Done once for each as soon as it is complete, from one goroutine, in any order.
 // It stops with the error that Done returns, and soon when ctx ends.
 //
-// With Nested, what a search with a smaller budget would have drawn must be the
-// first candidates of what it draws: the budget decides when it stops, not what it
-// does.
+// With Nested, a search with a smaller budget must generate the first candidates of one
+// with a larger budget: the budget decides when it stops, not what it does.
 type Strategy struct {
 	Arm
 	Search func(ctx context.Context, job Job) error
 }
 
-// Job is what a strategy is asked to do.
+// Job is the work of one call of a strategy.
 type Job struct {
 	Tasks  []Task
 	Budget int // images for each task
@@ -42,7 +41,7 @@ type Task struct {
 	Seed   uint64
 }
 
-// Trajectory is everything that was drawn for a prompt, in the order of IDs. A
+// Trajectory holds all candidates of a prompt with their images, in ID order. A
 // candidate with an error has no image.
 type Trajectory struct {
 	Candidates []reflectionflow.Candidate

@@ -82,7 +82,7 @@ func (m *Meter) leave() {
 type Usage struct {
 	Strategy string  `json:"strategy"`
 	Images   int     `json:"images"`
-	Busy     float64 `json:"busy_seconds"` // in which at least one picture was being drawn
+	Busy     float64 `json:"busy_seconds"` // in which at least one image was being generated
 	Seconds  float64 `json:"seconds"`      // from the first search to the end of the last
 }
 
@@ -93,7 +93,7 @@ func (u Usage) check() error {
 	return nil
 }
 
-// measurement is a stretch of time on a meter.
+// measurement is an interval of time on a meter.
 type measurement struct {
 	meter  *Meter
 	begin  time.Time
@@ -111,7 +111,7 @@ func (m *Meter) start() measurement {
 	return measurement{m, time.Now(), m.busy, m.images}
 }
 
-// stop ends the stretch. Nothing is being drawn any more.
+// stop ends the measurement. No image may be in progress.
 func (m measurement) stop(strategy string) Usage {
 	if m.meter == nil {
 		return Usage{}

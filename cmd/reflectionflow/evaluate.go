@@ -331,7 +331,7 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 	}
 	if s.options.difficulty > 0 {
 		probe := searchStrategy(arm{Arm: geneval.Arm{Name: "difficulty"}, cfg: s.probe}, e, shown)
-		ev.Probe, ev.ProbePictures = &probe, s.options.difficulty
+		ev.Probe, ev.ProbeImages = &probe, s.options.difficulty
 	}
 	return opened, nil
 }

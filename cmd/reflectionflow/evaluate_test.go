@@ -54,7 +54,7 @@ func (j fakeJudge) Detect(_ context.Context, images []image.Image) ([][]reflecti
 func (j fakeJudge) look(img image.Image) []reflectionflow.Object {
 	pixels := pixelsOf(img)
 	for _, s := range j.scenes {
-		if pixelsOf(s.Picture) == pixels {
+		if pixelsOf(s.Image) == pixels {
 			return s.Truth
 		}
 	}
