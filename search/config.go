@@ -208,9 +208,9 @@ func (c Config) patience() int {
 	return 0
 }
 
-// corrects reports whether the search may correct images, unless an early stop ends it
+// Corrects reports whether the search may correct images, unless an early stop ends it
 // before.
-func (c Config) corrects() bool {
+func (c Config) Corrects() bool {
 	few := c.Budget.Images > 0 && c.Budget.Images <= c.Width && (c.Adaptive == nil || !c.Adaptive.Rollover)
 	return c.Axes.Reflection && c.Depth != 1 && !few
 }

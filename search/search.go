@@ -115,7 +115,7 @@ func (s *Search) Check(cfg Config, prompts ...reflectionflow.Prompt) error {
 		if err := reflectionflow.CheckRequest(s.Generator, cfg.request(prompt)); err != nil {
 			return fmt.Errorf("prompt %d: %w", i, err)
 		}
-		if !cfg.corrects() {
+		if !cfg.Corrects() {
 			continue
 		}
 		if err := reflectionflow.CheckCorrection(s.Generator, cfg.request(prompt)); err != nil {
@@ -136,7 +136,7 @@ func promptsOf(tasks []Task) []reflectionflow.Prompt {
 // checkReflection reports a verifier and a reflector that cannot correct images
 // together.
 func (s *Search) checkReflection(cfg Config) error {
-	if cfg.corrects() && reflectionflow.NeedsFindings(s.Reflector) && !reflectionflow.AbilitiesOf(s.Verifier).Findings() {
+	if cfg.Corrects() && reflectionflow.NeedsFindings(s.Reflector) && !reflectionflow.AbilitiesOf(s.Verifier).Findings() {
 		return invalid("the reflector works from findings and the verifier gives none, so no image would be corrected: "+
 			"use a verifier with findings, a reflector that looks at the image, or strategy %q", NoisePrompt)
 	}

@@ -15,6 +15,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/progress"
+	"reflectionflow/search"
 )
 
 const configHelp = `A configuration is a YAML file that names what a run is made of. For example:
@@ -50,63 +51,83 @@ func (p *program) configCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	var draw bool
+	generate := true
 	check := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Try every endpoint and generator, and say what works, how fast, and what it supports",
-		Long: `Ask every endpoint about a small picture, or without one where only parsers ask it,
-and have every remote generator draw one picture and correct it, in the size and
-steps of the configuration. Servers that want money are paid for that.`,
+		Short: "Try every endpoint, generator and verifier, and say what works, how fast, and what it supports",
+		Long: `Try what the run of a configuration needs. Every endpoint is asked about a small
+image, or about a text where only parsers ask it; a second question shows whether its
+server enforces JSON schemas. Every remote generator generates two images of different
+seeds and corrects one, in the size and steps of the configuration. The verifier in use
+judges an image. Paid APIs charge for that.
+
+A part does not work where the run would fail or waste its budget: a language model that
+does not see images, a verifier without a usable verdict, a generator that ignores seeds,
+that generates blank images, or that cannot correct although the strategy corrects.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return p.checkConfig(cmd.Context(), args[0], draw) },
+		RunE: func(cmd *cobra.Command, args []string) error { return p.checkConfig(cmd.Context(), args[0], generate) },
 	}
-	check.Flags().BoolVar(&draw, "draw", true, "have remote generators draw")
+	f := check.Flags()
+	f.BoolVar(&generate, "generate", true, "have remote generators generate images")
+	f.BoolVar(&generate, "draw", true, "the former name of --generate")
+	_ = f.MarkHidden("draw") // it is defined
 	cmd.AddCommand(check)
 	return cmd
 }
 
-func (p *program) checkConfig(ctx context.Context, path string, draw bool) error {
+func (p *program) checkConfig(ctx context.Context, path string, generate bool) error {
 	c, err := assemble.ReadConfig(path)
 	if err != nil {
 		return err
 	}
 	b := p.builder(c)
 	b.Trial = true
+	run, cfg := p.tryRun(c)
+	corrects := run.Err != nil || cfg.Corrects()
 	var rows []assemble.Finding
+	failed := map[string]bool{} // endpoints
 	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
-		rows = append(rows, b.TryEndpoint(ctx, name))
+		row := b.TryEndpoint(ctx, name)
+		failed[name] = row.Err != nil
+		rows = append(rows, row)
+	}
+	used := c.Used()
+	for _, name := range slices.Sorted(maps.Keys(used.Verifiers)) {
+		if v := c.Verifiers[name]; v.Endpoint != "" && !failed[v.Endpoint] {
+			rows = append(rows, b.TryVerifier(ctx, name))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Generators)) {
 		if g := c.Generators[name]; g.Type == config.Remote {
-			rows = append(rows, b.TryGenerator(ctx, name, draw))
+			_, inUse := used.Generators[name]
+			rows = append(rows, b.TryGenerator(ctx, name, assemble.Trial{Generate: generate, Corrects: inUse && corrects}))
 		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	used := c.Used()
 	if networks, words := used.NeedsModel(); networks || words {
 		rows = append(rows, b.TryModel(ctx))
 	}
-	rows = append(rows, p.tryRun(ctx, c))
-	return p.printFindings(rows)
+	return p.printFindings(append(rows, run))
 }
 
 // tryRun builds what a run takes, and the settings of its search.
-func (p *program) tryRun(ctx context.Context, c *config.Config) assemble.Finding {
+func (p *program) tryRun(c *config.Config) (assemble.Finding, search.Config) {
 	u := c.Use
+	var cfg search.Config
 	model, err := p.builder(c.Used()).Model()
 	if err == nil {
 		var o generateOptions
 		flags := pflag.NewFlagSet("generate", pflag.ContinueOnError)
 		o.register(flags)
 		if err = applySearch(c, flags); err == nil {
-			_, err = o.config(flags, model)
+			cfg, err = o.config(flags, model)
 		}
 	}
 	return assemble.Finding{Kind: "run", Name: "parts", Err: err, Supports: []string{
 		"generator " + u.Generator, "verifier " + u.Verifier, "reflector " + u.Reflector, "refiner " + u.Refiner, "parser " + u.Parser,
-	}}
+	}}, cfg
 }
 
 // printFindings prints the table; what does not work is the error.
@@ -132,7 +153,7 @@ func (p *program) printFindings(rows []assemble.Finding) error {
 		return fmt.Errorf("%w: %w", errPrint, err)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %s said no", failed, progress.Plural(len(rows), "check"))
+		return fmt.Errorf("%d of %s failed", failed, progress.Plural(len(rows), "check"))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func fakeModel(delay time.Duration) assemble.Model {
 		Width: 32, Height: 32, Steps: 4, Guidance: 1,
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
 		Parse:  assemble.Free(clipart.Parse),
-		Policy: &policy,
+		Policy: &policy, Abilities: reflectionflow.Abilities{EveryKind: true}, NeedsFindings: true,
 		Check: func(ctx context.Context) (string, error) {
 			return assemble.Fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
 		},

@@ -279,7 +279,7 @@ func TestGeneratorThatCannotServe(t *testing.T) {
 		says string
 	}{
 		"corrections":          {[]string{"generate", "a clock"}, "config.yaml: line 1: generators.oa: model dall-e-3 cannot correct an image"},
-		"size":                 {[]string{"generate", "a clock", "--strategy", "noise", "--size", "512"}, "model dall-e-3 draws 1024x1024"},
+		"size":                 {[]string{"generate", "a clock", "--strategy", "noise", "--size", "512"}, "model dall-e-3 takes the sizes 1024x1024"},
 		"an evaluation's":      {[]string{"evaluate", "--strategies", "noise,reflection", "--limit", "1"}, "model dall-e-3 cannot correct an image"},
 		"without the axis":     {[]string{"generate", "a clock", "--axes", "noise,prompt"}, ""},
 		"without a reflection": {[]string{"generate", "a clock", "--strategy", "noise"}, ""},

@@ -20,7 +20,7 @@ func TestGuides(t *testing.T) {
 		return testserver.NewChat(t, testserver.ChatOptions{Dialect: d, Model: model, Key: key}).URL
 	}
 	doubles := strings.NewReplacer(
-		"+https://api.openai.com/v1", "+"+testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Key: key}).URL,
+		"+https://api.openai.com/v1", "+"+testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Key: key, Random: true}).URL,
 		"https://api.openai.com/v1", chatDouble(testserver.OpenAI, "gpt-6-luna", key),
 		"http://localhost:8091/v1", testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"}).URL,
 		"http://localhost:8000/v1", chatDouble(testserver.VLLM, "Qwen/Qwen3-VL-8B-Instruct", ""),

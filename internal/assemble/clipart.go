@@ -12,6 +12,7 @@ import (
 	"reflectionflow/geneval"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/nn"
+	"reflectionflow/reflector"
 	"reflectionflow/verifier"
 	"reflectionflow/verifier/detect"
 )
@@ -36,6 +37,7 @@ func FolderModel(name string, files fs.FS) (Model, error) {
 		Width:   s.Width, Height: s.Height, Steps: s.Steps, Guidance: s.Guidance,
 		Classes: folder.Classes, Colors: folder.Colors,
 		Policy:    folder.Policy,
+		Abilities: (*verifier.Embedded)(nil).Abilities(), NeedsFindings: reflectionflow.NeedsFindings(reflector.Embedded{}),
 		Parse:     Free(folder.Parse),
 		Check:     w.check,
 		Open:      w.open,

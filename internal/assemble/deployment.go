@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"image"
 	"io"
 	"maps"
 	"os"
@@ -135,9 +134,16 @@ func (b *Builder) Model() (Model, error) {
 	if several, ok := parts.generator.(remote.Concurrent); ok {
 		entry.Concurrency = several.Concurrency()
 	}
-	if checker, ok := parts.generator.(reflectionflow.RequestChecker); ok {
-		entry.Serves = func(cfg search.Config) error { return serves(c, checker, cfg) }
+	entry.Abilities, err = parts.abilities(own)
+	if err != nil {
+		return Model{}, err
 	}
+	if parts.reflector != nil {
+		entry.NeedsFindings = reflectionflow.NeedsFindings(parts.reflector)
+	} else {
+		entry.NeedsFindings = own.NeedsFindings
+	}
+	entry.Serves = func(cfg search.Config) error { return b.serves(parts.generator, entry, cfg) }
 	if entry.Parse, err = b.Parser(own); err != nil {
 		return Model{}, err
 	}
@@ -170,17 +176,25 @@ func (b *Builder) Model() (Model, error) {
 	return entry, nil
 }
 
-// serves tries the requests of a search on the generator in use, a correction too where
-// there will be some, without sending them.
-func serves(c *config.Config, g reflectionflow.RequestChecker, cfg search.Config) error {
+// serves reports a search that the parts in use cannot run together: requests that the
+// generator refuses, corrections among them, and a reflector without the findings that
+// it needs. Nothing is sent.
+func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config) error {
+	if cfg.Corrects() && m.NeedsFindings && !m.Abilities.Findings() {
+		return b.config.Errorf("verifiers."+b.config.Use.Verifier, "it gives no findings, and the reflector %s works from findings, so no image would be corrected: "+
+			"use a verifier with findings (per_requirement of yes-no), a reflector of type chat, or the strategy noise-prompt", b.config.Use.Reflector)
+	}
+	if g == nil {
+		return nil
+	}
 	request := reflectionflow.Request{Prompt: "any", Width: cfg.ImageWidth, Height: cfg.ImageHeight, Steps: cfg.Steps, Guidance: cfg.Guidance}
-	err := g.Check(request)
-	if err == nil && cfg.Axes.Reflection {
-		request.Reflection, request.Reference = "any", image.Rect(0, 0, cfg.ImageWidth, cfg.ImageHeight)
-		err = g.Check(request)
+	err := reflectionflow.CheckRequest(g, request)
+	if err == nil && cfg.Corrects() {
+		request.Reflection = "any"
+		err = reflectionflow.CheckCorrection(g, request)
 	}
 	if err != nil {
-		return c.Errorf("generators."+c.Use.Generator, "%v", err)
+		return b.config.Errorf("generators."+b.config.Use.Generator, "%v", err)
 	}
 	return nil
 }
@@ -209,6 +223,18 @@ type parts struct {
 	verifier  MakeVerifier
 	reflector reflectionflow.Reflector
 	refiner   reflectionflow.Refiner
+}
+
+// abilities are those of the verifier in use.
+func (p parts) abilities(own Model) (reflectionflow.Abilities, error) {
+	if p.verifier == nil {
+		return own.Abilities, nil
+	}
+	v, err := p.verifier(absent{abilities: own.Abilities})
+	if err != nil {
+		return reflectionflow.Abilities{}, err
+	}
+	return reflectionflow.AbilitiesOf(v), nil
 }
 
 // onto puts the parts over those of the embedded Engine.

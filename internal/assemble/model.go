@@ -39,6 +39,10 @@ type Model struct {
 	// Policy is what the adaptive strategy knows of the model beforehand; nil for
 	// the defaults.
 	Policy *search.Policy
+	// Abilities are those of the model's own verifier, and NeedsFindings is set where
+	// its own reflector works from findings.
+	Abilities     reflectionflow.Abilities
+	NeedsFindings bool
 	// Parse reads prompts. The model does not know the objects of a prompt that it
 	// refuses.
 	Parse ParseFunc

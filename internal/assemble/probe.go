@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
+	"image/draw"
 	"net/url"
+	"time"
+
 	"reflectionflow"
 	"reflectionflow/internal/completions"
 	"reflectionflow/internal/config"
-	"slices"
-	"time"
 )
 
 // Finding is what trying one part out has shown.
@@ -22,7 +24,11 @@ type Finding struct {
 	Cost           reflectionflow.Cost
 }
 
-// TryEndpoint asks about a picture.
+// errBlind is the error of a model that is asked about images and does not see them.
+var errBlind = errors.New("it does not see the image: it could not name the color of a red square")
+
+// TryEndpoint asks an endpoint about an image, or about a text where only parsers ask
+// it. An endpoint that is shown images and does not see them does not work.
 func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 	row := Finding{Kind: "endpoint", Name: name, At: place(b.config.Endpoints[name].URL)}
 	client, err := b.client(name)
@@ -31,39 +37,98 @@ func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 		return row
 	}
 	start := time.Now()
-	show := b.config.ShowsPictures(name)
+	show := b.config.ShowsImages(name)
 	report, err := client.Check(ctx, show)
+	row.Took, row.Cost, row.Err = time.Since(start), report.Cost, err
+	if err != nil {
+		return row
+	}
+	if show && !report.Sees {
+		row.Err = errBlind
+	}
+	add := func(text string) { row.Supports = append(row.Supports, text) }
+	choose := func(does bool, what, not string) {
+		if does {
+			add(what)
+		} else {
+			add(not)
+		}
+	}
+	add(report.Model)
+	choose(show, "sees", "text")
+	switch {
+	case report.Structured == completions.Prompt:
+		add("no structured output")
+	case report.Structured == completions.Schema && report.Enforced:
+		add("json_schema, enforced")
+	case report.Structured == completions.Schema:
+		add("json_schema, not enforced")
+	default:
+		add(string(report.Structured))
+	}
+	if !report.Obeys {
+		add("did not answer in the form asked for")
+	}
+	choose(report.Logprobs, "log-probabilities", "no log-probabilities")
+	choose(report.Seeds, "takes seeds", "no seeds")
+	return row
+}
+
+// TryVerifier verifies an image of a red square. A verifier without a usable verdict
+// does not work.
+func (b *Builder) TryVerifier(ctx context.Context, name string) Finding {
+	v := b.config.Verifiers[name]
+	row := Finding{Kind: "verifier", Name: name, At: v.Endpoint}
+	maker, err := b.RawVerifier(name)
+	if err != nil {
+		row.Err = err
+		return row
+	}
+	verifier, err := maker(nil)
+	if err != nil {
+		row.Err = err
+		return row
+	}
+	square := image.NewRGBA(image.Rect(0, 0, 64, 64))
+	draw.Draw(square, square.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(square, image.Rect(16, 16, 48, 48), image.NewUniform(color.RGBA{220, 20, 20, 255}), image.Point{}, draw.Src)
+	start := time.Now()
+	scores, err := verifier.Verify(ctx, []reflectionflow.PromptedImage{{
+		Prompt: reflectionflow.Prompt{Text: "a red square", Requirements: []reflectionflow.Requirement{
+			{Kind: reflectionflow.AtLeast, Object: "square", Count: 1, Color: "red"},
+		}}, Image: square,
+	}})
 	row.Took, row.Err = time.Since(start), err
 	if err != nil {
 		return row
 	}
-	seen := "sees"
-	if !show {
-		seen = "text" // only parsers ask it
+	if len(scores) != 1 {
+		row.Err = fmt.Errorf("%d scores for one image", len(scores))
+		return row
 	}
-	supports := []string{report.Model}
-	for _, can := range []struct {
-		does      bool
-		what, not string
-	}{
-		{report.Sees || !show, seen, "does not see the picture"},
-		{report.Structured != completions.Prompt, string(report.Structured), "no structured output"},
-		{report.Obeys, "", "did not answer in the form"},
-		{report.Logprobs, "log-probabilities", "no log-probabilities"},
-		{report.Seeds, "seeds", "no seeds"},
-	} {
-		if can.does {
-			supports = append(supports, can.what)
-		} else {
-			supports = append(supports, can.not)
-		}
+	row.Cost = scores[0].Cost
+	if reason := scores[0].Unanswered; reason != "" {
+		row.Err = fmt.Errorf("no usable verdict: %s", reason)
 	}
-	row.Supports, row.Cost = slices.DeleteFunc(supports, func(s string) bool { return s == "" }), report.Cost
+	row.Supports = []string{"no findings"}
+	if reflectionflow.AbilitiesOf(verifier).Findings() {
+		row.Supports[0] = "findings"
+	}
 	return row
 }
 
-// TryGenerator draws a picture and corrects it.
-func (b *Builder) TryGenerator(ctx context.Context, name string, draw bool) Finding {
+// Trial says how [Builder.TryGenerator] tries a generator.
+type Trial struct {
+	// Generate lets it generate three images, which remote servers may charge for.
+	Generate bool
+	// Corrects is set where the run needs corrections.
+	Corrects bool
+}
+
+// TryGenerator generates two images that differ in their seeds, and corrects the first.
+// A generator that ignores seeds, that generates blank images, or that cannot correct
+// although the run needs it does not work.
+func (b *Builder) TryGenerator(ctx context.Context, name string, t Trial) Finding {
 	g := b.config.Generators[name]
 	row := Finding{Kind: "generator", Name: name, At: place(g.URL)}
 	entry := Model{Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
@@ -77,7 +142,7 @@ func (b *Builder) TryGenerator(ctx context.Context, name string, draw bool) Find
 	if row.Err = err; err != nil {
 		return row
 	}
-	if !draw {
+	if !t.Generate {
 		row.Supports = []string{"not tried"}
 		return row
 	}
@@ -85,29 +150,79 @@ func (b *Builder) TryGenerator(ctx context.Context, name string, draw bool) Find
 		Prompt: "a red apple on a table", Seed: 1, Width: entry.Width, Height: entry.Height, Steps: entry.Steps, Guidance: entry.Guidance,
 	}
 	start := time.Now()
-	drawn, err := one(ctx, generator, request)
-	row.Took, row.Err = time.Since(start), err
+	first, err := one(ctx, generator, request)
+	row.Took, row.Err, row.Cost = time.Since(start), err, first.Cost
 	if err != nil {
 		return row
 	}
-	seeds := "seeds"
-	if drawn.Unseeded {
-		seeds = "no seeds: runs cannot be reproduced"
-	}
-	supports := []string{size(drawn.Image), seeds}
-	request.Reference, request.Reflection = drawn.Image, "Make the apple green."
-	row.Cost = drawn.Cost
-	switch corrected, err := one(ctx, generator, request); {
-	case errors.Is(err, reflectionflow.ErrInvalid):
-		supports = append(supports, "no corrections")
+	row.Supports = append(row.Supports, size(first.Image))
+	other := request
+	other.Seed = 2
+	second, err := one(ctx, generator, other)
+	row.Cost = row.Cost.Add(second.Cost)
+	switch {
 	case err != nil:
-		supports = append(supports, fmt.Sprintf("corrections fail: %v", err))
+		row.Err = fmt.Errorf("the second image: %w", err)
+		return row
+	case blank(first.Image) && blank(second.Image):
+		row.Err = errors.New("its images are blank: every pixel has one color")
+		return row
+	case same(first.Image, second.Image):
+		row.Err = errors.New("it ignores seeds: two seeds gave the same image, so a search would pay for copies")
+		return row
+	case first.Unseeded:
+		row.Supports = append(row.Supports, "no seeds: runs cannot be reproduced")
 	default:
-		supports = append(supports, "corrections")
-		row.Cost = row.Cost.Add(corrected.Cost)
+		row.Supports = append(row.Supports, "seeds")
 	}
-	row.Supports = supports
+	request.Reference, request.Reflection = first.Image, "Make the apple green."
+	b.tryCorrection(ctx, generator, request, t.Corrects, &row)
 	return row
+}
+
+// tryCorrection corrects an image, and fails the row only where the run needs that.
+func (b *Builder) tryCorrection(ctx context.Context, g reflectionflow.Generator, r reflectionflow.Request, needed bool, row *Finding) {
+	corrected, err := one(ctx, g, r)
+	row.Cost = row.Cost.Add(corrected.Cost)
+	switch {
+	case err == nil:
+		row.Supports = append(row.Supports, "corrections")
+	case needed:
+		row.Err = fmt.Errorf("the run needs corrections, and they fail: %w: use a generator that corrects images, or the strategy noise-prompt", err)
+	case errors.Is(err, reflectionflow.ErrInvalid):
+		row.Supports = append(row.Supports, "no corrections")
+	default:
+		row.Supports = append(row.Supports, fmt.Sprintf("corrections fail: %v", err))
+	}
+}
+
+// blank reports whether all pixels of an image have one color.
+func blank(m image.Image) bool {
+	b := m.Bounds()
+	first := m.At(b.Min.X, b.Min.Y)
+	return everyPixel(b, func(x, y int) bool { return sameColor(m.At(x, y), first) })
+}
+
+// same reports whether two images have the same pixels.
+func same(a, b image.Image) bool {
+	return a.Bounds() == b.Bounds() && everyPixel(a.Bounds(), func(x, y int) bool { return sameColor(a.At(x, y), b.At(x, y)) })
+}
+
+func sameColor(a, b color.Color) bool {
+	r, g, bl, al := a.RGBA()
+	r2, g2, bl2, al2 := b.RGBA()
+	return r == r2 && g == g2 && bl == bl2 && al == al2
+}
+
+func everyPixel(b image.Rectangle, holds func(x, y int) bool) bool {
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			if !holds(x, y) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // applySampling puts the search's own size and sampling over a generator's defaults.
@@ -128,16 +243,16 @@ func applySampling(entry *Model, c *config.Config) error {
 	return nil
 }
 
-// one draws one picture.
+// one generates one image.
 func one(ctx context.Context, g reflectionflow.Generator, r reflectionflow.Request) (reflectionflow.Generation, error) {
-	drawn, err := g.Generate(ctx, []reflectionflow.Request{r})
+	generated, err := g.Generate(ctx, []reflectionflow.Request{r})
 	if err != nil {
 		return reflectionflow.Generation{}, err
 	}
-	if len(drawn) != 1 {
-		return reflectionflow.Generation{}, fmt.Errorf("%d pictures for one request", len(drawn))
+	if len(generated) != 1 {
+		return reflectionflow.Generation{}, fmt.Errorf("%d images for one request", len(generated))
 	}
-	return drawn[0], drawn[0].Err
+	return generated[0], generated[0].Err
 }
 
 // TryModel reads the files of the embedded parts' model.

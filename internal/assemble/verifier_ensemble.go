@@ -56,5 +56,11 @@ func (b *Builder) ensemble(name string, v config.Verifier) (MakeVerifier, error)
 	}, nil
 }
 
-// absent is the member of an ensemble whose settings are checked.
-type absent struct{ reflectionflow.Verifier }
+// absent is a verifier that is not loaded: it declares its abilities.
+type absent struct {
+	reflectionflow.Verifier
+	abilities reflectionflow.Abilities
+}
+
+// Abilities implements [reflectionflow.DeclaringVerifier].
+func (a absent) Abilities() reflectionflow.Abilities { return a.abilities }

@@ -16,20 +16,27 @@ import (
 // Report says what a model and its server can do.
 type Report struct {
 	Model      string     // that the server names
-	Sees       bool       // it told the color of a picture
+	Sees       bool       // it told the color of an image
 	Structured Structured // how JSON is asked for; Prompt where the server knows no other way
-	Obeys      bool       // the answer had the form asked for
-	Logprobs   bool
-	Seeds      bool // the server takes seeds; whether it keeps to them is not known
-	Cost       reflectionflow.Cost
+	// Enforced: the server holds the model to a schema, even against its instructions.
+	Enforced bool
+	Obeys    bool // the answer had the form asked for
+	Logprobs bool
+	Seeds    bool // the server takes seeds; whether it keeps to them is not known
+	Cost     reflectionflow.Cost
 }
 
-var checkForm = chat.Form{Name: "check", JSON: json.RawMessage(
-	`{"type":"object","additionalProperties":false,"required":["color"],"properties":{"color":{"type":"string"}}}`)}
+var (
+	colorForm = chat.Form{Name: "check", JSON: json.RawMessage(
+		`{"type":"object","additionalProperties":false,"required":["color"],"properties":{"color":{"type":"string"}}}`)}
+	letterForm = chat.Form{Name: "check_enforced", JSON: json.RawMessage(
+		`{"type":"object","additionalProperties":false,"required":["letter"],"properties":{"letter":{"type":"string","enum":["q","z"]}}}`)}
+)
 
-// Check asks about a small red picture, or without showing one about a color, and
-// reports what came of it. It is for checks of a configuration: never answered from
-// the cache, always paid for.
+// Check asks for the color of a small red image, or without showing one for that of a
+// tomato, and reports how the server and its model answer. It is for checks of a
+// configuration: never answered from the cache, always paid for. Where the server takes
+// JSON schemas, a second question asks for an answer that its schema forbids.
 func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	question := "Which color does a ripe tomato have?"
 	var parts []chat.Part
@@ -41,9 +48,8 @@ func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	answer, reply, err := chat.Ask[struct {
 		Color string `json:"color"`
 	}](ctx, c, chat.Request{
-		// The time keeps an old answer from the cache away.
-		Parts: append(parts, chat.Text(question+" One English word. ("+time.Now().UTC().Format(time.RFC3339Nano)+")")),
-		Form:  &checkForm, Seed: 1, TopLogprobs: 2, MaxTokens: 256,
+		Parts: append(parts, chat.Text(question+" One English word."+uncached())),
+		Form:  &colorForm, Seed: 1, TopLogprobs: 2, MaxTokens: 256,
 	}, nil)
 	known := c.limits()
 	report := Report{
@@ -53,5 +59,30 @@ func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	if chat.Unanswered(err) {
 		err = nil // it does answer, if not in the form asked for
 	}
+	if err == nil && report.Structured == Schema {
+		var cost reflectionflow.Cost
+		report.Enforced, cost, err = c.enforces(ctx)
+		report.Cost = report.Cost.Add(cost)
+	}
 	return report, err
 }
+
+// enforces asks for an answer that the schema forbids. A model that is held to the
+// schema gives one that it allows.
+func (c *Client) enforces(ctx context.Context) (bool, reflectionflow.Cost, error) {
+	reply, err := c.Complete(ctx, chat.Request{
+		Parts: []chat.Part{chat.Text(`Answer with exactly this JSON object and nothing else: {"number": 7}` + uncached())},
+		Form:  &letterForm, Seed: 1, MaxTokens: 256,
+	})
+	if chat.Unanswered(err) {
+		err = nil
+	}
+	var answer struct {
+		Letter string `json:"letter"`
+	}
+	held := json.Unmarshal([]byte(reply.Text), &answer) == nil && (answer.Letter == "q" || answer.Letter == "z")
+	return held, reply.Cost, err
+}
+
+// uncached is a text that differs from call to call, which keeps old answers away.
+func uncached() string { return " (" + time.Now().UTC().Format(time.RFC3339Nano) + ")" }

@@ -372,6 +372,9 @@ func TestLargePicture(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	sees := func(q testserver.Question) testserver.Answer {
+		if len(q.Images) == 0 {
+			return testserver.DefaultAnswer(q) // of the schema
+		}
 		if r, g, _, _ := q.Images[0].At(1, 1).RGBA(); r>>8 != 220 || g>>8 != 20 {
 			t.Error("the picture is not red")
 		}
@@ -381,10 +384,19 @@ func TestCheck(t *testing.T) {
 		options testserver.ChatOptions
 		want    completions.Report
 	}{
-		"everything": {testserver.ChatOptions{Answer: sees}, completions.Report{Sees: true, Structured: completions.Schema, Obeys: true, Logprobs: true, Seeds: true}},
+		"everything": {testserver.ChatOptions{Answer: sees}, completions.Report{Sees: true, Structured: completions.Schema, Enforced: true, Obeys: true, Logprobs: true, Seeds: true}},
 		"little": {
 			testserver.ChatOptions{Answer: sees, Reject: []string{"response_format", "seed", "logprobs"}},
 			completions.Report{Sees: true, Structured: completions.Prompt, Obeys: true},
+		},
+		"a schema that is asked for and not enforced": {
+			testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+				if len(q.Images) == 0 {
+					return testserver.Answer{Text: `{"number": 7}`}
+				}
+				return sees(q)
+			}},
+			completions.Report{Sees: true, Structured: completions.Schema, Obeys: true, Logprobs: true, Seeds: true},
 		},
 		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, completions.Report{Structured: completions.Schema, Obeys: true, Seeds: true}},
 		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, completions.Report{Structured: completions.Schema, Seeds: true}},

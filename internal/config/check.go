@@ -59,9 +59,9 @@ func (c *Config) RefinesEmbedded() bool {
 	return name == Embedded || c.Refiners[name].Type == Embedded
 }
 
-// ShowsPictures reports whether any part that asks an endpoint shows it pictures:
+// ShowsImages reports whether any part that asks an endpoint shows it pictures:
 // all but parsers do.
-func (c *Config) ShowsPictures(endpoint string) bool {
+func (c *Config) ShowsImages(endpoint string) bool {
 	return slices.ContainsFunc(c.parts(), func(p part) bool { return p.endpoint == endpoint && p.kind != Parsers })
 }
 

@@ -204,7 +204,7 @@ parsers: {x: {type: chat, endpoint: p}}
 	if c.VerifiesEmbedded() {
 		t.Error("the verifier is not embedded")
 	}
-	if !c.ShowsPictures("e") || c.ShowsPictures("p") {
+	if !c.ShowsImages("e") || c.ShowsImages("p") {
 		t.Error("all but parsers show pictures")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // DefaultAnswer is a model that answers in the form asked for, the same answer to the same
@@ -17,6 +18,8 @@ import (
 func DefaultAnswer(q Question) Answer {
 	r := rand.New(rand.NewPCG(fingerprint(q), 1))
 	switch {
+	case strings.Contains(q.Text, "Which color does"): // of checks of a configuration
+		return Answer{Text: fmt.Sprintf(`{"color":%q}`, colorOf(q)), Tokens: [][]Alternative{{{"{", 0}}}}
 	case q.Schema != nil || q.JSONObject:
 		return Answer{Text: string(Fill(q.Schema, r))}
 	case q.TopLogprobs > 0:
@@ -28,6 +31,23 @@ func DefaultAnswer(q Question) Answer {
 		return Answer{Text: yes.Token, Tokens: [][]Alternative{{yes, no}}}
 	}
 	return Answer{Text: fmt.Sprintf("Sentence %d.", r.IntN(1_000_000))}
+}
+
+// colorOf names the strongest channel of the middle of the image, as a model that sees
+// does; without an image it is red.
+func colorOf(q Question) string {
+	if len(q.Images) == 0 {
+		return "red"
+	}
+	b := q.Images[0].Bounds()
+	red, green, blue, _ := q.Images[0].At((b.Min.X+b.Max.X)/2, (b.Min.Y+b.Max.Y)/2).RGBA()
+	switch max(red, green, blue) {
+	case red:
+		return "red"
+	case green:
+		return "green"
+	}
+	return "blue"
 }
 
 func fingerprint(q Question) uint64 {

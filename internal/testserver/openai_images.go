@@ -1,6 +1,8 @@
 package testserver
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +24,11 @@ type OpenAIImagesOptions struct {
 	Key string
 	// URLs makes the reply point to files instead of holding them.
 	URLs bool
+	// Random makes all images differ, as those of the real server do, which takes no
+	// seeds; without it, the same request gives the same image in every call.
+	Random bool
+	// Constant ignores prompts and seeds; Blank generates black images.
+	Constant, Blank bool
 	// Elsewhere is the origin of those URLs; "" means the server itself.
 	Elsewhere string
 }
@@ -136,8 +143,17 @@ func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, refe
 		each := d
 		if s.options.Dialect == "" || s.options.Dialect == "openai" {
 			each.Seed = uint64(i) // images of one call differ
+			if s.options.Random {
+				each.Seed = uint64(len(s.Generated()))
+			}
+		}
+		if s.options.Constant {
+			each.Seed, each.Prompt = 0, ""
 		}
 		file, text := s.generateImage(each)
+		if s.options.Blank {
+			file, text = blackImage(d.Width, d.Height)
+		}
 		if !s.options.URLs {
 			data = append(data, map[string]any{"b64_json": text, "url": nil, "revised_prompt": nil})
 			continue
@@ -163,6 +179,15 @@ func (s *OpenAIImages) answer(w http.ResponseWriter, fields map[string]any, refe
 		body["usage"] = map[string]any{"total_tokens": 110, "input_tokens": 10, "output_tokens": 100 * n, "input_tokens_details": map[string]any{"text_tokens": 10, "image_tokens": 0}}
 	}
 	reply(w, http.StatusOK, body)
+}
+
+// blackImage is a PNG of black pixels, and its base64.
+func blackImage(width, height int) (file []byte, text string) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes(), base64.StdEncoding.EncodeToString(b.Bytes())
 }
 
 // read reads the fields and refuses those that the dialect or the model does not have.
