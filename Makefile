@@ -1,5 +1,5 @@
-# What a person runs. Every target is a line or two; GOEXPERIMENT=simd lets the
-# networks use the processor's vector instructions.
+# Commands for developers. GOEXPERIMENT=simd lets the networks use the processor's
+# vector instructions.
 export GOEXPERIMENT := simd
 
 GO      ?= go
@@ -10,60 +10,60 @@ FUZZTIME ?= 20s
 
 .PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz module release
 
-build: ## the program, in bin/
+build: ## build the program into bin/
 	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
 
-demo: build ## draw a prompt and look at the report
+demo: build ## generate images for PROMPT, with a report
 	bin/reflectionflow generate "$(PROMPT)" --seed 3
 
-test: ## all tests
+test: ## run all tests
 	$(GO) test ./...
 
-test-slow: ## also those that train and measure
+test-slow: ## also run the tests that train and measure
 	$(GO) test -tags slow -timeout 60m ./...
 
-race: ## the tests that have goroutines, with the race detector (GoMLX trips the pointer check)
+race: ## run the tests that have goroutines with the race detector (without pointer checks, which GoMLX fails)
 	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
 	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue' ./cpu
 
-arm64: ## the tests of cpu on arm64, emulated: needs qemu-aarch64-static (Debian's qemu-user-static), takes up to an hour
+arm64: ## run the tests of cpu on emulated arm64: needs qemu-aarch64-static (Debian's qemu-user-static), takes up to an hour
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -timeout 2h -exec qemu-aarch64-static ./cpu
 
-lint: ## style, imports and mistakes
+lint: ## check style, import rules and common mistakes
 	$(LINT) run
 
-fmt: ## format all files
+fmt: ## format all Go files
 	$(LINT) fmt
 
-bench: ## benchmarks of rendering, networks and verifier
+bench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-peers: ## beside OpenBLAS and PyTorch, which must be installed: tools/bench/README.md
+bench-peers: ## compare with OpenBLAS and PyTorch, which must be installed: tools/bench/README.md
 	$(GO) build -o bin/bench-worker ./tools/bench/worker
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/openblas.py
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/pytorch.py
 
-compat: build ## what other programs make of our files and requests: tools/compat/README.md
+compat: build ## check files and requests with other programs: tools/compat/README.md
 	$(PYTHON) tools/compat/genref.py bin/reflectionflow
 	$(PYTHON) tools/compat/schemas.py runs/schemas
 
 RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+width4,reflection+detector,reflection+reward,reflection+width2
 
-results: build ## the results pages, in full: hours; goes on where it was stopped
+results: build ## write the results pages in full: takes hours, resumes when interrupted
 	$(RESULTS),reflection+width8,reflection+width16 --budgets 1,2,4,8,16,32 --limit 300 --out runs/results
 	bin/reflectionflow evaluate page runs/results --into docs/results.md --made-by "make results"
 	bin/reflectionflow evaluate --prompts compound:test --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle \
 		--budgets 1,2,4,8,16,32 --limit 300 --out runs/results-compound
 	bin/reflectionflow evaluate page runs/results-compound --into docs/compound.md --made-by "make results"
 
-results-quick: build ## the results page on few prompts: under 15 minutes on two cores
+results-quick: build ## write the results page from few prompts: under 15 minutes on two cores
 	$(RESULTS) --budgets 1,2,4,8 --limit 30 --difficulty 4 --out runs/results-quick
 	bin/reflectionflow evaluate page runs/results-quick --into docs/results.md --made-by "make results-quick"
 
-check: lint test race ## what must hold before a change is proposed
+check: lint test race ## run before proposing a change
 
-# One execution for each minimisation: at the default of a minute, go test spends nearly all of FUZZTIME making inputs shorter.
-fuzz: ## every fuzz target for FUZZTIME
+# With the default of a minute for each minimisation, go test spends nearly all of FUZZTIME on shortening inputs.
+fuzz: ## run every fuzz target for FUZZTIME
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' "$$file"); do \
 			echo "$$(dirname "$$file") $$name"; \
@@ -71,12 +71,12 @@ fuzz: ## every fuzz target for FUZZTIME
 		done; \
 	done
 
-# A variable PATH on the command line hides the environment's from recipes: this one takes it from make's own process,
-# or, where there is no /proc, from $(shell), which GNU make before 4.4 runs in the original environment.
+# PATH= on the command line replaces the environment's PATH in recipes. This is the original: that of make's own process
+# or, without /proc, of $(shell), which GNU make before 4.4 runs in the original environment.
 ENVIRONMENT_PATH = $(shell if [ -r /proc/$$PPID/environ ]; then /usr/bin/tr '\0' '\n' </proc/$$PPID/environ | /usr/bin/sed -n 's/^PATH=//p'; else echo "$$PATH"; fi)
 
 module: ## rename the module throughout the tree: make module PATH=host/owner/name
 	@PATH="$(ENVIRONMENT_PATH)" $(GO) run ./tools/module "$(if $(filter command,$(firstword $(origin PATH))),$(PATH))"
 
-release: ## archives, checksums and bills of materials of all platforms in dist/: make release VERSION=v1.2.3
+release: ## build archives, checksums and SBOMs for all platforms into dist/: make release VERSION=v1.2.3
 	$(GO) run ./tools/release -version "$(VERSION)" -out dist

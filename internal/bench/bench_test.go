@@ -39,7 +39,7 @@ func oracle(t *testing.T) compute.Backend {
 	return b
 }
 
-// The step's work is what the architecture says: see the terms below.
+// The counted work of a step equals the architecture's: see the terms below.
 func TestWorkOfTheStepIsTheArchitectures(t *testing.T) {
 	s := embedded(t)
 	m, err := s.load()
@@ -68,8 +68,8 @@ func TestWorkOfTheStepIsTheArchitectures(t *testing.T) {
 	}
 }
 
-// Both backends are asked for the same work, though one convolves and the other
-// multiplies patches.
+// Both backends have the same work, though one convolves and the other multiplies
+// patches.
 func TestWorkIsTheSameOnBothBackends(t *testing.T) {
 	s := embedded(t)
 	own, err := cpu.New("")
@@ -91,9 +91,8 @@ func TestWorkIsTheSameOnBothBackends(t *testing.T) {
 	}
 }
 
-// A training step has, beside the optimiser's update, which is the same for any
-// batch, the work of three forward passes but for the gradients of inputs that nobody
-// asks for.
+// A training step has the work of three forward passes, less the gradients of the inputs,
+// and the optimiser's update, which does not depend on the batch.
 func TestWorkOfTraining(t *testing.T) {
 	s := embedded(t)
 	step, err := s.flop(s.forward(), oracle(t), 1) // two sequences
@@ -230,7 +229,7 @@ func TestPeakMemory(t *testing.T) {
 	if now, _ := resident(); now == 0 || peak == 0 {
 		t.Skip("the system does not tell a process's memory")
 	}
-	if peak < size*3/4 || peak > 2*size { // other memory of the process may go meanwhile
+	if peak < size*3/4 || peak > 2*size { // other memory may be freed meanwhile
 		t.Errorf("the peak of %d bytes is %d", len(kept), peak)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// counter is a backend that builds graphs as the one inside does and adds up the
+// counter is a backend that builds graphs on the backend inside, and counts the
 // multiplications and additions of their matrix products and convolutions.
 type counter struct {
 	compute.Backend
@@ -62,7 +62,7 @@ func (f *countedFunction) ConvGeneral(x, kernel compute.Value, axes compute.Conv
 	return f.count(out, depth)
 }
 
-// count adds depth multiplications and as many additions for every number of out.
+// count adds depth multiplications and depth additions for every element of out.
 func (f *countedFunction) count(out compute.Value, depth int) (compute.Value, error) {
 	var shape shapes.Shape
 	shape, err := f.builder.OpShape(out)

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Machine is what was measured on.
+// Machine describes the machine and its peaks.
 type Machine struct {
-	Processor   string `json:"processor,omitempty"` // where the system tells
+	Processor   string `json:"processor,omitempty"` // "" if the system does not tell
 	OS          string `json:"os"`
 	Arch        string `json:"arch"`
 	Cores       int    `json:"cores"`
 	Threads     int    `json:"threads"` // GOMAXPROCS
 	MemoryBytes int64  `json:"memory_bytes,omitempty"`
-	// LoadAverage is how many threads wanted to run in the minute before: 0 on an
-	// idle machine. With more than a half the numbers below are too low.
+	// LoadAverage is the mean number of runnable threads in the minute before: 0 on an
+	// idle machine. Above 0.5 the measured speeds are too low.
 	LoadAverage float64 `json:"load_average"`
 	Go          string  `json:"go_version"`
 	SIMD        bool    `json:"simd"` // the build uses the processor's vectors (GOEXPERIMENT=simd)
@@ -30,15 +30,15 @@ type Machine struct {
 	// caches, in 1e9 bytes a second; a copied byte counts twice.
 	ReadRate float64 `json:"read_gb_per_second"`
 	CopyRate float64 `json:"copy_gb_per_second"`
-	// FMAPeak is what all threads reach in fused multiply-adds on registers: no
-	// program is faster. 0: not known.
+	// FMAPeak is the speed of fused multiply-adds on registers with all threads, an upper
+	// bound of any program's; 0 if unknown.
 	FMAPeak float64 `json:"fma_peak_gflops"`
 	// MatmulPeak is the fastest f32 product of this run, MatmulPeakOf its name.
 	MatmulPeak   float64 `json:"matmul_peak_gflops"`
 	MatmulPeakOf string  `json:"matmul_peak_of"`
 }
 
-// describe fills in what need not be measured.
+// describe returns the properties that need no measurement.
 func describe() Machine {
 	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Go: runtime.Version()}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -52,12 +52,12 @@ func describe() Machine {
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		first, _, _ := strings.Cut(string(load), " ")
-		m.LoadAverage, _ = strconv.ParseFloat(first, 64) // 0 for what cannot be read
+		m.LoadAverage, _ = strconv.ParseFloat(first, 64) // 0 if unreadable
 	}
 	return m
 }
 
-// field is the first value of "name : value" in a file of /proc, "" if there is none.
+// field returns the first value of "name : value" in a file of /proc, or "".
 func field(path, name string) string {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -72,7 +72,7 @@ func field(path, name string) string {
 	return ""
 }
 
-// together runs body once a thread, at the same time.
+// together runs body concurrently, once per thread.
 func together(threads int, body func(thread int)) {
 	var running sync.WaitGroup
 	for i := range threads {
@@ -81,7 +81,7 @@ func together(threads int, body func(thread int)) {
 	running.Wait()
 }
 
-// fastest is the least time of several tries of body.
+// fastest returns the least time of several executions of body, in seconds.
 func fastest(ctx context.Context, tries int, body func()) (float64, error) {
 	best := 0.0
 	for i := range tries {
@@ -101,12 +101,12 @@ func fastest(ctx context.Context, tries int, body func()) (float64, error) {
 func (m *Machine) bandwidth(ctx context.Context, size, tries int) error {
 	from, to := make([]byte, size), make([]byte, size)
 	part := func(b []byte, i int) []byte { return b[i*size/m.Threads : (i+1)*size/m.Threads] }
-	for i := range from { // memory that was never written need not be there
+	for i := range from { // the system allocates memory when it is first written
 		from[i], to[i] = 1, 1
 	}
 	read, err := fastest(ctx, tries, func() {
 		together(m.Threads, func(i int) {
-			if bytes.IndexByte(part(from, i), 0) >= 0 { // the runtime's vectors look at every byte
+			if bytes.IndexByte(part(from, i), 0) >= 0 { // reads every byte, with vector instructions
 				panic("a byte changed")
 			}
 		})

@@ -13,10 +13,10 @@ import (
 	"reflectionflow/nn"
 )
 
-// Layouts of a product's operands, in the terms of BLAS: n as it stands, t transposed.
+// Layouts of a product's operands, in the terms of BLAS: n plain, t transposed.
 const (
 	plainLayout  = "nn" // [M, K]·[K, N]
-	weightLayout = "nt" // [M, K]·[N, K]ᵀ, how PyTorch and this engine keep weights
+	weightLayout = "nt" // [M, K]·[N, K]ᵀ, the layout of weights in PyTorch and here
 	gradLayout   = "tn" // [K, M]ᵀ·[K, N], the gradient of weights
 )
 
@@ -41,10 +41,10 @@ type Matmul struct {
 	Product
 	CPU   float64 `json:"cpu_gflops"`
 	Go    float64 `json:"go_gflops"`
-	Ratio Spread  `json:"ratio"` // cpu's speed by go's
+	Ratio Spread  `json:"ratio"` // cpu's speed divided by go's
 }
 
-// cubes are products of square matrices.
+// cubes returns products of square matrices.
 func cubes(sizes ...int) []Product {
 	var products []Product
 	for _, n := range sizes {
@@ -57,8 +57,7 @@ func cubes(sizes ...int) []Product {
 	return products
 }
 
-// modelProducts are those that a denoising step and a training step of the model
-// are made of.
+// modelProducts returns products of the model's denoising and training steps.
 func modelProducts(m *flux.Model, batch int) []Product {
 	p, s := m.Folder.Transformer, m.Settings
 	unit := 2 * m.Folder.VAE.Factor()
@@ -76,7 +75,7 @@ func modelProducts(m *flux.Model, batch int) []Product {
 	}
 }
 
-// Open makes the product ready on a backend, on random numbers.
+// Open compiles the product on a backend and gives it random inputs.
 func (p Product) Open(b compute.Backend) (Job, error) {
 	x, y, xAxis, yAxis := []int{p.M, p.K}, []int{p.K, p.N}, 1, 0
 	switch p.Layout {

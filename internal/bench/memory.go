@@ -12,11 +12,11 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// peakMemory is how far the process's resident memory rises above where it is
-// while body runs; 0 where the system does not tell.
+// peakMemory returns how far the process's resident memory rises while body runs, in
+// bytes; 0 where the system does not tell.
 func peakMemory(body func() error) (int64, error) {
 	debug.FreeOSMemory()
-	debug.FreeOSMemory() // what pools hold goes with the second collection
+	debug.FreeOSMemory() // the second collection frees pooled memory
 	before, _ := resident()
 	known := forgetPeak()
 	if err := body(); err != nil || !known {
@@ -26,7 +26,7 @@ func peakMemory(body func() error) (int64, error) {
 	return max(peak-before, 0), nil
 }
 
-// Allocation is what executions after the first ask of Go's allocator.
+// Allocation is the allocator's work in executions after the first.
 type Allocation struct {
 	// Share is the share of the processor's time spent in allocation and garbage
 	// collection, by a profile of Samples samples.
@@ -36,7 +36,7 @@ type Allocation struct {
 	Objects int64   `json:"objects_per_execution"`
 }
 
-// allocation runs the workload again and again for about the given time.
+// allocation runs the workload repeatedly for about the given time.
 func allocation(run contestant, length time.Duration) (Allocation, error) {
 	for range 2 {
 		if err := run(); err != nil {
@@ -70,14 +70,14 @@ func allocation(run contestant, length time.Duration) (Allocation, error) {
 	}, nil
 }
 
-// allocatorFunctions are those under which the runtime allocates, collects and
-// sweeps, whether asked to by the program or on its own goroutines.
+// allocatorFunctions are the runtime's entry points of allocation, collection and
+// sweeping, on the program's goroutines and the runtime's own.
 var allocatorFunctions = []string{
 	"runtime.mallocgc", "runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.gcStart", "runtime.bgsweep", "runtime.bgscavenge",
 	"runtime.deductSweepCredit", "runtime.memclrNoHeapPointersChunked",
 }
 
-// allocatorShare is the share of samples with the allocator on their stack.
+// allocatorShare returns the share of samples with the allocator on their stack.
 func allocatorShare(p *profile.Profile) (share float64, samples int) {
 	in := 0
 	for _, sample := range p.Sample {

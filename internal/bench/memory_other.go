@@ -2,7 +2,7 @@
 
 package bench
 
-// resident is not known here.
+// resident is unknown on this system.
 func resident() (now, peak int64) { return 0, 0 }
 
 func forgetPeak() bool { return false }

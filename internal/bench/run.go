@@ -16,16 +16,17 @@ import (
 	"reflectionflow/tuning"
 )
 
-// Options say what is measured.
+// Options select what is measured.
 type Options struct {
 	Model  fs.FS         // the model's folder
 	Recipe tuning.Recipe // how it is trained
-	Quick  bool          // one round of everything, in seconds: to see that it works
-	// Notify, when set, hears what begins next and the share of the run done.
+	Quick  bool          // one round of everything, which takes seconds: a smoke test
+	// Notify, if not nil, is called with the name of each part before it begins, and the
+	// share of the run that is done.
 	Notify func(what string, done float64)
 }
 
-// effort is how much of everything is measured.
+// effort is the extent of the measurements.
 type effort struct {
 	matmul, workload, growth pace
 	cubes                    []int
@@ -62,7 +63,7 @@ type session struct {
 }
 
 // Run measures everything, which takes about two minutes. It ends early with
-// ctx's error. The machine should have nothing else to do.
+// ctx's error. The machine should be otherwise idle.
 func Run(ctx context.Context, opts Options) (Report, error) {
 	begin := time.Now()
 	s, err := newSession(opts)
@@ -103,7 +104,7 @@ func newSession(opts Options) (*session, error) {
 		s.effort = quick
 	}
 	if opts.Notify != nil {
-		const parts = 15 // notifications in all
+		const parts = 15 // notifications in total
 		done := 0
 		s.notify = func(what string) {
 			opts.Notify(what, float64(done)/parts)
@@ -124,7 +125,7 @@ func newSession(opts Options) (*session, error) {
 	return s, nil
 }
 
-// versions are those of the modules that the speed depends on.
+// versions returns those of the modules that the speed depends on.
 func versions() map[string]string {
 	found := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -176,7 +177,7 @@ func (s *session) measureMachine(ctx context.Context) error {
 	return nil
 }
 
-// measure is all about one workload.
+// measure takes all measurements of one workload.
 func (s *session) measure(ctx context.Context, w workload) (Workload, error) {
 	out := Workload{What: w.what, Batch: w.batch}
 	var err error
@@ -205,7 +206,7 @@ func (s *session) measure(ctx context.Context, w workload) (Workload, error) {
 	return out, err
 }
 
-// memory is the peak of loading, compiling and two executions.
+// memory returns the peak of loading, compiling and two executions in bytes.
 func (s *session) memory(ctx context.Context, b compute.Backend, w workload) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -225,7 +226,7 @@ func (s *session) memory(ctx context.Context, b compute.Backend, w workload) (in
 	})
 }
 
-// open loads the model and makes a workload ready.
+// open loads the model and compiles a workload.
 func (s *session) open(b compute.Backend, w workload, batch int) (Job, error) {
 	model, err := s.load()
 	if err != nil {
@@ -234,8 +235,8 @@ func (s *session) open(b compute.Backend, w workload, batch int) (Job, error) {
 	return w.open(b, model, batch)
 }
 
-// compare times a workload on both backends beside the peak product, and then
-// what cpu allocates.
+// compare times a workload on both backends and the peak product, in turn, and then
+// measures what cpu allocates.
 func (s *session) compare(ctx context.Context, w workload, out *Workload) error {
 	peak := s.cpu
 	if row := s.report.Matmul[slices.IndexFunc(s.report.Matmul, func(m Matmul) bool { return m.Product == s.peak })]; row.Go > row.CPU {
@@ -334,7 +335,7 @@ func (s *session) byThreads(ctx context.Context, w workload, flop float64) ([]Gr
 	return rows, err
 }
 
-// grow times jobs of growing work or threads beside each other.
+// grow times jobs of growing work or threads, in turn.
 func grow(ctx context.Context, p pace, runs []contestant, flops []float64) ([]Growth, error) {
 	seconds, err := compete(ctx, p, runs...)
 	if err != nil {

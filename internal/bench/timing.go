@@ -20,22 +20,22 @@ func spread(values []float64) Spread {
 	return Spread{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1]}
 }
 
-// pace says how long to measure.
+// pace is the length of a measurement.
 type pace struct {
-	turn   time.Duration // a contestant repeats its work for about so long in every round
-	budget time.Duration // no round begins after it ...
-	least  int           // ... but for these
+	turn   time.Duration // time in which a contestant repeats its work in a round
+	budget time.Duration // no round begins later ...
+	least  int           // ... except for these
 	most   int
 }
 
-// contestant is something to be timed.
+// contestant is one execution of a timed workload.
 type contestant func() error
 
-// compete runs the contestants in turn and returns the seconds of one execution by
+// compete alternates between the contestants and returns the seconds of one execution by
 // contestant and round. Each round begins with another contestant. A first
 // execution of each is not counted: it compiles, allocates and fills caches.
 func compete(ctx context.Context, p pace, contestants ...contestant) ([][]float64, error) {
-	times := make([]int, len(contestants)) // executions a turn
+	times := make([]int, len(contestants)) // executions per turn
 	for i, run := range contestants {
 		if err := run(); err != nil {
 			return nil, err
@@ -66,7 +66,7 @@ func compete(ctx context.Context, p pace, contestants ...contestant) ([][]float6
 	return seconds, nil
 }
 
-// quotients are a/b by round.
+// quotients returns a/b by round.
 func quotients(a, b []float64) []float64 {
 	q := make([]float64, len(a))
 	for i := range q {
@@ -75,7 +75,7 @@ func quotients(a, b []float64) []float64 {
 	return q
 }
 
-// scaled are c·v.
+// scaled returns c·v.
 func scaled(v []float64, c float64) []float64 {
 	out := make([]float64, len(v))
 	for i := range v {
@@ -84,7 +84,7 @@ func scaled(v []float64, c float64) []float64 {
 	return out
 }
 
-// round cuts a number to four significant digits, which is more than a measurement has.
+// round rounds to four significant digits, more than a measurement has.
 func round(v float64) float64 {
 	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
 		return v

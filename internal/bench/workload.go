@@ -17,13 +17,13 @@ import (
 	"reflectionflow/tuning"
 )
 
-// subject is the model that is measured.
+// subject is the measured model.
 type subject struct {
 	files  fs.FS
 	recipe tuning.Recipe
 }
 
-// load reads the model; a store's tensors belong to one backend.
+// load reads the model once per backend: a store's tensors belong to one.
 func (s subject) load() (*flux.Model, error) {
 	folder, err := flux.OpenFolderFS(s.files)
 	if err != nil {
@@ -32,20 +32,20 @@ func (s subject) load() (*flux.Model, error) {
 	return flux.LoadModel(folder, nil)
 }
 
-// Job is something to be measured, made ready on a backend.
+// Job is a compiled workload on a backend.
 type Job struct {
 	Run   func() error // one execution
 	Close func()
 }
 
-// workload is one of the model's graphs, by the size of its batch.
+// workload is one of the model's graphs.
 type workload struct {
-	name, what string // what one execution is
-	batch      int    // as the model is used
+	name, what string // what one execution does
+	batch      int    // the usual one
 	open       func(b compute.Backend, m *flux.Model, batch int) (Job, error)
 }
 
-// request is a picture like those that the model draws.
+// request returns a request for an image of the model's usual size.
 func request(m *flux.Model) reflectionflow.Request {
 	s := m.Settings
 	return reflectionflow.Request{Width: s.Width, Height: s.Height, Steps: s.Steps, Guidance: max(s.Guidance, 2)}
@@ -59,7 +59,7 @@ func (s subject) forward() workload {
 }
 
 func (s subject) decode() workload {
-	return workload{"vae_decode", "one picture decoded", 1, func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
+	return workload{"vae_decode", "one image decoded", 1, func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
 		program, err := flux.NewPipeline(b, m, flux.Options{Lanes: batch}).DecodeProgram(request(m))
 		return programJob(program, err)
 	}}
@@ -80,8 +80,8 @@ func programJob(program *nn.Program, err error) (Job, error) {
 	}}, nil
 }
 
-// train is the base stage's step: gradients of transformer and text encoders,
-// clip, AdamW and moving average. All that a recipe's step averages is one batch here.
+// train is the base stage's step: gradients of transformer and text encoders, clip,
+// AdamW and moving average. A recipe's accumulated batches are one batch here.
 func (s subject) train() workload {
 	c := s.recipe.Base.Train
 	return workload{"train", "one training step of the base", c.Batch * max(c.Accumulate, 1), func(b compute.Backend, m *flux.Model, batch int) (Job, error) {

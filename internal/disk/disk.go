@@ -1,5 +1,5 @@
-// Package disk is what folders that outlive a crash are kept with: whole files,
-// durable renames, locks against other processes.
+// Package disk keeps folders consistent across crashes and processes: atomic file
+// writes, durable renames, and locks.
 package disk
 
 import (
@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Temporary is what ends the names of files that are not whole yet.
+// Temporary is the suffix of files that are not complete yet.
 const Temporary = ".tmp"
 
-// WriteFile puts a whole file in its place, as [Write] does.
+// WriteFile writes data to a file atomically and durably, as [Write] does.
 func WriteFile(path string, data []byte) error {
 	return Write(path, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -21,10 +21,10 @@ func WriteFile(path string, data []byte) error {
 	})
 }
 
-// Write puts a whole file in its place: fill writes it under a temporary name, it is
-// flushed to disk and renamed. Whoever looks sees the old file or the new one, after a
-// crash too. On an error nothing is left behind and an older file stays as it was. Two
-// writers of one path must not meet: see [TryLock].
+// Write replaces a file atomically and durably: fill writes a temporary file, which is
+// flushed to disk and renamed. Readers see the old file or the new one, also after a
+// crash. On an error, the temporary file is removed and an older file is unchanged. A
+// path must have one writer at a time: see [TryLock].
 func Write(path string, fill func(io.Writer) error) error {
 	temporary := path + Temporary
 	err := writeSynced(temporary, fill)
@@ -32,14 +32,14 @@ func Write(path string, fill func(io.Writer) error) error {
 		err = Rename(temporary, path)
 	}
 	if err != nil {
-		_ = os.Remove(temporary) // it may not be there; the first error says more
+		_ = os.Remove(temporary) // it may not exist; the first error says more
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }
 
-// Put puts a whole file in its place without flushing it to disk: whoever looks sees the
-// old file or the new one, but for a crash before the next [SyncTree] of a folder above it.
+// Put replaces a file atomically without flushing it to disk: readers see the old file or
+// the new one, unless the system crashes before the next [SyncTree] of a parent folder.
 func Put(path string, data []byte) error {
 	temporary := path + Temporary
 	err := os.WriteFile(temporary, data, 0o644)
@@ -47,7 +47,7 @@ func Put(path string, data []byte) error {
 		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		_ = os.Remove(temporary) // it may not be there; the first error says more
+		_ = os.Remove(temporary) // it may not exist; the first error says more
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	return nil
@@ -64,7 +64,7 @@ func writeSynced(path string, fill func(io.Writer) error) error {
 	return errors.Join(err, file.Close())
 }
 
-// Rename gives a flushed file its name, for good: its folder is flushed too.
+// Rename renames a flushed file durably: it also flushes the file's folder.
 func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err

@@ -23,7 +23,7 @@ func TestWriteFile(t *testing.T) {
 			t.Errorf("got %q, %v, want %q", got, err, text)
 		}
 	}
-	// Where it cannot be put, what was begun is taken away.
+	// On an error the temporary file is removed.
 	place := filepath.Join(filepath.Dir(path), "b")
 	if err := os.MkdirAll(filepath.Join(place, "taken"), 0o755); err != nil {
 		t.Fatal(err)
@@ -32,14 +32,14 @@ func TestWriteFile(t *testing.T) {
 		t.Error("a folder was replaced")
 	}
 	if err := disk.WriteFile(filepath.Join(place, "none", "c"), nil); err == nil {
-		t.Error("it was written into a folder that is not there")
+		t.Error("a file was written into a missing folder")
 	}
 	if _, err := os.Stat(place + ".tmp"); err == nil {
 		t.Error("the temporary file is left behind")
 	}
 }
 
-// What is put in place unflushed is whole too, and a folder can be flushed with all in it.
+// Put replaces files atomically, and SyncTree flushes a folder with its content.
 func TestPutAndSyncTree(t *testing.T) {
 	dir := t.TempDir()
 	inner := filepath.Join(dir, "inner")
@@ -55,7 +55,7 @@ func TestPutAndSyncTree(t *testing.T) {
 		}
 	}
 	if err := disk.Put(filepath.Join(inner, "none", "b"), nil); err == nil {
-		t.Error("it was written into a folder that is not there")
+		t.Error("a file was written into a missing folder")
 	}
 	if err := disk.Put(inner, nil); err == nil {
 		t.Error("a folder was replaced")
@@ -67,11 +67,11 @@ func TestPutAndSyncTree(t *testing.T) {
 		t.Error(err)
 	}
 	if err := disk.SyncTree(filepath.Join(dir, "none")); err == nil {
-		t.Error("a folder that is not there was flushed")
+		t.Error("a missing folder was flushed")
 	}
 }
 
-// A file that is opened twice is locked once, until it is closed.
+// A second handle of a locked file gets no lock until the first is closed.
 func TestTryLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	open := func() *os.File {
@@ -95,7 +95,7 @@ func TestTryLock(t *testing.T) {
 	}
 }
 
-// A folder is locked once at a time, by whoever comes first; its file does not stay.
+// A folder has one lock at a time, and Unlock removes the lock file.
 func TestLockFolder(t *testing.T) {
 	dir := t.TempDir()
 	lock, err := disk.LockFolder(dir)
@@ -112,9 +112,9 @@ func TestLockFolder(t *testing.T) {
 		t.Error("the file of the lock is left behind")
 	}
 	if _, err := disk.LockFolder(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a folder that is not there: %v", err)
+		t.Errorf("a missing folder: %v", err)
 	}
-	// Many that take it in turn are never two at a time.
+	// Concurrent holders are never two at a time.
 	var holders, taken atomic.Int32
 	var wg sync.WaitGroup
 	for range 8 {
@@ -141,6 +141,6 @@ func TestLockFolder(t *testing.T) {
 	}
 	wg.Wait()
 	if taken.Load() == 0 {
-		t.Error("nobody had the lock")
+		t.Error("no goroutine got the lock")
 	}
 }

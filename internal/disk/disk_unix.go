@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TryLock takes the exclusive lock that the open file carries until it is closed,
-// also by the end of the process. It reports false when another process has it.
+// TryLock takes the exclusive lock of an open file. The lock lasts until the file is
+// closed or the process ends. TryLock returns false when another process has the lock.
 func TryLock(file *os.File) (bool, error) {
 	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

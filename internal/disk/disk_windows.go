@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// TryLock takes the exclusive lock that the open file carries until it is closed,
-// also by the end of the process. It reports false when another process has it.
-// The locked byte lies beyond any real content, because Windows would otherwise
-// keep other readers from the file.
+// TryLock takes the exclusive lock of an open file. The lock lasts until the file is
+// closed or the process ends. TryLock returns false when another process has the lock.
+// The locked byte is beyond any content, because Windows would otherwise block other
+// readers of the file.
 func TryLock(file *os.File) (bool, error) {
 	at := &windows.Overlapped{Offset: math.MaxUint32, OffsetHigh: math.MaxInt32}
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY

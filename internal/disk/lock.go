@@ -8,18 +8,18 @@ import (
 	"runtime"
 )
 
-// LockName is the file that carries the lock of a folder.
+// LockName is the name of a folder's lock file.
 const LockName = ".lock"
 
-// ErrLocked says that somebody else has the lock.
+// ErrLocked reports that another process has the lock.
 var ErrLocked = errors.New("it is in use by another process")
 
 // Lock is the lock of a folder: see [LockFolder].
 type Lock struct{ file *os.File }
 
-// LockFolder takes the exclusive lock of a folder that is there, or reports an error
-// wrapping [ErrLocked] at once. The end of the process gives it back too, in whatever
-// way it ends.
+// LockFolder takes the exclusive lock of an existing folder. It does not wait: if another
+// process has the lock, the error wraps [ErrLocked]. The lock ends with the process, also
+// if that is killed.
 func LockFolder(dir string) (*Lock, error) {
 	path := filepath.Join(dir, LockName)
 	for {
@@ -34,8 +34,8 @@ func LockFolder(dir string) (*Lock, error) {
 		case !ok:
 			return nil, errors.Join(ErrLocked, file.Close())
 		}
-		// Who had it before may have removed the file since it was opened here: then it
-		// locks nobody out.
+		// The previous holder may have removed the file after it was opened here. Its lock
+		// would then exclude no other process.
 		mine, err := file.Stat()
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("lock folder: %w", err), file.Close())
@@ -47,12 +47,12 @@ func LockFolder(dir string) (*Lock, error) {
 	}
 }
 
-// Unlock gives the lock back and removes its file.
+// Unlock releases the lock and removes its file.
 func (l *Lock) Unlock() error {
-	if runtime.GOOS == "windows" { // which removes no file that is open: here, or where it is locked next
+	if runtime.GOOS == "windows" { // which does not remove an open file: remove it once it is closed
 		defer os.Remove(l.file.Name())
 	} else {
-		_ = os.Remove(l.file.Name()) // one that stays is the next one's
+		_ = os.Remove(l.file.Name()) // on an error the next holder reuses it
 	}
 	return l.file.Close()
 }

@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SyncTree flushes all that is in a folder, and in those within it, to the disk. It flushes
-// the folder's file system in one go, which for thousands of files takes a small part of
-// the time of flushing each.
+// SyncTree flushes the files and folders under a folder to disk. It flushes the whole file
+// system in one call, which for thousands of files is much faster than flushing each.
 func SyncTree(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

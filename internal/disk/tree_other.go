@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// SyncTree flushes all that is in a folder, and in those within it, to the disk.
+// SyncTree flushes the files and folders under a folder to disk.
 func SyncTree(path string) error {
 	return filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -20,7 +20,7 @@ func SyncTree(path string) error {
 		case !entry.Type().IsRegular():
 			return nil
 		}
-		file, err := os.OpenFile(name, os.O_RDWR, 0) // Windows flushes only what can be written to
+		file, err := os.OpenFile(name, os.O_RDWR, 0) // Windows flushes writable handles only
 		if err != nil {
 			return err
 		}

@@ -17,38 +17,38 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Series is a row of measurements with intervals: X is used by [Lines] only, Low
-// and High may be empty.
+// Series is a row of measurements with intervals. Only [Lines] uses X; Low and High may
+// be empty.
 type Series struct {
 	Name         string
 	X            []float64
 	Y, Low, High []float64
-	// Start makes bars pale: they are what the series after them began from, whose
-	// colour they have.
+	// Start marks the initial values of the series that follows: its bars have that
+	// series' colour, but pale.
 	Start bool
 }
 
 // Lines is a figure of curves over a logarithmic axis. Y is in percent.
 type Lines struct {
 	Title, XLabel, YLabel string
-	// Ticks are the values that the x axis names, those outside of it left out; where
-	// they are too few or too many, it names 1, 2 and 5 in each decade.
+	// Ticks are the values with labels on the x axis, if they are within its range. If
+	// these are too few or too many, the labels are at 1, 2 and 5 in each decade.
 	Ticks  []float64
 	Series []Series
 }
 
-// Bars is a figure of grouped bars, one group a name. Y is in percent.
+// Bars is a figure of grouped bars, one group per name. Y is in percent.
 type Bars struct {
 	Title, YLabel string
 	Groups        []string
-	// Edges, in the place of Groups, name the borders of groups that are bins of a
-	// histogram: one more than there are groups.
+	// Edges, instead of Groups, are the labels of the borders of a histogram's bins: one
+	// more than there are bins.
 	Edges  []string
-	Series []Series // Y by group; NaN leaves a bar out; without a Name it is not in the legend
+	Series []Series // Y by group; NaN omits a bar; a series without a Name is not in the legend
 }
 
-// palette is that of Okabe and Ito, which colour-blind readers can tell apart, in
-// an order that stays apart in grey.
+// palette is that of Okabe and Ito, which colour-blind readers can distinguish, in an
+// order that can be distinguished in grey too.
 var palette = []color.Color{
 	color.NRGBA{R: 0x55, G: 0x55, B: 0x55, A: 0xff},
 	color.NRGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff},
@@ -77,7 +77,7 @@ const (
 	figureDPI    = 200
 )
 
-// newFigure is an empty plot in the project's style.
+// newFigure returns an empty plot in the project's style.
 func newFigure(title, yLabel string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.Y.Label.Text = title, yLabel
@@ -101,7 +101,7 @@ func newFigure(title, yLabel string) *plot.Plot {
 	return p
 }
 
-// Draw returns the figure as SVG and PNG. An error is one of the data, such as a NaN.
+// Draw returns the figure as SVG and PNG. Invalid data, such as NaN, gives an error.
 func (l Lines) Draw() (svg, png []byte, err error) {
 	p := newFigure(l.Title, l.YLabel)
 	p.X.Label.Text = l.XLabel
@@ -119,9 +119,9 @@ func (l Lines) Draw() (svg, png []byte, err error) {
 	return render(p)
 }
 
-// add draws a curve. Where the axis has chosen values, curves are shifted a little
-// against each other, so that intervals at the same x can be told apart; what was
-// measured stands where it was measured.
+// add adds a curve. Where x values are chosen, as with Ticks, curves are shifted a little
+// against each other, so that intervals at the same x do not overlap; measured x values
+// are not shifted.
 func (l Lines) add(p *plot.Plot, i int, s Series) error {
 	shift := 1.0
 	if len(l.Ticks) > 0 {
@@ -154,7 +154,7 @@ func (l Lines) add(p *plot.Plot, i int, s Series) error {
 	return nil
 }
 
-// interval is a series as gonum takes error bars: distances from y.
+// interval adapts a series to gonum's error bars, which are distances from y.
 type interval struct {
 	plotter.XYs
 	s Series
@@ -164,13 +164,13 @@ func (v interval) YError(i int) (low, high float64) {
 	return v.s.Low[i] - v.s.Y[i], v.s.High[i] - v.s.Y[i]
 }
 
-// faded is the colour at half its strength.
+// faded returns the colour at half opacity.
 func faded(c color.Color) color.Color {
 	r, g, b, _ := c.RGBA()
 	return color.NRGBA{R: uint8(r >> 8), G: uint8(g >> 8), B: uint8(b >> 8), A: 0x80}
 }
 
-// limits leaves some room on a logarithmic axis.
+// limits returns the range of the values with a margin on a logarithmic axis.
 func limits(values []float64) (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, v := range values {
@@ -180,9 +180,9 @@ func limits(values []float64) (low, high float64) {
 	return low / room, high * room
 }
 
-// logTicks stand at the values that are wanted, such as budgets, if there are some but
-// not many in the range; else at 1, 2 and 5 in each decade, at all whole numbers of it,
-// or at the values that are apart, whichever first gives enough.
+// logTicks returns ticks at the wanted values, such as budgets, if between 2 and 8 of them
+// are in the range; else at 1, 2 and 5 in each decade, at 1 to 9 in each decade, or at
+// values that are far enough apart, whichever first gives enough.
 func logTicks(wanted, values []float64, low, high float64) []plot.Tick {
 	inside := within(low, high, values)
 	enough := min(2, len(inside))
@@ -205,13 +205,13 @@ func logTicks(wanted, values []float64, low, high float64) []plot.Tick {
 	return ticks
 }
 
-// within are the values in a range, each once, rising.
+// within returns the distinct values in a range, ascending.
 func within(low, high float64, values []float64) []float64 {
 	sorted := slices.Compact(slices.Sorted(slices.Values(values)))
 	return slices.DeleteFunc(sorted, func(v float64) bool { return v < low || v > high })
 }
 
-// decades are the steps in every power of ten around a range.
+// decades returns the steps in every power of ten around a range.
 func decades(low, high float64, steps []float64) []float64 {
 	var values []float64
 	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
@@ -222,7 +222,7 @@ func decades(low, high float64, steps []float64) []float64 {
 	return values
 }
 
-// apart leaves rising values out whose logarithm is too near to that of one before.
+// apart returns the ascending values whose logarithms are at least so far apart.
 func apart(values []float64, least float64) []float64 {
 	var kept []float64
 	for _, v := range values {
@@ -233,10 +233,10 @@ func apart(values []float64, least float64) []float64 {
 	return kept
 }
 
-// short is a number without needless digits.
+// short formats a number with three significant digits.
 func short(v float64) string { return fmt.Sprintf("%.3g", v) }
 
-// percentAxis spans the values in steps of ten, within 0 and 100.
+// percentAxis spans the values in steps of 10 or 20, between 0 and 100.
 func percentAxis(axis *plot.Axis, series []Series) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, s := range series {
@@ -261,7 +261,7 @@ func percentAxis(axis *plot.Axis, series []Series) {
 	axis.Tick.Marker = plot.ConstantTicks(ticks)
 }
 
-// Draw returns the figure as SVG and PNG. An error is one of the data.
+// Draw returns the figure as SVG and PNG. Invalid data gives an error.
 func (b Bars) Draw() (svg, png []byte, err error) {
 	p := newFigure(b.Title, b.YLabel)
 	width := 0.8 / float64(len(b.Series))
@@ -290,15 +290,15 @@ func (b Bars) Draw() (svg, png []byte, err error) {
 	}
 	p.X.Tick.Label.Handler = stacked{p.X.Tick.Label.Handler}
 	p.X.Width = vg.Points(0.6)
-	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.White // room only
+	p.X.Tick.Width, p.X.Tick.Length, p.X.Tick.Color = vg.Points(0.6), vg.Points(4), color.White // an invisible margin
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.X.Min, p.X.Max = -0.5, float64(groups)-0.5
 	percentAxis(&p.Y, append([]Series{{Y: []float64{0}}}, b.Series...))
 	return render(p)
 }
 
-// stacked draws the lines of a text as far apart as their style says that they
-// are: gonum's own handler makes them touch.
+// stacked renders the lines of a text at the distance of their style; with gonum's own
+// handler they touch.
 type stacked struct{ text.Handler }
 
 // Draw implements text.Handler.
@@ -312,8 +312,7 @@ func (h stacked) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point) {
 	}
 }
 
-// bar draws the bars of a series beside those of the others, each with its
-// interval.
+// bar plots the bars of a series next to those of the others, each with its interval.
 type bar struct {
 	s            Series
 	shift, width float64 // in groups
@@ -328,7 +327,7 @@ func (b bar) Plot(c draw.Canvas, p *plot.Plot) {
 			continue
 		}
 		left, middle, right := x(float64(i)+b.shift-b.width/2), x(float64(i)+b.shift), x(float64(i)+b.shift+b.width/2)
-		top := max(y(v), y(p.Y.Min)+vg.Points(2)) // a bar of 0 is there too
+		top := max(y(v), y(p.Y.Min)+vg.Points(2)) // a bar of 0 shows too
 		c.FillPolygon(b.color, []vg.Point{{X: left, Y: y(p.Y.Min)}, {X: left, Y: top}, {X: right, Y: top}, {X: right, Y: y(p.Y.Min)}})
 		if len(b.s.Low) > 0 {
 			errorBar(c, middle, y(b.s.Low[i]), y(b.s.High[i]))
@@ -348,7 +347,7 @@ func errorBar(c draw.Canvas, x, low, high vg.Length) {
 	}
 }
 
-// patch is a colour in the legend.
+// patch is a coloured square in the legend.
 type patch struct{ color color.Color }
 
 // Thumbnail implements plot.Thumbnailer.
@@ -359,7 +358,7 @@ func (p patch) Thumbnail(c *draw.Canvas) {
 	c.FillPolygon(p.color, []vg.Point{{X: x, Y: y}, {X: x, Y: y + size}, {X: x + size, Y: y + size}, {X: x + size, Y: y}})
 }
 
-// render draws the plot with its legend beside it.
+// render renders the plot with its legend on the right.
 func render(p *plot.Plot) (svg, png []byte, err error) {
 	vector := vgsvg.New(figureWidth, figureHeight)
 	compose(p, draw.New(vector))
@@ -367,7 +366,7 @@ func render(p *plot.Plot) (svg, png []byte, err error) {
 	if _, err := vector.WriteTo(&b); err != nil {
 		return nil, nil, err
 	}
-	// Readers without the font get one of the same widths.
+	// Fallbacks have the same widths.
 	svg = []byte(strings.ReplaceAll(b.String(), "font-family:Liberation Sans;font-variant:normal;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
 	pixels := vgimg.NewWith(vgimg.UseWH(figureWidth, figureHeight), vgimg.UseDPI(figureDPI))
 	compose(p, draw.New(pixels))
@@ -378,7 +377,7 @@ func render(p *plot.Plot) (svg, png []byte, err error) {
 	return svg, image.Bytes(), nil
 }
 
-// compose puts the legend to the right of the plot, where it hides nothing.
+// compose places the legend to the right of the plot, where it hides no data.
 func compose(p *plot.Plot, c draw.Canvas) {
 	c.SetColor(color.White)
 	c.Fill(c.Path())
@@ -389,6 +388,6 @@ func compose(p *plot.Plot, c draw.Canvas) {
 	box := legend.Rectangle(c)
 	room := box.Max.X - box.Min.X + vg.Points(12)
 	p.Draw(draw.Crop(c, 0, -room, 0, 0))
-	beside := draw.Crop(c, c.Max.X-c.Min.X-room+vg.Points(8), 0, 0, -vg.Points(26))
-	legend.Draw(beside)
+	right := draw.Crop(c, c.Max.X-c.Min.X-room+vg.Points(8), 0, 0, -vg.Points(26))
+	legend.Draw(right)
 }

@@ -22,8 +22,8 @@ func series(name string, y ...float64) plot.Series {
 	return s
 }
 
-// Figures are well-formed SVG and PNG of the same shape, name their series, and
-// come out the same every time.
+// Figures are well-formed SVG and PNG of the same shape, name their series, and are
+// byte-identical every time.
 func TestFigures(t *testing.T) {
 	all := []plot.Series{series("noise", 66, 74, 78), series("reflection", 76, 85, 87)}
 	for name, draw := range map[string]func() (svg, png []byte, err error){
@@ -39,7 +39,7 @@ func TestFigures(t *testing.T) {
 		}
 		again, same, err := draw()
 		if err != nil || !bytes.Equal(vector, again) || !bytes.Equal(pixels, same) {
-			t.Errorf("%s: another figure the second time (%v)", name, err)
+			t.Errorf("%s: the second figure differs (%v)", name, err)
 		}
 		decoder := xml.NewDecoder(bytes.NewReader(vector))
 		for err = nil; err == nil; {
@@ -58,12 +58,12 @@ func TestFigures(t *testing.T) {
 func TestFiguresOfBadData(t *testing.T) {
 	bad := plot.Series{Name: "noise", X: []float64{1}, Y: []float64{math.NaN()}}
 	if _, _, err := (plot.Lines{Series: []plot.Series{bad}}).Draw(); err == nil {
-		t.Error("a NaN was drawn")
+		t.Error("NaN was accepted")
 	}
 }
 
-// A series that others began from has the colour of the next, but pale, so that a
-// strategy looks the same in all figures.
+// A series with Start has the colour of the next one, but pale, so that a strategy has
+// one colour in all figures.
 func TestStartIsPale(t *testing.T) {
 	start := series("noise at 1", 66, 74)
 	start.Start = true

@@ -1,4 +1,4 @@
-// Package plot draws the project's figures with gonum/plot.
+// Package plot renders the project's figures with gonum/plot.
 package plot
 
 import (
@@ -22,13 +22,13 @@ type Curve struct {
 	X, Y []float64
 }
 
-// The figure's colours: the raw values stay in the background.
+// The colours of raw and smoothed values.
 var (
 	faint = color.NRGBA{R: 0x9e, G: 0xb4, B: 0xcc, A: 0xff}
 	bold  = color.NRGBA{R: 0x1f, G: 0x4e, B: 0x8c, A: 0xff}
 )
 
-// Loss draws a loss curve on a logarithmic axis, raw and smoothed, as a PNG.
+// Loss writes a PNG of a loss curve on a logarithmic axis, raw and smoothed.
 func Loss(path, title string, curve Curve) error {
 	p := newFigure(title, curve.Name)
 	p.X.Label.Text = "step"
@@ -55,8 +55,7 @@ func positive(values []float64) bool {
 	return low > 0 && high > 1.5*low
 }
 
-// smooth is the mean of the values around each, a fiftieth of them: it does not lag
-// behind.
+// smooth returns centred moving averages over a fiftieth of the values: they do not lag.
 func smooth(values []float64) []float64 {
 	sums := make([]float64, len(values)+1)
 	for i, v := range values {

@@ -13,25 +13,24 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Sheet is a contact sheet: pictures in rows, each as large as fits into a square, with
-// words below it.
+// Sheet is a contact sheet: images in rows, each fitted into a square, with a text below.
 type Sheet struct {
 	Columns int
-	Lines   int // of words that a cell has room for
+	Lines   int // of text in a cell
 	Cells   []Cell
 }
 
-// Cell is a picture of a [Sheet].
+// Cell is one image of a [Sheet].
 type Cell struct {
 	Image image.Image
 	Boxes []Box
-	// Words below the picture, broken to its width; what has no room is cut.
+	// Words is the text below the image, wrapped to its width and cut to Sheet.Lines.
 	Words string
-	// Wrong frames the picture in the colour of a mistake.
+	// Wrong frames the image in the colour of a mistake.
 	Wrong bool
 }
 
-// Box is drawn into a picture with its name.
+// Box is a rectangle over an image, with a name.
 type Box struct {
 	At   [4]float64 // x0, y0, x1, y1 as fractions of the sides
 	Name string
@@ -51,7 +50,7 @@ var (
 	wrongColor = color.NRGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}
 )
 
-// PNG draws the sheet.
+// PNG renders the sheet.
 func (s Sheet) PNG() ([]byte, error) {
 	rows := (len(s.Cells) + s.Columns - 1) / s.Columns
 	height := cellSide + vg.Points(lineHeight)*vg.Length(s.Lines) + vg.Points(4)
@@ -71,7 +70,7 @@ func (s Sheet) PNG() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// draw draws a cell with its picture in the square.
+// draw renders a cell with its image in the square.
 func (s Sheet) draw(c draw.Canvas, cell Cell, r vg.Rectangle) {
 	in := r
 	if cell.Image != nil {
@@ -97,7 +96,7 @@ func (s Sheet) draw(c draw.Canvas, cell Cell, r vg.Rectangle) {
 	}
 }
 
-// fitted is the part of a square that a picture with these sides takes: the middle.
+// fitted returns the centred part of a square that an image with these sides takes.
 func fitted(b image.Rectangle, square vg.Rectangle) vg.Rectangle {
 	side := vg.Length(max(b.Dx(), b.Dy(), 1))
 	margin := square.Size().Scale(0.5)
@@ -106,7 +105,7 @@ func fitted(b image.Rectangle, square vg.Rectangle) vg.Rectangle {
 	return vg.Rectangle{Min: square.Min.Add(margin), Max: square.Max.Sub(margin)}
 }
 
-// tag writes the name of a box into its upper left corner, on the box's colour.
+// tag renders the name of a box in its upper left corner, on the box's colour.
 func tag(c draw.Canvas, corner vg.Point, name string) {
 	style := words(5.5, color.White)
 	style.YAlign = draw.YTop
@@ -125,7 +124,7 @@ func words(size float64, c color.Color) text.Style {
 	return text.Style{Color: c, Font: f, Handler: text.Plain{Fonts: font.DefaultCache}}
 }
 
-// broken breaks words into lines of a cell's width, as many as there is room for.
+// broken wraps a text to the width of a cell and cuts it to the sheet's lines.
 func (s Sheet) broken(style text.Style, words string) []string {
 	var lines []string
 	for paragraph := range strings.SplitSeq(words, "\n") {

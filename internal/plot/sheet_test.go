@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-func TestSheetShowsPicturesAndMistakes(t *testing.T) {
+func TestSheetShowsImagesAndMistakes(t *testing.T) {
 	red := image.NewUniform(color.NRGBA{R: 255, A: 255})
-	picture := image.NewNRGBA(image.Rect(0, 0, 8, 8))
+	img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
 	for i := range 64 {
-		picture.Set(i%8, i/8, red.C)
+		img.Set(i%8, i/8, red.C)
 	}
 	s := Sheet{Columns: 2, Lines: 2, Cells: []Cell{
-		{Image: picture, Words: "a photo of a red apple"},
-		{Image: picture, Words: "wrong", Wrong: true, Boxes: []Box{{At: [4]float64{0.25, 0.25, 0.75, 0.75}, Name: "apple"}}},
-		{Words: "nothing was drawn"},
+		{Image: img, Words: "a photo of a red apple"},
+		{Image: img, Words: "wrong", Wrong: true, Boxes: []Box{{At: [4]float64{0.25, 0.25, 0.75, 0.75}, Name: "apple"}}},
+		{Words: "no image"},
 	}}
 	data, err := s.PNG()
 	if err != nil {
@@ -55,13 +55,13 @@ func TestSheetBreaksWords(t *testing.T) {
 	}
 }
 
-// A picture that is no square keeps its shape.
+// An image that is not square keeps its shape.
 func TestSheetKeepsShapes(t *testing.T) {
-	picture := image.NewNRGBA(image.Rect(3, 3, 43, 13))
-	for i := range picture.Pix {
-		picture.Pix[i] = 255 * uint8(1-min(i%4%3, 1)) // red
+	img := image.NewNRGBA(image.Rect(3, 3, 43, 13))
+	for i := range img.Pix {
+		img.Pix[i] = 255 * uint8(1-min(i%4%3, 1)) // red
 	}
-	data, err := (Sheet{Columns: 1, Lines: 1, Cells: []Cell{{Image: picture}}}).PNG()
+	data, err := (Sheet{Columns: 1, Lines: 1, Cells: []Cell{{Image: img}}}).PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestSheetKeepsShapes(t *testing.T) {
 		}
 	}
 	if ratio := float64(seen.Dx()) / float64(seen.Dy()); ratio < 3.7 || ratio > 4.4 {
-		t.Errorf("a picture of 40 by 10 pixels was drawn in %v", seen)
+		t.Errorf("an image of 40 by 10 pixels is shown in %v", seen)
 	}
 }
 

@@ -1,4 +1,4 @@
-"""Matrix products of package cpu beside OpenBLAS, in turn.
+"""Matrix products of package cpu and OpenBLAS, in turn.
 
 Needs OpenBLAS (Debian: apt-get install libopenblas0-pthread) and bin/bench-worker
 (make bench-peers builds it). Installs nothing.

@@ -1,4 +1,4 @@
-"""What the comparisons in this folder share: the engine's worker, turns, tables.
+"""Shared parts of the comparisons in this folder: the engine's worker, turns, tables.
 
 Needs nothing but Python's standard library.
 """

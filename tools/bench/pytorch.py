@@ -1,4 +1,4 @@
-"""The embedded model's transformer beside PyTorch: forward pass and training step.
+"""The embedded model's transformer here and in PyTorch: forward pass and training step.
 
 The same weights (models/clipart), the same inputs, the same optimiser: AdamW
 after a clip by the global norm, and a moving average of the weights. Outputs and

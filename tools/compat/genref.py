@@ -1,4 +1,4 @@
-"""Reads what `reflectionflow genref` writes as other programs do: see README.md.
+"""Reads the output of `reflectionflow genref` with other programs' readers: see README.md.
 
     python tools/compat/genref.py bin/reflectionflow
 """
@@ -64,7 +64,7 @@ def rows(folder, split):
         return [json.loads(line) for line in lines]
 
 
-def picture(folder, name):
+def image_digest(folder, name):
     with open(os.path.join(folder, name), "rb") as file:
         data = file.read()
     with Image.open(os.path.join(folder, name)) as image:
@@ -122,14 +122,14 @@ def check_preferences(folder):
 
 
 def check_export(folder, prompt_of):
-    """No prompt and no picture in two splits, every picture opens, datasets loads it."""
-    prompts, pictures, count = {}, {}, 0
+    """No prompt and no image is in two splits, every image opens, datasets loads the export."""
+    prompts, images, count = {}, {}, 0
     for split in SPLITS:
         for row in rows(folder, split):
             count += 1
             assert prompts.setdefault(prompt_of(row), split) == split, row["id"]
             for name in row["images"]:
-                assert pictures.setdefault(picture(folder, name), split) == split, row["id"]
+                assert images.setdefault(image_digest(folder, name), split) == split, row["id"]
     assert count > 0, "no rows"
     loaded = "datasets is not installed"
     try:

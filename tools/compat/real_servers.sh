@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds llama-server and sd-server from the sources that PyPI has, gives them models of
-# random weights, drives our program against them, and records exchanges by which the
-# tests judge the doubles.
+# Builds llama-server and sd-server from their source distributions on PyPI, gives them
+# models of random weights, runs our program against them, and records exchanges, against
+# which tests check the doubles.
 #
 #   tools/compat/real_servers.sh FOLDER      (needs a C++ compiler, cmake, ninja, python3 with venv, Go)
 #
@@ -72,7 +72,7 @@ for generator in native openai; do
 	sed "\$a use: {generator: $generator}" "$work/deployment.yaml" >"$work/$generator.yaml"
 	"$work/reflectionflow" generate "a photo of two clocks" --config "$work/$generator.yaml" --out "$work/run-$generator" --quiet
 	test -s "$work/run-$generator/best.png"
-	echo "sd-server, $generator: drawn"
+	echo "sd-server, $generator: image generated"
 done
-# The client of language models, with a model that writes nothing of use, but in the form that it must.
+# The client of language models, with a model whose answers are useless but have the required form.
 (cd "$here" && GOEXPERIMENT=simd LLAMA_SERVER_URL="http://127.0.0.1:$llama_port/v1" go test ./internal/completions -count=1 -v -run TestRealServer)

@@ -1,10 +1,10 @@
-"""Records exchanges with real servers, by which the tests judge the doubles.
+"""Records exchanges with real servers, against which tests check the doubles.
 
     python record.py llama|sd BASE_URL FOLDER
 
-Writes one JSON file an exchange: what was sent, the status, what came. Needs nothing
-but Python. What differs from run to run (ids, times, the pictures' bytes) is kept as it
-came; the tests compare shapes.
+Writes one JSON file per exchange: request, status, reply. Needs nothing but Python.
+Values that differ between runs (ids, times, the images' bytes) are kept as received;
+the tests compare shapes.
 """
 
 import json

@@ -58,7 +58,7 @@ class StubType(type):
 
 
 class Stub(metaclass=StubType):
-    """Stands for anything: a class, a function, a decorator; as a field's type it takes nothing that is JSON."""
+    """A stub for any class, function or decorator. As the type of a field it accepts no JSON value."""
 
     def __init__(self, *args, **kwargs):
         pass

@@ -1,4 +1,4 @@
-"""Writes models without any training that real servers load: they prove the protocol, not the pictures.
+"""Writes models without any training that real servers load: they test the protocol, not the images.
 
     python tiny_models.py FOLDER
 

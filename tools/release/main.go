@@ -31,7 +31,7 @@ const (
 	sbomGo  = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0"
 )
 
-// documents go into every archive, beside the binary.
+// documents are in every archive.
 var documents = []string{"LICENSE", "NOTICE", "README.md", "CHANGELOG.md"}
 
 // platform is an operating system and a processor, by Go's names.
@@ -130,7 +130,7 @@ func (r *release) build(ctx context.Context, p platform) error {
 	defer os.RemoveAll(work)
 	binary := filepath.Join(work, p.binary())
 	env := []string{"GOOS=" + p.os, "GOARCH=" + p.arch, "CGO_ENABLED=0", "GOEXPERIMENT=" + p.experiment(), "GOFLAGS="}
-	if _, err := output(ctx, env, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+r.version, "-o", binary, "./cmd/"+program); err != nil {
+	if _, err := output(ctx, env, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags", "-s -w -X main.version="+r.version, "-o", binary, "./cmd/"+program); err != nil {
 		return err
 	}
 	if err := r.check(ctx, p, binary); err != nil {
@@ -168,6 +168,9 @@ func (r *release) check(ctx context.Context, p platform, binary string) error {
 		if settings[key] != want {
 			return fmt.Errorf("the binary is built with %s=%q, want %q", key, settings[key], want)
 		}
+	}
+	if settings["vcs.revision"] == "" {
+		return errors.New("the binary does not record the revision of its source")
 	}
 	if p.os != runtime.GOOS || p.arch != runtime.GOARCH {
 		return nil

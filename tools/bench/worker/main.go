@@ -1,7 +1,7 @@
-// Command worker is this engine's half of the comparisons in tools/bench/: it reads
-// what to do from its standard input, a JSON object a line, does it, and answers
-// with a line that says how long it took. Between two requests it is idle, so
-// that the peer has the machine to itself.
+// Command worker is this engine's side of the comparisons in tools/bench/. It reads
+// requests from its standard input, one JSON object per line, and answers each with the
+// time that it took. Between requests it is idle, so that the peer has the machine to
+// itself.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"reflectionflow/internal/bench"
 )
 
-// request is what to do.
+// request is one measurement or check.
 type request struct {
 	Do string `json:"do"` // matmul, forward, train or check
 	bench.Product
@@ -26,7 +26,7 @@ type request struct {
 	Time float64 `json:"time"` // seconds to repeat for
 }
 
-// answer is what came of it.
+// answer is the result of a request.
 type answer struct {
 	Seconds float64 `json:"seconds"` // of one execution
 	Backend string  `json:"backend"`
@@ -64,7 +64,7 @@ func run() error {
 	return in.Err()
 }
 
-// worker keeps what it compiled for requests that come again.
+// worker keeps compiled workloads for repeated requests.
 type worker struct {
 	backend compute.Backend
 	ready   map[string]bench.Job

@@ -19,13 +19,13 @@ import (
 	"reflectionflow/weights/safetensors"
 )
 
-// training is the optimiser that tools/bench/pytorch.py repeats: AdamW after a clip by
+// training configures the optimiser, which tools/bench/pytorch.py repeats: AdamW after a clip by
 // the global norm, and a moving average of the weights.
 var training = tuning.Config{
 	Steps: 1 << 30, LearningRate: 1e-4, FinalRate: 1, Beta1: 0.9, Beta2: 0.99, WeightDecay: 0.01, Clip: 1, EMA: 0.99, Seed: 1,
 }
 
-// checkedSteps is how many training steps check writes the losses of.
+// checkedSteps is the number of training steps whose losses check writes.
 const checkedSteps = 4
 
 // network is the embedded model's transformer at a batch.
@@ -60,7 +60,7 @@ func newNetwork(batch int) (*network, error) {
 	return n, nil
 }
 
-// random is normal numbers, or for timesteps, of one axis, numbers in [0, 1).
+// random returns normal numbers or, for timesteps, which have one axis, numbers in [0, 1).
 func random(seed uint64, dims []int) *tensors.Tensor {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	values := make([]float32, shapes.Make(dtypes.Float32, dims...).Size())
@@ -94,7 +94,7 @@ func (n *network) forward(b compute.Backend) (*nn.Program, error) {
 	}, nn.Options{Name: "transformer"})
 }
 
-// stepper learns to predict the target, in the mean of squares.
+// stepper minimises the mean squared error of the velocity against the target.
 func (n *network) stepper(b compute.Backend) (*tuning.Stepper, error) {
 	c := training
 	c.Batch = n.inputs[0].Shape().Dim(0)
