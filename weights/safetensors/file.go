@@ -3,12 +3,12 @@ package safetensors
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
 
 	"reflectionflow"
+	"reflectionflow/weights/internal/mapped"
 )
 
 // File is a set of named tensors, read from one file or from the shards of one model.
@@ -48,9 +48,9 @@ func (i Info) Elements() int {
 // while it is open; replacing it by a rename is safe. A file that is missing or damaged
 // gives an error wrapping [reflectionflow.ErrInvalid].
 func Open(path string) (*File, error) {
-	data, unmap, err := mapFile(path)
+	data, unmap, err := mapped.Open(path)
 	if err != nil {
-		return nil, openError(filepath.Base(path), err)
+		return nil, err
 	}
 	f, err := FromBytes(filepath.Base(path), data)
 	if err != nil {
@@ -59,19 +59,6 @@ func Open(path string) (*File, error) {
 	f.unmap = append(f.unmap, unmap)
 	return f, nil
 }
-
-// openError adds the file's name to an error of the operating system.
-func openError(name string, err error) error {
-	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pathError.Err
-	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
-		return fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, name, err)
-	}
-	return fmt.Errorf("open %s: %w", name, err)
-}
-
-var errNotRegular = errors.New("not a regular file")
 
 // FromBytes reads a file that is in memory, such as an embedded one. The File refers to
 // data, which must not be changed. Errors begin with name.

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"reflectionflow"
+	"reflectionflow/weights/internal/mapped"
 )
 
 // OpenSharded opens the weights of a model in a diffusers or transformers folder:
@@ -52,7 +53,7 @@ func findWeights(dir, stem string) (string, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", openError(filepath.Base(dir), err)
+		return "", mapped.Error(filepath.Base(dir), err)
 	}
 	files := map[string]string{} // by variant
 	for _, e := range entries {
@@ -131,12 +132,12 @@ func readIndex(path string) (map[string]string, error) {
 	name := filepath.Base(path)
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, openError(name, err)
+		return nil, mapped.Error(name, err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxHeader+1))
 	if err != nil {
-		return nil, openError(name, err)
+		return nil, mapped.Error(name, err)
 	}
 	weightMap, err := parseIndex(text)
 	if err != nil {

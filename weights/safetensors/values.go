@@ -3,9 +3,11 @@ package safetensors
 import (
 	"encoding/binary"
 	"math"
-	"runtime/debug"
 	"slices"
 	"unsafe"
+
+	"reflectionflow/weights/internal/float"
+	"reflectionflow/weights/internal/mapped"
 )
 
 // Bytes returns the tensor's data in the file, row-major and little-endian, without a
@@ -109,11 +111,11 @@ func decodeFloats(values []float32, data []byte, dtype DType) bool {
 		}
 	case BF16:
 		for i := range values {
-			values[i] = float32FromBF16(binary.LittleEndian.Uint16(data[2*i:]))
+			values[i] = float.FromBF16(binary.LittleEndian.Uint16(data[2*i:]))
 		}
 	case F16:
 		for i := range values {
-			values[i] = float32FromF16(binary.LittleEndian.Uint16(data[2*i:]))
+			values[i] = float.FromF16(binary.LittleEndian.Uint16(data[2*i:]))
 		}
 	case F64:
 		for i := range values {
@@ -214,18 +216,10 @@ func firstNotFinite(data []byte, dtype DType) int {
 	return -1
 }
 
-// guard turns the memory fault of reading a mapped file that another process has cut
-// short, or whose disk fails, into an error. Without it the program would die.
-func (t tensor) guard(read func()) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			if _, fault := r.(interface{ Addr() uintptr }); !fault {
-				panic(r)
-			}
-			err = t.invalid("could not be read: the file changed while it was open, or its disk fails")
-		}
-	}()
-	read()
+// guard calls read and turns a memory fault into an error about the tensor.
+func (t tensor) guard(read func()) error {
+	if err := mapped.Guard(read); err != nil {
+		return t.invalid("%v", err)
+	}
 	return nil
 }

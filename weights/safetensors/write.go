@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/disk"
+	"reflectionflow/weights/internal/float"
 )
 
 // Tensor is a tensor to be written. Its values come from the first of Raw, Load and
@@ -196,9 +197,9 @@ func appendFloats(buffer []byte, values []float32, dtype DType) []byte {
 	for _, v := range values {
 		switch dtype {
 		case F16:
-			buffer = binary.LittleEndian.AppendUint16(buffer, f16FromFloat32(v))
+			buffer = binary.LittleEndian.AppendUint16(buffer, float.ToF16(v))
 		case BF16:
-			buffer = binary.LittleEndian.AppendUint16(buffer, bf16FromFloat32(v))
+			buffer = binary.LittleEndian.AppendUint16(buffer, float.ToBF16(v))
 		default:
 			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(v))
 		}

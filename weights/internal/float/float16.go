@@ -1,12 +1,14 @@
-package safetensors
+// Package float converts between float32 and the narrower floating-point types of
+// weight files.
+package float
 
 import "math"
 
-// float32FromBF16 widens a bfloat16, which is the upper half of a float32. Exact.
-func float32FromBF16(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
+// FromBF16 widens a bfloat16, which is the upper half of a float32. Exact.
+func FromBF16(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 
-// bf16FromFloat32 rounds to the nearest bfloat16, ties to even. NaN stays NaN.
-func bf16FromFloat32(f float32) uint16 {
+// ToBF16 rounds to the nearest bfloat16, ties to even. NaN stays NaN.
+func ToBF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	if f != f {
 		return uint16(b>>16) | 0x40 // quiet: a payload in the lower half alone must not become infinity
@@ -14,8 +16,8 @@ func bf16FromFloat32(f float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// float32FromF16 widens an IEEE 754 binary16. Exact.
-func float32FromF16(h uint16) float32 {
+// FromF16 widens an IEEE 754 binary16. Exact.
+func FromF16(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	exponent := uint32(h >> 10 & 0x1f)
 	mantissa := uint32(h & 0x3ff)
@@ -28,9 +30,9 @@ func float32FromF16(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | mantissa<<13)
 }
 
-// f16FromFloat32 rounds to the nearest IEEE 754 binary16, ties to even: beyond
+// ToF16 rounds to the nearest IEEE 754 binary16, ties to even: beyond
 // 65520 to infinity, below 2⁻²⁴ through the subnormals to zero. NaN stays NaN.
-func f16FromFloat32(f float32) uint16 {
+func ToF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
 	b &= 0x7fffffff

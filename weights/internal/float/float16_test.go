@@ -1,4 +1,4 @@
-package safetensors
+package float
 
 import (
 	"math"
@@ -14,8 +14,8 @@ type halfFormat struct {
 }
 
 var halfFormats = []halfFormat{
-	{"F16", 5, 10, float32FromF16, f16FromFloat32},
-	{"BF16", 8, 7, float32FromBF16, bf16FromFloat32},
+	{"F16", 5, 10, FromF16, ToF16},
+	{"BF16", 8, 7, FromBF16, ToBF16},
 }
 
 // value evaluates the definition of IEEE 754: (-1)^s · 2^e · (1 + m/2^bits).
@@ -107,10 +107,10 @@ func TestHalfFormatsOfExtremes(t *testing.T) {
 		{float32(math.Inf(-1)), 0xfc00, 0xff80},
 		{math.Float32frombits(0x7f800001), 0x7e00, 0x7fc0}, // NaN with its payload in the lowest bit
 	} {
-		if got := f16FromFloat32(test.value); got != test.f16 {
+		if got := ToF16(test.value); got != test.f16 {
 			t.Errorf("F16 of %v is %#04x, want %#04x", test.value, got, test.f16)
 		}
-		if got := bf16FromFloat32(test.value); got != test.bf16 {
+		if got := ToBF16(test.value); got != test.bf16 {
 			t.Errorf("BF16 of %v is %#04x, want %#04x", test.value, got, test.bf16)
 		}
 	}
