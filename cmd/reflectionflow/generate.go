@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +30,7 @@ type generateOptions struct {
 	earlyStop    bool
 	batch        int
 	out, resume  string
+	replay       string
 	prompts      string
 	json, quiet  bool
 }
@@ -65,10 +65,14 @@ func (p *program) generateCommand() *cobra.Command {
   reflectionflow generate --prompts prompts.txt --out mine --budget 16
   reflectionflow generate --config deployment.yaml "a photo of two clocks and a red cup"
   reflectionflow generate --generator sdcpp+http://localhost:1234 --size 512 "a photo of two clocks and a red cup"
-  reflectionflow generate --resume mine`,
+  reflectionflow generate --resume mine
+  reflectionflow generate --replay mine/run.json --out again`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.resume != "" {
+			switch {
+			case o.resume != "":
 				return p.resume(cmd, o, args)
+			case o.replay != "":
+				return p.replay(cmd, o, args)
 			}
 			return p.generate(cmd, &o, args)
 		},
@@ -81,6 +85,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&o.out, "out", "", "folder for the run; it must not exist or be empty (default runs/PROMPT-seedSEED)")
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this folder")
+	f.StringVar(&o.replay, "replay", "", "repeat the run of this run.json in a new folder, with byte-identical images")
 	f.StringVar(&o.prompts, "prompts", "", "read prompts from this file, one a line; - is the standard input")
 	f.StringVar(&o.strategy, "strategy", search.Reflection, "noise, noise-prompt, reflection or adaptive, or adaptive without an ingredient, as adaptive-no-routing")
 	f.StringVar(&o.budget, "budget", "8", "images a prompt, or a time like 90s, or both as 8,90s")
@@ -100,9 +105,6 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }
-
-// resumable are the flags that go with --resume; all else is in the run folder.
-var resumable = map[string]bool{"resume": true, "json": true, "quiet": true}
 
 func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string) error {
 	texts, err := p.promptTexts(args, o.prompts)
@@ -180,67 +182,4 @@ func manifestsFor(prompts []reflectionflow.Prompt, costs []reflectionflow.Cost, 
 		manifests[i] = m
 	}
 	return manifests, nil
-}
-
-// resume goes on with the runs of a folder.
-func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) error {
-	var refused []string
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !resumable[f.Name] {
-			refused = append(refused, "--"+f.Name)
-		}
-	})
-	if len(args) > 0 {
-		refused = append([]string{"a prompt"}, refused...)
-	}
-	if len(refused) > 0 {
-		return fmt.Errorf("%w: --resume takes everything from the run folder: leave out %s", reflectionflow.ErrInvalid, strings.Join(refused, ", "))
-	}
-	folders, err := run.OpenAll(o.resume)
-	if err != nil {
-		return err
-	}
-	s := &session{program: p, json: o.json, quiet: o.quiet}
-	if err = s.adopt(cmd.Context(), folders); err == nil && s.shares() && folders[0].Path() == o.resume {
-		err = fmt.Errorf("%w: %s shares its budget with the runs beside it: go on with the folder that holds them all", reflectionflow.ErrInvalid, o.resume)
-	}
-	if err != nil {
-		closeFolders(folders)
-		return err
-	}
-	return s.run(cmd.Context(), func() (string, []*run.Folder, error) { return o.resume, folders, nil })
-}
-
-// sameJSON reports whether two values differ in white space at most: a record that was
-// written again, as part of a batch that a kill interrupted, is indented differently.
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y bytes.Buffer
-	return bytes.Equal(a, b) || json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
-}
-
-// adopt takes model and settings from the folders, which must agree.
-func (s *session) adopt(ctx context.Context, folders []*run.Folder) error {
-	m := folders[0].Manifest()
-	for _, f := range folders[1:] {
-		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || !sameJSON(n.Search, m.Search) || !sameJSON(n.Deployment, m.Deployment) {
-			return fmt.Errorf("%w: %s has other settings than the runs beside it: go on with each by itself", reflectionflow.ErrInvalid, f.Path())
-		}
-	}
-	var err error
-	if s.model, err = s.program.recordedModel(ctx, m); err != nil {
-		return err
-	}
-	s.backend = m.Backend
-	if s.cfg, err = decodeConfig(m.Search); err != nil {
-		return fmt.Errorf("%s: run.json: %w", folders[0].Path(), err)
-	}
-	fingerprint, err := s.model.Check(ctx)
-	if err != nil {
-		return fmt.Errorf("model %s: %w", s.model.Name, err)
-	}
-	if fingerprint != m.Model.Fingerprint {
-		return fmt.Errorf("%w: the run was begun with another model %s (%.12s, here is %.12s): use the program that began it (%s)",
-			reflectionflow.ErrInvalid, s.model.Name, m.Model.Fingerprint, fingerprint, m.Program)
-	}
-	return nil
 }

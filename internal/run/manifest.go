@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"reflectionflow"
 )
@@ -83,6 +84,28 @@ func (m Manifest) validate() error {
 		return fmt.Errorf("%w: no model is named", reflectionflow.ErrInvalid)
 	}
 	return nil
+}
+
+// ReadManifest reads a run.json. A file that is missing, damaged or of another format is
+// an error wrapping [reflectionflow.ErrInvalid].
+func ReadManifest(path string) (Manifest, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxManifestBytes+1))
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%w: read %s: %v", reflectionflow.ErrInvalid, path, err)
+	}
+	if len(data) > maxManifestBytes {
+		return Manifest{}, fmt.Errorf("%w: %s has more than %d bytes: it is not a run.json", reflectionflow.ErrInvalid, path, maxManifestBytes)
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
 }
 
 // parseManifest reads run.json. It checks the format first, so that a folder of another
