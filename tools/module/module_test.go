@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"image/png"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -34,8 +36,12 @@ func TestRenamedModuleWorksFromOutside(t *testing.T) {
 	mod = strings.Replace(mod, "module "+elsewhere, "module example.org/outside", 1)
 	mod += "\nrequire " + elsewhere + " v0.0.0\n\nreplace " + elsewhere + " => " + renamed + "\n"
 	write(t, filepath.Join(outside, "go.mod"), []byte(mod))
-	if got := goRun(t, outside, "run", "."); got != "2 images\n" {
-		t.Errorf("the program printed %q, want %q", got, "2 images\n")
+	want := "2 images, the best of (128,128)\n"
+	if got := goRun(t, outside, "run", "."); got != want {
+		t.Errorf("the program printed %q, want %q", got, want)
+	}
+	if _, err := png.DecodeConfig(bytes.NewReader(read(t, filepath.Join(outside, "best.png")))); err != nil {
+		t.Errorf("best.png: %v", err)
 	}
 
 	snippet := filepath.Join(outside, "readme")

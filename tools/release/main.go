@@ -170,7 +170,7 @@ func (r *release) check(ctx context.Context, p platform, binary string) error {
 		}
 	}
 	if settings["vcs.revision"] == "" {
-		return errors.New("the binary does not record the revision of its source")
+		return errors.New("the binary does not record its source's revision: build in a clone, since Go reads none from a git worktree")
 	}
 	if p.os != runtime.GOOS || p.arch != runtime.GOARCH {
 		return nil

@@ -1,18 +1,15 @@
 // Command outside uses the library as another module does: it searches by noise with
-// the embedded model and prints the best candidate's score.
+// the embedded model and writes the best image as a PNG.
 package main
 
 import (
 	"context"
 	"fmt"
+	"image/png"
 	"os"
 
-	"reflectionflow/clipart"
-	"reflectionflow/flux"
-	clipartmodel "reflectionflow/models/clipart"
-	"reflectionflow/nn"
+	"reflectionflow/models/clipart"
 	"reflectionflow/search"
-	"reflectionflow/verifier"
 )
 
 func main() {
@@ -23,33 +20,28 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	backend, err := nn.OpenBackend("")
+	model, err := clipart.Open(ctx, clipart.Options{})
 	if err != nil {
 		return err
 	}
-	folder, err := flux.OpenFolderFS(clipartmodel.Files)
+	defer model.Close()
+	prompt, err := model.Parse("a photo of two apples")
 	if err != nil {
 		return err
 	}
-	model, err := flux.LoadModel(folder, nil)
-	if err != nil {
-		return err
-	}
-	judge, err := verifier.Load(backend, clipartmodel.Files, verifier.Options{})
-	if err != nil {
-		return err
-	}
-	prompt, err := clipart.Parse("a photo of two apples")
-	if err != nil {
-		return err
-	}
-	cfg := search.Default(search.Noise)
+	cfg := model.Config(search.Noise)
 	cfg.Budget.Images, cfg.Seed, cfg.EarlyStop = 2, 7, false
-	s := search.Search{Generator: flux.NewPipeline(backend, model, flux.Options{}), Verifier: judge}
-	result, err := s.Run(ctx, prompt, cfg)
+	result, err := model.Search().Run(ctx, prompt, cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d images\n", result.Cost.Images)
-	return nil
+	fmt.Printf("%d images, the best of %v\n", result.Cost.Images, result.BestImage.Bounds().Size())
+	f, err := os.Create("best.png")
+	if err != nil {
+		return err
+	}
+	if err := png.Encode(f, result.BestImage); err != nil {
+		return err
+	}
+	return f.Close()
 }
