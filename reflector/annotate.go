@@ -14,14 +14,14 @@ import (
 const (
 	// UnansweredPrompt is that of a prompt that the embedded world has no words for.
 	UnansweredPrompt = "prompt not understood"
-	// UnansweredNoFix is that of a pair whose better picture shows nothing that the
+	// UnansweredNoFix is that of a pair whose better image shows nothing that the
 	// worse one lacks by the prompt.
 	UnansweredNoFix = "nothing to mend by the prompt"
 )
 
-// EmbeddedAnnotator compares pictures by what a verifier sees in them. The better
-// picture is the one of the higher score; the differences are in the objects seen; the
-// instructions are those of [clipart.Fixes] for the worse picture.
+// EmbeddedAnnotator compares images by what a verifier sees in them. The better
+// image is the one of the higher score; the differences are in the objects seen; the
+// instructions are those of [clipart.Fixes] for the worse image.
 type EmbeddedAnnotator struct {
 	Verifier reflectionflow.Verifier
 }
@@ -34,8 +34,8 @@ func (a EmbeddedAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.
 		return nil, err
 	}
 	comparisons := make([]reflectionflow.Comparison, len(pairs))
-	var pictures []reflectionflow.PromptedImage
-	var of []int // pair of every second picture
+	var images []reflectionflow.PromptedImage
+	var of []int // pair of every second image
 	for i, p := range pairs {
 		prompt, err := parsed(p.Prompt)
 		if err != nil {
@@ -43,20 +43,20 @@ func (a EmbeddedAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.
 			continue
 		}
 		of = append(of, i)
-		pictures = append(pictures, reflectionflow.PromptedImage{Prompt: prompt, Image: p.First}, reflectionflow.PromptedImage{Prompt: prompt, Image: p.Second})
+		images = append(images, reflectionflow.PromptedImage{Prompt: prompt, Image: p.First}, reflectionflow.PromptedImage{Prompt: prompt, Image: p.Second})
 	}
-	if len(pictures) == 0 {
+	if len(images) == 0 {
 		return comparisons, ctx.Err()
 	}
-	scores, err := a.Verifier.Verify(ctx, pictures)
+	scores, err := a.Verifier.Verify(ctx, images)
 	if err != nil {
-		return nil, fmt.Errorf("verify pictures: %w", err)
+		return nil, fmt.Errorf("verify images: %w", err)
 	}
-	if len(scores) != len(pictures) {
-		return nil, fmt.Errorf("the verifier gave %d scores for %d pictures", len(scores), len(pictures))
+	if len(scores) != len(images) {
+		return nil, fmt.Errorf("the verifier gave %d scores for %d images", len(scores), len(images))
 	}
 	for k, i := range of {
-		comparisons[i] = compare(pictures[2*k].Prompt, scores[2*k], scores[2*k+1])
+		comparisons[i] = compare(images[2*k].Prompt, scores[2*k], scores[2*k+1])
 	}
 	return comparisons, nil
 }
@@ -68,7 +68,7 @@ func checkPairs(pairs []reflectionflow.Pair) error {
 			return err
 		}
 		if p.First == nil || p.Second == nil {
-			return fmt.Errorf("%w: pair %d lacks a picture", reflectionflow.ErrInvalid, i)
+			return fmt.Errorf("%w: pair %d lacks an image", reflectionflow.ErrInvalid, i)
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func clearness(a, b reflectionflow.Score) string {
 }
 
 // differences lists, class by class, in what the objects that were seen differ, and
-// which position holds in one picture alone.
+// which position holds in one image alone.
 func differences(prompt reflectionflow.Prompt, first, second reflectionflow.Score) []reflectionflow.Difference {
 	var found []reflectionflow.Difference
 	a, b := seen(first), seen(second)
@@ -147,7 +147,7 @@ func differences(prompt reflectionflow.Prompt, first, second reflectionflow.Scor
 	return found
 }
 
-// colorsOf are the colours of a class's objects, in order.
+// colorsOf are the colors of a class's objects, in order.
 func colorsOf(objects []reflectionflow.Object, class string) []string {
 	var colors []string
 	for _, o := range objects {
@@ -159,7 +159,7 @@ func colorsOf(objects []reflectionflow.Object, class string) []string {
 	return colors
 }
 
-// shown says how many objects of a class there are, and of what colours.
+// shown says how many objects of a class there are, and of what colors.
 func shown(class string, colors []string) string {
 	text := fmt.Sprintf("%d × %s", len(colors), class)
 	named := slices.Compact(slices.DeleteFunc(slices.Clone(colors), func(c string) bool { return c == "" }))

@@ -12,13 +12,13 @@ import (
 	"reflectionflow/conformance"
 )
 
-// scenes is a verifier that sees, by a picture's level of red, one of some lists of
+// scenes is a verifier that sees, by an image's level of red, one of some lists of
 // objects.
 type scenes [][]reflectionflow.Object
 
-func (s scenes) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (s scenes) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var scores []reflectionflow.Score
-	for _, p := range pictures {
+	for _, p := range images {
 		corner := p.Image.Bounds().Min
 		r, _, _, _ := p.Image.At(corner.X, corner.Y).RGBA()
 		score := reflectionflow.Score{Objects: s[r>>8], Cost: reflectionflow.Cost{VerifierCalls: 1}}
@@ -43,7 +43,7 @@ func level(n uint8) image.Image {
 	return m
 }
 
-// world is what the pictures of a level show.
+// world is what the images of a level show.
 var world = scenes{
 	{object("dog", "", 0)},
 	{object("dog", "", 0), object("dog", "", 0.4)},

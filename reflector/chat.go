@@ -27,7 +27,7 @@ const (
 	Instructed = "instructed"
 	// Tuned is the wording that ReflectionFlow's fine-tuned reflector was trained on
 	// (its released scripts): the system message "You are a helpful assistant.", the
-	// picture, one sentence; the answer is the reflection.
+	// image, one sentence; the answer is the reflection.
 	Tuned = "tuned"
 )
 
@@ -40,7 +40,7 @@ type ChatOptions struct {
 	// Wording is Instructed or Tuned; "" means Instructed.
 	Wording string
 	// Prompt replaces the wording's prompt: a text/template with .Prompt, .Findings
-	// (each .Requirement and .Verdict) and .Told, the reflection that the picture
+	// (each .Requirement and .Verdict) and .Told, the reflection that the image
 	// was made with.
 	Prompt string
 	// Temperature of sampling; the observation's seed goes with it. 0 is the
@@ -48,7 +48,7 @@ type ChatOptions struct {
 	Temperature float64
 }
 
-// Chat reflects by asking a vision-language model what is wrong. A picture that the
+// Chat reflects by asking a vision-language model what is wrong. A image that the
 // verifier found right needs no words, and nobody is asked. Where the model refuses
 // or its answer cannot be used, the reflection says what the verifier found unmet.
 // Other errors are those of its endpoint. It may be used from several goroutines.
@@ -90,8 +90,8 @@ func (c *Chat) PromptID() string { return c.prompt.ID() }
 type chatData struct {
 	Prompt    string
 	Findings  []chatFinding
-	Told      string // reflection that drew the picture
-	Tried     string // prompt that drew the picture, where it is not Prompt
+	Told      string // reflection that drew the image
+	Tried     string // prompt that drew the image, where it is not Prompt
 	Words     int
 	Variation uint64
 }
@@ -180,10 +180,10 @@ func (c *Chat) reflect(ctx context.Context, o reflectionflow.Observation) (refle
 	return reflectionflow.Reflection{Text: answer.Reflection, Cost: reply.Cost}, nil
 }
 
-// parts puts pictures, where there are any, before the text.
-func parts(text string, pictures ...image.Image) []chat.Part {
+// parts puts images, where there are any, before the text.
+func parts(text string, images ...image.Image) []chat.Part {
 	var list []chat.Part
-	for _, p := range pictures {
+	for _, p := range images {
 		if p != nil {
 			list = append(list, chat.Part{Image: p})
 		}

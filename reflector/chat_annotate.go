@@ -14,8 +14,8 @@ import (
 //go:embed prompts/annotate.v2.txt
 var annotatePrompt string
 
-// ChatAnnotator compares pictures by asking a vision-language model. It is not told
-// which picture is meant to be the better. It may be used from several goroutines.
+// ChatAnnotator compares images by asking a vision-language model. It is not told
+// which image is meant to be the better. It may be used from several goroutines.
 type ChatAnnotator struct {
 	model  chat.Model
 	prompt *chat.Template

@@ -14,15 +14,15 @@ import (
 	"reflectionflow/reflector"
 )
 
-// pairOf is a pair whose pictures have these levels of red.
+// pairOf is a pair whose images have these levels of red.
 func pairOf(first, second uint8) reflectionflow.Pair {
 	return reflectionflow.Pair{
 		Prompt: reflectionflow.Prompt{Text: `a "cat"`},
-		First:  drawn(color.NRGBA{first, 10, 0, 255}), Second: drawn(color.NRGBA{second, 10, 0, 255}),
+		First:  solid(color.NRGBA{first, 10, 0, 255}), Second: solid(color.NRGBA{second, 10, 0, 255}),
 	}
 }
 
-// brighter is a model that likes red: the better picture is the redder.
+// brighter is a model that likes red: the better image is the redder.
 func brighter(q testserver.Question) testserver.Answer {
 	var red []uint32
 	for _, img := range q.Images {
@@ -42,11 +42,11 @@ func TestChatAnnotatorConformance(t *testing.T) {
 	conformance.Annotator(t, a, []reflectionflow.Pair{pairOf(10, 20), pairOf(40, 30), pairOf(50, 60)}, conformance.Options{})
 	q := double.Questions()[0]
 	if !strings.Contains(q.Text, `"a \"cat\""`) || !strings.Contains(q.Text, "object, count, color") || len(q.Images) != 2 || q.SchemaName != "comparison" {
-		t.Errorf("asked %q by %q with %d pictures", q.Text, q.SchemaName, len(q.Images))
+		t.Errorf("asked %q by %q with %d images", q.Text, q.SchemaName, len(q.Images))
 	}
 }
 
-// Answers are taken, mended once, or counted by why they are of no use; the pair
+// Answers are taken, corrected once, or counted by why they are of no use; the pair
 // beside is not touched by it.
 func TestChatAnnotatorAnswers(t *testing.T) {
 	const good = `{"better":"second","differences":[{"category":"count","first":"1 cat","second":"2 cats"}],"instructions":["Add a cat."]}`
@@ -55,20 +55,20 @@ func TestChatAnnotatorAnswers(t *testing.T) {
 		unanswered string
 		asked      int
 	}{
-		"plain":                  {[]string{good}, "", 1},
-		"in prose":               {[]string{"The second is better: " + good}, "", 1},
-		"prose, then mended":     {[]string{"The second one.", good}, "", 2},
-		"cut off, then mended":   {[]string{good[:40], good}, "", 2},
-		"unknown side":           {[]string{strings.Replace(good, "second", "left", 1), good}, "", 2},
-		"unknown category":       {[]string{strings.Replace(good, "count", "vibe", 1), good}, "", 2},
-		"no instructions":        {[]string{strings.Replace(good, `"Add a cat."`, "", 1), good}, "", 2},
-		"empty instruction":      {[]string{strings.Replace(good, "Add a cat.", " ", 1), good}, "", 2},
-		"instructions of no use": {[]string{strings.Replace(good, "second", "neither", 1), good}, "", 2},
-		"too long":               {[]string{strings.Replace(good, "Add a cat.", strings.Repeat("Add a cat. ", 50), 1), good}, "", 2},
-		"neither":                {[]string{`{"better":"neither","differences":[],"instructions":[]}`}, "", 1},
-		"prose for ever":         {[]string{"The second one."}, reflector.UnansweredUnusable, 2},
-		"broken for ever":        {[]string{good[:60]}, reflector.UnansweredUnusable, 2},
-		"refusal":                {[]string{"I'm sorry, I can't compare these."}, reflector.UnansweredRefused, 1},
+		"plain":                   {[]string{good}, "", 1},
+		"in prose":                {[]string{"The second is better: " + good}, "", 1},
+		"prose, then corrected":   {[]string{"The second one.", good}, "", 2},
+		"cut off, then corrected": {[]string{good[:40], good}, "", 2},
+		"unknown side":            {[]string{strings.Replace(good, "second", "left", 1), good}, "", 2},
+		"unknown category":        {[]string{strings.Replace(good, "count", "vibe", 1), good}, "", 2},
+		"no instructions":         {[]string{strings.Replace(good, `"Add a cat."`, "", 1), good}, "", 2},
+		"empty instruction":       {[]string{strings.Replace(good, "Add a cat.", " ", 1), good}, "", 2},
+		"instructions of no use":  {[]string{strings.Replace(good, "second", "neither", 1), good}, "", 2},
+		"too long":                {[]string{strings.Replace(good, "Add a cat.", strings.Repeat("Add a cat. ", 50), 1), good}, "", 2},
+		"neither":                 {[]string{`{"better":"neither","differences":[],"instructions":[]}`}, "", 1},
+		"prose for ever":          {[]string{"The second one."}, reflector.UnansweredUnusable, 2},
+		"broken for ever":         {[]string{good[:60]}, reflector.UnansweredUnusable, 2},
+		"refusal":                 {[]string{"I'm sorry, I can't compare these."}, reflector.UnansweredRefused, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			double := says(t, tt.answers...)

@@ -28,7 +28,7 @@ type ChatRefinerOptions struct {
 	Temperature float64
 }
 
-// ChatRefiner rewrites prompts by asking a language model, which sees the picture
+// ChatRefiner rewrites prompts by asking a language model, which sees the image
 // where there is one. Where the model refuses or its answer cannot be used, the
 // refinement is the prompt as it is. Other errors are those of its endpoint. It may
 // be used from several goroutines.

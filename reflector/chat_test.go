@@ -36,7 +36,7 @@ func says(t testing.TB, answers ...string) *testserver.Chat {
 	}})
 }
 
-func drawn(c color.Color) image.Image {
+func solid(c color.Color) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
 	for i := range 64 {
 		img.Set(i%8, i/8, c)
@@ -49,7 +49,7 @@ func seen(seed uint64, verdict reflectionflow.Verdict) reflectionflow.Observatio
 	return reflectionflow.Observation{
 		Prompt: reflectionflow.Prompt{Text: `two "clocks"`, Requirements: []reflectionflow.Requirement{clocks}}, Seed: seed,
 		Request: reflectionflow.Request{Prompt: "two clocks side by side", Reflection: "Add a clock."},
-		Image:   drawn(color.NRGBA{uint8(40 * seed), 10, 10, 255}),
+		Image:   solid(color.NRGBA{uint8(40 * seed), 10, 10, 255}),
 		Score:   reflectionflow.Score{Requirements: []reflectionflow.Finding{{Requirement: clocks, Verdict: verdict, Confidence: .5}}},
 	}
 }
@@ -92,7 +92,7 @@ func TestChatReflects(t *testing.T) {
 		{"mark", []string{`{"reflection":"Add [Reflexion] one."}`}, reflectionflow.NotMet, "Add one.", 1},
 		{"nothing is wrong", []string{`{"reflection":""}`}, reflectionflow.NotMet, "", 1},
 		{"right already", []string{`{"reflection":"Add more."}`}, reflectionflow.Met, "", 0},
-		{"too long, then mended", []string{`{"reflection":"` + long + `"}`, `{"reflection":"Add one."}`}, reflectionflow.NotMet, "Add one.", 2},
+		{"too long, then corrected", []string{`{"reflection":"` + long + `"}`, `{"reflection":"Add one."}`}, reflectionflow.NotMet, "Add one.", 2},
 		{"unusable", []string{"well"}, reflectionflow.NotMet, fallback, 2},
 		{"refuses", []string{"I'm sorry, I can't."}, reflectionflow.NotMet, fallback, 1},
 	}
@@ -153,8 +153,8 @@ func TestChatRefines(t *testing.T) {
 		want    string
 	}{
 		{"plain", []string{`{"prompt":"Two round clocks."}`}, "Two round clocks."},
-		{"too long, then mended", []string{`{"prompt":"` + strings.Repeat("clock ", 300) + `"}`, `{"prompt":"Two."}`}, "Two."},
-		{"empty, then mended", []string{`{"prompt":" "}`, `{"prompt":"Two."}`}, "Two."},
+		{"too long, then corrected", []string{`{"prompt":"` + strings.Repeat("clock ", 300) + `"}`, `{"prompt":"Two."}`}, "Two."},
+		{"empty, then corrected", []string{`{"prompt":" "}`, `{"prompt":"Two."}`}, "Two."},
 		{"unusable", []string{"no"}, `two "clocks"`},
 		{"refuses", []string{"I cannot do that."}, `two "clocks"`},
 	}

@@ -64,7 +64,7 @@ func writers() []testserver.Client {
 		}
 		var pairs []reflectionflow.Pair
 		for _, o := range observed(n) {
-			pairs = append(pairs, reflectionflow.Pair{Prompt: o.Prompt, First: o.Image, Second: drawn(color.NRGBA{0, 200, 0, 255})})
+			pairs = append(pairs, reflectionflow.Pair{Prompt: o.Prompt, First: o.Image, Second: solid(color.NRGBA{0, 200, 0, 255})})
 		}
 		written, err := a.Annotate(ctx, pairs)
 		out := make([]testserver.Outcome, len(written))
@@ -82,7 +82,7 @@ func writers() []testserver.Client {
 	return append(list, testserver.ChatClients("annotator", compared, annotates)...)
 }
 
-// compared is a model that finds the second of two pictures better.
+// compared is a model that finds the second of two images better.
 func compared(q testserver.Question) testserver.Answer {
 	r, _, _, _ := q.Images[0].At(0, 0).RGBA()
 	return testserver.Answer{Text: fmt.Sprintf(`{"better":"second","differences":[{"category":%q,"first":"text 1","second":"text 2"}],"instructions":["text %d"]}`, reflectionflow.DifferenceCategories()[0], r)}

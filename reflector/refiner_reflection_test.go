@@ -6,7 +6,7 @@ import (
 	"reflectionflow"
 )
 
-// A prompt is rewritten for a fresh picture and left as it is for a correction,
+// A prompt is rewritten for a fresh image and left as it is for a correction,
 // however much room there is.
 func TestRefinerLeavesCorrectionsAlone(t *testing.T) {
 	for reflection, rewritten := range map[string]bool{"": true, "add a dog": false} {

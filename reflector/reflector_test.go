@@ -47,7 +47,7 @@ func TestReflect(t *testing.T) {
 	}{
 		"one missing":    {observation(t, "two dogs", 1, object("dog", "", 0)), "add one more dog"},
 		"nothing seen":   {observation(t, "a dog", 1), "add a dog"},
-		"wrong colour":   {observation(t, "a red dog", 1, object("dog", "blue", 0)), "make the dog red"},
+		"wrong color":    {observation(t, "a red dog", 1, object("dog", "blue", 0)), "make the dog red"},
 		"something else": {observation(t, "a dog", 1, object("cat", "", 0)), "replace the cat with a dog"},
 		"right":          {observation(t, "a dog", 1, object("dog", "", 0)), ""},
 		"not verified":   {unscored, ""},
@@ -73,7 +73,7 @@ func TestReflectWithAPlan(t *testing.T) {
 			t.Fatalf("got %q, %v", got[0].Text, err)
 		}
 		if got[0].Caption != "dog top left." {
-			t.Errorf("the picture is captioned %q", got[0].Caption)
+			t.Errorf("the image is captioned %q", got[0].Caption)
 		}
 		texts[got[0].Text] = true
 	}

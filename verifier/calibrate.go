@@ -12,14 +12,14 @@ import (
 	"reflectionflow"
 )
 
-// Example is a picture that people or a judge have labelled.
+// Example is an image that people or a judge have labelled.
 type Example struct {
-	Picture reflectionflow.PromptedImage
-	Right   bool // it shows all of what was asked for
+	Image reflectionflow.PromptedImage
+	Right bool // it shows all of what was asked for
 }
 
-// Calibration turns a verifier's values into the probability that a picture is
-// right, and keeps the values of the labelled pictures as a reference for
+// Calibration turns a verifier's values into the probability that an image is
+// right, and keeps the values of the labelled images as a reference for
 // ensembles.
 type Calibration struct {
 	Format   string `json:"format"`   // CalibrationFormat
@@ -44,7 +44,7 @@ const CalibrationFormat = "reflectionflow calibration 1"
 // maxExamples bounds a labelled set and a calibration file.
 const maxExamples = 1 << 20
 
-// Calibrate verifies labelled pictures, batch by batch, and fits a curve to the
+// Calibrate verifies labelled images, batch by batch, and fits a curve to the
 // values: [Platt] or [Isotonic]. Both labels must occur. The examples are taken one
 // batch at a time, and the first error of theirs ends it. The cost of verifying is
 // returned with it.
@@ -52,20 +52,20 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 	var cost reflectionflow.Cost
 	var values []float64
 	var right []bool
-	var pictures []reflectionflow.PromptedImage
+	var images []reflectionflow.PromptedImage
 	verify := func() error {
-		scores, err := v.Verify(ctx, pictures)
-		if err == nil && len(scores) != len(pictures) {
-			err = fmt.Errorf("%d scores for %d pictures", len(scores), len(pictures))
+		scores, err := v.Verify(ctx, images)
+		if err == nil && len(scores) != len(images) {
+			err = fmt.Errorf("%d scores for %d images", len(scores), len(images))
 		}
 		if err != nil {
-			return fmt.Errorf("verify the labelled pictures: %w", err)
+			return fmt.Errorf("verify the labelled images: %w", err)
 		}
 		for _, s := range scores {
 			values = append(values, s.Value)
 			cost = cost.Add(s.Cost)
 		}
-		pictures = pictures[:0]
+		images = images[:0]
 		return nil
 	}
 	const batch = 32 // bounds the memory, and what is lost when a server fails
@@ -73,14 +73,14 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 		if err != nil {
 			return Calibration{}, cost, err
 		}
-		pictures, right = append(pictures, e.Picture), append(right, e.Right)
-		if len(pictures) == batch {
+		images, right = append(images, e.Image), append(right, e.Right)
+		if len(images) == batch {
 			if err := verify(); err != nil {
 				return Calibration{}, cost, err
 			}
 		}
 	}
-	if len(pictures) > 0 {
+	if len(images) > 0 {
 		if err := verify(); err != nil {
 			return Calibration{}, cost, err
 		}
@@ -168,8 +168,8 @@ type calibrated struct {
 func (c calibrated) Abilities() reflectionflow.Abilities { return reflectionflow.AbilitiesOf(c.inner) }
 
 // Verify implements [reflectionflow.Verifier].
-func (c calibrated) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores, err := c.inner.Verify(ctx, pictures)
+func (c calibrated) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores, err := c.inner.Verify(ctx, images)
 	if err != nil {
 		return nil, err
 	}

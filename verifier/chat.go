@@ -26,19 +26,19 @@ type ChatOptions struct {
 	Seed        uint64
 }
 
-// Chat verifies pictures by asking a vision-language model about each requirement
+// Chat verifies images by asking a vision-language model about each requirement
 // on its own. The value of a score is, in [0, 1],
 //
 //	(mean over requirements of p + quality/100) / 1.1
 //
 // with p the probability that the model gives, 0 where it gives none, and quality
-// its mark from 0 to 10, which decides between pictures that are equally right. A
+// its mark from 0 to 10, which decides between images that are equally right. A
 // prompt without requirements is one question, and has no findings.
 //
 // What the model says is checked: ids it was not asked about are refused, numbers
 // outside their range too, and so is "met" without an object that it rests on, as a
 // model says that obeys a text instead of looking; it is asked once more, and what
-// still has no valid verdict is unsure with confidence 0.5 at most. The same goes for a picture that the model
+// still has no valid verdict is unsure with confidence 0.5 at most. The same goes for an image that the model
 // refuses to judge. Errors are those of its endpoint. It may be used from several
 // goroutines.
 type Chat struct {
@@ -93,15 +93,15 @@ func chatItems(p reflectionflow.Prompt) []chatItem {
 	return items
 }
 
-// Verify implements [reflectionflow.Verifier]. Pictures are judged side by side, as
+// Verify implements [reflectionflow.Verifier]. Images are judged side by side, as
 // many as the endpoint takes.
-func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	if err := checkPictures(ctx, pictures); err != nil {
+func (v *Chat) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	if err := checkImages(ctx, images); err != nil {
 		return nil, err
 	}
-	scores := make([]reflectionflow.Score, len(pictures))
-	err := chat.Each(ctx, v.model, len(pictures), func(i int) (err error) {
-		scores[i], err = v.verify(ctx, pictures[i])
+	scores := make([]reflectionflow.Score, len(images))
+	err := chat.Each(ctx, v.model, len(images), func(i int) (err error) {
+		scores[i], err = v.verify(ctx, images[i])
 		return err
 	})
 	if err != nil {
@@ -110,15 +110,15 @@ func (v *Chat) Verify(ctx context.Context, pictures []reflectionflow.PromptedIma
 	return scores, nil
 }
 
-// checkPictures refuses a batch with a picture that cannot be judged before
+// checkImages refuses a batch with an image that cannot be judged before
 // anything is paid for.
-func checkPictures(ctx context.Context, pictures []reflectionflow.PromptedImage) error {
-	for i, p := range pictures {
+func checkImages(ctx context.Context, images []reflectionflow.PromptedImage) error {
+	for i, p := range images {
 		if err := p.Prompt.Validate(); err != nil {
 			return err
 		}
 		if err := checkImage(p.Image); err != nil {
-			return fmt.Errorf("picture %d: %w", i, err)
+			return fmt.Errorf("image %d: %w", i, err)
 		}
 		if n := len(p.Prompt.Requirements); n > maxRequirements {
 			return fmt.Errorf("%w: %d requirements, at most %d can be judged", reflectionflow.ErrInvalid, n, maxRequirements)
@@ -134,7 +134,7 @@ func checkImage(img image.Image) error {
 	return nil
 }
 
-// maxRequirements bounds the questions on a picture.
+// maxRequirements bounds the questions on an image.
 const maxRequirements = 64
 
 // maxUnanswered bounds Score.Unanswered, in bytes.

@@ -41,7 +41,7 @@ func NewChatParser(model chat.Model, own string) (*ChatParser, error) {
 // PromptID names the prompt and its exact text, for records.
 func (c *ChatParser) PromptID() string { return c.prompt.ID() }
 
-// geneval is the ten colours of GenEval.
+// geneval is the ten colors of GenEval.
 var geneval = []string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"}
 
 var parseForm = chat.Form{Name: "requirements", JSON: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["requirements"],"properties":{` +
@@ -59,7 +59,7 @@ type parsedAnswer struct {
 
 // Parse returns the text with its requirements, and what asking cost. A text that
 // asks for nothing that can be checked has none. What the model makes up (unknown
-// kinds, colours, relations, counts) is asked for again once, and then is an error.
+// kinds, colors, relations, counts) is asked for again once, and then is an error.
 func (c *ChatParser) Parse(ctx context.Context, text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
 	prompt := reflectionflow.Prompt{Text: text}
 	if err := prompt.Validate(); err != nil {

@@ -51,7 +51,7 @@ func painted(c color.Color) image.Image {
 	return img
 }
 
-func pictures() []reflectionflow.PromptedImage {
+func images() []reflectionflow.PromptedImage {
 	return []reflectionflow.PromptedImage{
 		{Prompt: prompt, Image: painted(color.NRGBA{200, 10, 10, 255})},
 		{Prompt: prompt, Image: painted(color.NRGBA{10, 200, 10, 255})},
@@ -72,7 +72,7 @@ func TestChatConformance(t *testing.T) {
 	for _, dialect := range []testserver.Dialect{testserver.OpenAI, testserver.VLLM, testserver.LlamaCpp, testserver.Ollama} {
 		t.Run(string(dialect), func(t *testing.T) {
 			double := testserver.NewChat(t, testserver.ChatOptions{Dialect: dialect})
-			conformance.Verifier(t, newChat(t, double), pictures(), conformance.Options{})
+			conformance.Verifier(t, newChat(t, double), images(), conformance.Options{})
 			for name, o := range map[string]verifier.YesNoOptions{"whole": {}, "each": {PerRequirement: true, Wording: verifier.YesNoWrapped}} {
 				t.Run(name, func(t *testing.T) {
 					v, err := verifier.NewYesNo(talk(t, double), o)
@@ -80,7 +80,7 @@ func TestChatConformance(t *testing.T) {
 						t.Fatal(err)
 					}
 					if dialect != testserver.Ollama { // without log-probabilities its yes and no are 1 and 0
-						conformance.Verifier(t, v, pictures(), conformance.Options{})
+						conformance.Verifier(t, v, images(), conformance.Options{})
 					}
 				})
 			}
@@ -120,7 +120,7 @@ func TestChatVerdicts(t *testing.T) {
 			double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 				return testserver.Answer{Text: tt.answers[q.N]}
 			}})
-			scores, err := newChat(t, double).Verify(t.Context(), pictures()[:1])
+			scores, err := newChat(t, double).Verify(t.Context(), images()[:1])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,13 +180,13 @@ func TestChatFaults(t *testing.T) {
 	}
 	pass := testserver.Fault(nil)
 	double.Fail(pass, testserver.HTML())
-	_, err = v.Verify(t.Context(), pictures())
+	_, err = v.Verify(t.Context(), images())
 	var e *endpoint.Error
 	if !errors.As(err, &e) || e.Kind != endpoint.Malformed || e.Endpoint != "judge" {
 		t.Fatalf("got %v", err)
 	}
 	before := double.Requests()
-	scores, err := v.Verify(t.Context(), pictures())
+	scores, err := v.Verify(t.Context(), images())
 	if err != nil || double.Requests() != before+2 {
 		t.Errorf("got %v after %d more requests, want 2", err, double.Requests()-before)
 	}
@@ -211,7 +211,7 @@ func TestChatPrompts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Verify(t.Context(), pictures()[:1]); err != nil {
+	if _, err := v.Verify(t.Context(), images()[:1]); err != nil {
 		t.Fatal(err)
 	}
 	if text := double.Questions()[0].Text; !strings.HasPrefix(text, `Mine: "two clocks`) || v.PromptID() == newChat(t, double).PromptID() {
@@ -247,7 +247,7 @@ func TestYesNo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				scores, err := v.Verify(t.Context(), pictures()[:1])
+				scores, err := v.Verify(t.Context(), images()[:1])
 				if err != nil || math.Abs(scores[0].Value-tt.want) > 1e-9 {
 					t.Fatalf("got %+v, %v, want value %v", scores, err, tt.want)
 				}
@@ -277,7 +277,7 @@ func TestYesNoWordings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.Verify(t.Context(), pictures()[:1]); err != nil {
+		if _, err := v.Verify(t.Context(), images()[:1]); err != nil {
 			t.Fatal(err)
 		}
 		if q := double.Questions()[i]; q.Text != want[i] || q.Order != "it" || q.TopLogprobs == 0 {
@@ -310,7 +310,7 @@ func TestChatParser(t *testing.T) {
 	}{
 		{"good", []string{good}, true, want},
 		{"nothing to check", []string{list()}, true, nil},
-		{"mended", []string{list(item("many", "dog", "", 1, "", "")), good}, true, want},
+		{"corrected", []string{list(item("many", "dog", "", 1, "", "")), good}, true, want},
 		{"kind", []string{list(item("many", "dog", "", 1, "", ""))}, false, nil},
 		{"color", []string{list(item("at_least", "dog", "beige", 1, "", ""))}, false, nil},
 		{"count", []string{list(item("at_least", "dog", "", 0, "", ""))}, false, nil},

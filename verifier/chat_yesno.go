@@ -101,13 +101,13 @@ func (v *YesNo) Abilities() reflectionflow.Abilities {
 type yesNoData struct{ Prompt string }
 
 // Verify implements [reflectionflow.Verifier].
-func (v *YesNo) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	if err := checkPictures(ctx, pictures); err != nil {
+func (v *YesNo) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	if err := checkImages(ctx, images); err != nil {
 		return nil, err
 	}
-	scores := make([]reflectionflow.Score, len(pictures))
-	err := chat.Each(ctx, v.model, len(pictures), func(i int) (err error) {
-		scores[i], err = v.verify(ctx, pictures[i])
+	scores := make([]reflectionflow.Score, len(images))
+	err := chat.Each(ctx, v.model, len(images), func(i int) (err error) {
+		scores[i], err = v.verify(ctx, images[i])
 		return err
 	})
 	if err != nil {

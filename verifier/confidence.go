@@ -15,18 +15,18 @@ const relationScale = 0.05
 
 // Confidence is the probability in [0, 1] that a requirement is met by the rules of
 // [clipart.Check], given what the detector sees; known is false where the
-// requirement names a class or colour that the detector does not know, and the
+// requirement names a class or color that the detector does not know, and the
 // probability is then 0.5.
 //
 // Each detection is an object of a class with probability a = P(present)·P(class),
 // independently of the others. So the number of a class has a Poisson binomial
-// distribution; for "exactly" and "absent" with a colour, a also has the factor
-// P(colour). Where the rules look at the most confident objects of a class, others
+// distribution; for "exactly" and "absent" with a color, a also has the factor
+// P(color). Where the rules look at the most confident objects of a class, others
 // that look may find another one most confident, so each is taken for it in
 // proportion to a: "at least n red" needs n or more of the class, and has the
 // expected share of red among them as a factor n times. A position needs its
-// objects and its target (in their colours to begin with, where only these tell
-// them apart), and has the expected share of the pairs that are in their colours
+// objects and its target (in their colors to begin with, where only these tell
+// them apart), and has the expected share of the pairs that are in their colors
 // and in the relation, with probability sigmoid((along − 0.5)/0.05), as a factor for
 // each object.
 func Confidence(cfg detect.Config, r reflectionflow.Requirement, detections []detect.Detection) (p float64, known bool) {
@@ -76,7 +76,7 @@ func atLeast(trials []float64, n int) float64 {
 	return p
 }
 
-// view answers questions on one picture's detections.
+// view answers questions on one image's detections.
 type view struct {
 	config     detect.Config
 	detections []detect.Detection
@@ -92,7 +92,7 @@ func (v view) is(i int, class string) float64 {
 	return d.Presence * d.Class[slices.Index(v.config.Classes, class)]
 }
 
-// colored is the probability that detection i has the colour; 1 for any.
+// colored is the probability that detection i has the color; 1 for any.
 func (v view) colored(i int, color string) float64 {
 	if color == "" {
 		return 1
@@ -100,7 +100,7 @@ func (v view) colored(i int, color string) float64 {
 	return v.detections[i].Color[slices.Index(v.config.Colors, color)]
 }
 
-// probabilities are those of every detection to be of the class and colour.
+// probabilities are those of every detection to be of the class and color.
 func (v view) probabilities(class, color string) []float64 {
 	p := make([]float64, len(v.detections))
 	for i := range p {
@@ -109,8 +109,8 @@ func (v view) probabilities(class, color string) []float64 {
 	return p
 }
 
-// share is the expected share of the colour among what is there of the class; 1 for
-// any colour, 0 where nothing is.
+// share is the expected share of the color among what is there of the class; 1 for
+// any color, 0 where nothing is.
 func (v view) share(class, color string) float64 {
 	all, colored := 0.0, 0.0
 	for i := range v.detections {
@@ -128,7 +128,7 @@ func (v view) share(class, color string) float64 {
 func (v view) position(r reflectionflow.Requirement) float64 {
 	n, same := max(r.Count, 1), r.Object == r.Target
 	subjects, targets := v.probabilities(r.Object, ""), v.probabilities(r.Target, "")
-	if same { // only colours tell them apart
+	if same { // only colors tell them apart
 		subjects, targets = v.probabilities(r.Object, r.Color), v.probabilities(r.Target, r.TargetColor)
 	}
 	held, weights := 0.0, 0.0
@@ -150,7 +150,7 @@ func (v view) position(r reflectionflow.Requirement) float64 {
 }
 
 // stand is the probability that detections i and k stand in the relation, in their
-// colours where these were not what they were chosen by.
+// colors where these were not what they were chosen by.
 func (v view) stand(r reflectionflow.Requirement, i, k int) float64 {
 	clear := clipart.RelationStrength(r.Relation, v.detections[i].Box, v.detections[k].Box)
 	p := 1 / (1 + math.Exp((0.5-clear)/relationScale))

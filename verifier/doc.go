@@ -1,5 +1,5 @@
-// Package verifier scores pictures against prompts. [Embedded] does it with two
+// Package verifier scores images against prompts. [Embedded] does it with two
 // small networks of an embedded world: a detector (package detect), which says how
 // likely each requirement is met, and a reward network (package reward), which
-// prefers one picture to another.
+// prefers one image to another.
 package verifier

@@ -16,17 +16,17 @@ import (
 type Method string
 
 // The methods. All but Mean compare with what the members said about the same set
-// of reference pictures, and not with the pictures beside: a score depends on its
-// own picture alone.
+// of reference images, and not with the images beside: a score depends on its
+// own image alone.
 const (
 	// Mean is the weighted mean of the values. They must be of one scale: calibrate
 	// the members first (see [Calibrated]).
 	Mean Method = "mean"
-	// Rank is the weighted mean of each member's rank for the picture among its own
+	// Rank is the weighted mean of each member's rank for the image among its own
 	// reference values, in [0, 1]. Scales do not matter, which differ 100-fold
 	// between common reward models.
 	Rank Method = "rank"
-	// Tournament lets the picture meet every reference picture: it wins when the
+	// Tournament lets the image meet every reference image: it wins when the
 	// members that prefer it have more weight than those that do not. The value is
 	// the share of wins, a draw being half of one; the mean rank decides between equals.
 	Tournament Method = "tournament"
@@ -37,8 +37,8 @@ type Member struct {
 	Name     string // for the score's detail
 	Verifier reflectionflow.Verifier
 	Weight   float64 // 0 means 1
-	// Reference holds the member's values for the reference pictures, in the order
-	// of the pictures; see [Calibration.Reference]. Mean needs none.
+	// Reference holds the member's values for the reference images, in the order
+	// of the images; see [Calibration.Reference]. Mean needs none.
 	Reference []float64
 }
 
@@ -77,7 +77,7 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 		case method != Mean && len(m.Reference) < 2:
 			return nil, fmt.Errorf("%w: ensemble member %q has no reference values: calibrate it first", reflectionflow.ErrInvalid, m.Name)
 		case method == Tournament && len(m.Reference) != len(members[0].Reference):
-			return nil, fmt.Errorf("%w: ensemble member %q has %d reference values and %q has %d: calibrate both on the same pictures", reflectionflow.ErrInvalid, m.Name, len(m.Reference), members[0].Name, len(members[0].Reference))
+			return nil, fmt.Errorf("%w: ensemble member %q has %d reference values and %q has %d: calibrate both on the same images", reflectionflow.ErrInvalid, m.Name, len(m.Reference), members[0].Name, len(members[0].Reference))
 		case slices.ContainsFunc(m.Reference, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }):
 			return nil, fmt.Errorf("%w: ensemble member %q has a reference value that is not finite", reflectionflow.ErrInvalid, m.Name)
 		}
@@ -96,14 +96,14 @@ func (e *Ensemble) Abilities() reflectionflow.Abilities {
 }
 
 // Verify implements [reflectionflow.Verifier]. The members work side by side.
-func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (e *Ensemble) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	all, errs := make([][]reflectionflow.Score, len(e.members)), make([]error, len(e.members))
 	var wg sync.WaitGroup
 	for i, m := range e.members {
 		wg.Go(func() {
-			all[i], errs[i] = m.Verifier.Verify(ctx, pictures)
-			if errs[i] == nil && len(all[i]) != len(pictures) {
-				errs[i] = fmt.Errorf("verifier %s: %d scores for %d pictures", m.Name, len(all[i]), len(pictures))
+			all[i], errs[i] = m.Verifier.Verify(ctx, images)
+			if errs[i] == nil && len(all[i]) != len(images) {
+				errs[i] = fmt.Errorf("verifier %s: %d scores for %d images", m.Name, len(all[i]), len(images))
 			}
 		})
 	}
@@ -116,18 +116,18 @@ func (e *Ensemble) Verify(ctx context.Context, pictures []reflectionflow.Prompte
 			return nil, err
 		}
 	}
-	scores := make([]reflectionflow.Score, len(pictures))
-	for p := range pictures {
+	scores := make([]reflectionflow.Score, len(images))
+	for p := range images {
 		votes := make([]reflectionflow.Score, len(e.members))
 		for i := range e.members {
 			votes[i] = all[i][p]
 		}
-		scores[p] = e.combine(pictures[p].Prompt, votes)
+		scores[p] = e.combine(images[p].Prompt, votes)
 	}
 	return scores, nil
 }
 
-// combine makes one score of the members' scores for a picture.
+// combine makes one score of the members' scores for an image.
 func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.Score) reflectionflow.Score {
 	var score reflectionflow.Score
 	var detail []string
@@ -267,7 +267,7 @@ func rank(sorted []float64, value float64) float64 {
 	return from + part*(to-from)
 }
 
-// wins is the share of reference pictures that a picture beats.
+// wins is the share of reference images that an image beats.
 func (e *Ensemble) wins(votes []reflectionflow.Score, weights []float64) float64 {
 	n := len(e.members[0].Reference)
 	points := 0.0

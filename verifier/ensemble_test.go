@@ -17,7 +17,7 @@ import (
 	"reflectionflow/verifier"
 )
 
-// judge is a verifier whose value is a function of the picture's red.
+// judge is a verifier whose value is a function of the image's red.
 type judge struct {
 	value   func(red float64) float64
 	verdict reflectionflow.Verdict
@@ -28,9 +28,9 @@ func (j judge) Abilities() reflectionflow.Abilities {
 	return reflectionflow.Abilities{EveryKind: j.verdict != ""}
 }
 
-func (j judge) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (j judge) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var scores []reflectionflow.Score
-	for _, p := range pictures {
+	for _, p := range images {
 		if p.Image == nil || p.Prompt.Validate() != nil {
 			return nil, reflectionflow.ErrInvalid
 		}
@@ -78,7 +78,7 @@ func TestEnsemble(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			conformance.Verifier(t, e, pictures(), conformance.Options{})
+			conformance.Verifier(t, e, images(), conformance.Options{})
 			last := math.Inf(-1)
 			for _, level := range []uint8{0, 10, 49, 50, 51, 100, 120, 130, 199, 200, 201, 255} {
 				scores, err := e.Verify(t.Context(), []reflectionflow.PromptedImage{red(level)})
@@ -185,13 +185,13 @@ func TestEnsembleRefuses(t *testing.T) {
 		method  verifier.Method
 		members []verifier.Member
 	}{
-		"nobody":         {verifier.Mean, nil},
-		"method":         {"median", good},
-		"no verifier":    {verifier.Mean, spoil(func(m []verifier.Member) { m[0].Verifier = nil })},
-		"weight":         {verifier.Mean, spoil(func(m []verifier.Member) { m[0].Weight = -1 })},
-		"no reference":   {verifier.Rank, spoil(func(m []verifier.Member) { m[0].Reference = nil })},
-		"other pictures": {verifier.Tournament, spoil(func(m []verifier.Member) { m[0].Reference = []float64{1, 2, 3} })},
-		"NaN":            {verifier.Rank, spoil(func(m []verifier.Member) { m[0].Reference = []float64{1, math.NaN()} })},
+		"nobody":       {verifier.Mean, nil},
+		"method":       {"median", good},
+		"no verifier":  {verifier.Mean, spoil(func(m []verifier.Member) { m[0].Verifier = nil })},
+		"weight":       {verifier.Mean, spoil(func(m []verifier.Member) { m[0].Weight = -1 })},
+		"no reference": {verifier.Rank, spoil(func(m []verifier.Member) { m[0].Reference = nil })},
+		"other images": {verifier.Tournament, spoil(func(m []verifier.Member) { m[0].Reference = []float64{1, 2, 3} })},
+		"NaN":          {verifier.Rank, spoil(func(m []verifier.Member) { m[0].Reference = []float64{1, math.NaN()} })},
 	}
 	for name, tt := range tests {
 		if _, err := verifier.NewEnsemble(tt.method, tt.members); !errors.Is(err, reflectionflow.ErrInvalid) {
@@ -326,7 +326,7 @@ func TestCalibrated(t *testing.T) {
 	examples := func(until int) iter.Seq2[verifier.Example, error] {
 		return func(yield func(verifier.Example, error) bool) {
 			for level := range until {
-				if !yield(verifier.Example{Picture: red(uint8(level)), Right: level%7 < level/12}, nil) {
+				if !yield(verifier.Example{Image: red(uint8(level)), Right: level%7 < level/12}, nil) {
 					return
 				}
 			}
@@ -343,7 +343,7 @@ func TestCalibrated(t *testing.T) {
 		t.Fatalf("got %+v, %+v, %v", c, cost, err)
 	}
 	v := verifier.Calibrated(inner, c)
-	conformance.Verifier(t, v, pictures(), conformance.Options{})
+	conformance.Verifier(t, v, images(), conformance.Options{})
 	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{red(0), red(80)})
 	if err != nil || !(scores[0].Value < .3 && scores[1].Value > .7) {
 		t.Errorf("got %+v, %v", scores, err)

@@ -14,7 +14,7 @@ import (
 	"reflectionflow/verifier"
 )
 
-// judging is a use of a verifier: pictures of the same prompt.
+// judging is a use of a verifier: images of the same prompt.
 func judging(build func(chat.Model) (reflectionflow.Verifier, error)) func(context.Context, chat.Model, int) ([]testserver.Outcome, error) {
 	return func(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 		v, err := build(c)

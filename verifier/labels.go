@@ -11,7 +11,7 @@ import (
 	"reflectionflow"
 )
 
-// Label is a line of a labelled set: a picture by its file, what was asked for, and
+// Label is a line of a labelled set: an image by its file, what was asked for, and
 // whether people or a judge found that it shows all of that.
 //
 //	{"image": "pictures/0001.png", "prompt": "two clocks", "right": true}

@@ -31,17 +31,17 @@ type rewarded struct{ *Embedded }
 func (rewarded) Abilities() reflectionflow.Abilities { return reflectionflow.Abilities{} }
 
 // Verify implements [reflectionflow.Verifier].
-func (r rewarded) Verify(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	scores := make([]reflectionflow.Score, len(pictures))
-	err := detect.ForEach(ctx, len(pictures), func(i int) error {
+func (r rewarded) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	scores := make([]reflectionflow.Score, len(images))
+	err := detect.ForEach(ctx, len(images), func(i int) error {
 		start := time.Now()
-		prompt, err := r.parsed(pictures[i].Prompt)
+		prompt, err := r.parsed(images[i].Prompt)
 		if err != nil {
 			return err
 		}
-		fit, err := r.reward.Score(clipart.ShortCaption(prompt.Requirements), pictures[i].Image)
+		fit, err := r.reward.Score(clipart.ShortCaption(prompt.Requirements), images[i].Image)
 		if err != nil {
-			return fmt.Errorf("score the picture: %w", err)
+			return fmt.Errorf("score the image: %w", err)
 		}
 		scores[i] = reflectionflow.Score{Value: fit, Cost: reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds()}}
 		return nil

@@ -14,7 +14,7 @@ import (
 
 var world = detect.Config{Classes: []string{"dog", "cup", "tv"}, Colors: []string{"red", "blue"}}.WithDefaults()
 
-// seen is a detection of a class and colour with certainty, but for presence.
+// seen is a detection of a class and color with certainty, but for presence.
 func seen(class, color int, presence, x, y float64) detect.Detection {
 	d := detect.Detection{Presence: presence, Class: make([]float64, 3), Color: make([]float64, 3), Box: [4]float64{x - 0.1, y - 0.1, x + 0.1, y + 0.1}}
 	d.Class[class], d.Color[color] = 1, 1
@@ -43,9 +43,9 @@ func TestConfidence(t *testing.T) {
 		"exactly three":     {"three dogs", two, []float64{0}},
 		"at least two":      {"at least two dogs", two, []float64{0.45}},
 		"nothing seen":      {"a dog", nil, []float64{0}},
-		"one colour of two": {"a red dog", two, []float64{0.95 * 0.9 / 1.4}},
-		"two of a colour":   {"at least two red dogs", two, []float64{0.45 * (0.9 / 1.4) * (0.9 / 1.4)}},
-		"colour of another": {"a blue dog", two, []float64{0}},
+		"one color of two":  {"a red dog", two, []float64{0.95 * 0.9 / 1.4}},
+		"two of a color":    {"at least two red dogs", two, []float64{0.45 * (0.9 / 1.4) * (0.9 / 1.4)}},
+		"color of another":  {"a blue dog", two, []float64{0}},
 		"red ones counted":  {"two red dogs", two, []float64{0}},
 		"absent":            {"a cup and no dog", two, []float64{0, 0.05}},
 		"position":          {"a dog left of a cup", mixed, []float64{0.9, 0.8, 0.72}},
@@ -103,7 +103,7 @@ func TestCertainConfidenceIsCheck(t *testing.T) {
 	}
 }
 
-// painted is a detector of pictures whose pixel in the corner says what is there.
+// painted is a detector of images whose pixel in the corner says what is there.
 type painted struct{}
 
 func (painted) Config() detect.Config { return world }
@@ -128,7 +128,7 @@ func (bright) Score(_ string, img image.Image) (float64, error) {
 	return float64(b>>8)/64 - 2, nil
 }
 
-func picture(t *testing.T, text string, corner color.NRGBA) reflectionflow.PromptedImage {
+func imageOf(t *testing.T, text string, corner color.NRGBA) reflectionflow.PromptedImage {
 	t.Helper()
 	prompt, err := clipart.Parse(text)
 	if err != nil {
@@ -143,19 +143,19 @@ func picture(t *testing.T, text string, corner color.NRGBA) reflectionflow.Promp
 
 func TestEmbeddedKeepsTheContract(t *testing.T) {
 	conformance.Verifier(t, New(painted{}, bright{}, Options{}), []reflectionflow.PromptedImage{
-		picture(t, "two dogs", color.NRGBA{R: 100, G: 250, B: 100, A: 255}),
-		picture(t, "a dog", color.NRGBA{R: 150, G: 200, A: 255}),
-		picture(t, "a cup and a dog", color.NRGBA{R: 50, G: 230, B: 40, A: 255}),
+		imageOf(t, "two dogs", color.NRGBA{R: 100, G: 250, B: 100, A: 255}),
+		imageOf(t, "a dog", color.NRGBA{R: 150, G: 200, A: 255}),
+		imageOf(t, "a cup and a dog", color.NRGBA{R: 50, G: 230, B: 40, A: 255}),
 	}, conformance.Options{})
 }
 
 func TestEmbeddedOrdersPictures(t *testing.T) {
 	v := New(painted{}, bright{}, Options{})
 	ranked := []reflectionflow.PromptedImage{ // the best first
-		picture(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 200, A: 255}),
-		picture(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 10, A: 255}),  // liked less
-		picture(t, "two dogs", color.NRGBA{R: 100, G: 180, B: 200, A: 255}), // seen less clearly
-		picture(t, "two dogs", color.NRGBA{R: 50, G: 255, B: 255, A: 255}),  // one dog
+		imageOf(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 200, A: 255}),
+		imageOf(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 10, A: 255}),  // liked less
+		imageOf(t, "two dogs", color.NRGBA{R: 100, G: 180, B: 200, A: 255}), // seen less clearly
+		imageOf(t, "two dogs", color.NRGBA{R: 50, G: 255, B: 255, A: 255}),  // one dog
 	}
 	scores, err := v.Verify(t.Context(), ranked)
 	if err != nil {
@@ -163,7 +163,7 @@ func TestEmbeddedOrdersPictures(t *testing.T) {
 	}
 	for i := 1; i < len(scores); i++ {
 		if !(scores[i].Value < scores[i-1].Value) {
-			t.Errorf("picture %d has %v, not less than %v", i, scores[i].Value, scores[i-1].Value)
+			t.Errorf("image %d has %v, not less than %v", i, scores[i].Value, scores[i-1].Value)
 		}
 	}
 	if !scores[0].Right() || scores[3].Right() {
@@ -178,7 +178,7 @@ func TestEmbeddedOrdersPictures(t *testing.T) {
 }
 
 func TestEmbeddedParsesPromptsAndIsUnsureOfTheUnknown(t *testing.T) {
-	p := picture(t, "a zebra", color.NRGBA{R: 50, G: 255, A: 255})
+	p := imageOf(t, "a zebra", color.NRGBA{R: 50, G: 255, A: 255})
 	p.Prompt.Requirements = nil
 	scores, err := New(painted{}, nil, Options{}).Verify(t.Context(), []reflectionflow.PromptedImage{p})
 	if err != nil {

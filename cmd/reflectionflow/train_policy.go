@@ -133,7 +133,7 @@ func fitStop(ctx context.Context, model assemble.Model, e *assemble.Engine, prom
 	pictures := make([]reflectionflow.PromptedImage, len(examples))
 	right := make([]bool, len(examples))
 	for i, x := range examples {
-		pictures[i], right[i] = x.Picture, x.Right
+		pictures[i], right[i] = x.Image, x.Right
 	}
 	scores, err := e.Verify(ctx, pictures)
 	if err != nil {
@@ -190,7 +190,7 @@ func labelledScenes(model assemble.Model) ([]verifier.Example, error) {
 					return nil, err
 				}
 				examples = append(examples, verifier.Example{
-					Picture: reflectionflow.PromptedImage{Prompt: prompt, Image: picture}, Right: i == 0,
+					Image: reflectionflow.PromptedImage{Prompt: prompt, Image: picture}, Right: i == 0,
 				})
 			}
 		}

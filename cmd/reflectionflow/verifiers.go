@@ -263,10 +263,10 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(filepath.Dir(s.options.labels), path)
 			}
-			e := verifier.Example{Picture: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right}
+			e := verifier.Example{Image: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right}
 			data, err := assemble.ReadFile(path)
 			if err == nil {
-				e.Picture.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabelledImage, Side: reflectionflow.MaxSide})
+				e.Image.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabelledImage, Side: reflectionflow.MaxSide})
 			}
 			if errors.Is(err, endpoint.ErrImage) {
 				err = fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)

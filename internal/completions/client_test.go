@@ -54,7 +54,7 @@ func talk(t *testing.T, double *testserver.Chat, config completions.Config, set 
 	return c
 }
 
-func picture(c color.Color) image.Image {
+func imageOf(c color.Color) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, 8, 6))
 	for i := range 48 {
 		img.Set(i%8, i/8, c)
@@ -63,7 +63,7 @@ func picture(c color.Color) image.Image {
 }
 
 func question() chat.Request {
-	return chat.Request{Parts: []chat.Part{chat.Text("How good is this?"), {Image: picture(color.NRGBA{200, 10, 20, 255})}}, Form: form}
+	return chat.Request{Parts: []chat.Part{chat.Text("How good is this?"), {Image: imageOf(color.NRGBA{200, 10, 20, 255})}}, Form: form}
 }
 
 // TestDialects: every server is asked in a way that it takes, and answers.
@@ -91,7 +91,7 @@ func TestDialects(t *testing.T) {
 				}
 				r, g, b, _ := q.Images[0].At(3, 3).RGBA()
 				if r>>8 < 190 || g>>8 > 20 || b>>8 > 30 {
-					t.Errorf("the picture's colour became %d %d %d", r>>8, g>>8, b>>8)
+					t.Errorf("the image's color became %d %d %d", r>>8, g>>8, b>>8)
 				}
 			})
 		}
@@ -162,12 +162,12 @@ func TestLastDecoded(t *testing.T) {
 	}
 }
 
-// ask asks about n pictures.
+// ask asks about n images.
 func ask(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 	out := make([]testserver.Outcome, n)
 	for i := range out {
 		r := question()
-		r.Parts[1].Image = picture(color.NRGBA{uint8(50 * i), 10, 20, 255})
+		r.Parts[1].Image = imageOf(color.NRGBA{uint8(50 * i), 10, 20, 255})
 		got, reply, err := chat.Ask(ctx, c, r, inRange)
 		if err != nil && !chat.Unanswered(err) {
 			return nil, err
@@ -291,7 +291,7 @@ func TestModelChanges(t *testing.T) {
 }
 
 // TestPaidOnce: the cache answers the second time, for nothing, whatever form the
-// picture has.
+// image has.
 func TestPaidOnce(t *testing.T) {
 	folder := t.TempDir()
 	double := testserver.NewChat(t, testserver.ChatOptions{})
@@ -376,7 +376,7 @@ func TestCheck(t *testing.T) {
 			return testserver.DefaultAnswer(q) // of the schema
 		}
 		if r, g, _, _ := q.Images[0].At(1, 1).RGBA(); r>>8 != 220 || g>>8 != 20 {
-			t.Error("the picture is not red")
+			t.Error("the image is not red")
 		}
 		return testserver.Answer{Text: `{"color":"Red"}`, Tokens: [][]testserver.Alternative{{{Token: "{", Logprob: 0}}}}
 	}
@@ -413,10 +413,10 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-	// A model that takes no pictures answers where it is shown none.
+	// A model that takes no images answers where it is shown none.
 	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{NoImages: true}), completions.Config{})
 	if _, err := blind.Check(t.Context(), true); err == nil {
-		t.Error("a picture was taken")
+		t.Error("an image was taken")
 	}
 	if got, err := blind.Check(t.Context(), false); err != nil || !got.Obeys || got.Sees {
 		t.Errorf("got %+v, %v", got, err)

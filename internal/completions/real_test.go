@@ -36,7 +36,7 @@ func TestRealServer(t *testing.T) {
 	}
 	_, err = c.Complete(t.Context(), question())
 	if !endpoint.IsKind(err, endpoint.Status) || !strings.Contains(err.Error(), "endpoint real") || !strings.Contains(err.Error(), "image input") {
-		t.Errorf("a picture to a model without eyes: %v", err)
+		t.Errorf("an image to a model without eyes: %v", err)
 	}
 	// A mark of the template is one token where it counts, and its letters where not.
 	count := func(text string) int {
