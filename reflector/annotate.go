@@ -10,17 +10,18 @@ import (
 	"reflectionflow/clipart"
 )
 
-// The reasons for which [EmbeddedAnnotator] gives no comparison.
+// Reasons of an [EmbeddedAnnotator] for a comparison without an answer. They are stored in
+// annotation files.
 const (
-	// UnansweredPrompt is that of a prompt that the embedded world has no words for.
+	// UnansweredPrompt means that [clipart.Parse] does not understand the prompt.
 	UnansweredPrompt = "prompt not understood"
-	// UnansweredNoFix is that of a pair whose better image shows nothing that the
-	// worse one lacks by the prompt.
-	UnansweredNoFix = "nothing to mend by the prompt"
+	// UnansweredNoFix means that the better image shows nothing of the prompt that the worse
+	// one lacks. Files of earlier versions say "nothing to mend by the prompt".
+	UnansweredNoFix = "nothing to fix by the prompt"
 )
 
-// EmbeddedAnnotator compares images by what a verifier sees in them. The better
-// image is the one of the higher score; the differences are in the objects seen; the
+// EmbeddedAnnotator compares images by the scores of a verifier. The better image is the
+// one with the higher value, the differences are those of the detected objects, and the
 // instructions are those of [clipart.Fixes] for the worse image.
 type EmbeddedAnnotator struct {
 	Verifier reflectionflow.Verifier
@@ -35,7 +36,7 @@ func (a EmbeddedAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.
 	}
 	comparisons := make([]reflectionflow.Comparison, len(pairs))
 	var images []reflectionflow.PromptedImage
-	var of []int // pair of every second image
+	var of []int // index of the pair, per two images
 	for i, p := range pairs {
 		prompt, err := parsed(p.Prompt)
 		if err != nil {
@@ -61,7 +62,7 @@ func (a EmbeddedAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.
 	return comparisons, nil
 }
 
-// checkPairs refuses a batch before anything is paid for.
+// checkPairs returns an error for an invalid batch, before any question is paid for.
 func checkPairs(pairs []reflectionflow.Pair) error {
 	for i, p := range pairs {
 		if err := p.Prompt.Validate(); err != nil {
@@ -95,7 +96,7 @@ func compare(prompt reflectionflow.Prompt, first, second reflectionflow.Score) r
 	if len(c.Instructions) == 0 {
 		return reflectionflow.Comparison{Unanswered: UnansweredNoFix, Cost: c.Cost}
 	}
-	if len(c.Differences) == 0 { // seen alike, and one more clearly
+	if len(c.Differences) == 0 { // the same objects, with different confidence
 		c.Differences = []reflectionflow.Difference{{Category: "quality", First: clearness(first, second), Second: clearness(second, first)}}
 	}
 	return c
@@ -108,8 +109,8 @@ func clearness(a, b reflectionflow.Score) string {
 	return "shows less clearly what was asked for"
 }
 
-// differences lists, class by class, in what the objects that were seen differ, and
-// which position holds in one image alone.
+// differences lists, per class, how the detected objects differ, and positions that hold
+// in one image only.
 func differences(prompt reflectionflow.Prompt, first, second reflectionflow.Score) []reflectionflow.Difference {
 	var found []reflectionflow.Difference
 	a, b := seen(first), seen(second)
@@ -147,7 +148,7 @@ func differences(prompt reflectionflow.Prompt, first, second reflectionflow.Scor
 	return found
 }
 
-// colorsOf are the colors of a class's objects, in order.
+// colorsOf returns the sorted colors of a class's objects.
 func colorsOf(objects []reflectionflow.Object, class string) []string {
 	var colors []string
 	for _, o := range objects {
@@ -159,7 +160,7 @@ func colorsOf(objects []reflectionflow.Object, class string) []string {
 	return colors
 }
 
-// shown says how many objects of a class there are, and of what colors.
+// shown states the number and colors of the objects of a class.
 func shown(class string, colors []string) string {
 	text := fmt.Sprintf("%d × %s", len(colors), class)
 	named := slices.Compact(slices.DeleteFunc(slices.Clone(colors), func(c string) bool { return c == "" }))

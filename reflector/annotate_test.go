@@ -12,8 +12,7 @@ import (
 	"reflectionflow/conformance"
 )
 
-// scenes is a verifier that sees, by an image's level of red, one of some lists of
-// objects.
+// scenes is a verifier that finds a list of objects by the red of an image.
 type scenes [][]reflectionflow.Object
 
 func (s scenes) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
@@ -43,7 +42,7 @@ func level(n uint8) image.Image {
 	return m
 }
 
-// world is what the images of a level show.
+// world lists the objects by level of red.
 var world = scenes{
 	{object("dog", "", 0)},
 	{object("dog", "", 0), object("dog", "", 0.4)},

@@ -20,45 +20,47 @@ var (
 	tunedPrompt string
 )
 
-// The ways of asking for a reflection.
+// The wordings of the question.
 const (
-	// Instructed asks any capable model, tells it what the verifier found, and wants
-	// the answer by a schema.
+	// Instructed suits any capable model: it states the findings of the verifier and
+	// requests an answer in JSON.
 	Instructed = "instructed"
-	// Tuned is the wording that ReflectionFlow's fine-tuned reflector was trained on
-	// (its released scripts): the system message "You are a helpful assistant.", the
-	// image, one sentence; the answer is the reflection.
+	// Tuned is the wording on which ReflectionFlow's fine-tuned reflector was trained (its
+	// released scripts): the system message "You are a helpful assistant.", the image and
+	// one sentence. The whole answer is the reflection.
 	Tuned = "tuned"
 )
 
-// maxReflection bounds a reflection in bytes. The corrector's text encoder reads
-// 512 tokens, prompt included.
+// maxReflection bounds a reflection in bytes. The corrector's text encoder reads 512
+// tokens, prompt included.
 const maxReflection = 1500
 
-// ChatOptions fit a [Chat] reflector; the zero value is the default.
+// ChatOptions configure a [Chat] reflector. The zero value has the defaults.
 type ChatOptions struct {
-	// Wording is Instructed or Tuned; "" means Instructed.
+	// Wording is Instructed or Tuned; empty means Instructed.
 	Wording string
-	// Prompt replaces the wording's prompt: a text/template with .Prompt, .Findings
-	// (each .Requirement and .Verdict) and .Told, the reflection that the image
-	// was made with.
+	// Prompt replaces the prompt of the wording. It is a template (see [chat.NewTemplate])
+	// with .Prompt, .Findings, each with .Requirement and .Verdict, and .Told, the
+	// reflection from which the image was made.
 	Prompt string
-	// Temperature of sampling; the observation's seed goes with it. 0 is the
-	// likeliest answer, 2 the most.
+	// Temperature of sampling, from 0 to 2, with the seed of the observation. With 0 the
+	// model gives its most likely answer.
 	Temperature float64
 }
 
-// Chat reflects by asking a vision-language model what is wrong. A image that the
-// verifier found right needs no words, and nobody is asked. Where the model refuses
-// or its answer cannot be used, the reflection says what the verifier found unmet.
-// Other errors are those of its endpoint. It may be used from several goroutines.
+// Chat writes reflections by asking a vision-language model what is wrong with an image.
+// It asks nothing about an image that the verifier found right. If the model refuses or
+// its answer cannot be used, the reflection lists the requirements that the verifier did
+// not find met.
+//
+// Other errors are those of the model. Chat is safe for concurrent use.
 type Chat struct {
 	model   chat.Model
 	prompt  *chat.Template
 	options ChatOptions
 }
 
-// NewChat makes a reflector; senseless options are an error wrapping
+// NewChat returns a reflector. Invalid options are errors wrapping
 // [reflectionflow.ErrInvalid].
 func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	if options.Wording == "" {
@@ -83,15 +85,15 @@ func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	return &Chat{model: model, prompt: prompt, options: options}, nil
 }
 
-// PromptID names the prompt and its exact text, for records.
+// PromptID returns the name and a checksum of the prompt, for records.
 func (c *Chat) PromptID() string { return c.prompt.ID() }
 
-// chatData is what the templates get.
+// chatData is the data of the templates.
 type chatData struct {
 	Prompt    string
 	Findings  []chatFinding
-	Told      string // reflection that drew the image
-	Tried     string // prompt that drew the image, where it is not Prompt
+	Told      string // reflection from which the image was made
+	Tried     string // prompt from which the image was made, if it is not Prompt
 	Words     int
 	Variation uint64
 }
@@ -109,7 +111,7 @@ func chatFindings(s reflectionflow.Score) []chatFinding {
 	return list
 }
 
-// textAnswer is an answer whose form has one text.
+// textAnswer is the answer of reflectForm.
 type textAnswer struct {
 	Reflection string `json:"reflection"`
 }
@@ -142,7 +144,8 @@ func (c *Chat) Reflect(ctx context.Context, observations []reflectionflow.Observ
 	return reflections, nil
 }
 
-// checkObservations refuses a batch before anything is paid for.
+// checkObservations returns an error for an invalid batch, before any question is paid
+// for.
 func checkObservations(ctx context.Context, observations []reflectionflow.Observation) error {
 	for _, o := range observations {
 		if err := o.Prompt.Validate(); err != nil {
@@ -180,7 +183,7 @@ func (c *Chat) reflect(ctx context.Context, o reflectionflow.Observation) (refle
 	return reflectionflow.Reflection{Text: answer.Reflection, Cost: reply.Cost}, nil
 }
 
-// parts puts images, where there are any, before the text.
+// parts returns the images that are not nil, followed by the text.
 func parts(text string, images ...image.Image) []chat.Part {
 	var list []chat.Part
 	for _, p := range images {
@@ -191,7 +194,7 @@ func parts(text string, images ...image.Image) []chat.Part {
 	return append(list, chat.Text(text))
 }
 
-// unmet says what the verifier did not find met, where there is no better word.
+// unmet returns a reflection that lists the requirements that were not found met.
 func unmet(s reflectionflow.Score) string {
 	var list []string
 	for _, f := range s.Requirements {
@@ -205,8 +208,8 @@ func unmet(s reflectionflow.Score) string {
 	return shorten("Change the picture so that it shows: " + strings.Join(list, "; ") + ".")
 }
 
-// clean makes a model's text fit to go into a request: one line, without quotes
-// around it, and without the mark that would begin a second reflection.
+// clean makes a model's text fit for a request: one line, without quotes around it and
+// without the mark that begins a reflection.
 func clean(text string) string {
 	text = strings.ToValidUTF8(text, "")
 	if _, after, ok := strings.Cut(text, "</think>"); ok {
@@ -226,7 +229,7 @@ func clean(text string) string {
 	return text
 }
 
-// shorten cuts a text to the length of a reflection, after a sentence if it can.
+// shorten returns at most maxReflection bytes of a text, cut after a sentence if possible.
 func shorten(text string) string {
 	if len(text) <= maxReflection {
 		return text

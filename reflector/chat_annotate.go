@@ -14,8 +14,8 @@ import (
 //go:embed prompts/annotate.v2.txt
 var annotatePrompt string
 
-// ChatAnnotator compares images by asking a vision-language model. It is not told
-// which image is meant to be the better. It may be used from several goroutines.
+// ChatAnnotator compares images by asking a vision-language model, which is not told which
+// image is meant to be better. It is safe for concurrent use.
 type ChatAnnotator struct {
 	model  chat.Model
 	prompt *chat.Template
@@ -23,23 +23,24 @@ type ChatAnnotator struct {
 
 var _ reflectionflow.Annotator = (*ChatAnnotator)(nil)
 
-// The reasons for which [ChatAnnotator] gives no comparison.
+// Reasons of a [ChatAnnotator] for a comparison without an answer. They are stored in annotation files.
 const (
-	// UnansweredRefused is that of a model, or its filter, that would not answer.
+	// UnansweredRefused means that the model or a content filter declined to answer.
 	UnansweredRefused = "refused"
-	// UnansweredUnusable is that of prose and of JSON of another form, twice.
+	// UnansweredUnusable means that two answers in a row did not have the requested form.
 	UnansweredUnusable = "no usable answer"
 )
 
-// annotateData is what the template gets.
+// annotateData is the data of the template.
 type annotateData struct {
 	Prompt     string
 	Categories []string
 }
 
-// NewChatAnnotator makes an annotator. own replaces the built-in prompt,
-// prompts/annotate.v2.txt, unless it is empty: a text/template with .Prompt and
-// .Categories. One that does not work is an error wrapping [reflectionflow.ErrInvalid].
+// NewChatAnnotator returns an annotator. own replaces the built-in prompt,
+// prompts/annotate.v2.txt, unless it is empty; it is a template with .Prompt and
+// .Categories. A template that does not execute is an error wrapping
+// [reflectionflow.ErrInvalid].
 func NewChatAnnotator(model chat.Model, own string) (*ChatAnnotator, error) {
 	if model == nil {
 		return nil, fmt.Errorf("%w: an annotator needs a chat model", reflectionflow.ErrInvalid)
@@ -51,13 +52,13 @@ func NewChatAnnotator(model chat.Model, own string) (*ChatAnnotator, error) {
 	return &ChatAnnotator{model, prompt}, nil
 }
 
-// PromptID names the prompt and its exact text, for records.
+// PromptID returns the name and a checksum of the prompt, for records.
 func (c *ChatAnnotator) PromptID() string { return c.prompt.ID() }
 
-// Concurrency is how many pairs are asked about at a time.
+// Concurrency returns the number of pairs that are asked about at the same time.
 func (c *ChatAnnotator) Concurrency() int { return c.model.Concurrency() }
 
-// comparisonForm is the schema of an answer.
+// comparisonForm is the form of the answer.
 var comparisonForm = chat.Form{Name: "comparison", JSON: comparisonSchema()}
 
 func comparisonSchema() json.RawMessage {
@@ -102,9 +103,9 @@ func (a *comparisonAnswer) comparison() reflectionflow.Comparison {
 
 func (a *comparisonAnswer) check() error { return a.comparison().Validate() }
 
-// Annotate implements [reflectionflow.Annotator]. The errors are those of the endpoint;
-// a model that refuses, or whose answer is of no use even when asked once more, leaves
-// its own pair unanswered.
+// Annotate implements [reflectionflow.Annotator]. If the model refuses or gives no usable
+// answer about a pair, its comparison has Unanswered set; other errors of the model end
+// the call.
 func (c *ChatAnnotator) Annotate(ctx context.Context, pairs []reflectionflow.Pair) ([]reflectionflow.Comparison, error) {
 	if err := checkPairs(pairs); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func pairOf(first, second uint8) reflectionflow.Pair {
 	}
 }
 
-// brighter is a model that likes red: the better image is the redder.
+// brighter is a model that prefers the image with more red.
 func brighter(q testserver.Question) testserver.Answer {
 	var red []uint32
 	for _, img := range q.Images {
@@ -46,9 +46,8 @@ func TestChatAnnotatorConformance(t *testing.T) {
 	}
 }
 
-// Answers are taken, corrected once, or counted by why they are of no use; the pair
-// beside is not touched by it.
-func TestChatAnnotatorAnswers(t *testing.T) {
+// Other pairs of the call are not affected.
+func TestChatAnnotatorChecksAnswers(t *testing.T) {
 	const good = `{"better":"second","differences":[{"category":"count","first":"1 cat","second":"2 cats"}],"instructions":["Add a cat."]}`
 	for name, tt := range map[string]struct {
 		answers    []string
@@ -90,7 +89,7 @@ func TestChatAnnotatorAnswers(t *testing.T) {
 	}
 }
 
-func TestChatAnnotatorFailures(t *testing.T) {
+func TestChatAnnotatorReportsServerErrors(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 		if r, _, _, _ := q.Images[0].At(1, 1).RGBA(); r>>8 == 9 {
 			return testserver.Answer{Refusal: "No."}

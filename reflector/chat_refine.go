@@ -15,30 +15,31 @@ import (
 //go:embed prompts/refine.v1.txt
 var refinePrompt string
 
-// ChatRefinerOptions fit a [ChatRefiner]; the zero value is the default.
+// ChatRefinerOptions configure a [ChatRefiner]. The zero value has the defaults.
 type ChatRefinerOptions struct {
-	// Prompt replaces the built-in prompt, prompts/refine.v1.txt: a text/template
-	// with .Prompt, .Tried, .Findings, .Words and .Variation.
+	// Prompt replaces the built-in prompt, prompts/refine.v1.txt. It is a template (see
+	// [chat.NewTemplate]) with .Prompt, .Tried, .Findings, .Words and .Variation.
 	Prompt string
-	// Words is the most words of a refined prompt; 0 means 80, what CLIP and T5
-	// read without loss.
+	// Words bounds a refined prompt in words, from 1 to 400; 0 means 80, which CLIP and T5
+	// read in full.
 	Words int
-	// Temperature of sampling; 0 means 0.7, for rewrites that differ. The seed of
-	// an observation goes with it.
+	// Temperature of sampling, up to 2, with the seed of the observation; 0 means 0.7, so
+	// that refinements differ.
 	Temperature float64
 }
 
-// ChatRefiner rewrites prompts by asking a language model, which sees the image
-// where there is one. Where the model refuses or its answer cannot be used, the
-// refinement is the prompt as it is. Other errors are those of its endpoint. It may
-// be used from several goroutines.
+// ChatRefiner rewrites prompts by asking a language model, which is also shown the image
+// if there is one. If the model refuses or its answer cannot be used, the refinement is
+// the unchanged prompt.
+//
+// Other errors are those of the model. ChatRefiner is safe for concurrent use.
 type ChatRefiner struct {
 	model   chat.Model
 	prompt  *chat.Template
 	options ChatRefinerOptions
 }
 
-// NewChatRefiner makes a refiner; senseless options are an error wrapping
+// NewChatRefiner returns a refiner. Invalid options are errors wrapping
 // [reflectionflow.ErrInvalid].
 func NewChatRefiner(model chat.Model, options ChatRefinerOptions) (*ChatRefiner, error) {
 	if options.Words == 0 {
@@ -64,7 +65,7 @@ func NewChatRefiner(model chat.Model, options ChatRefinerOptions) (*ChatRefiner,
 	return &ChatRefiner{model: model, prompt: prompt, options: options}, nil
 }
 
-// PromptID names the prompt and its exact text, for records.
+// PromptID returns the name and a checksum of the prompt, for records.
 func (c *ChatRefiner) PromptID() string { return c.prompt.ID() }
 
 var refineForm = chat.Form{Name: "refinement", JSON: json.RawMessage(
@@ -74,7 +75,7 @@ type refineAnswer struct {
 	Prompt string `json:"prompt"`
 }
 
-// check allows some more words than asked for: models count badly.
+// check tolerates half as many words again as requested: models count badly.
 func (c *ChatRefiner) check(a *refineAnswer) error {
 	a.Prompt = clean(a.Prompt)
 	switch {
@@ -86,7 +87,7 @@ func (c *ChatRefiner) check(a *refineAnswer) error {
 	return nil
 }
 
-// variations is how many numbers a rewrite can have.
+// variations is the number of values of .Variation.
 const variations = 1000
 
 // Refine implements [reflectionflow.Refiner].
@@ -108,7 +109,7 @@ func (c *ChatRefiner) Refine(ctx context.Context, observations []reflectionflow.
 func (c *ChatRefiner) refine(ctx context.Context, o reflectionflow.Observation) (reflectionflow.Refinement, error) {
 	data := chatData{
 		Prompt: o.Prompt.Text, Findings: chatFindings(o.Score), Words: c.options.Words,
-		// Also in the words, for servers that do not know seeds.
+		// Part of the prompt, for servers that ignore seeds.
 		Variation: o.Seed%variations + 1,
 	}
 	if o.Image != nil && o.Request.Prompt != o.Prompt.Text {

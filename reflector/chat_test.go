@@ -29,7 +29,7 @@ func talk(t testing.TB, double *testserver.Chat) chat.Model {
 	return c
 }
 
-// says is a double that gives these answers, the last for ever.
+// says returns a double that gives these answers, then the last one again and again.
 func says(t testing.TB, answers ...string) *testserver.Chat {
 	return testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: answers[min(q.N, len(answers)-1)]}
@@ -77,7 +77,7 @@ func TestChatConformance(t *testing.T) {
 	}
 }
 
-func TestChatReflects(t *testing.T) {
+func TestChatReflections(t *testing.T) {
 	long := strings.Repeat("Add a clock. ", 300)
 	const fallback = "Change the picture so that it shows: exactly 2 clock."
 	tests := []struct {
@@ -120,8 +120,7 @@ func TestChatReflects(t *testing.T) {
 	}
 }
 
-// TestTuned: the fine-tuned reflector is asked word for word as it was trained.
-func TestTuned(t *testing.T) {
+func TestTunedWordingIsThatOfTraining(t *testing.T) {
 	double := says(t, "\"Add a second clock.\nMake it round.\"")
 	r, err := reflector.NewChat(talk(t, double), reflector.ChatOptions{Wording: reflector.Tuned})
 	if err != nil {
@@ -146,7 +145,7 @@ func TestTuned(t *testing.T) {
 	}
 }
 
-func TestChatRefines(t *testing.T) {
+func TestChatRefinements(t *testing.T) {
 	tests := []struct {
 		name    string
 		answers []string
@@ -177,8 +176,8 @@ func TestChatRefines(t *testing.T) {
 	}
 }
 
-// TestChatRefinesApart: other seeds ask other questions, also of servers without seeds.
-func TestChatRefinesApart(t *testing.T) {
+// The seed is also in the text, for servers that ignore seeds.
+func TestSeedsGiveOtherQuestions(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	r, err := reflector.NewChatRefiner(talk(t, double), reflector.ChatRefinerOptions{})
 	if err != nil {
@@ -195,7 +194,7 @@ func TestChatRefinesApart(t *testing.T) {
 	}
 }
 
-func TestChatOptions(t *testing.T) {
+func TestInvalidOptionsAreRejected(t *testing.T) {
 	c := talk(t, says(t, ""))
 	for name, f := range map[string]func() error{
 		"wording":  func() error { _, err := reflector.NewChat(c, reflector.ChatOptions{Wording: "x"}); return err },

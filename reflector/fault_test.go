@@ -90,8 +90,8 @@ func compared(q testserver.Question) testserver.Answer {
 
 func TestFaults(t *testing.T) { testserver.Faults(t, writers()) }
 
-// TestBadAnswers: without a usable answer the reflection says what was found unmet, the
-// prompt stays as it is, and a pair has no comparison.
+// Without a usable answer, the reflection lists the unmet requirements, the prompt is
+// unchanged, and the pair has no comparison.
 func TestBadAnswers(t *testing.T) {
 	testserver.BadAnswers(t, writers(), func(o testserver.Outcome) bool {
 		return strings.HasSuffix(o.Text, reflector.UnansweredRefused) || strings.HasSuffix(o.Text, reflector.UnansweredUnusable) || o.Text == "" || o.Text == `two "clocks"` || strings.HasPrefix(o.Text, "Change the picture so that it shows: exactly 2 clock")

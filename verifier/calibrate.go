@@ -12,42 +12,39 @@ import (
 	"reflectionflow"
 )
 
-// Example is an image that people or a judge have labelled.
+// Example is an image with a label of people or a judge.
 type Example struct {
 	Image reflectionflow.PromptedImage
-	Right bool // it shows all of what was asked for
+	Right bool // it shows everything that the prompt asks for
 }
 
-// Calibration turns a verifier's values into the probability that an image is
-// right, and keeps the values of the labelled images as a reference for
-// ensembles.
+// Calibration maps a verifier's values to the probability that an image is right. It also
+// holds the values of the labeled images, as the reference of an [Ensemble].
 type Calibration struct {
 	Format   string `json:"format"`   // CalibrationFormat
-	Verifier string `json:"verifier"` // whose values these are
+	Verifier string `json:"verifier"` // name of the verifier
 	Curve    Curve  `json:"curve"`
 	Examples int    `json:"examples"`
 	Right    int    `json:"right"` // of the examples
-	// AUC is the probability that a right example has a higher value than a wrong
-	// one, ties counting half: 0.5 is worthless, 1 perfect. It is measured on the
-	// examples themselves, which does not flatter it: no curve changes it.
+	// AUC is the probability that a right example has a higher value than a wrong one,
+	// with ties counted half: 0.5 is chance, 1 is perfect. The fit does not affect it.
 	AUC float64 `json:"auc"`
-	// Brier is the mean squared error of the probabilities on the examples, which
-	// does flatter a curve with many steps.
+	// Brier is the mean squared error of the probabilities on the examples. It is
+	// optimistic for a curve with many steps, which was fitted to the same examples.
 	Brier float64 `json:"brier"`
-	// Reference holds the values of the examples, in their order.
+	// Reference holds the values of the examples, in order.
 	Reference []float64 `json:"reference"`
 }
 
-// CalibrationFormat marks the files.
+// CalibrationFormat is the format of calibration files.
 const CalibrationFormat = "reflectionflow calibration 1"
 
-// maxExamples bounds a labelled set and a calibration file.
+// maxExamples bounds a labeled set and a calibration file.
 const maxExamples = 1 << 20
 
-// Calibrate verifies labelled images, batch by batch, and fits a curve to the
-// values: [Platt] or [Isotonic]. Both labels must occur. The examples are taken one
-// batch at a time, and the first error of theirs ends it. The cost of verifying is
-// returned with it.
+// Calibrate verifies labeled images in batches and fits a curve to the values; method is
+// [Platt] or [Isotonic]. Both labels must occur. It ends with the first error of examples.
+// The cost of verifying is also returned with an error.
 func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, examples iter.Seq2[Example, error], method string) (Calibration, reflectionflow.Cost, error) {
 	var cost reflectionflow.Cost
 	var values []float64
@@ -59,7 +56,7 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 			err = fmt.Errorf("%d scores for %d images", len(scores), len(images))
 		}
 		if err != nil {
-			return fmt.Errorf("verify the labelled images: %w", err)
+			return fmt.Errorf("verify the labeled images: %w", err)
 		}
 		for _, s := range scores {
 			values = append(values, s.Value)
@@ -68,7 +65,7 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 		images = images[:0]
 		return nil
 	}
-	const batch = 32 // bounds the memory, and what is lost when a server fails
+	const batch = 32 // bounds the memory and the calls that a failure wastes
 	for e, err := range examples {
 		if err != nil {
 			return Calibration{}, cost, err
@@ -89,7 +86,7 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 	return c, cost, err
 }
 
-// Fit is [Calibrate] on values that are known already.
+// Fit fits a curve to values that are already known; see [Calibrate].
 func Fit(name string, values []float64, right []bool, method string) (Calibration, error) {
 	if len(values) != len(right) || len(values) > maxExamples {
 		return Calibration{}, fmt.Errorf("%w: %d values for %d labels, at most %d are allowed", reflectionflow.ErrInvalid, len(values), len(right), maxExamples)
@@ -135,8 +132,8 @@ func (c Calibration) Write(w io.Writer) error {
 	return err
 }
 
-// ReadCalibration reads what [Calibration.Write] wrote. Anything else is an error
-// wrapping [reflectionflow.ErrInvalid].
+// ReadCalibration reads a file of [Calibration.Write]. Other content is an error wrapping
+// [reflectionflow.ErrInvalid].
 func ReadCalibration(r io.Reader) (Calibration, error) {
 	var c Calibration
 	d := json.NewDecoder(io.LimitReader(r, 64<<20))
@@ -153,8 +150,8 @@ func ReadCalibration(r io.Reader) (Calibration, error) {
 	return c, c.Curve.validate()
 }
 
-// Calibrated is v with the calibration's probabilities as values. Findings stay as
-// they are.
+// Calibrated returns a verifier whose values are the probabilities of the calibration.
+// Findings are those of v.
 func Calibrated(v reflectionflow.Verifier, c Calibration) reflectionflow.Verifier {
 	return calibrated{v, c}
 }
@@ -180,7 +177,7 @@ func (c calibrated) Verify(ctx context.Context, images []reflectionflow.Prompted
 	return scores, nil
 }
 
-// auc is the Mann-Whitney statistic.
+// auc returns the area under the ROC curve, from the Mann-Whitney statistic.
 func auc(values []float64, right []bool) float64 {
 	order := sortedBy(values)
 	below, ranks, positives := 0, 0.0, 0.0
@@ -202,7 +199,7 @@ func auc(values []float64, right []bool) float64 {
 	return ranks / (positives * float64(below))
 }
 
-// sortedBy returns the indices of values in rising order, ties as they stand.
+// sortedBy returns the indices of values in ascending order; ties keep their order.
 func sortedBy(values []float64) []int {
 	order := make([]int, len(values))
 	for i := range order {

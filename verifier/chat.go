@@ -14,41 +14,42 @@ import (
 //go:embed prompts/requirements.v1.txt
 var requirementsPrompt string
 
-// ChatOptions fit a [Chat] verifier; the zero value is the default.
+// ChatOptions configure a [Chat] verifier. The zero value has the defaults.
 type ChatOptions struct {
-	// Prompt replaces the built-in prompt, prompts/requirements.v1.txt: a
-	// text/template with .Prompt and .Requirements (each .ID and .Text); the
-	// function quote writes a text as data. The answer's schema is added to it.
+	// Prompt replaces the built-in prompt, prompts/requirements.v1.txt. It is a template
+	// (see [chat.NewTemplate]) with .Prompt and .Requirements, each with .ID and .Text. The
+	// schema of the answer is appended.
 	Prompt string
-	// Temperature and Seed make one vote among several: see [NewEnsemble]. 0 and 0
-	// is the model's likeliest answer.
+	// Temperature, from 0 to 2, and Seed of sampling. With 0 the model gives its most
+	// likely answer. Several verifiers that differ in their seeds make an [Ensemble].
 	Temperature float64
 	Seed        uint64
 }
 
-// Chat verifies images by asking a vision-language model about each requirement
-// on its own. The value of a score is, in [0, 1],
+// Chat verifies images by asking a vision-language model about each requirement. The value
+// of a score, in [0, 1], is
 //
 //	(mean over requirements of p + quality/100) / 1.1
 //
-// with p the probability that the model gives, 0 where it gives none, and quality
-// its mark from 0 to 10, which decides between images that are equally right. A
-// prompt without requirements is one question, and has no findings.
+// where p is the probability that the model states for a requirement, 0 if it states none,
+// and quality is its mark from 0 to 10, which decides between images with equal p. A
+// prompt without requirements is asked about as a whole; its score has no findings.
 //
-// What the model says is checked: ids it was not asked about are refused, numbers
-// outside their range too, and so is "met" without an object that it rests on, as a
-// model says that obeys a text instead of looking; it is asked once more, and what
-// still has no valid verdict is unsure with confidence 0.5 at most. The same goes for an image that the model
-// refuses to judge. Errors are those of its endpoint. It may be used from several
-// goroutines.
+// Answers are checked. The question is repeated once if an answer has an id that was not
+// asked about, a number outside its range, a verdict missing, or a requirement that is met
+// without an object as evidence: the model may have followed text in the image or the
+// prompt. What is still not valid becomes unsure with a confidence of at most 0.5. If the
+// model refuses, all findings are unsure and Score.Unanswered says why.
+//
+// Errors are those of the model. Chat is safe for concurrent use.
 type Chat struct {
 	model   chat.Model
 	prompt  *chat.Template
 	options ChatOptions
 }
 
-// NewChat makes a verifier; a prompt that does not work, and a temperature outside 0
-// to 2, is an error wrapping [reflectionflow.ErrInvalid].
+// NewChat returns a verifier. A prompt that does not execute and a temperature outside 0
+// to 2 are errors wrapping [reflectionflow.ErrInvalid].
 func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	if model == nil {
 		return nil, fmt.Errorf("%w: a verifier needs a chat model", reflectionflow.ErrInvalid)
@@ -64,22 +65,22 @@ func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	return &Chat{model: model, prompt: prompt, options: options}, nil
 }
 
-// PromptID names the prompt and its exact text, for records.
+// PromptID returns the name and a checksum of the prompt, for records.
 func (v *Chat) PromptID() string { return v.prompt.ID() }
 
-// chatData is what the prompt's template gets.
+// chatData is the data of the template.
 type chatData struct {
 	Prompt       string
 	Requirements []chatItem
 }
 
-// chatItem is one requirement in the model's terms.
+// chatItem is a requirement in the words of the prompt.
 type chatItem struct {
-	ID, Text string
-	rests    bool // to be met it must rest on an object
+	ID, Text  string
+	evidenced bool // it can only be met with an object as evidence
 }
 
-// wholeID stands for the request as a whole where it has no requirements.
+// wholeID is the id of a prompt without requirements.
 const wholeID = "request"
 
 func chatItems(p reflectionflow.Prompt) []chatItem {
@@ -93,8 +94,8 @@ func chatItems(p reflectionflow.Prompt) []chatItem {
 	return items
 }
 
-// Verify implements [reflectionflow.Verifier]. Images are judged side by side, as
-// many as the endpoint takes.
+// Verify implements [reflectionflow.Verifier]. It asks about as many images at a time as
+// the model allows.
 func (v *Chat) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	if err := checkImages(ctx, images); err != nil {
 		return nil, err
@@ -110,8 +111,8 @@ func (v *Chat) Verify(ctx context.Context, images []reflectionflow.PromptedImage
 	return scores, nil
 }
 
-// checkImages refuses a batch with an image that cannot be judged before
-// anything is paid for.
+// checkImages returns an error for a batch with an image that cannot be judged, before any
+// question is paid for.
 func checkImages(ctx context.Context, images []reflectionflow.PromptedImage) error {
 	for i, p := range images {
 		if err := p.Prompt.Validate(); err != nil {
@@ -129,12 +130,12 @@ func checkImages(ctx context.Context, images []reflectionflow.PromptedImage) err
 
 func checkImage(img image.Image) error {
 	if img == nil || img.Bounds().Empty() {
-		return fmt.Errorf("%w: there is no image", reflectionflow.ErrInvalid)
+		return fmt.Errorf("%w: the image is missing or empty", reflectionflow.ErrInvalid)
 	}
 	return nil
 }
 
-// maxRequirements bounds the questions on an image.
+// maxRequirements bounds the requirements of an image.
 const maxRequirements = 64
 
 // maxUnanswered bounds Score.Unanswered, in bytes.

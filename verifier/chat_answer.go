@@ -12,10 +12,9 @@ import (
 	"reflectionflow"
 )
 
-// verdictSchema is the form of the answer: one object per requirement, under its
-// id, so that a server which enforces schemas can neither leave one out nor add
-// one. The order of the properties is the order in which models write: first what
-// is seen, then the verdict.
+// verdictSchema returns the form of the answer. Every requirement has a property of its
+// own, so that a server that enforces schemas neither omits nor adds one. Models write
+// properties in their order: first what they see, then the verdict.
 func verdictSchema(items []chatItem) json.RawMessage {
 	const verdict = `{"type":"object","additionalProperties":false,"required":["seen","objects","verdict","probability"],"properties":{` +
 		`"seen":{"type":"string"},` +
@@ -34,8 +33,8 @@ func verdictSchema(items []chatItem) json.RawMessage {
 		`"quality":{"type":"number","minimum":0,"maximum":10}}}`)
 }
 
-// chatAnswer is a model's answer. Each verdict is decoded on its own, so that a bad
-// one does not spoil the others.
+// chatAnswer is a model's answer. Verdicts are decoded one by one, so that an invalid one
+// does not affect the others.
 type chatAnswer struct {
 	Verdicts map[string]json.RawMessage `json:"verdicts"`
 	Quality  json.RawMessage            `json:"quality"`
@@ -54,14 +53,14 @@ type chatObject struct {
 	Box   []float64 `json:"box"`
 }
 
-// check says what the model has to mend.
+// check returns an error that tells the model what to correct.
 func (a *chatAnswer) check(items []chatItem) error {
 	var wrong []string
 	asked := map[string]bool{}
 	for _, item := range items {
 		asked[item.ID] = true
 		v, err := a.verdict(item.ID)
-		if err == nil && item.rests && v.unfounded() {
+		if err == nil && item.evidenced && v.unfounded() {
 			err = fmt.Errorf("%s is met, but no object is named that it rests on", item.ID)
 		}
 		if err != nil {
@@ -82,7 +81,7 @@ func (a *chatAnswer) check(items []chatItem) error {
 	return nil
 }
 
-// verdict returns the model's verdict on a requirement if it is one.
+// verdict returns the verdict on a requirement, or an error if it is missing or invalid.
 func (a *chatAnswer) verdict(id string) (chatVerdict, error) {
 	raw, ok := a.Verdicts[id]
 	if !ok {
@@ -103,7 +102,7 @@ func (a *chatAnswer) verdict(id string) (chatVerdict, error) {
 	return v, nil
 }
 
-// judges reports whether there is a verdict on any requirement.
+// judges reports whether the answer has a valid verdict on any requirement.
 func (a *chatAnswer) judges(items []chatItem) bool {
 	return slices.ContainsFunc(items, func(item chatItem) bool {
 		_, err := a.verdict(item.ID)
@@ -117,11 +116,11 @@ func (a *chatAnswer) quality() (float64, error) {
 	return q, err
 }
 
-// unsureConfidence is that of a requirement without a verdict, and the most of one
-// without evidence.
+// unsureConfidence is the confidence of a requirement without a verdict, and the highest
+// of one without evidence.
 const unsureConfidence = 0.5
 
-// score makes a score of what is valid in the answer.
+// score returns the score of the valid part of the answer.
 func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflectionflow.Score {
 	var score reflectionflow.Score
 	var detail []string
@@ -130,7 +129,7 @@ func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflection
 		finding := reflectionflow.Finding{Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
 		if v, err := a.verdict(item.ID); err == nil {
 			finding.Verdict, finding.Confidence = v.settle()
-			if item.rests && v.unfounded() {
+			if item.evidenced && v.unfounded() {
 				finding.Verdict, finding.Confidence = reflectionflow.Unsure, min(finding.Confidence, unsureConfidence)
 			}
 			finding.Evidence = evidence(v.Objects, finding.Confidence)
@@ -153,9 +152,9 @@ func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflection
 	return score
 }
 
-// settle makes verdict and probability agree. Models often give the probability of
-// their verdict instead of the requirement's: a "not_met" of 0.9 is one of 0.1. A
-// "met" that they hold improbable is unsure.
+// settle returns a verdict and the probability that the requirement is met. Models often
+// state the probability of their verdict instead: not_met with 0.9 is read as 0.1. A
+// requirement that is met with less than 0.5 is unsure.
 func (v chatVerdict) settle() (reflectionflow.Verdict, float64) {
 	p := *v.Probability
 	switch {
@@ -167,13 +166,13 @@ func (v chatVerdict) settle() (reflectionflow.Verdict, float64) {
 	return v.Verdict, p
 }
 
-// unfounded reports a "met" that names no object.
+// unfounded reports whether the requirement is met without naming an object.
 func (v chatVerdict) unfounded() bool {
 	return v.Verdict == reflectionflow.Met && !slices.ContainsFunc(v.Objects, func(o chatObject) bool { return strings.TrimSpace(o.Class) != "" })
 }
 
-// evidence keeps the objects whose boxes can be read. Corners may come in any
-// order; boxes in pixels cannot be told from mistakes and are dropped.
+// evidence returns the objects with a valid box, at most 8. The corners of a box may come
+// in any order. Boxes in pixels are dropped: they cannot be told from mistakes.
 func evidence(objects []chatObject, confidence float64) []reflectionflow.Object {
 	var kept []reflectionflow.Object
 	for _, o := range objects[:min(len(objects), 8)] {
@@ -188,7 +187,7 @@ func evidence(objects []chatObject, confidence float64) []reflectionflow.Object 
 	return kept
 }
 
-// firstBytes cuts foreign text to a length, between runes, and onto one line.
+// firstBytes returns foreign text on one line, at most limit bytes, cut between runes.
 func firstBytes(text string, limit int) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
 	if len(text) > limit {

@@ -16,17 +16,16 @@ import (
 //go:embed prompts/parse.v1.txt
 var parsePrompt string
 
-// ChatParser turns a text into requirements by asking a language model, for
-// prompts that the embedded world's own parser does not understand. It may be used
-// from several goroutines.
+// ChatParser reads the requirements of a prompt by asking a language model, for prompts
+// that clipart.Parse does not understand. It is safe for concurrent use.
 type ChatParser struct {
 	model  chat.Model
 	prompt *chat.Template
 }
 
-// NewChatParser makes a parser. own replaces the built-in prompt,
-// prompts/parse.v1.txt, unless it is empty: a text/template with .Prompt. One that
-// does not work is an error wrapping [reflectionflow.ErrInvalid].
+// NewChatParser returns a parser. own replaces the built-in prompt, prompts/parse.v1.txt,
+// unless it is empty; it is a template with .Prompt. A template that does not execute is
+// an error wrapping [reflectionflow.ErrInvalid].
 func NewChatParser(model chat.Model, own string) (*ChatParser, error) {
 	if model == nil {
 		return nil, fmt.Errorf("%w: a parser needs a chat model", reflectionflow.ErrInvalid)
@@ -38,28 +37,29 @@ func NewChatParser(model chat.Model, own string) (*ChatParser, error) {
 	return &ChatParser{model, prompt}, nil
 }
 
-// PromptID names the prompt and its exact text, for records.
+// PromptID returns the name and a checksum of the prompt, for records.
 func (c *ChatParser) PromptID() string { return c.prompt.ID() }
 
-// geneval is the ten colors of GenEval.
-var geneval = []string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"}
+// genevalColors are the ten colors of GenEval.
+var genevalColors = []string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"}
 
 var parseForm = chat.Form{Name: "requirements", JSON: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["requirements"],"properties":{` +
 	`"requirements":{"type":"array","maxItems":32,"items":{"type":"object","additionalProperties":false,` +
 	`"required":["kind","object","color","count","relation","target","target_color"],"properties":{` +
 	`"kind":{"type":"string","enum":["at_least","exactly","absent","position"]},` +
-	`"object":{"type":"string"},"color":{"type":"string","enum":["","` + strings.Join(geneval, `","`) + `"]},` +
+	`"object":{"type":"string"},"color":{"type":"string","enum":["","` + strings.Join(genevalColors, `","`) + `"]},` +
 	`"count":{"type":"integer","minimum":0,"maximum":100},` +
 	`"relation":{"type":"string","enum":["","left of","right of","above","below"]},` +
-	`"target":{"type":"string"},"target_color":{"type":"string","enum":["","` + strings.Join(geneval, `","`) + `"]}}}}}}`)}
+	`"target":{"type":"string"},"target_color":{"type":"string","enum":["","` + strings.Join(genevalColors, `","`) + `"]}}}}}}`)}
 
 type parsedAnswer struct {
 	Requirements []reflectionflow.Requirement `json:"requirements"`
 }
 
-// Parse returns the text with its requirements, and what asking cost. A text that
-// asks for nothing that can be checked has none. What the model makes up (unknown
-// kinds, colors, relations, counts) is asked for again once, and then is an error.
+// Parse returns the prompt with its requirements, and the cost of asking. A text without
+// anything that can be checked has no requirements. An answer with an unknown kind, color,
+// relation or count is asked for once more, and then is an error wrapping
+// [chat.ErrUnusable].
 func (c *ChatParser) Parse(ctx context.Context, text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
 	prompt := reflectionflow.Prompt{Text: text}
 	if err := prompt.Validate(); err != nil {
@@ -77,8 +77,8 @@ func (c *ChatParser) Parse(ctx context.Context, text string) (reflectionflow.Pro
 	return prompt, reply.Cost, nil
 }
 
-// check says what is wrong with the requirements, and brings those that are right
-// into one form: fields that their kind does not have are emptied, twins dropped.
+// check returns an error that tells the model what to correct, and normalizes valid
+// requirements: it empties fields that their kind does not use and removes duplicates.
 func (a *parsedAnswer) check() error {
 	if len(a.Requirements) > 32 {
 		return errors.New("more than 32 requirements")
@@ -103,7 +103,7 @@ func (a *parsedAnswer) check() error {
 	return nil
 }
 
-// className is a class in GenEval's spelling as far as that can be told.
+// className returns a class in GenEval's spelling: in lower case, without an article.
 func className(name string) string {
 	name = strings.ToLower(firstBytes(name, 64))
 	for _, article := range []string{"a ", "an ", "the "} {
@@ -113,12 +113,12 @@ func className(name string) string {
 }
 
 func checkRequirement(r reflectionflow.Requirement) error {
-	color := func(c string) bool { return c == "" || slices.Contains(geneval, c) }
+	color := func(c string) bool { return c == "" || slices.Contains(genevalColors, c) }
 	switch {
 	case r.Object == "":
 		return errors.New("object is empty")
 	case !color(r.Color) || !color(r.TargetColor):
-		return fmt.Errorf("colors must be empty or one of %s", strings.Join(geneval, ", "))
+		return fmt.Errorf("colors must be empty or one of %s", strings.Join(genevalColors, ", "))
 	}
 	switch r.Kind {
 	case reflectionflow.AtLeast, reflectionflow.Exactly:

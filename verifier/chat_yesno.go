@@ -11,7 +11,7 @@ import (
 	"reflectionflow/chat"
 )
 
-// The ways in which small verifiers are asked.
+// The wordings of the question.
 const (
 	// YesNoWrapped is the documented question of NVILA-Lite-2B-Verifier (SANA,
 	// inference-time scaling).
@@ -31,37 +31,37 @@ var (
 	questionPrompt string
 )
 
-// YesNoOptions fit a [YesNo] verifier; the zero value is the default.
+// YesNoOptions configure a [YesNo] verifier. The zero value has the defaults.
 type YesNoOptions struct {
-	// Wording is YesNoWrapped, YesNoBare or YesNoQuestion; "" means YesNoQuestion.
+	// Wording is YesNoWrapped, YesNoBare or YesNoQuestion; empty means YesNoQuestion.
 	Wording string
-	// Prompt replaces the wording: a text/template with .Prompt.
+	// Prompt replaces the wording. It is a template with .Prompt.
 	Prompt string
-	// PerRequirement asks about each requirement on its own, which costs a call
-	// each and gives findings. Otherwise there is one question on the whole prompt.
+	// PerRequirement asks one question per requirement, which costs a call each and gives
+	// findings. Otherwise one question is asked about the whole prompt.
 	PerRequirement bool
-	// Met and NotMet are the probabilities from which a requirement counts as met
-	// and up to which as not met. 0.6 and 0.4 by default.
+	// A requirement with a probability of at least Met is met, of at most NotMet not met,
+	// and in between unsure. 0 means 0.6 and 0.4.
 	Met, NotMet float64
 }
 
-// YesNo verifies by the probability of the word "yes" as a model's answer: the
-// value is P(yes) / (P(yes) + P(no)) at the first word of the answer, with the
-// spellings of both summed; per requirement it is the mean of those. It needs a
-// server with log-probabilities; where there are none the word itself counts, 1 or
-// 0, which orders poorly. These are normalised probabilities: their order is that
-// of the difference of NVILA's yes and no logits.
+// YesNo verifies images by the probability that a model answers "yes". The value is P(yes)
+// / (P(yes) + P(no)) at the first word of the answer, summed over the spellings of both;
+// with PerRequirement it is the mean over requirements. The order is that of the
+// difference of the logits of yes and no.
 //
-// An answer that begins with neither word counts 0 and is unsure; without any other the
-// score is unanswered. It may be used
-// from several goroutines.
+// The server must return log-probabilities. Without them the word itself gives 1 or 0,
+// which ranks images poorly. An answer that begins with neither word counts as 0 and
+// unsure. If no question has a yes or no, Score.Unanswered says why.
+//
+// YesNo is safe for concurrent use.
 type YesNo struct {
 	model   chat.Model
 	prompt  *chat.Template
 	options YesNoOptions
 }
 
-// NewYesNo makes a verifier; senseless options are an error wrapping
+// NewYesNo returns a verifier. Invalid options are errors wrapping
 // [reflectionflow.ErrInvalid].
 func NewYesNo(model chat.Model, options YesNoOptions) (*YesNo, error) {
 	if options.Wording == "" {
@@ -89,11 +89,11 @@ func NewYesNo(model chat.Model, options YesNoOptions) (*YesNo, error) {
 	return &YesNo{model: model, prompt: prompt, options: options}, nil
 }
 
-// PromptID names the prompt and its exact text, for records.
+// PromptID returns the name and a checksum of the prompt, for records.
 func (v *YesNo) PromptID() string { return v.prompt.ID() }
 
-// Abilities implements [reflectionflow.DeclaringVerifier]: every kind with
-// PerRequirement, else a value only.
+// Abilities implements [reflectionflow.DeclaringVerifier]: findings of every kind with
+// PerRequirement, otherwise none.
 func (v *YesNo) Abilities() reflectionflow.Abilities {
 	return reflectionflow.Abilities{EveryKind: v.options.PerRequirement}
 }
@@ -152,7 +152,7 @@ func (v *YesNo) verify(ctx context.Context, p reflectionflow.PromptedImage) (ref
 	return score, nil
 }
 
-// unknown is the probability of yes where the answer is neither yes nor no.
+// unknown replaces the probability of yes if the answer is neither yes nor no.
 const unknown = -1
 
 // ask returns the probability of yes, or unknown, and adds the cost to score.
@@ -179,7 +179,7 @@ func (v *YesNo) ask(ctx context.Context, p reflectionflow.PromptedImage, text st
 	return yes, nil
 }
 
-// probability of yes in a reply; unknown where it begins with neither word.
+// probability returns the probability of yes in a reply, or unknown.
 func probability(reply chat.Reply) float64 {
 	for _, token := range reply.Tokens {
 		if strings.TrimSpace(token.Text) == "" {
@@ -209,7 +209,7 @@ func probability(reply chat.Reply) float64 {
 	return unknown
 }
 
-// word is a token in lower case without what stands around it, "▁Yes," is "yes".
+// word returns a token in lower case without spaces and punctuation: "▁Yes," gives "yes".
 func word(token string) string {
 	return strings.ToLower(strings.Trim(token, " \t\r\n.,!:;\"'*`▁Ġ"))
 }

@@ -9,33 +9,32 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// relationScale is how much clearer than the threshold (see [clipart.RelationStrength]) a
-// relation must be for odds of e to 1. Boxes are about that exact.
+// relationScale is how far above its threshold (see [clipart.RelationStrength]) a relation
+// must be for odds of e to 1. It is about the error of the boxes.
 const relationScale = 0.05
 
-// Confidence is the probability in [0, 1] that a requirement is met by the rules of
-// [clipart.Check], given what the detector sees; known is false where the
-// requirement names a class or color that the detector does not know, and the
-// probability is then 0.5.
+// Confidence returns the probability in [0, 1] that a requirement is met by the rules of
+// [clipart.Check], given the detections. If the detector does not know a class or color of
+// the requirement, it returns 0.5 and known is false.
 //
 // Each detection is an object of a class with probability a = P(present)·P(class),
-// independently of the others. So the number of a class has a Poisson binomial
-// distribution; for "exactly" and "absent" with a color, a also has the factor
-// P(color). Where the rules look at the most confident objects of a class, others
-// that look may find another one most confident, so each is taken for it in
-// proportion to a: "at least n red" needs n or more of the class, and has the
-// expected share of red among them as a factor n times. A position needs its
-// objects and its target (in their colors to begin with, where only these tell
-// them apart), and has the expected share of the pairs that are in their colors
-// and in the relation, with probability sigmoid((along − 0.5)/0.05), as a factor for
-// each object.
+// independently of the others, so the number of objects of a class has a Poisson binomial
+// distribution. For "exactly" and "absent" with a color, a also has the factor P(color).
+//
+// Where the rules look at the most confident objects of a class, another observer may find
+// other objects most confident. Each detection is therefore chosen in proportion to a. "At
+// least n red" is the probability of n or more objects, times the expected share of red to
+// the power n. A position is the probability of its objects and its target (in their
+// colors if both are of one class), times, per object, the expected share of pairs that
+// have the colors and the relation; a pair has the relation with probability
+// sigmoid((strength − 0.5)/0.05).
 func Confidence(cfg detect.Config, r reflectionflow.Requirement, detections []detect.Detection) (p float64, known bool) {
 	v := view{config: cfg, detections: detections}
 	if !v.knows(r.Object, r.Color) || (r.Kind == reflectionflow.Position && !v.knows(r.Target, r.TargetColor)) {
 		return 0.5, false
 	}
 	if r.Count < 0 || r.Count > len(detections) {
-		return 0, true // so many cannot be there; counts need no table for them
+		return 0, true // more than there are detections
 	}
 	switch r.Kind {
 	case reflectionflow.AtLeast:
@@ -53,8 +52,8 @@ func Confidence(cfg detect.Config, r reflectionflow.Requirement, detections []de
 	return min(max(p, 0), 1), true
 }
 
-// counts are the probabilities of 0 to n successes among independent trials (the
-// Poisson binomial distribution, by its recurrence over the trials).
+// counts returns the probabilities of 0 to n successes among independent trials, the
+// Poisson binomial distribution, by recurrence over the trials.
 func counts(trials []float64, n int) []float64 {
 	p := make([]float64, n+1)
 	p[0] = 1
@@ -67,7 +66,7 @@ func counts(trials []float64, n int) []float64 {
 	return p
 }
 
-// atLeast is the probability of n or more successes.
+// atLeast returns the probability of n or more successes.
 func atLeast(trials []float64, n int) float64 {
 	p := 1.0
 	for _, below := range counts(trials, n-1) {
@@ -76,7 +75,7 @@ func atLeast(trials []float64, n int) float64 {
 	return p
 }
 
-// view answers questions on one image's detections.
+// view is the detections of one image.
 type view struct {
 	config     detect.Config
 	detections []detect.Detection
@@ -92,7 +91,7 @@ func (v view) is(i int, class string) float64 {
 	return d.Presence * d.Class[slices.Index(v.config.Classes, class)]
 }
 
-// colored is the probability that detection i has the color; 1 for any.
+// colored returns the probability that detection i has the color; 1 if color is empty.
 func (v view) colored(i int, color string) float64 {
 	if color == "" {
 		return 1
@@ -100,7 +99,8 @@ func (v view) colored(i int, color string) float64 {
 	return v.detections[i].Color[slices.Index(v.config.Colors, color)]
 }
 
-// probabilities are those of every detection to be of the class and color.
+// probabilities returns, per detection, the probability that it has the class and the
+// color.
 func (v view) probabilities(class, color string) []float64 {
 	p := make([]float64, len(v.detections))
 	for i := range p {
@@ -109,8 +109,8 @@ func (v view) probabilities(class, color string) []float64 {
 	return p
 }
 
-// share is the expected share of the color among what is there of the class; 1 for
-// any color, 0 where nothing is.
+// share returns the expected share of a color among the objects of a class: 1 if color is
+// empty, 0 if there are no objects.
 func (v view) share(class, color string) float64 {
 	all, colored := 0.0, 0.0
 	for i := range v.detections {
@@ -123,12 +123,12 @@ func (v view) share(class, color string) float64 {
 	return colored / all
 }
 
-// position is the probability of a relation, over the pairs that a rater may take
-// for the ones that are asked for.
+// position returns the probability of a relation, over all pairs of detections that may be
+// meant.
 func (v view) position(r reflectionflow.Requirement) float64 {
 	n, same := max(r.Count, 1), r.Object == r.Target
 	subjects, targets := v.probabilities(r.Object, ""), v.probabilities(r.Target, "")
-	if same { // only colors tell them apart
+	if same { // only the colors distinguish object and target
 		subjects, targets = v.probabilities(r.Object, r.Color), v.probabilities(r.Target, r.TargetColor)
 	}
 	held, weights := 0.0, 0.0
@@ -139,7 +139,7 @@ func (v view) position(r reflectionflow.Requirement) float64 {
 				weights += a * b
 				held += a * b * v.stand(r, i, k)
 			case !same:
-				weights += a * b // taken for both, which one thing cannot be
+				weights += a * b // one detection cannot be both
 			}
 		}
 	}
@@ -149,8 +149,8 @@ func (v view) position(r reflectionflow.Requirement) float64 {
 	return atLeast(subjects, n) * atLeast(targets, 1) * math.Pow(held/weights, float64(n))
 }
 
-// stand is the probability that detections i and k stand in the relation, in their
-// colors where these were not what they were chosen by.
+// stand returns the probability that detections i and k are in the relation, and in their
+// colors unless they were chosen by color.
 func (v view) stand(r reflectionflow.Requirement, i, k int) float64 {
 	clear := clipart.RelationStrength(r.Relation, v.detections[i].Box, v.detections[k].Box)
 	p := 1 / (1 + math.Exp((0.5-clear)/relationScale))

@@ -7,18 +7,18 @@ import (
 	"reflectionflow"
 )
 
-// The methods of calibration.
+// Methods of calibration.
 const (
-	// Platt fits p = 1/(1+exp(a·v+b)) (Platt 1999, with his priors): two numbers,
-	// good from some dozens of examples, and strictly monotonic.
+	// Platt fits p = 1/(1+exp(a·v+b)) with Platt's priors (Platt 1999). It has two
+	// parameters, needs a few dozen examples, and is strictly monotonic.
 	Platt = "platt"
-	// Isotonic fits the best rising steps (pool adjacent violators), joined by
-	// lines: any shape, from some hundreds of examples. Values beyond the outermost
-	// steps become equal.
+	// Isotonic fits the best non-decreasing steps (pool adjacent violators) and
+	// interpolates between them. It fits any monotonic shape and needs a few hundred
+	// examples. Values beyond the outermost steps get equal probabilities.
 	Isotonic = "isotonic"
 )
 
-// Curve maps a verifier's value to a probability in [0, 1]; it never falls.
+// Curve maps a verifier's value to a probability in [0, 1]. It is non-decreasing.
 type Curve struct {
 	Method string       `json:"method"`           // Platt or Isotonic
 	A      float64      `json:"a,omitempty"`      // Platt, at most 0
@@ -26,7 +26,7 @@ type Curve struct {
 	Points [][2]float64 `json:"points,omitempty"` // Isotonic: value and probability, both rising
 }
 
-// Probability is the curve at a value.
+// Probability returns the probability of a value.
 func (c Curve) Probability(value float64) float64 {
 	if c.Method == Platt {
 		return 1 / (1 + math.Exp(c.A*value+c.B))
@@ -46,7 +46,7 @@ func (c Curve) Probability(value float64) float64 {
 	return from[1] + (value-from[0])/(to[0]-from[0])*(to[1]-from[1])
 }
 
-// validate refuses a curve from a file that no fit makes.
+// validate returns an error for a curve that no fit produces.
 func (c Curve) validate() error {
 	bad := func(what string) error {
 		return fmt.Errorf("%w: the calibration's curve %s", reflectionflow.ErrInvalid, what)
@@ -71,10 +71,9 @@ func (c Curve) validate() error {
 	return nil
 }
 
-// fitPlatt minimises the log loss by Newton's method with backtracking (Lin, Lin
-// and Weng 2007, "A note on Platt's probabilistic outputs", algorithm 1). A slope
-// that would turn the order of the values round is set to 0: such a verifier says
-// nothing.
+// fitPlatt minimizes the log loss by Newton's method with backtracking (Lin, Lin and Weng
+// 2007, "A note on Platt's probabilistic outputs", algorithm 1). If the fitted curve
+// decreases, its slope is set to 0: such a verifier carries no information.
 func fitPlatt(values []float64, right []bool) Curve {
 	mean, deviation := moments(values)
 	l := logLoss{x: make([]float64, len(values)), target: make([]float64, len(values))}
@@ -86,15 +85,15 @@ func fitPlatt(values []float64, right []bool) Curve {
 	}
 	negatives := float64(len(values)) - positives
 	for i, v := range values {
-		l.x[i] = (v - mean) / deviation // so that any scale converges
-		// Platt's targets, pulled in from 0 and 1.
+		l.x[i] = (v - mean) / deviation // converges at any scale
+		// Platt's targets, which are not quite 0 and 1.
 		l.target[i] = 1 / (negatives + 2)
 		if right[i] {
 			l.target[i] = (positives + 1) / (positives + 2)
 		}
 	}
 	prior := math.Log((negatives + 1) / (positives + 1))
-	a, b := l.minimise(0, prior)
+	a, b := l.minimize(0, prior)
 	if a > 0 {
 		a, b = 0, prior
 	}
@@ -114,8 +113,8 @@ func (l logLoss) at(a, b float64) float64 {
 	return sum
 }
 
-// minimise walks from a, b to the minimum.
-func (l logLoss) minimise(a, b float64) (float64, float64) {
+// minimize returns the minimum, starting at a, b.
+func (l logLoss) minimize(a, b float64) (float64, float64) {
 	best := l.at(a, b)
 	for range 100 {
 		const ridge = 1e-12 // keeps the Hessian invertible
@@ -144,7 +143,7 @@ func (l logLoss) minimise(a, b float64) (float64, float64) {
 	return a, b
 }
 
-// moments are the mean and the standard deviation, 1 where there is none.
+// moments returns the mean and the standard deviation, 1 instead of 0.
 func moments(values []float64) (mean, deviation float64) {
 	for _, v := range values {
 		mean += v / float64(len(values))
@@ -158,8 +157,7 @@ func moments(values []float64) (mean, deviation float64) {
 	return mean, deviation
 }
 
-// fitIsotonic pools adjacent violators; each block becomes a point at its mean
-// value.
+// fitIsotonic pools adjacent violators. Each block becomes a point at its mean value.
 func fitIsotonic(values []float64, right []bool) Curve {
 	type block struct{ sum, right, n float64 }
 	var blocks []block
@@ -167,7 +165,7 @@ func fitIsotonic(values []float64, right []bool) Curve {
 	for start := 0; start < len(order); {
 		var b block
 		end := start
-		for ; end < len(order) && values[order[end]] == values[order[start]]; end++ { // ties are one
+		for ; end < len(order) && values[order[end]] == values[order[start]]; end++ { // ties belong together
 			b.sum, b.n = b.sum+values[order[end]], b.n+1
 			if right[order[end]] {
 				b.right++

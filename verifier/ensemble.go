@@ -12,23 +12,22 @@ import (
 	"reflectionflow"
 )
 
-// Method is how an [Ensemble] makes one value of several.
+// Method is the way in which an [Ensemble] combines the values of its members.
 type Method string
 
-// The methods. All but Mean compare with what the members said about the same set
-// of reference images, and not with the images beside: a score depends on its
-// own image alone.
+// Methods. Rank and Tournament compare an image with a fixed set of reference images and
+// not with the other images of the call, so a score depends on its own image alone.
 const (
-	// Mean is the weighted mean of the values. They must be of one scale: calibrate
-	// the members first (see [Calibrated]).
+	// Mean is the weighted mean of the values, which must have one scale: calibrate the
+	// members first (see [Calibrated]).
 	Mean Method = "mean"
-	// Rank is the weighted mean of each member's rank for the image among its own
-	// reference values, in [0, 1]. Scales do not matter, which differ 100-fold
-	// between common reward models.
+	// Rank is the weighted mean of the image's ranks among each member's reference values,
+	// in [0, 1]. The scales of the members do not matter; those of common reward models
+	// differ 100-fold.
 	Rank Method = "rank"
-	// Tournament lets the image meet every reference image: it wins when the
-	// members that prefer it have more weight than those that do not. The value is
-	// the share of wins, a draw being half of one; the mean rank decides between equals.
+	// Tournament compares the image with every reference image. The image wins if the
+	// members that prefer it have more weight than those that prefer the other. The value
+	// is the share of wins, a draw counting half; the mean rank breaks ties.
 	Tournament Method = "tournament"
 )
 
@@ -37,25 +36,26 @@ type Member struct {
 	Name     string // for the score's detail
 	Verifier reflectionflow.Verifier
 	Weight   float64 // 0 means 1
-	// Reference holds the member's values for the reference images, in the order
-	// of the images; see [Calibration.Reference]. Mean needs none.
+	// Reference holds the member's values for the reference images, in the same order for
+	// all members; see [Calibration.Reference]. Mean needs none.
 	Reference []float64
 }
 
-// Ensemble is a verifier of verifiers. Findings are put together per requirement:
-// the weighted mean confidence, and the verdict for which more than half of the
-// weight votes, else unsure. Its cost is that of all. A member whose score is unanswered
-// does not count; the score is unanswered where every member's is. An error of one
-// member is an error of the whole. It may be used from several goroutines if its members
-// may.
+// Ensemble is a verifier that combines others. Confidences of a requirement are averaged
+// by weight; its verdict is the one with more than half of the weight, otherwise unsure.
+// The cost is the sum of the members'.
+//
+// A member whose score has Unanswered set does not count. If no member answers, Unanswered
+// is set. An error of a member is an error of the ensemble. Ensemble is safe for
+// concurrent use if its members are.
 type Ensemble struct {
 	method  Method
 	members []Member
 	sorted  [][]float64 // per member, its reference values in order
 }
 
-// NewEnsemble makes an ensemble; members that do not fit the method are an error
-// wrapping [reflectionflow.ErrInvalid].
+// NewEnsemble returns an ensemble. Members that do not fit the method are errors wrapping
+// [reflectionflow.ErrInvalid].
 func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 	e := &Ensemble{method: method, members: slices.Clone(members)}
 	if len(members) == 0 {
@@ -86,7 +86,8 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 	return e, nil
 }
 
-// Abilities implements [reflectionflow.DeclaringVerifier]: the union of the members'.
+// Abilities implements [reflectionflow.DeclaringVerifier]: the union of the members'
+// abilities.
 func (e *Ensemble) Abilities() reflectionflow.Abilities {
 	var a reflectionflow.Abilities
 	for _, m := range e.members {
@@ -95,7 +96,7 @@ func (e *Ensemble) Abilities() reflectionflow.Abilities {
 	return a
 }
 
-// Verify implements [reflectionflow.Verifier]. The members work side by side.
+// Verify implements [reflectionflow.Verifier]. The members run concurrently.
 func (e *Ensemble) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	all, errs := make([][]reflectionflow.Score, len(e.members)), make([]error, len(e.members))
 	var wg sync.WaitGroup
@@ -127,7 +128,7 @@ func (e *Ensemble) Verify(ctx context.Context, images []reflectionflow.PromptedI
 	return scores, nil
 }
 
-// combine makes one score of the members' scores for an image.
+// combine returns the score of an image from those of the members.
 func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.Score) reflectionflow.Score {
 	var score reflectionflow.Score
 	var detail []string
@@ -166,13 +167,13 @@ func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.
 		}
 	}
 	if len(score.Requirements) != len(prompt.Requirements) {
-		score.Requirements = nil // nobody can tell them apart
+		score.Requirements = nil // a requirement without a finding would shift the others
 	}
 	return score
 }
 
-// weights are those of the members, 0 for one that did not answer. The text says why
-// those did not.
+// weights returns the members' weights, 0 for those without an answer, and the reasons of
+// these.
 func (e *Ensemble) weights(votes []reflectionflow.Score) ([]float64, string) {
 	weights := make([]float64, len(votes))
 	var unanswered []string
@@ -194,8 +195,8 @@ func sum(values []float64) float64 {
 	return total
 }
 
-// finding puts together what the members found for requirement i; false when none
-// has findings.
+// finding combines the findings for requirement i. It returns false if no member has
+// findings.
 func (e *Ensemble) finding(i int, votes []reflectionflow.Score, weights []float64) (reflectionflow.Finding, bool) {
 	f := reflectionflow.Finding{Verdict: reflectionflow.Unsure}
 	voted, met, notMet := 0.0, 0.0, 0.0
@@ -239,9 +240,9 @@ func (e *Ensemble) meanRank(votes []reflectionflow.Score, weights []float64) flo
 	return mean
 }
 
-// rank of a value among sorted reference values, in (0, 1) and strictly rising:
-// linear between neighbours, and beyond both ends ever slower towards 0 and 1, so
-// that better than all still has its degrees.
+// rank returns the rank of a value among sorted reference values, in (0, 1) and strictly
+// increasing. It is linear between neighbors, and approaches 0 and 1 beyond the ends, so
+// that values above all references still differ.
 func rank(sorted []float64, value float64) float64 {
 	n := len(sorted)
 	first, last := sorted[0], sorted[n-1]
@@ -257,9 +258,9 @@ func rank(sorted []float64, value float64) float64 {
 		d := (value - last) / spread
 		return (float64(n) + d/(1+d)) / float64(n+1)
 	}
-	low := sort.SearchFloat64s(sorted, value)                             // how many are less
-	high := sort.Search(n, func(i int) bool { return sorted[i] > value }) // how many are not more
-	if high > low {                                                       // among equals, their middle
+	low := sort.SearchFloat64s(sorted, value)                             // number of smaller values
+	high := sort.Search(n, func(i int) bool { return sorted[i] > value }) // number of values that are not larger
+	if high > low {                                                       // the middle of equal values
 		return (float64(low+high) + 1) / 2 / float64(n+1)
 	}
 	part := (value - sorted[low-1]) / (sorted[low] - sorted[low-1])
@@ -267,7 +268,7 @@ func rank(sorted []float64, value float64) float64 {
 	return from + part*(to-from)
 }
 
-// wins is the share of reference images that an image beats.
+// wins returns the share of reference images that an image beats.
 func (e *Ensemble) wins(votes []reflectionflow.Score, weights []float64) float64 {
 	n := len(e.members[0].Reference)
 	points := 0.0
@@ -288,6 +289,6 @@ func (e *Ensemble) wins(votes []reflectionflow.Score, weights []float64) float64
 			points += 0.5
 		}
 	}
-	// Half a win is the least difference; the tie-break stays below it.
+	// The tie-break is smaller than the least difference, half a win.
 	return (points + 0.49*e.meanRank(votes, weights)) / (float64(n) + 0.49)
 }

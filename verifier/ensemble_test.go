@@ -17,7 +17,7 @@ import (
 	"reflectionflow/verifier"
 )
 
-// judge is a verifier whose value is a function of the image's red.
+// judge is a verifier whose value depends on the image's red.
 type judge struct {
 	value   func(red float64) float64
 	verdict reflectionflow.Verdict
@@ -70,7 +70,7 @@ func members(reference []uint8) []verifier.Member {
 	return list
 }
 
-func TestEnsemble(t *testing.T) {
+func TestEnsembleCombinesValues(t *testing.T) {
 	reference := []uint8{200, 50, 120, 80, 160}
 	for _, method := range []verifier.Method{verifier.Mean, verifier.Rank, verifier.Tournament} {
 		t.Run(string(method), func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestEnsemble(t *testing.T) {
 	}
 }
 
-func TestEnsembleVotes(t *testing.T) {
+func TestEnsembleCombinesFindings(t *testing.T) {
 	vote := func(weights ...float64) reflectionflow.Verdict {
 		list := members(nil)
 		for i := range list {
@@ -142,9 +142,8 @@ func (s silent) Verify(ctx context.Context, images []reflectionflow.PromptedImag
 	return scores, err
 }
 
-// TestEnsembleUnanswered: a member without an answer does not count; where no member
-// answers, nor does the ensemble.
-func TestEnsembleUnanswered(t *testing.T) {
+// If no member answers, the ensemble does not either.
+func TestEnsembleIgnoresMembersWithoutAnswer(t *testing.T) {
 	for _, method := range []verifier.Method{verifier.Mean, verifier.Rank, verifier.Tournament} {
 		list := members([]uint8{10, 60, 120, 200})
 		alone, err := verifier.NewEnsemble(method, list[:1])
@@ -174,7 +173,7 @@ func TestEnsembleUnanswered(t *testing.T) {
 	}
 }
 
-func TestEnsembleRefuses(t *testing.T) {
+func TestEnsembleRejectsInvalidMembers(t *testing.T) {
 	good := members([]uint8{1, 2})
 	spoil := func(f func([]verifier.Member)) []verifier.Member {
 		list := slices.Clone(good)
@@ -223,8 +222,7 @@ func sample(n int) (values []float64, right []bool) {
 
 func truth(v float64) float64 { return 1 / (1 + math.Exp(-(2*v - 1))) }
 
-// TestCalibration: both fits find the curve that the labels were drawn from.
-func TestCalibration(t *testing.T) {
+func TestCalibrationFindsTheTrueCurve(t *testing.T) {
 	values, right := sample(4000)
 	for method, tolerance := range map[string]float64{verifier.Platt: .03, verifier.Isotonic: .09} {
 		t.Run(method, func(t *testing.T) {
@@ -255,8 +253,7 @@ func TestCalibration(t *testing.T) {
 	}
 }
 
-// TestCalibrationScale: the unit of the values does not matter.
-func TestCalibrationScale(t *testing.T) {
+func TestCalibrationIsIndependentOfScale(t *testing.T) {
 	values, right := sample(500)
 	scaled := make([]float64, len(values))
 	for i, v := range values {
@@ -277,7 +274,7 @@ func TestCalibrationScale(t *testing.T) {
 	}
 }
 
-func TestCalibrationSmall(t *testing.T) {
+func TestCalibrationOfFewExamples(t *testing.T) {
 	for name, tt := range map[string]struct {
 		values []float64
 		right  []bool
@@ -320,7 +317,7 @@ func TestCalibrationSmall(t *testing.T) {
 	}
 }
 
-func TestCalibrated(t *testing.T) {
+func TestCalibratedValuesAreProbabilities(t *testing.T) {
 	inner := judge{value: func(r float64) float64 { return 100 * r }}
 	failure := errors.New("no such file")
 	examples := func(until int) iter.Seq2[verifier.Example, error] {

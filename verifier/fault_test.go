@@ -14,7 +14,7 @@ import (
 	"reflectionflow/verifier"
 )
 
-// judging is a use of a verifier: images of the same prompt.
+// judging returns a use of a verifier: n images of one prompt.
 func judging(build func(chat.Model) (reflectionflow.Verifier, error)) func(context.Context, chat.Model, int) ([]testserver.Outcome, error) {
 	return func(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 		v, err := build(c)
@@ -34,7 +34,7 @@ func judging(build func(chat.Model) (reflectionflow.Verifier, error)) func(conte
 	}
 }
 
-// parsing is a use of a parser, which takes one text at a time.
+// parsing uses a parser, one text at a time.
 func parsing(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, error) {
 	p, err := verifier.NewChatParser(c, "")
 	if err != nil {
@@ -51,7 +51,7 @@ func parsing(ctx context.Context, c chat.Model, n int) ([]testserver.Outcome, er
 	return out, nil
 }
 
-// parsed is a model that reads a requirement out of every text.
+// parsed is a model that finds one requirement in every text.
 func parsed(q testserver.Question) testserver.Answer {
 	return testserver.Answer{Text: fmt.Sprintf(`{"requirements":[{"kind":"exactly","object":"clock","color":"","count":%d,"relation":"","target":"","target_color":""}]}`, 1+len(q.Text)%5)}
 }
@@ -76,8 +76,7 @@ func judges() []testserver.Client {
 
 func TestFaults(t *testing.T) { testserver.Faults(t, judges()) }
 
-// TestBadAnswers: what cannot be read is unsure, or of the parser an error, and
-// counts for nothing.
+// Unusable answers are unsure findings, or errors of the parser.
 func TestBadAnswers(t *testing.T) {
 	// A verifier with a question per requirement asks differently in between.
 	single := slices.DeleteFunc(judges(), func(c testserver.Client) bool { return strings.Contains(c.Name, "by each") })

@@ -11,14 +11,13 @@ import (
 	"reflectionflow"
 )
 
-// Label is a line of a labelled set: an image by its file, what was asked for, and
-// whether people or a judge found that it shows all of that.
+// Label is a line of a labeled set: an image file, the prompt, and whether people or a
+// judge found that the image is right, that is, shows everything that the prompt asks for.
 //
-//	{"image": "pictures/0001.png", "prompt": "two clocks", "right": true}
+//	{"image": "images/0001.png", "prompt": "two clocks", "right": true}
 //
-// Requirements may be given in the form of a run's candidates; without them they are
-// what a parser reads out of the prompt. GenEval's own scorer says the same under
-// other names: filename, prompt and correct.
+// Requirements have the form of a run's candidates; without them a parser reads them from
+// the prompt. GenEval's scorer names the same keys filename, prompt and correct.
 type Label struct {
 	Image        string                       `json:"image"`
 	Prompt       string                       `json:"prompt"`
@@ -26,12 +25,12 @@ type Label struct {
 	Requirements []reflectionflow.Requirement `json:"requirements,omitempty"`
 }
 
-// maxLabelBytes bounds a line of a labelled set.
+// maxLabelBytes bounds a line of a labeled set.
 const maxLabelBytes = 64 << 10
 
-// ReadLabels reads a labelled set, one JSON object a line; empty lines are passed
-// over. A line that is none, an unknown key or a missing one is an error with the
-// line's number that wraps [reflectionflow.ErrInvalid].
+// ReadLabels reads a labeled set, one JSON object per line, and skips empty lines. A line
+// that is no object, an unknown key and a missing key are errors with the line number that
+// wrap [reflectionflow.ErrInvalid].
 func ReadLabels(r io.Reader) ([]Label, error) {
 	var labels []Label
 	scanner := bufio.NewScanner(r)

@@ -9,7 +9,7 @@ import (
 	"reflectionflow/verifier"
 )
 
-func TestReadLabels(t *testing.T) {
+func TestLabelsAreReadAndChecked(t *testing.T) {
 	labels, err := verifier.ReadLabels(strings.NewReader(`{"image":"a.png","prompt":"two clocks","right":false}
 
 {"image":"b.png","prompt":"a cup","right":true,"requirements":[{"kind":"at_least","object":"cup","count":1}]}

@@ -10,10 +10,9 @@ import (
 	"reflectionflow/verifier/detect"
 )
 
-// Members are the two networks as verifiers of their own, for those who combine them
-// in another way: "detector" is the verifier without the reward, and "reward" scores
-// by the reward network alone and finds nothing; there is none where the verifier has
-// none. They work as long as e is not closed.
+// Members returns the networks as verifiers, for other combinations: "detector" is e
+// without the reward network; "reward" scores by the reward network and has no findings,
+// and is missing if e has none. They are valid until e is closed.
 func (e *Embedded) Members() []Member {
 	detector := *e
 	detector.reward, detector.closers = nil, nil
@@ -24,10 +23,10 @@ func (e *Embedded) Members() []Member {
 	return members
 }
 
-// rewarded is the reward network alone.
+// rewarded is the reward network as a verifier.
 type rewarded struct{ *Embedded }
 
-// Abilities implements [reflectionflow.DeclaringVerifier]: a value only.
+// Abilities implements [reflectionflow.DeclaringVerifier]: no findings.
 func (rewarded) Abilities() reflectionflow.Abilities { return reflectionflow.Abilities{} }
 
 // Verify implements [reflectionflow.Verifier].

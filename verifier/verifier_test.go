@@ -14,7 +14,7 @@ import (
 
 var world = detect.Config{Classes: []string{"dog", "cup", "tv"}, Colors: []string{"red", "blue"}}.WithDefaults()
 
-// seen is a detection of a class and color with certainty, but for presence.
+// seen is a detection of certain class and color, with the given presence.
 func seen(class, color int, presence, x, y float64) detect.Detection {
 	d := detect.Detection{Presence: presence, Class: make([]float64, 3), Color: make([]float64, 3), Box: [4]float64{x - 0.1, y - 0.1, x + 0.1, y + 0.1}}
 	d.Class[class], d.Color[color] = 1, 1
@@ -149,7 +149,7 @@ func TestEmbeddedKeepsTheContract(t *testing.T) {
 	}, conformance.Options{})
 }
 
-func TestEmbeddedOrdersPictures(t *testing.T) {
+func TestEmbeddedOrdersImages(t *testing.T) {
 	v := New(painted{}, bright{}, Options{})
 	ranked := []reflectionflow.PromptedImage{ // the best first
 		imageOf(t, "two dogs", color.NRGBA{R: 100, G: 255, B: 200, A: 255}),

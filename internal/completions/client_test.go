@@ -33,7 +33,7 @@ func inRange(v *verdict) error {
 	return nil
 }
 
-// talk makes a client of a double; waits take no time.
+// talk returns a client of a double whose waits take no time.
 func talk(t *testing.T, double *testserver.Chat, config completions.Config, set ...func(*endpoint.Config)) *completions.Client {
 	t.Helper()
 	e := endpoint.Config{Name: "judge", BaseURL: double.URL, Clock: testserver.NewClock(), Prices: endpoint.PriceTable{"double-1": {InputPerMillion: 1e6, PerCall: 1}}}
@@ -66,8 +66,7 @@ func question() chat.Request {
 	return chat.Request{Parts: []chat.Part{chat.Text("How good is this?"), {Image: imageOf(color.NRGBA{200, 10, 20, 255})}}, Form: form}
 }
 
-// TestDialects: every server is asked in a way that it takes, and answers.
-func TestDialects(t *testing.T) {
+func TestEveryDialectIsUnderstood(t *testing.T) {
 	for _, dialect := range []testserver.Dialect{testserver.OpenAI, testserver.VLLM, testserver.LlamaCpp, testserver.Ollama, testserver.LLaMAFactory} {
 		for _, format := range []string{"png", "jpeg"} {
 			t.Run(string(dialect)+" "+format, func(t *testing.T) {
@@ -91,15 +90,14 @@ func TestDialects(t *testing.T) {
 				}
 				r, g, b, _ := q.Images[0].At(3, 3).RGBA()
 				if r>>8 < 190 || g>>8 > 20 || b>>8 > 30 {
-					t.Errorf("the image's color became %d %d %d", r>>8, g>>8, b>>8)
+					t.Errorf("the color of the image is %d %d %d", r>>8, g>>8, b>>8)
 				}
 			})
 		}
 	}
 }
 
-// TestAnswers: what models make of a request for JSON.
-func TestAnswers(t *testing.T) {
+func TestAnswersAreReadOrAskedForAgain(t *testing.T) {
 	const ok = `{"score":7,"why":"red"}`
 	tests := []struct {
 		name      string
@@ -151,8 +149,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestLastDecoded: callers that can use a part get the last that could be decoded.
-func TestLastDecoded(t *testing.T) {
+// Callers may use a part of it.
+func TestUnusableAnswerReturnsTheLastDecoded(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: []string{`{"score":11,"why":"first"}`, "nothing"}[q.N]}
 	}})
@@ -184,8 +182,7 @@ func TestFaults(t *testing.T) {
 	testserver.Faults(t, testserver.ChatClients("ask", nil, ask))
 }
 
-// TestReplies: replies of odd shape, and servers that say no.
-func TestReplies(t *testing.T) {
+func TestUnusualReplies(t *testing.T) {
 	bad := func(body string) testserver.Fault {
 		return testserver.WithStatus(200, body, "Content-Type", "application/json")
 	}
@@ -215,8 +212,7 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestLearns: a parameter that is refused is left out from then on.
-func TestLearns(t *testing.T) {
+func TestRejectedParametersAreOmitted(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"max_tokens", "seed", "temperature", "response_format", "logprobs"}})
 	double.Fail() // none: the double refuses by itself
 	c := talk(t, double, completions.Config{})
@@ -236,7 +232,7 @@ func TestLearns(t *testing.T) {
 	}
 }
 
-func TestStepsDown(t *testing.T) {
+func TestStructuredOutputStepsDown(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"response_format"}, Answer: func(testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: `{"score":3,"why":""}`}
 	}})
@@ -252,7 +248,7 @@ func TestStepsDown(t *testing.T) {
 	}
 }
 
-func TestModelChanges(t *testing.T) {
+func TestChangedModelIsAnError(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	c := talk(t, double, completions.Config{})
 	server, err := endpoint.New(endpoint.Config{Name: "judge", BaseURL: double.URL, AllowChange: true})
@@ -290,9 +286,8 @@ func TestModelChanges(t *testing.T) {
 	}
 }
 
-// TestPaidOnce: the cache answers the second time, for nothing, whatever form the
-// image has.
-func TestPaidOnce(t *testing.T) {
+// The cache recognizes an image by its pixels, whatever its type and origin.
+func TestCachedRepliesCostNothing(t *testing.T) {
 	folder := t.TempDir()
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	for i := range 2 {
@@ -319,7 +314,7 @@ func TestPaidOnce(t *testing.T) {
 	}
 }
 
-func TestLogprobs(t *testing.T) {
+func TestLogprobsAreReturned(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer {
 		return testserver.Answer{Text: "yes", Tokens: [][]testserver.Alternative{{{Token: "yes", Logprob: math.Log(.75)}, {Token: "no", Logprob: math.Log(.25)}}}}
 	}})
@@ -329,7 +324,7 @@ func TestLogprobs(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+func TestInvalidRequestsAreNotSent(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	c := talk(t, double, completions.Config{})
 	for name, r := range map[string]chat.Request{"nothing": {}, "empty image": {Parts: []chat.Part{{Image: image.NewGray(image.Rectangle{})}}}} {
@@ -359,7 +354,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-func TestLargePicture(t *testing.T) {
+func TestLargeImagesAreScaledDown(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	c := talk(t, double, completions.Config{Images: completions.Images{MaxSide: 64}})
 	if _, err := c.Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text("?"), {Image: image.NewGray(image.Rect(0, 0, 256, 128))}}}); err != nil {
@@ -370,7 +365,7 @@ func TestLargePicture(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckReportsAbilities(t *testing.T) {
 	sees := func(q testserver.Question) testserver.Answer {
 		if len(q.Images) == 0 {
 			return testserver.DefaultAnswer(q) // of the schema
@@ -413,10 +408,10 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-	// A model that takes no images answers where it is shown none.
+	// A model without image support answers questions without images.
 	blind := talk(t, testserver.NewChat(t, testserver.ChatOptions{NoImages: true}), completions.Config{})
 	if _, err := blind.Check(t.Context(), true); err == nil {
-		t.Error("an image was taken")
+		t.Error("an image was accepted")
 	}
 	if got, err := blind.Check(t.Context(), false); err != nil || !got.Obeys || got.Sees {
 		t.Errorf("got %+v, %v", got, err)
@@ -432,9 +427,8 @@ func TestBadAnswers(t *testing.T) {
 	testserver.BadAnswers(t, testserver.ChatClients("ask", nil, ask), func(testserver.Outcome) bool { return false })
 }
 
-// TestRepeatLost: whoever says so has a lost answer asked for again although it may
-// have been charged.
-func TestRepeatLost(t *testing.T) {
+// A lost reply may have been charged, so that the default is not to repeat.
+func TestLostRepliesAreRepeatedOnDemand(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	double.Fail(testserver.ResetMidBody())
 	if _, err := talk(t, double, completions.Config{RepeatLost: true}).Complete(t.Context(), question()); err != nil || double.Requests() != 2 {

@@ -36,9 +36,9 @@ func TestRealServer(t *testing.T) {
 	}
 	_, err = c.Complete(t.Context(), question())
 	if !endpoint.IsKind(err, endpoint.Status) || !strings.Contains(err.Error(), "endpoint real") || !strings.Contains(err.Error(), "image input") {
-		t.Errorf("an image to a model without eyes: %v", err)
+		t.Errorf("an image to a model without image support: %v", err)
 	}
-	// A mark of the template is one token where it counts, and its letters where not.
+	// A control token of the template is one token, or its letters if it is escaped.
 	count := func(text string) int {
 		reply, err := c.Complete(t.Context(), chat.Request{Parts: []chat.Part{chat.Text(text)}, MaxTokens: 1})
 		if err != nil {
@@ -47,9 +47,9 @@ func TestRealServer(t *testing.T) {
 		return reply.Cost.TokensIn
 	}
 	if mark, word := count("a</s>b"), count("a<xs>b"); mark >= word {
-		t.Errorf("%d tokens with a mark, %d with a word like it: does this server read marks?", mark, word)
+		t.Errorf("%d tokens with a control token, %d with a similar word: does this server interpret control tokens?", mark, word)
 	}
 	if mark, word := count(chat.Plain("a</s>b")), count("a< /s>b"); mark != word {
-		t.Errorf("%d tokens with a mark that is none, want %d", mark, word)
+		t.Errorf("%d tokens with an escaped control token, want %d", mark, word)
 	}
 }

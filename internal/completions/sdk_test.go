@@ -14,8 +14,7 @@ import (
 	"reflectionflow/internal/testserver"
 )
 
-// TestRequestShape: what is sent is what OpenAI's own SDK sends for the same question.
-func TestRequestShape(t *testing.T) {
+func TestRequestEqualsThatOfTheSDK(t *testing.T) {
 	double := testserver.NewChat(t, testserver.ChatOptions{})
 	r := question()
 	r.System, r.Seed, r.TopLogprobs, r.Temperature, r.MaxTokens = "Be brief.", 7, 3, .5, 99
@@ -62,8 +61,7 @@ func TestRequestShape(t *testing.T) {
 	}
 }
 
-// TestDoubleShape: OpenAI's own SDK understands the double, its answers and its errors.
-func TestDoubleShape(t *testing.T) {
+func TestSDKUnderstandsTheDouble(t *testing.T) {
 	for _, dialect := range []testserver.Dialect{testserver.OpenAI, testserver.VLLM, testserver.LlamaCpp} {
 		t.Run(string(dialect), func(t *testing.T) {
 			double := testserver.NewChat(t, testserver.ChatOptions{Dialect: dialect, Key: "k-123456", Answer: func(testserver.Question) testserver.Answer {
@@ -83,7 +81,7 @@ func TestDoubleShape(t *testing.T) {
 			}
 			double.Fail(testserver.RateLimited(1, "1")...)
 			if _, err := client.Chat.Completions.New(t.Context(), params); err == nil {
-				t.Error("a storm passes for an answer")
+				t.Error("status 429 is no error")
 			}
 			models, err := client.Models.List(t.Context())
 			if err != nil || models.Data[0].ID != "double-1" {
