@@ -43,6 +43,12 @@ type engineOptions struct {
 	deployment     string // file of the configuration
 	generator      string // URL
 	model, backend string
+	anySize        bool // generate sizes that the model was not made for
+}
+
+// registerAnySize adds the flag of sizes that a model was not made for.
+func (o *engineOptions) registerAnySize(f *pflag.FlagSet) {
+	f.BoolVar(&o.anySize, "any-size", false, "generate sizes that the model was not made for: slow, large and mostly wrong")
 }
 
 // searching is [engineOptions.configuration]; its settings of the search are in the
@@ -150,6 +156,7 @@ func applySearch(c *config.Config, flags *pflag.FlagSet) error {
 		{"steps", number(s.Steps), s.Steps != nil},
 		{"guidance", number(s.Guidance), s.Guidance != nil},
 		{"size", s.Size, s.Size != ""},
+		{"any_size", number(s.AnySize), s.AnySize != nil},
 		{"seed", number(s.Seed), s.Seed != nil},
 		{"early_stop", number(s.EarlyStop), s.EarlyStop != nil},
 		{"batch", number(s.Batch), s.Batch != nil},

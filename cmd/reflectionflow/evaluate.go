@@ -87,6 +87,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.search.steps, "steps", 0, "denoising steps an image (default of the model)")
 	f.Float64Var(&o.search.guidance, "guidance", 0, "guidance scale (default of the model)")
 	f.StringVar(&o.search.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	o.search.registerAnySize(f)
 	f.BoolVar(&o.search.earlyStop, "early-stop", false, "stop a search when a picture meets every requirement; off, strategies are compared at equal images")
 	f.IntVar(&o.search.batch, "batch", 4, "images drawn at once, across prompts; does not change the result (more where a remote generator draws many)")
 	f.StringVar(&o.search.deployment, "config", "", "take generator, verifier and the like from this file; the judge stays the model's own (see: reflectionflow config)")

@@ -95,6 +95,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.steps, "steps", 0, "denoising steps an image (default of the model)")
 	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default of the model)")
 	f.StringVar(&o.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	o.registerAnySize(f)
 	seedFlag(f, &o.seed, "the same seed generates the same images")
 	f.BoolVar(&o.earlyStop, "early-stop", true, "stop when a picture meets every requirement")
 	f.IntVar(&o.batch, "batch", 0, "images drawn at once; does not change the result (default half the width)")

@@ -103,6 +103,7 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	f.IntVar(&o.steps, "steps", 0, "denoising steps an image (default of the model)")
 	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default of the model)")
 	f.StringVar(&o.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	o.registerAnySize(f)
 	f.IntVar(&o.batch, "batch", 8, "prompts drawn at once; does not change the set")
 	f.StringVar(&o.licence, "licence", "Apache-2.0", "SPDX identifier to note beside every triplet")
 	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
@@ -288,7 +289,10 @@ func (o *genrefOptions) canvas(flags *pflag.FlagSet, model assemble.Model) (genr
 			return c, err
 		}
 	}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	return c, o.checkSize(model, c.Width, c.Height)
 }
 
 // readPromptList reads a file of prompts as the model understands them.

@@ -57,10 +57,27 @@ func (o generateOptions) config(flags *pflag.FlagSet, model assemble.Model) (sea
 			return search.Config{}, err
 		}
 	}
-	if err := cfg.Validate(); err != nil || model.Serves == nil {
+	if err := cfg.Validate(); err != nil {
 		return cfg, err
 	}
+	if err := o.checkSize(model, cfg.ImageWidth, cfg.ImageHeight); err != nil {
+		return cfg, err
+	}
+	if model.Serves == nil {
+		return cfg, nil
+	}
 	return cfg, model.Serves(cfg)
+}
+
+// checkSize refuses a size that the model was not made for, unless the user insists.
+func (o engineOptions) checkSize(model assemble.Model, width, height int) error {
+	if o.anySize || model.CheckSize == nil {
+		return nil
+	}
+	if err := model.CheckSize(width, height); err != nil {
+		return fmt.Errorf("%w (--any-size generates it all the same)", err)
+	}
+	return nil
 }
 
 // manyBatch is how many images are handed to the generator at once where several prompts

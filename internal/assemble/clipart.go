@@ -39,6 +39,7 @@ func FolderModel(name string, files fs.FS) (Model, error) {
 		Policy:    folder.Policy,
 		Abilities: (*verifier.Embedded)(nil).Abilities(), NeedsFindings: reflectionflow.NeedsFindings(reflector.Embedded{}),
 		Parse:     Free(folder.Parse),
+		CheckSize: folder.CheckSize,
 		Check:     w.check,
 		Open:      w.open,
 		OpenJudge: w.openJudge,

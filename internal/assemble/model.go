@@ -46,6 +46,9 @@ type Model struct {
 	// Parse reads prompts. The model does not know the objects of a prompt that it
 	// refuses.
 	Parse ParseFunc
+	// CheckSize reports an image size that the model was not made for, with the memory
+	// that it would take; nil for a model of any size.
+	CheckSize func(width, height int) error
 	// Serves reports a search that the generator cannot draw for; nil where it can
 	// for any.
 	Serves func(cfg search.Config) error

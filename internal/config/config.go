@@ -193,6 +193,7 @@ type Search struct {
 	Steps     *int     `yaml:"steps" json:"steps,omitempty"`
 	Guidance  *float64 `yaml:"guidance" json:"guidance,omitempty"`
 	Size      string   `yaml:"size" json:"size,omitempty"`
+	AnySize   *bool    `yaml:"any_size" json:"any_size,omitempty"`
 	Seed      *uint64  `yaml:"seed" json:"seed,omitempty"`
 	EarlyStop *bool    `yaml:"early_stop" json:"early_stop,omitempty"`
 	Batch     *int     `yaml:"batch" json:"batch,omitempty"`

@@ -90,6 +90,32 @@ func (f *Folder) Parse(text string) (reflectionflow.Prompt, error) {
 	return prompt, nil
 }
 
+// CheckSize reports an image size that the model was not made for, with the memory
+// that it would take, as an error wrapping [reflectionflow.ErrInvalid]. Only sides that
+// are no multiples of 16 pixels are impossible; other sizes give images that look wrong.
+func (f *Folder) CheckSize(width, height int) error {
+	folder, err := flux.OpenFolderFS(f.Files)
+	if err != nil {
+		return err
+	}
+	size := folder.Sizes(f.Settings).Check(width, height)
+	if size == nil {
+		return nil
+	}
+	memory, err := folder.Memory(f.Settings, width, height, true)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w, and an image of this size takes about %s of memory", size, gigabytes(memory))
+}
+
+func gigabytes(n int64) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+}
+
 // Open loads the networks.
 func (f *Folder) Open(_ context.Context, o Options) (*Model, error) {
 	backend, err := nn.OpenBackend(o.Backend)
