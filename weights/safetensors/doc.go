@@ -14,6 +14,7 @@
 //		values, err := f.Float32(name)   // converted, a copy
 //	}
 //
+// [File.ReadRows] converts a few rows of a large matrix into the caller's buffer.
 // [File.Float32InPlace], [File.BFloat16] and [File.Bytes] return data without a copy,
 // valid until [File.Close]. [Write] and [Encode] make a file that is byte-identical to
 // that of the reference implementation for the same tensors.

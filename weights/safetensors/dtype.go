@@ -6,7 +6,8 @@ import "slices"
 type DType string
 
 // The element types of whole bytes. [File.Float32] reads F64, F32, F16 and BF16,
-// [File.Int64] reads I64, I32 and U8, and [File.Bytes] reads all of them.
+// [File.ReadRows] also F8_E4M3 and F8_E5M2, [File.Int64] reads I64, I32 and U8, and
+// [File.Bytes] reads all of them.
 const (
 	Bool    DType = "BOOL"
 	U8      DType = "U8"

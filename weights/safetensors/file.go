@@ -44,6 +44,23 @@ func (i Info) Elements() int {
 	return n
 }
 
+// Rows returns the number of rows: the outermost dimension, or 1 for a vector or a
+// scalar.
+func (i Info) Rows() int {
+	if len(i.Shape) < 2 {
+		return 1
+	}
+	return i.Shape[0]
+}
+
+// RowLength returns the elements of a row.
+func (i Info) RowLength() int {
+	if len(i.Shape) < 2 {
+		return i.Elements()
+	}
+	return Info{Shape: i.Shape[1:]}.Elements()
+}
+
 // Open maps a safetensors file into memory. The file must not be changed in place
 // while it is open; replacing it by a rename is safe. A file that is missing or damaged
 // gives an error wrapping [reflectionflow.ErrInvalid].

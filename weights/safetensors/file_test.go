@@ -239,6 +239,7 @@ func FuzzFromBytes(f *testing.F) {
 	f.Add(reference)
 	f.Add(raw(`{"a":{"dtype":"BF16","shape":[1,0],"data_offsets":[0,0]},"b":{"dtype":"F16","shape":[],"data_offsets":[0,2]}}`, 1, 2))
 	f.Add(raw(`{"__metadata__":{"k":"v"},"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}   `))
+	f.Add(raw(`{"a":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[0,4]},"b":{"dtype":"F8_E5M2","shape":[0,1152921504606846976,24],"data_offsets":[4,4]}}`, 1, 2, 3, 4))
 	f.Add(binary.LittleEndian.AppendUint64(nil, 1<<60))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := FromBytes("x", data)
@@ -263,6 +264,13 @@ func FuzzFromBytes(f *testing.F) {
 				t.Fatalf("%q has %d values for %v", name, len(values), info)
 			}
 			_ = file.CheckFinite(name)
+			if n := info.RowLength(); info.Elements() > 0 {
+				if err := file.ReadRows(make([]float32, n), name, info.Rows()-1); (err == nil) != info.DType.decodes() {
+					t.Fatalf("the last row of %q of %v: %v", name, info, err)
+				}
+			} else if err := file.ReadRows(make([]float32, 8), name, 0); err == nil {
+				t.Fatalf("read values of %q of %v", name, info)
+			}
 		}
 		if total > len(data) {
 			t.Fatalf("the tensors take %d of %d bytes", total, len(data))

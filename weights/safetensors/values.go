@@ -18,7 +18,8 @@ func (f *File) Bytes(name string) ([]byte, error) {
 }
 
 // Float32 returns the tensor's values in row-major order, converted from F64, F32,
-// F16 or BF16. Another type gives an error wrapping [reflectionflow.ErrInvalid].
+// F16 or BF16. Another type gives an error wrapping [reflectionflow.ErrInvalid]; that
+// includes F8_E4M3 and F8_E5M2, because most files scale them (see [File.ReadRows]).
 func (f *File) Float32(name string) ([]float32, error) {
 	t, err := f.tensor(name)
 	if err != nil {
@@ -31,7 +32,7 @@ func (f *File) Float32(name string) ([]float32, error) {
 	case err != nil:
 		return nil, err
 	case !known:
-		return nil, t.invalid("is of type %s, not of a floating-point type", t.dtype)
+		return nil, t.invalid("is of type %s, not F64, F32, F16 or BF16", t.dtype)
 	}
 	return values, nil
 }
@@ -100,6 +101,50 @@ func (f *File) Float32Shape(name string, shape ...int) ([]float32, error) {
 		return nil, t.invalid("has shape %v, the model needs %v", t.shape, shape)
 	}
 	return f.Float32(name)
+}
+
+// ReadRows decodes rows of a tensor into dst, beginning with the given row. A row is
+// everything at one index of the outermost dimension; a vector or a scalar is one row.
+// The length of dst must be a multiple of [Info.RowLength].
+//
+// It reads the types of [File.Float32], and F8_E4M3 and F8_E5M2 as stored: package
+// weights applies the scales that other tensors of a file hold for them. Other types,
+// and rows that the tensor does not have, give an error wrapping
+// [reflectionflow.ErrInvalid].
+func (f *File) ReadRows(dst []float32, name string, row int) error {
+	t, err := f.tensor(name)
+	if err != nil {
+		return err
+	}
+	info := Info{Shape: t.shape}
+	length, rows := info.RowLength(), info.Rows()
+	switch {
+	case row < 0 || row > rows || length <= 0 && len(dst) > 0 || length > 0 && (len(dst)%length != 0 || len(dst)/length > rows-row):
+		return t.invalid("has %d rows of %d elements: %d elements from row %d on cannot be read", rows, length, len(dst), row)
+	case !t.dtype.decodes():
+		return t.invalid("is of type %s, which cannot be read as numbers", t.dtype)
+	}
+	size := t.dtype.Size()
+	data := t.data[row*length*size:][:len(dst)*size]
+	return t.guard(func() {
+		if !decodeFloats(dst, data, t.dtype) {
+			decodeFloat8(dst, data, t.dtype)
+		}
+	})
+}
+
+// decodes reports whether ReadRows knows the type.
+func (d DType) decodes() bool { return d.Float() && d != F8E8M0 }
+
+// decodeFloat8 fills values from data of an 8-bit type.
+func decodeFloat8(values []float32, data []byte, dtype DType) {
+	widen := float.FromF8E4M3
+	if dtype == F8E5M2 {
+		widen = float.FromF8E5M2
+	}
+	for i := range values {
+		values[i] = widen(data[i])
+	}
 }
 
 // decodeFloats fills values from data and reports whether it knows the type.
@@ -184,11 +229,15 @@ func (f *File) CheckFinite(name string) error {
 	return t.invalid("holds a value that is not finite, at index %d of %d: the file is damaged or its training diverged", at, len(t.data)/t.dtype.Size())
 }
 
-// firstNotFinite returns the index of the first element whose exponent has all bits
-// set, or -1.
+// firstNotFinite returns the index of the first element that is a NaN or an infinity,
+// or -1.
 func firstNotFinite(data []byte, dtype DType) int {
 	size := dtype.Size()
 	switch dtype {
+	case F8E4M3, F8E5M2, F8E8M0:
+		return slices.IndexFunc(data, func(b byte) bool {
+			return dtype == F8E8M0 && b == 0xff || dtype == F8E4M3 && b&0x7f == 0x7f || dtype == F8E5M2 && b&0x7c == 0x7c
+		})
 	case F32:
 		for i := 0; i < len(data); i += size {
 			if binary.LittleEndian.Uint32(data[i:])&0x7f800000 == 0x7f800000 {
