@@ -35,11 +35,17 @@ func OpenSharded(dir, stem string) (*File, error) {
 	if !strings.HasSuffix(name, ".json") {
 		return Open(path)
 	}
+	return OpenIndex(path)
+}
+
+// OpenIndex opens the shards that an index lists, which lie in the index's folder, as
+// [OpenSharded] does.
+func OpenIndex(path string) (*File, error) {
 	weightMap, err := readIndex(path)
 	if err != nil {
 		return nil, err
 	}
-	return openShards(dir, name, weightMap)
+	return openShards(filepath.Dir(path), filepath.Base(path), weightMap)
 }
 
 // findWeights returns the base name of the weight file or of the index.

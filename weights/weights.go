@@ -1,0 +1,185 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/weights/gguf"
+	"reflectionflow/weights/internal/mapped"
+	"reflectionflow/weights/safetensors"
+)
+
+// Source is a set of named tensors. Its methods may be called from several goroutines.
+type Source interface {
+	// Names returns the names of the tensors in ascending order.
+	Names() []string
+	// Info describes the named tensor. A name that is not there gives an error
+	// wrapping [reflectionflow.ErrInvalid].
+	Info(name string) (Info, error)
+	// ReadRows converts rows of a tensor to float32, beginning with the given row. The
+	// length of dst says how many: it must be a multiple of [Info.RowLength]. Rows that
+	// the tensor does not have, and a type that is not numeric, give an error wrapping
+	// [reflectionflow.ErrInvalid].
+	ReadRows(dst []float32, name string, row int) error
+}
+
+// Info describes a tensor.
+type Info struct {
+	Name  string
+	Type  string // as stored, in the spelling of the format: "BF16", "F8_E4M3", "Q4_K"
+	Shape []int  // outermost dimension first; empty for a scalar
+}
+
+// Elements returns the product of the shape.
+func (i Info) Elements() int { return safetensors.Info{Shape: i.Shape}.Elements() }
+
+// Rows returns the number of rows: the outermost dimension, or 1 for a vector or a
+// scalar.
+func (i Info) Rows() int { return safetensors.Info{Shape: i.Shape}.Rows() }
+
+// RowLength returns the elements of a row.
+func (i Info) RowLength() int { return safetensors.Info{Shape: i.Shape}.RowLength() }
+
+// Format is the format of a file.
+type Format string
+
+// The formats that are read.
+const (
+	Safetensors Format = "safetensors"
+	GGUF        Format = "GGUF"
+)
+
+// File is a Source that is mapped from a file, or from the shards of a model.
+type File struct {
+	Source
+	name   string
+	format Format
+	file   io.Closer
+}
+
+// Name returns the base name of the file, or of the index of a model in shards.
+func (f *File) Name() string { return f.name }
+
+// Format returns the format of the file.
+func (f *File) Format() Format { return f.format }
+
+// Close unmaps the file. The File must not be used afterwards.
+func (f *File) Close() error { return f.file.Close() }
+
+// Open opens a safetensors or GGUF file, the index of a model in shards
+// (*.safetensors.index.json), or a folder that holds one model. Anything else gives an
+// error wrapping [reflectionflow.ErrInvalid] that says what it is.
+func Open(path string) (*File, error) {
+	name := filepath.Base(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return openFolder(path)
+	}
+	head, err := readHead(path)
+	if err != nil {
+		return nil, mapped.Error(name, err)
+	}
+	kind, err := identify(head)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, name, err)
+	}
+	switch kind {
+	case kindGGUF:
+		f, err := gguf.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return &File{Source: ggufSource{f}, name: name, format: GGUF, file: f}, nil
+	case kindIndex:
+		f, err := safetensors.OpenIndex(path)
+		return fromSafetensors(f, err)
+	default:
+		f, err := safetensors.Open(path)
+		return fromSafetensors(f, err)
+	}
+}
+
+// openFolder opens the model of a diffusers or transformers folder, or the only weight
+// file of another folder.
+func openFolder(dir string) (*File, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, mapped.Error(filepath.Base(dir), err)
+	}
+	var files []string
+	for _, stem := range []string{"diffusion_pytorch_model", "model"} {
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), stem+".") && strings.Contains(e.Name(), ".safetensors") {
+				f, err := safetensors.OpenSharded(dir, stem)
+				return fromSafetensors(f, err)
+			}
+		}
+	}
+	for _, e := range entries {
+		if extension := filepath.Ext(e.Name()); extension == ".safetensors" || extension == ".gguf" {
+			files = append(files, e.Name())
+		}
+		if e.Name() == "model_index.json" {
+			return nil, fmt.Errorf("%w: folder %s is a pipeline of several models: name one of its folders, such as transformer", reflectionflow.ErrInvalid, filepath.Base(dir))
+		}
+	}
+	switch len(files) {
+	case 0:
+		return nil, fmt.Errorf("%w: folder %s has no safetensors or GGUF file", reflectionflow.ErrInvalid, filepath.Base(dir))
+	case 1:
+		return Open(filepath.Join(dir, files[0]))
+	}
+	return nil, fmt.Errorf("%w: folder %s has %d weight files, such as %s: name one of them", reflectionflow.ErrInvalid, filepath.Base(dir), len(files), files[0])
+}
+
+// fromSafetensors makes a File that applies the scales of 8-bit weights.
+func fromSafetensors(f *safetensors.File, err error) (*File, error) {
+	if err != nil {
+		return nil, err
+	}
+	source, err := applyScales(safetensorsSource{f}, f.Metadata())
+	if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
+		err = fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, f.Name(), err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &File{Source: source, name: f.Name(), format: Safetensors, file: f}, nil
+}
+
+type safetensorsSource struct{ *safetensors.File }
+
+func (s safetensorsSource) Info(name string) (Info, error) {
+	i, err := s.File.Info(name)
+	return Info{Name: i.Name, Type: string(i.DType), Shape: i.Shape}, err
+}
+
+type ggufSource struct{ *gguf.File }
+
+func (s ggufSource) Info(name string) (Info, error) {
+	i, err := s.File.Info(name)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{Name: i.Name, Type: i.Type.String(), Shape: i.Shape}, nil
+}
+
+// readHead returns the first bytes of a file.
+func readHead(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	head := make([]byte, 512)
+	n, err := io.ReadFull(file, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return slices.Clip(head[:n]), err
+}
