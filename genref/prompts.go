@@ -13,6 +13,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/internal/disk"
 )
 
 // Prompts samples a prompt. It is deterministic in the random source.
@@ -62,14 +63,14 @@ const (
 func ReadPrompts(r io.Reader, split clipart.Split, parse func(string) (reflectionflow.Prompt, error)) (PromptList, error) {
 	list := PromptList{Long: make(map[string]string)}
 	seen := make(map[string]bool)
+	r, err := disk.Text(r)
+	if err != nil {
+		return list, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
+	}
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxPromptLine)
 	for line := 1; scanner.Scan(); line++ {
-		data := scanner.Bytes()
-		if line == 1 {
-			data = bytes.TrimPrefix(data, []byte("\ufeff")) // of Windows editors
-		}
-		data = bytes.TrimSpace(data)
+		data := bytes.TrimSpace(scanner.Bytes())
 		if len(data) == 0 {
 			continue
 		}

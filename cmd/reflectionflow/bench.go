@@ -47,7 +47,9 @@ func (p *program) benchEngine(ctx context.Context, o benchOptions) error {
 	if err != nil {
 		return err
 	}
-	p.noteSlow()
+	if err := p.beginComputing(); err != nil {
+		return err
+	}
 	display := progress.NewBench(p.stderr)
 	report, err := bench.Run(ctx, bench.Options{Model: clipartmodel.Files, Recipe: recipe, Quick: o.quick, Notify: display.Begin})
 	display.Close()

@@ -35,7 +35,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(fill, make([]byte, 124<<10), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := command(t, home, append(drawSlowly, "--out", "small/run")...).CombinedOutput()
+	out, err := command(t, home, append(generateSlowly, "--out", "small/run")...).CombinedOutput()
 	if code := exitOf(t, err); code != 1 {
 		t.Fatalf("exit code %d, want 1\n%s", code, out)
 	}
@@ -50,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 	if out, err := command(t, home, "generate", "--resume", "small/run").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
+	if out, err := command(t, home, append(generateSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	sameFiles(t, record(t, filepath.Join(small, "run")), record(t, filepath.Join(home, "whole")))

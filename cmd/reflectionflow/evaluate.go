@@ -139,7 +139,9 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return fmt.Errorf("encode settings: %w", err)
 	}
-	p.noteSlow()
+	if err := p.beginComputing(); err != nil {
+		return err
+	}
 	s := &evaluationSession{program: p, options: *o, arms: arms, probe: probe}
 	s.evaluation = geneval.Evaluation{
 		Prompts: prompts, Budgets: o.budgets, Samples: o.samples, Seed: o.search.seed,

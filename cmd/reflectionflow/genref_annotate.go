@@ -123,7 +123,9 @@ func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Ann
 	if err != nil {
 		return genref.AnnotateOptions{}, nil, err
 	}
-	p.noteSlow()
+	if err := p.beginComputing(); err != nil {
+		return genref.AnnotateOptions{}, nil, err
+	}
 	e, err := model.Open(ctx, o.backend)
 	if err != nil {
 		return genref.AnnotateOptions{}, nil, fmt.Errorf("open model %s: %w", model.Name, err)

@@ -187,7 +187,9 @@ func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d draw
 	if err != nil {
 		return nil, err
 	}
-	b.program.noteSlow()
+	if err := b.program.beginComputing(); err != nil {
+		return nil, err
+	}
 	e, err := b.open(ctx, model)
 	if err != nil {
 		return nil, err

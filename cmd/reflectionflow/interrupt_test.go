@@ -15,9 +15,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"reflectionflow/internal/testserver"
 )
 
-var drawSlowly = []string{"generate", "a clock and a cup", "--budget", "8", "--early-stop=false", "--seed", "11"}
+var generateSlowly = []string{"generate", "a clock and a cup", "--budget", "8", "--early-stop=false", "--seed", "11"}
 
 // command is the reflectionflow of these tests, in the folder, taking a few
 // milliseconds an image.
@@ -82,11 +84,11 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 	}
 }
 
-// Killed at any moments, as often as it takes, and resumed: the files are those
-// of a run that was left alone.
+// A run that is killed at random moments and resumed until it ends has the same files as
+// one that was not interrupted.
 func TestKilledAndResumed(t *testing.T) {
-	t.Run("one prompt", func(t *testing.T) { killAndResume(t, drawSlowly, 10) })
-	// What each gets of the common budget depends on all of them.
+	t.Run("one prompt", func(t *testing.T) { killAndResume(t, generateSlowly, 10) })
+	// The share of each prompt in the common budget depends on all of them.
 	t.Run("adaptive prompts", func(t *testing.T) {
 		killAndResume(t, []string{
 			"generate", "a cup", "a clock", "a clock and two cups", "a cup and a clock",
@@ -114,10 +116,10 @@ func finished(t *testing.T, home string, while time.Duration, args ...string) bo
 	return err == nil
 }
 
-func killAndResume(t *testing.T, drawSlowly []string, trials int) {
+func killAndResume(t *testing.T, generateSlowly []string, trials int) {
 	home := t.TempDir()
 	begin := time.Now()
-	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
+	if out, err := command(t, home, append(generateSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	whole := time.Since(begin) // starting the program included, however slow the machine is
@@ -131,7 +133,7 @@ func killAndResume(t *testing.T, drawSlowly []string, trials int) {
 	// takes a few trials more.
 	for trial := 0; trial < trials || (kills < trials/2 && trial < 4*trials); trial++ {
 		dir := filepath.Join(home, fmt.Sprint("killed", trial))
-		args := append(drawSlowly, "--out", dir)
+		args := append(generateSlowly, "--out", dir)
 		for patience := whole; ; patience += whole / 4 { // so that a sitting gets through in the end
 			if finished(t, home, time.Duration(random.Int64N(int64(patience))), args...) {
 				break
@@ -152,40 +154,94 @@ func killAndResume(t *testing.T, drawSlowly []string, trials int) {
 	}
 }
 
-// Ctrl-C keeps what was drawn, exits with 130 and says how to go on.
-func TestInterrupted(t *testing.T) {
+// A signal ends a run with code 130 and the command that resumes it to the same bytes.
+func TestSignalEndsRunThatResumes(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no interrupt signal to send")
+		t.Skip("no signals to send")
 	}
 	home := t.TempDir()
-	if out, err := command(t, home, append(drawSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
+	if out, err := command(t, home, append(generateSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := command(t, home, append(drawSlowly, "--out", "it's")...)
-	cmd.Env = append(cmd.Env, "FAKE_DELAY=40ms")
-	var said strings.Builder
-	cmd.Stderr = &said
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		dir := "it's " + fmt.Sprint(int(sig))
+		cmd := command(t, home, append(generateSlowly, "--out", dir)...)
+		cmd.Env = append(cmd.Env, "FAKE_DELAY=40ms")
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, filepath.Join(home, dir, "images", "0001.png"))
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if code := exitOf(t, cmd.Wait()); code != exitInterrupted {
+			t.Errorf("%v: exit code %d, want %d", sig, code, exitInterrupted)
+		}
+		hint := "resume with: reflectionflow generate --resume " + quoted(dir)
+		if !strings.HasSuffix(stderr.String(), hint+"\n") {
+			t.Errorf("%v: it printed %q, want %q at the end", sig, stderr.String(), hint)
+		}
+		if strings.Contains(stderr.String(), "context canceled") {
+			t.Errorf("%v: an error for programmers: %q", sig, stderr.String())
+		}
+		if out, err := command(t, home, "generate", "--resume", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		sameFiles(t, record(t, filepath.Join(home, dir)), record(t, filepath.Join(home, "whole")))
+	}
+}
+
+// The end of the terminal session cancels the jobs at a server.
+func TestHangupCancelsRemoteJobs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signals to send")
+	}
+	double := testserver.NewSDCPP(t)
+	double.Hold()
+	cmd := command(t, t.TempDir(), "generate", "a clock", "--generator", "sdcpp+"+double.URL, "--strategy", "noise",
+		"--size", "64", "--steps", "4", "--guidance", "1", "--budget", "1", "--out", "run")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, filepath.Join(home, "it's", "images", "0001.png"))
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+	for range 1000 {
+		if len(double.Generated()) > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	if code := exitOf(t, cmd.Wait()); code != 130 {
-		t.Errorf("exit code %d, want 130", code)
+	if code := exitOf(t, cmd.Wait()); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
 	}
-	const hint = `resume with: reflectionflow generate --resume 'it'\''s'`
-	if !strings.HasSuffix(said.String(), hint+"\n") {
-		t.Errorf("it said %q, want %q at the end", said.String(), hint)
+	if n := double.Cancelled(); n != 1 {
+		t.Errorf("%d jobs are cancelled, want 1", n)
 	}
-	if strings.Contains(said.String(), "context canceled") {
-		t.Errorf("it speaks of contexts: %q", said.String())
+}
+
+// A run under nohup ignores the end of the terminal session.
+func TestHangupIgnoredUnderNohup(t *testing.T) {
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip("no nohup command")
 	}
-	if out, err := command(t, home, "generate", "--resume", "it's").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	home := t.TempDir()
+	cmd := command(t, home, append(generateSlowly, "--out", "run")...)
+	cmd.Path, cmd.Args = nohup, append([]string{nohup}, cmd.Args...)
+	cmd.Env = append(cmd.Env, "FAKE_DELAY=20ms")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	sameFiles(t, record(t, filepath.Join(home, "it's")), record(t, filepath.Join(home, "whole")))
+	waitFor(t, filepath.Join(home, "run", "images", "0001.png"))
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitOf(t, cmd.Wait()); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 func waitFor(t *testing.T, path string) {

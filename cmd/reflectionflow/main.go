@@ -1,5 +1,5 @@
-// Command reflectionflow draws what was asked: it generates pictures, verifies
-// them, reflects on what is wrong and corrects them, and keeps the record.
+// Command reflectionflow generates images from prompts, verifies them, reflects on what
+// is wrong, and corrects them. Every run is recorded in a folder with a report.
 package main
 
 import (
@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -22,18 +20,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: assemble.Embedded(), slow: slowNotice}
-	os.Exit(p.run(ctx, os.Args[1:]))
+	os.Exit(p.run(untilSignal(context.Background()), os.Args[1:]))
 }
 
-// program is the command with the world it runs in.
+// program is the command with its streams and models.
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	catalog        assemble.Catalog
-	slow           string // why its networks are slow in this build; empty where they are not
+	slow           string // the notice of a build whose networks are slow; empty for a fast one
 }
 
 // builder builds the parts of a configuration.
@@ -41,7 +37,7 @@ func (p *program) builder(c *config.Config) *assemble.Builder {
 	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, LookupEnv: os.LookupEnv, CacheDir: cacheDir})
 }
 
-// cacheDir is the folder of the replies of language models.
+// cacheDir is the folder that keeps the replies of language models.
 func cacheDir() (string, error) {
 	home, err := os.UserCacheDir()
 	return filepath.Join(home, "reflectionflow", "replies"), err
@@ -50,9 +46,9 @@ func cacheDir() (string, error) {
 // Exit codes.
 const (
 	exitOK          = 0
-	exitMachine     = 1   // the machine failed
-	exitInvalid     = 2   // the input is the user's to mend
-	exitInterrupted = 130 // Ctrl-C
+	exitFailure     = 1   // a failure while running
+	exitInvalid     = 2   // invalid input
+	exitInterrupted = 130 // Ctrl-C, SIGTERM or SIGHUP
 )
 
 // run executes one command line and returns the exit code.
@@ -60,7 +56,7 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.complain(fmt.Errorf("internal error: %v", r))
-			code = exitMachine
+			code = exitFailure
 		}
 	}()
 	p.stdout, p.stderr = terminal.NewWriter(p.stdout), terminal.NewWriter(p.stderr)
@@ -68,7 +64,7 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 	root := p.rootCommand(&started)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && !started { // flags and arguments, refused before anything ran
+	if err != nil && !started { // invalid flags or arguments
 		err = fmt.Errorf("%w: %w (see: %s --help)", reflectionflow.ErrInvalid, err, cmd.CommandPath())
 	}
 	if err != nil {
@@ -86,7 +82,7 @@ func exitCode(err error) int {
 	case errors.Is(err, reflectionflow.ErrInvalid):
 		return exitInvalid
 	}
-	return exitMachine
+	return exitFailure
 }
 
 // complain prints the error as one line.
@@ -95,13 +91,6 @@ func (p *program) complain(err error) {
 	text = strings.ReplaceAll(text, ": "+context.Canceled.Error(), "")
 	text = strings.Join(strings.Fields(text), " ")
 	_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", text)
-}
-
-// noteSlow says once, before a command computes, that this binary is slow, if it is.
-func (p *program) noteSlow() {
-	if p.slow != "" {
-		_, _ = fmt.Fprintf(p.stderr, "reflectionflow: %s\n", p.slow)
-	}
 }
 
 func (p *program) rootCommand(started *bool) *cobra.Command {

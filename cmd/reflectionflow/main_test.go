@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"reflectionflow/internal/assemble"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"reflectionflow/internal/assemble"
 )
 
 func TestMain(m *testing.M) {
@@ -19,15 +20,13 @@ func TestMain(m *testing.M) {
 
 // runFake is the command with the fake model in place of the real ones.
 func runFake() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop)
 	delay, _ := time.ParseDuration(os.Getenv("FAKE_DELAY"))
 	model := fakeModel(delay)
 	if os.Getenv("FAKE_JUDGE") != "" {
 		model = judged(model)
 	}
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: assemble.Catalog{model}}
-	os.Exit(p.run(ctx, os.Args[1:]))
+	os.Exit(p.run(untilSignal(context.Background()), os.Args[1:]))
 }
 
 func TestScripts(t *testing.T) {
@@ -43,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"oneline":  oneLine,
 			"longword": longWord,
+			"textfile": textFile,
 		},
 	})
 }
@@ -72,6 +72,13 @@ func oneLine(ts *testscript.TestScript, _ bool, _ []string) {
 	if !strings.HasPrefix(text, "reflectionflow: ") || strings.Contains(text, "\n") || strings.Contains(text, "goroutine") {
 		ts.Fatalf("not one line: %q", text)
 	}
+}
+
+// textfile NAME TEXT writes a file; TEXT may have Go's escapes.
+func textFile(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // longword NAME N sets a variable to a prompt of N characters.

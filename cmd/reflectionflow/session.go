@@ -35,7 +35,9 @@ type session struct {
 // run searches every run that is not finished and prints the results. It opens the
 // model before the folders, so that a model that cannot be loaded leaves no folder.
 func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, error)) error {
-	s.program.noteSlow()
+	if err := s.program.beginComputing(); err != nil {
+		return err
+	}
 	e, err := s.model.Open(ctx, s.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", s.model.Name, err)

@@ -18,11 +18,12 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/disk"
 	"reflectionflow/search"
 )
 
-// config turns the flags into the settings of a search: the strategy's defaults,
-// the model's own size and sampling, and what was given.
+// config returns the settings of a search: the strategy's and the model's defaults, and
+// the flags that were given.
 func (o generateOptions) config(flags *pflag.FlagSet, model assemble.Model) (search.Config, error) {
 	cfg := search.Default(o.strategy)
 	cfg.ImageWidth, cfg.ImageHeight = model.Width, model.Height
@@ -80,9 +81,8 @@ func (o engineOptions) checkSize(model assemble.Model, width, height int) error 
 	return nil
 }
 
-// manyBatch is how many images are handed to the generator at once where several prompts
-// fill more than a window: enough to keep one busy that draws many at a time, for a batch
-// ends with its slowest image.
+// manyBatch is the batch size for several prompts, which fill more than one window. It
+// keeps a concurrent generator busy although a batch ends with its slowest image.
 func manyBatch(least int, model assemble.Model) int {
 	return min(max(least, 4*model.Concurrency), search.MaxBatch)
 }
@@ -134,18 +134,18 @@ func parseAxes(names []string) (search.Axes, error) {
 	return axes, nil
 }
 
-// maxPrompts bounds one call, and maxPromptLine a line of a prompts file.
+// maxPrompts is the most prompts per call, maxPromptLine the most bytes of a line.
 const (
 	maxPrompts    = 1000
 	maxPromptLine = 1 << 20
 )
 
-// promptTexts collects the prompts from the arguments, or from a file with one a
-// line; - is the standard input.
+// promptTexts returns the prompts of the arguments, or of a file with one per line; - is
+// the standard input.
 func (p *program) promptTexts(args []string, file string) ([]string, error) {
 	switch {
 	case file == "" && len(args) == 0:
-		return nil, fmt.Errorf("%w: there is no prompt: give one in quotes, or --prompts FILE", reflectionflow.ErrInvalid)
+		return nil, fmt.Errorf("%w: no prompt: give one in quotes, or --prompts FILE", reflectionflow.ErrInvalid)
 	case file == "":
 		return args, nil
 	case len(args) > 0:
@@ -161,8 +161,14 @@ func (p *program) promptTexts(args []string, file string) ([]string, error) {
 	return readPrompts(f, file)
 }
 
-// openInput opens a file of what the user names; a folder is none.
-func openInput(what, path string) (*os.File, error) {
+// input is a text file that the user named, without its byte-order mark.
+type input struct {
+	io.Reader
+	io.Closer
+}
+
+// openInput opens a text file that the user named. what says what it holds.
+func openInput(what, path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, what, err)
@@ -171,10 +177,19 @@ func openInput(what, path string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("%w: %s: %s is a folder", reflectionflow.ErrInvalid, what, path)
 	}
-	return f, nil
+	text, err := disk.Text(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %s: %s: %v", reflectionflow.ErrInvalid, what, path, err)
+	}
+	return input{text, f}, nil
 }
 
 func readPrompts(r io.Reader, name string) ([]string, error) {
+	r, err := disk.Text(r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: prompts: %s: %v", reflectionflow.ErrInvalid, name, err)
+	}
 	var texts []string
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxPromptLine)

@@ -127,7 +127,9 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	if err != nil {
 		return err
 	}
-	p.noteSlow()
+	if err := p.beginComputing(); err != nil {
+		return err
+	}
 	display := progress.NewTraining(p.stderr, stage, o.quiet)
 	err = tuning.Train(ctx, stage, recipe, tuning.StageOptions{
 		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.Step, Preparing: display.Preparing,

@@ -46,6 +46,9 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := p.beginComputing(); err != nil {
+		return err
+	}
 	e, err := model.Open(ctx, o.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", dir, err)

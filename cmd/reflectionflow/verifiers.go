@@ -245,6 +245,9 @@ func (s *calibration) verifier(ctx context.Context, name string) (reflectionflow
 		if err != nil {
 			return nil, err
 		}
+		if err := s.program.beginComputing(); err != nil {
+			return nil, err
+		}
 		if s.engine, err = model.Open(ctx, c.Backend); err != nil {
 			return nil, fmt.Errorf("open model %s: %w", model.Name, err)
 		}

@@ -10,7 +10,7 @@ import (
 
 var safe = map[string]string{
 	"two apples\n\ta dog\n":          "two apples\n\ta dog\n",
-	"naïve 日本 👩‍🚀 128×96":             "naïve 日本 👩‍🚀 128×96",
+	"naïve 日本 👩‍🚀 128×96":            "naïve 日本 👩‍🚀 128×96",
 	"\x1b[2J\x1b]0;owned\x07":        `\u001b[2J\u001b]0;owned\u0007`,
 	"\u009b31m\u009d52;c;AAAA\u009c": `\u009b31m\u009d52;c;AAAA\u009c`,
 	"a\r\bb\x7f\x00":                 `a\u000d\u0008b\u007f\u0000`,
