@@ -177,9 +177,10 @@ func manifestsFor(prompts []reflectionflow.Prompt, costs []reflectionflow.Cost, 
 	if err != nil {
 		return nil, fmt.Errorf("encode settings: %w", err)
 	}
+	build := thisBuild()
 	manifests := make([]run.Manifest, len(prompts))
 	for i, prompt := range prompts {
-		m.Program, m.Prompt, m.Parsing, m.Search = programVersion(), prompt, costs[i], settings
+		m.Program, m.Build, m.Prompt, m.Parsing, m.Search = programVersion(), &build, prompt, costs[i], settings
 		manifests[i] = m
 	}
 	return manifests, nil

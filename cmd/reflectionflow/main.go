@@ -94,12 +94,13 @@ func (p *program) complain(err error) {
 }
 
 func (p *program) rootCommand(started *bool) *cobra.Command {
+	showVersion := false
 	root := &cobra.Command{
 		Use:   "reflectionflow",
-		Short: "Draw what was asked: generate, verify, reflect, correct",
-		Long: `reflectionflow draws pictures from prompts and looks at its own work: it verifies
-each picture, says what is wrong, rewrites the prompt, corrects the picture, and
-keeps the best. The whole record stays in a run folder with a report to look at.
+		Short: "Text-to-image with inference-time search: generate, verify, reflect, correct",
+		Long: `reflectionflow generates images from prompts and checks its own work: it verifies each
+image, says what is wrong, rewrites the prompt, corrects the image, and keeps the best.
+Each run leaves a folder with all images, the record of the search and a report.
 
   reflectionflow generate "a photo of two clocks and a red cup"`,
 		SilenceUsage:      true,
@@ -107,8 +108,14 @@ keeps the best. The whole record stays in a run folder with a report to look at.
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
 		Args:              cobra.NoArgs,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				return p.printVersion(cmd.Context())
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version, how it was built, and the models' fingerprints")
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)

@@ -73,7 +73,8 @@ func (p *program) replay(cmd *cobra.Command, o generateOptions, args []string) e
 	case m.NotReproducible && !o.quiet:
 		_, _ = fmt.Fprintf(p.stderr, "the generator of %s took no seeds: the images will differ\n", o.replay)
 	}
-	m.Program, m.NotReproducible, m.Parsing = programVersion(), false, reflectionflow.Cost{}
+	build := thisBuild()
+	m.Program, m.Build, m.NotReproducible, m.Parsing = programVersion(), &build, false, reflectionflow.Cost{}
 	return s.run(cmd.Context(), func() (string, []*run.Folder, error) {
 		return createFolders(o.out, s.cfg.Seed, []run.Manifest{m})
 	})

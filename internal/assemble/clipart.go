@@ -38,12 +38,13 @@ func FolderModel(name string, files fs.FS) (Model, error) {
 		Classes: folder.Classes, Colors: folder.Colors,
 		Policy:    folder.Policy,
 		Abilities: (*verifier.Embedded)(nil).Abilities(), NeedsFindings: reflectionflow.NeedsFindings(reflector.Embedded{}),
-		Parse:     Free(folder.Parse),
-		CheckSize: folder.CheckSize,
-		Check:     w.check,
-		Open:      w.open,
-		OpenJudge: w.openJudge,
-		Verifiers: []string{"detector", "reward"}, OpenVerifier: w.openVerifier,
+		Parse:       Free(folder.Parse),
+		CheckSize:   folder.CheckSize,
+		Fingerprint: func(ctx context.Context) (string, error) { return Fingerprint(ctx, files) },
+		Check:       w.check,
+		Open:        w.open,
+		OpenJudge:   w.openJudge,
+		Verifiers:   []string{"detector", "reward"}, OpenVerifier: w.openVerifier,
 	}, nil
 }
 

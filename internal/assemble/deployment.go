@@ -161,7 +161,7 @@ func (b *Builder) Model() (Model, error) {
 		description, err := Record(c)
 		return Sum([]byte(base + "\n" + string(description))), err
 	}
-	entry.OpenJudge = nil
+	entry.OpenJudge, entry.Fingerprint = nil, nil
 	entry.Open = func(ctx context.Context, backend string) (*Engine, error) {
 		e := &Engine{}
 		if networks {

@@ -55,7 +55,10 @@ type Model struct {
 	// Suits reports a parsed prompt that a part which the axes need cannot go by; nil
 	// where all can go by all that Parse gives.
 	Suits func(ctx context.Context, prompt reflectionflow.Prompt, axes search.Axes) error
-	// Check reads all files of the model and returns a checksum over them.
+	// Fingerprint is a checksum over the files that decide what the model generates; nil
+	// for the parts of a configuration.
+	Fingerprint func(ctx context.Context) (string, error)
+	// Check loads the model to find damage, and returns the fingerprint.
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.
 	Open func(ctx context.Context, backend string) (*Engine, error)

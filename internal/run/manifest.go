@@ -30,8 +30,11 @@ type Manifest struct {
 	// Format is set by [Create].
 	Format int `json:"format"`
 	// Program is the version of the program that created the folder.
-	Program string                `json:"program"`
-	Prompt  reflectionflow.Prompt `json:"prompt"`
+	Program string `json:"program"`
+	// Build says how that program was built; nil in folders of versions before it was
+	// recorded.
+	Build  *Build                `json:"build,omitempty"`
+	Prompt reflectionflow.Prompt `json:"prompt"`
 	// UserPrompt is the prompt as the user wrote it, which a parser may have rewritten
 	// in Prompt; empty in folders of versions before it was recorded.
 	UserPrompt string `json:"user_prompt,omitempty"`
@@ -48,6 +51,16 @@ type Manifest struct {
 	// NotReproducible is set by [Folder.Record] with the first candidate whose seed was
 	// not used: the same request may give another image.
 	NotReproducible bool `json:"not_reproducible,omitempty"`
+}
+
+// Build says how a program was built.
+type Build struct {
+	// Revision is the commit of the source; Modified is set when files differed from it.
+	Revision string `json:"revision,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
+	Go       string `json:"go"`
+	// SIMD is set when the networks use the processor's vector instructions.
+	SIMD bool `json:"simd"`
 }
 
 // Model names the networks of a run.
