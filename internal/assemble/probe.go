@@ -59,12 +59,10 @@ func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 	switch {
 	case report.Structured == completions.Prompt:
 		add("no structured output")
-	case report.Structured == completions.Schema && report.Enforced:
-		add("json_schema, enforced")
-	case report.Structured == completions.Schema:
-		add("json_schema, not enforced")
+	case report.Enforced:
+		add(string(report.Structured) + ", enforced")
 	default:
-		add(string(report.Structured))
+		add(string(report.Structured) + ", not enforced")
 	}
 	if !report.Obeys {
 		add("did not answer in the form asked for")

@@ -13,16 +13,17 @@ import (
 	"reflectionflow/chat"
 )
 
-// Report says what a model and its server can do.
+// Report is what [Client.Check] found out about a model and its server.
 type Report struct {
-	Model      string     // that the server names
-	Sees       bool       // it told the color of an image
-	Structured Structured // how JSON is asked for; Prompt where the server knows no other way
-	// Enforced: the server holds the model to a schema, even against its instructions.
+	Model      string     // as the server names it; empty if it does not
+	Sees       bool       // the model named the color of an image
+	Structured Structured // the strictest way that the server accepts
+	// Enforced says that the server forces answers into the form of Structured, even against
+	// the instructions. Otherwise it ignores the form, or only tells it to the model.
 	Enforced bool
-	Obeys    bool // the answer had the form asked for
-	Logprobs bool
-	Seeds    bool // the server takes seeds; whether it keeps to them is not known
+	Obeys    bool // the answer had the requested form
+	Logprobs bool // the server returns log-probabilities
+	Seeds    bool // the server accepts seeds, which it may still ignore
 	Cost     reflectionflow.Cost
 }
 
@@ -33,10 +34,10 @@ var (
 		`{"type":"object","additionalProperties":false,"required":["letter"],"properties":{"letter":{"type":"string","enum":["q","z"]}}}`)}
 )
 
-// Check asks for the color of a small red image, or without showing one for that of a
-// tomato, and reports how the server and its model answer. It is for checks of a
-// configuration: never answered from the cache, always paid for. Where the server takes
-// JSON schemas, a second question asks for an answer that its schema forbids.
+// Check asks for the color of a small red image, or of a tomato if show is false, and
+// reports how the server and its model answer. If the server accepts a form for answers, a
+// second question asks for an answer that the form forbids. Replies never come from a
+// cache.
 func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	question := "Which color does a ripe tomato have?"
 	var parts []chat.Part
@@ -57,32 +58,38 @@ func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: show && strings.Contains(strings.ToLower(answer.Color), "red"),
 	}
 	if chat.Unanswered(err) {
-		err = nil // it does answer, if not in the form asked for
+		err = nil // the model answers, in another form
 	}
-	if err == nil && report.Structured == Schema {
+	if err == nil && report.Structured != Prompt {
 		var cost reflectionflow.Cost
-		report.Enforced, cost, err = c.enforces(ctx)
+		report.Enforced, cost, err = c.enforces(ctx, report.Structured)
 		report.Cost = report.Cost.Add(cost)
 	}
 	return report, err
 }
 
-// enforces asks for an answer that the schema forbids. A model that is held to the
-// schema gives one that it allows.
-func (c *Client) enforces(ctx context.Context) (bool, reflectionflow.Cost, error) {
+// enforces asks for an answer that the form forbids, without telling the form, and reports
+// whether the answer has the form all the same.
+func (c *Client) enforces(ctx context.Context, form Structured) (bool, reflectionflow.Cost, error) {
+	question := `Answer with exactly this JSON object and nothing else: {"number": 7}`
+	if form == Object {
+		question = `Answer with the single word "no" in plain text, not in JSON.`
+	}
 	reply, err := c.Complete(ctx, chat.Request{
-		Parts: []chat.Part{chat.Text(`Answer with exactly this JSON object and nothing else: {"number": 7}` + uncached())},
+		Parts: []chat.Part{chat.Text(question + uncached())},
 		Form:  &letterForm, Seed: 1, MaxTokens: 256,
 	})
 	if chat.Unanswered(err) {
 		err = nil
 	}
-	var answer struct {
-		Letter string `json:"letter"`
+	var answer map[string]any
+	enforced := json.Unmarshal([]byte(reply.Text), &answer) == nil && answer != nil
+	if form == Schema {
+		letter, _ := answer["letter"].(string)
+		enforced = enforced && len(answer) == 1 && (letter == "q" || letter == "z")
 	}
-	held := json.Unmarshal([]byte(reply.Text), &answer) == nil && (answer.Letter == "q" || answer.Letter == "z")
-	return held, reply.Cost, err
+	return enforced, reply.Cost, err
 }
 
-// uncached is a text that differs from call to call, which keeps old answers away.
+// uncached returns a text that differs in every call, so that no cache has the reply.
 func uncached() string { return " (" + time.Now().UTC().Format(time.RFC3339Nano) + ")" }

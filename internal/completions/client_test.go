@@ -393,12 +393,34 @@ func TestCheckReportsAbilities(t *testing.T) {
 			}},
 			completions.Report{Sees: true, Structured: completions.Schema, Obeys: true, Logprobs: true, Seeds: true},
 		},
+		"an object that is asked for and enforced": {
+			testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+				if len(q.Images) == 0 && q.JSONObject {
+					return testserver.Answer{Text: `{"answer":"no"}`}
+				}
+				return sees(q)
+			}},
+			completions.Report{Sees: true, Structured: completions.Object, Enforced: true, Obeys: true, Logprobs: true, Seeds: true},
+		},
+		"an object that is asked for and not enforced": {
+			testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+				if len(q.Images) == 0 {
+					return testserver.Answer{Text: "no"}
+				}
+				return sees(q)
+			}},
+			completions.Report{Sees: true, Structured: completions.Object, Obeys: true, Logprobs: true, Seeds: true},
+		},
 		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, completions.Report{Structured: completions.Schema, Obeys: true, Seeds: true}},
 		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, completions.Report{Structured: completions.Schema, Seeds: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := talk(t, testserver.NewChat(t, tt.options), completions.Config{}).Check(t.Context(), true)
+			config := completions.Config{}
+			if tt.want.Structured == completions.Object {
+				config.Structured = completions.Object
+			}
+			got, err := talk(t, testserver.NewChat(t, tt.options), config).Check(t.Context(), true)
 			if err != nil || got.Cost.TokensIn == 0 {
 				t.Errorf("got %+v, %v", got, err)
 			}

@@ -29,6 +29,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := chatSearch(model.Search().Generator); err != nil {
+		return err
+	}
 	cfg := model.Config(search.Noise)
 	cfg.Budget.Images, cfg.Seed, cfg.EarlyStop = 2, 7, false
 	result, err := model.Search().Run(ctx, prompt, cfg)
