@@ -30,4 +30,9 @@
 // weights, or a git-lfs pointer, give an error that says what the file is. So do
 // quantizations that this package does not decode, such as nvfp4, SVDQuant and
 // bitsandbytes. Such errors wrap [reflectionflow.ErrInvalid].
+//
+// # Views
+//
+// A [View] gives tensors other names and cuts them into rows, as the conversion from
+// one program's layout to another's needs, without copying data.
 package weights

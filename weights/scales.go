@@ -89,11 +89,11 @@ func (s *scaled) addScale(weight, name string) error {
 	if s.scales[weight] != nil {
 		return fmt.Errorf("tensor %q has two scales", weight)
 	}
-	w, err := s.Source.Info(weight)
+	w, err := s.Info(weight)
 	if err != nil {
 		return err
 	}
-	i, err := s.Source.Info(name)
+	i, err := s.Info(name)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *scaled) addScale(weight, name string) error {
 
 // checkMarker reads the format that a tensor X.comfy_quant names in JSON.
 func (s *scaled) checkMarker(name string) error {
-	i, err := s.Source.Info(name)
+	i, err := s.Info(name)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (s *scaled) ReadRows(dst []float32, name string, row int) error {
 	if len(scale) == 0 || len(dst) == 0 {
 		return nil
 	}
-	info, err := s.Source.Info(name)
+	info, err := s.Info(name)
 	if err != nil {
 		return err
 	}
