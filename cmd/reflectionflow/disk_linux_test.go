@@ -68,7 +68,7 @@ func TestFullDiskOfSets(t *testing.T) {
 		args []string
 		name string
 		says string
-	}{{build, "set", "triplets of 30 are kept; resume with the same command"}, {export, "export", "the images written are kept in small/export; go on with the same command"}} {
+	}{{build, "set", "triplets of 30 are kept; resume with the same command"}, {export, "export", "the images written are kept in small/export; resume with the same command"}} {
 		whole := map[string]string{"set": "whole", "export": "exported"}[test.name]
 		if out, err := command(t, home, append(test.args, whole)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)

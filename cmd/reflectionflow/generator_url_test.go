@@ -213,8 +213,8 @@ search: {budget: 2, early_stop: false}
 		"parsers: {asked: {type: chat, endpoint: vlm}}\n", "use: {parser: none}\n"
 	const plain, strange = "a clock", "a dragon of sorrow"
 	for name, test := range map[string]struct{ config, strategy, prompt, says string }{
-		"reflector":             {judge + none, "reflection", plain, "the embedded reflector goes by requirements, and there are none: use.parser is none"},
-		"reflector of adaptive": {judge + none, "adaptive", plain, "the embedded reflector goes by requirements"},
+		"reflector":             {judge + none, "reflection", plain, "the embedded reflector needs requirements, and there are none: use.parser is none"},
+		"reflector of adaptive": {judge + none, "adaptive", plain, "the embedded reflector needs requirements"},
 		"reflector, parsed":     {judge + asked, "reflection", plain, "parser asked found no requirements"},
 		"no reflector needed":   {judge + none, "noise", strange, ""},
 		"refiner":               {judge + words + none, "reflection", strange, "the embedded refiner must read it itself: use.parser is none"},
