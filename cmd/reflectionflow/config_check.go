@@ -71,7 +71,7 @@ that generates blank images, or that cannot correct although the strategy correc
 	f.BoolVar(&generate, "generate", true, "have remote generators generate images")
 	f.BoolVar(&generate, "draw", true, "the former name of --generate")
 	_ = f.MarkHidden("draw") // it is defined
-	cmd.AddCommand(check)
+	cmd.AddCommand(check, p.configInitCommand())
 	return cmd
 }
 

@@ -65,7 +65,11 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !started { // invalid flags or arguments
-		err = fmt.Errorf("%w: %w (see: %s --help)", reflectionflow.ErrInvalid, err, cmd.CommandPath())
+		hint := ""
+		if name := suggestion(cmd, err); name != "" {
+			hint = ": did you mean " + name + "?"
+		}
+		err = fmt.Errorf("%w: %w%s (see: %s --help)", reflectionflow.ErrInvalid, err, hint, cmd.CommandPath())
 	}
 	if err != nil {
 		p.complain(err)
@@ -120,5 +124,6 @@ Each run leaves a folder with all images, the record of the search and a report.
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.verifiersCommand(), p.benchCommand(), p.versionCommand())
+	p.completeFlags(root)
 	return root
 }

@@ -12,6 +12,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
+	"reflectionflow/internal/terminal"
 )
 
 func (p *program) modelsCommand() *cobra.Command {
@@ -29,16 +30,25 @@ func (p *program) modelsCommand() *cobra.Command {
 			RunE:  func(*cobra.Command, []string) error { return p.listModels() },
 		},
 		&cobra.Command{
-			Use:   "show MODEL",
-			Short: "Show what a model knows",
-			Args:  cobra.ExactArgs(1),
-			RunE:  func(_ *cobra.Command, args []string) error { return p.showModel(args[0]) },
+			Use:   "show [MODEL]",
+			Short: "Show the vocabulary, defaults and card of a model",
+			Long: `Show the vocabulary, defaults and card of a model; without an argument, of the
+default model, which is the first of "reflectionflow models list".`,
+			Args:              cobra.MaximumNArgs(1),
+			ValidArgsFunction: p.completeModels,
+			RunE:              func(_ *cobra.Command, args []string) error { return p.showModel(strings.Join(args, "")) },
 		},
 		&cobra.Command{
 			Use:   "check [MODEL | FOLDER]",
-			Short: "Read all files of the models, or of a diffusers folder, and report what is damaged",
-			Args:  cobra.MaximumNArgs(1),
-			RunE:  p.checkModels,
+			Short: "Check every file of a model",
+			Long: `Read every file of all models, of one model, or of a diffusers folder, and report
+damaged, missing and unusable files. A folder's weights are compared with the names,
+shapes and types that its networks need, and with its SHA256SUMS if it has one.`,
+			Example: `  reflectionflow models check
+  reflectionflow models check ./FLUX.1-dev`,
+			Args:              cobra.MaximumNArgs(1),
+			ValidArgsFunction: p.completeModels,
+			RunE:              p.checkModels,
 		})
 	return models
 }
@@ -61,9 +71,9 @@ func (p *program) showModel(name string) error {
 	_, _ = fmt.Fprintf(w, "summary\t%s\n", m.Summary)
 	_, _ = fmt.Fprintf(w, "defaults\t%d×%d pixels, %d steps, guidance %v\n", m.Width, m.Height, m.Steps, m.Guidance)
 	if len(m.Colors) > 0 {
-		_, _ = fmt.Fprintf(w, "colours\t%s\n", strings.Join(m.Colors, ", "))
+		_, _ = fmt.Fprintf(w, "colors\t%s\n", strings.Join(m.Colors, ", "))
 	}
-	for i, line := range wrap(strings.Join(m.Classes, ", "), 76) {
+	for i, line := range terminal.Wrap(strings.Join(m.Classes, ", "), 76) {
 		label := ""
 		if i == 0 {
 			label = fmt.Sprintf("%d objects", len(m.Classes))
@@ -74,7 +84,7 @@ func (p *program) showModel(name string) error {
 		return err
 	}
 	if m.Card != "" {
-		_, err = fmt.Fprintf(p.stdout, "\n%s\n", strings.TrimSpace(m.Card))
+		err = printTo(p.stdout, "\n"+terminal.Markdown(m.Card, 80))
 	}
 	return err
 }
@@ -86,7 +96,7 @@ func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 			return p.checkFolder(cmd.Context(), args[0])
 		}
 		m, err := p.catalog.Find(args[0])
-		if err != nil && isFolder(args[0]) { // a model goes before a folder of its name
+		if err != nil && isFolder(args[0]) { // a model hides a folder of its name
 			return p.checkFolder(cmd.Context(), args[0])
 		}
 		if err != nil {
@@ -111,9 +121,8 @@ func isFolder(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// checkFolder compares the weights of a diffusers folder with what its networks
-// need, lists what does not fit, and loads the rest: tokenizers, weights and
-// corrector.
+// checkFolder compares the weights of a diffusers folder with what its networks need,
+// lists the differences, and loads the tokenizers, weights and corrector.
 func (p *program) checkFolder(ctx context.Context, dir string) error {
 	folder, err := flux.OpenFolder(dir)
 	if err != nil {
@@ -152,24 +161,4 @@ func (p *program) checkWeights(folder *flux.Folder) error {
 		}
 	}
 	return problems.Err()
-}
-
-// wrap breaks text between words into lines of at most width bytes, or one word.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	if line == "" {
-		return lines
-	}
-	return append(lines, line)
 }
