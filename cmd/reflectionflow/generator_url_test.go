@@ -18,7 +18,7 @@ import (
 // A generator named by its URL alone draws, and the embedded verifier judges. A
 // server without seeds marks the run in every record of it.
 func TestGeneratorURL(t *testing.T) {
-	comfy, err := filepath.Abs("../../remote/testdata/draw.json")
+	comfy, err := filepath.Abs("../../internal/remote/testdata/draw.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func TestGuides(t *testing.T) {
 	}
 	workflows := map[string][]byte{}
 	for _, name := range []string{"draw.json", "correct.json"} {
-		if workflows[name], err = os.ReadFile(filepath.Join("../../remote/testdata", name)); err != nil {
+		if workflows[name], err = os.ReadFile(filepath.Join("../../internal/remote/testdata", name)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"reflectionflow"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 	"reflectionflow/search"
 )
 

@@ -15,7 +15,7 @@ import (
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/progress"
 	"reflectionflow/internal/run"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 	"reflectionflow/search"
 )
 

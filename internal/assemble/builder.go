@@ -7,7 +7,7 @@ import (
 	"reflectionflow/internal/completions"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // Environment is what a [Builder] takes from the process that it runs in.

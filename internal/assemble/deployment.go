@@ -12,7 +12,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 	"reflectionflow/search"
 )
 

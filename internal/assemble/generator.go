@@ -4,7 +4,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // generatorTypes lists the types of generators.

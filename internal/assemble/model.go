@@ -18,7 +18,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/geneval"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 	"reflectionflow/search"
 )
 

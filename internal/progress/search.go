@@ -14,7 +14,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/terminal"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 	"reflectionflow/search"
 )
 

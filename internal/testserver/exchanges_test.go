@@ -20,7 +20,7 @@ import (
 	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 var exchanges = flag.String("exchanges", "", "the folder that TestExchanges writes to")

@@ -9,7 +9,7 @@ import (
 	"reflectionflow/conformance"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // fleet is a pool over n doubles of the same model.

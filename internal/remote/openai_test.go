@@ -18,7 +18,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // sent is a request as received.

@@ -9,7 +9,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 func TestOpenRefuses(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // generateOne generates one request.

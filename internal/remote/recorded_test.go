@@ -15,7 +15,7 @@ import (
 // from what the real one has answered (tools/compat/record.py).
 func TestRecorded(t *testing.T) {
 	for name, generated := range map[string]bool{"openai-generations": true, "openai-no-prompt": false} {
-		data, err := os.ReadFile("../internal/testserver/testdata/recorded/stable-diffusion.cpp/" + name + ".json")
+		data, err := os.ReadFile("../testserver/testdata/recorded/stable-diffusion.cpp/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // stoppingClock ends the context of the caller when somebody waits.

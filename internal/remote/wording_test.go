@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 func TestWordings(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // newSession returns a generator that stores its images in the ledger of the run in a folder.

@@ -11,7 +11,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // realTime sets the real clock: a held job would reach its timeout at once otherwise.

@@ -11,7 +11,7 @@ import (
 
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // transient lists how a server of each kind fails for a while: by HTTP and, where the

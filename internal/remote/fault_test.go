@@ -19,7 +19,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
 // wantKind checks that an error is an *endpoint.Error of a kind that names the endpoint.

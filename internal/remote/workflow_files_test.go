@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"reflectionflow/internal/testserver"
-	"reflectionflow/remote"
+	"reflectionflow/internal/remote"
 )
 
-const workflowFolder = "../docs/guides/workflows"
+const workflowFolder = "../../docs/guides/workflows"
 
 // TestWorkflowFiles runs every workflow of the guides: the reader finds the slots that
 // its model needs, the server knows its nodes, and the request's values arrive.
