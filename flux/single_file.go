@@ -108,10 +108,8 @@ func findLayout(source weights.Source) (*layout, error) {
 				l.names = append(l.names, own)
 			}
 		}
-		for _, other := range lookalikes {
-			if i, _ := slices.BinarySearch(l.names, other.begin); i < len(l.names) && strings.HasPrefix(l.names[i], other.begin) {
-				return nil, fmt.Errorf("%w: the file is a model of the kind %s, not a FLUX.1 transformer (tensor %q)", reflectionflow.ErrInvalid, other.model, prefix+l.names[i])
-			}
+		if model := lookalike(all, prefix); model != "" {
+			return nil, fmt.Errorf("%w: the file is a model of the kind %s, not a FLUX.1 transformer", reflectionflow.ErrInvalid, model)
 		}
 		l.fused = l.has("double_blocks.0.img_attn.qkv.weight")
 		if l.fused || l.has("transformer_blocks.0.attn.add_q_proj.weight") {

@@ -92,10 +92,16 @@ func (p *program) showModel(name string) error {
 func (p *program) checkModels(cmd *cobra.Command, args []string) error {
 	models := p.catalog
 	if len(args) == 1 {
+		if assemble.IsPath(args[0]) && isFile(args[0]) {
+			return p.checkFile(args[0])
+		}
 		if assemble.IsPath(args[0]) {
 			return p.checkFolder(cmd.Context(), args[0])
 		}
 		m, err := p.catalog.Find(args[0])
+		if err != nil && isFile(args[0]) {
+			return p.checkFile(args[0])
+		}
 		if err != nil && isFolder(args[0]) { // a model hides a folder of its name
 			return p.checkFolder(cmd.Context(), args[0])
 		}

@@ -1,0 +1,109 @@
+package flux
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"reflectionflow/weights"
+)
+
+// FilePart is one model in a file.
+type FilePart struct {
+	Kind  string // "transformer", "text encoder", "autoencoder" or "LoRA"
+	Model string // such as "FLUX.1" or "T5 encoder"
+}
+
+// signature is a tensor that only one kind of model has, behind one of the prefixes of combined checkpoints.
+type signature struct {
+	prefixes []string
+	begin    string // of the tensor's name
+	part     FilePart
+}
+
+var signatures = []signature{
+	{transformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
+	{transformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
+	{[]string{"", "text_encoders.clip_l.transformer."}, "text_model.encoder.layers.0.mlp.fc1.", FilePart{"text encoder", "CLIP"}},
+	{[]string{"", "text_encoders.t5xxl.transformer."}, "encoder.block.0.layer.0.SelfAttention.q.", FilePart{"text encoder", "T5"}},
+	{[]string{""}, "enc.blk.0.attn_q.", FilePart{"text encoder", "T5"}},
+	{[]string{"", "text_encoders.qwen3_4b.transformer."}, "model.layers.0.self_attn.q_norm.", FilePart{"text encoder", "Qwen3"}},
+	{[]string{""}, "blk.0.attn_q_norm.", FilePart{"text encoder", "Qwen3"}},
+	{[]string{"", "vae.", "first_stage_model."}, "decoder.conv_in.weight", FilePart{"autoencoder", ""}},
+}
+
+// Identify says which models a file has, by the names and the shapes of its tensors; nothing if it knows none of them.
+// It does not say whether they are whole: see [ReadTransformer].
+func Identify(source weights.Source) []FilePart {
+	names := source.Names()
+	var parts []FilePart
+	add := func(p FilePart) {
+		if !slices.Contains(parts, p) {
+			parts = append(parts, p)
+		}
+	}
+	for _, s := range signatures {
+		for _, prefix := range s.prefixes {
+			name, ok := first(names, prefix+s.begin)
+			if !ok {
+				continue
+			}
+			part := s.part
+			switch part.Kind {
+			case "transformer":
+				part.Model = cmp.Or(lookalike(names, prefix), part.Model)
+			case "autoencoder":
+				part.Model = latents(source, name)
+			}
+			add(part)
+		}
+	}
+	for _, prefix := range transformerPrefixes { // those that have no FLUX.1 block
+		if model := lookalike(names, prefix); model != "" {
+			add(FilePart{"transformer", model})
+		}
+	}
+	for _, name := range names {
+		if strings.Contains(name, ".lora_A.") || strings.Contains(name, ".lora_down.") {
+			add(FilePart{"LoRA", name})
+			break
+		}
+	}
+	return parts
+}
+
+// first returns the first of the sorted names that begins so.
+func first(names []string, begin string) (string, bool) {
+	i, _ := slices.BinarySearch(names, begin)
+	if i < len(names) && strings.HasPrefix(names[i], begin) {
+		return names[i], true
+	}
+	return "", false
+}
+
+// lookalike returns the model whose tensors are behind the prefix, "" if it is none of [lookalikes].
+func lookalike(names []string, prefix string) string {
+	for _, other := range lookalikes {
+		if _, ok := first(names, prefix+other.begin); ok {
+			return other.model
+		}
+	}
+	return ""
+}
+
+// latents describes an autoencoder by the channels of its latents.
+func latents(source weights.Source, convIn string) string {
+	info, err := source.Info(convIn)
+	if err != nil || len(info.Shape) != 4 {
+		return "of an unknown kind"
+	}
+	switch n := info.Shape[1]; n {
+	case 16:
+		return "16 channels, as FLUX.1's"
+	case 32:
+		return "32 channels, as FLUX.2's"
+	default:
+		return fmt.Sprintf("%d channels", n)
+	}
+}
