@@ -30,7 +30,7 @@ type till struct {
 	strike   func(answered int)
 }
 
-// reset begins anew, with a strike at a question among those that begin with of.
+// reset starts again, with a strike at a question among those that begin with of.
 func (t *till) reset(strikeAt int, of string, strike func(answered int)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,7 +181,7 @@ search: {budget: 8, early_stop: false, seed: 11, axes: [noise, reflection]}
 `
 
 // A run whose parts are paid for is killed while a question is under way, whichever
-// it is, and goes on: nothing that was answered is asked again, and the record and
+// it is, and resumed: nothing that was answered is asked again, and the record and
 // its money are those of a run that was left alone.
 func TestKilledAndPaidOnce(t *testing.T) {
 	var box till
@@ -192,11 +192,11 @@ func TestKilledAndPaidOnce(t *testing.T) {
 		"several prompts share parts":  fmt.Sprintf(strings.Replace(drawnAndJudged, "budget: 8", "budget: 3", 1), vlm.URL, sd.URL),
 	} {
 		t.Run(name, func(t *testing.T) {
-			draw := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
+			generate := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
 			if strings.Contains(config, "budget: 3") {
-				draw = append(draw, "a cup", "a clock")
+				generate = append(generate, "a cup", "a clock")
 			}
-			killAndPay(t, &box, config, func(home string, args ...string) *exec.Cmd { return command(t, home, args...) }, draw)
+			killAndPay(t, &box, config, func(home string, args ...string) *exec.Cmd { return command(t, home, args...) }, generate)
 		})
 	}
 }
@@ -213,10 +213,10 @@ func TestEmbeddedKilledAndPaidOnce(t *testing.T) {
 	})
 }
 
-func killAndPay(t *testing.T, box *till, config string, program func(home string, args ...string) *exec.Cmd, draw []string) {
+func killAndPay(t *testing.T, box *till, config string, program func(home string, args ...string) *exec.Cmd, generate []string) {
 	box.reset(0, "", nil)
 	home := deployed(t, config)
-	if out, err := program(home, draw...).CombinedOutput(); err != nil {
+	if out, err := program(home, generate...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	want, whole := record(t, filepath.Join(home, "run")), box.asked
@@ -235,7 +235,7 @@ func killAndPay(t *testing.T, box *till, config string, program func(home string
 		if err := os.RemoveAll(filepath.Join(home, "run")); err != nil {
 			t.Fatal(err)
 		}
-		box.killAt(t, at, "", program(home, draw...), func(answered int) {
+		box.killAt(t, at, "", program(home, generate...), func(answered int) {
 			waitForLines(t, filepath.Join(home, "run", "calls.jsonl"), answered)
 		})
 		if out, err := program(home, "generate", "--resume", "run", "--quiet").CombinedOutput(); err != nil {
@@ -288,7 +288,7 @@ func moneyOf(t *testing.T, dir string) float64 {
 	return sum
 }
 
-// An evaluation with paid servers is killed at any question and goes on: nothing that
+// An evaluation with paid servers is killed at any question and resumed: nothing that
 // was answered is asked again, and each search costs what it would have cost.
 func TestEvaluationKilledAndPaidOnce(t *testing.T) {
 	var box till

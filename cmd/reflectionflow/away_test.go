@@ -85,8 +85,8 @@ func (g *gate) shut() {
 }
 
 // The server goes away in the middle of a run, which ends and says whose server it
-// was and how to go on; so does going on while it is away. When it is back, the run
-// is finished as if nothing had been, and nothing is asked or drawn a second time.
+// was and how to resume; so does resuming while it is away. When it is back, the run
+// is finished as if nothing had been, and nothing is asked or generated a second time.
 // An image that was under way and has a price is recorded as a failed call: it may
 // have been charged.
 func TestServerGoesAndComesBack(t *testing.T) {
@@ -101,15 +101,15 @@ func TestServerGoesAndComesBack(t *testing.T) {
 		gate                 *gate
 		lost                 int
 	}{
-		"a question":       {priced, "vlm", "text ", 4, vlmGate, 0},
-		"a drawing":        {strings.Replace(priced, ", price: {per_image: 0.04}", "", 1), "sd", "image ", 4, sdGate, 0},
-		"a priced drawing": {priced, "sd", "image ", 4, sdGate, 1},
+		"a question":     {priced, "vlm", "text ", 4, vlmGate, 0},
+		"an image":       {strings.Replace(priced, ", price: {per_image: 0.04}", "", 1), "sd", "image ", 4, sdGate, 0},
+		"a priced image": {priced, "sd", "image ", 4, sdGate, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			home := deployed(t, tt.config)
-			draw := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
+			generate := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
 			box.reset(0, "", nil)
-			if out, err := command(t, home, draw...).CombinedOutput(); err != nil {
+			if out, err := command(t, home, generate...).CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			want, whole := record(t, filepath.Join(home, "run")), box.asked
@@ -117,7 +117,7 @@ func TestServerGoesAndComesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			box.reset(tt.at, tt.of, func(int) { tt.gate.shut() })
-			out, err := command(t, home, draw...).CombinedOutput()
+			out, err := command(t, home, generate...).CombinedOutput()
 			box.calm()
 			for sitting := range 2 {
 				said := string(out)

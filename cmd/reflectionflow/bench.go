@@ -20,16 +20,16 @@ type benchOptions struct {
 func (p *program) benchCommand() *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure this machine",
+		Short: "Benchmark this machine",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var o benchOptions
 	engine := &cobra.Command{
 		Use:   "engine",
-		Short: "Measure what the engine makes of this machine",
+		Short: "Measure the compute engine on this machine",
 		Long: `engine measures memory bandwidth and matrix products, and runs the embedded
-model's denoising step, picture decoding and training step on this program's own
+model's denoising step, image decoding and training step on this program's own
 backend and on GoMLX's Go backend in turn. It takes two or three minutes; let the
 machine do nothing else meanwhile. docs/reference/bench-engine.md explains every number.`,
 		Args: cobra.NoArgs,

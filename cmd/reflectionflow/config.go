@@ -17,7 +17,7 @@ import (
 	"reflectionflow/internal/run"
 )
 
-// generateWith is the model that generate draws with, and the record of the
+// generateWith returns the model that generate uses, and the record of the
 // configuration where one is given. The configuration's settings of the search go
 // where no flag says otherwise.
 func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble.Model, json.RawMessage, error) {
@@ -38,7 +38,7 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble
 	return model, deployed, err
 }
 
-// engineOptions are the flags that say what draws and what verifies.
+// engineOptions are the flags that choose generator and verifier.
 type engineOptions struct {
 	deployment     string // file of the configuration
 	generator      string // URL

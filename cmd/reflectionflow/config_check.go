@@ -46,7 +46,7 @@ several parts of a kind, "use" names those that a run takes.`
 func (p *program) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Check a configuration of other people's engines and models",
+		Short: "Start and check configurations of remote engines and models",
 		Long:  configHelp,
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -54,7 +54,7 @@ func (p *program) configCommand() *cobra.Command {
 	generate := true
 	check := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Try every endpoint, generator and verifier, and say what works, how fast, and what it supports",
+		Short: "Try the parts of a configuration and report what works",
 		Long: `Try what the run of a configuration needs. Every endpoint is asked about a small
 image, or about a text where only parsers ask it; a second question shows whether its
 server enforces JSON schemas. Every remote generator generates two images of different

@@ -29,17 +29,17 @@ func slowly(mu *sync.Mutex, delay time.Duration) testserver.Fault {
 // HTTP costs shows. ×generator is the wall time over the generator's delays alone.
 func BenchmarkDeployment(b *testing.B) {
 	for _, part := range []time.Duration{10, 1} {
-		draw, verify := 2*time.Second/part, time.Second/part
-		b.Run(fmt.Sprintf("draw %v, verify %v", draw, verify), func(b *testing.B) { benchmarkDeployment(b, draw, verify) })
+		generate, verify := 2*time.Second/part, time.Second/part
+		b.Run(fmt.Sprintf("generate %v, verify %v", generate, verify), func(b *testing.B) { benchmarkDeployment(b, generate, verify) })
 	}
 }
 
-func benchmarkDeployment(b *testing.B, draw, verify time.Duration) {
+func benchmarkDeployment(b *testing.B, generate, verify time.Duration) {
 	b.Setenv("XDG_CACHE_HOME", b.TempDir())
 	for b.Loop() {
 		images, vlm := testserver.NewOpenAIImages(b, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"}), testserver.NewChat(b, testserver.ChatOptions{})
 		var painting, judging sync.Mutex
-		images.Fail("POST /v1/images/generations", slices.Repeat([]testserver.Fault{slowly(&painting, draw)}, scheduleBudget)...)
+		images.Fail("POST /v1/images/generations", slices.Repeat([]testserver.Fault{slowly(&painting, generate)}, scheduleBudget)...)
 		vlm.Fail(slices.Repeat([]testserver.Fault{slowly(&judging, verify)}, scheduleBudget)...)
 		c, err := assemble.ParseConfig("bench.yaml", fmt.Appendf(nil, `
 endpoints: {vlm: {url: "%s", model: double-1, cache: none, concurrency: 1}}
@@ -64,6 +64,6 @@ verifiers: {v: {type: chat, endpoint: vlm}}
 		if _, err := (&search.Search{Generator: parts.Generator, Verifier: parts.Verifier}).Run(b.Context(), reflectionflow.Prompt{Text: "a thing"}, cfg); err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(time.Since(begin).Seconds()/(scheduleBudget*draw).Seconds(), "×generator")
+		b.ReportMetric(time.Since(begin).Seconds()/(scheduleBudget*generate).Seconds(), "×generator")
 	}
 }

@@ -99,7 +99,7 @@ func TestDeploymentRecord(t *testing.T) {
 	}
 	data, _ := os.ReadFile("run/result.json")
 	if err := json.Unmarshal(data, &result); err != nil || result.Cost.Money < 0.08 {
-		t.Errorf("8 pictures at 0.01 a call cost %v (%v)", result.Cost.Money, err)
+		t.Errorf("8 images at 0.01 per call cost %v (%v)", result.Cost.Money, err)
 	}
 	keepsSecret(t, home)
 	before := double.Requests()

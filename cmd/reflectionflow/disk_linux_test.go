@@ -27,7 +27,7 @@ func smallDisk(t *testing.T, home, size string) string {
 }
 
 // A disk that fills up during a run is the machine's failure, exit code 1; with
-// room again, the run goes on to the same files.
+// room again, the run resumes to the same files.
 func TestFullDisk(t *testing.T) {
 	home := t.TempDir()
 	small := smallDisk(t, home, "160k")
@@ -56,7 +56,7 @@ func TestFullDisk(t *testing.T) {
 	sameFiles(t, record(t, filepath.Join(small, "run")), record(t, filepath.Join(home, "whole")))
 }
 
-// A set on a disk that fills up keeps its finished shards, and with room again it goes on to
+// A set on a disk that fills up keeps its finished shards, and with room again it resumes to
 // the same bytes; so does an export.
 func TestFullDiskOfSets(t *testing.T) {
 	home := t.TempDir()

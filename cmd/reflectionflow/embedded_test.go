@@ -17,12 +17,12 @@ func embedded(dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// The embedded networks draw the same bytes on one processor as on four, in
+// The embedded networks generate the same bytes on one processor as on four, in
 // batches of one as of four, and after being killed.
 func TestEmbeddedModelIsReproducible(t *testing.T) {
 	home := t.TempDir()
-	draw := []string{"generate", "two clocks and a red cup", "--budget", "4", "--steps", "3", "--early-stop=false", "--seed", "5"}
-	whole := embedded(home, append(draw, "--out", "whole")...)
+	generate := []string{"generate", "two clocks and a red cup", "--budget", "4", "--steps", "3", "--early-stop=false", "--seed", "5"}
+	whole := embedded(home, append(generate, "--out", "whole")...)
 	whole.Env = append(whole.Env, "GOMAXPROCS=1")
 	begin := time.Now()
 	if out, err := whole.CombinedOutput(); err != nil {
@@ -34,7 +34,7 @@ func TestEmbeddedModelIsReproducible(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	kills := 0
 	patience := calm / 4 // the first sitting does not get through
-	args := append(draw, "--out", "killed")
+	args := append(generate, "--out", "killed")
 	for ; ; patience += calm / 4 { // and in the end one does
 		cmd := embedded(home, args...)
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=4")

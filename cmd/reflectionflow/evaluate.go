@@ -36,31 +36,30 @@ type evaluateOptions struct {
 	quiet      bool
 }
 
-const evaluateHelp = `Search for each prompt with each strategy, let a judge that the search never saw
-say what is right, and sum up with 95% intervals by GenEval's rules.
+const evaluateHelp = `Run every strategy on every prompt, let a judge that the search does not use decide which
+images are right, and report accuracy with 95% intervals by GenEval's rules.
 
 A strategy is one of generate's, or a variant: reflection+width8 has eight chains,
-reflection+oracle a verifier that is the judge itself (an upper bound), and
-reflection+detector one of the model's others. Where a search with a smaller budget
-is the beginning of one with a larger, one search answers for all budgets.
+reflection+oracle uses the judge as its verifier (an upper bound), and
+reflection+detector another verifier of the model. Where a search with a smaller budget
+is a prefix of one with a larger, one search serves all budgets.
 
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks
-about what the model knows; test and validation prompts are in no training), the
-harder compound:test, compound:validation or compound:train (counts, places and
-colours together, and three coloured things), or a file in the format of GenEval's
+with the model's vocabulary; test and validation prompts are not trained on), the
+harder compound:test, compound:validation or compound:train (counts, positions and
+colors together, and three colored objects), or a file in the format of GenEval's
 evaluation_metadata.jsonl.
 
-The folder --out gets results.jsonl as it goes, then summary.json, report.md,
-report.html, figures, and for each strategy and budget a folder in GenEval's layout
-(noise-8/00000/samples/...), which GenEval's own scorer reads. Stopped in whatever
-way, the same command goes on where it was; with more strategies after those that
-the folder has, it adds them.`
+The folder --out gets results.jsonl during the evaluation, then summary.json,
+report.md, report.html, figures, and for each strategy and budget a folder in GenEval's
+layout (noise-8/00000/samples/...), which GenEval's own scorer reads. The same command
+resumes an interrupted evaluation; with further strategies at the end it adds them.`
 
 func (p *program) evaluateCommand() *cobra.Command {
 	var o evaluateOptions
 	cmd := &cobra.Command{
 		Use:   "evaluate",
-		Short: "Measure how often strategies draw what was asked",
+		Short: "Measure the accuracy of strategies at several budgets",
 		Long:  evaluateHelp,
 		Example: `  reflectionflow evaluate --strategies noise,reflection --budgets 1,8 --limit 60
   reflectionflow evaluate --prompts evaluation_metadata.jsonl --out official`,
@@ -74,26 +73,26 @@ func (p *program) evaluateCommand() *cobra.Command {
 
 func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT, SPLIT being test, validation or train, or a file of metadata lines")
-	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, with variants ("+strings.Join(search.Strategies(), ", ")+"); the first is what the others are compared with")
-	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images a prompt")
-	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default 60, all of a file)")
-	f.IntVar(&o.samples, "seeds", 1, "searches for each strategy and prompt")
-	f.IntVar(&o.difficulty, "difficulty", 4, "pictures of the base that say how difficult a prompt is, from seeds that are not scored; 0 for none, as it is with --config and --generator")
-	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; of the same evaluation, to go on with it")
+	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT with SPLIT test, validation or train; or a file of GenEval metadata")
+	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, or variants ("+strings.Join(search.Strategies(), ", ")+"); the first is the baseline")
+	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images per prompt")
+	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default: 60, or all of a file)")
+	f.IntVar(&o.samples, "seeds", 1, "searches per strategy and prompt, with different seeds")
+	f.IntVar(&o.difficulty, "difficulty", 4, "extra images per prompt that estimate its difficulty and are not scored; 0: none (the default with --config or --generator)")
+	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; that of an interrupted evaluation resumes it")
 	seedFlag(f, &o.search.seed, "the same seed generates the same images")
-	f.IntVar(&o.search.width, "width", 0, "chains side by side (default of the strategy)")
-	f.IntVar(&o.search.depth, "depth", 0, "rounds; 0 is as many as the budget allows")
-	f.IntVar(&o.search.steps, "steps", 0, "denoising steps an image (default of the model)")
-	f.Float64Var(&o.search.guidance, "guidance", 0, "guidance scale (default of the model)")
-	f.StringVar(&o.search.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	f.IntVar(&o.search.width, "width", 0, "parallel chains of candidates (default: the strategy's)")
+	f.IntVar(&o.search.depth, "depth", 0, "rounds per chain; 0: as many as the budget allows")
+	f.IntVar(&o.search.steps, "steps", 0, "denoising steps per image (default: the model's)")
+	f.Float64Var(&o.search.guidance, "guidance", 0, "guidance scale (default: the model's)")
+	f.StringVar(&o.search.size, "size", "", "pixels: 128 or 128x96 (default: the model's)")
 	o.search.registerAnySize(f)
-	f.BoolVar(&o.search.earlyStop, "early-stop", false, "stop a search when a picture meets every requirement; off, strategies are compared at equal images")
-	f.IntVar(&o.search.batch, "batch", 4, "images drawn at once, across prompts; does not change the result (more where a remote generator draws many)")
-	f.StringVar(&o.search.deployment, "config", "", "take generator, verifier and the like from this file; the judge stays the model's own (see: reflectionflow config)")
-	f.StringVar(&o.search.generator, "generator", "", "draw with the server at this URL (see: reflectionflow generate)")
-	f.StringVar(&o.search.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
-	f.StringVar(&o.search.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.BoolVar(&o.search.earlyStop, "early-stop", false, "stop a search when an image meets every requirement; without it, strategies are compared at equal numbers of images")
+	f.IntVar(&o.search.batch, "batch", 4, "images generated at once, across prompts; does not change the result (default: more with a concurrent remote generator)")
+	f.StringVar(&o.search.deployment, "config", "", "configuration of generator, verifier and other parts; the judge stays the model's own (see: reflectionflow config)")
+	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
+	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.search.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }
@@ -107,7 +106,7 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 		return fmt.Errorf("%w: model %s has no judge to evaluate with", reflectionflow.ErrInvalid, model.Name)
 	}
 	if o.search.deployment+o.search.generator != "" && !cmd.Flags().Changed("difficulty") {
-		o.difficulty = 0 // pictures of other people's engines cost money
+		o.difficulty = 0 // images of a remote generator may cost money
 	}
 	if o.limit < 0 || o.difficulty < 0 {
 		return fmt.Errorf("%w: limit %d and difficulty %d must not be negative", reflectionflow.ErrInvalid, o.limit, o.difficulty)
@@ -150,7 +149,7 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	return s.run(ctx, model)
 }
 
-// tidyBudgets sorts the budgets and drops repeats.
+// tidyBudgets sorts the budgets and removes duplicates.
 func (o *evaluateOptions) tidyBudgets() error {
 	slices.Sort(o.budgets)
 	o.budgets = slices.Compact(o.budgets)
@@ -163,16 +162,16 @@ func (o *evaluateOptions) tidyBudgets() error {
 // promptSets are the tasks of the prompts that --prompts names instead of a file.
 var promptSets = map[string]func() []clipart.Task{"builtin": clipart.Tasks, "compound": clipart.Compound}
 
-// defaultPrompts is how many of these there are unless more are asked for.
+// defaultPrompts is the default number of these.
 const defaultPrompts = 60
 
-// promptSeed makes builtin prompts the same whatever the pictures' seed is.
+// promptSeed keeps builtin prompts independent of --seed.
 const promptSeed = 1
 
-// metadata reads or draws the prompts.
+// metadata reads the prompts, or samples builtin ones.
 func (o evaluateOptions) metadata(model assemble.Model) ([]geneval.Metadata, error) {
-	set, split, drawn := strings.Cut(o.prompts, ":")
-	if tasks := promptSets[set]; drawn && tasks != nil {
+	set, split, builtin := strings.Cut(o.prompts, ":")
+	if tasks := promptSets[set]; builtin && tasks != nil {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
 			return nil, fmt.Errorf("%w: %s:%.40s: use %[2]s:test, %[2]s:validation or %[2]s:train", reflectionflow.ErrInvalid, set, split)
 		}
@@ -200,7 +199,7 @@ func (o evaluateOptions) metadata(model assemble.Model) ([]geneval.Metadata, err
 	return list, nil
 }
 
-// knows reports a prompt about what the model does not know.
+// knows is an error for a prompt outside the vocabulary of the model.
 func knows(model assemble.Model, m geneval.Metadata) error {
 	for _, c := range m.Include {
 		if len(model.Classes) > 0 && !slices.Contains(model.Classes, c.Class) {
@@ -208,13 +207,13 @@ func knows(model assemble.Model, m geneval.Metadata) error {
 				reflectionflow.ErrInvalid, m.Prompt, model.Name, c.Class, model.Name)
 		}
 		if c.Color != "" && len(model.Colors) > 0 && !slices.Contains(model.Colors, c.Color) {
-			return fmt.Errorf("%w: %q: model %s does not know the colour %s", reflectionflow.ErrInvalid, m.Prompt, model.Name, c.Color)
+			return fmt.Errorf("%w: %q: model %s does not know the color %s", reflectionflow.ErrInvalid, m.Prompt, model.Name, c.Color)
 		}
 	}
 	return nil
 }
 
-// evaluationSession is one sitting at an evaluation.
+// evaluationSession is one invocation that starts or resumes an evaluation.
 type evaluationSession struct {
 	program    *program
 	options    evaluateOptions
@@ -279,8 +278,8 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 	return s.program.printSummary(summary, s.options.json, s.options.quiet)
 }
 
-// notices pass on what the evaluation says, the first time with what it rests on:
-// then the folder is accepted.
+// notices returns the receiver of progress. At the first call the folder is accepted; it
+// then prints the result of the judge's self-test.
 func (s *evaluationSession) notices(agreement geneval.Agreement, shown progress.Evaluation) func(geneval.Progress) {
 	begun := false
 	return func(p geneval.Progress) {
@@ -296,7 +295,7 @@ func (s *evaluationSession) notices(agreement geneval.Agreement, shown progress.
 	}
 }
 
-// search runs the evaluation, and keeps what servers answer until it is finished.
+// search runs the evaluation. The replies of servers are kept until it is finished.
 func (s *evaluationSession) search(ctx context.Context, e *assemble.Engine) error {
 	ev := &s.evaluation
 	if e.Ledger == nil {
@@ -309,8 +308,8 @@ func (s *evaluationSession) search(ctx context.Context, e *assemble.Engine) erro
 	return errors.Join(err, e.Ledger.Close(err == nil))
 }
 
-// strategies wires the searches, each to its verifier. What it opened must be
-// closed, with an error too.
+// strategies builds the search of each arm with its verifier. The caller closes what it
+// opened, also after an error.
 func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model, e *assemble.Engine, shown progress.Evaluation) (opened []io.Closer, err error) {
 	ev := &s.evaluation
 	verifiers := map[string]reflectionflow.Verifier{
@@ -341,22 +340,22 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 
 func closeAll(closers []io.Closer) {
 	for _, c := range closers {
-		_ = c.Close() // it was only read from
+		_ = c.Close() // it was only read
 	}
 }
 
-// explain says how to go on after the evaluation was stopped or has failed.
+// explain says that the same command resumes an interrupted or failed evaluation.
 func (s *evaluationSession) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, reflectionflow.ErrInvalid):
 		return err
 	case ctx.Err() == nil:
-		return fmt.Errorf("%w; %d of %d searches are kept in %s: the same command goes on", err, s.kept.Done, s.kept.Total, s.options.out)
+		return fmt.Errorf("%w; %d of %d searches are kept in %s: the same command resumes", err, s.kept.Done, s.kept.Total, s.options.out)
 	}
-	return fmt.Errorf("stopped with %d of %d searches kept in %s; the same command goes on: %w", s.kept.Done, s.kept.Total, s.options.out, context.Canceled)
+	return fmt.Errorf("stopped with %d of %d searches kept in %s; the same command resumes: %w", s.kept.Done, s.kept.Total, s.options.out, context.Canceled)
 }
 
-// printSummary is the closing table.
+// printSummary prints the closing table.
 func (p *program) printSummary(summary geneval.Summary, asJSON, quiet bool) error {
 	switch {
 	case asJSON:

@@ -72,8 +72,8 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text st
 	return a, a.cfg.Validate()
 }
 
-// armSettings are those of a search, but for what never matters, and for the seed,
-// which is the evaluation's.
+// armSettings are the settings of a search without the batch, which does not change the
+// result, and the seed, which is the evaluation's.
 func armSettings(cfg search.Config) (json.RawMessage, error) {
 	cfg.Batch, cfg.Seed = 0, 0
 	data, err := json.Marshal(cfg)
@@ -83,14 +83,13 @@ func armSettings(cfg search.Config) (json.RawMessage, error) {
 	return data, nil
 }
 
-// nested reports whether a search with a smaller budget of images is the beginning
-// of one with a larger. So it is where candidates depend on earlier ones alone;
-// time, and a strategy that plans with its budget, see more.
+// nested reports whether a search with a smaller budget of images is a prefix of one with
+// a larger: each candidate depends on earlier ones only, and not on time or the budget.
 func nested(cfg search.Config) bool {
 	return cfg.Adaptive == nil && cfg.Budget.Seconds == 0
 }
 
-// probe is the search that tells how difficult prompts are: the base alone.
+// probe is the search that estimates the difficulty of prompts: the base alone.
 func (o evaluateOptions) probe(flags *pflag.FlagSet, model assemble.Model) (search.Config, error) {
 	g := o.search
 	g.strategy, g.budget, g.earlyStop = search.Noise, strconv.Itoa(max(o.difficulty, 1)), false

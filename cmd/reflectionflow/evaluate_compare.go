@@ -12,11 +12,11 @@ func (p *program) evaluateCompareCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "compare DIR STRATEGY@BUDGET OTHER@BUDGET",
-		Short: "Compare two rows of an evaluation, at any two budgets, prompt by prompt",
-		Long: `Compare two rows of the evaluation in DIR, at any two budgets: the first less the
-second, overall and by task, with 95% intervals by paired bootstrap over prompts, how
-many prompts only one of them has right, and the share of the second's error that the
-first takes away. The summary has such differences at equal budgets only.`,
+		Short: "Compare two strategies of an evaluation, at any two budgets",
+		Long: `Compare two rows of the evaluation in DIR: the accuracy of the first minus that of the
+second, overall and per task, with 95% intervals by paired bootstrap over prompts; the
+number of prompts that only one of them gets right; and the relative error reduction.
+The budgets may differ; the summary compares at equal budgets only.`,
 		Example: "  reflectionflow evaluate compare runs/evaluation adaptive@8 reflection@32",
 		Args:    cobra.ExactArgs(3),
 		RunE: func(_ *cobra.Command, args []string) error {

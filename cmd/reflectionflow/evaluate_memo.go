@@ -7,29 +7,28 @@ import (
 	"reflectionflow"
 )
 
-// memo remembers what a generator drew without a reference: the strategies of an
-// evaluation begin with the same pictures, and a picture is a function of its
-// request. A picture that is handed out again keeps its cost, for its search would
-// have had to pay it.
+// memo caches images without a reference: the strategies of an evaluation start with the
+// same requests, and an image is deterministic in its request. A cached image keeps its
+// cost, since its search would have paid it.
 type memo struct {
 	reflectionflow.Generator
-	mu    sync.Mutex
-	drawn map[reflectionflow.Request]reflectionflow.Generation
-	bytes int
+	mu     sync.Mutex
+	images map[reflectionflow.Request]reflectionflow.Generation
+	bytes  int
 }
 
-// maxMemo bounds the pixels that are remembered; what comes first stays.
+// maxMemo bounds the bytes of cached pixels; the first images stay.
 const maxMemo = 256 << 20
 
 func newMemo(g reflectionflow.Generator) reflectionflow.Generator {
-	m := &memo{Generator: g, drawn: make(map[reflectionflow.Request]reflectionflow.Generation)}
+	m := &memo{Generator: g, images: make(map[reflectionflow.Request]reflectionflow.Generation)}
 	if p, ok := g.(reflectionflow.Previewer); ok {
 		return previewingMemo{p, m}
 	}
 	return m
 }
 
-// previewingMemo leaves previews to the generator.
+// previewingMemo passes previews through to the generator.
 type previewingMemo struct {
 	reflectionflow.Previewer
 	memo *memo
@@ -57,7 +56,7 @@ func (m *memo) Generate(ctx context.Context, requests []reflectionflow.Request) 
 	for i, r := range requests {
 		known := false
 		if r.Reference == nil {
-			out[i], known = m.drawn[r]
+			out[i], known = m.images[r]
 		}
 		if !known {
 			missing, places = append(missing, r), append(places, i)
@@ -77,7 +76,7 @@ func (m *memo) Generate(ctx context.Context, requests []reflectionflow.Request) 
 		out[places[i]] = g
 		r := missing[i]
 		if size := 4 * r.Width * r.Height; r.Reference == nil && g.Err == nil && !g.Unseeded && m.bytes+size <= maxMemo {
-			m.drawn[r] = g
+			m.images[r] = g
 			m.bytes += size
 		}
 	}

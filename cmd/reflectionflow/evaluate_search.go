@@ -18,14 +18,14 @@ func searchStrategy(a arm, e *assemble.Engine, shown progress.Evaluation) geneva
 		cfg := a.cfg
 		cfg.Budget.Images = job.Budget
 		var failure error // of judging and recording
-		drawn := make([]geneval.Trajectory, len(job.Tasks))
+		trajectories := make([]geneval.Trajectory, len(job.Tasks))
 		loop := search.Search{
 			Generator: e.Generator,
 			Verifier:  e.Verifier,
 			Reflector: e.Reflector,
 			Refiner:   e.Refiner,
 			Notify: func(ev search.Event) {
-				t := &drawn[ev.Task]
+				t := &trajectories[ev.Task]
 				switch ev.Kind {
 				case search.Scored:
 					t.Candidates = append(t.Candidates, ev.Candidate)
@@ -37,7 +37,7 @@ func searchStrategy(a arm, e *assemble.Engine, shown progress.Evaluation) geneva
 					if failure != nil {
 						cancel()
 					}
-					*t = geneval.Trajectory{} // its pictures are not needed any more
+					*t = geneval.Trajectory{} // releases its images
 				}
 				shown.Event(cfg, ev)
 			},

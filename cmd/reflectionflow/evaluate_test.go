@@ -74,7 +74,7 @@ func pixelsOf(img image.Image) string {
 	return string(m.Pix)
 }
 
-// Ctrl-C keeps what was judged, and the same command goes on to the same results.
+// Ctrl-C keeps what was judged; the same command resumes to the same results.
 func TestEvaluateInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no interrupt signal to send")
@@ -99,7 +99,7 @@ func TestEvaluateInterrupted(t *testing.T) {
 	if code := exitOf(t, cmd.Wait()); code != 130 {
 		t.Errorf("exit code %d, want 130", code)
 	}
-	if !strings.Contains(said.String(), "of 24 searches kept in cut; the same command goes on\n") || strings.Contains(said.String(), "context") {
+	if !strings.Contains(said.String(), "of 24 searches kept in cut; the same command resumes\n") || strings.Contains(said.String(), "context") {
 		t.Errorf("it said %q", said.String())
 	}
 	if _, err := os.Stat(filepath.Join(home, "cut", "summary.json")); err == nil {
@@ -127,8 +127,8 @@ func evaluated(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// One search answers for all budgets only where a search with a smaller budget
-// draws the same first pictures; so it is for the strategies that say so.
+// A strategy that is marked as nested generates the same first images at a smaller
+// budget, so that one search serves all budgets.
 func TestNestedSearches(t *testing.T) {
 	model := judged(fakeModel(0))
 	e, err := model.Open(t.Context(), "")
@@ -169,7 +169,7 @@ func TestNestedSearches(t *testing.T) {
 					n := min(budget, len(whole[i].Candidates))
 					if len(part.Candidates) != n || !reflect.DeepEqual(withoutTime(part.Candidates), withoutTime(whole[i].Candidates[:n])) ||
 						!reflect.DeepEqual(part.Images, whole[i].Images[:n]) || part.Best(budget) != whole[i].Best(budget) {
-						t.Errorf("%s, early stop %v: a budget of %d is no beginning of one of 16 for prompt %d", name, early, budget, i)
+						t.Errorf("%s, early stop %v: a budget of %d is not a prefix of one of 16 for prompt %d", name, early, budget, i)
 					}
 				}
 			}
@@ -185,7 +185,7 @@ func withoutTime(candidates []reflectionflow.Candidate) []reflectionflow.Candida
 	return plain
 }
 
-// told keeps the budgets that a display is told of.
+// told records the budgets that a display gets.
 type told struct {
 	progress.Evaluation
 	budgets *[]int
@@ -195,8 +195,8 @@ func (d told) Event(cfg search.Config, _ search.Event) {
 	*d.budgets = append(*d.budgets, cfg.Budget.Images)
 }
 
-// The display is told the budget of each search, which for strategies that plan with
-// it is not the largest.
+// The display gets the budget of each search, which is not the largest one for strategies
+// that plan with it.
 func TestDisplayGetsTheBudgetOfTheSearch(t *testing.T) {
 	model := judged(fakeModel(0))
 	e, err := model.Open(t.Context(), "")

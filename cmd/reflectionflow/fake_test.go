@@ -20,9 +20,9 @@ import (
 	"reflectionflow/search"
 )
 
-// The fake model draws stripes: what it was asked for and how it was told is in
-// the pixels, so that its verifier sees nothing but the picture. A correction
-// makes a picture better, and every picture is a function of its request alone.
+// The fake model generates stripes. The request is encoded in the pixels, so that its
+// verifier needs the image alone. A correction improves an image, and every image is
+// deterministic in its request.
 
 // fakeModel knows two objects. Each image takes the delay, so that tests can
 // interrupt a run.
@@ -119,13 +119,13 @@ func (f fake) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]
 	return generations, err
 }
 
-func (f fake) VerifyPreviews(ctx context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	return f.Verify(ctx, pictures)
+func (f fake) VerifyPreviews(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	return f.Verify(ctx, images)
 }
 
-func (f fake) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (f fake) Verify(_ context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
-	for _, p := range pictures {
+	for _, p := range images {
 		r, g, _, _ := p.Image.At(0, 0).RGBA()
 		s := reflectionflow.Score{Value: float64(r>>8)/256 + float64(g>>8)/1e6, Cost: reflectionflow.Cost{VerifierCalls: 1}}
 		for i, requirement := range p.Prompt.Requirements {

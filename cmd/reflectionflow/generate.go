@@ -35,31 +35,37 @@ type generateOptions struct {
 	json, quiet  bool
 }
 
-const generateHelp = `Draw pictures for each prompt until one has everything that was asked for or the
-budget is spent, and keep the best.
+const generateHelp = `Search for an image that meets every requirement of each prompt, within a budget, and
+keep the best.
 
-Every prompt gets a run folder: run.json, candidates.jsonl, images/, best.png and
-report.html. Prompts come as arguments, or one a line from --prompts FILE (- is
-the standard input); several prompts share one folder with a run folder each.
+Each prompt gets a run folder with run.json, candidates.jsonl, images/, best.png and
+report.html. Prompts are arguments, or lines of --prompts FILE (- is the standard
+input); several prompts share one folder, which has a run folder for each.
 
-A run that was stopped, in whatever way, goes on with --resume DIR and ends with
-the same files as if it had not been stopped.
+An interrupted run resumes with --resume DIR; its files are byte-identical to those of
+an uninterrupted run.
 
-With --json, the standard output gets one JSON object a prompt, on one line:
-  prompt, folder, image, report    what was asked, and where things are
-  best, score, first_score, right  ID and score of the best picture, score of the
-                                   first; whether all requirements are met
-  requirements                     list of requirement, verdict (met, not_met,
-                                   unsure) and confidence, for the best picture
-  stopped                          right or budget
-  reproducible                     false when the generator did not take the seeds
-  cost, seconds                    what was spent; wall-clock time until done`
+The score is the verifier's number by which images are compared; higher is better, and
+scores of different verifiers are not comparable. The embedded verifier's score is the
+mean log probability of the requirements (0 at most), plus up to 0.1 for quality, plus 1
+if all are met; a chat verifier's is between 0 and 1.
+
+With --json, the standard output has one JSON object per prompt, on one line:
+  prompt, folder, image, report    the prompt, and the paths of the results
+  best, score, first_score, right  ID and score of the best image, score of the first
+                                   image; whether the best meets all requirements
+  requirements                     requirement, verdict (met, not_met or unsure) and
+                                   confidence (probability of met) for the best image
+  stopped                          right, budget or failed
+  reproducible                     false if the generator ignored its seeds
+  cost, seconds                    images, steps, calls and tokens; money in USD;
+                                   wall-clock time`
 
 func (p *program) generateCommand() *cobra.Command {
 	var o generateOptions
 	cmd := &cobra.Command{
 		Use:   "generate PROMPT...",
-		Short: "Draw pictures for prompts, or go on with a run",
+		Short: "Generate images that meet the requirements of prompts",
 		Long:  generateHelp,
 		Example: `  reflectionflow generate "a photo of two clocks and a red cup"
   reflectionflow generate --prompts prompts.txt --out mine --budget 16
@@ -84,25 +90,25 @@ func (p *program) generateCommand() *cobra.Command {
 func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&o.out, "out", "", "folder for the run; it must not exist or be empty (default runs/PROMPT-seedSEED)")
-	f.StringVar(&o.resume, "resume", "", "go on with the run in this folder")
+	f.StringVar(&o.resume, "resume", "", "resume the runs in this folder")
 	f.StringVar(&o.replay, "replay", "", "repeat the run of this run.json in a new folder, with byte-identical images")
-	f.StringVar(&o.prompts, "prompts", "", "read prompts from this file, one a line; - is the standard input")
-	f.StringVar(&o.strategy, "strategy", search.Reflection, "noise, noise-prompt, reflection or adaptive, or adaptive without an ingredient, as adaptive-no-routing")
-	f.StringVar(&o.budget, "budget", "8", "images a prompt, or a time like 90s, or both as 8,90s")
-	f.IntVar(&o.width, "width", 0, "chains side by side (default of the strategy)")
-	f.IntVar(&o.depth, "depth", 0, "rounds; 0 is as many as the budget allows")
-	f.StringSliceVar(&o.axes, "axes", nil, "what later rounds change: noise, prompt, reflection (default all that the strategy has)")
-	f.IntVar(&o.steps, "steps", 0, "denoising steps an image (default of the model)")
-	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default of the model)")
-	f.StringVar(&o.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	f.StringVar(&o.prompts, "prompts", "", "file with one prompt per line; - is the standard input")
+	f.StringVar(&o.strategy, "strategy", search.Reflection, "noise, noise-prompt, reflection or adaptive; or adaptive without one of its parts, such as adaptive-no-routing")
+	f.StringVar(&o.budget, "budget", "8", "images per prompt, a time such as 90s, or both: 8,90s")
+	f.IntVar(&o.width, "width", 0, "parallel chains of candidates (default: the strategy's)")
+	f.IntVar(&o.depth, "depth", 0, "rounds per chain; 0: as many as the budget allows")
+	f.StringSliceVar(&o.axes, "axes", nil, "what later rounds change: noise, prompt, reflection (default: all of the strategy's)")
+	f.IntVar(&o.steps, "steps", 0, "denoising steps per image (default: the model's)")
+	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default: the model's)")
+	f.StringVar(&o.size, "size", "", "pixels: 128 or 128x96 (default: the model's)")
 	o.registerAnySize(f)
 	seedFlag(f, &o.seed, "the same seed generates the same images")
-	f.BoolVar(&o.earlyStop, "early-stop", true, "stop when a picture meets every requirement")
-	f.IntVar(&o.batch, "batch", 0, "images drawn at once; does not change the result (default half the width)")
-	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
-	f.StringVar(&o.generator, "generator", "", "draw with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
-	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
-	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.BoolVar(&o.earlyStop, "early-stop", true, "stop when an image meets every requirement")
+	f.IntVar(&o.batch, "batch", 0, "images generated at once; does not change the result (default: half the width)")
+	f.StringVar(&o.deployment, "config", "", "configuration of generator, verifier and other parts (see: reflectionflow config)")
+	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
+	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }

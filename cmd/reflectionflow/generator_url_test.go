@@ -15,7 +15,7 @@ import (
 	"reflectionflow/search"
 )
 
-// A generator named by its URL alone draws, and the embedded verifier judges. A
+// A generator named by its URL alone generates, and the embedded verifier judges. A
 // server without seeds marks the run in every record of it.
 func TestGeneratorURL(t *testing.T) {
 	comfy, err := filepath.Abs("../../internal/remote/testdata/draw.json")
@@ -52,7 +52,7 @@ func TestGeneratorURL(t *testing.T) {
 			if strings.Contains(said, "cannot be reproduced") == tt.seeded {
 				t.Errorf("it said:\n%s", said)
 			}
-			// The record goes on by itself, and names the generator.
+			// The record alone is enough to resume, and names the generator.
 			if err := os.Remove("run/result.json"); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestGeneratorURLAndConfig(t *testing.T) {
 	code, _, complained := here(t, "generate", "a clock and a cup", "--config", "config.yaml", "--generator", "sdcpp+"+sd.URL, "--size", "64", "--steps", "4",
 		"--strategy", "noise", "--budget", "1", "--out", "run")
 	if code != 0 || len(sd.Generated()) != 1 || vlm.Requests() == 0 {
-		t.Errorf("exit code %d, %d drawings, %d questions: %s", code, len(sd.Generated()), vlm.Requests(), complained)
+		t.Errorf("exit code %d, %d images, %d questions: %s", code, len(sd.Generated()), vlm.Requests(), complained)
 	}
 	for url, says := range map[string]string{
 		"sdcpp+" + sd.URL + "?key=hidden":  "a secret does not belong into a URL",
@@ -137,7 +137,7 @@ func TestEvaluateConfig(t *testing.T) {
 	code, _, complained = here(t, "evaluate", "--limit", "1", "--budgets", "1", "--strategies", "noise", "--size", "32", "--steps", "2", "--out", "g",
 		"--generator", "openai+"+images.URL+"?dialect=vllm-omni")
 	if code != 0 || len(images.Generated()) != 1 {
-		t.Errorf("by URL: exit code %d, %d drawings: %s", code, len(images.Generated()), complained)
+		t.Errorf("by URL: exit code %d, %d images: %s", code, len(images.Generated()), complained)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestEvaluateSearchSettings(t *testing.T) {
 	}
 }
 
-// A prompt that is left without requirements is refused before anything is drawn where
+// A prompt that is left without requirements is refused before anything is generated where
 // an embedded part that the search needs could not go by it, and by those alone.
 func TestPromptsWithoutRequirements(t *testing.T) {
 	vlm := testserver.NewChat(t, testserver.ChatOptions{Key: key, Answer: func(q testserver.Question) testserver.Answer {
@@ -227,18 +227,18 @@ search: {budget: 2, early_stop: false}
 			t.Chdir(deployed(t, parts+test.config))
 			before := len(images.Generated())
 			code, _, complained := here(t, "generate", test.prompt, "--config", "config.yaml", "--strategy", test.strategy, "--out", "run", "--quiet")
-			drawn := len(images.Generated()) - before
+			generated := len(images.Generated()) - before
 			switch _, err := os.Stat("run"); {
-			case test.says == "" && (code != 0 || drawn != 2):
-				t.Errorf("exit code %d, %d drawings: %s", code, drawn, complained)
-			case test.says != "" && (code != 2 || drawn != 0 || err == nil || !strings.Contains(complained, test.says) || strings.Count(complained, "\n") != 1):
-				t.Errorf("exit code %d, %d drawings: %q, want %q", code, drawn, complained, test.says)
+			case test.says == "" && (code != 0 || generated != 2):
+				t.Errorf("exit code %d, %d images: %s", code, generated, complained)
+			case test.says != "" && (code != 2 || generated != 0 || err == nil || !strings.Contains(complained, test.says) || strings.Count(complained, "\n") != 1):
+				t.Errorf("exit code %d, %d images: %q, want %q", code, generated, complained, test.says)
 			}
 		})
 	}
 }
 
-// The check draws in the size and sampling of the run, and finds settings of the
+// The check generates in the size and sampling of the run, and finds settings of the
 // search that no run could have.
 func TestCheckTriesTheRun(t *testing.T) {
 	images := testserver.NewSDCPP(t)
@@ -253,7 +253,7 @@ func TestCheckTriesTheRun(t *testing.T) {
 	}
 	for _, d := range images.Generated() {
 		if d.Width != 96 || d.Height != 64 || d.Steps != 3 || d.Guidance != 2.5 {
-			t.Errorf("drew %d×%d in %d steps at %v", d.Width, d.Height, d.Steps, d.Guidance)
+			t.Errorf("generated %d×%d in %d steps at %v", d.Width, d.Height, d.Steps, d.Guidance)
 		}
 	}
 	for settings, says := range map[string]string{
@@ -268,8 +268,8 @@ func TestCheckTriesTheRun(t *testing.T) {
 	}
 }
 
-// A search that would need a correction or size that its generator cannot draw is
-// refused before the first picture is paid for.
+// A search that needs a correction or size that its generator cannot serve is refused
+// before the first image is paid for.
 func TestGeneratorThatCannotServe(t *testing.T) {
 	images := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{})
 	t.Chdir(deployed(t, fmt.Sprintf("generators: {oa: {type: remote, url: \"openai+%s?model=dall-e-3\"}}\nsearch: {budget: 2, early_stop: false}\n", images.URL)))
@@ -286,9 +286,9 @@ func TestGeneratorThatCannotServe(t *testing.T) {
 	} {
 		before := len(images.Generated())
 		code, _, said := here(t, append(test.args, "--config", "config.yaml", "--quiet", "--out", "run")...)
-		drawn := len(images.Generated()) - before
-		if test.says == "" && (code != 0 || drawn != 2) || test.says != "" && (code != 2 || drawn != 0 || !strings.Contains(said, test.says) || strings.Count(said, "\n") != 1) {
-			t.Errorf("%s: exit code %d, %d drawings: %q, want %q", name, code, drawn, said, test.says)
+		generated := len(images.Generated()) - before
+		if test.says == "" && (code != 0 || generated != 2) || test.says != "" && (code != 2 || generated != 0 || !strings.Contains(said, test.says) || strings.Count(said, "\n") != 1) {
+			t.Errorf("%s: exit code %d, %d images: %q, want %q", name, code, generated, said, test.says)
 		}
 		if err := os.RemoveAll("run"); err != nil {
 			t.Fatal(err)
@@ -296,7 +296,7 @@ func TestGeneratorThatCannotServe(t *testing.T) {
 	}
 }
 
-// Several prompts fill what a generator draws at a time, those of an evaluation too,
+// Several prompts fill the batch of a generator, those of an evaluation too,
 // and no more than a search takes.
 func TestSeveralPromptsFillTheGenerator(t *testing.T) {
 	for _, test := range []struct{ least, concurrency, want int }{{1, 0, 1}, {4, 0, 4}, {1, 2, 8}, {4, 16, 64}, {4, 1024, search.MaxBatch}} {
@@ -314,7 +314,7 @@ func TestSeveralPromptsFillTheGenerator(t *testing.T) {
 		before := len(images.Generated())
 		args = append(args, "--size", "32", "--steps", "2", "--generator", "openai+"+images.URL+"?dialect=vllm-omni&concurrency=1024", "--quiet", "--out", args[0])
 		if code, _, said := here(t, args...); code != 0 || len(images.Generated()) != before+2 {
-			t.Errorf("%s: exit code %d, %d drawings: %s", args[0], code, len(images.Generated())-before, said)
+			t.Errorf("%s: exit code %d, %d images: %s", args[0], code, len(images.Generated())-before, said)
 		}
 	}
 }

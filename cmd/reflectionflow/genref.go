@@ -17,7 +17,7 @@ import (
 func (p *program) genrefCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "genref",
-		Short: "Build, annotate, count, export and check the data of reflection tuning",
+		Short: "Build, annotate, check and export training data for correctors",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -29,10 +29,10 @@ func (p *program) genrefCheckCommand() *cobra.Command {
 	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "check DIR",
-		Short: "Read a whole set and say what is wrong with it",
-		Long: `Read every shard, member and picture of a set, and compare checksums and counts with
-its manifest; that no triplet comes twice, and that every prompt is of the set's split.
-Each problem is a line on the standard output, and the exit code is 2.`,
+		Short: "Verify the integrity of a set",
+		Long: `Read every shard and image of a set. Check checksums and counts against the manifest,
+that no triplet occurs twice, and that every prompt is of the set's split. Each problem
+is a line on the standard output; with problems the exit code is 2.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.genrefCheck(cmd.Context(), args[0], quiet) },
 	}
@@ -58,7 +58,7 @@ func (p *program) genrefCheck(ctx context.Context, dir string, quiet bool) error
 		return fmt.Errorf("%w: %s: %d problems", reflectionflow.ErrInvalid, dir, total)
 	}
 	if !quiet {
-		_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets in %d shards, all whole\n", dir, report.Triplets, report.Shards)
+		_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets in %d shards, all intact\n", dir, report.Triplets, report.Shards)
 		printCounts(p, "subsets: ", report.Subsets)
 	}
 	return nil

@@ -24,25 +24,24 @@ type annotateOptions struct {
 	quiet                      bool
 }
 
-const genrefAnnotateHelp = `Compare the two pictures of every triplet: which is better for the prompt, in what they
-differ, by category, and what to do to the worse one, in short instructions. The
-annotator is not told which picture is meant to be the better.
+const genrefAnnotateHelp = `Compare the two images of every triplet: which is better for the prompt, how they differ,
+by category, and short instructions that correct the worse one. The annotator is not
+told which image is meant to be better.
 
-By default the embedded verifier compares; with --config the vision-language model that
-the configuration names as its annotator. An answer that is not of the form asked for is
-asked for once more; what is of no use then, and what the model refuses, is counted and
-listed.
+By default the embedded verifier compares; with --config, the vision-language model that
+the configuration names as its annotator. An answer in the wrong form is asked for once
+more; unusable answers and refusals are counted and listed.
 
-annotations.jsonl beside the shards gets a line a triplet. A triplet that has one is not
-asked about again: stopped in whatever way, the same command goes on. Answers without a line
-are kept in DIR/unannotated until they have one, and paid for once. Annotations that
-find the enhanced picture the better one take the place of reflections in exports.`
+Each annotated triplet gets a line in annotations.jsonl next to the shards, and is not
+asked about again: the same command resumes. Replies without a line yet are kept in
+DIR/unannotated, so that they are paid for once. In exports, annotations that find the
+enhanced image better replace reflections.`
 
 func (p *program) genrefAnnotateCommand() *cobra.Command {
 	var o annotateOptions
 	cmd := &cobra.Command{
 		Use:   "annotate DIR",
-		Short: "Compare the pictures of a set's triplets (GenRef-CoT)",
+		Short: "Compare the images of each triplet (GenRef-CoT)",
 		Long:  genrefAnnotateHelp,
 		Example: `  reflectionflow genref annotate rule
   reflectionflow genref annotate --config flux.yaml --count 10000 rule`,
@@ -56,10 +55,10 @@ func (p *program) genrefAnnotateCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.deployment, "config", "", "take the annotator from this file (see: reflectionflow config)")
-	f.IntVar(&o.count, "count", 0, "annotate the first so many triplets (default all)")
-	f.StringVar(&o.model, "model", "", "model whose verifier compares (see: reflectionflow models list), or its folder")
-	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.StringVar(&o.deployment, "config", "", "configuration that names the annotator (see: reflectionflow config)")
+	f.IntVar(&o.count, "count", 0, "annotate only this many triplets, from the first (default: all)")
+	f.StringVar(&o.model, "model", "", "model whose verifier compares: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 	return cmd
 }
@@ -100,7 +99,7 @@ func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOpti
 // embeddedBatch is how many triplets the embedded verifier compares at once.
 const embeddedBatch = 32
 
-// annotating makes the annotator: that of the configuration, or the model's verifier.
+// annotating returns the annotator of the configuration, or the model's verifier.
 func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.AnnotateOptions, io.Closer, error) {
 	if o.deployment != "" {
 		deployed, err := assemble.ReadConfig(o.deployment)
@@ -139,23 +138,22 @@ func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Ann
 func (p *program) printAnnotations(dir string, r genref.AnnotateReport) {
 	_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets annotated, %d of them before\n", dir, r.Annotated, r.Before)
 	printCounts(p, "better: ", r.Better)
-	printCounts(p, "passed over: ", r.Skipped)
+	printCounts(p, "skipped: ", r.Skipped)
 	p.printListed(r.Unanswered)
 	p.printProblems(r.Problems)
 	if c := r.Cost; c.TokensIn+c.TokensOut > 0 {
-		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens read, %d written, %.4g spent\n", c.TokensIn, c.TokensOut, c.Money)
+		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens in, %d tokens out, %s\n", c.TokensIn, c.TokensOut, progress.USD(c.Money))
 	}
 }
 
-// warnProblems says on the standard error what --quiet must not hide: something of the
-// sets is damaged and was passed over.
+// warnProblems reports damaged triplets on the standard error, with --quiet too.
 func (p *program) warnProblems(problems genref.Problems) {
 	for _, kind := range slices.Sorted(maps.Keys(problems.Counts)) {
-		_, _ = fmt.Fprintf(p.stderr, "passed over: %d %s (see: reflectionflow genref check)\n", problems.Counts[kind], kind)
+		_, _ = fmt.Fprintf(p.stderr, "skipped: %d %s (see: reflectionflow genref check)\n", problems.Counts[kind], kind)
 	}
 }
 
-// printProblems prints what was passed over in reading a set.
+// printProblems prints the damaged triplets of a set.
 func (p *program) printProblems(problems genref.Problems) {
 	printCounts(p, "damaged: ", problems.Counts)
 	p.printListed(problems.Listed)

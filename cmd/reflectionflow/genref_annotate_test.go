@@ -67,7 +67,7 @@ func TestGenrefAnnotateByChat(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d, %q, %q", code, stdout, stderr)
 	}
-	for _, line := range []string{"7 triplets annotated, 0 of them before", "passed over: 1 no usable answer, 1 refused", "Not this one.", "cost: 800 tokens read, 80 written, 0.08 spent"} {
+	for _, line := range []string{"7 triplets annotated, 0 of them before", "skipped: 1 no usable answer, 1 refused", "Not this one.", "cost: 800 tokens in, 80 tokens out, 0.0800 USD"} {
 		if !strings.Contains(stdout, line) {
 			t.Errorf("it said %q, want %q", stdout, line)
 		}

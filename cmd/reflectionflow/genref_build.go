@@ -42,41 +42,38 @@ type genrefOptions struct {
 	quiet                      bool
 }
 
-const genrefBuildHelp = `Build a set of triplets: a flawed picture, an enhanced picture of the same prompt,
-and the instruction that leads from one to the other. The sources:
+const genrefBuildHelp = `Build a set of triplets: a flawed image, an enhanced image of the same prompt, and the
+instruction that leads from one to the other. Sources:
 
-  rule     several pictures of each prompt; those of prompts that come out right at
-           times and wrong at times give pairs of a wrong picture and the right one
-           that looks most like it
-  correction
-           several pictures of each prompt; the wrong ones are corrected several times,
-           and corrections that come out right are paired with the wrong picture and with
-           the corrections that did not
-  mended   several pictures of each prompt of the clip-art world; the wrong ones are
-           paired with rendered scenes: what was seen in them, put right
-  reward   several pictures of each prompt, put in order by an ensemble of rewards;
-           the best is paired with the worst
-  length   a picture of a longer wording is paired with that of the prompt itself,
-           where it is better
-  editing  rendered scenes with a fault and without; with --from the rows of a set of
-           instruction-based edits, in WebDataset shards or Parquet files
+  rule        several images per prompt; a wrong image is paired with the right one that
+              looks most like it
+  correction  several images per prompt; wrong ones are corrected several times. Right
+              corrections are paired with the wrong image and with failed corrections
+  mended      several images per prompt of the clip-art world; a wrong image is paired
+              with a rendered scene: its detected objects, corrected
+  reward      several images per prompt, ranked by an ensemble of rewards; the best is
+              paired with the worst
+  length      an image of a longer wording is paired with that of the prompt itself,
+              where it is better
+  editing     rendered scenes with and without a fault; with --from, the rows of a set
+              of instruction-based edits in WebDataset shards or Parquet files
 
-Prompts are those of the model's own world, or those of --prompts. Each belongs to one
-of three splits however it is worded, and a set keeps to one: what is trained on is
-never tested on. With --config or --generator other generators, verifiers, reflectors
-and refiners take the place of the embedded ones.
+Prompts are sampled from the model's vocabulary, or read from --prompts. Each belongs to
+one of three splits by its content, and a set uses one split, so that no test prompt is
+trained on. --config or --generator replaces the embedded generator, verifier, reflector
+and refiner.
 
 DIR gets WebDataset shards (genref_0.tar, genref_1.tar, ...) and a manifest.json of
-checksums. No triplet comes twice, nor one that looks the same for the same prompt.
-Stopped in whatever way, the same command goes on with the next shard, to the same
-bytes; with a larger --count the set grows. What servers have answered for a shard that
-is not finished is kept in DIR/unfinished, and paid for once.`
+checksums. Duplicate triplets, and those that look the same for the same prompt, are
+dropped. The same command resumes an interrupted build with the next shard, to the same
+bytes; a larger --count extends the set. Replies of servers for an unfinished shard are
+kept in DIR/unfinished, so that they are paid for once.`
 
 func (p *program) genrefBuildCommand() *cobra.Command {
 	var o genrefOptions
 	cmd := &cobra.Command{
 		Use:   "build --out DIR",
-		Short: "Build a set of triplets, or go on with it",
+		Short: "Build a set of triplets",
 		Long:  genrefBuildHelp,
 		Example: `  reflectionflow genref build --source rule --count 2000 --seed 1 --out rule
   reflectionflow genref build --source editing --from omniedit/ --out edits
@@ -86,30 +83,30 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.out, "out", "", "folder for the set, of the same set to go on with it (required)")
-	f.StringVar(&o.source, "source", "rule", "where triplets come from: rule, correction, mended, reward, length or editing")
-	f.IntVar(&o.count, "count", 1000, "triplets of the set; with --from all that there are, unless it is given")
-	seedFlag(f, &o.seed, "the same seed gives the same set")
-	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one a line: text, or JSON with \"prompt\" and perhaps \"long\"")
-	f.StringVar(&o.split, "split", "train", "prompts to use: train, validation or test; all for --from and --prompts")
-	f.IntVar(&o.images, "images", 4, "pictures a prompt (rule, correction, mended, reward)")
-	f.IntVar(&o.corrections, "corrections", 4, "corrections of each wrong picture (correction)")
-	f.IntVar(&o.pairs, "max-pairs", 2, "triplets at most: of a prompt (rule), of a wrong picture (correction)")
-	f.StringSliceVar(&o.rewards, "rewards", nil, "verifiers of the configuration to order by, with weights as NAME=2 (reward; default the embedded ones)")
-	f.StringVar(&o.combine, "combine", string(genref.ByRank), "how rewards are combined within a prompt: rank or zscore (reward)")
-	f.StringVar(&o.from, "from", "", "file or folder of an existing set to read (editing)")
-	f.StringToStringVar(&o.columns, "columns", nil, "names of its columns: flawed=A,enhanced=B,prompt=C,reflection=D (default: well-known ones)")
-	f.IntVar(&o.shard, "shard", 100, "triplets a shard; what is stopped loses at most one")
-	f.IntVar(&o.steps, "steps", 0, "denoising steps an image (default of the model)")
-	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default of the model)")
-	f.StringVar(&o.size, "size", "", "pixels, as 128 or 128x96 (default of the model)")
+	f.StringVar(&o.out, "out", "", "folder for the set; that of an interrupted build resumes it (required)")
+	f.StringVar(&o.source, "source", "rule", "how triplets are made: rule, correction, mended, reward, length or editing")
+	f.IntVar(&o.count, "count", 1000, "triplets of the set (default with --from: all)")
+	seedFlag(f, &o.seed, "the same seed builds the same set")
+	f.StringVar(&o.prompts, "prompts", "", "file with one prompt per line: text, or JSON with \"prompt\" and optionally \"long\"")
+	f.StringVar(&o.split, "split", "train", "split of the prompts: train, validation or test; all only with --from or --prompts")
+	f.IntVar(&o.images, "images", 4, "images per prompt (rule, correction, mended, reward)")
+	f.IntVar(&o.corrections, "corrections", 4, "corrections per wrong image (correction)")
+	f.IntVar(&o.pairs, "max-pairs", 2, "most triplets per prompt (rule) or per wrong image (correction)")
+	f.StringSliceVar(&o.rewards, "rewards", nil, "verifiers of the configuration that rank, with optional weights: NAME=2 (reward; default: the embedded ones)")
+	f.StringVar(&o.combine, "combine", string(genref.ByRank), "how rewards are combined: rank or zscore (reward)")
+	f.StringVar(&o.from, "from", "", "file or folder of an existing set (editing)")
+	f.StringToStringVar(&o.columns, "columns", nil, "column names of --from: flawed=A,enhanced=B,prompt=C,reflection=D (default: well-known names)")
+	f.IntVar(&o.shard, "shard", 100, "triplets per shard; an interrupted build loses at most one shard")
+	f.IntVar(&o.steps, "steps", 0, "denoising steps per image (default: the model's)")
+	f.Float64Var(&o.guidance, "guidance", 0, "guidance scale (default: the model's)")
+	f.StringVar(&o.size, "size", "", "pixels: 128 or 128x96 (default: the model's)")
 	o.registerAnySize(f)
-	f.IntVar(&o.batch, "batch", 8, "prompts drawn at once; does not change the set")
-	f.StringVar(&o.licence, "licence", "Apache-2.0", "SPDX identifier to note beside every triplet")
-	f.StringVar(&o.deployment, "config", "", "take generator, verifier and the like from this file (see: reflectionflow config)")
-	f.StringVar(&o.generator, "generator", "", "draw with the server at this URL (see: reflectionflow generate)")
-	f.StringVar(&o.model, "model", "", "model to draw with (see: reflectionflow models list), or its folder")
-	f.StringVar(&o.backend, "backend", "", "what computes: empty for the CPU, or xla:PLUGIN")
+	f.IntVar(&o.batch, "batch", 8, "prompts processed at once; does not change the set")
+	f.StringVar(&o.licence, "licence", "Apache-2.0", "SPDX identifier recorded with every triplet")
+	f.StringVar(&o.deployment, "config", "", "configuration of generator, verifier and other parts (see: reflectionflow config)")
+	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
+	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 	return cmd
 }
@@ -143,7 +140,7 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 	return nil
 }
 
-// build makes what the set lacks. A set that is whole needs no source.
+// build builds the missing shards. A complete set needs no source.
 func (b *genrefBuilder) build(ctx context.Context, p plannedSet, notify func(genref.Progress)) (m genref.Manifest, err error) {
 	w, err := genref.NewWriter(b.options.out, p.plan)
 	if err != nil {
@@ -164,8 +161,8 @@ func (b *genrefBuilder) build(ctx context.Context, p plannedSet, notify func(gen
 	return w.Build(ctx, source, notify)
 }
 
-// opened opens the source of a set. What servers answer meanwhile is kept until the set is
-// whole, and what they answer later until its shard is.
+// opened opens the source of a set. Replies of servers while it opens are kept until the
+// set is complete, later ones until their shard is.
 func (b *genrefBuilder) opened(ctx context.Context, w *genref.Writer, p plannedSet) (genref.Source, error) {
 	kept, err := b.keep(filepath.Join(w.Unfinished(), "prompts"))
 	if err != nil {
@@ -181,12 +178,12 @@ func (b *genrefBuilder) opened(ctx context.Context, w *genref.Writer, p plannedS
 // keep opens the ledger in a folder.
 func (b *genrefBuilder) keep(folder string) (io.Closer, error) { return keepIn(b.ledger, folder) }
 
-// keepIn opens a ledger in a folder, which is made with the first answer.
+// keepIn opens a ledger in a folder, which is created with the first reply.
 func keepIn(l *endpoint.Ledger, folder string) (io.Closer, error) {
 	return closing{l}, l.Open(folder, nil)
 }
 
-// closing closes a ledger, whose answers stay.
+// closing closes a ledger and keeps its replies.
 type closing struct{ *endpoint.Ledger }
 
 // Close implements [io.Closer].
@@ -201,8 +198,8 @@ func ofCount(count int) string {
 
 func (p *program) printBuild(dir string, m genref.Manifest) {
 	e := m.Effort()
-	_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets in %d shards, from %d pictures of %d prompts\n", dir, m.Triplets(), len(m.Shards), e.Images, e.Prompts)
-	printCounts(p, "passed over: ", e.Skipped)
+	_, _ = fmt.Fprintf(p.stdout, "%s: %d triplets in %d shards, from %d images of %d prompts\n", dir, m.Triplets(), len(m.Shards), e.Images, e.Prompts)
+	printCounts(p, "skipped: ", e.Skipped)
 	shown := 0
 	for _, s := range m.Shards {
 		for _, fault := range s.Faults {
@@ -217,30 +214,30 @@ func (p *program) printBuild(dir string, m genref.Manifest) {
 
 const maxFaultsShown = 10
 
-// drawingSources are the sources that draw with a model; setSources are all.
+// generatingSources are the sources that generate images; setSources are all.
 var (
-	anySources     = []string{"rule", "correction", "reward", "length"} // with whatever draws
-	drawingSources = append(anySources, "mended")
-	setSources     = append(drawingSources, "editing")
+	anySources        = []string{"rule", "correction", "reward", "length"} // with any generator
+	generatingSources = append(anySources, "mended")
+	setSources        = append(generatingSources, "editing")
 )
 
 // sourceFlags are the flags that only some sources have.
 var sourceFlags = map[string][]string{
 	"images": {"rule", "correction", "mended", "reward"}, "corrections": {"correction"}, "max-pairs": {"rule", "correction"},
 	"rewards": {"reward"}, "combine": {"reward"}, "from": {"editing"}, "columns": {"editing"},
-	"prompts": drawingSources, "steps": drawingSources, "guidance": drawingSources, "config": anySources,
+	"prompts": generatingSources, "steps": generatingSources, "guidance": generatingSources, "config": anySources,
 	"generator": anySources,
 }
 
-// check refuses flags that do not go together, and completes those that depend on
-// others.
+// check is an error for flags that do not go together, and sets defaults that depend on
+// other flags.
 func (o *genrefOptions) check(flags *pflag.FlagSet) error {
 	if !slices.Contains(setSources, o.source) {
-		return fmt.Errorf("%w: there is no source %.40q: use %s", reflectionflow.ErrInvalid, o.source, strings.Join(setSources, ", "))
+		return fmt.Errorf("%w: unknown source %.40q: use %s", reflectionflow.ErrInvalid, o.source, strings.Join(setSources, ", "))
 	}
 	for name, sources := range sourceFlags {
 		if flags.Changed(name) && !slices.Contains(sources, o.source) {
-			return fmt.Errorf("%w: --%s does not go with the source %s", reflectionflow.ErrInvalid, name, o.source)
+			return fmt.Errorf("%w: --%s does not apply to the source %s", reflectionflow.ErrInvalid, name, o.source)
 		}
 	}
 	if o.from != "" {
@@ -248,12 +245,12 @@ func (o *genrefOptions) check(flags *pflag.FlagSet) error {
 			o.count = genref.MaxCount
 		}
 		if flags.Changed("split") && o.split != "all" {
-			return fmt.Errorf("%w: --split does not go with --from: imported rows are kept as they come, in no split", reflectionflow.ErrInvalid)
+			return fmt.Errorf("%w: --split does not apply to --from: imported rows belong to no split", reflectionflow.ErrInvalid)
 		}
 		o.split = "all"
 	}
 	if o.split == "all" && o.from == "" && o.prompts == "" {
-		return fmt.Errorf("%w: a set of the model's own prompts keeps to one split: train, validation or test", reflectionflow.ErrInvalid)
+		return fmt.Errorf("%w: --split all needs --from or --prompts: use train, validation or test", reflectionflow.ErrInvalid)
 	}
 	if o.split == "all" {
 		o.split = ""
@@ -261,7 +258,7 @@ func (o *genrefOptions) check(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// plan is the plan of a set with a source's settings.
+// plan returns the plan of a set with a source's settings.
 func (o *genrefOptions) plan(model, fingerprint string, settings any) (genref.Plan, error) {
 	data, err := genref.Settings(settings)
 	if err != nil {
@@ -274,7 +271,7 @@ func (o *genrefOptions) plan(model, fingerprint string, settings any) (genref.Pl
 	return plan, plan.Validate()
 }
 
-// canvas is how pictures are drawn: as the model does, but for what was given.
+// canvas returns size and sampling: the model's defaults and the flags that were given.
 func (o *genrefOptions) canvas(flags *pflag.FlagSet, model assemble.Model) (genref.ImageConfig, error) {
 	c := genref.ImageConfig{Width: model.Width, Height: model.Height, Steps: model.Steps, Guidance: model.Guidance, Batch: o.batch}
 	if flags.Changed("steps") {
@@ -295,7 +292,7 @@ func (o *genrefOptions) canvas(flags *pflag.FlagSet, model assemble.Model) (genr
 	return c, o.checkSize(model, c.Width, c.Height)
 }
 
-// readPromptList reads a file of prompts as the model understands them.
+// readPromptList reads a file of prompts and parses them for the model.
 func (p *program) readPromptList(ctx context.Context, path string, split clipart.Split, model assemble.Model) (genref.PromptList, error) {
 	file, err := openInput("prompts", path)
 	if err != nil {
@@ -312,7 +309,7 @@ func (p *program) readPromptList(ctx context.Context, path string, split clipart
 	for _, left := range []struct {
 		n   int
 		why string
-	}{{list.Duplicates, "were there before"}, {list.OtherSplit, "are of another split"}} {
+	}{{list.Duplicates, "are duplicates"}, {list.OtherSplit, "are of another split"}} {
 		if left.n > 0 {
 			_, _ = fmt.Fprintf(p.stderr, "%s: %d prompts %s and are left out\n", path, left.n, left.why)
 		}
@@ -320,9 +317,9 @@ func (p *program) readPromptList(ctx context.Context, path string, split clipart
 	return list, nil
 }
 
-// fingerprintOf is a checksum over what draws and verifies. A folder fresh from
-// training need not be whole: a set is built before the corrector is tuned on it,
-// unless the corrector is what draws.
+// fingerprintOf returns a checksum over the networks that generate and verify. A folder
+// in training may be incomplete: the corrector is trained on the set, so it counts only
+// where it generates.
 func (o *genrefOptions) fingerprintOf(ctx context.Context, model assemble.Model) (string, error) {
 	var sum string
 	var err error
@@ -341,7 +338,7 @@ func (o *genrefOptions) fingerprintOf(ctx context.Context, model assemble.Model)
 	return sum, nil
 }
 
-// without is a file system whose root lacks some entries.
+// without is a file system that hides some entries of its root.
 type without struct {
 	fs.FS
 	names []string

@@ -13,30 +13,29 @@ import (
 	"reflectionflow/internal/progress"
 )
 
-const genrefExportHelp = `Write the triplets of one set or several for the tuning of other models:
+const genrefExportHelp = `Write the triplets of one or more sets as training data for other models:
 
-  sharegpt     LLaMA-Factory: a flawed picture and the authors' question to the
-               reflector, answered by what to do; with dataset_info.json
+  sharegpt     LLaMA-Factory: a flawed image and the paper's question to the reflector,
+               answered by the instruction; with dataset_info.json
   trl          the same in TRL's columns messages and images
-  preferences  both pictures and which is better: TRL's columns prompt, chosen,
-               rejected and images, and a CSV for the authors' reward trainer
+  preferences  both images and which is better: TRL's columns prompt, chosen, rejected
+               and images, and a CSV for the paper's reward trainer
 
-Every row goes by its prompt into train, validation or test, those of imported sets too;
-a triplet with a picture of another split is left out, and one that was there before.
-Where a triplet is annotated, its instructions take the place of the reflection, and it
-is left out where the annotator does not find the enhanced picture better. Paths of
-pictures are relative to the folder.
+Every row goes to train, validation or test by its prompt, also rows of imported sets.
+Duplicates, and triplets with an image of another split, are left out. Where a triplet
+is annotated, its instructions replace the reflection; it is left out if the annotator
+does not find the enhanced image better. Image paths are relative to the folder.
 
-Files of rows appear when they are whole, and export.json lists them with their checksums.
-Stopped in whatever way, the same command keeps the pictures that it has written and ends
-with the same files; an export that the folder held before stays whole until then.`
+Files of rows appear when they are complete; export.json lists them with checksums. The
+same command resumes an interrupted export, to the same files. An earlier export in the
+folder stays intact until then.`
 
 func (p *program) genrefExportCommand() *cobra.Command {
 	var format, out string
 	var quiet bool
 	cmd := &cobra.Command{
 		Use:     "export DIR... --format FORMAT --out FOLDER",
-		Short:   "Write sets for LLaMA-Factory or TRL",
+		Short:   "Export sets for LLaMA-Factory or TRL",
 		Long:    genrefExportHelp,
 		Example: `  reflectionflow genref export rule general --format sharegpt --out reflector`,
 		Args:    cobra.MinimumNArgs(1),
@@ -50,7 +49,7 @@ func (p *program) genrefExportCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&format, "format", string(genref.ShareGPT), "sharegpt, trl or preferences")
-	f.StringVar(&out, "out", "", "folder for the export, empty or of the same export (required)")
+	f.StringVar(&out, "out", "", "folder for the export: empty, or that of an interrupted export (required)")
 	f.BoolVar(&quiet, "quiet", false, "print no progress and no summary")
 	return cmd
 }
@@ -74,7 +73,7 @@ func (p *program) genrefExport(ctx context.Context, dirs []string, e genref.Expo
 		return nil
 	}
 	_, _ = fmt.Fprintf(p.stdout, "%s: %d train, %d validation, %d test\n", e.Out, report.Rows[clipart.Train], report.Rows[clipart.Validation], report.Rows[clipart.Test])
-	printCounts(p, "passed over: ", report.Skipped)
+	printCounts(p, "skipped: ", report.Skipped)
 	p.printProblems(report.Problems)
 	return nil
 }

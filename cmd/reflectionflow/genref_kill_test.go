@@ -130,11 +130,11 @@ func TestGenrefStatsAndExport(t *testing.T) {
 		if code != 0 || !strings.Contains(stdout, "damaged: 1 shards missing, truncated or changed\n  genref_1.tar has another checksum than the manifest says") {
 			t.Errorf("%v: exit %d, %q, %q", args, code, stdout, stderr)
 		}
-		if code, stdout, stderr := genrefRun(t.Context(), fake{}, append(args, "--quiet")...); code != 0 || stdout != "" || !strings.Contains(stderr, "passed over: 1 shards missing, truncated or changed") {
+		if code, stdout, stderr := genrefRun(t.Context(), fake{}, append(args, "--quiet")...); code != 0 || stdout != "" || !strings.Contains(stderr, "skipped: 1 shards missing, truncated or changed") {
 			t.Errorf("%v, quiet: exit %d, %q, %q", args, code, stdout, stderr)
 		}
 	}
-	// Building again mends the set.
+	// Building again repairs the set.
 	smallSet(t, dir)
 	if code, stdout, _ := genrefRun(t.Context(), fake{}, "check", dir); code != 0 {
 		t.Errorf("check: exit %d, %q", code, stdout)

@@ -92,7 +92,7 @@ func paidSet(t *testing.T, box *till, prompts ...string) string {
 }
 
 // A build whose parts are paid for is killed in the middle of a shard, at whichever
-// question, and goes on: what was answered is not paid for again, and the set is the same.
+// question, and resumed: what was answered is not paid for again, and the set is the same.
 func TestBuildKilledAndPaidOnce(t *testing.T) {
 	for source, prompts := range map[string][]string{
 		"rule": {"a red cup", "two clocks"}, "reward": {"a clock and a cup", "two clocks"}, "length": {"clock"},

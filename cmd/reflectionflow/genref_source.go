@@ -26,24 +26,24 @@ type genrefBuilder struct {
 	program *program
 	options *genrefOptions
 	flags   *pflag.FlagSet
-	ledger  *endpoint.Ledger // of all parts that are at servers
+	ledger  *endpoint.Ledger // of all calls to servers
 	closers []io.Closer
 }
 
-// plannedSet is a set that can be built: what it is to be, and what opens its source.
+// plannedSet is the plan of a set, and the function that opens its source.
 type plannedSet struct {
 	plan genref.Plan
 	open func(context.Context) (genref.Source, error)
 }
 
-// deploy is what a configuration describes, on the builder's ledger.
+// deploy builds the model of a configuration, with the builder's ledger.
 func (b *genrefBuilder) deploy(c *config.Config) (assemble.Model, error) {
 	parts := b.program.builder(c)
 	parts.Ledger = b.ledger
 	return parts.Model()
 }
 
-// given is a source that need not be opened.
+// given plans a set whose source is open already.
 func given(source genref.Source, plan genref.Plan, err error) (plannedSet, error) {
 	return plannedSet{plan, func(context.Context) (genref.Source, error) { return source, nil }}, err
 }
@@ -54,7 +54,7 @@ func (b *genrefBuilder) close() {
 	}
 }
 
-// plan says what the set is to be. It asks no server and loads no network.
+// plan returns the plan of the set. It calls no server and loads no network.
 func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 	if b.options.from != "" {
 		return given(b.imported())
@@ -75,7 +75,7 @@ func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 	if b.options.source == "editing" {
 		return given(b.edits(model))
 	}
-	return b.drawn(ctx, model, deployed)
+	return b.generated(ctx, model, deployed)
 }
 
 // imported is the source that reads another set.
@@ -127,11 +127,11 @@ func (b *genrefBuilder) edits(model assemble.Model) (genref.Source, genref.Plan,
 	return source, plan, err
 }
 
-// drawn is a source that draws.
-func (b *genrefBuilder) drawn(ctx context.Context, model assemble.Model, deployed *config.Config) (plannedSet, error) {
+// generated plans a set whose source generates images.
+func (b *genrefBuilder) generated(ctx context.Context, model assemble.Model, deployed *config.Config) (plannedSet, error) {
 	o := b.options
 	if o.source == "mended" && len(model.Classes) == 0 {
-		return plannedSet{}, fmt.Errorf("%w: the source mended renders what a picture should have been: model %s must be of the clip-art world", reflectionflow.ErrInvalid, model.Name)
+		return plannedSet{}, fmt.Errorf("%w: the source mended renders the corrected scene: model %s must be of the clip-art world", reflectionflow.ErrInvalid, model.Name)
 	}
 	canvas, err := o.canvas(b.flags, model)
 	if err != nil {
@@ -141,7 +141,7 @@ func (b *genrefBuilder) drawn(ctx context.Context, model assemble.Model, deploye
 	if err != nil {
 		return plannedSet{}, err
 	}
-	d := drawing{
+	d := sourceSettings{
 		rule:       genref.RuleConfig{Images: o.images, MaxPairs: o.pairs, ImageConfig: canvas},
 		mended:     genref.RepairConfig{Images: o.images, ImageConfig: canvas},
 		correction: genref.CorrectionConfig{Images: o.images, Corrections: o.corrections, MaxPairs: o.pairs, ImageConfig: canvas},
@@ -156,11 +156,11 @@ func (b *genrefBuilder) drawn(ctx context.Context, model assemble.Model, deploye
 		return plannedSet{}, err
 	}
 	plan, err := o.plan(filepath.Base(model.Name), sum, settings)
-	return plannedSet{plan, func(ctx context.Context) (genref.Source, error) { return b.drawer(ctx, model, d) }}, err
+	return plannedSet{plan, func(ctx context.Context) (genref.Source, error) { return b.openSource(ctx, model, d) }}, err
 }
 
-// drawing are the settings of the sources that draw.
-type drawing struct {
+// sourceSettings are the settings of the sources that generate images.
+type sourceSettings struct {
 	rule       genref.RuleConfig
 	mended     genref.RepairConfig
 	correction genref.CorrectionConfig
@@ -169,7 +169,7 @@ type drawing struct {
 }
 
 // settings are those of one source, checked.
-func (d drawing) settings(source string) (any, error) {
+func (d sourceSettings) settings(source string) (any, error) {
 	chosen := map[string]struct {
 		settings any
 		validate func() error
@@ -181,8 +181,8 @@ func (d drawing) settings(source string) (any, error) {
 	return chosen.settings, chosen.validate()
 }
 
-// drawer opens a source that draws.
-func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d drawing) (genref.Source, error) {
+// openSource opens a source that generates images.
+func (b *genrefBuilder) openSource(ctx context.Context, model assemble.Model, d sourceSettings) (genref.Source, error) {
 	engine, list, err := b.engine(ctx, model)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d draw
 	}
 	engine.Generator, engine.Reflector = e.Generator, e.Reflector
 	if r, embedded := e.Reflector.(reflector.Embedded); embedded {
-		// What is drawn before the reflection, or without it, follows no plan.
+		// An image generated before the reflection follows no plan.
 		r.Plan = slices.Contains([]string{"mended", "correction"}, b.options.source)
 		engine.Reflector = r
 	}
@@ -220,8 +220,8 @@ func (b *genrefBuilder) drawer(ctx context.Context, model assemble.Model, d draw
 	return &genref.Rule{Engine: engine, Verifier: e.Verifier, Config: d.rule}, nil
 }
 
-// engine is what all sources that draw have, less what draws. The list is that of
-// --prompts.
+// engine returns the settings that all generating sources share, without the generator,
+// and the list of --prompts.
 func (b *genrefBuilder) engine(ctx context.Context, model assemble.Model) (genref.Engine, genref.PromptList, error) {
 	o, split := b.options, clipart.Split(b.options.split)
 	engine := genref.Engine{Model: filepath.Base(model.Name), Licence: o.licence}

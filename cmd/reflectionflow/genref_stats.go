@@ -22,11 +22,11 @@ func (p *program) genrefStatsCommand() *cobra.Command {
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
 		Use:   "stats DIR...",
-		Short: "Count and draw what sets hold",
-		Long: `Count the triplets of one set or several by source, subset and split; what annotators
-said; how far apart the pictures' scores are, and how long reflections. DIR/stats, or the
-folder of --out, gets the same as JSON, as figures (SVG and PNG), and a contact sheet of
-some triplets: each flawed picture, framed, beside the enhanced one.`,
+		Short: "Show statistics of sets, with figures",
+		Long: `Count the triplets of one or more sets by source, subset, split and annotation, and show
+the distributions of score differences and reflection lengths. DIR/stats, or the folder
+of --out, gets the statistics as JSON, figures (SVG and PNG), and a contact sheet of
+some triplets: each flawed image, framed, next to the enhanced one.`,
 		Example: `  reflectionflow genref stats rule
   reflectionflow genref stats rule general length edits --out figures`,
 		Args: cobra.MinimumNArgs(1),
@@ -58,7 +58,7 @@ some triplets: each flawed picture, framed, beside the enhanced one.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&out, "out", "", "folder for the figures (default DIR/stats; required for several sets)")
+	f.StringVar(&out, "out", "", "folder for the figures (default: DIR/stats; required for several sets)")
 	f.BoolVar(&asJSON, "json", false, "print the statistics as JSON")
 	f.BoolVar(&quiet, "quiet", false, "print no progress and no table")
 	return cmd
@@ -114,12 +114,12 @@ func (p *program) printStats(dir string, s genref.Stats) {
 		openings[o.Word] = o.Count
 	}
 	section("instructions begin with", openings)
-	section("found better by the annotator", s.Better)
+	section("annotator prefers", s.Better)
 	section("differences by category", s.Categories)
 	section("not annotated", s.Unannotated)
 	_ = w.Flush()
 	p.printDistributions("words of a reflection", s.Words, "%.0f")
-	p.printDistributions("score of the enhanced less the flawed picture", s.ScoreGaps, "%.3f")
+	p.printDistributions("score of the enhanced minus the flawed image", s.ScoreGaps, "%.3f")
 	p.printProblems(s.Problems)
 }
 

@@ -15,12 +15,12 @@ import (
 	"reflectionflow/reflector"
 )
 
-// coin finds every second picture right, and likes red and long prompts.
+// coin finds every second image right, and scores red and long prompts higher.
 type coin struct{}
 
-func (coin) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+func (coin) Verify(_ context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	var out []reflectionflow.Score
-	for _, p := range pictures {
+	for _, p := range images {
 		r, _, b, _ := p.Image.At(0, 0).RGBA()
 		s := reflectionflow.Score{Value: float64(r>>8) + float64(b>>8)/1000}
 		verdict := reflectionflow.Met
@@ -36,7 +36,7 @@ func (coin) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) (
 	return out, nil
 }
 
-// ending ends the context with the first picture.
+// ending cancels the context at the first image.
 type ending struct {
 	fake
 	end context.CancelFunc
@@ -69,7 +69,7 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards") {
 		t.Fatalf("build: exit %d, %q, %q", code, stdout, stderr)
 	}
-	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards, all whole\nsubsets: 7 rule") {
+	if code, stdout, stderr := genrefRun(context.Background(), fake{}, "check", dir); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards, all intact\nsubsets: 7 rule") {
 		t.Fatalf("check: exit %d, %q, %q", code, stdout, stderr)
 	}
 	for source, subset := range map[string]string{"correction": "rule", "mended": "rule", "reward": "general", "length": "length", "editing": "editing"} {
@@ -89,7 +89,7 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	}
 }
 
-// Only what is drawn after a reflection can follow its plan.
+// Only an image generated after a reflection can follow its plan.
 func TestPlansAreForPicturesThatFollowThem(t *testing.T) {
 	for source, planned := range map[string]bool{"correction": true, "mended": true, "rule": false} {
 		dir := filepath.Join(t.TempDir(), "set")
@@ -111,13 +111,13 @@ func TestPlansAreForPicturesThatFollowThem(t *testing.T) {
 	}
 }
 
-// A generator named by its URL draws for a set; the model's verifier says what is right.
+// A generator named by its URL generates the images of a set; the model's verifier judges.
 func TestGenrefBuildByGeneratorURL(t *testing.T) {
 	sd := testserver.NewSDCPP(t)
 	dir := filepath.Join(t.TempDir(), "set")
 	build := []string{"build", "--count", "3", "--batch", "2", "--size", "64", "--steps", "2", "--out", dir, "--generator", "sdcpp+" + sd.URL}
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "3 triplets in 1 shards") || len(sd.Generated()) == 0 {
-		t.Fatalf("build: exit %d, %q, %q, %d drawings", code, stdout, stderr, len(sd.Generated()))
+		t.Fatalf("build: exit %d, %q, %q, %d images", code, stdout, stderr, len(sd.Generated()))
 	}
 	for _, args := range [][]string{
 		{"build", "--out", dir + "2", "--generator", "http://localhost:1"},

@@ -13,7 +13,7 @@ import (
 
 const guides = "../../docs/guides"
 
-// The configuration of every guide passes the check, and draws, with doubles of its
+// The configuration of every guide passes the check, and generates, with doubles of its
 // servers in their places.
 func TestGuides(t *testing.T) {
 	chatDouble := func(d testserver.Dialect, model, key string) string {

@@ -64,9 +64,9 @@ func (p painter) Generate(_ context.Context, requests []reflectionflow.Request) 
 
 type critic struct{ *station }
 
-func (c critic) Verify(_ context.Context, pictures []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	c.serveAll(len(pictures))
-	return make([]reflectionflow.Score, len(pictures)), nil
+func (c critic) Verify(_ context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	c.serveAll(len(images))
+	return make([]reflectionflow.Score, len(images)), nil
 }
 
 type writer struct{ *station }
@@ -75,7 +75,7 @@ func (w writer) Reflect(_ context.Context, observations []reflectionflow.Observa
 	w.serveAll(len(observations))
 	out := make([]reflectionflow.Reflection, len(observations))
 	for i := range out {
-		out[i].Text = "Mend it."
+		out[i].Text = "Correct it."
 	}
 	return out, nil
 }
@@ -94,13 +94,13 @@ func (w writer) Refine(_ context.Context, observations []reflectionflow.Observat
 // width × depth images; score them all and keep width; then, depth times, score what
 // is kept unless that was just done, reflect on each, rewrite each prompt, correct
 // each, and score the corrections. One piece of work after another.
-func released(width, depth int, draw, verify, words *station) {
+func released(width, depth int, generate, verify, words *station) {
 	each := func(s *station, n int) {
 		for range n {
 			s.serve()
 		}
 	}
-	each(draw, width*depth)
+	each(generate, width*depth)
 	each(verify, width*depth)
 	for round := range depth {
 		if round > 0 {
@@ -108,7 +108,7 @@ func released(width, depth int, draw, verify, words *station) {
 		}
 		each(words, width) // reflections
 		each(words, width) // prompts
-		each(draw, width)
+		each(generate, width)
 		each(verify, width)
 	}
 }
@@ -123,13 +123,13 @@ type schedule struct {
 
 // run measures work with a generator of 2 s, a verifier of 1 s and words that take as
 // long as given, each doing one thing at a time.
-func measured(t *testing.T, name string, words time.Duration, work func(t *testing.T, draw, verify, write *station)) schedule {
+func measured(t *testing.T, name string, words time.Duration, work func(t *testing.T, generate, verify, write *station)) schedule {
 	var s schedule
 	synctest.Test(t, func(t *testing.T) {
-		draw, verify, write := newStation(1, 2*time.Second), newStation(1, time.Second), newStation(1, words)
+		generate, verify, write := newStation(1, 2*time.Second), newStation(1, time.Second), newStation(1, words)
 		begin := time.Now()
-		work(t, draw, verify, write)
-		s = schedule{name, draw.done, time.Since(begin), draw.busy, verify.done, write.done}
+		work(t, generate, verify, write)
+		s = schedule{name, generate.done, time.Since(begin), generate.busy, verify.done, write.done}
 	})
 	return s
 }
@@ -140,29 +140,29 @@ const (
 )
 
 // searched is the loop at the budget and width of the table.
-func searched(strategy string) func(t *testing.T, draw, verify, write *station) {
-	return func(t *testing.T, draw, verify, write *station) {
+func searched(strategy string) func(t *testing.T, generate, verify, write *station) {
+	return func(t *testing.T, generate, verify, write *station) {
 		cfg := search.Default(strategy)
 		cfg.ImageWidth, cfg.ImageHeight, cfg.Steps, cfg.Width, cfg.Depth, cfg.EarlyStop = 64, 64, 4, scheduleWidth, 0, false
 		cfg.Budget.Images = scheduleBudget
-		loop := search.Search{Generator: painter{draw}, Verifier: critic{verify}, Reflector: writer{write}, Refiner: writer{write}}
+		loop := search.Search{Generator: painter{generate}, Verifier: critic{verify}, Reflector: writer{write}, Refiner: writer{write}}
 		if _, err := loop.Run(t.Context(), reflectionflow.Prompt{Text: "a thing"}, cfg); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// TestSchedule: while one picture is verified the next is drawn. Time is virtual, so
+// While one image is verified the next is generated. Time is virtual, so
 // the figures are exact; -v prints them as the table of docs/benchmarks.md.
 func TestSchedule(t *testing.T) {
-	sequential := func(_ *testing.T, draw, verify, _ *station) {
+	sequential := func(_ *testing.T, generate, verify, _ *station) {
 		for range scheduleBudget {
-			draw.serve()
+			generate.serve()
 			verify.serve()
 		}
 	}
-	scripts := func(_ *testing.T, draw, verify, write *station) {
-		released(scheduleWidth, scheduleBudget/scheduleWidth, draw, verify, write)
+	scripts := func(_ *testing.T, generate, verify, write *station) {
+		released(scheduleWidth, scheduleBudget/scheduleWidth, generate, verify, write)
 	}
 	rows := []schedule{
 		measured(t, "noise", 0, searched(search.Noise)),
@@ -191,7 +191,7 @@ func TestSchedule(t *testing.T) {
 }
 
 // busy runs 64 prompts over a pool of four generators and returns the share of the
-// time that each was drawing.
+// time that each was generating.
 func busy(t *testing.T, batch int, each func(piece int) time.Duration) []float64 {
 	shares := make([]float64, 4)
 	synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ type trainOptions struct {
 func (p *program) trainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train STAGE --out DIR",
-		Short: "Train one stage of an embedded world: " + stageNames(),
+		Short: "Train one stage of a model: " + stageNames(),
 		Long: `Train one stage and add its network to the model folder DIR/model. The stages
 build on each other, in this order:
 ` + stageNames() + `.

@@ -21,21 +21,21 @@ import (
 	"reflectionflow/verifier"
 )
 
-// policyStage fits what the adaptive strategy knows of a model beforehand. It comes
-// after all stages of package tuning, and needs the whole model but its judge.
+// policyStage fits the policy of the adaptive strategy to a model. It comes after all
+// stages of package tuning, and needs all networks but the judge.
 const policyStage = "policy"
 
-// How much a policy is fitted on: over a thousand pictures. Fits on a quarter of them
-// differed by more than actions do (docs/experiments/08).
+// A policy is fitted on over a thousand images. Fits on a quarter of them differed by more
+// than actions do (docs/experiments/08).
 const (
 	policyPrompts = 288
-	policyBudget  = 6  // images a prompt, with the actions taken by lot
-	policyScenes  = 20 // of each task, right and flawed, to calibrate confidences with
+	policyBudget  = 6  // images per prompt, with random actions
+	policyScenes  = 20 // per task, right and flawed each, to calibrate confidences
 	policySeed    = 1
 )
 
-// policySure is how likely right a picture must be for images that nobody else needs
-// not to be spent on its prompt.
+// policySure is the probability that an image is right above which its prompt gets no more
+// of the images that other prompts left over.
 const policySure = 0.98
 
 // trainPolicy fits the policy of the model in DIR/model on training prompts and
@@ -114,18 +114,18 @@ func (p *program) fitPolicy(ctx context.Context, model assemble.Model, e *assemb
 				}
 			}
 			if over == len(prompts) && ev.Kind == search.Stopped {
-				say("estimating fresh noises early")
+				say("fitting when to abandon a noise")
 			}
 		},
 	}
 	return loop.Fit(ctx, prompts, cfg, stop)
 }
 
-// fitStop calibrates how far all findings together can be believed, on rendered
+// fitStop calibrates the joint confidence of all findings, on rendered
 // scenes of the training split, half of them flawed. Then it corrects for how often
-// the model's own pictures look right: a claim that is seldom true needs more
-// evidence (Bayes' rule on the odds). How likely right a picture must be to end a search
-// is not fitted: more likely than not, and policySure where images are left over
+// the model's own images look right: a claim that is seldom true needs more
+// evidence (Bayes' rule on the odds). The probability that ends a search is not fitted:
+// one half, and policySure where images are left over
 // (docs/experiments/15).
 func fitStop(ctx context.Context, model assemble.Model, e *assemble.Engine, prompts []reflectionflow.Prompt, cfg search.Config) (search.Stop, error) {
 	stop := search.DefaultPolicy().Stop
@@ -133,12 +133,12 @@ func fitStop(ctx context.Context, model assemble.Model, e *assemble.Engine, prom
 	if err != nil {
 		return stop, err
 	}
-	pictures := make([]reflectionflow.PromptedImage, len(examples))
+	images := make([]reflectionflow.PromptedImage, len(examples))
 	right := make([]bool, len(examples))
 	for i, x := range examples {
-		pictures[i], right[i] = x.Image, x.Right
+		images[i], right[i] = x.Image, x.Right
 	}
-	scores, err := e.Verify(ctx, pictures)
+	scores, err := e.Verify(ctx, images)
 	if err != nil {
 		return stop, err
 	}
@@ -188,12 +188,12 @@ func labelledScenes(model assemble.Model) ([]verifier.Example, error) {
 				continue // no fault can be put into this one
 			}
 			for i, s := range []clipart.Scene{scene, flawed} {
-				picture, err := s.Render(model.Width, model.Height)
+				img, err := s.Render(model.Width, model.Height)
 				if err != nil {
 					return nil, err
 				}
 				examples = append(examples, verifier.Example{
-					Image: reflectionflow.PromptedImage{Prompt: prompt, Image: picture}, Right: i == 0,
+					Image: reflectionflow.PromptedImage{Prompt: prompt, Image: img}, Right: i == 0,
 				})
 			}
 		}

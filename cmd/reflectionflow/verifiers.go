@@ -30,37 +30,35 @@ type calibrateOptions struct {
 	quiet                   bool
 }
 
-const calibrateHelp = `Verify pictures of which is known whether they are right, and keep for each verifier
-how its values relate to that: a curve from value to probability, and the values
-themselves, which ensembles compare with.
+const calibrateHelp = `Run verifiers on labeled images and write for each a calibration: the curve from its value
+to the probability of a right image, and the values themselves, which ensembles need.
 
-The labelled set is a file with one JSON object a line:
+The labeled set is a file with one JSON object per line:
 
-  {"image": "pictures/0001.png", "prompt": "two clocks and a red cup", "right": true}
+  {"image": "images/0001.png", "prompt": "two clocks and a red cup", "right": true}
 
-image is relative to the file; right says that the picture shows all of what was
-asked for. "requirements" may give what is to be checked, in the form of a run's
-candidates.jsonl; else the configuration's parser reads it out of the prompt. Some
-dozens of pictures of both kinds will do for --method platt, some hundreds for
-isotonic. Results of GenEval's own scorer become such a set by
+image is relative to the file; right is true if the image meets the whole prompt.
+"requirements" may list what to check, in the form of a run's candidates.jsonl;
+otherwise the configuration's parser reads them from the prompt. A few dozen images of
+both kinds are enough for --method platt, a few hundred for isotonic. Results of
+GenEval's own scorer become such a set by
   jq -c '{image: .filename, prompt, right: .correct}' results.jsonl
 
-Each verifier gets a file, named by its key "calibration" in the configuration, or
-NAME.calibration.json in --out. All members of an ensemble are to be calibrated on
-the same set. Replies of language models are kept in the cache: stopped in whatever
-way, the same command goes on without paying for a verdict twice.`
+Each verifier gets a file: the one that its key "calibration" names in the configuration,
+or NAME.calibration.json in --out. Calibrate all members of an ensemble on the same set.
+Replies of language models are cached: the same command resumes without paying twice.`
 
 func (p *program) verifiersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verifiers",
-		Short: "Calibrate verifiers on labelled pictures",
+		Short: "Calibrate verifiers on labeled images",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var o calibrateOptions
 	calibrate := &cobra.Command{
 		Use:     "calibrate --labels FILE",
-		Short:   "Measure verifiers on labelled pictures, and turn their values into probabilities",
+		Short:   "Measure verifiers on labeled images and fit their probabilities",
 		Long:    calibrateHelp,
 		Example: `  reflectionflow verifiers calibrate --config deployment.yaml --labels labels.jsonl`,
 		Args:    cobra.NoArgs,
@@ -68,11 +66,11 @@ func (p *program) verifiersCommand() *cobra.Command {
 	}
 	f := calibrate.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.labels, "labels", "", "the labelled set (required)")
-	f.StringVar(&o.deployment, "config", "", "configuration with the verifiers; without one, the embedded verifier is calibrated")
-	f.StringSliceVar(&o.verifiers, "verifier", nil, "verifiers to calibrate (default the one in use, or its members)")
-	f.StringVar(&o.method, "method", verifier.Platt, "platt or isotonic")
-	f.StringVar(&o.out, "out", ".", "folder for the calibrations that the configuration does not name")
+	f.StringVar(&o.labels, "labels", "", "file with the labeled set (required)")
+	f.StringVar(&o.deployment, "config", "", "configuration with the verifiers (default: the embedded verifier alone)")
+	f.StringSliceVar(&o.verifiers, "verifier", nil, "verifiers to calibrate (default: the one in use, or its members)")
+	f.StringVar(&o.method, "method", verifier.Platt, "curve to fit: platt or isotonic")
+	f.StringVar(&o.out, "out", ".", "folder for calibrations whose path the configuration does not set")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress")
 	cmd.AddCommand(calibrate)
 	return cmd
@@ -88,7 +86,7 @@ type calibrated struct {
 
 func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
 	if o.labels == "" {
-		return fmt.Errorf("%w: --labels is missing: name a labelled set", reflectionflow.ErrInvalid)
+		return fmt.Errorf("%w: --labels is missing: name a labeled set", reflectionflow.ErrInvalid)
 	}
 	if o.method != verifier.Platt && o.method != verifier.Isotonic {
 		return fmt.Errorf("%w: --method %.40q: use %s or %s", reflectionflow.ErrInvalid, o.method, verifier.Platt, verifier.Isotonic)
@@ -135,7 +133,7 @@ func calibratable(c *config.Config, asked []string) ([]string, error) {
 		v, ok := c.Verifiers[name]
 		switch {
 		case !ok && name != config.Embedded:
-			return nil, fmt.Errorf("%w: there is no verifier %.64q", reflectionflow.ErrInvalid, name)
+			return nil, fmt.Errorf("%w: unknown verifier %.64q", reflectionflow.ErrInvalid, name)
 		case v.Type != config.Ensemble:
 			names = append(names, name)
 		}
@@ -160,7 +158,7 @@ func readLabels(path string) ([]verifier.Label, error) {
 	return labels, nil
 }
 
-// calibration is one sitting at a labelled set.
+// calibration is one invocation on a labeled set.
 type calibration struct {
 	program *program
 	options calibrateOptions
@@ -168,7 +166,7 @@ type calibration struct {
 	builder *assemble.Builder
 	labels  []verifier.Label
 	prompts []reflectionflow.Prompt // of the labels
-	engine  *assemble.Engine        // once it was needed
+	engine  *assemble.Engine        // opened when first needed
 }
 
 func (s *calibration) close() {
@@ -177,7 +175,7 @@ func (s *calibration) close() {
 	}
 }
 
-// parse reads the requirements of every label; equal prompts are read once.
+// parse finds the requirements of every label; equal prompts are parsed once.
 func (s *calibration) parse(ctx context.Context) error {
 	own, err := s.program.catalog.Find(s.config.Model)
 	if err != nil {
@@ -255,10 +253,10 @@ func (s *calibration) verifier(ctx context.Context, name string) (reflectionflow
 	return made(s.engine.Verifier)
 }
 
-// maxLabelledImage bounds a file of a labelled set.
-const maxLabelledImage = 64 << 20
+// maxLabeledImage is the most bytes of an image file.
+const maxLabeledImage = 64 << 20
 
-// examples reads the labelled pictures one by one.
+// examples reads the labeled images one by one.
 func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 	return func(yield func(verifier.Example, error) bool) {
 		for i, l := range s.labels {
@@ -269,7 +267,7 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 			e := verifier.Example{Image: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right}
 			data, err := assemble.ReadFile(path)
 			if err == nil {
-				e.Image.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabelledImage, Side: reflectionflow.MaxSide})
+				e.Image.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabeledImage, Side: reflectionflow.MaxSide})
 			}
 			if errors.Is(err, endpoint.ErrImage) {
 				err = fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)
@@ -278,7 +276,7 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 				err = fmt.Errorf("label %d: %w", i+1, err)
 			}
 			if !s.options.quiet && i%32 == 0 {
-				_, _ = fmt.Fprintf(s.program.stderr, "%s: picture %d of %d\n", name, i+1, len(s.labels))
+				_, _ = fmt.Fprintf(s.program.stderr, "%s: image %d of %d\n", name, i+1, len(s.labels))
 			}
 			if !yield(e, err) || err != nil {
 				return
@@ -287,20 +285,19 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 	}
 }
 
-// explain says how to go on after the calibration was stopped or has failed.
+// explain says that the same command resumes an interrupted calibration.
 func (s *calibration) explain(ctx context.Context, name string, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("stopped at verifier %s; the same command goes on with the replies that are kept: %w", name, context.Canceled)
+		return fmt.Errorf("stopped at verifier %s; the same command resumes with the cached replies: %w", name, context.Canceled)
 	}
 	return fmt.Errorf("verifier %s: %w", name, err)
 }
 
-// printCalibrations prints what was measured, and what is left to write into the
-// configuration.
+// printCalibrations prints the measurements, and the lines to add to the configuration.
 func (p *program) printCalibrations(rows []calibrated) error {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "VERIFIER\tPICTURES\tRIGHT\tAUC\tBRIER\tCOST\tFILE") // a tabwriter reports at Flush
+	_, _ = fmt.Fprintln(w, "VERIFIER\tIMAGES\tRIGHT\tAUC\tBRIER\tCOST\tFILE") // a tabwriter reports at Flush
 	for _, r := range rows {
 		cost := costOf(r.cost)
 		if cost == "" {
@@ -311,10 +308,10 @@ func (p *program) printCalibrations(rows []calibrated) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("%w: %w", errPrint, err)
 	}
-	out.WriteString("AUC: how often a right picture has the higher value than a wrong one; 0.5 is chance. Brier: mean squared error of the probabilities.\n")
+	out.WriteString("AUC: how often a right image has a higher value than a wrong one; 0.5 is chance. Brier: mean squared error of the probabilities.\n")
 	for _, r := range rows {
 		if !r.named {
-			_, _ = fmt.Fprintf(&out, "To use it, write into the configuration: verifiers: {%s: {…, calibration: %s}}\n", r.name, r.file)
+			_, _ = fmt.Fprintf(&out, "To use it, add to the configuration: verifiers: {%s: {…, calibration: %s}}\n", r.name, r.file)
 		}
 	}
 	return printTo(p.stdout, out.String())

@@ -30,7 +30,7 @@ use: {verifier: vote}
 search: {budget: 4, early_stop: false, strategy: noise}
 `
 
-// labelled makes n labelled pictures: the embedded verifier of these tests values
+// labelled makes n labelled images: the embedded verifier of these tests values
 // the brighter ones higher, and those are the right ones.
 func labelled(t *testing.T, n int) {
 	t.Helper()
@@ -66,7 +66,7 @@ func TestCalibrate(t *testing.T) {
 	}
 	calibrate := []string{"verifiers", "calibrate", "--config", "config.yaml", "--labels", "labels.jsonl"}
 	code, table, said := here(t, calibrate...)
-	if code != 0 || !strings.Contains(said, "own: picture 33 of 40") {
+	if code != 0 || !strings.Contains(said, "own: image 33 of 40") {
 		t.Fatalf("exit code %d:\n%s%s", code, table, said)
 	}
 	for name, auc := range map[string]float64{"own": 1, "seen": -1, "yes": -1} {
@@ -78,11 +78,11 @@ func TestCalibrate(t *testing.T) {
 			t.Errorf("%s is not in the table:\n%s", name, table)
 		}
 	}
-	// The double's verdicts are made up: three pictures have one that rests on no
+	// The double's verdicts are made up: three images have one that rests on no
 	// object, which is asked about once more.
 	asked := vlm.Requests()
 	if asked != 40+80+3 {
-		t.Errorf("%d questions about 40 pictures of two requirements, want 123", asked)
+		t.Errorf("%d questions about 40 images of two requirements, want 123", asked)
 	}
 	if code, again, said := here(t, append(calibrate, "--method", verifier.Isotonic, "--quiet")...); code != 0 || vlm.Requests() != asked || said != "" || strings.Contains(again, "cost") {
 		t.Errorf("again: exit code %d, %d more questions:\n%s%s", code, vlm.Requests()-asked, again, said)
@@ -117,7 +117,7 @@ func TestCalibrateEmbedded(t *testing.T) {
 		"--labels is missing":   {},
 		"no such file":          {"--labels", "nowhere.jsonl"},
 		"--method":              {"--labels", "labels.jsonl", "--method", "guess"},
-		"no verifier":           {"--labels", "labels.jsonl", "--verifier", "other"},
+		"unknown verifier":      {"--labels", "labels.jsonl", "--verifier", "other"},
 		"label 1: open":         {"--labels", "gone.jsonl"},
 		"0.txt: bad image":      {"--labels", "text.jsonl"},
 		"needs right and wrong": {"--labels", "all-right.jsonl"},
