@@ -43,23 +43,23 @@ func TestRouting(t *testing.T) {
 		want   string // the last action, its parent, and what is said of it
 	}{
 		{"nothing known", nil, nil, "explore -1 no image is verified yet"},
-		{"an image that misses little is corrected", one(seen(.6, most)), nil, "reflect 0 #0 can be corrected (1 of 3 not met)"},
-		{"an image that misses most is replaced", one(seen(0, nothing)), nil, "explore -1 #0 misses most (3 of 3 not met)"},
-		{"an image with all objects, placed wrong, is corrected", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 #0 can be corrected (3 of 3 not met)"},
+		{"an image that misses little is corrected", one(seen(.6, most)), nil, "reflect 0 best is #0: 1 of 3 requirements not met; expected gain per image: new seed"},
+		{"an image that misses most is replaced", one(seen(0, nothing)), nil, "explore -1 best is #0: 3 of 3 requirements not met, an object is missing"},
+		{"an image with all objects, placed wrong, is corrected", one(seen(.1, nothing, "cup", "clock", "cat")), nil, "reflect 0 best is #0: 3 of 3 requirements not met; expected gain per image"},
 		{
 			"what every image misses rewrites the prompt",
 			[]reflectionflow.Score{seen(0, nothing), seen(0, nothing), seen(0, nothing)},
-			nil, `rewrite 0 no image meets "at least 1 cup"`,
+			nil, `rewrite 0 best is #0: 3 of 3 requirements not met, no image meets "at least 1 cup"`,
 		},
 		{
 			"where only time is bounded, an action that takes too much of it is not taken", one(seen(.6, most)),
 			func(c *search.Config) {
 				c.Budget, c.Depth, c.Adaptive.Policy.Seconds.Reflect = search.Budget{Seconds: 3600}, 2, 10
-			}, "explore -1 #0 can be corrected (1 of 3 not met); expected gain per second",
+			}, "explore -1 best is #0: 1 of 3 requirements not met; expected gain per second",
 		},
 		{
 			"where images are bounded, its time does not matter", one(seen(.6, most)),
-			func(c *search.Config) { c.Adaptive.Policy.Seconds.Reflect = 10 }, "reflect 0 #0 can be corrected (1 of 3 not met); expected gain per image",
+			func(c *search.Config) { c.Adaptive.Policy.Seconds.Reflect = 10 }, "reflect 0 best is #0: 1 of 3 requirements not met; expected gain per image",
 		},
 		{
 			"a parent whose corrections fail gives way to the next",
@@ -67,11 +67,11 @@ func TestRouting(t *testing.T) {
 			func(c *search.Config) {
 				p := &c.Adaptive.Policy
 				p.Weight, p.Explore, p.Rewrite = 1, search.Gains{}, search.Gains{}
-			}, "reflect 1 no image meets",
+			}, "reflect 1 best is #0: 1 of 3 requirements not met, no image meets",
 		},
 		{
 			"an image that is right with low confidence cannot be corrected", one(seen(.9, [3]bool{true, true, true})),
-			func(c *search.Config) { c.Adaptive.Policy.Stop.Probability = .99 }, "explore -1 #0 meets every requirement, with low confidence",
+			func(c *search.Config) { c.Adaptive.Policy.Stop.Probability = .99 }, "explore -1 best is #0: every requirement met, with low confidence",
 		},
 	}
 	for _, tt := range tests {

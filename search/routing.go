@@ -234,7 +234,7 @@ func (h history) posterior(prior float64, counts func(reflectionflow.Candidate) 
 	return sum / n
 }
 
-// reason says in a phrase what is wrong, and the expected gain of each action.
+// reason says in a phrase what the best image lacks, and the expected gain of each action.
 func (h history) reason(best int, s situation, arms []choice) string {
 	found := h.candidates[best].Score.Requirements
 	unmet := 0
@@ -244,17 +244,17 @@ func (h history) reason(best int, s situation, arms []choice) string {
 		}
 	}
 	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "best is #%d", best)
 	switch {
 	case len(found) == 0:
-		_, _ = fmt.Fprintf(&b, "#%d is the best", best)
 	case unmet == 0:
-		_, _ = fmt.Fprintf(&b, "#%d meets every requirement, with low confidence", best)
+		b.WriteString(": every requirement met, with low confidence")
 	case s.stuck:
-		_, _ = fmt.Fprintf(&b, "no image meets %q", found[min(h.missedByAll(), len(found)-1)].Requirement)
+		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met, no image meets %q", unmet, len(found), found[min(h.missedByAll(), len(found)-1)].Requirement)
 	case s.global:
-		_, _ = fmt.Fprintf(&b, "#%d misses most (%d of %d not met)", best, unmet, len(found))
+		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met, an object is missing", unmet, len(found))
 	default:
-		_, _ = fmt.Fprintf(&b, "#%d can be corrected (%d of %d not met)", best, unmet, len(found))
+		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met", unmet, len(found))
 	}
 	unit := "image"
 	if h.timed {
