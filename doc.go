@@ -14,7 +14,8 @@
 //
 // To search, in this order:
 //
-//  1. Implement Generator and Verifier, or take them from other packages. The function
+//  1. Implement Generator and Verifier, or take them from models/clipart (the embedded
+//     model), verifier and reflector (language models) and remote (servers). The function
 //     types [GeneratorFunc], [VerifierFunc], [ReflectorFunc] and [RefinerFunc] serve one
 //     image at a time.
 //  2. Run package conformance's suites on them in a test.
@@ -24,7 +25,7 @@
 // [PreviewVerifier], [DeclaringVerifier], [RequestChecker] and [FindingsReflector].
 //
 // The search is in package search, the FLUX architecture in package flux, the embedded
-// clip-art world in package clipart.
+// model in package models/clipart and its clip-art world in package clipart.
 //
 // The version is 0: names may still change.
 package reflectionflow

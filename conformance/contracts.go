@@ -374,7 +374,7 @@ func validText(text string) error {
 }
 
 func validCost(c reflectionflow.Cost) error {
-	if c.Images < 0 || c.DenoiseSteps < 0 || c.VerifierCalls < 0 || c.TokensIn < 0 || c.TokensOut < 0 || !(c.Money >= 0) || !(c.Seconds >= 0) {
+	if c.Images < 0 || c.DenoiseSteps < 0 || c.VerifierCalls < 0 || c.TokensIn < 0 || c.TokensOut < 0 || !(c.USD >= 0) || !(c.Seconds >= 0) {
 		return fmt.Errorf("the cost is negative: %+v", c)
 	}
 	return nil

@@ -43,7 +43,7 @@ type Spent struct {
 func spent(c reflectionflow.Cost) Spent {
 	return Spent{
 		Images: float64(c.Images), DenoiseSteps: float64(c.DenoiseSteps), VerifierCalls: float64(c.VerifierCalls),
-		TokensIn: float64(c.TokensIn), TokensOut: float64(c.TokensOut), Money: c.Money, Seconds: c.Seconds,
+		TokensIn: float64(c.TokensIn), TokensOut: float64(c.TokensOut), Money: c.USD, Seconds: c.Seconds,
 	}
 }
 

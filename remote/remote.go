@@ -1,7 +1,7 @@
 // Package remote generates images with servers of other projects over HTTP. [Open]
 // turns one URL into a [reflectionflow.Generator]:
 //
-//	openai+https://api.openai.com/v1?model=gpt-image-2&key_env=OPENAI_API_KEY
+//	openai+https://api.openai.com/v1?model=gpt-image-2.6-flare&key_env=OPENAI_API_KEY
 //	openai+http://host:8000/v1?model=Qwen/Qwen-Image&dialect=vllm-omni
 //	sdcpp+http://host:1234
 //	a1111+http://host:7860?sampler=Euler&strength=0.6

@@ -29,7 +29,7 @@ func TestOptions(t *testing.T) {
 	if err != nil || out[0].Err != nil {
 		t.Fatal(err, out)
 	}
-	if out[0].Cost.Money != 0.25 || out[0].Cost.Images != 1 {
+	if out[0].Cost.USD != 0.25 || out[0].Cost.Images != 1 {
 		t.Errorf("cost %+v, want 0.25 USD for one image", out[0].Cost)
 	}
 	select {

@@ -41,7 +41,7 @@ func TestCostCacheAndKey(t *testing.T) {
 		return reply
 	}
 	first, second := ask(), ask()
-	if first.Cost.Money != 2 || first.Cached || second.Cost.Money != 0 || !second.Cached || first.Text != second.Text { // 100 tokens in, 10 out
+	if first.Cost.USD != 2 || first.Cached || second.Cost.USD != 0 || !second.Cached || first.Text != second.Text { // 100 tokens in, 10 out
 		t.Errorf("got %+v and %+v, want one paid and one cached reply", first, second)
 	}
 

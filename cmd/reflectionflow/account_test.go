@@ -282,7 +282,7 @@ func moneyOf(t *testing.T, dir string) float64 {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum += result.Cost.Money
+			sum += result.Cost.USD
 		}
 	}
 	return sum

@@ -176,8 +176,8 @@ func supports(f assemble.Finding) string {
 // costOf says what was spent, where that is not nothing.
 func costOf(c reflectionflow.Cost) string {
 	switch {
-	case c.Money > 0:
-		return fmt.Sprintf("cost %.4g", c.Money)
+	case c.USD > 0:
+		return fmt.Sprintf("cost %.4g", c.USD)
 	case c.TokensIn+c.TokensOut > 0:
 		return fmt.Sprintf("%d tokens", c.TokensIn+c.TokensOut)
 	}

@@ -98,8 +98,8 @@ func TestDeploymentRecord(t *testing.T) {
 		Cost reflectionflow.Cost `json:"cost"`
 	}
 	data, _ := os.ReadFile("run/result.json")
-	if err := json.Unmarshal(data, &result); err != nil || result.Cost.Money < 0.08 {
-		t.Errorf("8 images at 0.01 per call cost %v (%v)", result.Cost.Money, err)
+	if err := json.Unmarshal(data, &result); err != nil || result.Cost.USD < 0.08 {
+		t.Errorf("8 images at 0.01 per call cost %v (%v)", result.Cost.USD, err)
 	}
 	keepsSecret(t, home)
 	before := double.Requests()

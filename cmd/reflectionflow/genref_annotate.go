@@ -142,7 +142,7 @@ func (p *program) printAnnotations(dir string, r genref.AnnotateReport) {
 	p.printListed(r.Unanswered)
 	p.printProblems(r.Problems)
 	if c := r.Cost; c.TokensIn+c.TokensOut > 0 {
-		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens in, %d tokens out, %s\n", c.TokensIn, c.TokensOut, progress.USD(c.Money))
+		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens in, %d tokens out, %s\n", c.TokensIn, c.TokensOut, progress.USD(c.USD))
 	}
 }
 

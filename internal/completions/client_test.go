@@ -81,7 +81,7 @@ func TestEveryDialectIsUnderstood(t *testing.T) {
 				if err != nil || got != (verdict{7, "red"}) {
 					t.Fatalf("got %+v, %v", got, err)
 				}
-				if want := (reflectionflow.Cost{TokensIn: 100, TokensOut: 10, Money: 101, Seconds: reply.Cost.Seconds}); !reflect.DeepEqual(reply.Cost, want) || reply.Model != "double-1" {
+				if want := (reflectionflow.Cost{TokensIn: 100, TokensOut: 10, USD: 101, Seconds: reply.Cost.Seconds}); !reflect.DeepEqual(reply.Cost, want) || reply.Model != "double-1" {
 					t.Errorf("got %+v, want cost %+v", reply, want)
 				}
 				q := double.Questions()[0]

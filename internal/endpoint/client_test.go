@@ -446,10 +446,10 @@ func TestAccount(t *testing.T) {
 		c.Prices = endpoint.PriceTable{"m": {InputPerMillion: 2, CachedPerMillion: 1, OutputPerMillion: 10, PerImage: .04}, "*": {PerCall: 1}}
 	})
 	cost := c.Account("m", endpoint.Usage{Calls: 1, TokensIn: 1_000_000, CachedIn: 500_000, TokensOut: 100_000, Images: 2})
-	if want := 1 + .5 + 1 + .08; cost.Money < want-1e-9 || cost.Money > want+1e-9 || cost.TokensIn != 1_000_000 || cost.TokensOut != 100_000 {
+	if want := 1 + .5 + 1 + .08; cost.USD < want-1e-9 || cost.USD > want+1e-9 || cost.TokensIn != 1_000_000 || cost.TokensOut != 100_000 {
 		t.Errorf("got %+v, want money %v", cost, want)
 	}
-	if cost := c.Account("other", endpoint.Usage{Calls: 1, TokensIn: -5}); cost.Money != 1 || cost.TokensIn != 0 {
+	if cost := c.Account("other", endpoint.Usage{Calls: 1, TokensIn: -5}); cost.USD != 1 || cost.TokensIn != 0 {
 		t.Errorf("got %+v", cost)
 	}
 	if spent := c.Spent(); spent.Usage.Calls != 2 || spent.Cost < 3.579 || spent.Cost > 3.581 {

@@ -65,7 +65,7 @@ func TestSharedLedgerChargesEach(t *testing.T) {
 		ask, ledger, asked := paying(t, folder, &model)
 		ledger.Shared = true
 		for range 2 {
-			if got, err := ask("1"); err != nil || got.Cost.Money != 1 || len(got.Cost.Calls) != 1 {
+			if got, err := ask("1"); err != nil || got.Cost.USD != 1 || len(got.Cost.Calls) != 1 {
 				t.Errorf("session %d: %+v, %v", session, got, err)
 			}
 		}
@@ -84,10 +84,10 @@ func TestLedgerChargesOnce(t *testing.T) {
 	folder, model := t.TempDir(), "a"
 	ask, ledger, asked := paying(t, folder, &model)
 	first, err := ask("1")
-	if err != nil || first.Cost.Money != 1 || first.Cost.TokensIn != 10 || len(first.Cost.Calls) != 1 {
+	if err != nil || first.Cost.USD != 1 || first.Cost.TokensIn != 10 || len(first.Cost.Calls) != 1 {
 		t.Fatalf("got %+v, %v", first, err)
 	}
-	if again, err := ask("1"); err != nil || !again.Cached || again.Cost.Money != 0 || again.Cost.Calls != nil {
+	if again, err := ask("1"); err != nil || !again.Cached || again.Cost.USD != 0 || again.Cost.Calls != nil {
 		t.Errorf("asked again: %+v, %v", again, err)
 	}
 	if _, err := ask("2"); err != nil {
@@ -104,7 +104,7 @@ func TestLedgerChargesOnce(t *testing.T) {
 	ask, ledger, asked = paying(t, folder, &model, first.Cost.Calls...)
 	for question, money := range map[string]float64{"1": 0, "2": 1} {
 		r, err := ask(question)
-		if err != nil || r.Cost.Money != money || r.Cached != (money == 0) || string(r.Body) != string(first.Body) {
+		if err != nil || r.Cost.USD != money || r.Cached != (money == 0) || string(r.Body) != string(first.Body) {
 			t.Errorf("question %s: %+v, %v, want %v charged", question, r, err, money)
 		}
 	}
@@ -156,7 +156,7 @@ func TestLedgerReconciles(t *testing.T) {
 			tt.damage(t, folder)
 			ask, _, asked := paying(t, folder, &model)
 			r, err := ask("1")
-			if err != nil || r.Cost.Money != 1 || asked() != tt.asks {
+			if err != nil || r.Cost.USD != 1 || asked() != tt.asks {
 				t.Errorf("got %+v, %v after %d requests", r, err, asked())
 			}
 			if got := lines(t, folder); len(got) != 1 || !strings.Contains(got[0], `"money":1`) {
@@ -189,7 +189,7 @@ func TestLedgerInAFolderNamedLikeAPattern(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(folder, "calls.jsonl"), "")
 	ask, _, asked := paying(t, folder, &model)
-	if r, err := ask("1"); err != nil || r.Cost.Money != 1 || asked() != 0 || len(lines(t, folder)) != 1 {
+	if r, err := ask("1"); err != nil || r.Cost.USD != 1 || asked() != 0 || len(lines(t, folder)) != 1 {
 		t.Errorf("got %+v, %v after %d requests, lines %q", r, err, asked(), lines(t, folder))
 	}
 }
@@ -218,7 +218,7 @@ func TestLedgerPinsTheModel(t *testing.T) {
 	model = "b"
 	ask, ledger, _ = paying(t, folder, &model)
 	r, err := ask("2")
-	if !endpoint.IsKind(err, endpoint.Changed) || r == nil || r.Cost.Money != 1 {
+	if !endpoint.IsKind(err, endpoint.Changed) || r == nil || r.Cost.USD != 1 {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	for _, part := range []string{"endpoint double", `"a"`, `"b"`, "bring back"} {
@@ -231,12 +231,12 @@ func TestLedgerPinsTheModel(t *testing.T) {
 	}
 	model = "a"
 	ask, ledger, asked := paying(t, folder, &model)
-	if r, err := ask("2"); err != nil || asked() != 1 || r.Cost.Money != 1 {
+	if r, err := ask("2"); err != nil || asked() != 1 || r.Cost.USD != 1 {
 		t.Errorf("the old model is back: %+v, %v, %d requests", r, err, asked())
 	}
 	n, cost := ledger.Unused()
-	if fmt.Sprint(n, cost.Money) != "2 2" { // the one of "b", and "1", which nobody has recorded
-		t.Errorf("%d answers for %v are not used", n, cost.Money)
+	if fmt.Sprint(n, cost.USD) != "2 2" { // the one of "b", and "1", which nobody has recorded
+		t.Errorf("%d answers for %v are not used", n, cost.USD)
 	}
 }
 

@@ -86,7 +86,7 @@ func (c *Client) Account(model string, u Usage) reflectionflow.Cost {
 		}
 		s.Cost += money
 	})
-	return reflectionflow.Cost{TokensIn: u.TokensIn, TokensOut: u.TokensOut, Money: money}
+	return reflectionflow.Cost{TokensIn: u.TokensIn, TokensOut: u.TokensOut, USD: money}
 }
 
 // Charges reports whether calls of a model cost money.

@@ -21,8 +21,8 @@ func Cost(c reflectionflow.Cost) string {
 			parts = append(parts, Plural(each.n, each.noun))
 		}
 	}
-	if c.Money > 0 {
-		parts = append(parts, USD(c.Money))
+	if c.USD > 0 {
+		parts = append(parts, USD(c.USD))
 	}
 	if len(parts) == 0 {
 		return "none"

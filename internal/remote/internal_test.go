@@ -37,7 +37,7 @@ func TestReadMessage(t *testing.T) {
 }
 
 func TestShare(t *testing.T) {
-	whole := reflectionflow.Cost{Images: 3, DenoiseSteps: 60, TokensIn: 10, TokensOut: 101, Money: 1.5, Seconds: 6}
+	whole := reflectionflow.Cost{Images: 3, DenoiseSteps: 60, TokensIn: 10, TokensOut: 101, USD: 1.5, Seconds: 6}
 	var sum reflectionflow.Cost
 	for i := range 3 {
 		sum = sum.Add(share(whole, i, 3))

@@ -55,7 +55,7 @@ func (g *generator) store(r reflectionflow.Request, o *reflectionflow.Generation
 		return nil
 	}
 	again := failed && (endpointFailed(*o) || !failure.Permanent())
-	if again && o.Cost.Money == 0 && o.Cost.Images == 0 {
+	if again && o.Cost.USD == 0 && o.Cost.Images == 0 {
 		return nil
 	}
 	key, err := g.key(r)

@@ -59,7 +59,7 @@ func TestGeneratedOncePerRun(t *testing.T) {
 			}
 			for i, r := range list {
 				wantImage(t, "image", out[i].Image, c.want(r))
-				if cost := out[i].Cost; cost.Money != 2 || cost.Images != 1 || len(cost.Calls) != 1 || out[i].Unseeded != c.unseeded {
+				if cost := out[i].Cost; cost.USD != 2 || cost.Images != 1 || len(cost.Calls) != 1 || out[i].Unseeded != c.unseeded {
 					t.Errorf("image %d: %+v, unseeded %t", i, cost, out[i].Unseeded)
 				}
 			}
@@ -93,13 +93,13 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 			g, _ := newSession(t, "sdcpp+"+double.URL, folder)
 			first := generateOne(t, g, requests()[0])
 			wantKind(t, "the image", first.Err, endpoint.Malformed)
-			if first.Cost.Money != 2 || len(first.Cost.Calls) != 1 {
+			if first.Cost.USD != 2 || len(first.Cost.Calls) != 1 {
 				t.Errorf("it cost %+v, want 2", first.Cost)
 			}
 			g, ledger := newSession(t, "sdcpp+"+double.URL, folder) // the run was killed before the failure was recorded
 			again := generateOne(t, g, requests()[0])
 			if tt.permanent {
-				if again.Err == nil || again.Err.Error() != first.Err.Error() || again.Cost.Money != 2 || len(double.Generated()) != 1 {
+				if again.Err == nil || again.Err.Error() != first.Err.Error() || again.Cost.USD != 2 || len(double.Generated()) != 1 {
 					t.Errorf("%d images: %+v", len(double.Generated()), again)
 				}
 				return
@@ -107,8 +107,8 @@ func TestFailuresInTheNextSitting(t *testing.T) {
 			if again.Err != nil || again.Image == nil {
 				t.Fatal(again.Err)
 			}
-			if n, cost := ledger.Unused(); again.Cost.Money != 2 || n != 1 || cost.Money != 2 {
-				t.Errorf("it cost %+v; %d calls for %v are not charged", again.Cost, n, cost.Money)
+			if n, cost := ledger.Unused(); again.Cost.USD != 2 || n != 1 || cost.USD != 2 {
+				t.Errorf("it cost %+v; %d calls for %v are not charged", again.Cost, n, cost.USD)
 			}
 		})
 	}
@@ -125,7 +125,7 @@ func TestPoolGeneratesOncePerRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out := generateOne(t, pool, seeds(1)[0]); out.Err != nil || out.Cost.Money != 2 || len(double.Generated()) != 1-i {
+		if out := generateOne(t, pool, seeds(1)[0]); out.Err != nil || out.Cost.USD != 2 || len(double.Generated()) != 1-i {
 			t.Errorf("server %d: %+v after %d images", i, out, len(double.Generated()))
 		}
 		double.Fail("POST /sdcpp/v1/img_gen", append([]testserver.Fault{honest}, always(testserver.WithStatus(503, ""))...)...)

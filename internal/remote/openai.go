@@ -142,6 +142,6 @@ func share(c reflectionflow.Cost, i, n int) reflectionflow.Cost {
 	}
 	return reflectionflow.Cost{
 		Images: part(c.Images), DenoiseSteps: part(c.DenoiseSteps), TokensIn: part(c.TokensIn), TokensOut: part(c.TokensOut),
-		Money: c.Money / float64(n), Seconds: c.Seconds / float64(n),
+		USD: c.USD / float64(n), Seconds: c.Seconds / float64(n),
 	}
 }

@@ -169,7 +169,7 @@ func TestTokens(t *testing.T) {
 	out := generateOne(t, open(t, "openai+"+double.URL+"?model=gpt-image-2", func(o *remote.Options) {
 		o.Endpoint.Prices = endpoint.PriceTable{"gpt-image-2": {InputPerMillion: 1e5, OutputPerMillion: 1e6}}
 	}), r)
-	if out.Err != nil || out.Cost.Money != 101 || out.Cost.TokensIn != 10 || out.Cost.TokensOut != 100 {
+	if out.Err != nil || out.Cost.USD != 101 || out.Cost.TokensIn != 10 || out.Cost.TokensOut != 100 {
 		t.Errorf("cost %+v, %v", out.Cost, out.Err)
 	}
 }

@@ -192,7 +192,7 @@ func TestRequestsAndCosts(t *testing.T) {
 					t.Fatal(out[i].Err)
 				}
 				wantImage(t, "image", out[i].Image, c.want(r))
-				if cost := out[i].Cost; cost.Images != 1 || cost.Money != 3 || c.steps != (cost.DenoiseSteps > 0) || cost.DenoiseSteps > r.Steps || cost.Seconds < 0 {
+				if cost := out[i].Cost; cost.Images != 1 || cost.USD != 3 || c.steps != (cost.DenoiseSteps > 0) || cost.DenoiseSteps > r.Steps || cost.Seconds < 0 {
 					t.Errorf("cost %+v", cost)
 				}
 				if out[i].Unseeded != c.unseeded {

@@ -59,7 +59,7 @@ func TestTransientFailures(t *testing.T) {
 					t.Fatal(out.Err)
 				}
 				wantImage(t, "image", out.Image, c.want(r))
-				if out.Cost.Images != 1 || out.Cost.Money != 0 {
+				if out.Cost.Images != 1 || out.Cost.USD != 0 {
 					t.Errorf("cost %+v", out.Cost)
 				}
 			})
@@ -139,7 +139,7 @@ func TestLostRepliesAreCounted(t *testing.T) {
 			double.Fail(c.generate, testserver.ResetMidBody(), testserver.WithStatus(500, ""))
 			g, _ := newSession(t, address, folder)
 			out := generateOne(t, g, requests()[0])
-			if out.Err != nil || out.Cost.Money != 4 || out.Cost.Images != 1 || len(out.Cost.Calls) != 1 {
+			if out.Err != nil || out.Cost.USD != 4 || out.Cost.Images != 1 || len(out.Cost.Calls) != 1 {
 				t.Errorf("cost %+v, %v, want 2 for the lost reply and 2 for the image", out.Cost, out.Err)
 			}
 			double.Fail(c.generate, slices.Repeat([]testserver.Fault{testserver.ResetMidBody()}, 4)...)
@@ -147,7 +147,7 @@ func TestLostRepliesAreCounted(t *testing.T) {
 			r.Seed++
 			lost := generateOne(t, g, r)
 			wantKind(t, "the image", lost.Err, endpoint.Interrupted)
-			if lost.Cost.Money != 8 || lost.Cost.Images != 0 || len(lost.Cost.Calls) != 1 {
+			if lost.Cost.USD != 8 || lost.Cost.Images != 0 || len(lost.Cost.Calls) != 1 {
 				t.Errorf("cost %+v, want 8 for four lost replies", lost.Cost)
 			}
 			data, err := os.ReadFile(filepath.Join(folder, "calls.jsonl"))

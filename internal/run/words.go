@@ -152,8 +152,8 @@ func costs(c reflectionflow.Cost) []figure {
 	if c.TokensIn+c.TokensOut > 0 {
 		list = append(list, figure{"tokens in / out", fmt.Sprintf("%d / %d", c.TokensIn, c.TokensOut)})
 	}
-	if c.Money > 0 {
-		list = append(list, figure{"cost", dollars(c.Money)})
+	if c.USD > 0 {
+		list = append(list, figure{"cost", dollars(c.USD)})
 	}
 	return list
 }
