@@ -86,7 +86,7 @@ func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, err
 		if err != nil {
 			return nil, fmt.Errorf("find the working directory: %w", err)
 		}
-		if err := c.DrawWith(o.generator, here); err != nil {
+		if err := c.UseGenerator(o.generator, here); err != nil {
 			return nil, err
 		}
 	}
@@ -124,8 +124,8 @@ func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble
 	return model, nil
 }
 
-// recordedModel is the model of a run that was begun earlier.
-func (p *program) recordedModel(ctx context.Context, m run.Manifest) (assemble.Model, error) {
+// recordedModel returns the model of a recorded run.
+func (p *program) recordedModel(m run.Manifest) (assemble.Model, error) {
 	if len(m.Deployment) == 0 {
 		return p.catalog.Find(m.Model.Name)
 	}

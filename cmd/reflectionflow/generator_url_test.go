@@ -80,7 +80,7 @@ func TestGeneratorURLAndConfig(t *testing.T) {
 		"sdcpp+" + sd.URL + "?tempo=1":     `parameter "tempo"`,
 		"http://localhost:1":               "must begin with openai+http://",
 		"comfyui+http://localhost:1":       "workflow=FILE",
-		"sdcpp+http://me:hidden@localhost": "holds a user or password",
+		"sdcpp+http://me:hidden@localhost": "has a user or password",
 	} {
 		code, _, complained := here(t, "generate", "a clock", "--generator", url, "--out", "x")
 		if code != 2 || !strings.Contains(complained, says) || strings.Contains(complained, "hidden") || strings.Count(complained, "\n") != 1 {

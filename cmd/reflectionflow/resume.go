@@ -104,7 +104,7 @@ func (s *session) adoptFolders(ctx context.Context, folders []*run.Folder) error
 // adopt takes model and settings from the record of a run.
 func (s *session) adopt(ctx context.Context, m run.Manifest) error {
 	var err error
-	if s.model, err = s.program.recordedModel(ctx, m); err != nil {
+	if s.model, err = s.program.recordedModel(m); err != nil {
 		return err
 	}
 	s.backend = m.Backend

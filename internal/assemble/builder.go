@@ -96,7 +96,7 @@ func (b *Builder) client(name string) (*completions.Client, error) {
 	return c, nil
 }
 
-// prices is the table with one price for whatever the endpoint has.
+// prices is a table with one price for all models.
 func prices(p *config.Price) endpoint.PriceTable {
 	if p == nil {
 		return nil
@@ -104,8 +104,8 @@ func prices(p *config.Price) endpoint.PriceTable {
 	return endpoint.PriceTable{"*": endpoint.Price(*p)}
 }
 
-// cache is the cache in a folder, the user's own where none is named; several
-// endpoints share one.
+// cache is the cache in a folder, by default that of the environment; endpoints share
+// one.
 func (b *Builder) cache(folder string) (*endpoint.Cache, error) {
 	if folder == config.None {
 		return nil, nil
@@ -126,7 +126,7 @@ func (b *Builder) cache(folder string) (*endpoint.Cache, error) {
 	return b.caches[folder], nil
 }
 
-// parts builds what is in use and not embedded.
+// parts builds the parts in use that are not embedded.
 func (b *Builder) parts() (parts, error) {
 	var p parts
 	var err error
@@ -146,7 +146,7 @@ func (b *Builder) parts() (parts, error) {
 	return p, err
 }
 
-// prompt reads the text of a prompt file; no file is no text.
+// prompt reads a prompt file; the text is empty without one.
 func (b *Builder) prompt(at, path string) (string, error) {
 	if path == "" {
 		return "", nil
@@ -158,7 +158,8 @@ func (b *Builder) prompt(at, path string) (string, error) {
 	return string(data), nil
 }
 
-// ask is what all parts that ask have: the client and the text of their own prompt.
+// ask returns what all parts that ask a language model have: the client and the text of
+// their own prompt.
 func (b *Builder) ask(at, endpointName, promptFile string) (*completions.Client, string, error) {
 	text, err := b.prompt(at, promptFile)
 	if err != nil {

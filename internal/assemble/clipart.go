@@ -111,7 +111,7 @@ func (w world) openJudge(_ context.Context, backendName string) (geneval.Detecto
 	return worldJudge{detector}, nil
 }
 
-// worldJudge goes by the threshold that was fitted with its network.
+// worldJudge uses the threshold that was fitted with its network.
 type worldJudge struct{ *detect.Detector }
 
 // Thresholds implements [geneval.Calibrated]: one threshold for all tasks.
@@ -120,9 +120,8 @@ func (j worldJudge) Thresholds() geneval.Thresholds {
 	return geneval.Thresholds{Score: fitted, Counting: fitted}
 }
 
-// openVerifier loads a verifier that leaves out a part of the default one: detector
-// has no reward network, and reward goes by that network alone (the detector still
-// says what is wrong, for reflections).
+// openVerifier loads a variant of the default verifier: detector has no reward network;
+// reward ranks by that network alone, with the detector's findings for reflections.
 func (w world) openVerifier(_ context.Context, backendName, name string) (reflectionflow.Verifier, error) {
 	backend, err := nn.OpenBackend(backendName)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"reflectionflow/search"
 )
 
-// deployment is what a run's record keeps of a configuration: the parts in use and
-// the SHA-256 sums of the files that they are made from. It holds no secrets.
+// deployment is the record of a configuration: the parts in use, and the SHA-256 sums of
+// the files that they are built from. It holds no secrets.
 type deployment struct {
 	Config *config.Config    `json:"config"`
 	Files  map[string]string `json:"files,omitempty"`
@@ -64,7 +64,7 @@ func FromRecord(data json.RawMessage) (*config.Config, error) {
 			return nil, err
 		}
 		if Sum(data) != d.Files[path] {
-			return nil, fmt.Errorf("%w: %s has changed since the run was begun: put the old one back, or begin anew", reflectionflow.ErrInvalid, path)
+			return nil, fmt.Errorf("%w: %s has changed since the run started: restore it, or start a new run", reflectionflow.ErrInvalid, path)
 		}
 	}
 	return c, nil
@@ -129,7 +129,7 @@ func (b *Builder) Model() (Model, error) {
 		return Model{}, err
 	}
 	if c.Use.Verifier != config.Embedded {
-		entry.Policy = nil // it was fitted to what the model's own verifier says
+		entry.Policy = nil // it was fitted to the model's own verifier
 	}
 	if several, ok := parts.generator.(remote.Concurrent); ok {
 		entry.Concurrency = several.Concurrency()
@@ -150,17 +150,7 @@ func (b *Builder) Model() (Model, error) {
 	entry.Suits = func(ctx context.Context, prompt reflectionflow.Prompt, axes search.Axes) error {
 		return b.suits(ctx, own, prompt, axes)
 	}
-	entry.Check = func(ctx context.Context) (string, error) {
-		base := ""
-		if networks || words {
-			var err error
-			if base, err = own.Check(ctx); err != nil {
-				return "", err
-			}
-		}
-		description, err := Record(c)
-		return Sum([]byte(base + "\n" + string(description))), err
-	}
+	entry.Check = func(ctx context.Context) (string, error) { return b.check(ctx, own) }
 	entry.OpenJudge, entry.Fingerprint = nil, nil
 	entry.Open = func(ctx context.Context, backend string) (*Engine, error) {
 		e := &Engine{}
@@ -174,6 +164,20 @@ func (b *Builder) Model() (Model, error) {
 		return parts.onto(e)
 	}
 	return entry, nil
+}
+
+// check is [Model.Check] for the parts of the configuration: the model's fingerprint,
+// where a part is embedded, and the record of the configuration.
+func (b *Builder) check(ctx context.Context, own Model) (string, error) {
+	base := ""
+	if own.Check != nil {
+		var err error
+		if base, err = own.Check(ctx); err != nil {
+			return "", err
+		}
+	}
+	description, err := Record(b.config)
+	return Sum([]byte(base + "\n" + string(description))), err
 }
 
 // serves reports a search that the parts in use cannot run together: requests that the
@@ -199,7 +203,7 @@ func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config)
 	return nil
 }
 
-// applyGenerator puts a remote generator's defaults in place.
+// applyGenerator sets the defaults of a remote generator.
 func applyGenerator(entry *Model, c *config.Config, name string) error {
 	g := c.Generators[name]
 	if g.Size != "" {
@@ -217,7 +221,7 @@ func applyGenerator(entry *Model, c *config.Config, name string) error {
 	return nil
 }
 
-// parts are the parts of a run that are not embedded; nil stands for those that are.
+// parts are the parts of a run; nil for the embedded ones.
 type parts struct {
 	generator reflectionflow.Generator
 	verifier  MakeVerifier
@@ -237,7 +241,7 @@ func (p parts) abilities(own Model) (reflectionflow.Abilities, error) {
 	return reflectionflow.AbilitiesOf(v), nil
 }
 
-// onto puts the parts over those of the embedded Engine.
+// onto replaces parts of the embedded engine.
 func (p parts) onto(e *Engine) (*Engine, error) {
 	if p.generator != nil {
 		e.Generator = p.generator
@@ -253,7 +257,7 @@ func (p parts) onto(e *Engine) (*Engine, error) {
 	}
 	var err error
 	if e.Verifier, err = p.verifier(e.Verifier); err != nil && e.Closer != nil {
-		_ = e.Close() // the first error says more
+		_ = e.Close() // the first error is the cause
 	}
 	return e, err
 }

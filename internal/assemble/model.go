@@ -22,8 +22,7 @@ import (
 	"reflectionflow/search"
 )
 
-// Model is a model this program can draw with, and what can be said about
-// it without loading it.
+// Model describes a model, or the parts of a configuration, that is not loaded.
 type Model struct {
 	Name    string
 	Summary string // one line
@@ -31,8 +30,8 @@ type Model struct {
 	// Defaults of a request.
 	Width, Height, Steps int
 	Guidance             float64
-	// Concurrency is how many images the generator draws at a time; 0 for one that
-	// draws batches.
+	// Concurrency is how many images the generator generates at a time; 0 for one that
+	// takes batches.
 	Concurrency int
 	// What the model knows; empty for a model without such bounds.
 	Classes, Colors []string
@@ -49,11 +48,11 @@ type Model struct {
 	// CheckSize reports an image size that the model was not made for, with the memory
 	// that it would take; nil for a model of any size.
 	CheckSize func(width, height int) error
-	// Serves reports a search that the generator cannot draw for; nil where it can
-	// for any.
+	// Serves reports a search that the parts cannot run together, before anything is
+	// sent; nil where they run any.
 	Serves func(cfg search.Config) error
-	// Suits reports a parsed prompt that a part which the axes need cannot go by; nil
-	// where all can go by all that Parse gives.
+	// Suits reports a parsed prompt that a part which the axes need cannot use; nil where
+	// the parts can use every prompt that Parse accepts.
 	Suits func(ctx context.Context, prompt reflectionflow.Prompt, axes search.Axes) error
 	// Fingerprint is a checksum over the files that decide what the model generates; nil
 	// for the parts of a configuration.
@@ -65,7 +64,7 @@ type Model struct {
 	// OpenJudge loads the judge that evaluations score with: not a network of the
 	// Engine. A judge that is an io.Closer is closed. Nil for a model without one.
 	OpenJudge func(ctx context.Context, backend string) (geneval.Detector, error)
-	// Verifiers names those beside the Engine's own, to compare them by; OpenVerifier
+	// Verifiers names variants of the engine's verifier, for comparison; OpenVerifier
 	// loads one. A verifier that is an io.Closer is closed.
 	Verifiers    []string
 	OpenVerifier func(ctx context.Context, backend, name string) (reflectionflow.Verifier, error)
@@ -86,10 +85,10 @@ type Engine struct {
 	reflectionflow.Reflector
 	reflectionflow.Refiner
 	io.Closer // may be nil
-	// Watch sets who is told how far drawings are; nil where the generator does not say.
+	// Watch sets the receiver of the generator's progress; nil for one that reports none.
 	Watch func(func(remote.Progress))
-	// Ledger is the account that calls to servers are kept in once the run has a
-	// folder; nil where no part is at a server.
+	// Ledger records calls to servers once the run has a folder; nil where no part is at a
+	// server.
 	Ledger *endpoint.Ledger
 }
 

@@ -1,9 +1,10 @@
 package assemble_test
 
 import (
-	"reflectionflow/internal/assemble"
 	"testing"
 	"testing/fstest"
+
+	"reflectionflow/internal/assemble"
 )
 
 // What decides the pictures decides the fingerprint; the card and the recipe do not.

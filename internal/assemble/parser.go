@@ -44,7 +44,7 @@ func parserTypes() []partType[config.Parser, ParseFunc] {
 // read itself is an error.
 func (b *Builder) Parser(own Model) (ParseFunc, error) {
 	name := b.config.Use.Parser
-	parse := withoutRequirements
+	parse := Free(withoutRequirements)
 	if name != config.None {
 		p := b.config.Parsers[name]
 		var err error
@@ -67,10 +67,10 @@ func (b *Builder) Parser(own Model) (ParseFunc, error) {
 	}, nil
 }
 
-// withoutRequirements takes a prompt as it was written.
-func withoutRequirements(_ context.Context, text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+// withoutRequirements returns a prompt as written.
+func withoutRequirements(text string) (reflectionflow.Prompt, error) {
 	prompt := reflectionflow.Prompt{Text: text}
-	return prompt, reflectionflow.Cost{}, prompt.Validate()
+	return prompt, prompt.Validate()
 }
 
 // readable reports a prompt without requirements that an embedded part cannot parse

@@ -15,7 +15,7 @@ import (
 	"reflectionflow/internal/config"
 )
 
-// Finding is what trying one part out has shown.
+// Finding is the result of trying one part.
 type Finding struct {
 	Kind, Name, At string
 	Err            error // why it does not work
@@ -223,7 +223,7 @@ func everyPixel(b image.Rectangle, holds func(x, y int) bool) bool {
 	return true
 }
 
-// applySampling puts the search's own size and sampling over a generator's defaults.
+// applySampling overrides a generator's defaults with the settings of the search.
 func applySampling(entry *Model, c *config.Config) error {
 	s := c.Search
 	if s.Size != "" {
@@ -270,7 +270,7 @@ func (b *Builder) TryModel(ctx context.Context) Finding {
 	return row
 }
 
-// place is a URL without what may be long or private.
+// place is a URL without user, query and fragment.
 func place(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

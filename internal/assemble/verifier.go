@@ -30,7 +30,7 @@ func embeddedVerifier(embedded reflectionflow.Verifier) (reflectionflow.Verifier
 	return embedded, nil
 }
 
-// verifier builds a verifier, calibrated where it has a calibration.
+// verifier builds a verifier, with its calibration if it has one.
 func (b *Builder) verifier(name string) (MakeVerifier, error) {
 	raw, calibration, err := b.single(name)
 	if err != nil || calibration == nil {
@@ -45,8 +45,8 @@ func (b *Builder) verifier(name string) (MakeVerifier, error) {
 	}, nil
 }
 
-// single builds a verifier without its calibration, and reads that, nil where it has
-// none.
+// single builds a verifier without its calibration, and reads the calibration, nil where
+// there is none.
 func (b *Builder) single(name string) (MakeVerifier, *verifier.Calibration, error) {
 	v, at := b.config.Verifiers[name], "verifiers."+name
 	var calibration *verifier.Calibration

@@ -40,7 +40,7 @@ func (b *Builder) ensemble(name string, v config.Verifier) (MakeVerifier, error)
 		if calibration != nil {
 			members[i].Reference = calibration.Reference
 		}
-		members[i].Verifier = absent{} // until the embedded one is there
+		members[i].Verifier = absent{} // replaced when the embedded one is loaded
 	}
 	if _, err := verifier.NewEnsemble(method, members); err != nil {
 		return nil, b.config.Errorf(at, "%v", err)

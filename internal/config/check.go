@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// choose fills in the parts that the file does not name.
+// choose sets the parts in use that the file does not name.
 func (c *Config) choose() {
 	u := &c.Use
 	pick(&u.Generator, c.Generators)
@@ -18,7 +18,7 @@ func (c *Config) choose() {
 	pick(&u.Reflector, c.Reflectors)
 	pick(&u.Refiner, c.Refiners)
 	c.parserChosen = c.parserChosen || u.Parser == ""
-	if u.Parser == "" && len(c.Parsers) == 0 && !c.drawsOn() {
+	if u.Parser == "" && len(c.Parsers) == 0 && !c.usesEmbedded() {
 		u.Parser = None
 	}
 	pick(&u.Parser, c.Parsers)
@@ -29,7 +29,7 @@ func (c *Config) choose() {
 
 func pick[P any](name *string, parts map[string]P) {
 	if *name != "" || len(parts) > 1 {
-		return // named, or left for check to complain about
+		return // named, or ambiguous: check reports it
 	}
 	*name = Embedded
 	for only := range parts {
@@ -37,35 +37,34 @@ func pick[P any](name *string, parts map[string]P) {
 	}
 }
 
-// drawsOn reports whether a part in use, the parser aside, is embedded.
-func (c *Config) drawsOn() bool {
+// usesEmbedded reports whether a part in use other than the parser is embedded.
+func (c *Config) usesEmbedded() bool {
 	name := c.Use.Generator
 	return name == Embedded || c.Generators[name].Type == Embedded || c.VerifiesEmbedded() || c.ReflectsEmbedded() || c.RefinesEmbedded()
 }
 
-// VerifiesEmbedded reports whether the verifier in use is the program's own, or has
-// it among its members.
-func (c *Config) VerifiesEmbedded() bool { return c.verifierDrawsOn(c.Use.Verifier) }
+// VerifiesEmbedded reports whether the verifier in use is embedded or has an embedded
+// member.
+func (c *Config) VerifiesEmbedded() bool { return c.verifierUsesEmbedded(c.Use.Verifier) }
 
-// ReflectsEmbedded reports whether the reflector in use is the program's own.
+// ReflectsEmbedded reports whether the reflector in use is embedded.
 func (c *Config) ReflectsEmbedded() bool {
 	name := c.Use.Reflector
 	return name == Embedded || c.Reflectors[name].Type == Embedded
 }
 
-// RefinesEmbedded reports whether the refiner in use is the program's own.
+// RefinesEmbedded reports whether the refiner in use is embedded.
 func (c *Config) RefinesEmbedded() bool {
 	name := c.Use.Refiner
 	return name == Embedded || c.Refiners[name].Type == Embedded
 }
 
-// ShowsImages reports whether any part that asks an endpoint shows it pictures:
-// all but parsers do.
+// ShowsImages reports whether a part sends images to an endpoint: all but parsers do.
 func (c *Config) ShowsImages(endpoint string) bool {
 	return slices.ContainsFunc(c.parts(), func(p part) bool { return p.endpoint == endpoint && p.kind != Parsers })
 }
 
-func (c *Config) verifierDrawsOn(name string) bool {
+func (c *Config) verifierUsesEmbedded(name string) bool {
 	v := c.Verifiers[name]
 	return name == Embedded || v.Type == Embedded ||
 		v.Type == Ensemble && slices.ContainsFunc(v.Members, func(m Member) bool {
@@ -73,16 +72,16 @@ func (c *Config) verifierDrawsOn(name string) bool {
 		})
 }
 
-// NeedsModel reports whether any part in use is embedded: whether the program's own
-// model must be there. The parser alone needs no networks.
+// NeedsModel reports whether the parts in use need the networks of the embedded model,
+// and whether the parser needs its vocabulary.
 func (c *Config) NeedsModel() (networks, parser bool) {
-	return c.drawsOn(), c.Use.Parser == Embedded || c.Parsers[c.Use.Parser].Type == Embedded
+	return c.usesEmbedded(), c.Use.Parser == Embedded || c.Parsers[c.Use.Parser].Type == Embedded
 }
 
-// part is what all parts have for check.
+// part is what check needs of every part.
 type part struct{ kind, name, typ, endpoint string }
 
-// check reports the first thing that does not fit, in the order of the file.
+// check reports the first error, by kind and name.
 func (c *Config) check() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
 		if err := c.checkEndpoint("endpoints."+name, name, c.Endpoints[name]); err != nil {
@@ -145,7 +144,7 @@ func (c *Config) checkPart(p part) error {
 	case !nameForm.MatchString(p.name):
 		return c.Errorf(at, "%s", nameRule)
 	case p.name == Embedded || p.name == None:
-		return c.Errorf(at, "%q is taken: choose another name", p.name)
+		return c.Errorf(at, "the name %q is reserved: choose another one", p.name)
 	}
 	known, ok := find(c.types, p.kind, p.typ)
 	if !ok {
@@ -175,7 +174,7 @@ func (c *Config) checkEndpoint(at, name string, e Endpoint) error {
 	case e.KeyEnv != "" && e.KeyFile != "":
 		return c.Errorf(at, "key_env and key_file: give one of them")
 	case e.KeyEnv != "" && !variableForm.MatchString(e.KeyEnv):
-		return c.Errorf(at+".key_env", "this is not the name of an environment variable; the key itself does not belong into the file")
+		return c.Errorf(at+".key_env", "this is not the name of an environment variable; do not write the key itself into the file")
 	case e.Auth != "" && e.Auth != "bearer" && e.Auth != "basic":
 		return c.Errorf(at+".auth", "use bearer or basic")
 	case e.Concurrency < 0:
@@ -189,8 +188,8 @@ func (c *Config) checkEndpoint(at, name string, e Endpoint) error {
 	return nil
 }
 
-// checkURL refuses what is no URL of a server, and one with a secret in it; the
-// URL is not repeated.
+// checkURL refuses a URL that is not of a server or that has a secret in it. Errors do
+// not repeat the URL.
 func (c *Config) checkURL(at, raw string, schemes ...string) error {
 	u, err := url.Parse(raw)
 	switch {
@@ -199,7 +198,7 @@ func (c *Config) checkURL(at, raw string, schemes ...string) error {
 	case err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme):
 		return c.Errorf(at+".url", "must begin with %s", strings.Join(schemes, "://, ")+"://")
 	case u.User != nil:
-		return c.Errorf(at+".url", "it holds a user or password: name the variable or file with the secret by key_env or key_file")
+		return c.Errorf(at+".url", "it has a user or password: name the variable or file with the secret by key_env or key_file")
 	}
 	return nil
 }
@@ -217,7 +216,7 @@ func (c *Config) checkGenerator(at string, g Generator) error {
 	}
 	u, _ := url.Parse(g.URL) // parsed just now
 	if env := u.Query().Get("key_env"); env != "" && !variableForm.MatchString(env) {
-		return c.Errorf(at+".url", "key_env is not the name of an environment variable; the key itself does not belong into the file")
+		return c.Errorf(at+".url", "key_env is not the name of an environment variable; do not write the key itself into the URL")
 	}
 	return nil
 }
@@ -228,7 +227,7 @@ func (c *Config) checkPool(at string, g Generator) error {
 	}
 	for i, name := range g.Members {
 		if c.Generators[name].Type != Remote {
-			return c.Errorf(fmt.Sprintf("%s.members.%d", at, i+1), "%.64q is no generator of type remote", name)
+			return c.Errorf(fmt.Sprintf("%s.members.%d", at, i+1), "%.64q is not a generator of type remote", name)
 		}
 	}
 	return nil
@@ -245,7 +244,7 @@ func (c *Config) checkMembers(at string, v Verifier) error {
 		case !ok && m.Verifier != Embedded:
 			return c.Errorf(member, "verifier %.64q is not among the verifiers", m.Verifier)
 		case inner.Type == Ensemble:
-			return c.Errorf(member, "an ensemble cannot be the member of another")
+			return c.Errorf(member, "an ensemble cannot be a member of another")
 		}
 	}
 	return nil

@@ -1,23 +1,24 @@
-// Package config reads the file that names what a run is made of: endpoints with
-// language models, the generators, verifiers, reflectors, refiners and parsers that
-// there are, which of them a run takes, and the settings of its search.
+// Package config reads the file that names the parts of a run: endpoints of language
+// models, generators, verifiers, reflectors, refiners and parsers, which of them the run
+// uses, and the settings of its search.
 //
-// The format is YAML, read strictly: an unknown key, a key that a part of that type
-// does not have, a reference to what is not there are errors with their line that
-// wrap [reflectionflow.ErrInvalid]. Secrets are named by their variable or file and
-// never written; no error repeats a value that could be one.
+// The format is YAML. Reading is strict: an unknown key, a key that the type of a part
+// does not have, and a reference to a missing part are errors with their line that wrap
+// [reflectionflow.ErrInvalid]. Secrets are named by variable or file and never written;
+// no error repeats a value that could be one.
 //
-// The package knows the words and not the parts: building them is the command's.
+// The package checks names and forms. The types of parts are handed in, see [Type];
+// package assemble has the list and builds the parts.
 package config
 
-// Embedded names, in every kind, the part that comes with the program's own model.
-// It needs no entry.
+// Embedded names the part of every kind that belongs to the program's own model. It needs
+// no entry.
 const Embedded = "embedded"
 
-// None is the parser that takes a prompt as it is, without requirements.
+// None is the parser that takes a prompt as written, without requirements.
 const None = "none"
 
-// GivenURL names the generator of [Config.DrawWith].
+// GivenURL names the generator of [Config.UseGenerator].
 const GivenURL = "url"
 
 // Config is a configuration. Its JSON form is what a run's record keeps of it (see
@@ -25,7 +26,7 @@ const GivenURL = "url"
 type Config struct {
 	// Model is the embedded parts' model, by name or folder; empty means the first.
 	Model string `yaml:"model" json:"model,omitempty"`
-	// Backend is what the embedded parts compute with.
+	// Backend is what the embedded parts compute on.
 	Backend    string               `yaml:"backend" json:"backend,omitempty"`
 	Endpoints  map[string]Endpoint  `yaml:"endpoints" json:"endpoints,omitempty"`
 	Generators map[string]Generator `yaml:"generators" json:"generators,omitempty"`
@@ -33,7 +34,7 @@ type Config struct {
 	Reflectors map[string]Reflector `yaml:"reflectors" json:"reflectors,omitempty"`
 	Refiners   map[string]Refiner   `yaml:"refiners" json:"refiners,omitempty"`
 	Parsers    map[string]Parser    `yaml:"parsers" json:"parsers,omitempty"`
-	// Annotators are for the data of reflection tuning; no run takes one.
+	// Annotators are for data of reflection tuning; searches use none.
 	Annotators map[string]Annotator `yaml:"annotators" json:"annotators,omitempty"`
 	Use        Use                  `yaml:"use" json:"use"`
 	Search     Search               `yaml:"search" json:"search,omitzero"`
@@ -41,9 +42,9 @@ type Config struct {
 	types []Type
 	file  string
 	lines map[string]int // of entries, by their path
-	// parserChosen is set when the file does not name the parser.
+	// parserChosen is set when the parser was chosen by default.
 	parserChosen bool
-	// given is set when the generator in use is one of the command line.
+	// given is set when the generator in use comes from the command line.
 	given bool
 }
 
@@ -70,7 +71,7 @@ type Endpoint struct {
 	// Pin is the model that replies must name, AllowChange lets them change it.
 	Pin         string `yaml:"pin" json:"pin,omitempty"`
 	AllowChange bool   `yaml:"allow_change" json:"allow_change,omitempty"`
-	// RepeatLost asks again when a reply was lost on the way although there is a price.
+	// RepeatLost repeats a paid call whose reply was lost.
 	RepeatLost bool `yaml:"repeat_lost" json:"repeat_lost,omitempty"`
 	// ImageFormat is png or jpeg, ImageSide the longest side sent in pixels.
 	ImageFormat string `yaml:"image_format" json:"image_format,omitempty"`
@@ -95,7 +96,8 @@ const (
 	Pool     = "pool"     // several remote generators of the same model as one
 )
 
-// Generator draws: type remote, or pool. Size, Steps and Guidance are its defaults.
+// Generator generates images: type remote or pool. Size, Steps and Guidance are its
+// defaults.
 type Generator struct {
 	Type string `yaml:"type" json:"type"`
 	URL  string `yaml:"url" json:"url,omitempty"`
@@ -110,7 +112,7 @@ type Generator struct {
 	Guidance    float64 `yaml:"guidance" json:"guidance,omitempty"`
 }
 
-// Verifier judges: type chat, yes-no, ensemble or embedded.
+// Verifier scores images: type chat, yes-no, ensemble or embedded.
 type Verifier struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
@@ -137,7 +139,7 @@ type Member struct {
 	Weight   float64 `yaml:"weight" json:"weight,omitempty"`
 }
 
-// Reflector says what is wrong: type chat.
+// Reflector describes what is wrong with an image: type chat.
 type Reflector struct {
 	Type        string  `yaml:"type" json:"type"`
 	Endpoint    string  `yaml:"endpoint" json:"endpoint,omitempty"`
@@ -162,7 +164,7 @@ type Parser struct {
 	Prompt   string `yaml:"prompt" json:"prompt,omitempty"`
 }
 
-// Annotator writes the reflections of pairs of pictures: type chat.
+// Annotator compares pairs of images and writes reflections: type chat.
 type Annotator struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`

@@ -116,36 +116,36 @@ func TestBad(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"empty", "# nothing\n", "the configuration is empty"},
 		{"no YAML", "a: [1\nb: 2", "line"},
-		{"tab", "endpoints:\n\tvlm: 1", "line 2: this is no YAML"},
-		{"list", "- a\n- b\n", "line 1: here must stand a group of keys"},
+		{"tab", "endpoints:\n\tvlm: 1", "line 2: this is not YAML"},
+		{"list", "- a\n- b\n", "line 1: the value must be a group of keys"},
 		{"two documents", e + "---\nmodel: x\n", "a second document"},
 		{"unknown key", "model: x\nmodels: y\n", `line 2: unknown key "models"`},
 		{"unknown key inside", "endpoints:\n  vlm:\n    url: http://h/v1\n    api_key: sk-hidden\n", `line 4: unknown key "api_key"`},
 		{"key twice", e + "model: x\nmodel: y\n", `line 3: the key "model" is given twice, first in line 2`},
-		{"text for number", "endpoints:\n  vlm:\n    url: http://h/v1\n    concurrency: sk-hidden\n", "line 4: here must stand a whole number"},
-		{"group for text", "model: {a: sk-hidden}\n", "line 1: here must stand a text"},
-		{"unknown anchor", "endpoints:\n  e:\n    key_env: *sk-hidden\n", "line 3: this is no YAML: unknown anchor"},
+		{"text for number", "endpoints:\n  vlm:\n    url: http://h/v1\n    concurrency: sk-hidden\n", "line 4: the value must be a whole number"},
+		{"group for text", "model: {a: sk-hidden}\n", "line 1: the value must be a text"},
+		{"unknown anchor", "endpoints:\n  e:\n    key_env: *sk-hidden\n", "line 3: this is not YAML: unknown anchor"},
 		{"no url", "endpoints: {e: {model: m}}\n", "endpoints.e: url is missing"},
 		{"scheme", "endpoints:\n  e:\n    url: ftp://h\n", "line 3: endpoints.e.url: must begin with http://, https://"},
-		{"password in URL", "endpoints: {e: {url: \"http://me:sk-hidden@h/v1\"}}\n", "it holds a user or password"},
+		{"password in URL", "endpoints: {e: {url: \"http://me:sk-hidden@h/v1\"}}\n", "it has a user or password"},
 		{"key for variable", "endpoints:\n  e:\n    url: http://h/v1\n    key_env: sk-hidden\n", "line 4: endpoints.e.key_env: this is not the name of an environment variable"},
 		{"two secrets", "endpoints: {e: {url: \"http://h/v1\", key_env: A, key_file: b}}\n", "give one of them"},
 		{"timeout", "endpoints: {e: {url: \"http://h/v1\", timeout: soon}}\n", "must be a time such as 90s"},
 		{"type", "verifiers:\n  v: {type: guess}\n", `line 2: verifiers.v: type "guess": use chat, embedded, ensemble, yes-no`},
 		{"foreign key", e + "verifiers:\n  v:\n    type: chat\n    endpoint: e\n    members: []\n", "line 6: verifiers.v.members: a part of type chat has no such key"},
 		{"no endpoint", e + "reflectors:\n  r: {type: chat, endpoint: f}\n", `line 3: reflectors.r: endpoint "f" is not among the endpoints`},
-		{"taken name", "refiners: {embedded: {type: embedded}}\n", `"embedded" is taken`},
+		{"taken name", "refiners: {embedded: {type: embedded}}\n", `"embedded" is reserved`},
 		{"odd name", "refiners: {\"a b\": {type: embedded}}\n", "a name has letters"},
 		{"generator", "generators: {g: {type: remote, url: \"http://h\"}}\n", "must begin with openai+http://"},
-		{"generator's password", "generators: {g: {type: remote, url: \"openai+http://a:sk-hidden@h\"}}\n", "it holds a user or password"},
+		{"generator's password", "generators: {g: {type: remote, url: \"openai+http://a:sk-hidden@h\"}}\n", "it has a user or password"},
 		{"generator's key", "generators: {g: {type: remote, url: \"openai+http://h?key_env=sk-hidden\"}}\n", "not the name of an environment variable"},
 		{"several", "refiners: {a: {type: embedded}, b: {type: embedded}}\n", "use.refiner: there are several: name one of a, b, embedded"},
 		{"not there", "model: x\nuse: {parser: p}\n", `line 2: use.parser: there is no "p": use embedded, none`},
 		{"no members", "verifiers: {v: {type: ensemble}}\n", "an ensemble needs members"},
 		{"unknown member", "verifiers: {v: {type: ensemble, members: [{verifier: w}]}}\n", `line 1: verifiers.v.members.1: verifier "w" is not among`},
-		{"nested", "verifiers: {v: {type: ensemble, members: [{verifier: w}]}, w: {type: ensemble, members: [{verifier: v}]}}\n", "cannot be the member of another"},
+		{"nested", "verifiers: {v: {type: ensemble, members: [{verifier: w}]}, w: {type: ensemble, members: [{verifier: v}]}}\n", "cannot be a member of another"},
 		{"empty pool", "generators: {p: {type: pool}}\n", "a pool needs members"},
-		{"member of a pool", "generators: {p: {type: pool, members: [q]}, q: {type: embedded}}\nuse: {generator: p}\n", `generators.p.members.1: "q" is no generator of type remote`},
+		{"member of a pool", "generators: {p: {type: pool, members: [q]}, q: {type: embedded}}\nuse: {generator: p}\n", `generators.p.members.1: "q" is not a generator of type remote`},
 		{"pool with a URL", "generators: {p: {type: pool, url: \"http://h\", members: [q]}}\n", "a part of type pool has no such key"},
 		{"seed", e + "verifiers:\n  v:\n    type: chat\n    endpoint: e\n    seed: 9223372036854775808\n", "line 6: verifiers.v.seed: must be from 0 to 9223372036854775807"},
 		{"no annotator", "use: {annotator: a}\n", `use.annotator: there is no "a"`},
@@ -155,7 +155,7 @@ func TestBad(t *testing.T) {
 		_, err := assemble.ParseConfig("f.yaml", []byte(test.text), "/there")
 		switch {
 		case !errors.Is(err, reflectionflow.ErrInvalid):
-			t.Errorf("%s: %v is not the user's to mend", test.name, err)
+			t.Errorf("%s: %v is not ErrInvalid", test.name, err)
 		case !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "f.yaml"):
 			t.Errorf("%s: %q, want %q", test.name, err, test.want)
 		case strings.Contains(err.Error(), "hidden"):
@@ -218,10 +218,10 @@ generators:
   a: {type: remote, url: "sdcpp+http://localhost:1"}
 use: {generator: url}
 `)
-	if err := c.DrawWith("sdcpp+http://localhost:2", "/there"); err != nil {
+	if err := c.UseGenerator("sdcpp+http://localhost:2", "/there"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DrawWith("http://localhost:2", "/there"); err == nil || !strings.Contains(err.Error(), ": --generator: must begin with") {
+	if err := c.UseGenerator("http://localhost:2", "/there"); err == nil || !strings.Contains(err.Error(), ": --generator: must begin with") {
 		t.Errorf("got %v, which points to a line of a generator that is gone", err)
 	}
 }

@@ -48,7 +48,7 @@ func Read(path string, types []Type) (*Config, error) {
 func Parse(name string, data []byte, dir string, types []Type) (*Config, error) {
 	c := &Config{types: types, file: name, lines: map[string]int{}}
 	if len(data) > maxBytes {
-		return nil, c.invalid(0, "more than %d bytes", maxBytes)
+		return nil, c.invalid(0, "the file has more than %d bytes", maxBytes)
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(data, &root); err != nil {
@@ -63,7 +63,7 @@ func Parse(name string, data []byte, dir string, types []Type) (*Config, error) 
 		return nil, c.syntax(err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, c.invalid(0, "a second document follows: one file is one configuration")
+		return nil, c.invalid(0, "a second document follows: a configuration is one YAML document")
 	}
 	if _, err := json.Marshal(c); err != nil {
 		return nil, c.invalid(0, "a number is not finite")
@@ -99,9 +99,8 @@ func New(name string, types []Type) *Config {
 	return c
 }
 
-// DrawWith puts the remote generator at a URL into use, in place of the
-// configuration's own. Relative paths in the URL are relative to dir.
-func (c *Config) DrawWith(rawURL, dir string) error {
+// UseGenerator replaces the generator of the configuration with the remote one at a URL. Relative paths in the URL are relative to dir.
+func (c *Config) UseGenerator(rawURL, dir string) error {
 	c.Generators = map[string]Generator{GivenURL: {Type: Remote, URL: rawURL}}
 	maps.DeleteFunc(c.lines, func(path string, _ int) bool { return strings.HasPrefix(path, "generators.") }) // of those that are gone
 	c.Use.Generator, c.given = GivenURL, true
@@ -116,8 +115,7 @@ func (c *Config) DrawWith(rawURL, dir string) error {
 	return nil
 }
 
-// FromRecord reads back the JSON form. Where it was made is no longer known: its
-// errors have no lines.
+// FromRecord reads the JSON form. Its errors have no lines.
 func FromRecord(data []byte, types []Type) (*Config, error) {
 	c := &Config{types: types, file: "the recorded configuration"}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -153,8 +151,8 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// Errorf is an error about what stands at a path, with file and line where they
-// are known. It wraps [reflectionflow.ErrInvalid] whatever its arguments are.
+// Errorf is an error about the value at a path, with file and line where they are known.
+// It wraps [reflectionflow.ErrInvalid] whatever its arguments are.
 func (c *Config) Errorf(path, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	if key, of := strings.CutPrefix(path, "generators."+GivenURL); of && c.given {
@@ -179,7 +177,7 @@ var (
 	anchor     = regexp.MustCompile(`unknown anchor '.*'`)
 )
 
-// wanted says in words what Go types take.
+// wanted describes the values of Go types.
 var wanted = map[string]string{
 	"int": "a whole number", "uint64": "a whole number from 0", "float64": "a number", "bool": "true or false",
 	"string": "a text", "[]string": "a list of texts",
@@ -191,9 +189,9 @@ func (c *Config) syntax(err error) error {
 	var types *yaml.LoadErrors
 	if !errors.As(err, &types) || len(types.Errors) == 0 {
 		if m := position.FindStringSubmatch(err.Error()); m != nil {
-			return c.invalid(0, "line %s: this is no YAML: %s", m[1], anchor.ReplaceAllString(m[2], "unknown anchor"))
+			return c.invalid(0, "line %s: this is not YAML: %s", m[1], anchor.ReplaceAllString(m[2], "unknown anchor"))
 		}
-		return c.invalid(0, "this is no YAML")
+		return c.invalid(0, "this is not YAML")
 	}
 	first := fmt.Sprintf("line %d: %s", types.Errors[0].Mark.Line, types.Errors[0].Message)
 	if m := unknownKey.FindStringSubmatch(first); m != nil {
@@ -207,7 +205,7 @@ func (c *Config) syntax(err error) error {
 		if !ok {
 			want = "a group of keys"
 		}
-		return c.invalid(0, "line %s: here must stand %s", m[1], want)
+		return c.invalid(0, "line %s: the value must be %s", m[1], want)
 	}
-	return c.invalid(0, "this is no configuration")
+	return c.invalid(0, "this is not a configuration")
 }

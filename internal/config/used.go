@@ -52,7 +52,7 @@ func (c *Config) resolve(dir string) {
 	for name, g := range c.Generators {
 		u, err := url.Parse(g.URL)
 		if err != nil {
-			continue // check has refused it
+			continue // check refuses it
 		}
 		q := u.Query()
 		for _, param := range pathParams {
@@ -66,9 +66,8 @@ func (c *Config) resolve(dir string) {
 	}
 }
 
-// Used returns the configuration less what its run does not need: parts that are
-// not in use, endpoints that nobody asks, and the settings of the search, which a
-// record keeps in their own form. c stays as it is.
+// Used returns a copy of the configuration with only the parts in use and their
+// endpoints. It has no settings of the search, which a record keeps in their own form.
 func (c *Config) Used() *Config {
 	u := c.Use
 	u.Annotator = ""
@@ -106,8 +105,8 @@ func only[P any](parts map[string]P, names ...string) map[string]P {
 	return kept
 }
 
-// Files lists the files that the parts are made from, sorted: prompts, calibrations,
-// workflows. Secrets are not among them.
+// Files lists the files that the parts are built from, sorted: prompts, calibrations,
+// workflows. Files of secrets are not among them.
 func (c *Config) Files() []string {
 	files := map[string]bool{}
 	for _, v := range c.Verifiers {
