@@ -3,6 +3,7 @@ package flux
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -262,5 +263,54 @@ func TestReadTransformerListsUnusedTensors(t *testing.T) {
 	got, err := ReadTransformer(fused.open(t, safetensors.Tensor{Name: "other.weight", Shape: []int{1}, DType: safetensors.F32, Values: []float32{1}}))
 	if err != nil || !slices.Equal(got.Unused, []string{"other.weight"}) {
 		t.Errorf("unused %v, %v", got.Unused, err)
+	}
+}
+
+// shapesOnly is a source without data.
+type shapesOnly model
+
+func (s shapesOnly) Names() []string { return slices.Sorted(maps.Keys(s)) }
+
+func (s shapesOnly) Info(name string) (weights.Info, error) {
+	t, ok := s[name]
+	if !ok {
+		return weights.Info{}, fmt.Errorf("%w: no tensor %q", reflectionflow.ErrInvalid, name)
+	}
+	return weights.Info{Name: name, Type: "Q4_K", Shape: t.Shape}, nil
+}
+
+func (s shapesOnly) ReadRows([]float32, string, int) error { return errors.New("no data") }
+
+// The files of FLUX.1-dev and schnell have 780 and 776 tensors; diffusers has 1160 and 1156.
+func TestReadTransformerAtTrueShapes(t *testing.T) {
+	for _, test := range []struct {
+		variant                     int
+		file, diffusers, parameters int
+	}{{0, 780, 1160, 11_901_408_320}, {1, 776, 1156, 11_891_178_560}} {
+		v := Variants[test.variant]
+		variables, err := v.Params.variables()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := model{}
+		for _, v := range variables {
+			m[v.Name] = safetensors.Tensor{Name: v.Name, Shape: v.Shape}
+		}
+		source := shapesOnly(m.fuse(t, v.Params))
+		got, err := ReadTransformer(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters := 0
+		for _, name := range got.Weights.Names() {
+			info, err := got.Weights.Info(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parameters += info.Elements()
+		}
+		if got.Params != v.Params || len(source) != test.file || len(got.Weights.Names()) != test.diffusers || parameters != test.parameters {
+			t.Errorf("%s: %d tensors become %d of %d parameters, %+v", v.Name, len(source), len(got.Weights.Names()), parameters, got.Params)
+		}
 	}
 }

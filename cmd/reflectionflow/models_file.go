@@ -26,7 +26,7 @@ func (p *program) checkFile(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	summary, err := countTensors(f)
 	if err != nil {
 		return err

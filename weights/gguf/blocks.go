@@ -12,14 +12,23 @@ import (
 
 func half(b []byte) float32 { return float.FromF16(binary.LittleEndian.Uint16(b)) }
 
+// decodeF32, decodeF16 and decodeBF16 read as many elements as dst has.
 func decodeF32(dst []float32, b []byte) {
-	dst[0] = math.Float32frombits(binary.LittleEndian.Uint32(b))
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
 }
 
-func decodeF16(dst []float32, b []byte) { dst[0] = half(b) }
+func decodeF16(dst []float32, b []byte) {
+	for i := range dst {
+		dst[i] = half(b[2*i:])
+	}
+}
 
 func decodeBF16(dst []float32, b []byte) {
-	dst[0] = float.FromBF16(binary.LittleEndian.Uint16(b))
+	for i := range dst {
+		dst[i] = float.FromBF16(binary.LittleEndian.Uint16(b[2*i:]))
+	}
 }
 
 // decodeQ4_0 reads d and 32 nibbles: d·(q−8). In all blocks of 32, the low nibble of

@@ -186,6 +186,10 @@ func Decode(dst []float32, kind Type, blocks []byte) error {
 // original shape may begin or end inside a block.
 func decodeRange(dst []float32, kind Type, data []byte, begin int) {
 	f := formats[kind]
+	if f.elements == 1 {
+		f.decode(dst, data[begin*f.bytes:])
+		return
+	}
 	var whole [256]float32
 	for len(dst) > 0 {
 		block, skip := begin/f.elements, begin%f.elements

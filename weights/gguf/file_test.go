@@ -232,3 +232,21 @@ func TestReadRowsOfAFileCutShort(t *testing.T) {
 	}
 	wantInvalid(t, f.ReadRows(make([]float32, info.Elements()), last, 0), "the file changed while it was open")
 }
+
+func BenchmarkDecode(b *testing.B) {
+	for _, kind := range []Type{BF16, Q8_0, Q4_0, Q4K, Q6K, IQ4XS} {
+		b.Run(kind.String(), func(b *testing.B) {
+			elements, size := kind.Block()
+			dst, blocks := make([]float32, 1<<16), make([]byte, 1<<16/elements*size)
+			for i := range blocks {
+				blocks[i] = byte(i * 7)
+			}
+			b.SetBytes(4 << 16)
+			for b.Loop() {
+				if err := Decode(dst, kind, blocks); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -27,9 +27,9 @@ const (
 // format describes a type. Only types with decode can be read.
 type format struct {
 	name            string
-	elements, bytes int // of a block
-	decode          func(dst []float32, block []byte)
-	removed         bool // from ggml: no current program writes it
+	elements, bytes int                               // of a block
+	decode          func(dst []float32, block []byte) // one block; any number of elements without blocks
+	removed         bool                              // from ggml: no current program writes it
 }
 
 var formats = map[Type]format{
