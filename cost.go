@@ -10,7 +10,7 @@ type Cost struct {
 	VerifierCalls int     `json:"verifier_calls,omitempty"` // images shown to a verifier
 	TokensIn      int     `json:"tokens_in,omitempty"`      // language-model tokens read
 	TokensOut     int     `json:"tokens_out,omitempty"`     // language-model tokens written
-	USD         float64 `json:"money,omitempty"`          // by the configured prices
+	USD           float64 `json:"money,omitempty"`          // by the configured prices
 	// Seconds is not part of the JSON form: records are byte-identical between runs.
 	Seconds float64 `json:"-"`
 	// Calls names the paid calls of this cost, where a run keeps account of them. It
@@ -26,7 +26,7 @@ func (c Cost) Add(d Cost) Cost {
 		VerifierCalls: c.VerifierCalls + d.VerifierCalls,
 		TokensIn:      c.TokensIn + d.TokensIn,
 		TokensOut:     c.TokensOut + d.TokensOut,
-		USD:         c.USD + d.USD,
+		USD:           c.USD + d.USD,
 		Seconds:       c.Seconds + d.Seconds,
 		Calls:         slices.Concat(c.Calls, d.Calls),
 	}

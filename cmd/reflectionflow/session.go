@@ -14,8 +14,8 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/progress"
-	"reflectionflow/internal/run"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/run"
 	"reflectionflow/search"
 )
 

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/term"
 
 	"reflectionflow"
-	"reflectionflow/internal/terminal"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/terminal"
 	"reflectionflow/search"
 )
 

@@ -73,8 +73,8 @@ func TestSearchLinesWithoutImageBudget(t *testing.T) {
 
 func TestCostNamesItsCurrency(t *testing.T) {
 	for cost, want := range map[*reflectionflow.Cost]string{
-		{}:                                       "none",
-		{Images: 1, TokensIn: 3, TokensOut: 4}:   "1 image, 7 tokens",
+		{}:                                     "none",
+		{Images: 1, TokensIn: 3, TokensOut: 4}: "1 image, 7 tokens",
 		{Images: 2, DenoiseSteps: 12, USD: .5}: "2 images, 12 denoising steps, 0.5000 USD",
 		{USD: 0.00002}:                         "2e-05 USD",
 	} {

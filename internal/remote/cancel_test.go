@@ -10,8 +10,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // realTime sets the real clock: a held job would reach its timeout at once otherwise.

@@ -10,8 +10,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // generateOne generates one request.

@@ -18,8 +18,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // wantKind checks that an error is an *endpoint.Error of a kind that names the endpoint.

@@ -12,8 +12,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // newSession returns a generator that stores its images in the ledger of the run in a folder.

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"reflectionflow"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 func TestOpenRefuses(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // sent is a request as received.

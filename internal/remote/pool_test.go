@@ -8,8 +8,8 @@ import (
 	"reflectionflow"
 	"reflectionflow/conformance"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // fleet is a pool over n doubles of the same model.

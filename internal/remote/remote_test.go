@@ -11,8 +11,8 @@ import (
 	"reflectionflow"
 	"reflectionflow/conformance"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // client is a double, the URL that opens it, and what it must receive for a request.

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // stoppingClock ends the context of the caller when somebody waits.

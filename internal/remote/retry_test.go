@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 // transient lists how a server of each kind fails for a while: by HTTP and, where the

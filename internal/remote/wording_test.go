@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 func TestWordings(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 const workflowFolder = "../../docs/guides/workflows"

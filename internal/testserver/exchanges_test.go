@@ -19,8 +19,8 @@ import (
 	"reflectionflow/chat"
 	"reflectionflow/internal/completions"
 	"reflectionflow/internal/endpoint"
-	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/remote"
+	"reflectionflow/internal/testserver"
 )
 
 var exchanges = flag.String("exchanges", "", "the folder that TestExchanges writes to")
