@@ -20,6 +20,7 @@ func TestIdentify(t *testing.T) {
 			"model.diffusion_model.double_blocks.0.img_attn.qkv.weight":                    {2, 2},
 			"text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.weight":  {2, 2},
 			"text_encoders.t5xxl.transformer.encoder.block.0.layer.0.SelfAttention.q.bias": {2},
+
 			"vae.decoder.conv_in.weight": {2, 16, 3, 3},
 		}, []FilePart{{"transformer", "FLUX.1"}, {"text encoder", "CLIP"}, {"text encoder", "T5"}, {"autoencoder", "16 channels, as FLUX.1's"}}},
 		{"T5 of llama.cpp", map[string][]int{"enc.blk.0.attn_q.weight": {2, 2}}, []FilePart{{"text encoder", "T5"}}},
