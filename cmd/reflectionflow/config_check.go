@@ -177,7 +177,7 @@ func supports(f assemble.Finding) string {
 func costOf(c reflectionflow.Cost) string {
 	switch {
 	case c.USD > 0:
-		return fmt.Sprintf("cost %.4g", c.USD)
+		return progress.USD(c.USD)
 	case c.TokensIn+c.TokensOut > 0:
 		return fmt.Sprintf("%d tokens", c.TokensIn+c.TokensOut)
 	}

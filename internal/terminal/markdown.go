@@ -107,11 +107,11 @@ func (r *renderer) flush() {
 		}
 	}
 	for _, cells := range r.table {
-		line := ""
+		var line strings.Builder
 		for i, cell := range cells {
-			line += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 		}
-		r.print(strings.TrimRight(line, " "))
+		r.print(strings.TrimRight(line.String(), " "))
 	}
 	r.paragraph, r.table = nil, nil
 }
