@@ -25,6 +25,7 @@
 //
 //	batch.json        the names of the run folders
 //	index.html        every prompt with its best image and score
+//	timing.js         the elapsed time, for index.html
 //
 // The runs of a batch share one ledger, in the batch folder.
 //

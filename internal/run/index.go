@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path/filepath"
+	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/disk"
@@ -43,7 +44,7 @@ type indexRun struct {
 }
 
 // WriteIndex writes index.html into the batch folder dir: every run with its prompt,
-// best image and score, and a link to its report. It reads the runs' files, which other
+// best image and score, and a link to its report, and timing.js with the elapsed time. It reads the runs' files, which other
 // processes may be adding to. A folder that is no batch is left alone.
 func WriteIndex(dir string) error {
 	b, err := readBatch(dir)
@@ -56,6 +57,7 @@ func WriteIndex(dir string) error {
 	page := index{Style: template.CSS(sharedStyle + indexStyle)} //nolint:gosec // embedded in the program
 	var total reflectionflow.Cost
 	finished, right := 0, 0
+	var elapsed time.Duration // the runs share it
 	for _, name := range b.Runs {
 		f, err := peek(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) && b.Manifests != nil {
@@ -66,6 +68,8 @@ func WriteIndex(dir string) error {
 		}
 		r := f.indexRun(name)
 		total = total.Add(f.cost())
+		_, spent := f.loadTiming()
+		elapsed = max(elapsed, spent)
 		if r.Finished {
 			finished++
 		}
@@ -83,6 +87,9 @@ func WriteIndex(dir string) error {
 	data, err := render(indexTemplate, page)
 	if err != nil {
 		return fmt.Errorf("write index.html: %w", err)
+	}
+	if err := disk.WriteFile(filepath.Join(dir, elapsedFile), []byte(elapsedScript(elapsed))); err != nil {
+		return err
 	}
 	return disk.WriteFile(filepath.Join(dir, indexFile), data)
 }

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,19 @@ func TestIndexOfABatch(t *testing.T) {
 		if !strings.Contains(index, want) {
 			t.Errorf("the index lacks %q", want)
 		}
+	}
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if timing := read("timing.js"); !strings.Contains(timing, "reflectionflowElapsed = ") || strings.Contains(timing, "shared") {
+		t.Errorf("the index has the elapsed time %q", timing)
+	}
+	if timing := read("001-a/timing.js"); !strings.Contains(timing, "elapsed, shared with other prompts") {
+		t.Errorf("a run of a batch has the elapsed time %q", timing)
 	}
 	if strings.Contains(index, "002-b/best.png") {
 		t.Error("the index shows an image of a run that is not finished")

@@ -41,7 +41,7 @@ type page struct {
 	First, Best  *card
 	SameFirst    bool // the first image is the best
 	Requirements []row
-	Lineage      []*card // from the first ancestor of the best image to it
+	Lineage      []*card // from the noise that the best image starts from to it; empty for the user's prompt on new noise
 	Tree         *tree   // nil when no candidate has a parent
 	Cards        []*card
 	Costs        []figure
@@ -70,6 +70,7 @@ type figure struct{ Name, Value string }
 type card struct {
 	ID, Parent    int
 	HasParent     bool
+	FromNoise     bool // it does not start from its parent's image
 	IsBest        bool
 	Unseeded      bool
 	Round         int
@@ -132,7 +133,9 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 		p.First, p.Best, p.SameFirst = cards[first], cards[o.Best], o.Best == first
 		p.Headline = headline(was, is)
 		p.Requirements = rows(was, is)
-		p.Lineage = lineage(cards, o.Best)
+		if p.Lineage = lineage(cards, o.Best); !p.Best.HasParent {
+			p.Lineage = nil
+		}
 	}
 	return render(reportTemplate, p)
 }
@@ -174,7 +177,7 @@ func (f *Folder) cards(best int) ([]*card, error) {
 func (f *Folder) card(e entry) *card {
 	c := &card{
 		Error: e.Error,
-		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, Round: e.Round, Unseeded: e.Unseeded,
+		ID:    e.ID, Parent: e.Parent, HasParent: e.Parent >= 0, FromNoise: e.Action != reflectionflow.Reflect, Round: e.Round, Unseeded: e.Unseeded,
 		Seed:  e.Request.Seed,
 		Width: e.Request.Width, Height: e.Request.Height,
 		FontSize:   fontSize(e.Request),
@@ -233,11 +236,15 @@ func boxes(e entry) []box {
 	return list
 }
 
-// lineage lists the cards that led to the best one, oldest first.
+// lineage lists the images that the best one was made from, oldest first: from the last
+// one that started from noise, which owes nothing to earlier images but its prompt.
 func lineage(cards []*card, best int) []*card {
 	var list []*card
 	for id := best; id >= 0; id = cards[id].Parent {
 		list = append(list, cards[id])
+		if cards[id].FromNoise {
+			break
+		}
 	}
 	slices.Reverse(list)
 	return list

@@ -8,6 +8,7 @@
   if (window.reflectionflowElapsed) {
     document.getElementById("elapsed").hidden = false;
     document.querySelector("#elapsed dd").textContent = window.reflectionflowElapsed;
+    document.querySelector("#elapsed dt").textContent = window.reflectionflowElapsedName || "elapsed";
   }
   var view = document.getElementById("view");
   if (!view || !view.showModal) return;

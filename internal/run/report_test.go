@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,43 @@ func TestReportSaysWhy(t *testing.T) {
 	defer closeFolder(t, reopened)
 	if c, _, ok := reopened.Recall(2); !ok || c.Reason == "" || len(c.Abandoned) != 2 {
 		t.Errorf("recalled %+v", c)
+	}
+}
+
+// A rewritten prompt starts from new noise: the steps to the best image begin there.
+func TestStepsBeginAtNoise(t *testing.T) {
+	steps := func(actions ...reflectionflow.Action) []string {
+		dir := t.TempDir()
+		f := create(t, dir)
+		for id, action := range actions {
+			c := candidate(id)
+			c.Parent, c.Action = id-1, action
+			if err := f.Record(c, testImage(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		finish(t, f, len(actions))
+		_, section, _ := strings.Cut(files(t, dir)["report.html"], "<h2>Steps to the best image</h2>")
+		section, _, _ = strings.Cut(section, "</section>")
+		var list []string
+		for _, part := range strings.Split(section, "<li>\n")[1:] {
+			if _, rest, ok := strings.Cut(part, "<p><b>"); ok {
+				text, _, _ := strings.Cut(rest, " <span")
+				list = append(list, strings.ReplaceAll(text, "</b>", ""))
+			}
+		}
+		return list
+	}
+	const explore, rewrite, reflect = reflectionflow.Explore, reflectionflow.Rewrite, reflectionflow.Reflect
+	for _, tt := range []struct{ got, want []string }{
+		{steps(explore, reflect, rewrite, reflect), []string{"#2 new noise, rewritten prompt", "#3 correction"}},
+		{steps(explore, reflect, reflect), []string{"#0 new noise", "#1 correction", "#2 correction"}},
+		{steps(explore, rewrite), []string{"#1 new noise, rewritten prompt"}},
+		{steps(explore), nil},
+	} {
+		if !slices.Equal(tt.got, tt.want) {
+			t.Errorf("steps %q, want %q", tt.got, tt.want)
+		}
 	}
 }
 

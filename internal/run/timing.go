@@ -44,9 +44,18 @@ func (f *Folder) recordTiming(id int, seconds float64) error {
 func (f *Folder) Elapsed() time.Duration { return f.earlier + f.now().Sub(f.opened) }
 
 // writeElapsed writes timing.js, from which report.html takes the elapsed time: the
-// report itself is the same for every run of a manifest.
+// report itself is the same for every run of a manifest. In a batch, the time includes
+// that of other prompts, which the report says.
 func (f *Folder) writeElapsed() error {
-	return f.write(elapsedFile, []byte("window.reflectionflowElapsed = \""+elapsedText(f.spent)+"\";\n"))
+	script := elapsedScript(f.spent)
+	if Home(f.path) != f.path {
+		script += "window.reflectionflowElapsedName = \"elapsed, shared with other prompts\";\n"
+	}
+	return f.write(elapsedFile, []byte(script))
+}
+
+func elapsedScript(d time.Duration) string {
+	return "window.reflectionflowElapsed = \"" + elapsedText(d) + "\";\n"
 }
 
 func elapsedText(d time.Duration) string {

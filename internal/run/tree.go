@@ -30,8 +30,9 @@ type node struct {
 
 // edge leads from a parent to a child.
 type edge struct {
-	Path   string // SVG path data
-	OnPath bool
+	Path    string // SVG path data
+	OnPath  bool
+	Restart bool // the child starts from new noise, with a rewritten prompt
 }
 
 // treeOf lays out the cards; nil when none has a parent, where there is no tree.
@@ -81,5 +82,5 @@ func treeOf(cards []*card) *tree {
 func edgeBetween(from, to node) edge {
 	x, y := from.X+nodeSide, from.Y+nodeSide/2
 	u, v := to.X, to.Y+nodeSide/2
-	return edge{fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x, y, x+edgeCurve, y, u-edgeCurve, v, u, v), from.OnPath && to.OnPath}
+	return edge{fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x, y, x+edgeCurve, y, u-edgeCurve, v, u, v), from.OnPath && to.OnPath, to.FromNoise}
 }

@@ -74,7 +74,7 @@ func action(a reflectionflow.Action) string {
 	case reflectionflow.Explore:
 		return "new noise"
 	case reflectionflow.Rewrite:
-		return "rewritten prompt"
+		return "new noise, rewritten prompt"
 	case reflectionflow.Reflect:
 		return "correction"
 	}
