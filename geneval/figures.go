@@ -203,7 +203,7 @@ func (t table) tasks() drawable {
 		f.Groups = append(f.Groups, fmt.Sprintf("%s\n(%d)", strings.ReplaceAll(tag, "_", "\n"), t.sum.Prompts[tag]))
 	}
 	for i, r := range t.contenders() {
-		f.Series = append(f.Series, grouped(r, tags, r.TagIntervals))
+		f.Series = append(f.Series, grouped(r, tags, r.TagIntervals, t.sum.Prompts))
 		f.Series[i].Start = i == 0
 	}
 	return f
@@ -223,19 +223,26 @@ func (t table) levels() drawable {
 		return nil
 	}
 	for i, r := range t.contenders() {
-		f.Series = append(f.Series, grouped(r, levels, r.Levels))
+		f.Series = append(f.Series, grouped(r, levels, r.Levels, t.sum.Levels))
 		f.Series[i].Start = i == 0
 	}
 	return f
 }
 
+// intervalFrom is how many prompts a bar needs for its interval to be in the figure: that
+// of fewer prompts spans half the axis and hides the bar.
+const intervalFrom = 10
+
 // grouped is a row's bars.
-func grouped[K comparable](r Row, keys []K, means map[K]Estimate) plot.Series {
+func grouped[K comparable](r Row, keys []K, means map[K]Estimate, prompts map[K]int) plot.Series {
 	s := plot.Series{Name: r.name()}
 	for _, key := range keys {
 		e, ok := means[key]
 		if !ok {
-			e = Estimate{math.NaN(), math.NaN(), math.NaN()}
+			e.Mean = math.NaN()
+		}
+		if !ok || prompts[key] < intervalFrom {
+			e.Low, e.High = math.NaN(), math.NaN()
 		}
 		s.Y, s.Low, s.High = append(s.Y, 100*e.Mean), append(s.Low, 100*e.Low), append(s.High, 100*e.High)
 	}

@@ -144,8 +144,8 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// headline states the outcome in one sentence. It calls a strategy better only where
-// the evaluation has enough prompts and the paired difference is significant.
+// headline states the outcome in a sentence. It compares strategies only where the
+// evaluation has enough prompts, and says where the paired difference is not significant.
 func headline(s Summary) string {
 	if len(s.Rows) == 0 {
 		return "Nothing was evaluated."
@@ -156,28 +156,32 @@ func headline(s Summary) string {
 			best = i
 		}
 	}
-	images := "1 image"
-	if base.Budget > 1 {
-		images = fmt.Sprintf("%d images", base.Budget)
-	}
-	text := fmt.Sprintf("%s%% of prompts are right with %s per prompt (%s)", percent(base.Overall), images, base.Strategy)
 	if s.fewest() < enough {
 		n := 0
 		for _, of := range s.Prompts {
 			n += of
 		}
-		return fmt.Sprintf("%d prompts are too few for a conclusion. In this sample, %s.", n, text)
+		return fmt.Sprintf("%d prompts are too few for a conclusion. In this sample, %s gets %s%% of prompts right.", n, base.described(), percent(base.Overall))
 	}
 	if best == 0 {
-		return text + "; no strategy has a higher score."
+		return fmt.Sprintf("No strategy scores higher than %s, which gets %s%% of prompts right.", base.described(), percent(base.Overall))
 	}
-	text += fmt.Sprintf(", %s%% with %s per prompt (%s)", percent(s.Rows[best].Overall), fmt.Sprintf("%d images", s.Rows[best].Budget), s.Rows[best].Strategy)
+	text := fmt.Sprintf("The best result is %s: it gets %s%% of prompts right, against %s%% for %s.",
+		s.Rows[best].described(), percent(s.Rows[best].Overall), percent(base.Overall), base.described())
 	for _, d := range s.Differences {
 		if d.Row == best && d.Than == 0 && s.verdict(d.Estimate) == "better" {
-			return text + "."
+			return text
 		}
 	}
-	return text + "; the difference is not significant."
+	return text + " The difference is not significant."
+}
+
+// described names the strategy and its budget in words.
+func (r Row) described() string {
+	if r.Budget == 1 {
+		return r.Strategy + " with 1 image per prompt"
+	}
+	return fmt.Sprintf("%s with %d images per prompt", r.Strategy, r.Budget)
 }
 
 func reportRowOf(r Row, first bool, p reportPage) reportRow {

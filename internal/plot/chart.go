@@ -44,7 +44,7 @@ type Bars struct {
 	// Edges, instead of Groups, are the labels of the borders of a histogram's bins: one
 	// more than there are bins.
 	Edges  []string
-	Series []Series // Y by group; NaN omits a bar; a series without a Name is not in the legend
+	Series []Series // Y by group; NaN in Y omits a bar, in Low its interval; a series without a Name is not in the legend
 }
 
 // palette is that of Okabe and Ito, which colour-blind readers can distinguish, in an
@@ -329,7 +329,7 @@ func (b bar) Plot(c draw.Canvas, p *plot.Plot) {
 		left, middle, right := x(float64(i)+b.shift-b.width/2), x(float64(i)+b.shift), x(float64(i)+b.shift+b.width/2)
 		top := max(y(v), y(p.Y.Min)+vg.Points(2)) // a bar of 0 shows too
 		c.FillPolygon(b.color, []vg.Point{{X: left, Y: y(p.Y.Min)}, {X: left, Y: top}, {X: right, Y: top}, {X: right, Y: y(p.Y.Min)}})
-		if len(b.s.Low) > 0 {
+		if len(b.s.Low) > 0 && !math.IsNaN(b.s.Low[i]) {
 			errorBar(c, middle, y(b.s.Low[i]), y(b.s.High[i]))
 		}
 	}

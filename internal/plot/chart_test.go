@@ -31,6 +31,7 @@ func TestFigures(t *testing.T) {
 		"bars":  plot.Bars{Title: "Score", YLabel: "right, %", Groups: []string{"easy", "medium", "hard"}, Series: all}.Draw,
 		"bins":  plot.Bars{Title: "Score", Edges: []string{"0", "0.5", "1", "…"}, Series: all}.Draw,
 		"gap":   plot.Bars{Title: "Score", Groups: []string{"easy", "hard"}, Series: []plot.Series{{Name: "noise", Y: []float64{math.NaN(), 5}}}}.Draw,
+		"bare":  plot.Bars{Groups: []string{"easy", "hard"}, Series: []plot.Series{{Name: "noise", Y: []float64{5, 6}, Low: []float64{math.NaN(), 4}, High: []float64{math.NaN(), 8}}}}.Draw,
 	} {
 		vector, pixels, err := draw()
 		if err != nil {
