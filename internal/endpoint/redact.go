@@ -8,21 +8,21 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 )
 
 // redactor replaces the secret by "[secret]" in everything that a server sends.
-// It knows the secret as it is, URL-encoded, escaped for JSON, and in base64 at any
-// of the three offsets that a prefix such as "Bearer " or "user:" can shift it to.
+// It knows the secret in plain text, escaped for JSON, in hexadecimal, and in base64 at
+// any of the three offsets that a prefix such as "Bearer " or "user:" can shift it to.
+// It finds each of these forms with any of its characters percent-encoded.
 type redactor struct {
 	// text is for strings that are shown or stored one by one.
-	text *strings.Replacer
+	text matcher
 	// body is for whole replies: only forms that are too long to occur by chance in
 	// megabytes of base64, so that no image is damaged.
-	body *strings.Replacer
+	body matcher
 }
 
 const (
@@ -35,21 +35,15 @@ const (
 func newRedactor(s Secret) redactor {
 	forms := map[string]bool{}
 	for _, plain := range secretParts(s.value) {
-		for _, form := range append(base64Forms(plain), plain, jsonEscaped(plain)) {
-			for _, encoded := range []string{form, url.QueryEscape(form), url.PathEscape(form)} {
-				forms[encoded], forms[lowerEscapes(encoded)] = true, true
-			}
+		digits := hex.EncodeToString([]byte(plain))
+		for _, form := range append(base64Forms(plain), plain, jsonEscaped(plain), digits, strings.ToUpper(digits)) {
+			forms[form] = true
 		}
 	}
-	var text, body []string
 	longestFirst := func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) }
-	for _, form := range slices.SortedFunc(maps.Keys(forms), longestFirst) {
-		text = append(text, form, hidden)
-		if len(form) >= minBodyForm {
-			body = append(body, form, hidden)
-		}
-	}
-	return redactor{strings.NewReplacer(text...), strings.NewReplacer(body...)}
+	list := slices.SortedFunc(maps.Keys(forms), longestFirst)
+	long := slices.DeleteFunc(slices.Clone(list), func(form string) bool { return len(form) < minBodyForm })
+	return redactor{newMatcher(list), newMatcher(long)}
 }
 
 // secretParts lists what must not be seen: the secret, and the password of
@@ -91,17 +85,6 @@ func jsonEscaped(text string) string {
 	return string(data[1 : len(data)-1])
 }
 
-// lowerEscapes writes the hexadecimal digits of %XX in lower case.
-func lowerEscapes(text string) string {
-	out := []byte(text)
-	for i := 0; i+2 < len(out); i++ {
-		if out[i] == '%' {
-			copy(out[i+1:], bytes.ToLower(out[i+1:i+3]))
-		}
-	}
-	return string(out)
-}
-
 // clean makes a server's text fit to show and store: redacted, one line, without
 // control characters, at most maxMessage characters.
 func (c *Client) clean(text string) string {
@@ -135,10 +118,7 @@ func (c *Client) redactBody(body []byte) []byte {
 	if head := bytes.TrimLeft(body, " \t\r\n"); len(head) > 0 && (head[0] == '{' || head[0] == '[') {
 		body = unescapeJSON(body)
 	}
-	if text := string(body); c.redact.body.Replace(text) != text {
-		return []byte(c.redact.body.Replace(text))
-	}
-	return body
+	return []byte(c.redact.body.Replace(string(body)))
 }
 
 // redactHeader removes the secret from the headers of a reply.
