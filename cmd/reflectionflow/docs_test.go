@@ -20,7 +20,12 @@ func TestPrintedCommandsRun(t *testing.T) {
 	makefile := read(t, "../../Makefile")
 	home := t.TempDir()
 	writeFile(t, filepath.Join(home, "bin", "reflectionflow"), "#!/bin/sh\nexec reflectionflow-embedded \"$@\"\n")
-	writeFile(t, filepath.Join(home, "prompts.txt"), "two dogs\na red cup\n")
+	run := func(line string) (string, error) {
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Dir = home
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
 	ran := 0
 	for _, line := range append(printed(readme), printed(read(t, "../../docs/start.md"))...) {
 		words := strings.Fields(line)
@@ -30,13 +35,20 @@ func TestPrintedCommandsRun(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^` + words[1] + `:`).MatchString(makefile) {
 				t.Errorf("%q: the Makefile has no such target", line)
 			}
+		case "printf":
+			if out, err := run(line); err != nil {
+				t.Errorf("%q: %v\n%s", line, err, out)
+			}
 		case "bin/reflectionflow":
 			if words[1] == "evaluate" && testing.Short() {
 				continue
 			}
-			cmd := exec.Command("sh", "-c", strings.Replace(line, "--limit 30", "--limit 6 --difficulty 0", 1))
-			cmd.Dir = home
-			if out, err := cmd.CombinedOutput(); err != nil {
+			out, err := run(strings.Replace(line, "--limit 30", "--limit 6 --difficulty 0", 1))
+			if strings.Contains(line, "config check") { // of a server that is not here
+				if err == nil || !strings.Contains(out, "localhost:1234") {
+					t.Errorf("%q: %v, want a check that names the missing server\n%s", line, err, out)
+				}
+			} else if err != nil {
 				t.Errorf("%q: %v\n%s", line, err, out)
 			}
 			ran++
