@@ -35,6 +35,8 @@ type Client struct {
 	// models are the models that replies named, in order of appearance.
 	models []string
 	first  string // the first model, with its checksum
+	// lastFailure describes the last failure that counted for the breaker.
+	lastFailure string
 }
 
 // New returns a client. An invalid configuration is an error wrapping
@@ -301,16 +303,32 @@ func (c *Client) throughBreaker(ctx context.Context, r Request, u *url.URL) (*Re
 	}
 	done, err := c.breaker.Allow()
 	if err != nil {
-		return nil, &Error{Endpoint: c.config.Name, Kind: BreakerOpen, Message: fmt.Sprintf("the next try is due within %v", c.config.Breaker.Open)}
+		return nil, c.breakerOpen()
 	}
 	response, err := c.attempt(ctx, r, u)
 	var e *Error
 	if err != nil && !errors.As(err, &e) {
 		done(errAbandoned)
 	} else {
+		if unhealthy(err) {
+			c.mu.Lock()
+			c.lastFailure = e.description()
+			c.mu.Unlock()
+		}
 		done(err)
 	}
 	return response, err
+}
+
+// breakerOpen returns the error of a call that is not sent. It says what the server's last
+// failure was.
+func (c *Client) breakerOpen() *Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &Error{
+		Endpoint: c.config.Name, Kind: BreakerOpen,
+		Message: fmt.Sprintf("the last was: %s; the next try is due within %v", c.lastFailure, c.config.Breaker.Open),
+	}
 }
 
 // errAbandoned tells the breaker that an attempt says nothing about the server.

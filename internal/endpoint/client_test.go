@@ -265,7 +265,7 @@ func TestBackoff(t *testing.T) {
 }
 
 func TestBreaker(t *testing.T) {
-	handler, n := replies(status(500, ""))
+	handler, n := replies(status(500, `{"error":"CUDA out of memory"}`))
 	c, _ := client(t, handler, func(c *endpoint.Config) {
 		c.Breaker.Failures, c.Retry.Attempts = 3, 1
 	})
@@ -274,8 +274,9 @@ func TestBreaker(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 	}
-	if _, err := c.Do(t.Context(), endpoint.Request{}); !endpoint.IsKind(err, endpoint.BreakerOpen) {
-		t.Errorf("got %v, want an open breaker", err)
+	_, err := c.Do(t.Context(), endpoint.Request{})
+	if !endpoint.IsKind(err, endpoint.BreakerOpen) || !strings.Contains(err.Error(), "the last was: status 500 Internal Server Error: CUDA out of memory; the next try") {
+		t.Errorf("got %v, want an open breaker with the cause", err)
 	}
 	if n.Load() != 3 {
 		t.Errorf("the server saw %d requests, want 3", n.Load())

@@ -61,8 +61,16 @@ type Error struct {
 
 // Error returns one line.
 func (e *Error) Error() string {
+	text := "endpoint " + e.Endpoint + ": " + e.description()
+	if e.Attempts > 1 {
+		text += fmt.Sprintf(" (after %d attempts)", e.Attempts)
+	}
+	return text
+}
+
+// description returns the text of the error without the endpoint and the attempts.
+func (e *Error) description() string {
 	var b strings.Builder
-	b.WriteString("endpoint " + e.Endpoint + ": ")
 	switch e.Kind {
 	case Refused:
 		b.WriteString("no connection")
@@ -94,9 +102,6 @@ func (e *Error) Error() string {
 	}
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)
-	}
-	if e.Attempts > 1 {
-		fmt.Fprintf(&b, " (after %d attempts)", e.Attempts)
 	}
 	return b.String()
 }
