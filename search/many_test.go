@@ -116,7 +116,7 @@ func TestOneBadPrompt(t *testing.T) {
 	}}
 	list, _ := tasks(3)
 	results, err := s.RunMany(t.Context(), list, config(search.Reflection, 2, 6))
-	if err == nil || !strings.Contains(err.Error(), "prompt 1: no image was generated") {
+	if err == nil || !strings.Contains(err.Error(), `prompt 2, "`) {
 		t.Errorf("got error %v", err)
 	}
 	for i, want := range []int{6, 6, 6} {
@@ -165,7 +165,7 @@ func TestForeignJournalAmongMany(t *testing.T) {
 	list[0].Journal = &disk{}
 	s := fakes()
 	_, err := s.RunMany(t.Context(), list, cfg)
-	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "prompt 1: ") {
+	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "prompt 2: ") {
 		t.Errorf("got error %v", err)
 	}
 	if n := len(s.Generator.(*fakeGenerator).requests()); n != 0 {

@@ -190,14 +190,14 @@ func (p *promptSearch) err() error {
 		return nil
 	}
 	if len(p.finished) == 0 {
-		return fmt.Errorf("prompt %d: %w: the time budget is spent", p.index, errNoImage)
+		return fmt.Errorf("%w: the time budget is spent", errNoImage)
 	}
 	for _, c := range p.finished {
 		if c.Error == "" {
-			return fmt.Errorf("prompt %d: %w: candidate %d: %s", p.index, errNoVerdict, c.ID, c.Score.Unanswered)
+			return fmt.Errorf("%w: image %d: %s", errNoVerdict, c.ID, c.Score.Unanswered)
 		}
 	}
-	return fmt.Errorf("prompt %d: %w: %s", p.index, errNoImage, p.finished[0].Error)
+	return fmt.Errorf("%w: %s", errNoImage, p.finished[0].Error)
 }
 
 // bestCandidate is the best so far, with ID -1 when there is none.

@@ -65,7 +65,7 @@ func (r *run) admitNow(late bool) error {
 		}
 		if !p.opened || p.idle() { // idle: the budget may have grown, and the journal may hold more
 			if err := p.recall(r.notify); err != nil {
-				return fmt.Errorf("prompt %d: %w", p.index, err)
+				return fmt.Errorf("prompt %d: %w", p.index+1, err)
 			}
 			p.closed()
 		}
@@ -128,11 +128,35 @@ func (r *run) settled() bool {
 	return r.first == len(r.searches)
 }
 
+// promptError is the error of a search that has no result. Other packages find it by its
+// method Task.
+type promptError struct {
+	task   int
+	prompt string
+	alone  bool // it is the only prompt
+	err    error
+}
+
+// Error implements error. People count prompts from 1.
+func (e promptError) Error() string {
+	if e.alone {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("prompt %d, %.80q: %v", e.task+1, e.prompt, e.err)
+}
+
+func (e promptError) Unwrap() error { return e.err }
+
+// Task is the index of the prompt in [Search.RunMany].
+func (e promptError) Task() int { return e.task }
+
 // failures joins the errors of the searches that have no result.
 func (r *run) failures() error {
 	var errs []error
 	for _, p := range r.searches {
-		errs = append(errs, p.err())
+		if err := p.err(); err != nil {
+			errs = append(errs, promptError{task: p.index, prompt: p.prompt.Text, alone: len(r.searches) == 1, err: err})
+		}
 	}
 	return errors.Join(errs...)
 }

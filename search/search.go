@@ -110,16 +110,16 @@ func (s *Search) Check(cfg Config, prompts ...reflectionflow.Prompt) error {
 	}
 	for i, prompt := range prompts {
 		if err := prompt.Validate(); err != nil {
-			return fmt.Errorf("prompt %d: %w", i, err)
+			return fmt.Errorf("prompt %d: %w", i+1, err)
 		}
 		if err := reflectionflow.CheckRequest(s.Generator, cfg.request(prompt)); err != nil {
-			return fmt.Errorf("prompt %d: %w", i, err)
+			return fmt.Errorf("prompt %d: %w", i+1, err)
 		}
 		if !cfg.Corrects() {
 			continue
 		}
 		if err := reflectionflow.CheckCorrection(s.Generator, cfg.request(prompt)); err != nil {
-			return fmt.Errorf("prompt %d: %w: use a generator that corrects images, or strategy %q", i, err, NoisePrompt)
+			return fmt.Errorf("prompt %d: %w: use a generator that corrects images, or strategy %q", i+1, err, NoisePrompt)
 		}
 	}
 	return nil

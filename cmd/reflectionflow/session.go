@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,11 +76,14 @@ func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, 
 	if failure := run.WriteIndex(run.Home(dir)); err == nil {
 		err = failure
 	}
-	if err != nil {
+	if ctx.Err() != nil && err != nil {
 		return s.explain(ctx, err, dir)
 	}
-	if err := s.sumUp(); err != nil {
-		return err
+	if failure := s.sumUp(); failure != nil { // prompts that failed do not hide the others
+		return cmp.Or(err, failure)
+	}
+	if err != nil {
+		return s.explain(ctx, err, dir)
 	}
 	return s.noteFailed(dir)
 }
@@ -218,6 +222,9 @@ func (s *session) elapsed() time.Duration {
 func (s *session) explain(ctx context.Context, err error, dir string) error {
 	hint := "resume with: reflectionflow generate --resume " + quoted(dir)
 	if ctx.Err() == nil {
+		if failed := failedPrompts(err); len(failed) > 0 {
+			return s.explainFailed(failed, hint)
+		}
 		return fmt.Errorf("%w; %s", err, hint)
 	}
 	done := 0
@@ -225,6 +232,57 @@ func (s *session) explain(ctx context.Context, err error, dir string) error {
 		done += f.Len()
 	}
 	return fmt.Errorf("stopped; %s kept; %s: %w", progress.Plural(done, "image"), hint, context.Canceled)
+}
+
+// failedPrompt is the error of one prompt of a search.
+type failedPrompt interface {
+	error
+	Task() int // index of the prompt
+}
+
+// failedPrompts lists the errors of prompts in err; nil where err holds another error.
+func failedPrompts(err error) []failedPrompt {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case failedPrompt:
+		return []failedPrompt{e}
+	case interface{ Unwrap() []error }:
+		var list []failedPrompt
+		for _, each := range e.Unwrap() {
+			failed := failedPrompts(each)
+			if len(failed) == 0 {
+				return nil
+			}
+			list = append(list, failed...)
+		}
+		return list
+	}
+	return nil
+}
+
+// explainFailed prints the errors of prompts without a result, except that of a single
+// one, and says what can help: hint resumes the run.
+func (s *session) explainFailed(failed []failedPrompt, hint string) error {
+	retryable, generated := 0, 0
+	for _, f := range s.folders {
+		retryable += f.Retryable()
+	}
+	for _, f := range failed {
+		generated += s.open[f.Task()].Len()
+	}
+	switch {
+	case retryable > 0:
+	case generated == 0:
+		hint = "generate again with a larger --budget"
+	default:
+		hint = "a resume would not try again what was refused for good: change the prompt, or use another generator"
+	}
+	if len(failed) == 1 {
+		return fmt.Errorf("%w; %s", failed[0], hint)
+	}
+	for _, f := range failed {
+		s.program.complain(f)
+	}
+	return fmt.Errorf("%d of %s have no result; %s", len(failed), progress.Plural(len(s.folders), "prompt"), hint)
 }
 
 // quoted quotes a path for a shell.
