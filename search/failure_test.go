@@ -243,7 +243,7 @@ func TestNoUsableVerdict(t *testing.T) {
 	s.Journal, s.Verifier = journal, unanswering(func(int) bool { return false })
 	cfg := config(search.Reflection, 1, 4)
 	res, err := s.Run(t.Context(), prompt, cfg)
-	if err == nil || !strings.Contains(err.Error(), "the verifier judged no image: candidate 0: the answer is prose") || res.Best != -1 || res.Stopped != reflectionflow.StoppedFailed {
+	if err == nil || !strings.Contains(err.Error(), "the verifier judged no image: image 0: the answer is prose") || res.Best != -1 || res.Stopped != reflectionflow.StoppedFailed {
 		t.Errorf("best %d, stopped %q, error %v", res.Best, res.Stopped, err)
 	}
 	s.Verifier = &fakeVerifier{}

@@ -55,7 +55,8 @@ func fakeModel(delay time.Duration) assemble.Model {
 var fakeImages atomic.Int64
 
 // fakeFailure fails the images that the environment names: FAKE_FAIL="0-2 for good" the
-// first two, permanently.
+// first two, permanently. FAKE_REFUSE fails the requests that contain it, permanently;
+// FAKE_BLANK makes all images blank.
 func fakeFailure() error {
 	var from, to int64
 	n, _ := fmt.Sscanf(os.Getenv("FAKE_FAIL"), "%d-%d", &from, &to)
@@ -78,7 +79,11 @@ func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) (
 			return nil, ctx.Err()
 		case <-time.After(f.delay):
 		}
-		if err := fakeFailure(); err != nil {
+		err := fakeFailure()
+		if refused := os.Getenv("FAKE_REFUSE"); refused != "" && strings.Contains(r.Text(), refused) {
+			err = fmt.Errorf("%q is not allowed: %w", refused, reflectionflow.ErrPermanent)
+		}
+		if err != nil {
 			out = append(out, reflectionflow.Generation{Err: err})
 			continue
 		}
@@ -89,6 +94,9 @@ func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) (
 		}
 		m := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
 		for i := range r.Width * r.Height {
+			if os.Getenv("FAKE_BLANK") != "" {
+				break
+			}
 			m.Set(i%r.Width, i/r.Width, color.NRGBA{R: quality, G: uint8(r.Seed >> 8), B: uint8(i + len(r.Text())), A: 255})
 		}
 		out = append(out, reflectionflow.Generation{Image: m, Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps, Seconds: f.delay.Seconds()}})

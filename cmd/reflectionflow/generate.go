@@ -58,6 +58,8 @@ With --json, the standard output has one JSON object per prompt, on one line:
                                    confidence (probability of met) for the best image
   stopped                          right, budget or failed
   reproducible                     false if the generator ignored its seeds
+  images, failed, failure          images tried and failed, and why the first failed
+  warnings                         what is suspicious about images, such as a blank one
   cost, seconds                    images, steps, calls and tokens; money in USD;
                                    wall-clock time`
 

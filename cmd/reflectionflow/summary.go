@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -26,6 +27,10 @@ type summary struct {
 	Requirements []checked                 `json:"requirements"`
 	Stopped      reflectionflow.StopReason `json:"stopped"`
 	Reproducible bool                      `json:"reproducible"`
+	Images       int                       `json:"images"` // tried
+	Failed       int                       `json:"failed"`
+	Failure      string                    `json:"failure,omitempty"` // of the first failed image
+	Warnings     []string                  `json:"warnings"`
 	Cost         reflectionflow.Cost       `json:"cost"`
 	Seconds      float64                   `json:"seconds"`
 }
@@ -52,11 +57,20 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		Reproducible: !f.Manifest().NotReproducible,
 		Cost:         o.Cost,
 		Seconds:      f.Spent().Seconds(),
+		Images:       f.Len(),
+		Warnings:     []string{},
 	}
-	for id := range f.Len() {
-		if c, _, ok := f.Recall(id); ok && c.Error == "" {
-			s.FirstScore = c.Score.Value
-			break
+	first := true
+	for _, c := range f.Candidates() {
+		switch {
+		case c.Error != "":
+			s.Failed++
+			s.Failure = cmp.Or(s.Failure, c.Error)
+		case first:
+			s.FirstScore, first = c.Score.Value, false
+		}
+		for _, text := range c.Warnings {
+			s.Warnings = append(s.Warnings, progress.Warning(c.ID, text))
 		}
 	}
 	for _, r := range o.Score.Requirements {
@@ -91,6 +105,9 @@ func (s *session) sumUp() error {
 	return nil
 }
 
+// maxWarnings is how many warnings the summary lists.
+const maxWarnings = 3
+
 // text is the summary for people.
 func (s summary) text() string {
 	var b strings.Builder
@@ -111,6 +128,16 @@ func (s summary) text() string {
 		if len(found) > 0 {
 			line(v.name, strings.Join(found, ", "))
 		}
+	}
+	if s.Failed > 0 {
+		line("failed", fmt.Sprintf("%d of %s; the first: %s", s.Failed, progress.Plural(s.Images, "image"), s.Failure))
+	}
+	for i, text := range s.Warnings {
+		if i == maxWarnings {
+			line("warning", fmt.Sprintf("and %d more: see the report", len(s.Warnings)-i))
+			break
+		}
+		line("warning", text)
 	}
 	line("cost", progress.Cost(s.Cost))
 	line("time", progress.Elapsed(time.Duration(s.Seconds*float64(time.Second))))

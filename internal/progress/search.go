@@ -52,8 +52,8 @@ func (silent) Event(search.Event)                  {}
 func (silent) Close()                              {}
 
 // searchLines is the display of a pipe or a log file: one line per image. Its total is
-// that of the budget throughout; the line of a prompt that stopped says how many images
-// it took.
+// that of the budget, and one more per failed image that a resumed search tries again; the
+// line of a prompt that stopped says how many images it took.
 type searchLines struct {
 	out       io.Writer
 	started   time.Time
@@ -73,6 +73,9 @@ func (l *searchLines) Close()                              {}
 func (l *searchLines) Event(e search.Event) {
 	l.done[e.Task] = max(l.done[e.Task], e.Done)
 	c := e.Candidate
+	if retried(e) && l.total > 0 {
+		l.total++
+	}
 	switch e.Kind {
 	case search.Recalled:
 		l.print(e.Task, fmt.Sprintf("image %d: recalled; %s", c.ID, l.verdict(c)))
@@ -81,10 +84,17 @@ func (l *searchLines) Event(e search.Event) {
 		if c.Reason != "" {
 			_, _ = fmt.Fprintf(l.out, "    reason: %s\n", terminal.Line(c.Reason))
 		}
+		for _, text := range c.Warnings {
+			_, _ = fmt.Fprintf(l.out, "    warning: %s\n", terminal.Line(Warning(c.ID, text)))
+		}
 	case search.Stopped:
 		l.print(e.Task, fmt.Sprintf("stopped after %s: %s", Plural(e.Done, "image"), Stopped(e.Reason)))
 	}
 }
+
+// retried reports a recalled candidate that takes nothing of the budget: its place is
+// tried again.
+func retried(e search.Event) bool { return e.Kind == search.Recalled && e.Candidate.Retryable() }
 
 // print prints a line about a prompt, after the images so far and the elapsed time.
 func (l *searchLines) print(task int, text string) {
@@ -196,6 +206,9 @@ func (b *searchBar) Event(e search.Event) {
 	}
 	switch e.Kind {
 	case search.Scored, search.Recalled:
+		if retried(e) && b.totals[e.Task] > 0 {
+			b.totals[e.Task]++
+		}
 		b.done[e.Task] = e.Done
 		b.totals[e.Task] = max(b.totals[e.Task], e.Done) // a prompt may get the budget left by others
 	case search.Stopped:

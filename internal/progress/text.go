@@ -58,6 +58,14 @@ func Elapsed(d time.Duration) string {
 	}
 }
 
+// Warning is a warning of a candidate with the number of its image.
+func Warning(id int, text string) string {
+	if rest, ok := strings.CutPrefix(text, "the image "); ok {
+		return fmt.Sprintf("image %d %s", id, rest)
+	}
+	return fmt.Sprintf("image %d: %s", id, text)
+}
+
 // Stopped says why a search stopped.
 func Stopped(reason reflectionflow.StopReason) string {
 	switch reason {

@@ -236,6 +236,15 @@ func (f *Folder) Manifest() Manifest { return f.manifest }
 // Len returns the number of recorded candidates.
 func (f *Folder) Len() int { return len(f.entries) }
 
+// Candidates returns the recorded candidates, without their seconds and calls.
+func (f *Folder) Candidates() []reflectionflow.Candidate {
+	list := make([]reflectionflow.Candidate, len(f.entries))
+	for i, e := range f.entries {
+		list[i] = e.Candidate
+	}
+	return list
+}
+
 // Outcome returns the result of a finished run, and false for an unfinished one.
 func (f *Folder) Outcome() (Outcome, bool) {
 	if f.outcome == nil {

@@ -81,6 +81,7 @@ type card struct {
 	Width, Height int
 	Score         string
 	Action        string
+	Warnings      []string
 	Reason        string // why this action; empty where there was no choice
 	Abandoned     string // noises abandoned before this one; empty for none
 	Reflection    string
@@ -183,6 +184,7 @@ func (f *Folder) card(e entry) *card {
 		FontSize:   fontSize(e.Request),
 		Score:      scoreText(e),
 		Action:     action(e.Action),
+		Warnings:   e.Warnings,
 		Reason:     e.Reason,
 		Abandoned:  abandoned(e.Abandoned),
 		Reflection: e.Request.Reflection,
