@@ -5,16 +5,29 @@
 // implement [reflectionflow.Refiner]: they rewrite the prompt. Annotators implement
 // [reflectionflow.Annotator]: they compare two images of a prompt.
 //
-//   - [Embedded], [Refiner] and [EmbeddedAnnotator] follow the rules of package clipart.
-//     They know its classes and colors, and need no model.
+// # Without a server
 //
-//   - [Chat], [ChatRefiner] and [ChatAnnotator] ask a [chat.Model], to which package
-//     chat/openai connects:
+// [Embedded], [Refiner] and [EmbeddedAnnotator] follow the rules of package clipart. Use
+// them with generators that know its classes and colors: they need no model, take no time,
+// and give the same text for the same findings. Embedded needs a verifier with findings.
 //
-//     model, err := openai.New(openai.Config{URL: "http://localhost:8080/v1"})
-//     r, err := reflector.NewChat(model, reflector.ChatOptions{})
-//     f, err := reflector.NewChatRefiner(model, reflector.ChatRefinerOptions{})
-//     s := &search.Search{Generator: g, Verifier: v, Reflector: r, Refiner: f}
+// # With a vision-language model
+//
+// [Chat], [ChatRefiner] and [ChatAnnotator] ask a [chat.Model], to which package
+// chat/openai connects. Use them for prompts of any content:
+//
+//   - Chat looks at the image and writes instructions for a corrector, which edits images.
+//   - ChatRefiner rewrites the prompt. Use it for generators that cannot edit images, and
+//     where every image misses the same requirement.
+//   - ChatAnnotator says which of two images is better and how to turn one into the other.
+//     Use it to build training data with package genref.
+//
+// For example:
+//
+//	model, err := openai.New(openai.Config{URL: "http://localhost:8080/v1"})
+//	r, err := reflector.NewChat(model, reflector.ChatOptions{})
+//	f, err := reflector.NewChatRefiner(model, reflector.ChatRefinerOptions{})
+//	s := &search.Search{Generator: g, Verifier: v, Reflector: r, Refiner: f}
 //
 // A reflector sees nothing of how an image was generated: only the image, its request and
 // its score.

@@ -4,10 +4,14 @@
 //
 //   - [Embedded] uses two small networks: a detector (package detect), which gives the
 //     probability of each requirement, and a reward network (package reward), which prefers
-//     one image to another. It knows the classes that it was trained on.
-//   - [Chat] asks a vision-language model about each requirement.
-//   - [YesNo] takes the probability that a vision-language model answers "yes".
-//   - [Ensemble] combines several verifiers.
+//     one image to another. Use it for the classes that it was trained on: it takes
+//     milliseconds, needs no server, and can judge previews of unfinished images.
+//   - [Chat] asks a vision-language model about each requirement. Use it for prompts of any
+//     content, and where a reflector or the adaptive strategy needs to know what is wrong.
+//   - [YesNo] takes the probability that a vision-language model answers "yes". Use it to
+//     rank images with a server that returns log-probabilities; without
+//     [YesNoOptions.PerRequirement] it says how good an image is, but not what is wrong.
+//   - [Ensemble] combines several verifiers. Use it where their errors differ.
 //
 // All of them implement [reflectionflow.Verifier] and may be used by a search:
 //
@@ -21,5 +25,7 @@
 // # Calibration
 //
 // Values of different verifiers do not compare. [Calibrate] fits a [Curve] from values to
-// probabilities on labeled images, see [ReadLabels]; [Calibrated] applies it.
+// probabilities on labeled images, see [ReadLabels]; [Calibrated] applies it. Calibrate a
+// verifier before its value is read as a probability, and the members of an ensemble by
+// [Mean]; the other methods need only the reference values.
 package verifier
