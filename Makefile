@@ -62,7 +62,7 @@ results-quick: build ## write the results page from few prompts: under 15 minute
 
 check: lint test race ## run before proposing a change
 
-# With the default of a minute for each minimisation, go test spends nearly all of FUZZTIME on shortening inputs.
+# With the default of a minute for each minimization, go test spends nearly all of FUZZTIME on shortening inputs.
 fuzz: ## run every fuzz target for FUZZTIME
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' "$$file"); do \

@@ -71,8 +71,8 @@ func TestCheckJudge(t *testing.T) {
 	if err != nil || a.Balanced() != 1 || a.Right < 40 || a.Wrong < 40 {
 		t.Errorf("a perfect judge: %v, %v", a, err)
 	}
-	// A judge that overlooks everything in every third picture misses a third of the
-	// right ones, which stand at every other place, and calls no flawed one right.
+	// A judge that overlooks everything in every third image misses a third of the right
+	// ones, which alternate with flawed ones, and calls no flawed one right.
 	a, err = check(newOracle(t, known, size, 3))
 	if err != nil || a.WrongAgreed != a.Wrong || a.RightAgreed != a.Right*2/3 {
 		t.Errorf("an absent-minded judge: %v, %v", a, err)

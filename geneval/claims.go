@@ -73,7 +73,7 @@ func (r Results) above(t table, text, paper string, a, b key) claim {
 	first, _ := t.row(a.strategy, a.budget)
 	second, _ := t.row(b.strategy, b.budget)
 	c.Ours = fmt.Sprintf("%s against %s: %s (%s to %s)", percent(first.Overall), percent(second.Overall), signedPercent(d.Mean), signedPercent(d.Low), signedPercent(d.High))
-	c.Verdict = judgement(d)
+	c.Verdict = judgment(d)
 	return c
 }
 
@@ -86,8 +86,8 @@ func (r Results) reaches(t table, text, paper string, a, b key) claim {
 	return c
 }
 
-// judgement is whether a difference is above 0.
-func judgement(d Estimate) string {
+// judgment is whether a difference is above 0.
+func judgment(d Estimate) string {
 	switch {
 	case d.Low > 0:
 		return agrees

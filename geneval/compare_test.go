@@ -37,7 +37,7 @@ func TestCompare(t *testing.T) {
 			points += float64(c.Fixed[tag]-c.Broken[tag]) / float64(s.Prompts[tag]) / 6
 		}
 		if math.Abs(points-d.Mean) > 1e-9 {
-			t.Errorf("%v mended and %v spoilt make %v, not %v", c.Fixed, c.Broken, points, d.Mean)
+			t.Errorf("%v fixed and %v broken make %v, not %v", c.Fixed, c.Broken, points, d.Mean)
 		}
 	}
 	c, err := r.Compare("reflection@8", "noise@1")

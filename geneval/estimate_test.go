@@ -23,12 +23,12 @@ func TestOverall(t *testing.T) {
 		values []float64
 		want   geneval.Estimate
 	}{
-		"nothing":        {nil, nil, geneval.Estimate{}},
-		"all right":      {tagged("colors", 9), []float64{1, 1, 1, 1, 1, 1, 1, 1, 1}, geneval.Estimate{Mean: 1, Low: 0.66373, High: 1}}, // binom.test(9, 9) of R
-		"all the same":   {tagged("colors", 3), []float64{0.25, 0.25, 0.25}, geneval.Estimate{Mean: 0.25, Low: 0.25, High: 0.25}},
-		"two prompts":    {tagged("colors", 2), []float64{0, 1}, geneval.Estimate{Mean: 0.5, Low: 0, High: 1}},                                                  // a quarter of the resamples is 0, a quarter is 1
-		"tags unweighed": {[]string{"counting", "colors", "colors", "colors"}, []float64{0, 1, 1, 1}, geneval.Estimate{Mean: 0.5, Low: 0.14620, High: 0.98750}}, // 0 of 1 and 3 of 3, each exact
-		"drawn by tag":   {[]string{"counting", "colors", "counting", "colors"}, []float64{0, 1, 0, 1}, geneval.Estimate{Mean: 0.5, Low: 0.07906, High: 0.92094}},
+		"nothing":          {nil, nil, geneval.Estimate{}},
+		"all right":        {tagged("colors", 9), []float64{1, 1, 1, 1, 1, 1, 1, 1, 1}, geneval.Estimate{Mean: 1, Low: 0.66373, High: 1}}, // binom.test(9, 9) of R
+		"all the same":     {tagged("colors", 3), []float64{0.25, 0.25, 0.25}, geneval.Estimate{Mean: 0.25, Low: 0.25, High: 0.25}},
+		"two prompts":      {tagged("colors", 2), []float64{0, 1}, geneval.Estimate{Mean: 0.5, Low: 0, High: 1}},                                                  // a quarter of the resamples is 0, a quarter is 1
+		"tags unweighed":   {[]string{"counting", "colors", "colors", "colors"}, []float64{0, 1, 1, 1}, geneval.Estimate{Mean: 0.5, Low: 0.14620, High: 0.98750}}, // 0 of 1 and 3 of 3, each exact
+		"resampled by tag": {[]string{"counting", "colors", "counting", "colors"}, []float64{0, 1, 0, 1}, geneval.Estimate{Mean: 0.5, Low: 0.07906, High: 0.92094}},
 		// (0.5 of 2: bootstrap 0 to 1, 6 of 6: exact 0.5407 to 1), with weight ½ each.
 		"one tag all right": {append(tagged("counting", 6), "colors", "colors"), []float64{1, 1, 1, 1, 1, 1, 0, 1}, geneval.Estimate{Mean: 0.75, Low: 0.75 - 0.5*math.Hypot(0.5, 1-0.54074), High: 1}},
 	} {
@@ -140,7 +140,7 @@ func ExampleOverall() {
 }
 
 // The share of an error that is closed has the interval of both scores: as wide as
-// when prompts are drawn by hand, and wider than that of the better score alone; what
+// when prompts are resampled here, and wider than that of the better score alone; what
 // both get right or wrong together cancels out.
 func TestClosedError(t *testing.T) {
 	const n = 40

@@ -55,7 +55,7 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// The rows are what the plans say: the best by score among the first pictures.
+// The rows are what the plans say: the best by score among the first images.
 func TestRun(t *testing.T) {
 	w := newWorld(t, 12)
 	e := w.evaluation(filepath.Join(t.TempDir(), "new", "eval"))
@@ -75,7 +75,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	if s.Rows[0].Overall >= s.Rows[2].Overall {
-		t.Errorf("eight pictures are no better than one: %g, %g", s.Rows[2].Overall, s.Rows[0].Overall)
+		t.Errorf("eight images are no better than one: %g, %g", s.Rows[2].Overall, s.Rows[0].Overall)
 	}
 	for i, want := range []float64{0, 1, 1} {
 		if got := s.Rows[3+i].Overall; got != want {
@@ -187,7 +187,7 @@ func TestOfficialLayout(t *testing.T) {
 		for _, list := range boxes {
 			for _, b := range list {
 				if b[2] > 2 || b[3] > 2 || b[4] != 1 {
-					t.Errorf("box %v of a picture of 2×2 pixels", b)
+					t.Errorf("box %v of an image of 2×2 pixels", b)
 				}
 			}
 		}
@@ -287,7 +287,7 @@ func TestInterrupted(t *testing.T) {
 func TestSeeds(t *testing.T) {
 	w := newWorld(t, 6)
 	asked := map[string]map[uint64]int{}
-	note := func(_ int, seed uint64) []drawn { return []drawn{{score: float64(seed)}} }
+	note := func(_ int, seed uint64) []planned { return []planned{{score: float64(seed)}} }
 	record := func(name string, prompts []geneval.Metadata) {
 		s := w.strategy(name, note)
 		inner := s.Search
@@ -320,19 +320,19 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// A picture that could not be drawn is wrong, and says why.
+// An image that could not be generated is wrong, and says why.
 func TestRefusedImagesCountAsWrong(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.evaluation(t.TempDir())
 	e.Samples = 1
-	search := w.strategy("noise", func(prompt int, _ uint64) []drawn {
+	search := w.strategy("noise", func(prompt int, _ uint64) []planned {
 		if prompt == 2 {
-			return []drawn{{failed: true}, {failed: true}}
+			return []planned{{failed: true}, {failed: true}}
 		}
-		return []drawn{{failed: true, score: 9}, {score: 1, right: true}}
+		return []planned{{failed: true, score: 9}, {score: 1, right: true}}
 	}).Search
 	e.Strategies = []geneval.Strategy{{Arm: geneval.Arm{Name: "noise", Kind: "noise", Nested: true}, Search: func(ctx context.Context, job geneval.Job) error {
-		return errors.Join(search(ctx, job), errors.New("prompt 2: no image was drawn"))
+		return errors.Join(search(ctx, job), errors.New("prompt 2: no image was generated"))
 	}}}
 	s := run(t, e)
 	if s.Rows[0].Overall != 0 || math.Abs(s.Rows[2].Overall-5.0/6) > 1e-9 {
@@ -431,13 +431,13 @@ func TestBrokenParts(t *testing.T) {
 }
 
 func TestBest(t *testing.T) {
-	tr := trajectory(0, 9, []drawn{{failed: true, score: 9}, {score: 1}, {score: 3}, {score: 2}, {score: 3}, {score: 4}})
+	tr := trajectory(0, 9, []planned{{failed: true, score: 9}, {score: 1}, {score: 3}, {score: 2}, {score: 3}, {score: 4}})
 	for budget, want := range map[int]int{1: -1, 2: 1, 3: 2, 5: 2, 6: 5, 99: 5} {
 		if got := tr.Best(budget); got != want {
 			t.Errorf("best of %d is %d, want %d", budget, got, want)
 		}
 	}
 	if got := tr.Cost(3).Images; got != 3 {
-		t.Errorf("3 pictures cost %d", got)
+		t.Errorf("3 images cost %d", got)
 	}
 }

@@ -74,8 +74,8 @@ func (w *world) Detect(_ context.Context, images []image.Image) ([][]reflectionf
 	return found, nil
 }
 
-// drawn is one candidate of the fake strategies: its score and whether it is right.
-type drawn struct {
+// planned is one candidate of the fake strategies: its score and whether it is right.
+type planned struct {
 	score  float64
 	right  bool
 	failed bool // for good
@@ -83,7 +83,7 @@ type drawn struct {
 }
 
 // strategy generates the images of plan, at most the budget, and counts its searches.
-func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn) geneval.Strategy {
+func (w *world) strategy(name string, plan func(prompt int, seed uint64) []planned) geneval.Strategy {
 	return geneval.Strategy{Arm: geneval.Arm{Name: name, Kind: name, Nested: true}, Search: func(ctx context.Context, job geneval.Job) error {
 		for i, task := range job.Tasks {
 			if err := ctx.Err(); err != nil {
@@ -99,7 +99,7 @@ func (w *world) strategy(name string, plan func(prompt int, seed uint64) []drawn
 	}}
 }
 
-func trajectory(prompt, budget int, plan []drawn) geneval.Trajectory {
+func trajectory(prompt, budget int, plan []planned) geneval.Trajectory {
 	var t geneval.Trajectory
 	for id, d := range plan[:min(budget, len(plan))] {
 		c := reflectionflow.Candidate{
@@ -124,9 +124,9 @@ func trajectory(prompt, budget int, plan []drawn) geneval.Trajectory {
 }
 
 // lucky generates eight images, of which a third are right, with informative scores.
-func lucky(_ int, seed uint64) []drawn {
+func lucky(_ int, seed uint64) []planned {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	plan := make([]drawn, 8)
+	plan := make([]planned, 8)
 	for i := range plan {
 		plan[i].right = rng.IntN(3) == 0
 		plan[i].score = rng.Float64()
@@ -138,8 +138,8 @@ func lucky(_ int, seed uint64) []drawn {
 }
 
 // hopeful is right from the third image on and stops at the fourth.
-func hopeful(int, uint64) []drawn {
-	return []drawn{{score: 1}, {score: 2}, {score: 3, right: true}, {score: 2.5}}
+func hopeful(int, uint64) []planned {
+	return []planned{{score: 1}, {score: 2}, {score: 3, right: true}, {score: 2.5}}
 }
 
 var errBroken = errors.New("the judge is ill")

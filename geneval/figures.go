@@ -13,24 +13,24 @@ import (
 // figuresFolder holds the figures, each as SVG and PNG.
 const figuresFolder = "figures"
 
-// figure is a drawn figure.
+// figure is a rendered figure.
 type figure struct {
 	Name, Title string // Name is that of its files, without extension
 	SVG, PNG    []byte
 }
 
-// drawable is a figure before it is drawn.
-type drawable interface {
+// renderer is a figure before it is rendered.
+type renderer interface {
 	Draw() (svg, png []byte, err error)
 }
 
-// figures draws the figures that the evaluation has data for, in the paper's order.
+// figures renders the figures that the evaluation has data for, in the paper's order.
 func (r Results) figures(s Summary) ([]figure, error) {
 	t := table{r.Manifest, s}
 	var list []figure
 	for _, f := range []struct {
 		name, title string
-		drawable
+		renderer
 	}{
 		{"score-images", "Score against images per prompt", t.curves("images per prompt", t.ticks(), func(r Row) float64 { return r.Cost.Images })},
 		{"score-seconds", "Score against time", t.curves("seconds per prompt, generating and verifying", nil, func(r Row) float64 { return r.Cost.Seconds })},
@@ -39,7 +39,7 @@ func (r Results) figures(s Summary) ([]figure, error) {
 		{"verifiers", "Choice of the verifier", t.verifiers()},
 		{"width-depth", "Width against depth at equal images", t.widths()},
 	} {
-		if f.drawable == nil {
+		if f.renderer == nil {
 			continue
 		}
 		svg, png, err := f.Draw()
@@ -126,7 +126,7 @@ func curve(name string, rows []Row, x func(Row) float64) plot.Series {
 }
 
 // curves compares the plain strategies.
-func (t table) curves(label string, ticks []float64, x func(Row) float64) drawable {
+func (t table) curves(label string, ticks []float64, x func(Row) float64) renderer {
 	f := plot.Lines{XLabel: label, YLabel: yLabel, Ticks: ticks}
 	for _, a := range t.plains() {
 		if s := curve(a.Name, t.rows(a.Name), x); len(s.X) > 0 {
@@ -141,7 +141,7 @@ func (t table) curves(label string, ticks []float64, x func(Row) float64) drawab
 
 // verifiers compares the variants of a strategy that differ in their verifier; it
 // is the first strategy that has some.
-func (t table) verifiers() drawable {
+func (t table) verifiers() renderer {
 	for _, plain := range t.plains() {
 		f := plot.Lines{XLabel: "images per prompt", YLabel: yLabel, Ticks: t.ticks()}
 		for _, a := range t.Strategies {
@@ -162,7 +162,7 @@ func (t table) verifiers() drawable {
 
 // widths compares the variants of a strategy that differ in their width, one curve
 // a budget; it is the first strategy that has some.
-func (t table) widths() drawable {
+func (t table) widths() renderer {
 	for _, plain := range t.plains() {
 		arms := slices.DeleteFunc(slices.Clone(t.Strategies), func(a Arm) bool {
 			return a.Kind != plain.Kind || a.Verifier != plain.Verifier || a.Width == 0 || len(t.rows(a.Name)) == 0
@@ -196,7 +196,7 @@ func (t table) widths() drawable {
 }
 
 // tasks compares the base and the plain strategies at the largest budget, by task.
-func (t table) tasks() drawable {
+func (t table) tasks() renderer {
 	f := plot.Bars{YLabel: yLabel}
 	tags := t.sum.tags()
 	for _, tag := range tags {
@@ -210,7 +210,7 @@ func (t table) tasks() drawable {
 }
 
 // levels compares the same rows by difficulty; nil where it was not probed.
-func (t table) levels() drawable {
+func (t table) levels() renderer {
 	f := plot.Bars{YLabel: yLabel}
 	var levels []Level
 	for _, level := range Levels() {

@@ -26,7 +26,7 @@ type Metadata struct {
 type Include struct {
 	Class    string    `json:"class"`
 	Count    int       `json:"count"`              // 1 or more
-	Color    string    `json:"color,omitempty"`    // one of GenEval's ten colours
+	Color    string    `json:"color,omitempty"`    // one of GenEval's ten colors
 	Position *Position `json:"position,omitempty"` // nil for anywhere
 }
 
@@ -106,7 +106,7 @@ func (c Include) validate(index int) error {
 		return err
 	}
 	if c.Color != "" && !slices.Contains(clipart.Colors(), c.Color) {
-		return invalid("unknown colour %.40q: use %s", c.Color, strings.Join(clipart.Colors(), ", "))
+		return invalid("unknown color %.40q: use %s", c.Color, strings.Join(clipart.Colors(), ", "))
 	}
 	if c.Position == nil {
 		return nil

@@ -19,7 +19,7 @@ const (
 
 // ReadMetadata reads a file in the format of evaluation_metadata.jsonl, one JSON
 // object a line; empty lines are ignored. A line that is no such object, has
-// unknown fields, tags, classes or colours, or repeats a prompt, is an error
+// unknown fields, tags, classes or colors, or repeats a prompt, is an error
 // wrapping [reflectionflow.ErrInvalid] that names the line; so is an empty file.
 func ReadMetadata(r io.Reader) ([]Metadata, error) {
 	scanner := bufio.NewScanner(r)

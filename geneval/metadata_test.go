@@ -70,7 +70,7 @@ func TestBadMetadata(t *testing.T) {
 		"unknown class":    {line("counting", `"include": [{"class": "unicorn", "count": 1}]`, "a"), `unknown class "unicorn"`},
 		"official mouse":   {line("counting", `"include": [{"class": "mouse", "count": 1}]`, "a"), `unknown class "mouse"`},
 		"unknown excluded": {line("counting", `"exclude": [{"class": "unicorn", "count": 1}]`, "a"), `unknown class "unicorn"`},
-		"unknown colour":   {line("colors", `"include": [{"class": "dog", "count": 1, "color": "grey"}]`, "a"), `unknown colour "grey"`},
+		"unknown color":    {line("colors", `"include": [{"class": "dog", "count": 1, "color": "grey"}]`, "a"), `unknown color "grey"`},
 		"no count":         {line("colors", `"include": [{"class": "dog"}]`, "a"), "count 0 of dog"},
 		"too many":         {line("colors", `"include": [{"class": "dog", "count": 17}]`, "a"), "count 17"},
 		"nothing asked":    {line("colors", `"include": []`, "a"), "0 include and exclude"},
@@ -99,7 +99,7 @@ func FuzzReadMetadata(f *testing.F) {
 		list, err := geneval.ReadMetadata(strings.NewReader(text))
 		if err != nil {
 			if !errors.Is(err, reflectionflow.ErrInvalid) {
-				t.Fatalf("%v is not the caller's to mend", err)
+				t.Fatalf("%v is not ErrInvalid", err)
 			}
 			return
 		}

@@ -38,9 +38,9 @@ func (r Results) WritePage(path, command string) error {
 	if err := os.MkdirAll(f.in("images"), 0o755); err != nil {
 		return placeError(f.path, err)
 	}
-	drawn := make(map[string]bool)
+	rendered := make(map[string]bool)
 	for _, fig := range figures {
-		drawn[fig.Name] = true
+		rendered[fig.Name] = true
 		if err := f.write(pageImage(path, fig.Name+".svg"), fig.SVG); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (r Results) WritePage(path, command string) error {
 	if err := f.write(pageImage(path, judgeSheetName+".png"), sheet); err != nil {
 		return err
 	}
-	w := &pageWriter{results: r, table: table{r.Manifest, s}, drawn: drawn, path: path}
+	w := &pageWriter{results: r, table: table{r.Manifest, s}, rendered: rendered, path: path}
 	w.write(command)
 	w.line("%s", notesBegin+"\n"+notes+"\n"+notesEnd)
 	return f.write(filepath.Base(path), []byte(w.b.String()))
@@ -87,11 +87,11 @@ func pageImage(page, name string) string {
 }
 
 type pageWriter struct {
-	results Results
-	table   table
-	drawn   map[string]bool
-	path    string // of the page
-	b       strings.Builder
+	results  Results
+	table    table
+	rendered map[string]bool
+	path     string // of the page
+	b        strings.Builder
 }
 
 func (w *pageWriter) line(format string, args ...any) {
@@ -116,7 +116,7 @@ func (w *pageWriter) points(list []string) {
 }
 
 func (w *pageWriter) figure(name, title string) {
-	if w.drawn[name] {
+	if w.rendered[name] {
 		w.line("![%s](%s)", title, pageImage(w.path, name+".svg"))
 	}
 }
@@ -261,7 +261,7 @@ func (w *pageWriter) budgetRow(name, strategy string) []string {
 func (w *pageWriter) verifiers() {
 	w.line("## Choice of the verifier")
 	w.curves("the paper, reflection by", paperVerifiers)
-	if !w.drawn["verifiers"] {
+	if !w.rendered["verifiers"] {
 		w.line("Ours was not measured in this evaluation: add strategies such as `reflection+oracle`.")
 		return
 	}
@@ -289,7 +289,7 @@ func (w *pageWriter) levels() {
 		}
 		rows = append(rows, line)
 	}
-	if w.drawn["difficulty"] {
+	if w.rendered["difficulty"] {
 		for _, r := range w.table.contenders() {
 			line := []string{"ours, " + r.name()}
 			for _, level := range Levels() {
@@ -309,7 +309,7 @@ func (w *pageWriter) levels() {
 func (w *pageWriter) widths() {
 	w.line("## Width against depth at equal images")
 	w.line("The paper: deeper consistently outperforms wider; it gives no figures.")
-	if !w.drawn["width-depth"] {
+	if !w.rendered["width-depth"] {
 		w.line("Ours was not measured in this evaluation: add strategies such as `reflection+width8`.")
 		return
 	}

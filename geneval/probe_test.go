@@ -43,12 +43,12 @@ func TestDiscernment(t *testing.T) {
 	}
 }
 
-// probed is an evaluation that probes three pictures of each prompt: as many are
+// probed is an evaluation that probes three images of each prompt: as many are
 // right as the prompt's index says, and the verifier likes the wrong ones.
 func (w *world) probed(dir string) *geneval.Evaluation {
 	e := w.evaluation(dir)
-	probe := w.strategy("difficulty", func(prompt int, _ uint64) []drawn {
-		plan := make([]drawn, 3)
+	probe := w.strategy("difficulty", func(prompt int, _ uint64) []planned {
+		plan := make([]planned, 3)
 		for i := range plan {
 			plan[i].right = i < prompt%4
 			plan[i].score = float64(i)
@@ -108,7 +108,7 @@ func TestProbeSeeds(t *testing.T) {
 	}
 }
 
-// Cut anywhere in difficulty.jsonl, what is whole is kept and the rest drawn again.
+// Cut anywhere in difficulty.jsonl, what is complete is kept and the rest generated again.
 func TestResumeProbes(t *testing.T) {
 	w := newWorld(t, 4)
 	whole := w.probed(filepath.Join(t.TempDir(), "whole"))
@@ -181,7 +181,7 @@ func TestNestedBudgets(t *testing.T) {
 	}
 }
 
-// The meter counts the time in which something is drawn, once for calls that
+// The meter counts the time in which something is generated, once for calls that
 // overlap, and the summary has its share.
 func TestMeter(t *testing.T) {
 	w := newWorld(t, 2)

@@ -52,7 +52,7 @@ func (m Metadata) AsPrompt() (reflectionflow.Prompt, error) {
 }
 
 // FromPrompt states a prompt of a task as GenEval does. Requirements that
-// GenEval has no form for (exactly so many of a colour, none of a colour) are an
+// GenEval has no form for (exactly so many of a color, none of a color) are an
 // error wrapping [reflectionflow.ErrInvalid].
 func FromPrompt(tag string, p reflectionflow.Prompt) (Metadata, error) {
 	m := Metadata{Tag: tag, Prompt: p.Text}

@@ -35,13 +35,13 @@ func (w *world) compared(dir string) *geneval.Evaluation {
 }
 
 // A published folder has its figures and a report that needs nothing beside it;
-// pictures that do not decode are listed.
+// images that do not decode are listed.
 func TestPublish(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.compared(t.TempDir())
 	run(t, e)
-	spoilt := filepath.Join(e.Dir, "noise-8", "00002", "samples", "0000.png")
-	if err := os.WriteFile(spoilt, []byte("no picture"), 0o644); err != nil {
+	damaged := filepath.Join(e.Dir, "noise-8", "00002", "samples", "0000.png")
+	if err := os.WriteFile(damaged, []byte("no image"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	results, err := geneval.ReadResults(e.Dir)
@@ -102,7 +102,7 @@ func TestPublish(t *testing.T) {
 }
 
 // Searches that plan with their budgets may answer with candidates of one number and
-// two pictures: the report shows both.
+// two images: the report shows both.
 func TestReportOfSearchesThatPlan(t *testing.T) {
 	w := newWorld(t, 1)
 	e := w.evaluation(t.TempDir())
@@ -123,7 +123,7 @@ func TestReportOfSearchesThatPlan(t *testing.T) {
 	e.Strategies = []geneval.Strategy{s}
 	published(t, e)
 	if n := strings.Count(files(t, e.Dir)["report.html"], "data:image/jpeg;base64,"); n != 2 {
-		t.Errorf("%d pictures in the report, want 2", n)
+		t.Errorf("%d images in the report, want 2", n)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestReadResultsRefuses(t *testing.T) {
 	results := files(t, e.Dir)["results.jsonl"]
 	write(t, e.Dir, strings.Replace(results, "noise-1/00000/samples", "../secret", 1))
 	if _, err := geneval.ReadResults(e.Dir); !errors.Is(err, reflectionflow.ErrInvalid) {
-		t.Errorf("a picture outside of the folder: %v", err)
+		t.Errorf("an image outside of the folder: %v", err)
 	}
 	write(t, e.Dir, results)
 	if _, err := geneval.ReadResults(e.Dir); err != nil {

@@ -11,7 +11,7 @@ import (
 
 var square = image.Pt(100, 100)
 
-// object is seen with its centre at x, y and sides w, h, in percent.
+// object is seen with its center at x, y and sides w, h, in percent.
 func object(class, color string, confidence, x, y, w, h float64) reflectionflow.Object {
 	return reflectionflow.Object{
 		Class: class, Color: color, Confidence: confidence,
@@ -49,31 +49,31 @@ func TestEvaluate(t *testing.T) {
 		objects []reflectionflow.Object
 		reason  string
 	}{
-		"at the threshold":               {one, []reflectionflow.Object{dog(0.3)}, "expected dog>=1, found 0"},
-		"above the threshold":            {one, []reflectionflow.Object{dog(math.Nextafter(0.3, 1))}, ""},
-		"counting at its threshold":      {counting, []reflectionflow.Object{dog(0.95), dog(0.9)}, "expected dog>=2, found 1"},
-		"faint ones are not counted":     {counting, []reflectionflow.Object{dog(0.95), dog(0.91), dog(0.9)}, ""},
-		"all above are counted":          {counting, many(20, dog(0.95)), "expected dog<3, found 16"},
-		"other classes do not count":     {counting, append(many(2, dog(0.95)), cat, cat, cat), ""},
-		"all of the colour":              {red, []reflectionflow.Object{object("dog", "red", 0.9, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1), object("dog", "blue", 0.7, 0, 0, 1, 1)}, ""},
-		"the most confident are meant":   {red, []reflectionflow.Object{object("dog", "red", 0.4, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1), object("dog", "blue", 0.7, 0, 0, 1, 1)}, "expected red dog>=2, found 1 red; and 1 red, 1 blue"},
-		"ties keep their order":          {red, []reflectionflow.Object{object("dog", "blue", 0.8, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1)}, "expected red dog>=2, found 1 red; and 1 red, 1 blue"},
-		"too few to look at colours":     {red, []reflectionflow.Object{object("dog", "red", 0.9, 0, 0, 1, 1)}, "expected dog>=2, found 1"},
-		"no colour at all":               {red, many(2, dog(0.9)), "expected red dog>=2, found 0 red; and "},
-		"left":                           {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 20, 50, 10, 10)}, ""},
-		"right":                          {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 80, 50, 10, 10)}, "expected dog left of target, found right of target"},
-		"two relations hold":             {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 20, 20, 10, 10)}, ""},
-		"two others hold":                {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 80, 20, 10, 10)}, "expected dog left of target, found right of and above target"},
-		"upright":                        {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 50, 90, 10, 10)}, "expected dog left of target, found below target"},
-		"no relation":                    {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 48.5, 50, 10, 10)}, "expected dog left of target, found  target"},
-		"the reduced offset is weighed":  {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 46.01, 50, 10, 10)}, "expected dog left of target, found  target"}, // (3.99-2)/3.99 is less than a half
-		"just more than a half":          {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 45.99, 50, 10, 10)}, ""},
-		"no target":                      {left, []reflectionflow.Object{dog(0.9)}, "expected cat>=1, found 0\nno target for dog to be left of"},
-		"a target of the wrong colour":   {leftOfRed, []reflectionflow.Object{object("cat", "blue", 0.9, 50, 50, 10, 10), object("dog", "", 0.9, 20, 50, 10, 10)}, "expected red cat>=1, found 0 red; and 1 blue\nno target for dog to be left of"},
-		"wrong colour: place not looked": {redLeft, []reflectionflow.Object{cat, object("dog", "blue", 0.9, 80, 50, 10, 10)}, "expected red dog>=1, found 0 red; and 1 blue"},
-		"every object to every target":   {twoLeft, []reflectionflow.Object{cat, object("cat", "", 0.8, 60, 50, 10, 10), object("dog", "", 0.9, 20, 50, 10, 10), object("dog", "", 0.8, 55, 50, 4, 4)}, "expected dog left of target, found right of target"},
-		"both left of both":              {twoLeft, []reflectionflow.Object{cat, object("cat", "", 0.8, 60, 50, 10, 10), object("dog", "", 0.9, 20, 50, 10, 10), object("dog", "", 0.8, 30, 50, 4, 4)}, ""},
-		"nothing seen":                   {counting, nil, "expected dog>=2, found 0"},
+		"at the threshold":              {one, []reflectionflow.Object{dog(0.3)}, "expected dog>=1, found 0"},
+		"above the threshold":           {one, []reflectionflow.Object{dog(math.Nextafter(0.3, 1))}, ""},
+		"counting at its threshold":     {counting, []reflectionflow.Object{dog(0.95), dog(0.9)}, "expected dog>=2, found 1"},
+		"faint ones are not counted":    {counting, []reflectionflow.Object{dog(0.95), dog(0.91), dog(0.9)}, ""},
+		"all above are counted":         {counting, many(20, dog(0.95)), "expected dog<3, found 16"},
+		"other classes do not count":    {counting, append(many(2, dog(0.95)), cat, cat, cat), ""},
+		"all of the color":              {red, []reflectionflow.Object{object("dog", "red", 0.9, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1), object("dog", "blue", 0.7, 0, 0, 1, 1)}, ""},
+		"the most confident are meant":  {red, []reflectionflow.Object{object("dog", "red", 0.4, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1), object("dog", "blue", 0.7, 0, 0, 1, 1)}, "expected red dog>=2, found 1 red; and 1 red, 1 blue"},
+		"ties keep their order":         {red, []reflectionflow.Object{object("dog", "blue", 0.8, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1), object("dog", "red", 0.8, 0, 0, 1, 1)}, "expected red dog>=2, found 1 red; and 1 red, 1 blue"},
+		"too few to look at colors":     {red, []reflectionflow.Object{object("dog", "red", 0.9, 0, 0, 1, 1)}, "expected dog>=2, found 1"},
+		"no color at all":               {red, many(2, dog(0.9)), "expected red dog>=2, found 0 red; and "},
+		"left":                          {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 20, 50, 10, 10)}, ""},
+		"right":                         {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 80, 50, 10, 10)}, "expected dog left of target, found right of target"},
+		"two relations hold":            {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 20, 20, 10, 10)}, ""},
+		"two others hold":               {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 80, 20, 10, 10)}, "expected dog left of target, found right of and above target"},
+		"upright":                       {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 50, 90, 10, 10)}, "expected dog left of target, found below target"},
+		"no relation":                   {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 48.5, 50, 10, 10)}, "expected dog left of target, found  target"},
+		"the reduced offset is weighed": {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 46.01, 50, 10, 10)}, "expected dog left of target, found  target"}, // (3.99-2)/3.99 is less than a half
+		"just more than a half":         {left, []reflectionflow.Object{cat, object("dog", "", 0.9, 45.99, 50, 10, 10)}, ""},
+		"no target":                     {left, []reflectionflow.Object{dog(0.9)}, "expected cat>=1, found 0\nno target for dog to be left of"},
+		"a target of the wrong color":   {leftOfRed, []reflectionflow.Object{object("cat", "blue", 0.9, 50, 50, 10, 10), object("dog", "", 0.9, 20, 50, 10, 10)}, "expected red cat>=1, found 0 red; and 1 blue\nno target for dog to be left of"},
+		"wrong color: place not looked": {redLeft, []reflectionflow.Object{cat, object("dog", "blue", 0.9, 80, 50, 10, 10)}, "expected red dog>=1, found 0 red; and 1 blue"},
+		"every object to every target":  {twoLeft, []reflectionflow.Object{cat, object("cat", "", 0.8, 60, 50, 10, 10), object("dog", "", 0.9, 20, 50, 10, 10), object("dog", "", 0.8, 55, 50, 4, 4)}, "expected dog left of target, found right of target"},
+		"both left of both":             {twoLeft, []reflectionflow.Object{cat, object("cat", "", 0.8, 60, 50, 10, 10), object("dog", "", 0.9, 20, 50, 10, 10), object("dog", "", 0.8, 30, 50, 4, 4)}, ""},
+		"nothing seen":                  {counting, nil, "expected dog>=2, found 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := geneval.Result{Correct: c.reason == "", Reason: c.reason}
@@ -85,7 +85,7 @@ func TestEvaluate(t *testing.T) {
 }
 
 // Offsets under a thousandth of a pixel are none (relative_position), whatever the
-// picture's size: the boxes are so small that half a thousandth would be a
+// image's size: the boxes are so small that half a thousandth would be a
 // direction.
 func TestEvaluateOffset(t *testing.T) {
 	m := geneval.Metadata{Tag: "position", Include: []geneval.Include{
@@ -105,7 +105,7 @@ func TestEvaluateOffset(t *testing.T) {
 	}
 }
 
-// In a picture that is not square, directions are those of its pixels.
+// In an image that is not square, directions are those of its pixels.
 func TestEvaluateWide(t *testing.T) {
 	m := geneval.Metadata{Tag: "position", Include: []geneval.Include{
 		{Class: "cat", Count: 1}, {Class: "dog", Count: 1, Position: &geneval.Position{Relation: reflectionflow.Above, Target: 0}},

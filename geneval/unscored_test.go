@@ -13,11 +13,11 @@ import (
 func TestTransientFailuresAreNotScored(t *testing.T) {
 	w := newWorld(t, 12)
 	broken := true
-	plan := func(prompt int, _ uint64) []drawn {
+	plan := func(prompt int, _ uint64) []planned {
 		if broken && prompt == 3 {
-			return []drawn{{score: 1, right: true}, {flaky: true}}
+			return []planned{{score: 1, right: true}, {flaky: true}}
 		}
-		return []drawn{{score: 1, right: true}, {score: 2, right: prompt%2 == 0}}
+		return []planned{{score: 1, right: true}, {score: 2, right: prompt%2 == 0}}
 	}
 	run := func(dir string) (geneval.Summary, error) {
 		e := &geneval.Evaluation{

@@ -32,7 +32,7 @@ type AnnotateOptions struct {
 type AnnotateReport struct {
 	// Annotated is the number of triplets that have a line now, Before the number that had one.
 	Annotated, Before int
-	// Better counts the judgements, Skipped the reasons for which there is none.
+	// Better counts the judgments, Skipped the reasons for which there is none.
 	Better, Skipped map[string]int
 	// Unanswered describes some of the triplets that this call skipped.
 	Unanswered []string
@@ -46,7 +46,7 @@ const (
 	SkippedBadPrompt = "invalid prompts"
 )
 
-// Annotate compares the images of the set's triplets, in order, and writes the judgements to
+// Annotate compares the images of the set's triplets, in order, and writes the judgments to
 // annotations.jsonl in the set's folder. A triplet that has a line is not asked about
 // again, so the same call resumes. An error of the annotator, such as a lost connection,
 // ends the call and leaves no lines for its batch.

@@ -91,7 +91,7 @@ func annotations(t *testing.T, dir string) []Annotation {
 	return all
 }
 
-// The annotator sees the images in either order; its judgement is stored by side.
+// The annotator sees the images in either order; its judgment is stored by side.
 func TestAnnotateStoresJudgementsBySide(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, 12)

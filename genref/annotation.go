@@ -17,7 +17,7 @@ import (
 )
 
 // Annotation is one line of a set's annotations.jsonl (GenRef-CoT, arXiv 2504.16080 §3): an
-// annotator's judgement of a triplet, or the reason why there is none.
+// annotator's judgment of a triplet, or the reason why there is none.
 type Annotation struct {
 	Key       string `json:"key"` // key of the triplet
 	Annotator string `json:"annotator"`
@@ -28,7 +28,7 @@ type Annotation struct {
 	Better       string           `json:"better,omitempty"`
 	Differences  []PairDifference `json:"differences,omitempty"`
 	Instructions []string         `json:"instructions,omitempty"` // how to fix the worse image
-	// Skipped is the reason why there is no judgement, Detail a text for people.
+	// Skipped is the reason why there is no judgment, Detail a text for people.
 	Skipped string `json:"skipped,omitempty"`
 	Detail  string `json:"detail,omitempty"`
 }

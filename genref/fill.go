@@ -82,7 +82,7 @@ type attempt struct {
 	img     image.Image            // nil if it failed
 	scores  []reflectionflow.Score // one per verifier
 	value   float64                // orders the images of a prompt
-	// unjudged is set when a verifier returned no judgement of the image.
+	// unjudged is set when a verifier returned no judgment of the image.
 	unjudged bool
 	// reflection on the image, if it was needed before
 	reflection string
@@ -114,7 +114,7 @@ type task struct {
 	attempts []attempt
 }
 
-// judged returns the attempts that have an image and a judgement of it.
+// judged returns the attempts that have an image and a judgment of it.
 func (t task) judged() (judged []attempt) {
 	for _, a := range t.attempts {
 		if a.img != nil && !a.unjudged {

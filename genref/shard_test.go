@@ -390,8 +390,8 @@ func TestCheckFindsLeaks(t *testing.T) {
 
 // The size in a common JPEG header is the size that the decoder finds.
 func FuzzImageHeader(f *testing.F) {
-	grey, coloured := image.NewGray(image.Rect(0, 0, 5, 9)), image.NewRGBA(image.Rect(0, 0, 300, 2))
-	for _, m := range []image.Image{grey, coloured} {
+	gray, colored := image.NewGray(image.Rect(0, 0, 5, 9)), image.NewRGBA(image.Rect(0, 0, 300, 2))
+	for _, m := range []image.Image{gray, colored} {
 		data, err := EncodeImage(m)
 		if err != nil {
 			f.Fatal(err)

@@ -29,7 +29,7 @@ type Stats struct {
 	// enhanced image minus that of the flawed one, by source, where both are known.
 	Words     Histogram `json:"reflection_words"`
 	ScoreGaps Histogram `json:"score_gaps"`
-	// Annotated counts the annotated triplets, Better the judgements, Categories the categories
+	// Annotated counts the annotated triplets, Better the judgments, Categories the categories
 	// of differences, and Unannotated the reasons for missing annotations.
 	Annotated   int            `json:"annotated"`
 	Better      map[string]int `json:"better,omitempty"`

@@ -350,17 +350,17 @@ func TestForeignAdaptiveJournal(t *testing.T) {
 			return was == reflectionflow.Explore
 		},
 	} {
-		spoilt := whole.prefix(len(whole.lines))
+		altered := whole.prefix(len(whole.lines))
 		done := false
-		for id := range spoilt.lines {
+		for id := range altered.lines {
 			c, _, _ := whole.Recall(id)
 			if !done && spoil(&c) {
-				spoilt.lines = append([][]byte(nil), spoilt.lines...)
-				spoilt.lines[id], done = []byte(encode(t, c)), true
+				altered.lines = append([][]byte(nil), altered.lines...)
+				altered.lines[id], done = []byte(encode(t, c)), true
 			}
 		}
 		s := fakes()
-		s.Journal = spoilt
+		s.Journal = altered
 		if _, err := s.Run(t.Context(), prompt, cfg); !done || !errors.Is(err, reflectionflow.ErrInvalid) {
 			t.Errorf("%s: got error %v, want ErrInvalid", name, err)
 		}

@@ -180,7 +180,7 @@ func TestGeneratedIsRecorded(t *testing.T) {
 	})
 }
 
-// TestVerifierFaultCancelsGeneration: an image under way is cancelled when nobody is
+// TestVerifierFaultCancelsGeneration: an image under way is canceled when nobody is
 // left to judge it.
 func TestVerifierFaultCancelsGeneration(t *testing.T) {
 	generating := make(chan struct{})
@@ -202,7 +202,7 @@ func TestVerifierFaultCancelsGeneration(t *testing.T) {
 }
 
 // TestFailedImages: an image that fails alone keeps its place and its cost, and
-// the others go on.
+// the others continue.
 func TestFailedImages(t *testing.T) {
 	first := mustRun(t, fakes(), config(search.Noise, 1, 1)).Candidates[0].Request.Seed
 	s := fakes()

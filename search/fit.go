@@ -17,7 +17,7 @@ import (
 // here, for that needs images whose truth is known: the caller gives it.
 //
 // Each prompt is searched with random actions. The policy takes the mean gain of every
-// action in every situation, shrunk towards the action's mean where there are few
+// action in every situation, shrunk toward the action's mean where there are few
 // images. Then, where the parts can preview, noises are previewed after a quarter and
 // half of their steps and finished. The policy takes the share and the threshold with
 // the most right images per second, if that is clearly more than without previews. The
@@ -67,8 +67,8 @@ type tally struct{ sum, n float64 }
 
 func (t *tally) add(v float64) { t.sum, t.n = t.sum+v, t.n+1 }
 
-// towards is the mean after n more values of mean.
-func (t tally) towards(mean, n float64) float64 { return (t.sum + n*mean) / (t.n + n) }
+// toward is the mean after n more values of mean.
+func (t tally) toward(mean, n float64) float64 { return (t.sum + n*mean) / (t.n + n) }
 
 // Priors, where there are few images.
 const (
@@ -113,9 +113,9 @@ func (p *Policy) fitGains(results []reflectionflow.Result) {
 		}
 	}
 	for _, a := range actions {
-		mean := means[a].towards(priorGain, actionPrior)
+		mean := means[a].toward(priorGain, actionPrior)
 		for _, s := range situations {
-			*p.gains(a).in(s) = rounded(cells[cell{a, s}].towards(mean, situationPrior))
+			*p.gains(a).in(s) = rounded(cells[cell{a, s}].toward(mean, situationPrior))
 		}
 	}
 	p.Weight = rounded(weight(actions, byPrompt))

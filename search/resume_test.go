@@ -171,7 +171,7 @@ func TestCancelStopsSoon(t *testing.T) {
 	})
 }
 
-// TestCutOffIsNoFailure: images that the end of ctx spoilt are not recorded as
+// TestCutOffIsNoFailure: images that the end of ctx interrupted are not recorded as
 // failed, so that a resumed search generates them.
 func TestCutOffIsNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -218,7 +218,7 @@ func TestForeignJournal(t *testing.T) {
 		mustRun(t, s, cfg)
 		return s.Journal.(*disk)
 	}
-	spoilt := func(id int, change func(*reflectionflow.Candidate)) *disk {
+	altered := func(id int, change func(*reflectionflow.Candidate)) *disk {
 		journal := record(func(*search.Config) {})
 		c, _, _ := journal.Recall(id)
 		change(&c)
@@ -230,11 +230,11 @@ func TestForeignJournal(t *testing.T) {
 		"steps":  record(func(c *search.Config) { c.Steps = 5 }),
 		"size":   record(func(c *search.Config) { c.ImageWidth = 32 }),
 		"width":  record(func(c *search.Config) { c.Width = 3 }),
-		"id":     spoilt(3, func(c *reflectionflow.Candidate) { c.ID = 7 }),
-		"parent": spoilt(3, func(c *reflectionflow.Candidate) { c.Parent = 2 }),
-		"chain":  spoilt(2, func(c *reflectionflow.Candidate) { c.Chain = 1 }),
-		"action": spoilt(0, func(c *reflectionflow.Candidate) { c.Action = reflectionflow.Reflect }),
-		"prompt": spoilt(1, func(c *reflectionflow.Candidate) { c.Request.Prompt = "a cat" }),
+		"id":     altered(3, func(c *reflectionflow.Candidate) { c.ID = 7 }),
+		"parent": altered(3, func(c *reflectionflow.Candidate) { c.Parent = 2 }),
+		"chain":  altered(2, func(c *reflectionflow.Candidate) { c.Chain = 1 }),
+		"action": altered(0, func(c *reflectionflow.Candidate) { c.Action = reflectionflow.Reflect }),
+		"prompt": altered(1, func(c *reflectionflow.Candidate) { c.Request.Prompt = "a cat" }),
 	}
 	for name, journal := range tests {
 		t.Run(name, func(t *testing.T) {

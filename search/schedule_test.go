@@ -125,7 +125,7 @@ func TestSeconds(t *testing.T) {
 }
 
 // When the time ends a search, nothing works on after it: a reflection for a candidate
-// that will not be is cancelled, and is over before Run returns.
+// that will not be is canceled, and is over before Run returns.
 func TestSecondsEndPlans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config(search.Reflection, 4, 0)

@@ -172,7 +172,7 @@ func worldConfig(strategy string, images int) search.Config {
 // break others.
 var hard = world{met: .35, refined: .4, fix: .45, keep: .9, whole: .6}
 
-// fitted is the policy of a world, learnt on prompts with other seeds.
+// fitted is the policy of a world, learned on prompts with other seeds.
 func fitted(t testing.TB, w world) search.Policy {
 	t.Helper()
 	s := &search.Search{Generator: w, Verifier: w, Reflector: fakeWriter{}, Refiner: fakeWriter{}}

@@ -12,7 +12,7 @@ import (
 	"reflectionflow/nn"
 )
 
-// The quintic X ← aX + (bA + cA²)X with A = XXᵀ moves every singular value towards 1. The
+// The quintic X ← aX + (bA + cA²)X with A = XXᵀ moves every singular value toward 1. The
 // coefficients and the number of iterations are those of Muon's reference implementation.
 const (
 	muonA, muonB, muonC = 3.4445, -4.7750, 2.0315

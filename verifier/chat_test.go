@@ -127,7 +127,7 @@ func TestChatChecksVerdicts(t *testing.T) {
 			s := scores[0]
 			judged := strings.Contains(tt.answers[len(tt.answers)-1], `"verdict":`) && !strings.Contains(tt.name, "twice") || tt.name == "missing twice"
 			if (s.Unanswered == "") != judged {
-				t.Errorf("unanswered %q, want a judgement: %v", s.Unanswered, judged)
+				t.Errorf("unanswered %q, want a judgment: %v", s.Unanswered, judged)
 			}
 			if got := [2]reflectionflow.Verdict{s.Requirements[0].Verdict, s.Requirements[1].Verdict}; got != tt.want || s.Requirements[0].Requirement != twoClocks {
 				t.Errorf("verdicts %v, want %v", got, tt.want)

@@ -29,7 +29,7 @@ const (
 func TestConfidence(t *testing.T) {
 	two := []detect.Detection{seen(dog, red, 0.9, 0.2, 0.5), seen(dog, natural, 0.5, 0.8, 0.5)}
 	mixed := []detect.Detection{seen(dog, red, 0.9, 0.2, 0.5), seen(cup, blue, 0.8, 0.8, 0.5)}
-	// A second dog stands right of the cup: which of them is meant nobody can say.
+	// A second dog is right of the cup: the prompt does not say which one is meant.
 	astray := append(mixed[:2:2], seen(dog, red, 0.9, 0.95, 0.5))
 	pair := []detect.Detection{seen(dog, red, 0.9, 0.2, 0.5), seen(dog, blue, 0.8, 0.8, 0.5)}
 	for name, test := range map[string]struct {

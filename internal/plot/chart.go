@@ -24,7 +24,7 @@ type Series struct {
 	X            []float64
 	Y, Low, High []float64
 	// Start marks the initial values of the series that follows: its bars have that
-	// series' colour, but pale.
+	// series' color, but pale.
 	Start bool
 }
 
@@ -47,8 +47,8 @@ type Bars struct {
 	Series []Series // Y by group; NaN in Y omits a bar, in Low its interval; a series without a Name is not in the legend
 }
 
-// palette is that of Okabe and Ito, which colour-blind readers can distinguish, in an
-// order that can be distinguished in grey too.
+// palette is that of Okabe and Ito, which color-blind readers can distinguish, in an
+// order that can be distinguished in gray too.
 var palette = []color.Color{
 	color.NRGBA{R: 0x55, G: 0x55, B: 0x55, A: 0xff},
 	color.NRGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff},
@@ -109,7 +109,7 @@ func (l Lines) Draw() (svg, png []byte, err error) {
 	var xs []float64
 	for i, s := range l.Series {
 		if err := l.add(p, i, s); err != nil {
-			return nil, nil, fmt.Errorf("draw %s: %w", l.Title, err)
+			return nil, nil, fmt.Errorf("render %s: %w", l.Title, err)
 		}
 		xs = append(xs, s.X...)
 	}
@@ -164,7 +164,7 @@ func (v interval) YError(i int) (low, high float64) {
 	return v.s.Low[i] - v.s.Y[i], v.s.High[i] - v.s.Y[i]
 }
 
-// faded returns the colour at half opacity.
+// faded returns the color at half opacity.
 func faded(c color.Color) color.Color {
 	r, g, b, _ := c.RGBA()
 	return color.NRGBA{R: uint8(r >> 8), G: uint8(g >> 8), B: uint8(b >> 8), A: 0x80}
@@ -347,7 +347,7 @@ func errorBar(c draw.Canvas, x, low, high vg.Length) {
 	}
 }
 
-// patch is a coloured square in the legend.
+// patch is a colored square in the legend.
 type patch struct{ color color.Color }
 
 // Thumbnail implements plot.Thumbnailer.

@@ -63,8 +63,8 @@ func TestFiguresOfBadData(t *testing.T) {
 	}
 }
 
-// A series with Start has the colour of the next one, but pale, so that a strategy has
-// one colour in all figures.
+// A series with Start has the color of the next one, but pale, so that a strategy has
+// one color in all figures.
 func TestStartIsPale(t *testing.T) {
 	start := series("noise at 1", 66, 74)
 	start.Start = true
@@ -73,6 +73,6 @@ func TestStartIsPale(t *testing.T) {
 		t.Fatal(err)
 	}
 	if svg := strings.ToLower(string(vector)); !strings.Contains(svg, "#545454;fill-opacity:0.50") || strings.Contains(svg, "#0072b2") {
-		t.Errorf("no pale grey, or a colour of its own:\n%.3000s", svg)
+		t.Errorf("no pale gray, or a color of its own:\n%.3000s", svg)
 	}
 }

@@ -22,7 +22,7 @@ type Curve struct {
 	X, Y []float64
 }
 
-// The colours of raw and smoothed values.
+// The colors of raw and smoothed values.
 var (
 	faint = color.NRGBA{R: 0x9e, G: 0xb4, B: 0xcc, A: 0xff}
 	bold  = color.NRGBA{R: 0x1f, G: 0x4e, B: 0x8c, A: 0xff}
@@ -55,7 +55,7 @@ func positive(values []float64) bool {
 	return low > 0 && high > 1.5*low
 }
 
-// smooth returns centred moving averages over a fiftieth of the values: they do not lag.
+// smooth returns centered moving averages over a fiftieth of the values: they do not lag.
 func smooth(values []float64) []float64 {
 	sums := make([]float64, len(values)+1)
 	for i, v := range values {

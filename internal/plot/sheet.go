@@ -26,7 +26,7 @@ type Cell struct {
 	Boxes []Box
 	// Words is the text below the image, wrapped to its width and cut to Sheet.Lines.
 	Words string
-	// Wrong frames the image in the colour of a mistake.
+	// Wrong frames the image in the color of a mistake.
 	Wrong bool
 }
 
@@ -96,7 +96,7 @@ func (s Sheet) draw(c draw.Canvas, cell Cell, r vg.Rectangle) {
 	}
 }
 
-// fitted returns the centred part of a square that an image with these sides takes.
+// fitted returns the centered part of a square that an image with these sides takes.
 func fitted(b image.Rectangle, square vg.Rectangle) vg.Rectangle {
 	side := vg.Length(max(b.Dx(), b.Dy(), 1))
 	margin := square.Size().Scale(0.5)
@@ -105,7 +105,7 @@ func fitted(b image.Rectangle, square vg.Rectangle) vg.Rectangle {
 	return vg.Rectangle{Min: square.Min.Add(margin), Max: square.Max.Sub(margin)}
 }
 
-// tag renders the name of a box in its upper left corner, on the box's colour.
+// tag renders the name of a box in its upper left corner, on the box's color.
 func tag(c draw.Canvas, corner vg.Point, name string) {
 	style := words(5.5, color.White)
 	style.YAlign = draw.YTop

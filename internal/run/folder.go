@@ -272,10 +272,10 @@ func (f *Folder) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
 	return c, img, true
 }
 
-// Record keeps the candidate and its picture, which has at most 16 bits a channel
-// and is nil for a candidate with an Error. Candidates come in ID order, without gaps. When Record returns nil, both are on
-// disk. An error is a failure of the machine, such as a full disk; the folder
-// stays good for [Open].
+// Record stores the candidate and its image, which has at most 16 bits per channel and is
+// nil for a candidate with an Error. Candidates come in ID order, without gaps. When
+// Record returns nil, both are on disk. An error is a failure of the machine, such as a
+// full disk; [Open] can still read the folder.
 func (f *Folder) Record(c reflectionflow.Candidate, img image.Image) error {
 	switch {
 	case f.outcome != nil:
