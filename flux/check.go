@@ -2,7 +2,6 @@ package flux
 
 import (
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,12 +144,7 @@ func (f *Folder) open(c component) (*safetensors.File, error) {
 	if f.dir != "" {
 		return safetensors.OpenSharded(filepath.Join(f.dir, c.prefix), c.stem)
 	}
-	name := c.prefix + "/" + c.stem + ".safetensors"
-	data, err := fs.ReadFile(f.fsys, name)
-	if err != nil {
-		return nil, missingFile(name, err)
-	}
-	return safetensors.FromBytes(name, data)
+	return safetensors.OpenShardedFS(f.fsys, c.prefix, c.stem)
 }
 
 // compare lists what of the file does not fit the network: missing tensors and wrong ones in the order in which the

@@ -54,8 +54,8 @@ func OpenFolder(dir string) (*Folder, error) {
 	return openFolder(os.DirFS(dir), dir)
 }
 
-// OpenFolderFS is [OpenFolder] for a file system, such as an embedded one, with
-// one weight file a component.
+// OpenFolderFS is [OpenFolder] for a file system, such as an embedded one. Weights are
+// read into memory.
 func OpenFolderFS(fsys fs.FS) (*Folder, error) { return openFolder(fsys, "") }
 
 func openFolder(fsys fs.FS, dir string) (*Folder, error) {

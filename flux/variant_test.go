@@ -72,6 +72,26 @@ func TestFoldersOfCurrentLibrariesLoad(t *testing.T) {
 	}
 }
 
+// A file system finds the same files as a folder on disk: variants and shards.
+func TestVariantsLoadFromFileSystem(t *testing.T) {
+	dir := variantFolder(t)
+	want := loadStore(t, dir)
+	folder, err := OpenFolderFS(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := folder.CheckWeights(); err != nil || len(problems) > 0 {
+		t.Errorf("%q, %v", problems.Report(), err)
+	}
+	got := nn.NewStore()
+	if err := folder.LoadWeights(got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Names(""), want.Names("")) {
+		t.Errorf("tensors %q, want %q", got.Names(""), want.Names(""))
+	}
+}
+
 // T5's token embedding has one of two names, or both with the same values.
 func TestT5EmbeddingUnderEitherName(t *testing.T) {
 	const alias = "encoder.embed_tokens.weight"

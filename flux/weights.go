@@ -20,8 +20,8 @@ const (
 	TransformersStem = "model"
 )
 
-// LoadWeights reads the weights dir/stem.safetensors, or the shards that
-// dir/stem.safetensors.index.json lists, into the store below prefix: the tensor
+// LoadWeights reads the weights of a folder, in one file, in shards or in a variant as
+// [safetensors.OpenSharded] finds them, into the store below prefix: the tensor
 // "a.weight" becomes "prefix.a.weight", or "a.weight" for an empty prefix.
 //
 // Weights in F32, and matrices in BF16, stay in the mapped file, which must not
@@ -39,14 +39,10 @@ func LoadWeights(store *nn.Store, prefix, dir, stem string) error {
 	return addAndClose(store, prefix, file, ownNames(file))
 }
 
-// LoadWeightsFS is [LoadWeights] for one file of a file system that need not be
+// LoadWeightsFS is [LoadWeights] for the folder dir of a file system that need not be
 // on disk.
-func LoadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, name string) error {
-	data, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return fmt.Errorf("load weights: %w", missingFile(name, err))
-	}
-	file, err := safetensors.FromBytes(name, data)
+func LoadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, dir, stem string) error {
+	file, err := safetensors.OpenShardedFS(fsys, dir, stem)
 	if err != nil {
 		return fmt.Errorf("load weights: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -27,39 +28,102 @@ import (
 // file, a shard that is missing, damaged or lies outside the folder, and a tensor
 // that is not in its shard give an error wrapping [reflectionflow.ErrInvalid].
 func OpenSharded(dir, stem string) (*File, error) {
-	name, err := findWeights(dir, stem)
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, name)
-	if !strings.HasSuffix(name, ".json") {
-		return Open(path)
-	}
-	return OpenIndex(path)
+	return openStem(onDisk(dir), filepath.Base(dir), stem)
+}
+
+// OpenShardedFS is [OpenSharded] for the folder dir of a file system, such as an
+// embedded one. It reads the files into memory.
+func OpenShardedFS(fsys fs.FS, dir, stem string) (*File, error) {
+	return openStem(inFS(fsys, dir), dir, stem)
 }
 
 // OpenIndex opens the shards that an index lists, which lie in the index's folder, as
 // [OpenSharded] does.
 func OpenIndex(path string) (*File, error) {
-	weightMap, err := readIndex(path)
+	return openIndex(onDisk(filepath.Dir(path)), filepath.Base(path))
+}
+
+// source is a folder of weight files. open opens one by its base name, and list reads
+// the folder.
+type source struct {
+	stat func(name string) error
+	list func() ([]fs.DirEntry, error)
+	read func(name string) (io.ReadCloser, error)
+	open func(name string) (*File, error)
+}
+
+// onDisk is a folder whose files are mapped.
+func onDisk(dir string) source {
+	return source{
+		stat: func(name string) error {
+			_, err := os.Lstat(filepath.Join(dir, name))
+			return err
+		},
+		list: func() ([]fs.DirEntry, error) { return os.ReadDir(dir) },
+		read: func(name string) (io.ReadCloser, error) { return os.Open(filepath.Join(dir, name)) },
+		open: func(name string) (*File, error) { return Open(filepath.Join(dir, name)) },
+	}
+}
+
+// inFS is a folder whose files are read into memory.
+func inFS(fsys fs.FS, dir string) source {
+	return source{
+		stat: func(name string) error {
+			_, err := fs.Lstat(fsys, path.Join(dir, name))
+			return err
+		},
+		list: func() ([]fs.DirEntry, error) { return fs.ReadDir(fsys, dir) },
+		read: func(name string) (io.ReadCloser, error) { return fsys.Open(path.Join(dir, name)) },
+		open: func(name string) (*File, error) {
+			full := path.Join(dir, name)
+			info, err := fs.Stat(fsys, full)
+			if err == nil && !info.Mode().IsRegular() {
+				err = errors.New("not a regular file")
+			}
+			if err != nil {
+				return nil, mapped.Error(full, err)
+			}
+			data, err := fs.ReadFile(fsys, full)
+			if err != nil {
+				return nil, mapped.Error(full, err)
+			}
+			return FromBytes(full, data)
+		},
+	}
+}
+
+// openStem opens the weights of a folder; folder is its name for errors.
+func openStem(from source, folder, stem string) (*File, error) {
+	name, err := findWeights(from, folder, stem)
 	if err != nil {
 		return nil, err
 	}
-	return openShards(filepath.Dir(path), filepath.Base(path), weightMap)
+	if !strings.HasSuffix(name, ".json") {
+		return from.open(name)
+	}
+	return openIndex(from, name)
+}
+
+func openIndex(from source, name string) (*File, error) {
+	weightMap, err := readIndex(from, name)
+	if err != nil {
+		return nil, err
+	}
+	return openShards(from, name, weightMap)
 }
 
 // findWeights returns the base name of the weight file or of the index.
-func findWeights(dir, stem string) (string, error) {
+func findWeights(from source, folder, stem string) (string, error) {
 	single := stem + ".safetensors"
 	index := single + ".index.json"
 	for _, name := range []string{single, index} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		if err := from.stat(name); !errors.Is(err, fs.ErrNotExist) {
 			return name, nil // other errors show when it is opened
 		}
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := from.list()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", mapped.Error(filepath.Base(dir), err)
+		return "", mapped.Error(folder, err)
 	}
 	files := map[string]string{} // by variant
 	for _, e := range entries {
@@ -75,11 +139,11 @@ func findWeights(dir, stem string) (string, error) {
 	}
 	switch len(variants) {
 	case 0:
-		return "", fmt.Errorf("%w: folder %s has neither %s nor %s, nor a variant of them", reflectionflow.ErrInvalid, filepath.Base(dir), single, index)
+		return "", fmt.Errorf("%w: folder %s has neither %s nor %s, nor a variant of them", reflectionflow.ErrInvalid, folder, single, index)
 	case 1:
 		return files[variants[0]], nil
 	}
-	return "", fmt.Errorf("%w: folder %s has weights in the variants %s: leave one of them", reflectionflow.ErrInvalid, filepath.Base(dir), strings.Join(variants, ", "))
+	return "", fmt.Errorf("%w: folder %s has weights in the variants %s: leave one of them", reflectionflow.ErrInvalid, folder, strings.Join(variants, ", "))
 }
 
 // variantOf returns the variant of a weight file or an index by its name. An index
@@ -106,11 +170,11 @@ func variantOf(name, stem string) (string, bool) {
 // shardName is the end of the name of a shard, such as "fp16-00001-of-00003".
 var shardName = regexp.MustCompile(`-[0-9]+-of-[0-9]+$`)
 
-func openShards(dir, index string, weightMap map[string]string) (*File, error) {
+func openShards(from source, index string, weightMap map[string]string) (*File, error) {
 	all := &File{name: index, tensors: make(map[string]tensor, len(weightMap)), metadata: map[string]string{}}
 	shards := map[string]*File{}
 	for _, name := range slices.Compact(slices.Sorted(maps.Values(weightMap))) {
-		shard, err := Open(filepath.Join(dir, name))
+		shard, err := from.open(name)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", index, err), all.Close())
 		}
@@ -134,9 +198,8 @@ func openShards(dir, index string, weightMap map[string]string) (*File, error) {
 }
 
 // readIndex returns the weight_map of an index: the shard of every tensor.
-func readIndex(path string) (map[string]string, error) {
-	name := filepath.Base(path)
-	file, err := os.Open(path)
+func readIndex(from source, name string) (map[string]string, error) {
+	file, err := from.read(name)
 	if err != nil {
 		return nil, mapped.Error(name, err)
 	}

@@ -111,11 +111,13 @@ func TestFindWeights(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := findWeights(dir, stem)
-			if c.err != "" {
-				wantInvalid(t, err, c.err)
-			} else if err != nil || got != c.want {
-				t.Errorf("found %q, want %q (%v)", got, c.want, err)
+			for _, from := range []source{onDisk(dir), inFS(os.DirFS(dir), ".")} {
+				got, err := findWeights(from, "folder", stem)
+				if c.err != "" {
+					wantInvalid(t, err, c.err)
+				} else if err != nil || got != c.want {
+					t.Errorf("found %q, want %q (%v)", got, c.want, err)
+				}
 			}
 		})
 	}

@@ -42,7 +42,7 @@ func Read(fsys fs.FS, dir string, config any, store *nn.Store, prefix string) er
 	if err := decoder.Decode(config); err != nil {
 		return fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, name, err)
 	}
-	return flux.LoadWeightsFS(store, prefix, fsys, path.Join(dir, stem+".safetensors"))
+	return flux.LoadWeightsFS(store, prefix, fsys, dir, stem)
 }
 
 func readConfig(fsys fs.FS, name string) ([]byte, error) {
