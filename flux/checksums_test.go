@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -58,6 +59,29 @@ func TestChecksumsFindAFlippedBit(t *testing.T) {
 	}
 	_, err = folder.VerifyChecksums(t.Context())
 	wantInvalid(t, err, "2 of 10 files differ from SHA256SUMS: model_index.json is missing")
+}
+
+func TestChecksumsNameAnUnlistedFile(t *testing.T) {
+	dir := writeTinyFolder(t, tinyFolder(), safetensors.BF16)
+	if err := WriteChecksums(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, ChecksumsFile)
+	text, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasSuffix(line, "  vae/config.json\n") {
+			kept = append(kept, line)
+		}
+	}
+	if err := os.WriteFile(list, []byte(strings.Join(kept, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = VerifyChecksums(t.Context(), os.DirFS(dir))
+	wantInvalid(t, err, "1 of 10 files differ from SHA256SUMS: vae/config.json is not listed")
 }
 
 func TestChecksumListsThatCannotBeReadAreRefused(t *testing.T) {

@@ -43,7 +43,8 @@ default model, which is the first of "reflectionflow models list".`,
 			Short: "Check every file of a model",
 			Long: `Read every file of all models, of one model, or of a diffusers folder, and report
 damaged, missing and unusable files. A folder's weights are compared with the names,
-shapes and types that its networks need, and with its SHA256SUMS if it has one.`,
+shapes and types that its networks need, and its files with SHA256SUMS if it has one.
+Of a clip-art model, the detector, verifier and judge are loaded too.`,
 			Example: `  reflectionflow models check
   reflectionflow models check ./FLUX.1-dev`,
 			Args:              cobra.MaximumNArgs(1),
@@ -128,7 +129,8 @@ func isFolder(name string) bool {
 }
 
 // checkFolder compares the weights of a diffusers folder with what its networks need,
-// lists the differences, and loads the tokenizers, weights and corrector.
+// lists the differences, and loads the tokenizers, weights and corrector; for a model of
+// the clip-art world also its other networks.
 func (p *program) checkFolder(ctx context.Context, dir string) error {
 	folder, err := flux.OpenFolder(dir)
 	if err != nil {
@@ -140,6 +142,15 @@ func (p *program) checkFolder(ctx context.Context, dir string) error {
 	files, err := folder.VerifyChecksums(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if assemble.IsWorldFolder(os.DirFS(dir)) {
+		m, err := assemble.FolderModel(dir, os.DirFS(dir))
+		if err != nil {
+			return err
+		}
+		if _, err := m.Check(ctx); err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
 	}
 	model, err := flux.LoadModel(folder, nil)
 	if err != nil {

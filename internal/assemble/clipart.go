@@ -54,7 +54,19 @@ const PolicyFile = clipartmodel.PolicyFile
 // world is a model of the clip-art world.
 type world struct{ *clipartmodel.Folder }
 
-// check reads every file and loads every network.
+// IsWorldFolder tells whether a folder is of a model of the clip-art world, whole or
+// not, by the parts that no other diffusers folder has.
+func IsWorldFolder(files fs.FS) bool {
+	for _, part := range []string{"detector", "verifier", "judge", PolicyFile} {
+		if _, err := fs.Stat(files, part); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// check does what a search and an evaluation need: it reads every file, compares the
+// weights and checksums, and loads every network.
 func (w world) check(ctx context.Context) (string, error) {
 	folder, err := flux.OpenFolderFS(w.Files)
 	if err != nil {
@@ -70,23 +82,32 @@ func (w world) check(ctx context.Context) (string, error) {
 	if _, err := folder.VerifyChecksums(ctx); err != nil {
 		return "", err
 	}
-	e, err := w.open(ctx, "")
-	if err != nil {
+	if _, err := fs.Stat(w.Files, flux.CorrectorFile); err != nil {
+		return "", fmt.Errorf("%w: %s is missing: strategies that correct images need it", reflectionflow.ErrInvalid, flux.CorrectorFile)
+	}
+	if err := w.checkNetworks(ctx); err != nil {
 		return "", err
 	}
+	return Fingerprint(ctx, w.Files)
+}
+
+// checkNetworks loads the networks of a search, and the judge.
+func (w world) checkNetworks(ctx context.Context) error {
+	e, err := w.open(ctx, "")
+	if err != nil {
+		return err
+	}
 	if err := e.Close(); err != nil {
-		return "", err
+		return err
 	}
 	judge, err := w.openJudge(ctx, "")
 	if err != nil {
-		return "", err
+		return fmt.Errorf("judge, which evaluate needs: %w", err)
 	}
 	if closer, ok := judge.(io.Closer); ok {
-		if err := closer.Close(); err != nil {
-			return "", err
-		}
+		return closer.Close()
 	}
-	return Fingerprint(ctx, w.Files)
+	return nil
 }
 
 // open loads the networks of a search.

@@ -6,12 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -108,40 +107,42 @@ func (c Catalog) Find(name string) (Model, error) {
 	return Model{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
-// notFingerprinted are the files of a model folder that do not decide what the model
-// generates and says: the recipe that it was trained by, the checksums, and what PEFT
-// needs to open the corrector.
-var notFingerprinted = []string{"recipe.yaml", flux.ChecksumsFile, flux.AdapterConfigFile}
-
 // Fingerprint is the SHA-256 sum over the names and contents of the files that decide
-// what a model generates and says, in the order of their names: all but its card, which
-// is Markdown, and notFingerprinted. A change in those keeps the fingerprint of runs and
-// evaluations.
+// what a model generates and says, in the order of their names: those of
+// [flux.ModelFiles], without the file that only PEFT reads. A change in its card, its
+// recipe or a stray file keeps the fingerprint of runs and evaluations.
 func Fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
-	sum := sha256.New()
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(name) == ".md" || slices.Contains(notFingerprinted, name) {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		f, err := fsys.Open(name)
-		if err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintf(sum, "%q %d\n", name, info.Size()) // a hash takes everything
-		_, err = io.Copy(sum, f)
-		return errors.Join(err, f.Close())
-	})
+	names, err := flux.ModelFiles(fsys)
 	if err != nil {
 		return "", fmt.Errorf("read model files: %w", err)
 	}
+	sum := sha256.New()
+	for _, name := range names {
+		if name == flux.AdapterConfigFile {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		if err := addFile(sum, fsys, name); err != nil {
+			return "", fmt.Errorf("read model files: %w", err)
+		}
+	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// addFile adds the name, size and content of a file to a sum.
+func addFile(sum hash.Hash, fsys fs.FS, name string) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, _ = fmt.Fprintf(sum, "%q %d\n", name, info.Size()) // a hash takes everything
+		_, err = io.Copy(sum, f)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // IsPath tells a path from the name of a model.

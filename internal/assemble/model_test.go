@@ -7,7 +7,7 @@ import (
 	"reflectionflow/internal/assemble"
 )
 
-// What decides the pictures decides the fingerprint; the card and the recipe do not.
+// What decides the images decides the fingerprint; the card, the recipe and stray files do not.
 func TestFingerprint(t *testing.T) {
 	of := func(files map[string]string) string {
 		fsys := fstest.MapFS{}
@@ -28,6 +28,7 @@ func TestFingerprint(t *testing.T) {
 		"no card and no recipe": {map[string]string{"vae/config.json": "{}"}, true},
 		"another card":          {map[string]string{"vae/config.json": "{}", "README.md": "a good model", "recipe.yaml": "base: 2"}, true},
 		"checksums":             {map[string]string{"vae/config.json": "{}", "SHA256SUMS": "0  vae/config.json", "adapter_config.json": "{}"}, true},
+		"a stray file":          {map[string]string{"vae/config.json": "{}", ".DS_Store": "x", "run.log": "x"}, true},
 		"other weights":         {map[string]string{"vae/config.json": "{ }"}, false},
 		"another name":          {map[string]string{"vae/config": "{}"}, false},
 		"one file more":         {map[string]string{"vae/config.json": "{}", "policy.json": ""}, false},
