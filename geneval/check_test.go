@@ -75,13 +75,13 @@ func TestCheckJudge(t *testing.T) {
 	// ones, which alternate with flawed ones, and calls no flawed one right.
 	a, err = check(newOracle(t, known, size, 3))
 	if err != nil || a.WrongAgreed != a.Wrong || a.RightAgreed != a.Right*2/3 {
-		t.Errorf("an absent-minded judge: %v, %v", a, err)
+		t.Errorf("a judge that overlooks objects: %v, %v", a, err)
 	}
 	a, err = check(blind{})
 	if err == nil || !strings.Contains(err.Error(), "not fit to score with") || a.Balanced() != 0.5 {
 		t.Errorf("a blind judge: %v, %v", a, err)
 	}
 	if _, err := check(ill{}); err == nil || !strings.Contains(err.Error(), errBroken.Error()) {
-		t.Errorf("an ill judge: %v", err)
+		t.Errorf("a failing judge: %v", err)
 	}
 }

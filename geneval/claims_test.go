@@ -2,7 +2,7 @@ package geneval
 
 import "testing"
 
-// What has to be reached may be equalled; what has to be above may not.
+// "Reaches" includes equality, "above" does not.
 func TestReachesAndAbove(t *testing.T) {
 	results := func(a, b string) Results {
 		r := Results{Manifest: Manifest{Strategies: []Arm{{Name: "a"}, {Name: "b"}}, Budgets: []int{1}, Samples: 1}}

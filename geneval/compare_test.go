@@ -11,8 +11,8 @@ import (
 	"reflectionflow/geneval"
 )
 
-// A comparison says what the summary says of the same two rows, at other budgets too,
-// and counts the prompts behind it.
+// A comparison equals the summary's difference of the same two rows, also at other
+// budgets, and its fixed and broken prompts account for the difference.
 func TestCompare(t *testing.T) {
 	w := newWorld(t, 9)
 	e := w.evaluation(t.TempDir())

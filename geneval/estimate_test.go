@@ -54,9 +54,9 @@ func TestOverallIsBinomial(t *testing.T) {
 	}
 }
 
-// At least 93 of 100 intervals around samples from a known world hold the truth, for
-// few prompts and for tasks that are nearly always right too. The bootstrap alone holds
-// it in 31 of 100 with six prompts per task of which 99% are right.
+// At least 93 of 100 intervals contain the true mean of a known distribution, also for
+// few prompts and for tasks that are nearly always right. The bootstrap alone contains it
+// in 31 of 100 with six prompts per task of which 99% are right.
 func TestCoverage(t *testing.T) {
 	tags := geneval.Tags()
 	for name, rates := range map[string][]float64{
@@ -92,8 +92,8 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// A paired difference is as sure as the prompts that differ, however unsure the
-// scores are.
+// The interval of a paired difference depends only on the prompts that differ; those of
+// the two scores may be wider.
 func TestDifference(t *testing.T) {
 	const n = 60
 	a, b := make([]float64, n), make([]float64, n)
@@ -139,9 +139,9 @@ func ExampleOverall() {
 	// Output: 0.50 (0.08 to 0.92)
 }
 
-// The share of an error that is closed has the interval of both scores: as wide as
-// when prompts are resampled here, and wider than that of the better score alone; what
-// both get right or wrong together cancels out.
+// The interval of the closed share of an error accounts for the uncertainty of both
+// scores: it agrees with the delta method and is wider than that of the better score
+// alone. Prompts that both get right or wrong cancel out.
 func TestClosedError(t *testing.T) {
 	const n = 40
 	tags := append(tagged("colors", n), tagged("counting", n)...)
@@ -194,7 +194,7 @@ func TestClosedError(t *testing.T) {
 	}
 }
 
-// Of five prompts that are all wrong the bootstrap would say that none is ever right.
+// For five prompts that are all wrong, the bootstrap interval would be 0 to 0.
 // Reference: binom.test(0, 5) of R.
 func TestByTagOfNothingOrEverything(t *testing.T) {
 	tags := []string{"colors", "colors", "colors", "colors", "colors", "counting", "counting", "position", "position"}

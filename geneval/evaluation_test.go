@@ -100,8 +100,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A difference is the mean of the tasks', and beside it that of all prompts alike,
-// which is another one where tasks have more or fewer prompts.
+// A difference is the mean of the tasks' differences. The mean over all prompts is given
+// too: it differs where tasks have unequal numbers of prompts.
 func TestDifferencesOfTasks(t *testing.T) {
 	w := newWorld(t, 9) // the first three tasks have two prompts each
 	e := w.evaluation(t.TempDir())
@@ -200,8 +200,8 @@ func TestOfficialLayout(t *testing.T) {
 	}
 }
 
-// Cut at any byte of any line and gone on with, the evaluation ends the same, and
-// what was recorded whole is neither searched for nor judged again.
+// An evaluation whose record was cut at any byte resumes with the same result, and does
+// not repeat what was recorded completely.
 func TestResumeAtEveryLine(t *testing.T) {
 	w := newWorld(t, 2)
 	whole := w.evaluation(filepath.Join(t.TempDir(), "whole"))
@@ -249,7 +249,7 @@ func TestResumeAtEveryLine(t *testing.T) {
 	}
 }
 
-// Stopped after each search and started again, as Ctrl-C does.
+// An evaluation that is canceled after each search and resumed has the same result.
 func TestInterrupted(t *testing.T) {
 	w := newWorld(t, 3)
 	whole := w.evaluation(filepath.Join(t.TempDir(), "whole"))
@@ -282,8 +282,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// Every prompt has seeds of its own, the same for all strategies, and they do not
-// depend on the other prompts.
+// Every prompt has its own seeds. They are the same for all strategies and do not depend
+// on the other prompts.
 func TestSeeds(t *testing.T) {
 	w := newWorld(t, 6)
 	asked := map[string]map[uint64]int{}
@@ -368,7 +368,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// Two at once would mix their lines.
+// Two processes in one folder would mix their lines: the second is refused.
 func TestFolderInUse(t *testing.T) {
 	w := newWorld(t, 2)
 	dir := t.TempDir()
@@ -405,7 +405,7 @@ func (ill) Detect(context.Context, []image.Image) ([][]reflectionflow.Object, er
 	return nil, errBroken
 }
 
-// An ill judge, and strategies that break their contract, end the evaluation.
+// A judge that fails, and strategies that break their contract, end the evaluation.
 func TestBrokenParts(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.evaluation(t.TempDir())

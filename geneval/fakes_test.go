@@ -78,7 +78,7 @@ func (w *world) Detect(_ context.Context, images []image.Image) ([][]reflectionf
 type planned struct {
 	score  float64
 	right  bool
-	failed bool // for good
+	failed bool // permanently
 	flaky  bool // for now
 }
 

@@ -13,7 +13,8 @@ import (
 	"reflectionflow/geneval"
 )
 
-// Strategies that follow later are as if they had been there from the start.
+// Strategies that are added later have the same results as if they had been there from
+// the start.
 func TestStrategiesAreAdded(t *testing.T) {
 	w := newWorld(t, 4)
 	whole, grown := w.evaluation(t.TempDir()), w.evaluation(t.TempDir())
@@ -29,11 +30,11 @@ func TestStrategiesAreAdded(t *testing.T) {
 	}
 	grown.Strategies = all[:1]
 	if _, err := grown.Run(t.Context()); err == nil {
-		t.Error("a folder with more strategies was gone on with")
+		t.Error("a folder was resumed without one of its strategies")
 	}
 }
 
-// A folder is gone on with by the same evaluation only.
+// Only the same evaluation resumes a folder.
 func TestForeignFolders(t *testing.T) {
 	w := newWorld(t, 2)
 	was := w.evaluation(t.TempDir())

@@ -31,7 +31,8 @@ func read(t testing.TB, text string) []geneval.Metadata {
 	return list
 }
 
-// What is read is written back byte for byte, so that texts compare as GenEval's do.
+// Metadata is written byte-identical to what was read, so that prompts compare as in
+// GenEval.
 func TestMetadataRoundTrip(t *testing.T) {
 	var b strings.Builder
 	if err := geneval.WriteMetadata(&b, read(t, sample(t))); err != nil {
@@ -42,7 +43,7 @@ func TestMetadataRoundTrip(t *testing.T) {
 	}
 }
 
-// A prompt with marks of JSON in it keeps the official spacing.
+// A prompt that contains JSON punctuation keeps the official spacing.
 func TestTextQuotes(t *testing.T) {
 	m := geneval.Metadata{Tag: "single_object", Include: []geneval.Include{{Class: "dog", Count: 1}}, Prompt: `a "dog", {a} \: <b>, c`}
 	text, err := m.Text()

@@ -13,8 +13,8 @@ import (
 	"reflectionflow/geneval"
 )
 
-// GenEval's scorer says the opposite of the judge about one folder: the row turns
-// round, and the rows that it does not speak of are left out.
+// GenEval's scorer contradicts the judge on every image of one folder: the row is
+// inverted, and rows that it did not score are left out.
 func TestWithVerdicts(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.evaluation(t.TempDir())

@@ -14,7 +14,7 @@ import (
 	"reflectionflow/geneval"
 )
 
-// compared is an evaluation with all that figures and the page speak of.
+// compared is an evaluation with everything that the figures and the page show.
 func (w *world) compared(dir string) *geneval.Evaluation {
 	e := w.probed(dir)
 	e.Samples = 1
@@ -34,8 +34,8 @@ func (w *world) compared(dir string) *geneval.Evaluation {
 	return e
 }
 
-// A published folder has its figures and a report that needs nothing beside it;
-// images that do not decode are listed.
+// A published folder has its figures and a self-contained report; images that do not
+// decode are listed.
 func TestPublish(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.compared(t.TempDir())
@@ -160,8 +160,8 @@ func TestReadResultsRefuses(t *testing.T) {
 	}
 }
 
-// With one prompt a task every resample is the same: nothing is called better, worse or
-// agreed on then.
+// With one prompt per task every resample is the same: no difference is called better or
+// worse, and no claim confirmed or refuted.
 func TestTooFewPrompts(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.compared(t.TempDir())

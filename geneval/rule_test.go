@@ -84,9 +84,8 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// Offsets under a thousandth of a pixel are none (relative_position), whatever the
-// image's size: the boxes are so small that half a thousandth would be a
-// direction.
+// Offsets under a thousandth of a pixel give no direction (relative_position), for any
+// image size. The boxes have no size, so that any larger offset is a direction.
 func TestEvaluateOffset(t *testing.T) {
 	m := geneval.Metadata{Tag: "position", Include: []geneval.Include{
 		{Class: "cat", Count: 1}, {Class: "dog", Count: 1, Position: &geneval.Position{Relation: reflectionflow.LeftOf, Target: 0}},

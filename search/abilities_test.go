@@ -114,7 +114,7 @@ func TestReflectionWithoutFindings(t *testing.T) {
 }
 
 // TestUnusableTexts: what a refiner or a reflector writes and the generator cannot be
-// given is dropped with a note; the search continues, and is resumed to the same bytes.
+// given is dropped with a note; the search continues, and a resumed one is byte-identical.
 func TestUnusableTexts(t *testing.T) {
 	long := strings.Repeat("long ", 1000)
 	says := func(text string) fakeWriter {

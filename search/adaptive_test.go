@@ -14,8 +14,8 @@ import (
 	"reflectionflow/search"
 )
 
-// seen is a score of three requirements; the objects of those that are met, and
-// the others named, are in the image.
+// seen is a score of three requirements. The image has the objects of those that are met,
+// and the others named.
 func seen(value float64, met [3]bool, others ...string) reflectionflow.Score {
 	s := reflectionflow.Score{Value: value, Cost: reflectionflow.Cost{VerifierCalls: 1}}
 	for i, r := range threeThings.Requirements {
@@ -122,8 +122,8 @@ func TestStopThreshold(t *testing.T) {
 	}
 }
 
-// TestAbandon: hopeless noises are dropped after a quarter of their steps; what they
-// took is recorded, counted in the budget and added to the cost.
+// TestAbandon: noises with low previews are abandoned after a quarter of their steps;
+// these steps are recorded, counted in the budget and added to the cost.
 func TestAbandon(t *testing.T) {
 	for width := 1; width <= 3; width++ {
 		cfg := config(search.Adaptive, width, 12)
@@ -152,7 +152,7 @@ func TestAbandon(t *testing.T) {
 				}
 			}
 		}
-		// What those under way might have needed, and the last piece of an image, stay.
+		// Images reserved for those in progress, and the last fraction of an image, stay.
 		if abandoned == 0 || steps > 48 || steps <= 44-3*(width-1) || len(p.requests()) != len(res.Candidates) {
 			t.Errorf("width %d: %d abandoned, %d of 48 steps, %d generated", width, abandoned, steps, len(p.requests()))
 		}
@@ -176,9 +176,8 @@ func TestNoPreviews(t *testing.T) {
 	}
 }
 
-// TestRollover: what right prompts leave goes to the others, equally, whatever the
-// batch, the timing and the interruptions; all together never take more than all
-// budgets.
+// TestRollover: prompts that end early leave their images to the others in equal parts,
+// for any batch size, timing and interruption; the total never exceeds all budgets.
 func TestRollover(t *testing.T) {
 	const prompts, budget = 9, 4
 	open := func(seed uint64) *search.Search {

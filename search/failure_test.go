@@ -14,7 +14,7 @@ import (
 	"reflectionflow/search"
 )
 
-// refusing fails the images of a prompt as given, for good or not.
+// refusing fails the images of the original prompt, permanently or not.
 func refusing(err error) func(reflectionflow.Request) error {
 	return func(r reflectionflow.Request) error {
 		if r.Prompt == prompt.Text {
@@ -24,8 +24,8 @@ func refusing(err error) func(reflectionflow.Request) error {
 	}
 }
 
-// TestRefusedPromptIsRewritten: a prompt that the generator refuses for good is
-// rewritten within the budget, and resumed so at every prefix.
+// TestRefusedPromptIsRewritten: a prompt that the generator refuses permanently is
+// rewritten within the budget, also after an interruption at any candidate.
 func TestRefusedPromptIsRewritten(t *testing.T) {
 	refused := fmt.Errorf("%w: moderated", reflectionflow.ErrPermanent)
 	for _, strategy := range []string{search.NoisePrompt, search.Reflection, search.Adaptive} {
@@ -83,7 +83,7 @@ func retryable(res reflectionflow.Result) int {
 }
 
 // TestResumeTriesFailedImagesAgain: a failed image costs its place until the search is
-// resumed; a permanent failure costs it for good.
+// resumed; a permanent failure is not repeated.
 func TestResumeTriesFailedImagesAgain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		strategy string

@@ -14,7 +14,7 @@ import (
 	"reflectionflow/search"
 )
 
-// The contracts as functions, to spoil them.
+// The contracts as functions, so that tests can break them.
 type (
 	generate func(context.Context, []reflectionflow.Request) ([]reflectionflow.Generation, error)
 	verify   func(context.Context, []reflectionflow.PromptedImage) ([]reflectionflow.Score, error)

@@ -65,8 +65,8 @@ func sometimes(r reflectionflow.Request) error {
 	return nil
 }
 
-// TestResumeAtEveryPrefix: whatever was recorded when a search was killed, the
-// next one ends with the same bytes, and generates nothing again.
+// TestResumeAtEveryPrefix: a search that was killed after any number of candidates
+// resumes to a byte-identical record, and generates no candidate again.
 func TestResumeAtEveryPrefix(t *testing.T) {
 	for name, open := range searches() {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestResumeAtEveryPrefix(t *testing.T) {
 	}
 }
 
-// TestCancelAndResume cancels at random moments until the search is through. The
+// TestCancelAndResume cancels at random moments until the search is finished. The synctest
 // bubble ends only when every goroutine has: nothing leaks.
 func TestCancelAndResume(t *testing.T) {
 	for name, open := range searches() {

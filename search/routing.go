@@ -76,7 +76,7 @@ func (h history) choose() choice {
 }
 
 // first is the choice while no image is usable. A prompt that the generator refused
-// for good is rewritten.
+// permanently is rewritten.
 func (h history) first() choice {
 	if n := len(h.candidates); n > 0 && h.candidates[n-1].Permanent && h.axes.Prompt {
 		return choice{action: reflectionflow.Rewrite, parent: -1, reword: true, reason: fmt.Sprintf("#%d was refused", n-1)}

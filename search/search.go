@@ -39,7 +39,7 @@ type Task struct {
 //
 // A candidate whose image failed keeps its ID, counts in the budget and carries its
 // error. The chain continues from its best image or, where it has none, from new noise;
-// a prompt that the generator refused for good is rewritten where there is a refiner.
+// a prompt that the generator refused permanently is rewritten where there is a refiner.
 // After 8 failures in a row, or width if that is more, the search stops with
 // [reflectionflow.StoppedFailed]. A search that is resumed from its journal tries the
 // places of failed candidates again, unless their failures are permanent.

@@ -56,7 +56,7 @@ type chain struct {
 	best, last int     // usable candidates since the chain started, -1 for none
 	value      float64 // of best
 	sinceBest  int     // candidates since best
-	refused    bool    // the last candidate failed for good: its request is not tried again
+	refused    bool    // the last candidate failed permanently: its request is not tried again
 }
 
 func newFixedOrder(p *promptSearch) *fixedOrder {
