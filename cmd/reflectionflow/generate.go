@@ -145,6 +145,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	}
 	manifests, err := manifestsFor(prompts, costs, cfg, run.Manifest{
 		Model: run.Model{Name: model.Name, Fingerprint: fingerprint}, Backend: o.backend, Deployment: deployed,
+		AnySize: model.CheckSize != nil && model.CheckSize(cfg.ImageWidth, cfg.ImageHeight) != nil, // config refused it otherwise
 	})
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func only(flags *pflag.FlagSet, args []string, what string, allowed ...string) e
 
 // resume resumes the runs of a folder.
 func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) error {
-	if err := only(cmd.Flags(), args, "resume", "json", "quiet"); err != nil {
+	if err := only(cmd.Flags(), args, "resume", "json", "quiet", "any-size"); err != nil {
 		return err
 	}
 	folders, err := run.OpenAll(o.resume)
@@ -43,7 +43,11 @@ func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) e
 		return err
 	}
 	s := &session{program: p, json: o.json, quiet: o.quiet}
-	if err = s.adoptFolders(cmd.Context(), folders); err == nil && s.shares() && folders[0].Path() == o.resume {
+	err = s.adoptFolders(cmd.Context(), folders)
+	if err == nil && !slices.ContainsFunc(folders, s.hasSize) {
+		err = s.checkSize(folders[0].Manifest(), o, folders[0].Path())
+	}
+	if err == nil && s.shares() && folders[0].Path() == o.resume {
 		err = fmt.Errorf("%w: %s shares its budget with other runs: resume the folder that holds them all", reflectionflow.ErrInvalid, o.resume)
 	}
 	if err != nil {
@@ -56,7 +60,7 @@ func (p *program) resume(cmd *cobra.Command, o generateOptions, args []string) e
 // replay repeats a run from its run.json alone, in a new folder. Its prompt was read
 // already.
 func (p *program) replay(cmd *cobra.Command, o generateOptions, args []string) error {
-	if err := only(cmd.Flags(), args, "replay", "out", "json", "quiet"); err != nil {
+	if err := only(cmd.Flags(), args, "replay", "out", "json", "quiet", "any-size"); err != nil {
 		return err
 	}
 	m, err := run.ReadManifest(o.replay)
@@ -67,7 +71,13 @@ func (p *program) replay(cmd *cobra.Command, o generateOptions, args []string) e
 	if err := s.adopt(cmd.Context(), m); err != nil {
 		return fmt.Errorf("%s: %w", o.replay, err)
 	}
+	if err := s.checkSize(m, o, o.replay); err != nil {
+		return err
+	}
+	m.AnySize = m.AnySize || o.anySize
 	switch {
+	case s.cfg.Seed > reflectionflow.MaxSeed:
+		return fmt.Errorf("%w: %s: seed %d: a seed is a whole number from 0 to %d", reflectionflow.ErrInvalid, o.replay, s.cfg.Seed, uint64(reflectionflow.MaxSeed))
 	case s.shares():
 		return fmt.Errorf("%w: %s: the run shared its budget with other prompts, and a run.json names one: generate with all of them again", reflectionflow.ErrInvalid, o.replay)
 	case m.NotReproducible && !o.quiet:
@@ -97,6 +107,23 @@ func (s *session) adoptFolders(ctx context.Context, folders []*run.Folder) error
 	}
 	if err := s.adopt(ctx, m); err != nil {
 		return fmt.Errorf("%s: %w", folders[0].Path(), err)
+	}
+	return nil
+}
+
+// hasSize reports whether a run has an image of the size that its settings ask for.
+func (s *session) hasSize(f *run.Folder) bool {
+	return slices.ContainsFunc(f.Candidates(), func(c reflectionflow.Candidate) bool {
+		return c.Request.Width == s.cfg.ImageWidth && c.Request.Height == s.cfg.ImageHeight
+	})
+}
+
+// checkSize refuses a recorded size that the model was not made for, unless the user
+// insists now or insisted when the record was made.
+func (s *session) checkSize(m run.Manifest, o generateOptions, path string) error {
+	o.anySize = o.anySize || m.AnySize
+	if err := o.engineOptions.checkSize(s.model, s.cfg.ImageWidth, s.cfg.ImageHeight); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }

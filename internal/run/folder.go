@@ -156,6 +156,9 @@ func Open(dir string) (*Folder, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	f := &Folder{path: dir, manifest: m, now: time.Now, opened: time.Now()}
+	if err := f.checkPlaces(); err != nil {
+		return nil, err
+	}
 	if err := f.lock(0); err != nil {
 		return nil, fmt.Errorf("open run folder: %w", err)
 	}

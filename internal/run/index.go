@@ -88,6 +88,11 @@ func WriteIndex(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write index.html: %w", err)
 	}
+	for _, name := range []string{elapsedFile, indexFile} {
+		if err := checkPlace(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
 	if err := disk.WriteFile(filepath.Join(dir, elapsedFile), []byte(elapsedScript(elapsed))); err != nil {
 		return err
 	}

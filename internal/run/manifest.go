@@ -48,6 +48,8 @@ type Manifest struct {
 	// Deployment holds the configuration of the run's parts as JSON, without secrets.
 	// It is empty where all parts are the model's own.
 	Deployment json.RawMessage `json:"deployment,omitempty"`
+	// AnySize is set where the user insisted on a size that the model was not made for.
+	AnySize bool `json:"any_size,omitempty"`
 	// NotReproducible is set by [Folder.Record] with the first candidate whose seed was
 	// not used: the same request may give another image.
 	NotReproducible bool `json:"not_reproducible,omitempty"`
@@ -95,6 +97,19 @@ func (m Manifest) validate() error {
 	}
 	if m.Model.Name == "" {
 		return fmt.Errorf("%w: no model is named", reflectionflow.ErrInvalid)
+	}
+	for i, r := range m.Prompt.Requirements {
+		if err := checkRequirement(r); err != nil {
+			return fmt.Errorf("requirement %d: %w", i+1, err)
+		}
+	}
+	for _, name := range []string{m.Model.Name, m.Model.Fingerprint, m.Backend, m.Program} {
+		if err := checkName(name); err != nil {
+			return err
+		}
+	}
+	if p := m.Parsing; min(p.Images, p.DenoiseSteps, p.VerifierCalls, p.TokensIn, p.TokensOut) < 0 || !(p.USD >= 0) {
+		return fmt.Errorf("%w: the cost of parsing the prompt is negative", reflectionflow.ErrInvalid)
 	}
 	return nil
 }
