@@ -6,8 +6,8 @@ import (
 	"reflectionflow"
 )
 
-// A prompt is rewritten for a fresh image and left as it is for a correction,
-// however much room there is.
+// A prompt is rewritten for an image from noise and unchanged for a correction, for any
+// limit of words.
 func TestRefinerLeavesCorrectionsAlone(t *testing.T) {
 	for reflection, rewritten := range map[string]bool{"": true, "add a dog": false} {
 		observation := reflectionflow.Observation{Prompt: reflectionflow.Prompt{Text: "a photo of a dog"}, Reflection: reflection, Seed: 4}

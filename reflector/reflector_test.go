@@ -100,7 +100,7 @@ func TestRefinerKeepsTheContract(t *testing.T) {
 	conformance.Refiner(t, Refiner{}, []reflectionflow.Observation{first, observation(t, "two dogs", 1), observation(t, "a red cup and a dog", 2)}, conformance.Options{})
 }
 
-// Whatever is asked for, the refined prompt asks for it too, within the bound.
+// A refined prompt keeps all requirements and stays within the limit of words.
 func TestRefinedPromptsAskForTheSame(t *testing.T) {
 	sampler, err := clipart.NewSampler()
 	if err != nil {

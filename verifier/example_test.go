@@ -17,7 +17,7 @@ var brightness = reflectionflow.VerifierFunc(func(_ context.Context, p reflectio
 	return reflectionflow.Score{Value: float64(red >> 8)}, nil
 })
 
-// Labels of people turn the values of a verifier into probabilities.
+// Labels by people turn the values of a verifier into probabilities.
 func ExampleCalibrate() {
 	examples := func(yield func(verifier.Example, error) bool) {
 		for level := range 200 {

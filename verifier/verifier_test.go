@@ -29,7 +29,7 @@ const (
 func TestConfidence(t *testing.T) {
 	two := []detect.Detection{seen(dog, red, 0.9, 0.2, 0.5), seen(dog, natural, 0.5, 0.8, 0.5)}
 	mixed := []detect.Detection{seen(dog, red, 0.9, 0.2, 0.5), seen(cup, blue, 0.8, 0.8, 0.5)}
-	// A second dog is right of the cup: the prompt does not say which one is meant.
+	// A second dog is right of the cup: the prompt does not say which dog is meant.
 	astray := append(mixed[:2:2], seen(dog, red, 0.9, 0.95, 0.5))
 	pair := []detect.Detection{seen(dog, red, 0.9, 0.2, 0.5), seen(dog, blue, 0.8, 0.8, 0.5)}
 	for name, test := range map[string]struct {
@@ -77,9 +77,8 @@ func TestConfidence(t *testing.T) {
 	}
 }
 
-// When all is certain, confidences and the rules of evaluation say the same,
-// whichever objects are the most confident; where that decides, the confidence is
-// between.
+// For certain detections, confidences agree with the rules of evaluation in any order of
+// the objects. Where the rules depend on the order, the confidence is from 0.3 to 0.7.
 func TestCertainConfidenceIsCheck(t *testing.T) {
 	detections := []detect.Detection{seen(dog, red, 1, 0.2, 0.5), seen(cup, blue, 1, 0.8, 0.4), seen(cup, natural, 1, 0.5, 0.9)}
 	objects := world.Objects(detections)

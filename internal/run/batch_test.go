@@ -49,8 +49,8 @@ func contents(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// Interrupted before any of its steps, the creation of a batch leaves a folder that
-// either is created again or resumes, with the same files as if nothing had happened.
+// After an interruption at any step of its creation, a batch folder can be created again
+// or resumed, with the files of an uninterrupted one.
 func TestInterruptedBatchCreationResumes(t *testing.T) {
 	const runs = 4
 	names, manifests := batchOf(runs)
@@ -125,7 +125,7 @@ func put(t *testing.T, path, content string) {
 	}
 }
 
-// A run of a batch that is not whole yet can be charged to already.
+// Calls can be charged to a run of a batch whose creation is not complete.
 func TestChargedOfAnInterruptedBatch(t *testing.T) {
 	names, manifests := batchOf(3)
 	dir := filepath.Join(t.TempDir(), "batch")

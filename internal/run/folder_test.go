@@ -379,7 +379,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	closeFolder(t, open(t, dir))
 }
 
-// A full disk is the machine's failure, and the run resumes when there is room.
+// A full disk is not ErrInvalid, and the run resumes when there is space.
 func TestFullDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /dev/full")

@@ -13,7 +13,8 @@ import (
 	"reflectionflow"
 )
 
-// readTexts parses the text chunks of a PNG file by the specification, on its own.
+// readTexts parses the text chunks of a PNG file by the specification, independently of
+// package run.
 func readTexts(t *testing.T, data []byte) map[string]string {
 	t.Helper()
 	texts := map[string]string{}

@@ -21,7 +21,7 @@ func finished(t *testing.T, dir string) map[string]string {
 	return files(t, dir)
 }
 
-// What follows from the records of a finished run is written again on opening.
+// Files that follow from the records of a finished run are written again on opening.
 func TestOpenRepairsAFinishedRun(t *testing.T) {
 	cut := func(name string, keep int) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -70,7 +70,7 @@ func TestOpenRepairsAFinishedRun(t *testing.T) {
 	}
 }
 
-// A result that is cut off is no result: the search finishes the run again.
+// A truncated result.json does not count: the search finishes the run again.
 func TestOpenOfACutResult(t *testing.T) {
 	dir := t.TempDir()
 	want := finished(t, dir)
@@ -85,7 +85,8 @@ func TestOpenOfACutResult(t *testing.T) {
 	}
 }
 
-// What nothing else in the folder holds is named, with the way to generate it again.
+// Images and candidates that cannot be restored are named, with the way to generate them
+// again.
 func TestOpenNamesWhatIsLost(t *testing.T) {
 	lines := func(t *testing.T, dir string) []string {
 		return strings.SplitAfter(files(t, dir)["candidates.jsonl"], "\n")
