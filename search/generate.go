@@ -32,7 +32,7 @@ func (r *run) attempts(ctx context.Context, items []*item) ([]reflectionflow.Gen
 		if err == nil {
 			return generations, nil
 		}
-		invalid := errors.Is(err, reflectionflow.ErrInvalid)
+		invalid := errors.Is(err, reflectionflow.ErrInvalid) && !accountRefused(err)
 		split := invalid && len(items) > 1
 		switch {
 		case split:
@@ -57,6 +57,17 @@ func retried(err error) bool {
 		Retried() bool
 	}](err)
 	return ok && e.Retried()
+}
+
+// accountRefused reports whether an error says, by a method AccountRefused() bool, that
+// the generator's server refuses its key or account, and thus every request: it is no
+// failure of an image.
+func accountRefused(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		AccountRefused() bool
+	}](err)
+	return ok && e.AccountRefused()
 }
 
 func (r *run) oneByOne(ctx context.Context, items []*item) ([]reflectionflow.Generation, error) {

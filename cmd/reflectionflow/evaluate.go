@@ -305,7 +305,7 @@ func (s *evaluationSession) search(ctx context.Context, e *assemble.Engine) erro
 	e.Ledger.Shared = true
 	ev.Begin = func() error { return e.Ledger.Open(ev.Dir, nil) }
 	_, err := ev.Run(ctx)
-	return errors.Join(err, e.Ledger.Close(err == nil))
+	return errors.Join(serverFailure(e.Ledger, err), e.Ledger.Close(err == nil))
 }
 
 // strategies builds the search of each arm with its verifier. The caller closes what it

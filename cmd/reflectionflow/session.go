@@ -134,13 +134,23 @@ func (s *session) keepAccount(ctx context.Context, e *assemble.Engine, dir strin
 		err = e.Ledger.Open(home, charged)
 	}
 	if err == nil {
-		err = s.search(ctx, e)
+		err = serverFailure(e.Ledger, s.search(ctx, e))
 	}
 	_, finished, failure := run.Charged(home)
 	if n, cost := e.Ledger.Unused(); finished && n > 0 && !s.quiet {
 		_, _ = fmt.Fprintf(s.program.stderr, "%s not used by the run (%s): see %s\n", progress.Plural(n, "answer"), progress.Cost(cost), filepath.Join(home, "calls.jsonl"))
 	}
 	return errors.Join(err, failure, e.Ledger.Close(finished))
+}
+
+// serverFailure returns an error that is no invalid input if a server that has answered
+// in this run refuses all further requests: its key, account or model has changed since.
+func serverFailure(l *endpoint.Ledger, err error) error {
+	e, ok := errors.AsType[*endpoint.Error](err)
+	if ok && errors.Is(err, reflectionflow.ErrInvalid) && e.Unusable() && l.Answered(e.Endpoint) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 func (s *session) search(ctx context.Context, e *assemble.Engine) error {

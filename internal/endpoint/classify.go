@@ -102,8 +102,11 @@ func (e *Error) Unusable() bool {
 	case Refused, BreakerOpen, Changed:
 		return true
 	case Status, Failed:
-		if e.hasCode(accountCodes) {
+		switch {
+		case e.hasCode(accountCodes):
 			return true
+		case e.hasCode(policyCodes):
+			return false // of one prompt, with whatever status
 		}
 	default:
 		return false
@@ -114,6 +117,19 @@ func (e *Error) Unusable() bool {
 		return true
 	}
 	return e.Status >= 300 && e.Status <= 399
+}
+
+// AccountRefused reports whether the server refuses the key or the account, and thus
+// every request, until somebody changes something.
+func (e *Error) AccountRefused() bool {
+	if e.Kind != Status && e.Kind != Failed || e.hasCode(policyCodes) {
+		return false
+	}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusProxyAuthRequired:
+		return true
+	}
+	return e.hasCode(accountCodes)
 }
 
 // callersFault reports whether the request or the configuration is to blame, so that

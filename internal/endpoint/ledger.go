@@ -378,6 +378,21 @@ func (l *Ledger) Unused() (n int, cost reflectionflow.Cost) {
 	return len(list), cost
 }
 
+// Answered reports whether an endpoint has answered a call of the run, in any session.
+func (l *Ledger) Answered(endpoint string) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.calls {
+		if c.Endpoint == endpoint && !c.Failed {
+			return true
+		}
+	}
+	return false
+}
+
 // Close closes the ledger. If the run is finished, the answers are deleted: nobody will
 // ask for them again.
 func (l *Ledger) Close(finished bool) error {
