@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -144,7 +145,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
 	manifests, err := manifestsFor(prompts, costs, cfg, run.Manifest{
-		Model: run.Model{Name: model.Name, Fingerprint: fingerprint}, Backend: o.backend, Deployment: deployed,
+		Model: run.Model{Name: cmp.Or(model.Shown, model.Name), Fingerprint: fingerprint}, Backend: o.backend, Deployment: deployed,
 		AnySize: model.CheckSize != nil && model.CheckSize(cfg.ImageWidth, cfg.ImageHeight) != nil, // config refused it otherwise
 	})
 	if err != nil {

@@ -65,6 +65,31 @@ func TestGeneratorURL(t *testing.T) {
 	}
 }
 
+// The image files and the report name the model that the server reports, else the host.
+func TestGeneratorURLNamesModel(t *testing.T) {
+	for _, reported := range []string{"", "flux.1-dev"} {
+		double := testserver.NewSDCPP(t)
+		double.SetModel(reported)
+		t.Chdir(t.TempDir())
+		code, _, complained := here(t, "generate", "a clock", "--generator", "sdcpp+"+double.URL, "--strategy", "noise",
+			"--size", "64", "--steps", "4", "--guidance", "1", "--budget", "2", "--early-stop=false", "--out", "run")
+		if code != 0 {
+			t.Fatalf("exit code %d: %s", code, complained)
+		}
+		host := strings.TrimPrefix(double.URL, "http://")
+		name, shown := host, host
+		if reported != "" {
+			name, shown = reported, reported+" ("+host+")"
+		}
+		for file, want := range map[string]string{"images/0001.png": "tEXtmodel\x00" + name, "report.html": "<dd>" + shown + "</dd>"} {
+			data, err := os.ReadFile(filepath.Join("run", file))
+			if err != nil || !strings.Contains(string(data), want) {
+				t.Errorf("%s (%v) does not say %q", file, err, want)
+			}
+		}
+	}
+}
+
 // --generator takes the place of the configuration's own generator; what cannot be
 // used is one line.
 func TestGeneratorURLAndConfig(t *testing.T) {

@@ -201,7 +201,7 @@ type booked struct {
 
 // Record implements [search.Journal].
 func (b booked) Record(c reflectionflow.Candidate, img image.Image) error {
-	err := b.Folder.Record(c, img)
+	err := b.RecordFrom(c, img, b.ledger.ImageModel(c.Cost.Calls))
 	if err == nil {
 		b.ledger.Forget(c.Cost.Calls)
 	}

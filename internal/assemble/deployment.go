@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 
 	"reflectionflow"
@@ -116,6 +118,9 @@ func (b *Builder) Model() (Model, error) {
 		return Model{}, err
 	}
 	entry := Model{Name: c.Use.Generator, Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
+	if entry.Name == config.GivenURL {
+		entry.Shown = nameOfURL(c.Generators[entry.Name].URL)
+	}
 	networks, words := c.NeedsModel()
 	var own Model
 	if networks || words {
@@ -164,6 +169,16 @@ func (b *Builder) Model() (Model, error) {
 		return parts.onto(e)
 	}
 	return entry, nil
+}
+
+// nameOfURL names a generator that has no name: by the model that its URL asks for, else
+// by the host.
+func nameOfURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return config.GivenURL
+	}
+	return cmp.Or(u.Query().Get("model"), u.Host)
 }
 
 // check is [Model.Check] for the parts of the configuration: the model's fingerprint,

@@ -24,6 +24,7 @@ import (
 // Model describes a model, or the parts of a configuration, that is not loaded.
 type Model struct {
 	Name    string
+	Shown   string // the name in the records of images; empty means Name
 	Summary string // one line
 	Card    string // the model card, Markdown
 	// Defaults of a request.

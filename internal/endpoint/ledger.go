@@ -321,6 +321,22 @@ func (l *Ledger) model(what, endpoint string) string {
 	return l.models[what+" "+endpoint]
 }
 
+// ImageModel returns the model that the server named for the image among the calls; empty
+// if it named none.
+func (l *Ledger) ImageModel(calls []string) string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range calls {
+		if c := l.calls[key]; c.For == ForImage && !c.Failed && c.Model != "" {
+			return c.Model
+		}
+	}
+	return ""
+}
+
 // UserContext returns a context for work that is stored in the ledger. It ends when the
 // user ends ctx, and not when ctx is cancelled with a cause of its own (see
 // [context.Cause]), such as the failure of another part: work in progress is paid for, so

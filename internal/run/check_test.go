@@ -18,7 +18,9 @@ func TestManifestRequirements(t *testing.T) {
 		"it names no object":     func(r *reflectionflow.Requirement) { r.Object = "" },
 		"has control characters": func(r *reflectionflow.Requirement) { r.Color = "red\x1b[2J" },
 		`unknown relation "in"`:  func(r *reflectionflow.Requirement) { r.Kind, r.Relation = reflectionflow.Position, "in" },
-		"no target":              func(r *reflectionflow.Requirement) { r.Kind, r.Relation = reflectionflow.Position, reflectionflow.Above },
+		"no target": func(r *reflectionflow.Requirement) {
+			r.Kind, r.Relation = reflectionflow.Position, reflectionflow.Above
+		},
 	} {
 		r := clock
 		change(&r)

@@ -17,6 +17,9 @@ type entry struct {
 	// hexadecimal. Both are empty when there is no image.
 	Image  string `json:"image,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
+	// Model is the model that the server named for the image; empty where it named none
+	// or no server generated it.
+	Model string `json:"model,omitempty"`
 	// Calls names the calls of calls.jsonl that the candidate's cost includes.
 	Calls []string `json:"calls,omitempty"`
 }

@@ -280,6 +280,11 @@ func (f *Folder) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
 // Record returns nil, both are on disk. An error is a failure of the machine, such as a
 // full disk; [Open] can still read the folder.
 func (f *Folder) Record(c reflectionflow.Candidate, img image.Image) error {
+	return f.RecordFrom(c, img, "")
+}
+
+// RecordFrom is [Folder.Record] with the model that a server named for the image.
+func (f *Folder) RecordFrom(c reflectionflow.Candidate, img image.Image, model string) error {
 	switch {
 	case f.outcome != nil:
 		return errors.New("record candidate: the run is finished")
@@ -289,6 +294,7 @@ func (f *Folder) Record(c reflectionflow.Candidate, img image.Image) error {
 	e := entry{Candidate: c, Calls: c.Cost.Calls}
 	var data []byte
 	if e.hasImage() {
+		e.Model = model
 		var err error
 		if data, err = encodePNG(img, f.texts(e)); err != nil {
 			return fmt.Errorf("record candidate %d: %w", c.ID, err)

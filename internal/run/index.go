@@ -77,7 +77,7 @@ func WriteIndex(dir string) error {
 			right++
 		}
 		page.Runs = append(page.Runs, r)
-		page.Facts = "Model " + f.manifest.Model.Name + ", version " + f.manifest.Program + ". Scores and verdicts are those of the verifier that guided the search."
+		page.Facts = "Model " + f.modelName() + ", version " + f.manifest.Program + ". Scores and verdicts are those of the verifier that guided the search."
 	}
 	page.Headline = fmt.Sprintf("%d of %d met every requirement.", right, len(b.Runs))
 	if finished < len(b.Runs) {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -25,7 +26,7 @@ func (f *Folder) texts(e entry) []text {
 		{"seed", strconv.FormatUint(e.Request.Seed, 10)},
 		{"steps", strconv.Itoa(e.Request.Steps)},
 		{"guidance", strconv.FormatFloat(e.Request.Guidance, 'g', -1, 64)},
-		{"model", f.manifest.Model.Name},
+		{"model", cmp.Or(e.Model, f.manifest.Model.Name)},
 		{"model_fingerprint", f.manifest.Model.Fingerprint},
 		{"candidate", strconv.Itoa(e.ID)},
 		{"action", string(e.Action)},

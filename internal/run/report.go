@@ -269,12 +269,28 @@ func (f *Folder) warning() string {
 	return fmt.Sprintf("This run cannot be reproduced: the generator did not use the seeds of %d of its %d images.", unseeded, len(f.entries))
 }
 
+// modelName names the models that servers named for the images, and the part that
+// generated them.
+func (f *Folder) modelName() string {
+	var models []string
+	for _, e := range f.entries {
+		if e.Model != "" && !slices.Contains(models, e.Model) {
+			models = append(models, e.Model)
+		}
+	}
+	name := f.manifest.Model.Name
+	if len(models) == 0 || len(models) == 1 && models[0] == name {
+		return name
+	}
+	return strings.Join(models, ", ") + " (" + name + ")"
+}
+
 func (f *Folder) facts() []figure {
 	var settings struct {
 		Strategy string      `json:"strategy"`
 		Seed     json.Number `json:"seed"`
 	}
-	facts := []figure{{"Model", f.manifest.Model.Name}}
+	facts := []figure{{"Model", f.modelName()}}
 	if json.Unmarshal(f.manifest.Search, &settings) == nil {
 		if settings.Strategy != "" {
 			facts = append(facts, figure{"Strategy", settings.Strategy})
