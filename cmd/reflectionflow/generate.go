@@ -54,7 +54,7 @@ if all are met; a chat verifier's is between 0 and 1.
 With --json, the standard output has one JSON object per prompt, on one line:
   prompt, folder, image, report    the prompt, and the paths of the results
   best, score, first_score, right  ID and score of the best image, score of the first
-                                   image; whether the best meets all requirements
+                                   image; whether the best meets every requirement
   requirements                     list of requirement, verdict (met, not_met or unsure) and
                                    confidence (probability of met) for the best image
   stopped                          right, budget or failed

@@ -122,7 +122,7 @@ func (s *session) hasSize(f *run.Folder) bool {
 // insists now or insisted when the record was made.
 func (s *session) checkSize(m run.Manifest, o generateOptions, path string) error {
 	o.anySize = o.anySize || m.AnySize
-	if err := o.engineOptions.checkSize(s.model, s.cfg.ImageWidth, s.cfg.ImageHeight); err != nil {
+	if err := o.checkSize(s.model, s.cfg.ImageWidth, s.cfg.ImageHeight); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -60,6 +60,7 @@ type searchLines struct {
 	total     int   // the most images of all prompts; 0: only time bounds them
 	done      []int // images of each prompt
 	explained bool  // that higher scores are better
+	unseeded  bool  // that seeds were not used is said
 }
 
 func newSearchLines(out io.Writer, prompts int, cfg search.Config) *searchLines {
@@ -83,6 +84,10 @@ func (l *searchLines) Event(e search.Event) {
 		l.print(e.Task, fmt.Sprintf("image %d: %s; %s; %s", c.ID, origin(c), l.verdict(c), bestSoFar(e.Best)))
 		if c.Reason != "" {
 			_, _ = fmt.Fprintf(l.out, "    reason: %s\n", terminal.Line(c.Reason))
+		}
+		if c.Unseeded && !l.unseeded {
+			l.unseeded = true
+			_, _ = fmt.Fprintln(l.out, "    warning: the generator did not use the seed: this run cannot be reproduced")
 		}
 		for _, text := range c.Warnings {
 			_, _ = fmt.Fprintf(l.out, "    warning: %s\n", terminal.Line(Warning(c.ID, text)))

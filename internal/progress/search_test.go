@@ -94,3 +94,31 @@ func TestElapsed(t *testing.T) {
 		}
 	}
 }
+
+// Failed images that a resumed search tries again add to the total; those that failed for
+// good do not.
+func TestSearchLinesOfResumedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := search.Default(search.Noise)
+		cfg.Budget.Images = 2
+		var out strings.Builder
+		l := newSearchLines(&out, 1, cfg)
+		none := reflectionflow.Candidate{ID: -1}
+		failed := reflectionflow.Candidate{Error: "busy"}
+		refused := reflectionflow.Candidate{ID: 1, Error: "declined", Permanent: true}
+		l.Event(search.Event{Kind: search.Recalled, Candidate: failed, Best: none, Done: 1})
+		l.Event(search.Event{Kind: search.Recalled, Candidate: refused, Best: none, Done: 2})
+		blank := candidate(2, 0)
+		blank.Unseeded, blank.Warnings = true, []string{"the image is blank"}
+		l.Event(search.Event{Kind: search.Scored, Candidate: blank, Best: blank, Done: 3})
+		want := `[1/3, 0.0 s] image 0: recalled; no image: busy
+[2/3, 0.0 s] image 1: recalled; no image: declined
+[3/3, 0.0 s] image 2: new noise; score 0.00 (higher is better), 1 of 2 requirements met; best so far: image 2 with 0.00
+    warning: the generator did not use the seed: this run cannot be reproduced
+    warning: image 2 is blank
+`
+		if out.String() != want {
+			t.Errorf("%s\nwant\n%s", out.String(), want)
+		}
+	})
+}

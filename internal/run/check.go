@@ -66,15 +66,17 @@ func (f *Folder) checkPlaces() error {
 	return nil
 }
 
-// checkPlace reports a folder, pipe or the like in the place of a file.
+// checkPlace reports a folder, pipe or the like in the place of a file. A file that is
+// unreadable is reported on its use.
 func checkPlace(path string) error {
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().IsRegular() {
-		return nil // a file that is missing or unreadable is reported on its use
-	}
-	what := "no regular file"
-	if info.IsDir() {
+	what := ""
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		what = "a folder"
+	} else if err == nil && !info.Mode().IsRegular() {
+		what = "no regular file"
+	}
+	if what == "" {
+		return nil
 	}
 	return fmt.Errorf("%w: %s is %s, and the run writes a file of that name: move it away, then resume again", reflectionflow.ErrInvalid, path, what)
 }
