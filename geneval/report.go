@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"reflectionflow/internal/terminal"
 )
 
 //go:embed report.html.tmpl
@@ -138,7 +140,8 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, p); err != nil {
+	// Control characters of prompts and of servers' texts are escaped as on a terminal.
+	if err := t.Execute(terminal.NewWriter(&b), p); err != nil {
 		return nil, fmt.Errorf("render report.html: %w", err)
 	}
 	return b.Bytes(), nil

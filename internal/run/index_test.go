@@ -61,3 +61,47 @@ func TestIndexOfABatch(t *testing.T) {
 		t.Error("a single run has an index")
 	}
 }
+
+// TestPagesEscapeControls: texts of servers reach no page with characters that a terminal
+// or browser acts on instead of showing them.
+func TestPagesEscapeControls(t *testing.T) {
+	const raw = "red\x1b]0;title\x07\u009b31m\u202ecup\u2066\x7f"
+	const shown = `red\u001b]0;title\u0007\u009b31m\u202ecup\u2066\u007f`
+	dir := filepath.Join(t.TempDir(), "batch")
+	asked := manifest()
+	asked.UserPrompt = "asked " + raw
+	folders, err := run.CreateBatch(dir, []string{"001-a"}, []run.Manifest{asked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range 2 {
+		c := candidate(id)
+		c.Request.Prompt, c.Request.Reflection, c.Reason = "prompt "+raw, "reflection "+raw, "reason "+raw
+		c.Warnings = []string{"warning " + raw}
+		for i := range c.Score.Requirements {
+			c.Score.Requirements[i].Requirement.Object = "object " + raw
+		}
+		if err := folders[0].Record(c, testImage(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := folders[0].Finish(1, reflectionflow.StoppedBudget); err != nil {
+		t.Fatal(err)
+	}
+	closeFolder(t, folders[0])
+	if err := run.WriteIndex(dir); err != nil {
+		t.Fatal(err)
+	}
+	pages := map[string][]string{"index.html": {"asked"}, "001-a/report.html": {"asked", "prompt", "reflection", "reason", "warning", "object"}}
+	for name, texts := range pages {
+		page := files(t, dir)[name]
+		for _, text := range texts {
+			if !strings.Contains(page, text+" "+shown) {
+				t.Errorf("%s does not show %s", name, text)
+			}
+		}
+		if i := strings.IndexAny(page, raw[3:4]+"\x07\u009b\u202e\u2066\x7f"); i >= 0 {
+			t.Errorf("%s holds a control character: %q", name, page[max(0, i-40):i+40])
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/internal/terminal"
 )
 
 //go:embed report.html.tmpl
@@ -141,13 +142,15 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 	return render(reportTemplate, p)
 }
 
+// render executes a template. Control characters of texts that servers sent are escaped
+// as on a terminal: a page that is copied or printed with cat is safe.
 func render(source string, data any) ([]byte, error) {
 	t, err := template.New("page").Parse(source)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
+	if err := t.Execute(terminal.NewWriter(&b), data); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

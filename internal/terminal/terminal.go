@@ -1,7 +1,7 @@
 // Package terminal makes text safe to print. Prompts, paths and the replies of servers
 // may hold escape sequences that rewrite the screen, the window title or the clipboard,
 // and marks that reverse the direction of text. [Writer] escapes them in all that a
-// program prints, [Line] in a text that must stay on one line.
+// program prints and in the pages that it renders, [Line] in a text that must stay on one line.
 package terminal
 
 import (
