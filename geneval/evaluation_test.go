@@ -341,6 +341,24 @@ func TestRefusedImagesCountAsWrong(t *testing.T) {
 	if got := files(t, e.Dir)["results.jsonl"]; !strings.Contains(got, "no image was generated: the engine is on fire") {
 		t.Error(got)
 	}
+	if s.Refused != 6 || s.Rows[0].Refused != 6 || s.Rows[1].Refused != 1 || s.Rows[2].Refused != 1 {
+		t.Errorf("%d prompts refused, %+v", s.Refused, s.Rows)
+	}
+	const fact = "Refused: the generator refused every image of some searches for 6 prompts, which count as wrong (noise at 1: 6, noise at "
+	if !strings.Contains(s.Markdown(), fact) {
+		t.Error(s.Markdown())
+	}
+	results, err := geneval.ReadResults(e.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := results.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	all := files(t, e.Dir)
+	if !strings.Contains(all["summary.json"], `"refused": 6`) || !strings.Contains(all["report.html"], fact) {
+		t.Errorf("summary %s", all["summary.json"])
+	}
 }
 
 func TestRunRefuses(t *testing.T) {
@@ -439,5 +457,35 @@ func TestBest(t *testing.T) {
 	}
 	if got := tr.Cost(3).Images; got != 3 {
 		t.Errorf("3 images cost %d", got)
+	}
+}
+
+// TestReportEscapesControls: the texts of servers reach the report without characters
+// that a terminal or browser acts on.
+func TestReportEscapesControls(t *testing.T) {
+	w := newWorld(t, 6)
+	e := w.evaluation(t.TempDir())
+	search := func(ctx context.Context, job geneval.Job) error {
+		for i := range job.Tasks {
+			answer := trajectory(i, 1, []planned{{failed: true}})
+			answer.Candidates[0].Error = "declined\x1b[31m\x07\u009b\u202e"
+			if err := job.Done(i, answer); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	e.Strategies = []geneval.Strategy{{Arm: geneval.Arm{Name: "noise", Kind: "noise", Nested: true}, Search: search}}
+	run(t, e)
+	results, err := geneval.ReadResults(e.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := results.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	report := files(t, e.Dir)["report.html"]
+	if strings.ContainsAny(report, "\x1b\x07\u009b\u202e") || !strings.Contains(report, `declined\u001b[31m\u0007\u009b\u202e`) {
+		t.Error("the report does not escape control characters")
 	}
 }

@@ -22,6 +22,9 @@ type Summary struct {
 	Samples int            `json:"samples"`           // searches for each row and prompt
 	Skipped []string       `json:"skipped,omitempty"` // answers that could not be judged
 	Missing []Unscored     `json:"missing,omitempty"` // searches that failed and are not in the scores
+	// Refused is the number of prompts with a search without an image: the generator refused
+	// all that the budget allowed, as a content filter does. Such a search counts as wrong.
+	Refused int `json:"refused,omitempty"`
 	// Differences between rows, prompt by prompt.
 	Differences []RowDifference `json:"differences,omitempty"`
 }
@@ -35,6 +38,8 @@ type Row struct {
 	CIHigh   float64            `json:"ci_high"`
 	Tags     map[string]float64 `json:"tags"` // share of correct images
 	Cost     Spent              `json:"cost"` // mean of a search
+	// Refused is the number of searches without an image, which count as wrong.
+	Refused int `json:"refused,omitempty"`
 	// Tag intervals and levels are means over prompts with 95% intervals.
 	TagIntervals map[string]Estimate `json:"tag_intervals"`
 	Levels       map[Level]Estimate  `json:"levels,omitempty"`
@@ -129,7 +134,8 @@ func (r Results) Summarize() Summary {
 		s.Verify = &PairsRight{rate, pairs}
 	}
 	s.Engine = r.busy()
-	var scores [][]float64 // of each row, by prompt: the mean over the samples
+	refused := make(map[int]bool) // prompts
+	var scores [][]float64        // of each row, by prompt: the mean over the samples
 	for _, a := range r.Manifest.Strategies {
 		for _, budget := range r.Manifest.Budgets {
 			row, values, whole := r.row(a.Name, budget)
@@ -139,15 +145,29 @@ func (r Results) Summarize() Summary {
 			if len(r.Probes) > 0 {
 				row.Levels = ByLevel(levels, values)
 			}
+			row.Refused = r.countRefused(a.Name, budget, refused)
 			s.Rows, scores = append(s.Rows, row), append(scores, values)
 		}
 	}
+	s.Refused = len(refused)
 	for i := range s.Rows {
 		for _, than := range r.rivals(s.Rows, i) {
 			s.Differences = append(s.Differences, differenceOf(tags, i, than, scores))
 		}
 	}
 	return s
+}
+
+// countRefused counts the searches of a row without an image and adds their prompts.
+func (r Results) countRefused(strategy string, budget int, prompts map[int]bool) int {
+	n := 0
+	for _, rec := range r.Records {
+		if rec.Strategy == strategy && rec.Budget == budget && rec.Candidate < 0 {
+			prompts[rec.Index] = true
+			n++
+		}
+	}
+	return n
 }
 
 // row is that of a strategy at a budget, without levels, and the scores behind it, by

@@ -90,6 +90,9 @@ func (s Summary) facts() []string {
 	if n := len(s.Skipped); n > 0 {
 		facts = append(facts, fmt.Sprintf("%d images could not be judged: %s.", n, strings.Join(s.Skipped, ", ")))
 	}
+	if s.Refused > 0 {
+		facts = append(facts, s.refusals())
+	}
 	if n := len(s.Missing); n > 0 {
 		var each []string
 		for _, u := range s.Missing[:min(n, 10)] {
@@ -101,6 +104,21 @@ func (s Summary) facts() []string {
 		facts = append(facts, fmt.Sprintf("Missing: %d searches failed and are not in the scores (%s).", n, strings.Join(each, ", ")))
 	}
 	return facts
+}
+
+// refusals states how many prompts the generator refused, and at which rows.
+func (s Summary) refusals() string {
+	var each []string
+	for _, r := range s.Rows {
+		if r.Refused > 0 {
+			each = append(each, fmt.Sprintf("%s: %d", r.name(), r.Refused))
+		}
+	}
+	prompts := "1 prompt"
+	if s.Refused > 1 {
+		prompts = fmt.Sprintf("%d prompts", s.Refused)
+	}
+	return fmt.Sprintf("Refused: the generator refused every image of some searches for %s, which count as wrong (%s).", prompts, strings.Join(each, ", "))
 }
 
 // priced reports whether searches had a cost in USD.

@@ -53,7 +53,11 @@ evaluation_metadata.jsonl.
 The folder --out gets results.jsonl during the evaluation, then summary.json,
 report.md, report.html, figures, and for each strategy and budget a folder in GenEval's
 layout (noise-8/00000/samples/...), which GenEval's own scorer reads. The same command
-resumes an interrupted evaluation; with further strategies at the end it adds them.`
+resumes an interrupted evaluation; with further strategies at the end it adds them.
+
+A search whose every image the generator refuses, as a content filter does, counts as
+wrong; report and summary say how many prompts that concerns. A search that fails for
+a reason that may pass is not scored, and the same command repeats it.`
 
 func (p *program) evaluateCommand() *cobra.Command {
 	var o evaluateOptions
