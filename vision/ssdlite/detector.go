@@ -73,8 +73,9 @@ type Detector struct {
 	close   func()
 }
 
-// Open compiles the network with the embedded weights, which takes about 20 MB. Options out of range
-// give an error wrapping [reflectionflow.ErrInvalid].
+// Open compiles the network with the embedded weights. A detector takes about 25 MB of memory, and as
+// much again for each image that it works on at once. Options out of range give an error wrapping
+// [reflectionflow.ErrInvalid].
 func Open(ctx context.Context, o Options) (*Detector, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
