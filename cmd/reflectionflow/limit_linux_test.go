@@ -1,30 +1,49 @@
 package main
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
 )
 
-// Under too low a limit of virtual memory the Go runtime would end the process with a
-// stack trace.
+// Where the program starts under a limit of virtual memory, it succeeds or prints one
+// line. The Go runtime would end it with stack traces.
 func TestLimitedMemoryIsOneLine(t *testing.T) {
-	limited := func(args string) (string, int) {
-		cmd := command(t, t.TempDir())
-		cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "ulimit -v 1200000; exec reflectionflow " + args}
-		out, err := cmd.CombinedOutput()
-		return string(out), exitOf(t, err)
-	}
 	if _, err := exec.LookPath("/bin/sh"); err != nil {
 		t.Skip("no shell to set the limit with")
 	}
-	if out, code := limited("version"); code != 0 {
-		t.Skipf("this test binary does not start under the limit: %.100s", out)
+	dir := t.TempDir()
+	limited := func(kilobytes uint64, args string) (string, int) {
+		cmd := embedded(dir)
+		cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -v %d; exec reflectionflow-embedded %s", kilobytes, args)}
+		cmd.Env = append(cmd.Env, "MALLOC_ARENA_MAX=1") // the C library's heaps vary from start to start
+		out, err := cmd.CombinedOutput()
+		return string(out), exitOf(t, err)
 	}
-	for _, args := range []string{"generate 'a clock' --out run", "train base --out x", "bench engine --quick"} {
-		out, code := limited(args)
-		if code != exitFailure || !strings.HasPrefix(out, "reflectionflow: virtual memory is limited to 1228 MB (ulimit -v), and computing takes at least 2") || strings.Count(out, "\n") != 1 {
-			t.Errorf("%s: exit code %d: %.300s", args, code, out)
+	refused := func(kilobytes uint64, args string) {
+		t.Helper()
+		out, code := limited(kilobytes, args)
+		if code != exitFailure || strings.Count(out, "\n") != 1 ||
+			!strings.HasPrefix(out, fmt.Sprintf("reflectionflow: virtual memory is limited to %d MB (ulimit -v), and this command needs ", kilobytes*1024/1e6)) {
+			t.Errorf("%d kB, %s: exit code %d: %.300s", kilobytes, args, code, out)
 		}
 	}
+	const generate = "generate 'a clock' --budget 1 --steps 1 --out run"
+	need := neededMemory([]string{"generate"}) / 1024
+	for _, kilobytes := range []uint64{1000000, 1400000, 1500000, 1600000, need - 1} {
+		refused(kilobytes, generate)
+	}
+	if out, code := limited(need, generate); code != exitOK {
+		t.Errorf("with the memory that it needs: exit code %d: %.300s", code, out)
+	}
+	for _, args := range []string{"evaluate --out x", "train base --out x", "train policy --out x", "bench engine --quick", "models check", "genref build --out x"} {
+		refused(1500000, args)
+	}
+	refused(need+1, "train base --out x")
+	need = neededMemory([]string{"models", "list"}) / 1024
+	if out, code := limited(need, "models list"); code != exitOK {
+		t.Errorf("models list: exit code %d: %.300s", code, out)
+	}
+	refused(1000000, "models list")
 }

@@ -20,6 +20,9 @@ import (
 )
 
 func main() {
+	if err := checkMemory(neededMemory(os.Args[1:])); err != nil {
+		endAtOnce(fmt.Sprintf("reflectionflow: %v\n", err), exitFailure)
+	}
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: assemble.Embedded(), slow: slowNotice}
 	os.Exit(p.run(untilSignal(context.Background()), os.Args[1:]))
 }
