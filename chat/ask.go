@@ -50,7 +50,11 @@ func Ask[T any](ctx context.Context, m Model, r Request, check func(*T) error) (
 	if refuses(reply.Text) {
 		return best, reply, refusal(m, reply.Text)
 	}
-	return best, reply, answerError(m, ErrUnusable, fmt.Sprintf("%v: %v", ErrUnusable, problem))
+	text := fmt.Sprintf("%v: %v", ErrUnusable, problem)
+	if len(Objects(reply.Text)) == 0 {
+		text += fmt.Sprintf(": it answered %s", Quote(reply.Text))
+	}
+	return best, reply, answerError(m, ErrUnusable, text)
 }
 
 // decode finds the value in a reply. It sets best to the last value that decodes but is

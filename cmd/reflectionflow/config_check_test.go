@@ -44,6 +44,15 @@ func TestCheckTriesWhatTheRunNeeds(t *testing.T) {
 		}
 		return testserver.DefaultAnswer(q)
 	}
+	chatty := func(testserver.Question) testserver.Answer {
+		return testserver.Answer{Text: "What a lovely picture, well rendered!"}
+	}
+	seesInProse := func(q testserver.Question) testserver.Answer {
+		if strings.Contains(q.Text, "Which color") {
+			return testserver.Answer{Text: "The picture is red."}
+		}
+		return testserver.DefaultAnswer(q)
+	}
 	talkative := func(q testserver.Question) testserver.Answer {
 		if q.SchemaName == "check_enforced" {
 			return testserver.Answer{Text: `{"number": 7}`}
@@ -63,8 +72,10 @@ func TestCheckTriesWhatTheRunNeeds(t *testing.T) {
 		"a schema asked for, not enforced":     {answer: talkative, strategy: "reflection", says: "json_schema, not enforced"},
 		"corrections answer 404, needed":       {fail: notFound, strategy: "reflection", code: 1, says: "the run needs corrections, and they fail"},
 		"corrections answer 404, not needed":   {fail: notFound, strategy: "noise", says: "no corrections"},
-		"a language model that does not see":   {answer: blind, strategy: "reflection", code: 1, says: "does not see the image"},
-		"a verifier without a usable verdict":  {answer: prose, strategy: "noise", code: 1, says: "no usable verdict"},
+		"a language model that does not see":   {answer: blind, strategy: "reflection", code: 1, says: `does not see the image: for the color of a red square it answered "{\"color\":\"white\"}"`},
+		"a language model of prose alone":      {answer: chatty, strategy: "reflection", code: 1, says: `it did not name the color of a red square as JSON: it answered "What a lovely picture, well rendered!"`},
+		"a color in prose":                     {answer: seesInProse, strategy: "reflection", says: "did not answer in the form asked for"},
+		"a verifier without a usable verdict":  {answer: prose, strategy: "noise", code: 1, says: `there is no JSON object in it: it answered "It is a fine image."`},
 		"one seed for all images":              {images: testserver.OpenAIImagesOptions{Constant: true}, strategy: "noise", code: 1, says: "it ignores seeds"},
 		"blank images":                         {images: testserver.OpenAIImagesOptions{Blank: true}, strategy: "noise", code: 1, says: "blank"},
 		"a reflector that lacks findings":      {rest: "verifiers: {yes: {type: yes-no, endpoint: vlm}}\nsearch: {budget: 8, strategy: reflection}\n", code: 1, says: "verifiers.yes: it gives no findings"},

@@ -24,8 +24,14 @@ type Finding struct {
 	Cost           reflectionflow.Cost
 }
 
-// errBlind is the error of a model that is asked about images and does not see them.
-var errBlind = errors.New("it does not see the image: it could not name the color of a red square")
+// errNotSeen is the error of a model that is asked for the color of a red square and does
+// not name it. An answer in another form than requested says nothing about its sight.
+func errNotSeen(report completions.Report) error {
+	if report.Obeys {
+		return fmt.Errorf("it does not see the image: for the color of a red square it answered %q", report.Answer)
+	}
+	return fmt.Errorf("it did not name the color of a red square as JSON: it answered %q", report.Answer)
+}
 
 // TryEndpoint asks an endpoint about an image, or about a text where only parsers ask
 // it. An endpoint that is shown images and does not see them does not work.
@@ -44,7 +50,7 @@ func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 		return row
 	}
 	if show && !report.Sees {
-		row.Err = errBlind
+		row.Err = errNotSeen(report)
 	}
 	add := func(text string) { row.Supports = append(row.Supports, text) }
 	choose := func(does bool, what, not string) {

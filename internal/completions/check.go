@@ -6,8 +6,10 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"reflectionflow"
 	"reflectionflow/chat"
@@ -16,7 +18,8 @@ import (
 // Report is what [Client.Check] found out about a model and its server.
 type Report struct {
 	Model      string     // as the server names it; empty if it does not
-	Sees       bool       // the model named the color of an image
+	Sees       bool       // the model named the color of an image, in whatever form
+	Answer     string     // one line, shortened; empty if the model Sees or was shown no image
 	Structured Structured // the strictest way that the server accepts
 	// Enforced says that the server forces answers into the form of Structured, even against
 	// the instructions. Otherwise it ignores the form, or only tells it to the model.
@@ -55,7 +58,11 @@ func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	known := c.limits()
 	report := Report{
 		Model: c.endpoint.Clean(reply.Model), Structured: known.format, Logprobs: len(reply.Tokens) > 0, Cost: reply.Cost,
-		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil, Sees: show && strings.Contains(strings.ToLower(answer.Color), "red"),
+		Seeds: !known.noSeed && !known.noSampling, Obeys: err == nil,
+		Sees: show && (namesRed(answer.Color) || err != nil && namesRed(reply.Text)),
+	}
+	if show && !report.Sees {
+		report.Answer = c.endpoint.Clean(reply.Text)
 	}
 	if chat.Unanswered(err) {
 		err = nil // the model answers, in another form
@@ -67,6 +74,15 @@ func (c *Client) Check(ctx context.Context, show bool) (Report, error) {
 	}
 	return report, err
 }
+
+// namesRed reports whether a word of the text is a name of the color.
+func namesRed(text string) bool {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
+	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(reds, word) })
+}
+
+// reds are the words for the color of the image.
+var reds = []string{"red", "reddish", "crimson", "scarlet"}
 
 // enforces asks for an answer that the form forbids, without telling the form, and reports
 // whether the answer has the form all the same.

@@ -411,8 +411,8 @@ func TestCheckReportsAbilities(t *testing.T) {
 			}},
 			completions.Report{Sees: true, Structured: completions.Object, Obeys: true, Logprobs: true, Seeds: true},
 		},
-		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, completions.Report{Structured: completions.Schema, Obeys: true, Seeds: true}},
-		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, completions.Report{Structured: completions.Schema, Seeds: true}},
+		"blind":     {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: `{"color":"blue"}`} }}, completions.Report{Answer: `{"color":"blue"}`, Structured: completions.Schema, Obeys: true, Seeds: true}},
+		"talkative": {testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return testserver.Answer{Text: "It is red!"} }}, completions.Report{Sees: true, Structured: completions.Schema, Seeds: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
