@@ -30,7 +30,7 @@ import (
 //
 // Parse rejects what it cannot turn into a requirement instead of ignoring it: unknown words,
 // other attributes than colors, actions, styles, depth ("behind", "inside"), places without a
-// counterpart, more than [MaxCount] objects in all, and requirements that exclude each other.
+// counterpart, contents ("a bowl of oranges"), more than [MaxCount] objects in all, and requirements that exclude each other.
 // The error is a [*ParseError].
 //
 // Requirements come in the order of their first mention, positions last. Text is kept unchanged.
@@ -207,6 +207,9 @@ func (p *parser) read(i int, t token) error {
 	case asPlace:
 		return p.place(i, t)
 	case asGlue:
+		if err := p.contents(i, t); err != nil {
+			return err
+		}
 		return p.drop(i, t)
 	case asBackdrop:
 		return p.backdrop(t)

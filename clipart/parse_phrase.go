@@ -274,3 +274,16 @@ func (p *parser) all(i int, t token) error {
 	p.skip = at - i
 	return nil
 }
+
+// contents rejects "a bowl of oranges": what an object holds or is made of cannot be
+// checked. An unknown word after "of" is an error of its own.
+func (p *parser) contents(i int, t token) error {
+	if p.caption || t.text != "of" || i == 0 || p.tokens[i-1].entry.meaning != asNoun {
+		return nil
+	}
+	next, _ := p.meaningAfter(i)
+	if !next.begins() {
+		return nil
+	}
+	return parseErrorf(Unsupported, t, "\"of\" after %q cannot be checked in a flat scene: name both objects, for example \"a bowl and two oranges\"", p.tokens[i-1].text)
+}
