@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -287,12 +288,24 @@ func (s *session) explainFailed(failed []failedPrompt, hint string) error {
 		hint = "a resume would not try again what was refused for good: change the prompt, or use another generator"
 	}
 	if len(failed) == 1 {
-		return fmt.Errorf("%w; %s", failed[0], hint)
+		return fmt.Errorf("%w; %s", s.named(failed[0]), hint)
 	}
 	for _, f := range failed {
-		s.program.complain(f)
+		s.program.complain(s.named(f))
 	}
 	return fmt.Errorf("%d of %s have no result; %s", len(failed), progress.Plural(len(s.folders), "prompt"), hint)
+}
+
+// named is the error with the user's prompt and its number among all of the call, from 1,
+// where there are several.
+func (s *session) named(f failedPrompt) error {
+	err := errors.Unwrap(f)
+	if len(s.folders) == 1 || err == nil {
+		return f
+	}
+	folder := s.open[f.Task()]
+	m := folder.Manifest()
+	return fmt.Errorf("prompt %d, %.80q: %w", slices.Index(s.folders, folder)+1, cmp.Or(m.UserPrompt, m.Prompt.Text), err)
 }
 
 // quoted quotes a path for a shell.
