@@ -71,7 +71,7 @@ func (p *program) generateCommand() *cobra.Command {
 		Short: "Generate images that meet the requirements of prompts",
 		Long:  generateHelp,
 		Example: `  reflectionflow generate "a photo of two clocks and a red cup"
-  reflectionflow generate --prompts prompts.txt --out mine --budget 16
+  reflectionflow generate --prompts list.txt --out mine --budget 16
   reflectionflow generate --config deployment.yaml "a photo of two clocks and a red cup"
   reflectionflow generate --generator sdcpp+http://localhost:1234 --size 512 "a photo of two clocks and a red cup"
   reflectionflow generate --resume mine
@@ -158,8 +158,8 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	return s.run(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }
 
-// parsePrompts reads the prompts for a search along the axes; what each cost comes
-// beside it.
+// parsePrompts reads the prompts for a search along the axes, and returns the cost of
+// reading each.
 func parsePrompts(ctx context.Context, model assemble.Model, texts []string, axes search.Axes) ([]reflectionflow.Prompt, []reflectionflow.Cost, error) {
 	prompts, costs := make([]reflectionflow.Prompt, len(texts)), make([]reflectionflow.Cost, len(texts))
 	for i, text := range texts {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -21,12 +22,12 @@ func isFile(path string) bool {
 
 // checkFile says what a single file of weights is: its format, the types of its tensors and the models in it. A FLUX.1
 // transformer must be whole.
-func (p *program) checkFile(path string) error {
+func (p *program) checkFile(path string) (err error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer func() { err = errors.Join(err, f.Close()) }()
 	summary, err := countTensors(f)
 	if err != nil {
 		return err

@@ -157,18 +157,26 @@ func (b *Builder) Model() (Model, error) {
 	}
 	entry.Check = func(ctx context.Context) (string, error) { return b.check(ctx, own) }
 	entry.OpenJudge, entry.Fingerprint = nil, nil
-	entry.Open = func(ctx context.Context, backend string) (*Engine, error) {
-		e := &Engine{}
-		if networks {
-			var err error
-			if e, err = own.Open(ctx, backend); err != nil {
-				return nil, err
-			}
-		}
-		e.Watch, e.Ledger = b.progress.watch, b.Ledger
-		return parts.onto(e)
+	open := own.Open
+	if !networks {
+		open = nil
 	}
+	entry.Open = func(ctx context.Context, backend string) (*Engine, error) { return b.open(ctx, backend, parts, open) }
 	return entry, nil
+}
+
+// open opens the embedded model by its function, nil where no part needs its networks,
+// and puts the parts onto it.
+func (b *Builder) open(ctx context.Context, backend string, parts parts, embedded func(context.Context, string) (*Engine, error)) (*Engine, error) {
+	e := &Engine{}
+	if embedded != nil {
+		var err error
+		if e, err = embedded(ctx, backend); err != nil {
+			return nil, err
+		}
+	}
+	e.Watch, e.Ledger = b.progress.watch, b.Ledger
+	return parts.onto(e)
 }
 
 // nameOfURL names a generator that has no name: by the model that its URL asks for, else

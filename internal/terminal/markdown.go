@@ -132,20 +132,19 @@ func plain(text string) string {
 // Wrap breaks text between words into lines of up to width characters, or of one longer
 // word.
 func Wrap(text string, width int) []string {
-	var lines []string
-	line := ""
+	var lines, words []string // words are those of the last line
+	length := 0               // of the last line, with a space after each word
 	for word := range strings.FieldsSeq(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
+		n := utf8.RuneCountInString(word)
+		if len(words) > 0 && length+n > width {
+			lines = append(lines, strings.Join(words, " "))
+			words, length = nil, 0
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
+		words = append(words, word)
+		length += n + 1
 	}
-	if line == "" {
-		return lines
+	if len(words) > 0 {
+		lines = append(lines, strings.Join(words, " "))
 	}
-	return append(lines, line)
+	return lines
 }
