@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -143,7 +144,8 @@ func (p *program) checkFolder(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	if assemble.IsWorldFolder(os.DirFS(dir)) {
+	world := assemble.IsWorldFolder(os.DirFS(dir))
+	if world {
 		m, err := assemble.FolderModel(dir, os.DirFS(dir))
 		if err != nil {
 			return err
@@ -159,6 +161,9 @@ func (p *program) checkFolder(ctx context.Context, dir string) error {
 	corrector := "no corrector"
 	if model.Corrector != nil {
 		corrector = "corrector"
+	}
+	if world && !isFolder(filepath.Join(dir, "verifier")) {
+		corrector += ", no reward network (folder verifier)"
 	}
 	sums := "no checksums"
 	if files > 0 {

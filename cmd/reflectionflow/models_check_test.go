@@ -74,6 +74,18 @@ func TestModelFolderOfVariantFilesGenerates(t *testing.T) {
 	}
 }
 
+// The reward network is optional: generate works without it.
+func TestModelsCheckNamesTheMissingRewardNetwork(t *testing.T) {
+	dir := clipartFolder(t)
+	if err := os.RemoveAll(filepath.Join(dir, "verifier")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := embedded(dir, "models", "check", dir).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "corrector, no reward network (folder verifier), no checksums") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The check finds whatever would stop generate or evaluate.
 func TestModelsCheckFindsWhatStopsTheClipartModel(t *testing.T) {
 	rename := func(path, tensor string) func(dir string) error {
