@@ -10,8 +10,8 @@ FUZZTIME ?= 20s
 
 .PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz module release
 
-build: ## build the program into bin/
-	$(GO) build -o bin/reflectionflow ./cmd/reflectionflow
+build: ## build the program into bin/, static, without cgo
+	CGO_ENABLED=0 $(GO) build -o bin/reflectionflow ./cmd/reflectionflow
 
 demo: build ## generate images for PROMPT, with a report
 	bin/reflectionflow generate "$(PROMPT)" --seed 3
