@@ -15,6 +15,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/progress"
+	"reflectionflow/internal/terminal"
 	"reflectionflow/search"
 )
 
@@ -177,7 +178,7 @@ func supports(f assemble.Finding) string {
 func costOf(c reflectionflow.Cost) string {
 	switch {
 	case c.USD > 0:
-		return progress.USD(c.USD)
+		return terminal.USD(c.USD)
 	case c.TokensIn+c.TokensOut > 0:
 		return fmt.Sprintf("%d tokens", c.TokensIn+c.TokensOut)
 	}

@@ -14,6 +14,7 @@ import (
 	"reflectionflow/genref"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
+	"reflectionflow/internal/terminal"
 	"reflectionflow/reflector"
 )
 
@@ -142,7 +143,7 @@ func (p *program) printAnnotations(dir string, r genref.AnnotateReport) {
 	p.printListed(r.Unanswered)
 	p.printProblems(r.Problems)
 	if c := r.Cost; c.TokensIn+c.TokensOut > 0 {
-		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens in, %d tokens out, %s\n", c.TokensIn, c.TokensOut, progress.USD(c.USD))
+		_, _ = fmt.Fprintf(p.stdout, "cost: %d tokens in, %d tokens out, %s\n", c.TokensIn, c.TokensOut, terminal.USD(c.USD))
 	}
 }
 

@@ -140,7 +140,7 @@ func (s summary) text() string {
 		line("warning", text)
 	}
 	line("cost", progress.Cost(s.Cost))
-	line("time", progress.Elapsed(time.Duration(s.Seconds*float64(time.Second))))
+	line("time", terminal.Elapsed(time.Duration(s.Seconds*float64(time.Second))))
 	if !s.Reproducible {
 		line("note", "this run cannot be reproduced: the generator ignored its seeds")
 	}

@@ -74,7 +74,7 @@ func (*evaluationLines) Close() {}
 // print prints a line after the elapsed time.
 func (l *evaluationLines) print(line string) {
 	l.printed = time.Now()
-	_, _ = fmt.Fprintf(l.out, "[%s] %s\n", Elapsed(time.Since(l.started)), terminal.Line(line))
+	_, _ = fmt.Fprintf(l.out, "[%s] %s\n", terminal.Elapsed(time.Since(l.started)), terminal.Line(line))
 }
 
 func (l *evaluationLines) Progress(p geneval.Progress) {

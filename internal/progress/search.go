@@ -110,7 +110,7 @@ func (l *searchLines) print(task int, text string) {
 	if len(l.done) > 1 {
 		text = fmt.Sprintf("prompt %d of %d, %s", task+1, len(l.done), text)
 	}
-	_, _ = fmt.Fprintf(l.out, "[%s, %s] %s\n", count, Elapsed(time.Since(l.started)), terminal.Line(text))
+	_, _ = fmt.Fprintf(l.out, "[%s, %s] %s\n", count, terminal.Elapsed(time.Since(l.started)), terminal.Line(text))
 }
 
 // verdict is that of the candidate; the first score comes with its direction.

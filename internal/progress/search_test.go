@@ -84,17 +84,6 @@ func TestCostNamesItsCurrency(t *testing.T) {
 	}
 }
 
-func TestElapsed(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0.0 s", 59940 * time.Millisecond: "59.9 s", 59960 * time.Millisecond: "1 min 0 s",
-		3599900 * time.Millisecond: "1 h 0 min", 100 * time.Minute: "1 h 40 min",
-	} {
-		if got := Elapsed(d); got != want {
-			t.Errorf("%v: %q, want %q", d, got, want)
-		}
-	}
-}
-
 // Failed images that a resumed search tries again add to the total; those that failed for
 // good do not.
 func TestSearchLinesOfResumedRun(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"reflectionflow/genref"
+	"reflectionflow/internal/terminal"
 )
 
 // Set shows the progress of building or reading a set of triplets: a bar on a
@@ -55,7 +56,7 @@ func (d *Set) show(done, total int, note string) {
 		}
 		line := strings.TrimSpace(fmt.Sprintf("%d%s %s %s", done, of, d.unit, note))
 		if line != d.last {
-			_, _ = fmt.Fprintf(d.out, "[%s] %s\n", Elapsed(time.Since(d.started)), line)
+			_, _ = fmt.Fprintf(d.out, "[%s] %s\n", terminal.Elapsed(time.Since(d.started)), line)
 		}
 		d.last = line
 	}

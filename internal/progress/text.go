@@ -3,9 +3,9 @@ package progress
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"reflectionflow"
+	"reflectionflow/internal/terminal"
 )
 
 // Cost lists what was spent, except time.
@@ -22,20 +22,12 @@ func Cost(c reflectionflow.Cost) string {
 		}
 	}
 	if c.USD > 0 {
-		parts = append(parts, USD(c.USD))
+		parts = append(parts, terminal.USD(c.USD))
 	}
 	if len(parts) == 0 {
 		return "none"
 	}
 	return strings.Join(parts, ", ")
-}
-
-// USD writes an amount of money. Prices in configurations are in US dollars.
-func USD(amount float64) string {
-	if amount > 0 && amount < 0.0001 {
-		return fmt.Sprintf("%.2g USD", amount)
-	}
-	return fmt.Sprintf("%.4f USD", amount)
 }
 
 // Plural writes a number with its noun.
@@ -44,18 +36,6 @@ func Plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// Elapsed writes a duration for people: 2.4 s, 3 min 2 s, 1 h 20 min.
-func Elapsed(d time.Duration) string {
-	switch seconds := int(d.Round(time.Second).Seconds()); {
-	case d < 59950*time.Millisecond:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case seconds < 3600:
-		return fmt.Sprintf("%d min %d s", seconds/60, seconds%60)
-	default:
-		return fmt.Sprintf("%d h %d min", seconds/3600, seconds/60%60)
-	}
 }
 
 // Warning is a warning of a candidate with the number of its image.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"reflectionflow/internal/terminal"
 	"reflectionflow/tuning"
 )
 
@@ -86,7 +87,7 @@ func (d *Training) rate(s tuning.Progress) string {
 	}
 	each := time.Since(d.started).Seconds() / float64(s.Step-d.first)
 	left := time.Duration(each * float64(s.Steps-s.Step) * float64(time.Second))
-	return fmt.Sprintf(", %.3g s per step, %s left", each, Elapsed(left))
+	return fmt.Sprintf(", %.3g s per step, %s left", each, terminal.Elapsed(left))
 }
 
 func (d *Training) advance(s tuning.Progress) {

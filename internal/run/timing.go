@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"reflectionflow/internal/terminal"
 )
 
 // maxElapsed, ten years in seconds, is far below where a time.Duration overflows.
@@ -55,18 +57,7 @@ func (f *Folder) writeElapsed() error {
 }
 
 func elapsedScript(d time.Duration) string {
-	return "window.reflectionflowElapsed = \"" + elapsedText(d) + "\";\n"
-}
-
-func elapsedText(d time.Duration) string {
-	switch minutes := int(d.Round(time.Second) / time.Minute); {
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case minutes < 60:
-		return fmt.Sprintf("%d min %d s", minutes, int(d.Round(time.Second).Seconds())%60)
-	default:
-		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
-	}
+	return "window.reflectionflowElapsed = \"" + terminal.Elapsed(d) + "\";\n"
 }
 
 // loadTiming reads the seconds of each candidate, from its last line, and of the run.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/internal/terminal"
 )
 
 // This file holds the words of the report.
@@ -65,6 +66,8 @@ func stopped(reason reflectionflow.StopReason) string {
 		return "The search stopped early: the verifier found every requirement met."
 	case reflectionflow.StoppedBudget:
 		return "The search used its whole budget."
+	case reflectionflow.StoppedFailed:
+		return "The search stopped because no image was usable, or too many failed in a row."
 	}
 	return "The search stopped: " + string(reason) + "."
 }
@@ -153,10 +156,7 @@ func costs(c reflectionflow.Cost) []figure {
 		list = append(list, figure{"tokens in / out", fmt.Sprintf("%d / %d", c.TokensIn, c.TokensOut)})
 	}
 	if c.USD > 0 {
-		list = append(list, figure{"cost", dollars(c.USD)})
+		list = append(list, figure{"cost", terminal.USD(c.USD)})
 	}
 	return list
 }
-
-// dollars is a cost in USD, which prices are in.
-func dollars(cost float64) string { return fmt.Sprintf("%.4f USD", cost) }

@@ -1,8 +1,8 @@
 package run
 
 import (
+	"strings"
 	"testing"
-	"time"
 
 	"reflectionflow"
 )
@@ -30,12 +30,10 @@ func TestConfidenceInWords(t *testing.T) {
 	}
 }
 
-func TestElapsedText(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		1500 * time.Millisecond: "1.5 s", 119_600 * time.Millisecond: "2 min 0 s", 3*time.Hour + 59*time.Minute: "3 h 59 min",
-	} {
-		if got := elapsedText(d); got != want {
-			t.Errorf("%v: got %q, want %q", d, got, want)
+func TestStoppedHasWordsForEveryReason(t *testing.T) {
+	for _, reason := range []reflectionflow.StopReason{reflectionflow.StoppedRight, reflectionflow.StoppedBudget, reflectionflow.StoppedFailed} {
+		if text := stopped(reason); strings.HasSuffix(text, ": "+string(reason)+".") {
+			t.Errorf("%s has no words of its own: %q", reason, text)
 		}
 	}
 }
