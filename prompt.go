@@ -16,8 +16,9 @@ type Prompt struct {
 	Requirements []Requirement `json:"requirements,omitempty"`
 }
 
-// Validate reports text that is empty, longer than [MaxPromptBytes] or not UTF-8, as an
-// error wrapping [ErrInvalid].
+// Validate reports text that is empty, longer than [MaxPromptBytes] or not UTF-8, more
+// than [MaxRequirements] requirements, and a requirement that is not valid, as an error
+// wrapping [ErrInvalid].
 func (p Prompt) Validate() error {
 	switch {
 	case strings.TrimSpace(p.Text) == "":
@@ -26,63 +27,31 @@ func (p Prompt) Validate() error {
 		return fmt.Errorf("%w: the prompt has %d bytes, at most %d are allowed", ErrInvalid, len(p.Text), MaxPromptBytes)
 	case !utf8.ValidString(p.Text):
 		return fmt.Errorf("%w: the prompt is not valid UTF-8", ErrInvalid)
+	case len(p.Requirements) > MaxRequirements:
+		return fmt.Errorf("%w: the prompt has %d requirements, at most %d are allowed", ErrInvalid, len(p.Requirements), MaxRequirements)
+	}
+	for i, r := range p.Requirements {
+		if err := r.Validate(); err != nil {
+			return fmt.Errorf("requirement %d: %w", i+1, err)
+		}
 	}
 	return nil
 }
 
-// Kind names what a [Requirement] asks for.
-type Kind string
-
-// The kinds of requirement. They cover GenEval's include and exclude lists.
-const (
-	AtLeast  Kind = "at_least" // Count or more of Object (of Color, when set)
-	Exactly  Kind = "exactly"  // exactly Count of Object (of Color, when set)
-	Absent   Kind = "absent"   // no Object (of Color, when set)
-	Position Kind = "position" // Object (of Color) is in Relation to Target (of TargetColor)
-)
-
-// Relation is a spatial relation of GenEval between box centers; y points down.
-type Relation string
-
-// GenEval's four relations.
-const (
-	LeftOf  Relation = "left of"
-	RightOf Relation = "right of"
-	Above   Relation = "above"
-	Below   Relation = "below"
-)
-
-// Requirement is one condition that the image must meet.
-type Requirement struct {
-	Kind        Kind     `json:"kind"`
-	Object      string   `json:"object"`             // class name in GenEval's spelling, singular
-	Color       string   `json:"color,omitempty"`    // one of the ten GenEval colors, or empty for any
-	Count       int      `json:"count,omitempty"`    // for AtLeast and Exactly, 1 or more
-	Relation    Relation `json:"relation,omitempty"` // for Position
-	Target      string   `json:"target,omitempty"`   // for Position: the reference object's class
-	TargetColor string   `json:"target_color,omitempty"`
-}
-
-// String returns the requirement in words, for example "exactly 2 clock" or
-// "red cup left of blue bowl".
-func (r Requirement) String() string {
-	object := join(r.Color, r.Object)
-	switch r.Kind {
-	case AtLeast:
-		return fmt.Sprintf("at least %d %s", r.Count, object)
-	case Exactly:
-		return fmt.Sprintf("exactly %d %s", r.Count, object)
-	case Absent:
-		return "no " + object
-	case Position:
-		return fmt.Sprintf("%s %s %s", object, r.Relation, join(r.TargetColor, r.Target))
+// Needs returns the indexes of the requirements that requirement i depends on, in order:
+// a color, an attribute, a place, an action and a relation are asked only of objects that
+// are there, and of the object in its color where one is named. There is no cycle. It is
+// empty for an index out of range.
+func (p Prompt) Needs(i int) []int {
+	if i < 0 || i >= len(p.Requirements) {
+		return nil
 	}
-	return string(r.Kind) + " " + object
-}
-
-func join(color, object string) string {
-	if color == "" {
-		return object
+	r := p.Requirements[i]
+	var needs []int
+	for k, other := range p.Requirements {
+		if k != i && r.needs(other) {
+			needs = append(needs, k)
+		}
 	}
-	return color + " " + object
+	return needs
 }

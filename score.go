@@ -1,5 +1,7 @@
 package reflectionflow
 
+import "slices"
+
 // Score is a verifier's judgement of one image. Value is the number that the search
 // compares: higher is better, NaN is forbidden. Scores of different verifiers are not
 // comparable.
@@ -20,15 +22,24 @@ type Score struct {
 	Cost       Cost   `json:"cost"`
 }
 
-// Right reports whether every requirement was found met. It is false for a score
-// without findings.
+// Right reports whether every requirement that the image must meet was found met. Those
+// with the weight [Should] do not count, unless there are no others. [Unsure] is not met.
+// It is false for a score without findings.
 func (s Score) Right() bool {
-	for _, f := range s.Requirements {
-		if f.Verdict != Met {
-			return false
-		}
+	return len(s.Requirements) > 0 && !slices.ContainsFunc(s.Deciding(), func(f Finding) bool { return f.Verdict != Met })
+}
+
+// Deciding returns the findings that decide whether an image is right: those on
+// requirements that it must meet, or all where it must meet none.
+func (s Score) Deciding() []Finding {
+	optional := func(f Finding) bool { return f.Requirement.Weight == Should }
+	if !slices.ContainsFunc(s.Requirements, optional) {
+		return s.Requirements
 	}
-	return len(s.Requirements) > 0
+	if must := slices.DeleteFunc(slices.Clone(s.Requirements), optional); len(must) > 0 {
+		return must
+	}
+	return s.Requirements
 }
 
 // Verdict says whether a requirement holds.

@@ -89,7 +89,7 @@ func compare(prompt reflectionflow.Prompt, first, second reflectionflow.Score) r
 		return c
 	}
 	if len(worse.Requirements) > 0 && !worse.Right() {
-		for _, fix := range clipart.Fixes(prompt, seen(worse)) {
+		for _, fix := range clipart.Fixes(reflectionflow.Prompt{Text: prompt.Text, Requirements: clipart.Known(prompt.Requirements)}, seen(worse)) {
 			c.Instructions = append(c.Instructions, fix.String())
 		}
 	}

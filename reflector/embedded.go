@@ -80,8 +80,9 @@ func parsed(p reflectionflow.Prompt) (reflectionflow.Prompt, error) {
 	if err := p.Validate(); err != nil {
 		return p, err
 	}
-	if len(p.Requirements) > 0 {
-		return p, nil
+	if len(p.Requirements) == 0 {
+		return clipart.Parse(p.Text)
 	}
-	return clipart.Parse(p.Text)
+	p.Requirements = clipart.Known(p.Requirements)
+	return p, nil
 }

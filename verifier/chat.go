@@ -89,9 +89,20 @@ func chatItems(p reflectionflow.Prompt) []chatItem {
 	}
 	items := make([]chatItem, len(p.Requirements))
 	for i, r := range p.Requirements {
-		items[i] = chatItem{fmt.Sprintf("r%d", i+1), r.String(), r.Kind != reflectionflow.Absent}
+		items[i] = chatItem{fmt.Sprintf("r%d", i+1), r.String(), evidenced(r)}
 	}
 	return items
+}
+
+// evidenced reports whether a requirement can only be met by an object in the image.
+func evidenced(r reflectionflow.Requirement) bool {
+	switch r.Kind {
+	case reflectionflow.Absent, reflectionflow.AtMost, reflectionflow.Scene, reflectionflow.Style, reflectionflow.Free:
+		return false
+	case reflectionflow.Text:
+		return r.Object != ""
+	}
+	return true
 }
 
 // Verify implements [reflectionflow.Verifier]. It asks about as many images at a time as
@@ -121,9 +132,6 @@ func checkImages(ctx context.Context, images []reflectionflow.PromptedImage) err
 		if err := checkImage(p.Image); err != nil {
 			return fmt.Errorf("image %d: %w", i, err)
 		}
-		if n := len(p.Prompt.Requirements); n > maxRequirements {
-			return fmt.Errorf("%w: %d requirements, at most %d can be judged", reflectionflow.ErrInvalid, n, maxRequirements)
-		}
 	}
 	return ctx.Err()
 }
@@ -134,9 +142,6 @@ func checkImage(img image.Image) error {
 	}
 	return nil
 }
-
-// maxRequirements bounds the requirements of an image.
-const maxRequirements = 64
 
 // maxUnanswered bounds Score.Unanswered, in bytes.
 const maxUnanswered = 300

@@ -14,8 +14,9 @@ import (
 const relationScale = 0.05
 
 // Confidence returns the probability in [0, 1] that a requirement is met by the rules of
-// [clipart.Check], given the detections. If the detector does not know a class or color of
-// the requirement, it returns 0.5 and known is false.
+// [clipart.Check], given the detections. If it is of a kind or relation that
+// [clipart.Known] leaves out, or the detector does not know a class or color of it,
+// Confidence returns 0.5 and known is false.
 //
 // Each detection is an object of a class with probability a = P(present)·P(class),
 // independently of the others, so the number of objects of a class has a Poisson binomial
@@ -30,7 +31,8 @@ const relationScale = 0.05
 // sigmoid((strength − 0.5)/0.05).
 func Confidence(cfg detect.Config, r reflectionflow.Requirement, detections []detect.Detection) (p float64, known bool) {
 	v := view{config: cfg, detections: detections}
-	if !v.knows(r.Object, r.Color) || (r.Kind == reflectionflow.Position && !v.knows(r.Target, r.TargetColor)) {
+	if len(clipart.Known([]reflectionflow.Requirement{r})) == 0 || !v.knows(r.Object, r.Color) ||
+		(r.Kind == reflectionflow.Position && !v.knows(r.Target, r.TargetColor)) {
 		return 0.5, false
 	}
 	if r.Count < 0 || r.Count > len(detections) {

@@ -120,7 +120,8 @@ func (e *Embedded) Close() error {
 	return errors.Join(errs...)
 }
 
-// Abilities implements [reflectionflow.DeclaringVerifier]: all kinds of requirement.
+// Abilities implements [reflectionflow.DeclaringVerifier]: GenEval's kinds of
+// requirement.
 func (e *Embedded) Abilities() reflectionflow.Abilities {
 	return reflectionflow.Abilities{Kinds: []reflectionflow.Kind{
 		reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.Absent, reflectionflow.Position,
@@ -167,7 +168,7 @@ func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score,
 		score.Value++
 	}
 	if e.reward != nil && e.options.RewardWeight > 0 {
-		fit, err := e.reward.Score(clipart.ShortCaption(prompt.Requirements), p.Image)
+		fit, err := e.reward.Score(clipart.ShortCaption(clipart.Known(prompt.Requirements)), p.Image)
 		if err != nil {
 			return reflectionflow.Score{}, fmt.Errorf("score the image: %w", err)
 		}

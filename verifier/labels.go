@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"reflectionflow"
 )
@@ -75,13 +76,11 @@ func parseLabel(line []byte) (Label, error) {
 		return l, errors.New(`"image" is missing`)
 	case l.Right == nil:
 		return l, errors.New(`"right" is missing`)
-	case len(l.Requirements) > maxRequirements:
-		return l, fmt.Errorf("%d requirements, at most %d are allowed", len(l.Requirements), maxRequirements)
 	}
 	for i, r := range l.Requirements {
-		if err := checkRequirement(r); err != nil {
-			return l, fmt.Errorf("requirement %d: %w", i+1, err)
+		if !slices.Contains(reflectionflow.Kinds(), r.Kind) {
+			return l, fmt.Errorf("requirement %d: unknown kind %.40q", i+1, r.Kind)
 		}
 	}
-	return l, (reflectionflow.Prompt{Text: l.Prompt}).Validate()
+	return l, (reflectionflow.Prompt{Text: l.Prompt, Requirements: l.Requirements}).Validate()
 }

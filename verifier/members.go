@@ -38,7 +38,7 @@ func (r rewarded) Verify(ctx context.Context, images []reflectionflow.PromptedIm
 		if err != nil {
 			return err
 		}
-		fit, err := r.reward.Score(clipart.ShortCaption(prompt.Requirements), images[i].Image)
+		fit, err := r.reward.Score(clipart.ShortCaption(clipart.Known(prompt.Requirements)), images[i].Image)
 		if err != nil {
 			return fmt.Errorf("score the image: %w", err)
 		}

@@ -10,34 +10,15 @@ import (
 	"reflectionflow"
 )
 
-// maxCount is the largest count of a requirement.
-const maxCount = 100
-
 // checkRequirement reports a requirement that no parser could have written.
 func checkRequirement(r reflectionflow.Requirement) error {
-	least := 0
-	switch r.Kind {
-	case reflectionflow.AtLeast, reflectionflow.Exactly:
-		least = 1
-	case reflectionflow.Absent:
-	case reflectionflow.Position:
-		relations := []reflectionflow.Relation{reflectionflow.LeftOf, reflectionflow.RightOf, reflectionflow.Above, reflectionflow.Below}
-		switch {
-		case !slices.Contains(relations, r.Relation):
-			return fmt.Errorf("%w: unknown relation %.40q", reflectionflow.ErrInvalid, r.Relation)
-		case r.Target == "":
-			return fmt.Errorf("%w: it has a relation and no target", reflectionflow.ErrInvalid)
-		}
-	default:
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if !slices.Contains(reflectionflow.Kinds(), r.Kind) {
 		return fmt.Errorf("%w: unknown kind %.40q", reflectionflow.ErrInvalid, r.Kind)
 	}
-	switch {
-	case r.Count < least || r.Count > maxCount:
-		return fmt.Errorf("%w: count %d: must be from %d to %d", reflectionflow.ErrInvalid, r.Count, least, maxCount)
-	case r.Object == "":
-		return fmt.Errorf("%w: it names no object", reflectionflow.ErrInvalid)
-	}
-	for _, name := range []string{r.Object, r.Color, r.Target, r.TargetColor} {
+	for _, name := range []string{r.Object, r.Color, string(r.Relation), r.Target, r.TargetColor, r.Second, r.Value, r.Words} {
 		if err := checkName(name); err != nil {
 			return err
 		}

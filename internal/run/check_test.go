@@ -14,11 +14,11 @@ func TestManifestRequirements(t *testing.T) {
 		"":                       func(*reflectionflow.Requirement) {},
 		`unknown kind "bogus"`:   func(r *reflectionflow.Requirement) { r.Kind = "bogus" },
 		"count 0: must be":       func(r *reflectionflow.Requirement) { r.Count = 0 },
-		"count 101: must be":     func(r *reflectionflow.Requirement) { r.Count = 101 },
-		"it names no object":     func(r *reflectionflow.Requirement) { r.Object = "" },
+		"count 10001: must be":   func(r *reflectionflow.Requirement) { r.Count = 10001 },
+		"without an object":      func(r *reflectionflow.Requirement) { r.Object = "" },
 		"has control characters": func(r *reflectionflow.Requirement) { r.Color = "red\x1b[2J" },
 		`unknown relation "in"`:  func(r *reflectionflow.Requirement) { r.Kind, r.Relation = reflectionflow.Position, "in" },
-		"no target": func(r *reflectionflow.Requirement) {
+		"without a target": func(r *reflectionflow.Requirement) {
 			r.Kind, r.Relation = reflectionflow.Position, reflectionflow.Above
 		},
 	} {

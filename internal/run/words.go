@@ -20,10 +20,24 @@ func Words(r reflectionflow.Requirement) string {
 		return fmt.Sprintf("%s: at least %d", object, r.Count)
 	case reflectionflow.Exactly:
 		return fmt.Sprintf("%s: exactly %d", object, r.Count)
+	case reflectionflow.AtMost:
+		return fmt.Sprintf("%s: at most %d", object, r.Count)
 	case reflectionflow.Absent:
 		return object + ": none"
+	case reflectionflow.Color:
+		return share(r.Object, r.Color, r.Count)
+	case reflectionflow.Attribute:
+		return share(object, r.Value, r.Count)
 	}
 	return r.String()
+}
+
+// share describes a property that count objects have, or all for 0.
+func share(object, property string, count int) string {
+	if count == 0 {
+		return object + ": " + property
+	}
+	return fmt.Sprintf("%s: at least %d %s", object, count, property)
 }
 
 func headline(first, best reflectionflow.Score) string {
