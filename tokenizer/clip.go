@@ -46,7 +46,7 @@ func clipWord(text string) int {
 	case unicode.IsLetter(first):
 		is = unicode.IsLetter
 	}
-	return len(text) - len(strings.TrimLeftFunc(text, is))
+	return runLength(text, is)
 }
 
 func isSymbol(r rune) bool {

@@ -17,7 +17,7 @@ import (
 // Files of a tokenizer folder.
 const (
 	wholeFile      = "tokenizer.json"
-	vocabularyFile = "vocab.json" // CLIP's, with
+	vocabularyFile = "vocab.json" // CLIP's or Qwen's, with
 	mergesFile     = "merges.txt"
 	pieceFile      = "spiece.model" // T5's
 	configFile     = "tokenizer_config.json"
@@ -33,6 +33,7 @@ type folderConfig struct {
 	Pad      specialToken          `json:"pad_token"`
 	Added    map[string]addedToken `json:"added_tokens_decoder"` // by id
 	ExtraIDs *int                  `json:"extra_ids"`            // T5's <extra_id_0> and so on
+	Class    string                `json:"tokenizer_class"`      // of transformers
 }
 
 // specialToken is a token's text, or the token as an object.
@@ -49,7 +50,7 @@ func (s *specialToken) UnmarshalJSON(text []byte) error {
 }
 
 // OpenFolder reads a tokenizer folder of a diffusers model as transformers does: its
-// tokenizer.json, or else CLIP's vocab.json and merges.txt, or else T5's spiece.model,
+// tokenizer.json, or else CLIP's or Qwen's vocab.json and merges.txt, or else T5's spiece.model,
 // of which it makes a tokenizer.json. The pad token of [Tokenizer.Pad] is that of
 // tokenizer_config.json or special_tokens_map.json. Errors are those of [Load].
 func OpenFolder(fsys fs.FS, folder string) (*Tokenizer, error) {
@@ -63,7 +64,7 @@ func OpenFolder(fsys fs.FS, folder string) (*Tokenizer, error) {
 	case f.has(vocabularyFile):
 		name = vocabularyFile
 		text = f.build(name, func(vocabulary []byte) (document, error) {
-			return clipDocument(vocabulary, f.read(mergesFile), config)
+			return pairDocument(vocabulary, f.read(mergesFile), config)
 		})
 	case f.has(pieceFile):
 		name = pieceFile
@@ -188,10 +189,8 @@ func (c folderConfig) added(otherwise ...addedToken) ([]addedToken, error) {
 	return tokens, nil
 }
 
-// clipDocument makes CLIP's tokenizer.json, as transformers' CLIPTokenizer of version
-// 5 and CLIPTokenizerFast of version 4 do.
-func clipDocument(vocabulary, merges []byte, config folderConfig) (document, error) {
-	const begin, end = "<|startoftext|>", "<|endoftext|>"
+// pairDocument makes a tokenizer.json of vocab.json and merges.txt, which CLIP's and Qwen's tokenizers have.
+func pairDocument(vocabulary, merges []byte, config folderConfig) (document, error) {
 	var ids map[string]int32
 	if err := json.Unmarshal(vocabulary, &ids); err != nil {
 		return document{}, err
@@ -200,6 +199,17 @@ func clipDocument(vocabulary, merges []byte, config folderConfig) (document, err
 	if err != nil {
 		return document{}, err
 	}
+	if isQwen(ids, config) {
+		return qwenDocument(vocabulary, ids, pairs, config)
+	}
+	return clipDocument(vocabulary, ids, pairs, config)
+}
+
+// clipDocument makes CLIP's tokenizer.json, as transformers' CLIPTokenizer of version
+// 5 and CLIPTokenizerFast of version 4 do.
+func clipDocument(vocabulary []byte, ids map[string]int32, pairs []mergeJSON, config folderConfig) (document, error) {
+	const begin, end = "<|startoftext|>", "<|endoftext|>"
+	var err error
 	special := func(s specialToken, content string) addedToken {
 		content = s.orDefault(content)
 		id, ok := ids[content]

@@ -70,13 +70,13 @@ func appendNormalizer(n normalizer, text json.RawMessage, depth int) (normalizer
 		}
 		return n, nil
 	case "NFC":
-		step = norm.NFC.String
+		step = normalForm(norm.NFC)
 	case "NFD":
-		step = norm.NFD.String
+		step = normalForm(norm.NFD)
 	case "NFKC":
-		step = norm.NFKC.String
+		step = normalForm(norm.NFKC)
 	case "NFKD":
-		step = norm.NFKD.String
+		step = normalForm(norm.NFKD)
 	case "Lowercase":
 		step = lowercase
 	case "Strip":

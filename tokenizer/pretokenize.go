@@ -12,7 +12,14 @@ import (
 
 // preTokenizer is a sequence of steps, each of which splits words further. No step
 // returns empty words.
-type preTokenizer []func(words []string, w word) []string
+type preTokenizer []preStep
+
+// preStep appends the words that w is split into.
+type preStep struct {
+	split func(words []string, w word) []string
+	// whole says that the regular expression that ByteLevel has by default does not split the words further.
+	whole bool
+}
 
 // word is a word to split further.
 type word struct {
@@ -25,7 +32,7 @@ func (p preTokenizer) apply(text string, isFirst bool) []string {
 	for _, step := range p {
 		var split []string
 		for i, w := range words {
-			split = step(split, word{w, isFirst && i == 0})
+			split = step.split(split, word{w, isFirst && i == 0})
 		}
 		isFirst = isFirst && len(split) > 0 && strings.HasPrefix(words[0], split[0])
 		words = split
@@ -68,30 +75,41 @@ func appendPreTokenizer(p preTokenizer, text json.RawMessage, depth int) (preTok
 		}
 		return p, nil
 	case "WhitespaceSplit":
-		return append(p, splitSpace), nil
+		return append(p, preStep{split: splitSpace}), nil
 	case "Whitespace":
-		return append(p, splitWords), nil
+		return append(p, preStep{split: splitWords}), nil
 	case "Punctuation":
 		if j.Behavior != "" && j.Behavior != "Isolated" {
 			return nil, fmt.Errorf("the pre-tokenizer Punctuation with the behavior %q is not supported: Isolated is", j.Behavior)
 		}
-		return append(p, splitPunctuation), nil
+		return append(p, preStep{split: splitPunctuation}), nil
 	case "Split":
-		if j.Pattern == nil || j.Pattern.Regex == nil || !slices.Contains(clipPatterns, *j.Pattern.Regex) || j.Behavior != "Removed" || !j.Invert {
-			return nil, errors.New("the pre-tokenizer Split is supported with CLIP's regular expression only")
-		}
-		return append(p, splitCLIP), nil
-	case "ByteLevel":
-		// ByteLevel's own regular expression does not split CLIP's words.
-		if j.AddSpace == nil || *j.AddSpace || len(p) == 0 && (j.UseRegex == nil || *j.UseRegex) {
-			return nil, errors.New("the pre-tokenizer ByteLevel is supported after CLIP's Split only, without add_prefix_space")
-		}
-		return append(p, spellBytes), nil
-	case "Metaspace":
-		step, err := metaspace(j)
+		step, err := j.split()
 		return append(p, step), err
+	case "ByteLevel":
+		// ByteLevel's own regular expression does not split CLIP's words, but it would split Qwen's.
+		if j.AddSpace == nil || *j.AddSpace || (j.UseRegex == nil || *j.UseRegex) && (len(p) == 0 || !p[len(p)-1].whole) {
+			return nil, errors.New("the pre-tokenizer ByteLevel is supported with use_regex false or after CLIP's Split, and without add_prefix_space")
+		}
+		return append(p, preStep{split: spellBytes}), nil
+	case "Metaspace":
+		split, err := metaspace(j)
+		return append(p, preStep{split: split}), err
 	}
 	return nil, fmt.Errorf("the pre-tokenizer %q is not supported: Whitespace, WhitespaceSplit, Punctuation, Split, ByteLevel, Metaspace and Sequence are", j.Type)
+}
+
+// split returns the step of a Split: by one of the regular expressions that are written out in this package.
+func (j preTokenizerJSON) split() (preStep, error) {
+	if j.Pattern != nil && j.Pattern.Regex != nil {
+		switch regex := *j.Pattern.Regex; {
+		case slices.Contains(clipPatterns, regex) && j.Behavior == "Removed" && j.Invert:
+			return preStep{split: splitCLIP, whole: true}, nil
+		case regex == qwenPattern && j.Behavior == "Isolated" && !j.Invert:
+			return preStep{split: splitQwen}, nil
+		}
+	}
+	return preStep{}, errors.New("the pre-tokenizer Split is supported with CLIP's and with Qwen's regular expression only")
 }
 
 // splitSpace splits at white space.

@@ -78,7 +78,7 @@ func tokensOf(t *Tokenizer, ids []int32) (tokens []string) {
 // The longest text, as one word with every merge and segmentation possible, must not
 // take quadratic time.
 func TestLongWords(t *testing.T) {
-	for _, name := range []string{"clip", "t5", "t5-bytes.json"} {
+	for _, name := range []string{"clip", "qwen", "t5", "t5-bytes.json"} {
 		opened := openTestdata(t, name)
 		for _, part := range []string{"a", "-", "\u0301", "日", "photograph", "▁"} {
 			text := strings.Repeat(part, MaxTextBytes/len(part))
@@ -160,6 +160,7 @@ func FuzzOpenFolder(f *testing.F) {
 		return text
 	}
 	f.Add(read("clip", vocabularyFile), read("clip", mergesFile), read("clip", configFile), []byte{}, "a Café's photo 12")
+	f.Add(read("qwen", vocabularyFile), read("qwen", mergesFile), []byte("{}"), []byte{}, "a Cafe\u0301's photo 12<think>")
 	f.Add([]byte{}, []byte{}, read("t5", configFile), read("t5", pieceFile), "a Café's ﬁ\u0301 photo </s> ▁x")
 	f.Fuzz(func(t *testing.T, vocabulary, merges, config, pieces []byte, text string) {
 		folder := fstest.MapFS{"t/" + configFile: &fstest.MapFile{Data: config}, "t/" + pieceFile: &fstest.MapFile{Data: pieces}}
@@ -208,7 +209,7 @@ func BenchmarkEncode(b *testing.B) {
 	const prompt = "A highly detailed photograph of two red clocks on a wooden table by the window, it's raining outside and the café's lights are " +
 		"reflected in the glass; shot on 35 mm film, shallow depth of field. Move the second clock to the left, make the cat black instead of " +
 		"white, and don't change the colour of the photographer's blue backpack [Reflexion]"
-	for _, name := range []string{"clip", "t5", "t5.json"} {
+	for _, name := range []string{"clip", "qwen", "t5", "t5.json"} {
 		opened := openTestdata(b, name)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -87,8 +87,10 @@ func parseTemplate(text json.RawMessage) (prefix, suffix []int32, err error) {
 			return nil, nil, fmt.Errorf("post_processor: %w", err)
 		}
 		return j.ids()
+	case j.Type == "ByteLevel": // adds no tokens
+		return nil, nil, nil
 	case j.Type != "TemplateProcessing":
-		return nil, nil, fmt.Errorf("the post-processor %q is not supported: TemplateProcessing and RobertaProcessing are", j.Type)
+		return nil, nil, fmt.Errorf("the post-processor %q is not supported: TemplateProcessing, RobertaProcessing and ByteLevel are", j.Type)
 	}
 	sequences := 0
 	for _, item := range j.Single {

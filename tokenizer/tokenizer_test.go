@@ -167,10 +167,10 @@ func TestRefusesFiles(t *testing.T) {
 		{"empty pattern", normalizer(`{"type":"Replace","pattern":{"String":""},"content":"x"}`), "missing or empty"},
 		{"long replacement", normalizer(`{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat("a", 257) + `"}`), "has 257 bytes"},
 		{"pre-tokenizer", preTokenizer(`{"type":"Digits"}`), `the pre-tokenizer "Digits" is not supported`},
-		{"ByteLevel by itself", preTokenizer(`{"type":"ByteLevel","add_prefix_space":false}`), "after CLIP's Split only"},
+		{"ByteLevel by itself", preTokenizer(`{"type":"ByteLevel","add_prefix_space":false}`), "after CLIP's Split"},
 		{"ByteLevel with a space", preTokenizer(`{"type":"ByteLevel","use_regex":false}`), "add_prefix_space"},
-		{"Split elsewhere", preTokenizer(`{"type":"Split","pattern":{"Regex":"a"},"behavior":"Removed","invert":true}`), "CLIP's regular expression"},
-		{"Split inside out", preTokenizer(`{"type":"Split","pattern":{"Regex":` + string(toJSON(clipPattern)) + `},"behavior":"Removed"}`), "CLIP's regular expression"},
+		{"Split elsewhere", preTokenizer(`{"type":"Split","pattern":{"Regex":"a"},"behavior":"Removed","invert":true}`), "CLIP's and with Qwen's regular expression only"},
+		{"Split inside out", preTokenizer(`{"type":"Split","pattern":{"Regex":` + string(toJSON(clipPattern)) + `},"behavior":"Removed"}`), "CLIP's and with Qwen's regular expression only"},
 		{"Metaspace of two", preTokenizer(`{"type":"Metaspace","replacement":"__"}`), "one character"},
 		{"Metaspace scheme", preTokenizer(`{"type":"Metaspace","replacement":"_","prepend_scheme":"last"}`), `"last" is not supported`},
 		{"Metaspace after Strip", document0(`{"type":"Strip","strip_left":true}`, `{"type":"Metaspace","replacement":"_","prepend_scheme":"first"}`, null, ""), "strips what is on the left"},
@@ -249,7 +249,7 @@ func TestSaveIntoMissingFolder(t *testing.T) {
 }
 
 func FuzzFromBytes(f *testing.F) {
-	for _, name := range []string{"made.json", "reference.json", "clip.json", "t5.json", "t5-first.json", "t5-bytes.json"} {
+	for _, name := range []string{"made.json", "reference.json", "clip.json", "t5.json", "t5-first.json", "t5-bytes.json", "qwen.json"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
