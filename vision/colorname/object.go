@@ -1,0 +1,136 @@
+package colorname
+
+import (
+	"image"
+	"math"
+)
+
+// Sizes of the sample of an object's pixels.
+const (
+	// grid is how many points are read per side, of the box and of its surroundings.
+	grid = 48
+	// shrink is the share of the box that is left out on each side, where its background is.
+	shrink = 0.15
+	// around is the share of the box's side by which the surroundings reach beyond it.
+	around = 0.15
+	// like is the distance in CIELAB (ΔE of 1976) up to which a pixel is of the background.
+	like = 14
+	// least is the share of the points that must be left for the background to be dropped.
+	least = 0.2
+)
+
+// Object returns the color of what a box shows, as the share of its pixels that are called by each
+// term. The box is x0, y0, x1, y1 in fractions of the image's sides. The outer 15% of the box are left
+// out, and pixels like the most frequent color around the box are, unless that leaves less than a
+// fifth. The middle counts more than the rim. An empty box or image has no color.
+func Object(img image.Image, box [4]float64) Weights {
+	for i, v := range box {
+		box[i] = min(max(v, 0), 1)
+	}
+	if img == nil || img.Bounds().Empty() || !(box[0] < box[2] && box[1] < box[3]) {
+		return Weights{}
+	}
+	read := reader(img)
+	background, known := frequent(surroundings(img.Bounds(), box, read))
+	width, height := box[2]-box[0], box[3]-box[1]
+	inner := [4]float64{box[0] + shrink*width, box[1] + shrink*height, box[2] - shrink*width, box[3] - shrink*height}
+	names := table()
+	var all, kept Weights
+	total, left := 0.0, 0.0
+	for j := range grid {
+		for i := range grid {
+			u, v := (float64(i)+0.5)/grid, (float64(j)+0.5)/grid
+			p := read(point(img.Bounds(), inner[0]+u*(inner[2]-inner[0]), inner[1]+v*(inner[3]-inner[1])))
+			weight := math.Exp(-2 * ((u-0.5)*(u-0.5) + (v-0.5)*(v-0.5)) / 0.25)
+			terms := &names[cell(p)]
+			total += weight
+			add(&all, terms, weight)
+			if known && distance(lab(p[0], p[1], p[2]), background) > like {
+				left += weight
+				add(&kept, terms, weight)
+			}
+		}
+	}
+	if left < least*total {
+		kept, left = all, total
+	}
+	for i := range kept {
+		kept[i] /= left
+	}
+	return kept
+}
+
+func add(sum *Weights, terms *[len(terms)]float32, weight float64) {
+	for i, v := range terms {
+		sum[i] += weight * float64(v)
+	}
+}
+
+// surroundings reads points of a frame around the box, as far as the image reaches.
+func surroundings(bounds image.Rectangle, box [4]float64, read func(image.Point) [3]uint8) [][3]uint8 {
+	dx, dy := around*(box[2]-box[0]), around*(box[3]-box[1])
+	outer := [4]float64{box[0] - dx, box[1] - dy, box[2] + dx, box[3] + dy}
+	var list [][3]uint8
+	for j := range grid {
+		for i := range grid {
+			x := outer[0] + (float64(i)+0.5)/grid*(outer[2]-outer[0])
+			y := outer[1] + (float64(j)+0.5)/grid*(outer[3]-outer[1])
+			inside := x > box[0] && x < box[2] && y > box[1] && y < box[3]
+			if !inside && x >= 0 && x < 1 && y >= 0 && y < 1 {
+				list = append(list, read(point(bounds, x, y)))
+			}
+		}
+	}
+	return list
+}
+
+// frequent returns the mean of the most frequent colors, of eight steps per channel; known is false
+// for no pixels.
+func frequent(pixels [][3]uint8) (mean [3]float64, known bool) {
+	var count [512]int
+	step := func(p [3]uint8) int { return int(p[0]>>5)<<6 | int(p[1]>>5)<<3 | int(p[2]>>5) }
+	best := 0
+	for _, p := range pixels {
+		count[step(p)]++
+	}
+	for i, n := range count {
+		if n > count[best] {
+			best = i
+		}
+	}
+	for _, p := range pixels {
+		if step(p) == best {
+			at := lab(p[0], p[1], p[2])
+			for i := range mean {
+				mean[i] += at[i] / float64(count[best])
+			}
+		}
+	}
+	return mean, len(pixels) > 0
+}
+
+func distance(a, b [3]float64) float64 {
+	x, y, z := a[0]-b[0], a[1]-b[1], a[2]-b[2]
+	return math.Sqrt(x*x + y*y + z*z)
+}
+
+// point is the pixel at fractions of the sides.
+func point(bounds image.Rectangle, x, y float64) image.Point {
+	at := func(low, size int, v float64) int { return low + min(max(int(v*float64(size)), 0), size-1) }
+	return image.Pt(at(bounds.Min.X, bounds.Dx(), x), at(bounds.Min.Y, bounds.Dy(), y))
+}
+
+// reader returns a function that reads one pixel as bytes; transparent ones lie over black, as the
+// detector sees them.
+func reader(img image.Image) func(image.Point) [3]uint8 {
+	if deep, ok := img.(image.RGBA64Image); ok { // all images of the standard library, without allocation
+		return func(p image.Point) [3]uint8 {
+			c := deep.RGBA64At(p.X, p.Y)
+			return [3]uint8{uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)}
+		}
+	}
+	return func(p image.Point) [3]uint8 {
+		r, g, b, _ := img.At(p.X, p.Y).RGBA()
+		return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
+	}
+}
