@@ -28,6 +28,7 @@ type Backend struct {
 	memory    *memory
 	finalized atomic.Bool
 	level     level
+	pairs     bool // products in bf16
 	vectors   *vectors
 	counter   fallbackCounter
 	steps     stepCounter
@@ -35,25 +36,37 @@ type Backend struct {
 
 var _ compute.Backend = (*Backend)(nil)
 
-// New returns a backend. The configuration is empty, for the best kernels of this processor, or "isa=plain", "isa=avx2"
-// or "isa=avx512". An instruction set that the processor lacks is an error. New has the type [compute.Constructor].
+// New returns a backend. The configuration is empty or a list of options with commas between:
+//
+//   - isa=plain, isa=avx2 or isa=avx512 chooses the kernels; the default is the best of this processor. An instruction set
+//     that the processor lacks is an error.
+//   - precision=bf16 computes products whose right operand is stored as bf16, such as weights, in bf16 with sums in f32,
+//     where the processor has AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
+//
+// New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
-	use := machine
-	switch name, isISA := strings.CutPrefix(strings.TrimSpace(config), "isa="); {
-	case isISA:
-		i := slices.Index([]string{"plain", "avx2", "avx512"}, name)
-		if i < 0 || level(i) > machine {
-			return nil, fmt.Errorf("cpu: %q: choose plain, avx2 or avx512; this processor has %s at best", config, machine)
+	use, pairs := machine, false
+	for option := range strings.SplitSeq(config, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(option), "=")
+		switch {
+		case name == "isa":
+			i := slices.Index([]string{"plain", "avx2", "avx512"}, value)
+			if i < 0 || level(i) > machine {
+				return nil, fmt.Errorf("cpu: %q: choose plain, avx2 or avx512; this processor has %s at best", config, machine)
+			}
+			use = level(i)
+		case name == "precision" && (value == "f32" || value == "bf16"):
+			pairs = value == "bf16"
+		case name != "":
+			return nil, fmt.Errorf("cpu: unknown option %q: the options are isa and precision (f32 or bf16)", option)
 		}
-		use = level(i)
-	case name != "":
-		return nil, fmt.Errorf("cpu: unknown option %q: the only option is isa", config)
 	}
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	return &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use)}, nil
+	pairs = pairs && use == avx512 && machinePairs
+	return &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, pairs: pairs, vectors: vectorsFor(use)}, nil
 }
 
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment

@@ -32,6 +32,9 @@ type gemm struct {
 	runs         []run
 	splitScratch *storage
 	few          bool // so few rows that reading B dominates
+	pairs        bool // computed in bf16: see gemmpairs.go
+	chunk        int  // terms that a block sums at a time
+	terms        int  // rows of a packed panel: terms, or words of two
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
 	padding      *padding  // of a convolution, or nil
@@ -65,6 +68,10 @@ const depth = 384
 // plan chooses the blocks and the ways to read the operands.
 func (g *gemm) plan() {
 	mr, nr := g.kernel.rows, g.kernel.cols
+	g.chunk, g.terms = depth, min(depth, g.k)
+	if g.pairs {
+		g.chunk, g.terms = 2*depth, min(depth, words(g.k))
+	}
 	g.parts = 1
 	if blocks := g.divide(32); blocks < 8 {
 		g.parts = max(1, min(16/blocks, g.k/(2*depth)))
@@ -170,9 +177,8 @@ type scratch struct {
 
 // scratchFloats returns the sizes of a, b and c of a scratch, and of all of it.
 func (g *gemm) scratchFloats() (a, b, c, all int) {
-	terms := min(depth, g.k)
-	a, b, c = g.kernel.rows*terms, terms*g.cols, g.kernel.rows*g.kernel.cols
-	return a, b, c, a + b + c + 8*terms
+	a, b, c = g.kernel.rows*g.terms, g.terms*g.cols, g.kernel.rows*g.kernel.cols
+	return a, b, c, a + b + c + 8*g.terms
 }
 
 // tools takes a toolbox and the scratch of a block from it.
@@ -182,7 +188,7 @@ func (g *gemm) tools(m *memory) (*toolbox, scratch) {
 		all += g.epilogue.floats(g)
 	}
 	tools := m.toolbox(all)
-	return tools, scratch{tools.take(a), tools.take(b), tools.take(c), tools.take(8 * min(depth, g.k))}
+	return tools, scratch{tools.take(a), tools.take(b), tools.take(c), tools.take(8 * g.terms)}
 }
 
 // run computes the product.

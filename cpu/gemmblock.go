@@ -40,8 +40,8 @@ func (t *block) compute() {
 		}
 		return
 	}
-	for t.first = t.k0; t.first < t.k1; t.first += depth {
-		t.length = min(depth, t.k1-t.first)
+	for t.first = t.k0; t.first < t.k1; t.first += t.chunk {
+		t.length = min(t.chunk, t.k1-t.first)
 		t.packPanels()
 		for i := t.m0; i < t.m1; i += t.kernel.rows {
 			t.rowTile(i)
@@ -65,8 +65,11 @@ func (t *block) direct(j int) bool { return !t.bPacked && t.bOK[j/t.kernel.cols]
 
 func (t *block) packPanels() {
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
-		if !t.direct(j) {
-			t.packPanel(t.s.b[(j-t.n0)*min(depth, t.k):], j)
+		switch {
+		case t.pairs:
+			t.packPairs(t.s.b[(j-t.n0)*t.terms:], j)
+		case !t.direct(j):
+			t.packPanel(t.s.b[(j-t.n0)*t.terms:], j)
 		}
 	}
 }
@@ -76,7 +79,9 @@ func (t *block) rowTile(i int) {
 	mr := t.kernel.rows
 	rows := min(mr, t.m1-i)
 	packed := t.aPacked || rows < mr || !t.aOK[i/mr]
-	if packed {
+	if t.pairs {
+		t.roundRows(i, rows)
+	} else if packed {
 		t.packRows(i, rows)
 	}
 	accumulate := 0
@@ -112,10 +117,14 @@ func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int)
 	if width < t.kernel.cols {
 		kernel = t.kernel.half
 	}
+	if t.pairs {
+		kernel(words(t.length), &t.s.a[0], 4*t.terms, 4, &t.s.b[(j-t.n0)*t.terms], 4*width, c, ldc, acc)
+		return
+	}
 	direct := t.direct(j)
 	panel := t.s.b
 	if !direct {
-		panel = panel[(j-t.n0)*min(depth, t.k):]
+		panel = panel[(j-t.n0)*t.terms:]
 	}
 	last := t.first + t.length
 	for _, r := range t.runs {

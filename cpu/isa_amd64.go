@@ -9,6 +9,9 @@ const (
 	avx512              // AVX-512 F, BW, DQ and VL
 )
 
+// machinePairs is set where the processor has AVX512-BF16.
+var machinePairs = machine == avx512 && detectPairs()
+
 // machine is the best level of this processor and operating system.
 var machine = detect()
 
@@ -36,6 +39,15 @@ func copyTerms8(dst *float32, ds int, src *float32, offsets *int, terms, vectors
 //go:noescape
 func transpose8(dst *float32, ds int, src *float32, ss int, blocks int)
 
+//go:noescape
+func tilePairs(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+//go:noescape
+func tilePairsHalf(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+//go:noescape
+func narrow16(dst *uint16, src *float32, vectors int)
+
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 
 func xgetbv() uint32
@@ -59,4 +71,12 @@ func detect() level {
 		return avx512
 	}
 	return avx2
+}
+
+func detectPairs() bool {
+	if last, _, _, _ := cpuid(7, 0); last < 1 {
+		return false
+	}
+	a, _, _, _ := cpuid(7, 1)
+	return a&(1<<5) != 0
 }

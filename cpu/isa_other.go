@@ -14,11 +14,17 @@ const (
 // machine is the best level of this processor: there are kernels for amd64 only.
 var machine = plain
 
-func tile512(int, *float32, int, int, *float32, int, *float32, int, int)     {}
-func tile512half(int, *float32, int, int, *float32, int, *float32, int, int) {}
-func tile256(int, *float32, int, int, *float32, int, *float32, int, int)     {}
-func transpose8(*float32, int, *float32, int, int)                           {}
-func widen8(*float32, *uint16, int)                                          {}
-func dot4(int, *float32, *float32, int, *float32)                            {}
-func dot4BF16(int, *float32, *uint16, int, *float32)                         {}
-func copyTerms8(*float32, int, *float32, *int, int, int)                     {}
+// machinePairs is set where the processor multiplies pairs of bf16.
+const machinePairs = false
+
+func tile512(int, *float32, int, int, *float32, int, *float32, int, int)       {}
+func tile512half(int, *float32, int, int, *float32, int, *float32, int, int)   {}
+func tile256(int, *float32, int, int, *float32, int, *float32, int, int)       {}
+func tilePairs(int, *float32, int, int, *float32, int, *float32, int, int)     {}
+func tilePairsHalf(int, *float32, int, int, *float32, int, *float32, int, int) {}
+func narrow16(*uint16, *float32, int)                                          {}
+func transpose8(*float32, int, *float32, int, int)                             {}
+func widen8(*float32, *uint16, int)                                            {}
+func dot4(int, *float32, *float32, int, *float32)                              {}
+func dot4BF16(int, *float32, *uint16, int, *float32)                           {}
+func copyTerms8(*float32, int, *float32, *int, int, int)                       {}

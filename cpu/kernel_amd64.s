@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "tile_amd64.h"
 
 // The micro-kernels of matrix multiplication, and what the processor can do. They are in assembly because the compiler
 // keeps at most 15 vectors in registers and spills the rest: the same kernels in Go reach a quarter of the peak.
@@ -7,20 +8,6 @@
 //
 // computes a tile C (+)= A·B for rows of C that are ldc apart. Element (i, p) of A is at a + i·ars + p·acs, row p of B
 // at b + p·bs. All strides are in bytes. C is overwritten when acc is 0 and added to otherwise.
-
-#define LOAD_ARGS \
-	MOVQ k+0(FP), CX; \
-	MOVQ a+8(FP), SI; \
-	MOVQ ars+16(FP), R9; \
-	MOVQ acs+24(FP), R13; \
-	MOVQ b+32(FP), DI; \
-	MOVQ bs+40(FP), BX; \
-	MOVQ c+48(FP), DX; \
-	MOVQ ldc+56(FP), R8; \
-	MOVQ acc+64(FP), AX; \
-	LEAQ (R9)(R9*2), R10; \
-	LEAQ (R9)(R9*4), R11; \
-	LEAQ (R10)(R9*4), R12
 
 #define DOT_ARGS \
 	MOVQ k+0(FP), CX; \
@@ -55,16 +42,6 @@
 	VBROADCASTSS addr, t; \
 	VFMADD231PS t, Z30, x; \
 	VFMADD231PS t, Z31, y
-
-#define LOADC2(x, y) \
-	VMOVUPS (R14), x; \
-	VMOVUPS 64(R14), y; \
-	ADDQ R8, R14
-
-#define STOREC2(x, y) \
-	VMOVUPS x, (DX); \
-	VMOVUPS y, 64(DX); \
-	ADDQ R8, DX
 
 // 8 rows, 32 columns, AVX-512.
 TEXT ·tile512(SB), NOSPLIT, $0-72
@@ -127,14 +104,6 @@ done:
 	STOREC2(Z14, Z15)
 	VZEROUPPER
 	RET
-
-#define LOADC1(x) \
-	VMOVUPS (R14), x; \
-	ADDQ R8, R14
-
-#define STOREC1(x) \
-	VMOVUPS x, (DX); \
-	ADDQ R8, DX
 
 // 8 rows, 16 columns, AVX-512.
 TEXT ·tile512half(SB), NOSPLIT, $0-72
