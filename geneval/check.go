@@ -73,8 +73,7 @@ func knownAnswers() []knownAnswer {
 	}
 }
 
-// Agreement is how often a judge's verdict on rendered scenes is that of the
-// renderer's truth.
+// Agreement is how often a judge's verdict on images with a known answer is right.
 type Agreement struct {
 	Right       int `json:"right"`        // scenes that are what was asked for
 	Wrong       int `json:"wrong"`        // scenes that are not
@@ -107,24 +106,20 @@ const leastAgreement = 0.6
 // and once flawed; 96 images take a small network about a second.
 const scenesPerTask = 8
 
-// CheckJudge is a known-answer test of a judge on scenes such as [KnownScenes]. It fails
+// CheckJudge is a known-answer test of a judge on images such as [KnownScenes]. It fails
 // where the judge is hardly better than guessing.
-func CheckJudge(ctx context.Context, judge Detector, t Thresholds, trials []KnownScene) (Agreement, error) {
-	images := make([]image.Image, len(trials))
-	for i := range trials {
-		images[i] = trials[i].Image
+func CheckJudge(ctx context.Context, judge Judge, trials []KnownScene) (Agreement, error) {
+	cases := make([]Case, len(trials))
+	for i, tr := range trials {
+		cases[i] = Case{tr.Metadata, tr.Image}
 	}
-	found, err := judge.Detect(ctx, images)
+	judgments, err := judgeAll(ctx, judge, cases)
 	if err != nil {
 		return Agreement{}, fmt.Errorf("self-test of the judge: %w", err)
 	}
-	if len(found) != len(trials) {
-		return Agreement{}, fmt.Errorf("self-test of the judge: it returned %d lists of objects for %d images", len(found), len(trials))
-	}
 	var a Agreement
 	for i, tr := range trials {
-		size := tr.Image.Bounds().Size()
-		a.add(Evaluate(tr.Metadata, t, size, tr.Truth).Correct, Evaluate(tr.Metadata, t, size, found[i]).Correct)
+		a.add(tr.Right, judgments[i].Correct)
 	}
 	if a.Balanced() < leastAgreement {
 		return a, fmt.Errorf("self-test of the judge: %s: it is not fit to score with", a)
@@ -144,11 +139,12 @@ func (a *Agreement) add(truth, verdict bool) {
 	}
 }
 
-// KnownScene is a rendered scene with its truth, and what it may or may not show.
+// KnownScene is an image with a known verdict: a rendered scene or a photograph.
 type KnownScene struct {
 	Metadata Metadata
 	Image    image.Image
-	Truth    []reflectionflow.Object
+	Right    bool                    // it shows what the metadata ask for
+	Truth    []reflectionflow.Object // what is in it, of a rendered scene
 }
 
 // KnownScenes renders the scenes of [CheckJudge] for an evaluation of the given prompts: other prompts, of the test split, from all of GenEval's tasks if one
@@ -197,7 +193,8 @@ func knownScenes(sampler clipart.Sampler, tasks []clipart.Task, size image.Point
 				if err != nil {
 					return nil, err
 				}
-				trials = append(trials, KnownScene{m, img, truth})
+				right := Evaluate(m, OfficialThresholds(), size, truth).Correct
+				trials = append(trials, KnownScene{m, img, right, truth})
 			}
 		}
 	}

@@ -59,13 +59,12 @@ func newOracle(t *testing.T, known []string, size image.Point, err int) *oracle 
 
 func TestCheckJudge(t *testing.T) {
 	known, size := clipart.Classes()[:16], image.Pt(64, 64)
-	thresholds := geneval.OfficialThresholds()
 	check := func(judge geneval.Detector) (geneval.Agreement, error) {
 		scenes, err := geneval.KnownScenes([]geneval.Metadata{{Tag: "counting"}}, known, size)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return geneval.CheckJudge(t.Context(), judge, thresholds, scenes)
+		return geneval.CheckJudge(t.Context(), geneval.ByRules(judge), scenes)
 	}
 	a, err := check(newOracle(t, known, size, 0))
 	if err != nil || a.Balanced() != 1 || a.Right < 40 || a.Wrong < 40 {

@@ -17,8 +17,10 @@ type Evaluation struct {
 	Budgets    []int      // in images, rising
 	Samples    int        // searches for each strategy and prompt, from other seeds each
 	Seed       uint64     // every seed derives from it
-	Judge      Detector
-	Thresholds Thresholds
+	Judge      Judge
+	// By says which judge it is, for the records and the report.
+	By         JudgedBy
+	Thresholds Thresholds // of a judge that detects
 	// Probe generates ProbeImages images of each prompt, from seeds that are not scored,
 	// to measure how difficult the prompt is; nil for no such measurement.
 	Probe       *Strategy

@@ -24,7 +24,7 @@ func (w *world) evaluation(dir string) *geneval.Evaluation {
 	return &geneval.Evaluation{
 		Prompts: w.prompts, Budgets: []int{1, 4, 8}, Samples: 2, Seed: 9, Dir: dir,
 		Strategies: []geneval.Strategy{w.strategy("noise", lucky), w.strategy("reflection", hopeful)},
-		Judge:      w, Thresholds: geneval.OfficialThresholds(), Settings: json.RawMessage(`{"model":"x"}`),
+		Judge:      geneval.ByRules(w), Thresholds: geneval.OfficialThresholds(), Settings: json.RawMessage(`{"model":"x"}`),
 	}
 }
 
@@ -427,7 +427,7 @@ func (ill) Detect(context.Context, []image.Image) ([][]reflectionflow.Object, er
 func TestBrokenParts(t *testing.T) {
 	w := newWorld(t, 6)
 	e := w.evaluation(t.TempDir())
-	e.Judge = ill{}
+	e.Judge = geneval.ByRules(ill{})
 	if _, err := e.Run(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
 	}

@@ -147,7 +147,7 @@ func differing(was, is []byte) string {
 		json.Unmarshal(a["strategies"], &first) != nil || json.Unmarshal(b["strategies"], &all) != nil {
 		return manifestFile + " is damaged"
 	}
-	for _, name := range []string{"format", "prompts", "budgets", "samples", "seed", "thresholds", "probe_pictures", "settings"} {
+	for _, name := range []string{"format", "prompts", "budgets", "samples", "seed", "thresholds", "judge", "probe_pictures", "settings"} {
 		if !bytes.Equal(a[name], b[name]) {
 			return name
 		}

@@ -22,11 +22,41 @@ type Manifest struct {
 	Samples    int        `json:"samples"`
 	Seed       uint64     `json:"seed"`
 	Thresholds Thresholds `json:"thresholds"`
+	Judge      JudgedBy   `json:"judge,omitzero"`
 	// ProbeImages is the number of images of the base that measure a prompt's
 	// difficulty; 0 for none.
 	ProbeImages int `json:"probe_pictures"`
 	// Settings is whatever else determines the results of every strategy.
 	Settings json.RawMessage `json:"settings"`
+}
+
+// JudgedBy names a judge. The zero value is the judge of a clip-art model.
+type JudgedBy struct {
+	Name    string `json:"name"`              // its type, such as coco
+	Network string `json:"network,omitempty"` // what decides: a network or a model at a server
+	// Shared names what the judge has in common with the verifier of the search. The
+	// search is then rewarded for the judge's errors, and the scores are too high.
+	Shared string `json:"shared,omitempty"`
+}
+
+// fact describes the judge in a sentence; empty for the zero value.
+func (j JudgedBy) fact() string {
+	if j.Name == "" {
+		return ""
+	}
+	text := "Judge: " + j.Name
+	if j.Network != "" {
+		text += " (" + j.Network + ")"
+	}
+	return text + "."
+}
+
+// warning says that the judge also guides the search; empty where it does not.
+func (j JudgedBy) warning() string {
+	if j.Shared == "" {
+		return ""
+	}
+	return "The judge and the verifier of the search are the same network (" + j.Shared + "): the search is rewarded for the judge's errors, and these scores are too high."
 }
 
 // Arm describes a strategy of an evaluation for readers of the results.
@@ -67,7 +97,7 @@ func (e *Evaluation) manifest() (m Manifest, data, prompts []byte, err error) {
 	sum := sha256.Sum256(file.Bytes())
 	m = Manifest{
 		Format: folderFormat, Prompts: hex.EncodeToString(sum[:]), Budgets: e.Budgets, Samples: e.Samples, Seed: e.Seed,
-		Thresholds: e.Thresholds, Settings: e.Settings,
+		Thresholds: e.Thresholds, Judge: e.By, Settings: e.Settings,
 	}
 	if e.Probe != nil {
 		m.ProbeImages = e.ProbeImages

@@ -95,6 +95,6 @@ func verdict(line []byte, answers map[string]Record) (Record, error) {
 	case rec.Prompt != v.Prompt:
 		return Record{}, invalid("%s answers %.80q and not %.80q", name[1], rec.Prompt, v.Prompt)
 	}
-	rec.Correct, rec.Reason, rec.Details = *v.Correct, v.Reason, v.Details
+	rec.Correct, rec.Reason, rec.Details, rec.Pending = *v.Correct, v.Reason, v.Details, false
 	return rec, nil
 }

@@ -3,8 +3,6 @@ package geneval
 import (
 	"context"
 	"fmt"
-	"image"
-	"sync"
 	"time"
 
 	"reflectionflow"
@@ -14,17 +12,16 @@ import (
 // Oracle is the judge as a verifier. It shows how far a search could get if its
 // verifier never erred, and is no fair competitor of other verifiers (arXiv 2504.16080 calls it so too).
 type Oracle struct {
-	judge      Detector
-	thresholds Thresholds
-	prompts    map[string]Metadata // by text
+	judge   Judge
+	prompts map[string]Metadata // by text
 }
 
 var _ reflectionflow.Verifier = (*Oracle)(nil)
 
 // NewOracle knows the prompts of an evaluation. It may run while the judge, if
-// wrapped by [OneAtATime], runs on other images.
-func NewOracle(judge Detector, t Thresholds, prompts []Metadata) *Oracle {
-	o := &Oracle{judge: judge, thresholds: t, prompts: make(map[string]Metadata)}
+// wrapped by [Shared], runs on other images.
+func NewOracle(judge Judge, prompts []Metadata) *Oracle {
+	o := &Oracle{judge: judge, prompts: make(map[string]Metadata)}
 	for _, m := range prompts {
 		o.prompts[m.Prompt] = m
 	}
@@ -32,67 +29,50 @@ func NewOracle(judge Detector, t Thresholds, prompts []Metadata) *Oracle {
 }
 
 // Verify implements [reflectionflow.Verifier]: the value is the share of the
-// requirements that are met, and 1 more for an image that the judge calls right.
+// requirements that are met, and 1 more for an image that the judge calls right; for a
+// judge that asks, it is the geometric mean of the probabilities.
 // A prompt that is not one of the evaluation's is an error.
 func (o *Oracle) Verify(ctx context.Context, requests []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	start := time.Now()
-	images := make([]image.Image, len(requests))
+	cases := make([]Case, len(requests))
 	for i, p := range requests {
-		if _, known := o.prompts[p.Prompt.Text]; !known {
+		m, known := o.prompts[p.Prompt.Text]
+		if !known {
 			return nil, fmt.Errorf("the oracle does not know the prompt %.80q", p.Prompt.Text)
 		}
-		images[i] = p.Image
+		cases[i] = Case{m, p.Image}
 	}
-	found, err := o.judge.Detect(ctx, images)
+	judgments, err := judgeAll(ctx, o.judge, cases)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) != len(requests) {
-		return nil, fmt.Errorf("the judge returned %d lists of objects for %d images", len(found), len(requests))
-	}
 	scores := make([]reflectionflow.Score, len(requests))
 	for i, p := range requests {
-		scores[i] = o.score(p, found[i])
+		scores[i] = oracleScore(p, judgments[i])
 		scores[i].Cost = reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds() / float64(len(requests))}
 	}
 	return scores, nil
 }
 
-func (o *Oracle) score(p reflectionflow.PromptedImage, objects []reflectionflow.Object) reflectionflow.Score {
-	m := o.prompts[p.Prompt.Text]
-	var kept []reflectionflow.Object
-	for _, class := range clipart.Classes() {
-		kept = append(kept, o.thresholds.Keep(m.Tag, objects)[class]...)
+func oracleScore(p reflectionflow.PromptedImage, j Judgment) reflectionflow.Score {
+	score := reflectionflow.Score{Objects: j.Objects, Detail: j.Reason}
+	if len(j.Probabilities) > 0 {
+		score.Value = GeometricMean(j.Probabilities)
+		return score
 	}
-	result := Evaluate(m, o.thresholds, p.Image.Bounds().Size(), objects)
-	score := reflectionflow.Score{Objects: kept, Detail: result.Reason}
 	met := 0
 	for _, r := range p.Prompt.Requirements {
 		f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.NotMet}
 		var ok bool
-		if ok, f.Evidence = clipart.Check(r, kept); ok || result.Correct {
+		if ok, f.Evidence = clipart.Check(r, j.Objects); ok || j.Correct {
 			f.Verdict, f.Confidence = reflectionflow.Met, 1
 			met++
 		}
 		score.Requirements = append(score.Requirements, f)
 	}
 	score.Value = share(met, len(p.Prompt.Requirements))
-	if result.Correct {
+	if j.Correct {
 		score.Value++
 	}
 	return score
-}
-
-// OneAtATime lets several goroutines share a judge.
-func OneAtATime(judge Detector) Detector { return &queued{judge: judge} }
-
-type queued struct {
-	mu    sync.Mutex
-	judge Detector
-}
-
-func (q *queued) Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.judge.Detect(ctx, images)
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,7 +29,7 @@ func (r Results) WritePage(path, command string) error {
 	}
 	s := r.Summarize()
 	if len(s.Rows) == 0 {
-		return errUnfinished(r.Dir)
+		return r.errUnfinished()
 	}
 	figures, err := r.figures(s)
 	if err != nil {
@@ -59,8 +60,11 @@ func (r Results) WritePage(path, command string) error {
 }
 
 // errUnfinished is the error for an evaluation without a finished row.
-func errUnfinished(dir string) error {
-	return invalid("%s: no strategy is finished at any budget yet: resume with evaluate", dir)
+func (r Results) errUnfinished() error {
+	if slices.ContainsFunc(r.Records, func(rec Record) bool { return rec.Pending }) {
+		return invalid("%s: the images are not judged yet: let GenEval's scorer judge the folders STRATEGY-BUDGET and give its results.jsonl to: evaluate report --verdicts", r.Dir)
+	}
+	return invalid("%s: no strategy is finished at any budget yet: resume with evaluate", r.Dir)
 }
 
 // readNotes returns the notes of an existing page, empty where there is none.

@@ -135,11 +135,11 @@ func (s *sitting) takeProbe(ctx context.Context, index int, t Trajectory) error 
 			ids = append(ids, id)
 		}
 	}
-	judged, err := s.judge(ctx, t, ids)
+	m := s.Prompts[index]
+	judged, err := s.judge(ctx, m, t, ids)
 	if err != nil {
 		return fmt.Errorf("judge the difficulty of prompt %d: %w", index+1, err)
 	}
-	m := s.Prompts[index]
 	text, err := m.Text()
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (s *sitting) takeProbe(ctx context.Context, index int, t Trajectory) error 
 	p := Probe{Index: index, Tag: m.Tag, Prompt: m.Prompt, Correct: []bool{}, Scores: []float64{}}
 	for i, id := range ids {
 		j := judged[id]
-		p.Correct = append(p.Correct, Evaluate(m, s.Thresholds, j.size, j.objects).Correct)
+		p.Correct = append(p.Correct, j.Correct)
 		p.Scores = append(p.Scores, t.Candidates[id].Score.Value)
 		dir := fmt.Sprintf("%s/%05d", probeFolder, index)
 		if err := s.folder.writeImage(dir, i, text, j.image); err != nil {

@@ -1,7 +1,6 @@
 package geneval
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 
@@ -19,6 +18,11 @@ type Record struct {
 	Reason   string `json:"reason"`
 	Metadata string `json:"metadata"` // JSON text
 	Details  string `json:"details"`  // JSON text: class to list of x0, y0, x1, y1 in pixels, confidence
+	// Probabilities are those of the expected answers to the prompt's questions, of a judge
+	// that asks (see [Judgment]).
+	Probabilities []float64 `json:"probabilities,omitempty"`
+	// Pending is set where another program judges the image later.
+	Pending bool `json:"pending,omitempty"`
 
 	Strategy  string  `json:"strategy"`
 	Budget    int     `json:"budget"`
@@ -78,20 +82,4 @@ func (r Record) check() error {
 		return fmt.Errorf("candidate %d with score %v", r.Candidate, r.Score)
 	}
 	return nil
-}
-
-// details states the detections that counted as GenEval's results.jsonl does.
-func details(m Metadata, j judged) (string, error) {
-	boxes := make(map[string][][5]float64)
-	width, height := float64(j.size.X), float64(j.size.Y)
-	for class, objects := range j.thresholds.Keep(m.Tag, j.objects) {
-		for _, o := range objects {
-			boxes[class] = append(boxes[class], [5]float64{o.Box[0] * width, o.Box[1] * height, o.Box[2] * width, o.Box[3] * height, o.Confidence})
-		}
-	}
-	data, err := json.Marshal(boxes) // map keys come out sorted
-	if err != nil {
-		return "", fmt.Errorf("encode detections: %w", err)
-	}
-	return string(data), nil
 }

@@ -127,7 +127,7 @@ func (r Results) collect(strategy string, budget int) (values []float64, cost Sp
 	count := 0
 	values, scored := make([]float64, len(r.Prompts)), make([]int, len(r.Prompts))
 	for _, rec := range r.Records {
-		if rec.Strategy != strategy || rec.Budget != budget {
+		if rec.Strategy != strategy || rec.Budget != budget || rec.Pending {
 			continue
 		}
 		if rec.Correct {

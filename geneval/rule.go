@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"image"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,6 +36,16 @@ func ThresholdsOf(judge Detector) Thresholds {
 		return c.Thresholds()
 	}
 	return OfficialThresholds()
+}
+
+// counted lists what [Thresholds.Keep] returns, by class name.
+func (t Thresholds) counted(tag string, objects []reflectionflow.Object) []reflectionflow.Object {
+	kept := t.Keep(tag, objects)
+	var list []reflectionflow.Object
+	for _, class := range slices.Sorted(maps.Keys(kept)) {
+		list = append(list, kept[class]...)
+	}
+	return list
 }
 
 // Result is the verdict on one image.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"image"
 	"slices"
-
-	"reflectionflow"
 )
 
 // search names one search of an evaluation.
@@ -234,12 +232,10 @@ func (s *sitting) search(ctx context.Context, strategy Strategy, job Job, take f
 	return err
 }
 
-// judged is an image with the judge's detections.
+// judged is an image with the judge's verdict.
 type judged struct {
-	image      image.Image
-	size       image.Point
-	objects    []reflectionflow.Object
-	thresholds Thresholds
+	image image.Image
+	Judgment
 }
 
 // take judges the answers of a search at every budget and records them. The
@@ -254,11 +250,11 @@ func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t T
 			ids = append(ids, id)
 		}
 	}
-	answers, err := s.judge(ctx, t, ids)
+	m := s.Prompts[key.index]
+	answers, err := s.judge(ctx, m, t, ids)
 	if err != nil {
 		return fmt.Errorf("judge the answers of %s to prompt %d: %w", key.strategy, key.index+1, err)
 	}
-	m := s.Prompts[key.index]
 	records := make([]Record, len(budgets))
 	for i, b := range budgets {
 		r := Record{
@@ -268,9 +264,7 @@ func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t T
 		if r.Metadata, err = m.Text(); err != nil {
 			return err
 		}
-		if err := s.fill(&r, t, answers); err != nil {
-			return err
-		}
+		fill(&r, t, answers)
 		if err := s.folder.writeAnswer(r, answers[r.Candidate].image); err != nil {
 			return err
 		}
@@ -285,46 +279,43 @@ func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t T
 	return nil
 }
 
-// judge runs the judge on some candidates of a search, each once.
-func (s *sitting) judge(ctx context.Context, t Trajectory, ids []int) (map[int]judged, error) {
+// judge runs the judge on some candidates of a search for a prompt, each once.
+func (s *sitting) judge(ctx context.Context, m Metadata, t Trajectory, ids []int) (map[int]judged, error) {
 	answers := make(map[int]judged)
 	if len(ids) == 0 {
 		return answers, nil
 	}
-	images := make([]image.Image, len(ids))
+	cases := make([]Case, len(ids))
 	for i, id := range ids {
-		images[i] = t.Images[id]
+		cases[i] = Case{m, t.Images[id]}
 	}
-	found, err := s.Judge.Detect(ctx, images)
+	judgments, err := judgeAll(ctx, s.Judge, cases)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) != len(ids) {
-		return nil, fmt.Errorf("the judge returned %d lists of objects for %d images", len(found), len(ids))
-	}
 	for i, id := range ids {
-		answers[id] = judged{images[i], images[i].Bounds().Size(), found[i], s.Thresholds}
+		answers[id] = judged{cases[i].Image, judgments[i]}
 	}
 	return answers, nil
 }
 
 // fill enters the verdict in the record.
-func (s *sitting) fill(r *Record, t Trajectory, answers map[int]judged) (err error) {
+func fill(r *Record, t Trajectory, answers map[int]judged) {
+	r.Details = "{}"
 	if r.Candidate < 0 {
-		r.Details = "{}"
 		r.Reason = "no image was generated"
 		if len(t.Candidates) > 0 {
 			r.Reason += ": " + t.Candidates[0].Error
 		}
-		return nil
+		return
 	}
-	m, j := s.Prompts[r.Index], answers[r.Candidate]
-	result := Evaluate(m, s.Thresholds, j.size, j.objects)
-	r.Correct, r.Reason = result.Correct, result.Reason
+	j := answers[r.Candidate]
+	r.Correct, r.Reason, r.Probabilities, r.Pending = j.Correct, j.Reason, j.Probabilities, j.Pending
 	r.Score = t.Candidates[r.Candidate].Score.Value
 	r.Filename = answerPath(r.Strategy, r.Budget, r.Index, r.Sample)
-	r.Details, err = details(m, j)
-	return err
+	if j.Details != "" {
+		r.Details = j.Details
+	}
 }
 
 // sumUp writes summary.json and report.md over all that is recorded.

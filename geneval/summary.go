@@ -14,10 +14,11 @@ import (
 // facts behind them.
 type Summary struct {
 	Rows    []Row          `json:"rows"`
-	Prompts map[string]int `json:"prompts"`           // of each tag
-	Levels  map[Level]int  `json:"levels,omitempty"`  // prompts of each difficulty
-	Engine  *Busy          `json:"engine,omitempty"`  // nil when it was not measured
-	Judge   *Agreement     `json:"judge,omitempty"`   // of the judge's self-test
+	Prompts map[string]int `json:"prompts"`          // of each tag
+	Levels  map[Level]int  `json:"levels,omitempty"` // prompts of each difficulty
+	Engine  *Busy          `json:"engine,omitempty"` // nil when it was not measured
+	Judge   *Agreement     `json:"judge,omitempty"`  // of the judge's self-test
+	By      JudgedBy       `json:"judged_by,omitzero"`
 	Verify  *PairsRight    `json:"verify,omitempty"`  // how often the verifier ranks the right image of the base first
 	Samples int            `json:"samples"`           // searches for each row and prompt
 	Skipped []string       `json:"skipped,omitempty"` // answers that could not be judged
@@ -92,7 +93,7 @@ func (r Results) Publish() (Summary, error) {
 		return Summary{}, err
 	}
 	if len(summary.Rows) == 0 {
-		return summary, errUnfinished(r.Dir)
+		return summary, r.errUnfinished()
 	}
 	figures, err := r.figures(summary)
 	if err != nil {
@@ -120,7 +121,7 @@ func (r Results) Publish() (Summary, error) {
 // out: see [Results.Finished]. Failed searches count as finished and are listed in
 // Missing.
 func (r Results) Summarize() Summary {
-	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged, Missing: r.missing()}
+	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged, By: r.Manifest.Judge, Missing: r.missing()}
 	tags, levels := r.tags(), r.levels()
 	for _, tag := range tags {
 		s.Prompts[tag]++

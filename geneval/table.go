@@ -78,6 +78,11 @@ func (s Summary) facts() []string {
 	if few := s.fewest(); few < enough {
 		facts = append(facts, fmt.Sprintf("Some tasks have fewer than %d prompts, too few to compare strategies.", enough))
 	}
+	for _, text := range []string{s.By.fact(), s.By.warning()} {
+		if text != "" {
+			facts = append(facts, text)
+		}
+	}
 	if s.Judge != nil {
 		facts = append(facts, "Self-test: "+s.Judge.String()+".")
 	}

@@ -7,10 +7,10 @@ import (
 	"reflectionflow"
 )
 
-// Detector is the judge: it lists the objects of images, one list each, in
-// order, with boxes as fractions of the sides and confidences in [0, 1]. The
-// result for an image depends on that image alone. Detect is called from one
-// goroutine at a time. When ctx ends it returns ctx.Err() soon.
+// Detector lists the objects of images, one list each, in order, with boxes as fractions
+// of the sides and confidences in [0, 1]. The result for an image depends on that image
+// alone. Detect is called from one goroutine at a time. When ctx ends it returns ctx.Err()
+// soon. [ByRules] makes a judge of it.
 type Detector interface {
 	Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error)
 }

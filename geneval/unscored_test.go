@@ -22,7 +22,7 @@ func TestTransientFailuresAreNotScored(t *testing.T) {
 	run := func(dir string) (geneval.Summary, error) {
 		e := &geneval.Evaluation{
 			Prompts: w.prompts, Strategies: []geneval.Strategy{w.strategy("noise", plan)}, Budgets: []int{1, 2}, Samples: 1, Seed: 1,
-			Judge: w, Thresholds: geneval.OfficialThresholds(), Settings: []byte(`{}`), Dir: dir,
+			Judge: geneval.ByRules(w), Thresholds: geneval.OfficialThresholds(), Settings: []byte(`{}`), Dir: dir,
 		}
 		return e.Run(context.Background())
 	}

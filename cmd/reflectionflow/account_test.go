@@ -296,7 +296,7 @@ func TestEvaluationKilledAndPaidOnce(t *testing.T) {
 	t.Setenv("FAKE_JUDGE", "good")
 	settings := strings.NewReplacer("size: 64", "size: 32", ", axes: [noise, reflection]", "").Replace(drawnAndJudged)
 	home := deployed(t, fmt.Sprintf(settings, vlm.URL, sd.URL))
-	evaluate := []string{"evaluate", "--config", "config.yaml", "--strategies", "noise,reflection", "--budgets", "1,2", "--limit", "6", "--out", "run", "--quiet"}
+	evaluate := []string{"evaluate", "--config", "config.yaml", "--strategies", "noise,reflection", "--budgets", "1,2", "--limit", "6", "--judge", "embedded", "--force-judge", "--out", "run", "--quiet"}
 	box.reset(0, "", nil)
 	if out, err := command(t, home, evaluate...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

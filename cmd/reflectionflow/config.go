@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -92,36 +91,6 @@ func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, err
 	}
 	o.backend = c.Backend
 	return c, nil
-}
-
-// evaluateWith is the model that evaluate searches with, judged by the embedded judge.
-func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble.Model, error) {
-	c, err := o.search.searching(cmd.Flags())
-	if err != nil {
-		return assemble.Model{}, err
-	}
-	if c == nil {
-		return p.catalog.Find(o.search.model)
-	}
-	judge, err := p.catalog.Find(c.Model)
-	if err != nil {
-		return assemble.Model{}, err
-	}
-	model, err := p.builder(c.Used()).Model()
-	if err != nil {
-		return assemble.Model{}, err
-	}
-	model.Classes, model.Colors, model.OpenJudge = judge.Classes, judge.Colors, judge.OpenJudge
-	searched := model.Check
-	model.Check = func(ctx context.Context) (string, error) {
-		parts, err := searched(ctx)
-		if err != nil {
-			return "", err
-		}
-		own, err := judge.Check(ctx)
-		return assemble.Sum([]byte(parts + "\n" + own)), err
-	}
-	return model, nil
 }
 
 // recordedModel returns the model of a recorded run.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"path/filepath"
 	"slices"
@@ -32,6 +31,8 @@ type evaluateOptions struct {
 	samples    int
 	difficulty int
 	out        string
+	judge      string
+	forceJudge bool
 	json       bool
 	quiet      bool
 }
@@ -83,6 +84,8 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default: 60, or all of a file)")
 	f.IntVar(&o.samples, "seeds", 1, "searches per strategy and prompt, with different seeds")
 	f.IntVar(&o.difficulty, "difficulty", 4, "extra images per prompt that estimate its difficulty and are not scored; 0: none (the default with --config or --generator)")
+	f.StringVar(&o.judge, "judge", "", "what decides which images are right: "+strings.Join(assemble.JudgeNames(), ", ")+", or a judge of the configuration (default: embedded for clip-art models, else coco)")
+	f.BoolVar(&o.forceJudge, "force-judge", false, "let the judge of clip-art judge another generator")
 	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; that of an interrupted evaluation resumes it")
 	seedFlag(f, &o.search.seed, "the same seed generates the same images")
 	f.IntVar(&o.search.width, "width", 0, "parallel chains of candidates (default: the strategy's)")
@@ -93,7 +96,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	o.search.registerAnySize(f)
 	f.BoolVar(&o.search.earlyStop, "early-stop", false, "stop a search when an image meets every requirement; without it, strategies are compared at equal numbers of images")
 	f.IntVar(&o.search.batch, "batch", 4, "images generated at once, across prompts; does not change the result (default: more with a concurrent remote generator)")
-	f.StringVar(&o.search.deployment, "config", "", "configuration of generator, verifier and other parts; the judge stays the model's own (see: reflectionflow config)")
+	f.StringVar(&o.search.deployment, "config", "", "configuration of generator, verifier, judge and other parts (see: reflectionflow config)")
 	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
 	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
 	f.StringVar(&o.search.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
@@ -102,12 +105,9 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 }
 
 func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
-	model, err := p.evaluateWith(cmd, o)
+	model, judge, err := p.evaluateWith(cmd, o)
 	if err != nil {
 		return err
-	}
-	if model.OpenJudge == nil {
-		return fmt.Errorf("%w: model %s has no judge to evaluate with", reflectionflow.ErrInvalid, model.Name)
 	}
 	if o.search.deployment+o.search.generator != "" && !cmd.Flags().Changed("difficulty") {
 		o.difficulty = 0 // images of a remote generator may cost money
@@ -133,6 +133,9 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := judge.suits(prompts); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	fingerprint, err := model.Check(ctx)
 	if err != nil {
@@ -145,10 +148,10 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err := p.beginComputing(); err != nil {
 		return err
 	}
-	s := &evaluationSession{program: p, options: *o, arms: arms, probe: probe}
+	s := &evaluationSession{program: p, options: *o, arms: arms, probe: probe, judge: judge}
 	s.evaluation = geneval.Evaluation{
 		Prompts: prompts, Budgets: o.budgets, Samples: o.samples, Seed: o.search.seed,
-		Settings: settings, Dir: o.out,
+		Settings: settings, Dir: o.out, By: judge.by,
 	}
 	return s.run(ctx, model)
 }
@@ -194,27 +197,7 @@ func (o evaluateOptions) metadata(model assemble.Model) ([]geneval.Metadata, err
 	if err != nil {
 		return nil, fmt.Errorf("prompts: %s: %w", o.prompts, err)
 	}
-	list = geneval.Limit(list, o.limit)
-	for _, m := range list {
-		if err := knows(model, m); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
-}
-
-// knows is an error for a prompt outside the vocabulary of the model.
-func knows(model assemble.Model, m geneval.Metadata) error {
-	for _, c := range m.Include {
-		if len(model.Classes) > 0 && !slices.Contains(model.Classes, c.Class) {
-			return fmt.Errorf("%w: %q: model %s does not know %s (see: reflectionflow models show %s)",
-				reflectionflow.ErrInvalid, m.Prompt, model.Name, c.Class, model.Name)
-		}
-		if c.Color != "" && len(model.Colors) > 0 && !slices.Contains(model.Colors, c.Color) {
-			return fmt.Errorf("%w: %q: model %s does not know the color %s", reflectionflow.ErrInvalid, m.Prompt, model.Name, c.Color)
-		}
-	}
-	return nil
+	return geneval.Limit(list, o.limit), nil
 }
 
 // evaluationSession is one invocation that starts or resumes an evaluation.
@@ -223,6 +206,7 @@ type evaluationSession struct {
 	options    evaluateOptions
 	arms       []arm
 	probe      search.Config
+	judge      chosenJudge
 	evaluation geneval.Evaluation
 	kept       geneval.Progress
 }
@@ -235,25 +219,14 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 	if e.Closer != nil {
 		defer e.Close()
 	}
-	judge, err := model.OpenJudge(ctx, s.options.search.backend)
-	if err != nil {
-		return fmt.Errorf("open the judge of model %s: %w", model.Name, err)
-	}
-	if closer, ok := judge.(io.Closer); ok {
-		defer closer.Close()
-	}
 	ev := &s.evaluation
-	ev.Thresholds = geneval.ThresholdsOf(judge)
-	ev.Judge = geneval.OneAtATime(judge)
-	scenes, err := geneval.KnownScenes(ev.Prompts, model.Classes, image.Pt(s.probe.ImageWidth, s.probe.ImageHeight))
+	judge, agreement, err := s.openJudge(ctx)
 	if err != nil {
 		return err
 	}
-	agreement, err := geneval.CheckJudge(ctx, judge, ev.Thresholds, scenes)
-	if err != nil {
-		return err
+	if judge != nil {
+		defer judge.Close()
 	}
-	ev.Judged = &agreement
 	ev.Meter = &geneval.Meter{}
 	e.Generator = newMemo(ev.Meter.Watch(e.Generator))
 	shown := progress.NewEvaluation(s.program.stderr, s.options.quiet)
@@ -267,6 +240,9 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 	shown.Close()
 	if err != nil {
 		return s.explain(ctx, err)
+	}
+	if s.judge.Open == nil {
+		return s.pending()
 	}
 	results, err := geneval.ReadResults(ev.Dir)
 	if err != nil {
@@ -284,11 +260,13 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 
 // notices returns the receiver of progress. At the first call the folder is accepted; it
 // then prints the result of the judge's self-test.
-func (s *evaluationSession) notices(agreement geneval.Agreement, shown progress.Evaluation) func(geneval.Progress) {
+func (s *evaluationSession) notices(agreement *geneval.Agreement, shown progress.Evaluation) func(geneval.Progress) {
 	begun := false
 	return func(p geneval.Progress) {
 		if !begun && !s.options.quiet {
-			_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
+			if agreement != nil {
+				_, _ = fmt.Fprintf(s.program.stderr, "self-test: %s\n", agreement)
+			}
 			if p.Done > 0 {
 				_, _ = fmt.Fprintf(s.program.stderr, "%d of %d searches were kept\n", p.Done, p.Total)
 			}
@@ -318,7 +296,7 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 	ev := &s.evaluation
 	verifiers := map[string]reflectionflow.Verifier{
 		"":     e.Verifier,
-		oracle: geneval.NewOracle(ev.Judge, ev.Thresholds, ev.Prompts),
+		oracle: geneval.NewOracle(ev.Judge, ev.Prompts),
 	}
 	for _, a := range s.arms {
 		v, ready := verifiers[a.Verifier]

@@ -156,7 +156,10 @@ func (b *Builder) Model() (Model, error) {
 		return b.suits(ctx, own, prompt, axes)
 	}
 	entry.Check = func(ctx context.Context) (string, error) { return b.check(ctx, own) }
-	entry.OpenJudge, entry.Fingerprint = nil, nil
+	entry.Fingerprint = nil
+	if parts.generator != nil {
+		entry.OpenJudge = nil // what it generates is no clip-art
+	}
 	open := own.Open
 	if !networks {
 		open = nil

@@ -28,7 +28,8 @@ func Types() []config.Type {
 	list = describe(list, reflectorTypes())
 	list = describe(list, refinerTypes())
 	list = describe(list, parserTypes())
-	return describe(list, annotatorTypes())
+	list = describe(list, annotatorTypes())
+	return describe(list, judgeTypes())
 }
 
 func describe[S, P any](list []config.Type, types []partType[S, P]) []config.Type {

@@ -127,6 +127,9 @@ func (c *Config) parts() []part {
 	for name, a := range c.Annotators {
 		list = append(list, part{Annotators, name, a.Type, a.Endpoint})
 	}
+	for name, j := range c.Judges {
+		list = append(list, part{Judges, name, j.Type, j.Endpoint})
+	}
 	slices.SortFunc(list, func(a, b part) int { return strings.Compare(a.kind+"."+a.name, b.kind+"."+b.name) })
 	return list
 }

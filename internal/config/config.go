@@ -36,8 +36,10 @@ type Config struct {
 	Parsers    map[string]Parser    `yaml:"parsers" json:"parsers,omitempty"`
 	// Annotators are for data of reflection tuning; searches use none.
 	Annotators map[string]Annotator `yaml:"annotators" json:"annotators,omitempty"`
-	Use        Use                  `yaml:"use" json:"use"`
-	Search     Search               `yaml:"search" json:"search,omitzero"`
+	// Judges are for evaluations; searches use none.
+	Judges map[string]Judge `yaml:"judges" json:"judges,omitempty"`
+	Use    Use              `yaml:"use" json:"use"`
+	Search Search           `yaml:"search" json:"search,omitzero"`
 
 	types []Type
 	file  string
@@ -169,6 +171,14 @@ type Annotator struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
 	Prompt   string `yaml:"prompt" json:"prompt,omitempty"`
+}
+
+// Judge decides which images of an evaluation are right.
+type Judge struct {
+	Type     string `yaml:"type" json:"type"`
+	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
+	// Prompt is a file that replaces the built-in form of the questions.
+	Prompt string `yaml:"prompt" json:"prompt,omitempty"`
 }
 
 // Use names the parts of a run. An empty name is, when the file is read, that of

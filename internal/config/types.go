@@ -13,6 +13,7 @@ const (
 	Refiners   = "refiners"
 	Parsers    = "parsers"
 	Annotators = "annotators"
+	Judges     = "judges"
 )
 
 // Type is one type of part: what a configuration may say of it, and what the reference

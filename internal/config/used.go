@@ -49,6 +49,10 @@ func (c *Config) resolve(dir string) {
 		a.Prompt = in(a.Prompt)
 		c.Annotators[name] = a
 	}
+	for name, j := range c.Judges {
+		j.Prompt = in(j.Prompt)
+		c.Judges[name] = j
+	}
 	for name, g := range c.Generators {
 		u, err := url.Parse(g.URL)
 		if err != nil {
@@ -120,6 +124,9 @@ func (c *Config) Files() []string {
 	}
 	for _, p := range c.Parsers {
 		files[p.Prompt] = true
+	}
+	for _, j := range c.Judges {
+		files[j.Prompt] = true
 	}
 	for _, g := range c.Generators {
 		if u, err := url.Parse(g.URL); err == nil {

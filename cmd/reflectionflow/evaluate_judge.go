@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"reflectionflow"
+	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
+)
+
+// chosenJudge is the judge of an evaluation, not opened.
+type chosenJudge struct {
+	assemble.JudgePlan
+	by geneval.JudgedBy
+}
+
+// evaluateWith returns the model that evaluate searches with, and the judge: by default
+// the embedded one for a model of clip-art, and the photo detector for others.
+func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble.Model, chosenJudge, error) {
+	c, err := o.search.searching(cmd.Flags())
+	if err != nil {
+		return assemble.Model{}, chosenJudge{}, err
+	}
+	var model assemble.Model
+	if c == nil {
+		c = assemble.NewConfig("the command line")
+		c.Model, c.Backend = o.search.model, o.search.backend
+		model, err = p.catalog.Find(o.search.model)
+	} else {
+		model, err = p.builder(c.Used()).Model()
+	}
+	if err != nil {
+		return model, chosenJudge{}, err
+	}
+	judge, err := p.chooseJudge(c, *o, model.OpenJudge != nil)
+	if err != nil || judge.Name != config.Embedded || model.OpenJudge != nil {
+		return model, judge, err
+	}
+	return p.forcedOn(model, judge, c)
+}
+
+// chooseJudge plans the judge that the options name; clipArt is set for models that have a
+// judge of their own.
+func (p *program) chooseJudge(c *config.Config, o evaluateOptions, clipArt bool) (chosenJudge, error) {
+	name := o.judge
+	switch {
+	case name != "":
+	case clipArt:
+		name = config.Embedded
+	default:
+		name = "coco"
+	}
+	b := p.builder(c)
+	plan, err := b.Judge(name)
+	if err != nil {
+		return chosenJudge{}, err
+	}
+	judge := chosenJudge{JudgePlan: plan}
+	if plan.Name == config.Embedded {
+		if !clipArt && !o.forceJudge {
+			return judge, fmt.Errorf("%w: --judge embedded knows clip-art alone, and this generator generates other images: use --judge coco, or --force-judge", reflectionflow.ErrInvalid)
+		}
+		return judge, nil // records of clip-art evaluations have named no judge from the start
+	}
+	judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", "), Shared: b.Shared(plan)}
+	return judge, nil
+}
+
+// forcedOn lets the judge of the configuration's clip-art model judge another generator: it
+// brings its vocabulary, and the files that the results depend on.
+func (p *program) forcedOn(model assemble.Model, judge chosenJudge, c *config.Config) (assemble.Model, chosenJudge, error) {
+	own, err := p.catalog.Find(c.Model)
+	if err != nil {
+		return model, judge, err
+	}
+	model.Classes, model.Colors = own.Classes, own.Colors
+	searched := model.Check
+	model.Check = func(ctx context.Context) (string, error) {
+		parts, err := searched(ctx)
+		if err != nil {
+			return "", err
+		}
+		sum, err := own.Check(ctx)
+		return assemble.Sum([]byte(parts + "\n" + sum)), err
+	}
+	return model, judge, nil
+}
+
+// suits reports the first prompt that the judge cannot decide.
+func (j chosenJudge) suits(prompts []geneval.Metadata) error {
+	if j.Suits == nil {
+		return nil
+	}
+	for _, m := range prompts {
+		if err := j.Suits(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openJudge opens the judge of the evaluation and tests it on images with known answers.
+// Without an error the caller closes it, unless it is nil.
+func (s *evaluationSession) openJudge(ctx context.Context) (io.Closer, *geneval.Agreement, error) {
+	ev := &s.evaluation
+	if s.judge.Open == nil {
+		ev.Judge = geneval.Later{}
+		return nil, nil, nil
+	}
+	judge, err := s.judge.Open(ctx, s.options.search.backend)
+	if err != nil {
+		return nil, nil, err
+	}
+	closer := judge.Closer
+	if closer == nil {
+		closer = io.NopCloser(nil)
+	}
+	agreement, err := s.testJudge(ctx, judge)
+	if err != nil {
+		_ = closer.Close() // it was only read
+		return nil, nil, err
+	}
+	if own, ok := judge.Judge.(geneval.Calibrated); ok {
+		ev.Thresholds = own.Thresholds()
+	}
+	ev.Judge, ev.Judged = geneval.Shared(judge.Judge), agreement
+	if shared := s.judge.by.Shared; shared != "" && !s.options.quiet {
+		_, _ = fmt.Fprintf(s.program.stderr, "warning: the judge is also the verifier of the search (%s): the search is rewarded for its errors, and the scores are too high; use another --judge or verifier\n", shared)
+	}
+	return closer, agreement, nil
+}
+
+func (s *evaluationSession) testJudge(ctx context.Context, judge *assemble.Judge) (*geneval.Agreement, error) {
+	scenes, err := judge.Known(s.evaluation.Prompts, image.Pt(s.probe.ImageWidth, s.probe.ImageHeight))
+	if err != nil {
+		return nil, err
+	}
+	agreement, err := geneval.CheckJudge(ctx, judge.Judge, scenes)
+	return &agreement, err
+}
+
+// pending says how images that another program judges get their verdicts.
+func (s *evaluationSession) pending() error {
+	if s.options.quiet {
+		return nil
+	}
+	return printTo(s.program.stdout, fmt.Sprintf("The images are in %[1]s, in GenEval's layout (%[1]s/STRATEGY-BUDGET). Judge them with GenEval's evaluate_images.py, then: reflectionflow evaluate report %[1]s --verdicts results.jsonl\n", s.options.out))
+}

@@ -1,0 +1,61 @@
+package assemble_test
+
+import (
+	"image"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
+)
+
+func builder(t *testing.T, text string) *assemble.Builder {
+	t.Helper()
+	c, err := assemble.ParseConfig("f.yaml", []byte(text), "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return assemble.NewBuilder(c, assemble.Environment{
+		Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func() (string, error) { return t.TempDir(), nil },
+	})
+}
+
+// The photo detector passes the self-test on photographs.
+func TestCocoJudgePassesItsSelfTest(t *testing.T) {
+	plan, err := builder(t, "use: {parser: none}").Judge("coco")
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := plan.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer judge.Close()
+	known, err := judge.Known(nil, image.Pt(512, 512))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := geneval.CheckJudge(t.Context(), judge.Judge, known)
+	if err != nil || a.Right != 3 || a.RightAgreed != a.Right || a.WrongAgreed != a.Wrong {
+		t.Errorf("%v, %v", a, err)
+	}
+}
+
+func TestJudgeByName(t *testing.T) {
+	b := builder(t, "judges: {mine: {type: coco}, theirs: {type: external}, other: {type: external}}")
+	for name, want := range map[string]string{"mine": "coco", "coco": "coco", "theirs": "external", "embedded": "embedded"} {
+		if plan, err := b.Judge(name); err != nil || plan.Name != want {
+			t.Errorf("%s: %v, %v", name, plan.Name, err)
+		}
+	}
+	for name, says := range map[string]string{"external": "name one of other, theirs", "luck": "use embedded, coco"} {
+		if _, err := b.Judge(name); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if !slices.Contains(assemble.JudgeNames(), "coco") {
+		t.Error(assemble.JudgeNames())
+	}
+}
