@@ -113,12 +113,12 @@ func Example() {
 		return
 	}
 	for _, c := range result.Candidates {
-		fmt.Printf("%d: %s, %q, score %.2f\n", c.ID, c.Action, c.Request.Text(), c.Score.Value)
+		fmt.Printf("%d: %s, %q, %q, score %.2f\n", c.ID, c.Action, c.Request.Prompt, c.Request.Reflection, c.Score.Value)
 	}
 	fmt.Printf("best %d, %v, stopped: %s\n", result.Best, result.BestImage.Bounds().Size(), result.Stopped)
 	// Output:
-	// 0: explore, "a bright cat", score 0.39
-	// 1: reflect, "a bright cat, bright [Reflexion] make it brighter", score 1.00
+	// 0: explore, "a bright cat", "", score 0.39
+	// 1: reflect, "a bright cat, bright", "make it brighter", score 1.00
 	// best 1, (64,64), stopped: right
 }
 

@@ -8,10 +8,11 @@ import (
 // Request determines an image: the same request to the same generator gives the same
 // pixels, whatever else is in the batch.
 type Request struct {
-	// Prompt is the text for the T5 encoder. With a reference it is followed by
-	// " [Reflexion] " and Reflection (see [Request.Text]).
+	// Prompt describes the image. How it and Reflection become the text that a model
+	// reads is the generator's own.
 	Prompt string `json:"prompt"`
-	// PooledPrompt is the text for the CLIP encoder; empty means Prompt.
+	// PooledPrompt is a shorter wording for the generators that also read the prompt as
+	// a whole, such as FLUX.1; empty means Prompt.
 	PooledPrompt string `json:"clip_prompt,omitempty"`
 	// Seed chooses the starting noise: from 0 to [MaxSeed].
 	Seed uint64 `json:"seed"`
@@ -34,18 +35,10 @@ type Request struct {
 	Guidance float64 `json:"guidance"`
 }
 
-// ReflectionMark separates prompt and reflection in the text that the corrector is
-// trained on (ReflectionFlow, train_flux).
+// ReflectionMark separates prompt and reflection in the text of correctors that were
+// trained as ReflectionFlow's (train_flux). To other models it is noise: a generator
+// writes it only for such a corrector, and a reflector never.
 const ReflectionMark = " [Reflexion] "
-
-// Text returns what the T5 encoder reads: the prompt, and the reflection after
-// [ReflectionMark] where there is one.
-func (r Request) Text() string {
-	if r.Reflection == "" {
-		return r.Prompt
-	}
-	return r.Prompt + ReflectionMark + r.Reflection
-}
 
 // MaxSeed is the largest seed that is written to a file. Most readers of JSON hold an
 // integer in 64 bits with a sign; Hugging Face datasets refuses a larger one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow/nn"
@@ -116,4 +117,13 @@ func imageAttention(s nn.Scope, cfg AutoencoderConfig, x *Node) *Node {
 func autoencoderTail(s nn.Scope, cfg AutoencoderConfig, x *Node, out int) *Node {
 	x = nn.SiLU(nn.GroupNorm(s.In("conv_norm_out"), x, cfg.Groups, autoencoderEpsilon))
 	return nn.Conv3(s.In("conv_out"), x, out)
+}
+
+// Variables lists the weights of [Encode] and [Decode].
+func (c AutoencoderConfig) Variables() ([]nn.Variable, error) {
+	inputs := []shapes.Shape{floats(1, c.Factor(), c.Factor(), 3), floats(1, 1, 1, c.LatentChannels)}
+	return nn.Variables(inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		mean, logvar := Encode(s, c, in[0])
+		return []*Node{mean, logvar, Decode(s, c, in[1])}, nil
+	})
 }

@@ -2,12 +2,10 @@ package flux
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/nn"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -112,91 +110,9 @@ func (all Problems) groups() [][]Problem {
 	return groups
 }
 
-// serious leaves out tensors that no network reads.
-func (all Problems) serious() Problems {
+// Serious leaves out tensors that no network reads.
+func (all Problems) Serious() Problems {
 	return slices.DeleteFunc(slices.Clone(all), func(p Problem) bool { return p.Kind == UnexpectedTensor })
-}
-
-// CheckWeights compares the weight files of the four networks with what the configuration files ask for: the name, the
-// shape and the dtype of every tensor. It reads the headers of the files only. A file that cannot be read is an error;
-// what does not fit is in the list.
-func (f *Folder) CheckWeights() (Problems, error) {
-	var all Problems
-	for _, c := range components {
-		file, err := f.open(c)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.prefix, err)
-		}
-		found, err := c.compare(f, file)
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	return all, nil
-}
-
-// open opens the weight file of a network, or its shards.
-func (f *Folder) open(c component) (*safetensors.File, error) {
-	if f.dir != "" {
-		return safetensors.OpenSharded(filepath.Join(f.dir, c.prefix), c.stem)
-	}
-	return safetensors.OpenShardedFS(f.fsys, c.prefix, c.stem)
-}
-
-// compare lists what of the file does not fit the network: missing tensors and wrong ones in the order in which the
-// network asks for them, then unexpected ones by name.
-func (c component) compare(f *Folder, file *safetensors.File) (Problems, error) {
-	variables, err := c.variables(f)
-	if err != nil {
-		return nil, err
-	}
-	have := c.resolve(file)
-	var problems Problems
-	for _, v := range variables {
-		problem, err := c.compareOne(file, v, have[v.Name])
-		if err != nil {
-			return nil, err
-		}
-		if problem.Kind != "" {
-			problems = append(problems, problem)
-		}
-		delete(have, v.Name)
-	}
-	var unexpected []string
-	for _, name := range have {
-		unexpected = append(unexpected, name)
-	}
-	slices.Sort(unexpected)
-	for _, name := range unexpected {
-		problems = append(problems, Problem{Component: c.prefix, Kind: UnexpectedTensor, Tensor: name})
-	}
-	return problems, nil
-}
-
-// compareOne returns what is wrong with the tensor name of the file, "" if the file lacks it, or no problem.
-func (c component) compareOne(file *safetensors.File, want nn.Variable, name string) (Problem, error) {
-	p := Problem{Component: c.prefix, Tensor: want.Name}
-	if name == "" {
-		p.Kind = MissingTensor
-		return p, nil
-	}
-	info, err := file.Info(name)
-	if err != nil {
-		return Problem{}, err
-	}
-	switch {
-	case !slices.Equal(info.Shape, want.Shape):
-		p.Kind, p.Have, p.Want = WrongShape, fmt.Sprint(info.Shape), fmt.Sprint(want.Shape)
-	case !isFloat(info.DType):
-		p.Kind, p.Have, p.Want = WrongDType, string(info.DType), "BF16, F16, F32 or F64"
-	default:
-		return Problem{}, nil
-	}
-	return p, nil
 }
 
 // isFloat tells whether [LoadWeights] can read the type.

@@ -64,15 +64,10 @@ func WriteChecksums(ctx context.Context, dir string) error {
 	return nil
 }
 
-// VerifyChecksums compares the files of the folder with the sums listed in it, and
+// VerifyChecksums compares the files of a model folder with the sums listed in it, and
 // returns how many there are: 0 for a folder without such a list. A file that is
 // missing, differs, or is one of [ModelFiles] and not listed gives an error wrapping
 // [reflectionflow.ErrInvalid].
-func (f *Folder) VerifyChecksums(ctx context.Context) (files int, err error) {
-	return VerifyChecksums(ctx, f.fsys)
-}
-
-// VerifyChecksums is [Folder.VerifyChecksums] for any folder.
 func VerifyChecksums(ctx context.Context, fsys fs.FS) (files int, err error) {
 	if _, err := fs.Stat(fsys, ChecksumsFile); errors.Is(err, fs.ErrNotExist) {
 		return 0, nil

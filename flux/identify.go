@@ -9,6 +9,18 @@ import (
 	"reflectionflow/weights"
 )
 
+// TransformerPrefixes are what may stand before the names of a transformer's tensors in a file.
+var TransformerPrefixes = []string{"", "model.diffusion_model.", "diffusion_model.", "transformer."}
+
+// lookalikes are how the names of tensors begin in models whose files resemble FLUX.1's.
+var lookalikes = []struct{ begin, model string }{
+	{"double_stream_modulation_img.", "FLUX.2"},
+	{"distilled_guidance_layer.", "Chroma"},
+	{"double_blocks.0.img_mlp.gate_proj.", "Ovis-Image"},
+	{"txt_in.individual_token_refiner.", "HunyuanVideo"},
+	{"redux_up.", "FLUX.1-Redux"},
+}
+
 // FilePart is one model in a file.
 type FilePart struct {
 	Kind  string // "transformer", "text encoder", "autoencoder" or "LoRA"
@@ -23,8 +35,8 @@ type signature struct {
 }
 
 var signatures = []signature{
-	{transformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
-	{transformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
+	{TransformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
+	{TransformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
 	{[]string{"", "text_encoders.clip_l.transformer."}, "text_model.encoder.layers.0.mlp.fc1.", FilePart{"text encoder", "CLIP"}},
 	{[]string{"", "text_encoders.t5xxl.transformer."}, "encoder.block.0.layer.0.SelfAttention.q.", FilePart{"text encoder", "T5"}},
 	{[]string{""}, "enc.blk.0.attn_q.", FilePart{"text encoder", "T5"}},
@@ -34,7 +46,7 @@ var signatures = []signature{
 }
 
 // Identify says which models a file has, by the names and the shapes of its tensors; nothing if it knows none of them.
-// It does not say whether they are whole: see [ReadTransformer].
+// It does not say whether they are whole: see flux1.ReadTransformer.
 func Identify(source weights.Source) []FilePart {
 	names := source.Names()
 	var parts []FilePart
@@ -52,15 +64,15 @@ func Identify(source weights.Source) []FilePart {
 			part := s.part
 			switch part.Kind {
 			case "transformer":
-				part.Model = cmp.Or(lookalike(names, prefix), part.Model)
+				part.Model = cmp.Or(Lookalike(names, prefix), part.Model)
 			case "autoencoder":
 				part.Model = latents(source, name)
 			}
 			add(part)
 		}
 	}
-	for _, prefix := range transformerPrefixes { // those that have no FLUX.1 block
-		if model := lookalike(names, prefix); model != "" {
+	for _, prefix := range TransformerPrefixes { // those that have no FLUX.1 block
+		if model := Lookalike(names, prefix); model != "" {
 			add(FilePart{"transformer", model})
 		}
 	}
@@ -82,8 +94,9 @@ func first(names []string, begin string) (string, bool) {
 	return "", false
 }
 
-// lookalike returns the model whose tensors are behind the prefix, "" if it is none of [lookalikes].
-func lookalike(names []string, prefix string) string {
+// Lookalike returns the model other than FLUX.1 whose tensors are behind the prefix among
+// the sorted names, such as "FLUX.2"; "" if it knows none.
+func Lookalike(names []string, prefix string) string {
 	for _, other := range lookalikes {
 		if _, ok := first(names, prefix+other.begin); ok {
 			return other.model

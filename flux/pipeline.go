@@ -32,46 +32,51 @@ type Options struct {
 // depend on the other requests of a call. They are compiled on first use, once for
 // each image size, with and without a reference.
 type Pipeline struct {
-	model    *Model
-	lanes    int
-	workers  int
-	programs *programs
+	model      Model
+	spec       Spec // of the model
+	lanes      int
+	workers    int
+	programs   *programs
+	embeddings embeddings
 }
 
 var _ reflectionflow.Previewer = (*Pipeline)(nil)
 
 // NewPipeline returns a pipeline that computes on the backend (see
 // [nn.OpenBackend]). The model's store must not change while the pipeline is used.
-func NewPipeline(backend compute.Backend, model *Model, opts Options) *Pipeline {
-	p := &Pipeline{model: model, lanes: max(1, opts.Lanes), workers: opts.Workers}
+func NewPipeline(backend compute.Backend, model Model, opts Options) *Pipeline {
+	p := &Pipeline{model: model, spec: model.Spec(), lanes: max(1, opts.Lanes), workers: opts.Workers}
 	if p.workers <= 0 {
 		p.workers = 1
 		if p.lanes == 1 {
 			p.workers = runtime.GOMAXPROCS(0)
 		}
 	}
-	p.programs = &programs{backend: backend, store: model.Store}
+	p.programs = &programs{backend: backend, store: p.spec.Store}
 	return p
 }
 
 // Model returns the pipeline's model.
-func (p *Pipeline) Model() *Model { return p.model }
+func (p *Pipeline) Model() Model { return p.model }
 
 // shape is what requests of one group have in common.
 type shape struct {
-	grid        Grid // of the latent image
-	conditioned bool // with a reference image
-	guided      bool // with classifier-free guidance
-	steps       int
+	grid      Grid // of the latent image
+	reference Grid // of the encoded reference; zero without one
+	guided    bool // with classifier-free guidance
+	steps     int
 }
 
-func (p *Pipeline) shape(r reflectionflow.Request) shape {
-	unit := 2 * p.model.Folder.VAE.Factor()
-	return shape{
-		grid: Grid{Rows: r.Height / unit, Cols: r.Width / unit}, steps: r.Steps,
-		conditioned: r.Reference != nil,
-		guided:      p.model.Settings.ClassifierFreeGuidance && r.Guidance != 1,
+func (p *Pipeline) shape(r reflectionflow.Request) (shape, error) {
+	sh := shape{grid: p.spec.grid(r), steps: r.Steps, guided: p.spec.Guided != nil && p.spec.Guided(r.Guidance)}
+	if r.Reference != nil {
+		frame, err := p.model.Frame(r.Reference.Bounds().Size(), sh.grid)
+		if err != nil {
+			return shape{}, err
+		}
+		sh.reference = frame.grid(p.spec.Unit)
 	}
+	return sh, nil
 }
 
 // span is a range of denoising steps: from is inclusive, to exclusive.
@@ -101,9 +106,8 @@ type group struct {
 	indices []int // of the jobs in the call
 }
 
-// Generate generates the requests' images, see [reflectionflow.Generator]. A prompt
-// with words that the model does not know, or longer than its text encoder reads, is
-// an error wrapping [reflectionflow.ErrInvalid]; a longer reflection is cut. An image
+// Generate generates the requests' images, see [reflectionflow.Generator]. A request
+// that the model cannot serve is an error wrapping [reflectionflow.ErrInvalid]. An image
 // whose pixels are NaN carries an error of its own.
 func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	jobs := make([]job, len(requests))
@@ -113,9 +117,9 @@ func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Reque
 	return p.finish(ctx, jobs)
 }
 
-// Check implements [reflectionflow.RequestChecker]: it reports sizes and words that the
-// model does not know, and a reference image where the model has no corrector.
-func (p *Pipeline) Check(r reflectionflow.Request) error { return p.model.check(r) }
+// Check implements [reflectionflow.RequestChecker]: it reports sizes and texts that the
+// model cannot read, and a reference image where the model cannot correct one.
+func (p *Pipeline) Check(r reflectionflow.Request) error { return check(p.model, r) }
 
 // finish takes jobs to their last step.
 func (p *Pipeline) finish(ctx context.Context, jobs []job) ([]reflectionflow.Generation, error) {
@@ -136,14 +140,12 @@ func (p *Pipeline) finish(ctx context.Context, jobs []job) ([]reflectionflow.Gen
 
 // run runs all jobs, Options.Workers groups at a time.
 func (p *Pipeline) run(ctx context.Context, jobs []job) ([]result, error) {
-	for i, w := range jobs {
-		if err := p.model.check(w.request); err != nil {
-			return nil, fmt.Errorf("request %d: %w", i, err)
-		}
+	groups, err := p.group(jobs)
+	if err != nil {
+		return nil, err
 	}
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	groups := p.group(jobs)
 	todo := make(chan group, len(groups))
 	for _, g := range groups {
 		todo <- g
@@ -171,11 +173,18 @@ func (p *Pipeline) run(ctx context.Context, jobs []job) ([]result, error) {
 	return results, nil
 }
 
-// group divides the jobs into groups, in their order.
-func (p *Pipeline) group(jobs []job) []group {
+// group checks the jobs and divides them into groups, in their order.
+func (p *Pipeline) group(jobs []job) ([]group, error) {
 	var groups []group
 	for i, w := range jobs {
-		s := p.shape(w.request)
+		err := check(p.model, w.request)
+		if err != nil {
+			return nil, fmt.Errorf("request %d: %w", i, err)
+		}
+		s, err := p.shape(w.request)
+		if err != nil {
+			return nil, fmt.Errorf("request %d: %w", i, err)
+		}
 		at := slices.IndexFunc(groups, func(g group) bool { return g.shape == s && g.span == w.span && len(g.jobs) < p.lanes })
 		if at < 0 {
 			at = len(groups)
@@ -184,7 +193,7 @@ func (p *Pipeline) group(jobs []job) []group {
 		groups[at].jobs = append(groups[at].jobs, w)
 		groups[at].indices = append(groups[at].indices, i)
 	}
-	return groups
+	return groups, nil
 }
 
 // runGroup runs a group and stores its results by the indices of its jobs.

@@ -63,82 +63,64 @@ func (s shape) texts() int {
 	return 1
 }
 
-// encodeProgram encodes n prompts: ids for T5 [n, T] and CLIP [n, L], int32, to
-// [n, T, d] and [n, d'].
-func (p *Pipeline) encodeProgram(n int) (*nn.Program, error) {
-	f := p.model.Folder
-	inputs := []shapes.Shape{
-		shapes.Make(dtypes.Int32, n, p.model.Settings.TextLength), shapes.Make(dtypes.Int32, n, f.CLIP.Positions),
-	}
-	return p.programs.get(fmt.Sprintf("text encoders for %d texts", n), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
-		return []*Node{T5Encode(s.In(T5Prefix), f.T5, in[0]), CLIPPooled(s.In(CLIPPrefix), f.CLIP, in[1])}, nil
-	})
-}
-
-// referenceProgram encodes references [lanes, H, W, 3] in [-1, 1] to the condition's
-// tokens [lanes, M, C]. It uses the mean of the latent distribution instead of a
-// sample, so that a request determines its image.
+// referenceProgram encodes references [lanes, H, W, 3] in [-1, 1] to tokens
+// [lanes, M, C].
 func (p *Pipeline) referenceProgram(grid Grid) (*nn.Program, error) {
-	vae := p.model.Folder.VAE
-	unit := 2 * vae.Factor()
-	inputs := []shapes.Shape{floats(p.lanes, grid.Rows*unit, grid.Cols*unit, 3)}
+	inputs := []shapes.Shape{floats(p.lanes, grid.Rows*p.spec.Unit, grid.Cols*p.spec.Unit, 3)}
 	return p.programs.get(fmt.Sprintf("encoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
-		mean, _ := Encode(s.In(VAEPrefix), vae, in[0])
-		return []*Node{Pack(vae.Scale(mean))}, nil
+		return []*Node{p.model.Encode(s, in[0])}, nil
 	})
 }
 
 // decodeProgram decodes tokens [lanes, N, C] to images [lanes, H, W, 3].
 func (p *Pipeline) decodeProgram(grid Grid) (*nn.Program, error) {
-	vae := p.model.Folder.VAE
-	inputs := []shapes.Shape{floats(p.lanes, grid.Tokens(), p.model.Folder.Transformer.InChannels)}
+	inputs := []shapes.Shape{floats(p.lanes, grid.Tokens(), p.spec.Channels)}
 	return p.programs.get(fmt.Sprintf("decoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
-		return []*Node{Decode(s.In(VAEPrefix), vae, vae.Unscale(Unpack(in[0], grid)))}, nil
+		return []*Node{p.model.Decode(s, Packed{in[0], grid})}, nil
 	})
 }
 
 // StepProgram returns the compiled denoising step for requests of r's shape, for
 // benchmarks. [Pipeline.Generate] compiles what it needs.
 func (p *Pipeline) StepProgram(r reflectionflow.Request) (*nn.Program, error) {
-	return p.stepProgram(p.shape(r))
+	sh, err := p.shape(r)
+	if err != nil {
+		return nil, err
+	}
+	return p.stepProgram(sh)
 }
 
 // DecodeProgram is [Pipeline.StepProgram] for the autoencoder's decoder.
 func (p *Pipeline) DecodeProgram(r reflectionflow.Request) (*nn.Program, error) {
-	return p.decodeProgram(p.shape(r).grid)
+	return p.decodeProgram(p.spec.grid(r))
 }
 
 // stepProgram is one denoising step. Inputs: x [lanes, N, C], sigma, next,
-// guidance [lanes], text [texts·lanes, T, d], pooled [texts·lanes, d'] and, with a
-// condition, its tokens [lanes, M, C]. The output is the next x.
+// guidance [lanes], the values of the embedding [texts·lanes, …] and, with a
+// reference, its tokens [lanes, M, C]. The output is the next x.
 func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
-	m, lanes, texts := p.model, p.lanes, sh.texts()
-	params := m.Folder.Transformer
-	inputs := []shapes.Shape{
-		floats(lanes, sh.grid.Tokens(), params.InChannels), floats(lanes), floats(lanes), floats(lanes),
-		floats(texts*lanes, m.Settings.TextLength, params.JointAttentionDim), floats(texts*lanes, params.PooledProjectionDim),
+	lanes, texts := p.lanes, sh.texts()
+	inputs := []shapes.Shape{floats(lanes, sh.grid.Tokens(), p.spec.Channels), floats(lanes), floats(lanes), floats(lanes)}
+	for _, d := range p.spec.Embedding {
+		inputs = append(inputs, floats(append([]int{texts * lanes}, d...)...))
 	}
-	if sh.conditioned {
-		inputs = append(inputs, floats(lanes, m.Settings.ConditionGrid(sh.grid).Tokens(), params.InChannels))
+	if sh.reference != (Grid{}) {
+		inputs = append(inputs, floats(lanes, sh.reference.Tokens(), p.spec.Channels))
 	}
 	sh.steps = 0 // the program is the same for any number of steps
 	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
-		x, sigma, next, guidance := in[0], in[1], in[2], in[3]
+		x, sigma, next, guidance, embedding := in[0], in[1], in[2], in[3], in[4:4+len(p.spec.Embedding)]
 		inputs := Inputs{
-			Latents: repeat(x, texts), Grid: sh.grid, Text: in[4], Pooled: in[5],
-			Timestep: repeat(sigma, texts), Guidance: repeat(guidance, texts),
+			Image: Packed{repeat(x, texts), sh.grid}, Embedding: embedding,
+			Sigma: repeat(sigma, texts), Guidance: repeat(guidance, texts),
 		}
-		base := s.In(TransformerPrefix)
-		if sh.conditioned {
-			inputs.Condition = &Condition{
-				Latents: repeat(in[6], texts), Grid: m.Settings.ConditionGrid(sh.grid), Aligned: m.Settings.AlignedReference,
-				Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams, Scale: m.Settings.ReferenceScale,
-			}
+		for _, reference := range in[4+len(embedding):] {
+			inputs.References = append(inputs.References, Packed{repeat(reference, texts), sh.reference})
 		}
-		velocity := Transformer(base, params, inputs)
+		velocity := p.model.Velocity(s, inputs)
 		if sh.guided {
 			both := Split(velocity, 0, 2)
-			velocity = RescaleGuidance(x, both[0], Guide(both[0], both[1], guidance), sigma, m.Settings.GuidanceRescale)
+			velocity = RescaleGuidance(x, both[0], Guide(both[0], both[1], guidance), sigma, p.spec.GuidanceRescale)
 		}
 		return []*Node{EulerStep(x, velocity, sigma, next)}, nil
 	})

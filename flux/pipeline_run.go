@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"golang.org/x/image/draw"
 
 	"reflectionflow"
 	"reflectionflow/nn"
@@ -26,13 +25,13 @@ func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, laten
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	prompts, err := p.encodeTexts(lanes, g.shape)
+	prompts, err := p.embed(lanes, g.shape)
 	held.keep(prompts...)
 	if err != nil {
 		return nil, nil, err
 	}
-	if g.shape.conditioned {
-		reference, err := p.encodeReferences(lanes, p.model.Settings.ConditionGrid(g.shape.grid))
+	if g.shape.reference != (Grid{}) {
+		reference, err := p.encodeReferences(lanes, g.shape)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -48,7 +47,7 @@ func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, laten
 		if latents, err = tensors.CopyFlatData[float32](x); err != nil {
 			return nil, nil, fmt.Errorf("read latents: %w", err)
 		}
-		sigmas := p.model.Folder.Scheduler.Sigmas(g.shape.steps, g.shape.grid.Tokens())
+		sigmas := p.model.Sigmas(g.shape.steps, g.shape.grid.Tokens())
 		x = tensors.FromFlatDataAndDimensions(expectedLatents(before, latents, sigmas[g.span.to-1], sigmas[g.span.to]), x.Shape().Dimensions...)
 		held.keep(x)
 	}
@@ -67,49 +66,17 @@ func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, laten
 	return pixels, latents, nil
 }
 
-// encodeTexts returns the outputs of the text encoders, [n, T, d] of T5 and [n, d'] of
-// CLIP, for the prompts of all lanes and, with classifier-free guidance, the negative
-// prompts after them.
-func (p *Pipeline) encodeTexts(lanes []job, sh shape) ([]*tensors.Tensor, error) {
-	m, n := p.model, sh.texts()*p.lanes
-	length, positions := m.Settings.TextLength, m.Folder.CLIP.Positions
-	var t5, clip []int32
-	for i := range n {
-		r := lanes[i%len(lanes)].request
-		text, short := r.Text(), pooledPrompt(r)
-		if i >= len(lanes) {
-			text, short = negativePrompt(r), ""
-		}
-		t5IDs, clipIDs := m.TextIDs(text, short)
-		t5, clip = append(t5, t5IDs...), append(clip, clipIDs...)
-	}
-	encoder, err := p.encodeProgram(n)
-	if err != nil {
-		return nil, err
-	}
-	var held tensorPool
-	defer held.free()
-	inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(t5, n, length), tensors.FromFlatDataAndDimensions(clip, n, positions)}
-	held.keep(inputs...)
-	return encoder.Run(inputs...)
-}
-
-// negativePrompt is the T5 prompt that classifier-free guidance steers away from: the
-// caption of the reference, or the empty prompt. CLIP's is always empty.
-func negativePrompt(r reflectionflow.Request) string {
-	if r.Reference == nil {
-		return ""
-	}
-	return r.ReferenceCaption
-}
-
-// encodeReferences returns the condition's tokens [lanes, M, C].
-func (p *Pipeline) encodeReferences(lanes []job, grid Grid) (*tensors.Tensor, error) {
-	unit := 2 * p.model.Folder.VAE.Factor()
-	width, height := grid.Cols*unit, grid.Rows*unit
+// encodeReferences returns the references' tokens [lanes, M, C].
+func (p *Pipeline) encodeReferences(lanes []job, sh shape) (*tensors.Tensor, error) {
+	grid := sh.reference
+	width, height := grid.Cols*p.spec.Unit, grid.Rows*p.spec.Unit
 	var pixels []float32
 	for _, w := range lanes {
-		pixels = append(pixels, toPixels(w.request.Reference, width, height)...)
+		frame, err := p.model.Frame(w.request.Reference.Bounds().Size(), sh.grid)
+		if err != nil {
+			return nil, err
+		}
+		pixels = append(pixels, frame.pixels(w.request.Reference)...)
 	}
 	encoder, err := p.referenceProgram(grid)
 	if err != nil {
@@ -125,8 +92,7 @@ func (p *Pipeline) encodeReferences(lanes []job, grid Grid) (*tensors.Tensor, er
 // denoise takes every lane through the group's span and returns the latents
 // [lanes, N, C]. Where steps remain, before is the latents before the span's last step.
 func (p *Pipeline) denoise(ctx context.Context, lanes []job, g group, prompts []*tensors.Tensor) (x *tensors.Tensor, before []float32, err error) {
-	f := p.model.Folder
-	tokens, channels := g.shape.grid.Tokens(), f.Transformer.InChannels
+	tokens, channels := g.shape.grid.Tokens(), p.spec.Channels
 	var latents, scales []float32
 	for _, w := range lanes {
 		if w.latents == nil {
@@ -143,7 +109,7 @@ func (p *Pipeline) denoise(ctx context.Context, lanes []job, g group, prompts []
 	defer held.free()
 	guidance := tensors.FromValue(scales)
 	held.keep(guidance)
-	sigmas := f.Scheduler.Sigmas(g.shape.steps, tokens)
+	sigmas := p.model.Sigmas(g.shape.steps, tokens)
 	last := sigmas[g.span.to]
 	step := func(x *tensors.Tensor, sigma, next float64) (*tensors.Tensor, error) {
 		levels := []*tensors.Tensor{x, everyLane(sigma, len(lanes)), everyLane(next, len(lanes))}
@@ -189,27 +155,6 @@ func (p *tensorPool) free() {
 	for _, t := range *p {
 		t.FinalizeAll() //nolint:errcheck // the garbage collector tries again
 	}
-}
-
-// Resize scales an image to the size given by Catmull-Rom interpolation, over a white
-// background. The pipeline and the training resize references with it.
-func Resize(img image.Image, width, height int) *image.RGBA {
-	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
-	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
-	draw.CatmullRom.Scale(canvas, canvas.Bounds(), img, img.Bounds(), draw.Over, nil)
-	return canvas
-}
-
-// toPixels returns the resized image as [H, W, 3] in [-1, 1].
-func toPixels(img image.Image, width, height int) []float32 {
-	canvas := Resize(img, width, height)
-	pixels := make([]float32, 0, 3*width*height)
-	for i := 0; i < len(canvas.Pix); i += 4 {
-		for _, v := range canvas.Pix[i : i+3] {
-			pixels = append(pixels, float32(v)*(2.0/255)-1)
-		}
-	}
-	return pixels
 }
 
 // errNaN is permanent: the same request gives the same image.

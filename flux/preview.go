@@ -43,8 +43,7 @@ func (p *Pipeline) Finish(ctx context.Context, previews []reflectionflow.Preview
 	jobs := make([]job, len(previews))
 	for i, v := range previews {
 		begun, ok := v.State.(partial)
-		sh := p.shape(v.Request)
-		if !ok || v.Err != nil || v.Steps < 1 || v.Steps >= v.Request.Steps || len(begun) != sh.grid.Tokens()*p.model.Folder.Transformer.InChannels {
+		if !ok || v.Err != nil || v.Steps < 1 || v.Steps >= v.Request.Steps || len(begun) != p.spec.grid(v.Request).Tokens()*p.spec.Channels {
 			return nil, fmt.Errorf("%w: preview %d cannot be finished: it failed, or another generator made it", reflectionflow.ErrInvalid, i)
 		}
 		jobs[i] = job{request: v.Request, span: span{v.Steps, v.Request.Steps}, latents: begun}

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/nn"
+	"reflectionflow/nn/nntest"
 )
 
 // The clean image of a rescaled velocity has the deviation that the formula of
@@ -33,7 +34,7 @@ func TestRescaleGuidance(t *testing.T) {
 		}
 		return values
 	}
-	backend := openTestBackend(t)
+	backend := nntest.Backend(t)
 	for _, phi := range []float64{0, 0.7, 1} {
 		program, err := nn.Compile(backend, nn.NewStore(), given, func(_ nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 			return []*Node{RescaleGuidance(in[0], in[1], in[2], in[3], phi)}, nil

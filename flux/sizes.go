@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"reflectionflow"
-	"reflectionflow/nn"
 )
 
 // Range is an inclusive range of a side of an image, in pixels.
@@ -17,31 +16,6 @@ func (r Range) has(v int) bool { return v >= r.Min && v <= r.Max }
 type Sizes struct {
 	Width, Height Range
 	Multiple      int // every side is a multiple of it
-}
-
-// The sides of the images that FLUX.1 was made for: 0.1 to 2 megapixels at common
-// aspect ratios.
-const (
-	defaultMinSide = 256
-	defaultMaxSide = 2048
-)
-
-// Sizes returns the sizes that the model was made for: by the bounds of the settings,
-// or else the one size that they name, or else FLUX.1's.
-func (f *Folder) Sizes(settings Settings) Sizes {
-	s := Sizes{Multiple: 2 * f.VAE.Factor(), Width: Range{defaultMinSide, defaultMaxSide}}
-	s.Height = s.Width
-	switch {
-	case settings.MinSide > 0 || settings.MaxSide > 0:
-		s.Width = Range{max(settings.MinSide, s.Multiple), settings.MaxSide}
-		if settings.MaxSide == 0 {
-			s.Width.Max = max(defaultMaxSide, settings.MinSide)
-		}
-		s.Height = s.Width
-	case settings.Width > 0 && settings.Height > 0:
-		s.Width, s.Height = Range{settings.Width, settings.Width}, Range{settings.Height, settings.Height}
-	}
-	return s
 }
 
 // Check reports a size that the model was not made for, as an error wrapping
@@ -80,58 +54,19 @@ const (
 	imageArrays = 6
 )
 
-// Memory estimates the bytes that generating one image takes at the peak on the CPU:
-// weights plus the larger of a denoising step and the autoencoder. reference is for
-// images that start from one. Measured peaks are within a factor of two of it.
-// Options.Workers images at once take the part beyond the weights as often.
-func (f *Folder) Memory(settings Settings, width, height int, reference bool) (int64, error) {
-	weights, err := f.weightBytes()
-	if err != nil {
-		return 0, err
-	}
-	unit := 2 * f.VAE.Factor()
-	image := Grid{Rows: (height + unit - 1) / unit, Cols: (width + unit - 1) / unit}
-	tokens := int64(settings.TextLength + image.Tokens())
-	if reference {
-		tokens += int64(settings.ConditionGrid(image).Tokens())
-	}
-	batch := int64(1)
-	if settings.ClassifierFreeGuidance {
-		batch = 2
-	}
-	step := tokenWidths * batch * tokens * int64(f.Transformer.Hidden())
+// StepPeak estimates the numbers that a denoising step on the CPU keeps at once, for a
+// sequence of tokens in a transformer of the given width.
+func StepPeak(tokens int64, width, heads int) int64 {
+	peak := tokenWidths * tokens * int64(width)
 	if tokens > fusedKeys {
-		step += scoreArrays * batch * int64(f.Transformer.NumAttentionHeads) * tokens * tokens
+		peak += scoreArrays * int64(heads) * tokens * tokens
 	}
-	return weights + 4*max(step, f.VAE.peak(width, height)), nil
+	return peak
 }
 
-// weightBytes estimates what the weights take in memory: matrices in BF16, as the
-// published files have them, and the rest in float32.
-func (f *Folder) weightBytes() (int64, error) {
-	total := int64(0)
-	for _, c := range components {
-		variables, err := c.variables(f)
-		if err != nil {
-			return 0, err
-		}
-		for _, v := range variables {
-			total += weightSize(v)
-		}
-	}
-	return total, nil
-}
-
-func weightSize(v nn.Variable) int64 {
-	if len(v.Shape) == 2 {
-		return 2 * int64(v.Size())
-	}
-	return 4 * int64(v.Size())
-}
-
-// peak estimates the numbers that the autoencoder keeps for an image at once. The
+// Peak estimates the numbers that the autoencoder keeps for an image at once. The
 // largest feature map is that of a level, or of the coarser one after upsampling.
-func (c AutoencoderConfig) peak(width, height int) int64 {
+func (c AutoencoderConfig) Peak(width, height int) int64 {
 	pixels, largest := int64(width)*int64(height), int64(0)
 	for level, channels := range c.BlockOut {
 		wide := channels

@@ -43,7 +43,7 @@ type vocabulary struct {
 }
 
 func (v *vocabulary) Check(r reflectionflow.Request) error {
-	if strings.Contains(r.Text(), v.unknown) {
+	if strings.Contains(text(r), v.unknown) {
 		return fmt.Errorf("%w: the model does not know the word %q", reflectionflow.ErrInvalid, v.unknown)
 	}
 	if r.Reference != nil && v.noCorrects {

@@ -124,7 +124,7 @@ func imageOf(r reflectionflow.Request) image.Image {
 	if r.Reference != nil {
 		reference = read(r.Reference)
 	}
-	fmt.Fprintf(h, "%q %d %d %d %v %x", r.Text(), r.Seed, r.Width, r.Steps, r.Guidance, reference)
+	fmt.Fprintf(h, "%q %d %d %d %v %x", text(r), r.Seed, r.Width, r.Steps, r.Guidance, reference)
 	img := image.NewRGBA(image.Rect(0, 0, r.Width, r.Height))
 	for i := range img.Pix {
 		img.Pix[i] = 255
@@ -343,4 +343,12 @@ func mustRun(t testing.TB, s *search.Search, cfg search.Config) reflectionflow.R
 		t.Fatal(err)
 	}
 	return res
+}
+
+// text is the prompt of a request and its reflection.
+func text(r reflectionflow.Request) string {
+	if r.Reflection == "" {
+		return r.Prompt
+	}
+	return r.Prompt + reflectionflow.ReflectionMark + r.Reflection
 }

@@ -59,7 +59,7 @@ func searches() map[string]func() (*search.Search, search.Config) {
 
 // sometimes is how an image in three fails.
 func sometimes(r reflectionflow.Request) error {
-	if mixed(r.Seed+uint64(len(r.Text())))%3 == 0 {
+	if mixed(r.Seed+uint64(len(text(r))))%3 == 0 {
 		return fmt.Errorf("refused: %w", reflectionflow.ErrPermanent)
 	}
 	return nil

@@ -33,7 +33,7 @@ var threeThings = reflectionflow.Prompt{Text: "a cup, a clock and a cat", Requir
 
 // fate says whether each requirement is met and, last, whether the image can meet any.
 func (w world) fate(r reflectionflow.Request) [4]bool {
-	rng := rand.New(rand.NewPCG(mixed(r.Seed), uint64(len(r.Text()))))
+	rng := rand.New(rand.NewPCG(mixed(r.Seed), uint64(len(text(r)))))
 	var out [4]bool
 	if r.Reference != nil {
 		out[3] = isLit(r.Reference, 3)

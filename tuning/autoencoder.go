@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -59,10 +60,10 @@ func autoencoderTask(backend compute.Backend, w World, a Autoencoder) (Task, err
 			shapes.Make(dtypes.Float32, a.Train.Batch, side, side, a.Latent),
 		},
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
-			return autoencoderLoss(s.In(flux.VAEPrefix), a, in[0], in[1])
+			return autoencoderLoss(s.In(flux1.VAEPrefix), a, in[0], in[1])
 		},
 		Watched:   []string{"l1", "kl"},
-		Trainable: underPrefix(flux.VAEPrefix),
+		Trainable: underPrefix(flux1.VAEPrefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(a.Train.Seed, index))
 			images, err := scenes.crops(rng, a.Train.Batch, a.Crop)
@@ -123,7 +124,7 @@ func reconstruct(backend compute.Backend, store *nn.Store, cfg flux.AutoencoderC
 		return nil, err
 	}
 	p, err := nn.Compile(backend, store, []shapes.Shape{images.Shape()}, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
-		s = s.In(flux.VAEPrefix)
+		s = s.In(flux1.VAEPrefix)
 		mean, _ := flux.Encode(s, cfg, nn.Images(in[0]))
 		return []*Node{flux.Decode(s, cfg, mean), mean}, nil
 	}, nn.Options{Name: "reconstruction"})

@@ -14,6 +14,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -39,7 +40,7 @@ type Base struct {
 	// base trains more on noisy latents, where the layout is decided.
 	Timestep float64 `yaml:"timestep"`
 	// AlignedReference and ReferenceScale set how the corrector sees its reference: see
-	// [flux.Settings].
+	// [flux1.Settings].
 	AlignedReference bool    `yaml:"aligned_reference"`
 	ReferenceScale   float64 `yaml:"reference_scale"` // when generating; tuning uses 1
 	// Steps, Guidance and GuidanceRescale are the model's defaults for generating.
@@ -67,28 +68,28 @@ type TransformerSize struct {
 }
 
 // newModel returns the world's model with a trained autoencoder. Its store has no weights.
-func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux.Model, error) {
+func newModel(r Recipe, vae flux.AutoencoderConfig) (*flux1.Model, error) {
 	b := r.Base
 	clipWords, t5Words, err := newTokenizers()
 	if err != nil {
 		return nil, err
 	}
-	clip := flux.NewCLIP(clipWords.Size(), b.CLIP.Dim, b.CLIP.Heads, b.CLIP.Layers, b.TextLength)
+	clip := flux1.NewCLIP(clipWords.Size(), b.CLIP.Dim, b.CLIP.Heads, b.CLIP.Layers, b.TextLength)
 	clip.BOSID, clip.EOSID, clip.PadID = id(clipWords, beginToken), id(clipWords, endToken), id(clipWords, padToken)
-	t5 := flux.NewT5(t5Words.Size(), b.T5.Dim, b.T5.Heads, b.T5.FeedForward, b.T5.Layers)
-	folder := &flux.Folder{
-		Index: flux.NewModelIndex(true), Scheduler: flux.FluxScheduler, VAE: vae, CLIP: clip, T5: t5,
-		Transformer: flux.Params{
+	t5 := flux1.NewT5(t5Words.Size(), b.T5.Dim, b.T5.Heads, b.T5.FeedForward, b.T5.Layers)
+	folder := &flux1.Folder{
+		Index: flux1.NewModelIndex(true), Scheduler: flux.FluxScheduler, VAE: vae, CLIP: clip, T5: t5,
+		Transformer: flux1.Params{
 			PatchSize: 1, InChannels: 4 * vae.LatentChannels, NumLayers: b.Transformer.Double, NumSingleLayers: b.Transformer.Single,
 			AttentionHeadDim: b.Transformer.HeadDim, NumAttentionHeads: b.Transformer.Heads, AxesDimsRope: b.Transformer.Axes,
 			JointAttentionDim: b.T5.Dim, PooledProjectionDim: b.CLIP.Dim,
 		},
 	}
-	settings := flux.Settings{
+	settings := flux1.Settings{
 		ClassifierFreeGuidance: true, GuidanceRescale: b.GuidanceRescale, TextLength: b.TextLength, AlignedReference: b.AlignedReference, ReferenceScale: b.ReferenceScale,
 		Width: r.World.Size, Height: r.World.Size, Steps: b.Steps, Guidance: b.Guidance,
 	}
-	model := &flux.Model{Folder: folder, Settings: settings, Store: nn.NewStore(), CLIPTokenizer: clipWords, T5Tokenizer: t5Words}
+	model := &flux1.Model{Folder: folder, Settings: settings, Store: nn.NewStore(), CLIPTokenizer: clipWords, T5Tokenizer: t5Words}
 	if err := folder.Validate(); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func id(words interface{ ID(string) (int32, bool) }, token string) int {
 
 // baseTask learns to denoise the latents of scenes, given their captions and, for the last
 // of each batch, a flawed image of the scene.
-func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (Task, error) {
+func baseTask(ctx context.Context, model *flux1.Model, r Recipe, opts StageOptions) (Task, error) {
 	if err := r.Base.Edited.Validate(r.Base.Scenes); err != nil {
 		return Task{}, err
 	}
@@ -164,7 +165,7 @@ func baseTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOption
 
 // flowTask returns the loss of the base on batches of latents of one size. The last edited
 // of a batch have a flawed image as their reference.
-func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
+func flowTask(model *flux1.Model, grid flux.Grid, batch, edited int) Task {
 	tokens := func(n int) shapes.Shape {
 		return shapes.Make(dtypes.Float32, n, grid.Tokens(), model.Folder.Transformer.InChannels)
 	}
@@ -175,7 +176,7 @@ func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
 		Loss: func(s nn.Scope, in []*Node) (*Node, []*Node) {
 			return ReduceAllMean(velocityError(s, model, newFlow(s, model, in, grid), nil)), nil
 		},
-		Trainable: underPrefix(flux.TransformerPrefix, flux.CLIPPrefix, flux.T5Prefix),
+		Trainable: underPrefix(flux1.TransformerPrefix, flux1.CLIPPrefix, flux1.T5Prefix),
 	}
 	if edited == 0 {
 		return task
@@ -184,7 +185,7 @@ func flowTask(model *flux.Model, grid flux.Grid, batch, edited int) Task {
 	task.Watched = []string{"plain", "edited"}
 	task.Loss = func(s nn.Scope, in []*Node) (*Node, []*Node) {
 		f, plain := newFlow(s, model, in, grid), batch-edited
-		condition := &flux.Condition{Latents: in[5], Grid: grid, Aligned: model.Settings.AlignedReference}
+		condition := &flux1.Condition{Latents: in[5], Grid: grid, Aligned: model.Settings.AlignedReference}
 		alone := ReduceAllMean(velocityError(s, model, f.rows(0, plain), nil))
 		corrected := ReduceAllMean(velocityError(s, model, f.rows(plain, batch), condition))
 		fraction := float64(edited) / float64(batch)
@@ -229,7 +230,7 @@ func (c captioned) caption(i int, rng *rand.Rand) caption {
 		return text
 	}
 	if _, instruction, err := c.sampler.Flaw(scene, prompt, rng); err == nil {
-		text.long = reflectionflow.Request{Prompt: prompt.Text, Reflection: directions(scene, prompt, instruction, rng)}.Text()
+		text.long = flux1.Text(prompt.Text, directions(scene, prompt, instruction, rng))
 	}
 	return text
 }

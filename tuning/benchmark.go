@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -49,7 +50,7 @@ func (s *Stepper) Close() { s.inner.close() }
 // BenchmarkBase returns the task of the base stage at the model's own size and another batch
 // size, with noise instead of encoded images. It has the cost of the stage without the
 // flawed images, and needs no preparation.
-func BenchmarkBase(model *flux.Model, r Recipe, batch int) (Task, error) {
+func BenchmarkBase(model *flux1.Model, r Recipe, batch int) (Task, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
 		return Task{}, err

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -24,7 +25,7 @@ type Corrector struct {
 	// corrector sees mistakes like those that it will correct. Its Share is ignored.
 	Redraw Redraw `yaml:"redraw"`
 	Rank   int    `yaml:"rank"`
-	// AllStreams applies the LoRA to the text and image streams too; see [flux.Condition].
+	// AllStreams applies the LoRA to the text and image streams too; see [flux1.Condition].
 	AllStreams     bool    `yaml:"all_streams"`
 	DropText       float64 `yaml:"drop_text"`       // share of empty texts, in [0, 1]
 	DropImage      float64 `yaml:"drop_image"`      // share of black flawed images, in [0, 1]
@@ -34,9 +35,9 @@ type Corrector struct {
 }
 
 // correctorTask learns the LoRA on the frozen base.
-func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (Task, flux.LoRA, error) {
+func correctorTask(ctx context.Context, model *flux1.Model, r Recipe, opts StageOptions) (Task, flux1.LoRA, error) {
 	c, dir := r.Corrector, opts.stage("corrector")
-	lora := flux.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
+	lora := flux1.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
 	data, err := newPairs(r)
 	if err != nil {
 		return Task{}, lora, err
@@ -64,7 +65,7 @@ func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 			condition := correctorCondition(s, model, lora, in[5], flawed.grid)
 			return ReduceAllMean(velocityError(s, model, newFlow(s, model, in, enhanced.grid), condition)), nil
 		},
-		Trainable: underPrefix(flux.CorrectorPrefix),
+		Trainable: underPrefix(flux1.CorrectorPrefix),
 		Batch: func(index uint64) ([]*tensors.Tensor, error) {
 			rng := rand.New(rand.NewPCG(c.Train.Seed, index))
 			var good, bad []float32
@@ -95,9 +96,9 @@ func correctorTask(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 }
 
 // correctorCondition returns the condition of a flawed image.
-func correctorCondition(s nn.Scope, model *flux.Model, lora flux.LoRA, flawed *Node, grid flux.Grid) *flux.Condition {
-	return &flux.Condition{
+func correctorCondition(s nn.Scope, model *flux1.Model, lora flux1.LoRA, flawed *Node, grid flux.Grid) *flux1.Condition {
+	return &flux1.Condition{
 		Latents: flawed, Grid: grid, AllStreams: lora.AllStreams, Aligned: model.Settings.AlignedReference,
-		Adapter: lora.Adapter(s.In(flux.CorrectorPrefix), s.In(flux.TransformerPrefix)),
+		Adapter: lora.Adapter(s.In(flux1.CorrectorPrefix), s.In(flux1.TransformerPrefix)),
 	}
 }

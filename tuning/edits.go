@@ -8,6 +8,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/flux/flux1"
 )
 
 // Edited sets how many images of a batch the base generates from a flawed image, with the
@@ -76,7 +77,7 @@ func (e edits) caption(i int, rng *rand.Rand) (caption, error) {
 	}
 	scene, prompt := e.scene(i)
 	_, instruction, err := e.twin(i)
-	return caption{long: reflectionflow.Request{Prompt: prompt.Text, Reflection: directions(scene, prompt, instruction, rng)}.Text(), short: prompt.Text}, err
+	return caption{long: flux1.Text(prompt.Text, directions(scene, prompt, instruction, rng)), short: prompt.Text}, err
 }
 
 // directions returns the instruction on a scene's flawed twin, in three of four cases after

@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -22,12 +23,12 @@ type flow struct {
 
 // newFlow takes the inputs that [flowBatch] makes: latents and noise [B, N, C], timesteps
 // [B], and the token ids [B, L] of the T5 and the CLIP encoder.
-func newFlow(s nn.Scope, model *flux.Model, in []*Node, grid flux.Grid) flow {
+func newFlow(s nn.Scope, model *flux1.Model, in []*Node, grid flux.Grid) flow {
 	f := model.Folder
 	return flow{
 		latents: in[0], noise: in[1], timestep: in[2], grid: grid,
-		text:   flux.T5Encode(s.In(flux.T5Prefix), f.T5, in[3]),
-		pooled: flux.CLIPPooled(s.In(flux.CLIPPrefix), f.CLIP, in[4]),
+		text:   flux1.T5Encode(s.In(flux1.T5Prefix), f.T5, in[3]),
+		pooled: flux1.CLIPPooled(s.In(flux1.CLIPPrefix), f.CLIP, in[4]),
 	}
 }
 
@@ -38,10 +39,10 @@ func (f flow) rows(first, end int) flow {
 }
 
 // velocityError returns the squared error [B, N, C] of the predicted velocity.
-func velocityError(s nn.Scope, model *flux.Model, f flow, condition *flux.Condition) *Node {
+func velocityError(s nn.Scope, model *flux1.Model, f flow, condition *flux1.Condition) *Node {
 	t := Reshape(f.timestep, -1, 1, 1)
 	noisy := Add(Mul(f.latents, OneMinus(t)), Mul(f.noise, t))
-	velocity := flux.Transformer(s.In(flux.TransformerPrefix), model.Folder.Transformer, flux.Inputs{
+	velocity := flux1.Transformer(s.In(flux1.TransformerPrefix), model.Folder.Transformer, flux1.Inputs{
 		Latents: noisy, Grid: f.grid, Timestep: f.timestep, Text: f.text, Pooled: f.pooled, Condition: condition,
 	})
 	return Square(Sub(velocity, Sub(f.noise, f.latents)))
@@ -65,12 +66,12 @@ func timesteps(rng *rand.Rand, n int, mean float64) *tensors.Tensor {
 
 // texts collects the token ids of a batch's captions for both text encoders.
 type texts struct {
-	model    *flux.Model
+	model    *flux1.Model
 	batch    int
 	t5, clip []int32
 }
 
-func newTexts(model *flux.Model, batch int) *texts { return &texts{model: model, batch: batch} }
+func newTexts(model *flux1.Model, batch int) *texts { return &texts{model: model, batch: batch} }
 
 func (t *texts) add(c caption) {
 	t5, clip := t.model.TextIDs(c.long, c.short)

@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 	"reflectionflow/weights/safetensors"
 )
@@ -55,13 +56,13 @@ func newLatentEncoder(opts StageOptions, store *nn.Store, cfg flux.AutoencoderCo
 	shape := shapes.Make(dtypes.Uint8, encodeBatchSize, side, side, 3)
 	var err error
 	b.program, err = nn.Compile(opts.Backend, store, []shapes.Shape{shape}, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
-		mean, _ := flux.Encode(s.In(flux.VAEPrefix), cfg, nn.Images(in[0]))
+		mean, _ := flux.Encode(s.In(flux1.VAEPrefix), cfg, nn.Images(in[0]))
 		return []*graph.Node{flux.Pack(cfg.Scale(mean))}, nil
 	}, nn.Options{Name: "encoder"})
 	if err != nil {
 		return nil, err
 	}
-	b.print, err = fingerprint(store, flux.VAEPrefix)
+	b.print, err = fingerprint(store, flux1.VAEPrefix)
 	return b, err
 }
 

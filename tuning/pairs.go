@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/genref"
 )
 
@@ -86,7 +86,7 @@ func (p pairs) edit(i int, render bool) (pair, error) {
 }
 
 // redraw regenerates the flawed scenes of the first edits with the base.
-func (p *pairs) redraw(ctx context.Context, model *flux.Model, settings Redraw, opts StageOptions, dir string) error {
+func (p *pairs) redraw(ctx context.Context, model *flux1.Model, settings Redraw, opts StageOptions, dir string) error {
 	settings.Images = min(settings.Images, p.edits)
 	if err := settings.Validate(); err != nil || settings.Images == 0 {
 		return err
@@ -149,17 +149,17 @@ func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black
 	case dropReflection || black:
 		reflection = ""
 	}
-	return caption{long: reflectionflow.Request{Prompt: prompt, Reflection: reflection}.Text(), short: prompt}, black
+	return caption{long: flux1.Text(prompt, reflection), short: prompt}, black
 }
 
 // conditionSide returns the side of a reference in pixels for images of a side.
-func conditionSide(model *flux.Model, side int) int {
+func conditionSide(model *flux1.Model, side int) int {
 	unit := 2 * model.Folder.VAE.Factor()
 	return unit * model.Settings.ConditionGrid(flux.Grid{Rows: side / unit, Cols: side / unit}).Rows
 }
 
 // encode encodes all pairs, and a black image after the flawed ones.
-func (p pairs) encode(ctx context.Context, model *flux.Model, opts StageOptions, dir string) (enhanced, flawed *latentCache, err error) {
+func (p pairs) encode(ctx context.Context, model *flux1.Model, opts StageOptions, dir string) (enhanced, flawed *latentCache, err error) {
 	key := fmt.Sprintf("pairs %v, %d edits, redrawn %s, %d triplets, seed %d", p.captioned.sampler.Known(), p.edits, p.redrawing.cacheKey(), len(p.triplets), p.seed)
 	encode := func(name string, side, n int, choose func(pair) image.Image) (*latentCache, error) {
 		b, err := newLatentEncoder(opts, model.Store, model.Folder.VAE, side)

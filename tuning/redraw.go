@@ -19,6 +19,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 	"reflectionflow/weights/safetensors"
 )
@@ -120,11 +121,11 @@ func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, r Re
 	if err := s.how.Validate(); err != nil || s.how.Images == 0 {
 		return redrawnScenes{}, err
 	}
-	folder, err := flux.OpenFolder(opts.model())
+	folder, err := flux1.OpenFolder(opts.model())
 	if err != nil {
 		return redrawnScenes{}, fmt.Errorf("redrawing scenes needs a trained base: %w", err)
 	}
-	model, err := flux.LoadModel(folder, nil)
+	model, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		return redrawnScenes{}, err
 	}
@@ -144,8 +145,8 @@ func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, r Re
 
 // open reads the images in dir if they are of this base, these settings and this source.
 // Otherwise it generates and stores them.
-func (r *redrawn) open(ctx context.Context, model *flux.Model, opts StageOptions, dir string) error {
-	sum, err := fingerprint(model.Store, flux.TransformerPrefix)
+func (r *redrawn) open(ctx context.Context, model *flux1.Model, opts StageOptions, dir string) error {
+	sum, err := fingerprint(model.Store, flux1.TransformerPrefix)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func readPixels(path, key string, shape []int) ([]uint8, error) {
 const redrawBatch = 8
 
 // generate makes all images, several batches in parallel.
-func (r *redrawn) generate(ctx context.Context, model *flux.Model, opts StageOptions) error {
+func (r *redrawn) generate(ctx context.Context, model *flux1.Model, opts StageOptions) error {
 	program, err := redrawProgram(opts.Backend, model, r.size, r.how.Steps)
 	if err != nil {
 		return err
@@ -207,7 +208,7 @@ func (r *redrawn) generate(ctx context.Context, model *flux.Model, opts StageOpt
 	return err
 }
 
-func (r *redrawn) generateBatch(program *nn.Program, model *flux.Model, first int, pixels []uint8) error {
+func (r *redrawn) generateBatch(program *nn.Program, model *flux1.Model, first int, pixels []uint8) error {
 	side, grid := r.size, redrawGrid(model, r.size)
 	channels, size := model.Folder.Transformer.InChannels, 3*r.size*r.size
 	rendered := make([]uint8, redrawBatch*size)
@@ -245,14 +246,14 @@ func (r *redrawn) generateBatch(program *nn.Program, model *flux.Model, first in
 	return out[0].FinalizeAll()
 }
 
-func redrawGrid(model *flux.Model, side int) flux.Grid {
+func redrawGrid(model *flux1.Model, side int) flux.Grid {
 	unit := 2 * model.Folder.VAE.Factor()
 	return flux.Grid{Rows: side / unit, Cols: side / unit}
 }
 
 // redrawProgram encodes rendered images [B, side, side, 3], noises them to their levels [B],
 // takes the given number of guided Euler steps back, and decodes.
-func redrawProgram(backend compute.Backend, model *flux.Model, side, steps int) (*nn.Program, error) {
+func redrawProgram(backend compute.Backend, model *flux1.Model, side, steps int) (*nn.Program, error) {
 	f, grid := model.Folder, redrawGrid(model, side)
 	inputs := []shapes.Shape{
 		shapes.Make(dtypes.Uint8, redrawBatch, side, side, 3),
@@ -261,20 +262,20 @@ func redrawProgram(backend compute.Backend, model *flux.Model, side, steps int) 
 	}
 	return nn.Compile(backend, model.Store, inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		noise, level := in[1], in[2]
-		mean, _ := flux.Encode(s.In(flux.VAEPrefix), f.VAE, nn.Images(in[0]))
+		mean, _ := flux.Encode(s.In(flux1.VAEPrefix), f.VAE, nn.Images(in[0]))
 		t := Reshape(level, -1, 1, 1)
 		x := Add(Mul(flux.Pack(f.VAE.Scale(mean)), OneMinus(t)), Mul(noise, t))
-		text, pooled := flux.T5Encode(s.In(flux.T5Prefix), f.T5, in[3]), flux.CLIPPooled(s.In(flux.CLIPPrefix), f.CLIP, in[4])
+		text, pooled := flux1.T5Encode(s.In(flux1.T5Prefix), f.T5, in[3]), flux1.CLIPPooled(s.In(flux1.CLIPPrefix), f.CLIP, in[4])
 		scale := BroadcastToDims(Scalar(s.Graph(), dtypes.Float32, model.Settings.Guidance), redrawBatch)
 		for i := range steps {
 			sigma := MulScalar(level, 1-float64(i)/float64(steps))
 			next := MulScalar(level, 1-float64(i+1)/float64(steps))
-			both := Split(flux.Transformer(s.In(flux.TransformerPrefix), f.Transformer, flux.Inputs{
+			both := Split(flux1.Transformer(s.In(flux1.TransformerPrefix), f.Transformer, flux1.Inputs{
 				Latents: Concatenate([]*Node{x, x}, 0), Grid: grid, Text: text, Pooled: pooled, Timestep: Concatenate([]*Node{sigma, sigma}, 0),
 			}), 0, 2)
 			velocity := flux.RescaleGuidance(x, both[0], flux.Guide(both[0], both[1], scale), sigma, model.Settings.GuidanceRescale)
 			x = flux.EulerStep(x, velocity, sigma, next)
 		}
-		return []*Node{flux.Decode(s.In(flux.VAEPrefix), f.VAE, f.VAE.Unscale(flux.Unpack(x, grid)))}, nil
+		return []*Node{flux.Decode(s.In(flux1.VAEPrefix), f.VAE, f.VAE.Unscale(flux.Unpack(x, grid)))}, nil
 	}, nn.Options{Name: "redraw"})
 }

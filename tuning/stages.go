@@ -13,6 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/internal/disk"
 	"reflectionflow/nn"
 	"reflectionflow/weights/safetensors"
@@ -62,7 +63,7 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 		return err
 	}
 	store := nn.NewStore()
-	if err := r.loadStart(store, flux.VAEPrefix, flux.DiffusersStem); err != nil {
+	if err := r.loadStart(store, flux1.VAEPrefix, flux.DiffusersStem); err != nil {
 		return err
 	}
 	if err := Run(ctx, store, task, job); err != nil {
@@ -72,7 +73,7 @@ func trainAutoencoder(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err := measureLatents(ctx, opts, store, r.World, &cfg); err != nil {
 		return fmt.Errorf("measure latents: %w", err)
 	}
-	return saveComponent(opts.model(), flux.VAEPrefix, flux.DiffusersStem, cfg, store)
+	return saveComponent(opts.model(), flux1.VAEPrefix, flux.DiffusersStem, cfg, store)
 }
 
 // measureLatents sets the factors that give the latents mean 0 and standard deviation 1.
@@ -102,14 +103,14 @@ func measureLatents(ctx context.Context, opts StageOptions, store *nn.Store, w W
 func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 	job := opts.job("base", &r.Base.Train)
 	var vae flux.AutoencoderConfig
-	if err := readComponentConfig(opts.model(), flux.VAEPrefix, &vae); err != nil {
+	if err := readComponentConfig(opts.model(), flux1.VAEPrefix, &vae); err != nil {
 		return err
 	}
 	model, err := newModel(r, vae)
 	if err != nil {
 		return err
 	}
-	if err := flux.LoadWeights(model.Store, flux.VAEPrefix, filepath.Join(opts.model(), flux.VAEPrefix), flux.DiffusersStem); err != nil {
+	if err := flux.LoadWeights(model.Store, flux1.VAEPrefix, filepath.Join(opts.model(), flux1.VAEPrefix), flux.DiffusersStem); err != nil {
 		return err
 	}
 	if err := r.loadBaseStart(model.Store); err != nil {
@@ -126,7 +127,7 @@ func trainBase(ctx context.Context, r Recipe, opts StageOptions) error {
 }
 
 // saveModel writes everything but the autoencoder, which is in the folder already.
-func saveModel(dir string, model *flux.Model) error {
+func saveModel(dir string, model *flux1.Model) error {
 	if err := model.Folder.WriteConfigs(dir); err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func saveModel(dir string, model *flux.Model) error {
 }
 
 // saveTokenizers writes tokenizer.json and the settings that transformers needs.
-func saveTokenizers(dir string, model *flux.Model) error {
+func saveTokenizers(dir string, model *flux1.Model) error {
 	for name, words := range map[string]interface{ Save(string) error }{"tokenizer": model.CLIPTokenizer, "tokenizer_2": model.T5Tokenizer} {
 		folder := filepath.Join(dir, name)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -156,7 +157,7 @@ func saveTokenizers(dir string, model *flux.Model) error {
 		if err != nil {
 			return err
 		}
-		if err := flux.WriteTokenizer(dir, name, "tokenizer_config.json", append(settings, '\n')); err != nil {
+		if err := flux1.WriteTokenizer(dir, name, "tokenizer_config.json", append(settings, '\n')); err != nil {
 			return err
 		}
 	}
@@ -168,15 +169,15 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 	if r.Corrector.Triplets != "" && !filepath.IsAbs(r.Corrector.Triplets) {
 		r.Corrector.Triplets = filepath.Join(opts.Out, r.Corrector.Triplets)
 	}
-	folder, err := flux.OpenFolder(opts.model())
+	folder, err := flux1.OpenFolder(opts.model())
 	if err != nil {
 		return fmt.Errorf("the corrector needs a trained base: train the stage base first: %w", err)
 	}
-	model, err := flux.LoadModel(folder, nil)
+	model, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		return err
 	}
-	model.Store.Delete(flux.CorrectorPrefix + ".") // of an earlier training
+	model.Store.Delete(flux1.CorrectorPrefix + ".") // of an earlier training
 	task, lora, err := correctorTask(ctx, model, r, opts)
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
 	if err := Run(ctx, model.Store, task, job); err != nil {
 		return err
 	}
-	return lora.Save(filepath.Join(opts.model(), flux.CorrectorFile), model.Store, flux.CorrectorPrefix, safetensors.BF16)
+	return lora.Save(filepath.Join(opts.model(), flux1.CorrectorFile), model.Store, flux1.CorrectorPrefix, safetensors.BF16)
 }
 
 // saveComponent writes a network's config.json and weights into the model folder.

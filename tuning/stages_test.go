@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 )
 
 // tinyRecipe trains every stage in seconds, without a useful result.
@@ -67,15 +68,15 @@ func TestStagesMakeAModelThatGenerates(t *testing.T) {
 			}
 		}
 	}
-	folder, err := flux.OpenFolder(filepath.Join(out, "model"))
+	folder, err := flux1.OpenFolder(filepath.Join(out, "model"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := flux.LoadModel(folder, nil)
+	model, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(out, "model", flux.AdapterConfigFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(out, "model", flux1.AdapterConfigFile)); err != nil {
 		t.Error(err)
 	}
 	if files, err := folder.VerifyChecksums(t.Context()); err != nil || files < 12 {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -35,7 +36,7 @@ func (r Recipe) loadStart(store *nn.Store, prefix, stem string, reset ...string)
 // loadBaseStart calls loadStart for the transformer and both text encoders.
 func (r Recipe) loadBaseStart(store *nn.Store) error {
 	for prefix, stem := range map[string]string{
-		flux.TransformerPrefix: flux.DiffusersStem, flux.CLIPPrefix: flux.TransformersStem, flux.T5Prefix: flux.TransformersStem,
+		flux1.TransformerPrefix: flux.DiffusersStem, flux1.CLIPPrefix: flux.TransformersStem, flux1.T5Prefix: flux.TransformersStem,
 	} {
 		if err := r.loadStart(store, prefix, stem); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -43,8 +44,8 @@ func TestStagesStartFromAModel(t *testing.T) {
 	train(stillRecipe(t, start, "apple", "dog", "cup", "pizza"), second)
 
 	for prefix, stem := range map[string]string{
-		flux.VAEPrefix: flux.DiffusersStem, flux.TransformerPrefix: flux.DiffusersStem, flux.CLIPPrefix: flux.TransformersStem,
-		flux.T5Prefix: flux.TransformersStem, DetectorPrefix: flux.TransformersStem,
+		flux1.VAEPrefix: flux.DiffusersStem, flux1.TransformerPrefix: flux.DiffusersStem, flux1.CLIPPrefix: flux.TransformersStem,
+		flux1.T5Prefix: flux.TransformersStem, DetectorPrefix: flux.TransformersStem,
 	} {
 		old, more := nn.NewStore(), nn.NewStore()
 		for store, out := range map[*nn.Store]string{old: first, more: second} {

@@ -19,6 +19,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 	"reflectionflow/verifier/detect"
 )
@@ -43,7 +44,7 @@ type validation struct {
 	model    string // folder of the model, which has the detector
 }
 
-func newValidation(ctx context.Context, model *flux.Model, r Recipe, opts StageOptions) (*validation, error) {
+func newValidation(ctx context.Context, model *flux1.Model, r Recipe, opts StageOptions) (*validation, error) {
 	data, err := newCaptioned(r)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func newValidation(ctx context.Context, model *flux.Model, r Recipe, opts StageO
 // run corrects the images, saves flawed images above their corrections in the file path, and
 // returns measurements: "validation_loss", and with a trained detector "right", the share of
 // corrections that meet their prompt, and "flawed_right", that of the flawed images.
-func (v *validation) run(ctx context.Context, backend compute.Backend, model *flux.Model, path string) (map[string]float64, error) {
+func (v *validation) run(ctx context.Context, backend compute.Backend, model *flux1.Model, path string) (map[string]float64, error) {
 	loss, err := v.loss(backend, model)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (v *validation) run(ctx context.Context, backend compute.Backend, model *fl
 
 // loss returns the mean velocity loss over all pairs, with the same noise and timesteps at
 // every call.
-func (v *validation) loss(backend compute.Backend, model *flux.Model) (float64, error) {
+func (v *validation) loss(backend compute.Backend, model *flux1.Model) (float64, error) {
 	const batch = 16
 	floats := func(b *latentCache) shapes.Shape {
 		return shapes.Make(dtypes.Float32, batch, b.grid.Tokens(), b.channels)
@@ -143,7 +144,7 @@ func (v *validation) loss(backend compute.Backend, model *flux.Model) (float64, 
 		var good, bad []float32
 		for i := first; i < first+batch; i++ {
 			prompt, reflection := v.pairs.words(i)
-			text.add(caption{long: reflectionflow.Request{Prompt: prompt, Reflection: reflection}.Text(), short: prompt})
+			text.add(caption{long: flux1.Text(prompt, reflection), short: prompt})
 			good, bad = append(good, v.good.at(i)...), append(bad, v.bad.at(i)...)
 		}
 		t5, clip := text.tensors()

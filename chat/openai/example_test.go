@@ -49,12 +49,12 @@ func Example() {
 		log.Fatal(err)
 	}
 	for _, c := range result.Candidates {
-		fmt.Printf("%d: %s, score %.2f\n", c.ID, c.Request.Text(), c.Score.Value)
+		fmt.Printf("%d: %q, %q, score %.2f\n", c.ID, c.Request.Prompt, c.Request.Reflection, c.Score.Value)
 	}
 	fmt.Printf("best %d, stopped: %s\n", result.Best, result.Stopped)
 	// Output:
-	// 0: a red square, score 0.14
-	// 1: a square, bright red [Reflexion] Make the square red., score 0.86
+	// 0: "a red square", "", score 0.14
+	// 1: "a square, bright red", "Make the square red.", score 0.86
 	// best 1, stopped: right
 }
 

@@ -80,7 +80,7 @@ func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) (
 		case <-time.After(f.delay):
 		}
 		err := fakeFailure()
-		if refused := os.Getenv("FAKE_REFUSE"); refused != "" && strings.Contains(r.Text(), refused) {
+		if refused := os.Getenv("FAKE_REFUSE"); refused != "" && strings.Contains(r.Prompt+" "+r.Reflection, refused) {
 			err = fmt.Errorf("%q is not allowed: %w", refused, reflectionflow.ErrPermanent)
 		}
 		if err != nil {
@@ -97,7 +97,7 @@ func (f fake) Generate(ctx context.Context, requests []reflectionflow.Request) (
 			if os.Getenv("FAKE_BLANK") != "" {
 				break
 			}
-			m.Set(i%r.Width, i/r.Width, color.NRGBA{R: quality, G: uint8(r.Seed >> 8), B: uint8(i + len(r.Text())), A: 255})
+			m.Set(i%r.Width, i/r.Width, color.NRGBA{R: quality, G: uint8(r.Seed >> 8), B: uint8(i + len(r.Prompt+r.Reflection)), A: 255})
 		}
 		out = append(out, reflectionflow.Generation{Image: m, Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: r.Steps, Seconds: f.delay.Seconds()}})
 	}

@@ -16,7 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
-	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/genref"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
@@ -326,7 +326,7 @@ func (o *genrefOptions) fingerprintOf(ctx context.Context, model assemble.Model)
 	if o.deployment+o.generator == "" && strings.ContainsRune(o.model, filepath.Separator) {
 		unused := []string{"judge", "README.md"}
 		if o.source != "correction" {
-			unused = append(unused, flux.CorrectorFile)
+			unused = append(unused, flux1.CorrectorFile)
 		}
 		sum, err = assemble.Fingerprint(ctx, without{os.DirFS(o.model), unused})
 	} else {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
 	"reflectionflow/internal/terminal"
@@ -133,7 +133,7 @@ func isFolder(name string) bool {
 // lists the differences, and loads the tokenizers, weights and corrector; for a model of
 // the clip-art world also its other networks.
 func (p *program) checkFolder(ctx context.Context, dir string) error {
-	folder, err := flux.OpenFolder(dir)
+	folder, err := flux1.OpenFolder(dir)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (p *program) checkFolder(ctx context.Context, dir string) error {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 	}
-	model, err := flux.LoadModel(folder, nil)
+	model, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -172,7 +172,7 @@ func (p *program) checkFolder(ctx context.Context, dir string) error {
 	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, progress.Plural(model.Store.Parameters(""), "parameter"), corrector, sums))
 }
 
-func (p *program) checkWeights(folder *flux.Folder) error {
+func (p *program) checkWeights(folder *flux1.Folder) error {
 	problems, err := folder.CheckWeights()
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/internal/assemble"
 	clipartmodel "reflectionflow/models/clipart"
 )
@@ -114,13 +115,13 @@ func TestModelsCheckFindsWhatStopsTheClipartModel(t *testing.T) {
 		"verifier":    {rename("verifier/model.safetensors", "words.weight"), "words.weight"},
 		"no detector": {remove("detector"), "detector/config.json is missing"},
 		"no judge":    {remove("judge"), "judge/config.json is missing"},
-		"no LoRA":     {remove(flux.CorrectorFile), flux.CorrectorFile + " is missing"},
+		"no LoRA":     {remove(flux1.CorrectorFile), flux1.CorrectorFile + " is missing"},
 		"policy": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, assemble.PolicyFile), []byte("junk"), 0o600)
 		}, "policy.json: "},
 		"settings": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, flux.SettingsFile), []byte("junk"), 0o600)
-		}, flux.SettingsFile},
+			return os.WriteFile(filepath.Join(dir, flux1.SettingsFile), []byte("junk"), 0o600)
+		}, flux1.SettingsFile},
 	} {
 		dir := clipartFolder(t)
 		if err := c.damage(dir); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/internal/progress"
 	"reflectionflow/weights"
 )
@@ -77,7 +78,7 @@ func countTensors(source weights.Source) (string, error) {
 
 // describeTransformer reads a FLUX.1 transformer and says its sizes.
 func describeTransformer(source weights.Source) (string, error) {
-	t, err := flux.ReadTransformer(source)
+	t, err := flux1.ReadTransformer(source)
 	if err != nil {
 		return "", err
 	}

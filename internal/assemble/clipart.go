@@ -8,7 +8,7 @@ import (
 	"math"
 
 	"reflectionflow"
-	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/geneval"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/nn"
@@ -68,7 +68,7 @@ func IsWorldFolder(files fs.FS) bool {
 // check does what a search and an evaluation need: it reads every file, compares the
 // weights and checksums, and loads every network.
 func (w world) check(ctx context.Context) (string, error) {
-	folder, err := flux.OpenFolderFS(w.Files)
+	folder, err := flux1.OpenFolderFS(w.Files)
 	if err != nil {
 		return "", err
 	}
@@ -82,8 +82,8 @@ func (w world) check(ctx context.Context) (string, error) {
 	if _, err := folder.VerifyChecksums(ctx); err != nil {
 		return "", err
 	}
-	if _, err := fs.Stat(w.Files, flux.CorrectorFile); err != nil {
-		return "", fmt.Errorf("%w: %s is missing: strategies that correct images need it", reflectionflow.ErrInvalid, flux.CorrectorFile)
+	if _, err := fs.Stat(w.Files, flux1.CorrectorFile); err != nil {
+		return "", fmt.Errorf("%w: %s is missing: strategies that correct images need it", reflectionflow.ErrInvalid, flux1.CorrectorFile)
 	}
 	if err := w.checkNetworks(ctx); err != nil {
 		return "", err

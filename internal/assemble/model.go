@@ -15,6 +15,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/geneval"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/remote"
@@ -119,7 +120,7 @@ func Fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
 	}
 	sum := sha256.New()
 	for _, name := range names {
-		if name == flux.AdapterConfigFile {
+		if name == flux1.AdapterConfigFile {
 			continue
 		}
 		if err := ctx.Err(); err != nil {

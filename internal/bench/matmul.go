@@ -9,7 +9,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
-	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 )
 
@@ -58,7 +58,7 @@ func cubes(sizes ...int) []Product {
 }
 
 // modelProducts returns products of the model's denoising and training steps.
-func modelProducts(m *flux.Model, batch int) []Product {
+func modelProducts(m *flux1.Model, batch int) []Product {
 	p, s := m.Folder.Transformer, m.Settings
 	unit := 2 * m.Folder.VAE.Factor()
 	length := s.TextLength + s.Width/unit*s.Height/unit

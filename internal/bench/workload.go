@@ -13,6 +13,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 	"reflectionflow/tuning"
 )
@@ -24,12 +25,12 @@ type subject struct {
 }
 
 // load reads the model once per backend: a store's tensors belong to one.
-func (s subject) load() (*flux.Model, error) {
-	folder, err := flux.OpenFolderFS(s.files)
+func (s subject) load() (*flux1.Model, error) {
+	folder, err := flux1.OpenFolderFS(s.files)
 	if err != nil {
 		return nil, err
 	}
-	return flux.LoadModel(folder, nil)
+	return flux1.LoadModel(folder, nil)
 }
 
 // Job is a compiled workload on a backend.
@@ -42,24 +43,24 @@ type Job struct {
 type workload struct {
 	name, what string // what one execution does
 	batch      int    // the usual one
-	open       func(b compute.Backend, m *flux.Model, batch int) (Job, error)
+	open       func(b compute.Backend, m *flux1.Model, batch int) (Job, error)
 }
 
 // request returns a request for an image of the model's usual size.
-func request(m *flux.Model) reflectionflow.Request {
+func request(m *flux1.Model) reflectionflow.Request {
 	s := m.Settings
 	return reflectionflow.Request{Width: s.Width, Height: s.Height, Steps: s.Steps, Guidance: max(s.Guidance, 2)}
 }
 
 func (s subject) forward() workload {
-	return workload{"forward", "one guided denoising step", 1, func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
+	return workload{"forward", "one guided denoising step", 1, func(b compute.Backend, m *flux1.Model, batch int) (Job, error) {
 		program, err := flux.NewPipeline(b, m, flux.Options{Lanes: batch}).StepProgram(request(m))
 		return programJob(program, err)
 	}}
 }
 
 func (s subject) decode() workload {
-	return workload{"vae_decode", "one image decoded", 1, func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
+	return workload{"vae_decode", "one image decoded", 1, func(b compute.Backend, m *flux1.Model, batch int) (Job, error) {
 		program, err := flux.NewPipeline(b, m, flux.Options{Lanes: batch}).DecodeProgram(request(m))
 		return programJob(program, err)
 	}}
@@ -84,7 +85,7 @@ func programJob(program *nn.Program, err error) (Job, error) {
 // AdamW and moving average. A recipe's accumulated batches are one batch here.
 func (s subject) train() workload {
 	c := s.recipe.Base.Train
-	return workload{"train", "one training step of the base", c.Batch * max(c.Accumulate, 1), func(b compute.Backend, m *flux.Model, batch int) (Job, error) {
+	return workload{"train", "one training step of the base", c.Batch * max(c.Accumulate, 1), func(b compute.Backend, m *flux1.Model, batch int) (Job, error) {
 		task, err := tuning.BenchmarkBase(m, s.recipe, batch)
 		if err != nil {
 			return Job{}, err

@@ -289,7 +289,7 @@ func TestHostilePrompts(t *testing.T) {
 					r.Reference, r.Reflection = reference(), text
 				}
 				if out := generateOne(t, open(t, address), r); out.Err != nil || len(double.Generated()) != 1 || len(double.Generated()[0].Prompt) < len(text)-4 {
-					t.Errorf("%s: %q is generated as %+v: %v", c.name, r.Text(), double.Generated(), out.Err)
+					t.Errorf("%s: %q is generated as %+v: %v", c.name, r.Prompt, double.Generated(), out.Err)
 				}
 			}
 		}

@@ -24,9 +24,9 @@ const (
 	// that generate from a noised reference and read a description. Default of a1111 and
 	// of sdcpp with correct=init.
 	Appended Wording = "appended"
-	// Marked is the prompt, " [Reflexion] " and the reflection, the text of
-	// [reflectionflow.Request.Text]. It is for correctors that were trained on it, such
-	// as FLUX-Corrector; to others the mark is noise. Versions before there were
+	// Marked is the prompt, [reflectionflow.ReflectionMark] and the reflection. It is
+	// for correctors that were trained on it, such as FLUX-Corrector; to others the mark
+	// is noise. Versions before there were
 	// wordings sent it to all.
 	Marked Wording = "marked"
 )
@@ -37,7 +37,7 @@ func (w Wording) Text(r reflectionflow.Request) string {
 	case strings.TrimSpace(r.Reflection) == "":
 		return r.Prompt
 	case w == Marked:
-		return r.Text()
+		return r.Prompt + reflectionflow.ReflectionMark + r.Reflection
 	case w == Appended || r.Reference == nil:
 		return sentence(r.Prompt) + " " + sentence(r.Reflection)
 	}

@@ -11,6 +11,7 @@ import (
 	"reflectionflow/conformance"
 	"reflectionflow/cpu"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/models/clipart"
 	"reflectionflow/nn/nntest"
 	"reflectionflow/reflector"
@@ -59,14 +60,14 @@ func TestRecipeParses(t *testing.T) {
 	}
 }
 
-func pipeline(t *testing.T) (*flux.Pipeline, *flux.Model) {
+func pipeline(t *testing.T) (*flux.Pipeline, *flux1.Model) {
 	t.Helper()
 	backend := nntest.Backend(t)
-	folder, err := flux.OpenFolderFS(clipart.Files)
+	folder, err := flux1.OpenFolderFS(clipart.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := flux.LoadModel(folder, nil)
+	model, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
 	"reflectionflow/reflector"
 	"reflectionflow/search"
@@ -28,7 +29,7 @@ const PolicyFile = "policy.json"
 type Folder struct {
 	Name     string
 	Files    fs.FS
-	Settings flux.Settings // with the model's image size, steps and guidance
+	Settings flux1.Settings // with the model's image size, steps and guidance
 	// Classes and Colors are what the model knows.
 	Classes, Colors []string
 	// Policy was fitted for the adaptive strategy; nil where none was.
@@ -40,7 +41,7 @@ type Folder struct {
 func ReadFolder(name string, files fs.FS) (*Folder, error) {
 	f := &Folder{Name: name, Files: files}
 	var known detect.Config
-	for file, into := range map[string]any{flux.SettingsFile: &f.Settings, "detector/config.json": &known} {
+	for file, into := range map[string]any{flux1.SettingsFile: &f.Settings, "detector/config.json": &known} {
 		data, err := fs.ReadFile(files, file)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s is not a model of the clip-art world: %s is missing", reflectionflow.ErrInvalid, name, file)
@@ -94,7 +95,7 @@ func (f *Folder) Parse(text string) (reflectionflow.Prompt, error) {
 // that it would take, as an error wrapping [reflectionflow.ErrInvalid]. Only sides that
 // are no multiples of 16 pixels are impossible; other sizes give images that look wrong.
 func (f *Folder) CheckSize(width, height int) error {
-	folder, err := flux.OpenFolderFS(f.Files)
+	folder, err := flux1.OpenFolderFS(f.Files)
 	if err != nil {
 		return err
 	}
@@ -122,11 +123,11 @@ func (f *Folder) Open(_ context.Context, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder, err := flux.OpenFolderFS(f.Files)
+	folder, err := flux1.OpenFolderFS(f.Files)
 	if err != nil {
 		return nil, err
 	}
-	model, err := flux.LoadModel(folder, nil)
+	model, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/internal/bench"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/nn"
@@ -30,18 +31,18 @@ const checkedSteps = 4
 
 // network is the embedded model's transformer at a batch.
 type network struct {
-	model  *flux.Model
+	model  *flux1.Model
 	grid   flux.Grid
 	names  []string
 	inputs []*tensors.Tensor // latents, text, pooled, timestep, target
 }
 
 func newNetwork(batch int) (*network, error) {
-	folder, err := flux.OpenFolderFS(clipartmodel.Files)
+	folder, err := flux1.OpenFolderFS(clipartmodel.Files)
 	if err != nil {
 		return nil, err
 	}
-	m, err := flux.LoadModel(folder, nil)
+	m, err := flux1.LoadModel(folder, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (n *network) shapes() []shapes.Shape {
 }
 
 func (n *network) velocity(s nn.Scope, in []*graph.Node) *graph.Node {
-	return flux.Transformer(s.In(flux.TransformerPrefix), n.model.Folder.Transformer, flux.Inputs{
+	return flux1.Transformer(s.In(flux1.TransformerPrefix), n.model.Folder.Transformer, flux1.Inputs{
 		Latents: in[0], Grid: n.grid, Text: in[1], Pooled: in[2], Timestep: in[3],
 	})
 }
@@ -103,7 +104,7 @@ func (n *network) stepper(b compute.Backend) (*tuning.Stepper, error) {
 		Loss: func(s nn.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 			return graph.ReduceAllMean(graph.Square(graph.Sub(n.velocity(s, in), in[4]))), nil
 		},
-		Trainable: func(name string) bool { return strings.HasPrefix(name, flux.TransformerPrefix+".") },
+		Trainable: func(name string) bool { return strings.HasPrefix(name, flux1.TransformerPrefix+".") },
 	}, c)
 }
 

@@ -1,0 +1,188 @@
+package flux1
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"reflectionflow"
+	"reflectionflow/flux"
+	"reflectionflow/nn"
+	"reflectionflow/tokenizer"
+	"reflectionflow/weights/safetensors"
+)
+
+// Prefixes of the weights of a FLUX folder in a store, the names of its
+// subfolders.
+const (
+	TransformerPrefix = "transformer"
+	VAEPrefix         = "vae"
+	CLIPPrefix        = "text_encoder"
+	T5Prefix          = "text_encoder_2"
+)
+
+// Folder is a diffusers folder of a FluxPipeline: its configuration files, read
+// and checked. Weights and tokenizers are read by methods.
+type Folder struct {
+	Index       flux.ModelIndex
+	Scheduler   flux.SchedulerConfig
+	Transformer Params
+	VAE         flux.AutoencoderConfig
+	CLIP        CLIPConfig
+	T5          T5Config
+
+	Files flux.Files // where it was read from
+}
+
+// OpenFolder reads the configuration files of the diffusers folder dir. What is
+// missing, damaged or not supported gives an error wrapping
+// [reflectionflow.ErrInvalid].
+func OpenFolder(dir string) (*Folder, error) {
+	files, err := flux.OpenFiles(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	return ReadFolder(files)
+}
+
+// OpenFolderFS is [OpenFolder] for a file system, such as an embedded one. Weights are
+// read into memory.
+func OpenFolderFS(fsys fs.FS) (*Folder, error) { return ReadFolder(flux.FilesOf(fsys)) }
+
+// ReadFolder is [OpenFolder] for an open folder.
+func ReadFolder(from flux.Files) (*Folder, error) {
+	f := &Folder{Files: from}
+	files := []struct {
+		name     string
+		into     any
+		required []string
+	}{
+		{"model_index.json", &f.Index, []string{"_class_name"}},
+		{"scheduler/scheduler_config.json", &f.Scheduler, []string{"num_train_timesteps", "shift"}},
+		{"transformer/config.json", &f.Transformer, []string{"num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "in_channels", "joint_attention_dim", "pooled_projection_dim"}},
+		{"vae/config.json", &f.VAE, []string{"block_out_channels", "latent_channels", "layers_per_block", "scaling_factor", "shift_factor"}},
+		{"text_encoder/config.json", &f.CLIP, []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}},
+		{"text_encoder_2/config.json", &f.T5, []string{"vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "feed_forward_proj"}},
+	}
+	for i, file := range files {
+		if err := from.ReadConfig(file.name, file.into, file.required...); err != nil {
+			return nil, fmt.Errorf("open model: %w", err)
+		}
+		if i == 0 { // errors about the files of another pipeline would mislead
+			if err := f.Index.Check(pipelineClass, pipelineParts); err != nil {
+				return nil, fmt.Errorf("open model: %w", err)
+			}
+		}
+	}
+	if err := f.Validate(); err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	return f, nil
+}
+
+// Validate reports parts that cannot be built or do not fit together, as an error
+// wrapping [reflectionflow.ErrInvalid].
+func (f *Folder) Validate() error {
+	if err := f.Index.Check(pipelineClass, pipelineParts); err != nil {
+		return err
+	}
+	for _, part := range []interface{ Validate() error }{f.Scheduler, f.Transformer, f.VAE, f.CLIP, f.T5} {
+		if err := part.Validate(); err != nil {
+			return err
+		}
+	}
+	for _, fit := range []struct {
+		what       string
+		have, want int
+	}{
+		{"transformer in_channels, for 2×2 latents of the autoencoder", f.Transformer.InChannels, 4 * f.VAE.LatentChannels},
+		{"transformer joint_attention_dim, for d_model of text_encoder_2", f.Transformer.JointAttentionDim, f.T5.Dim},
+		{"transformer pooled_projection_dim, for hidden_size of text_encoder", f.Transformer.PooledProjectionDim, f.CLIP.Dim},
+	} {
+		if fit.have != fit.want {
+			return fmt.Errorf("%w: %s, is %d, must be %d", reflectionflow.ErrInvalid, fit.what, fit.have, fit.want)
+		}
+	}
+	return nil
+}
+
+// LoadWeights reads the weights of all four networks into the store, each below
+// its prefix; see [flux.Component.Load].
+func (f *Folder) LoadWeights(store *nn.Store) error {
+	for _, c := range f.components() {
+		if err := c.Load(store, f.Files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckWeights compares the weight files of the four networks with what the
+// configuration files ask for; see [flux.Component.Check].
+func (f *Folder) CheckWeights() (flux.Problems, error) {
+	var all flux.Problems
+	for _, c := range f.components() {
+		found, err := c.Check(f.Files)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// VerifyChecksums is [flux.VerifyChecksums] for the folder.
+func (f *Folder) VerifyChecksums(ctx context.Context) (files int, err error) {
+	return f.Files.VerifyChecksums(ctx)
+}
+
+// Tokenizer reads a tokenizer folder: which is "tokenizer" (CLIP's) or "tokenizer_2"
+// (T5's). Errors are those of [tokenizer.OpenFolder].
+func (f *Folder) Tokenizer(which string) (*tokenizer.Tokenizer, error) {
+	return f.Files.Tokenizer(which)
+}
+
+// WriteConfigs writes model_index.json and the configuration files into dir,
+// which it creates if need be. Each file is written atomically.
+func (f *Folder) WriteConfigs(dir string) error {
+	if err := f.Validate(); err != nil {
+		return fmt.Errorf("write model: %w", err)
+	}
+	for _, file := range []struct {
+		name, class string
+		value       any
+	}{
+		{"model_index.json", "", f.Index},
+		{"scheduler/scheduler_config.json", "FlowMatchEulerDiscreteScheduler", f.Scheduler},
+		{"transformer/config.json", "FluxTransformer2DModel", f.Transformer},
+		{"vae/config.json", "AutoencoderKL", f.VAE},
+		{"text_encoder/config.json", "", f.CLIP},
+		{"text_encoder_2/config.json", "", f.T5},
+	} {
+		if err := flux.WriteConfig(filepath.Join(dir, file.name), file.class, f.Index.Version, file.value); err != nil {
+			return fmt.Errorf("write model: %w", err)
+		}
+	}
+	return nil
+}
+
+// WriteTokenizer writes a file of a tokenizer folder below dir, see
+// [Folder.Tokenizer].
+func WriteTokenizer(dir, which, name string, data []byte) error {
+	if err := flux.WriteFile(filepath.Join(dir, which, name), data); err != nil {
+		return fmt.Errorf("write tokenizer: %w", err)
+	}
+	return nil
+}
+
+// SaveWeights writes the weights of all four networks from the store below dir,
+// one file each. Errors are those of [SaveWeights].
+func (f *Folder) SaveWeights(dir string, store *nn.Store, dtype safetensors.DType) error {
+	for _, c := range f.components() {
+		if err := c.Save(store, dir, dtype); err != nil {
+			return err
+		}
+	}
+	return nil
+}
