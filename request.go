@@ -50,6 +50,11 @@ const (
 	MaxSteps = 1000
 )
 
+// nearestSide is the nearest side that an image can have; the larger of two.
+func nearestSide(side int) int {
+	return min(max((side+8)/16*16, 16), MaxSide)
+}
+
 // Validate reports a request that no generator can serve, as an error wrapping
 // [ErrInvalid].
 func (r Request) Validate() error {
@@ -58,7 +63,8 @@ func (r Request) Validate() error {
 	}
 	for _, side := range []int{r.Width, r.Height} {
 		if side < 16 || side > MaxSide || side%16 != 0 {
-			return fmt.Errorf("%w: size %dx%d: sides must be multiples of 16 from 16 to %d", ErrInvalid, r.Width, r.Height, MaxSide)
+			return fmt.Errorf("%w: size %dx%d: sides must be multiples of 16 from 16 to %d: the nearest is %dx%d",
+				ErrInvalid, r.Width, r.Height, MaxSide, nearestSide(r.Width), nearestSide(r.Height))
 		}
 	}
 	switch {

@@ -20,7 +20,7 @@ import (
 // configuration where one is given. The configuration's settings of the search go
 // where no flag says otherwise.
 func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble.Model, json.RawMessage, error) {
-	c, err := o.searching(cmd.Flags())
+	c, err := p.searching(&o.engineOptions, cmd.Flags())
 	if err != nil {
 		return assemble.Model{}, nil, err
 	}
@@ -33,7 +33,7 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble
 	if err != nil {
 		return assemble.Model{}, nil, err
 	}
-	deployed, err := assemble.Record(c)
+	deployed, err := assemble.Record(c, library())
 	return model, deployed, err
 }
 
@@ -42,7 +42,8 @@ type engineOptions struct {
 	deployment     string // file of the configuration
 	generator      string // URL
 	model, backend string
-	anySize        bool // generate sizes that the model was not made for
+	files          config.Weights // that the model lacks
+	anySize        bool           // generate sizes that the model was not made for
 }
 
 // registerAnySize adds the flag of sizes that a model was not made for.
@@ -50,47 +51,81 @@ func (o *engineOptions) registerAnySize(f *pflag.FlagSet) {
 	f.BoolVar(&o.anySize, "any-size", false, "generate sizes that the model was not made for: slow, large and mostly wrong")
 }
 
-// searching is [engineOptions.configuration]; its settings of the search are in the
-// flags then.
-func (o *engineOptions) searching(flags *pflag.FlagSet) (*config.Config, error) {
-	c, err := o.configuration(flags)
+// registerFiles adds the flags of the files that belong to --model.
+func (o *engineOptions) registerFiles(f *pflag.FlagSet) {
+	f.StringVar(&o.files.TextEncoder, "text-encoder", "", "file or folder of the text encoder, for a --model without: CLIP of FLUX.1, Qwen3 of FLUX.2")
+	f.StringVar(&o.files.TextEncoder2, "text-encoder-2", "", "file or folder of the second text encoder: T5 of FLUX.1")
+	f.StringVar(&o.files.VAE, "vae", "", "file or folder of the autoencoder")
+	f.StringVar(&o.files.Tokenizer, "tokenizer", "", "folder of the tokenizer; for FLUX.1 one that holds tokenizer and tokenizer_2")
+	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that --model takes, such as 8GB")
+}
+
+// fileFlags are those of [engineOptions.registerFiles].
+var fileFlags = []string{"text-encoder", "text-encoder-2", "vae", "tokenizer", "memory"}
+
+// searching is [program.configuration]; its settings of the search are in the flags
+// then.
+func (p *program) searching(o *engineOptions, flags *pflag.FlagSet) (*config.Config, error) {
+	c, err := p.configuration(o, flags)
 	if err != nil || c == nil {
 		return nil, err
 	}
 	return c, applySearch(c, flags)
 }
 
-// configuration is what --config and --generator say, nil where neither is given. Its
-// backend is in o then.
-func (o *engineOptions) configuration(flags *pflag.FlagSet) (*config.Config, error) {
-	if o.deployment == "" && o.generator == "" {
-		return nil, nil
+// configuration is what --config, --generator and a --model that is not of the catalog
+// say, nil where none of them is given. Its backend is in o then.
+func (p *program) configuration(o *engineOptions, flags *pflag.FlagSet) (*config.Config, error) {
+	own, err := p.ownModel(o, flags)
+	if err != nil || own && o.deployment == "" && o.generator == "" {
+		return nil, err
 	}
 	c := assemble.NewConfig("the command line")
-	if o.deployment == "" {
-		c.Model, c.Backend = o.model, o.backend
-	} else {
-		for _, name := range []string{"model", "backend"} {
-			if flags.Changed(name) {
-				return nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
-			}
-		}
-		var err error
-		if c, err = assemble.ReadConfig(o.deployment); err != nil {
+	if o.deployment != "" {
+		if c, err = readDeployment(o, flags, own); err != nil {
 			return nil, err
 		}
+	} else if c.Backend = o.backend; own {
+		c.Model = o.model
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("find the working directory: %w", err)
 	}
 	if o.generator != "" {
-		here, err := os.Getwd()
-		if err != nil {
-			return nil, fmt.Errorf("find the working directory: %w", err)
-		}
-		if err := c.UseGenerator(o.generator, here); err != nil {
-			return nil, err
-		}
+		err = c.UseGenerator(o.generator, here)
+	} else if !own {
+		files := o.files
+		files.Model = o.model
+		err = c.UseModel(files, here)
 	}
 	o.backend = c.Backend
-	return c, nil
+	return c, err
+}
+
+// readDeployment reads the file of --config.
+func readDeployment(o *engineOptions, flags *pflag.FlagSet, own bool) (*config.Config, error) {
+	for _, name := range []string{"model", "backend"} {
+		if flags.Changed(name) && (own || name != "model") {
+			return nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
+		}
+	}
+	return assemble.ReadConfig(o.deployment)
+}
+
+// ownModel tells a model of the catalog, or a folder of the clip-art world, from one that
+// a generator of type flux runs. No model at all is of the catalog.
+func (p *program) ownModel(o *engineOptions, flags *pflag.FlagSet) (bool, error) {
+	own := p.catalog.Own(o.model, library())
+	for _, name := range fileFlags {
+		if own && flags.Changed(name) {
+			return own, fmt.Errorf("%w: --%s needs --model with a FLUX model: a folder or a file", reflectionflow.ErrInvalid, name)
+		}
+	}
+	if !own && o.generator != "" {
+		return own, fmt.Errorf("%w: --generator and --model %s: choose one to generate with", reflectionflow.ErrInvalid, o.model)
+	}
+	return own, nil
 }
 
 // recordedModel returns the model of a recorded run.
@@ -98,7 +133,7 @@ func (p *program) recordedModel(m run.Manifest) (assemble.Model, error) {
 	if len(m.Deployment) == 0 {
 		return p.catalog.Find(m.Model.Name)
 	}
-	c, err := assemble.FromRecord(m.Deployment)
+	c, err := assemble.FromRecord(m.Deployment, library())
 	if err != nil {
 		return assemble.Model{}, err
 	}

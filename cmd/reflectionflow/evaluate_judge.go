@@ -24,7 +24,7 @@ type chosenJudge struct {
 // evaluateWith returns the model that evaluate searches with, and the judge: by default
 // the embedded one for a model of clip-art, and the photo detector for others.
 func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble.Model, chosenJudge, error) {
-	c, err := o.search.searching(cmd.Flags())
+	c, err := p.searching(&o.search.engineOptions, cmd.Flags())
 	if err != nil {
 		return assemble.Model{}, chosenJudge{}, err
 	}

@@ -73,6 +73,7 @@ func (p *program) generateCommand() *cobra.Command {
 		Example: `  reflectionflow generate "a photo of two clocks and a red cup"
   reflectionflow generate --prompts list.txt --out mine --budget 16
   reflectionflow generate --config deployment.yaml "a photo of two clocks and a red cup"
+  reflectionflow generate --model ./FLUX.2-klein-4B --size 512 "two clocks and a red cup on a table"
   reflectionflow generate --generator sdcpp+http://localhost:1234 --size 512 "a photo of two clocks and a red cup"
   reflectionflow generate --resume mine
   reflectionflow generate --replay mine/run.json --out again`,
@@ -110,7 +111,8 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.batch, "batch", 0, "images generated at once; does not change the result (default: half the width)")
 	f.StringVar(&o.deployment, "config", "", "configuration of generator, verifier and other parts (see: reflectionflow config)")
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
-	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
+	o.registerFiles(f)
 	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")

@@ -62,7 +62,7 @@ func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 	var deployed *config.Config
 	var model assemble.Model
 	var err error
-	switch deployed, err = b.options.configuration(b.flags); {
+	switch deployed, err = b.program.configuration(&b.options.engineOptions, b.flags); {
 	case err != nil:
 	case deployed == nil:
 		model, err = b.program.catalog.Find(b.options.model)
@@ -249,7 +249,7 @@ func (b *genrefBuilder) fingerprint(ctx context.Context, model assemble.Model, d
 		if deployed == nil {
 			break // refused later
 		}
-		description, err := assemble.Record(withVerifier(deployed, rewardName(name)))
+		description, err := assemble.Record(withVerifier(deployed, rewardName(name)), library())
 		if err != nil {
 			return "", err
 		}

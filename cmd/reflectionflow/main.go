@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,13 +38,37 @@ type program struct {
 
 // builder builds the parts of a configuration.
 func (p *program) builder(c *config.Config) *assemble.Builder {
-	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, LookupEnv: os.LookupEnv, CacheDir: cacheDir})
+	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, Library: library(), LookupEnv: os.LookupEnv, CacheDir: cacheDir})
 }
 
 // cacheDir is the folder that keeps the replies of language models.
 func cacheDir() (string, error) {
 	home, err := os.UserCacheDir()
 	return filepath.Join(home, "reflectionflow", "replies"), err
+}
+
+// library is where models are: in the folders of REFLECTIONFLOW_MODELS, and in the cache
+// of Hugging Face, by the variables of its own programs.
+func library() assemble.Library {
+	var l assemble.Library
+	for _, dir := range filepath.SplitList(os.Getenv("REFLECTIONFLOW_MODELS")) {
+		if dir != "" {
+			l.Folders = append(l.Folders, dir)
+		}
+	}
+	hub := cmp.Or(os.Getenv("HF_HUB_CACHE"), os.Getenv("HUGGINGFACE_HUB_CACHE"))
+	if home := os.Getenv("HF_HOME"); hub == "" && home != "" {
+		hub = filepath.Join(home, "hub")
+	}
+	if hub == "" {
+		cache := os.Getenv("XDG_CACHE_HOME")
+		if home, err := os.UserHomeDir(); cache == "" && err == nil {
+			cache = filepath.Join(home, ".cache")
+		}
+		hub = filepath.Join(cache, "huggingface", "hub")
+	}
+	l.Caches = []string{hub}
+	return l
 }
 
 // Exit codes.

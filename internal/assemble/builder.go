@@ -14,6 +14,8 @@ import (
 type Environment struct {
 	// Models are those that a configuration names by name.
 	Models Catalog
+	// Library finds models of type flux that a configuration names by name.
+	Library Library
 	// LookupEnv finds the variables with the secrets of servers.
 	LookupEnv func(name string) (value string, ok bool)
 	// CacheDir is the folder for the replies of endpoints that name none.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,20 +19,26 @@ import (
 	"reflectionflow/search"
 )
 
-// deployment is the record of a configuration: the parts in use, and the SHA-256 sums of
-// the files that they are built from. It holds no secrets.
+// deployment is the record of a configuration: the parts in use, the SHA-256 sums of the
+// files that they are built from, and the fingerprints of weights (see [sampledSum]). It
+// holds no secrets.
 type deployment struct {
-	Config *config.Config    `json:"config"`
-	Files  map[string]string `json:"files,omitempty"`
+	Config  *config.Config    `json:"config"`
+	Files   map[string]string `json:"files,omitempty"`
+	Weights map[string]string `json:"weights,omitempty"`
 }
 
 // maxPartFile bounds prompts, workflows and calibrations.
 const maxPartFile = 64 << 20
 
 // Record returns what the record of a run keeps of a configuration: its parts, and the
-// SHA-256 sums of the files that they are made from.
-func Record(c *config.Config) (json.RawMessage, error) {
+// sums of the files that they are made from.
+func Record(c *config.Config, library Library) (json.RawMessage, error) {
 	d := deployment{Config: withURLs(c, remote.RecordedURL), Files: map[string]string{}}
+	var err error
+	if d.Weights, err = weightSums(c, library); err != nil {
+		return nil, err
+	}
 	for _, path := range c.Files() {
 		data, err := ReadFile(path)
 		if err != nil {
@@ -47,10 +54,11 @@ func Record(c *config.Config) (json.RawMessage, error) {
 }
 
 // FromRecord reads what [Record] wrote. Files that have changed since are an error.
-func FromRecord(data json.RawMessage) (*config.Config, error) {
+func FromRecord(data json.RawMessage, library Library) (*config.Config, error) {
 	var d struct {
-		Config json.RawMessage   `json:"config"`
-		Files  map[string]string `json:"files"`
+		Config  json.RawMessage   `json:"config"`
+		Files   map[string]string `json:"files"`
+		Weights map[string]string `json:"weights"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, fmt.Errorf("%w: run.json: the configuration is damaged", reflectionflow.ErrInvalid)
@@ -69,7 +77,7 @@ func FromRecord(data json.RawMessage) (*config.Config, error) {
 			return nil, fmt.Errorf("%w: %s has changed since the run started: restore it, or start a new run", reflectionflow.ErrInvalid, path)
 		}
 	}
-	return c, nil
+	return c, checkWeightSums(c, library, d.Weights)
 }
 
 // withURLs is c with the URLs of its generators rewritten.
@@ -128,6 +136,9 @@ func (b *Builder) Model() (Model, error) {
 			return Model{}, err
 		}
 	}
+	if l, ok := parts.generator.(local); ok {
+		l.describe(&entry)
+	}
 	if parts.generator == nil {
 		entry = own
 	} else if err := applyGenerator(&entry, c, c.Use.Generator); err != nil {
@@ -179,7 +190,30 @@ func (b *Builder) open(ctx context.Context, backend string, parts parts, embedde
 		}
 	}
 	e.Watch, e.Ledger = b.progress.watch, b.Ledger
+	if l, ok := parts.generator.(local); ok {
+		loaded, closer, err := l.load(ctx, backend)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(e.Closer))
+		}
+		parts.generator, e.Closer = loaded, closers{closer, e.Closer}
+	}
 	return parts.onto(e)
+}
+
+// closers are parts to close; they may be nil.
+type closers []io.Closer
+
+// Close implements [io.Closer].
+func (c closers) Close() error { return closeAll(c...) }
+
+func closeAll(list ...io.Closer) error {
+	var err error
+	for _, c := range list {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
 }
 
 // nameOfURL names a generator that has no name: by the model that its URL asks for, else
@@ -202,7 +236,7 @@ func (b *Builder) check(ctx context.Context, own Model) (string, error) {
 			return "", err
 		}
 	}
-	description, err := Record(b.config)
+	description, err := Record(b.config, b.env.Library)
 	return Sum([]byte(base + "\n" + string(description))), err
 }
 

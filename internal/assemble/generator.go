@@ -27,6 +27,7 @@ func generatorTypes() []partType[config.Generator, reflectionflow.Generator] {
 			},
 			build: (*Builder).pool,
 		},
+		fluxType(),
 		embeddedType[config.Generator, reflectionflow.Generator](config.Generators, "the program's own model"),
 	}
 }

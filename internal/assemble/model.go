@@ -2,20 +2,14 @@ package assemble
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux"
-	"reflectionflow/flux/flux1"
 	"reflectionflow/geneval"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/remote"
@@ -109,42 +103,18 @@ func (c Catalog) Find(name string) (Model, error) {
 	return Model{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
-// Fingerprint is the SHA-256 sum over the names and contents of the files that decide
-// what a model generates and says, in the order of their names: those of
-// [flux.ModelFiles], without the file that only PEFT reads. A change in its card, its
-// recipe or a stray file keeps the fingerprint of runs and evaluations.
-func Fingerprint(ctx context.Context, fsys fs.FS) (string, error) {
-	names, err := flux.ModelFiles(fsys)
+// Own reports whether Find knows the model: one of the catalog, or a folder of the
+// clip-art world. What is neither there nor in the library counts as known, for Find to
+// say what there is.
+func (c Catalog) Own(name string, library Library) bool {
+	if slices.ContainsFunc(c, func(m Model) bool { return m.Name == name || name == "" }) {
+		return true
+	}
+	path, err := library.Find(name)
 	if err != nil {
-		return "", fmt.Errorf("read model files: %w", err)
+		return !IsPath(name)
 	}
-	sum := sha256.New()
-	for _, name := range names {
-		if name == flux1.AdapterConfigFile {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return "", err
-		}
-		if err := addFile(sum, fsys, name); err != nil {
-			return "", fmt.Errorf("read model files: %w", err)
-		}
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// addFile adds the name, size and content of a file to a sum.
-func addFile(sum hash.Hash, fsys fs.FS, name string) error {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		_, _ = fmt.Fprintf(sum, "%q %d\n", name, info.Size()) // a hash takes everything
-		_, err = io.Copy(sum, f)
-	}
-	return errors.Join(err, f.Close())
+	return IsPath(name) && IsWorldFolder(os.DirFS(path))
 }
 
 // IsPath tells a path from the name of a model.

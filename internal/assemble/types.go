@@ -45,6 +45,9 @@ func build[S, P any](b *Builder, types []partType[S, P], name, typ string, setti
 	if name == config.Embedded {
 		return part, nil
 	}
+	if typ == "" { // of a part that needs no settings
+		typ = name
+	}
 	for _, t := range types {
 		if t.Name == typ {
 			return t.build(b, name, settings)

@@ -13,28 +13,51 @@ import (
 // choose sets the parts in use that the file does not name.
 func (c *Config) choose() {
 	u := &c.Use
-	pick(&u.Generator, c.Generators)
-	pick(&u.Verifier, c.Verifiers)
-	pick(&u.Reflector, c.Reflectors)
-	pick(&u.Refiner, c.Refiners)
-	c.parserChosen = c.parserChosen || u.Parser == ""
-	if u.Parser == "" && len(c.Parsers) == 0 && !c.usesEmbedded() {
-		u.Parser = None
+	if c.chosen == nil {
+		c.chosen = map[*string]bool{}
 	}
-	pick(&u.Parser, c.Parsers)
+	for _, name := range []*string{&u.Verifier, &u.Reflector, &u.Refiner, &u.Parser} {
+		c.chosen[name] = c.chosen[name] || *name == ""
+	}
+	pick(&u.Generator, c.Generators, Embedded)
+	pick(&u.Verifier, c.Verifiers, c.standard(Verifiers))
+	pick(&u.Reflector, c.Reflectors, c.standard(Reflectors))
+	pick(&u.Refiner, c.Refiners, c.standard(Refiners))
+	if u.Parser == "" && len(c.Parsers) == 0 && !c.usesEmbedded() {
+		u.Parser = photo(c.types, Parsers, None)
+	}
+	pick(&u.Parser, c.Parsers, c.standard(Parsers))
 	if len(c.Annotators) == 1 {
-		pick(&u.Annotator, c.Annotators)
+		pick(&u.Annotator, c.Annotators, Embedded)
 	}
 }
 
-func pick[P any](name *string, parts map[string]P) {
+// chooseAgain sets the parts that were chosen by default as another generator needs them.
+func (c *Config) chooseAgain() {
+	for name, chosen := range c.chosen {
+		if chosen {
+			*name = ""
+		}
+	}
+	c.choose()
+}
+
+func pick[P any](name *string, parts map[string]P, otherwise string) {
 	if *name != "" || len(parts) > 1 {
 		return // named, or ambiguous: check reports it
 	}
-	*name = Embedded
+	*name = otherwise
 	for only := range parts {
 		*name = only
 	}
+}
+
+// standard is the part of a kind where the configuration has none.
+func (c *Config) standard(kind string) string {
+	if c.Generators[c.Use.Generator].Type == Flux {
+		return photo(c.types, kind, Embedded)
+	}
+	return Embedded
 }
 
 // usesEmbedded reports whether a part in use other than the parser is embedded.
@@ -207,10 +230,13 @@ func (c *Config) checkURL(at, raw string, schemes ...string) error {
 }
 
 func (c *Config) checkGenerator(at string, g Generator) error {
-	if g.Type == Pool {
+	switch g.Type {
+	case Pool:
 		return c.checkPool(at, g)
-	}
-	if g.Type != Remote {
+	case Flux:
+		return c.checkFlux(at, g)
+	case Remote:
+	default:
 		return nil
 	}
 	known, _ := find(c.types, Generators, g.Type) // checkPart has found it
@@ -220,6 +246,33 @@ func (c *Config) checkGenerator(at string, g Generator) error {
 	u, _ := url.Parse(g.URL) // parsed just now
 	if env := u.Query().Get("key_env"); env != "" && !variableForm.MatchString(env) {
 		return c.Errorf(at+".url", "key_env is not the name of an environment variable; do not write the key itself into the URL")
+	}
+	return nil
+}
+
+func (c *Config) checkFlux(at string, g Generator) error {
+	switch {
+	case g.Model == "":
+		return c.Errorf(at, "model is missing: name a diffusers folder, or a file with the transformer")
+	case !(g.Img2Img >= 0 && g.Img2Img <= 1):
+		return c.Errorf(at+".img2img", "must be from 0 (off) to 1")
+	case !(g.Guidance >= 0) || g.Steps < 0:
+		return c.Errorf(at, "steps and guidance must not be negative")
+	}
+	for i, l := range g.LoRAs {
+		if l.Path == "" {
+			return c.Errorf(fmt.Sprintf("%s.loras.%d", at, i+1), "path is missing")
+		}
+	}
+	if g.Size != "" {
+		if _, _, err := ParseSize(g.Size); err != nil {
+			return c.Errorf(at+".size", "%v", err)
+		}
+	}
+	if g.Memory != "" {
+		if _, err := ParseMemory(g.Memory); err != nil {
+			return c.Errorf(at+".memory", "%v", err)
+		}
 	}
 	return nil
 }
@@ -269,7 +322,7 @@ func (c *Config) checkUse() error {
 		{"refiner", u.Refiner, has(c.Refiners, u.Refiner), names(c.Refiners)},
 		{"parser", u.Parser, has(c.Parsers, u.Parser), append(names(c.Parsers), None)},
 	} {
-		if chosen.exists || chosen.name == Embedded || chosen.key == "parser" && chosen.name == None {
+		if chosen.exists || chosen.name == Embedded || chosen.key == "parser" && chosen.name == None || alone(c.types, chosen.key+"s", chosen.name) {
 			continue
 		}
 		path := "use." + chosen.key

@@ -18,8 +18,12 @@ const Embedded = "embedded"
 // None is the parser that takes a prompt as written, without requirements.
 const None = "none"
 
-// GivenURL names the generator of [Config.UseGenerator].
-const GivenURL = "url"
+// GivenURL names the generator of [Config.UseGenerator], GivenModel that of
+// [Config.UseModel].
+const (
+	GivenURL   = "url"
+	GivenModel = "model"
+)
 
 // Config is a configuration. Its JSON form is what a run's record keeps of it (see
 // [Config.Used]). Paths are absolute.
@@ -41,13 +45,12 @@ type Config struct {
 	Use    Use              `yaml:"use" json:"use"`
 	Search Search           `yaml:"search" json:"search,omitzero"`
 
-	types []Type
-	file  string
-	lines map[string]int // of entries, by their path
-	// parserChosen is set when the parser was chosen by default.
-	parserChosen bool
-	// given is set when the generator in use comes from the command line.
-	given bool
+	types  []Type
+	file   string
+	lines  map[string]int   // of entries, by their path
+	chosen map[*string]bool // whether names in Use were chosen by default
+	// given is the flag that chose the generator in use; empty where the file did.
+	given string
 }
 
 // Endpoint is a language model at a server of OpenAI's chat completions.
@@ -96,10 +99,11 @@ const (
 	YesNo    = "yes-no"   // a verifier by the probability of "yes"
 	Ensemble = "ensemble" // a verifier of verifiers
 	Pool     = "pool"     // several remote generators of the same model as one
+	Flux     = "flux"     // a generator that runs a FLUX model in this process
 )
 
-// Generator generates images: type remote or pool. Size, Steps and Guidance are its
-// defaults.
+// Generator generates images: type remote, pool or flux. Size, Steps and Guidance are
+// its defaults.
 type Generator struct {
 	Type string `yaml:"type" json:"type"`
 	URL  string `yaml:"url" json:"url,omitempty"`
@@ -112,6 +116,33 @@ type Generator struct {
 	Size        string  `yaml:"size" json:"size,omitempty"`
 	Steps       int     `yaml:"steps" json:"steps,omitempty"`
 	Guidance    float64 `yaml:"guidance" json:"guidance,omitempty"`
+	Weights     `yaml:",inline"`
+}
+
+// Weights are the files of a generator of type flux.
+type Weights struct {
+	// Model is a diffusers folder, a file with a transformer or a whole model, or the
+	// name of a model in the cache of Hugging Face, such as org/name.
+	Model string `yaml:"model" json:"model,omitempty"`
+	// Files that replace the model's own parts, or that its file lacks.
+	TextEncoder  string `yaml:"text_encoder" json:"text_encoder,omitempty"`
+	TextEncoder2 string `yaml:"text_encoder_2" json:"text_encoder_2,omitempty"`
+	VAE          string `yaml:"vae" json:"vae,omitempty"`
+	Tokenizer    string `yaml:"tokenizer" json:"tokenizer,omitempty"`
+	LoRAs        []LoRA `yaml:"loras" json:"loras,omitempty"`
+	// Corrector is a LoRA that corrects images.
+	Corrector string `yaml:"corrector" json:"corrector,omitempty"`
+	// Img2Img is the noise level from which images are corrected where the model
+	// cannot correct by itself, from 0 to 1; 0 is off.
+	Img2Img float64 `yaml:"img2img" json:"img2img,omitempty"`
+	// Memory bounds what generating takes, as 8GB; empty is no bound.
+	Memory string `yaml:"memory" json:"memory,omitempty"`
+}
+
+// LoRA is a file of low-rank weights; weight 0 means 1.
+type LoRA struct {
+	Path   string  `yaml:"path" json:"path"`
+	Weight float64 `yaml:"weight" json:"weight,omitempty"`
 }
 
 // Verifier scores images: type chat, yes-no, ensemble or embedded.
@@ -182,8 +213,9 @@ type Judge struct {
 }
 
 // Use names the parts of a run. An empty name is, when the file is read, that of
-// the only part of the kind, or [Embedded] where there is none; for the parser
-// [None] where no part in use is embedded.
+// the only part of the kind. Where there is none, it is [Embedded], or the default for
+// photographs where the generator is of type flux (see [Type]); for the parser [None]
+// where no part in use is embedded.
 type Use struct {
 	Generator string `yaml:"generator" json:"generator"`
 	Verifier  string `yaml:"verifier" json:"verifier"`

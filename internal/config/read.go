@@ -101,13 +101,20 @@ func New(name string, types []Type) *Config {
 
 // UseGenerator replaces the generator of the configuration with the remote one at a URL. Relative paths in the URL are relative to dir.
 func (c *Config) UseGenerator(rawURL, dir string) error {
-	c.Generators = map[string]Generator{GivenURL: {Type: Remote, URL: rawURL}}
+	return c.give("--generator", GivenURL, Generator{Type: Remote, URL: rawURL}, dir)
+}
+
+// UseModel replaces the generator of the configuration with one of type flux that runs the model of the files. Relative paths are relative to dir.
+func (c *Config) UseModel(files Weights, dir string) error {
+	return c.give("--model", GivenModel, Generator{Type: Flux, Weights: files}, dir)
+}
+
+// give replaces the generators with one that a flag chose.
+func (c *Config) give(flag, name string, g Generator, dir string) error {
+	c.Generators = map[string]Generator{name: g}
 	maps.DeleteFunc(c.lines, func(path string, _ int) bool { return strings.HasPrefix(path, "generators.") }) // of those that are gone
-	c.Use.Generator, c.given = GivenURL, true
-	if c.parserChosen {
-		c.Use.Parser = ""
-	}
-	c.choose()
+	c.Use.Generator, c.given = name, flag
+	c.chooseAgain()
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -155,10 +162,19 @@ func join(path, key string) string {
 // It wraps [reflectionflow.ErrInvalid] whatever its arguments are.
 func (c *Config) Errorf(path, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	if key, of := strings.CutPrefix(path, "generators."+GivenURL); of && c.given {
-		return fmt.Errorf("%w: --generator%s: %s", reflectionflow.ErrInvalid, strings.TrimSuffix(key, ".url"), text)
+	if key, of := strings.CutPrefix(path, "generators."+c.Use.Generator); of && c.given != "" {
+		return fmt.Errorf("%w: %s: %s", reflectionflow.ErrInvalid, c.flag(key), text)
 	}
 	return c.invalid(c.lines[path], "%s: %s", path, text)
+}
+
+// flag names the flag that gave a key of the generator.
+func (c *Config) flag(key string) string {
+	switch key = strings.TrimPrefix(key, "."); key {
+	case "", "url", "model":
+		return c.given
+	}
+	return "--" + strings.ReplaceAll(key, "_", "-")
 }
 
 func (c *Config) invalid(line int, format string, args ...any) error {

@@ -27,6 +27,28 @@ type Type struct {
 	Summary string // one line for the reference
 	// Findings says which requirements a verifier gives findings for.
 	Findings string
+	// Alone is set for a type that needs no settings: its name can be used like that of a
+	// part.
+	Alone bool
+	// Photo is set for the type that is used where a generator of photographs is and the
+	// configuration has no part of the kind. It is Alone as well.
+	Photo bool
+}
+
+// alone reports whether a name is that of a type of the kind that needs no entry.
+func alone(types []Type, kind, name string) bool {
+	t, ok := find(types, kind, name)
+	return ok && t.Alone
+}
+
+// photo returns the type of a kind for generators of photographs, or otherwise.
+func photo(types []Type, kind, otherwise string) string {
+	for _, t := range types {
+		if t.Kind == kind && t.Photo {
+			return t.Name
+		}
+	}
+	return otherwise
 }
 
 // find returns the type of a kind with a name.

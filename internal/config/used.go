@@ -3,7 +3,9 @@ package config
 import (
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -54,6 +56,9 @@ func (c *Config) resolve(dir string) {
 		c.Judges[name] = j
 	}
 	for name, g := range c.Generators {
+		c.Generators[name] = g.resolve(in)
+	}
+	for name, g := range c.Generators {
 		u, err := url.Parse(g.URL)
 		if err != nil {
 			continue // check refuses it
@@ -70,12 +75,44 @@ func (c *Config) resolve(dir string) {
 	}
 }
 
+// resolve makes the paths of the files absolute. A model that is not there and has the
+// form org/name stays: it may be in the cache of Hugging Face.
+func (g Generator) resolve(in func(string) string) Generator {
+	for _, path := range []*string{&g.TextEncoder, &g.TextEncoder2, &g.VAE, &g.Tokenizer, &g.Corrector} {
+		*path = in(*path)
+	}
+	g.LoRAs = slices.Clone(g.LoRAs)
+	for i := range g.LoRAs {
+		g.LoRAs[i].Path = in(g.LoRAs[i].Path)
+	}
+	if _, err := os.Lstat(in(g.Model)); err == nil || !repositoryForm.MatchString(g.Model) {
+		g.Model = in(g.Model)
+	}
+	return g
+}
+
+// Paths lists the files and folders that are named, and the model.
+func (w Weights) Paths() []string {
+	paths := []string{w.Model, w.TextEncoder, w.TextEncoder2, w.VAE, w.Tokenizer, w.Corrector}
+	for _, l := range w.LoRAs {
+		paths = append(paths, l.Path)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+}
+
+// repositoryForm is that of a model's name at Hugging Face, of a file there, or of one in
+// a folder of models.
+var repositoryForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,5}$`)
+
+// IsModelName tells the name of a model from the path of one.
+func IsModelName(model string) bool { return repositoryForm.MatchString(model) }
+
 // Used returns a copy of the configuration with only the parts in use and their
 // endpoints. It has no settings of the search, which a record keeps in their own form.
 func (c *Config) Used() *Config {
 	u := c.Use
 	u.Annotator = ""
-	used := &Config{Use: u, types: c.types, file: c.file, lines: c.lines}
+	used := &Config{Use: u, types: c.types, file: c.file, lines: c.lines, given: c.given}
 	if networks, parser := c.NeedsModel(); networks || parser {
 		used.Model, used.Backend = c.Model, c.Backend
 	}

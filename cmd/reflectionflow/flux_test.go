@@ -1,0 +1,181 @@
+package main
+
+import (
+	"image"
+	_ "image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tinyModel is the path of a model of testdata/tiny, which diffusers wrote with random
+// weights.
+func tinyModel(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", "tiny", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// tinyCopy is a copy of a model of testdata/tiny, to damage.
+func tinyCopy(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.CopyFS(dir, os.DirFS(tinyModel(t, name))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// generateTiny are the arguments of the image that testdata/tiny/make_tiny_models.py has
+// of diffusers.
+func generateTiny(model string, more ...string) []string {
+	return append([]string{
+		"generate", "a photo of two clocks and a red cup", "--model", model, "--size", "64x48", "--any-size",
+		"--steps", "3", "--seed", "5", "--strategy", "noise", "--budget", "1", "--out", "run",
+	}, more...)
+}
+
+// sameImage demands that no pixel differs by more than 1.
+func sameImage(t *testing.T, got, want string) {
+	t.Helper()
+	a, b := decodeImage(t, got), decodeImage(t, want)
+	if a.Bounds() != b.Bounds() {
+		t.Fatalf("%s is %v, want %v", got, a.Bounds(), b.Bounds())
+	}
+	worst := 0.0
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			r, g, b1, _ := a.At(x, y).RGBA()
+			r2, g2, b2, _ := b.At(x, y).RGBA()
+			for _, d := range [][2]uint32{{r, r2}, {g, g2}, {b1, b2}} {
+				worst = max(worst, math.Abs(float64(d[0]>>8)-float64(d[1]>>8)))
+			}
+		}
+	}
+	if worst > 1 {
+		t.Errorf("%s differs from %s by %v", got, want, worst)
+	}
+}
+
+func decodeImage(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, _, err := image.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// A folder that diffusers wrote generates what diffusers generates, by its path, by its
+// name in a folder of models, and by its repository in the cache of Hugging Face.
+func TestFluxFolderGeneratesWhatDiffusersDoes(t *testing.T) {
+	home := t.TempDir()
+	hub := filepath.Join(home, "hub")
+	for _, path := range []string{"hub/models--tiny--flux1/refs", "hub/models--tiny--flux1/snapshots/1234", "hub/models--tiny--flux1/snapshots/0000", "models"} {
+		if err := os.MkdirAll(filepath.Join(home, path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(hub, "models--tiny--flux1/refs/main"), []byte("1234"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(hub, "models--tiny--flux1/snapshots/1234"), os.DirFS(tinyModel(t, "flux1"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(tinyModel(t, "flux1"), filepath.Join(home, "models", "small")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HF_HUB_CACHE", hub)
+	t.Setenv("REFLECTIONFLOW_MODELS", filepath.Join(home, "models"))
+	for _, model := range []string{tinyModel(t, "flux1"), "tiny/flux1", "small"} {
+		dir := t.TempDir()
+		if out, err := embedded(dir, generateTiny(model)...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", model, err, out)
+		}
+		sameImage(t, filepath.Join(dir, "run", "best.png"), filepath.Join("testdata", "tiny", "flux1.png"))
+	}
+}
+
+// A run resumes with the weights that it started with, and with no others.
+func TestFluxRunChecksItsWeights(t *testing.T) {
+	dir, model := t.TempDir(), tinyCopy(t, "flux1")
+	if out, err := embedded(dir, generateTiny(model)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Remove(filepath.Join(dir, "run", "result.json")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := embedded(dir, "generate", "--resume", "run").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	path := filepath.Join(model, "vae", "diffusion_pytorch_model.safetensors")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"generate", "--resume", "run"}, {"generate", "--replay", "run/run.json", "--out", "again"}} {
+		out, err := embedded(dir, args...).CombinedOutput()
+		if exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "the weights of "+model+" are not those that the run started with") || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("%s: %v\n%s", args[1], err, out)
+		}
+	}
+}
+
+// What cannot generate is refused in one line before anything is generated.
+func TestFluxModelsThatCannotGenerate(t *testing.T) {
+	write := func(name, text string) func(dir string) error {
+		return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600) }
+	}
+	none := func(string) error { return nil }
+	for name, c := range map[string]struct {
+		change func(dir string) error
+		args   []string
+		want   string
+	}{
+		"no such folder":   {none, []string{"--model", "./nowhere"}, "there is no such file or folder"},
+		"no such model":    {none, []string{"--model", "org/nothing"}, "no model org/nothing"},
+		"another pipeline": {write("model_index.json", `{"_class_name": "StableDiffusionPipeline"}`), nil, "StableDiffusionPipeline"},
+		"damaged index":    {write("model_index.json", "junk"), nil, "--model: open model: model_index.json"},
+		"cut short": {func(dir string) error {
+			return os.Truncate(filepath.Join(dir, "vae", "diffusion_pytorch_model.safetensors"), 30000)
+		}, nil, "vae: "},
+		"wrong tokenizer": {func(dir string) error {
+			return os.Rename(filepath.Join(dir, "tokenizer"), filepath.Join(dir, "tokenizer_2", "x"))
+		}, nil, "tokenizer"},
+		"corrections":           {none, []string{"--strategy", "reflection", "--budget", "8"}, "this model cannot correct images: name the LoRA of a corrector"},
+		"size":                  {none, []string{"--size", "1000x500"}, "sides must be multiples of 16 from 16 to 4096: the nearest is 1008x496"},
+		"unusual size":          {none, []string{"--size", "96", "--any-size=false"}, "the model was made for sides of 256 to 2048 pixels"},
+		"files without a model": {none, []string{"--model", "", "--vae", "vae.safetensors"}, "--vae needs --model"},
+		"memory":                {none, []string{"--memory", "plenty"}, `--memory: invalid input: memory "plenty"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("HF_HUB_CACHE", t.TempDir())
+			dir, model := t.TempDir(), tinyCopy(t, "flux1")
+			if err := c.change(model); err != nil {
+				t.Fatal(err)
+			}
+			out, err := embedded(dir, generateTiny(model, c.args...)...).CombinedOutput()
+			text := strings.ReplaceAll(string(out), "invalid input: ", "")
+			if exitOf(t, err) != exitInvalid || !strings.Contains(text, strings.ReplaceAll(c.want, "invalid input: ", "")) || strings.Count(text, "\n") != 1 {
+				t.Errorf("%v, want one line with %q:\n%s", err, c.want, out)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "run")); err == nil {
+				t.Error("a run folder was left behind")
+			}
+		})
+	}
+}
