@@ -47,14 +47,14 @@ func (l *lowering) attend(a *attention, outside map[*node]bool) {
 	reads, writes = append(reads, tapeReads...), append(writes, tapeWrites...)
 	for _, n := range made {
 		g := l.gemmOf(n)
-		g.planPacked()
+		g.planPacked(l.backend)
 		reads = append(reads, g.a, g.b)
 		s.made = append(s.made, g)
 	}
 	for i, n := range products {
 		g := l.gemmOf(n)
 		if i < len(a.across) {
-			g.planPacked()
+			g.planPacked(l.backend)
 			s.across = append(s.across, g)
 		} else {
 			g.plan()
@@ -86,7 +86,8 @@ func (l *lowering) valueOf(n *node, u *unit) *node {
 }
 
 // planPacked plans a product whose B is packed as a whole.
-func (g *gemm) planPacked() {
+func (g *gemm) planPacked(b *Backend) {
+	g.choosePairs(b)
 	g.plan()
 	g.parts, g.rows, g.cols, g.bPacked = 1, g.m, g.n, true
 	if g.runs = []run{{0, g.k, 0, 0}}; !g.aPacked {
@@ -128,13 +129,16 @@ func (w *attentionWorker) forget() {
 	*w = attentionWorker{packed: w.packed[:0], x: execution{scratch: w.x.scratch[:0]}}
 }
 
-// packedFloats is the number of floats of a product's packed B.
-func (g *gemm) packedFloats() int { return roundUp(g.k, min(depth, g.k)) * roundUp(g.n, g.kernel.cols) }
+// packedFloats is the number of floats, or words, of a product's packed B.
+func (g *gemm) packedFloats() int { return ceilDiv(g.k, g.chunk) * g.chunkFloats() }
+
+// chunkFloats is the number of floats, or words, of a chunk of terms of a product's packed B.
+func (g *gemm) chunkFloats() int { return g.terms * roundUp(g.n, g.kernel.cols) }
 
 // measure adds up the memory of a worker.
 func (s *attentionStep) measure() {
 	for _, g := range slices.Concat(s.made, s.across, s.along) {
-		s.aFloats = max(s.aFloats, g.kernel.rows*min(depth, g.k))
+		s.aFloats = max(s.aFloats, g.kernel.rows*g.terms)
 		s.cFloats = max(s.cFloats, g.kernel.rows*g.kernel.cols)
 	}
 	for _, g := range slices.Concat(s.made, s.across) {
@@ -199,9 +203,9 @@ func (w *attentionWorker) pack(g *gemm) {
 	t := w.product(g)
 	all := w.tools.take(g.packedFloats())
 	w.packed = append(w.packed, all)
-	for t.first = 0; t.first < g.k; t.first += depth {
-		t.length = min(depth, g.k-t.first)
-		t.s.b = all[t.first*roundUp(g.n, g.kernel.cols):]
+	for t.first = 0; t.first < g.k; t.first += g.chunk {
+		t.length = min(g.chunk, g.k-t.first)
+		t.s.b = all[t.first/g.chunk*g.chunkFloats():]
 		t.packPanels()
 	}
 }
@@ -234,9 +238,9 @@ func (w *attentionWorker) runBlock(from, to int) {
 // rows computes rows from … to of a product with its packed B.
 func (w *attentionWorker) rows(t *block, packed []float32, from, to int) {
 	t.m1 = to
-	for t.first = 0; t.first < t.k; t.first += depth {
-		t.length = min(depth, t.k-t.first)
-		t.s.b = packed[t.first*roundUp(t.n, t.kernel.cols):]
+	for t.first = 0; t.first < t.k; t.first += t.chunk {
+		t.length = min(t.chunk, t.k-t.first)
+		t.s.b = packed[t.first/t.chunk*t.chunkFloats():]
 		for i := from; i < to; i += t.kernel.rows {
 			t.rowTile(i)
 		}

@@ -40,8 +40,8 @@ var _ compute.Backend = (*Backend)(nil)
 //
 //   - isa=plain, isa=avx2 or isa=avx512 chooses the kernels; the default is the best of this processor. An instruction set
 //     that the processor lacks is an error.
-//   - precision=bf16 computes products whose right operand is stored as bf16, such as weights, in bf16 with sums in f32,
-//     where the processor has AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
+//   - precision=bf16 computes matrix products, convolutions and attention in bf16 with sums in f32, where the processor has
+//     AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
 //
 // New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {

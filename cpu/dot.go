@@ -53,7 +53,8 @@ func (l *lowering) gemmOf(n *node) *gemm {
 func (l *lowering) emitGemm(name string, g *gemm) {
 	writes := []*storage{g.c}
 	if len(g.aBatch)*g.m*g.n > 0 {
-		l.plan(g)
+		g.choosePairs(l.backend)
+		g.plan()
 		g.few = g.fewRows()
 		if g.few {
 			g.parts = 1
@@ -67,14 +68,6 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 		}
 	}
 	l.emit(name, []*storage{g.a, g.b}, writes, g.run)
-}
-
-// plan plans a product that is a step of its own, in bf16 where that is the precision.
-func (l *lowering) plan(g *gemm) {
-	if l.backend.pairs && g.pairable() {
-		g.pairs, g.kernel = true, pairKernel
-	}
-	g.plan()
 }
 
 // restOf returns the axes below rank that are in neither list.

@@ -54,7 +54,8 @@ func isProduct(n *node, size int) bool {
 // emitProduct emits a product and the tape of the unit that reads it, as one step unless the product is summed in parts.
 func (l *lowering) emitProduct(n *node, u *unit, outside func(*node) bool) {
 	g := l.gemmOf(n)
-	l.plan(g)
+	g.choosePairs(l.backend)
+	g.plan()
 	if g.parts > 1 || g.fewRows() || g.n < 2 {
 		l.emitGemm("DotGeneral", g)
 		l.tapeFor(u, outside)

@@ -33,8 +33,9 @@ type gemm struct {
 	splitScratch *storage
 	few          bool // so few rows that reading B dominates
 	pairs        bool // computed in bf16: see gemmpairs.go
-	chunk        int  // terms that a block sums at a time
-	terms        int  // rows of a packed panel: terms, or words of two
+	pairRuns     []run
+	chunk        int // terms that a block sums at a time
+	terms        int // rows of a packed panel: terms, or words of two
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
 	padding      *padding  // of a convolution, or nil

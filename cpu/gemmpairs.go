@@ -2,28 +2,46 @@ package cpu
 
 import (
 	"unsafe"
-
-	"github.com/gomlx/compute/dtypes"
 )
 
-// A product of pairs computes in bf16: the elements of A are rounded to bf16, those of B are bf16 already, and the sums
-// are f32. Its operands are read as words of two neighbouring terms, which one instruction multiplies and adds. A last
-// term without a neighbour gets one that is zero.
+// A product of pairs computes in bf16: the elements of A and B are rounded to bf16, where they are not stored so, and the
+// sums are f32. Its operands are packed as words of two neighbouring terms, which one instruction multiplies and adds. A
+// last term without a neighbour gets one that is zero.
 //
 // Every element of C is summed pair by pair in the order of the terms, so its bytes do not depend on the number of
-// threads. The instruction takes subnormal numbers as zero.
+// threads. The instructions take subnormal numbers as zero.
 
 // pairKernel is the micro-kernel for pairs: k, the strides and the operands count words.
 var pairKernel = tileKernel{8, 32, tilePairs, tilePairsHalf, true}
 
-// pairable reports whether the product can be one of pairs: B is stored as bf16, and the terms of a row of A and of a
-// column of B are contiguous, as those of activations and weights [out, in] are.
-func (g *gemm) pairable() bool {
-	return g.b.dtype == dtypes.BFloat16 && g.padding == nil && g.m > mostFew && g.k > 1 && increasing(g.aDepth) && increasing(g.bDepth)
+// shortestPairRun is the least mean length of runs of contiguous terms of A that are worth rounding together.
+const shortestPairRun = 16
+
+// choosePairs makes the product one of pairs where that is the precision, and the terms of A are contiguous, as those of
+// activations and images with channels last are.
+func (g *gemm) choosePairs(b *Backend) {
+	if !b.pairs || g.m <= mostFew || g.k < shortestPairRun {
+		return
+	}
+	runs, _ := runsOf(g.aDepth, nil)
+	if len(runs)*shortestPairRun > g.k {
+		return
+	}
+	for _, r := range runs {
+		if r.aStep != 1 && r.to-r.from > 1 {
+			return
+		}
+	}
+	g.pairs, g.kernel, g.pairRuns = true, pairKernel, runs
 }
 
 // words returns the number of words that hold n terms.
 func words(n int) int { return (n + 1) / 2 }
+
+// halves returns the memory of words as numbers of bf16.
+func halves(v []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(v))), 2*len(v))
+}
 
 // packPairs copies the columns of the panel at j into dst, the words of one pair of terms side by side; missing columns
 // are zero.
@@ -35,65 +53,113 @@ func (t *block) packPairs(dst []float32, j int) {
 		clear(dst)
 	}
 	cols := t.bCol[j : j+n]
-	first := t.bOff + t.bDepth[t.first]
-	q := 0
-	for ; q+8 <= n; q += 8 {
-		step := cols[q+1] - cols[q]
-		whole := t.length / 16 * 16
-		if step < 0 || whole == 0 || !uniform(cols[q:q+8], step) {
-			whole = 0
-		} else {
-			src := t.narrow[first+cols[q]:]
-			_ = src[7*step+t.length-1]
-			transpose8(&dst[q], 4*width, asWords(src), 2*step, whole/16)
+	terms := t.bDepth[t.first : t.first+t.length]
+	switch {
+	case increasing(terms):
+		for q := 0; q < n; q += 8 {
+			t.transposePairs(dst[q:], width, terms[0], cols[q:min(q+8, n)])
 		}
-		t.packWords(dst[q:], width, cols[q:q+8], whole)
+	case increasing(cols) && n%16 == 0 && t.narrow == nil:
+		for p := 0; p+1 < t.length; p += 2 {
+			zip16(&dst[p/2*width], &t.b[t.bOff+terms[p]+cols[0]], &t.b[t.bOff+terms[p+1]+cols[0]], n/16)
+		}
+		if p := t.length - 1; p%2 == 0 {
+			t.gatherPairs(halves(dst), width, cols, terms, p)
+		}
+	default:
+		t.gatherPairs(halves(dst), width, cols, terms, 0)
 	}
-	t.packWords(dst[q:], width, cols[q:], 0)
 }
 
-// packWords copies the terms of the chunk from the even number from on, column by column.
-func (t *block) packWords(dst []float32, width int, cols []int, from int) {
-	to := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(dst))), 2*len(dst))
-	for q, o := range cols {
-		for p, v := range t.narrow[t.bOff+t.bDepth[t.first]+o+from:][:t.length-from] {
-			p += from
+// gatherPairs copies the terms from number from on, one by one.
+func (t *block) gatherPairs(dst []uint16, width int, cols, terms []int, from int) {
+	for p := from; p < len(terms); p++ {
+		row, base := dst[p/2*2*width+p%2:], t.bOff+terms[p]
+		for q, o := range cols {
+			if t.narrow != nil {
+				row[2*q] = t.narrow[base+o]
+			} else {
+				row[2*q] = nearest(t.b[base+o])
+			}
+		}
+	}
+}
+
+// transposePairs packs up to 8 columns whose terms are contiguous from offset first on.
+func (t *block) transposePairs(dst []float32, width, first int, cols []int) {
+	src, step := t.narrow, 0
+	if len(cols) > 1 {
+		step = cols[1] - cols[0]
+	}
+	if src != nil && uniform(cols, step) && step >= 0 {
+		src = src[t.bOff+first+cols[0]:]
+	} else { // side by side in the scratch
+		step = 2 * words(t.length)
+		src = halves(t.s.wide)
+		for q, o := range cols {
+			t.loadTerms(src[q*step:][:t.length], t.bOff+first+o)
+		}
+	}
+	whole := 0
+	if len(cols) == 8 {
+		whole = t.length / 16 * 16
+		_ = src[7*step+t.length-1]
+		transpose8(&dst[0], 4*width, (*float32)(unsafe.Pointer(&src[0])), 2*step, whole/16)
+	}
+	to := halves(dst)
+	for q := range cols {
+		for p, v := range src[q*step+whole:][:t.length-whole] {
+			p += whole
 			to[2*(p/2*width+q)+p%2] = v
 		}
 	}
 }
 
-// asWords returns the address of the first element, as one of words. The kernels load from any address.
-func asWords(v []uint16) *float32 { return (*float32)(unsafe.Pointer(&v[0])) }
+// loadTerms copies contiguous elements of B, rounded to bf16.
+func (t *block) loadTerms(dst []uint16, offset int) {
+	if t.narrow != nil {
+		copy(dst, t.narrow[offset:])
+		return
+	}
+	roundTo(dst, t.b[offset:])
+}
+
+// roundTo rounds len(dst) elements to bf16.
+func roundTo(dst []uint16, src []float32) {
+	whole := len(dst) / 16 * 16
+	src = src[:len(dst)]
+	if whole > 0 {
+		narrow16(&dst[0], &src[0], whole/16)
+	}
+	for p := whole; p < len(dst); p++ {
+		dst[p] = nearest(src[p])
+	}
+}
+
+// nearest rounds to bf16, ties to even, and subnormal numbers to zero, as the vector instruction does.
+func nearest(x float32) uint16 {
+	if x > -smallestNormal && x < smallestNormal {
+		x = 0
+	}
+	return uint16(bfloatOf(x))
+}
 
 // roundRows rounds rows i … i+rows of A to bf16 in the scratch, a row after the other; missing rows are zero.
 func (t *block) roundRows(i, rows int) {
-	stride := 2 * t.terms
-	dst := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(t.s.a))), 2*len(t.s.a))
+	dst := halves(t.s.a)
+	last := t.first + t.length
 	for r := range t.kernel.rows {
-		row := dst[r*stride:][:2*words(t.length)]
+		row := dst[r*2*t.terms:][:2*words(t.length)]
 		if r >= rows {
 			clear(row)
 			continue
 		}
-		src := t.a[t.aOff+t.aRow[i+r]+t.aDepth[t.first]:][:t.length]
-		whole := t.length / 16 * 16
-		if whole > 0 {
-			narrow16(&row[0], &src[0], whole/16)
-		}
-		for p := whole; p < t.length; p++ {
-			row[p] = uint16(bfloatOf(flush(src[p])))
-		}
-		if t.length%2 == 1 {
-			row[t.length] = 0
+		row[len(row)-1] = 0 // the neighbour of a last term without one
+		base := t.aOff + t.aRow[i+r]
+		for _, run := range t.pairRuns {
+			if from, to := max(run.from, t.first), min(run.to, last); from < to {
+				roundTo(row[from-t.first:to-t.first], t.a[base+t.aDepth[from]:])
+			}
 		}
 	}
-}
-
-// flush returns x, or zero for a subnormal number, as the vector instruction does.
-func flush(x float32) float32 {
-	if x > -smallestNormal && x < smallestNormal {
-		return 0
-	}
-	return x
 }

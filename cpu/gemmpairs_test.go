@@ -9,7 +9,10 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // pairsBackend returns a backend that computes products in bf16.
@@ -71,7 +74,7 @@ func TestPairs(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 60 {
 		m, n := 5+r.IntN(40), 1+r.IntN(100)
-		k := []int{2, 3, 15, 16, 17, 33, 767, 768, 769, 784, 785, 1600}[r.IntN(12)]
+		k := []int{16, 17, 18, 31, 33, 767, 768, 769, 784, 785, 1600}[r.IntN(11)]
 		if r.IntN(10) == 0 {
 			m = 530
 		}
@@ -134,6 +137,94 @@ func TestPairsSpecial(t *testing.T) {
 			if v := got[i*n+j]; v != want && !(v != v && want != want) {
 				t.Errorf("special number %v: got %v, want %v", special[i], v, want)
 			}
+		}
+	}
+}
+
+// rounded rounds to bf16, so that products of pairs have no error but that of their sums.
+func rounded(lists ...[]float32) [][]float32 {
+	for _, list := range lists {
+		for i, v := range list {
+			list[i] = bfloatOf(v).Float32()
+		}
+	}
+	return lists
+}
+
+// TestPairsLayouts multiplies operands of f32 in every order of axes and compares with the Go backend.
+func TestPairsLayouts(t *testing.T) {
+	b := pairsBackend(t)
+	oracle, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(17, 18))
+	sizes := []int{5, 8, 15, 16, 17, 31, 32, 33, 65, 130}
+	pick := func() int { return sizes[r.IntN(len(sizes))] }
+	for i := range 80 {
+		batch, m, n, k := 1+r.IntN(3), pick(), pick(), 16+pick()
+		if i%10 == 0 {
+			k = 800 + r.IntN(900)
+		}
+		yd, yp := permuted(r, []int{batch, n, k})
+		inputs := rounded(gaussian(r, batch*m*k), gaussian(r, batch*n*k))
+		build := func(f compute.Function, x []compute.Value) []compute.Value {
+			return []compute.Value{must(t)(f.DotGeneral(x[0], []int{2}, []int{0}, must(t)(f.Transpose(x[1], yp...)), []int{2}, []int{0}, compute.DotGeneralConfig{}))}
+		}
+		dims := [][]int{{batch, m, k}, yd}
+		want, got := runGraph(t, oracle, inputs, dims, build), runGraph(t, b, inputs, dims, build)
+		if d := distance(got[0], want[0]); !(d < 1e-4) {
+			t.Errorf("[%d]×%d×%d×%d as %v: off by %g", batch, m, n, k, yp, d)
+		}
+	}
+}
+
+// TestPairsConv checks convolutions with channels last, whose terms are runs of a row of the window, with padding.
+func TestPairsConv(t *testing.T) {
+	b := pairsBackend(t)
+	r := rand.New(rand.NewPCG(19, 20))
+	for range 20 {
+		in, out := 16+r.IntN(40), 1+r.IntN(70)
+		c := convCase{dims: [][]int{{1 + r.IntN(2), 3 + r.IntN(9), 3 + r.IntN(9), in}, {3, 3, in, out}}, attributes: convAttr{
+			channelGroups: 1, batchGroups: 1, strides: []int{1 + r.IntN(2), 1}, paddings: [][2]int{{1, 1}, {0, 1}}, inputDilations: []int{1, 1}, kernelDilations: []int{1, 1},
+			axes: compute.ConvolveAxesConfig{
+				InputBatch: 0, InputChannels: 3, InputSpatial: []int{1, 2}, KernelInputChannels: 2, KernelOutputChannels: 3, KernelSpatial: []int{0, 1},
+				OutputBatch: 0, OutputChannels: 3, OutputSpatial: []int{1, 2},
+			},
+		}}
+		c.inputs = [][]float32{gaussian(r, product(c.dims[0])), gaussian(r, product(c.dims[1]))}
+		if d := distance(c.run(t, b), c.reference()); !(d > 1e-4) {
+			t.Errorf("%v: off by %g: the operands are not rounded", c.dims, d)
+		}
+		rounded(c.inputs...)
+		if d := distance(c.run(t, b), c.reference()); !(d < 1e-4) {
+			t.Errorf("%v: off by %g", c.dims, d)
+		}
+	}
+}
+
+// TestPairsAttention compares attention with f32: the softmax is rounded to 8 bits before the second product.
+func TestPairsAttention(t *testing.T) {
+	b, f32 := pairsBackend(t), newLevel(t, "")
+	r := rand.New(rand.NewPCG(21, 22))
+	for _, dims := range [][]int{{1, 100, 2, 64}, {2, 33, 3, 40}, {1, 300, 1, 128}} {
+		values := rounded(gaussian(r, product(dims)), gaussian(r, product(dims)), gaussian(r, product(dims)))
+		run := func(backend compute.Backend) []float32 {
+			exec := MustNewExec(backend, func(q, k, v *Node) *Node { return attentionOf(q, k, v, nil) })
+			of := func(i int) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(values[i], dims...) }
+			out, err := exec.Call(of(0), of(1), of(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			flat, err := tensors.CopyFlatData[float32](out[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return flat
+		}
+		got, want := run(b), run(f32)
+		if d := distance(got, want); !(d < 0.02) || d == 0 {
+			t.Errorf("%v: off by %g, want rounding errors alone", dims, d)
 		}
 	}
 }

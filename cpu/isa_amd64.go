@@ -48,6 +48,9 @@ func tilePairsHalf(k int, a *float32, ars, acs int, b *float32, bs int, c *float
 //go:noescape
 func narrow16(dst *uint16, src *float32, vectors int)
 
+//go:noescape
+func zip16(dst, a, b *float32, vectors int)
+
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 
 func xgetbv() uint32

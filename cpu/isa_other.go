@@ -23,6 +23,7 @@ func tile256(int, *float32, int, int, *float32, int, *float32, int, int)       {
 func tilePairs(int, *float32, int, int, *float32, int, *float32, int, int)     {}
 func tilePairsHalf(int, *float32, int, int, *float32, int, *float32, int, int) {}
 func narrow16(*uint16, *float32, int)                                          {}
+func zip16(*float32, *float32, *float32, int)                                  {}
 func transpose8(*float32, int, *float32, int, int)                             {}
 func widen8(*float32, *uint16, int)                                            {}
 func dot4(int, *float32, *float32, int, *float32)                              {}
