@@ -93,6 +93,9 @@ func GeluTanh(x *Node) *Node {
 	return Mul(MulScalar(x, 0.5), OnePlus(Tanh(inner)))
 }
 
+// Gelu is x·Φ(x), the exact GELU, PyTorch's gelu.
+func Gelu(x *Node) *Node { return Mul(MulScalar(x, 0.5), OnePlus(Erf(MulScalar(x, 1/math.Sqrt2)))) }
+
 // QuickGelu is x·sigmoid(1.702x), CLIP's activation.
 func QuickGelu(x *Node) *Node { return Mul(x, Sigmoid(MulScalar(x, 1.702))) }
 

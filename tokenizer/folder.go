@@ -24,6 +24,9 @@ const (
 	specialFile    = "special_tokens_map.json"
 )
 
+// siglipClass is the class of SigLIP's first tokenizer, which transformers reads from the spiece.model alone.
+const siglipClass = "SiglipTokenizer"
+
 // folderConfig is the part of special_tokens_map.json and tokenizer_config.json that
 // is used; the latter has precedence.
 type folderConfig struct {
@@ -59,7 +62,7 @@ func OpenFolder(fsys fs.FS, folder string) (*Tokenizer, error) {
 	name := wholeFile
 	var text []byte
 	switch {
-	case f.has(wholeFile):
+	case f.has(wholeFile) && (config.Class != siglipClass || !f.has(pieceFile)):
 		text = f.read(wholeFile)
 	case f.has(vocabularyFile):
 		name = vocabularyFile

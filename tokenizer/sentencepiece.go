@@ -58,6 +58,9 @@ func pieceDocument(data []byte, config folderConfig) (document, error) {
 		return document{}, fmt.Errorf("the end token %q is not in the vocabulary", end)
 	}
 	extra := 100 // T5's
+	if config.Class == siglipClass {
+		extra = 0
+	}
 	if config.ExtraIDs != nil {
 		extra = *config.ExtraIDs
 	}

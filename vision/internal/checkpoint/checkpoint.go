@@ -1,0 +1,166 @@
+// Package checkpoint reads model folders as transformers saves them: config.json, the weights in
+// model.safetensors, whole or in shards, and the image processor.
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"reflectionflow"
+	"reflectionflow/nn"
+	"reflectionflow/weights/safetensors"
+)
+
+// configFile describes the network; weightStem begins the names of the weight files.
+const (
+	configFile = "config.json"
+	weightStem = "model"
+)
+
+// maxConfig bounds the size of a config.json, in bytes.
+const maxConfig = 4 << 20
+
+// Folder is a model folder.
+type Folder struct {
+	Path   string
+	FS     fs.FS
+	Kind   string // model_type of the configuration
+	config []byte
+}
+
+// Open reads the configuration of a folder. One that is missing, damaged, or of none of the given model
+// types gives an error wrapping [reflectionflow.ErrInvalid].
+func Open(path string, types ...string) (*Folder, error) {
+	f := &Folder{Path: path, FS: os.DirFS(path)}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: there is no folder %s", reflectionflow.ErrInvalid, path)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("%w: %s is a file: name the folder with %s and the weights", reflectionflow.ErrInvalid, path, configFile)
+	}
+	if f.config, err = ReadFile(f.FS, configFile, maxConfig); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, path, err)
+	}
+	var j struct {
+		Kind          string   `json:"model_type"`
+		Architectures []string `json:"architectures"`
+	}
+	if err := f.Config(&j); err != nil {
+		return nil, err
+	}
+	f.Kind = j.Kind
+	if !slices.Contains(types, f.Kind) {
+		return nil, fmt.Errorf("%w: %s is a model of type %q (%v): expected %s", reflectionflow.ErrInvalid, path, f.Kind, j.Architectures, oneOf(types))
+	}
+	return f, nil
+}
+
+func oneOf(types []string) string {
+	text := ""
+	for i, t := range types {
+		switch {
+		case i > 0 && i == len(types)-1:
+			text += " or "
+		case i > 0:
+			text += ", "
+		}
+		text += t
+	}
+	return text
+}
+
+// Config decodes config.json.
+func (f *Folder) Config(v any) error {
+	if err := json.Unmarshal(f.config, v); err != nil {
+		return f.Invalid(fmt.Errorf("%s: %w", configFile, err))
+	}
+	return nil
+}
+
+// Invalid wraps an error about the folder's files in [reflectionflow.ErrInvalid] and the folder's path.
+func (f *Folder) Invalid(err error) error {
+	if errors.Is(err, reflectionflow.ErrInvalid) {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, f.Path, err)
+}
+
+// ReadFile reads a file of at most limit bytes.
+func ReadFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	file, err := fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s", name)
+	} else if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return text, err
+}
+
+// Weights reads the weights into a new store. Those in F32, and matrices in BF16, stay in the mapped
+// file, which must not be changed in place from then on; close unmaps it once no program uses the store.
+// Tensors of integers are left out. Weights that are missing, damaged or not finite give an error
+// wrapping [reflectionflow.ErrInvalid].
+func (f *Folder) Weights() (store *nn.Store, close func() error, err error) {
+	file, err := safetensors.OpenSharded(f.Path, weightStem)
+	if err != nil {
+		return nil, nil, f.explain(err)
+	}
+	store = nn.NewStore()
+	for _, name := range file.Names() {
+		if err := add(store, file, name); err != nil {
+			return nil, nil, errors.Join(f.Invalid(err), file.Close())
+		}
+	}
+	return store, file.Close, nil
+}
+
+// explain names the weights of other formats where those in safetensors are missing.
+func (f *Folder) explain(err error) error {
+	if _, other := fs.Stat(f.FS, "pytorch_model.bin"); other == nil {
+		return fmt.Errorf("%w: %s holds pytorch_model.bin only: convert it to model.safetensors", reflectionflow.ErrInvalid, f.Path)
+	}
+	return fmt.Errorf("%s: %w", f.Path, err)
+}
+
+func add(store *nn.Store, file *safetensors.File, name string) error {
+	info, err := file.Info(name)
+	if err != nil {
+		return err
+	}
+	switch info.DType {
+	case safetensors.F64, safetensors.F32, safetensors.F16, safetensors.BF16:
+	default:
+		if info.DType.Float() {
+			return fmt.Errorf("tensor %q has dtype %s: use weights in BF16, F16 or F32", name, info.DType)
+		}
+		return nil
+	}
+	if err := file.CheckFinite(name); err != nil {
+		return err
+	}
+	if info.DType == safetensors.BF16 && len(info.Shape) == 2 {
+		bits, _, err := file.BFloat16(name)
+		if err == nil {
+			store.SetBFloat16(name, bits, info.Shape...)
+		}
+		return err
+	}
+	values, _, err := file.Float32InPlace(name)
+	if err == nil {
+		store.SetInPlace(name, values, info.Shape...)
+	}
+	return err
+}
