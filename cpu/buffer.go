@@ -19,6 +19,7 @@ type buffer struct {
 	bytes   []byte // exactly the bytes of the shape
 	flat    any    // the same memory as a slice of the Go type of the dtype
 	lent    bool   // the memory is the caller's and never reused
+	rows    Rows   // computes the values, instead of bytes
 	dead    atomic.Bool
 }
 
@@ -153,6 +154,9 @@ func (u *buffer) ToFlatData(flat any) error {
 	if err := checkFlat(flat, u.shape); err != nil {
 		return err
 	}
+	if u.rows != nil {
+		return u.backend.readAll(flat.([]float32), u)
+	}
 	copy(dtypes.UnsafeByteSliceFromAny(flat), u.bytes)
 	return nil
 }
@@ -161,6 +165,9 @@ func (u *buffer) ToFlatData(flat any) error {
 func (u *buffer) Data() (any, error) {
 	if err := u.alive(); err != nil {
 		return nil, err
+	}
+	if u.rows != nil {
+		return nil, errors.New("cpu: the buffer has no memory of its own: read it with ToFlatData")
 	}
 	return u.flat, nil
 }

@@ -51,7 +51,15 @@ func (d *delegate) Execute(inputs []compute.Buffer, donate []bool, device comput
 	d.backend.counter.add(compute.OpTypeDynamicShape)
 	in := make([]compute.Buffer, len(own))
 	for i, u := range own {
-		if in[i], err = d.backend.export(u.bytes, u.shape); err != nil {
+		raw := u.bytes
+		if u.rows != nil {
+			values := make([]float32, u.shape.Size())
+			if err := u.ToFlatData(values); err != nil {
+				return nil, err
+			}
+			raw = dtypes.UnsafeByteSliceFromAny(values)
+		}
+		if in[i], err = d.backend.export(raw, u.shape); err != nil {
 			return nil, err
 		}
 	}

@@ -68,6 +68,7 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 		}
 	}
 	l.emit(name, []*storage{g.a, g.b}, writes, g.run)
+	l.readsRows(g)
 }
 
 // restOf returns the axes below rank that are in neither list.

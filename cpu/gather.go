@@ -112,10 +112,17 @@ func (l *lowering) gather(n *node) bool {
 	}
 	g.perWindow = g.window.size()
 	l.emit("Gather", []*storage{g.x.s, g.index.t.s}, []*storage{g.y.s}, g.run)
+	if g.wholeRows() {
+		l.steps[len(l.steps)-1].byRows = g.x.s
+	}
 	return true
 }
 
 func (g *gathering) run(x *execution) error {
+	if source := x.rows(g.x.s); source != nil {
+		g.readRows(x, source)
+		return nil
+	}
 	switch g.x.s.dtype.Size() {
 	case 1:
 		gatherAll[uint8](x, g)

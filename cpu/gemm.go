@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// gemm is a batch of matrix products C = A·B in f32, or B in bf16, whose operands are read in place: element (i, p) of A in
+// gemm is a batch of matrix products C = A·B in f32, or B in bf16 or [Rows], whose operands are read in place: element (i, p) of A in
 // batch g is at aBatch[g] + aRow[i] + aDepth[p], element (p, j) of B at bBatch[g] + bDepth[p] + bCol[j]. That covers
 // all layouts of DotGeneral and, with the offsets of a padded image as the tables, convolution without im2col.
 // Row i of C is dense, at cBatch[g] + cRow[i].
@@ -34,8 +34,10 @@ type gemm struct {
 	few          bool // so few rows that reading B dominates
 	pairs        bool // computed in bf16: see gemmpairs.go
 	pairRuns     []run
-	chunk        int // terms that a block sums at a time
-	terms        int // rows of a packed panel: terms, or words of two
+	chunk        int   // terms that a block sums at a time
+	terms        int   // rows of a packed panel: terms, or words of two
+	stored       *gemm // the same for B in Rows, if it can be read so
+	byTerm       bool  // a row of B is a term and not a column
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
 	padding      *padding  // of a convolution, or nil
@@ -173,13 +175,15 @@ func runsOf(a, b []int) (runs []run, long bool) {
 // scratch is the memory of one block for packed operands.
 type scratch struct {
 	a, b, c []float32
-	wide    []float32 // 8 columns of B, converted from bf16
+	wide    []float32 // 8 columns of B, converted to f32 or bf16, and a row of Rows; or two terms of all columns
 }
+
+func (g *gemm) wideFloats() int { return max(10*g.terms, 2*g.cols) }
 
 // scratchFloats returns the sizes of a, b and c of a scratch, and of all of it.
 func (g *gemm) scratchFloats() (a, b, c, all int) {
 	a, b, c = g.kernel.rows*g.terms, g.terms*g.cols, g.kernel.rows*g.kernel.cols
-	return a, b, c, a + b + c + 8*g.terms
+	return a, b, c, a + b + c + g.wideFloats()
 }
 
 // tools takes a toolbox and the scratch of a block from it.
@@ -189,13 +193,16 @@ func (g *gemm) tools(m *memory) (*toolbox, scratch) {
 		all += g.epilogue.floats(g)
 	}
 	tools := m.toolbox(all)
-	return tools, scratch{tools.take(a), tools.take(b), tools.take(c), tools.take(8 * g.terms)}
+	return tools, scratch{tools.take(a), tools.take(b), tools.take(c), tools.take(g.wideFloats())}
 }
 
 // run computes the product.
 func (g *gemm) run(x *execution) error {
 	if len(g.aBatch)*g.m*g.n == 0 {
 		return nil
+	}
+	if g.stored != nil && x.rows(g.b) != nil {
+		g = g.stored
 	}
 	if g.few {
 		g.runFew(x)

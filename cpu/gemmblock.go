@@ -8,6 +8,7 @@ type block struct {
 	*gemm
 	a, b, c                 []float32
 	narrow                  []uint16 // B if it is bf16
+	source                  Rows     // B if it is stored so
 	cRow                    []int
 	s                       scratch
 	batch, aOff, bOff, cOff int
@@ -16,6 +17,9 @@ type block struct {
 }
 
 func (t *block) readB(x *execution) {
+	if t.source = x.rows(t.gemm.b); t.source != nil {
+		return
+	}
 	if t.gemm.b.dtype == dtypes.BFloat16 {
 		t.narrow = slice[uint16](x, t.gemm.b, 0)
 		return
@@ -64,6 +68,10 @@ func (t *block) panelWidth(j int) int {
 func (t *block) direct(j int) bool { return !t.bPacked && t.bOK[j/t.kernel.cols] }
 
 func (t *block) packPanels() {
+	if t.source != nil && t.byTerm {
+		t.packTerms()
+		return
+	}
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
 		switch {
 		case t.pairs:
@@ -231,8 +239,12 @@ func (t *block) packPanel(dst []float32, j int) {
 	if n < width {
 		clear(dst)
 	}
-	if t.narrow != nil {
+	switch {
+	case t.narrow != nil:
 		t.widenPanel(dst, cols, depthOff, width)
+		return
+	case t.source != nil:
+		t.readPanel(dst, cols, depthOff, width)
 		return
 	}
 	if increasing(cols) {

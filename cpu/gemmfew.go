@@ -15,16 +15,27 @@ func (g *gemm) fewRows() bool {
 func (g *gemm) runFew(x *execution) {
 	per := max(4, bytesPerItem/g.k/4*4) // columns of an item
 	items := ceilDiv(g.n, per)
+	m, source := x.program.backend.memory, x.rows(g.b)
 	x.parallel(len(g.aBatch)*items, func(item int) {
+		var wide []float32
+		if source != nil {
+			tools := m.toolbox(4 * g.k)
+			defer m.release(tools)
+			wide = tools.take(4 * g.k)
+		}
 		batch, from := item/items, item%items*per
 		for j := from; j < min(from+per, g.n); j += 4 {
-			g.fewColumns(x, batch, j, min(4, g.n-j))
+			n := min(4, g.n-j)
+			for r := range n * min(len(wide), 1) {
+				g.readRow(source, wide[r*g.k:][:g.k], g.bBatch[batch]+g.bDepth[0]+g.bCol[j+r])
+			}
+			g.fewColumns(x, wide, batch, j, n)
 		}
 	})
 }
 
-// fewColumns computes n ≤ 4 columns from column j on for all rows.
-func (g *gemm) fewColumns(x *execution, batch, j, n int) {
+// fewColumns computes n ≤ 4 columns from column j on for all rows. The columns are in wide if it is not nil.
+func (g *gemm) fewColumns(x *execution, wide []float32, batch, j, n int) {
 	a, c := slice[float32](x, g.a, g.aBatch[batch]+g.aDepth[0]), slice[float32](x, g.c, g.cBatch[batch])
 	off := g.bBatch[batch] + g.bDepth[0] + g.bCol[j]
 	main := g.k / 16 * 16
@@ -44,7 +55,11 @@ func (g *gemm) fewColumns(x *execution, batch, j, n int) {
 				}
 				continue
 			}
-			b := slice[float32](x, g.b, off+q*g.k)[:at*g.k]
+			b := wide
+			if wide == nil {
+				b = slice[float32](x, g.b, off)
+			}
+			b = b[q*g.k:][:at*g.k]
 			dot4(main/16, &row[0], &b[0], 4*step, &sums[0])
 			for r := range at {
 				to[q+r] = few(sums[8*r:][:8], row[main:], b[r*g.k+main:], func(v float32) float32 { return v })

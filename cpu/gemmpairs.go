@@ -117,8 +117,14 @@ func (t *block) transposePairs(dst []float32, width, first int, cols []int) {
 
 // loadTerms copies contiguous elements of B, rounded to bf16.
 func (t *block) loadTerms(dst []uint16, offset int) {
-	if t.narrow != nil {
+	switch {
+	case t.narrow != nil:
 		copy(dst, t.narrow[offset:])
+		return
+	case t.source != nil:
+		row := t.s.wide[8*t.terms:][:len(dst)]
+		t.readRow(t.source, row, offset)
+		roundTo(dst, row)
 		return
 	}
 	roundTo(dst, t.b[offset:])

@@ -61,6 +61,9 @@ func compileFunction(b *builder, f *function) (*program, error) {
 	for i, n := range f.params {
 		s := l.storage(n.shape)
 		s.kind, s.index = inInput, i
+		if n.shape.Rank() == 2 && n.shape.DType == dtypes.Float32 {
+			s.width = n.shape.Dimensions[1]
+		}
 		l.value[n] = denseTensor(s, dimsOf(n.shape))
 		p.inputs = append(p.inputs, n.shape)
 	}
@@ -74,6 +77,7 @@ func compileFunction(b *builder, f *function) (*program, error) {
 	lifetimes(l.storages, l.steps)
 	p.arena = planMemory(l.storages)
 	p.steps, p.storages = l.steps, l.storages
+	p.plain = plainInputs(len(p.inputs), p.steps)
 	if p.storages == nil {
 		p.storages = []*storage{}
 	}

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -170,6 +171,7 @@ func (p *pool) pick(leave bool) *loop {
 }
 
 func (p *pool) help() {
+	debug.SetPanicOnFault(true) // see guard
 	for {
 		seen := p.entered.Load()
 		if l := p.pick(false); l != nil {

@@ -15,6 +15,7 @@ type step struct {
 	origin        string // the nodes that it computes, for errors
 	instructions  int    // of a tape
 	reads, writes []*storage
+	byRows        *storage // of reads: may be an input in Rows
 	run           func(x *execution) error
 }
 
@@ -28,6 +29,7 @@ type program struct {
 	storages []*storage
 	steps    []*step
 	arena    int       // bytes
+	plain    []bool    // by input: a step needs its values in memory
 	idle     sync.Pool // of *execution
 }
 
@@ -38,6 +40,7 @@ type execution struct {
 	program *program
 	base    [][]byte      // by storage id
 	scratch []scratchRows // of a worker
+	inputs  []*buffer
 }
 
 // scratchRows locates the current rows of a storage in a worker's scratch memory.
@@ -110,6 +113,7 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	}
 	defer func() {
 		clear(x.base)
+		x.inputs = nil
 		p.idle.Put(x)
 	}()
 	results := make([]*buffer, len(p.outputs))
@@ -128,9 +132,15 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 			x.base[s.id] = results[s.index].bytes
 		}
 	}
+	x.inputs = own
+	expanded, err := p.expand(x)
+	defer expanded.release(p.backend.memory)
+	if err != nil {
+		return nil, err
+	}
 	for _, st := range p.steps {
 		if err := st.execute(x); err != nil {
-			return nil, fmt.Errorf("cpu: execute %q: %s: %w", p.name, st.origin, err)
+			return nil, p.failed(x, st, err)
 		}
 	}
 	out := make([]compute.Buffer, len(results))
@@ -138,16 +148,6 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 		out[i] = u
 	}
 	return out, finalizeDonated(own, donate)
-}
-
-// execute runs the step; a panic of its kernel, as for an integer divided by zero, becomes an error.
-func (s *step) execute(x *execution) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-	}()
-	return s.run(x)
 }
 
 func (p *program) checkInputs(inputs []compute.Buffer) ([]*buffer, error) {

@@ -27,6 +27,7 @@ type storage struct {
 	kind  storageKind
 
 	index    int    // which input or output
+	width    int    // of an input that is a matrix: elements of a row
 	constant []byte // for inConstant
 	offset   int    // for inArena, set by the memory plan
 	first    int    // the step that writes it first
