@@ -178,6 +178,14 @@ func checkLayers(text string) error {
 // Names returns the names of the tensors without scales and markers.
 func (s *scaled) Names() []string { return slices.Clone(s.names) }
 
+func (s *scaled) find(name string) (*Tensor, error) {
+	t, err := Find(s.Source, name)
+	if err == nil && s.scales[name] != nil {
+		t.parts[0].scale = s.scales[name]
+	}
+	return t, err
+}
+
 // ReadRows converts rows and multiplies them by their scales.
 func (s *scaled) ReadRows(dst []float32, name string, row int) error {
 	if err := s.Source.ReadRows(dst, name, row); err != nil {

@@ -90,6 +90,23 @@ func (v *View) Info(name string) (Info, error) {
 	return info, nil
 }
 
+func (v *View) find(name string) (*Tensor, error) {
+	info, err := v.Info(name)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tensor{info: info}
+	for _, cut := range v.tensors[name].cuts {
+		from, err := Find(v.source, cut.From)
+		if err != nil {
+			return nil, err
+		}
+		t.width = from.width
+		t.parts = append(t.parts, from.cut(cut.Begin, cut.End)...)
+	}
+	return t, nil
+}
+
 // ReadRows implements [Source].
 func (v *View) ReadRows(dst []float32, name string, row int) error {
 	info, err := v.Info(name)

@@ -46,6 +46,13 @@ func (i Info) Rows() int { return safetensors.Info{Shape: i.Shape}.Rows() }
 // RowLength returns the elements of a row.
 func (i Info) RowLength() int { return safetensors.Info{Shape: i.Shape}.RowLength() }
 
+// Float reports whether the values are floating-point numbers, quantized or not. Integers
+// and truth values, such as position ids, are none.
+func (i Info) Float() bool {
+	kind := safetensors.DType(i.Type)
+	return kind.Float() || kind.Size() == 0 // GGUF's own types are quantized
+}
+
 // Format is the format of a file.
 type Format string
 

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -162,7 +163,7 @@ func (f *File) ReadRows(dst []float32, name string, row int) error {
 	if err != nil {
 		return err
 	}
-	if fault := mapped.Guard(func() { decodeRange(dst, info.Type, data, row*length) }); fault != nil {
+	if fault := mapped.Guard(func() { info.Type.DecodeAt(dst, data, row*length) }); fault != nil {
 		return f.invalid(name, "%v", fault)
 	}
 	return nil
@@ -178,14 +179,15 @@ func Decode(dst []float32, kind Type, blocks []byte) error {
 	if len(dst)%elements != 0 || len(blocks)%size != 0 || len(dst)/elements != len(blocks)/size {
 		return fmt.Errorf("%w: %d bytes of %s do not hold %d elements", reflectionflow.ErrInvalid, len(blocks), kind, len(dst))
 	}
-	decodeRange(dst, kind, blocks, 0)
+	kind.DecodeAt(dst, blocks, 0)
 	return nil
 }
 
-// decodeRange decodes the elements from begin on. Only rows of a tensor with an
-// original shape may begin or end inside a block.
-func decodeRange(dst []float32, kind Type, data []byte, begin int) {
-	f := formats[kind]
+// DecodeAt decodes elements of a tensor of a type that is supported, from the element
+// begin on, which may be inside a block. data are the blocks of the tensor; it panics if
+// they do not hold the elements.
+func (t Type) DecodeAt(dst []float32, data []byte, begin int) {
+	f := formats[t]
 	if f.elements == 1 {
 		f.decode(dst, data[begin*f.bytes:])
 		return
@@ -216,4 +218,29 @@ func (f *File) entry(name string) (entry, error) {
 // invalid makes an error about a tensor that names the file.
 func (f *File) invalid(name, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: tensor %q %s", reflectionflow.ErrInvalid, f.name, name, fmt.Sprintf(format, args...))
+}
+
+// FirstNotFinite returns the index of the first element of the tensor in data that may
+// not be finite, or -1: that of a number, or of a block with such a scale.
+func (t Type) FirstNotFinite(data []byte) int {
+	f := formats[t]
+	at := func(b []byte, mask uint16) bool { return binary.LittleEndian.Uint16(b)&mask == mask }
+	switch t {
+	case F32, BF16: // the exponent is in the upper half
+		for i := f.bytes - 2; i < len(data); i += f.bytes {
+			if at(data[i:], 0x7f80) {
+				return i / f.bytes
+			}
+		}
+	case F16:
+		f.halves = []int{0}
+	}
+	for _, offset := range f.halves {
+		for i := offset; i < len(data); i += f.bytes {
+			if at(data[i:], 0x7c00) {
+				return i / f.bytes * f.elements
+			}
+		}
+	}
+	return -1
 }

@@ -29,6 +29,7 @@ type format struct {
 	name            string
 	elements, bytes int                               // of a block
 	decode          func(dst []float32, block []byte) // one block; any number of elements without blocks
+	halves          []int                             // offsets of the f16 scales in a block
 	removed         bool                              // from ggml: no current program writes it
 }
 
@@ -36,18 +37,18 @@ var formats = map[Type]format{
 	F32:   {name: "F32", elements: 1, bytes: 4, decode: decodeF32},
 	F16:   {name: "F16", elements: 1, bytes: 2, decode: decodeF16},
 	BF16:  {name: "BF16", elements: 1, bytes: 2, decode: decodeBF16},
-	Q4_0:  {name: "Q4_0", elements: 32, bytes: 18, decode: decodeQ4_0},
-	Q4_1:  {name: "Q4_1", elements: 32, bytes: 20, decode: decodeQ4_1},
-	Q5_0:  {name: "Q5_0", elements: 32, bytes: 22, decode: decodeQ5_0},
-	Q5_1:  {name: "Q5_1", elements: 32, bytes: 24, decode: decodeQ5_1},
-	Q8_0:  {name: "Q8_0", elements: 32, bytes: 34, decode: decodeQ8_0},
-	Q2K:   {name: "Q2_K", elements: 256, bytes: 84, decode: decodeQ2K},
-	Q3K:   {name: "Q3_K", elements: 256, bytes: 110, decode: decodeQ3K},
-	Q4K:   {name: "Q4_K", elements: 256, bytes: 144, decode: decodeQ4K},
-	Q5K:   {name: "Q5_K", elements: 256, bytes: 176, decode: decodeQ5K},
-	Q6K:   {name: "Q6_K", elements: 256, bytes: 210, decode: decodeQ6K},
-	IQ4NL: {name: "IQ4_NL", elements: 32, bytes: 18, decode: decodeIQ4NL},
-	IQ4XS: {name: "IQ4_XS", elements: 256, bytes: 136, decode: decodeIQ4XS},
+	Q4_0:  {name: "Q4_0", elements: 32, bytes: 18, decode: decodeQ4_0, halves: []int{0}},
+	Q4_1:  {name: "Q4_1", elements: 32, bytes: 20, decode: decodeQ4_1, halves: []int{0, 2}},
+	Q5_0:  {name: "Q5_0", elements: 32, bytes: 22, decode: decodeQ5_0, halves: []int{0}},
+	Q5_1:  {name: "Q5_1", elements: 32, bytes: 24, decode: decodeQ5_1, halves: []int{0, 2}},
+	Q8_0:  {name: "Q8_0", elements: 32, bytes: 34, decode: decodeQ8_0, halves: []int{0}},
+	Q2K:   {name: "Q2_K", elements: 256, bytes: 84, decode: decodeQ2K, halves: []int{80, 82}},
+	Q3K:   {name: "Q3_K", elements: 256, bytes: 110, decode: decodeQ3K, halves: []int{108}},
+	Q4K:   {name: "Q4_K", elements: 256, bytes: 144, decode: decodeQ4K, halves: []int{0, 2}},
+	Q5K:   {name: "Q5_K", elements: 256, bytes: 176, decode: decodeQ5K, halves: []int{0, 2}},
+	Q6K:   {name: "Q6_K", elements: 256, bytes: 210, decode: decodeQ6K, halves: []int{208}},
+	IQ4NL: {name: "IQ4_NL", elements: 32, bytes: 18, decode: decodeIQ4NL, halves: []int{0}},
+	IQ4XS: {name: "IQ4_XS", elements: 256, bytes: 136, decode: decodeIQ4XS, halves: []int{0}},
 
 	9: {name: "Q8_1"}, 15: {name: "Q8_K"},
 	16: {name: "IQ2_XXS"}, 17: {name: "IQ2_XS"}, 18: {name: "IQ3_XXS"}, 19: {name: "IQ1_S"},

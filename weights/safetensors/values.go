@@ -126,15 +126,21 @@ func (f *File) ReadRows(dst []float32, name string, row int) error {
 	}
 	size := t.dtype.Size()
 	data := t.data[row*length*size:][:len(dst)*size]
-	return t.guard(func() {
-		if !decodeFloats(dst, data, t.dtype) {
-			decodeFloat8(dst, data, t.dtype)
-		}
-	})
+	return t.guard(func() { t.dtype.DecodeAt(dst, data, 0) })
 }
 
 // decodes reports whether ReadRows knows the type.
 func (d DType) decodes() bool { return d.Float() && d != F8E8M0 }
+
+// DecodeAt decodes elements of a tensor of a type that [File.ReadRows] reads, from the
+// element begin on. It panics if data does not hold them.
+func (d DType) DecodeAt(dst []float32, data []byte, begin int) {
+	size := d.Size()
+	data = data[begin*size:][:len(dst)*size]
+	if !decodeFloats(dst, data, d) {
+		decodeFloat8(dst, data, d)
+	}
+}
 
 // decodeFloat8 fills values from data of an 8-bit type.
 func decodeFloat8(values []float32, data []byte, dtype DType) {
@@ -220,7 +226,7 @@ func (f *File) CheckFinite(name string) error {
 		return err
 	}
 	at := -1
-	if err := t.guard(func() { at = firstNotFinite(t.data, t.dtype) }); err != nil {
+	if err := t.guard(func() { at = t.dtype.FirstNotFinite(t.data) }); err != nil {
 		return err
 	}
 	if at < 0 {
@@ -229,14 +235,14 @@ func (f *File) CheckFinite(name string) error {
 	return t.invalid("holds a value that is not finite, at index %d of %d: the file is damaged or its training diverged", at, len(t.data)/t.dtype.Size())
 }
 
-// firstNotFinite returns the index of the first element that is a NaN or an infinity,
-// or -1.
-func firstNotFinite(data []byte, dtype DType) int {
-	size := dtype.Size()
-	switch dtype {
+// FirstNotFinite returns the index of the first element in data that is a NaN or an
+// infinity, or -1.
+func (d DType) FirstNotFinite(data []byte) int {
+	size := d.Size()
+	switch d {
 	case F8E4M3, F8E5M2, F8E8M0:
 		return slices.IndexFunc(data, func(b byte) bool {
-			return dtype == F8E8M0 && b == 0xff || dtype == F8E4M3 && b&0x7f == 0x7f || dtype == F8E5M2 && b&0x7c == 0x7c
+			return d == F8E8M0 && b == 0xff || d == F8E4M3 && b&0x7f == 0x7f || d == F8E5M2 && b&0x7c == 0x7c
 		})
 	case F32:
 		for i := 0; i < len(data); i += size {
@@ -246,7 +252,7 @@ func firstNotFinite(data []byte, dtype DType) int {
 		}
 	case F16, BF16:
 		mask := uint16(0x7f80)
-		if dtype == F16 {
+		if d == F16 {
 			mask = 0x7c00
 		}
 		for i := 0; i < len(data); i += size {

@@ -41,5 +41,9 @@ func mapFile(path string) (data []byte, unmap func() error, err error) {
 	if err != nil {
 		return nil, nil, mapError(info.Size(), err)
 	}
-	return data, func() error { return syscall.Munmap(data) }, nil
+	register(data)
+	return data, func() error {
+		forget(data)
+		return syscall.Munmap(data)
+	}, nil
 }
