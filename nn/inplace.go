@@ -9,49 +9,72 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
+
+	"reflectionflow/cpu"
+	"reflectionflow/weights"
 )
 
 // borrowed is a weight in memory that the store does not own, such as a mapped file. Programs read it there and never
 // write it.
 type borrowed struct {
-	flat  any // []float32 or []bfloat16.BFloat16, row-major
-	shape shapes.Shape
+	shape  shapes.Shape    // of the parameter of a program that does not train
+	flat   any             // []float32 or []bfloat16.BFloat16, row-major; nil if only tensor can read the values
+	tensor *weights.Tensor // nil for values that are in memory
 
-	mu sync.Mutex
-	on map[compute.Backend]compute.Buffer
+	mu      sync.Mutex
+	on      map[place]compute.Buffer
+	checked bool // the values are finite
+}
+
+// place is where a weight is a buffer, and of which type.
+type place struct {
+	backend compute.Backend
+	dtype   dtypes.DType
 }
 
 // lender is a backend whose buffers can use memory that it does not own, as package cpu's can.
 type lender interface {
 	BufferOverFlatData(flat any, shape shapes.Shape) (compute.Buffer, error)
+	BufferOverRows(rows cpu.Rows, shape shapes.Shape) (compute.Buffer, error)
 }
 
 // SetInPlace is [Store.Set] without a copy: values must not change as long as the store is used. A program that updates
 // the weight works on a copy. A tensor of that name is replaced.
 func (s *Store) SetInPlace(name string, values []float32, dims ...int) {
-	s.borrow(name, values, shapes.Make(dtypes.Float32, dims...))
+	s.borrow(name, &borrowed{flat: values, shape: shapes.Make(dtypes.Float32, dims...)})
 }
 
 // SetBFloat16 keeps a weight in bfloat16 under name, without a copy: bits are row-major and must not change as long as
 // the store is used. Graphs see the weight in float32. A program that trains ([Options.Seed]) converts it to float32 for
 // good. A tensor of that name is replaced.
 func (s *Store) SetBFloat16(name string, bits []uint16, dims ...int) {
-	values := unsafe.Slice((*bfloat16.BFloat16)(unsafe.SliceData(bits)), len(bits))
-	s.borrow(name, values, shapes.Make(dtypes.BFloat16, dims...))
+	s.borrow(name, &borrowed{flat: bfloats16(bits), shape: shapes.Make(dtypes.BFloat16, dims...)})
 }
 
-func (s *Store) borrow(name string, flat any, shape shapes.Shape) {
+func bfloats16(bits []uint16) []bfloat16.BFloat16 {
+	return unsafe.Slice((*bfloat16.BFloat16)(unsafe.SliceData(bits)), len(bits))
+}
+
+func (s *Store) borrow(name string, w *borrowed) {
 	delete(s.tensors, name)
 	delete(s.widened, name)
-	s.borrowed[name] = &borrowed{flat: flat, shape: shape, on: map[compute.Backend]compute.Buffer{}}
+	w.on = map[place]compute.Buffer{}
+	s.borrowed[name] = w
 }
 
 // own replaces a borrowed weight by a tensor in float32 of the same values.
-func (s *Store) own(name string) {
-	if w := s.borrowed[name]; w != nil {
-		s.Set(name, w.float32s(), w.shape.Dimensions...)
-		s.widened[name] = w
+func (s *Store) own(name string) error {
+	w := s.borrowed[name]
+	if w == nil {
+		return nil
 	}
+	values, err := w.float32s()
+	if err != nil {
+		return err
+	}
+	s.Set(name, values, w.shape.Dimensions...)
+	s.widened[name] = w
+	return nil
 }
 
 // buffer returns the values of a weight on a backend, for a program that reads it as dtype.
@@ -61,45 +84,66 @@ func (s *Store) buffer(name string, dtype dtypes.DType, b compute.Backend) (comp
 		w = s.widened[name]
 	}
 	switch {
-	case w != nil && w.shape.DType == dtype:
-		return w.buffer(b)
+	case w != nil && (w.shape.DType == dtype || w.tensor != nil && dtype == dtypes.Float32):
+		return w.buffer(b, dtype)
 	case dtype == dtypes.BFloat16:
 		return nil, fmt.Errorf("weight %q has changed since the program was compiled, from bfloat16 to float32", name)
 	}
-	s.own(name)
+	if err := s.own(name); err != nil {
+		return nil, err
+	}
 	return s.tensors[name].Buffer(b, 0)
 }
 
 // float32s returns the values in float32. The slice is not to be changed.
-func (w *borrowed) float32s() []float32 {
-	if values, ok := w.flat.([]float32); ok {
-		return values
+func (w *borrowed) float32s() ([]float32, error) {
+	switch flat := w.flat.(type) {
+	case []float32:
+		return flat, nil
+	case []bfloat16.BFloat16:
+		if w.tensor != nil {
+			break
+		}
+		all := make([]float32, len(flat))
+		for i, v := range flat {
+			all[i] = v.Float32()
+		}
+		return all, nil
 	}
-	bits := w.flat.([]bfloat16.BFloat16)
-	all := make([]float32, len(bits))
-	for i, v := range bits {
-		all[i] = v.Float32()
-	}
-	return all
+	return w.tensor.Values()
 }
 
 // buffer returns the weight on a backend: in place, or a copy that all programs on that backend share.
-func (w *borrowed) buffer(b compute.Backend) (compute.Buffer, error) {
+func (w *borrowed) buffer(b compute.Backend, dtype dtypes.DType) (compute.Buffer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if u := w.on[b]; u != nil {
+	at := place{b, dtype}
+	if u := w.on[at]; u != nil {
 		return u, nil
 	}
-	var u compute.Buffer
-	var err error
-	if direct, ok := b.(lender); ok {
-		u, err = direct.BufferOverFlatData(w.flat, w.shape)
-	} else {
-		u, err = b.BufferFromFlatData(0, w.flat, w.shape)
-	}
+	u, err := w.newBuffer(b, shapes.Make(dtype, w.shape.Dimensions...))
 	if err != nil {
 		return nil, err
 	}
-	w.on[b] = u
+	w.on[at] = u
 	return u, nil
+}
+
+func (w *borrowed) newBuffer(b compute.Backend, shape shapes.Shape) (compute.Buffer, error) {
+	direct, isDirect := b.(lender)
+	flat := w.flat
+	if flat == nil || shape.DType != w.shape.DType {
+		if isDirect && shape.Rank() == 2 {
+			return direct.BufferOverRows(w.tensor, shape)
+		}
+		values, err := w.float32s()
+		if err != nil {
+			return nil, err
+		}
+		flat = values
+	}
+	if isDirect {
+		return direct.BufferOverFlatData(flat, shape)
+	}
+	return b.BufferFromFlatData(0, flat, shape)
 }

@@ -38,9 +38,13 @@ func MatVec(x, w *Node) *Node {
 // Embedding returns the rows of "weight" [vocabulary, dim] for ids [..., n]:
 // [..., n, dim].
 func Embedding(s Scope, ids *Node, vocabulary, dim int, std float64) *Node {
-	table := s.parameter(s.join("weight"), InitNormal(std), []int{vocabulary, dim})
+	full, dims := s.join("weight"), []int{vocabulary, dim}
+	if _, used := s.binding.nodes[full]; !used {
+		s.binding.lookups[full] = true
+	}
+	table := s.parameter(full, InitNormal(std), dims)
 	if table.DType() == dtypes.Float32 {
-		return Gather(s.Weight("weight", InitNormal(std), vocabulary, dim), InsertAxes(ids, -1))
+		return Gather(s.weight(full, InitNormal(std), dims), InsertAxes(ids, -1))
 	}
 	return ConvertDType(Gather(table, InsertAxes(ids, -1)), dtypes.Float32)
 }

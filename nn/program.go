@@ -42,6 +42,7 @@ type Program struct {
 	updates []string       // store names of the outputs after nOutputs
 	donated []bool         // by weight: replaced by an update, so its buffer may be reused
 	dtypes  []dtypes.DType // by weight: of the parameter
+	whole   []string       // weights that are read as a whole, and not by rows that inputs choose
 	outputs int
 	mu      sync.Mutex // held by a run with updates
 }
@@ -62,7 +63,8 @@ func (p *Program) build(fn Func, opts Options) {
 	for i, shape := range p.inputs {
 		nodes[i] = graph.Parameter(g, fmt.Sprintf("input %d", i), shape)
 	}
-	b := &binding{graph: g, store: p.store, seed: opts.Seed, nodes: map[string]*graph.Node{}, parameters: map[string]*graph.Node{}}
+	b := newBinding(p.store, opts.Seed)
+	b.graph = g
 	outputs, updates := fn(Scope{binding: b}, nodes)
 	p.graph, p.weights, p.outputs = g, b.names, len(outputs)
 	p.updates = slices.Sorted(maps.Keys(updates))
@@ -78,6 +80,9 @@ func (p *Program) build(fn Func, opts Options) {
 			panic(fmt.Errorf("weight %q is bfloat16: a program that updates it needs a seed", name))
 		}
 		p.donated = append(p.donated, found)
+		if !b.lookups[name] {
+			p.whole = append(p.whole, name)
+		}
 	}
 	if err := g.Compile(outputs...); err != nil {
 		panic(err)
@@ -93,6 +98,9 @@ func (p *Program) Run(inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	}
 	if err := p.check(inputs); err != nil {
 		return nil, err
+	}
+	if err := p.store.checkOnce(p.whole); err != nil {
+		return nil, fmt.Errorf("run %s: %w", p.name, err)
 	}
 	var outputs []*tensors.Tensor
 	err := exceptions.TryCatch[error](func() { outputs = p.run(inputs) })
@@ -128,7 +136,9 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 			buffers = append(buffers, must(p.store.buffer(name, p.dtypes[i], p.backend)))
 			continue
 		}
-		p.store.own(name)
+		if err := p.store.own(name); err != nil {
+			panic(err)
+		}
 		buffers = append(buffers, must(p.store.tensors[name].DonateBuffer(p.backend, 0)))
 		donate[len(inputs)+i] = true
 	}

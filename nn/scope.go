@@ -39,6 +39,11 @@ type binding struct {
 	nodes     map[string]*graph.Node // in float32
 
 	parameters map[string]*graph.Node
+	lookups    map[string]bool // weights of which rows are looked up, and nothing else
+}
+
+func newBinding(store *Store, seed *uint64) *binding {
+	return &binding{store: store, seed: seed, nodes: map[string]*graph.Node{}, parameters: map[string]*graph.Node{}, lookups: map[string]bool{}}
 }
 
 // Graph returns the graph being built.
@@ -69,6 +74,12 @@ func (s Scope) Has(name string) bool { return s.binding.store.Has(s.join(name)) 
 // error that wraps [reflectionflow.ErrInvalid], as is any other shape.
 func (s Scope) Weight(name string, init Init, dims ...int) *graph.Node {
 	full := s.join(name)
+	delete(s.binding.lookups, full)
+	return s.weight(full, init, dims)
+}
+
+// weight is Weight by the full name.
+func (s Scope) weight(full string, init Init, dims []int) *graph.Node {
 	if node, ok := s.binding.nodes[full]; ok {
 		return node
 	}
@@ -100,10 +111,15 @@ func (s Scope) parameter(full string, init Init, dims []int) *graph.Node {
 		panic(fmt.Errorf("%w: weight %q has shape %v, want %v", reflectionflow.ErrInvalid, full, have, dims))
 	}
 	shape := shapes.Make(dtypes.Float32, dims...)
-	if b.seed != nil {
-		b.store.own(full)
-	} else if w := b.store.borrowed[full]; w != nil {
+	w := b.store.borrowed[full]
+	switch {
+	case w == nil:
+	case b.seed == nil:
 		shape = w.shape
+	case w.tensor == nil: // of others, those that the program updates
+		if err := b.store.own(full); err != nil {
+			panic(err)
+		}
 	}
 	return b.parameter(full, shape)
 }

@@ -25,7 +25,8 @@ func NewStore() *Store {
 }
 
 // Set copies values, row-major, into the store under name. A tensor of that name
-// is replaced. [Store.SetInPlace] keeps them without a copy.
+// is replaced. [Store.SetInPlace] keeps them without a copy, [Store.SetStored] those of a
+// file.
 func (s *Store) Set(name string, values []float32, dims ...int) {
 	s.put(name, tensors.FromFlatDataAndDimensions(values, dims...))
 }
@@ -73,7 +74,8 @@ func (s *Store) Dims(name string) []int {
 // Values returns a copy of a tensor's values, row-major.
 func (s *Store) Values(name string) ([]float32, error) {
 	if w := s.borrowed[name]; w != nil {
-		return slices.Clone(w.float32s()), nil
+		values, err := w.float32s()
+		return slices.Clone(values), err
 	}
 	t, ok := s.tensors[name]
 	if !ok {
@@ -125,6 +127,12 @@ func (s *Store) Parameters(prefix string) int {
 // prefix and that holds NaN or infinity.
 func (s *Store) CheckFinite(prefix string) error {
 	for _, name := range s.Names(prefix) {
+		if w := s.borrowed[name]; w != nil && w.tensor != nil {
+			if err := w.check(); err != nil {
+				return err
+			}
+			continue
+		}
 		values, err := s.Values(name)
 		if err != nil {
 			return err

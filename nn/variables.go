@@ -26,7 +26,7 @@ func Variables(inputs []shapes.Shape, fn Func) (variables []Variable, err error)
 		return nil, err
 	}
 	defer backend.Finalize()
-	b := &binding{store: NewStore(), nodes: map[string]*graph.Node{}, parameters: map[string]*graph.Node{}}
+	b := newBinding(NewStore(), nil)
 	b.shapeOnly = true
 	err = exceptions.TryCatch[error](func() {
 		b.graph = graph.NewGraph(backend, "variables")
