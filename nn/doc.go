@@ -17,6 +17,23 @@
 // and the function returns their new values as updates. [Variables] lists the weights
 // of a function without any.
 //
+// # Weights as their files have them
+//
+// A model of billions of parameters stays in its mapped file, in whatever type it is stored. [Store.AddSource] puts the
+// tensors of a [weights.Source] into a store and reads none of them:
+//
+//	file, err := weights.Open("flux-2-klein-4b-Q4_K_S.gguf")
+//	view, err := weights.NewView(file, cuts) // the names and rows that the network asks for
+//	err = store.AddSource("transformer", view)
+//
+// The network does not change: [Linear] multiplies by panels of the matrix that are converted on the way, [Embedding]
+// reads the rows of its ids, and the results are those of weights in float32, bit by bit. [Store.Bytes] says what that
+// takes. Between the parts of a pipeline, [Store.Release] gives the pages of one part back to the system, and
+// [Store.Prefetch] has those of the next one read in advance. A value that is not finite, and a file that is cut short
+// while in use, end [Program.Run] with an error that names the tensor.
+//
+// # Names and shapes
+//
 // Weight names and shapes are PyTorch's: a matrix is [out, in], a convolution [out,
 // in, kh, kw]. Images are [batch, height, width, channels].
 //

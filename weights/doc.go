@@ -17,6 +17,9 @@
 // are asked for into the caller's buffer, so that a model in 4 bits never takes the
 // memory that it would take in 32.
 //
+// [Find] returns one tensor for a matrix product, which reads parts of rows where they lie.
+// Package nn keeps such tensors as weights of networks.
+//
 // # Scaled fp8
 //
 // In safetensors files with 8-bit weights, the scale of X.weight is X.weight_scale or
