@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -26,8 +27,11 @@ func (p *program) modelsCommand() *cobra.Command {
 	models.AddCommand(
 		&cobra.Command{
 			Use:   "list",
-			Short: "List the models",
-			Args:  cobra.NoArgs,
+			Short: "List the models on this machine",
+			Long: `List the models of this binary, those in the folders of REFLECTIONFLOW_MODELS, and
+those in the cache of Hugging Face, with their size on disk, what they are and the license
+that their card names. generate --model takes these names.`,
+			Args: cobra.NoArgs,
 			RunE:  func(*cobra.Command, []string) error { return p.listModels() },
 		},
 		&cobra.Command{
@@ -59,6 +63,16 @@ func (p *program) listModels() error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, m := range p.catalog {
 		_, _ = fmt.Fprintf(w, "%s\t%d×%d\t%s\n", m.Name, m.Width, m.Height, m.Summary)
+	}
+	for _, f := range library().List() {
+		what := f.What
+		if f.Err != nil {
+			what = plainError(f.Err)
+		}
+		if f.License != "" {
+			what += "; license " + f.License
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", terminal.Line(f.Name), terminal.Bytes(f.Bytes), terminal.Line(cmp.Or(what, "of no kind that this program knows")))
 	}
 	return w.Flush()
 }

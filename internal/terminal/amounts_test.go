@@ -16,3 +16,11 @@ func TestElapsed(t *testing.T) {
 		}
 	}
 }
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 kB", 1: "1 kB", 168_000_000: "168 MB", 7_751_105_712: "7.8 GB"} {
+		if got := Bytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
