@@ -155,15 +155,6 @@ func (m *Model) readTokenizer(fsys fs.FS) error {
 	return nil
 }
 
-// lanesFor is how many items of a number of rows run at a time: enough that the products are large.
-func (m *Model) lanesFor(rows int) int {
-	const enough, enoughXLA = 128, 4096
-	if strings.HasPrefix(m.backend.String(), "xla") {
-		return min(max(enoughXLA/rows, 1), 32)
-	}
-	return min(max(enough/rows, 1), 8)
-}
-
 func (m *Model) compile() error {
 	scalar := func(name string) (float64, error) {
 		values, err := m.store.Values(name)
@@ -183,7 +174,7 @@ func (m *Model) compile() error {
 		}
 	}
 	v := m.config.Vision
-	m.imageLanes = m.lanesFor(v.Patches())
+	m.imageLanes = tower.Lanes(m.backend, v.Patches())
 	in := []shapes.Shape{shapes.Make(dtypes.Float32, m.imageLanes, v.Patches(), v.PatchValues())}
 	m.images, err = nn.Compile(m.backend, m.store, in, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		return []*graph.Node{m.config.image(s, m.family, in[0])}, nil
@@ -199,7 +190,7 @@ func (m *Model) compile() error {
 func (m *Model) textProgram(length int) (*nn.Program, int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	lanes := m.lanesFor(length)
+	lanes := tower.Lanes(m.backend, length)
 	if p := m.texts[length]; p != nil {
 		return p, lanes, nil
 	}

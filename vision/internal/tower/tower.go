@@ -5,9 +5,11 @@ package tower
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -123,6 +125,15 @@ func CLIPText(s nn.Scope, t Text, ids, last *Node) *Node {
 
 // Unit divides vectors by their length.
 func Unit(x *Node) *Node { return Div(x, Sqrt(ReduceAndKeep(Square(x), ReduceSum, -1))) }
+
+// Lanes is how many items of a number of rows run at a time: enough that the products are large.
+func Lanes(b compute.Backend, rows int) int {
+	const enough, enoughXLA = 128, 4096
+	if strings.HasPrefix(b.String(), "xla") {
+		return min(max(enoughXLA/rows, 1), 32)
+	}
+	return min(max(enough/rows, 1), 8)
+}
 
 // Run executes a program for fixed numbers of lanes on any number of items, in order: input returns the
 // tensors of a group of items, of at most lanes, in which it may repeat items to fill the lanes; keep is
