@@ -120,7 +120,7 @@ func TestRefusesFolders(t *testing.T) {
 		{"another network", "clip", visiontest.Edit("config.json", `"model_type": "clip",`, `"model_type": "bert",`), Options{}, `type "bert"`},
 		{"no configuration", "clip", visiontest.Remove("config.json"), Options{}, "there is no config.json"},
 		{"configuration of another type", "clip", visiontest.Edit("config.json", `"projection_dim": 12`, `"projection_dim": "many"`), Options{}, "config.json"},
-		{"no weights", "clip", visiontest.Remove("model.safetensors"), Options{}, "has neither model.safetensors"},
+		{"no weights", "clip", visiontest.Remove("model.safetensors"), Options{}, "has no safetensors or GGUF file"},
 		{"weights of Python", "clip", func(files map[string][]byte) {
 			files["pytorch_model.bin"] = []byte("x")
 			delete(files, "model.safetensors")

@@ -70,8 +70,8 @@ type Model struct {
 // maxKnown bounds the texts whose embeddings are kept.
 const maxKnown = 4096
 
-// Open reads a folder and compiles its networks. Weights in F32, and matrices in BF16, are used where they lie in
-// the file. A folder of another model, files that are missing or damaged, and weights that are not finite give an
+// Open reads a folder and compiles its networks. Weights are used where they lie in
+// the file, as they are stored. A folder of another model, files that are missing or damaged, and weights that are not finite give an
 // error wrapping [reflectionflow.ErrInvalid].
 func Open(ctx context.Context, path string, o Options) (*Model, error) {
 	types := []string{string(CLIP), string(SigLIP)}
@@ -97,7 +97,7 @@ func (m *Model) open(ctx context.Context, folder *checkpoint.Folder, o Options) 
 		return err
 	}
 	var err error
-	if m.store, m.close, err = folder.Weights(); err != nil {
+	if m.store, m.close, err = folder.Weights(ctx); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {

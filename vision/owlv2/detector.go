@@ -88,8 +88,8 @@ type Detector struct {
 // maxKnown bounds the phrases whose vectors are kept.
 const maxKnown = 4096
 
-// Open reads a folder and compiles its networks. Weights in F32, and matrices in BF16, are used where they lie in
-// the file. A folder of another model, files that are missing or damaged, weights that are not finite, and options
+// Open reads a folder and compiles its networks. Weights are used where they lie in
+// the file, as they are stored. A folder of another model, files that are missing or damaged, weights that are not finite, and options
 // out of range give an error wrapping [reflectionflow.ErrInvalid].
 func Open(ctx context.Context, path string, o Options) (*Detector, error) {
 	o = o.withDefaults()
@@ -115,7 +115,7 @@ func (d *Detector) open(ctx context.Context, folder *checkpoint.Folder) error {
 		return err
 	}
 	var err error
-	if d.store, d.close, err = folder.Weights(); err != nil {
+	if d.store, d.close, err = folder.Weights(ctx); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {

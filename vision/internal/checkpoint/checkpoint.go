@@ -3,6 +3,7 @@
 package checkpoint
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,14 +14,10 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/nn"
-	"reflectionflow/weights/safetensors"
+	"reflectionflow/weights"
 )
 
-// configFile describes the network; weightStem begins the names of the weight files.
-const (
-	configFile = "config.json"
-	weightStem = "model"
-)
+const configFile = "config.json"
 
 // maxConfig bounds the size of a config.json, in bytes.
 const maxConfig = 4 << 20
@@ -109,58 +106,43 @@ func ReadFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// Weights reads the weights into a new store. Those in F32, and matrices in BF16, stay in the mapped
-// file, which must not be changed in place from then on; close unmaps it once no program uses the store.
-// Tensors of integers are left out. Weights that are missing, damaged or not finite give an error
+// Weights puts the weights into a new store, where they stay in the mapped file, which must not be changed in place from
+// then on; close unmaps it once no program uses the store. Weights that are missing, damaged or not finite give an error
 // wrapping [reflectionflow.ErrInvalid].
-func (f *Folder) Weights() (store *nn.Store, close func() error, err error) {
-	file, err := safetensors.OpenSharded(f.Path, weightStem)
+func (f *Folder) Weights(ctx context.Context) (store *nn.Store, close func() error, err error) {
+	file, err := weights.Open(f.Path)
 	if err != nil {
 		return nil, nil, f.explain(err)
 	}
 	store = nn.NewStore()
-	for _, name := range file.Names() {
-		if err := add(store, file, name); err != nil {
-			return nil, nil, errors.Join(f.Invalid(err), file.Close())
+	if err := store.AddSource("", file); err != nil {
+		return nil, nil, errors.Join(f.Invalid(err), file.Close())
+	}
+	for _, name := range store.Names("") {
+		err := ctx.Err()
+		if err == nil {
+			err = finite(file, name)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(err, file.Close())
 		}
 	}
 	return store, file.Close, nil
 }
 
-// explain names the weights of other formats where those in safetensors are missing.
-func (f *Folder) explain(err error) error {
-	if _, other := fs.Stat(f.FS, "pytorch_model.bin"); other == nil {
-		return fmt.Errorf("%w: %s holds pytorch_model.bin only: convert it to model.safetensors", reflectionflow.ErrInvalid, f.Path)
-	}
-	return fmt.Errorf("%s: %w", f.Path, err)
-}
-
-func add(store *nn.Store, file *safetensors.File, name string) error {
-	info, err := file.Info(name)
+func finite(file *weights.File, name string) error {
+	t, err := weights.Find(file, name)
 	if err != nil {
 		return err
 	}
-	switch info.DType {
-	case safetensors.F64, safetensors.F32, safetensors.F16, safetensors.BF16:
-	default:
-		if info.DType.Float() {
-			return fmt.Errorf("tensor %q has dtype %s: use weights in BF16, F16 or F32", name, info.DType)
-		}
-		return nil
+	return t.CheckFinite()
+}
+
+// explain names the weights of other formats where those in safetensors are missing.
+func (f *Folder) explain(err error) error {
+	_, missing := fs.Stat(f.FS, "model.safetensors")
+	if _, other := fs.Stat(f.FS, "pytorch_model.bin"); other == nil && missing != nil {
+		return fmt.Errorf("%w: %s holds pytorch_model.bin only: convert it to model.safetensors", reflectionflow.ErrInvalid, f.Path)
 	}
-	if err := file.CheckFinite(name); err != nil {
-		return err
-	}
-	if info.DType == safetensors.BF16 && len(info.Shape) == 2 {
-		bits, _, err := file.BFloat16(name)
-		if err == nil {
-			store.SetBFloat16(name, bits, info.Shape...)
-		}
-		return err
-	}
-	values, _, err := file.Float32InPlace(name)
-	if err == nil {
-		store.SetInPlace(name, values, info.Shape...)
-	}
-	return err
+	return fmt.Errorf("%s: %w", f.Path, err)
 }
