@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -228,6 +229,37 @@ var (
 		OutputBatch: 2, OutputChannels: 3, OutputSpatial: []int{0, 1},
 	}
 )
+
+// TestConvWeightsOIHW checks weights [out, in, 3, 3], which are packed once for all blocks of pixels: deep and shallow
+// ones, with an edge of columns, for any number of threads.
+func TestConvWeightsOIHW(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 32))
+	axes := channelsLast
+	axes.KernelOutputChannels, axes.KernelInputChannels, axes.KernelSpatial = 0, 1, []int{2, 3}
+	configs := levels()
+	if machinePairs {
+		configs = append(configs, "precision=bf16")
+	}
+	for _, s := range [][3]int{{40, 20, 24}, {24, 100, 41}, {36, 18, 300}} {
+		c := convCase{rounded(gaussian(r, s[0]*s[0]*s[1]), gaussian(r, 9*s[1]*s[2])), [][]int{{1, s[0], s[0], s[1]}, {s[2], s[1], 3, 3}}, convAttr{
+			axes: axes, strides: []int{1, 1}, paddings: [][2]int{{1, 1}, {1, 1}}, inputDilations: []int{1, 1}, kernelDilations: []int{1, 1}, channelGroups: 1, batchGroups: 1,
+		}}
+		want := c.reference()
+		for _, config := range configs {
+			b := newLevel(t, config)
+			got := c.run(t, b)
+			if d := distance(got, want); !(d < 1e-4) {
+				t.Errorf("%q: %v: off by %g", config, s, d)
+			}
+			old := runtime.GOMAXPROCS(1)
+			one := c.run(t, b)
+			runtime.GOMAXPROCS(old)
+			if !slices.Equal(got, one) {
+				t.Errorf("%q: %v: results depend on the number of threads", config, s)
+			}
+		}
+	}
+}
 
 // BenchmarkConvolution measures 3×3 convolutions of [1, n, n, c] images in GFLOP/s: directly, and as the product of
 // nine shifted images side by side that graphs for the Go backend use.

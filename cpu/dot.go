@@ -51,6 +51,12 @@ func (l *lowering) gemmOf(n *node) *gemm {
 }
 
 func (l *lowering) emitGemm(name string, g *gemm) {
+	l.emit(name, []*storage{g.a, g.b}, l.prepare(g), g.run)
+	l.readsRows(g)
+}
+
+// prepare plans a product and returns the storages that it writes.
+func (l *lowering) prepare(g *gemm) []*storage {
 	writes := []*storage{g.c}
 	if len(g.aBatch)*g.m*g.n > 0 {
 		g.choosePairs(l.backend)
@@ -58,6 +64,10 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 		g.few = g.fewRows()
 		if g.few {
 			g.parts = 1
+		}
+		if g.packsWhole() {
+			g.whole = l.rawStorage(dtypes.Float32, len(g.bBatch)*g.packedFloats())
+			writes = append(writes, g.whole)
 		}
 		if g.parts > 1 {
 			g.splitScratch = l.rawStorage(dtypes.Float32, len(g.aBatch)*g.parts*g.m*g.n)
@@ -67,8 +77,7 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 			}
 		}
 	}
-	l.emit(name, []*storage{g.a, g.b}, writes, g.run)
-	l.readsRows(g)
+	return writes
 }
 
 // restOf returns the axes below rank that are in neither list.

@@ -31,8 +31,9 @@ type gemm struct {
 	bPacked      bool // B is copied for every block
 	runs         []run
 	splitScratch *storage
-	few          bool // so few rows that reading B dominates
-	pairs        bool // computed in bf16: see gemmpairs.go
+	whole        *storage // all of B, packed; or nil
+	few          bool     // so few rows that reading B dominates
+	pairs        bool     // computed in bf16: see gemmpairs.go
 	pairRuns     []run
 	chunk        int   // terms that a block sums at a time
 	terms        int   // rows of a packed panel: terms, or words of two
@@ -208,6 +209,9 @@ func (g *gemm) run(x *execution) error {
 		g.runFew(x)
 		return nil
 	}
+	if g.whole != nil {
+		g.packWhole(x)
+	}
 	a := slice[float32](x, g.a, 0)
 	var c []float32
 	if g.epilogue == nil {
@@ -246,7 +250,7 @@ func (g *gemm) runParts(x *execution, a, c []float32) error {
 	partial := slice[float32](x, g.splitScratch, 0)
 	m := x.program.backend.memory
 	blocks := len(g.aBatch) * g.mb * g.nb
-	per := roundUp(ceilDiv(g.k, g.parts), depth)
+	per := roundUp(ceilDiv(g.k, g.parts), g.chunk)
 	x.parallel(blocks*g.parts, func(item int) {
 		tools, s := g.tools(m)
 		part := item % g.parts

@@ -7,8 +7,9 @@ import "github.com/gomlx/compute/dtypes"
 type block struct {
 	*gemm
 	a, b, c                 []float32
-	narrow                  []uint16 // B if it is bf16
-	source                  Rows     // B if it is stored so
+	narrow                  []uint16  // B if it is bf16
+	source                  Rows      // B if it is stored so
+	packed                  []float32 // B packed as a whole, or nil
 	cRow                    []int
 	s                       scratch
 	batch, aOff, bOff, cOff int
@@ -17,6 +18,9 @@ type block struct {
 }
 
 func (t *block) readB(x *execution) {
+	if t.whole != nil {
+		t.packed = slice[float32](x, t.whole, 0)
+	}
 	if t.source = x.rows(t.gemm.b); t.source != nil {
 		return
 	}
@@ -68,6 +72,10 @@ func (t *block) panelWidth(j int) int {
 func (t *block) direct(j int) bool { return !t.bPacked && t.bOK[j/t.kernel.cols] }
 
 func (t *block) packPanels() {
+	if t.packed != nil {
+		t.s.b = t.packed[t.wholePlace(t.batch, t.first)+t.n0*t.terms:]
+		return
+	}
 	if t.source != nil && t.byTerm {
 		t.packTerms()
 		return
