@@ -74,7 +74,7 @@ func (p *Pipeline) shape(r reflectionflow.Request) (shape, error) {
 		if err != nil {
 			return shape{}, err
 		}
-		sh.reference = frame.grid(p.spec.Unit)
+		sh.reference = frame.Grid(p.spec.Unit)
 	}
 	return sh, nil
 }

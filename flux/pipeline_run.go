@@ -76,7 +76,7 @@ func (p *Pipeline) encodeReferences(lanes []job, sh shape) (*tensors.Tensor, err
 		if err != nil {
 			return nil, err
 		}
-		pixels = append(pixels, frame.pixels(w.request.Reference)...)
+		pixels = append(pixels, frame.Pixels(w.request.Reference)...)
 	}
 	encoder, err := p.referenceProgram(grid)
 	if err != nil {

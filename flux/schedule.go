@@ -85,11 +85,21 @@ func (c SchedulerConfig) Validate() error {
 }
 
 // Sigmas returns the steps+1 noise levels for an image of the given number of tokens,
-// from 1 down to 0. As in diffusers' FluxPipeline, they are N levels from 1 to 1/N and
-// then 0; each level's odds sigma/(1−sigma) are multiplied by a shift, which grows
-// with the number of tokens.
+// from 1 down to 0, as diffusers' FluxPipeline: the shift is e^mu for mu linear in the
+// number of tokens. See [SchedulerConfig.Shifted].
 func (c SchedulerConfig) Sigmas(steps, tokens int) []float64 {
-	shift := c.shift(tokens)
+	slope := (c.MaxShift - c.BaseShift) / float64(c.MaxImageSeqLen-c.BaseImageSeqLen)
+	return c.Shifted(steps, c.BaseShift+slope*float64(tokens-c.BaseImageSeqLen))
+}
+
+// Shifted returns the steps+1 noise levels from 1 down to 0: N levels from 1 to 1/N and
+// then 0. The odds sigma/(1−sigma) of each level are multiplied by e^mu, or by the
+// constant Shift of a schedule without dynamic shifting.
+func (c SchedulerConfig) Shifted(steps int, mu float64) []float64 {
+	shift := c.Shift
+	if c.UseDynamicShifting {
+		shift = math.Exp(mu)
+	}
 	sigmas := make([]float64, steps+1)
 	for i := range steps {
 		sigma := 1.0
@@ -99,13 +109,4 @@ func (c SchedulerConfig) Sigmas(steps, tokens int) []float64 {
 		sigmas[i] = shift * sigma / (1 + (shift-1)*sigma)
 	}
 	return sigmas
-}
-
-// shift is e^mu, with mu linear in the number of image tokens, or the constant.
-func (c SchedulerConfig) shift(tokens int) float64 {
-	if !c.UseDynamicShifting {
-		return c.Shift
-	}
-	slope := (c.MaxShift - c.BaseShift) / float64(c.MaxImageSeqLen-c.BaseImageSeqLen)
-	return math.Exp(c.BaseShift + slope*float64(tokens-c.BaseImageSeqLen))
 }

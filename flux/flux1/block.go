@@ -3,6 +3,7 @@ package flux1
 import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
+	"reflectionflow/flux"
 	"reflectionflow/nn"
 )
 
@@ -28,9 +29,9 @@ var (
 
 // joint is what the streams share in attention over their concatenation.
 type joint struct {
-	heads    int
-	cos, sin *Node // [1, S, 1, head dim], see [rotations]
-	bias     *Node // [1, 1, S, S], or nil
+	heads  int
+	rotary flux.Rotary
+	bias   *Node // [1, 1, S, S], or nil
 }
 
 // qkv are one stream's queries, keys and values, [B, L, heads, head dim].
@@ -43,16 +44,9 @@ func (j joint) attend(parts []qkv) *Node {
 	for _, p := range parts {
 		q, k, v = append(q, p.q), append(k, p.k), append(v, p.v)
 	}
-	queries, keys := j.rotate(Concatenate(q, 1)), j.rotate(Concatenate(k, 1))
+	queries, keys := j.rotary.Apply(Concatenate(q, 1)), j.rotary.Apply(Concatenate(k, 1))
 	scale := 1 / sqrt(queries.Shape().Dim(-1))
 	return nn.Attention(queries, keys, Concatenate(v, 1), j.bias, scale)
-}
-
-// rotate applies the rotary embedding to x [B, S, heads, head dim].
-func (j joint) rotate(x *Node) *Node {
-	d := x.Shape().Dimensions
-	swapped := Reshape(Reverse(Reshape(x, d[0], d[1], d[2], d[3]/2, 2), -1), d...)
-	return Add(Mul(x, j.cos), Mul(swapped, j.sin))
 }
 
 // project computes q, k and v with their RMS norms, before the rotation.

@@ -1,8 +1,6 @@
 package flux1
 
 import (
-	"math"
-
 	"reflectionflow/flux"
 )
 
@@ -43,23 +41,11 @@ func shiftedPositions(g flux.Grid, shift int) []position {
 // ropeTheta is FLUX's base of the rotation frequencies.
 const ropeTheta = 10000
 
-// rotations returns the cosines and the signed sines of FLUX's rotary embedding
-// for the positions, each row-major [len(positions), sum(axes)]. Channels 2k and
-// 2k+1 are a pair rotated by position·θ^(−2k/axis), computed in float64. The sine of
-// the even channel is negated, so that the rotation is x·cos + swap(x)·sin.
-func rotations(positions []position, axes [3]int) (cos, sin []float32) {
-	dim := axes[0] + axes[1] + axes[2]
-	cos = make([]float32, 0, len(positions)*dim)
-	sin = make([]float32, 0, len(positions)*dim)
+// flat returns the numbers of the positions.
+func flat(positions []position) []int {
+	numbers := make([]int, 0, 3*len(positions))
 	for _, p := range positions {
-		for axis, width := range axes {
-			for k := 0; k < width; k += 2 {
-				angle := float64(p[axis]) * math.Pow(ropeTheta, -float64(k)/float64(width))
-				s, c := math.Sincos(angle)
-				cos = append(cos, float32(c), float32(c))
-				sin = append(sin, float32(-s), float32(s))
-			}
-		}
+		numbers = append(numbers, p[:]...)
 	}
-	return cos, sin
+	return numbers
 }

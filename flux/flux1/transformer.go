@@ -46,9 +46,7 @@ func Transformer(s nn.Scope, p Params, in Inputs) *Node {
 		j.bias = crossBias(g, len(positions), c.Grid.Tokens(), c.Scale)
 		positions = append(positions, c.positions()...)
 	}
-	cos, sin := rotations(positions, p.AxesDimsRope)
-	j.cos = constant(g, cos, 1, len(positions), 1, p.AttentionHeadDim)
-	j.sin = constant(g, sin, 1, len(positions), 1, p.AttentionHeadDim)
+	j.rotary = flux.NewRotary(g, flat(positions), p.AxesDimsRope[:], ropeTheta)
 
 	for i := range p.NumLayers {
 		update(streams, doubleBlock(s.In(fmt.Sprintf("transformer_blocks.%d", i)), j, streams))
@@ -84,9 +82,9 @@ func update(streams []stream, xs []*Node) {
 // embeddings of timestep, guidance and pooled text, [B, hidden].
 func conditioning(s nn.Scope, p Params, timestep, guidance, pooled *Node) *Node {
 	e, hidden := s.In("time_text_embed"), p.Hidden()
-	temb := mlp(e.In("timestep_embedder"), sinusoid(MulScalar(timestep, 1000)), hidden)
+	temb := mlp(e.In("timestep_embedder"), flux.Sinusoid(MulScalar(timestep, 1000), sinusoidWidth), hidden)
 	if p.GuidanceEmbeds {
-		temb = Add(temb, mlp(e.In("guidance_embedder"), sinusoid(MulScalar(guidance, 1000)), hidden))
+		temb = Add(temb, mlp(e.In("guidance_embedder"), flux.Sinusoid(MulScalar(guidance, 1000), sinusoidWidth), hidden))
 	}
 	return Add(temb, mlp(e.In("text_embedder"), pooled, hidden))
 }
@@ -97,22 +95,6 @@ func mlp(s nn.Scope, x *Node, width int) *Node {
 
 // sinusoidWidth is the width of the sinusoidal embedding of a number.
 const sinusoidWidth = 256
-
-// sinusoid embeds numbers [B] as [B, 256]: cosines, then sines, at frequencies
-// from 1 down to 1/10000 (diffusers' Timesteps with flip_sin_to_cos and
-// downscale_freq_shift 0).
-func sinusoid(x *Node) *Node {
-	half := sinusoidWidth / 2
-	frequencies := make([]float32, half)
-	for i := range frequencies {
-		// In float32 as the reference: an angle is up to 1000 times as wrong as
-		// its frequency.
-		exponent := float32(-math.Log(10000)) * float32(i) / float32(half)
-		frequencies[i] = float32(math.Exp(float64(exponent)))
-	}
-	angles := Mul(InsertAxes(x, -1), constant(x.Graph(), frequencies, 1, half)) // [B, 128]
-	return Concatenate([]*Node{Cos(angles), Sin(angles)}, -1)
-}
 
 func checkInputs(p Params, in Inputs) {
 	batch := in.Latents.Shape().Dim(0)

@@ -245,7 +245,7 @@ func TestRotationsEqualDiffusers(t *testing.T) {
 	cases := openTransformerFixture(t, "cases")
 	positions := append(textPositions(2), imagePositions(flux.Grid{Rows: 5, Cols: 7})...)
 	positions = append(positions, conditionPositions(flux.Grid{Rows: 3, Cols: 4})...)
-	cos, sin := rotations(positions, [3]int{4, 6, 6})
+	cos, sin := flux.Rotations(flat(positions), []int{4, 6, 6}, ropeTheta)
 	for i := 0; i < len(sin); i += 2 {
 		sin[i] = -sin[i]
 	}

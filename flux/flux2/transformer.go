@@ -1,0 +1,178 @@
+package flux2
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
+
+	"reflectionflow/flux"
+	"reflectionflow/nn"
+)
+
+// Inputs are the inputs of [Transformer].
+type Inputs struct {
+	Image      flux.Packed   // [B, N, in_channels]
+	References []flux.Packed // encoded images that the result is to resemble, clean
+	Text       *Node         // [B, T, joint_attention_dim], with the rows of the padding
+	Sigma      *Node         // [B], in [0, 1]
+	Guidance   *Node         // [B]; read only when Params.GuidanceEmbeds
+}
+
+// referenceStep is the distance of references on the first axis of the position
+// embedding: the image is at 0, its references at 10, 20 and so on.
+const referenceStep = 10
+
+// Transformer predicts the velocity [B, N, in_channels] of the image (diffusers'
+// Flux2Transformer2DModel). The sequence is text, image, references. All blocks share
+// one modulation per stream. No layer has a bias.
+func Transformer(s nn.Scope, p Params, in Inputs) *Node {
+	checkInputs(p, in)
+	g, hidden := in.Text.Graph(), p.Hidden()
+	temb := nn.SiLU(conditioning(s, p, in.Sigma, in.Guidance))
+	tokens := []*Node{in.Image.Tokens}
+	texts := in.Text.Shape().Dim(1)
+	positions := gridPositions(textPositions(nil, texts), in.Image.Grid, 0)
+	for i, reference := range in.References {
+		tokens = append(tokens, reference.Tokens)
+		positions = gridPositions(positions, reference.Grid, referenceStep*(i+1))
+	}
+	b := blocks{p: p, rotary: flux.NewRotary(g, positions, p.AxesDimsRope[:], p.RopeTheta)}
+	image := nn.LinearNoBias(s.In("x_embedder"), Concatenate(tokens, 1), hidden)
+	text := nn.LinearNoBias(s.In("context_embedder"), in.Text, hidden)
+
+	modImage := modulation(s.In("double_stream_modulation_img"), temb, 6)
+	modText := modulation(s.In("double_stream_modulation_txt"), temb, 6)
+	for i := range p.NumLayers {
+		image, text = b.double(s.In(fmt.Sprintf("transformer_blocks.%d", i)), image, text, modImage, modText)
+	}
+	x, mod := Concatenate([]*Node{text, image}, 1), modulation(s.In("single_stream_modulation"), temb, 3)
+	for i := range p.NumSingleLayers {
+		x = b.single(s.In(fmt.Sprintf("single_transformer_blocks.%d.attn", i)), x, mod)
+	}
+	image = Slice(x, AxisRange(), AxisRange(texts, texts+in.Image.Grid.Tokens()), AxisRange())
+	last := modulation(s.In("norm_out"), temb, 2) // scale, then shift
+	return nn.LinearNoBias(s.In("proj_out"), b.modulate(image, last[1], last[0]), p.InChannels)
+}
+
+// conditioning is the vector that modulates every block: the embedding of the noise
+// level, and of the guidance where the model has one, [B, hidden].
+func conditioning(s nn.Scope, p Params, sigma, guidance *Node) *Node {
+	embed := func(name string, x *Node) *Node {
+		e := s.In("time_guidance_embed." + name)
+		wave := flux.Sinusoid(MulScalar(x, 1000), p.TimestepChannels)
+		return nn.LinearNoBias(e.In("linear_2"), nn.SiLU(nn.LinearNoBias(e.In("linear_1"), wave, p.Hidden())), p.Hidden())
+	}
+	temb := embed("timestep_embedder", sigma)
+	if p.GuidanceEmbeds {
+		temb = Add(temb, embed("guidance_embedder", guidance))
+	}
+	return temb
+}
+
+// textPositions appends (0, 0, 0, i) for token i of the text.
+func textPositions(positions []int, tokens int) []int {
+	for i := range tokens {
+		positions = append(positions, 0, 0, 0, i)
+	}
+	return positions
+}
+
+// gridPositions appends (image, row, column, 0), row by row.
+func gridPositions(positions []int, grid flux.Grid, image int) []int {
+	for row := range grid.Rows {
+		for col := range grid.Cols {
+			positions = append(positions, image, row, col, 0)
+		}
+	}
+	return positions
+}
+
+// modulation splits Linear(temb) into n vectors [B, 1, width] (adaLN, arXiv 2212.09748).
+func modulation(s nn.Scope, temb *Node, n int) []*Node {
+	batch, width := temb.Shape().Dim(0), temb.Shape().Dim(1)
+	all := nn.LinearNoBias(s.In("linear"), temb, n*width)
+	return Split(Reshape(all, batch, 1, n*width), -1, n)
+}
+
+// blocks is what the blocks share.
+type blocks struct {
+	p      Params
+	rotary flux.Rotary // of text, image and references
+}
+
+// modulate is LayerNorm(x)·(1 + scale) + shift.
+func (b blocks) modulate(x, shift, scale *Node) *Node {
+	return Add(Mul(nn.LayerNorm(x, b.p.Epsilon), OnePlus(scale)), shift)
+}
+
+// qkv are queries, keys and values, [B, L, heads, head dim].
+type qkv struct{ q, k, v *Node }
+
+// double is transformer_blocks.N: image and text have their own projections and MLP,
+// and all attend to all. Modulations are shift, scale, gate of the attention, then of
+// the MLP.
+func (b blocks) double(s nn.Scope, image, text *Node, modImage, modText []*Node) (newImage, newText *Node) {
+	a, hidden, texts := s.In("attn"), b.p.Hidden(), text.Shape().Dim(1)
+	normed := b.modulate(text, modText[0], modText[1])
+	ofText := b.project(a, normed, []string{"add_q_proj", "add_k_proj", "add_v_proj", "norm_added_q", "norm_added_k"})
+	normed = b.modulate(image, modImage[0], modImage[1])
+	ofImage := b.project(a, normed, []string{"to_q", "to_k", "to_v", "norm_q", "norm_k"})
+	attended := b.attend(qkv{
+		Concatenate([]*Node{ofText.q, ofImage.q}, 1), Concatenate([]*Node{ofText.k, ofImage.k}, 1), Concatenate([]*Node{ofText.v, ofImage.v}, 1),
+	})
+	all := AxisRange()
+	image = Add(image, Mul(modImage[2], nn.LinearNoBias(a.In("to_out.0"), Slice(attended, all, AxisRangeToEnd(texts), all), hidden)))
+	text = Add(text, Mul(modText[2], nn.LinearNoBias(a.In("to_add_out"), Slice(attended, all, AxisRange(0, texts), all), hidden)))
+	image = Add(image, Mul(modImage[5], b.feedForward(s.In("ff"), b.modulate(image, modImage[3], modImage[4]))))
+	text = Add(text, Mul(modText[5], b.feedForward(s.In("ff_context"), b.modulate(text, modText[3], modText[4]))))
+	return image, text
+}
+
+// single is single_transformer_blocks.N: attention and MLP side by side, from one
+// projection and into one.
+func (b blocks) single(s nn.Scope, x *Node, mod []*Node) *Node {
+	hidden, inner := b.p.Hidden(), b.p.feedForward()
+	y := nn.LinearNoBias(s.In("to_qkv_mlp_proj"), b.modulate(x, mod[0], mod[1]), 3*hidden+2*inner)
+	part := func(from, to int) *Node { return Slice(y, AxisRange(), AxisRange(), AxisRange(from, to)) }
+	head := func(i int) *Node { return nn.Heads(part(i*hidden, (i+1)*hidden), b.p.NumAttentionHeads) }
+	attended := b.attend(qkv{
+		nn.RMSNorm(s.In("norm_q"), head(0), b.p.Epsilon), nn.RMSNorm(s.In("norm_k"), head(1), b.p.Epsilon), head(2),
+	})
+	mlp := Mul(nn.SiLU(part(3*hidden, 3*hidden+inner)), part(3*hidden+inner, 3*hidden+2*inner))
+	return Add(x, Mul(mod[2], nn.LinearNoBias(s.In("to_out"), Concatenate([]*Node{attended, mlp}, -1), hidden)))
+}
+
+// project computes q, k and v, by the names of their layers and of the norms of q and k.
+func (b blocks) project(s nn.Scope, x *Node, names []string) qkv {
+	head := func(name string) *Node {
+		return nn.Heads(nn.LinearNoBias(s.In(name), x, b.p.Hidden()), b.p.NumAttentionHeads)
+	}
+	return qkv{
+		nn.RMSNorm(s.In(names[3]), head(names[0]), b.p.Epsilon), nn.RMSNorm(s.In(names[4]), head(names[1]), b.p.Epsilon), head(names[2]),
+	}
+}
+
+// attend is full softmax attention, padding of the text included: [B, L, hidden].
+func (b blocks) attend(x qkv) *Node {
+	scale := 1 / math.Sqrt(float64(b.p.AttentionHeadDim))
+	return nn.Attention(b.rotary.Apply(x.q), b.rotary.Apply(x.k), x.v, nil, scale)
+}
+
+// feedForward is the gated MLP (SwiGLU, arXiv 2002.05202).
+func (b blocks) feedForward(s nn.Scope, x *Node) *Node {
+	both := Split(nn.LinearNoBias(s.In("linear_in"), x, 2*b.p.feedForward()), -1, 2)
+	return nn.LinearNoBias(s.In("linear_out"), Mul(nn.SiLU(both[0]), both[1]), b.p.Hidden())
+}
+
+func checkInputs(p Params, in Inputs) {
+	batch := in.Text.Shape().Dim(0)
+	in.Text.AssertDims(batch, -1, p.JointAttentionDim)
+	in.Sigma.AssertDims(batch)
+	for _, x := range append([]flux.Packed{in.Image}, in.References...) {
+		x.Tokens.AssertDims(batch, x.Grid.Tokens(), p.InChannels)
+	}
+	if p.GuidanceEmbeds {
+		in.Guidance.AssertDims(batch)
+	}
+}
