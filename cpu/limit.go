@@ -60,6 +60,13 @@ func (m *memory) room(what string, needed int) error {
 	return &MemoryError{What: what, Needed: int64(needed), Free: free, Limit: limit}
 }
 
+// FreeMemory returns the bytes that the process can still take, by the system, its control
+// group and GOMEMLIMIT; [math.MaxInt64] where that is not known.
+func FreeMemory() int64 {
+	free, _ := freeMemory()
+	return free
+}
+
 // freeMemory returns the bytes that the process can still take, and what limits them: the memory that Linux reports as
 // available, the remainder of a control group's limit, or the remainder of GOMEMLIMIT. An unknown value does not limit.
 func freeMemory() (free int64, limit string) {

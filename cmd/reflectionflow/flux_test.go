@@ -179,3 +179,26 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		})
 	}
 }
+
+// The check of a folder says what it is and what an image costs, or what is wrong.
+func TestModelsCheckOfFluxFolder(t *testing.T) {
+	dir := tinyCopy(t, "flux1")
+	out, err := embedded(t.TempDir(), "models", "check", dir, "--size", "64x48").CombinedOutput()
+	for _, want := range []string{
+		dir + "  ok  130587 parameters, cannot correct images, no checksums\n", "  model    FLUX.1 with guidance (as dev and Krea)\n",
+		"  weights  262 kB in BF16, mapped from the files\n", " beside the weights, for 64×48 pixels\n", " per step, and 50 steps by default (",
+	} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v, want %q in\n%s", err, want, out)
+		}
+	}
+	if out, err := embedded(t.TempDir(), "models", "check", dir, "--size", "70").CombinedOutput(); exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "the nearest is 64x64") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := os.Remove(filepath.Join(dir, "vae", "diffusion_pytorch_model.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := embedded(t.TempDir(), "models", "check", dir).CombinedOutput(); exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "vae: ") || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"reflectionflow/flux/flux1"
+	"reflectionflow"
 	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/progress"
 	"reflectionflow/internal/terminal"
 )
@@ -24,7 +27,28 @@ func (p *program) modelsCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	var size string
+	check := &cobra.Command{
+		Use:   "check [MODEL | FOLDER | FILE]",
+		Short: "Check every file of a model",
+		Long: `Read every file of all models, of one model, or of a diffusers folder, and report
+damaged, missing and unusable files. A folder's weights are compared with the names,
+shapes and types that its networks need, and its files with SHA256SUMS if it has one.
+Of a clip-art model, the detector, verifier and judge are loaded too.
+
+Of another folder it also says how much memory an image takes and how long a denoising step
+takes here: it measures a product with one of the model's matrices.`,
+		Example: `  reflectionflow models check
+  reflectionflow models check ./FLUX.1-dev --size 512`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: p.completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.checkModels(cmd.Context(), strings.Join(args, ""), size)
+		},
+	}
+	check.Flags().StringVar(&size, "size", "", "pixels of the image that memory and time are estimated for: 512 or 512x384 (default: the model's)")
 	models.AddCommand(
+		check,
 		&cobra.Command{
 			Use:   "list",
 			Short: "List the models on this machine",
@@ -32,7 +56,7 @@ func (p *program) modelsCommand() *cobra.Command {
 those in the cache of Hugging Face, with their size on disk, what they are and the license
 that their card names. generate --model takes these names.`,
 			Args: cobra.NoArgs,
-			RunE:  func(*cobra.Command, []string) error { return p.listModels() },
+			RunE: func(*cobra.Command, []string) error { return p.listModels() },
 		},
 		&cobra.Command{
 			Use:   "show [MODEL]",
@@ -42,19 +66,6 @@ default model, which is the first of "reflectionflow models list".`,
 			Args:              cobra.MaximumNArgs(1),
 			ValidArgsFunction: p.completeModels,
 			RunE:              func(_ *cobra.Command, args []string) error { return p.showModel(strings.Join(args, "")) },
-		},
-		&cobra.Command{
-			Use:   "check [MODEL | FOLDER]",
-			Short: "Check every file of a model",
-			Long: `Read every file of all models, of one model, or of a diffusers folder, and report
-damaged, missing and unusable files. A folder's weights are compared with the names,
-shapes and types that its networks need, and its files with SHA256SUMS if it has one.
-Of a clip-art model, the detector, verifier and judge are loaded too.`,
-			Example: `  reflectionflow models check
-  reflectionflow models check ./FLUX.1-dev`,
-			Args:              cobra.MaximumNArgs(1),
-			ValidArgsFunction: p.completeModels,
-			RunE:              p.checkModels,
 		})
 	return models
 }
@@ -105,29 +116,28 @@ func (p *program) showModel(name string) error {
 	return err
 }
 
-func (p *program) checkModels(cmd *cobra.Command, args []string) error {
+func (p *program) checkModels(ctx context.Context, name, size string) error {
 	models := p.catalog
-	if len(args) == 1 {
-		if assemble.IsPath(args[0]) && isFile(args[0]) {
-			return p.checkFile(args[0])
-		}
-		if assemble.IsPath(args[0]) {
-			return p.checkFolder(cmd.Context(), args[0])
-		}
-		m, err := p.catalog.Find(args[0])
-		if err != nil && isFile(args[0]) {
-			return p.checkFile(args[0])
-		}
-		if err != nil && isFolder(args[0]) { // a model hides a folder of its name
-			return p.checkFolder(cmd.Context(), args[0])
-		}
-		if err != nil {
+	if name != "" {
+		path, err := library().Find(name)
+		own := slices.ContainsFunc(models, func(m assemble.Model) bool { return m.Name == name }) // it hides a folder of its name
+		switch {
+		case own:
+			m, _ := models.Find(name) // it is there
+			models = []assemble.Model{m}
+		case err != nil && !assemble.IsPath(name):
+			_, unknown := models.Find(name)
+			return unknown
+		case err != nil:
 			return err
+		case isFile(path):
+			return p.checkFile(path)
+		default:
+			return p.checkFolder(ctx, path, size)
 		}
-		models = []assemble.Model{m}
 	}
 	for _, m := range models {
-		fingerprint, err := m.Check(cmd.Context())
+		fingerprint, err := m.Check(ctx)
 		if err != nil {
 			return fmt.Errorf("model %s: %w", m.Name, err)
 		}
@@ -145,49 +155,84 @@ func isFolder(name string) bool {
 
 // checkFolder compares the weights of a diffusers folder with what its networks need,
 // lists the differences, and loads the tokenizers, weights and corrector; for a model of
-// the clip-art world also its other networks.
-func (p *program) checkFolder(ctx context.Context, dir string) error {
-	folder, err := flux1.OpenFolder(dir)
+// the clip-art world also its other networks, and for others what an image will cost.
+func (p *program) checkFolder(ctx context.Context, dir, size string) error {
+	width, height := 0, 0
+	if size != "" {
+		var err error
+		if width, height, err = config.ParseSize(size); err == nil {
+			err = reflectionflow.Request{Prompt: "any", Width: width, Height: height, Steps: 1}.Validate()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	model, err := assemble.OpenInspected(dir)
 	if err != nil {
 		return err
 	}
-	if err := p.checkWeights(folder); err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
-	}
-	files, err := folder.VerifyChecksums(ctx)
-	if err != nil {
+	if err := p.checkWeights(model); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	world := assemble.IsWorldFolder(os.DirFS(dir))
 	if world {
-		m, err := assemble.FolderModel(dir, os.DirFS(dir))
-		if err != nil {
+		if err := checkWorld(ctx, dir); err != nil {
 			return err
 		}
-		if _, err := m.Check(ctx); err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
-		}
 	}
-	model, err := flux1.LoadModel(folder, nil)
+	found, err := model.Inspect(ctx, "", width, height)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	corrector := "no corrector"
-	if model.Corrector != nil {
-		corrector = "corrector"
+	corrector := "cannot correct images"
+	if found.Corrects {
+		corrector = "corrects images"
 	}
 	if world && !isFolder(filepath.Join(dir, "verifier")) {
 		corrector += ", no reward network (folder verifier)"
 	}
 	sums := "no checksums"
-	if files > 0 {
-		sums = "checksums of " + progress.Plural(files, "file")
+	if found.Checksums > 0 {
+		sums = "checksums of " + progress.Plural(found.Checksums, "file")
 	}
-	return printTo(p.stdout, fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, progress.Plural(model.Store.Parameters(""), "parameter"), corrector, sums))
+	text := fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, progress.Plural(found.Parameters, "parameter"), corrector, sums)
+	if !world {
+		text += inspection(found)
+	}
+	return printTo(p.stdout, text)
 }
 
-func (p *program) checkWeights(folder *flux1.Folder) error {
-	problems, err := folder.CheckWeights()
+// checkWorld loads the networks of a model of the clip-art world.
+func checkWorld(ctx context.Context, dir string) error {
+	m, err := assemble.FolderModel(dir, os.DirFS(dir))
+	if err != nil {
+		return err
+	}
+	if _, err := m.Check(ctx); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	return nil
+}
+
+// inspection says what a model is and what an image will cost.
+func inspection(i *assemble.Inspection) string {
+	var b strings.Builder
+	say := func(what, format string, args ...any) {
+		_, _ = fmt.Fprintf(&b, "  %-9s%s\n", what, fmt.Sprintf(format, args...)) // a Builder takes everything
+	}
+	say("model", "%s", i.What)
+	say("weights", "%s in %s, mapped from the files", terminal.Bytes(i.Weights()), i.StoredTypes())
+	say("memory", "about %s beside the weights, for %d×%d pixels", terminal.Bytes(i.Working), i.Width, i.Height)
+	if all := i.Weights() + i.Working; all > i.Free {
+		say("warning", "weights and memory are about %s, and %s are free: the weights will be read from the disk in each step", terminal.Bytes(all), terminal.Bytes(i.Free))
+	}
+	say("time", "about %s per step, and %d steps by default (%.2g TFLOP per step; a product with its largest matrix ran at %.2g TFLOP/s)",
+		terminal.Elapsed(time.Duration(i.StepSeconds()*float64(time.Second))), i.Steps, i.StepWork/1e12, i.Speed/1e12)
+	return b.String()
+}
+
+func (p *program) checkWeights(model *assemble.Inspected) error {
+	problems, err := model.Problems()
 	if err != nil {
 		return err
 	}

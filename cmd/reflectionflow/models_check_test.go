@@ -82,7 +82,7 @@ func TestModelsCheckNamesTheMissingRewardNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := embedded(dir, "models", "check", dir).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "corrector, no reward network (folder verifier), no checksums") {
+	if err != nil || !strings.Contains(string(out), "corrects images, no reward network (folder verifier), no checksums") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -19,7 +19,7 @@ import (
 func constantStore(t testing.TB, f *Folder) *nn.Store {
 	t.Helper()
 	store := nn.NewStore()
-	for i, c := range f.components() {
+	for i, c := range f.Components() {
 		variables, err := c.Variables()
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +194,7 @@ func TestVariablesAreTheWeightsThatProgramsUse(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, c := range model.Folder.components() {
+		for _, c := range model.Folder.Components() {
 			variables, err := c.Variables()
 			if err != nil {
 				t.Fatal(err)
@@ -215,7 +215,7 @@ func TestVariablesOfFluxDev(t *testing.T) {
 	want := map[string][2]int{ // tensors and parameters of the published files
 		TransformerPrefix: {1160, 11_901_408_320}, VAEPrefix: {244, 83_819_683}, CLIPPrefix: {196, 123_060_480}, T5Prefix: {219, 4_762_310_656},
 	}
-	for _, c := range f.components() {
+	for _, c := range f.Components() {
 		variables, err := c.Variables()
 		if err != nil {
 			t.Fatal(err)

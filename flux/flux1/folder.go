@@ -110,7 +110,7 @@ func (f *Folder) Validate() error {
 // LoadWeights reads the weights of all four networks into the store, each below
 // its prefix; see [flux.Component.Load].
 func (f *Folder) LoadWeights(store *nn.Store) error {
-	for _, c := range f.components() {
+	for _, c := range f.Components() {
 		if err := c.Load(store, f.Files); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (f *Folder) LoadWeights(store *nn.Store) error {
 // configuration files ask for; see [flux.Component.Check].
 func (f *Folder) CheckWeights() (flux.Problems, error) {
 	var all flux.Problems
-	for _, c := range f.components() {
+	for _, c := range f.Components() {
 		found, err := c.Check(f.Files)
 		if err != nil {
 			return nil, err
@@ -179,7 +179,7 @@ func WriteTokenizer(dir, which, name string, data []byte) error {
 // SaveWeights writes the weights of all four networks from the store below dir,
 // one file each. Errors are those of [SaveWeights].
 func (f *Folder) SaveWeights(dir string, store *nn.Store, dtype safetensors.DType) error {
-	for _, c := range f.components() {
+	for _, c := range f.Components() {
 		if err := c.Save(store, dir, dtype); err != nil {
 			return err
 		}

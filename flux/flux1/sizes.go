@@ -33,7 +33,7 @@ func (f *Folder) Sizes(settings Settings) flux.Sizes {
 // Options.Workers images at once take the part beyond the weights as often.
 func (f *Folder) Memory(settings Settings, width, height int, reference bool) (int64, error) {
 	weights := int64(0)
-	for _, c := range f.components() {
+	for _, c := range f.Components() {
 		bytes, err := c.Bytes()
 		if err != nil {
 			return 0, err

@@ -12,8 +12,8 @@ import (
 	"reflectionflow/weights/safetensors"
 )
 
-// components lists the four networks of the folder.
-func (f *Folder) components() []flux.Component {
+// Components lists the four networks of the folder.
+func (f *Folder) Components() []flux.Component {
 	return []flux.Component{
 		{Prefix: TransformerPrefix, Stem: flux.DiffusersStem, Variables: f.Transformer.variables},
 		{Prefix: VAEPrefix, Stem: flux.DiffusersStem, Variables: f.VAE.Variables},

@@ -17,7 +17,7 @@ func variantFolder(t *testing.T) string {
 	if err := tinyFolder().WriteConfigs(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range tinyFolder().components() { // with their own config.json
+	for _, c := range tinyFolder().Components() { // with their own config.json
 		path := filepath.Join(dir, c.Prefix)
 		if err := os.RemoveAll(path); err != nil {
 			t.Fatal(err)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"reflectionflow"
 	"reflectionflow/flux"
-	"reflectionflow/flux/flux1"
 	"reflectionflow/internal/config"
 	"reflectionflow/nn"
 	"reflectionflow/weights/safetensors"
@@ -48,8 +46,7 @@ type local interface {
 type fluxModel struct {
 	path      string
 	corrector string // file of its LoRA; empty for the folder's own
-	folder    *flux1.Folder
-	settings  flux1.Settings
+	family    *fluxFamily
 }
 
 func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
@@ -62,14 +59,14 @@ func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
 			return nil, fmt.Errorf("%w: %s: parts in files of their own are not read yet: use a diffusers folder", reflectionflow.ErrInvalid, other)
 		}
 	}
-	m := &fluxModel{path: path, corrector: g.Corrector}
-	if m.folder, err = flux1.OpenFolder(path); err != nil {
+	family, err := openFlux(path)
+	if err != nil {
 		return nil, err
 	}
-	if m.settings, err = m.folder.Settings(); err != nil {
-		return nil, err
+	if g.Corrector != "" && !family.takesCorrector {
+		return nil, fmt.Errorf("%w: %s edits images by itself: leave out the corrector", reflectionflow.ErrInvalid, family.what)
 	}
-	return m, nil
+	return &fluxModel{path: path, corrector: g.Corrector, family: family}, nil
 }
 
 var errNotLoaded = errors.New("the model is not loaded")
@@ -86,28 +83,21 @@ func (m *fluxModel) Check(r reflectionflow.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if r.Reference != nil && !m.corrects() {
+	if r.Reference != nil && m.corrector == "" && !m.family.corrects {
 		return fmt.Errorf("%w: this model cannot correct images: %s", reflectionflow.ErrInvalid, remedies)
 	}
 	return nil
 }
 
 // remedies are what helps a model that cannot correct.
-const remedies = "name the LoRA of a corrector (--corrector FILE), use FLUX.2 or FLUX.1 Kontext, which edit images, or a strategy without reflection (--strategy noise-prompt)"
-
-func (m *fluxModel) corrects() bool {
-	_, err := os.Stat(filepath.Join(m.path, flux1.CorrectorFile))
-	return m.corrector != "" || err == nil
-}
+const remedies = "name the LoRA of a corrector in the configuration (corrector: FILE), use FLUX.2 or FLUX.1 Kontext, which edit images, or a strategy without reflection (--strategy noise-prompt)"
 
 func (m *fluxModel) describe(entry *Model) {
 	if entry.Name == config.GivenModel {
 		entry.Name = filepath.Base(m.path)
 	}
-	entry.Width, entry.Height, entry.Steps, entry.Guidance = 1024, 1024, 50, 3.5
-	if !m.folder.Transformer.GuidanceEmbeds {
-		entry.Steps, entry.Guidance = 4, 0
-	}
+	f := m.family
+	entry.Width, entry.Height, entry.Steps, entry.Guidance = f.width, f.height, f.steps, f.guidance
 	entry.CheckSize = m.checkSize
 }
 
@@ -117,7 +107,7 @@ func (m *fluxModel) checkSize(width, height int) error {
 	if width%16 != 0 || height%16 != 0 {
 		return nil
 	}
-	return m.folder.Sizes(m.settings).Check(width, height)
+	return m.family.sizes.Check(width, height)
 }
 
 func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.Generator, io.Closer, error) {
@@ -131,7 +121,7 @@ func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.
 			return nil, nil, fmt.Errorf("corrector: %w", err)
 		}
 	}
-	model, err := flux1.LoadModel(m.folder, corrector)
+	model, err := m.family.load(corrector)
 	if err != nil {
 		return nil, nil, err
 	}

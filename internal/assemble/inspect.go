@@ -1,0 +1,156 @@
+package assemble
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"reflectionflow/cpu"
+	"reflectionflow/flux"
+	"reflectionflow/weights"
+)
+
+// Inspection is what a FLUX model is and what it needs.
+type Inspection struct {
+	What       string // one line
+	Parameters int
+	Corrects   bool
+	Checksums  int // files that were compared with their checksums
+	// Width, Height and Steps are those of the image that the rest is about.
+	Width, Height, Steps int
+	// Stored is the size of the weights in bytes by the types that they are stored in;
+	// they stay mapped.
+	Stored map[string]int64
+	// Working estimates the bytes of memory that generating the image takes beside the
+	// weights, and Free is what the machine has.
+	Working, Free int64
+	// StepWork is the multiplications and additions of a denoising step, two each, and
+	// Speed how many of them this machine does in a second, by a product with one of
+	// the model's matrices.
+	StepWork, Speed float64
+}
+
+// Weights returns the size of all weights in bytes.
+func (i *Inspection) Weights() int64 {
+	total := int64(0)
+	for _, n := range i.Stored {
+		total += n
+	}
+	return total
+}
+
+// StepSeconds estimates how long a denoising step takes.
+func (i *Inspection) StepSeconds() float64 { return i.StepWork / i.Speed }
+
+// Inspected is a FLUX model that can be checked.
+type Inspected struct {
+	path   string
+	family *fluxFamily
+}
+
+// OpenInspected opens a diffusers folder to check it.
+func OpenInspected(path string) (*Inspected, error) {
+	family, err := openFlux(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Inspected{path, family}, nil
+}
+
+// Problems compares the weights with what the networks need.
+func (m *Inspected) Problems() (flux.Problems, error) { return m.family.check() }
+
+// Inspect verifies checksums, loads everything, and measures. A size of 0 is the model's
+// own. A model that cannot generate is an error.
+func (m *Inspected) Inspect(ctx context.Context, backend string, width, height int) (*Inspection, error) {
+	f := m.family
+	i := &Inspection{What: f.what, Corrects: f.corrects, Width: f.width, Height: f.height, Steps: f.steps, Free: cpu.FreeMemory(), Stored: map[string]int64{}}
+	if width > 0 {
+		i.Width, i.Height = width, height
+	}
+	var err error
+	if i.Checksums, err = f.checksums(ctx); err != nil {
+		return nil, err
+	}
+	model, err := f.load(nil)
+	if err != nil {
+		return nil, err
+	}
+	i.Parameters = model.Spec().Store.Parameters("")
+	if err := m.measure(backend, i); err != nil {
+		return nil, err
+	}
+	unit := model.Spec().Unit
+	image := flux.Grid{Rows: (i.Height + unit - 1) / unit, Cols: (i.Width + unit - 1) / unit}
+	variables, err := f.components[0].Variables()
+	if err != nil {
+		return nil, err
+	}
+	i.StepWork = stepWork(variables, tokenCounts{text: f.text, image: image.Tokens()})
+	all, err := f.memory(i.Width, i.Height, i.Corrects)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range f.components {
+		bytes, err := c.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		all -= bytes
+	}
+	i.Working = all
+	return i, nil
+}
+
+// measure adds up the stored weights, and measures a product with those of the
+// transformer, which is the first component.
+func (m *Inspected) measure(backend string, i *Inspection) error {
+	for n, folder := range m.family.weightFolders(m.path) {
+		file, err := weights.Open(folder)
+		if err != nil {
+			return err
+		}
+		err = countStored(file, i.Stored)
+		if err == nil && n == 0 {
+			i.Speed, err = measureSpeed(backend, file)
+		}
+		if closing := file.Close(); err == nil {
+			err = closing
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countStored adds the sizes of a source's tensors, in bytes, by their type.
+func countStored(source weights.Source, into map[string]int64) error {
+	for _, name := range source.Names() {
+		info, err := source.Info(name)
+		if err != nil {
+			return err
+		}
+		if !info.Float() {
+			continue
+		}
+		t, err := weights.Find(source, name)
+		if err != nil {
+			return err
+		}
+		into[info.Type] += int64(t.Bytes())
+	}
+	return nil
+}
+
+// StoredTypes lists the types of the weights, the largest share first.
+func (i *Inspection) StoredTypes() string {
+	types := slices.SortedFunc(maps.Keys(i.Stored), func(a, b string) int {
+		if i.Stored[a] != i.Stored[b] {
+			return int(min(max(i.Stored[b]-i.Stored[a], -1), 1))
+		}
+		return strings.Compare(a, b)
+	})
+	return strings.Join(types, ", ")
+}
