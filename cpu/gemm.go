@@ -26,6 +26,7 @@ type gemm struct {
 	rows, cols   int // of a block
 	mb, nb       int // number of blocks
 	parts        int // cuts along k
+	partTerms    int // terms of a part
 	aOK, bOK     []bool
 	aPacked      bool // A is copied for every tile
 	bPacked      bool // B is copied for every block
@@ -80,6 +81,7 @@ func (g *gemm) plan() {
 	if blocks := g.divide(32); blocks < 8 {
 		g.parts = max(1, min(16/blocks, g.k/(2*depth)))
 	}
+	g.partTerms = roundUp(ceilDiv(g.k, g.parts), g.chunk)
 	// Results depend on the parts but not on the blocks, which may thus be as large as the processors allow.
 	g.divide(4 * runtime.GOMAXPROCS(0))
 	g.aOK = uniformTiles(g.aRow, mr, 0)
@@ -250,11 +252,10 @@ func (g *gemm) runParts(x *execution, a, c []float32) error {
 	partial := slice[float32](x, g.splitScratch, 0)
 	m := x.program.backend.memory
 	blocks := len(g.aBatch) * g.mb * g.nb
-	per := roundUp(ceilDiv(g.k, g.parts), g.chunk)
 	x.parallel(blocks*g.parts, func(item int) {
 		tools, s := g.tools(m)
 		part := item % g.parts
-		t := block{gemm: g, a: a, cRow: g.partRow, s: s, k0: min(part*per, g.k), k1: min((part+1)*per, g.k)}
+		t := block{gemm: g, a: a, cRow: g.partRow, s: s, k0: min(part*g.partTerms, g.k), k1: min((part+1)*g.partTerms, g.k)}
 		t.readB(x)
 		t.locate(item / g.parts)
 		t.c, t.cOff = partial[(t.batch*g.parts+part)*size:][:size], 0
