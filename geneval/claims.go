@@ -2,6 +2,7 @@ package geneval
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -137,7 +138,7 @@ func (r Results) noTaskFalls(t table) claim {
 	byTag := DifferenceByTag(r.tags(), differences(a, b))
 	var fallen []string
 	c.Verdict = agrees
-	for _, tag := range allTags() {
+	for _, tag := range tagsIn(slices.Collect(maps.Keys(byTag))) {
 		d, ok := byTag[tag]
 		if !ok || d.Mean >= 0 {
 			continue

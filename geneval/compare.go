@@ -2,6 +2,8 @@ package geneval
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -102,7 +104,7 @@ func (c Comparison) Markdown() string {
 	}
 	cells := []string{signedPercent(c.Difference.Mean), signedPercent(c.Difference.Low) + " to " + signedPercent(c.Difference.High)}
 	lines := [][]string{{"task", "points", "95% interval", "fixed", "broken"}, append(append([]string{"overall"}, cells...), total(c.Fixed), total(c.Broken))}
-	for _, tag := range allTags() {
+	for _, tag := range tagsIn(slices.Collect(maps.Keys(c.Tags))) {
 		if d, ok := c.Tags[tag]; ok {
 			lines = append(lines, []string{
 				tag, signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), fmt.Sprint(c.Fixed[tag]), fmt.Sprint(c.Broken[tag]),

@@ -36,7 +36,7 @@ const bootstrapSeed = 20231017
 //
 // and likewise for high.
 func Overall(tags []string, values []float64) Estimate {
-	strata := stratify(allTags(), tags, values)
+	strata := stratify(tagsIn(tags), tags, values)
 	e := bootstrap(strata)
 	var below, above float64
 	for _, s := range strata {
@@ -102,7 +102,7 @@ func Difference(tags []string, a, b []float64) Estimate {
 
 // overallDifference is the unweighted mean of the tags' mean differences.
 func overallDifference(tags []string, differences []float64) Estimate {
-	return bootstrap(stratify(allTags(), tags, differences))
+	return bootstrap(stratify(tagsIn(tags), tags, differences))
 }
 
 // differences are the values of a less those of b, prompt by prompt.
@@ -144,7 +144,7 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 		}
 		return gain / missing
 	}
-	strata := stratify(allTags(), tags, pairs)
+	strata := stratify(tagsIn(tags), tags, pairs)
 	if math.IsNaN(closed(strata)) {
 		return Estimate{}, false
 	}
@@ -160,7 +160,7 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 // with its 95% interval: the bootstrap's, or the exact one of Clopper and Pearson (1934)
 // where all values are 0 or all are 1.
 func ByTag(tags []string, values []float64) map[string]Estimate {
-	return each(allTags(), tags, values, rate)
+	return each(tagsIn(tags), tags, values, rate)
 }
 
 // ByLevel is the share of right prompts of each level that has prompts, with its
@@ -172,7 +172,7 @@ func ByLevel(levels []Level, values []float64) map[Level]Estimate {
 // DifferenceByTag is the mean of paired differences of each tag that has prompts, with
 // its bootstrap interval.
 func DifferenceByTag(tags []string, differences []float64) map[string]Estimate {
-	return each(allTags(), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
+	return each(tagsIn(tags), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
 }
 
 func each[K comparable](keys, of []K, values []float64, estimate func(values []float64) Estimate) map[K]Estimate {

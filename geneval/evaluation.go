@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+
+	"reflectionflow"
 )
 
 // Evaluation runs strategies over prompts and records the judge's verdicts.
@@ -32,6 +34,9 @@ type Evaluation struct {
 	Judged   *Agreement // what [CheckJudge] found, for the summary; may be nil
 	// Meter measures how busy the generator is; nil leaves that out of the summary.
 	Meter *Meter
+	// Parse reads the prompts of a suite for the search; nil gives them no requirements.
+	// Those of GenEval have the requirements of their metadata.
+	Parse func(ctx context.Context, text string) (reflectionflow.Prompt, error)
 	// Begin, unless nil, is called when the folder is accepted, before the first search.
 	// Its error ends the evaluation.
 	Begin func() error
@@ -102,7 +107,7 @@ func (e *Evaluation) Run(ctx context.Context) (summary Summary, err error) {
 	}
 	tasks := make([][]Task, e.Samples)
 	for sample := range tasks {
-		if tasks[sample], err = e.tasks(sample); err != nil {
+		if tasks[sample], err = e.tasks(ctx, sample); err != nil {
 			return Summary{}, err
 		}
 	}
@@ -142,10 +147,13 @@ func (e *Evaluation) Run(ctx context.Context) (summary Summary, err error) {
 }
 
 // tasks are the prompts with their seeds, for a sample.
-func (e *Evaluation) tasks(sample int) ([]Task, error) {
+func (e *Evaluation) tasks(ctx context.Context, sample int) ([]Task, error) {
 	tasks := make([]Task, len(e.Prompts))
 	for i, m := range e.Prompts {
 		prompt, err := m.AsPrompt()
+		if err == nil && m.Suite != "" && e.Parse != nil {
+			prompt, err = e.Parse(ctx, m.Prompt)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("prompt %d: %w", i+1, err)
 		}

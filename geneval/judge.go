@@ -24,6 +24,10 @@ type Judgment struct {
 	// Probabilities are those of the expected answers to the questions of
 	// [Metadata.Questions], in their order, of a judge that asks.
 	Probabilities []float64
+	// Floored counts the expected answers that no token had, which count as
+	// [chat.LeastProbability].
+	Floored int
+	Cost    reflectionflow.Cost
 	// Details is the JSON text of the record; empty for "{}".
 	Details string
 	// Pending is set where the verdict comes later, from another program.
@@ -67,6 +71,9 @@ func (j byRules) Judge(ctx context.Context, cases []Case) ([]Judgment, error) {
 	}
 	judgments := make([]Judgment, len(cases))
 	for i, c := range cases {
+		if err := Detectable(c.Metadata); err != nil {
+			return nil, err
+		}
 		size := c.Image.Bounds().Size()
 		judgments[i].Result = Evaluate(c.Metadata, j.thresholds, size, found[i])
 		judgments[i].Objects = j.thresholds.counted(c.Metadata.Tag, found[i])

@@ -13,12 +13,19 @@ import (
 	"reflectionflow/clipart"
 )
 
-// Metadata is one line of GenEval's evaluation_metadata.jsonl.
+// Metadata is one line of GenEval's evaluation_metadata.jsonl, or a prompt of another
+// benchmark in that form.
 type Metadata struct {
-	Tag     string    `json:"tag"`               // the task: one of GenEval's six or of [clipart.Compound]
+	// Tag is the task: one of GenEval's six or of [clipart.Compound], or a group of prompts
+	// of another benchmark.
+	Tag     string    `json:"tag"`
 	Include []Include `json:"include"`           // all of them must hold
 	Exclude []Exclude `json:"exclude,omitempty"` // none of them may hold
 	Prompt  string    `json:"prompt"`
+	// Suite names the benchmark, where it is not GenEval; see [Suite].
+	Suite Suite `json:"suite,omitempty"`
+	// Questions are those of the benchmark, where it has some.
+	Questions []Question `json:"questions,omitempty"`
 }
 
 // Include asks for Count objects of Class: the most confident ones must all have
@@ -81,6 +88,9 @@ const (
 func (m Metadata) Validate() error {
 	if err := (reflectionflow.Prompt{Text: m.Prompt}).Validate(); err != nil {
 		return err
+	}
+	if m.Suite != "" {
+		return m.validateSuite()
 	}
 	if !slices.Contains(allTags(), m.Tag) {
 		return invalid("unknown tag %.40q: use %s", m.Tag, strings.Join(allTags(), ", "))

@@ -97,7 +97,7 @@ func (s *sitting) probe(ctx context.Context) error {
 	if s.Probe == nil {
 		return nil
 	}
-	tasks, err := s.tasks(probeSample)
+	tasks, err := s.tasks(ctx, probeSample)
 	if err != nil {
 		return err
 	}

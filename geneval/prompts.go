@@ -1,6 +1,7 @@
 package geneval
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -11,10 +12,13 @@ import (
 // AsPrompt states the line as a prompt with typed requirements, in the order in
 // which [clipart.Parse] finds them in GenEval's wording. An upper bound that is
 // not "exactly as many as included" and not "none" has no such form and is an
-// error wrapping [reflectionflow.ErrInvalid].
+// error wrapping [reflectionflow.ErrInvalid]. A prompt of another suite has no requirements.
 func (m Metadata) AsPrompt() (reflectionflow.Prompt, error) {
 	if err := m.Validate(); err != nil {
 		return reflectionflow.Prompt{}, err
+	}
+	if m.Suite != "" {
+		return reflectionflow.Prompt{Text: m.Prompt}, nil
 	}
 	var placed, others, positions []reflectionflow.Requirement
 	bounded := make([]bool, len(m.Exclude))
@@ -178,8 +182,9 @@ func choose(list []Metadata, n int, pick func(indices []int, k int) []int) []Met
 		byTag[m.Tag] = append(byTag[m.Tag], i)
 	}
 	share := make(map[string]int)
+	tags := tagsIn(slices.Collect(maps.Keys(byTag)))
 	for left := n; left > 0; {
-		for _, tag := range allTags() {
+		for _, tag := range tags {
 			if left > 0 && share[tag] < len(byTag[tag]) {
 				share[tag]++
 				left--
@@ -187,7 +192,7 @@ func choose(list []Metadata, n int, pick func(indices []int, k int) []int) []Met
 		}
 	}
 	var chosen []int
-	for _, tag := range allTags() {
+	for _, tag := range tags {
 		if share[tag] > 0 {
 			chosen = append(chosen, pick(byTag[tag], share[tag])...)
 		}

@@ -21,6 +21,8 @@ type Record struct {
 	// Probabilities are those of the expected answers to the prompt's questions, of a judge
 	// that asks (see [Judgment]).
 	Probabilities []float64 `json:"probabilities,omitempty"`
+	// Floored counts those that were not among the tokens of the reply.
+	Floored int `json:"floored,omitempty"`
 	// Pending is set where another program judges the image later.
 	Pending bool `json:"pending,omitempty"`
 

@@ -40,6 +40,8 @@ type reportPage struct {
 	Facts       []string
 	Tags        []string
 	Rows        []reportRow
+	Measure     string
+	Soft        [][][]string // tables by probabilities, each with its header first
 	Figures     []reportFigure
 	Differences []reportDifference
 	Levels      []Level
@@ -113,6 +115,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 		Headline: headline(s), Facts: s.facts(),
 	}
 	p.Tags, p.Priced = s.tags(), s.priced()
+	p.Measure, p.Soft = s.measure(), s.softTables()
 	for _, level := range Levels() {
 		if s.Levels[level] > 0 {
 			p.Levels = append(p.Levels, level)
@@ -147,6 +150,19 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// measure says what the scores are.
+func (s Summary) measure() string {
+	switch s.Suite {
+	case GenEval2:
+		return "Geometric means of the probabilities of the expected answers (Soft-TIFA), times 100"
+	case DPG:
+		return "Percent of the questions that are answered as expected, as are those that they depend on"
+	case CompBench:
+		return "Probability that the image shows the prompt (VQAScore), times 100"
+	}
+	return "Percent of prompts that are right"
+}
+
 // headline states the outcome in a sentence. It compares strategies only where the
 // evaluation has enough prompts, and says where the paired difference is not significant.
 func headline(s Summary) string {
@@ -159,18 +175,27 @@ func headline(s Summary) string {
 			best = i
 		}
 	}
+	gets := func(r Row) string {
+		if s.Suite != "" {
+			return "scores " + percent(r.Overall)
+		}
+		return "gets " + percent(r.Overall) + "% of prompts right"
+	}
 	if s.fewest() < enough {
 		n := 0
 		for _, of := range s.Prompts {
 			n += of
 		}
-		return fmt.Sprintf("%d prompts are too few for a conclusion. In this sample, %s gets %s%% of prompts right.", n, base.described(), percent(base.Overall))
+		return fmt.Sprintf("%d prompts are too few for a conclusion. In this sample, %s %s.", n, base.described(), gets(base))
 	}
 	if best == 0 {
-		return fmt.Sprintf("No strategy scores higher than %s, which gets %s%% of prompts right.", base.described(), percent(base.Overall))
+		return fmt.Sprintf("No strategy scores higher than %s, which %s.", base.described(), gets(base))
 	}
-	text := fmt.Sprintf("The best result is %s: it gets %s%% of prompts right, against %s%% for %s.",
-		s.Rows[best].described(), percent(s.Rows[best].Overall), percent(base.Overall), base.described())
+	against := percent(base.Overall)
+	if s.Suite == "" {
+		against += "%"
+	}
+	text := fmt.Sprintf("The best result is %s: it %s, against %s for %s.", s.Rows[best].described(), gets(s.Rows[best]), against, base.described())
 	for _, d := range s.Differences {
 		if d.Row == best && d.Than == 0 && s.verdict(d.Estimate) == "better" {
 			return text

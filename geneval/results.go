@@ -119,7 +119,7 @@ func (r Results) levels() []Level {
 	return levels
 }
 
-// collect is the share of correct answers by prompt, NaN for a prompt without scored
+// collect is the share of correct answers, or the mean score of a suite, by prompt, NaN for a prompt without scored
 // searches, the mean cost of a search, and whether every search is recorded or listed
 // as unscored.
 func (r Results) collect(strategy string, budget int) (values []float64, cost Spent, whole bool) {
@@ -130,9 +130,7 @@ func (r Results) collect(strategy string, budget int) (values []float64, cost Sp
 		if rec.Strategy != strategy || rec.Budget != budget || rec.Pending {
 			continue
 		}
-		if rec.Correct {
-			values[rec.Index] += 1 / float64(r.Manifest.Samples)
-		}
+		values[rec.Index] += r.Prompts[rec.Index].valueOf(rec) / float64(r.Manifest.Samples)
 		total = total.plus(rec.Cost)
 		scored[rec.Index]++
 		count++

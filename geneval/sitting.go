@@ -310,7 +310,8 @@ func fill(r *Record, t Trajectory, answers map[int]judged) {
 		return
 	}
 	j := answers[r.Candidate]
-	r.Correct, r.Reason, r.Probabilities, r.Pending = j.Correct, j.Reason, j.Probabilities, j.Pending
+	r.Correct, r.Reason, r.Pending = j.Correct, j.Reason, j.Pending
+	r.Probabilities, r.Floored = j.Probabilities, j.Floored
 	r.Score = t.Candidates[r.Candidate].Score.Value
 	r.Filename = answerPath(r.Strategy, r.Budget, r.Index, r.Sample)
 	if j.Details != "" {

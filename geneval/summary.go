@@ -19,7 +19,9 @@ type Summary struct {
 	Engine  *Busy          `json:"engine,omitempty"` // nil when it was not measured
 	Judge   *Agreement     `json:"judge,omitempty"`  // of the judge's self-test
 	By      JudgedBy       `json:"judged_by,omitzero"`
-	Verify  *PairsRight    `json:"verify,omitempty"`  // how often the verifier ranks the right image of the base first
+	Verify  *PairsRight    `json:"verify,omitempty"` // how often the verifier ranks the right image of the base first
+	Suite   Suite          `json:"suite,omitempty"`
+	Soft    []Soft         `json:"soft,omitempty"`    // of a judge that asks
 	Samples int            `json:"samples"`           // searches for each row and prompt
 	Skipped []string       `json:"skipped,omitempty"` // answers that could not be judged
 	Missing []Unscored     `json:"missing,omitempty"` // searches that failed and are not in the scores
@@ -99,6 +101,9 @@ func (r Results) Publish() (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	if err := r.writeScoreLists(summary); err != nil {
+		return Summary{}, err
+	}
 	f := &folder{path: r.Dir}
 	if err := f.writeFigures(figures); err != nil {
 		return Summary{}, err
@@ -123,8 +128,9 @@ func (r Results) Publish() (Summary, error) {
 func (r Results) Summarize() Summary {
 	s := Summary{Prompts: make(map[string]int), Samples: r.Manifest.Samples, Judge: r.Judged, By: r.Manifest.Judge, Missing: r.missing()}
 	tags, levels := r.tags(), r.levels()
-	for _, tag := range tags {
+	for i, tag := range tags {
 		s.Prompts[tag]++
+		s.Suite = r.Prompts[i].Suite
 	}
 	if len(r.Probes) > 0 {
 		s.Levels = make(map[Level]int)
@@ -151,6 +157,11 @@ func (r Results) Summarize() Summary {
 		}
 	}
 	s.Refused = len(refused)
+	for i, row := range s.Rows {
+		if soft, ok := r.soft(i, row.Strategy, row.Budget); ok {
+			s.Soft = append(s.Soft, soft)
+		}
+	}
 	for i := range s.Rows {
 		for _, than := range r.rivals(s.Rows, i) {
 			s.Differences = append(s.Differences, differenceOf(tags, i, than, scores))

@@ -2,6 +2,7 @@ package geneval
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ func (s Summary) Markdown() string {
 		b.WriteByte('\n')
 	}
 	s.writeScores(&b)
+	s.writeSoft(&b)
 	table := [][]string{{"difference", "points", "95% interval", ""}}
 	for _, d := range s.Differences {
 		if s.Rows[d.Row].Budget != s.largest() {
@@ -86,6 +88,9 @@ func (s Summary) facts() []string {
 	if s.Judge != nil {
 		facts = append(facts, "Self-test: "+s.Judge.String()+".")
 	}
+	if text := s.softFact(); text != "" {
+		facts = append(facts, text)
+	}
 	if s.Verify != nil && s.Verify.Pairs > 0 {
 		facts = append(facts, fmt.Sprintf("The verifier ranks the right image first in %.0f%% of %d pairs of a right and a wrong image that the base generated.", 100*s.Verify.Rate, s.Verify.Pairs))
 	}
@@ -133,7 +138,7 @@ func (s Summary) priced() bool {
 
 // tags are the tags that have prompts, GenEval's first.
 func (s Summary) tags() []string {
-	return slices.DeleteFunc(allTags(), func(tag string) bool { return s.Prompts[tag] == 0 })
+	return tagsIn(slices.Collect(maps.Keys(s.Prompts)))
 }
 
 func (s Summary) writeScores(b *strings.Builder) {

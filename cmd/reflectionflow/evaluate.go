@@ -48,8 +48,13 @@ is a prefix of one with a larger, one search serves all budgets.
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks
 with the model's vocabulary; test and validation prompts are not trained on), the
 harder compound:test, compound:validation or compound:train (counts, positions and
-colors together, and three colored objects), or a file in the format of GenEval's
-evaluation_metadata.jsonl.
+colors together, and three colored objects), or a file of a benchmark: GenEval's
+evaluation_metadata.jsonl, GenEval 2's geneval2_data.jsonl, DPG-Bench's dpg_bench.csv, or
+a file of T2I-CompBench such as color_val.txt. Those after GenEval need --judge vlm.
+
+The judge is embedded (clip-art alone), coco (the built-in photo detector), vlm (a
+vision-language model by the probability of its answers, see judges in the reference of
+configurations), or external. Choose one that the verifier of the search does not use.
 
 The folder --out gets results.jsonl during the evaluation, then summary.json,
 report.md, report.html, figures, and for each strategy and budget a folder in GenEval's
@@ -78,7 +83,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 
 func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT with SPLIT test, validation or train; or a file of GenEval metadata")
+	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT with SPLIT test, validation or train; or a file of GenEval, GenEval 2, DPG-Bench or T2I-CompBench")
 	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, or variants ("+strings.Join(search.Strategies(), ", ")+"); the first is the baseline")
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images per prompt")
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default: 60, or all of a file)")
@@ -129,9 +134,12 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return err
 	}
-	prompts, err := o.metadata(model)
+	prompts, note, err := o.metadata(model)
 	if err != nil {
 		return err
+	}
+	if note != "" && !o.quiet {
+		_, _ = fmt.Fprintf(p.stderr, "prompts: %s: %s\n", o.prompts, note)
 	}
 	if err := judge.suits(prompts); err != nil {
 		return err
@@ -151,7 +159,7 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	s := &evaluationSession{program: p, options: *o, arms: arms, probe: probe, judge: judge}
 	s.evaluation = geneval.Evaluation{
 		Prompts: prompts, Budgets: o.budgets, Samples: o.samples, Seed: o.search.seed,
-		Settings: settings, Dir: o.out, By: judge.by,
+		Settings: settings, Dir: o.out, By: judge.by, Parse: parsedBy(model),
 	}
 	return s.run(ctx, model)
 }
@@ -175,29 +183,31 @@ const defaultPrompts = 60
 // promptSeed keeps builtin prompts independent of --seed.
 const promptSeed = 1
 
-// metadata reads the prompts, or samples builtin ones.
-func (o evaluateOptions) metadata(model assemble.Model) ([]geneval.Metadata, error) {
+// metadata reads the prompts, or samples builtin ones. note says what a file has that is
+// left out.
+func (o evaluateOptions) metadata(model assemble.Model) (list []geneval.Metadata, note string, err error) {
 	set, split, builtin := strings.Cut(o.prompts, ":")
 	if tasks := promptSets[set]; builtin && tasks != nil {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
-			return nil, fmt.Errorf("%w: %s:%.40s: use %[2]s:test, %[2]s:validation or %[2]s:train", reflectionflow.ErrInvalid, set, split)
+			return nil, "", fmt.Errorf("%w: %s:%.40s: use %[2]s:test, %[2]s:validation or %[2]s:train", reflectionflow.ErrInvalid, set, split)
 		}
 		n := o.limit
 		if n == 0 {
 			n = defaultPrompts
 		}
-		return geneval.Builtin(tasks(), clipart.Split(split), model.Classes, n, promptSeed)
+		list, err = geneval.Builtin(tasks(), clipart.Split(split), model.Classes, n, promptSeed)
+		return list, "", err
 	}
 	f, err := openInput("prompts", o.prompts)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
-	list, err := geneval.ReadMetadata(f)
+	list, note, err = geneval.ReadPrompts(o.prompts, f)
 	if err != nil {
-		return nil, fmt.Errorf("prompts: %s: %w", o.prompts, err)
+		return nil, "", fmt.Errorf("prompts: %s: %w", o.prompts, err)
 	}
-	return geneval.Limit(list, o.limit), nil
+	return geneval.Limit(list, o.limit), note, nil
 }
 
 // evaluationSession is one invocation that starts or resumes an evaluation.

@@ -13,6 +13,7 @@ import (
 	"reflectionflow/geneval"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/endpoint"
 )
 
 // chosenJudge is the judge of an evaluation, not opened.
@@ -29,17 +30,24 @@ func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble
 		return assemble.Model{}, chosenJudge{}, err
 	}
 	var model assemble.Model
+	var ledger *endpoint.Ledger
 	if c == nil {
 		c = assemble.NewConfig("the command line")
 		c.Model, c.Backend = o.search.model, o.search.backend
 		model, err = p.catalog.Find(o.search.model)
 	} else {
-		model, err = p.builder(c.Used()).Model()
+		b := p.builder(c.Used())
+		ledger = b.Ledger
+		model, err = b.Model()
 	}
 	if err != nil {
 		return model, chosenJudge{}, err
 	}
-	judge, err := p.chooseJudge(c, *o, model.OpenJudge != nil)
+	b := p.builder(c)
+	if ledger != nil {
+		b.Ledger = ledger // one record of all calls
+	}
+	judge, err := chooseJudge(b, *o, model.OpenJudge != nil)
 	if err != nil || judge.Name != config.Embedded || model.OpenJudge != nil {
 		return model, judge, err
 	}
@@ -48,7 +56,7 @@ func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble
 
 // chooseJudge plans the judge that the options name; clipArt is set for models that have a
 // judge of their own.
-func (p *program) chooseJudge(c *config.Config, o evaluateOptions, clipArt bool) (chosenJudge, error) {
+func chooseJudge(b *assemble.Builder, o evaluateOptions, clipArt bool) (chosenJudge, error) {
 	name := o.judge
 	switch {
 	case name != "":
@@ -57,7 +65,6 @@ func (p *program) chooseJudge(c *config.Config, o evaluateOptions, clipArt bool)
 	default:
 		name = "coco"
 	}
-	b := p.builder(c)
 	plan, err := b.Judge(name)
 	if err != nil {
 		return chosenJudge{}, err
@@ -104,6 +111,17 @@ func (j chosenJudge) suits(prompts []geneval.Metadata) error {
 		}
 	}
 	return nil
+}
+
+// parsedBy reads prompts by the model's parser.
+func parsedBy(model assemble.Model) func(ctx context.Context, text string) (reflectionflow.Prompt, error) {
+	if model.Parse == nil {
+		return nil
+	}
+	return func(ctx context.Context, text string) (reflectionflow.Prompt, error) {
+		prompt, _, err := model.Parse(ctx, text)
+		return prompt, err
+	}
 }
 
 // openJudge opens the judge of the evaluation and tests it on images with known answers.

@@ -49,7 +49,7 @@ func judgeTypes() []partType[config.Judge, JudgePlan] {
 		Type:  config.Type{Kind: config.Judges, Name: External, Summary: "another program, whose verdicts `evaluate report --verdicts` reads"},
 		build: func(*Builder, string, config.Judge) (JudgePlan, error) { return JudgePlan{}, nil },
 	}
-	return []partType[config.Judge, JudgePlan]{embedded, cocoJudge(), external}
+	return []partType[config.Judge, JudgePlan]{embedded, cocoJudge(), vlmJudge(), external}
 }
 
 // JudgeNames lists the types of judges.
@@ -112,7 +112,7 @@ func (b *Builder) embeddedJudge(string, config.Judge) (JudgePlan, error) {
 	}
 	return JudgePlan{
 		Networks: []string{"judge of " + own.Name},
-		Suits:    func(m geneval.Metadata) error { return own.knows(m) },
+		Suits:    own.knows,
 		Open: func(ctx context.Context, backend string) (*Judge, error) {
 			detector, err := own.OpenJudge(ctx, backend)
 			if err != nil {
@@ -169,6 +169,9 @@ func (b *Builder) Shared(plan JudgePlan) string {
 
 // knows is an error for a prompt outside the vocabulary of the model.
 func (m Model) knows(wanted geneval.Metadata) error {
+	if err := geneval.Detectable(wanted); err != nil {
+		return err
+	}
 	for _, c := range wanted.Include {
 		if len(m.Classes) > 0 && !slices.Contains(m.Classes, c.Class) {
 			return fmt.Errorf("%w: %q: model %s does not know %s (see: reflectionflow models show %s)",

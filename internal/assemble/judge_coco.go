@@ -25,6 +25,9 @@ func cocoJudge() partType[config.Judge, JudgePlan] {
 
 // colorless refuses prompts with colors, which the detector does not see.
 func colorless(m geneval.Metadata) error {
+	if err := geneval.Detectable(m); err != nil {
+		return err
+	}
 	for _, c := range m.Include {
 		if c.Color != "" {
 			return fmt.Errorf("%w: %q: the judge coco sees no colors", reflectionflow.ErrInvalid, m.Prompt)

@@ -208,8 +208,6 @@ type Annotator struct {
 type Judge struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
-	// Prompt is a file that replaces the built-in form of the questions.
-	Prompt string `yaml:"prompt" json:"prompt,omitempty"`
 }
 
 // Use names the parts of a run. An empty name is, when the file is read, that of

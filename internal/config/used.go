@@ -51,10 +51,6 @@ func (c *Config) resolve(dir string) {
 		a.Prompt = in(a.Prompt)
 		c.Annotators[name] = a
 	}
-	for name, j := range c.Judges {
-		j.Prompt = in(j.Prompt)
-		c.Judges[name] = j
-	}
 	for name, g := range c.Generators {
 		c.Generators[name] = g.resolve(in)
 	}
@@ -161,9 +157,6 @@ func (c *Config) Files() []string {
 	}
 	for _, p := range c.Parsers {
 		files[p.Prompt] = true
-	}
-	for _, j := range c.Judges {
-		files[j.Prompt] = true
 	}
 	for _, g := range c.Generators {
 		if u, err := url.Parse(g.URL); err == nil {

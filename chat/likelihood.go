@@ -1,0 +1,103 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"slices"
+	"strings"
+
+	"reflectionflow"
+	"reflectionflow/internal/english"
+)
+
+// ErrNoProbabilities means that a server returned no log-probabilities.
+var ErrNoProbabilities = errors.New("the server returns no log-probabilities (top_logprobs), so no answer has a probability: use a server that does")
+
+// LeastProbability is what an answer has that is not among the tokens of a reply: servers
+// return the most likely ones only.
+const LeastProbability = 1e-6
+
+// Likelihood is the probability of the expected answer to a [Question].
+type Likelihood struct {
+	// P is from [LeastProbability] to 1, where the model answered.
+	P float64
+	// Floored is set where the expected answer was not among the tokens.
+	Floored bool
+	// Said is the model's own answer, shortened.
+	Said string
+	// Unanswered says why there is no probability: the model refused. Empty otherwise.
+	Unanswered string
+	Cost       reflectionflow.Cost
+}
+
+// answerSuffix asks for one word, in the words of GenEval 2.
+const answerSuffix = " Answer in one word."
+
+// Likely asks a question about an image and returns the probability of the expected answer:
+// Soft-TIFA (GenEval 2). It is the probability that the first token of the answer is a
+// variant of the word (yes and Yes; two, Two and 2), summed over the 20 most likely tokens
+// at temperature 0. A server that returns no log-probabilities gives [ErrNoProbabilities].
+func Likely(ctx context.Context, m Model, img image.Image, q Question) (Likelihood, error) {
+	return LikelyText(ctx, m, img, q.Text+answerSuffix, q.Answer)
+}
+
+// LikelyText is [Likely] with a text that is sent as it is.
+func LikelyText(ctx context.Context, m Model, img image.Image, text, answer string) (Likelihood, error) {
+	reply, err := m.Complete(ctx, Request{Parts: []Part{{Image: img}, Text(text)}, TopLogprobs: 20, MaxTokens: 1})
+	l := Likelihood{Cost: reply.Cost, Said: oneLine(shorten(reply.Text, 40))}
+	if Unanswered(err) {
+		l.Unanswered = err.Error()
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	if len(reply.Tokens) == 0 {
+		return l, fmt.Errorf("endpoint %s: %w", m.Name(), ErrNoProbabilities)
+	}
+	l.P = mass(reply.Tokens[0], Variants(answer))
+	if l.P < LeastProbability {
+		l.P, l.Floored = LeastProbability, true
+	}
+	return l, nil
+}
+
+// Variants are the spellings of an expected answer: those of GenEval 2.
+func Variants(answer string) []string {
+	answer = strings.TrimSpace(answer)
+	lower := strings.ToLower(answer)
+	variants := []string{lower}
+	if lower != "" {
+		variants = append(variants, strings.ToUpper(lower[:1])+lower[1:])
+	}
+	for n := range 11 {
+		if lower == english.Number(n) {
+			variants = append(variants, fmt.Sprint(n))
+		}
+	}
+	return variants
+}
+
+// mass is the probability of the words at a token, at most 1.
+func mass(t Token, words []string) float64 {
+	sum, chosen := 0.0, false
+	for _, top := range t.Top {
+		if slices.Contains(words, bare(top.Text)) {
+			sum += math.Exp(top.Logprob)
+		}
+		chosen = chosen || top.Text == t.Text
+	}
+	if !chosen && slices.Contains(words, bare(t.Text)) {
+		sum += math.Exp(t.Logprob)
+	}
+	if !(sum >= 0) { // a server that sends what is no logarithm of a probability
+		return 0
+	}
+	return min(sum, 1)
+}
+
+// bare is the text of a token without spaces, also as tokenizers write them.
+func bare(token string) string { return strings.Trim(token, " \t\r\n▁Ġ") }

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"reflectionflow/geneval"
+	"reflectionflow/internal/testserver"
+)
+
+// suite has prompts of our own in the form of geneval2_data.jsonl.
+const suite = `{"prompt": "a tin robot", "atom_count": 2, "vqa_list": [["How many robots are in the image?", "one"], ["Is the robot tin?", "Yes"]], "skills": ["count", "attribute"]}
+{"prompt": "a glass owl", "atom_count": 3, "vqa_list": [["How many owls are in the image?", "one"], ["Is the owl glass?", "Yes"]], "skills": ["count", "attribute"]}
+`
+
+// seeing is a vision-language model that knows the photographs of the self-test, and the
+// robot of every other image.
+func seeing(t *testing.T, yes float64) func(testserver.Question) testserver.Answer {
+	t.Helper()
+	known, err := geneval.KnownPhotos()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(q testserver.Question) testserver.Answer {
+		if q.TopLogprobs != 20 || q.MaxTokens != 1 {
+			return testserver.DefaultAnswer(q)
+		}
+		p := yes
+		for _, k := range known {
+			object := strings.TrimPrefix(k.Metadata.Prompt, "a photo of a ")
+			if strings.Contains(q.Text, object) && q.Images[0].Bounds().Size() == k.Image.Bounds().Size() && !k.Right {
+				p = 1 - yes
+			}
+		}
+		if strings.Contains(q.Text, "owl") {
+			p = .25
+		}
+		word := "Yes"
+		if strings.HasPrefix(q.Text, "How many") {
+			word = "one"
+		}
+		return testserver.Answer{Text: word, Tokens: [][]testserver.Alternative{{{Token: word, Logprob: math.Log(p)}, {Token: "No", Logprob: math.Log(1 - p)}}}}
+	}
+}
+
+func TestEvaluateByVLM(t *testing.T) {
+	t.Chdir(t.TempDir())
+	images := testserver.NewOpenAIImages(t, testserver.OpenAIImagesOptions{Dialect: "vllm-omni"})
+	judge := testserver.NewChat(t, testserver.ChatOptions{Answer: seeing(t, .9)})
+	other := testserver.NewChat(t, testserver.ChatOptions{})
+	text := "endpoints:\n  sage: {url: " + judge.URL + ", model: double-1, cache: none}\n  seer: {url: " + other.URL + ", model: double-1, cache: none}\n" +
+		"generators: {g: {type: remote, url: 'openai+" + images.URL + "?dialect=vllm-omni', size: 64, steps: 2}}\n" +
+		"verifiers: {v: {type: yes-no, endpoint: VERIFIER}}\nreflectors: {r: {type: chat, endpoint: seer}}\nrefiners: {f: {type: chat, endpoint: seer}}\n" +
+		"judges: {j: {type: vlm, endpoint: sage}}\nuse: {parser: none}\n"
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("c.yaml", strings.Replace(text, "VERIFIER", "seer", 1))
+	write("same.yaml", strings.Replace(text, "VERIFIER", "sage", 1))
+	write("suite.jsonl", suite)
+	args := []string{"evaluate", "--strategies", "noise", "--budgets", "1", "--prompts", "suite.jsonl", "--json"}
+	code, said, complained := here(t, append(args, "--config", "c.yaml", "--judge", "vlm", "--out", "e")...)
+	if code != 0 || !strings.Contains(complained, "self-test: the judge agrees on 3 of 3 right scenes and on 6 of 6 flawed ones") || strings.Contains(complained, "warning") {
+		t.Fatalf("exit code %d: %s", code, complained)
+	}
+	var s geneval.Summary
+	if err := json.Unmarshal([]byte(said), &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Soft) != 1 || math.Abs(s.Soft[0].Geometric.Mean-(.9+.25)/2) > 1e-3 || s.By.Name != "vlm" || s.By.Shared != "" {
+		t.Errorf("%+v", s)
+	}
+	if data, err := os.ReadFile("e/noise-1/score_lists.json"); err != nil || !strings.HasPrefix(string(data), "[[0.9") {
+		t.Errorf("%s, %v", data, err)
+	}
+	// The model that guides the search judges too: every report says so.
+	if code, _, complained := here(t, append(args, "--config", "same.yaml", "--judge", "j", "--out", "s")...); code != 0 || !strings.Contains(complained, "warning: the judge is also the verifier of the search (double-1 at http") {
+		t.Errorf("exit code %d: %s", code, complained)
+	}
+	for _, name := range []string{"s/report.html", "s/report.md", "s/summary.json", "s/evaluation.json"} {
+		if data, err := os.ReadFile(name); err != nil || !strings.Contains(string(data), judge.URL) || strings.HasPrefix(name, "s/report") && !strings.Contains(string(data), "are the same network") {
+			t.Errorf("%s does not say that the judge is the verifier: %v", name, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		answer func(testserver.Question) testserver.Answer
+		reject []string
+		says   string
+	}{
+		"yes to everything":    {func(testserver.Question) testserver.Answer { return always("Yes") }, nil, "not fit to score with"},
+		"no log-probabilities": {nil, []string{"logprobs"}, "returns no log-probabilities"},
+		"refusals":             {func(testserver.Question) testserver.Answer { return testserver.Answer{Refusal: "I cannot look at people."} }, nil, "not fit to score with"},
+	} {
+		bad := testserver.NewChat(t, testserver.ChatOptions{Answer: c.answer, Reject: c.reject})
+		write("bad.yaml", strings.Replace(strings.Replace(text, "VERIFIER", "seer", 1), judge.URL, bad.URL, 1))
+		if code, _, complained := here(t, append(args, "--config", "bad.yaml", "--judge", "vlm", "--out", "b")...); code == 0 || !strings.Contains(complained, c.says) {
+			t.Errorf("%s: exit code %d: %s", name, code, complained)
+		}
+	}
+	for says, more := range map[string][]string{
+		"use --judge vlm":           {"--judge", "coco", "--out", "x"},
+		"embedded knows clip-art":   {"--judge", "embedded", "--out", "x"},
+		`there is no judge "other"`: {"--judge", "other", "--out", "x"},
+	} {
+		t.Setenv("FAKE_JUDGE", "good")
+		if code, _, complained := here(t, append(append(args, "--config", "c.yaml"), more...)...); code != 2 || !strings.Contains(complained, says) {
+			t.Errorf("%v: exit code %d: %s", more, code, complained)
+		}
+	}
+}
+
+// always is a model that gives one answer with certainty.
+func always(word string) testserver.Answer {
+	return testserver.Answer{Text: word, Tokens: [][]testserver.Alternative{{{Token: word}}}}
+}
