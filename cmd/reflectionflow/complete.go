@@ -29,7 +29,7 @@ func (p *program) completeFlags(cmd *cobra.Command) {
 		"strategy":   cobra.FixedCompletions(search.Strategies(), cobra.ShellCompDirectiveNoFileComp),
 		"strategies": cobra.FixedCompletions(search.Strategies(), cobra.ShellCompDirectiveNoFileComp),
 		"axes":       cobra.FixedCompletions([]string{"noise", "prompt", "reflection"}, cobra.ShellCompDirectiveNoFileComp),
-		"backend":    cobra.FixedCompletions([]string{"cpu", "xla:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
+		"backend":    cobra.FixedCompletions([]string{"cpu", "cpu:bf16", "xla:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
 		"generator":  cobra.FixedCompletions([]string{"openai+http://", "sdcpp+http://", "a1111+http://", "comfyui+http://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
 		"source":     cobra.FixedCompletions(setSources, cobra.ShellCompDirectiveNoFileComp),
 		"split":      cobra.FixedCompletions([]string{"train", "validation", "test", "all"}, cobra.ShellCompDirectiveNoFileComp),

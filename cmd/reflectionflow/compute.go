@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// backendUsage describes --backend.
+const backendUsage = "compute backend: cpu, cpu:bf16 for faster and less exact products, or xla:PLUGIN in builds with -tags xla"
+
 // Virtual memory that commands need, in bytes: a tenth or more above the peaks (VmPeak)
 // that were measured without cgo. Much of it is address space that the runtime reserves
 // and does not use. Where the runtime is refused memory or a thread, it ends the process

@@ -113,7 +113,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.registerFiles(f)
-	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }

@@ -59,7 +59,7 @@ func (p *program) genrefAnnotateCommand() *cobra.Command {
 	f.StringVar(&o.deployment, "config", "", "configuration that names the annotator (see: reflectionflow config)")
 	f.IntVar(&o.count, "count", 0, "annotate only this many triplets, from the first (default: all)")
 	f.StringVar(&o.model, "model", "", "model whose verifier compares: a name (see: reflectionflow models list) or a folder with a slash")
-	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 	return cmd
 }

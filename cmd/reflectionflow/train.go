@@ -100,7 +100,7 @@ It writes DIR/model/policy.json.`,
 // common adds the flags that all stages take.
 func (o *trainOptions) common(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "folder for the training state and the model (required)")
-	f.StringVar(&o.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 }
 

@@ -33,7 +33,7 @@ import (
 
 // Options say how a detector computes and what it lists. Zero values mean the defaults.
 type Options struct {
-	// Backend is what the networks compute on: empty for the CPU, or "xla:PLUGIN" in programs built with
+	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16", or "xla:PLUGIN" in programs built with
 	// -tags xla.
 	Backend string
 	// Threshold is the confidence above which an object is listed; 0.2 by default. The network's
