@@ -106,6 +106,38 @@ func TestFluxFolderGeneratesWhatDiffusersDoes(t *testing.T) {
 	}
 }
 
+// fluxTwo is the folder of a tiny FLUX.2 that diffusers wrote.
+const fluxTwo = "../../flux/flux2/testdata/tiny"
+
+// A folder of FLUX.2 generates what diffusers generates, and corrects images without a
+// corrector.
+func TestFlux2FolderGeneratesWhatDiffusersDoes(t *testing.T) {
+	model, err := filepath.Abs(fluxTwo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if out, err := embedded(dir, generateTiny(model)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sameImage(t, filepath.Join(dir, "run", "best.png"), filepath.Join("testdata", "tiny", "flux2.png"))
+	reflection := []string{"--strategy", "reflection", "--budget", "4", "--early-stop=false", "--out", "again"}
+	if out, err := embedded(dir, generateTiny(model, append(reflection, "--size", "64")...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	candidates, err := os.ReadFile(filepath.Join(dir, "again", "candidates.jsonl"))
+	if err != nil || !strings.Contains(string(candidates), `"action":"reflect"`) {
+		t.Errorf("%v: no image was corrected:\n%s", err, candidates)
+	}
+	out, err := embedded(dir, generateTiny(model, append(reflection, "--out", "small")...)...).CombinedOutput()
+	if exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "the reference image is 64×48 pixels: its sides must be at least 64") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "small")); err == nil {
+		t.Error("a run folder was left behind")
+	}
+}
+
 // A run resumes with the weights that it started with, and with no others.
 func TestFluxRunChecksItsWeights(t *testing.T) {
 	dir, model := t.TempDir(), tinyCopy(t, "flux1")
@@ -149,7 +181,7 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		"no such folder":   {none, []string{"--model", "./nowhere"}, "there is no such file or folder"},
 		"no such model":    {none, []string{"--model", "org/nothing"}, "no model org/nothing"},
 		"another pipeline": {write("model_index.json", `{"_class_name": "StableDiffusionPipeline"}`), nil, "StableDiffusionPipeline"},
-		"damaged index":    {write("model_index.json", "junk"), nil, "--model: open model: model_index.json"},
+		"damaged index":    {write("model_index.json", "junk"), nil, "--model: model_index.json is no JSON object"},
 		"cut short": {func(dir string) error {
 			return os.Truncate(filepath.Join(dir, "vae", "diffusion_pytorch_model.safetensors"), 30000)
 		}, nil, "vae: "},

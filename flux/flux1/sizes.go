@@ -40,6 +40,11 @@ func (f *Folder) Memory(settings Settings, width, height int, reference bool) (i
 		}
 		weights += bytes
 	}
+	return weights + f.Working(settings, width, height, reference), nil
+}
+
+// Working is the part of [Folder.Memory] beyond the weights.
+func (f *Folder) Working(settings Settings, width, height int, reference bool) int64 {
 	unit := 2 * f.VAE.Factor()
 	image := flux.Grid{Rows: (height + unit - 1) / unit, Cols: (width + unit - 1) / unit}
 	tokens := int64(settings.TextLength + image.Tokens())
@@ -50,5 +55,5 @@ func (f *Folder) Memory(settings Settings, width, height int, reference bool) (i
 	if settings.ClassifierFreeGuidance {
 		step *= 2
 	}
-	return weights + 4*max(step, f.VAE.Peak(width, height)), nil
+	return 4 * max(step, f.VAE.Peak(width, height))
 }

@@ -86,6 +86,9 @@ func (m *fluxModel) Check(r reflectionflow.Request) error {
 	if r.Reference != nil && m.corrector == "" && !m.family.corrects {
 		return fmt.Errorf("%w: this model cannot correct images: %s", reflectionflow.ErrInvalid, remedies)
 	}
+	if r.Reference != nil && m.family.frame != nil {
+		return m.family.frame(r.Reference.Bounds().Size())
+	}
 	return nil
 }
 

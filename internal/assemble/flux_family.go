@@ -3,10 +3,13 @@ package assemble
 import (
 	"cmp"
 	"context"
+	"image"
 	"path/filepath"
+	"strings"
 
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
+	"reflectionflow/flux/flux2"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -27,18 +30,38 @@ type fluxFamily struct {
 	// reference has.
 	text       int
 	references func(image flux.Grid) int
-	memory     func(width, height int, reference bool) (int64, error)
-	check      func() (flux.Problems, error)
-	checksums  func(ctx context.Context) (files int, err error)
-	load       func(corrector *safetensors.File) (flux.Model, error)
+	// working estimates the bytes that generating an image takes beside the weights.
+	working func(width, height int, reference bool) int64
+	// frame reports a reference of a size that the model cannot use; nil for one that
+	// uses any.
+	frame     func(reference image.Point) error
+	check     func() (flux.Problems, error)
+	checksums func(ctx context.Context) (files int, err error)
+	load      func(corrector *safetensors.File) (flux.Model, error)
 }
 
 // defaultSide is the side of images in pixels where a model does not say.
 const defaultSide = 1024
 
-// openFlux reads the configuration of a diffusers folder.
+// openFlux reads the configuration of a diffusers folder: the class of its pipeline says
+// which architecture it is of.
 func openFlux(path string) (*fluxFamily, error) {
-	folder, err := flux1.OpenFolder(path)
+	files, err := flux.OpenFiles(path)
+	if err != nil {
+		return nil, err
+	}
+	var index flux.ModelIndex
+	if err := files.ReadConfig("model_index.json", &index, "_class_name"); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(index.ClassName, "Flux2") {
+		folder, err := flux2.ReadFolder(files)
+		if err != nil {
+			return nil, err
+		}
+		return flux2Family(folder), nil
+	}
+	folder, err := flux1.ReadFolder(files)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +70,39 @@ func openFlux(path string) (*fluxFamily, error) {
 		return nil, err
 	}
 	return flux1Family(folder, settings), nil
+}
+
+// flux2Family describes a model of FLUX.2. Steps and guidance are those that its makers
+// recommend.
+func flux2Family(folder *flux2.Folder) *fluxFamily {
+	unit := 2 * folder.VAE.Factor()
+	sides := flux.Range{Min: 256, Max: 2048}
+	f := &fluxFamily{
+		what:  "FLUX.2 [klein], distilled",
+		width: defaultSide, height: defaultSide, steps: 4, guidance: 1,
+		sizes: flux.Sizes{Width: sides, Height: sides, Multiple: unit}, corrects: true,
+		components: folder.Components(), text: folder.Settings.TextLength,
+		references: func(image flux.Grid) int { return image.Tokens() }, // of an image of its own
+		check:      folder.CheckWeights, checksums: folder.VerifyChecksums,
+		load: func(*safetensors.File) (flux.Model, error) { return flux2.LoadModel(folder) },
+	}
+	f.frame = func(reference image.Point) error {
+		_, err := (&flux2.Model{Folder: folder}).Frame(reference, flux.Grid{})
+		return err
+	}
+	if !folder.Distilled {
+		f.what, f.steps, f.guidance = "FLUX.2 [klein], base", 50, 4
+	}
+	f.working = func(width, height int, reference bool) int64 {
+		image := flux.Grid{Rows: height / unit, Cols: width / unit}
+		tokens := f.text + image.Tokens()
+		if reference {
+			tokens += f.references(image)
+		}
+		p := folder.Transformer
+		return 4 * max(flux.StepPeak(int64(tokens), p.Hidden(), p.NumAttentionHeads), folder.VAE.Peak(width, height))
+	}
+	return f
 }
 
 // flux1Family describes a model of FLUX.1. Steps and guidance of a folder that does not
@@ -59,8 +115,8 @@ func flux1Family(folder *flux1.Folder, settings flux1.Settings) *fluxFamily {
 		corrects: folder.Files.Has(flux1.CorrectorFile), takesCorrector: true,
 		components: folder.Components(), text: settings.TextLength,
 		references: func(image flux.Grid) int { return settings.ConditionGrid(image).Tokens() },
-		memory: func(width, height int, reference bool) (int64, error) {
-			return folder.Memory(settings, width, height, reference)
+		working: func(width, height int, reference bool) int64 {
+			return folder.Working(settings, width, height, reference)
 		},
 		check: folder.CheckWeights, checksums: folder.VerifyChecksums,
 		load: func(corrector *safetensors.File) (flux.Model, error) { return flux1.LoadModel(folder, corrector) },

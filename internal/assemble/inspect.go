@@ -88,18 +88,7 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 		return nil, err
 	}
 	i.StepWork = stepWork(variables, tokenCounts{text: f.text, image: image.Tokens()})
-	all, err := f.memory(i.Width, i.Height, i.Corrects)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range f.components {
-		bytes, err := c.Bytes()
-		if err != nil {
-			return nil, err
-		}
-		all -= bytes
-	}
-	i.Working = all
+	i.Working = f.working(i.Width, i.Height, i.Corrects)
 	return i, nil
 }
 

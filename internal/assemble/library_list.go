@@ -234,6 +234,8 @@ func pipelineName(class, dir string) string {
 	switch {
 	case class == "FluxPipeline" && transformer.Guidance != nil && *transformer.Guidance:
 		return "FLUX.1 with guidance (as dev and Krea)"
+	case class == "Flux2KleinPipeline":
+		return "FLUX.2 [klein]"
 	case class == "FluxPipeline":
 		return "FLUX.1 without guidance (as schnell)"
 	}

@@ -15,12 +15,13 @@ import tempfile
 
 import numpy
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import AutoencoderKL, Flux2KleinPipeline, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROMPT = "a photo of two clocks and a red cup"
 WIDTH, HEIGHT, STEPS = 64, 48, 3
+ROWS, COLS = HEIGHT // 16, WIDTH // 16
 SEED = 5878213397686701  # of the first image of "generate --seed 5"
 
 NOISE = """package main
@@ -84,19 +85,31 @@ def flux1():
             use_quant_conv=False, use_post_quant_conv=False, sample_size=64))
 
 
-def main():
+def make_flux1():
     torch.manual_seed(1)
-    name = "flux1"
-    folder = os.path.join(HERE, name)
+    folder = os.path.join(HERE, "flux1")
     shutil.rmtree(folder, ignore_errors=True)
     flux1().to(torch.bfloat16).save_pretrained(folder)
     pipeline = FluxPipeline.from_pretrained(folder, torch_dtype=torch.float32)
-    grid = (HEIGHT // 16) * (WIDTH // 16)
     image = pipeline(
         prompt=PROMPT, height=HEIGHT, width=WIDTH, num_inference_steps=STEPS, guidance_scale=3.5, max_sequence_length=512,
-        latents=noise(grid, 16)).images[0]
-    image.save(os.path.join(HERE, name + ".png"))
+        latents=noise(ROWS * COLS, 16)).images[0]
+    image.save(os.path.join(HERE, "flux1.png"))
+
+
+def generate_flux2():
+    """With the model of package flux2, whose settings file says how long a prompt is and what layers are read."""
+    folder = os.path.join(HERE, "..", "..", "..", "..", "flux", "flux2", "testdata", "tiny")
+    with open(os.path.join(folder, "reflectionflow.json")) as f:
+        settings = json.load(f)
+    pipeline = Flux2KleinPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    latents = noise(ROWS * COLS, 16).view(1, ROWS, COLS, 16).permute(0, 3, 1, 2)
+    image = pipeline(
+        prompt=PROMPT, height=HEIGHT, width=WIDTH, num_inference_steps=STEPS, guidance_scale=1.0, latents=latents,
+        max_sequence_length=settings["text_length"], text_encoder_out_layers=tuple(settings["text_layers"])).images[0]
+    image.save(os.path.join(HERE, "flux2.png"))
 
 
 if __name__ == "__main__":
-    main()
+    make_flux1()
+    generate_flux2()
