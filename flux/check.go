@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/weights/safetensors"
 )
 
 // ProblemKind says what is wrong with a tensor.
@@ -88,8 +87,6 @@ func (all Problems) Err() error {
 func (all Problems) advice() string {
 	for _, p := range all {
 		switch {
-		case p.Kind == WrongDType && strings.HasPrefix(p.Have, "F8"):
-			return "; 8-bit floats are not supported: use a file in BF16, F16 or F32"
 		case p.Kind == UnexpectedTensor && strings.Contains(p.Tensor, "double_blocks."):
 			return "; the tensor names are those of Black Forest Labs' single file: use a folder in diffusers' layout"
 		}
@@ -113,13 +110,4 @@ func (all Problems) groups() [][]Problem {
 // Serious leaves out tensors that no network reads.
 func (all Problems) Serious() Problems {
 	return slices.DeleteFunc(slices.Clone(all), func(p Problem) bool { return p.Kind == UnexpectedTensor })
-}
-
-// isFloat tells whether [LoadWeights] can read the type.
-func isFloat(dtype safetensors.DType) bool {
-	switch dtype {
-	case safetensors.F64, safetensors.F32, safetensors.F16, safetensors.BF16:
-		return true
-	}
-	return false
 }

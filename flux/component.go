@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"reflectionflow/nn"
+	"reflectionflow/weights"
+	"reflectionflow/weights/layout"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -18,69 +20,90 @@ type Component struct {
 	Stem   string // of the weight file, see [LoadWeights]
 	// Variables lists the weights that the network needs, without the prefix.
 	Variables func() ([]nn.Variable, error)
-	// Rename maps the names of a file to those of the network, for files that other
-	// programs wrote; "" drops a tensor that the network does not use. nil keeps all
-	// names.
-	Rename func(name string, file *safetensors.File) string
-}
-
-// resolve returns the names of a file's tensors by the names that the network has for them, and without the prefix.
-func (c Component) resolve(file *safetensors.File) map[string]string {
-	names := make(map[string]string)
-	for _, name := range file.Names() {
-		own := name
-		if c.Rename != nil {
-			own = c.Rename(name, file)
-		}
-		if own != "" {
-			names[own] = name
-		}
-	}
-	return names
+	// Layout gives the tensors of a file the names and the layout of the network,
+	// whatever program wrote it; see package layout. nil keeps all names.
+	Layout layout.Func
 }
 
 // Check compares the weight file with what the network needs: the name, the shape and
-// the dtype of every tensor. It reads the header only. A file that cannot be read is an
+// the type of every tensor. It reads the header only. A file that cannot be read is an
 // error; what does not fit is in the list.
 func (c Component) Check(files Files) (Problems, error) {
 	file, err := files.open(c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Prefix, err)
 	}
-	found, err := c.compare(file)
+	found, err := c.CheckSource(file)
 	return found, errors.Join(err, file.Close())
 }
 
-// Load reads the weights into the store, below the prefix. A tensor that is missing or
-// of another shape or type than the network needs gives an error wrapping
+// CheckSource is [Component.Check] for an open file.
+func (c Component) CheckSource(source weights.Source) (Problems, error) {
+	laid, err := c.laid(source)
+	if err != nil {
+		return nil, err
+	}
+	return c.compare(laid)
+}
+
+// Load adds the weights to the store, below the prefix. A tensor that is missing or of
+// another shape or type than the network needs gives an error wrapping
 // [reflectionflow.ErrInvalid]; so do the errors of [LoadWeights]. Tensors that the
 // network does not need are left out.
 func (c Component) Load(store *nn.Store, files Files) error {
-	if err := c.load(store, files); err != nil {
-		return fmt.Errorf("%s: %w", c.Prefix, err)
+	file, err := files.open(c)
+	if err != nil {
+		return fmt.Errorf("%s: load weights: %w", c.Prefix, err)
+	}
+	if err := c.LoadSource(store, file); err != nil {
+		return errors.Join(err, file.Close())
 	}
 	return nil
 }
 
-func (c Component) load(store *nn.Store, files Files) error {
-	file, err := files.open(c)
+// LoadSource is [Component.Load] for an open file, which must stay open as long as the
+// store is used.
+func (c Component) LoadSource(store *nn.Store, source weights.Source) error {
+	laid, err := c.laid(source)
 	if err != nil {
-		return fmt.Errorf("load weights: %w", err)
+		return err
 	}
-	problems, err := c.compare(file)
+	problems, err := c.compare(laid)
 	if err == nil {
 		if err = problems.Serious().Err(); err != nil {
 			err = problems.Err() // unexpected names say of what kind the file is
 		}
 	}
 	if err != nil {
-		return errors.Join(err, file.Close())
+		return fmt.Errorf("%s: %w", c.Prefix, err)
 	}
-	names := c.resolve(file)
+	needed := map[string][]weights.Cut{}
+	for _, name := range laid.Names() {
+		needed[name] = []weights.Cut{{From: name}}
+	}
 	for _, p := range problems { // unexpected ones
-		maps.DeleteFunc(names, func(_, name string) bool { return name == p.Tensor })
+		delete(needed, p.Tensor)
 	}
-	return addAndClose(store, c.Prefix, file, names)
+	view, err := weights.NewView(laid, needed)
+	if err == nil {
+		err = store.AddSource(c.Prefix, view)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: load weights: %w", c.Prefix, err)
+	}
+	return nil
+}
+
+// laid returns the tensors of a file in the layout of the network.
+func (c Component) laid(source weights.Source) (weights.Source, error) {
+	if c.Layout == nil {
+		return source, nil
+	}
+	laid, err := c.Layout(source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Prefix, err)
+	}
+	return laid, nil
 }
 
 // Save writes the weights from the store into the component's folder below dir. Errors
@@ -108,49 +131,46 @@ func (c Component) Bytes() (int64, error) {
 	return total, err
 }
 
-// compare lists what of the file does not fit the network: missing tensors and wrong ones in the order in which the
+// compare lists what of the tensors does not fit the network: missing tensors and wrong ones in the order in which the
 // network asks for them, then unexpected ones by name.
-func (c Component) compare(file *safetensors.File) (Problems, error) {
+func (c Component) compare(laid weights.Source) (Problems, error) {
 	variables, err := c.Variables()
 	if err != nil {
 		return nil, err
 	}
-	have := c.resolve(file)
+	have := map[string]bool{}
+	for _, name := range laid.Names() {
+		have[name] = true
+	}
 	var problems Problems
 	for _, v := range variables {
-		problem, err := c.compareOne(file, v, have[v.Name])
-		if err != nil {
-			return nil, err
+		p := Problem{Component: c.Prefix, Tensor: v.Name, Kind: MissingTensor}
+		if have[v.Name] {
+			info, err := laid.Info(v.Name)
+			if err != nil {
+				return nil, err
+			}
+			p.compare(info, v)
 		}
-		if problem.Kind != "" {
-			problems = append(problems, problem)
+		if p.Kind != "" {
+			problems = append(problems, p)
 		}
 		delete(have, v.Name)
 	}
-	for _, name := range slices.Sorted(maps.Values(have)) {
+	for _, name := range slices.Sorted(maps.Keys(have)) {
 		problems = append(problems, Problem{Component: c.Prefix, Kind: UnexpectedTensor, Tensor: name})
 	}
 	return problems, nil
 }
 
-// compareOne returns what is wrong with the tensor name of the file, "" if the file lacks it, or no problem.
-func (c Component) compareOne(file *safetensors.File, want nn.Variable, name string) (Problem, error) {
-	p := Problem{Component: c.Prefix, Tensor: want.Name}
-	if name == "" {
-		p.Kind = MissingTensor
-		return p, nil
-	}
-	info, err := file.Info(name)
-	if err != nil {
-		return Problem{}, err
-	}
+// compare says what is wrong with a tensor that is there; Kind is "" if nothing is.
+func (p *Problem) compare(have weights.Info, want nn.Variable) {
 	switch {
-	case !slices.Equal(info.Shape, want.Shape):
-		p.Kind, p.Have, p.Want = WrongShape, fmt.Sprint(info.Shape), fmt.Sprint(want.Shape)
-	case !isFloat(info.DType):
-		p.Kind, p.Have, p.Want = WrongDType, string(info.DType), "BF16, F16, F32 or F64"
+	case !slices.Equal(have.Shape, want.Shape):
+		p.Kind, p.Have, p.Want = WrongShape, fmt.Sprint(have.Shape), fmt.Sprint(want.Shape)
+	case !have.Float():
+		p.Kind, p.Have, p.Want = WrongDType, have.Type, "floating-point numbers"
 	default:
-		return Problem{}, nil
+		p.Kind = ""
 	}
-	return p, nil
 }

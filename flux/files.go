@@ -9,6 +9,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/tokenizer"
+	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -69,9 +70,9 @@ func (f Files) VerifyChecksums(ctx context.Context) (files int, err error) {
 }
 
 // open opens the weight file of a network, or its shards.
-func (f Files) open(c Component) (*safetensors.File, error) {
+func (f Files) open(c Component) (*weights.File, error) {
 	if f.dir != "" {
-		return safetensors.OpenSharded(filepath.Join(f.dir, c.Prefix), c.Stem)
+		return weights.OpenSharded(filepath.Join(f.dir, c.Prefix), c.Stem)
 	}
-	return safetensors.OpenShardedFS(f.fsys, c.Prefix, c.Stem)
+	return weights.OpenShardedFS(f.fsys, c.Prefix, c.Stem)
 }

@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"reflectionflow/weights"
+	"reflectionflow/weights/layout"
 )
-
-// TransformerPrefixes are what may stand before the names of a transformer's tensors in a file.
-var TransformerPrefixes = []string{"", "model.diffusion_model.", "diffusion_model.", "transformer."}
 
 // lookalikes are how the names of tensors begin in models whose files resemble FLUX.1's.
 var lookalikes = []struct{ begin, model string }{
@@ -35,8 +33,8 @@ type signature struct {
 }
 
 var signatures = []signature{
-	{TransformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
-	{TransformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
+	{layout.TransformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
+	{layout.TransformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
 	{[]string{"", "text_encoders.clip_l.transformer."}, "text_model.encoder.layers.0.mlp.fc1.", FilePart{"text encoder", "CLIP"}},
 	{[]string{"", "text_encoders.t5xxl.transformer."}, "encoder.block.0.layer.0.SelfAttention.q.", FilePart{"text encoder", "T5"}},
 	{[]string{""}, "enc.blk.0.attn_q.", FilePart{"text encoder", "T5"}},
@@ -71,7 +69,7 @@ func Identify(source weights.Source) []FilePart {
 			add(part)
 		}
 	}
-	for _, prefix := range TransformerPrefixes { // those that have no FLUX.1 block
+	for _, prefix := range layout.TransformerPrefixes { // those that have no FLUX.1 block
 		if model := Lookalike(names, prefix); model != "" {
 			add(FilePart{"transformer", model})
 		}

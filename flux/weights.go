@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"reflectionflow"
 	"reflectionflow/nn"
+	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -20,107 +19,36 @@ const (
 	TransformersStem = "model"
 )
 
-// LoadWeights reads the weights of a folder, in one file, in shards or in a variant as
-// [safetensors.OpenSharded] finds them, into the store below prefix: the tensor
-// "a.weight" becomes "prefix.a.weight", or "a.weight" for an empty prefix.
+// LoadWeights adds the weights of a folder, in one file, in shards or in a variant as
+// [weights.OpenSharded] finds them, to the store below prefix: the tensor "a.weight"
+// becomes "prefix.a.weight", or "a.weight" for an empty prefix.
 //
-// Weights in F32, and matrices in BF16, stay in the mapped file, which must not
-// be changed in place from then on; others are converted to float32 once. Tensors
-// of integers, such as the position ids of old checkpoints, are left out. A file
-// that is missing or damaged, another type such as an 8-bit float, and a weight
-// that holds NaN or infinity give an error wrapping [reflectionflow.ErrInvalid];
-// the store is then unchanged. Names and shapes are checked when a program is
-// compiled (see [nn.Compile]), and by [Folder.LoadWeights].
+// They stay in the mapped file, in its own types, as [nn.Store.AddSource] says; the file
+// must not be changed in place from then on. A file that is missing or damaged gives an
+// error wrapping [reflectionflow.ErrInvalid]; the store is then unchanged. Names and
+// shapes are checked when a program is compiled (see [nn.Compile]), and by
+// [Component.Load].
 func LoadWeights(store *nn.Store, prefix, dir, stem string) error {
-	file, err := safetensors.OpenSharded(dir, stem)
-	if err != nil {
-		return fmt.Errorf("load weights: %w", err)
-	}
-	return addAndClose(store, prefix, file, ownNames(file))
+	file, err := weights.OpenSharded(dir, stem)
+	return addSource(store, prefix, file, err)
 }
 
 // LoadWeightsFS is [LoadWeights] for the folder dir of a file system that need not be
 // on disk.
 func LoadWeightsFS(store *nn.Store, prefix string, fsys fs.FS, dir, stem string) error {
-	file, err := safetensors.OpenShardedFS(fsys, dir, stem)
+	file, err := weights.OpenShardedFS(fsys, dir, stem)
+	return addSource(store, prefix, file, err)
+}
+
+// addSource adds the tensors of an open file, which stays mapped as long as the process lives.
+func addSource(store *nn.Store, prefix string, file *weights.File, err error) error {
 	if err != nil {
 		return fmt.Errorf("load weights: %w", err)
 	}
-	return addAndClose(store, prefix, file, ownNames(file))
-}
-
-// ownNames maps the names of all tensors of a file to themselves.
-func ownNames(file *safetensors.File) map[string]string {
-	names := make(map[string]string)
-	for _, name := range file.Names() {
-		names[name] = name
+	if err := store.AddSource(prefix, file); err != nil {
+		return errors.Join(fmt.Errorf("load weights: %w", err), file.Close())
 	}
-	return names
-}
-
-// addAndClose adds tensors of the file to the store, and closes the file unless
-// the store uses its memory: a mapping then lasts as long as the process. names
-// maps the name below prefix to that in the file.
-func addAndClose(store *nn.Store, prefix string, file *safetensors.File, names map[string]string) error {
-	var weights []weight
-	lent := false
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		w, err := readWeight(file, names[name])
-		if err != nil {
-			return errors.Join(fmt.Errorf("load weights: %w", err), file.Close())
-		}
-		if w.values == nil && w.bits == nil { // of integers
-			continue
-		}
-		w.name = dotted(prefix) + name
-		lent = lent || w.lent
-		weights = append(weights, w)
-	}
-	for _, w := range weights {
-		if w.bits != nil {
-			store.SetBFloat16(w.name, w.bits, w.dims...)
-			continue
-		}
-		store.SetInPlace(w.name, w.values, w.dims...)
-	}
-	if lent {
-		return nil
-	}
-	return file.Close()
-}
-
-// weight is a tensor of a file.
-type weight struct {
-	name   string
-	values []float32
-	bits   []uint16 // of bfloat16, instead of values
-	dims   []int
-	lent   bool // values or bits are the file's memory
-}
-
-// readWeight returns a tensor of floating-point numbers, or no values for one of
-// integers.
-func readWeight(file *safetensors.File, name string) (weight, error) {
-	info, err := file.Info(name)
-	if err != nil {
-		return weight{}, err
-	}
-	if !isFloat(info.DType) {
-		if info.DType.Float() {
-			return weight{}, fmt.Errorf("%w: %s: tensor %q has dtype %s: use a file in BF16, F16 or F32", reflectionflow.ErrInvalid, file.Name(), name, info.DType)
-		}
-		return weight{}, nil
-	}
-	if err := file.CheckFinite(name); err != nil {
-		return weight{}, err
-	}
-	w := weight{dims: info.Shape}
-	if info.DType == safetensors.BF16 && len(info.Shape) == 2 {
-		w.bits, w.lent, err = file.BFloat16(name)
-	} else {
-		w.values, w.lent, err = file.Float32InPlace(name)
-	}
-	return w, err
+	return nil
 }
 
 // SaveWeights writes the weights below prefix to a safetensors file as

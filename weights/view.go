@@ -76,6 +76,23 @@ func join(source Source, name string, cuts []Cut) (viewed, error) {
 	return t, nil
 }
 
+// Reshape gives a tensor of the view other dimensions of the same number of elements, of
+// which the outermost is unchanged: a matrix for a 1×1 convolution. Another shape gives an
+// error wrapping [reflectionflow.ErrInvalid].
+func (v *View) Reshape(name string, shape ...int) error {
+	info, err := v.Info(name)
+	if err != nil {
+		return err
+	}
+	if len(shape) < 2 || len(info.Shape) < 2 || shape[0] != info.Shape[0] || (Info{Shape: shape}).Elements() != info.Elements() {
+		return fmt.Errorf("%w: tensor %q of shape %v cannot be read as %v", reflectionflow.ErrInvalid, name, info.Shape, shape)
+	}
+	t := v.tensors[name]
+	t.info.Shape = slices.Clone(shape)
+	v.tensors[name] = t
+	return nil
+}
+
 // Names implements [Source].
 func (v *View) Names() []string { return slices.Clone(v.names) }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,6 +110,20 @@ func Open(path string) (*File, error) {
 		f, err := safetensors.Open(path)
 		return fromSafetensors(f, err)
 	}
+}
+
+// OpenSharded opens the weights of a model in a diffusers or transformers folder: see
+// [safetensors.OpenSharded].
+func OpenSharded(dir, stem string) (*File, error) {
+	f, err := safetensors.OpenSharded(dir, stem)
+	return fromSafetensors(f, err)
+}
+
+// OpenShardedFS is [OpenSharded] for the folder dir of a file system that need not be on
+// disk. The files are read into memory.
+func OpenShardedFS(fsys fs.FS, dir, stem string) (*File, error) {
+	f, err := safetensors.OpenShardedFS(fsys, dir, stem)
+	return fromSafetensors(f, err)
 }
 
 // openFolder opens the model of a diffusers or transformers folder, or the only weight

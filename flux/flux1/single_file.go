@@ -9,6 +9,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/weights"
+	"reflectionflow/weights/layout"
 )
 
 // TransformerFile is the transformer of a single file, such as flux1-dev.safetensors or a GGUF file.
@@ -26,11 +27,11 @@ type TransformerFile struct {
 // checkpoint are ignored. Another model, a missing tensor and a wrong shape give an error wrapping
 // [reflectionflow.ErrInvalid].
 func ReadTransformer(source weights.Source) (*TransformerFile, error) {
-	layout, err := findLayout(source)
+	own, err := findLayout(source)
 	if err != nil {
 		return nil, err
 	}
-	tensors, problems := layout.cuts()
+	tensors, problems := own.cuts()
 	if err := problems.Serious().Err(); err != nil {
 		return nil, err
 	}
@@ -52,6 +53,17 @@ func ReadTransformer(source weights.Source) (*TransformerFile, error) {
 		}
 	}
 	return file, found.Serious().Err()
+}
+
+// transformerLayout gives a FLUX.1 transformer the names of diffusers. A file without one is left as it is: what is
+// missing then shows.
+func transformerLayout(source weights.Source) (weights.Source, error) {
+	own, err := findLayout(source)
+	if err != nil {
+		return source, nil //nolint:nilerr // see above
+	}
+	tensors, _ := own.cuts()
+	return weights.NewView(source, tensors)
 }
 
 // compare lists what of the weights does not fit the parameters.
@@ -80,18 +92,18 @@ func (f *TransformerFile) compare() (flux.Problems, error) {
 	return problems, nil
 }
 
-// layout is where and how a file holds a transformer.
-type layout struct {
+// fileLayout is where and how a file holds a transformer.
+type fileLayout struct {
 	source weights.Source
 	prefix string
 	fused  bool     // in the naming of Black Forest Labs
 	names  []string // of the transformer, without the prefix
 }
 
-func findLayout(source weights.Source) (*layout, error) {
+func findLayout(source weights.Source) (*fileLayout, error) {
 	all := source.Names()
-	for _, prefix := range flux.TransformerPrefixes {
-		l := &layout{source: source, prefix: prefix}
+	for _, prefix := range layout.TransformerPrefixes {
+		l := &fileLayout{source: source, prefix: prefix}
 		for _, name := range all {
 			if own, ok := strings.CutPrefix(name, prefix); ok {
 				l.names = append(l.names, own)
@@ -109,7 +121,7 @@ func findLayout(source weights.Source) (*layout, error) {
 }
 
 // has reports whether the file has a tensor of the transformer.
-func (l *layout) has(name string) bool {
+func (l *fileLayout) has(name string) bool {
 	_, ok := slices.BinarySearch(l.names, name)
 	return ok
 }
@@ -129,7 +141,7 @@ func blocks(names []string, kind string) int {
 }
 
 // cuts returns the tensors in diffusers' names and layout, and what is missing or unexpected.
-func (l *layout) cuts() (map[string][]weights.Cut, flux.Problems) {
+func (l *fileLayout) cuts() (map[string][]weights.Cut, flux.Problems) {
 	tensors := map[string][]weights.Cut{}
 	if !l.fused {
 		for _, name := range l.names {
@@ -177,7 +189,7 @@ func otherPart(name string) bool {
 }
 
 // spelling returns the name of a norm's weight as the file has it: newer files of ComfyUI write ".weight" for ".scale".
-func (l *layout) spelling(name string) string {
+func (l *fileLayout) spelling(name string) string {
 	if stem, ok := strings.CutSuffix(name, "_norm.scale"); ok && !l.has(name) && l.has(stem+"_norm.weight") {
 		return stem + "_norm.weight"
 	}

@@ -21,7 +21,7 @@ type moves struct {
 }
 
 // moves lists every tensor of the transformer.
-func (l *layout) moves() []move {
+func (l *fileLayout) moves() []move {
 	m := &moves{}
 	if info, err := l.source.Info(l.prefix + "img_in.weight"); err == nil && len(info.Shape) == 2 {
 		m.hidden = info.Shape[0]

@@ -1,24 +1,22 @@
 package flux1
 
 import (
-	"strings"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow/flux"
 	"reflectionflow/nn"
-	"reflectionflow/weights/safetensors"
+	"reflectionflow/weights/layout"
 )
 
 // Components lists the four networks of the folder.
 func (f *Folder) Components() []flux.Component {
 	return []flux.Component{
-		{Prefix: TransformerPrefix, Stem: flux.DiffusersStem, Variables: f.Transformer.variables},
-		{Prefix: VAEPrefix, Stem: flux.DiffusersStem, Variables: f.VAE.Variables},
-		{Prefix: CLIPPrefix, Stem: flux.TransformersStem, Variables: f.CLIP.variables, Rename: renameCLIP},
-		{Prefix: T5Prefix, Stem: flux.TransformersStem, Variables: f.T5.variables, Rename: renameT5},
+		{Prefix: TransformerPrefix, Stem: flux.DiffusersStem, Variables: f.Transformer.variables, Layout: transformerLayout},
+		{Prefix: VAEPrefix, Stem: flux.DiffusersStem, Variables: f.VAE.Variables, Layout: layout.Autoencoder},
+		{Prefix: CLIPPrefix, Stem: flux.TransformersStem, Variables: f.CLIP.variables, Layout: layout.CLIP},
+		{Prefix: T5Prefix, Stem: flux.TransformersStem, Variables: f.T5.variables, Layout: layout.T5},
 	}
 }
 
@@ -46,34 +44,6 @@ func (c T5Config) variables() ([]nn.Variable, error) {
 	return nn.Variables([]shapes.Shape{ids}, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		return []*Node{T5Encode(s, c, in[0])}, nil
 	})
-}
-
-// renameCLIP accepts the names of transformers 5, which have no "text_model." before them, and drops what the pooled
-// output does not need.
-func renameCLIP(name string, _ *safetensors.File) string {
-	for _, unused := range []string{"position_ids", "text_projection.weight", "logit_scale"} {
-		if name == unused || strings.HasSuffix(name, "."+unused) {
-			return ""
-		}
-	}
-	for _, part := range []string{"embeddings.", "encoder.", "final_layer_norm."} {
-		if strings.HasPrefix(name, part) {
-			return "text_model." + name
-		}
-	}
-	return name
-}
-
-// renameT5 accepts the token embedding under either of its two names and drops the decoder of a whole T5.
-func renameT5(name string, file *safetensors.File) string {
-	const shared, alias = "shared.weight", "encoder.embed_tokens.weight"
-	switch {
-	case name == alias && file.Has(shared), name == "lm_head.weight", strings.HasPrefix(name, "decoder."):
-		return ""
-	case name == alias:
-		return shared
-	}
-	return name
 }
 
 func floats(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
