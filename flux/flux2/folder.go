@@ -13,6 +13,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/flux/qwen3"
 	"reflectionflow/nn"
+	"reflectionflow/weights/layout"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -146,22 +147,14 @@ func (f *Folder) Validate() error {
 func (f *Folder) Components() []flux.Component {
 	taps := f.Settings.TextLayers
 	return []flux.Component{
-		{Prefix: TransformerPrefix, Stem: flux.DiffusersStem, Variables: f.Transformer.Variables},
-		{Prefix: VAEPrefix, Stem: flux.DiffusersStem, Variables: f.VAE.Variables, Rename: renameVAE},
+		{Prefix: TransformerPrefix, Stem: flux.DiffusersStem, Variables: f.Transformer.Variables, Layout: layout.Flux2Transformer},
+		{Prefix: VAEPrefix, Stem: flux.DiffusersStem, Variables: f.VAE.Variables, Layout: layout.Autoencoder},
 		{
 			Prefix: TextPrefix, Stem: flux.TransformersStem,
 			Variables: func() ([]nn.Variable, error) { return f.Text.Variables(taps) },
-			Rename:    func(name string, _ *safetensors.File) string { return f.textName(name) },
+			Layout:    layout.Renamed(f.textName),
 		},
 	}
-}
-
-// renameVAE drops the count of batches that the statistics were taken of.
-func renameVAE(name string, _ *safetensors.File) string {
-	if name == "bn.num_batches_tracked" {
-		return ""
-	}
-	return name
 }
 
 // textName drops what is behind the last layer that is read.

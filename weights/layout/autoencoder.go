@@ -20,9 +20,9 @@ func Autoencoder(source weights.Source) (weights.Source, error) {
 		}
 	}
 	if levels == 0 {
-		return rename(source, prefix, func(name string) string { return name })
+		return rename(source, prefix, used)
 	}
-	view, err := rename(source, prefix, func(name string) string { return autoencoderName(name, levels) })
+	view, err := rename(source, prefix, func(name string) string { return autoencoderName(used(name), levels) })
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +38,14 @@ func Autoencoder(source weights.Source) (weights.Source, error) {
 		}
 	}
 	return view, nil
+}
+
+// used leaves out how many batches the statistics of FLUX.2's latents were taken from.
+func used(name string) string {
+	if name == "bn.num_batches_tracked" {
+		return ""
+	}
+	return name
 }
 
 // autoencoderTop are tensors outside of the levels.
