@@ -107,7 +107,11 @@ func OpenGolden(t testing.TB, pkg string) Golden {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return Golden{f, t}
 }
 

@@ -59,12 +59,11 @@ type Model struct {
 	close       func() error // the weights' file
 
 	scale, bias float64 // of logits
-	images      *nn.Program
-	imageLanes  int
+	images      tower.Program
 
 	mu    sync.Mutex
-	texts map[int]*nn.Program  // by length in tokens
-	known map[string][]float32 // embeddings of texts
+	texts map[int]tower.Program // by length in tokens
+	known map[string][]float32  // embeddings of texts
 }
 
 // maxKnown bounds the texts whose embeddings are kept.
@@ -82,7 +81,7 @@ func Open(ctx context.Context, path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image-text model: %w", err)
 	}
-	m := &Model{family: Family(folder.Kind), texts: map[int]*nn.Program{}, known: map[string][]float32{}}
+	m := &Model{family: Family(folder.Kind), texts: map[int]tower.Program{}, known: map[string][]float32{}}
 	if err := m.open(ctx, folder, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open image-text model: %w", err), m.Close())
 	}
@@ -174,39 +173,40 @@ func (m *Model) compile() error {
 		}
 	}
 	v := m.config.Vision
-	m.imageLanes = tower.Lanes(m.backend, v.Patches())
-	in := []shapes.Shape{shapes.Make(dtypes.Float32, m.imageLanes, v.Patches(), v.PatchValues())}
-	m.images, err = nn.Compile(m.backend, m.store, in, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+	m.images.Lanes = tower.Lanes(m.backend, v.Patches())
+	in := []shapes.Shape{shapes.Make(dtypes.Float32, m.images.Lanes, v.Patches(), v.PatchValues())}
+	m.images.Program, err = nn.Compile(m.backend, m.store, in, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		return []*graph.Node{m.config.image(s, m.family, in[0])}, nil
 	}, nn.Options{Name: "images"})
 	if err != nil {
 		return err
 	}
-	_, _, err = m.textProgram(m.config.Text.Positions) // finds weights that are missing
+	_, err = m.textProgram(m.config.Text.Positions) // finds weights that are missing
 	return err
 }
 
-// textProgram is the program for texts of a length in tokens, and its lanes.
-func (m *Model) textProgram(length int) (*nn.Program, int, error) {
+// textProgram is the program for texts of a length in tokens.
+func (m *Model) textProgram(length int) (tower.Program, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	lanes := tower.Lanes(m.backend, length)
-	if p := m.texts[length]; p != nil {
-		return p, lanes, nil
+	if p, ok := m.texts[length]; ok {
+		return p, nil
 	}
+	lanes := tower.Lanes(m.backend, length)
 	in := []shapes.Shape{shapes.Make(dtypes.Int32, lanes, length), shapes.Make(dtypes.Int32, lanes)}
 	p, err := nn.Compile(m.backend, m.store, in, func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 		return []*graph.Node{m.config.text(s, m.family, in[0], in[1])}, nil
 	}, nn.Options{Name: "texts"})
-	if err == nil {
-		m.texts[length] = p
+	if err != nil {
+		return tower.Program{}, err
 	}
-	return p, lanes, err
+	m.texts[length] = tower.Program{Program: p, Lanes: lanes}
+	return m.texts[length], nil
 }
 
 // Close frees the networks. No other call may run or follow.
 func (m *Model) Close() error {
-	if m.images != nil {
+	if m.images.Program != nil {
 		m.images.Close()
 	}
 	for _, p := range m.texts {
@@ -250,7 +250,7 @@ func (m *Model) Images(ctx context.Context, images []image.Image) ([][]float32, 
 	found := make([][]float32, len(images))
 	size := v.Patches() * v.PatchValues()
 	input := func(first, end int) ([]*tensors.Tensor, error) {
-		all := make([]float32, m.imageLanes*size)
+		all := make([]float32, m.images.Lanes*size)
 		for i := first; i < end; i++ {
 			values, _, err := m.processor.Pixels(images[i])
 			if err != nil {
@@ -258,9 +258,9 @@ func (m *Model) Images(ctx context.Context, images []image.Image) ([][]float32, 
 			}
 			copy(all[(i-first)*size:], v.Cut(values))
 		}
-		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(all, m.imageLanes, v.Patches(), v.PatchValues())}, nil
+		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(all, m.images.Lanes, v.Patches(), v.PatchValues())}, nil
 	}
-	err := tower.Run(ctx, m.images, m.imageLanes, len(images), input, func(first, end int, out [][]float32) {
+	err := m.images.RunAll(ctx, len(images), input, func(first, end int, out [][]float32) {
 		for i := first; i < end; i++ {
 			found[i] = out[0][(i-first)*width:][:width:width]
 		}

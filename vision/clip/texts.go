@@ -2,11 +2,10 @@ package clip
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
-
-	"reflectionflow/vision/internal/tower"
 )
 
 // shortTexts are the lengths for which CLIP has programs of their own: what follows a text changes nothing, so a
@@ -63,9 +62,7 @@ func (m *Model) remember(fresh map[string][]float32) {
 	if len(m.known)+len(fresh) > maxKnown {
 		clear(m.known)
 	}
-	for text, vector := range fresh {
-		m.known[text] = vector
-	}
+	maps.Copy(m.known, fresh)
 }
 
 func (m *Model) phrase(text string) phrase {
@@ -90,11 +87,11 @@ func (m *Model) phrase(text string) phrase {
 
 // embed computes the vectors of phrases of one length.
 func (m *Model) embed(ctx context.Context, length int, phrases []phrase, fresh map[string][]float32) error {
-	program, lanes, err := m.textProgram(length)
+	program, err := m.textProgram(length)
 	if err != nil {
 		return err
 	}
-	width := m.Width()
+	width, lanes := m.Width(), program.Lanes
 	input := func(first, end int) ([]*tensors.Tensor, error) {
 		ids, last := make([]int32, lanes*length), make([]int32, lanes)
 		for i, p := range phrases[first:end] {
@@ -103,7 +100,7 @@ func (m *Model) embed(ctx context.Context, length int, phrases []phrase, fresh m
 		}
 		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ids, lanes, length), tensors.FromFlatDataAndDimensions(last, lanes)}, nil
 	}
-	return tower.Run(ctx, program, lanes, len(phrases), input, func(first, end int, out [][]float32) {
+	return program.RunAll(ctx, len(phrases), input, func(first, end int, out [][]float32) {
 		for i, p := range phrases[first:end] {
 			fresh[p.text] = out[0][i*width:][:width:width]
 		}

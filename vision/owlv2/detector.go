@@ -78,8 +78,7 @@ type Detector struct {
 	store     *nn.Store
 	close     func() error // the weights' file
 
-	images, texts         *nn.Program
-	imageLanes, textLanes int
+	images, texts tower.Program
 
 	mu    sync.Mutex
 	known map[string][]float32 // vectors of phrases
@@ -166,16 +165,16 @@ func (d *Detector) readTokenizer(fsys fs.FS) (err error) {
 
 func (d *Detector) compile() error {
 	v, t := d.config.Vision, d.config.Text
-	d.imageLanes, d.textLanes = tower.Lanes(d.backend, v.Patches()), tower.Lanes(d.backend, t.Positions)
+	d.images.Lanes, d.texts.Lanes = tower.Lanes(d.backend, v.Patches()), tower.Lanes(d.backend, t.Positions)
 	var err error
-	d.images, err = nn.Compile(d.backend, d.store, []shapes.Shape{shapes.Make(dtypes.Float32, d.imageLanes, v.Patches(), v.PatchValues())},
+	d.images.Program, err = nn.Compile(d.backend, d.store, []shapes.Shape{shapes.Make(dtypes.Float32, d.images.Lanes, v.Patches(), v.PatchValues())},
 		func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 			return d.config.image(s, in[0])[:4], nil // the logits of "something" have no use here
 		}, nn.Options{Name: "images"})
 	if err != nil {
 		return err
 	}
-	d.texts, err = nn.Compile(d.backend, d.store, []shapes.Shape{shapes.Make(dtypes.Int32, d.textLanes, t.Positions), shapes.Make(dtypes.Int32, d.textLanes)},
+	d.texts.Program, err = nn.Compile(d.backend, d.store, []shapes.Shape{shapes.Make(dtypes.Int32, d.texts.Lanes, t.Positions), shapes.Make(dtypes.Int32, d.texts.Lanes)},
 		func(s nn.Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 			return []*graph.Node{d.config.text(s, in[0], in[1])}, nil
 		}, nn.Options{Name: "texts"})
@@ -184,7 +183,7 @@ func (d *Detector) compile() error {
 
 // Close frees the networks. No other call may run or follow.
 func (d *Detector) Close() error {
-	for _, p := range []*nn.Program{d.images, d.texts} {
+	for _, p := range []*nn.Program{d.images.Program, d.texts.Program} {
 		if p != nil {
 			p.Close()
 		}
@@ -235,7 +234,7 @@ func (d *Detector) look(ctx context.Context, images []image.Image, keep func(i i
 	v := d.config.Vision
 	size := v.Patches() * v.PatchValues()
 	input := func(first, end int) ([]*tensors.Tensor, error) {
-		all := make([]float32, d.imageLanes*size)
+		all := make([]float32, d.images.Lanes*size)
 		for i := first; i < end; i++ {
 			values, err := d.processor.Padded(images[i])
 			if err != nil {
@@ -243,11 +242,11 @@ func (d *Detector) look(ctx context.Context, images []image.Image, keep func(i i
 			}
 			copy(all[(i-first)*size:], v.Cut(values))
 		}
-		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(all, d.imageLanes, v.Patches(), v.PatchValues())}, nil
+		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(all, d.images.Lanes, v.Patches(), v.PatchValues())}, nil
 	}
-	return tower.Run(ctx, d.images, d.imageLanes, len(images), input, func(first, end int, out [][]float32) {
+	return d.images.RunAll(ctx, len(images), input, func(first, end int, out [][]float32) {
 		lane := func(values []float32, i int) []float32 {
-			n := len(values) / d.imageLanes
+			n := len(values) / d.images.Lanes
 			return values[(i-first)*n:][:n]
 		}
 		for i := first; i < end; i++ {
@@ -274,15 +273,15 @@ func (d *Detector) vectors(ctx context.Context, phrases []string) ([][]float32, 
 	}
 	length := d.config.Text.Positions
 	input := func(first, end int) ([]*tensors.Tensor, error) {
-		ids, last := make([]int32, d.textLanes*length), make([]int32, d.textLanes)
+		ids, last := make([]int32, d.texts.Lanes*length), make([]int32, d.texts.Lanes)
 		for k, i := range fresh[first:end] {
 			tokens, _ := d.tokens.Encode(d.prompt(phrases[i]), length)
 			copy(ids[k*length:], tokens)
 			last[k] = int32(max(len(tokens)-1, 0))
 		}
-		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ids, d.textLanes, length), tensors.FromFlatDataAndDimensions(last, d.textLanes)}, nil
+		return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ids, d.texts.Lanes, length), tensors.FromFlatDataAndDimensions(last, d.texts.Lanes)}, nil
 	}
-	err := tower.Run(ctx, d.texts, d.textLanes, len(fresh), input, func(first, end int, out [][]float32) {
+	err := d.texts.RunAll(ctx, len(fresh), input, func(first, end int, out [][]float32) {
 		for k, i := range fresh[first:end] {
 			found[i] = out[0][k*d.config.Projection:][:d.config.Projection:d.config.Projection]
 		}

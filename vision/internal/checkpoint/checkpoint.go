@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"reflectionflow"
 	"reflectionflow/nn"
@@ -55,23 +56,9 @@ func Open(path string, types ...string) (*Folder, error) {
 	}
 	f.Kind = j.Kind
 	if !slices.Contains(types, f.Kind) {
-		return nil, fmt.Errorf("%w: %s is a model of type %q (%v): expected %s", reflectionflow.ErrInvalid, path, f.Kind, j.Architectures, oneOf(types))
+		return nil, fmt.Errorf("%w: %s is a model of type %q (%v): expected %s", reflectionflow.ErrInvalid, path, f.Kind, j.Architectures, strings.Join(types, " or "))
 	}
 	return f, nil
-}
-
-func oneOf(types []string) string {
-	text := ""
-	for i, t := range types {
-		switch {
-		case i > 0 && i == len(types)-1:
-			text += " or "
-		case i > 0:
-			text += ", "
-		}
-		text += t
-	}
-	return text
 }
 
 // Config decodes config.json.

@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"strings"
 
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
-
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
@@ -70,8 +69,10 @@ func within(at string, limits []limit) error {
 // Grid is the number of patches along a side.
 func (v Vision) Grid() int { return v.Side / v.Patch }
 
-// Patches is the number of patches, and PatchValues the numbers of each.
-func (v Vision) Patches() int     { return v.Grid() * v.Grid() }
+// Patches is the number of patches.
+func (v Vision) Patches() int { return v.Grid() * v.Grid() }
+
+// PatchValues is the length of a patch in numbers.
 func (v Vision) PatchValues() int { return 3 * v.Patch * v.Patch }
 
 // Cut divides pixels [side, side, 3] into patches [Patches, PatchValues], in the order of the kernel's
@@ -135,15 +136,20 @@ func Lanes(b compute.Backend, rows int) int {
 	return min(max(enough/rows, 1), 8)
 }
 
-// Run executes a program for fixed numbers of lanes on any number of items, in order: input returns the
-// tensors of a group of items, of at most lanes, in which it may repeat items to fill the lanes; keep is
-// given the outputs.
-func Run(ctx context.Context, p *nn.Program, lanes, items int, input func(first, end int) ([]*tensors.Tensor, error), keep func(first, end int, outputs [][]float32)) error {
-	for first := 0; first < items; first += lanes {
+// Program is a compiled program for a fixed number of items, its lanes.
+type Program struct {
+	*nn.Program
+	Lanes int
+}
+
+// RunAll executes the program on any number of items, in order: input returns the tensors of a group of
+// items, of at most Lanes, and fills the lanes that are left with anything; keep is given the outputs.
+func (p Program) RunAll(ctx context.Context, items int, input func(first, end int) ([]*tensors.Tensor, error), keep func(first, end int, outputs [][]float32)) error {
+	for first := 0; first < items; first += p.Lanes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		end := min(first+lanes, items)
+		end := min(first+p.Lanes, items)
 		in, err := input(first, end)
 		if err != nil {
 			return err
