@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"reflectionflow"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -150,4 +151,30 @@ func (g Golden) Compare(name string, got []float32, limit float64) {
 	if !(worst <= limit) {
 		g.t.Errorf("%s differs from the reference by %.2g", name, worst)
 	}
+}
+
+// PromptedImages returns images with prompts that have requirements of many kinds, for suites of package conformance.
+func PromptedImages(t testing.TB) []reflectionflow.PromptedImage {
+	t.Helper()
+	requirements := []reflectionflow.Requirement{
+		{Kind: reflectionflow.AtLeast, Object: "cat", Count: 1},
+		{Kind: reflectionflow.Exactly, Object: "red clock", Count: 2},
+		{Kind: reflectionflow.Absent, Object: "dog"},
+		{Kind: reflectionflow.Color, Object: "cat", Color: "red"},
+		{Kind: reflectionflow.Position, Object: "cat", Relation: reflectionflow.LeftOf, Target: "dog"},
+		{Kind: reflectionflow.Place, Object: "cat", Value: "left"},
+		{Kind: reflectionflow.Attribute, Object: "cat", Value: "wooden", Aspect: reflectionflow.Material},
+		{Kind: reflectionflow.Scene, Value: "a beach"},
+		{Kind: reflectionflow.Style, Value: "watercolor"},
+		{Kind: reflectionflow.Free, Value: "as if by magic"},
+	}
+	var samples []reflectionflow.PromptedImage
+	for i, img := range OpenGolden(t, "clip").Images() {
+		prompt := reflectionflow.Prompt{Text: fmt.Sprintf("a photo of %d red clocks", i+1), Requirements: requirements[i:]}
+		if i == 1 {
+			prompt.Requirements = nil
+		}
+		samples = append(samples, reflectionflow.PromptedImage{Prompt: prompt, Image: img})
+	}
+	return samples
 }
