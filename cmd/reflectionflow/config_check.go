@@ -94,7 +94,7 @@ func (p *program) checkConfig(ctx context.Context, path string, generate bool) e
 	}
 	used := c.Used()
 	for _, name := range slices.Sorted(maps.Keys(used.Verifiers)) {
-		if v := c.Verifiers[name]; v.Endpoint != "" && !failed[v.Endpoint] {
+		if v := c.Verifiers[name]; v.Path != "" || v.Endpoint != "" && !failed[v.Endpoint] {
 			rows = append(rows, b.TryVerifier(ctx, name))
 		}
 	}

@@ -213,6 +213,12 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 	if err != nil {
 		return row, err
 	}
+	if network, ok := v.(assemble.Loadable); ok {
+		if err := network.Load(ctx, c.Backend); err != nil {
+			return row, err
+		}
+		defer network.Close()
+	}
 	row.result, row.cost, err = verifier.Calibrate(ctx, name, v, s.examples(name), s.options.method)
 	if err != nil {
 		return row, err

@@ -36,6 +36,7 @@ type Builder struct {
 	clients  map[string]*completions.Client
 	caches   map[string]*endpoint.Cache // by folder
 	progress *watcher                   // receives the progress of remote generators
+	loadable []*networkVerifier         // that were built
 }
 
 // NewBuilder returns a builder for the configuration, with a ledger of its own.

@@ -197,7 +197,17 @@ func (b *Builder) open(ctx context.Context, backend string, parts parts, embedde
 		}
 		parts.generator, e.Closer = loaded, closers{closer, e.Closer}
 	}
-	return parts.onto(e)
+	e, err := parts.onto(e)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range b.loadable {
+		if err := n.Load(ctx, backend); err != nil {
+			return nil, errors.Join(err, closeAll(e.Closer))
+		}
+		e.Closer = closers{n, e.Closer}
+	}
+	return e, nil
 }
 
 // closers are parts to close; they may be nil.

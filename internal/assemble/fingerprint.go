@@ -134,10 +134,28 @@ func sample(sum hash.Hash, place, name string) error {
 	return nil
 }
 
-// weightSums are the fingerprints of the models and files of the generators that run in
-// this process, by the names that the configuration has for them; nil without any.
+// networkSum is [sampledSum] for the folder of a network as transformers has them, or for
+// a file.
+func networkSum(place string) (string, error) {
+	entries, err := os.ReadDir(place)
+	if err != nil {
+		return sampledSum(place) // a file, or nothing
+	}
+	sum := sha256.New()
+	for _, e := range entries {
+		if !e.IsDir() && slices.Contains([]string{".json", ".txt", ".model", ".safetensors", ".gguf"}, filepath.Ext(e.Name())) {
+			if err := sample(sum, filepath.Join(place, e.Name()), e.Name()); err != nil {
+				return "", err
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// weightSums are the fingerprints of the models and files of the parts that run in this
+// process, by the names that the configuration has for them; nil without any.
 func weightSums(c *config.Config, library Library) (map[string]string, error) {
-	var sums map[string]string
+	sums := map[string]string{}
 	for _, g := range c.Generators {
 		if g.Type != config.Flux {
 			continue
@@ -147,15 +165,24 @@ func weightSums(c *config.Config, library Library) (map[string]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			sum, err := sampledSum(place)
-			if err != nil {
+			if sums[name], err = sampledSum(place); err != nil {
 				return nil, err
 			}
-			if sums == nil {
-				sums = map[string]string{}
-			}
-			sums[name] = sum
 		}
+	}
+	for _, v := range c.Verifiers {
+		for _, name := range []string{v.Path, v.Head} {
+			var err error
+			if name == "" {
+				continue
+			}
+			if sums[name], err = networkSum(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(sums) == 0 {
+		return nil, nil
 	}
 	return sums, nil
 }

@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 // does not work.
 func (b *Builder) TryVerifier(ctx context.Context, name string) Finding {
 	v := b.config.Verifiers[name]
-	row := Finding{Kind: "verifier", Name: name, At: v.Endpoint}
+	row := Finding{Kind: "verifier", Name: name, At: cmp.Or(v.Endpoint, v.Path)}
 	maker, err := b.RawVerifier(name)
 	if err != nil {
 		row.Err = err
@@ -92,6 +93,13 @@ func (b *Builder) TryVerifier(ctx context.Context, name string) Finding {
 	if err != nil {
 		row.Err = err
 		return row
+	}
+	network, isNetwork := verifier.(*networkVerifier)
+	if isNetwork {
+		if row.Err = network.Load(ctx, b.config.Backend); row.Err != nil {
+			return row
+		}
+		defer network.Close()
 	}
 	square := image.NewRGBA(image.Rect(0, 0, 64, 64))
 	draw.Draw(square, square.Rect, image.White, image.Point{}, draw.Src)
@@ -117,6 +125,9 @@ func (b *Builder) TryVerifier(ctx context.Context, name string) Finding {
 	row.Supports = []string{"no findings"}
 	if reflectionflow.AbilitiesOf(verifier).Findings() {
 		row.Supports[0] = "findings"
+	}
+	if isNetwork {
+		row.Supports = append(row.Supports, network.notes()...)
 	}
 	return row
 }

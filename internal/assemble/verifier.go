@@ -23,7 +23,9 @@ func verifierTypes() []partType[config.Verifier, MakeVerifier] {
 	embedded := embeddedType[config.Verifier, MakeVerifier](config.Verifiers, "a detector and a reward network")
 	embedded.Findings, embedded.Keys = "at_least, exactly, absent, position", []string{"calibration"}
 	embedded.build = func(*Builder, string, config.Verifier) (MakeVerifier, error) { return embeddedVerifier, nil }
-	return []partType[config.Verifier, MakeVerifier]{chatVerifier(), yesNoVerifier(), ensembleVerifier(), embedded}
+	return []partType[config.Verifier, MakeVerifier]{
+		chatVerifier(), yesNoVerifier(), ensembleVerifier(), clipVerifier(config.CLIP), clipVerifier(config.SigLIP), rewardVerifier(), embedded,
+	}
 }
 
 func embeddedVerifier(embedded reflectionflow.Verifier) (reflectionflow.Verifier, error) {

@@ -100,6 +100,10 @@ const (
 	Ensemble = "ensemble" // a verifier of verifiers
 	Pool     = "pool"     // several remote generators of the same model as one
 	Flux     = "flux"     // a generator that runs a FLUX model in this process
+	OWLv2    = "owlv2"    // a verifier by boxes that any phrase names
+	CLIP     = "clip"     // a verifier by the similarity of image and text
+	SigLIP   = "siglip"   // the same with another network
+	Reward   = "reward"   // a verifier by what people prefer
 )
 
 // Generator generates images: type remote, pool or flux. Size, Steps and Guidance are
@@ -145,7 +149,8 @@ type LoRA struct {
 	Weight float64 `yaml:"weight" json:"weight,omitempty"`
 }
 
-// Verifier scores images: type chat, yes-no, ensemble or embedded.
+// Verifier scores images: type chat, yes-no, ensemble, owlv2, clip, siglip, reward or
+// embedded.
 type Verifier struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
@@ -154,10 +159,17 @@ type Verifier struct {
 	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"`
 	Seed        uint64  `yaml:"seed" json:"seed,omitempty"`
 	// Of yes-no.
-	Wording        string  `yaml:"wording" json:"wording,omitempty"`
-	PerRequirement bool    `yaml:"per_requirement" json:"per_requirement,omitempty"`
-	Met            float64 `yaml:"met" json:"met,omitempty"`
-	NotMet         float64 `yaml:"not_met" json:"not_met,omitempty"`
+	Wording        string `yaml:"wording" json:"wording,omitempty"`
+	PerRequirement bool   `yaml:"per_requirement" json:"per_requirement,omitempty"`
+	// Path is the folder of a network, of owlv2, clip, siglip and reward.
+	Path string `yaml:"path" json:"path,omitempty"`
+	// Of reward: how the value is computed, where the files do not show it, and the file
+	// of an aesthetic predictor's layers.
+	Reward string `yaml:"reward" json:"reward,omitempty"`
+	Head   string `yaml:"head" json:"head,omitempty"`
+	// Confidences from which on and up to which requirements are met and not met.
+	Met    float64 `yaml:"met" json:"met,omitempty"`
+	NotMet float64 `yaml:"not_met" json:"not_met,omitempty"`
 	// Calibration is a file that turns values into probabilities, or gives an
 	// ensemble its reference values.
 	Calibration string `yaml:"calibration" json:"calibration,omitempty"`

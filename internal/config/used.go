@@ -32,7 +32,7 @@ func (c *Config) resolve(dir string) {
 		c.Endpoints[name] = e
 	}
 	for name, v := range c.Verifiers {
-		v.Prompt, v.Calibration = in(v.Prompt), in(v.Calibration)
+		v.Prompt, v.Calibration, v.Path, v.Head = in(v.Prompt), in(v.Calibration), in(v.Path), in(v.Head)
 		c.Verifiers[name] = v
 	}
 	for name, r := range c.Reflectors {

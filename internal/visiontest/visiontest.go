@@ -62,12 +62,34 @@ func Folder(t testing.TB, name string, change Change) string {
 		change(files)
 	}
 	dir := t.TempDir()
+	write(t, dir, files)
+	return dir
+}
+
+// Rewrite changes the files of a folder.
+func Rewrite(t testing.TB, dir string, change Change) {
+	t.Helper()
+	files := map[string][]byte{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(files)
+	write(t, dir, files)
+}
+
+func write(t testing.TB, dir string, files map[string][]byte) {
+	t.Helper()
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		if err := os.WriteFile(filepath.Join(dir, file), files[file], 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 // Edit replaces text in a file that holds it.

@@ -75,6 +75,13 @@ func Open(ctx context.Context, o Options) (*Verifier, error) {
 	return v, nil
 }
 
+// Check reports options that do not say which kind it is, or contradict one another, without loading the network. The
+// error wraps [reflectionflow.ErrInvalid].
+func (o Options) Check() error {
+	_, err := o.kind()
+	return err
+}
+
 // kind returns the kind that the options name or that follows from the files.
 func (o Options) kind() (Kind, error) {
 	kind := o.Kind
