@@ -57,7 +57,7 @@ func (o *engineOptions) registerFiles(f *pflag.FlagSet) {
 	f.StringVar(&o.files.TextEncoder2, "text-encoder-2", "", "file or folder of the second text encoder: T5 of FLUX.1")
 	f.StringVar(&o.files.VAE, "vae", "", "file or folder of the autoencoder")
 	f.StringVar(&o.files.Tokenizer, "tokenizer", "", "folder of the tokenizer; for FLUX.1 one that holds tokenizer and tokenizer_2")
-	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that --model takes, such as 8GB")
+	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that images take beside the weights, which stay in their files, such as 4GB")
 }
 
 // fileFlags are those of [engineOptions.registerFiles].

@@ -59,8 +59,9 @@ func (p *program) configCommand() *cobra.Command {
 		Long: `Try what the run of a configuration needs. Every endpoint is asked about a small
 image, or about a text where only parsers ask it; a second question shows whether its
 server enforces JSON schemas. Every remote generator generates two images of different
-seeds and corrects one, in the size and steps of the configuration. The verifier in use
-judges an image. Paid APIs charge for that.
+seeds and corrects one, in the size and steps of the configuration. The weights of a
+generator of type flux are compared with what its networks need, and loaded. The verifier
+in use judges an image. Paid APIs charge for that.
 
 A part does not work where the run would fail or waste its budget: a language model that
 does not see images, a verifier without a usable verdict, a generator that ignores seeds,
@@ -102,6 +103,8 @@ func (p *program) checkConfig(ctx context.Context, path string, generate bool) e
 		if g := c.Generators[name]; g.Type == config.Remote {
 			_, inUse := used.Generators[name]
 			rows = append(rows, b.TryGenerator(ctx, name, assemble.Trial{Generate: generate, Corrects: inUse && corrects}))
+		} else if g.Type == config.Flux {
+			rows = append(rows, b.TryFlux(name))
 		}
 	}
 	if ctx.Err() != nil {

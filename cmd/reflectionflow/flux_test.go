@@ -193,6 +193,7 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		"unusual size":          {none, []string{"--size", "96", "--any-size=false"}, "the model was made for sides of 256 to 2048 pixels"},
 		"files without a model": {none, []string{"--model", "", "--vae", "vae.safetensors"}, "--vae needs --model"},
 		"memory":                {none, []string{"--memory", "plenty"}, `--memory: invalid input: memory "plenty"`},
+		"too little memory":     {none, []string{"--memory", "1MB", "--size", "512"}, "--memory: an image of 512×512 pixels takes about "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("HF_HUB_CACHE", t.TempDir())
@@ -209,6 +210,26 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 				t.Error("a run folder was left behind")
 			}
 		})
+	}
+}
+
+// config check loads the weights of a generator of type flux.
+func TestConfigCheckOfFlux(t *testing.T) {
+	dir, model := t.TempDir(), tinyCopy(t, "flux1")
+	text := "generators: {mine: {type: flux, model: " + model + ", size: 256, steps: 2}}\nuse: {verifier: embedded, reflector: embedded, refiner: embedded, parser: embedded}\nsearch: {strategy: noise}\n"
+	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := embedded(dir, "config", "check", "c.yaml").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "FLUX.1 with guidance (as dev and Krea), seeds, no corrections") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := os.Remove(filepath.Join(model, "text_encoder_2", "model.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	out, err = embedded(dir, "config", "check", "c.yaml").CombinedOutput()
+	if exitOf(t, err) != exitFailure || !strings.Contains(string(out), "generator mine") || !strings.Contains(string(out), "text_encoder_2: ") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

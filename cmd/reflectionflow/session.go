@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ type session struct {
 // model before the folders, so that a model that cannot be loaded leaves no folder.
 func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, error)) error {
 	if err := s.program.beginComputing(); err != nil {
+		return err
+	}
+	if err := s.prepareMemory(); err != nil {
 		return err
 	}
 	e, err := s.model.Open(ctx, s.backend)
@@ -87,6 +91,21 @@ func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, 
 		return s.explain(ctx, err, dir)
 	}
 	return s.noteFailed(dir)
+}
+
+// prepareMemory bounds the memory that is allocated, and says if there is too little.
+func (s *session) prepareMemory() error {
+	if s.model.Memory > 0 {
+		debug.SetMemoryLimit(s.model.Memory)
+	}
+	if s.model.Warning == nil || s.quiet {
+		return nil
+	}
+	warning, err := s.model.Warning(s.cfg)
+	if err == nil && warning != "" {
+		_, _ = fmt.Fprintf(s.program.stderr, "warning: %s\n", warning)
+	}
+	return err
 }
 
 // noteFailed says how failed images are tried again. It is an error where a search

@@ -138,6 +138,9 @@ func (b *Builder) Model() (Model, error) {
 	}
 	if l, ok := parts.generator.(local); ok {
 		l.describe(&entry)
+		entry.Warning = func(cfg search.Config) (string, error) {
+			return l.warning(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects())
+		}
 	}
 	if parts.generator == nil {
 		entry = own
@@ -267,8 +270,14 @@ func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config)
 		request.Reflection = "any"
 		err = reflectionflow.CheckCorrection(g, request)
 	}
+	at := "generators." + b.config.Use.Generator
 	if err != nil {
-		return b.config.Errorf("generators."+b.config.Use.Generator, "%v", err)
+		return b.config.Errorf(at, "%v", err)
+	}
+	if l, ok := g.(local); ok {
+		if err := l.fits(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects()); err != nil {
+			return b.config.Errorf(at+".memory", "%v", err)
+		}
 	}
 	return nil
 }

@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 
 	"reflectionflow"
+	"reflectionflow/cpu"
 	"reflectionflow/flux"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/terminal"
 	"reflectionflow/nn"
+	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -36,6 +39,10 @@ func fluxType() partType[config.Generator, reflectionflow.Generator] {
 type local interface {
 	reflectionflow.Generator
 	reflectionflow.RequestChecker
+	// fits reports images that take more memory than the bound of the configuration.
+	fits(width, height int, corrects bool) error
+	// warning says what is wrong with generating such images here; empty for nothing.
+	warning(width, height int, corrects bool) (string, error)
 	// describe sets the defaults and bounds of the model.
 	describe(entry *Model)
 	// load reads the weights for a backend, see [Model.Open].
@@ -46,6 +53,7 @@ type local interface {
 type fluxModel struct {
 	path      string
 	corrector string // file of its LoRA; empty for the folder's own
+	memory    int64  // bound in bytes; 0 for none
 	family    *fluxFamily
 }
 
@@ -66,7 +74,11 @@ func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
 	if g.Corrector != "" && !family.takesCorrector {
 		return nil, fmt.Errorf("%w: %s edits images by itself: leave out the corrector", reflectionflow.ErrInvalid, family.what)
 	}
-	return &fluxModel{path: path, corrector: g.Corrector, family: family}, nil
+	m := &fluxModel{path: path, corrector: g.Corrector, family: family}
+	if g.Memory != "" {
+		m.memory, err = config.ParseMemory(g.Memory)
+	}
+	return m, err
 }
 
 var errNotLoaded = errors.New("the model is not loaded")
@@ -83,7 +95,7 @@ func (m *fluxModel) Check(r reflectionflow.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if r.Reference != nil && m.corrector == "" && !m.family.corrects {
+	if r.Reference != nil && !m.corrects() {
 		return fmt.Errorf("%w: this model cannot correct images: %s", reflectionflow.ErrInvalid, remedies)
 	}
 	if r.Reference != nil && m.family.frame != nil {
@@ -91,6 +103,10 @@ func (m *fluxModel) Check(r reflectionflow.Request) error {
 	}
 	return nil
 }
+
+// largeModel is from how many parameters on images are generated one at a time: one keeps
+// all processors busy then, and takes gigabytes.
+const largeModel = 1e9
 
 // remedies are what helps a model that cannot correct.
 const remedies = "name the LoRA of a corrector in the configuration (corrector: FILE), use FLUX.2 or FLUX.1 Kontext, which edit images, or a strategy without reflection (--strategy noise-prompt)"
@@ -101,7 +117,7 @@ func (m *fluxModel) describe(entry *Model) {
 	}
 	f := m.family
 	entry.Width, entry.Height, entry.Steps, entry.Guidance = f.width, f.height, f.steps, f.guidance
-	entry.CheckSize = m.checkSize
+	entry.CheckSize, entry.Memory = m.checkSize, m.memory
 }
 
 // checkSize reports sizes that the model was not made for. Sides that the model cannot
@@ -113,20 +129,87 @@ func (m *fluxModel) checkSize(width, height int) error {
 	return m.family.sizes.Check(width, height)
 }
 
+// fits implements [local].
+func (m *fluxModel) fits(width, height int, corrects bool) error {
+	need := m.family.working(width, height, corrects)
+	if m.memory == 0 || need <= m.memory {
+		return nil
+	}
+	side := min(width, height)
+	for side > 256 && m.family.working(side, side, corrects) > m.memory {
+		side -= 64
+	}
+	remedy := fmt.Sprintf("raise the bound, or use --size %d", side/64*64)
+	if m.family.working(side, side, corrects) > m.memory {
+		remedy = "raise the bound"
+	}
+	return fmt.Errorf("%w: an image of %d×%d pixels takes about %s beside the weights, and the bound is %s: %s",
+		reflectionflow.ErrInvalid, width, height, terminal.Bytes(need), terminal.Bytes(m.memory), remedy)
+}
+
+// warning implements [local].
+func (m *fluxModel) warning(width, height int, corrects bool) (string, error) {
+	stored, err := m.stored()
+	if err != nil {
+		return "", err
+	}
+	weights := int64(0)
+	for _, bytes := range stored {
+		weights += bytes
+	}
+	need, free := m.family.working(width, height, corrects), cpu.FreeMemory()
+	switch {
+	case need > free:
+		return fmt.Sprintf("an image of %d×%d pixels takes about %s beside the weights, and %s are free", width, height, terminal.Bytes(need), terminal.Bytes(free)), nil
+	case weights+need > free:
+		return fmt.Sprintf("the weights have %s and an image takes about %s, and %s are free: the weights will be read from the disk again and again",
+			terminal.Bytes(weights), terminal.Bytes(need), terminal.Bytes(free)), nil
+	}
+	return "", nil
+}
+
+// stored are the sizes of the weights in bytes by the types that they are stored in.
+func (m *fluxModel) stored() (map[string]int64, error) {
+	stored := map[string]int64{}
+	for _, folder := range m.family.weightFolders(m.path) {
+		file, err := weights.Open(folder)
+		if err == nil {
+			err = errors.Join(countStored(file, stored), file.Close())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(folder), err)
+		}
+	}
+	return stored, nil
+}
+
+// corrects reports whether the model takes references.
+func (m *fluxModel) corrects() bool { return m.corrector != "" || m.family.corrects }
+
+// open reads the weights, which stay mapped.
+func (m *fluxModel) open() (flux.Model, error) {
+	if m.corrector == "" {
+		return m.family.load(nil)
+	}
+	corrector, err := safetensors.Open(m.corrector)
+	if err != nil {
+		return nil, fmt.Errorf("corrector: %w", err)
+	}
+	return m.family.load(corrector)
+}
+
 func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.Generator, io.Closer, error) {
 	backend, err := nn.OpenBackend(backendName)
 	if err != nil {
 		return nil, nil, err
 	}
-	var corrector *safetensors.File
-	if m.corrector != "" {
-		if corrector, err = safetensors.Open(m.corrector); err != nil {
-			return nil, nil, fmt.Errorf("corrector: %w", err)
-		}
-	}
-	model, err := m.family.load(corrector)
+	model, err := m.open()
 	if err != nil {
 		return nil, nil, err
 	}
-	return flux.NewPipeline(backend, model, flux.Options{}), nil, nil
+	options := flux.Options{}
+	if model.Spec().Store.Parameters("") > largeModel {
+		options.Workers = 1
+	}
+	return flux.NewPipeline(backend, model, options), nil, nil
 }

@@ -2,6 +2,7 @@ package assemble
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -44,10 +45,7 @@ func (i *Inspection) Weights() int64 {
 func (i *Inspection) StepSeconds() float64 { return i.StepWork / i.Speed }
 
 // Inspected is a FLUX model that can be checked.
-type Inspected struct {
-	path   string
-	family *fluxFamily
-}
+type Inspected struct{ *fluxModel }
 
 // OpenInspected opens a diffusers folder to check it.
 func OpenInspected(path string) (*Inspected, error) {
@@ -55,7 +53,7 @@ func OpenInspected(path string) (*Inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inspected{path, family}, nil
+	return &Inspected{&fluxModel{path: path, family: family}}, nil
 }
 
 // Problems compares the weights with what the networks need.
@@ -65,7 +63,7 @@ func (m *Inspected) Problems() (flux.Problems, error) { return m.family.check() 
 // own. A model that cannot generate is an error.
 func (m *Inspected) Inspect(ctx context.Context, backend string, width, height int) (*Inspection, error) {
 	f := m.family
-	i := &Inspection{What: f.what, Corrects: f.corrects, Width: f.width, Height: f.height, Steps: f.steps, Free: cpu.FreeMemory(), Stored: map[string]int64{}}
+	i := &Inspection{What: f.what, Corrects: f.corrects, Width: f.width, Height: f.height, Steps: f.steps, Free: cpu.FreeMemory()}
 	if width > 0 {
 		i.Width, i.Height = width, height
 	}
@@ -78,7 +76,15 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 		return nil, err
 	}
 	i.Parameters = model.Spec().Store.Parameters("")
-	if err := m.measure(backend, i); err != nil {
+	if i.Stored, err = m.stored(); err != nil {
+		return nil, err
+	}
+	transformer, err := weights.Open(f.weightFolders(m.path)[0])
+	if err != nil {
+		return nil, err
+	}
+	i.Speed, err = measureSpeed(backend, transformer)
+	if err := errors.Join(err, transformer.Close()); err != nil {
 		return nil, err
 	}
 	unit := model.Spec().Unit
@@ -90,28 +96,6 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 	i.StepWork = stepWork(variables, tokenCounts{text: f.text, image: image.Tokens()})
 	i.Working = f.working(i.Width, i.Height, i.Corrects)
 	return i, nil
-}
-
-// measure adds up the stored weights, and measures a product with those of the
-// transformer, which is the first component.
-func (m *Inspected) measure(backend string, i *Inspection) error {
-	for n, folder := range m.family.weightFolders(m.path) {
-		file, err := weights.Open(folder)
-		if err != nil {
-			return err
-		}
-		err = countStored(file, i.Stored)
-		if err == nil && n == 0 {
-			i.Speed, err = measureSpeed(backend, file)
-		}
-		if closing := file.Close(); err == nil {
-			err = closing
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // countStored adds the sizes of a source's tensors, in bytes, by their type.

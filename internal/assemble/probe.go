@@ -287,6 +287,32 @@ func (b *Builder) TryModel(ctx context.Context) Finding {
 	return row
 }
 
+// TryFlux compares the weights of a generator of type flux with what its networks need,
+// and loads them. It generates nothing.
+func (b *Builder) TryFlux(name string) Finding {
+	row := Finding{Kind: "generator", Name: name}
+	m, err := b.flux(b.config.Generators[name])
+	if err != nil {
+		row.Err = err
+		return row
+	}
+	row.At = m.path
+	start := time.Now()
+	problems, err := m.family.check()
+	if err == nil {
+		err = problems.Serious().Err()
+	}
+	if err == nil {
+		_, err = m.open()
+	}
+	row.Took, row.Err = time.Since(start), err
+	row.Supports = []string{m.family.what, "seeds", "no corrections"}
+	if m.corrects() {
+		row.Supports[2] = "corrections"
+	}
+	return row
+}
+
 // place is a URL without user, query and fragment.
 func place(raw string) string {
 	u, err := url.Parse(raw)

@@ -139,7 +139,7 @@ type Weights struct {
 	// Img2Img is the noise level from which images are corrected where the model
 	// cannot correct by itself, from 0 to 1; 0 is off.
 	Img2Img float64 `yaml:"img2img" json:"img2img,omitempty"`
-	// Memory bounds what generating takes, as 8GB; empty is no bound.
+	// Memory bounds what images take beside the weights, as 4GB; empty is no bound.
 	Memory string `yaml:"memory" json:"memory,omitempty"`
 }
 

@@ -1,0 +1,67 @@
+package flux2
+
+import (
+	"fmt"
+
+	"reflectionflow/flux"
+	"reflectionflow/weights"
+)
+
+// inferParams reads the sizes of a transformer from its tensors, in the naming of
+// diffusers.
+func inferParams(source weights.Source) (Params, error) {
+	p := Klein4B()
+	for _, d := range []struct {
+		name string
+		n    int
+		set  func(shape []int)
+	}{
+		{"transformer_blocks.0.attn.norm_q.weight", 1, func(s []int) { p.AttentionHeadDim = s[0] }},
+		{"x_embedder.weight", 2, func(s []int) { p.InChannels, p.NumAttentionHeads = s[1], s[0]/max(1, p.AttentionHeadDim) }},
+		{"context_embedder.weight", 2, func(s []int) { p.JointAttentionDim = s[1] }},
+		{"time_guidance_embed.timestep_embedder.linear_1.weight", 2, func(s []int) { p.TimestepChannels = s[1] }},
+		{"transformer_blocks.0.ff.linear_out.weight", 2, func(s []int) { p.MLPRatio = float64(s[1]) / float64(max(1, s[0])) }},
+	} {
+		shape, err := flux.Dims(source, d.name, d.n)
+		if err != nil {
+			return Params{}, fmt.Errorf("%s: %w", TransformerPrefix, err)
+		}
+		d.set(shape)
+	}
+	if p.AttentionHeadDim%8 != 0 {
+		return Params{}, p.invalid("the rotary axes of heads of width %d are not known: use a folder with a config.json", p.AttentionHeadDim)
+	}
+	for i := range p.AxesDimsRope {
+		p.AxesDimsRope[i] = p.AttentionHeadDim / 4
+	}
+	p.NumLayers, p.NumSingleLayers = flux.Numbered(source, "transformer_blocks."), flux.Numbered(source, "single_transformer_blocks.")
+	_, err := source.Info("time_guidance_embed.guidance_embedder.linear_1.weight")
+	p.GuidanceEmbeds = err == nil
+	return p, p.Validate()
+}
+
+// inferAutoencoder reads the sizes of an autoencoder from its tensors, in the naming of
+// diffusers.
+func inferAutoencoder(source weights.Source) (AutoencoderConfig, error) {
+	shared, err := flux.InferAutoencoder(source)
+	if err != nil {
+		return AutoencoderConfig{}, err
+	}
+	c := NewAutoencoder(shared.BlockOut, shared.LatentChannels, shared.LayersPerBlock, shared.Groups)
+	c.MidAttention, c.UseQuant, c.UsePostQuant = shared.MidAttention, shared.UseQuant, shared.UsePostQuant
+	var widths []int // the decoder's blocks begin with the coarsest
+	levels := flux.Numbered(source, "decoder.up_blocks.")
+	for level := range levels {
+		shape, err := flux.Dims(source, fmt.Sprintf("decoder.up_blocks.%d.resnets.0.conv1.weight", levels-1-level), 4)
+		if err != nil {
+			return AutoencoderConfig{}, err
+		}
+		widths = append(widths, shape[0])
+	}
+	for i := range widths {
+		if i >= len(c.BlockOut) || widths[i] != c.BlockOut[i] {
+			c.DecoderBlockOut = widths
+		}
+	}
+	return c, c.Validate()
+}
