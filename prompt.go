@@ -14,6 +14,9 @@ const MaxPromptBytes = 4096
 type Prompt struct {
 	Text         string        `json:"text"`
 	Requirements []Requirement `json:"requirements,omitempty"`
+	// Notes say in words what the parser found wrong with the text, such as a
+	// contradiction or another language than it reads: for people, never parsed.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Validate reports text that is empty, longer than [MaxPromptBytes] or not UTF-8, more
@@ -29,6 +32,13 @@ func (p Prompt) Validate() error {
 		return fmt.Errorf("%w: the prompt is not valid UTF-8", ErrInvalid)
 	case len(p.Requirements) > MaxRequirements:
 		return fmt.Errorf("%w: the prompt has %d requirements, at most %d are allowed", ErrInvalid, len(p.Requirements), MaxRequirements)
+	case len(p.Notes) > MaxNotes:
+		return fmt.Errorf("%w: the prompt has %d notes, at most %d are allowed", ErrInvalid, len(p.Notes), MaxNotes)
+	}
+	for _, n := range p.Notes {
+		if len(n) > MaxNoteBytes || !utf8.ValidString(n) {
+			return fmt.Errorf("%w: a note of the prompt is longer than %d bytes or not valid UTF-8", ErrInvalid, MaxNoteBytes)
+		}
 	}
 	for i, r := range p.Requirements {
 		if err := r.Validate(); err != nil {

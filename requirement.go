@@ -7,11 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of requirements.
+// Bounds of requirements and notes.
 const (
 	MaxRequirements     = 64    // of a prompt
 	MaxRequirementBytes = 512   // of each of a requirement's strings
 	MaxCount            = 10000 // of a requirement
+	MaxNotes            = 16    // of a prompt
+	MaxNoteBytes        = 2048  // of each note
 )
 
 // Kind names what a [Requirement] asks for.
@@ -67,12 +69,14 @@ func Relations() []Relation {
 	return []Relation{LeftOf, RightOf, Above, Below, Behind, InFrontOf, Inside, On, Under, Between, NextTo}
 }
 
-// Places returns the values of a [Place]: parts of the image, each a third of its
-// sides; "left", "right", "top" and "bottom" are halves.
+// Places returns the values of a [Place]. "left", "right", "top" and "bottom" are halves
+// of the image, "center" and the corners are thirds of both sides, "background" and
+// "foreground" are about depth.
 func Places() []string {
 	return []string{
 		"left", "right", "top", "bottom", "center",
 		"top left", "top right", "bottom left", "bottom right",
+		"background", "foreground",
 	}
 }
 
@@ -141,7 +145,7 @@ func (r Requirement) String() string {
 	case Attribute:
 		return r.share(object, r.Value)
 	case Place:
-		return fmt.Sprintf("%s at the %s of the image", object, r.Value)
+		return fmt.Sprintf("%s in the %s of the image", object, r.Value)
 	case Text:
 		if object == "" {
 			return fmt.Sprintf("the text %q", r.Value)

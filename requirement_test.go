@@ -47,7 +47,7 @@ func examples() map[string]requirement {
 		"at least 2 cup that is blue":                {Kind: reflectionflow.Color, Object: "cup", Color: "blue", Count: 2},
 		"every red table is wooden":                  {Kind: reflectionflow.Attribute, Object: "table", Color: "red", Value: "wooden", Aspect: reflectionflow.Material},
 		"astronaut riding horse":                     {Kind: reflectionflow.Interaction, Object: "astronaut", Relation: "riding", Target: "horse"},
-		"dog at the top left of the image":           {Kind: reflectionflow.Place, Object: "dog", Value: "top left"},
+		"dog in the top left of the image":           {Kind: reflectionflow.Place, Object: "dog", Value: "top left"},
 		`sign with the text "OPEN"`:                  {Kind: reflectionflow.Text, Object: "sign", Value: "OPEN"},
 		`the text "OPEN"`:                            {Kind: reflectionflow.Text, Value: "OPEN"},
 		"dog sleeping":                               {Kind: reflectionflow.Activity, Object: "dog", Value: "sleeping"},

@@ -1,0 +1,196 @@
+package requirements
+
+import (
+	"strings"
+
+	"reflectionflow"
+)
+
+// sayings are phrases before a text in the image. The first ones may stand before a text
+// without quotes.
+var (
+	sayings = byFirst(list(`that says, which says, saying, says, that say, that reads, which reads, spelling out, spelling, that spells, labeled as, labeled, labelled,
+with the text, with the words, with the word, with the letters, with the inscription, with the slogan, with the caption, with the title, with the label,
+with the number, with a sign saying, with text saying, the words, the word, the text, the letters, the inscription, the slogan`))
+	quotedSayings = byFirst(list(`reading, reads, read, with text, with a caption, with a title, with a label, with a slogan, with an inscription, with letters, titled, entitled, named, called,
+captioned, inscribed with, inscribed, engraved with, written, with, displaying, showing, displays, shows, text, word, words, of, bearing, stating, states, and, printed with`))
+)
+
+// saysText reads a text in the image after the words that announce it.
+func (p *parser) saysText() bool {
+	start := p.pos
+	for i, phrases := range []map[string][]string{sayings, quotedSayings} {
+		for _, s := range phrases[p.word(start)] {
+			next := p.phrase(start, s)
+			if next == 0 {
+				continue
+			}
+			for w := p.word(next); w == "the" || w == "words" || w == "word" || w == "text" || w == "of" || w == "a"; w = p.word(next) {
+				near := p.kind(next+1) == quoted || p.kind(next+1) == word && w != "of" && w != "a" && p.kind(next+2) == quoted
+				if !near {
+					break
+				}
+				next++
+			}
+			if p.kind(next) == comma && p.kind(next+1) == quoted { // "that says: "OPEN""
+				next++
+			}
+			if p.kind(next) == quoted {
+				p.textAt(start, next)
+				return true
+			}
+			if i == 0 && p.unquoted(start, next, s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unquoted reads a text without quotes: words in capitals, or after "says" those up to the
+// end of the clause.
+func (p *parser) unquoted(start, next int, saying string) bool {
+	end := next
+	for end < len(p.tokens) && p.kind(end) == word && (p.capitals(end) || numbersOnly(p.word(end))) {
+		end++
+	}
+	if end == next && (strings.HasSuffix(saying, "says") || saying == "saying" || strings.HasPrefix(saying, "with the")) {
+		for end < len(p.tokens) && end < next+8 && p.kind(end) == word && p.word(end) != "on" && p.word(end) != "in" && p.word(end) != "and" {
+			end++
+		}
+	}
+	if end == next {
+		return false
+	}
+	p.text1(p.words(next, end), start, end)
+	return true
+}
+
+func numbersOnly(w string) bool { return w != "" && onlyDigits(w) }
+
+// capitals reports whether a word is in capitals.
+func (p *parser) capitals(i int) bool {
+	t := p.tokens[i]
+	raw := p.text[t.start:t.end]
+	return t.upper && strings.ToUpper(raw) == raw
+}
+
+// quotedText reads a text in quotes without an announcement: a text in the image.
+func (p *parser) quotedText() bool {
+	p.textAt(p.pos, p.pos)
+	return true
+}
+
+// textAt records the text in quotes at token i, and those joined to it.
+func (p *parser) textAt(start, i int) {
+	p.text1(p.tokens[i].text, start, i+1)
+	for p.word(p.pos) == "and" && p.kind(p.pos+1) == quoted {
+		p.text1(p.tokens[p.pos+1].text, start, p.pos+2)
+	}
+}
+
+// text1 records a text, of the object that was named just before or, after "on", follows.
+func (p *parser) text1(value string, start, end int) {
+	p.pos = end
+	subject := p.recent
+	if p.segmentStart && start == end-1 || subject >= 0 && p.mentions[subject].q.kind == reflectionflow.Absent {
+		subject = -1
+	}
+	i := end
+	for w := p.word(i); w == "written" || w == "painted" || w == "printed" || w == "engraved" || w == "carved" || w == "is" || w == "displayed" || w == "embroidered" || w == "appears"; w = p.word(i) {
+		i++
+	}
+	if w := p.word(i); w == "on" || w == "in" && i > end || w == "across" {
+		if _, _, _, isPlace := p.placeAt(i); !isPlace && (i > end || subject < 0) {
+			if id, after, ok := p.target(i + 1); ok {
+				p.pos = after
+				if !writing[p.mentions[id].noun] { // "written in red letters"
+					subject = id
+					p.near, p.recent, p.group = id, id, []int{id}
+				}
+			}
+		}
+	}
+	if len(value) > reflectionflow.MaxRequirementBytes {
+		p.notes = append(p.notes, "a text in quotes is too long and was cut: "+clip(value)[:60]+"…")
+	}
+	p.add(fact{kind: reflectionflow.Text, subject: subject, target: -1, second: -1, prop: property{value: clip(value)}, start: start, end: p.pos})
+}
+
+// writing is what a text is made of, not what it is on.
+var writing = set("letter font ink paint lettering text writing handwriting script chalk neon pen pencil crayon type")
+
+// negations stand before what must not be there, longer ones first.
+var negations = byFirst([]string{
+	"without any", "without", "with no", "with zero", "free of", "and no", "but no", "no", "not any", "zero", "don't include any", "don't include", "do not include any", "do not include", "don't show any", "don't show",
+	"do not show any", "do not show", "don't add any", "don't add", "do not add any", "do not add", "avoid any", "avoid", "exclude any", "exclude", "excluding", "neither", "there are no", "there is no", "no one", "nobody", "0",
+})
+
+// negation reads what the image must not show. Other negations are kept in the prompt's
+// words.
+func (p *parser) negation() bool {
+	start := p.pos
+	next := 0
+	for _, n := range negations[p.word(start)] {
+		if next = p.phrase(start, n); next > 0 {
+			break
+		}
+	}
+	switch w := p.word(start); {
+	case w == "nobody" || w == "no" && p.word(start+1) == "one" && !p.nounable(start+2):
+		p.pos = max(next, start+1)
+		p.mention(mention{noun: "person", q: quantity{kind: reflectionflow.Absent, named: true}, start: start, end: p.pos})
+		p.absentList = true
+		return true
+	case next == 0 && (w == "not" || w == "never" || strings.HasSuffix(w, "n't") || w == "cannot" || copulas[w] && p.word(start+1) == "not"):
+		return p.refused(start)
+	case next == 0:
+		return false
+	}
+	if p.word(next) == "a" || p.word(next) == "an" || definite[p.word(next)] {
+		next++
+	}
+	m, ok := p.noun(next)
+	if !ok || m.noun == "" {
+		return p.refused(start)
+	}
+	for ok && m.noun != "" {
+		m.q = quantity{kind: reflectionflow.Absent, named: true}
+		m.start = start
+		p.pos = m.end
+		p.mention(m)
+		// "no dogs, cats or birds"
+		if p.kind(p.pos) != comma || !p.orFollows(p.pos+1) {
+			break
+		}
+		start = p.pos + 1
+		m, ok = p.noun(start)
+		ok = ok && m.bare
+	}
+	p.absentList, p.joined = true, false
+	return true
+}
+
+// orFollows reports whether the sentence goes on with "or" or "nor".
+func (p *parser) orFollows(i int) bool {
+	for ; p.kind(i) != stop; i++ {
+		if w := p.word(i); w == "or" || w == "nor" {
+			return true
+		}
+	}
+	return false
+}
+
+// refused leaves a negation up to the end of its clause unread: its objects are not
+// wished for.
+func (p *parser) refused(start int) bool {
+	end := start + 1
+	for end < len(p.tokens) && p.kind(end) == word && p.word(end) != "but" && p.word(end) != "and" {
+		end++
+	}
+	for i := start; i < end; i++ {
+		p.unread[i] = true
+	}
+	p.pos = end
+	return true
+}

@@ -1,0 +1,109 @@
+package requirements
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// tokenKind is what a token is.
+type tokenKind uint8
+
+const (
+	word   tokenKind = iota
+	comma            // also an opening or closing bracket
+	stop             // the end of a sentence
+	quoted           // a text in quotes
+)
+
+// token is a word, a mark or a text in quotes. Text is in lower case for words, and the
+// content for a text in quotes. Start and end are offsets into the prompt in bytes.
+type token struct {
+	kind       tokenKind
+	text       string
+	start, end int
+	upper      bool // a word that begins with an upper case letter
+}
+
+// quotes are the marks that enclose a text, opening and closing.
+var quotes = map[rune]string{'"': `"`, '“': "”", '„': "“”", '«': "»", '「': "」", '‘': "’"}
+
+// tokens splits a prompt. Open is the offset of a quote that is never closed, -1 for none:
+// such a mark is left out.
+func tokens(text string) (list []token, open int) {
+	open = -1
+	list = make([]token, 0, len(text)/5+2)
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case inWord(r):
+			end := wordEnd(text, i)
+			list = append(list, token{word, strings.ToLower(text[i:end]), i, end, unicode.IsUpper(r)})
+			i = end
+			continue
+		case quotes[r] != "" || r == '\'':
+			if t, ok := quotation(text, i, r, size); ok {
+				list = append(list, t)
+				i = t.end
+				continue
+			}
+			if r == '"' || r == '“' {
+				open = i
+			}
+		case r == '&' || r == '+':
+			list = append(list, token{word, "and", i, i + size, false})
+		case strings.ContainsRune(".!?;\n", r):
+			list = append(list, token{stop, "", i, i + size, false})
+		case strings.ContainsRune(",:()[]{}|–—…/-，。、", r):
+			list = append(list, token{comma, "", i, i + size, false})
+		}
+		i += size
+	}
+	return list, open
+}
+
+// quotation is a text in quotes that begins at i. A single quote begins one only where a
+// word would, and ends one only where a word does.
+func quotation(text string, i int, mark rune, size int) (token, bool) {
+	closing := quotes[mark]
+	if mark == '\'' {
+		closing = "'"
+	}
+	for at := i + size; at < len(text); {
+		k := strings.IndexAny(text[at:], closing)
+		if k < 0 {
+			return token{}, false
+		}
+		at += k
+		_, n := utf8.DecodeRuneInString(text[at:])
+		next, _ := utf8.DecodeRuneInString(text[at+n:])
+		if (mark != '\'' && mark != '‘') || !unicode.IsLetter(next) {
+			content := strings.Join(strings.Fields(text[i+size:at]), " ")
+			return token{quoted, content, i, at + n, false}, content != ""
+		}
+		at += n
+	}
+	return token{}, false
+}
+
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+
+// wordEnd is the end of the word that begins at i. Hyphens and apostrophes between letters
+// belong to it, and so do points and commas between digits.
+func wordEnd(text string, i int) int {
+	previous := rune(0)
+	for i < len(text) {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if !inWord(r) {
+			next, _ := utf8.DecodeRuneInString(text[i+size:])
+			joins := (strings.ContainsRune("-'’‑", r) && inWord(next)) ||
+				(strings.ContainsRune(".,:", r) && unicode.IsDigit(previous) && unicode.IsDigit(next))
+			if !joins {
+				return i
+			}
+		}
+		previous = r
+		i += size
+	}
+	return i
+}
