@@ -31,7 +31,8 @@ type Candidate struct {
 	// confirm it: the same request may give another image.
 	Unseeded bool `json:"unseeded,omitempty"`
 	// Warnings say what is suspicious about the image: it is blank, or identical to
-	// that of another seed. They are for people: never parsed.
+	// that of another seed, or the generator did not use all of the request. They are
+	// for people: never parsed.
 	Warnings []string `json:"warnings,omitempty"`
 	// Error says why there is no image; it is empty for an image. A candidate with an
 	// error has a zero Score and is never the best.

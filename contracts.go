@@ -31,6 +31,9 @@ type Generation struct {
 	// Unseeded is set when the generator could not be given the request's seed, or
 	// did not confirm it: the same request may give another image.
 	Unseeded bool
+	// Warnings say what of the request had no effect, such as the end of a prompt that
+	// is longer than the model reads. They are for people: never parsed.
+	Warnings []string
 }
 
 // Previewer is an optional ability of a [Generator], found by type assertion: to stop

@@ -1,10 +1,13 @@
 package flux
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -15,83 +18,151 @@ import (
 )
 
 // maxEmbeddingBytes bounds the embeddings that are kept: those of about 30 prompts of
-// FLUX.1-dev.
+// FLUX.1-dev, or of 16 of FLUX.2 [klein] 4B.
 const maxEmbeddingBytes = 256 << 20
+
+// releaseBytes is the size from which the mapped weights of text encoders are given back
+// to the system when all texts are encoded.
+const releaseBytes = 256 << 20
 
 // embeddings caches the embeddings of texts, the least recently used first. Texts are
 // encoded one by one: the many images of one prompt share its embedding.
 type embeddings struct {
-	mu   sync.Mutex
-	kept []*embedding
+	mu      sync.Mutex
+	kept    []keptEmbedding
+	running sync.RWMutex // read-locked while text encoders run
 }
 
-// embedding is that of one text.
-type embedding struct {
+type keptEmbedding struct {
 	key    string
-	once   sync.Once
 	values [][]float32 // in the order of [Spec].Embedding
-	err    error
 }
 
-// get returns the embedding of a text, computed by encode on first use.
-func (e *embeddings) get(tokens Tokens, bytes int, encode func(Tokens) ([][]float32, error)) ([][]float32, error) {
+// key identifies a text.
+func (t Tokens) key() string {
 	var key []byte
-	for _, list := range tokens {
+	for _, list := range t {
 		for _, id := range list {
 			key = binary.LittleEndian.AppendUint32(key, uint32(id))
 		}
 	}
-	found := e.find(string(key), max(1, maxEmbeddingBytes/bytes))
-	found.once.Do(func() { found.values, found.err = encode(tokens) })
-	return found.values, found.err
+	return string(key)
 }
 
-func (e *embeddings) find(key string, limit int) *embedding {
+// find returns the embedding of a text, nil if it is not kept.
+func (e *embeddings) find(key string) [][]float32 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at := slices.IndexFunc(e.kept, func(k *embedding) bool { return k.key == key })
-	found := &embedding{key: key}
-	switch {
-	case at >= 0:
-		found = e.kept[at]
-		e.kept = slices.Delete(e.kept, at, at+1)
-	case len(e.kept) >= limit:
-		e.kept = slices.Delete(e.kept, 0, 1)
+	at := slices.IndexFunc(e.kept, func(k keptEmbedding) bool { return k.key == key })
+	if at < 0 {
+		return nil
 	}
-	e.kept = append(e.kept, found)
-	return found
+	found := e.kept[at]
+	e.kept = append(slices.Delete(e.kept, at, at+1), found)
+	return found.values
 }
 
-// embed returns the embeddings of the texts of all lanes, [texts·lanes, …] each: those
-// of the prompts and, with classifier-free guidance, of the negative texts after them.
-func (p *Pipeline) embed(lanes []job, sh shape) ([]*tensors.Tensor, error) {
-	var prompts, negatives []Tokens
-	for _, w := range lanes {
-		prompt, negative, err := p.model.Tokens(w.request)
-		if err != nil {
-			return nil, err
+// add keeps an embedding of the given size.
+func (e *embeddings) add(key string, values [][]float32, bytes int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept = append(e.kept, keptEmbedding{key, values})
+	if limit := max(1, maxEmbeddingBytes/bytes); len(e.kept) > limit {
+		e.kept = slices.Delete(e.kept, 0, len(e.kept)-limit)
+	}
+}
+
+// embedAll returns the embeddings of all texts of the groups by their keys. Text
+// encoders run before anything is denoised, and then give their memory back.
+func (p *Pipeline) embedAll(ctx context.Context, groups []group) (map[string][][]float32, error) {
+	found, missing := map[string][][]float32{}, map[string]Tokens{}
+	for _, g := range groups {
+		for _, w := range g.jobs {
+			for _, text := range g.shape.of(w.texts) {
+				key := text.key()
+				if _, ok := found[key]; ok {
+					continue
+				}
+				if found[key] = p.embeddings.find(key); found[key] == nil {
+					missing[key] = text
+				}
+			}
 		}
-		prompts, negatives = append(prompts, prompt), append(negatives, negative)
 	}
-	if sh.guided {
-		prompts = append(prompts, negatives...)
+	if len(missing) == 0 {
+		return found, nil
 	}
-	dims := p.spec.Embedding
-	all := make([][]float32, len(dims))
-	for _, text := range prompts {
-		values, err := p.embeddings.get(text, p.spec.embeddingBytes(), p.encodeText)
-		if err != nil {
-			return nil, err
+	if err := p.encodeTexts(ctx, missing, found); err != nil {
+		return nil, err
+	}
+	p.releaseTextEncoders()
+	return found, nil
+}
+
+// of returns the texts that a shape needs of a request.
+func (s shape) of(t Texts) []Tokens {
+	if s.guided {
+		return []Tokens{t.Prompt, t.Negative}
+	}
+	return []Tokens{t.Prompt}
+}
+
+// encodeTexts encodes the texts into all, Options.Workers at a time.
+func (p *Pipeline) encodeTexts(ctx context.Context, texts map[string]Tokens, all map[string][][]float32) error {
+	p.embeddings.running.RLock()
+	defer p.embeddings.running.RUnlock()
+	keys := slices.Sorted(maps.Keys(texts))
+	values, errs := make([][][]float32, len(keys)), make([]error, len(keys))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(p.workers, len(keys)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(keys)); i = next.Add(1) - 1 {
+				if errs[i] = ctx.Err(); errs[i] == nil {
+					values[i], errs[i] = p.encodeText(texts[keys[i]])
+				}
+			}
+		})
+	}
+	workers.Wait()
+	for i, key := range keys {
+		if errs[i] != nil {
+			return errs[i]
 		}
-		for i, v := range values {
-			all[i] = append(all[i], v...)
+		all[key] = values[i]
+		p.embeddings.add(key, values[i], p.spec.embeddingBytes())
+	}
+	return nil
+}
+
+// releaseTextEncoders gives the memory of the text encoders' weights back, unless
+// another call is running them: that call does it then.
+func (p *Pipeline) releaseTextEncoders() {
+	for _, prefix := range p.spec.TextPrefixes {
+		if mapped, _ := p.spec.Store.Bytes(prefix + "."); mapped < releaseBytes {
+			continue
+		}
+		if p.embeddings.running.TryLock() {
+			p.spec.Store.Release(prefix + ".")
+			p.embeddings.running.Unlock()
 		}
 	}
-	out := make([]*tensors.Tensor, len(dims))
-	for i, d := range dims {
-		out[i] = tensors.FromFlatDataAndDimensions(all[i], append([]int{len(prompts)}, d...)...)
+}
+
+// embed returns the embeddings of all lanes, [texts·lanes, …] each: those of the prompts
+// and, with classifier-free guidance, of the negative texts after them.
+func (p *Pipeline) embed(lanes []job, g group) []*tensors.Tensor {
+	out := make([]*tensors.Tensor, len(p.spec.Embedding))
+	for i, dims := range p.spec.Embedding {
+		var all []float32
+		for text := range g.shape.texts() {
+			for _, w := range lanes {
+				all = append(all, g.embeddings[g.shape.of(w.texts)[text].key()][i]...)
+			}
+		}
+		out[i] = tensors.FromFlatDataAndDimensions(all, append([]int{g.shape.texts() * len(lanes)}, dims...)...)
 	}
-	return out, nil
+	return out
 }
 
 // embeddingBytes returns the size of the embedding of one text.

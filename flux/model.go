@@ -1,7 +1,6 @@
 package flux
 
 import (
-	"fmt"
 	"image"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
@@ -21,15 +20,21 @@ type Model interface {
 
 // TextEncoder turns the texts of a request into an embedding.
 type TextEncoder interface {
-	// Tokens returns what [TextEncoder.Embed] reads for the text of a request, wording
-	// its reflection included, and for the text that classifier-free guidance steers
-	// away from. A text that the model cannot read gives an error wrapping
-	// [reflectionflow.ErrInvalid].
-	Tokens(r reflectionflow.Request) (prompt, negative Tokens, err error)
+	// Texts returns what [TextEncoder.Embed] reads for a request, its reflection
+	// worded as the model expects it. A text that the model cannot read gives an error
+	// wrapping [reflectionflow.ErrInvalid].
+	Texts(r reflectionflow.Request) (Texts, error)
 	// Embed is the network: token ids [B, L], int32, of every list of [Tokens], to the
 	// values of the embedding, each [B, …] as [Spec].Embedding says. A text's embedding
 	// must not depend on the rest of the batch.
 	Embed(s nn.Scope, tokens []*Node) []*Node
+}
+
+// Texts are the texts of a request.
+type Texts struct {
+	Prompt   Tokens
+	Negative Tokens   // what classifier-free guidance steers away from
+	Warnings []string // what of the request the model does not read
 }
 
 // Tokens are the token ids of one text: a list for each input of the text encoders,
@@ -74,6 +79,9 @@ type Spec struct {
 	GuidanceRescale float64
 	// Corrects tells whether the model takes references.
 	Corrects bool
+	// TextPrefixes are those of the text encoders' weights, which are not needed while
+	// an image is denoised.
+	TextPrefixes []string
 }
 
 // Packed is a latent image as tokens.
@@ -97,32 +105,6 @@ type Grid struct{ Rows, Cols int }
 
 // Tokens returns the number of tokens.
 func (g Grid) Tokens() int { return g.Rows * g.Cols }
-
-// check reports a request that the model cannot serve, as an error wrapping
-// [reflectionflow.ErrInvalid].
-func check(m Model, r reflectionflow.Request) error {
-	if err := r.Validate(); err != nil {
-		return err
-	}
-	spec := m.Spec()
-	if r.Width%spec.Unit != 0 || r.Height%spec.Unit != 0 {
-		return fmt.Errorf("%w: size %dx%d: sides must be multiples of %d", reflectionflow.ErrInvalid, r.Width, r.Height, spec.Unit)
-	}
-	if r.Reference != nil {
-		if !spec.Corrects {
-			return fmt.Errorf("%w: the model has no corrector: it cannot correct a reference image", reflectionflow.ErrInvalid)
-		}
-		size := r.Reference.Bounds().Size()
-		if size.X < 1 || size.Y < 1 {
-			return fmt.Errorf("%w: the reference image is empty", reflectionflow.ErrInvalid)
-		}
-		if _, err := m.Frame(size, spec.grid(r)); err != nil {
-			return err
-		}
-	}
-	_, _, err := m.Tokens(r)
-	return err
-}
 
 // grid returns the grid of a request's image.
 func (s Spec) grid(r reflectionflow.Request) Grid {

@@ -23,6 +23,10 @@ type Options struct {
 	// Workers is the number of groups computed concurrently; 0 means GOMAXPROCS for
 	// one lane, else 1. Each takes memory of its own beyond the weights.
 	Workers int
+	// Img2Img is the noise level in (0, 1] that a reference is noised to and denoised
+	// from (SDEdit, arXiv 2108.01073), by models that cannot correct: diffusers'
+	// strength, the share of the steps that are taken. 0 refuses references then.
+	Img2Img float64
 }
 
 // Pipeline generates images with a model. It is a [reflectionflow.Generator] and a
@@ -36,6 +40,7 @@ type Pipeline struct {
 	spec       Spec // of the model
 	lanes      int
 	workers    int
+	img2img    float64
 	programs   *programs
 	embeddings embeddings
 }
@@ -45,7 +50,7 @@ var _ reflectionflow.Previewer = (*Pipeline)(nil)
 // NewPipeline returns a pipeline that computes on the backend (see
 // [nn.OpenBackend]). The model's store must not change while the pipeline is used.
 func NewPipeline(backend compute.Backend, model Model, opts Options) *Pipeline {
-	p := &Pipeline{model: model, spec: model.Spec(), lanes: max(1, opts.Lanes), workers: opts.Workers}
+	p := &Pipeline{model: model, spec: model.Spec(), lanes: max(1, opts.Lanes), workers: opts.Workers, img2img: opts.Img2Img}
 	if p.workers <= 0 {
 		p.workers = 1
 		if p.lanes == 1 {
@@ -65,18 +70,50 @@ type shape struct {
 	reference Grid // of the encoded reference; zero without one
 	guided    bool // with classifier-free guidance
 	steps     int
+	start     int // the first step; above 0 the reference is noised to its level
+	noised    bool
 }
+
+// conditioned tells whether the reference is an input of the denoiser.
+func (s shape) conditioned() bool { return s.reference != (Grid{}) && !s.noised }
 
 func (p *Pipeline) shape(r reflectionflow.Request) (shape, error) {
 	sh := shape{grid: p.spec.grid(r), steps: r.Steps, guided: p.spec.Guided != nil && p.spec.Guided(r.Guidance)}
-	if r.Reference != nil {
-		frame, err := p.model.Frame(r.Reference.Bounds().Size(), sh.grid)
-		if err != nil {
-			return shape{}, err
-		}
-		sh.reference = frame.Grid(p.spec.Unit)
+	if r.Reference == nil {
+		return sh, nil
+	}
+	frame, err := p.frame(r)
+	if err != nil {
+		return shape{}, err
+	}
+	sh.reference = frame.Grid(p.spec.Unit)
+	if !p.spec.Corrects {
+		sh.noised, sh.start = true, firstStep(r.Steps, p.img2img)
 	}
 	return sh, nil
+}
+
+// firstStep is where a reference noised to the level begins (diffusers'
+// get_timesteps), but no later than two steps before the end.
+func firstStep(steps int, level float64) int {
+	taken := min(float64(steps)*level, float64(steps))
+	return max(0, min(int(float64(steps)-taken), steps-2))
+}
+
+// frame says how the reference of a request is prepared.
+func (p *Pipeline) frame(r reflectionflow.Request) (Frame, error) {
+	size := r.Reference.Bounds().Size()
+	switch {
+	case size.X < 1 || size.Y < 1:
+		return Frame{}, fmt.Errorf("%w: the reference image is empty", reflectionflow.ErrInvalid)
+	case p.spec.Corrects:
+		return p.model.Frame(size, p.spec.grid(r))
+	case p.img2img > 0:
+		frame := WholeFrame(p.spec.grid(r), p.spec.Unit)
+		frame.Lanczos = true
+		return frame, nil
+	}
+	return Frame{}, fmt.Errorf("%w: the model has no corrector: it cannot correct a reference image", reflectionflow.ErrInvalid)
 }
 
 // span is a range of denoising steps: from is inclusive, to exclusive.
@@ -86,24 +123,27 @@ type span struct{ from, to int }
 type job struct {
 	request reflectionflow.Request
 	span    span
-	latents []float32 // [N, C] before the first step; nil for the noise of the seed
+	texts   Texts     // of the request, set by [Pipeline.group]
+	latents []float32 // [N, C] before the first step; nil for the beginning
 }
 
 // result is the result of one job.
 type result struct {
-	image   image.Image // the image, or its preview where steps remain
-	err     error       // of this image alone
-	latents []float32   // [N, C] after the span; nil where no steps remain
-	seconds float64
+	image    image.Image // the image, or its preview where steps remain
+	err      error       // of this image alone
+	latents  []float32   // [N, C] after the span; nil where no steps remain
+	seconds  float64
+	warnings []string
 }
 
 // group is the jobs that one run of the programs computes: of one shape and span, at
 // most Options.Lanes.
 type group struct {
-	shape   shape
-	span    span
-	jobs    []job
-	indices []int // of the jobs in the call
+	shape      shape
+	span       span
+	jobs       []job
+	indices    []int                  // of the jobs in the call
+	embeddings map[string][][]float32 // of all texts, by key
 }
 
 // Generate generates the requests' images, see [reflectionflow.Generator]. A request
@@ -112,14 +152,42 @@ type group struct {
 func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	jobs := make([]job, len(requests))
 	for i, r := range requests {
-		jobs[i] = job{request: r, span: span{0, r.Steps}}
+		jobs[i] = job{request: r, span: span{p.start(r), r.Steps}}
 	}
 	return p.finish(ctx, jobs)
 }
 
 // Check implements [reflectionflow.RequestChecker]: it reports sizes and texts that the
 // model cannot read, and a reference image where the model cannot correct one.
-func (p *Pipeline) Check(r reflectionflow.Request) error { return check(p.model, r) }
+func (p *Pipeline) Check(r reflectionflow.Request) error {
+	_, _, err := p.plan(r)
+	return err
+}
+
+// plan returns the texts and the shape of a request, or an error wrapping
+// [reflectionflow.ErrInvalid] for one that the model cannot serve.
+func (p *Pipeline) plan(r reflectionflow.Request) (Texts, shape, error) {
+	if err := r.Validate(); err != nil {
+		return Texts{}, shape{}, err
+	}
+	if r.Width%p.spec.Unit != 0 || r.Height%p.spec.Unit != 0 {
+		return Texts{}, shape{}, fmt.Errorf("%w: size %dx%d: sides must be multiples of %d", reflectionflow.ErrInvalid, r.Width, r.Height, p.spec.Unit)
+	}
+	sh, err := p.shape(r)
+	if err != nil {
+		return Texts{}, shape{}, err
+	}
+	texts, err := p.model.Texts(r)
+	return texts, sh, err
+}
+
+// start returns the first step of a request, 0 for one that is not valid.
+func (p *Pipeline) start(r reflectionflow.Request) int {
+	if r.Reference == nil || p.spec.Corrects {
+		return 0
+	}
+	return firstStep(r.Steps, p.img2img)
+}
 
 // finish takes jobs to their last step.
 func (p *Pipeline) finish(ctx context.Context, jobs []job) ([]reflectionflow.Generation, error) {
@@ -131,7 +199,7 @@ func (p *Pipeline) finish(ctx context.Context, jobs []job) ([]reflectionflow.Gen
 	for i, o := range results {
 		steps := jobs[i].span.to - jobs[i].span.from
 		generations[i] = reflectionflow.Generation{
-			Image: o.image, Err: o.err,
+			Image: o.image, Err: o.err, Warnings: o.warnings,
 			Cost: reflectionflow.Cost{Images: 1, DenoiseSteps: steps, Seconds: o.seconds},
 		}
 	}
@@ -146,8 +214,15 @@ func (p *Pipeline) run(ctx context.Context, jobs []job) ([]result, error) {
 	}
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	begun := time.Now()
+	embeddings, err := p.embedAll(working, groups)
+	if err != nil {
+		return nil, err
+	}
+	share := time.Since(begun).Seconds() / float64(len(jobs))
 	todo := make(chan group, len(groups))
 	for _, g := range groups {
+		g.embeddings = embeddings
 		todo <- g
 	}
 	close(todo)
@@ -170,6 +245,9 @@ func (p *Pipeline) run(ctx context.Context, jobs []job) ([]result, error) {
 	if err := context.Cause(working); err != nil {
 		return nil, err
 	}
+	for i := range results {
+		results[i].seconds += share // of encoding the texts
+	}
 	return results, nil
 }
 
@@ -177,14 +255,11 @@ func (p *Pipeline) run(ctx context.Context, jobs []job) ([]result, error) {
 func (p *Pipeline) group(jobs []job) ([]group, error) {
 	var groups []group
 	for i, w := range jobs {
-		err := check(p.model, w.request)
+		texts, s, err := p.plan(w.request)
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
-		s, err := p.shape(w.request)
-		if err != nil {
-			return nil, fmt.Errorf("request %d: %w", i, err)
-		}
+		w.texts = texts
 		at := slices.IndexFunc(groups, func(g group) bool { return g.shape == s && g.span == w.span && len(g.jobs) < p.lanes })
 		if at < 0 {
 			at = len(groups)
@@ -206,7 +281,7 @@ func (p *Pipeline) runGroup(ctx context.Context, g group, results []result) erro
 	seconds := time.Since(start).Seconds() / float64(len(g.jobs))
 	for lane, index := range g.indices {
 		r := g.jobs[lane].request
-		o := result{seconds: seconds}
+		o := result{seconds: seconds, warnings: g.jobs[lane].texts.Warnings}
 		size := 3 * r.Width * r.Height
 		o.image, o.err = fromPixels(pixels[lane*size:(lane+1)*size], r.Width, r.Height)
 		if latents != nil {

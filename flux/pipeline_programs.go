@@ -104,10 +104,13 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 	for _, d := range p.spec.Embedding {
 		inputs = append(inputs, floats(append([]int{texts * lanes}, d...)...))
 	}
-	if sh.reference != (Grid{}) {
+	if sh.conditioned() {
 		inputs = append(inputs, floats(lanes, sh.reference.Tokens(), p.spec.Channels))
 	}
-	sh.steps = 0 // the program is the same for any number of steps
+	if sh.noised { // its reference is in x
+		sh.reference, sh.noised = Grid{}, false
+	}
+	sh.steps, sh.start = 0, 0 // the program is the same for any number of steps
 	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		x, sigma, next, guidance, embedding := in[0], in[1], in[2], in[3], in[4:4+len(p.spec.Embedding)]
 		inputs := Inputs{

@@ -25,18 +25,19 @@ func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, laten
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	prompts, err := p.embed(lanes, g.shape)
+	prompts := p.embed(lanes, g)
 	held.keep(prompts...)
-	if err != nil {
-		return nil, nil, err
-	}
 	if g.shape.reference != (Grid{}) {
 		reference, err := p.encodeReferences(lanes, g.shape)
 		if err != nil {
 			return nil, nil, err
 		}
 		held.keep(reference)
-		prompts = append(prompts, reference)
+		if g.shape.conditioned() {
+			prompts = append(prompts, reference)
+		} else if err := p.begin(lanes, g, reference); err != nil {
+			return nil, nil, err
+		}
 	}
 	x, before, err := p.denoise(ctx, lanes, g, prompts)
 	if err != nil {
@@ -72,7 +73,7 @@ func (p *Pipeline) encodeReferences(lanes []job, sh shape) (*tensors.Tensor, err
 	width, height := grid.Cols*p.spec.Unit, grid.Rows*p.spec.Unit
 	var pixels []float32
 	for _, w := range lanes {
-		frame, err := p.model.Frame(w.request.Reference.Bounds().Size(), sh.grid)
+		frame, err := p.frame(w.request)
 		if err != nil {
 			return nil, err
 		}
@@ -127,6 +128,27 @@ func (p *Pipeline) denoise(ctx context.Context, lanes []job, g group, prompts []
 	x = tensors.FromFlatDataAndDimensions(latents, len(lanes), tokens, channels)
 	x, err = Denoise(ctx, x, sigmas[g.span.from:g.span.to+1], step)
 	return x, before, err
+}
+
+// begin sets the latents of lanes that start from noised references [lanes, N, C]:
+// (1 − sigma)·reference + sigma·noise, at the level of the first step.
+func (p *Pipeline) begin(lanes []job, g group, reference *tensors.Tensor) error {
+	values, err := tensors.CopyFlatData[float32](reference)
+	if err != nil {
+		return fmt.Errorf("read reference: %w", err)
+	}
+	sigma := float32(p.model.Sigmas(g.shape.steps, g.shape.grid.Tokens())[g.shape.start])
+	size := len(values) / len(lanes)
+	for i := range lanes {
+		if lanes[i].latents != nil {
+			continue // a preview is continued
+		}
+		lanes[i].latents = Noise(lanes[i].request.Seed, size)
+		for k, v := range values[i*size : (i+1)*size] {
+			lanes[i].latents[k] = (1-sigma)*v + sigma*lanes[i].latents[k]
+		}
+	}
+	return nil
 }
 
 func everyLane(v float64, lanes int) *tensors.Tensor {

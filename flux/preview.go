@@ -8,20 +8,24 @@ import (
 	"reflectionflow"
 )
 
-// partial is the state of a preview: the latents [N, C] of a partly denoised image.
-type partial []float32
+// partial is the state of a preview.
+type partial struct {
+	latents []float32 // [N, C] of a partly denoised image
+	next    int       // the step that follows
+}
 
 // Preview implements [reflectionflow.Previewer]: it takes the first steps and decodes
 // the expected latents (see expectedLatents), which needs no further run of the
-// transformer. The state is the latents, [N, C] in float32; Finish encodes texts and
-// reference again.
+// transformer. An image that starts from a noised reference takes one step at
+// least. Finish encodes the reference again.
 func (p *Pipeline) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
 	jobs := make([]job, len(requests))
 	for i, r := range requests {
 		if err := r.Validate(); err == nil && (steps < 1 || steps >= r.Steps) {
 			return nil, fmt.Errorf("%w: request %d: a preview after %d of %d steps: must be from 1 to %d", reflectionflow.ErrInvalid, i, steps, r.Steps, r.Steps-1)
 		}
-		jobs[i] = job{request: r, span: span{0, steps}}
+		start := p.start(r)
+		jobs[i] = job{request: r, span: span{start, max(steps, start+1)}}
 	}
 	results, err := p.run(ctx, jobs)
 	if err != nil {
@@ -31,8 +35,8 @@ func (p *Pipeline) Preview(ctx context.Context, requests []reflectionflow.Reques
 	for i, o := range results {
 		previews[i] = reflectionflow.Preview{
 			Request: requests[i], Steps: steps, Image: o.image, Err: o.err,
-			Cost:  reflectionflow.Cost{DenoiseSteps: steps, Seconds: o.seconds},
-			State: partial(slices.Clone(o.latents)),
+			Cost:  reflectionflow.Cost{DenoiseSteps: jobs[i].span.to - jobs[i].span.from, Seconds: o.seconds},
+			State: partial{slices.Clone(o.latents), jobs[i].span.to},
 		}
 	}
 	return previews, nil
@@ -43,10 +47,10 @@ func (p *Pipeline) Finish(ctx context.Context, previews []reflectionflow.Preview
 	jobs := make([]job, len(previews))
 	for i, v := range previews {
 		begun, ok := v.State.(partial)
-		if !ok || v.Err != nil || v.Steps < 1 || v.Steps >= v.Request.Steps || len(begun) != p.spec.grid(v.Request).Tokens()*p.spec.Channels {
+		if !ok || v.Err != nil || v.Steps < 1 || v.Steps >= v.Request.Steps || len(begun.latents) != p.spec.grid(v.Request).Tokens()*p.spec.Channels {
 			return nil, fmt.Errorf("%w: preview %d cannot be finished: it failed, or another generator made it", reflectionflow.ErrInvalid, i)
 		}
-		jobs[i] = job{request: v.Request, span: span{v.Steps, v.Request.Steps}, latents: begun}
+		jobs[i] = job{request: v.Request, span: span{begun.next, v.Request.Steps}, latents: begun.latents}
 	}
 	return p.finish(ctx, jobs)
 }

@@ -21,6 +21,7 @@ func (r *run) generate(ctx context.Context, items []*item) error {
 		g := generations[i]
 		it.candidate.Cost = it.candidate.Cost.Add(g.Cost)
 		it.candidate.Unseeded = g.Unseeded
+		it.candidate.Warnings = append(it.candidate.Warnings, g.Warnings...)
 		it.candidate.Request.Reference = nil // from here on, Parent names it
 		switch {
 		case g.Err != nil:

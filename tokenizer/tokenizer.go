@@ -112,6 +112,13 @@ func (t *Tokenizer) Pad() (id int32, ok bool) {
 	return *t.pad, true
 }
 
+// WordLevel reports that tokens are whole words, so that a word which the vocabulary
+// lacks is lost. Others divide it into known parts.
+func (t *Tokenizer) WordLevel() bool {
+	_, ok := t.model.(wordLevel)
+	return ok
+}
+
 // Size returns the highest id plus 1: the number of rows of an embedding.
 func (t *Tokenizer) Size() int { return t.size }
 

@@ -34,7 +34,7 @@ type Condition struct {
 // positions returns the positions of the condition's tokens.
 func (c *Condition) positions() []position {
 	if c.Aligned {
-		return alignedPositions(c.Grid)
+		return typedPositions(c.Grid, 1)
 	}
 	return conditionPositions(c.Grid)
 }

@@ -1,14 +1,18 @@
 package flux1
 
 import (
+	"cmp"
 	"fmt"
 	"image"
+	"math"
+	"slices"
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/internal/wording"
 	"reflectionflow/nn"
 )
 
@@ -20,7 +24,8 @@ func (m *Model) Spec() flux.Spec {
 	spec := flux.Spec{
 		Store: m.Store, Unit: 2 * m.Folder.VAE.Factor(), Channels: p.InChannels,
 		Embedding:       [][]int{{m.Settings.TextLength, p.JointAttentionDim}, {p.PooledProjectionDim}},
-		GuidanceRescale: m.Settings.GuidanceRescale, Corrects: m.Corrector != nil,
+		GuidanceRescale: m.Settings.GuidanceRescale, Corrects: m.Corrector != nil || m.Folder.Edits(),
+		TextPrefixes: []string{CLIPPrefix, T5Prefix},
 	}
 	if m.Settings.ClassifierFreeGuidance {
 		spec.Guided = func(guidance float64) bool { return guidance != 1 }
@@ -28,14 +33,21 @@ func (m *Model) Spec() flux.Spec {
 	return spec
 }
 
-// Text returns what the T5 encoder reads for a request: the prompt, and the reflection
-// after [reflectionflow.ReflectionMark] where there is one, as the corrector was
-// trained (ReflectionFlow, train_flux).
+// Text is [wording.Marked], which the corrector is trained on.
 func Text(prompt, reflection string) string {
-	if reflection == "" {
-		return prompt
+	return wording.Marked(reflectionflow.Request{Prompt: prompt, Reflection: reflection})
+}
+
+// text returns what the T5 encoder reads for a request. The mark goes only to the
+// corrector that was trained with it.
+func (m *Model) text(r reflectionflow.Request) string {
+	switch {
+	case m.Corrector != nil:
+		return wording.Marked(r)
+	case m.Folder.Edits():
+		return wording.Instruction(r)
 	}
-	return prompt + reflectionflow.ReflectionMark + reflection
+	return wording.Appended(r)
 }
 
 // pooledPrompt returns the prompt of the CLIP encoder.
@@ -55,18 +67,27 @@ func negativePrompt(r reflectionflow.Request) string {
 	return r.ReferenceCaption
 }
 
-// Tokens implements [flux.TextEncoder]: ids for T5 and for CLIP.
-func (m *Model) Tokens(r reflectionflow.Request) (prompt, negative flux.Tokens, err error) {
-	text, pooled, against := Text(r.Prompt, r.Reflection), pooledPrompt(r), negativePrompt(r)
-	for _, text := range []string{text, pooled, against} {
-		if err := m.CheckWords(text); err != nil {
-			return nil, nil, err
+// Texts implements [flux.TextEncoder]: ids for T5 and for CLIP. A tokenizer of whole
+// words refuses what it does not know and a prompt that is too long; others cut it with a
+// warning, as diffusers does.
+func (m *Model) Texts(r reflectionflow.Request) (flux.Texts, error) {
+	text, pooled, against := m.text(r), pooledPrompt(r), negativePrompt(r)
+	_, truncated := m.T5Tokenizer.Encode(r.Prompt, m.Settings.TextLength)
+	var warnings []string
+	switch {
+	case m.T5Tokenizer.WordLevel():
+		for _, text := range []string{text, pooled, against} {
+			if err := m.CheckWords(text); err != nil {
+				return flux.Texts{}, err
+			}
 		}
+		if truncated {
+			return flux.Texts{}, fmt.Errorf("%w: the prompt is longer than the model's %d tokens: shorten it", reflectionflow.ErrInvalid, m.Settings.TextLength)
+		}
+	case truncated:
+		warnings = append(warnings, fmt.Sprintf("the prompt is longer than the model's %d tokens: its end was not read", m.Settings.TextLength))
 	}
-	if ids, truncated := m.T5Tokenizer.Encode(r.Prompt, m.Settings.TextLength); truncated {
-		return nil, nil, fmt.Errorf("%w: the prompt is longer than the model's %d tokens: shorten it", reflectionflow.ErrInvalid, len(ids))
-	}
-	return m.tokens(text, pooled), m.tokens(against, ""), nil
+	return flux.Texts{Prompt: m.tokens(text, pooled), Negative: m.tokens(against, ""), Warnings: warnings}, nil
 }
 
 func (m *Model) tokens(long, short string) flux.Tokens {
@@ -86,15 +107,18 @@ func (m *Model) Sigmas(steps, tokens int) []float64 {
 	return m.Folder.Scheduler.Sigmas(steps, tokens)
 }
 
-// Velocity implements [flux.Denoiser] by [Transformer]; a reference is the corrector's
-// [Condition].
+// Velocity implements [flux.Denoiser] by [Transformer]. A reference is the corrector's
+// [Condition], or an input of a model that edits.
 func (m *Model) Velocity(s nn.Scope, in flux.Inputs) *Node {
 	inputs := Inputs{
 		Latents: in.Image.Tokens, Grid: in.Image.Grid, Text: in.Embedding[0], Pooled: in.Embedding[1],
 		Timestep: in.Sigma, Guidance: in.Guidance,
 	}
 	base := s.In(TransformerPrefix)
-	if len(in.References) > 0 {
+	switch {
+	case m.Corrector == nil:
+		inputs.References = in.References
+	case len(in.References) > 0:
 		inputs.Condition = &Condition{
 			Latents: in.References[0].Tokens, Grid: in.References[0].Grid, Aligned: m.Settings.AlignedReference,
 			Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams, Scale: m.Settings.ReferenceScale,
@@ -103,10 +127,43 @@ func (m *Model) Velocity(s nn.Scope, in flux.Inputs) *Node {
 	return Transformer(base, m.Folder.Transformer, inputs)
 }
 
-// Frame implements [flux.Autoencoder]: the whole reference is scaled to
-// [Settings.ConditionGrid], whatever its aspect ratio.
-func (m *Model) Frame(_ image.Point, grid flux.Grid) (flux.Frame, error) {
-	return flux.WholeFrame(m.Settings.ConditionGrid(grid), 2*m.Folder.VAE.Factor()), nil
+// kontextSizes are the widths and heights of the images that FLUX.1 Kontext was trained
+// on (diffusers' PREFERRED_KONTEXT_RESOLUTIONS).
+var kontextSizes = []image.Point{
+	{X: 672, Y: 1568},
+	{X: 688, Y: 1504},
+	{X: 720, Y: 1456},
+	{X: 752, Y: 1392},
+	{X: 800, Y: 1328},
+	{X: 832, Y: 1248},
+	{X: 880, Y: 1184},
+	{X: 944, Y: 1104},
+	{X: 1024, Y: 1024},
+	{X: 1104, Y: 944},
+	{X: 1184, Y: 880},
+	{X: 1248, Y: 832},
+	{X: 1328, Y: 800},
+	{X: 1392, Y: 752},
+	{X: 1456, Y: 720},
+	{X: 1504, Y: 688},
+	{X: 1568, Y: 672},
+}
+
+// Frame implements [flux.Autoencoder]: the whole reference is scaled, for the corrector
+// to [Settings.ConditionGrid], and for a model that edits to the size nearest to its
+// aspect ratio that the model was trained on.
+func (m *Model) Frame(size image.Point, grid flux.Grid) (flux.Frame, error) {
+	unit := 2 * m.Folder.VAE.Factor()
+	if m.Corrector != nil {
+		return flux.WholeFrame(m.Settings.ConditionGrid(grid), unit), nil
+	}
+	distance := func(p image.Point) float64 {
+		return math.Abs(float64(size.X)/float64(size.Y) - float64(p.X)/float64(p.Y))
+	}
+	nearest := slices.MinFunc(kontextSizes, func(a, b image.Point) int { return cmp.Compare(distance(a), distance(b)) })
+	frame := flux.WholeFrame(flux.Grid{Rows: nearest.Y / unit, Cols: nearest.X / unit}, unit)
+	frame.Lanczos = true
+	return frame, nil
 }
 
 // Encode implements [flux.Autoencoder].

@@ -70,7 +70,7 @@ func ReadFolder(from flux.Files) (*Folder, error) {
 			return nil, fmt.Errorf("open model: %w", err)
 		}
 		if i == 0 { // errors about the files of another pipeline would mislead
-			if err := f.Index.Check(pipelineClass, pipelineParts); err != nil {
+			if err := checkIndex(f.Index); err != nil {
 				return nil, fmt.Errorf("open model: %w", err)
 			}
 		}
@@ -84,7 +84,7 @@ func ReadFolder(from flux.Files) (*Folder, error) {
 // Validate reports parts that cannot be built or do not fit together, as an error
 // wrapping [reflectionflow.ErrInvalid].
 func (f *Folder) Validate() error {
-	if err := f.Index.Check(pipelineClass, pipelineParts); err != nil {
+	if err := checkIndex(f.Index); err != nil {
 		return err
 	}
 	for _, part := range []interface{ Validate() error }{f.Scheduler, f.Transformer, f.VAE, f.CLIP, f.T5} {

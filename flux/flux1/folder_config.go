@@ -7,8 +7,25 @@ import (
 	"reflectionflow/flux"
 )
 
-// pipelineClass is diffusers' name of a pipeline of FLUX.1.
-const pipelineClass = "FluxPipeline"
+// Diffusers' names of the pipelines of FLUX.1.
+const (
+	pipelineClass = "FluxPipeline"
+	// KontextClass is the class of the index of a model that edits images natively; the
+	// rest of its folder is FLUX.1-dev's.
+	KontextClass = "FluxKontextPipeline"
+)
+
+// Edits tells whether the model edits images without a corrector, as FLUX.1 Kontext does.
+func (f *Folder) Edits() bool { return f.Index.ClassName == KontextClass }
+
+// checkIndex reports an index that is none of a FLUX.1 folder.
+func checkIndex(index flux.ModelIndex) error {
+	class := pipelineClass
+	if index.ClassName == KontextClass {
+		class = KontextClass
+	}
+	return index.Check(class, pipelineParts)
+}
 
 // pipelineParts are the subfolders of a FLUX.1 folder.
 var pipelineParts = []flux.Part{

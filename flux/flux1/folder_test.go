@@ -225,7 +225,7 @@ func TestBadFolders(t *testing.T) {
 // modelIndex is the index of a FLUX.1 folder.
 type modelIndex struct{ flux.ModelIndex }
 
-func (m modelIndex) Validate() error { return m.Check(pipelineClass, pipelineParts) }
+func (m modelIndex) Validate() error { return checkIndex(m.ModelIndex) }
 
 func TestRowsOfFluxDevAreValid(t *testing.T) {
 	for _, c := range []interface{ Validate() error }{flux.FluxDevAutoencoder(), FluxDevT5(), FluxDevCLIP(), modelIndex{NewModelIndex(false)}} {

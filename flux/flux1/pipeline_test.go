@@ -363,7 +363,7 @@ func TestBadRequests(t *testing.T) {
 		{"unknown", func(r *reflectionflow.Request) { r.Prompt = "a red zebra and cup" }, p, `request 1: invalid input: the model does not know the words ["zebra" "and"]`},
 		{"unknown in CLIP", func(r *reflectionflow.Request) { r.PooledPrompt = "a gnu" }, p, `request 1: invalid input: the model does not know the words ["gnu"]`},
 		{"long", func(r *reflectionflow.Request) { r.Prompt = strings.Repeat("a cup ", 6) }, p, "request 1: invalid input: the prompt is longer than the model's 12 tokens: shorten it"},
-		{"size", func(r *reflectionflow.Request) { r.Width = 40 }, p, "request 1: invalid input: size 40x32: sides must be multiples of 16 from 16 to 4096"},
+		{"size", func(r *reflectionflow.Request) { r.Width = 40 }, p, "request 1: invalid input: size 40x32: sides must be multiples of 16 from 16 to 4096: the nearest is 48x32"},
 		{"corrector", func(r *reflectionflow.Request) { r.Reference = checkered() }, noCorrector, "request 1: invalid input: the model has no corrector: it cannot correct a reference image"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,13 +17,13 @@ func imagePositions(g flux.Grid) []position { return shiftedPositions(g, 0) }
 // position delta (0, −size/16), with which FLUX-Corrector was trained.
 func conditionPositions(g flux.Grid) []position { return shiftedPositions(g, -g.Cols) }
 
-// alignedPositions are (1, row, column): a token of the condition has the row and
-// column of the image's token at the same place, as in FLUX.1 Kontext (arXiv
-// 2506.15742, section 3.1).
-func alignedPositions(g flux.Grid) []position {
+// typedPositions are (kind, row, column). A condition of kind 1 has the row and column of
+// the image's token at the same place, as in FLUX.1 Kontext (arXiv 2506.15742, section
+// 3.1).
+func typedPositions(g flux.Grid, kind int) []position {
 	positions := imagePositions(g)
 	for i := range positions {
-		positions[i][0] = 1
+		positions[i][0] = kind
 	}
 	return positions
 }

@@ -20,10 +20,14 @@ type Inputs struct {
 	Timestep  *Node     // [B], sigma in [0, 1]
 	Guidance  *Node     // [B], 3.5 for 3.5; read only when Params.GuidanceEmbeds
 	Condition *Condition
+	// References are further tokens of the image stream, of models that edit images
+	// (FLUX.1 Kontext, arXiv 2506.15742): the i-th has type i + 1 and its own rows and
+	// columns.
+	References []flux.Packed
 }
 
 // Transformer predicts the velocity [B, N, in_channels] of the latents (diffusers'
-// FluxTransformer2DModel). The sequence is text, image, condition. Without a
+// FluxTransformer2DModel). The sequence is text, image, references, condition. Without a
 // condition no adapter is used.
 func Transformer(s nn.Scope, p Params, in Inputs) *Node {
 	checkInputs(p, in)
@@ -34,12 +38,16 @@ func Transformer(s nn.Scope, p Params, in Inputs) *Node {
 	}
 	base := s.WithAdapter(everywhere)
 	temb := nn.SiLU(conditioning(s, p, in.Timestep, in.Guidance, in.Pooled))
+	texts, tokens := in.Text.Shape().Dim(1), []*Node{in.Latents}
+	positions := append(textPositions(texts), imagePositions(in.Grid)...)
+	for i, reference := range in.References {
+		tokens = append(tokens, reference.Tokens)
+		positions = append(positions, typedPositions(reference.Grid, i+1)...)
+	}
 	streams := []stream{
 		{x: nn.Linear(base.In("context_embedder"), in.Text, hidden), temb: temb, adapter: everywhere, names: textNames},
-		{x: nn.Linear(base.In("x_embedder"), in.Latents, hidden), temb: temb, adapter: everywhere, names: imageNames},
+		{x: nn.Linear(base.In("x_embedder"), Concatenate(tokens, 1), hidden), temb: temb, adapter: everywhere, names: imageNames},
 	}
-	texts, positions := in.Text.Shape().Dim(1), imagePositions(in.Grid)
-	positions = append(textPositions(texts), positions...)
 	j := joint{heads: p.NumAttentionHeads}
 	if c := in.Condition; c != nil {
 		streams = append(streams, conditionStream(s, p, in))
@@ -58,7 +66,7 @@ func Transformer(s nn.Scope, p Params, in Inputs) *Node {
 	for i := range p.NumSingleLayers {
 		update(streams, singleBlock(s.In(fmt.Sprintf("single_transformer_blocks.%d", i)), j, streams))
 	}
-	image := Slice(streams[0].x, AxisRange(), AxisRangeToEnd(texts), AxisRange())
+	image := Slice(streams[0].x, AxisRange(), AxisRange(texts, texts+in.Grid.Tokens()), AxisRange())
 	m := modulation(s.In("norm_out"), temb, 2) // scale, then shift
 	return nn.LinearZero(s.In("proj_out"), modulate(image, m[1], m[0]), p.InChannels)
 }
@@ -104,6 +112,9 @@ func checkInputs(p Params, in Inputs) {
 	in.Timestep.AssertDims(batch)
 	if p.GuidanceEmbeds {
 		in.Guidance.AssertDims(batch)
+	}
+	for _, reference := range in.References {
+		reference.Tokens.AssertDims(batch, reference.Grid.Tokens(), p.InChannels)
 	}
 	if c := in.Condition; c != nil {
 		c.Latents.AssertDims(batch, c.Grid.Tokens(), p.InChannels)

@@ -10,6 +10,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/flux/qwen3"
+	"reflectionflow/internal/wording"
 	"reflectionflow/nn"
 )
 
@@ -44,7 +45,7 @@ func LoadModel(folder *Folder) (*Model, error) {
 func (m *Model) Spec() flux.Spec {
 	f := m.Folder
 	spec := flux.Spec{
-		Store: m.Store, Unit: m.unit(), Channels: f.Transformer.InChannels, Corrects: true,
+		Store: m.Store, Unit: m.unit(), Channels: f.Transformer.InChannels, Corrects: true, TextPrefixes: []string{TextPrefix},
 		Embedding: [][]int{{f.Settings.TextLength, f.Transformer.JointAttentionDim}},
 	}
 	if !f.Distilled {
@@ -56,16 +57,22 @@ func (m *Model) Spec() flux.Spec {
 // unit returns the side of a token in pixels.
 func (m *Model) unit() int { return 2 * m.Folder.VAE.Factor() }
 
-// Tokens implements [flux.TextEncoder]: the ids of the text in Qwen3's chat, and how
-// many are no padding. Guidance steers away from the empty text. A text that is too long
-// is cut, as diffusers does.
-func (m *Model) Tokens(r reflectionflow.Request) (prompt, negative flux.Tokens, err error) {
-	return m.tokens(flux.Instruction(r)), m.tokens(""), nil
+// Texts implements [flux.TextEncoder]: the ids of the text in Qwen3's chat, and how many
+// are no padding. Guidance steers away from the empty text. A text that is too long is
+// cut, as diffusers does.
+func (m *Model) Texts(r reflectionflow.Request) (flux.Texts, error) {
+	prompt, truncated := m.tokens(wording.Instruction(r))
+	negative, _ := m.tokens("")
+	texts := flux.Texts{Prompt: prompt, Negative: negative}
+	if truncated {
+		texts.Warnings = []string{fmt.Sprintf("the prompt is longer than the model's %d tokens: its end was not read", m.Folder.Settings.TextLength)}
+	}
+	return texts, nil
 }
 
-func (m *Model) tokens(text string) flux.Tokens {
-	ids, used, _ := m.Tokenizer.Encode(text, m.Folder.Settings.TextLength)
-	return flux.Tokens{ids, {int32(used)}}
+func (m *Model) tokens(text string) (tokens flux.Tokens, truncated bool) {
+	ids, used, truncated := m.Tokenizer.Encode(text, m.Folder.Settings.TextLength)
+	return flux.Tokens{ids, {int32(used)}}, truncated
 }
 
 // Embed implements [flux.TextEncoder]: the hidden states of [Settings.TextLayers] side

@@ -6,6 +6,7 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -114,16 +115,16 @@ func TestGuidance(t *testing.T) {
 func TestReflectionsAreInstructions(t *testing.T) {
 	m := tinyModel(t, true)
 	r := tinyRequests(t)[1]
-	got, _, err := m.Tokens(r)
+	got, err := m.Texts(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	plain := reflectionflow.Request{Prompt: "Edit the image: Add a clock. Keep everything else as it is. The edited image must show: a red cup."}
-	want, _, err := m.Tokens(plain)
+	want, err := m.Texts(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got[1][0] != want[1][0] || len(got[0]) != len(want[0]) {
+	if !reflect.DeepEqual(got.Prompt, want.Prompt) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
@@ -240,5 +241,18 @@ func TestVariablesOfKlein(t *testing.T) {
 		if len(variables) != c.tensors || parameters != c.parameters {
 			t.Errorf("%s: %d tensors of %d parameters, want %d of %d", c.name, len(variables), parameters, c.tensors, c.parameters)
 		}
+	}
+}
+
+// A prompt that is too long is cut, as diffusers does, and the image says so.
+func TestLongPromptsAreCutWithAWarning(t *testing.T) {
+	p := flux.NewPipeline(nntest.Backend(t), tinyModel(t, true), flux.Options{})
+	long := tinyRequest(t, strings.Repeat("a red cup and ", 40), 1)
+	generations, err := p.Generate(t.Context(), []reflectionflow.Request{long, tinyRequest(t, "a red cup", 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := generations[0].Warnings; len(w) != 1 || !strings.Contains(w[0], "longer than the model's 40 tokens") || len(generations[1].Warnings) != 0 {
+		t.Errorf("warnings %q and %q", w, generations[1].Warnings)
 	}
 }

@@ -117,7 +117,7 @@ func denoise(t *testing.T, m *Model, c parityCase) []float32 {
 	if len(c.references) == 1 {
 		r.Reference = readImage(t, "reference-"+c.references[0])
 	}
-	prompt, negative, err := m.Tokens(r)
+	texts, err := m.Texts(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func denoise(t *testing.T, m *Model, c parityCase) []float32 {
 		used := tensors.FromFlatDataAndDimensions(text[1], 1, 1)
 		return run([]*tensors.Tensor{ids, used}, func(s nn.Scope, in []*Node) *Node { return m.Embed(s, in)[0] })
 	}
-	inputs := []*tensors.Tensor{embed(prompt), embed(negative)}
+	inputs := []*tensors.Tensor{embed(texts.Prompt), embed(texts.Negative)}
 	var grids []flux.Grid
 	for _, name := range c.references {
 		img := readImage(t, "reference-"+name)

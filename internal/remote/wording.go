@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/internal/wording"
 )
 
 // Wording is how the prompt and the reflection of a correction become one text. A
@@ -33,24 +34,13 @@ const (
 
 // Text is the text of a request: its prompt alone where it has no reflection.
 func (w Wording) Text(r reflectionflow.Request) string {
-	switch {
-	case strings.TrimSpace(r.Reflection) == "":
-		return r.Prompt
-	case w == Marked:
-		return r.Prompt + reflectionflow.ReflectionMark + r.Reflection
-	case w == Appended || r.Reference == nil:
-		return sentence(r.Prompt) + " " + sentence(r.Reflection)
+	switch w {
+	case Marked:
+		return wording.Marked(r)
+	case Appended:
+		return wording.Appended(r)
 	}
-	return "Edit the image: " + sentence(r.Reflection) + " Keep everything else as it is. The edited image must show: " + sentence(r.Prompt)
-}
-
-// sentence ends a text with a full stop unless it has an end.
-func sentence(text string) string {
-	text = strings.TrimSpace(text)
-	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
-		return text
-	}
-	return text + "."
+	return wording.Instruction(r)
 }
 
 // usualWording is the wording of a protocol where the URL names none.
