@@ -241,7 +241,7 @@ func TestYesNoReadsProbabilities(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return tt.answer }})
 			for _, each := range []bool{false, true} {
-				v, err := verifier.NewYesNo(talk(t, double), verifier.YesNoOptions{PerRequirement: each})
+				v, err := verifier.NewYesNo(talk(t, double), verifier.YesNoOptions{PerRequirement: each, Wording: verifier.YesNoQuestion})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -341,5 +341,55 @@ func TestChatParserChecksRequirements(t *testing.T) {
 	}
 	if _, _, err := p.Parse(t.Context(), " "); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Each requirement is asked about in one question, whose answer may be a number or no. What
+// needs an object that is not there is not asked about.
+func TestYesNoByAtoms(t *testing.T) {
+	prompt := reflectionflow.Prompt{Text: "two clocks, no dog, and a red cup left of a bowl, as a sketch", Requirements: []reflectionflow.Requirement{
+		{Kind: reflectionflow.Position, Object: "cup", Color: "red", Relation: reflectionflow.LeftOf, Target: "bowl"},
+		{Kind: reflectionflow.Exactly, Object: "clock", Count: 2},
+		{Kind: reflectionflow.AtLeast, Object: "cup", Color: "red", Count: 1},
+		{Kind: reflectionflow.AtLeast, Object: "bowl", Count: 1},
+		{Kind: reflectionflow.Absent, Object: "dog"},
+		{Kind: reflectionflow.Style, Value: "a sketch", Weight: reflectionflow.Should},
+	}}
+	lp := math.Log
+	answers := map[string][]testserver.Alternative{
+		"How many clocks are in the image?": {{Token: "2", Logprob: lp(.6)}, {Token: "three", Logprob: lp(.2)}, {Token: "Well", Logprob: lp(.2)}},
+		"Are there any dogs in the image?":  {{Token: "No", Logprob: lp(.9)}, {Token: "Yes", Logprob: lp(.1)}},
+		"Is there a red cup in the image?":  {{Token: "No", Logprob: lp(.8)}, {Token: "Yes", Logprob: lp(.2)}},
+		"Is there a bowl in the image?":     {{Token: "Perhaps", Logprob: lp(1)}},
+		"Is this the style":                 {{Token: "Yes", Logprob: lp(1)}},
+	}
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+		for text, tokens := range answers {
+			if strings.HasPrefix(q.Text, text) {
+				return testserver.Answer{Text: tokens[0].Token, Tokens: [][]testserver.Alternative{tokens}}
+			}
+		}
+		t.Errorf("asked %q", q.Text)
+		return testserver.Answer{}
+	}})
+	v, err := verifier.NewYesNo(talk(t, double), verifier.YesNoOptions{PerRequirement: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: images()[0].Image}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		verdict    reflectionflow.Verdict
+		confidence float64
+	}{{reflectionflow.NotMet, .2}, {reflectionflow.Met, .75}, {reflectionflow.NotMet, .2}, {reflectionflow.Unsure, .5}, {reflectionflow.Met, .9}, {reflectionflow.Met, 1}}
+	for i, f := range scores[0].Requirements {
+		if f.Verdict != want[i].verdict || math.Abs(f.Confidence-want[i].confidence) > 1e-9 || f.Requirement != prompt.Requirements[i] {
+			t.Errorf("%s: %s with %v, want %v", f.Requirement, f.Verdict, f.Confidence, want[i])
+		}
+	}
+	if got := (.2 + .75 + .2 + 0 + .9 + .5) / 5.5; math.Abs(scores[0].Value-got) > 1e-9 || len(double.Questions()) != 5 {
+		t.Errorf("value %v, want %v, after %d questions", scores[0].Value, got, len(double.Questions()))
 	}
 }

@@ -3,6 +3,7 @@ package verifier
 import (
 	"context"
 	_ "embed" // the prompts
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -33,7 +34,8 @@ var (
 
 // YesNoOptions configure a [YesNo] verifier. The zero value has the defaults.
 type YesNoOptions struct {
-	// Wording is YesNoWrapped, YesNoBare or YesNoQuestion; empty means YesNoQuestion.
+	// Wording is YesNoWrapped, YesNoBare or YesNoQuestion. Empty means YesNoQuestion for a
+	// prompt as a whole, and [chat.QuestionOf] with PerRequirement.
 	Wording string
 	// Prompt replaces the wording. It is a template with .Prompt.
 	Prompt string
@@ -46,9 +48,14 @@ type YesNoOptions struct {
 }
 
 // YesNo verifies images by the probability that a model answers "yes". The value is P(yes)
-// / (P(yes) + P(no)) at the first word of the answer, summed over the spellings of both;
-// with PerRequirement it is the mean over requirements. The order is that of the
-// difference of the logits of yes and no.
+// / (P(yes) + P(no)) at the first word of the answer, summed over the spellings of both.
+// The order is that of the difference of the logits of yes and no.
+//
+// With PerRequirement it is the mean over requirements, of which those with the weight
+// Should count half. Without a wording or prompt of one's own, each is asked about as
+// Soft-TIFA does (GenEval 2): by the probability of the expected answer to
+// [chat.QuestionOf], among those of its kind. A requirement whose object was found absent (see
+// [reflectionflow.Prompt.Needs]) is not met either, and is not asked about.
 //
 // The server must return log-probabilities. Without them the word itself gives 1 or 0,
 // which ranks images poorly. An answer that begins with neither word counts as 0 and
@@ -59,11 +66,13 @@ type YesNo struct {
 	model   chat.Model
 	prompt  *chat.Template
 	options YesNoOptions
+	atoms   bool // requirements are asked about by chat.QuestionOf
 }
 
 // NewYesNo returns a verifier. Invalid options are errors wrapping
 // [reflectionflow.ErrInvalid].
 func NewYesNo(model chat.Model, options YesNoOptions) (*YesNo, error) {
+	atoms := options.PerRequirement && options.Wording == "" && options.Prompt == ""
 	if options.Wording == "" {
 		options.Wording = YesNoQuestion
 	}
@@ -86,11 +95,16 @@ func NewYesNo(model chat.Model, options YesNoOptions) (*YesNo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &YesNo{model: model, prompt: prompt, options: options}, nil
+	return &YesNo{model: model, prompt: prompt, options: options, atoms: atoms}, nil
 }
 
 // PromptID returns the name and a checksum of the prompt, for records.
-func (v *YesNo) PromptID() string { return v.prompt.ID() }
+func (v *YesNo) PromptID() string {
+	if v.atoms {
+		return "yesno-atoms.v1"
+	}
+	return v.prompt.ID()
+}
 
 // Abilities implements [reflectionflow.DeclaringVerifier]: findings of every kind with
 // PerRequirement, otherwise none.
@@ -126,31 +140,117 @@ func (v *YesNo) verify(ctx context.Context, p reflectionflow.PromptedImage) (ref
 		}
 		return score, err
 	}
-	answered := false
-	for _, r := range p.Prompt.Requirements {
-		yes, err := v.ask(ctx, p, r.String(), &score)
-		if err != nil {
-			return score, err
+	return v.verifyEach(ctx, p, score)
+}
+
+// verifyEach asks about each requirement.
+func (v *YesNo) verifyEach(ctx context.Context, p reflectionflow.PromptedImage, score reflectionflow.Score) (reflectionflow.Score, error) {
+	order := byNeeds(p.Prompt)
+	score.Requirements = make([]reflectionflow.Finding, len(order))
+	answered, weight, sum := false, 0.0, 0.0
+	for _, i := range order {
+		r := p.Prompt.Requirements[i]
+		yes, needed := missingNeed(p.Prompt, i, score.Requirements)
+		if !needed {
+			var err error
+			if yes, err = v.askAbout(ctx, p, r, &score); err != nil {
+				return score, err
+			}
 		}
 		answered = answered || yes >= 0
-		finding := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
-		switch {
-		case yes < 0:
-		case yes >= v.options.Met:
-			finding.Verdict, finding.Confidence = reflectionflow.Met, yes
-		case yes <= v.options.NotMet:
-			finding.Verdict, finding.Confidence = reflectionflow.NotMet, yes
-		default:
-			finding.Confidence = yes
+		score.Requirements[i] = v.finding(r, yes)
+		w := 1.0
+		if r.Weight == reflectionflow.Should {
+			w = 0.5
 		}
-		score.Requirements = append(score.Requirements, finding)
-		score.Value += max(yes, 0) / float64(len(p.Prompt.Requirements))
+		weight, sum = weight+w, sum+w*max(yes, 0)
 	}
+	score.Value = sum / weight
 	if !answered {
 		score.Unanswered = firstBytes(score.Detail, maxUnanswered)
 	}
 	return score, nil
 }
+
+// finding is the verdict on a requirement with a probability, or unknown.
+func (v *YesNo) finding(r reflectionflow.Requirement, yes float64) reflectionflow.Finding {
+	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: yes}
+	switch {
+	case yes < 0:
+		f.Confidence = unsureConfidence
+	case yes >= v.options.Met:
+		f.Verdict = reflectionflow.Met
+	case yes <= v.options.NotMet:
+		f.Verdict = reflectionflow.NotMet
+	}
+	return f
+}
+
+// byNeeds orders the requirements so that each comes after those that it needs.
+func byNeeds(p reflectionflow.Prompt) []int {
+	var order []int
+	placed := make([]bool, len(p.Requirements))
+	var place func(i int)
+	place = func(i int) {
+		if placed[i] {
+			return
+		}
+		placed[i] = true
+		for _, needed := range p.Needs(i) {
+			place(needed)
+		}
+		order = append(order, i)
+	}
+	for i := range p.Requirements {
+		place(i)
+	}
+	return order
+}
+
+// missingNeed returns the lowest confidence of the requirements that i needs and that are
+// not met; false where there are none.
+func missingNeed(p reflectionflow.Prompt, i int, found []reflectionflow.Finding) (float64, bool) {
+	lowest, missing := 1.0, false
+	for _, needed := range p.Needs(i) {
+		if f := found[needed]; f.Verdict == reflectionflow.NotMet && f.Confidence <= lowest {
+			lowest, missing = f.Confidence, true
+		}
+	}
+	return lowest, missing
+}
+
+// askAbout returns the probability that a requirement is met, or unknown.
+func (v *YesNo) askAbout(ctx context.Context, p reflectionflow.PromptedImage, r reflectionflow.Requirement, score *reflectionflow.Score) (float64, error) {
+	if !v.atoms {
+		return v.ask(ctx, p, r.String(), score)
+	}
+	question := chat.QuestionOf(r)
+	l, err := chat.Likely(ctx, v.model, p.Image, question)
+	score.Cost = score.Cost.Add(l.Cost)
+	switch {
+	case errors.Is(err, chat.ErrNoProbabilities): // the word itself
+		expected, other := question.Says(l.Said)
+		switch {
+		case expected:
+			return 1, nil
+		case other:
+			return 0, nil
+		}
+	case err != nil:
+		return unknown, err
+	case l.Unanswered != "":
+		score.Detail = l.Unanswered
+		return unknown, nil
+	case l.Among >= leastAmong:
+		return min(l.P/l.Among, 1), nil
+	}
+	score.Detail = "no answer to the question: " + firstBytes(l.Said, 100)
+	return unknown, nil
+}
+
+// leastAmong is the probability of any usable answer below which a model answered
+// something else.
+const leastAmong = 0.01
 
 // unknown replaces the probability of yes if the answer is neither yes nor no.
 const unknown = -1
