@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 
@@ -16,6 +17,9 @@ import (
 type Example struct {
 	Image reflectionflow.PromptedImage
 	Right bool // it shows everything that the prompt asks for
+	// Met says of each requirement of the prompt whether it is met; nil where that is not
+	// known.
+	Met []bool
 }
 
 // Calibration maps a verifier's values to the probability that an image is right. It also
@@ -32,6 +36,9 @@ type Calibration struct {
 	// Brier is the mean squared error of the probabilities on the examples. It is
 	// optimistic for a curve with many steps, which was fitted to the same examples.
 	Brier float64 `json:"brier"`
+	// Kinds says how far findings can be trusted, by kind of requirement. Kinds with fewer
+	// than 10 labeled requirements, or with labels of one sort, are left out.
+	Kinds map[reflectionflow.Kind]KindCalibration `json:"kinds,omitempty"`
 	// Reference holds the values of the examples, in order.
 	Reference []float64 `json:"reference"`
 }
@@ -50,6 +57,8 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 	var values []float64
 	var right []bool
 	var images []reflectionflow.PromptedImage
+	var waiting []Example
+	found := make(findings)
 	verify := func() error {
 		scores, err := v.Verify(ctx, images)
 		if err == nil && len(scores) != len(images) {
@@ -58,11 +67,12 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 		if err != nil {
 			return fmt.Errorf("verify the labeled images: %w", err)
 		}
-		for _, s := range scores {
+		for i, s := range scores {
 			values = append(values, s.Value)
 			cost = cost.Add(s.Cost)
+			found.add(waiting[i], s)
 		}
-		images = images[:0]
+		images, waiting = images[:0], waiting[:0]
 		return nil
 	}
 	const batch = 32 // bounds the memory and the calls that a failure wastes
@@ -70,7 +80,10 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 		if err != nil {
 			return Calibration{}, cost, err
 		}
-		images, right = append(images, e.Image), append(right, e.Right)
+		if len(e.Met) > 0 && len(e.Met) != len(e.Image.Prompt.Requirements) {
+			return Calibration{}, cost, fmt.Errorf("%w: image %d: %d verdicts for %d requirements", reflectionflow.ErrInvalid, len(right)+1, len(e.Met), len(e.Image.Prompt.Requirements))
+		}
+		images, right, waiting = append(images, e.Image), append(right, e.Right), append(waiting, e)
 		if len(images) == batch {
 			if err := verify(); err != nil {
 				return Calibration{}, cost, err
@@ -83,6 +96,9 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 		}
 	}
 	c, err := Fit(name, values, right, method)
+	if err == nil {
+		c.Kinds = found.calibrate(method)
+	}
 	return c, cost, err
 }
 
@@ -147,11 +163,18 @@ func ReadCalibration(r io.Reader) (Calibration, error) {
 	if len(c.Reference) > maxExamples {
 		return c, fmt.Errorf("%w: the calibration has more than %d examples", reflectionflow.ErrInvalid, maxExamples)
 	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Kinds)) {
+		if err := c.Kinds[kind].validate(); err != nil {
+			return c, fmt.Errorf("kind %.40q: %w", kind, err)
+		}
+	}
 	return c, c.Curve.validate()
 }
 
 // Calibrated returns a verifier whose values are the probabilities of the calibration.
-// Findings are those of v.
+// Findings of the kinds that are calibrated have calibrated confidences and verdicts by
+// these; those that the calibration does not trust (see [LeastWeight]) are unsure. Other
+// findings are those of v.
 func Calibrated(v reflectionflow.Verifier, c Calibration) reflectionflow.Verifier {
 	return calibrated{v, c}
 }
@@ -173,6 +196,12 @@ func (c calibrated) Verify(ctx context.Context, images []reflectionflow.Prompted
 	scores = slices.Clone(scores)
 	for i := range scores {
 		scores[i].Value = c.calibration.Curve.Probability(scores[i].Value)
+		if len(c.calibration.Kinds) > 0 {
+			scores[i].Requirements = slices.Clone(scores[i].Requirements)
+			for k, f := range scores[i].Requirements {
+				scores[i].Requirements[k] = c.calibration.trusted(f)
+			}
+		}
 	}
 	return scores, nil
 }

@@ -29,6 +29,10 @@ const (
 	// members that prefer it have more weight than those that prefer the other. The value
 	// is the share of wins, a draw counting half; the mean rank breaks ties.
 	Tournament Method = "tournament"
+	// Reliability combines the members' findings requirement by requirement, by how far
+	// their calibrations trust them for the kind of the requirement: a detector for numbers,
+	// a language model for styles. Members are given uncalibrated, with their calibrations.
+	Reliability Method = "reliability"
 )
 
 // Member is one verifier of an [Ensemble].
@@ -39,6 +43,8 @@ type Member struct {
 	// Reference holds the member's values for the reference images, in the same order for
 	// all members; see [Calibration.Reference]. Mean needs none.
 	Reference []float64
+	// Calibration is the member's, for Reliability; nil for other methods.
+	Calibration *Calibration
 }
 
 // Ensemble is a verifier that combines others. Confidences of a requirement are averaged
@@ -61,8 +67,14 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 	if len(members) == 0 {
 		return nil, fmt.Errorf("%w: an ensemble needs members", reflectionflow.ErrInvalid)
 	}
-	if method != Mean && method != Rank && method != Tournament {
-		return nil, fmt.Errorf("%w: ensemble method %q: use %s, %s or %s", reflectionflow.ErrInvalid, method, Mean, Rank, Tournament)
+	switch method {
+	case Mean, Rank, Tournament:
+	case Reliability:
+		if err := checkReliability(members); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("%w: ensemble method %q: use %s, %s, %s or %s", reflectionflow.ErrInvalid, method, Mean, Rank, Tournament, Reliability)
 	}
 	for i := range e.members {
 		m := &e.members[i]
@@ -74,7 +86,7 @@ func NewEnsemble(method Method, members []Member) (*Ensemble, error) {
 			return nil, fmt.Errorf("%w: ensemble member %q has no verifier", reflectionflow.ErrInvalid, m.Name)
 		case !(m.Weight > 0) || math.IsInf(m.Weight, 0):
 			return nil, fmt.Errorf("%w: ensemble member %q has weight %v", reflectionflow.ErrInvalid, m.Name, m.Weight)
-		case method != Mean && len(m.Reference) < 2:
+		case (method == Rank || method == Tournament) && len(m.Reference) < 2:
 			return nil, fmt.Errorf("%w: ensemble member %q has no reference values: calibrate it first", reflectionflow.ErrInvalid, m.Name)
 		case method == Tournament && len(m.Reference) != len(members[0].Reference):
 			return nil, fmt.Errorf("%w: ensemble member %q has %d reference values and %q has %d: calibrate both on the same images", reflectionflow.ErrInvalid, m.Name, len(m.Reference), members[0].Name, len(members[0].Reference))
@@ -159,6 +171,12 @@ func (e *Ensemble) combine(prompt reflectionflow.Prompt, votes []reflectionflow.
 		score.Value = e.meanRank(votes, weights)
 	case e.method == Tournament:
 		score.Value = e.wins(votes, weights)
+	}
+	if e.method == Reliability {
+		if answered {
+			score.Requirements, score.Value = e.byReliability(prompt, votes, weights)
+		}
+		return score
 	}
 	for i, r := range prompt.Requirements {
 		if f, ok := e.finding(i, votes, weights); ok {

@@ -351,6 +351,7 @@ func FuzzReadCalibration(f *testing.F) {
 	f.Add(`{"format":"reflectionflow calibration 1","curve":{"method":"platt","a":-1,"b":2}}`)
 	f.Add(`{"format":"reflectionflow calibration 1","curve":{"method":"isotonic","points":[[0,0],[1,1]]}}`)
 	f.Add(`{"format":"reflectionflow calibration 1","curve":{"method":"isotonic","points":[]}}`)
+	f.Add(`{"format":"reflectionflow calibration 1","curve":{"method":"platt","a":-1},"kinds":{"color":{"examples":2,"met":1,"passed":0,"curve":{"method":"platt","a":-1},"auc":1,"brier":0,"weight":1,"bins":[{"stated":0.5,"met":1,"of":2}]}}}`)
 	f.Add(`{"format":"other"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := verifier.ReadCalibration(strings.NewReader(text))
@@ -367,6 +368,11 @@ func FuzzReadCalibration(f *testing.F) {
 				t.Errorf("at %v: %v after %v", v, p, last)
 			}
 			last = p
+		}
+		for _, k := range c.Kinds {
+			if p := k.Curve.Probability(.5); !(p >= 0 && p <= 1) || !(k.Weight >= 0 && k.Weight <= 1) {
+				t.Errorf("%+v", k)
+			}
 		}
 	})
 }

@@ -18,12 +18,13 @@ import (
 //	{"image": "images/0001.png", "prompt": "two clocks", "right": true}
 //
 // Requirements have the form of a run's candidates; without them a parser reads them from
-// the prompt. GenEval's scorer names the same keys filename, prompt and correct.
+// the prompt. Met, which may be missing, says of each requirement whether it is met. GenEval's scorer names the same keys filename, prompt and correct.
 type Label struct {
 	Image        string                       `json:"image"`
 	Prompt       string                       `json:"prompt"`
 	Right        *bool                        `json:"right"`
 	Requirements []reflectionflow.Requirement `json:"requirements,omitempty"`
+	Met          []bool                       `json:"met,omitempty"`
 }
 
 // maxLabelBytes bounds a line of a labeled set.
@@ -76,6 +77,9 @@ func parseLabel(line []byte) (Label, error) {
 		return l, errors.New(`"image" is missing`)
 	case l.Right == nil:
 		return l, errors.New(`"right" is missing`)
+	}
+	if n := len(l.Met); n > 0 && len(l.Requirements) > 0 && n != len(l.Requirements) {
+		return l, fmt.Errorf(`"met" has %d verdicts for %d requirements`, n, len(l.Requirements))
 	}
 	for i, r := range l.Requirements {
 		if !slices.Contains(reflectionflow.Kinds(), r.Kind) {

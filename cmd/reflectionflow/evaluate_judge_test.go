@@ -95,7 +95,9 @@ func TestEvaluateByVLM(t *testing.T) {
 	}{
 		"yes to everything":    {func(testserver.Question) testserver.Answer { return always("Yes") }, nil, "not fit to score with"},
 		"no log-probabilities": {nil, []string{"logprobs"}, "returns no log-probabilities"},
-		"refusals":             {func(testserver.Question) testserver.Answer { return testserver.Answer{Refusal: "I cannot look at people."} }, nil, "not fit to score with"},
+		"refusals": {func(testserver.Question) testserver.Answer {
+			return testserver.Answer{Refusal: "I cannot look at people."}
+		}, nil, "not fit to score with"},
 	} {
 		bad := testserver.NewChat(t, testserver.ChatOptions{Answer: c.answer, Reject: c.reject})
 		write("bad.yaml", strings.Replace(strings.Replace(text, "VERIFIER", "seer", 1), judge.URL, bad.URL, 1))

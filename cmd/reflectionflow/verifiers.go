@@ -39,7 +39,10 @@ The labeled set is a file with one JSON object per line:
 
 image is relative to the file; right is true if the image meets the whole prompt.
 "requirements" may list what to check, in the form of a run's candidates.jsonl;
-otherwise the configuration's parser reads them from the prompt. A few dozen images of
+otherwise the configuration's parser reads them from the prompt. "met": [true, false] may
+say of each requirement whether it is met. By these, and by images that are right in all
+or have one requirement, the findings of each kind of requirement are calibrated too: how
+far a "met" can be trusted, with a reliability diagram. A few dozen images of
 both kinds are enough for --method platt, a few hundred for isotonic. Results of
 GenEval's own scorer become such a set by
   jq -c '{image: .filename, prompt, right: .correct}' results.jsonl
@@ -79,7 +82,8 @@ func (p *program) verifiersCommand() *cobra.Command {
 // calibrated is a row of the table.
 type calibrated struct {
 	name, file string
-	named      bool // by the configuration
+	named      bool   // by the configuration
+	diagram    string // file of the reliability diagram; empty for none
 	result     verifier.Calibration
 	cost       reflectionflow.Cost
 }
@@ -230,7 +234,11 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 	if err := os.MkdirAll(filepath.Dir(row.file), 0o755); err != nil {
 		return row, fmt.Errorf("write %s: %w", row.file, err)
 	}
-	return row, disk.WriteFile(row.file, text.Bytes())
+	if err := disk.WriteFile(row.file, text.Bytes()); err != nil {
+		return row, err
+	}
+	row.diagram, err = writeDiagram(row.file, row.result)
+	return row, err
 }
 
 // verifier builds a verifier without its calibration; the embedded one is loaded
@@ -270,7 +278,7 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(filepath.Dir(s.options.labels), path)
 			}
-			e := verifier.Example{Image: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right}
+			e := verifier.Example{Image: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right, Met: l.Met}
 			data, err := assemble.ReadFile(path)
 			if err == nil {
 				e.Image.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabeledImage, Side: reflectionflow.MaxSide})
@@ -315,7 +323,15 @@ func (p *program) printCalibrations(rows []calibrated) error {
 		return fmt.Errorf("%w: %w", errPrint, err)
 	}
 	out.WriteString("AUC: how often a right image has a higher value than a wrong one; 0.5 is chance. Brier: mean squared error of the probabilities.\n")
+	kinds, err := kindTable(rows)
+	if err != nil {
+		return err
+	}
+	out.WriteString(kinds)
 	for _, r := range rows {
+		if r.diagram != "" {
+			_, _ = fmt.Fprintf(&out, "Reliability diagram of %s: %s\n", r.name, r.diagram)
+		}
 		if !r.named {
 			_, _ = fmt.Fprintf(&out, "To use it, add to the configuration: verifiers: {%s: {…, calibration: %s}}\n", r.name, r.file)
 		}

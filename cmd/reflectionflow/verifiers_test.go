@@ -173,3 +173,27 @@ func calibrationIn(path string) (verifier.Calibration, error) {
 	defer f.Close()
 	return verifier.ReadCalibration(f)
 }
+
+// A model that says yes to everything is named, with the weight of its findings; the
+// diagram is written next to the calibration.
+func TestCalibrateUnmasksYesToEverything(t *testing.T) {
+	vlm := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer { return always("Yes") }})
+	t.Chdir(deployed(t, "endpoints:\n  vlm: {url: '"+vlm.URL+"', model: double-1, cache: none}\nverifiers: {yes: {type: yes-no, endpoint: vlm, per_requirement: true}}\n"))
+	labelled(t, 24)
+	data, err := os.ReadFile("labels.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(data), `"right":true`, `"right":true,"met":[true,true]`)
+	text = strings.ReplaceAll(text, `"right":false`, `"right":false,"met":[true,false]`)
+	if err := os.WriteFile("labels.jsonl", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, table, said := here(t, "verifiers", "calibrate", "--config", "config.yaml", "--labels", "labels.jsonl", "--quiet")
+	if code != 0 || !strings.Contains(table, "warning: yes says yes to everything for at_least: it calls 12 of 12 met that are not (weight 0.00)") || !strings.Contains(table, "Reliability diagram of yes: yes.calibration.svg") {
+		t.Errorf("exit code %d:\n%s%s", code, table, said)
+	}
+	if svg, err := os.ReadFile("yes.calibration.svg"); err != nil || !strings.Contains(string(svg), "at_least (48)") {
+		t.Errorf("%.300s, %v", svg, err)
+	}
+}

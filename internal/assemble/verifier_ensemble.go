@@ -9,7 +9,7 @@ import (
 func ensembleVerifier() partType[config.Verifier, MakeVerifier] {
 	return partType[config.Verifier, MakeVerifier]{
 		Type: config.Type{
-			Kind: config.Verifiers, Name: config.Ensemble, Summary: "several verifiers combined: mean, rank or tournament",
+			Kind: config.Verifiers, Name: config.Ensemble, Summary: "several verifiers combined: mean, rank, tournament or reliability",
 			Findings: "those of its members", Keys: []string{"method", "members"},
 		},
 		build: (*Builder).ensemble,
@@ -17,7 +17,8 @@ func ensembleVerifier() partType[config.Verifier, MakeVerifier] {
 }
 
 // ensemble builds an ensemble. Its mean is over calibrated values; rank and tournament
-// use the members' raw values and the reference values of their calibrations.
+// use the members' raw values and the reference values of their calibrations, reliability
+// their raw findings and their calibrations by kind.
 func (b *Builder) ensemble(name string, v config.Verifier) (MakeVerifier, error) {
 	at := "verifiers." + name
 	method := verifier.Method(v.Method)
@@ -38,7 +39,7 @@ func (b *Builder) ensemble(name string, v config.Verifier) (MakeVerifier, error)
 			return nil, err
 		}
 		if calibration != nil {
-			members[i].Reference = calibration.Reference
+			members[i].Reference, members[i].Calibration = calibration.Reference, calibration
 		}
 		members[i].Verifier = absent{} // replaced when the embedded one is loaded
 	}
