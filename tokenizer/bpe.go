@@ -18,7 +18,8 @@ type bpe struct {
 	merges    map[[2]int32]merge
 	suffix    string // of a word's last character, CLIP's is "</w>"
 	unknownID int32
-	hasUnk    bool // false: characters that the vocabulary lacks are dropped
+	hasUnk    bool        // false: characters that the vocabulary lacks are dropped
+	bytes     *[256]int32 // tokens that spell such characters, nil for none
 }
 
 // merge is the rank of a merge and the id of the joined token.
@@ -82,6 +83,13 @@ func (b *bpe) symbols(word string) []symbol {
 			token += b.suffix
 		}
 		id, ok := b.ids[token]
+		if !ok && b.bytes != nil {
+			for i := start; i < end; i++ {
+				n := len(symbols)
+				symbols = append(symbols, symbol{id: b.bytes[word[i]], start: i, end: i + 1, prev: n - 1, next: n + 1})
+			}
+			continue
+		}
 		if !ok && !b.hasUnk {
 			continue
 		}
@@ -166,8 +174,8 @@ func parseBPE(text json.RawMessage) (model, error) {
 		return nil, err
 	}
 	switch {
-	case j.Dropout != 0 || j.Prefix != "" || j.FuseUnknown || j.ByteFallback || j.IgnoreMerges:
-		return nil, errors.New("BPE with dropout, continuing_subword_prefix, fuse_unk, byte_fallback or ignore_merges is not supported")
+	case j.Dropout != 0 || j.Prefix != "" || j.FuseUnknown && !j.ByteFallback || j.IgnoreMerges:
+		return nil, errors.New("BPE with dropout, continuing_subword_prefix, ignore_merges or fuse_unk without byte_fallback is not supported")
 	case len(j.Merges) > maxVocabulary:
 		return nil, fmt.Errorf("there are %d merges, at most %d are allowed", len(j.Merges), maxVocabulary)
 	}
@@ -176,6 +184,11 @@ func parseBPE(text json.RawMessage) (model, error) {
 		return nil, err
 	}
 	b := &bpe{ids: ids, merges: make(map[[2]int32]merge, len(j.Merges)), suffix: j.Suffix}
+	if j.ByteFallback { // then nothing is unknown
+		if b.bytes, err = spellMissing(ids); err != nil {
+			return nil, err
+		}
+	}
 	if j.Unknown != nil {
 		if b.unknownID, b.hasUnk = ids[*j.Unknown]; !b.hasUnk {
 			return nil, fmt.Errorf("the unknown token %q is not in the vocabulary", *j.Unknown)

@@ -1,6 +1,6 @@
 // Package tokenizer turns text into token ids with the tokenizers of FLUX.1, CLIP's and
-// T5's, that of FLUX.2, Qwen3's, and with word-level tokenizers for small models. It reads the tokenizer.json
-// files of Hugging Face's tokenizers library
+// T5's, that of FLUX.2, Qwen3's, that of SigLIP 2, Gemma's, and with word-level tokenizers for small models. It reads
+// the tokenizer.json files of Hugging Face's tokenizers library
 // (https://github.com/huggingface/tokenizers) and gives the same ids.
 //
 // [OpenFolder] reads the tokenizer folder of a model, [Load] and [FromBytes] a single
@@ -18,7 +18,7 @@
 //
 // There are three models. In WordLevel every word is one token; words that the
 // vocabulary lacks become the unknown token, and [Tokenizer.Unknown] lists them. BPE is
-// the byte-pair encoding of CLIP and Qwen, which can spell any text. Unigram is the model of
+// the byte-pair encoding of CLIP, Qwen and Gemma, which can spell any text. Unigram is the model of
 // SentencePiece and T5; a character that is in no token becomes the unknown token.
 //
 // # Compatibility
@@ -27,7 +27,7 @@
 // and all errors caused by a file wrap [reflectionflow.ErrInvalid].
 //
 // In place of tokenizer.json a folder may have CLIP's or Qwen's vocab.json and merges.txt,
-// or T5's spiece.model. They are read as transformers 5 does; a folder of Qwen's that lists
+// or T5's or SigLIP's spiece.model. They are read as transformers 5 does; a folder of Qwen's that lists
 // no added tokens has Qwen3's. Added tokens match inside of any text, also in a prompt. The Python classes of
 // transformers 4 differ for CLIP: they also drop control characters, separate Chinese
 // characters and repair text with ftfy where it is installed. Ids can differ for

@@ -37,6 +37,8 @@ type folderConfig struct {
 	Added    map[string]addedToken `json:"added_tokens_decoder"` // by id
 	ExtraIDs *int                  `json:"extra_ids"`            // T5's <extra_id_0> and so on
 	Class    string                `json:"tokenizer_class"`      // of transformers
+	AddBegin *bool                 `json:"add_bos_token"`        // Gemma's
+	AddEnd   *bool                 `json:"add_eos_token"`
 }
 
 // specialToken is a token's text, or the token as an object.
@@ -81,6 +83,11 @@ func OpenFolder(fsys fs.FS, folder string) (*Tokenizer, error) {
 	t, err := FromBytes(path.Join(folder, name), text)
 	if err != nil {
 		return nil, err
+	}
+	if prefix, suffix, ok := config.gemmaEnds(); ok {
+		if err := t.surround(prefix, suffix); err != nil {
+			return nil, f.refuse(configFile, err)
+		}
 	}
 	return t, t.setPad(folder, config.Pad.content)
 }

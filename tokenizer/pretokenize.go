@@ -99,7 +99,7 @@ func appendPreTokenizer(p preTokenizer, text json.RawMessage, depth int) (preTok
 	return nil, fmt.Errorf("the pre-tokenizer %q is not supported: Whitespace, WhitespaceSplit, Punctuation, Split, ByteLevel, Metaspace and Sequence are", j.Type)
 }
 
-// split returns the step of a Split: by one of the regular expressions that are written out in this package.
+// split returns the step of a Split: by one of the regular expressions that are written out in this package, or after a text.
 func (j preTokenizerJSON) split() (preStep, error) {
 	if j.Pattern != nil && j.Pattern.Regex != nil {
 		switch regex := *j.Pattern.Regex; {
@@ -109,7 +109,10 @@ func (j preTokenizerJSON) split() (preStep, error) {
 			return preStep{split: splitQwen}, nil
 		}
 	}
-	return preStep{}, errors.New("the pre-tokenizer Split is supported with CLIP's and with Qwen's regular expression only")
+	if j.Pattern != nil && j.Pattern.String != nil && *j.Pattern.String != "" && j.Behavior == "MergedWithPrevious" && !j.Invert {
+		return splitAfter(*j.Pattern.String), nil
+	}
+	return preStep{}, errors.New("the pre-tokenizer Split is supported with CLIP's and with Qwen's regular expression, or by a text that is MergedWithPrevious")
 }
 
 // splitSpace splits at white space.

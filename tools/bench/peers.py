@@ -31,6 +31,10 @@ class Worker:
         self.backend = ""
 
     def ask(self, **request):
+        """Seconds of one execution."""
+        return self.answer(**request)["seconds"]
+
+    def answer(self, **request):
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -40,7 +44,7 @@ class Worker:
         if answer.get("error"):
             sys.exit("the worker: " + answer["error"])
         self.backend = answer["backend"]
-        return answer["seconds"]
+        return answer
 
 
 def threads():
@@ -95,10 +99,11 @@ def machine():
     return {"processor": name, "threads": threads(), "load_average": os.getloadavg()[0]}
 
 
-def arguments(description):
+def arguments(description, more=lambda parser: None):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--rounds", type=int, default=11, help="rounds of every comparison (default 11)")
+    more(parser)
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")

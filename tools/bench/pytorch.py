@@ -218,4 +218,5 @@ def main():
     peers.show(report, options.json, "PyTorch")
 
 
-main()
+if __name__ == "__main__":  # other packages look for a module pytorch
+    main()

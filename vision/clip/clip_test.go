@@ -14,7 +14,7 @@ import (
 )
 
 // networks are those in testdata.
-var networks = []string{"clip", "clip-gelu", "siglip"}
+var networks = []string{"clip", "clip-gelu", "siglip", "siglip2"}
 
 func open(t *testing.T, name string) *Model {
 	t.Helper()
@@ -149,6 +149,19 @@ func TestRefusesFolders(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// SigLIP reads the last position: with padding at the left that is the text's end.
+func TestPaddingSide(t *testing.T) {
+	left, err := Open(t.Context(), visiontest.Folder(t, "siglip2", visiontest.Edit("tokenizer_config.json", `"right"`, `"left"`)), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	a, b := left.phrase("a cat"), open(t, "siglip2").phrase("a cat")
+	if n := len(a.ids); n != len(b.ids) || a.ids[n-1] != 1 || a.ids[0] != 0 || b.ids[n-1] != 0 || b.ids[0] == 0 {
+		t.Errorf("left %v, right %v", a.ids, b.ids)
 	}
 }
 

@@ -12,6 +12,7 @@ package clip
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -54,6 +55,7 @@ type Model struct {
 	tokens    *tokenizer.Tokenizer
 	// firstSigLIP is set for the texts of SigLIP's first version.
 	firstSigLIP bool
+	padLeft     bool // as tokenizer_config.json says; only SigLIP's texts depend on it
 	backend     compute.Backend
 	store       *nn.Store
 	close       func() error // the weights' file
@@ -143,6 +145,15 @@ func (m *Model) readTokenizer(fsys fs.FS) error {
 	if m.tokens, err = tokenizer.OpenFolder(fsys, "."); err != nil {
 		return err
 	}
+	var side struct {
+		Padding string `json:"padding_side"`
+	}
+	if text, err := checkpoint.ReadFile(fsys, "tokenizer_config.json", 64<<20); err == nil {
+		if err := json.Unmarshal(text, &side); err != nil {
+			return fmt.Errorf("%w: tokenizer_config.json: %w", reflectionflow.ErrInvalid, err)
+		}
+	}
+	m.padLeft = m.family == SigLIP && side.Padding == "left"
 	_, err = fs.Stat(fsys, "spiece.model")
 	m.firstSigLIP = m.family == SigLIP && err == nil
 	if n := m.tokens.Size(); n > m.config.Text.Vocabulary {

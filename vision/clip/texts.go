@@ -78,10 +78,10 @@ func (m *Model) phrase(text string) phrase {
 			}
 		}
 	}
-	for len(ids) < length {
-		ids = append(ids, pad)
+	padding := slices.Repeat([]int32{pad}, length-len(ids))
+	if p.ids = append(ids, padding...); m.padLeft {
+		p.ids = append(padding, ids...)
 	}
-	p.ids = ids
 	return p
 }
 

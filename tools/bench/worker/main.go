@@ -20,17 +20,19 @@ import (
 
 // request is one measurement or check.
 type request struct {
-	Do string `json:"do"` // matmul, forward, train or check
+	Do string `json:"do"` // matmul, forward, train, check, clip or owlv2
 	bench.Product
-	File string  `json:"file"` // check: where inputs and results go
-	Time float64 `json:"time"` // seconds to repeat for
+	File   string  `json:"file"`   // check: where inputs and results go; clip and owlv2: the image
+	Folder string  `json:"folder"` // clip and owlv2: the network
+	Time   float64 `json:"time"`   // seconds to repeat for
 }
 
 // answer is the result of a request.
 type answer struct {
-	Seconds float64 `json:"seconds"` // of one execution
-	Backend string  `json:"backend"`
-	Error   string  `json:"error,omitempty"`
+	Seconds float64   `json:"seconds"` // of one execution
+	Backend string    `json:"backend"`
+	Values  []float32 `json:"values,omitempty"` // clip and owlv2: what the network makes of the image, at the first request
+	Error   string    `json:"error,omitempty"`
 }
 
 func main() {
@@ -74,8 +76,9 @@ func (w *worker) do(r request) (answer, error) {
 	if r.Do == "check" {
 		return answer{}, check(w.backend, r.Batch, r.File)
 	}
-	key := fmt.Sprintf("%s %+v", r.Do, r.Product)
+	key := fmt.Sprintf("%s %s %+v", r.Do, r.Folder, r.Product)
 	j, found := w.ready[key]
+	var values []float32
 	if !found {
 		var err error
 		switch r.Do {
@@ -85,6 +88,8 @@ func (w *worker) do(r request) (answer, error) {
 			j, err = forward(w.backend, r.Batch)
 		case "train":
 			j, err = train(w.backend, r.Batch)
+		case "clip", "owlv2":
+			values, j, err = look(r.Do, r.Folder, r.File)
 		default:
 			err = errors.New("unknown request " + r.Do)
 		}
@@ -92,7 +97,7 @@ func (w *worker) do(r request) (answer, error) {
 			return answer{}, err
 		}
 		w.ready[key] = j
-		for range 2 {
+		for range warming(r.Do) {
 			if err := j.Run(); err != nil {
 				return answer{}, err
 			}
@@ -105,5 +110,13 @@ func (w *worker) do(r request) (answer, error) {
 		}
 		n++
 	}
-	return answer{Seconds: time.Since(begin).Seconds() / float64(n)}, nil
+	return answer{Seconds: time.Since(begin).Seconds() / float64(n), Values: values}, nil
+}
+
+// warming is the number of executions before the first that is measured; a network has looked at its image once.
+func warming(do string) int {
+	if do == "clip" || do == "owlv2" {
+		return 0
+	}
+	return 2
 }

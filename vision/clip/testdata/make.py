@@ -5,6 +5,7 @@
     clip/           CLIPModel, quick_gelu, F16, without preprocessor_config.json
     clip-gelu/      CLIPModel, gelu, BF16, in shards
     siglip/         SiglipModel with the tokenizer of the first version
+    siglip2/        SiglipModel with that of SigLIP 2, bilinear
     golden.safetensors: images, and embeddings and logits by network
 
 The tokenizers are those of ../../../tokenizer/testdata."""
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, SiglipConfig, SiglipModel, SiglipTokenizer
+from transformers import AutoTokenizer, CLIPConfig, CLIPModel, CLIPTokenizer, SiglipConfig, SiglipModel, SiglipTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
@@ -77,6 +78,13 @@ write("siglip", SiglipModel(config), ids, processor(images, return_tensors="pt")
 processor.save_pretrained(os.path.join(here, "siglip"))
 with open(os.path.join(here, "siglip", "tokenizer_config.json"), "w") as file:
     json.dump({"pad_token": "</s>", "eos_token": "</s>", "tokenizer_class": "SiglipTokenizer"}, file)
+
+tokenizer = AutoTokenizer.from_pretrained(os.path.join(tokenizers, "gemma"))
+config.text_config.vocab_size = len(tokenizer.get_vocab())
+ids = tokenizer(texts, padding="max_length", truncation=True, max_length=20, return_tensors="pt").input_ids
+processor = SiglipImageProcessorPil(size={"height": 16, "width": 16}, resample=2)
+write("siglip2", SiglipModel(config), ids, processor(images, return_tensors="pt")["pixel_values"], torch.bfloat16)
+processor.save_pretrained(os.path.join(here, "siglip2"))
 
 save_file({k: v.contiguous() for k, v in out.items()}, os.path.join(here, "golden.safetensors"))
 with open(os.path.join(here, "texts.json"), "w") as file:
