@@ -53,6 +53,10 @@ type ChatOptions struct {
 // its answer cannot be used, the reflection lists the requirements that the verifier did
 // not find met.
 //
+// With the built-in prompt of the wording Instructed, a reflection that does not say what
+// to change, where and how (see [Judge]) is asked for once more; the better of both is
+// taken.
+//
 // Other errors are those of the model. Chat is safe for concurrent use.
 type Chat struct {
 	model   chat.Model
@@ -126,6 +130,25 @@ func (a *textAnswer) check() error {
 	return nil
 }
 
+// best keeps the most actionable reflection of several answers.
+type best struct {
+	prompt reflectionflow.Prompt
+	text   string
+	score  float64
+}
+
+// check accepts an answer whose reflection is empty or says what, where and how.
+func (b *best) check(a *textAnswer) error {
+	if err := a.check(); err != nil || a.Reflection == "" {
+		return err
+	}
+	told := Judge(b.prompt, a.Reflection)
+	if b.text == "" || told.Score() > b.score {
+		b.text, b.score = a.Reflection, told.Score()
+	}
+	return told.problem()
+}
+
 // Reflect implements [reflectionflow.Reflector].
 func (c *Chat) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
 	if err := checkObservations(ctx, observations); err != nil {
@@ -172,7 +195,15 @@ func (c *Chat) reflect(ctx context.Context, o reflectionflow.Observation) (refle
 		answer.Reflection = shorten(clean(reply.Text))
 	} else {
 		request.Form = &reflectForm
-		answer, reply, err = chat.Ask(ctx, c.model, request, (*textAnswer).check)
+		check := (*textAnswer).check
+		kept := best{prompt: o.Prompt}
+		if c.options.Prompt == "" {
+			check = kept.check
+		}
+		answer, reply, err = chat.Ask(ctx, c.model, request, check)
+		if chat.Unanswered(err) && kept.score > 0 {
+			answer.Reflection, err = kept.text, nil
+		}
 	}
 	if chat.Unanswered(err) {
 		return reflectionflow.Reflection{Text: unmet(o.Score), Cost: reply.Cost}, nil

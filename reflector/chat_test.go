@@ -89,7 +89,7 @@ func TestChatReflections(t *testing.T) {
 	}{
 		{"plain", []string{`{"reflection":"Add a second clock."}`}, reflectionflow.NotMet, "Add a second clock.", 1},
 		{"prose", []string{"Sure:\n```json\n{\"reflection\":\"Add a\\nsecond clock.\"}\n```"}, reflectionflow.NotMet, "Add a second clock.", 1},
-		{"mark", []string{`{"reflection":"Add [Reflexion] one."}`}, reflectionflow.NotMet, "Add one.", 1},
+		{"mark", []string{`{"reflection":"Add [Reflexion] one clock."}`}, reflectionflow.NotMet, "Add one clock.", 1},
 		{"nothing is wrong", []string{`{"reflection":""}`}, reflectionflow.NotMet, "", 1},
 		{"right already", []string{`{"reflection":"Add more."}`}, reflectionflow.Met, "", 0},
 		{"too long, then corrected", []string{`{"reflection":"` + long + `"}`, `{"reflection":"Add one."}`}, reflectionflow.NotMet, "Add one.", 2},
