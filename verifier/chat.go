@@ -5,6 +5,7 @@ import (
 	_ "embed" // the prompts
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -24,6 +25,12 @@ type ChatOptions struct {
 	// likely answer. Several verifiers that differ in their seeds make an [Ensemble].
 	Temperature float64
 	Seed        uint64
+	// Votes is the number of answers per image, with the seeds from Seed on; 0 means 1. More
+	// than one needs a temperature. The detail of a score says how far they agree.
+	Votes int
+	// Detector, unless nil, looks at each image first. Its boxes go with the question, as a
+	// list and numbered in a second image.
+	Detector BoxDetector
 }
 
 // Chat verifies images by asking a vision-language model about each requirement. The value
@@ -56,6 +63,12 @@ func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	}
 	if err := chat.CheckTemperature(options.Temperature); err != nil {
 		return nil, err
+	}
+	switch {
+	case options.Votes < 0 || options.Votes > maxVotes:
+		return nil, fmt.Errorf("%w: %d votes: must be from 1 to %d", reflectionflow.ErrInvalid, options.Votes, maxVotes)
+	case options.Votes > 1 && options.Temperature == 0:
+		return nil, fmt.Errorf("%w: %d votes at temperature 0 are the same: set a temperature", reflectionflow.ErrInvalid, options.Votes)
 	}
 	sample := chatData{Prompt: "a", Requirements: []chatItem{{ID: "r1", Text: "at least 1 a"}}}
 	prompt, err := chat.NewTemplate("requirements.v1", requirementsPrompt, options.Prompt, sample)
@@ -111,13 +124,22 @@ func (v *Chat) Verify(ctx context.Context, images []reflectionflow.PromptedImage
 	if err := checkImages(ctx, images); err != nil {
 		return nil, err
 	}
-	scores := make([]reflectionflow.Score, len(images))
-	err := chat.Each(ctx, v.model, len(images), func(i int) (err error) {
-		scores[i], err = v.verify(ctx, images[i])
+	shown, err := v.hinted(ctx, images)
+	if err != nil {
+		return nil, err
+	}
+	votes := max(v.options.Votes, 1)
+	all := make([]reflectionflow.Score, votes*len(images))
+	err = chat.Each(ctx, v.model, len(all), func(n int) (err error) {
+		all[n], err = v.verify(ctx, images[n/votes], shown[n/votes], v.options.Seed+uint64(n%votes))
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	scores := make([]reflectionflow.Score, len(images))
+	for i, p := range images {
+		scores[i] = voted(p.Prompt, all[i*votes:(i+1)*votes])
 	}
 	return scores, nil
 }
@@ -146,16 +168,21 @@ func checkImage(img image.Image) error {
 // maxUnanswered bounds Score.Unanswered, in bytes.
 const maxUnanswered = 300
 
-func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
+// verify asks for one vote on an image.
+func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage, shown hints, seed uint64) (reflectionflow.Score, error) {
 	items := chatItems(p.Prompt)
 	text, err := v.prompt.Fill(chatData{p.Prompt.Text, items})
 	if err != nil {
 		return reflectionflow.Score{}, err
 	}
+	parts := []chat.Part{{Image: p.Image}, chat.Text(text + shown.text)}
+	if shown.marked != nil {
+		parts = slices.Insert(parts, 1, chat.Part{Image: shown.marked})
+	}
 	answer, reply, err := chat.Ask(ctx, v.model, chat.Request{
-		Parts:       []chat.Part{{Image: p.Image}, chat.Text(text)},
+		Parts:       parts,
 		Form:        &chat.Form{Name: "verdicts", JSON: verdictSchema(items)},
-		Temperature: v.options.Temperature, Seed: v.options.Seed,
+		Temperature: v.options.Temperature, Seed: seed,
 	}, func(a *chatAnswer) error { return a.check(items) })
 	if err != nil && !chat.Unanswered(err) {
 		return reflectionflow.Score{}, err

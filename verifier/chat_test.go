@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"reflectionflow"
@@ -391,5 +393,82 @@ func TestYesNoByAtoms(t *testing.T) {
 	}
 	if got := (.2 + .75 + .2 + 0 + .9 + .5) / 5.5; math.Abs(scores[0].Value-got) > 1e-9 || len(double.Questions()) != 5 {
 		t.Errorf("value %v, want %v, after %d questions", scores[0].Value, got, len(double.Questions()))
+	}
+}
+
+// Several votes of a model decide by majority, and the detail says how far they agree.
+func TestChatVotes(t *testing.T) {
+	verdict := func(v string, p float64) string {
+		return fmt.Sprintf(`{"seen":"a","objects":[{"class":"clock","color":"","box":[0,0,1,1]}],"verdict":%q,"probability":%v}`, v, p)
+	}
+	var seeds sync.Map
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+		seeds.Store(*q.Seed, true)
+		first := map[int64]string{7: verdict("met", .9), 8: verdict("not_met", .2), 9: verdict("met", .7)}[*q.Seed]
+		return testserver.Answer{Text: `{"verdicts":{"r1":` + first + `,"r2":` + verdict("met", 1) + `},"quality":5}`}
+	}})
+	v, err := verifier.NewChat(talk(t, double), verifier.ChatOptions{Votes: 3, Temperature: .7, Seed: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores, err := v.Verify(t.Context(), images()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := scores[0].Requirements
+	if f[0].Verdict != reflectionflow.Met || math.Abs(f[0].Confidence-.6) > 1e-9 || len(f[0].Evidence) != 1 || f[1].Verdict != reflectionflow.Met || scores[0].Cost.VerifierCalls != 3 {
+		t.Errorf("%+v", scores[0])
+	}
+	if !strings.HasPrefix(scores[0].Detail, "3 of 3 votes answered; they agree on 83% of the verdicts\n") {
+		t.Errorf("detail %q", scores[0].Detail)
+	}
+	for _, o := range []verifier.ChatOptions{{Votes: 3}, {Votes: 99, Temperature: 1}, {Votes: -1}} {
+		if _, err := verifier.NewChat(talk(t, double), o); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// spotted is a detector that sees the same in every image.
+type spotted []reflectionflow.Object
+
+func (s spotted) Detect(_ context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+	found := make([][]reflectionflow.Object, len(images))
+	for i := range found {
+		found[i] = s
+	}
+	return found, nil
+}
+
+// What a detector saw goes with the question: a second image with numbered boxes, and a
+// list by confidence.
+func TestChatShowsBoxes(t *testing.T) {
+	double := testserver.NewChat(t, testserver.ChatOptions{})
+	img := image.NewNRGBA(image.Rect(10, 10, 110, 90))
+	objects := spotted{
+		{Class: "cup", Box: [4]float64{.5, .5, 1, 1}, Confidence: .4}, {Class: "clock", Color: "red", Box: [4]float64{0, 0, .4, .4}, Confidence: .93},
+	}
+	v, err := verifier.NewChat(talk(t, double), verifier.ChatOptions{Detector: objects})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: img}}); err != nil {
+		t.Fatal(err)
+	}
+	q := double.Questions()[0]
+	if len(q.Images) != 2 || !strings.Contains(q.Text, `1: "red clock", confidence 0.93, box 0.00, 0.00, 0.40, 0.40`) || !strings.Contains(q.Text, `2: "cup", confidence 0.40`) {
+		t.Fatalf("%d images with %q", len(q.Images), q.Text)
+	}
+	if r, g, b, _ := q.Images[1].At(39, 20).RGBA(); r>>8 != 255 || g>>8 != 0 || b>>8 != 255 {
+		t.Errorf("no box at the right side of the clock: %d %d %d", r>>8, g>>8, b>>8)
+	}
+	if v, err = verifier.NewChat(talk(t, double), verifier.ChatOptions{Detector: spotted{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: img}}); err != nil {
+		t.Fatal(err)
+	}
+	if q := double.Questions(); len(q[len(q)-1].Images) != 1 || !strings.Contains(q[len(q)-1].Text, "It found nothing that it knows.") {
+		t.Errorf("%d images without boxes", len(q[len(q)-1].Images))
 	}
 }

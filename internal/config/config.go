@@ -158,6 +158,10 @@ type Verifier struct {
 	Prompt      string  `yaml:"prompt" json:"prompt,omitempty"`
 	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"`
 	Seed        uint64  `yaml:"seed" json:"seed,omitempty"`
+	// Votes is the number of answers per image, of chat.
+	Votes int `yaml:"votes" json:"votes,omitempty"`
+	// Boxes shows the model what a detector saw, of chat: coco, the built-in one.
+	Boxes string `yaml:"boxes" json:"boxes,omitempty"`
 	// Of yes-no.
 	Wording        string `yaml:"wording" json:"wording,omitempty"`
 	PerRequirement bool   `yaml:"per_requirement" json:"per_requirement,omitempty"`
