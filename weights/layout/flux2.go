@@ -93,7 +93,7 @@ func flux2Name(name string) (to string, fused []string) {
 			continue
 		}
 		block := kind.to + p[1] + "."
-		inner := parts(p[:len(p)-1]).from(2)
+		inner := p[:len(p)-1].from(2)
 		if own := kind.names[inner]; own != "" {
 			return block + own + ".weight", nil
 		}

@@ -208,8 +208,10 @@ func TestCannotBeLaidOut(t *testing.T) {
 
 // FuzzNames lays out files of any names: nothing panics, and every tensor is of the file.
 func FuzzNames(f *testing.F) {
-	for _, name := range []string{"encoder.mid.attn_1.q.weight", "decoder.up.3.block.0.nin_shortcut.bias", "decoder.up.-1.block.0", "enc.blk.0.attn_q.weight",
-		"double_blocks.0.img_attn.qkv.weight", "single_blocks.9.norm.key_norm.scale", "vae.decoder.conv_in.weight", "....", "decoder.up.99999999999999999999.x.y"} {
+	for _, name := range []string{
+		"encoder.mid.attn_1.q.weight", "decoder.up.3.block.0.nin_shortcut.bias", "decoder.up.-1.block.0", "enc.blk.0.attn_q.weight",
+		"double_blocks.0.img_attn.qkv.weight", "single_blocks.9.norm.key_norm.scale", "vae.decoder.conv_in.weight", "....", "decoder.up.99999999999999999999.x.y",
+	} {
 		f.Add(name, "final_layer.adaLN_modulation.1.weight")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {

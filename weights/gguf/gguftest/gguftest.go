@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 
 	"reflectionflow/weights/gguf"
 	"reflectionflow/weights/internal/float"
@@ -49,8 +50,8 @@ func write(w io.Writer, tensors []Tensor, seed uint64) error {
 	for _, t := range tensors {
 		head = append(le.AppendUint64(head, uint64(len(t.Name))), t.Name...)
 		head = le.AppendUint32(head, uint32(len(t.Shape)))
-		for i := len(t.Shape) - 1; i >= 0; i-- {
-			head = le.AppendUint64(head, uint64(t.Shape[i]))
+		for _, n := range slices.Backward(t.Shape) {
+			head = le.AppendUint64(head, uint64(n))
 		}
 		head = le.AppendUint64(le.AppendUint32(head, uint32(t.Type)), uint64(offset))
 		offset += padded(t.bytes())
