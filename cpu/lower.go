@@ -19,6 +19,7 @@ type lowering struct {
 	copies   map[string]*tensor    // dense copies of views, by view
 	wide     map[*storage]*storage // f32 copies of bf16 storages
 	origin   string                // the unit being lowered, for errors
+	joins    map[*node]*joining    // concatenations whose parts are copied early
 
 	sums    map[*node][]*node // sums by operand
 	readers map[*node]int     // number of other units and results that read a value
@@ -104,29 +105,37 @@ func (l *lowering) lowerAll(f *function) error {
 	for _, n := range products {
 		later[home[n]] = true
 	}
+	parts := l.joinEarly(nodes, home)
 	for _, u := range units {
 		if later[u] {
 			continue
 		}
-		l.origin = u.describe()
-		if u.attention != nil {
-			l.attend(u.attention, outside)
-			continue
+		if err := l.lowerUnit(u, products[u], home, outside); err != nil {
+			return err
 		}
-		if n := products[u]; n != nil {
-			l.origin = home[n].describe() + ", and " + l.origin
-			l.emitProduct(n, u, func(n *node) bool { return outside[n] })
-			continue
-		}
-		if u.fused {
-			l.tapeFor(u, func(n *node) bool { return outside[n] })
-			continue
-		}
+		l.copyEarly(u, parts)
+	}
+	l.origin = "results"
+	return nil
+}
+
+// lowerUnit emits the steps of a unit, and of the product that it is the epilogue of.
+func (l *lowering) lowerUnit(u *unit, p *node, home map[*node]*unit, outside map[*node]bool) error {
+	stored := func(n *node) bool { return outside[n] }
+	l.origin = u.describe()
+	switch {
+	case u.attention != nil:
+		l.attend(u.attention, outside)
+	case p != nil:
+		l.origin = home[p].describe() + ", and " + l.origin
+		l.emitProduct(p, u, stored)
+	case u.fused:
+		l.tapeFor(u, stored)
+	default:
 		if err := l.lower(u.nodes[0]); err != nil {
 			return fmt.Errorf("%s: %w", l.origin, err)
 		}
 	}
-	l.origin = "results"
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cpu
 import (
 	"math/bits"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"unsafe"
 	"weak"
@@ -77,6 +78,53 @@ func (m *memory) reuse(n int) []byte {
 		}
 	}
 	return nil
+}
+
+// reuseArena returns n idle bytes, or nil. A large arena may be a part of a larger idle one: programs that run one after
+// the other, such as the steps of an image and its decoder, then share one arena.
+func (m *memory) reuseArena(n int) []byte {
+	raw := m.reuse(n)
+	if raw != nil || n < carelessBytes {
+		return raw
+	}
+	class := 0
+	m.mu.Lock()
+	for _, idle := range m.idle {
+		for c, list := range idle {
+			if len(list) > 0 && c > n && (class == 0 || c < class) {
+				class = c
+			}
+		}
+	}
+	m.mu.Unlock()
+	if class == 0 {
+		return nil
+	}
+	if raw = m.reuse(class); raw != nil {
+		raw = raw[:n]
+	}
+	return raw
+}
+
+// dropArenas gives large idle memory back to the system, before an arena of n bytes is made that is larger than all of it.
+func (m *memory) dropArenas(n int) {
+	if n < carelessBytes {
+		return
+	}
+	dropped := false
+	m.mu.Lock()
+	for _, idle := range m.idle {
+		for c, list := range idle {
+			if c >= carelessBytes && len(list) > 0 {
+				delete(idle, c)
+				dropped = true
+			}
+		}
+	}
+	m.mu.Unlock()
+	if dropped {
+		debug.FreeOSMemory()
+	}
 }
 
 // put takes back bytes that get returned; the caller must not use them afterwards.

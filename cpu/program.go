@@ -77,6 +77,9 @@ func (x *execution) parallel(n int, body func(item int)) { x.program.backend.poo
 // Finalize frees the memory of the program.
 func (p *program) Finalize() { p.steps, p.storages = nil, nil }
 
+// Memory returns the bytes that an execution takes, besides its inputs, its results and the scratch memory of the workers.
+func (p *program) Memory() int { return p.arena }
+
 // Inputs returns the names and shapes of the parameters.
 func (p *program) Inputs() ([]string, []shapes.Shape) { return p.names, p.inputs }
 
@@ -95,12 +98,13 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
-	arena := p.backend.memory.reuse(p.arena)
+	arena := p.backend.memory.reuseArena(p.arena)
 	if arena == nil {
 		needed := p.arena
 		for _, shape := range p.outputs {
 			needed += byteSize(shape)
 		}
+		p.backend.memory.dropArenas(p.arena)
 		if err := p.backend.memory.room(fmt.Sprintf("execute %q", p.name), needed); err != nil {
 			return nil, err
 		}
@@ -120,19 +124,7 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	for i, shape := range p.outputs {
 		results[i] = p.backend.newBuffer(shape)
 	}
-	for _, s := range p.storages {
-		switch s.kind {
-		case inArena:
-			x.base[s.id] = arena[s.offset : s.offset+s.bytes]
-		case inInput:
-			x.base[s.id] = own[s.index].bytes
-		case inConstant:
-			x.base[s.id] = s.constant
-		case inOutput:
-			x.base[s.id] = results[s.index].bytes
-		}
-	}
-	x.inputs = own
+	x.locate(arena, own, results)
 	expanded, err := p.expand(x)
 	defer expanded.release(p.backend.memory)
 	if err != nil {
@@ -148,6 +140,23 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 		out[i] = u
 	}
 	return out, finalizeDonated(own, donate)
+}
+
+// locate sets the addresses of all storages.
+func (x *execution) locate(arena []byte, inputs, results []*buffer) {
+	x.inputs = inputs
+	for _, s := range x.program.storages {
+		switch s.kind {
+		case inArena:
+			x.base[s.id] = arena[s.offset : s.offset+s.bytes]
+		case inInput:
+			x.base[s.id] = inputs[s.index].bytes
+		case inConstant:
+			x.base[s.id] = s.constant
+		case inOutput:
+			x.base[s.id] = results[s.index].bytes
+		}
+	}
 }
 
 func (p *program) checkInputs(inputs []compute.Buffer) ([]*buffer, error) {

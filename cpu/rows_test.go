@@ -49,48 +49,66 @@ type useOfMatrix struct {
 var config compute.DotGeneralConfig
 
 var usesOfMatrix = []useOfMatrix{
-	{"x·Wᵀ", func(_, c, m int) []int { return []int{m, c} },
+	{
+		"x·Wᵀ", func(_, c, m int) []int { return []int{m, c} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, _, _ int) compute.Value {
 			return must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{1}, nil, config))
-		}},
-	{"gelu(x·Wᵀ)", func(_, c, m int) []int { return []int{m, c} },
+		},
+	},
+	{
+		"gelu(x·Wᵀ)", func(_, c, m int) []int { return []int{m, c} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, _, _ int) compute.Value {
 			return must(f.Tanh(must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{1}, nil, config))))
-		}},
-	{"x·W", func(r, _, m int) []int { return []int{m, r} },
+		},
+	},
+	{
+		"x·W", func(r, _, m int) []int { return []int{m, r} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, _, _ int) compute.Value {
 			return must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{0}, nil, config))
-		}},
-	{"rows of W", func(_, c, m int) []int { return []int{m, c} },
+		},
+	},
+	{
+		"rows of W", func(_, c, m int) []int { return []int{m, c} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, r, c int) compute.Value {
 			w := must(f.Slice(in[1], []int{r / 3, 0}, []int{r, c}, nil))
 			return must(f.DotGeneral(in[0], []int{1}, nil, w, []int{1}, nil, config))
-		}},
-	{"columns of W", func(_, c, m int) []int { return []int{m, c - c/3} },
+		},
+	},
+	{
+		"columns of W", func(_, c, m int) []int { return []int{m, c - c/3} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, r, c int) compute.Value {
 			w := must(f.Slice(in[1], []int{0, c / 3}, []int{r, c}, nil))
 			return must(f.DotGeneral(in[0], []int{1}, nil, w, []int{1}, nil, config))
-		}},
-	{"every second column", func(_, c, m int) []int { return []int{m, (c + 1) / 2} },
+		},
+	},
+	{
+		"every second column", func(_, c, m int) []int { return []int{m, (c + 1) / 2} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, r, c int) compute.Value {
 			w := must(f.Slice(in[1], []int{0, 0}, []int{r, c}, []int{1, 2}))
 			return must(f.DotGeneral(in[0], []int{1}, nil, w, []int{1}, nil, config))
-		}},
-	{"sum", func(_, c, m int) []int { return []int{m, c} },
+		},
+	},
+	{
+		"sum", func(_, c, m int) []int { return []int{m, c} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, _, c int) compute.Value {
 			s := must(f.Reshape(must(f.ReduceSum(in[1], 0)), 1, c))
 			y := must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{1}, nil, config))
 			return must(f.Add(must(f.ReduceSum(y)), must(f.ReduceSum(s))))
-		}},
-	{"gather", func(_, _, m int) []int { return []int{m, 1} },
+		},
+	},
+	{
+		"gather", func(_, _, m int) []int { return []int{m, 1} },
 		func(f compute.Function, must func(compute.Value, error) compute.Value, in []compute.Value, r, c int) compute.Value {
 			ids := must(f.ConvertDType(must(f.Mul(in[0], must(f.Constant([]float32{3})))), dtypes.Int32))
 			return must(f.Gather(in[1], ids, 1, []int{1}, []int{0}, []int{0}, []int{1, c}, false))
-		}},
-	{"result", func(_, _, m int) []int { return []int{m, 1} },
+		},
+	},
+	{
+		"result", func(_, _, m int) []int { return []int{m, 1} },
 		func(_ compute.Function, _ func(compute.Value, error) compute.Value, in []compute.Value, _, _ int) compute.Value {
 			return in[1]
-		}},
+		},
+	},
 }
 
 // TestRows reads a matrix in Rows in every way and by every instruction set: the results are those of the matrix in
