@@ -27,7 +27,7 @@ func Encode(s nn.Scope, cfg AutoencoderConfig, images *Node) (mean, logvar *Node
 		}
 		if level < len(cfg.BlockOut)-1 {
 			// Zeros to the right and below only: diffusers pads (0, 1, 0, 1).
-			x = nn.Conv(block.In("downsamplers.0.conv"), x, width, nn.Kernel{Size: 3, Stride: 2, Pad: [2]int{0, 1}})
+			x = cfg.downsample(block.In("downsamplers.0.conv"), x, width)
 		}
 	}
 	x = autoencoderMiddle(e.In("mid_block"), cfg, x)
@@ -58,7 +58,7 @@ func Decode(s nn.Scope, cfg AutoencoderConfig, latents *Node) *Node {
 			x = resnet(block.In(fmt.Sprintf("resnets.%d", i)), cfg, x, width)
 		}
 		if level < last {
-			x = nn.Conv3(block.In("upsamplers.0.conv"), nn.Upsample2(x), width)
+			x = cfg.upsample(block.In("upsamplers.0.conv"), x, width)
 		}
 	}
 	return autoencoderTail(d, cfg, x, cfg.OutChannels)
@@ -78,14 +78,22 @@ func (c AutoencoderConfig) Unscale(latents *Node) *Node {
 // resnet is the residual block: twice group norm, SiLU and a 3×3 convolution,
 // with a 1×1 shortcut where the number of channels changes.
 func resnet(s nn.Scope, cfg AutoencoderConfig, x *Node, out int) *Node {
-	y := nn.SiLU(nn.GroupNorm(s.In("norm1"), x, cfg.Groups, autoencoderEpsilon))
-	y = nn.Conv3(s.In("conv1"), y, out)
-	y = nn.SiLU(nn.GroupNorm(s.In("norm2"), y, cfg.Groups, autoencoderEpsilon))
-	y = nn.Conv3Zero(s.In("conv2"), y, out)
-	if x.Shape().Dim(-1) != out {
-		x = nn.Conv1(s.In("conv_shortcut"), x, out)
-	}
-	return Add(x, y)
+	in := x.Shape().Dim(-1)
+	first := nn.GroupStatisticsOf(x, cfg.Groups, autoencoderEpsilon)
+	y := cfg.inBands(x, 1, max(in, out), func(b band) *Node {
+		return nn.Same3().Rows(s.In("conv1"), nn.SiLU(first.Norm(s.In("norm1"), b.of(x))), out, b.zeros)
+	})
+	second := nn.GroupStatisticsOf(y, cfg.Groups, autoencoderEpsilon)
+	return cfg.inBands(y, 1, max(in, out), func(b band) *Node {
+		kernel := nn.Same3()
+		kernel.Zero = true
+		z := kernel.Rows(s.In("conv2"), nn.SiLU(second.Norm(s.In("norm2"), b.of(y))), out, b.zeros)
+		skip := b.inner(x)
+		if in != out {
+			skip = nn.Conv1(s.In("conv_shortcut"), skip, out)
+		}
+		return Add(skip, z)
+	})
 }
 
 // autoencoderMiddle is the coarsest level: two residual blocks around the
@@ -115,8 +123,10 @@ func imageAttention(s nn.Scope, cfg AutoencoderConfig, x *Node) *Node {
 
 // autoencoderTail is group norm, SiLU and the last convolution.
 func autoencoderTail(s nn.Scope, cfg AutoencoderConfig, x *Node, out int) *Node {
-	x = nn.SiLU(nn.GroupNorm(s.In("conv_norm_out"), x, cfg.Groups, autoencoderEpsilon))
-	return nn.Conv3(s.In("conv_out"), x, out)
+	last := nn.GroupStatisticsOf(x, cfg.Groups, autoencoderEpsilon)
+	return cfg.inBands(x, 1, x.Shape().Dim(-1), func(b band) *Node {
+		return nn.Same3().Rows(s.In("conv_out"), nn.SiLU(last.Norm(s.In("conv_norm_out"), b.of(x))), out, b.zeros)
+	})
 }
 
 // Variables lists the weights of [Encode] and [Decode].

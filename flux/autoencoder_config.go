@@ -30,6 +30,8 @@ type AutoencoderConfig struct {
 	LatentsMean      any      `json:"latents_mean"`        // not supported: must be null
 	LatentsStd       any      `json:"latents_std"`         // not supported: must be null
 	DiffusersVersion string   `json:"_diffusers_version,omitempty"`
+
+	bandNumbers int // about how many numbers of an image are computed at once; 0 means the constant of that name
 }
 
 // NewAutoencoder returns the configuration of a FLUX-shaped autoencoder (no

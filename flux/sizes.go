@@ -43,15 +43,16 @@ func (s Sizes) String() string {
 const (
 	// fusedKeys is the longest sequence whose attention package cpu computes in blocks
 	// of queries; a longer one takes whole arrays of queries by keys.
-	fusedKeys = 8192
+	fusedKeys = 32768
 	// tokenWidths is how many numbers a token of the transformer takes at the peak of a
 	// block, in widths of the transformer: the streams, q, k and v, and the hidden layer.
 	tokenWidths = 16
 	// scoreArrays is how many arrays of queries by keys are alive at once.
 	scoreArrays = 3
 	// imageArrays is how many arrays of its largest feature map the autoencoder has at
-	// the peak, with a quarter for rounding up.
-	imageArrays = 6
+	// the peak, with a quarter for rounding up, and bandedArrays how many if it computes
+	// the image in bands.
+	imageArrays, bandedArrays = 6, 3
 )
 
 // StepPeak estimates the numbers that a denoising step on the CPU keeps at once, for a
@@ -75,7 +76,7 @@ func (c AutoencoderConfig) Peak(width, height int) int64 {
 		}
 		largest = max(largest, pixels*int64(wide)>>(2*level))
 	}
-	peak := imageArrays * largest
+	peak := max(imageArrays*min(largest, 4*bandNumbers), bandedArrays*largest)
 	if places := pixels >> (2 * (len(c.BlockOut) - 1)); c.MidAttention && places > fusedKeys {
 		peak = max(peak, scoreArrays*places*places)
 	}

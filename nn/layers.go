@@ -76,15 +76,35 @@ func RMSNorm(s Scope, x *Node, epsilon float64) *Node {
 // GroupNorm normalizes groups of channels over the image: x [B, H, W, C], with
 // "weight" and "bias" [C].
 func GroupNorm(s Scope, x *Node, groups int, epsilon float64) *Node {
-	d := x.Shape().Dimensions
-	batch, height, width, channels := d[0], d[1], d[2], d[3]
-	y := Reshape(x, batch, height*width, groups, channels/groups) // [B, HW, G, C/G]
+	return GroupStatisticsOf(x, groups, epsilon).Norm(s, x)
+}
+
+// GroupStatistics are the means and standard deviations of groups of channels over an
+// image, each [B, 1, groups, 1].
+type GroupStatistics struct{ Mean, Deviation *Node }
+
+// GroupStatisticsOf computes the statistics of x [B, H, W, C].
+func GroupStatisticsOf(x *Node, groups int, epsilon float64) GroupStatistics {
+	y := grouped(x, groups)
 	mean := ReduceAndKeep(y, ReduceMean, 1, 3)
-	centred := Sub(y, mean)
-	variance := ReduceAndKeep(Square(centred), ReduceMean, 1, 3)
-	y = Reshape(Div(centred, Sqrt(AddScalar(variance, epsilon))), d...)
-	y = Mul(y, broadcastLast(s.Weight("weight", InitOnes, channels), y))
-	return Add(y, broadcastLast(s.Weight("bias", InitZeros, channels), y))
+	variance := ReduceAndKeep(Square(Sub(y, mean)), ReduceMean, 1, 3)
+	return GroupStatistics{mean, Sqrt(AddScalar(variance, epsilon))}
+}
+
+// Norm is [GroupNorm] by these statistics of x [B, H, W, C], which may be some rows of
+// the image that they are of.
+func (g GroupStatistics) Norm(s Scope, x *Node) *Node {
+	d := x.Shape().Dimensions
+	y := grouped(x, g.Mean.Shape().Dim(2))
+	y = Reshape(Div(Sub(y, g.Mean), g.Deviation), d...)
+	y = Mul(y, broadcastLast(s.Weight("weight", InitOnes, d[3]), y))
+	return Add(y, broadcastLast(s.Weight("bias", InitZeros, d[3]), y))
+}
+
+// grouped splits the channels: [B, H, W, C] to [B, HW, G, C/G].
+func grouped(x *Node, groups int) *Node {
+	d := x.Shape().Dimensions
+	return Reshape(x, d[0], d[1]*d[2], groups, d[3]/groups)
 }
 
 // SiLU is x·sigmoid(x).

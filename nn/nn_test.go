@@ -31,7 +31,7 @@ func TestIm2colEqualsConvolution(t *testing.T) {
 			x := random(2, 2, c.size, c.size, c.in)
 			p, err := Compile(b, store, []shapes.Shape{x.Shape()}, func(s Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
 				if !native {
-					return []*graph.Node{Conv(s, in[0], c.out, Kernel{c.kernel, c.stride, [2]int{c.before, c.after}})}, nil
+					return []*graph.Node{Conv(s, in[0], c.out, Kernel{Size: c.kernel, Stride: c.stride, Pad: [2]int{c.before, c.after}})}, nil
 				}
 				w := graph.TransposeAllAxes(s.Weight("weight", InitIdentity, c.out, c.in, c.kernel, c.kernel), 2, 3, 1, 0)
 				pad := [2]int{c.before, c.after}

@@ -145,6 +145,15 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 	return p.graph.RunWithBuffers(buffers, donate, 0)
 }
 
+// Memory returns the bytes that a run takes besides the weights, its inputs and its outputs, as far as the backend says:
+// package cpu does, and 0 is no answer.
+func (p *Program) Memory() int {
+	if e, ok := p.graph.Executable().(interface{ Memory() int }); ok {
+		return e.Memory()
+	}
+	return 0
+}
+
 // Inputs returns the shapes of what Run takes.
 func (p *Program) Inputs() []shapes.Shape { return slices.Clone(p.inputs) }
 
