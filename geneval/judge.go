@@ -46,10 +46,27 @@ type Judge interface {
 
 // ByRules is the judge that applies GenEval's rules ([Evaluate]) to the objects that a
 // detector finds, with the detector's own thresholds (see [ThresholdsOf]).
-func ByRules(d Detector) Judge { return byRules{d, ThresholdsOf(d)} }
+func ByRules(d Detector) Judge {
+	return byRules{func(ctx context.Context, cases []Case) ([][]reflectionflow.Object, error) {
+		images := make([]image.Image, len(cases))
+		for i, c := range cases {
+			images[i] = c.Image
+		}
+		return d.Detect(ctx, images)
+	}, ThresholdsOf(d)}
+}
+
+// Searcher is a detector that looks for what each image must and must not show, and for
+// nothing else. The rules are those of [Detector].
+type Searcher interface {
+	Search(ctx context.Context, cases []Case) ([][]reflectionflow.Object, error)
+}
+
+// BySearch is [ByRules] for a detector that has to be told what to look for.
+func BySearch(s Searcher, t Thresholds) Judge { return byRules{s.Search, t} }
 
 type byRules struct {
-	detector   Detector
+	find       func(ctx context.Context, cases []Case) ([][]reflectionflow.Object, error)
 	thresholds Thresholds
 }
 
@@ -58,11 +75,7 @@ func (j byRules) Thresholds() Thresholds { return j.thresholds }
 
 // Judge implements [Judge].
 func (j byRules) Judge(ctx context.Context, cases []Case) ([]Judgment, error) {
-	images := make([]image.Image, len(cases))
-	for i, c := range cases {
-		images[i] = c.Image
-	}
-	found, err := j.detector.Detect(ctx, images)
+	found, err := j.find(ctx, cases)
 	if err != nil {
 		return nil, err
 	}

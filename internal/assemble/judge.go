@@ -49,7 +49,7 @@ func judgeTypes() []partType[config.Judge, JudgePlan] {
 		Type:  config.Type{Kind: config.Judges, Name: External, Summary: "another program, whose verdicts `evaluate report --verdicts` reads"},
 		build: func(*Builder, string, config.Judge) (JudgePlan, error) { return JudgePlan{}, nil },
 	}
-	return []partType[config.Judge, JudgePlan]{embedded, cocoJudge(), vlmJudge(), external}
+	return []partType[config.Judge, JudgePlan]{embedded, cocoJudge(), owlv2Judge(), vlmJudge(), external}
 }
 
 // JudgeNames lists the types of judges.

@@ -224,6 +224,9 @@ type Annotator struct {
 type Judge struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
+	// Folders of the networks, of owlv2+clip.
+	OWLv2 string `yaml:"owlv2" json:"owlv2,omitempty"`
+	CLIP  string `yaml:"clip" json:"clip,omitempty"`
 }
 
 // Use names the parts of a run. An empty name is, when the file is read, that of

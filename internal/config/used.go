@@ -51,6 +51,10 @@ func (c *Config) resolve(dir string) {
 		a.Prompt = in(a.Prompt)
 		c.Annotators[name] = a
 	}
+	for name, j := range c.Judges {
+		j.OWLv2, j.CLIP = in(j.OWLv2), in(j.CLIP)
+		c.Judges[name] = j
+	}
 	for name, g := range c.Generators {
 		c.Generators[name] = g.resolve(in)
 	}

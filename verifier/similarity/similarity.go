@@ -132,7 +132,7 @@ func (v *Verifier) confidence(ctx context.Context, c contrast, image []float32) 
 		if err != nil {
 			return 0, err
 		}
-		logits[i] = v.model.Logit(image, mean(vectors))
+		logits[i] = v.model.Logit(image, clip.Mean(vectors))
 		peak = max(peak, logits[i])
 	}
 	for i, logit := range logits {
@@ -143,22 +143,4 @@ func (v *Verifier) confidence(ctx context.Context, c contrast, image []float32) 
 		}
 	}
 	return asked / sum, nil
-}
-
-// mean is the mean direction of vectors.
-func mean(vectors [][]float32) []float32 {
-	total, square := make([]float32, len(vectors[0])), 0.0
-	for _, v := range vectors {
-		for i := range v {
-			total[i] += v[i]
-		}
-	}
-	for _, x := range total {
-		square += float64(x) * float64(x)
-	}
-	length := float32(max(math.Sqrt(square), 1e-12))
-	for i := range total {
-		total[i] /= length
-	}
-	return total
 }

@@ -130,12 +130,6 @@ func TestValueIsTheSimilarityToThePrompt(t *testing.T) {
 	}
 }
 
-func TestMeanHasLengthOne(t *testing.T) {
-	if got := mean([][]float32{{1, 0}, {0, 1}}); math.Abs(float64(got[0])-math.Sqrt2/2) > 1e-6 || got[0] != got[1] {
-		t.Errorf("mean %v", got)
-	}
-}
-
 func TestRefusesThresholds(t *testing.T) {
 	for _, o := range []Options{{Met: 2}, {Met: 0.2, NotMet: 0.3}, {NotMet: -1}, {Met: math.NaN()}} {
 		if _, err := New(nil, o); !errors.Is(err, reflectionflow.ErrInvalid) {

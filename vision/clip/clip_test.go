@@ -3,6 +3,7 @@ package clip
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -171,5 +172,11 @@ func TestSaysWhatItAssumes(t *testing.T) {
 	}
 	if notes := open(t, "clip-gelu").Notes(); len(notes) != 0 {
 		t.Errorf("notes with a processor: %q", notes)
+	}
+}
+
+func TestMeanHasLengthOne(t *testing.T) {
+	if got := Mean([][]float32{{1, 0}, {0, 1}}); math.Abs(float64(got[0])-math.Sqrt2/2) > 1e-6 || got[0] != got[1] {
+		t.Errorf("mean %v", got)
 	}
 }

@@ -254,6 +254,24 @@ func Cosine(a, b []float32) float64 {
 	return sum
 }
 
+// Mean is the mean direction of vectors, of length 1: that of several wordings stands for what they have in common.
+func Mean(vectors [][]float32) []float32 {
+	total, square := make([]float32, len(vectors[0])), 0.0
+	for _, v := range vectors {
+		for i := range v {
+			total[i] += v[i]
+		}
+	}
+	for _, x := range total {
+		square += float64(x) * float64(x)
+	}
+	length := float32(max(math.Sqrt(square), 1e-12))
+	for i := range total {
+		total[i] /= length
+	}
+	return total
+}
+
 // Images returns a vector per image, in order. An image that is nil or empty gives an error wrapping
 // [reflectionflow.ErrInvalid].
 func (m *Model) Images(ctx context.Context, images []image.Image) ([][]float32, error) {
