@@ -1,8 +1,10 @@
 package colorname
 
 import (
+	"cmp"
 	"image"
 	"math"
+	"slices"
 )
 
 // Sizes of the sample of an object's pixels.
@@ -22,7 +24,8 @@ const (
 // Object returns the color of what a box shows, as the share of its pixels that are called by each
 // term. The box is x0, y0, x1, y1 in fractions of the image's sides. The outer 15% of the box are left
 // out, and pixels like the most frequent color around the box are, unless that leaves less than a
-// fifth. The middle counts more than the rim. An empty box or image has no color.
+// fifth. The middle counts more than the rim. Of what is left the lit part counts: shadows turn white
+// into gray and orange into brown. An empty box or image has no color.
 func Object(img image.Image, box [4]float64) Weights {
 	for i, v := range box {
 		box[i] = min(max(v, 0), 1)
@@ -34,30 +37,57 @@ func Object(img image.Image, box [4]float64) Weights {
 	background, known := frequent(surroundings(img.Bounds(), box, read))
 	width, height := box[2]-box[0], box[3]-box[1]
 	inner := [4]float64{box[0] + shrink*width, box[1] + shrink*height, box[2] - shrink*width, box[3] - shrink*height}
-	names := table()
-	var all, kept Weights
+	all := make([]sample, 0, grid*grid)
+	var kept []sample
 	total, left := 0.0, 0.0
 	for j := range grid {
 		for i := range grid {
 			u, v := (float64(i)+0.5)/grid, (float64(j)+0.5)/grid
 			p := read(point(img.Bounds(), inner[0]+u*(inner[2]-inner[0]), inner[1]+v*(inner[3]-inner[1])))
-			weight := math.Exp(-2 * ((u-0.5)*(u-0.5) + (v-0.5)*(v-0.5)) / 0.25)
-			terms := &names[cell(p)]
-			total += weight
-			add(&all, terms, weight)
-			if known && distance(lab(p[0], p[1], p[2]), background) > like {
-				left += weight
-				add(&kept, terms, weight)
+			at := lab(p[0], p[1], p[2])
+			s := sample{cell: cell(p), light: at[0], weight: math.Exp(-2 * ((u-0.5)*(u-0.5) + (v-0.5)*(v-0.5)) / 0.5)}
+			total += s.weight
+			all = append(all, s)
+			if known && distance(at, background) > like {
+				left += s.weight
+				kept = append(kept, s)
 			}
 		}
 	}
 	if left < least*total {
-		kept, left = all, total
+		kept = all
 	}
-	for i := range kept {
-		kept[i] /= left
+	return lit(kept)
+}
+
+// sample is a pixel of an object.
+type sample struct {
+	cell          int     // in the table
+	light, weight float64 // the lightness, 0 to 100, and how much it counts
+}
+
+// The part of the samples that count, by their lightness: the darkest are in shadow, the lightest are
+// reflections of lamps.
+const (
+	darkest  = 0.1
+	lightest = 0.96
+)
+
+// lit returns the weights of the lit samples.
+func lit(samples []sample) Weights {
+	slices.SortStableFunc(samples, func(a, b sample) int { return cmp.Compare(a.light, b.light) })
+	n := float64(len(samples))
+	names := table()
+	var w Weights
+	sum := 0.0
+	for _, s := range samples[int(darkest*n):max(int(lightest*n), int(darkest*n)+1)] {
+		add(&w, &names[s.cell], s.weight)
+		sum += s.weight
 	}
-	return kept
+	for i := range w {
+		w[i] /= sum
+	}
+	return w
 }
 
 func add(sum *Weights, terms *[len(terms)]float32, weight float64) {
