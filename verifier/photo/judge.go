@@ -1,0 +1,233 @@
+package photo
+
+import (
+	"cmp"
+	"image"
+	"math"
+	"slices"
+
+	"reflectionflow"
+	"reflectionflow/vision/colorname"
+)
+
+// scene is what was detected in one image.
+type scene struct {
+	img     image.Image
+	objects []*object // the most confident first
+}
+
+// object is a detection. present is the probability that there is such an object.
+type object struct {
+	class   string
+	box     [4]float64
+	present float64
+	img     image.Image
+	colors  *colorname.Weights // nil until asked for
+}
+
+func newScene(img image.Image, found []reflectionflow.Object) *scene {
+	s := &scene{img: img}
+	for _, o := range found {
+		s.objects = append(s.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, img: img})
+	}
+	slices.SortStableFunc(s.objects, func(a, b *object) int { return cmp.Compare(b.present, a.present) })
+	return s
+}
+
+func (o *object) named() colorname.Weights {
+	if o.colors == nil {
+		w := colorname.Object(o.img, o.box)
+		o.colors = &w
+	}
+	return *o.colors
+}
+
+// seen is the object as evidence.
+func (o *object) seen() reflectionflow.Object {
+	color, _ := o.named().Best()
+	return reflectionflow.Object{Class: o.class, Color: color, Box: o.box, Confidence: o.present}
+}
+
+// colored is the probability that people call the object by a color; 1 for any.
+func (o *object) colored(color string) float64 {
+	if color == "" {
+		return 1
+	}
+	return shade.of(shares(o.named(), color))
+}
+
+// neighbors are colors that light and shadow, and people, confuse with a color.
+var neighbors = map[string][]string{
+	"black": {"gray", "brown", "blue"}, "gray": {"white", "black", "blue", "brown"}, "white": {"gray", "yellow", "blue"}, "blue": {"purple", "gray", "black"},
+	"brown": {"orange", "red", "black", "gray"}, "orange": {"brown", "yellow", "red"}, "yellow": {"orange", "green", "brown", "white"}, "green": {"yellow", "gray"},
+	"pink": {"red", "purple"}, "purple": {"pink", "blue"}, "red": {"brown", "pink", "orange"},
+}
+
+// shares returns the share of a color and the share of its neighbors.
+func shares(w colorname.Weights, color string) (own, near float64) {
+	for _, n := range neighbors[color] {
+		near += w.Of(n)
+	}
+	return w.Of(color), near
+}
+
+// listed are the objects that are more likely there than not.
+func (s *scene) listed() []reflectionflow.Object {
+	var list []reflectionflow.Object
+	for _, o := range s.objects {
+		if o.present >= listed {
+			list = append(list, o.seen())
+		}
+	}
+	return list
+}
+
+// of lists the detections of a noun's class.
+func (s *scene) of(noun string) []*object {
+	name, _, _ := class(noun)
+	var list []*object
+	for _, o := range s.objects {
+		if o.class == name {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// likely are the objects that are more likely there than not, or else the most likely one.
+func likely(objects []*object) []*object {
+	var list []*object
+	for _, o := range objects {
+		if o.present >= listed {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// judge returns the probability that a requirement is met, and the objects that this rests on. known is
+// false for a requirement that cannot be judged.
+func (s *scene) judge(r reflectionflow.Requirement) (p float64, evidence []*object, known bool) {
+	if !Judges(r) {
+		return 0, nil, false
+	}
+	color, _ := colorname.Term(r.Color)
+	objects := s.of(r.Object)
+	switch r.Kind {
+	case reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost, reflectionflow.Absent:
+		p = count(r, have(objects, color), color != "")
+		evidence = likely(objects)
+		if color != "" && r.Kind != reflectionflow.AtLeast {
+			evidence = slices.DeleteFunc(evidence, func(o *object) bool { return o.colored(color) < 0.5 })
+		}
+	case reflectionflow.Color:
+		p, evidence = shaded(objects, color, r.Count), likely(objects)
+	case reflectionflow.Place:
+		p = placed.of(s.share(r, func(o *object) float64 { return inPlace(r.Value, o.box) }))
+		evidence = likely(objects)
+	case reflectionflow.Position:
+		p, evidence = s.position(r)
+	}
+	return min(max(p, 0), 1), evidence, true
+}
+
+// have lists the probabilities that detections are there and of a color.
+func have(objects []*object, color string) []float64 {
+	var list []float64
+	for _, o := range objects {
+		list = append(list, o.present*o.colored(color))
+	}
+	return list
+}
+
+// count is the probability of a requirement on a number, given the independent probabilities of the
+// objects. The number of objects has a Poisson binomial distribution; what the detector misses and
+// doubles is in the calibration.
+func count(r reflectionflow.Requirement, objects []float64, tinted bool) float64 {
+	at := distribution(objects, maxCount+1)
+	below := func(n int) (sum float64) {
+		for k := range min(n, len(at)) {
+			sum += at[k]
+		}
+		return sum
+	}
+	curve := counted
+	if tinted {
+		curve = tintedCount
+	}
+	switch {
+	case r.Kind == reflectionflow.Absent:
+		return 1 - there.of(1-at[0])
+	case r.Kind == reflectionflow.AtMost:
+		return curve.of(below(r.Count + 1))
+	case r.Kind == reflectionflow.Exactly && r.Count > 0:
+		return curve.of(at[r.Count])
+	case r.Count <= 1 && !tinted:
+		return there.of(1 - at[0])
+	}
+	return curve.of(1 - below(max(r.Count, 1)))
+}
+
+// distribution returns the probabilities of 0 to n successes among independent trials, n standing for n
+// or more, by recurrence over the trials.
+func distribution(trials []float64, n int) []float64 {
+	p := make([]float64, n+1)
+	p[0] = 1
+	for _, success := range trials {
+		p[n] += p[n-1] * success
+		for k := n - 1; k > 0; k-- {
+			p[k] = p[k]*(1-success) + p[k-1]*success
+		}
+		p[0] *= 1 - success
+	}
+	return p
+}
+
+// shaded is the probability that n objects have a color; all of them for 0. Errors about the colors of
+// like objects go together, so the least of the probabilities counts and not their product.
+func shaded(objects []*object, color string, n int) float64 {
+	seen := likely(objects)
+	if len(seen) < max(n, 1) {
+		seen = objects[:min(max(n, 1), len(objects))]
+	}
+	if len(seen) == 0 {
+		return tintedCount.of(0)
+	}
+	var colors, present []float64
+	for _, o := range seen {
+		colors = append(colors, o.colored(color))
+	}
+	for _, o := range objects {
+		present = append(present, o.present)
+	}
+	slices.Sort(colors)
+	if n > 0 {
+		colors = colors[max(len(colors)-n, 0):]
+	}
+	return tintedCount.of(colors[0] * (1 - sum(distribution(present, maxCount+1)[:max(n, 1)])))
+}
+
+func sum(list []float64) (s float64) {
+	for _, v := range list {
+		s += v
+	}
+	return s
+}
+
+// share is the probability that the objects of a requirement are there and that one, weighed by its
+// presence, has a property; all Count of them where there are several.
+func (s *scene) share(r reflectionflow.Requirement, holds func(*object) float64) float64 {
+	color, _ := colorname.Term(r.Color)
+	n := max(r.Count, 1)
+	all, held := 0.0, 0.0
+	objects := s.of(r.Object)
+	for _, o := range objects {
+		p := o.present * o.colored(color)
+		all += p
+		held += p * holds(o)
+	}
+	if all == 0 {
+		return 0
+	}
+	return (1 - sum(distribution(have(objects, color), maxCount+1)[:n])) * math.Pow(held/all, float64(n))
+}

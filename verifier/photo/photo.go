@@ -1,0 +1,189 @@
+// Package photo judges photographs by a detector of COCO's 80 classes and by the colors in its boxes,
+// without a server or a download:
+//
+//	v, err := photo.Open(ctx, photo.Options{})
+//	defer v.Close()
+//	scores, err := v.Verify(ctx, images)
+//
+// It judges whether objects are there and how many, up to five, their colors, where they are in the
+// image, and where they are from one another. Everything else gets the verdict unsure: objects that are
+// not among the classes, text, actions, styles. models/coco/README.md has the measured precision and
+// recall of each kind of verdict.
+package photo
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"strings"
+	"time"
+
+	"reflectionflow"
+)
+
+// Options set the thresholds of verdicts and what the network computes on. Zero values mean the defaults.
+type Options struct {
+	// Backend is what the network computes on, see [ssdlite.Options].
+	Backend string
+	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
+	// between unsure. The defaults are 0.6 and 0.4.
+	Met, NotMet float64
+}
+
+// Verifier is the verifier of photographs. The value of an image is
+//
+//	mean over judged requirements of weight · ln(max(confidence, 0.001)) + 1 if all of them are met
+//
+// where the weight of what the image only should show is a half. An image that meets all judged
+// requirements has a higher value than any other. Requirements that cannot be judged do not count. It is
+// safe for concurrent use.
+type Verifier struct {
+	detector *Detector
+	options  Options
+}
+
+func (o Options) withDefaults() Options {
+	if o.Met == 0 {
+		o.Met = 0.6
+	}
+	if o.NotMet == 0 {
+		o.NotMet = 0.4
+	}
+	return o
+}
+
+// Check reports thresholds out of range, as an error wrapping [reflectionflow.ErrInvalid].
+func (o Options) Check() error {
+	if o = o.withDefaults(); !(o.NotMet >= 0 && o.NotMet < o.Met && o.Met <= 1) {
+		return fmt.Errorf("%w: met %v and not met %v: must be from 0 to 1, and met above not met", reflectionflow.ErrInvalid, o.Met, o.NotMet)
+	}
+	return nil
+}
+
+// Open loads the detector with the embedded weights; see package ssdlite for the memory that it takes and
+// for the errors.
+func Open(ctx context.Context, o Options) (*Verifier, error) {
+	if err := o.Check(); err != nil {
+		return nil, fmt.Errorf("photo verifier: %w", err)
+	}
+	o = o.withDefaults()
+	detector, err := OpenDetector(ctx, o.Backend)
+	if err != nil {
+		return nil, err
+	}
+	return &Verifier{detector: detector, options: o}, nil
+}
+
+// Close frees the network. No Verify may run or follow.
+func (v *Verifier) Close() error { return v.detector.Close() }
+
+// Abilities implements [reflectionflow.DeclaringVerifier].
+func (v *Verifier) Abilities() reflectionflow.Abilities { return Abilities() }
+
+// Abilities are the kinds of requirement that a [Verifier] judges, where it knows the objects and colors
+// (see [Judges]).
+func Abilities() reflectionflow.Abilities {
+	return reflectionflow.Abilities{Kinds: []reflectionflow.Kind{
+		reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost, reflectionflow.Absent,
+		reflectionflow.Color, reflectionflow.Position, reflectionflow.Place,
+	}}
+}
+
+// Verify implements [reflectionflow.Verifier]. Images may have any size and color model.
+func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	start := time.Now()
+	plain := make([]image.Image, len(images))
+	for i, p := range images {
+		if err := p.Prompt.Validate(); err != nil {
+			return nil, err
+		}
+		plain[i] = p.Image
+	}
+	found, err := v.detector.candidates(ctx, plain)
+	if err != nil {
+		return nil, err
+	}
+	scores := make([]reflectionflow.Score, len(images))
+	for i, p := range images {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		scores[i] = v.score(p, newScene(p.Image, found[i]))
+	}
+	for i := range scores {
+		scores[i].Cost = reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds() / float64(len(images))}
+	}
+	return scores, nil
+}
+
+// score judges one image.
+func (v *Verifier) score(p reflectionflow.PromptedImage, s *scene) reflectionflow.Score {
+	score := reflectionflow.Score{Objects: s.listed()}
+	for _, r := range p.Prompt.Requirements {
+		score.Requirements = append(score.Requirements, v.finding(r, s))
+	}
+	score.Value = value(score.Requirements)
+	score.Detail = detail(score.Objects)
+	return score
+}
+
+// finding judges one requirement.
+func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflow.Finding {
+	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: 0.5}
+	p, evidence, known := s.judge(r)
+	if !known {
+		return f
+	}
+	f.Confidence = p
+	for _, o := range evidence {
+		f.Evidence = append(f.Evidence, o.seen())
+	}
+	switch {
+	case p >= v.options.Met && exact(r):
+		f.Verdict = reflectionflow.Met
+	case p <= v.options.NotMet:
+		f.Verdict = reflectionflow.NotMet
+	}
+	return f
+}
+
+// leastConfidence bounds the effect of one requirement on the value.
+const leastConfidence = 0.001
+
+// value is the value of a score with these findings; see [Verifier].
+func value(findings []reflectionflow.Finding) float64 {
+	var judged []reflectionflow.Finding
+	sum, weights := 0.0, 0.0
+	for _, f := range findings {
+		if !Judges(f.Requirement) {
+			continue
+		}
+		weight := 1.0
+		if f.Requirement.Weight == reflectionflow.Should {
+			weight = 0.5
+		}
+		sum += weight * math.Log(max(f.Confidence, leastConfidence))
+		weights += weight
+		judged = append(judged, f)
+	}
+	switch {
+	case weights == 0:
+		return 0
+	case reflectionflow.Score{Requirements: judged}.Right():
+		return sum/weights + 1
+	}
+	return sum / weights
+}
+
+// detail lists the detected objects for people.
+func detail(objects []reflectionflow.Object) string {
+	if len(objects) == 0 {
+		return "saw nothing that it knows"
+	}
+	var seen []string
+	for _, o := range objects {
+		seen = append(seen, strings.TrimSpace(o.Color+" "+o.Class)+fmt.Sprintf(" %.0f%%", 100*o.Confidence))
+	}
+	return "saw " + strings.Join(seen, ", ")
+}
