@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -143,7 +144,7 @@ func (b *Builder) networks(name string) []string {
 		}
 		return all
 	}
-	return []string{v.Type}
+	return []string{cmp.Or(v.Type, name)} // a name without an entry is a type
 }
 
 // networkOf names the model of an endpoint.

@@ -27,7 +27,15 @@ func reflectorTypes() []partType[config.Reflector, reflectionflow.Reflector] {
 				return part, nil
 			},
 		},
-		embeddedType[config.Reflector, reflectionflow.Reflector](config.Reflectors, "rules that word the verifier's findings; needs a verifier with findings"),
+		{
+			Type: config.Type{
+				Kind: config.Reflectors, Name: "findings", Summary: "rules that word findings on any objects as instructions; needs a verifier with findings", Alone: true, Photo: true,
+			},
+			build: func(*Builder, string, config.Reflector) (reflectionflow.Reflector, error) {
+				return reflector.Findings{}, nil
+			},
+		},
+		embeddedType[config.Reflector, reflectionflow.Reflector](config.Reflectors, "rules that word findings in the words of the clip-art model; needs a verifier with findings"),
 	}
 }
 
@@ -58,7 +66,15 @@ func refinerTypes() []partType[config.Refiner, reflectionflow.Refiner] {
 				return part, nil
 			},
 		},
-		embeddedType[config.Refiner, reflectionflow.Refiner](config.Refiners, "rules that reword the prompt by its requirements"),
+		{
+			Type: config.Type{
+				Kind: config.Refiners, Name: "restate", Summary: "rules that follow the prompt with plain sentences of what is not met", Alone: true, Photo: true,
+			},
+			build: func(*Builder, string, config.Refiner) (reflectionflow.Refiner, error) {
+				return reflector.Restate{}, nil
+			},
+		},
+		embeddedType[config.Refiner, reflectionflow.Refiner](config.Refiners, "rules that reword the prompt in the words of the clip-art model"),
 	}
 }
 

@@ -54,10 +54,10 @@ func pick[P any](name *string, parts map[string]P, otherwise string) {
 
 // standard is the part of a kind where the configuration has none.
 func (c *Config) standard(kind string) string {
-	if c.Generators[c.Use.Generator].Type == Flux {
-		return photo(c.types, kind, Embedded)
+	if g := c.Use.Generator; g == Embedded || g == "" || c.Generators[g].Type == Embedded {
+		return Embedded
 	}
-	return Embedded
+	return photo(c.types, kind, Embedded)
 }
 
 // usesEmbedded reports whether a part in use other than the parser is embedded.
