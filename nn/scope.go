@@ -55,10 +55,17 @@ func (s Scope) In(name string) Scope {
 	return s
 }
 
-// WithAdapter returns the scope with every linear layer passing through a.
-// A nil adapter removes it.
+// WithAdapter returns the scope with every linear layer passing through a, after the
+// adapters that the scope has already. nil changes nothing.
 func (s Scope) WithAdapter(a Adapter) Scope {
-	s.adapter = a
+	before := s.adapter
+	switch {
+	case a == nil:
+	case before == nil:
+		s.adapter = a
+	default:
+		s.adapter = func(path string, x, y *graph.Node) *graph.Node { return a(path, x, before(path, x, y)) }
+	}
 	return s
 }
 

@@ -66,9 +66,10 @@ const (
 // File is a Source that is mapped from a file, or from the shards of a model.
 type File struct {
 	Source
-	name   string
-	format Format
-	file   io.Closer
+	name     string
+	format   Format
+	metadata map[string]string
+	file     io.Closer
 }
 
 // Name returns the base name of the file, or of the index of a model in shards.
@@ -76,6 +77,9 @@ func (f *File) Name() string { return f.name }
 
 // Format returns the format of the file.
 func (f *File) Format() Format { return f.format }
+
+// Metadata returns the texts of a safetensors file's header; none for GGUF.
+func (f *File) Metadata() map[string]string { return f.metadata }
 
 // Close unmaps the file. The File must not be used afterwards.
 func (f *File) Close() error { return f.file.Close() }
@@ -105,10 +109,10 @@ func Open(path string) (*File, error) {
 		return &File{Source: ggufSource{f}, name: name, format: GGUF, file: f}, nil
 	case kindIndex:
 		f, err := safetensors.OpenIndex(path)
-		return fromSafetensors(f, err)
+		return ofSafetensors(f, err)
 	default:
 		f, err := safetensors.Open(path)
-		return fromSafetensors(f, err)
+		return ofSafetensors(f, err)
 	}
 }
 
@@ -116,14 +120,14 @@ func Open(path string) (*File, error) {
 // [safetensors.OpenSharded].
 func OpenSharded(dir, stem string) (*File, error) {
 	f, err := safetensors.OpenSharded(dir, stem)
-	return fromSafetensors(f, err)
+	return ofSafetensors(f, err)
 }
 
 // OpenShardedFS is [OpenSharded] for the folder dir of a file system that need not be on
 // disk. The files are read into memory.
 func OpenShardedFS(fsys fs.FS, dir, stem string) (*File, error) {
 	f, err := safetensors.OpenShardedFS(fsys, dir, stem)
-	return fromSafetensors(f, err)
+	return ofSafetensors(f, err)
 }
 
 // openFolder opens the model of a diffusers or transformers folder, or the only weight
@@ -138,7 +142,7 @@ func openFolder(dir string) (*File, error) {
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), stem+".") && strings.Contains(e.Name(), ".safetensors") {
 				f, err := safetensors.OpenSharded(dir, stem)
-				return fromSafetensors(f, err)
+				return ofSafetensors(f, err)
 			}
 		}
 	}
@@ -159,11 +163,16 @@ func openFolder(dir string) (*File, error) {
 	return nil, fmt.Errorf("%w: folder %s has %d weight files, such as %s: name one of them", reflectionflow.ErrInvalid, filepath.Base(dir), len(files), files[0])
 }
 
-// fromSafetensors makes a File that applies the scales of 8-bit weights.
-func fromSafetensors(f *safetensors.File, err error) (*File, error) {
+func ofSafetensors(f *safetensors.File, err error) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return FromSafetensors(f)
+}
+
+// FromSafetensors makes a File of an open safetensors file, which it closes where it gives an error: that of scales of
+// 8-bit weights that are not supported.
+func FromSafetensors(f *safetensors.File) (*File, error) {
 	source, err := applyScales(safetensorsSource{f}, f.Metadata())
 	if err != nil && !errors.Is(err, reflectionflow.ErrInvalid) {
 		err = fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, f.Name(), err)
@@ -171,7 +180,7 @@ func fromSafetensors(f *safetensors.File, err error) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &File{Source: source, name: f.Name(), format: Safetensors, file: f}, nil
+	return &File{Source: source, name: f.Name(), format: Safetensors, metadata: f.Metadata(), file: f}, nil
 }
 
 type safetensorsSource struct{ *safetensors.File }

@@ -1,6 +1,7 @@
 package flux2
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -61,6 +62,9 @@ func (c *AutoencoderConfig) UnmarshalJSON(data []byte) error {
 			return err
 		}
 	}
+	if fields == nil {
+		return c.invalid("config.json is no JSON object")
+	}
 	merged, err := json.Marshal(fields)
 	if err != nil {
 		return err
@@ -69,6 +73,7 @@ func (c *AutoencoderConfig) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(merged, &shared); err != nil {
 		return err
 	}
+	shared.ClassName = cmp.Or(shared.ClassName, autoencoderClass)
 	*c = AutoencoderConfig{AutoencoderConfig: shared, DecoderBlockOut: own.DecoderBlockOut, NormEpsilon: own.NormEpsilon, PatchSize: own.PatchSize}
 	return nil
 }

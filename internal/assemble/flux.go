@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/cpu"
 	"reflectionflow/flux"
+	"reflectionflow/flux/lora"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/terminal"
 	"reflectionflow/nn"
@@ -54,6 +56,7 @@ type fluxModel struct {
 	path      string
 	corrector string // file of its LoRA; empty for the folder's own
 	memory    int64  // bound in bytes; 0 for none
+	loras     []config.LoRA
 	family    *fluxFamily
 }
 
@@ -74,7 +77,7 @@ func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
 	if g.Corrector != "" && !family.takesCorrector {
 		return nil, fmt.Errorf("%w: %s edits images by itself: leave out the corrector", reflectionflow.ErrInvalid, family.what)
 	}
-	m := &fluxModel{path: path, corrector: g.Corrector, family: family}
+	m := &fluxModel{path: path, corrector: g.Corrector, loras: g.LoRAs, family: family}
 	if g.Memory != "" {
 		m.memory, err = config.ParseMemory(g.Memory)
 	}
@@ -198,12 +201,33 @@ func (m *fluxModel) open() (flux.Model, error) {
 	return m.family.load(corrector)
 }
 
+// adapt returns the model with the LoRAs of the configuration.
+func (m *fluxModel) adapt(model flux.Model) (flux.Model, error) {
+	if len(m.loras) == 0 {
+		return model, nil
+	}
+	networks, err := m.family.networks()
+	if err != nil {
+		return nil, err
+	}
+	files := make([]lora.File, len(m.loras))
+	for i, l := range m.loras {
+		if files[i], err = lora.Open(l.Path, cmp.Or(l.Weight, 1)); err != nil {
+			return nil, err
+		}
+	}
+	return lora.Adapt(model, networks, files)
+}
+
 func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.Generator, io.Closer, error) {
 	backend, err := nn.OpenBackend(backendName)
 	if err != nil {
 		return nil, nil, err
 	}
 	model, err := m.open()
+	if err == nil {
+		model, err = m.adapt(model)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

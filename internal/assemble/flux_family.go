@@ -10,6 +10,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/flux/flux2"
+	"reflectionflow/flux/lora"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -38,6 +39,8 @@ type fluxFamily struct {
 	check     func() (flux.Problems, error)
 	checksums func(ctx context.Context) (files int, err error)
 	load      func(corrector *safetensors.File) (flux.Model, error)
+	// networks lists what LoRAs can adapt.
+	networks func() ([]lora.Network, error)
 }
 
 // defaultSide is the side of images in pixels where a model does not say.
@@ -84,7 +87,8 @@ func flux2Family(folder *flux2.Folder) *fluxFamily {
 		components: folder.Components(), text: folder.Settings.TextLength,
 		references: func(image flux.Grid) int { return image.Tokens() }, // of an image of its own
 		check:      folder.CheckWeights, checksums: folder.VerifyChecksums,
-		load: func(*safetensors.File) (flux.Model, error) { return flux2.LoadModel(folder) },
+		load:     func(*safetensors.File) (flux.Model, error) { return flux2.LoadModel(folder) },
+		networks: folder.Networks,
 	}
 	f.frame = func(reference image.Point) error {
 		_, err := (&flux2.Model{Folder: folder}).Frame(reference, flux.Grid{})
@@ -119,7 +123,8 @@ func flux1Family(folder *flux1.Folder, settings flux1.Settings) *fluxFamily {
 			return folder.Working(settings, width, height, reference)
 		},
 		check: folder.CheckWeights, checksums: folder.VerifyChecksums,
-		load: func(corrector *safetensors.File) (flux.Model, error) { return flux1.LoadModel(folder, corrector) },
+		load:     func(corrector *safetensors.File) (flux.Model, error) { return flux1.LoadModel(folder, corrector) },
+		networks: folder.Networks,
 	}
 	if folder.Transformer.GuidanceEmbeds {
 		f.what = "FLUX.1 with guidance (as dev and Krea)"

@@ -8,6 +8,8 @@
     reference-*.png       references
     <case>.png            what the pipeline makes of the requests in CASES
     latents.safetensors   the latents before the autoencoder, by case, and parts of the networks
+    guidance.safetensors  a transformer whose guidance is an input, as FLUX.2 [dev]'s
+    decoder.safetensors   an autoencoder with a narrower decoder, as FLUX.2-small-decoder
     resize.safetensors    a reference scaled by PIL
 
 The package and its tests need no Python."""
@@ -86,6 +88,41 @@ def write(name, tensors):
     print(name, os.path.getsize(path))
 
 
+def part(name, model, inputs, outputs):
+    """Writes one network as package fluxtest reads it."""
+    tensors = {f"weight.{k}": v for k, v in model.state_dict().items() if v.is_floating_point()}
+    tensors |= {f"input.{k}": v for k, v in inputs.items()} | {f"output.{k}": v for k, v in outputs.items()}
+    path = os.path.join(HERE, name + ".safetensors")
+    save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()}, path, {"config": json.dumps(model.config, default=list), **VERSIONS})
+    print(name, os.path.getsize(path))
+
+
+def parts():
+    generator = torch.Generator().manual_seed(11)
+    t = randomise(Flux2Transformer2DModel(
+        in_channels=8, num_layers=1, num_single_layers=1, attention_head_dim=8, num_attention_heads=2, joint_attention_dim=12,
+        timestep_guidance_channels=32, mlp_ratio=3.0, axes_dims_rope=(2, 2, 2, 2), guidance_embeds=True,
+    ), 12)
+    image, text = torch.randn(2, 6, 8, generator=generator), torch.randn(2, 5, 12, generator=generator)
+    sigma, guidance = torch.tensor([0.9, 0.3]), torch.tensor([4.0, 2.5])
+    image_ids = torch.cartesian_prod(torch.arange(1), torch.arange(2), torch.arange(3), torch.arange(1))
+    text_ids = torch.cartesian_prod(torch.arange(1), torch.arange(1), torch.arange(1), torch.arange(5))
+    with torch.no_grad():
+        velocity = t(hidden_states=image, encoder_hidden_states=text, timestep=sigma, guidance=guidance, img_ids=image_ids, txt_ids=text_ids, return_dict=False)[0]
+    part("guidance", t, {"image": image, "text": text, "sigma": sigma, "guidance": guidance}, {"velocity": velocity})
+    v = randomise(AutoencoderKLFlux2(block_out_channels=(4, 8), decoder_block_out_channels=(2, 4), down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2,
+                                     layers_per_block=1, latent_channels=2, norm_num_groups=2), 13)
+    v.bn.running_mean.copy_(torch.randn(8, generator=generator))
+    v.bn.running_var.copy_(0.5 + torch.rand(8, generator=generator))
+    pixels = torch.rand(1, 3, 8, 12, generator=generator) * 2 - 1
+    with torch.no_grad():
+        latents = v.encode(pixels).latent_dist.mode()
+        packed = Flux2KleinPipeline._patchify_latents(latents)
+        packed = (packed - v.bn.running_mean.view(1, -1, 1, 1)) / torch.sqrt(v.bn.running_var.view(1, -1, 1, 1) + v.config.batch_norm_eps)
+        decoded = v.decode(latents, return_dict=False)[0]
+    part("decoder", v, {"images": pixels}, {"tokens": Flux2KleinPipeline._pack_latents(packed), "decoded": decoded})
+
+
 def references():
     y, x = np.mgrid[0:90, 0:100]
     wide = np.stack([x * 2 + 20, 255 * (x // 9 % 2), y * 2], -1).astype(np.uint8)[:70]
@@ -125,6 +162,7 @@ def main():
         tensors[f"latents.{name}"] = last["latents"]
         tensors[f"sigmas.{name}"] = pipe.scheduler.sigmas
     write("latents.safetensors", tensors)
+    parts()
     big = Image.fromarray((np.random.default_rng(5).random((9, 12, 3)) * 255).astype(np.uint8)).resize((120, 90), Image.Resampling.BICUBIC)
     small = big.resize((47, 35), Image.Resampling.LANCZOS)
     write("resize.safetensors", {"big": torch.from_numpy(np.asarray(big).copy()), "small": torch.from_numpy(np.asarray(small).copy())})

@@ -1,0 +1,163 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"reflectionflow"
+)
+
+// Kind names what an [Event] is about.
+type Kind string
+
+// The kinds of event. The last three end the events of a job.
+const (
+	KindSubmitted Kind = "submitted"
+	KindStarted   Kind = "started"
+	KindPrompt    Kind = "prompt"    // the prompt was parsed
+	KindCandidate Kind = "candidate" // a candidate is finished
+	KindDone      Kind = "done"
+	KindFailed    Kind = "failed"
+	KindCancelled Kind = "cancelled"
+)
+
+// Event is a durable event of a job.
+type Event struct {
+	// Sequence is the event's place among those of all jobs. It grows, with gaps.
+	Sequence uint64    `json:"-"`
+	JobID    string    `json:"-"`
+	Kind     Kind      `json:"kind"`
+	Time     time.Time `json:"time"`
+	// Job is the job as it was then, for all kinds but KindPrompt and KindCandidate.
+	Job *Job `json:"job,omitempty"`
+	// Prompt and Parsing are set for KindPrompt.
+	Prompt  *reflectionflow.Prompt `json:"prompt,omitempty"`
+	Parsing reflectionflow.Cost    `json:"parsing,omitzero"`
+	// Candidate and Image are set for KindCandidate; Image is empty for one that failed.
+	Candidate *reflectionflow.Candidate `json:"candidate,omitempty"`
+	Image     *ImageRef                 `json:"image,omitempty"`
+}
+
+// ImageRef names a stored image.
+type ImageRef struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"` // of the file, hexadecimal
+	Bytes  int    `json:"bytes"`
+}
+
+// errBehind is the error of a server that writes to a job which another has taken over.
+var errBehind = errors.New("another server has taken the job over")
+
+// append stores an event after the one with sequence last, which is 0 for none, and
+// returns its own.
+func (q *Queue) append(ctx context.Context, e Event, last uint64) (uint64, error) {
+	e.Time = q.now().UTC()
+	data, err := json.Marshal(e)
+	if err != nil {
+		return 0, fmt.Errorf("encode the event %s of job %s: %w", e.Kind, e.JobID, err)
+	}
+	ack, err := q.bus.Stream.Publish(ctx, eventPrefix+e.JobID, data, jetstream.WithExpectLastSequencePerSubject(last))
+	if lost(err) {
+		return 0, errBehind
+	}
+	if err != nil {
+		return 0, fmt.Errorf("store the event %s of job %s: %w", e.Kind, e.JobID, err)
+	}
+	return ack.Sequence, nil
+}
+
+// Events returns the events of a job after a sequence, in order. Those of a job that does
+// not exist are empty.
+func (q *Queue) Events(ctx context.Context, id string, after uint64) ([]Event, error) {
+	if !ValidID(id) {
+		return nil, ErrUnknown
+	}
+	var list []Event
+	for next := after + 1; ; {
+		msg, err := q.events.GetMsg(ctx, next, jetstream.WithGetMsgSubject(eventPrefix+id))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return list, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the events of job %s: %w", id, err)
+		}
+		e, err := readEvent(msg.Subject, msg.Sequence, msg.Data)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+		next = msg.Sequence + 1
+	}
+}
+
+// lastEvent returns the last event of a job.
+func (q *Queue) lastEvent(ctx context.Context, id string) (Event, error) {
+	msg, err := q.events.GetLastMsgForSubject(ctx, eventPrefix+id)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Event{}, ErrUnknown
+	}
+	if err != nil {
+		return Event{}, fmt.Errorf("read the last event of job %s: %w", id, err)
+	}
+	return readEvent(msg.Subject, msg.Sequence, msg.Data)
+}
+
+func readEvent(subject string, sequence uint64, data []byte) (Event, error) {
+	e := Event{Sequence: sequence, JobID: strings.TrimPrefix(subject, eventPrefix)}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return e, fmt.Errorf("read event %d of job %s: %w", sequence, e.JobID, err)
+	}
+	return e, nil
+}
+
+// Follow calls receive for every event of every job after a sequence, in order, until ctx
+// ends. It survives lost connections.
+func (q *Queue) Follow(ctx context.Context, after uint64, receive func(Event)) error {
+	consumer, err := q.events.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1})
+	if err != nil {
+		return fmt.Errorf("follow the events: %w", err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("follow the events: %w", err)
+	}
+	stop := context.AfterFunc(ctx, messages.Stop)
+	defer stop()
+	for {
+		msg, err := messages.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("follow the events: %w", err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("follow the events: %w", err)
+		}
+		if e, err := readEvent(msg.Subject(), meta.Sequence.Stream, msg.Data()); err == nil {
+			receive(e)
+		}
+	}
+}
+
+// Live calls receive for the progress and previews of a job, or of all jobs for an empty
+// ID, until the returned function is called. What is sent while nobody listens is lost.
+func (q *Queue) Live(id string, receive func(job string, data []byte)) (stop func(), err error) {
+	subject := livePrefix + "*"
+	if id != "" {
+		subject = livePrefix + id
+	}
+	sub, err := q.bus.Conn.Subscribe(subject, func(m *nats.Msg) { receive(strings.TrimPrefix(m.Subject, livePrefix), m.Data) })
+	if err != nil {
+		return nil, fmt.Errorf("listen to progress: %w", err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil
+}

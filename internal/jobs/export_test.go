@@ -1,0 +1,12 @@
+package jobs
+
+import "context"
+
+// StealLease drops the lease of a job, as if its server had been silent.
+func (b *Bus) StealLease(ctx context.Context, id string) error {
+	kv, err := b.Stream.KeyValue(ctx, leasesBucket)
+	if err != nil {
+		return err
+	}
+	return kv.Purge(ctx, id)
+}

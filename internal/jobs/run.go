@@ -1,0 +1,121 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+
+	"reflectionflow"
+	"reflectionflow/search"
+)
+
+// Run is a job that runs here. It is the journal of its search: what an earlier server
+// recorded is recalled, and nothing is generated or paid for twice.
+type Run struct {
+	Job
+	// Prompt is the parsed prompt, nil until [Run.Parsed] stored it.
+	Prompt  *reflectionflow.Prompt
+	Parsing reflectionflow.Cost
+
+	queue    *Queue
+	ctx      context.Context //nolint:containedctx // Journal's methods have none
+	last     uint64          // sequence of the job's last event
+	recorded []Event         // of candidates
+	ended    bool            // the last event ends the job
+}
+
+var _ search.Journal = (*Run)(nil)
+
+// load reads the events of the job.
+func (r *Run) load() error {
+	events, err := r.queue.Events(r.ctx, r.ID, 0)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		r.last, r.ended = e.Sequence, e.Job != nil && e.Job.State.Ended()
+		switch e.Kind {
+		case KindPrompt:
+			r.Prompt, r.Parsing = e.Prompt, e.Parsing
+		case KindCandidate:
+			r.recorded = append(r.recorded, e)
+		}
+	}
+	return nil
+}
+
+// append stores an event of the job.
+func (r *Run) append(e Event) error {
+	e.JobID = r.ID
+	sequence, err := r.queue.append(r.ctx, e, r.last)
+	if err == nil {
+		r.last = sequence
+	}
+	return err
+}
+
+// Parsed stores the parsed prompt, so that a resumed search reads it the same way.
+func (r *Run) Parsed(p reflectionflow.Prompt, cost reflectionflow.Cost) error {
+	if err := r.append(Event{Kind: KindPrompt, Prompt: &p, Parsing: cost}); err != nil {
+		return err
+	}
+	r.Prompt, r.Parsing = &p, cost
+	return nil
+}
+
+// Images returns the number of recorded candidates.
+func (r *Run) Images() int { return len(r.recorded) }
+
+// Recall implements [search.Journal].
+func (r *Run) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
+	if id < 0 || id >= len(r.recorded) {
+		return reflectionflow.Candidate{}, nil, false
+	}
+	e := r.recorded[id]
+	if e.Image == nil {
+		return *e.Candidate, nil, true
+	}
+	file, err := r.queue.Image(r.ctx, e.Image.Name)
+	if err != nil {
+		r.queue.report(err)
+		return reflectionflow.Candidate{}, nil, false
+	}
+	img, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		r.queue.report(fmt.Errorf("read image %s: %w", e.Image.Name, err))
+		return reflectionflow.Candidate{}, nil, false
+	}
+	return *e.Candidate, img, true
+}
+
+// Record implements [search.Journal]: the image is stored before the event that names it.
+func (r *Run) Record(c reflectionflow.Candidate, img image.Image) error {
+	e := Event{Kind: KindCandidate, Candidate: &c}
+	if img != nil {
+		var file bytes.Buffer
+		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&file, img); err != nil {
+			return fmt.Errorf("encode candidate %d of job %s: %w", c.ID, r.ID, err)
+		}
+		ref, err := r.queue.PutImage(r.ctx, fmt.Sprintf("%s/%d.png", r.ID, c.ID), file.Bytes())
+		if err != nil {
+			return err
+		}
+		e.Image = &ref
+	}
+	if err := r.append(e); err != nil {
+		return err
+	}
+	e.Sequence, e.JobID = r.last, r.ID
+	r.recorded = append(r.recorded, e)
+	return nil
+}
+
+// Tell sends progress or a preview to those who listen now. It is not stored.
+func (r *Run) Tell(data []byte) {
+	r.queue.report(r.queue.bus.Conn.Publish(livePrefix+r.ID, data))
+}
+
+// Reference returns the image that the job corrects, as it was stored.
+func (r *Run) Reference(ctx context.Context) ([]byte, error) { return r.queue.Image(ctx, r.Image) }

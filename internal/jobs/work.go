@@ -1,0 +1,305 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// errStopped is the cause of a search's end when its job was cancelled.
+var errStopped = errors.New("the job was cancelled")
+
+// Work runs jobs, at most parallel at a time, until ctx ends; then it waits for the
+// searches to stop and leaves their jobs to other servers, or to the next start. The
+// function do searches for one job; its context ends when the job is cancelled, when
+// another server took it over, and with ctx. Its error makes the job fail.
+//
+// Jobs start by priority, then by the number of running jobs of their owner, then by age.
+// A job whose server died is taken over once its lease has expired.
+func (q *Queue) Work(ctx context.Context, parallel int, do func(context.Context, *Run) (Outcome, error)) error {
+	stops, err := q.bus.Conn.Subscribe(stopPrefix+"*", func(m *nats.Msg) { q.stop(m.Subject[len(stopPrefix):]) })
+	if err != nil {
+		return fmt.Errorf("listen to cancellations: %w", err)
+	}
+	defer func() { q.report(stops.Unsubscribe()) }()
+	var searches sync.WaitGroup
+	defer searches.Wait()
+	free := make(chan struct{}, parallel)
+	tick := time.NewTicker(q.options.Lease / 3)
+	defer tick.Stop()
+	for {
+		q.mutex.Lock()
+		changed := q.changed
+		q.mutex.Unlock()
+		for _, id := range q.next() {
+			select {
+			case free <- struct{}{}:
+			default:
+				continue
+			}
+			run := q.claim(ctx, id)
+			if run == nil {
+				<-free
+				continue
+			}
+			searches.Go(func() {
+				q.search(ctx, run, do)
+				<-free
+				q.wake()
+			})
+			break // the order has changed
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// wake lets Work look at the jobs again.
+func (q *Queue) wake() {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+func (q *Queue) stop(id string) {
+	q.mutex.Lock()
+	cancel := q.running[id]
+	q.mutex.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// next returns the jobs that this server may claim, in order: queued ones, and running
+// ones that may have lost their server.
+func (q *Queue) next() []string {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	running := make(map[string]int)
+	var list []*liveJob
+	for id, job := range q.live {
+		if job.State == Running {
+			running[job.Owner]++
+		}
+		if q.running[id] == nil {
+			list = append(list, job)
+		}
+	}
+	list = slices.DeleteFunc(list, func(job *liveJob) bool {
+		return job.State == Queued && q.options.Limits != nil && full(q.options.Limits(job.Owner).Running, running[job.Owner])
+	})
+	slices.SortFunc(list, func(a, b *liveJob) int {
+		return cmp.Or(
+			cmp.Compare(rank(a.Job), rank(b.Job)),
+			cmp.Compare(running[a.Owner], running[b.Owner]),
+			a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID),
+		)
+	})
+	ids := make([]string, len(list))
+	for i, job := range list {
+		ids[i] = job.ID
+	}
+	return ids
+}
+
+func full(limit, n int) bool { return limit > 0 && n >= limit }
+
+// rank orders jobs: orphans first, since they have begun, then by priority.
+func rank(job Job) int {
+	switch {
+	case job.State == Running:
+		return 0
+	case job.Priority == Batch:
+		return 2
+	}
+	return 1
+}
+
+// claim takes the lease of a job and marks it as running here. It returns nil where another
+// server has it.
+func (q *Queue) claim(ctx context.Context, id string) *Run {
+	q.mark(id, func() {})
+	if !q.lease(ctx, id) {
+		q.mark(id, nil)
+		return nil
+	}
+	job, err := q.change(ctx, id, func(job *Job) error {
+		if job.State.Ended() {
+			return ErrEnded
+		}
+		if job.Started.IsZero() {
+			job.Started = q.now().UTC()
+		}
+		job.State, job.Server = Running, q.options.Server
+		job.Attempts++
+		return nil
+	})
+	run := &Run{Job: job, queue: q, ctx: ctx}
+	switch {
+	case errors.Is(err, ErrEnded): // cancelled; its server died before it was buried
+		err = q.bury(ctx, job)
+	case err == nil:
+		if err = run.begin(); err == nil {
+			return run
+		}
+	}
+	if !errors.Is(err, ErrUnknown) && !errors.Is(err, errBehind) && ctx.Err() == nil {
+		q.report(err)
+	}
+	q.release(id)
+	q.mark(id, nil)
+	return nil
+}
+
+// mark sets what stops a job that runs here, or that it runs here no longer.
+func (q *Queue) mark(id string, stop func()) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	if stop == nil {
+		delete(q.running, id)
+		return
+	}
+	q.running[id] = stop
+}
+
+// lease takes the lease of a job, if no other server has it. One that an earlier process of
+// this server left behind is taken at once.
+func (q *Queue) lease(ctx context.Context, id string) bool {
+	_, err := q.leases.Create(ctx, id, []byte(q.options.Server))
+	if lost(err) {
+		var entry jetstream.KeyValueEntry
+		if entry, err = q.leases.Get(ctx, id); err == nil {
+			if string(entry.Value()) != q.options.Server {
+				return false
+			}
+			_, err = q.leases.Update(ctx, id, entry.Value(), entry.Revision())
+		}
+	}
+	if err != nil && !lost(err) && ctx.Err() == nil {
+		q.report(fmt.Errorf("take the lease of job %s: %w", id, err))
+	}
+	return err == nil
+}
+
+// begin reads the journal of a claimed job and stores that it is started.
+func (r *Run) begin() error {
+	if err := r.load(); err != nil {
+		return err
+	}
+	if r.ended { // the server died before it dropped the document
+		return cmp.Or(r.queue.forget(r.ctx, r.ID), errBehind)
+	}
+	if r.last == 0 {
+		job := r.Job
+		job.State, job.Started, job.Server, job.Attempts = Queued, time.Time{}, "", 0
+		if err := r.append(Event{Kind: KindSubmitted, Job: &job}); err != nil {
+			return err
+		}
+	}
+	return r.append(Event{Kind: KindStarted, Job: &r.Job})
+}
+
+func (q *Queue) release(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := q.leases.Purge(ctx, id); err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		q.report(fmt.Errorf("release the lease of job %s: %w", id, err))
+	}
+}
+
+// search runs the search of a claimed job and stores its end.
+func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Run) (Outcome, error)) {
+	defer q.mark(r.ID, nil)
+	defer q.release(r.ID)
+	// Writes to the journal outlive a cancellation, so that the end can be stored.
+	r.ctx = context.WithoutCancel(ctx)
+	searching, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	q.mark(r.ID, func() { cancel(errStopped) })
+	renewing, stopRenewing := context.WithCancel(ctx)
+	var renewal sync.WaitGroup
+	renewal.Go(func() { q.renew(renewing, r.ID, cancel) })
+	defer renewal.Wait()
+	defer stopRenewing()
+
+	if r.Stopping {
+		cancel(errStopped)
+	}
+	outcome, err := Outcome{Best: -1}, errors.New("its servers ended while they ran it")
+	if r.Attempts <= q.options.Attempts {
+		outcome, err = do(searching, r)
+	}
+	outcome.Images = len(r.recorded)
+	job := r.Job
+	job.Ended, job.Outcome = q.now().UTC(), &outcome
+	switch cause := context.Cause(searching); {
+	case errors.Is(cause, errStopped):
+		job.State = Cancelled
+	case cause != nil: // the server stops, or another one has the job
+		return
+	case errors.Is(err, errBehind):
+		return
+	case err != nil:
+		job.State, job.Error = Failed, err.Error()
+	default:
+		job.State = Done
+	}
+	q.report(q.end(r, job))
+}
+
+// end stores the last event of a job and drops its document.
+func (q *Queue) end(r *Run, job Job) error {
+	job.Stopping = false
+	if err := r.append(Event{Kind: Kind(job.State), Job: &job}); err != nil {
+		if errors.Is(err, errBehind) {
+			return nil
+		}
+		return err
+	}
+	return q.forget(r.ctx, job.ID)
+}
+
+// renew renews the lease of a job until ctx ends. When another server has it, or it could
+// not be renewed in time, the search ends.
+func (q *Queue) renew(ctx context.Context, id string, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(q.options.Lease / 5)
+	defer tick.Stop()
+	renewed := q.now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		entry, err := q.leases.Get(ctx, id)
+		if err == nil && string(entry.Value()) == q.options.Server {
+			_, err = q.leases.Update(ctx, id, entry.Value(), entry.Revision())
+		} else if err == nil || errors.Is(err, jetstream.ErrKeyNotFound) {
+			cancel(errBehind)
+			return
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			renewed = q.now()
+		case q.now().Sub(renewed) > q.options.Lease:
+			cancel(errBehind)
+			return
+		default:
+			q.report(fmt.Errorf("renew the lease of job %s: %w", id, err))
+		}
+	}
+}
