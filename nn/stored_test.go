@@ -38,7 +38,7 @@ func ggufFile(t *testing.T, list ...gguftest.Tensor) *weights.File {
 	return openFile(t, path)
 }
 
-func openFile(t *testing.T, path string) *weights.File {
+func openFile(t testing.TB, path string) *weights.File {
 	t.Helper()
 	f, err := weights.Open(path)
 	if err != nil {
@@ -91,7 +91,7 @@ func runOn(t *testing.T, store *Store, fn Func, inputs ...*tensors.Tensor) ([]fl
 }
 
 // stored returns a store with the tensors of a source as they are stored.
-func storedIn(t *testing.T, source weights.Source) *Store {
+func storedIn(t testing.TB, source weights.Source) *Store {
 	t.Helper()
 	store := NewStore()
 	if err := store.AddSource("", source); err != nil {

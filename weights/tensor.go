@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"reflectionflow"
+	"reflectionflow/weights/internal/float"
 	"reflectionflow/weights/internal/mapped"
 	"reflectionflow/weights/safetensors"
 )
@@ -169,10 +170,7 @@ func (p *part) read(dst []float32, row, width, column int) {
 	if len(p.scale) == 0 {
 		return
 	}
-	scale := p.scale[min(row, len(p.scale)-1)]
-	for i := range dst {
-		dst[i] *= scale
-	}
+	float.Scale(dst, p.scale[min(row, len(p.scale)-1)])
 }
 
 // Values converts the whole tensor to float32. An error says that the file cannot be read

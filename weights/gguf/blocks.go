@@ -12,22 +12,10 @@ import (
 
 func half(b []byte) float32 { return float.FromF16(binary.LittleEndian.Uint16(b)) }
 
-// decodeF32, decodeF16 and decodeBF16 read as many elements as dst has.
+// decodeF32 reads as many elements as dst has.
 func decodeF32(dst []float32, b []byte) {
 	for i := range dst {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-}
-
-func decodeF16(dst []float32, b []byte) {
-	for i := range dst {
-		dst[i] = half(b[2*i:])
-	}
-}
-
-func decodeBF16(dst []float32, b []byte) {
-	for i := range dst {
-		dst[i] = float.FromBF16(binary.LittleEndian.Uint16(b[2*i:]))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflectionflow"
+	"reflectionflow/weights/internal/float"
 	"reflectionflow/weights/internal/mapped"
 )
 
@@ -192,15 +193,19 @@ func (t Type) DecodeAt(dst []float32, data []byte, begin int) {
 		f.decode(dst, data[begin*f.bytes:])
 		return
 	}
+	decode := f.vector
+	if decode == nil {
+		decode = f.decode
+	}
 	var whole [256]float32
 	for len(dst) > 0 {
 		block, skip := begin/f.elements, begin%f.elements
 		from := data[block*f.bytes:][:f.bytes]
 		n := f.elements
 		if skip == 0 && len(dst) >= n {
-			f.decode(dst[:n], from)
+			decode(dst[:n], from)
 		} else {
-			f.decode(whole[:f.elements], from)
+			decode(whole[:f.elements], from)
 			n = copy(dst, whole[skip:f.elements])
 		}
 		begin, dst = begin+n, dst[n:]
@@ -223,21 +228,18 @@ func (f *File) invalid(name, format string, args ...any) error {
 // FirstNotFinite returns the index of the first element of the tensor in data that may
 // not be finite, or -1: that of a number, or of a block with such a scale.
 func (t Type) FirstNotFinite(data []byte) int {
-	f := formats[t]
-	at := func(b []byte, mask uint16) bool { return binary.LittleEndian.Uint16(b)&mask == mask }
 	switch t {
-	case F32, BF16: // the exponent is in the upper half
-		for i := f.bytes - 2; i < len(data); i += f.bytes {
-			if at(data[i:], 0x7f80) {
-				return i / f.bytes
-			}
-		}
+	case F32:
+		return float.FirstNotFinite32(data)
+	case BF16:
+		return float.FirstNotFinite16(data, 0x7f80)
 	case F16:
-		f.halves = []int{0}
+		return float.FirstNotFinite16(data, 0x7c00)
 	}
-	for _, offset := range f.halves {
-		for i := offset; i < len(data); i += f.bytes {
-			if at(data[i:], 0x7c00) {
+	f := formats[t]
+	for i := 0; i+f.bytes <= len(data); i += f.bytes {
+		for _, offset := range f.halves {
+			if binary.LittleEndian.Uint16(data[i+offset:])&0x7c00 == 0x7c00 {
 				return i / f.bytes * f.elements
 			}
 		}

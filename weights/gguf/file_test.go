@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -233,8 +234,34 @@ func TestReadRowsOfAFileCutShort(t *testing.T) {
 	wantInvalid(t, f.ReadRows(make([]float32, info.Elements()), last, 0), "the file changed while it was open")
 }
 
+// Blocks of any content decode by vectors to the bits of portable Go.
+func TestVectorsDecodeTheSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for kind, f := range formats {
+		if f.vector == nil {
+			continue
+		}
+		block, want, got := make([]byte, f.bytes), make([]float32, f.elements), make([]float32, f.elements)
+		for i := range 2000 {
+			for j := range block {
+				block[j] = byte(rng.Uint32())
+				if i < 20 { // all equal
+					block[j] = byte(i * 13)
+				}
+			}
+			f.decode(want, block)
+			f.vector(got, block)
+			for j, w := range want {
+				if math.Float32bits(got[j]) != math.Float32bits(w) && (got[j] == got[j] || w == w) {
+					t.Fatalf("%s: element %d of %x is %v, want %v", kind, j, block, got[j], w)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
-	for _, kind := range []Type{BF16, Q8_0, Q4_0, Q4K, Q6K, IQ4XS} {
+	for _, kind := range []Type{BF16, F16, Q8_0, Q4_0, Q5_0, Q3K, Q4K, Q5K, Q6K, IQ4XS} {
 		b.Run(kind.String(), func(b *testing.B) {
 			elements, size := kind.Block()
 			dst, blocks := make([]float32, 1<<16), make([]byte, 1<<16/elements*size)

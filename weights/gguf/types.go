@@ -1,6 +1,10 @@
 package gguf
 
-import "fmt"
+import (
+	"fmt"
+
+	"reflectionflow/weights/internal/float"
+)
 
 // Type is the element type of a tensor, by its number in the file.
 type Type uint32
@@ -29,14 +33,22 @@ type format struct {
 	name            string
 	elements, bytes int                               // of a block
 	decode          func(dst []float32, block []byte) // one block; any number of elements without blocks
+	vector          func(dst []float32, block []byte) // decode by vectors, or nil
 	halves          []int                             // offsets of the f16 scales in a block
 	removed         bool                              // from ggml: no current program writes it
 }
 
-var formats = map[Type]format{
+var formats = func() map[Type]*format {
+	for t, f := range table {
+		f.vector = vectorDecoder(t)
+	}
+	return table
+}()
+
+var table = map[Type]*format{
 	F32:   {name: "F32", elements: 1, bytes: 4, decode: decodeF32},
-	F16:   {name: "F16", elements: 1, bytes: 2, decode: decodeF16},
-	BF16:  {name: "BF16", elements: 1, bytes: 2, decode: decodeBF16},
+	F16:   {name: "F16", elements: 1, bytes: 2, decode: float.WidenF16},
+	BF16:  {name: "BF16", elements: 1, bytes: 2, decode: float.WidenBF16},
 	Q4_0:  {name: "Q4_0", elements: 32, bytes: 18, decode: decodeQ4_0, halves: []int{0}},
 	Q4_1:  {name: "Q4_1", elements: 32, bytes: 20, decode: decodeQ4_1, halves: []int{0, 2}},
 	Q5_0:  {name: "Q5_0", elements: 32, bytes: 22, decode: decodeQ5_0, halves: []int{0}},
@@ -73,7 +85,10 @@ func (t Type) String() string {
 // Block returns the elements of a block and its bytes. Both are 0 for a type that is
 // not decoded.
 func (t Type) Block() (elements, bytes int) {
-	f := formats[t]
+	f, ok := formats[t]
+	if !ok {
+		return 0, 0
+	}
 	return f.elements, f.bytes
 }
 

@@ -144,13 +144,11 @@ func (d DType) DecodeAt(dst []float32, data []byte, begin int) {
 
 // decodeFloat8 fills values from data of an 8-bit type.
 func decodeFloat8(values []float32, data []byte, dtype DType) {
-	widen := float.FromF8E4M3
 	if dtype == F8E5M2 {
-		widen = float.FromF8E5M2
+		float.WidenF8E5M2(values, data)
+		return
 	}
-	for i := range values {
-		values[i] = widen(data[i])
-	}
+	float.WidenF8E4M3(values, data)
 }
 
 // decodeFloats fills values from data and reports whether it knows the type.
@@ -161,13 +159,9 @@ func decodeFloats(values []float32, data []byte, dtype DType) bool {
 			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
 		}
 	case BF16:
-		for i := range values {
-			values[i] = float.FromBF16(binary.LittleEndian.Uint16(data[2*i:]))
-		}
+		float.WidenBF16(values, data)
 	case F16:
-		for i := range values {
-			values[i] = float.FromF16(binary.LittleEndian.Uint16(data[2*i:]))
-		}
+		float.WidenF16(values, data)
 	case F64:
 		for i := range values {
 			values[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])))
@@ -245,21 +239,11 @@ func (d DType) FirstNotFinite(data []byte) int {
 			return d == F8E8M0 && b == 0xff || d == F8E4M3 && b&0x7f == 0x7f || d == F8E5M2 && b&0x7c == 0x7c
 		})
 	case F32:
-		for i := 0; i < len(data); i += size {
-			if binary.LittleEndian.Uint32(data[i:])&0x7f800000 == 0x7f800000 {
-				return i / size
-			}
-		}
-	case F16, BF16:
-		mask := uint16(0x7f80)
-		if d == F16 {
-			mask = 0x7c00
-		}
-		for i := 0; i < len(data); i += size {
-			if binary.LittleEndian.Uint16(data[i:])&mask == mask {
-				return i / size
-			}
-		}
+		return float.FirstNotFinite32(data)
+	case F16:
+		return float.FirstNotFinite16(data, 0x7c00)
+	case BF16:
+		return float.FirstNotFinite16(data, 0x7f80)
 	case F64:
 		const mask = 0x7ff0000000000000
 		for i := 0; i < len(data); i += size {
