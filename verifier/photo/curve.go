@@ -28,12 +28,25 @@ func (t tone) of(own, near float64) float64 {
 
 var shade = tone{-4.78, 7.56, 4.96}
 
-// The curves were fitted by TestFit on composites of photographs that measurements do not use.
-var (
-	presence    = curve{0.04, 1.02} // of the network's score: that there is the object
-	there       = curve{2.53, 1.14} // of one object or more
-	counted     = curve{1.03, 0.61} // of other numbers
-	tintedCount = curve{0.34, 0.55} // of numbers of objects in a color
-	related     = curve{1.67, 0.94} // of relations
-	placed      = curve{1.02, 1.05} // of places
-)
+// presence maps the photo detector's score to the probability that there is the object.
+var presence = curve{0.04, 1.02}
+
+// rules is what judging by boxes depends on a detector for.
+type rules struct {
+	// class returns the class that a noun names, see [Finder].
+	class func(noun string) (name string, whole, known bool)
+	most  int // how many objects of a class can be counted
+	// Curves from what the boxes show to the probability that it is so.
+	there       curve // of one object or more
+	counted     curve // of other numbers
+	tintedCount curve // of numbers of objects in a color
+	related     curve // of relations
+	placed      curve // of places
+}
+
+// coco are the rules of the photo detector. The curves, and presence, were fitted by TestFit on composites of
+// photographs that measurements do not use.
+var coco = rules{
+	class: class, most: maxCount,
+	there: curve{2.53, 1.14}, counted: curve{1.03, 0.61}, tintedCount: curve{0.34, 0.55}, related: curve{1.67, 0.94}, placed: curve{1.02, 1.05},
+}

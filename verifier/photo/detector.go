@@ -65,6 +65,18 @@ func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflec
 	return found, nil
 }
 
+// Find implements [Finder]: all detections, whatever the prompts say.
+func (d *Detector) Find(ctx context.Context, images []reflectionflow.PromptedImage) ([][]reflectionflow.Object, error) {
+	plain := make([]image.Image, len(images))
+	for i, p := range images {
+		plain[i] = p.Image
+	}
+	return d.candidates(ctx, plain)
+}
+
+// Class implements [Finder].
+func (d *Detector) Class(noun string) (name string, whole, known bool) { return class(noun) }
+
 // candidates lists all detections with calibrated confidences, without colors.
 func (d *Detector) candidates(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
 	found, err := d.network.Detect(ctx, images)

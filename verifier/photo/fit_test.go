@@ -64,7 +64,7 @@ func TestFit(t *testing.T) {
 	var tones []toned
 	rng := rand.New(rand.NewPCG(2, 2))
 	groups := map[string][]example{}
-	there, counted, tintedCount, related, placed = curve{0, 1}, curve{0, 1}, curve{0, 1}, curve{0, 1}, curve{0, 1}
+	coco.there, coco.counted, coco.tintedCount, coco.related, coco.placed = curve{0, 1}, curve{0, 1}, curve{0, 1}, curve{0, 1}, curve{0, 1}
 	for i, p := range photos {
 		right := match(found[i], p.truth)
 		s := sceneOf(p.img, found[i])
@@ -107,7 +107,7 @@ func sceneOf(img image.Image, found []reflectionflow.Object) *scene {
 	for i := range calibrated {
 		calibrated[i].Confidence = presence.of(calibrated[i].Confidence)
 	}
-	return newScene(img, calibrated)
+	return newScene(&coco, img, calibrated)
 }
 
 // match returns, for each detection, the true object that it is, -1 for none.

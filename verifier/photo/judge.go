@@ -12,6 +12,7 @@ import (
 
 // scene is what was detected in one image.
 type scene struct {
+	*rules
 	img     image.Image
 	objects []*object // the most confident first
 }
@@ -25,8 +26,8 @@ type object struct {
 	colors  *colorname.Weights // nil until asked for
 }
 
-func newScene(img image.Image, found []reflectionflow.Object) *scene {
-	s := &scene{img: img}
+func newScene(k *rules, img image.Image, found []reflectionflow.Object) *scene {
+	s := &scene{rules: k, img: img}
 	for _, o := range found {
 		s.objects = append(s.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, img: img})
 	}
@@ -84,7 +85,7 @@ func (s *scene) listed() []reflectionflow.Object {
 
 // of lists the detections of a noun's class.
 func (s *scene) of(noun string) []*object {
-	name, _, _ := class(noun)
+	name, _, _ := s.class(noun)
 	var list []*object
 	for _, o := range s.objects {
 		if o.class == name {
@@ -108,22 +109,22 @@ func likely(objects []*object) []*object {
 // judge returns the probability that a requirement is met, and the objects that this rests on. known is
 // false for a requirement that cannot be judged.
 func (s *scene) judge(r reflectionflow.Requirement) (p float64, evidence []*object, known bool) {
-	if !Judges(r) {
+	if !s.judges(r) {
 		return 0, nil, false
 	}
 	color, _ := colorname.Term(r.Color)
 	objects := s.of(r.Object)
 	switch r.Kind {
 	case reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost, reflectionflow.Absent:
-		p = count(r, have(objects, color), color != "")
+		p = s.count(r, have(objects, color), color != "")
 		evidence = likely(objects)
 		if color != "" && r.Kind != reflectionflow.AtLeast {
 			evidence = slices.DeleteFunc(evidence, func(o *object) bool { return o.colored(color) < 0.5 })
 		}
 	case reflectionflow.Color:
-		p, evidence = shaded(objects, color, r.Count), likely(objects)
+		p, evidence = s.shaded(objects, color, r.Count), likely(objects)
 	case reflectionflow.Place:
-		p = placed.of(s.share(r, func(o *object) float64 { return inPlace(r.Value, o.box) }))
+		p = s.placed.of(s.share(r, func(o *object) float64 { return inPlace(r.Value, o.box) }))
 		evidence = likely(objects)
 	case reflectionflow.Position:
 		p, evidence = s.position(r)
@@ -143,27 +144,27 @@ func have(objects []*object, color string) []float64 {
 // count is the probability of a requirement on a number, given the independent probabilities of the
 // objects. The number of objects has a Poisson binomial distribution; what the detector misses and
 // doubles is in the calibration.
-func count(r reflectionflow.Requirement, objects []float64, tinted bool) float64 {
-	at := distribution(objects, maxCount+1)
+func (k *rules) count(r reflectionflow.Requirement, objects []float64, tinted bool) float64 {
+	at := distribution(objects, k.most+1)
 	below := func(n int) (sum float64) {
-		for k := range min(n, len(at)) {
-			sum += at[k]
+		for i := range min(n, len(at)) {
+			sum += at[i]
 		}
 		return sum
 	}
-	curve := counted
+	curve := k.counted
 	if tinted {
-		curve = tintedCount
+		curve = k.tintedCount
 	}
 	switch {
 	case r.Kind == reflectionflow.Absent:
-		return 1 - there.of(1-at[0])
+		return 1 - k.there.of(1-at[0])
 	case r.Kind == reflectionflow.AtMost:
 		return curve.of(below(r.Count + 1))
 	case r.Kind == reflectionflow.Exactly && r.Count > 0:
 		return curve.of(at[r.Count])
 	case r.Count <= 1 && !tinted:
-		return there.of(1 - at[0])
+		return k.there.of(1 - at[0])
 	}
 	return curve.of(1 - below(max(r.Count, 1)))
 }
@@ -185,13 +186,13 @@ func distribution(trials []float64, n int) []float64 {
 
 // shaded is the probability that n objects have a color; all of them for 0. Errors about the colors of
 // like objects go together, so the least of the probabilities counts and not their product.
-func shaded(objects []*object, color string, n int) float64 {
+func (k *rules) shaded(objects []*object, color string, n int) float64 {
 	seen := likely(objects)
 	if len(seen) < max(n, 1) {
 		seen = objects[:min(max(n, 1), len(objects))]
 	}
 	if len(seen) == 0 {
-		return tintedCount.of(0)
+		return k.tintedCount.of(0)
 	}
 	var colors, present []float64
 	for _, o := range seen {
@@ -204,7 +205,7 @@ func shaded(objects []*object, color string, n int) float64 {
 	if n > 0 {
 		colors = colors[max(len(colors)-n, 0):]
 	}
-	return tintedCount.of(colors[0] * (1 - sum(distribution(present, maxCount+1)[:max(n, 1)])))
+	return k.tintedCount.of(colors[0] * (1 - sum(distribution(present, k.most+1)[:max(n, 1)])))
 }
 
 func sum(list []float64) (s float64) {
@@ -229,5 +230,5 @@ func (s *scene) share(r reflectionflow.Requirement, holds func(*object) float64)
 	if all == 0 {
 		return 0
 	}
-	return (1 - sum(distribution(have(objects, color), maxCount+1)[:n])) * math.Pow(held/all, float64(n))
+	return (1 - sum(distribution(have(objects, color), s.most+1)[:n])) * math.Pow(held/all, float64(n))
 }

@@ -26,17 +26,20 @@ func class(noun string) (name string, whole, known bool) {
 // maxCount is how many objects of a class can be counted.
 const maxCount = 5
 
-// Judges reports whether a requirement can be judged at all: its kind is one of [Abilities], its objects
-// are of the detector's classes, its colors are clear, and it counts at most five.
-func Judges(r reflectionflow.Requirement) bool {
-	if !Abilities().Judges(r.Kind) || r.Count > maxCount {
+// Judges reports whether the photo detector can judge a requirement at all: its kind is one of [Abilities], its
+// objects are of the detector's classes, its colors are clear, and it counts at most five.
+func Judges(r reflectionflow.Requirement) bool { return coco.judges(r) }
+
+// judges reports whether a requirement can be judged at all: as [Judges], for any detector.
+func (k *rules) judges(r reflectionflow.Requirement) bool {
+	if !Abilities().Judges(r.Kind) || r.Count > k.most {
 		return false
 	}
 	for _, noun := range []string{r.Object, r.Target, r.Second} {
 		if noun == "" {
 			continue
 		}
-		if _, _, known := class(noun); !known {
+		if _, _, known := k.class(noun); !known {
 			return false
 		}
 	}
@@ -48,19 +51,19 @@ func Judges(r reflectionflow.Requirement) bool {
 			return false
 		}
 	}
-	if _, _, known := class(r.Object); !known {
+	if _, _, known := k.class(r.Object); !known {
 		return false
 	}
 	return r.Kind != reflectionflow.Position || slices.Contains(relations(), r.Relation)
 }
 
 // exact reports whether the objects of a requirement are whole classes, so that it can be met.
-func exact(r reflectionflow.Requirement) bool {
+func (k *rules) exact(r reflectionflow.Requirement) bool {
 	for _, noun := range []string{r.Object, r.Target, r.Second} {
 		if noun == "" {
 			continue
 		}
-		if _, whole, _ := class(noun); !whole {
+		if _, whole, _ := k.class(noun); !whole {
 			return false
 		}
 	}

@@ -14,7 +14,6 @@ package photo
 import (
 	"context"
 	"fmt"
-	"image"
 	"math"
 	"strings"
 	"time"
@@ -39,8 +38,38 @@ type Options struct {
 // requirements has a higher value than any other. Requirements that cannot be judged do not count. It is
 // safe for concurrent use.
 type Verifier struct {
-	detector *Detector
-	options  Options
+	finder  Finder
+	rules   *rules
+	options Options
+}
+
+// Finder finds objects in photographs. Its methods may be called from several goroutines.
+type Finder interface {
+	// Find lists the detections in each image that its prompt's requirements may be about, in order, and faint ones as
+	// well. A confidence is the probability that there is such an object. Classes are those of Class; colors are not
+	// used. The rules for images, errors and ctx are those of [reflectionflow.Verifier].
+	Find(ctx context.Context, images []reflectionflow.PromptedImage) ([][]reflectionflow.Object, error)
+	// Class returns the class that a noun names. whole is set when every object of the class is one: of a narrower noun,
+	// none is there where none of the class is seen, but one that is seen may be of another kind. known is false where
+	// nothing can be found.
+	Class(noun string) (name string, whole, known bool)
+	// Close frees the networks.
+	Close() error
+}
+
+// mostFound is how many objects of a class a [Finder] is expected to tell apart.
+const mostFound = 12
+
+// New returns a verifier by the boxes of a finder, which it closes. Requirements of more than twelve objects are unsure.
+// Confidences are as good as those of the finder: nothing is fitted. The error is that of [Options.Check].
+func New(f Finder, o Options) (*Verifier, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	same := curve{0, 1}
+	return &Verifier{finder: f, options: o.withDefaults(), rules: &rules{
+		class: f.Class, most: mostFound, there: same, counted: same, tintedCount: same, related: same, placed: same,
+	}}, nil
 }
 
 func (o Options) withDefaults() Options {
@@ -72,11 +101,11 @@ func Open(ctx context.Context, o Options) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Verifier{detector: detector, options: o}, nil
+	return &Verifier{finder: detector, rules: &coco, options: o}, nil
 }
 
 // Close frees the network. No Verify may run or follow.
-func (v *Verifier) Close() error { return v.detector.Close() }
+func (v *Verifier) Close() error { return v.finder.Close() }
 
 // Abilities implements [reflectionflow.DeclaringVerifier].
 func (v *Verifier) Abilities() reflectionflow.Abilities { return Abilities() }
@@ -93,14 +122,12 @@ func Abilities() reflectionflow.Abilities {
 // Verify implements [reflectionflow.Verifier]. Images may have any size and color model.
 func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 	start := time.Now()
-	plain := make([]image.Image, len(images))
-	for i, p := range images {
+	for _, p := range images {
 		if err := p.Prompt.Validate(); err != nil {
 			return nil, err
 		}
-		plain[i] = p.Image
 	}
-	found, err := v.detector.candidates(ctx, plain)
+	found, err := v.finder.Find(ctx, images)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +136,7 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		scores[i] = v.score(p, newScene(p.Image, found[i]))
+		scores[i] = v.score(p, newScene(v.rules, p.Image, found[i]))
 	}
 	for i := range scores {
 		scores[i].Cost = reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds() / float64(len(images))}
@@ -123,7 +150,7 @@ func (v *Verifier) score(p reflectionflow.PromptedImage, s *scene) reflectionflo
 	for _, r := range p.Prompt.Requirements {
 		score.Requirements = append(score.Requirements, v.finding(r, s))
 	}
-	score.Value = value(score.Requirements)
+	score.Value = v.rules.value(score.Requirements)
 	score.Detail = detail(score.Objects)
 	return score
 }
@@ -140,7 +167,7 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 		f.Evidence = append(f.Evidence, o.seen())
 	}
 	switch {
-	case p >= v.options.Met && exact(r):
+	case p >= v.options.Met && s.exact(r):
 		f.Verdict = reflectionflow.Met
 	case p <= v.options.NotMet:
 		f.Verdict = reflectionflow.NotMet
@@ -152,11 +179,11 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 const leastConfidence = 0.001
 
 // value is the value of a score with these findings; see [Verifier].
-func value(findings []reflectionflow.Finding) float64 {
+func (k *rules) value(findings []reflectionflow.Finding) float64 {
 	var judged []reflectionflow.Finding
 	sum, weights := 0.0, 0.0
 	for _, f := range findings {
-		if !Judges(f.Requirement) {
+		if !k.judges(f.Requirement) {
 			continue
 		}
 		weight := 1.0

@@ -56,13 +56,13 @@ func (s *scene) position(r reflectionflow.Requirement) (p float64, evidence []*o
 		}
 	}
 	if weights == 0 {
-		return related.of(0), append(likely(subjects), likely(targets)...)
+		return s.rules.related.of(0), append(likely(subjects), likely(targets)...)
 	}
-	is := (1 - sum(distribution(have(subjects, color), maxCount+1)[:n])) * (1 - distribution(have(targets, targetColor), 1)[0])
+	is := (1 - sum(distribution(have(subjects, color), s.most+1)[:n])) * (1 - distribution(have(targets, targetColor), 1)[0])
 	if best < listed*listed {
 		evidence = append(likely(subjects), likely(targets)...)
 	}
-	return related.of(is * math.Pow(held/weights, float64(n))), evidence
+	return s.rules.related.of(is * math.Pow(held/weights, float64(n))), evidence
 }
 
 func pairOf(a, b, c *object) []*object {
