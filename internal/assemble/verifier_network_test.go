@@ -68,6 +68,8 @@ func TestNetworksThatCannotBeLoaded(t *testing.T) {
 		{fmt.Sprintf("{type: clip, path: %q}", damaged), "not finite"},
 		{fmt.Sprintf("{type: clip, path: %q, met: 3}", damaged), "met 3"},
 		{fmt.Sprintf("{type: clip, path: %q, head: x}", damaged), "no such key"},
+		{fmt.Sprintf("{type: owlv2, path: %q}", siglip), `is a model of type "siglip"`},
+		{fmt.Sprintf("{type: owlv2, path: %q, threshold: 7}", siglip), "threshold 7"},
 		{fmt.Sprintf("{type: reward, path: %q}", damaged), "name the kind"},
 		{fmt.Sprintf("{type: reward, path: %q, reward: hpsv2}", siglip), `is a model of type "siglip"`},
 		{fmt.Sprintf("{type: reward, path: %q, head: /nowhere/head.safetensors}", visiontest.Folder(t, "clip", nil)), "head.safetensors"},
@@ -90,6 +92,13 @@ func TestNetworksThatCannotBeLoaded(t *testing.T) {
 
 // The check of a configuration says what was assumed.
 func TestTriesNetworks(t *testing.T) {
+	detector, err := networkConfig(t, fmt.Sprintf("{type: owlv2, path: %q}", visiontest.Folder(t, "owlv2", nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := detector.TryVerifier(t.Context(), "v"); found.Err != nil || !slices.Equal(found.Supports, []string{"findings"}) {
+		t.Errorf("%+v", found)
+	}
 	folder := visiontest.Folder(t, "clip", nil)
 	b, err := networkConfig(t, fmt.Sprintf("{type: reward, path: %q, reward: pickscore}", folder))
 	if err != nil {
