@@ -7,6 +7,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
+	"reflectionflow/flux/lora"
 	"reflectionflow/nn"
 )
 
@@ -22,6 +23,8 @@ type LoRA struct {
 	// AllStreams says that it was trained on all streams, see [Condition]. Files state
 	// it in their metadata; those of ReflectionFlow's authors are for the condition.
 	AllStreams bool
+
+	loaded *lora.Adapters // of a file; nil for one that is trained
 }
 
 // NewLoRA returns an adapter to be trained, with Alpha equal to the rank. It has the
@@ -54,6 +57,9 @@ func NewLoRA(p Params, rank int, allStreams bool) LoRA {
 // numbers of deviation 1/rank and B with zeros (PEFT's "gaussian"), so that the
 // adapter changes nothing at first.
 func (l LoRA) Adapter(weights, base nn.Scope) nn.Adapter {
+	if l.loaded != nil {
+		return l.loaded.Adapter(weights)
+	}
 	prefix := ""
 	if base.Path() != "" {
 		prefix = base.Path() + "."

@@ -5,7 +5,7 @@
 // [T5] and [Qwen3] make the known ones. [Load] reads any number of files, each with a weight, and [Adapters.Adapter] is
 // the hook for the network's scope:
 //
-//	adapters, err := lora.Load(store, networks, []lora.File{{Weights: opened, Weight: 0.8}})
+//	adapters, err := lora.Load(store, "lora", networks, []lora.File{{Weights: opened, Weight: 0.8}})
 //	s = s.WithAdapter(adapters.Adapter(s)) // before the networks are built in s
 //
 // # Conventions

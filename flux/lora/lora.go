@@ -2,7 +2,9 @@ package lora
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
@@ -34,6 +36,7 @@ type delta struct {
 	full   string // weight·W(x)
 	biases []bias
 	factor float64
+	rank   int
 	weight float64 // of the file
 }
 
@@ -44,9 +47,9 @@ type bias struct {
 }
 
 // Load reads LoRAs of any conventions for the networks, in the order in which they are to be applied. The store reads
-// their tensors where they lie: the files must stay open as long as it is used. A file that is damaged, of another model or of a kind that is not supported gives an error wrapping
+// their tensors where they lie, below prefix: the files must stay open as long as it is used. A file that is damaged, of another model or of a kind that is not supported gives an error wrapping
 // [reflectionflow.ErrInvalid].
-func Load(store *nn.Store, networks []Network, files []File) (*Adapters, error) {
+func Load(store *nn.Store, prefix string, networks []Network, files []File) (*Adapters, error) {
 	a := &Adapters{layers: map[string][]delta{}}
 	for i, file := range files {
 		if !(math.Abs(file.Weight) <= maxWeight) {
@@ -59,7 +62,7 @@ func Load(store *nn.Store, networks []Network, files []File) (*Adapters, error) 
 		if n := len(c.leftOut); n > 0 {
 			a.warnings = append(a.warnings, fmt.Sprintf("%s: %d tensors for parts that this model does not have are left out: %s", file.Weights.Name(), n, some(c.leftOut)))
 		}
-		if err := a.add(c, store, fmt.Sprintf("lora.%d", i), networks, file.Weight); err != nil {
+		if err := a.add(c, store, fmt.Sprintf("%s.%d", prefix, i), networks, file.Weight); err != nil {
 			return nil, err
 		}
 	}
@@ -69,10 +72,29 @@ func Load(store *nn.Store, networks []Network, files []File) (*Adapters, error) 
 // Warnings says what of the files is not applied, one line each.
 func (a *Adapters) Warnings() []string { return a.warnings }
 
-// Layers returns the number of layers that are adapted.
-func (a *Adapters) Layers() int { return len(a.layers) }
+// Layer is a layer that LoRAs adapt.
+type Layer struct {
+	Name   string  // in full: that of its network and its own
+	Rank   int     // the largest of the files; 0 where none has matrices of low rank for it
+	Factor float64 // what the file of that rank multiplies B(A(x)) by
+}
 
-// Adapter returns the hook for linear layers, of any of the networks, below the root scope s of the store.
+// Layers lists the layers that are adapted, by their names.
+func (a *Adapters) Layers() []Layer {
+	list := make([]Layer, 0, len(a.layers))
+	for _, name := range slices.Sorted(maps.Keys(a.layers)) {
+		layer := Layer{Name: name}
+		for _, d := range a.layers[name] {
+			if d.rank > layer.Rank {
+				layer.Rank, layer.Factor = d.rank, d.factor
+			}
+		}
+		list = append(list, layer)
+	}
+	return list
+}
+
+// Adapter returns the hook for linear layers, of any of the networks, in a scope of the store.
 func (a *Adapters) Adapter(s nn.Scope) nn.Adapter {
 	return func(path string, x, y *Node) *Node {
 		for _, d := range a.layers[path] {
@@ -121,7 +143,9 @@ func (a *Adapters) add(c *contents, store *nn.Store, prefix string, networks []N
 		for _, p := range l.pieces {
 			path := n.Prefix + "." + p.module
 			if weight != 0 {
-				a.layers[path] = append(a.layers[path], v.delta(l, p, factor*weight, weight))
+				d := v.delta(l, p, factor*weight, weight)
+				d.rank = c.rank(l)
+				a.layers[path] = append(a.layers[path], d)
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func probe(n int) []float32 {
 func (f fixture) outputs(t testing.TB, backend compute.Backend, files ...lora.File) map[string][]float32 {
 	t.Helper()
 	store := nn.NewStore()
-	adapters, err := lora.Load(store, f.networks(), files)
+	adapters, err := lora.Load(store, "lora", f.networks(), files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,8 +158,8 @@ func (f fixture) outputs(t testing.TB, backend compute.Backend, files ...lora.Fi
 			added[layers[i]] = values
 		}
 	}
-	if len(added) != adapters.Layers() {
-		t.Errorf("%d layers change, %d are adapted", len(added), adapters.Layers())
+	if len(added) != len(adapters.Layers()) {
+		t.Errorf("%d layers change, %d are adapted", len(added), len(adapters.Layers()))
 	}
 	return added
 }
@@ -231,7 +231,7 @@ func TestSeveralWithWeights(t *testing.T) {
 		}
 	}
 	compare(t, got, want)
-	_, err := lora.Load(nn.NewStore(), f.networks(), []lora.File{{Weights: open(t, f.save(t, "fal"), 1).Weights, Weight: math.NaN()}})
+	_, err := lora.Load(nn.NewStore(), "lora", f.networks(), []lora.File{{Weights: open(t, f.save(t, "fal"), 1).Weights, Weight: math.NaN()}})
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "weight of the LoRA is NaN") {
 		t.Error(err)
 	}

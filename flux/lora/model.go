@@ -17,7 +17,7 @@ type adapted struct {
 // Adapt returns the model with LoRAs on its text encoders and its denoiser. A corrector of the model acts beside them.
 // Errors are those of [Load]; the store is that of the model.
 func Adapt(model flux.Model, networks []Network, files []File) (flux.Model, error) {
-	adapters, err := Load(model.Spec().Store, networks, files)
+	adapters, err := Load(model.Spec().Store, "lora", networks, files)
 	if err != nil {
 		return nil, err
 	}

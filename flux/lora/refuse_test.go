@@ -33,7 +33,7 @@ func load(t testing.TB, f fixture, header map[string]string, list ...safetensors
 		t.Fatal(err)
 	}
 	file := open(t, path, 1)
-	return lora.Load(nn.NewStore(), f.networks(), []lora.File{file})
+	return lora.Load(nn.NewStore(), "lora", f.networks(), []lora.File{file})
 }
 
 func TestRefused(t *testing.T) {
@@ -94,12 +94,12 @@ func TestLeftOut(t *testing.T) {
 	one, two := openFixture(t, "flux1.safetensors"), openFixture(t, "flux2.safetensors")
 	a, b := matrix("transformer.x_embedder.lora_A.weight", 2, 8), matrix("transformer.x_embedder.lora_B.weight", 16, 2)
 	adapters, err := load(t, one, nil, a, b, matrix("lora_te1_text_projection.lora_down.weight", 2, 2))
-	if err != nil || adapters.Layers() != 1 || len(adapters.Warnings()) != 1 || !strings.Contains(adapters.Warnings()[0], `"lora_te1_text_projection.lora_down.weight"`) {
+	if err != nil || len(adapters.Layers()) != 1 || len(adapters.Warnings()) != 1 || !strings.Contains(adapters.Warnings()[0], `"lora_te1_text_projection.lora_down.weight"`) {
 		t.Errorf("%v, %v", adapters, err)
 	}
 	guidance := []safetensors.Tensor{matrix("diffusion_model.guidance_in.in_layer.lora_A.weight", 2, 8), matrix("diffusion_model.guidance_in.in_layer.lora_B.weight", 16, 2)}
 	adapters, err = load(t, two, nil, append(guidance, a, b)...)
-	if err != nil || adapters.Layers() != 1 || len(adapters.Warnings()) != 1 {
+	if err != nil || len(adapters.Layers()) != 1 || len(adapters.Warnings()) != 1 {
 		t.Errorf("%v, %v", adapters, err)
 	}
 }
@@ -121,8 +121,8 @@ func TestTextEncoders(t *testing.T) {
 		if err := safetensors.Write(path, []safetensors.Tensor{matrix(c.name+".lora_down.weight", 2, 3), matrix(c.name+".lora_up.weight", 4, 2)}, nil); err != nil {
 			t.Fatal(err)
 		}
-		adapters, err := lora.Load(nn.NewStore(), []lora.Network{c.network}, []lora.File{open(t, path, 1)})
-		if err != nil || adapters.Layers() != 1 {
+		adapters, err := lora.Load(nn.NewStore(), "lora", []lora.Network{c.network}, []lora.File{open(t, path, 1)})
+		if err != nil || len(adapters.Layers()) != 1 {
 			t.Errorf("%s: %v, %v", c.name, adapters, err)
 		}
 	}
@@ -166,11 +166,11 @@ func FuzzNames(f *testing.F) {
 		if err != nil {
 			return // no safetensors file
 		}
-		adapters, err := lora.Load(nn.NewStore(), networks, []lora.File{{Weights: opened, Weight: 1}})
+		adapters, err := lora.Load(nn.NewStore(), "lora", networks, []lora.File{{Weights: opened, Weight: 1}})
 		if err != nil && (!errors.Is(err, reflectionflow.ErrInvalid) || strings.Contains(err.Error(), "\n")) {
 			t.Fatal(err)
 		}
-		if err == nil && adapters.Layers() == 0 && len(adapters.Warnings()) == 0 {
+		if err == nil && len(adapters.Layers()) == 0 && len(adapters.Warnings()) == 0 {
 			t.Fatalf("%q and %q do nothing", first, second)
 		}
 	})
