@@ -24,7 +24,8 @@ const LeastProbability = 1e-6
 type Likelihood struct {
 	// P is from [LeastProbability] to 1, where the model answered.
 	P float64
-	// Among is the probability of all answers of the expected kind: yes or no, or any number.
+	// Among is the probability of all answers of the expected kind: yes or no, first or
+	// second, or any number.
 	// Where it is small, the model answered something else.
 	Among float64
 	// Floored is set where the expected answer was not among the tokens.
@@ -49,7 +50,12 @@ func Likely(ctx context.Context, m Model, img image.Image, q Question) (Likeliho
 
 // LikelyText is [Likely] with a text that is sent as it is.
 func LikelyText(ctx context.Context, m Model, img image.Image, text, answer string) (Likelihood, error) {
-	r := Request{Parts: []Part{{Image: img}, Text(text)}, TopLogprobs: 20, MaxTokens: 1}
+	return LikelyParts(ctx, m, []Part{{Image: img}, Text(text)}, answer)
+}
+
+// LikelyParts is [Likely] with a message of any parts, which asks for one word.
+func LikelyParts(ctx context.Context, m Model, parts []Part, answer string) (Likelihood, error) {
+	r := Request{Parts: parts, TopLogprobs: 20, MaxTokens: 1}
 	reply, err := m.Complete(ctx, r)
 	if err == nil && len(reply.Tokens) > 0 && firstWord(reply.Tokens) == nil { // a line break before the answer
 		spent := reply.Cost
@@ -113,7 +119,7 @@ func variantsOf(answer string) func(word string) bool {
 // sameKind reports a word that could answer a question with this answer.
 func sameKind(word, answer string) bool {
 	word, answer = strings.ToLower(word), strings.ToLower(strings.TrimSpace(answer))
-	for _, kind := range [][]string{{"yes", "no"}, numberWords()} {
+	for _, kind := range [][]string{{"yes", "no"}, {"first", "second"}, numberWords()} {
 		if slices.Contains(kind, answer) {
 			return slices.Contains(kind, word)
 		}

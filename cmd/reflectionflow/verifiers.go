@@ -27,6 +27,7 @@ type calibrateOptions struct {
 	deployment, labels, out string
 	verifiers               []string
 	method                  string
+	pairs                   int
 	quiet                   bool
 }
 
@@ -74,6 +75,7 @@ func (p *program) verifiersCommand() *cobra.Command {
 	f.StringSliceVar(&o.verifiers, "verifier", nil, "verifiers to calibrate (default: the one in use, or its members)")
 	f.StringVar(&o.method, "method", verifier.Platt, "curve to fit: platt or isotonic")
 	f.StringVar(&o.out, "out", ".", "folder for calibrations whose path the configuration does not set")
+	f.IntVar(&o.pairs, "pairs", 0, "pairs of a right and a wrong image that language models compare too, in both orders: two questions each")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress")
 	cmd.AddCommand(calibrate)
 	return cmd
@@ -83,6 +85,7 @@ func (p *program) verifiersCommand() *cobra.Command {
 type calibrated struct {
 	name, file string
 	named      bool   // by the configuration
+	pairs      string // what comparing pairs showed; empty for nothing
 	diagram    string // file of the reliability diagram; empty for none
 	result     verifier.Calibration
 	cost       reflectionflow.Cost
@@ -101,6 +104,9 @@ func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
 		if c, err = assemble.ReadConfig(o.deployment); err != nil {
 			return err
 		}
+	}
+	if o.pairs < 0 {
+		return fmt.Errorf("%w: --pairs %d must not be negative", reflectionflow.ErrInvalid, o.pairs)
 	}
 	names, err := calibratable(c, o.verifiers)
 	if err != nil {
@@ -237,7 +243,10 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 	if err := disk.WriteFile(row.file, text.Bytes()); err != nil {
 		return row, err
 	}
-	row.diagram, err = writeDiagram(row.file, row.result)
+	if row.diagram, err = writeDiagram(row.file, row.result); err != nil {
+		return row, err
+	}
+	row.pairs, err = s.pairs(ctx, name)
 	return row, err
 }
 
@@ -274,21 +283,9 @@ const maxLabeledImage = 64 << 20
 func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 	return func(yield func(verifier.Example, error) bool) {
 		for i, l := range s.labels {
-			path := l.Image
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(filepath.Dir(s.options.labels), path)
-			}
 			e := verifier.Example{Image: reflectionflow.PromptedImage{Prompt: s.prompts[i]}, Right: *l.Right, Met: l.Met}
-			data, err := assemble.ReadFile(path)
-			if err == nil {
-				e.Image.Image, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabeledImage, Side: reflectionflow.MaxSide})
-			}
-			if errors.Is(err, endpoint.ErrImage) {
-				err = fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)
-			}
-			if err != nil {
-				err = fmt.Errorf("label %d: %w", i+1, err)
-			}
+			var err error
+			e.Image.Image, err = s.image(i)
 			if !s.options.quiet && i%32 == 0 {
 				_, _ = fmt.Fprintf(s.program.stderr, "%s: image %d of %d\n", name, i+1, len(s.labels))
 			}
@@ -297,6 +294,14 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 			}
 		}
 	}
+}
+
+// labelError is the error of an image file that cannot be read.
+func labelError(path string, err error) error {
+	if errors.Is(err, endpoint.ErrImage) {
+		return fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)
+	}
+	return err
 }
 
 // explain says that the same command resumes an interrupted calibration.
@@ -329,6 +334,9 @@ func (p *program) printCalibrations(rows []calibrated) error {
 	}
 	out.WriteString(kinds)
 	for _, r := range rows {
+		if r.pairs != "" {
+			out.WriteString(r.pairs + "\n")
+		}
 		if r.diagram != "" {
 			_, _ = fmt.Fprintf(&out, "Reliability diagram of %s: %s\n", r.name, r.diagram)
 		}

@@ -189,7 +189,10 @@ func TestCalibrateUnmasksYesToEverything(t *testing.T) {
 	if err := os.WriteFile("labels.jsonl", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, table, said := here(t, "verifiers", "calibrate", "--config", "config.yaml", "--labels", "labels.jsonl", "--quiet")
+	code, table, said := here(t, "verifiers", "calibrate", "--config", "config.yaml", "--labels", "labels.jsonl", "--quiet", "--pairs", "5")
+	if !strings.Contains(table, "Comparing pairs, the model of yes: none of 5 pairs has an answer.") {
+		t.Errorf("no pairs:\n%s%s", table, said)
+	}
 	if code != 0 || !strings.Contains(table, "warning: yes says yes to everything for at_least: it calls 12 of 12 met that are not (weight 0.00)") || !strings.Contains(table, "Reliability diagram of yes: yes.calibration.svg") {
 		t.Errorf("exit code %d:\n%s%s", code, table, said)
 	}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"reflectionflow/chat"
 	"reflectionflow/internal/completions"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
@@ -60,6 +61,9 @@ func (w *watcher) tell(p remote.Progress) {
 
 // watch sets the receiver.
 func (w *watcher) watch(to func(remote.Progress)) { w.to.Store(&to) }
+
+// Chat is the model of an endpoint of the configuration.
+func (b *Builder) Chat(name string) (chat.Model, error) { return b.client(name) }
 
 // client is the client of an endpoint.
 func (b *Builder) client(name string) (*completions.Client, error) {
