@@ -3,9 +3,10 @@
 // djghosh13/geneval).
 //
 // A [Metadata] is one line of evaluation_metadata.jsonl: a prompt, its task (tag), and
-// what must and must not be in the image. A [Detector], called the judge, lists the
-// objects of an image; it is never the verifier that guides the search. [Evaluate]
-// applies the official rules to the judge's detections.
+// what must and must not be in the image. A [Judge] decides whether an image shows that;
+// it should not be the verifier that guides the search. [ByRules] makes one of a
+// [Detector], by the official rules ([Evaluate]); [Asking] asks a vision-language model, and
+// also judges the prompts of other benchmarks (see [ReadPrompts] and [Suite]).
 //
 // A [Strategy] spends a budget of images on prompts and returns a [Trajectory] for
 // each: every candidate with its image, in order. Its answer at a smaller budget is the

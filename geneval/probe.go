@@ -108,7 +108,7 @@ func (s *sitting) probe(ctx context.Context) error {
 		}
 		done[p.Index] = true
 	}
-	job := Job{Budget: s.ProbeImages}
+	job := Job{Budget: s.ProbeImages, Sample: probeSample}
 	var indices []int
 	for i, task := range tasks {
 		if !done[i] {

@@ -129,7 +129,7 @@ func (s *sitting) searches(a Arm) [][]int {
 // run searches for the prompts of one strategy and sample that are not done.
 func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks []Task) error {
 	for _, budgets := range s.searches(strategy.Arm) {
-		job := Job{Budget: budgets[len(budgets)-1]}
+		job := Job{Budget: budgets[len(budgets)-1], Sample: sample}
 		var keys []search
 		earlier := make(map[search]bool) // taken in an earlier call
 		for i, task := range tasks {

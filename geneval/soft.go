@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -183,7 +184,11 @@ func (r Results) writeScoreLists(s Summary) error {
 		for _, rec := range r.Records {
 			if rec.Strategy == row.Strategy && rec.Budget == row.Budget && rec.Sample == 0 && rec.Filename != "" {
 				lists[rec.Index] = rec.Probabilities
-				paths[rec.Prompt] = f.in(rec.Filename)
+				path, err := filepath.Abs(f.in(rec.Filename))
+				if err != nil {
+					return fmt.Errorf("find %s: %w", rec.Filename, err)
+				}
+				paths[rec.Prompt] = path
 			}
 		}
 		if len(paths) < len(r.Prompts) || slices.ContainsFunc(lists, func(p []float64) bool { return len(p) == 0 }) {

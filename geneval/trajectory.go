@@ -32,6 +32,7 @@ type Strategy struct {
 type Job struct {
 	Tasks  []Task
 	Budget int // images for each task
+	Sample int // from 0; how often the tasks were searched for before; -1 for probes of difficulty
 	Done   func(task int, t Trajectory) error
 }
 

@@ -11,7 +11,8 @@
 //   - [YesNo] takes the probability that a vision-language model answers "yes". Use it to
 //     rank images with a server that returns log-probabilities; without
 //     [YesNoOptions.PerRequirement] it says how good an image is, but not what is wrong.
-//   - [Ensemble] combines several verifiers. Use it where their errors differ.
+//   - [Ensemble] combines several verifiers. Use it where their errors differ; the method
+//     [Reliability] believes each in what its calibration shows it to be good at.
 //
 // All of them implement [reflectionflow.Verifier] and may be used by a search:
 //
@@ -25,7 +26,9 @@
 // # Calibration
 //
 // Values of different verifiers do not compare. [Calibrate] fits a [Curve] from values to
-// probabilities on labeled images, see [ReadLabels]; [Calibrated] applies it. Calibrate a
+// probabilities on labeled images, see [ReadLabels], and one per kind of requirement for
+// findings ([KindCalibration]); [Calibrated] applies them. [Pairwise] compares two images in
+// both orders and measures position bias. Calibrate a
 // verifier before its value is read as a probability, and the members of an ensemble by
 // [Mean]; the other methods need only the reference values.
 package verifier

@@ -77,7 +77,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.evaluate(cmd, &o) },
 	}
 	o.register(cmd.Flags())
-	cmd.AddCommand(p.evaluateReportCommand(), p.evaluateCompareCommand(), p.evaluatePageCommand())
+	cmd.AddCommand(p.evaluateImagesCommand(), p.evaluateReportCommand(), p.evaluateCompareCommand(), p.evaluatePageCommand())
 	return cmd
 }
 
@@ -89,8 +89,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default: 60, or all of a file)")
 	f.IntVar(&o.samples, "seeds", 1, "searches per strategy and prompt, with different seeds")
 	f.IntVar(&o.difficulty, "difficulty", 4, "extra images per prompt that estimate its difficulty and are not scored; 0: none (the default with --config or --generator)")
-	f.StringVar(&o.judge, "judge", "", "what decides which images are right: "+strings.Join(assemble.JudgeNames(), ", ")+", or a judge of the configuration (default: embedded for clip-art models, else coco)")
-	f.BoolVar(&o.forceJudge, "force-judge", false, "let the judge of clip-art judge another generator")
+	o.registerJudge(f)
 	f.StringVar(&o.out, "out", "runs/evaluation", "folder for the results; that of an interrupted evaluation resumes it")
 	seedFlag(f, &o.search.seed, "the same seed generates the same images")
 	f.IntVar(&o.search.width, "width", 0, "parallel chains of candidates (default: the strategy's)")
@@ -138,9 +137,7 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return err
 	}
-	if note != "" && !o.quiet {
-		_, _ = fmt.Fprintf(p.stderr, "prompts: %s: %s\n", o.prompts, note)
-	}
+	p.note(*o, note)
 	if err := judge.suits(prompts); err != nil {
 		return err
 	}
@@ -198,16 +195,22 @@ func (o evaluateOptions) metadata(model assemble.Model) (list []geneval.Metadata
 		list, err = geneval.Builtin(tasks(), clipart.Split(split), model.Classes, n, promptSeed)
 		return list, "", err
 	}
+	list, note, err = o.readFile()
+	return geneval.Limit(list, o.limit), note, err
+}
+
+// readFile reads the file of prompts.
+func (o evaluateOptions) readFile() ([]geneval.Metadata, string, error) {
 	f, err := openInput("prompts", o.prompts)
 	if err != nil {
 		return nil, "", err
 	}
 	defer f.Close()
-	list, note, err = geneval.ReadPrompts(o.prompts, f)
+	list, note, err := geneval.ReadPrompts(o.prompts, f)
 	if err != nil {
 		return nil, "", fmt.Errorf("prompts: %s: %w", o.prompts, err)
 	}
-	return geneval.Limit(list, o.limit), note, nil
+	return list, note, nil
 }
 
 // evaluationSession is one invocation that starts or resumes an evaluation.
@@ -254,7 +257,12 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 	if s.judge.Open == nil {
 		return s.pending()
 	}
-	results, err := geneval.ReadResults(ev.Dir)
+	return s.publish()
+}
+
+// publish writes and prints the report.
+func (s *evaluationSession) publish() error {
+	results, err := geneval.ReadResults(s.evaluation.Dir)
 	if err != nil {
 		return err
 	}
@@ -263,7 +271,7 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 		return err
 	}
 	if !s.options.quiet {
-		_, _ = fmt.Fprintf(s.program.stderr, "report: %s\n", filepath.Join(ev.Dir, "report.html"))
+		_, _ = fmt.Fprintf(s.program.stderr, "report: %s\n", filepath.Join(results.Dir, "report.html"))
 	}
 	return s.program.printSummary(summary, s.options.json, s.options.quiet)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"reflectionflow"
 	"reflectionflow/geneval"
@@ -20,6 +21,19 @@ import (
 type chosenJudge struct {
 	assemble.JudgePlan
 	by geneval.JudgedBy
+}
+
+// registerJudge adds the flags that choose the judge.
+func (o *evaluateOptions) registerJudge(f *pflag.FlagSet) {
+	f.StringVar(&o.judge, "judge", "", "what decides which images are right: "+strings.Join(assemble.JudgeNames(), ", ")+", or a judge of the configuration (default: embedded for clip-art models, else coco)")
+	f.BoolVar(&o.forceJudge, "force-judge", false, "let the judge of clip-art judge another generator")
+}
+
+// note prints what a file of prompts has that is left out.
+func (p *program) note(o evaluateOptions, note string) {
+	if note != "" && !o.quiet {
+		_, _ = fmt.Fprintf(p.stderr, "prompts: %s: %s\n", o.prompts, note)
+	}
 }
 
 // evaluateWith returns the model that evaluate searches with, and the judge: by default

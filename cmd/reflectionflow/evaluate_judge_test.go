@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"image"
+	"image/png"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,4 +125,72 @@ func TestEvaluateByVLM(t *testing.T) {
 // always is a model that gives one answer with certainty.
 func always(word string) testserver.Answer {
 	return testserver.Answer{Text: word, Tokens: [][]testserver.Alternative{{{Token: word}}}}
+}
+
+// Images that exist are judged: by file of paths and in GenEval's layout. A missing one is an
+// error.
+func TestEvaluateImages(t *testing.T) {
+	t.Chdir(t.TempDir())
+	known, err := geneval.KnownPhotos()
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(name string, img image.Image) {
+		t.Helper()
+		var data bytes.Buffer
+		if err := errors.Join(png.Encode(&data, img), os.MkdirAll(filepath.Dir(name), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, data.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	judge := testserver.NewChat(t, testserver.ChatOptions{Answer: seeing(t, .8)})
+	write("c.yaml", "endpoints: {sage: {url: '"+judge.URL+"', model: double-1, cache: none}}\nuse: {parser: none}\n")
+	write("suite.jsonl", suite)
+	save("made/robot.png", known[0].Image)
+	write("made/paths.json", `{"a tin robot": "robot.png", "a glass owl": "owl.png"}`)
+	args := []string{"evaluate", "images", "made/paths.json", "--prompts", "suite.jsonl", "--judge", "vlm", "--config", "c.yaml", "--out", "e", "--json"}
+	if code, _, said := here(t, args...); code != 2 || !strings.Contains(said, `1 of 2 are missing, the first for the prompt "a glass owl" (owl.png)`) {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	save("made/owl.png", known[0].Image)
+	code, out, said := here(t, args...)
+	var s geneval.Summary
+	if code != 0 || json.Unmarshal([]byte(out), &s) != nil || len(s.Soft) != 1 || math.Abs(s.Soft[0].Geometric.Mean-(.8+.25)/2) > 1e-6 {
+		t.Fatalf("exit code %d: %s%s", code, out, said)
+	}
+	if data, err := os.ReadFile("e/images-1/score_lists.json"); err != nil || strings.Count(string(data), "[") != 3 {
+		t.Errorf("%s, %v", data, err)
+	}
+	// GenEval's layout, two images per prompt, by the photo detector.
+	write("meta.jsonl", `{"tag":"single_object","include":[{"class":"cat","count":1}],"prompt":"a photo of a cat"}`+"\n"+
+		`{"tag":"single_object","include":[{"class":"cup","count":1}],"prompt":"a photo of a cup"}`+"\n")
+	save("all/00000/samples/0000.png", known[0].Image) // the cat
+	save("all/00000/samples/0001.png", known[8].Image) // a person
+	save("all/00001/samples/0000.png", known[4].Image) // the cup
+	save("all/00001/samples/0001.png", known[4].Image)
+	if code, out, said = here(t, "evaluate", "images", "all", "--prompts", "meta.jsonl", "--out", "f", "--json"); code != 0 || json.Unmarshal([]byte(out), &s) != nil || s.Rows[0].Overall != .75 || s.Samples != 2 {
+		t.Errorf("exit code %d: %s%s", code, out, said)
+	}
+	for says, args := range map[string][]string{
+		"--prompts is missing":    {"all"},
+		"images: stat nowhere":    {"nowhere", "--prompts", "meta.jsonl"},
+		"no JSON object":          {"meta.jsonl", "--prompts", "meta.jsonl"},
+		"1 of 2 are missing":      {"few", "--prompts", "meta.jsonl"},
+		"need a judge of this":    {"all", "--prompts", "meta.jsonl", "--judge", "external"},
+		"embedded knows clip-art": {"all", "--prompts", "meta.jsonl", "--judge", "embedded"},
+	} {
+		save("few/00000/samples/0000.png", known[0].Image)
+		t.Setenv("FAKE_JUDGE", "good")
+		if code, _, said := here(t, append(append([]string{"evaluate", "images"}, args...), "--out", "x")...); code != 2 || !strings.Contains(said, says) {
+			t.Errorf("%v: exit code %d: %s", args, code, said)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/disk"
-	"reflectionflow/internal/endpoint"
 	"reflectionflow/verifier"
 )
 
@@ -276,9 +274,6 @@ func (s *calibration) verifier(ctx context.Context, name string) (reflectionflow
 	return made(s.engine.Verifier)
 }
 
-// maxLabeledImage is the most bytes of an image file.
-const maxLabeledImage = 64 << 20
-
 // examples reads the labeled images one by one.
 func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 	return func(yield func(verifier.Example, error) bool) {
@@ -294,14 +289,6 @@ func (s *calibration) examples(name string) iter.Seq2[verifier.Example, error] {
 			}
 		}
 	}
-}
-
-// labelError is the error of an image file that cannot be read.
-func labelError(path string, err error) error {
-	if errors.Is(err, endpoint.ErrImage) {
-		return fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)
-	}
-	return err
 }
 
 // explain says that the same command resumes an interrupted calibration.

@@ -92,12 +92,26 @@ func (s *calibration) image(i int) (image.Image, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(s.options.labels), path)
 	}
-	data, err := assemble.ReadFile(path)
-	if err == nil {
-		var img image.Image
-		if img, err = endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxLabeledImage, Side: reflectionflow.MaxSide}); err == nil {
-			return img, nil
-		}
+	img, err := readImage(path)
+	if err != nil {
+		return nil, fmt.Errorf("label %d: %w", i+1, err)
 	}
-	return nil, fmt.Errorf("label %d: %w", i+1, labelError(path, err))
+	return img, nil
 }
+
+// readImage reads an image file; one that is none is an error wrapping
+// [reflectionflow.ErrInvalid].
+func readImage(path string) (image.Image, error) {
+	data, err := assemble.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	img, err := endpoint.DecodeImage(data, endpoint.ImageLimits{Bytes: maxReadImage, Side: reflectionflow.MaxSide})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, path, err)
+	}
+	return img, nil
+}
+
+// maxReadImage is the most bytes of an image file.
+const maxReadImage = 64 << 20
