@@ -50,6 +50,20 @@ func TestKontextFrames(t *testing.T) {
 	}
 }
 
+// diffusers' FluxImg2ImgPipeline generated testdata/img2img.png from a corner of the same
+// reference at a strength of 0.6, with the mean of its latents.
+func TestImg2ImgEqualsDiffusers(t *testing.T) {
+	model := openTinyModel(t, Settings{TextLength: 12})
+	model.Corrector = nil
+	r := parityRequest
+	whole := readPNG(t, "testdata/kontext-reference.png").(interface {
+		SubImage(image.Rectangle) image.Image
+	})
+	r.Reference, r.Steps = whole.SubImage(image.Rect(0, 0, r.Width, r.Height)), 6
+	got := mustGenerateSteps(t, flux.NewPipeline(openTestBackend(t), model, flux.Options{Img2Img: 0.6}), r)
+	comparePixels(t, got, "testdata/img2img.png")
+}
+
 // Each kind of model reads a reflection in its own words.
 func TestWordingOfReflections(t *testing.T) {
 	corrector, kontext, plain := openTinyModel(t, Settings{TextLength: 12}), kontextModel(t), openTinyModel(t, Settings{TextLength: 12})

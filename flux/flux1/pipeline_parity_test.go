@@ -70,7 +70,7 @@ func exportTinyModel(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	const tokens, channels = 12, 16
-	kontext := dir + "-kontext" // its index still says FluxPipeline: make_fixtures_kontext.py takes the parts
+	kontext := dir + "-kontext" // its index still says FluxPipeline: make_fixtures_edit.py takes the parts
 	if err := os.CopyFS(kontext, os.DirFS(writeTinyModel(t, Settings{TextLength: 12}))); err != nil {
 		t.Fatal(err)
 	}

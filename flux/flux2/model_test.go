@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -76,6 +77,7 @@ func TestImagesDependOnTheirRequestAlone(t *testing.T) {
 	model := tinyModel(t, false)
 	for name, opts := range map[string]flux.Options{"one lane": {Workers: 3}, "two lanes": {Lanes: 2}} {
 		t.Run(name, func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 			p := flux.NewPipeline(nntest.Backend(t), model, opts)
 			together := mustGenerate(t, p, requests...)
 			for i, r := range requests {
