@@ -3,6 +3,7 @@ package flux
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,12 +30,26 @@ type Component struct {
 // the type of every tensor. It reads the header only. A file that cannot be read is an
 // error; what does not fit is in the list.
 func (c Component) Check(files Files) (Problems, error) {
-	file, err := files.open(c)
+	source, file, err := files.open(c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Prefix, err)
 	}
-	found, err := c.CheckSource(file)
+	found, err := c.CheckSource(source)
 	return found, errors.Join(err, file.Close())
+}
+
+// Open opens the weights of the network, under the names that it asks for. The source is
+// valid until it is closed.
+func (c Component) Open(files Files) (weights.Source, io.Closer, error) {
+	source, file, err := files.open(c)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", c.Prefix, err)
+	}
+	laid, err := c.laid(source)
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return laid, file, nil
 }
 
 // CheckSource is [Component.Check] for an open file.
@@ -51,11 +66,11 @@ func (c Component) CheckSource(source weights.Source) (Problems, error) {
 // [reflectionflow.ErrInvalid]; so do the errors of [LoadWeights]. Tensors that the
 // network does not need are left out.
 func (c Component) Load(store *nn.Store, files Files) error {
-	file, err := files.open(c)
+	source, file, err := files.open(c)
 	if err != nil {
 		return fmt.Errorf("%s: load weights: %w", c.Prefix, err)
 	}
-	if err := c.LoadSource(store, file); err != nil {
+	if err := c.LoadSource(store, source); err != nil {
 		return errors.Join(err, file.Close())
 	}
 	return nil

@@ -36,9 +36,11 @@ var signatures = []signature{
 	{layout.TransformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
 	{layout.TransformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
 	{[]string{"", "text_encoders.clip_l.transformer."}, "text_model.encoder.layers.0.mlp.fc1.", FilePart{"text encoder", "CLIP"}},
+	{[]string{""}, "embeddings.token_embedding.", FilePart{"text encoder", "CLIP"}}, // of transformers 5
 	{[]string{"", "text_encoders.t5xxl.transformer."}, "encoder.block.0.layer.0.SelfAttention.q.", FilePart{"text encoder", "T5"}},
 	{[]string{""}, "enc.blk.0.attn_q.", FilePart{"text encoder", "T5"}},
-	{[]string{"", "text_encoders.qwen3_4b.transformer."}, "model.layers.0.self_attn.q_norm.", FilePart{"text encoder", "Qwen3"}},
+	{[]string{"", "text_encoders.qwen3_4b.transformer.", "text_encoders.qwen3_8b.transformer."}, "model.layers.0.self_attn.q_norm.", FilePart{"text encoder", "Qwen3"}},
+	{[]string{""}, "layers.0.self_attn.q_norm.", FilePart{"text encoder", "Qwen3"}},
 	{[]string{""}, "blk.0.attn_q_norm.", FilePart{"text encoder", "Qwen3"}},
 	{[]string{"", "vae.", "first_stage_model."}, "decoder.conv_in.weight", FilePart{"autoencoder", ""}},
 }

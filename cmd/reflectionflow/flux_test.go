@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"image"
 	_ "image/png"
 	"math"
@@ -213,6 +214,37 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 	}
 }
 
+// A model that cannot correct starts from the noised image where the configuration says
+// so, and FLUX.2 edits.
+func TestFluxCorrections(t *testing.T) {
+	for name, generator := range map[string]string{
+		"img2img": "{type: flux, model: " + tinyModel(t, "flux1") + ", img2img: 0.6}",
+		"FLUX.2":  "{type: flux, model: " + fluxTwo + "}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if name == "FLUX.2" {
+				path, err := filepath.Abs(fluxTwo)
+				if err != nil {
+					t.Fatal(err)
+				}
+				generator = strings.Replace(generator, fluxTwo, path, 1)
+			}
+			text := "generators: {mine: " + generator + "}\nsearch: {strategy: reflection, budget: 2, width: 1, steps: 2, size: 64, any_size: true, early_stop: false, axes: [reflection]}\n"
+			if err := os.WriteFile(filepath.Join(dir, "c.yaml"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := embedded(dir, "generate", "a clock and a cup", "--config", "c.yaml", "--out", "run").CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			candidates, err := os.ReadFile(filepath.Join(dir, "run", "candidates.jsonl"))
+			if err != nil || !strings.Contains(string(candidates), `"action":"reflect"`) {
+				t.Errorf("%v: no image was corrected:\n%s", err, candidates)
+			}
+		})
+	}
+}
+
 // config check loads the weights of a generator of type flux.
 func TestConfigCheckOfFlux(t *testing.T) {
 	dir, model := t.TempDir(), tinyCopy(t, "flux1")
@@ -222,6 +254,18 @@ func TestConfigCheckOfFlux(t *testing.T) {
 	}
 	out, err := embedded(dir, "config", "check", "c.yaml").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "FLUX.1 with guidance (as dev and Krea), seeds, no corrections") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	index := filepath.Join(model, "model_index.json")
+	data, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(index, bytes.Replace(data, []byte(`"FluxPipeline"`), []byte(`"FluxKontextPipeline"`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err = embedded(dir, "config", "check", "c.yaml").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "FLUX.1 Kontext, seeds, corrections") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if err := os.Remove(filepath.Join(model, "text_encoder_2", "model.safetensors")); err != nil {

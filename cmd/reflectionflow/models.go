@@ -167,7 +167,7 @@ func (p *program) checkFolder(ctx context.Context, dir, size string) error {
 			return err
 		}
 	}
-	model, err := assemble.OpenInspected(dir)
+	model, err := assemble.OpenInspected(dir, config.Weights{})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
+	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -53,32 +54,66 @@ func OpenFolderFS(fsys fs.FS) (*Folder, error) { return ReadFolder(flux.FilesOf(
 // ReadFolder is [OpenFolder] for an open folder.
 func ReadFolder(from flux.Files) (*Folder, error) {
 	f := &Folder{Files: from}
-	files := []struct {
-		name     string
-		into     any
-		required []string
-	}{
-		{"model_index.json", &f.Index, []string{"_class_name"}},
-		{"scheduler/scheduler_config.json", &f.Scheduler, []string{"num_train_timesteps", "shift"}},
-		{"transformer/config.json", &f.Transformer, []string{"num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "in_channels", "joint_attention_dim", "pooled_projection_dim"}},
-		{"vae/config.json", &f.VAE, []string{"block_out_channels", "latent_channels", "layers_per_block", "scaling_factor", "shift_factor"}},
-		{"text_encoder/config.json", &f.CLIP, []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}},
-		{"text_encoder_2/config.json", &f.T5, []string{"vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "feed_forward_proj"}},
+	if err := f.readIndex(); err != nil { // errors about the files of another pipeline would mislead
+		return nil, fmt.Errorf("open model: %w", err)
 	}
-	for i, file := range files {
-		if err := from.ReadConfig(file.name, file.into, file.required...); err != nil {
+	for _, part := range []struct {
+		subfolder string
+		into      any
+		required  []string
+		infer     func(weights.Source) error
+	}{
+		{TransformerPrefix, &f.Transformer, []string{"num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "in_channels", "joint_attention_dim", "pooled_projection_dim"}, f.inferTransformer},
+		{VAEPrefix, &f.VAE, []string{"block_out_channels", "latent_channels", "layers_per_block", "scaling_factor", "shift_factor"}, f.inferVAE},
+		{CLIPPrefix, &f.CLIP, []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}, f.inferCLIP},
+		{T5Prefix, &f.T5, []string{"vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "feed_forward_proj"}, f.inferT5},
+	} {
+		var err error
+		if bare := from.Bare(part.subfolder); bare != nil {
+			if err = part.infer(bare); err != nil {
+				err = fmt.Errorf("%s: %w", part.subfolder, err)
+			}
+		} else {
+			err = from.ReadConfig(part.subfolder+"/config.json", part.into, part.required...)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("open model: %w", err)
 		}
-		if i == 0 { // errors about the files of another pipeline would mislead
-			if err := checkIndex(f.Index); err != nil {
-				return nil, fmt.Errorf("open model: %w", err)
-			}
-		}
+	}
+	if err := f.readScheduler(); err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
 	}
 	if err := f.Validate(); err != nil {
 		return nil, fmt.Errorf("open model: %w", err)
 	}
 	return f, nil
+}
+
+// readIndex reads model_index.json, which networks in files of their own do not have.
+func (f *Folder) readIndex() error {
+	const name = "model_index.json"
+	if f.Files.Separate(TransformerPrefix) && !f.Files.Has(name) {
+		f.Index = NewModelIndex(false)
+		return nil
+	}
+	if err := f.Files.ReadConfig(name, &f.Index, "_class_name"); err != nil {
+		return err
+	}
+	return checkIndex(f.Index)
+}
+
+// readScheduler reads the schedule. Without a file it is that of FLUX.1-dev, or of schnell
+// for a transformer without guidance, which takes the levels as they are.
+func (f *Folder) readScheduler() error {
+	const name = "scheduler/scheduler_config.json"
+	if f.Files.Separate(TransformerPrefix) && !f.Files.Has(name) {
+		f.Scheduler = flux.FluxScheduler
+		if !f.Transformer.GuidanceEmbeds {
+			f.Scheduler.UseDynamicShifting, f.Scheduler.Shift = false, 1
+		}
+		return nil
+	}
+	return f.Files.ReadConfig(name, &f.Scheduler, "num_train_timesteps", "shift")
 }
 
 // Validate reports parts that cannot be built or do not fit together, as an error

@@ -3,7 +3,40 @@ package flux1
 import (
 	"reflectionflow/flux"
 	"reflectionflow/weights"
+	"reflectionflow/weights/layout"
 )
+
+func (f *Folder) inferTransformer(source weights.Source) error {
+	file, err := ReadTransformer(source)
+	if err == nil {
+		f.Transformer = file.Params
+	}
+	return err
+}
+
+func (f *Folder) inferVAE(source weights.Source) error {
+	laid, err := layout.Autoencoder(source)
+	if err == nil {
+		f.VAE, err = flux.InferAutoencoder(laid)
+	}
+	return err
+}
+
+func (f *Folder) inferCLIP(source weights.Source) error {
+	laid, err := layout.CLIP(source)
+	if err == nil {
+		f.CLIP, err = inferCLIP(laid)
+	}
+	return err
+}
+
+func (f *Folder) inferT5(source weights.Source) error {
+	laid, err := layout.T5(source)
+	if err == nil {
+		f.T5, err = inferT5(laid)
+	}
+	return err
+}
 
 // clipHeadWidth is the width of a head in every CLIP, which the shapes of the tensors do
 // not show.

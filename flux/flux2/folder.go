@@ -13,6 +13,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/flux/qwen3"
 	"reflectionflow/nn"
+	"reflectionflow/weights"
 	"reflectionflow/weights/layout"
 	"reflectionflow/weights/safetensors"
 )
@@ -72,47 +73,65 @@ func OpenFolderFS(fsys fs.FS) (*Folder, error) { return ReadFolder(flux.FilesOf(
 // ReadFolder is [OpenFolder] for an open folder.
 func ReadFolder(from flux.Files) (*Folder, error) {
 	f := &Folder{Files: from, Settings: defaultSettings()}
-	var index struct {
-		Distilled bool `json:"is_distilled"`
-	}
-	type file struct {
-		name     string
-		into     any
-		required []string
-	}
-	read := func(all ...file) error {
-		for _, file := range all {
-			if err := from.ReadConfig(file.name, file.into, file.required...); err != nil {
-				return fmt.Errorf("open model: %w", err)
-			}
-		}
-		return nil
-	}
-	const indexFile = "model_index.json"
-	if err := read(file{indexFile, &f.Index, []string{"_class_name"}}, file{indexFile, &index, nil}); err != nil {
-		return nil, err
-	}
-	// Errors about the files of another pipeline would mislead.
-	if err := f.Index.Check(pipelineClass, pipelineParts); err != nil {
+	if err := f.readIndex(); err != nil { // errors about the files of another pipeline would mislead
 		return nil, fmt.Errorf("open model: %w", err)
 	}
-	f.Distilled = index.Distilled
-	files := []file{
-		{"scheduler/scheduler_config.json", &f.Scheduler, []string{"num_train_timesteps", "shift"}},
-		{"transformer/config.json", &f.Transformer, []string{"num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "in_channels", "joint_attention_dim"}},
-		{"vae/config.json", &f.VAE, []string{"block_out_channels", "latent_channels", "layers_per_block"}},
-		{"text_encoder/config.json", &f.Text, []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}},
+	for _, part := range []struct {
+		subfolder string
+		into      any
+		required  []string
+		infer     func(weights.Source) error
+	}{
+		{TransformerPrefix, &f.Transformer, []string{"num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "in_channels", "joint_attention_dim"}, f.inferTransformer},
+		{VAEPrefix, &f.VAE, []string{"block_out_channels", "latent_channels", "layers_per_block"}, f.inferVAE},
+		{TextPrefix, &f.Text, []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}, f.inferText},
+	} {
+		var err error
+		if bare := from.Bare(part.subfolder); bare != nil {
+			if err = part.infer(bare); err != nil {
+				err = fmt.Errorf("%s: %w", part.subfolder, err)
+			}
+		} else {
+			err = from.ReadConfig(part.subfolder+"/config.json", part.into, part.required...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open model: %w", err)
+		}
 	}
 	if from.Has(SettingsFile) {
-		files = append(files, file{SettingsFile, &f.Settings, nil})
-	}
-	if err := read(files...); err != nil {
-		return nil, err
+		if err := from.ReadConfig(SettingsFile, &f.Settings); err != nil {
+			return nil, fmt.Errorf("open model: %w", err)
+		}
 	}
 	if err := f.Validate(); err != nil {
 		return nil, fmt.Errorf("open model: %w", err)
 	}
 	return f, nil
+}
+
+// readIndex reads model_index.json and the schedule, which networks in files of their own
+// do not have. Their shapes do not say whether the model is distilled: it then takes
+// guidance above 1, which nobody asks of a distilled one.
+func (f *Folder) readIndex() error {
+	const name, schedule = "model_index.json", "scheduler/scheduler_config.json"
+	if f.Files.Separate(TransformerPrefix) && !f.Files.Has(name) {
+		f.Index, f.Scheduler = NewModelIndex(), flux.FluxScheduler
+		return nil
+	}
+	var index struct {
+		Distilled bool `json:"is_distilled"`
+	}
+	if err := f.Files.ReadConfig(name, &f.Index, "_class_name"); err != nil {
+		return err
+	}
+	if err := f.Files.ReadConfig(name, &index); err != nil {
+		return err
+	}
+	if err := f.Index.Check(pipelineClass, pipelineParts); err != nil {
+		return err
+	}
+	f.Distilled = index.Distilled
+	return f.Files.ReadConfig(schedule, &f.Scheduler, "num_train_timesteps", "shift")
 }
 
 // Validate reports parts that cannot be built or do not fit together, as an error

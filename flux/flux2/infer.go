@@ -4,8 +4,31 @@ import (
 	"fmt"
 
 	"reflectionflow/flux"
+	"reflectionflow/flux/qwen3"
 	"reflectionflow/weights"
+	"reflectionflow/weights/layout"
 )
+
+func (f *Folder) inferTransformer(source weights.Source) error {
+	laid, err := layout.Flux2Transformer(source)
+	if err == nil {
+		f.Transformer, err = inferParams(laid)
+	}
+	return err
+}
+
+func (f *Folder) inferVAE(source weights.Source) error {
+	laid, err := layout.Autoencoder(source)
+	if err == nil {
+		f.VAE, err = inferAutoencoder(laid)
+	}
+	return err
+}
+
+func (f *Folder) inferText(source weights.Source) (err error) {
+	f.Text, err = qwen3.Infer(source)
+	return err
+}
 
 // inferParams reads the sizes of a transformer from its tensors, in the naming of
 // diffusers.

@@ -15,7 +15,6 @@ import (
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/terminal"
 	"reflectionflow/nn"
-	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -55,8 +54,9 @@ type local interface {
 type fluxModel struct {
 	path      string
 	corrector string // file of its LoRA; empty for the folder's own
-	memory    int64  // bound in bytes; 0 for none
 	loras     []config.LoRA
+	img2img   float64
+	memory    int64 // bound in bytes; 0 for none
 	family    *fluxFamily
 }
 
@@ -65,19 +65,14 @@ func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, other := range []string{g.TextEncoder, g.TextEncoder2, g.VAE, g.Tokenizer} {
-		if other != "" {
-			return nil, fmt.Errorf("%w: %s: parts in files of their own are not read yet: use a diffusers folder", reflectionflow.ErrInvalid, other)
-		}
-	}
-	family, err := openFlux(path)
+	family, err := openFlux(path, g.Weights)
 	if err != nil {
 		return nil, err
 	}
 	if g.Corrector != "" && !family.takesCorrector {
 		return nil, fmt.Errorf("%w: %s edits images by itself: leave out the corrector", reflectionflow.ErrInvalid, family.what)
 	}
-	m := &fluxModel{path: path, corrector: g.Corrector, loras: g.LoRAs, family: family}
+	m := &fluxModel{path: path, corrector: g.Corrector, loras: g.LoRAs, img2img: g.Img2Img, family: family}
 	if g.Memory != "" {
 		m.memory, err = config.ParseMemory(g.Memory)
 	}
@@ -112,7 +107,7 @@ func (m *fluxModel) Check(r reflectionflow.Request) error {
 const largeModel = 1e9
 
 // remedies are what helps a model that cannot correct.
-const remedies = "name the LoRA of a corrector in the configuration (corrector: FILE), use FLUX.2 or FLUX.1 Kontext, which edit images, or a strategy without reflection (--strategy noise-prompt)"
+const remedies = "name the LoRA of a corrector in the configuration (corrector: FILE), let it start from the noised image (img2img: 0.6), use FLUX.2 or FLUX.1 Kontext, which edit images, or a strategy without reflection (--strategy noise-prompt)"
 
 func (m *fluxModel) describe(entry *Model) {
 	if entry.Name == config.GivenModel {
@@ -174,31 +169,35 @@ func (m *fluxModel) warning(width, height int, corrects bool) (string, error) {
 // stored are the sizes of the weights in bytes by the types that they are stored in.
 func (m *fluxModel) stored() (map[string]int64, error) {
 	stored := map[string]int64{}
-	for _, folder := range m.family.weightFolders(m.path) {
-		file, err := weights.Open(folder)
-		if err == nil {
-			err = errors.Join(countStored(file, stored), file.Close())
-		}
+	for _, c := range m.family.components {
+		source, file, err := c.Open(m.family.files)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(folder), err)
+			return nil, err
+		}
+		if err := errors.Join(countStored(source, stored), file.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Prefix, err)
 		}
 	}
 	return stored, nil
 }
 
 // corrects reports whether the model takes references.
-func (m *fluxModel) corrects() bool { return m.corrector != "" || m.family.corrects }
+func (m *fluxModel) corrects() bool { return m.corrector != "" || m.img2img > 0 || m.family.corrects }
 
-// open reads the weights, which stay mapped.
+// open reads the weights, which stay mapped, and the LoRAs.
 func (m *fluxModel) open() (flux.Model, error) {
-	if m.corrector == "" {
-		return m.family.load(nil)
+	var corrector *safetensors.File
+	if m.corrector != "" {
+		var err error
+		if corrector, err = safetensors.Open(m.corrector); err != nil {
+			return nil, fmt.Errorf("corrector: %w", err)
+		}
 	}
-	corrector, err := safetensors.Open(m.corrector)
+	model, err := m.family.load(corrector)
 	if err != nil {
-		return nil, fmt.Errorf("corrector: %w", err)
+		return nil, err
 	}
-	return m.family.load(corrector)
+	return m.adapt(model)
 }
 
 // adapt returns the model with the LoRAs of the configuration.
@@ -225,15 +224,12 @@ func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.
 		return nil, nil, err
 	}
 	model, err := m.open()
-	if err == nil {
-		model, err = m.adapt(model)
-	}
 	if err != nil {
 		return nil, nil, err
 	}
-	options := flux.Options{}
+	options := flux.Options{Img2Img: m.img2img}
 	if model.Spec().Store.Parameters("") > largeModel {
 		options.Workers = 1
 	}
-	return flux.NewPipeline(backend, model, options), nil, nil
+	return flux.NewPipeline(backend, model, options), closers(m.family.open), nil
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"image"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"reflectionflow/flux/flux1"
 	"reflectionflow/flux/flux2"
 	"reflectionflow/flux/lora"
+	"reflectionflow/internal/config"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -26,6 +29,8 @@ type fluxFamily struct {
 	// that can be given a LoRA for it.
 	corrects, takesCorrector bool
 
+	files      flux.Files
+	open       []io.Closer // the files that are open
 	components []flux.Component
 	// text is how many tokens a prompt has, and references how many tokens an image's
 	// reference has.
@@ -46,27 +51,56 @@ type fluxFamily struct {
 // defaultSide is the side of images in pixels where a model does not say.
 const defaultSide = 1024
 
-// openFlux reads the configuration of a diffusers folder: the class of its pipeline says
-// which architecture it is of.
-func openFlux(path string) (*fluxFamily, error) {
-	files, err := flux.OpenFiles(path)
+// openFlux opens a model: a diffusers folder, whose pipeline's class says of which
+// architecture it is, or files.
+func openFlux(path string, w config.Weights) (*fluxFamily, error) {
+	var parts *partFiles
+	if _, err := os.Stat(filepath.Join(path, indexFile)); err == nil {
+		files, err := flux.OpenFiles(path)
+		if err != nil {
+			return nil, err
+		}
+		var index flux.ModelIndex
+		if err := files.ReadConfig(indexFile, &index, "_class_name"); err != nil {
+			return nil, err
+		}
+		name := "FLUX.1"
+		if strings.HasPrefix(index.ClassName, "Flux2") {
+			name = "FLUX.2"
+		}
+		if parts, err = overlay(name, files, w); err != nil {
+			return nil, err
+		}
+	} else if parts, err = openFiles(path, w); err != nil {
+		return nil, err
+	}
+	family, err := parts.family()
 	if err != nil {
+		parts.close()
 		return nil, err
 	}
-	var index flux.ModelIndex
-	if err := files.ReadConfig("model_index.json", &index, "_class_name"); err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(index.ClassName, "Flux2") {
-		folder, err := flux2.ReadFolder(files)
+	family.files, family.open = parts.files, parts.open
+	return family, nil
+}
+
+// indexFile makes a folder one of diffusers.
+const indexFile = "model_index.json"
+
+// family describes the model of the files.
+func (p *partFiles) family() (*fluxFamily, error) {
+	if p.architecture.name == "FLUX.2" {
+		folder, err := flux2.ReadFolder(p.files)
 		if err != nil {
 			return nil, err
 		}
 		return flux2Family(folder), nil
 	}
-	folder, err := flux1.ReadFolder(files)
+	folder, err := flux1.ReadFolder(p.files)
 	if err != nil {
 		return nil, err
+	}
+	if p.kontext { // its shapes are those of dev
+		folder.Index.ClassName = flux1.KontextClass
 	}
 	settings, err := folder.Settings()
 	if err != nil {
@@ -94,7 +128,10 @@ func flux2Family(folder *flux2.Folder) *fluxFamily {
 		_, err := (&flux2.Model{Folder: folder}).Frame(reference, flux.Grid{})
 		return err
 	}
-	if !folder.Distilled {
+	switch {
+	case !folder.Files.Has(indexFile):
+		f.what = "FLUX.2 [klein], distilled or base (which its file does not say)"
+	case !folder.Distilled:
 		f.what, f.steps, f.guidance = "FLUX.2 [klein], base", 50, 4
 	}
 	f.working = func(width, height int, reference bool) int64 {
@@ -116,7 +153,7 @@ func flux1Family(folder *flux1.Folder, settings flux1.Settings) *fluxFamily {
 		what:  "FLUX.1 without guidance (as schnell)",
 		width: cmp.Or(settings.Width, defaultSide), height: cmp.Or(settings.Height, defaultSide), steps: cmp.Or(settings.Steps, 4),
 		guidance: settings.Guidance, sizes: folder.Sizes(settings),
-		corrects: folder.Files.Has(flux1.CorrectorFile), takesCorrector: true,
+		corrects: folder.Edits() || folder.Files.Has(flux1.CorrectorFile), takesCorrector: !folder.Edits(),
 		components: folder.Components(), text: settings.TextLength,
 		references: func(image flux.Grid) int { return settings.ConditionGrid(image).Tokens() },
 		working: func(width, height int, reference bool) int64 {
@@ -130,14 +167,9 @@ func flux1Family(folder *flux1.Folder, settings flux1.Settings) *fluxFamily {
 		f.what = "FLUX.1 with guidance (as dev and Krea)"
 		f.steps, f.guidance = cmp.Or(settings.Steps, 50), cmp.Or(settings.Guidance, 3.5)
 	}
-	return f
-}
-
-// weightFolders are the folders of a model's networks.
-func (f *fluxFamily) weightFolders(path string) []string {
-	var folders []string
-	for _, c := range f.components {
-		folders = append(folders, filepath.Join(path, c.Prefix))
+	if folder.Edits() {
+		f.what, f.steps, f.guidance = "FLUX.1 Kontext", cmp.Or(settings.Steps, 30), cmp.Or(settings.Guidance, 2.5)
+		f.references = func(flux.Grid) int { return 1024 * 1024 / (16 * 16) } // about, whatever the reference's size
 	}
-	return folders
+	return f
 }

@@ -9,6 +9,7 @@ import (
 
 	"reflectionflow/cpu"
 	"reflectionflow/flux"
+	"reflectionflow/internal/config"
 	"reflectionflow/weights"
 )
 
@@ -47,9 +48,9 @@ func (i *Inspection) StepSeconds() float64 { return i.StepWork / i.Speed }
 // Inspected is a FLUX model that can be checked.
 type Inspected struct{ *fluxModel }
 
-// OpenInspected opens a diffusers folder to check it.
-func OpenInspected(path string) (*Inspected, error) {
-	family, err := openFlux(path)
+// OpenInspected opens a model to check it. Files that it lacks are those of w.
+func OpenInspected(path string, w config.Weights) (*Inspected, error) {
+	family, err := openFlux(path, w)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +80,12 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 	if i.Stored, err = m.stored(); err != nil {
 		return nil, err
 	}
-	transformer, err := weights.Open(f.weightFolders(m.path)[0])
+	transformer, file, err := f.components[0].Open(f.files)
 	if err != nil {
 		return nil, err
 	}
 	i.Speed, err = measureSpeed(backend, transformer)
-	if err := errors.Join(err, transformer.Close()); err != nil {
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
 	unit := model.Spec().Unit

@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux1"
 	"reflectionflow/weights"
 )
 
@@ -234,6 +235,8 @@ func pipelineName(class, dir string) string {
 	switch {
 	case class == "FluxPipeline" && transformer.Guidance != nil && *transformer.Guidance:
 		return "FLUX.1 with guidance (as dev and Krea)"
+	case class == flux1.KontextClass:
+		return "FLUX.1 Kontext"
 	case class == "Flux2KleinPipeline":
 		return "FLUX.2 [klein]"
 	case class == "FluxPipeline":
