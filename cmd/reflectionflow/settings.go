@@ -9,9 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -22,63 +20,43 @@ import (
 	"reflectionflow/search"
 )
 
-// config returns the settings of a search: the strategy's and the model's defaults, and
-// the flags that were given.
+// config returns the configuration of a search: the strategy's and the model's defaults,
+// and the flags that were given.
 func (o generateOptions) config(flags *pflag.FlagSet, model assemble.Model) (search.Config, error) {
-	cfg := search.Default(o.strategy)
-	cfg.ImageWidth, cfg.ImageHeight = model.Width, model.Height
-	cfg.Steps, cfg.Guidance = model.Steps, model.Guidance
-	cfg.Depth, cfg.Seed, cfg.Batch = o.depth, o.seed, o.batch
-	if cfg.Adaptive == nil || flags.Changed("early-stop") {
-		cfg.EarlyStop = o.earlyStop
-	}
-	if cfg.Adaptive != nil && model.Policy != nil {
-		cfg.Adaptive.Policy = *model.Policy
+	given := config.Search{Strategy: o.strategy, Budget: o.budget, Depth: &o.depth, Seed: &o.seed, Batch: &o.batch, AnySize: &o.anySize}
+	if flags.Changed("early-stop") || search.Default(o.strategy).Adaptive == nil {
+		given.EarlyStop = &o.earlyStop
 	}
 	if flags.Changed("width") {
-		cfg.Width = o.width
+		given.Width = &o.width
 	}
 	if flags.Changed("steps") {
-		cfg.Steps = o.steps
+		given.Steps = &o.steps
 	}
 	if flags.Changed("guidance") {
-		cfg.Guidance = o.guidance
+		given.Guidance = &o.guidance
 	}
-	var err error
 	if flags.Changed("size") {
-		if cfg.ImageWidth, cfg.ImageHeight, err = config.ParseSize(o.size); err != nil {
-			return search.Config{}, err
-		}
-	}
-	if cfg.Budget, err = parseBudget(o.budget); err != nil {
-		return search.Config{}, err
+		given.Size = o.size
 	}
 	if flags.Changed("axes") {
-		if cfg.Axes, err = parseAxes(o.axes); err != nil {
-			return search.Config{}, err
-		}
+		given.Axes = o.axes
 	}
-	if err := cfg.Validate(); err != nil {
-		return cfg, err
+	cfg, err := assemble.SearchConfig(given, model)
+	return cfg, explainSize(err)
+}
+
+// explainSize adds to the refusal of a size which flag overrides it.
+func explainSize(err error) error {
+	if errors.Is(err, assemble.ErrSize) {
+		return fmt.Errorf("%w (--any-size generates it all the same)", err)
 	}
-	if err := o.checkSize(model, cfg.ImageWidth, cfg.ImageHeight); err != nil {
-		return cfg, err
-	}
-	if model.Serves == nil {
-		return cfg, nil
-	}
-	return cfg, model.Serves(cfg)
+	return err
 }
 
 // checkSize refuses a size that the model was not made for, unless the user insists.
 func (o engineOptions) checkSize(model assemble.Model, width, height int) error {
-	if o.anySize || model.CheckSize == nil {
-		return nil
-	}
-	if err := model.CheckSize(width, height); err != nil {
-		return fmt.Errorf("%w (--any-size generates it all the same)", err)
-	}
-	return nil
+	return explainSize(model.SizeError(width, height, o.anySize))
 }
 
 // manyBatch is the batch size for several prompts, which fill more than one window. It
@@ -95,43 +73,6 @@ func decodeConfig(data []byte) (search.Config, error) {
 		return search.Config{}, fmt.Errorf("%w: the settings of the search are damaged: %v", reflectionflow.ErrInvalid, err)
 	}
 	return cfg, cfg.Validate()
-}
-
-// parseBudget reads "8", "90s" or "8,90s".
-func parseBudget(text string) (search.Budget, error) {
-	var b search.Budget
-	for part := range strings.SplitSeq(text, ",") {
-		part = strings.TrimSpace(part)
-		images, err := strconv.Atoi(part)
-		if err == nil && images >= 1 && b.Images == 0 {
-			b.Images = images
-			continue
-		}
-		limit, err := time.ParseDuration(part)
-		if err == nil && limit > 0 && b.Seconds == 0 {
-			b.Seconds = limit.Seconds()
-			continue
-		}
-		return b, fmt.Errorf("%w: budget %.40q: use a number of images, a time such as 90s, or both as 8,90s", reflectionflow.ErrInvalid, text)
-	}
-	return b, nil
-}
-
-func parseAxes(names []string) (search.Axes, error) {
-	var axes search.Axes
-	for _, name := range names {
-		switch strings.TrimSpace(name) {
-		case "noise":
-			axes.Noise = true
-		case "prompt":
-			axes.Prompt = true
-		case "reflection":
-			axes.Reflection = true
-		default:
-			return axes, fmt.Errorf("%w: unknown axis %.40q: use noise, prompt, reflection", reflectionflow.ErrInvalid, name)
-		}
-	}
-	return axes, nil
 }
 
 // maxPrompts is the most prompts per call, maxPromptLine the most bytes of a line.
