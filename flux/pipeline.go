@@ -74,6 +74,24 @@ type shape struct {
 	noised    bool
 }
 
+// String names the shape in errors; shapes that differ have different names.
+func (s shape) String() string {
+	text := fmt.Sprintf("of %d×%d tokens", s.grid.Rows, s.grid.Cols)
+	if s.guided {
+		text += ", guided"
+	}
+	if s.reference != (Grid{}) {
+		text += fmt.Sprintf(", reference of %d×%d", s.reference.Rows, s.reference.Cols)
+	}
+	if s.noised {
+		text += ", noised"
+	}
+	if s.steps+s.start > 0 {
+		text += fmt.Sprintf(", %d steps from %d", s.steps, s.start)
+	}
+	return text
+}
+
 // conditioned tells whether the reference is an input of the denoiser.
 func (s shape) conditioned() bool { return s.reference != (Grid{}) && !s.noised }
 

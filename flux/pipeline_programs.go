@@ -111,7 +111,7 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 		sh.reference, sh.noised = Grid{}, false
 	}
 	sh.steps, sh.start = 0, 0 // the program is the same for any number of steps
-	return p.programs.get(fmt.Sprintf("step %+v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+	return p.programs.get(fmt.Sprintf("step %v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		x, sigma, next, guidance, embedding := in[0], in[1], in[2], in[3], in[4:4+len(p.spec.Embedding)]
 		inputs := Inputs{
 			Image: Packed{repeat(x, texts), sh.grid}, Embedding: embedding,

@@ -182,6 +182,11 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		"wrong tokenizer": {func(dir string) error {
 			return os.Rename(filepath.Join(dir, "tokenizer"), filepath.Join(dir, "tokenizer_2", "x"))
 		}, nil, "tokenizer"},
+		"an encoder of another": {func(dir string) error {
+			return copyFile(filepath.Join(dir, "text_encoder", "model.safetensors"), filepath.Join(dir, "text_encoder_2", "model.safetensors"))
+		}, nil, "text_encoder_2: "},
+		"a pointer":             {write("vae/diffusion_pytorch_model.safetensors", "version https://git-lfs.github.com/spec/v1"), nil, "vae: "},
+		"a hostile index":       {write("model_index.json", `{"_class_name": "Flux2KleinPipeline", "transformer": [1]}`), nil, "model_index.json lists no scheduler"},
 		"corrections":           {none, []string{"--strategy", "reflection", "--budget", "8"}, "this model cannot correct images: name the LoRA of a corrector"},
 		"size":                  {none, []string{"--size", "1000x500"}, "sides must be multiples of 16 from 16 to 4096: the nearest is 1008x496"},
 		"unusual size":          {none, []string{"--size", "96", "--any-size=false"}, "the model was made for sides of 256 to 2048 pixels"},
@@ -268,6 +273,38 @@ func TestConfigCheckOfFlux(t *testing.T) {
 	if exitOf(t, err) != exitFailure || !strings.Contains(string(out), "generator mine") || !strings.Contains(string(out), "text_encoder_2: ") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// A weight that is NaN is found before it is used.
+func TestFluxWeightsThatAreNaN(t *testing.T) {
+	dir, model := t.TempDir(), tinyCopy(t, "flux1")
+	if err := poison(filepath.Join(model, "transformer", "diffusion_pytorch_model.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := embedded(dir, generateTiny(model)...).CombinedOutput()
+	if exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "holds a value that is not finite") || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// poison makes all bits of the last weights of a file ones: NaN in bfloat16.
+func poison(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for i := range 64 {
+		data[len(data)-1-i] = 0xff
+	}
+	return os.WriteFile(path, data, 0o600)
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600)
 }
 
 // The check of a folder says what it is and what an image costs, or what is wrong.
