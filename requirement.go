@@ -190,11 +190,15 @@ func (r Requirement) Validate() error {
 			return fmt.Errorf("%w: %.40q is not valid UTF-8", ErrInvalid, s)
 		}
 	}
+	least := 0
+	if r.Kind == AtLeast || r.Kind == Exactly {
+		least = 1
+	}
 	switch {
 	case r.Kind == "":
 		return fmt.Errorf("%w: the requirement has no kind", ErrInvalid)
-	case r.Count < 0 || r.Count > MaxCount:
-		return fmt.Errorf("%w: count %d: must be from 0 to %d", ErrInvalid, r.Count, MaxCount)
+	case r.Count < least || r.Count > MaxCount:
+		return fmt.Errorf("%w: count %d: must be from %d to %d", ErrInvalid, r.Count, least, MaxCount)
 	case r.Weight != Must && r.Weight != Should:
 		return fmt.Errorf("%w: unknown weight %.40q: leave it empty or say %q", ErrInvalid, r.Weight, Should)
 	case r.Aspect != "" && !slices.Contains([]Aspect{Material, Pattern, Texture, Size, Shape, State}, r.Aspect):
@@ -214,10 +218,6 @@ func (r Requirement) validateKind() error {
 		}
 	}
 	switch r.Kind {
-	case AtLeast, Exactly:
-		if r.Count < 1 {
-			return fmt.Errorf("%w: count %d: must be from 1 to %d", ErrInvalid, r.Count, MaxCount)
-		}
 	case Color:
 		if r.Color == "" {
 			return missing("a color")

@@ -18,6 +18,9 @@ type fact struct {
 	weight                  reflectionflow.Weight
 }
 
+// openChoice begins the note about "a dog or a cat".
+const openChoice = "an open choice is not read: "
+
 // parser walks the tokens of one prompt once, from left to right.
 type parser struct {
 	text     string
@@ -248,7 +251,7 @@ func (p *parser) choice() bool {
 	for i := start; i < m.end; i++ {
 		p.unread[i] = true
 	}
-	p.notes = append(p.notes, "an open choice is not read: "+p.words(start, m.end))
+	p.notes = append(p.notes, openChoice+p.words(start, m.end))
 	p.pos = m.end
 	return true
 }

@@ -6,6 +6,9 @@ import (
 	"reflectionflow"
 )
 
+// notRead ends the note about a prompt in another language.
+const notRead = ": it is not read"
+
 // Parse reads a prompt. What it cannot read it keeps as requirements of the kind
 // [reflectionflow.Free] in the prompt's words; Notes say in words what is wrong with the
 // prompt: a contradiction, an open choice, a quote that is not closed, another language.
@@ -25,10 +28,8 @@ func Parse(text string) (reflectionflow.Prompt, error) {
 		p.notes = append(p.notes, fmt.Sprintf("a quote is not closed: %s", clip(text[open:])))
 	}
 	if language := p.foreign(); language != "" {
-		for _, part := range whole(text, reflectionflow.MaxRequirementBytes) {
-			prompt.Requirements = append(prompt.Requirements, reflectionflow.Requirement{Kind: reflectionflow.Free, Value: part, Words: part})
-		}
-		prompt.Notes = append(p.notes, fmt.Sprintf("the prompt is not in English (it looks like %s): it is not read", language))
+		prompt = unreadPrompt(text)
+		prompt.Notes = append(p.notes, fmt.Sprintf("the prompt is not in English (it looks like %s)%s", language, notRead))
 		return prompt, nil
 	}
 	p.run()

@@ -5,7 +5,10 @@ import (
 	"fmt"
 
 	"reflectionflow"
+	"reflectionflow/chat"
+	"reflectionflow/clipart"
 	"reflectionflow/internal/config"
+	"reflectionflow/requirements"
 	"reflectionflow/search"
 	"reflectionflow/verifier"
 )
@@ -28,6 +31,9 @@ func parserTypes() []partType[config.Parser, ParseFunc] {
 				if err != nil {
 					return nil, err
 				}
+				if !b.config.VerifiesEmbedded() {
+					return b.reader(at, client, requirements.ReaderOptions{Prompt: prompt, Whole: true})
+				}
 				parser, err := verifier.NewChatParser(client, prompt)
 				if err != nil {
 					return nil, b.config.Errorf(at, "%v", err)
@@ -35,12 +41,41 @@ func parserTypes() []partType[config.Parser, ParseFunc] {
 				return parser.Parse, nil
 			},
 		},
+		{
+			Type: config.Type{
+				Kind: config.Parsers, Name: "english", Summary: "plain English by fixed rules, without a network; with an endpoint, a language model reads what the rules cannot",
+				Keys: []string{"endpoint", "prompt"}, MayAsk: true, Alone: true, Photo: true,
+			},
+			build: func(b *Builder, name string, p config.Parser) (ParseFunc, error) {
+				at := "parsers." + name
+				switch {
+				case p.Endpoint == "" && p.Prompt != "":
+					return nil, b.config.Errorf(at+".prompt", "a prompt needs an endpoint")
+				case p.Endpoint == "":
+					return Free(requirements.Parse), nil
+				}
+				client, prompt, err := b.ask(at, p.Endpoint, p.Prompt)
+				if err != nil {
+					return nil, err
+				}
+				return b.reader(at, client, requirements.ReaderOptions{Prompt: prompt})
+			},
+		},
 		embeddedType[config.Parser, ParseFunc](config.Parsers, "a grammar of clip-art prompts"),
 	}
 }
 
-// Parser returns how prompts are read: by the parser of the model own, by a language
-// model, or not at all. A prompt without requirements that the embedded verifier cannot
+// reader reads prompts with a language model.
+func (b *Builder) reader(at string, model chat.Model, options requirements.ReaderOptions) (ParseFunc, error) {
+	r, err := requirements.NewReader(model, options)
+	if err != nil {
+		return nil, b.config.Errorf(at, "%v", err)
+	}
+	return r.Parse, nil
+}
+
+// Parser returns how prompts are read: by the parser of the model own, by rules, by a
+// language model, or not at all. A prompt without requirements that the embedded verifier cannot
 // read itself is an error.
 func (b *Builder) Parser(own Model) (ParseFunc, error) {
 	name := b.config.Use.Parser
@@ -105,7 +140,7 @@ func (b *Builder) suits(ctx context.Context, own Model, prompt reflectionflow.Pr
 	}
 	v := c.Use.Verifier
 	alone := v == config.Embedded || c.Verifiers[v].Type == config.Embedded
-	if axes.Reflection && c.ReflectsEmbedded() && !alone && len(prompt.Requirements) == 0 {
+	if axes.Reflection && c.ReflectsEmbedded() && !alone && len(clipart.Known(prompt.Requirements)) == 0 {
 		return fmt.Errorf("%w: %.80q: the embedded reflector needs requirements, and there are none: %s (use another parser or reflector, or search without reflection)",
 			reflectionflow.ErrInvalid, prompt.Text, b.unparsed())
 	}

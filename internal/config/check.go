@@ -23,10 +23,11 @@ func (c *Config) choose() {
 	pick(&u.Verifier, c.Verifiers, c.standard(Verifiers))
 	pick(&u.Reflector, c.Reflectors, c.standard(Reflectors))
 	pick(&u.Refiner, c.Refiners, c.standard(Refiners))
-	if u.Parser == "" && len(c.Parsers) == 0 && !c.usesEmbedded() {
-		u.Parser = photo(c.types, Parsers, None)
+	parser := Embedded // an embedded part judges and words what the embedded parser reads
+	if !c.usesEmbedded() {
+		parser = photo(c.types, Parsers, None)
 	}
-	pick(&u.Parser, c.Parsers, c.standard(Parsers))
+	pick(&u.Parser, c.Parsers, parser)
 	if len(c.Annotators) == 1 {
 		pick(&u.Annotator, c.Annotators, Embedded)
 	}
@@ -182,7 +183,7 @@ func (c *Config) checkPart(p part) error {
 			return c.Errorf(path, "a part of type %s has no such key", p.typ)
 		}
 	}
-	if slices.Contains(known.Keys, "endpoint") {
+	if slices.Contains(known.Keys, "endpoint") && (p.endpoint != "" || !known.MayAsk) {
 		if _, ok := c.Endpoints[p.endpoint]; !ok {
 			return c.Errorf(at, "endpoint %.64q is not among the endpoints", p.endpoint)
 		}

@@ -208,7 +208,7 @@ type Refiner struct {
 	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"`
 }
 
-// Parser reads requirements out of a prompt: type chat.
+// Parser reads requirements out of a prompt: type english, chat or embedded.
 type Parser struct {
 	Type     string `yaml:"type" json:"type"`
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
@@ -233,8 +233,8 @@ type Judge struct {
 
 // Use names the parts of a run. An empty name is, when the file is read, that of
 // the only part of the kind. Where there is none, it is [Embedded], or the default for
-// photographs where the generator is of type flux (see [Type]); for the parser [None]
-// where no part in use is embedded.
+// photographs where the generator is of type flux (see [Type]); for the parser the default
+// for photographs where no part in use is embedded.
 type Use struct {
 	Generator string `yaml:"generator" json:"generator"`
 	Verifier  string `yaml:"verifier" json:"verifier"`

@@ -104,7 +104,7 @@ verifiers: {v: {type: chat, endpoint: e}}
 reflectors: {r: {type: chat, endpoint: e}}
 refiners: {w: {type: chat, endpoint: e}}
 `)
-	if c.Use != (config.Use{"g", "v", "r", "w", config.None, ""}) {
+	if c.Use != (config.Use{"g", "v", "r", "w", "english", ""}) {
 		t.Errorf("nothing is embedded: %+v", c.Use)
 	}
 }

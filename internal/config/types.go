@@ -27,6 +27,8 @@ type Type struct {
 	Summary string // one line for the reference
 	// Findings says which requirements a verifier gives findings for.
 	Findings string
+	// MayAsk is set for a type that works without the key "endpoint" as well.
+	MayAsk bool
 	// Alone is set for a type that needs no settings: its name can be used like that of a
 	// part.
 	Alone bool
