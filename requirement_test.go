@@ -34,6 +34,32 @@ func TestRequirementJSON(t *testing.T) {
 	}
 }
 
+func TestNothingWrong(t *testing.T) {
+	must, should := requirement{Kind: reflectionflow.AtLeast, Object: "dog", Count: 1}, requirement{Kind: reflectionflow.Style, Value: "oil", Weight: reflectionflow.Should}
+	type finding = reflectionflow.Finding
+	unjudged := finding{Requirement: requirement{Kind: reflectionflow.Text, Value: "OPEN"}, Verdict: reflectionflow.Unsure, Unjudged: true}
+	for name, c := range map[string]struct {
+		findings []finding
+		nothing  bool
+	}{
+		"none":                    {nil, false},
+		"unjudged alone":          {[]finding{unjudged}, false},
+		"met, and unjudged":       {[]finding{{Requirement: must, Verdict: reflectionflow.Met}, unjudged}, true},
+		"not met, and unjudged":   {[]finding{{Requirement: must, Verdict: reflectionflow.NotMet}, unjudged}, false},
+		"in doubt":                {[]finding{{Requirement: must, Verdict: reflectionflow.Unsure}, unjudged}, false},
+		"met, should is not":      {[]finding{{Requirement: must, Verdict: reflectionflow.Met}, {Requirement: should, Verdict: reflectionflow.NotMet}, unjudged}, true},
+		"only a should is judged": {[]finding{{Requirement: should, Verdict: reflectionflow.NotMet}, unjudged}, false},
+	} {
+		s := reflectionflow.Score{Requirements: c.findings}
+		if got := s.NothingWrong(); got != c.nothing {
+			t.Errorf("%s: nothing wrong is %v", name, got)
+		}
+		if s.Right() && !s.NothingWrong() {
+			t.Errorf("%s: right, and something is wrong", name)
+		}
+	}
+}
+
 // examples has a valid requirement of every kind, with its words.
 func examples() map[string]requirement {
 	return map[string]requirement{

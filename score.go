@@ -42,6 +42,20 @@ func (s Score) Deciding() []Finding {
 	return s.Requirements
 }
 
+// Judged returns the findings that the verifier can judge.
+func (s Score) Judged() []Finding {
+	unjudged := func(f Finding) bool { return f.Unjudged }
+	if !slices.ContainsFunc(s.Requirements, unjudged) {
+		return s.Requirements
+	}
+	return slices.DeleteFunc(slices.Clone(s.Requirements), unjudged)
+}
+
+// NothingWrong reports whether the verifier has nothing left to find wrong: whatever it can
+// judge of what the image must meet is met, and there is something. It is Right where
+// every requirement is judged.
+func (s Score) NothingWrong() bool { return Score{Requirements: s.Judged()}.Right() }
+
 // Verdict says whether a requirement holds.
 type Verdict string
 
@@ -58,6 +72,10 @@ type Finding struct {
 	Verdict     Verdict     `json:"verdict"`
 	// Confidence is the verifier's probability in [0, 1] that the requirement is met.
 	Confidence float64 `json:"confidence"`
+	// Unjudged is set where the verifier cannot tell, whatever the image shows: it does
+	// not know the kind, the object or the color. The verdict is Unsure then, and
+	// Confidence means nothing.
+	Unjudged bool `json:"unjudged,omitempty"`
 	// Evidence lists the objects that the verdict rests on.
 	Evidence []Object `json:"evidence,omitempty"`
 }

@@ -193,14 +193,16 @@ func (s Seconds) cost(a reflectionflow.Action, steps int) float64 {
 }
 
 // LogOdds returns ln(P/(1-P)), clamped to ±20, where P is the product of the confidences
-// of a score's findings. It is 0 where there are none.
+// of a score's findings: of those that were judged, and that decide whether the image is
+// right. It is 0 where there are none.
 func LogOdds(score reflectionflow.Score) float64 {
-	if len(score.Requirements) == 0 {
+	findings := reflectionflow.Score{Requirements: score.Judged()}.Deciding()
+	if len(findings) == 0 {
 		return 0
 	}
 	const most = 20
 	product := 1.0
-	for _, f := range score.Requirements {
+	for _, f := range findings {
 		product *= f.Confidence
 	}
 	return min(most, max(-most, math.Log(product)-math.Log1p(-product)))
@@ -220,7 +222,7 @@ func (s *Stop) Correct(share float64) {
 
 // believes reports whether an image is taken for right.
 func (s Stop) believes(score reflectionflow.Score) bool {
-	return score.Right() && s.probability(score) >= s.Probability
+	return score.NothingWrong() && s.probability(score) >= s.Probability
 }
 
 // sure reports whether an image is so likely to be right that no more images are worth
@@ -243,15 +245,14 @@ func (e Early) steps(steps int) int {
 
 // hopeless reports whether a noise is abandoned for the score of its preview.
 func (e Early) hopeless(score reflectionflow.Score) bool {
-	n := len(score.Requirements)
-	return n > 0 && meanLog(score) < e.Least
+	return len(score.Judged()) > 0 && meanLog(score) < e.Least
 }
 
-// meanLog is the mean logarithm of the confidences, 0 without findings.
+// meanLog is the mean logarithm of the confidences, 0 where nothing was judged.
 func meanLog(score reflectionflow.Score) float64 {
-	sum := 0.0
-	for _, f := range score.Requirements {
+	sum, judged := 0.0, score.Judged()
+	for _, f := range judged {
 		sum += math.Log(max(f.Confidence, leastConfidence))
 	}
-	return sum / float64(max(len(score.Requirements), 1))
+	return sum / float64(max(len(judged), 1))
 }

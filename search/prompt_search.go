@@ -213,8 +213,10 @@ func (p *promptSearch) result() reflectionflow.Result {
 	res := reflectionflow.Result{Prompt: p.prompt, Candidates: p.finished, Best: p.best, BestImage: p.bestImage, Cost: p.cost}
 	switch {
 	case !p.done():
-	case p.right:
+	case p.right && p.finished[p.best].Score.Right():
 		res.Stopped = reflectionflow.StoppedRight
+	case p.right:
+		res.Stopped = reflectionflow.StoppedJudged
 	case p.failed || p.best < 0:
 		res.Stopped = reflectionflow.StoppedFailed
 	default:

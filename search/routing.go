@@ -57,7 +57,7 @@ func (h history) choose() choice {
 	if h.axes.Reflection {
 		var corrections []choice
 		for _, parent := range h.promising(len(h.candidates)) {
-			if c := h.candidates[parent]; !c.Score.Right() { // nothing is known to be wrong with it
+			if c := h.candidates[parent]; !c.Score.NothingWrong() { // nothing is known to be wrong with it
 				corrections = append(corrections, choice{action: reflectionflow.Reflect, parent: parent, index: h.correction(parent, best, s)})
 			}
 		}
@@ -117,19 +117,33 @@ func (h history) situation(best int) situation {
 	return situation{global: missesMost(h.candidates[best].Score), stuck: h.missedByAll() >= 0}
 }
 
-// missesMost reports whether most requirements are not met and an object of one of
-// them is not in the image. Where all objects are there, or most requirements are met,
-// the rest can be corrected.
+// missesMost reports whether most requirements are not met and one of them is about the
+// image as a whole: its scene or style, or an object that is not in the image. Where all
+// objects are there, or most requirements are met, the rest can be corrected.
+// Requirements that the verifier cannot judge do not count.
 func missesMost(s reflectionflow.Score) bool {
-	var unmet []reflectionflow.Requirement
-	for _, f := range s.Requirements {
+	judged := s.Judged()
+	unmet := 0
+	for _, f := range judged {
 		if f.Verdict != reflectionflow.Met {
-			unmet = append(unmet, f.Requirement)
+			unmet++
 		}
 	}
-	if len(s.Requirements) > 0 && 2*len(unmet) <= len(s.Requirements) {
+	if len(judged) > 0 && 2*unmet <= len(judged) {
 		return false
 	}
+	return unmet == 0 || slices.ContainsFunc(judged, func(f reflectionflow.Finding) bool {
+		switch f.Requirement.Kind {
+		case reflectionflow.Scene, reflectionflow.Style, reflectionflow.Free:
+			return f.Verdict != reflectionflow.Met
+		}
+		return false
+	}) || slices.ContainsFunc(judged, lacking(s))
+}
+
+// lacking returns whether a finding is on a requirement that is not met because one of its
+// objects is not in the image.
+func lacking(s reflectionflow.Score) func(reflectionflow.Finding) bool {
 	seen := map[string]bool{"": true} // most requirements have no target
 	for _, o := range s.Objects {
 		seen[o.Class] = true
@@ -138,14 +152,22 @@ func missesMost(s reflectionflow.Score) bool {
 		for _, o := range f.Evidence {
 			seen[o.Class] = true
 		}
+		// A detector has other words for objects than the prompt, or none.
+		if f.Requirement.Counts() && (f.Unjudged || f.Verdict == reflectionflow.Met || len(f.Evidence) > 0) {
+			seen[f.Requirement.Object] = true
+		}
 	}
-	return len(unmet) == 0 || slices.ContainsFunc(unmet, func(r reflectionflow.Requirement) bool {
-		return r.Kind != reflectionflow.Absent && (!seen[r.Object] || !seen[r.Target])
-	})
+	return func(f reflectionflow.Finding) bool {
+		r := f.Requirement
+		if f.Verdict == reflectionflow.Met || r.Kind == reflectionflow.Absent || r.Kind == reflectionflow.AtMost {
+			return false
+		}
+		return !seen[r.Object] || !seen[r.Target] || !seen[r.Second]
+	}
 }
 
-// missedByAll is the index of a requirement that no image meets, of at least stuckFrom
-// images; -1 for none.
+// missedByAll is the index of a requirement that is judged and that no image meets, of at
+// least stuckFrom images; -1 for none.
 func (h history) missedByAll() int {
 	images := 0
 	var met []bool
@@ -158,7 +180,7 @@ func (h history) missedByAll() int {
 			met = make([]bool, len(c.Score.Requirements))
 		}
 		for i, f := range c.Score.Requirements {
-			if i < len(met) && f.Verdict == reflectionflow.Met {
+			if i < len(met) && (f.Verdict == reflectionflow.Met || f.Unjudged) {
 				met[i] = true
 			}
 		}
@@ -183,7 +205,7 @@ func (h history) gain(i int) float64 {
 		return 0
 	}
 	before := h.candidates[best].Score
-	if len(c.Score.Requirements) > 0 {
+	if len(c.Score.Judged()) > 0 {
 		return max(0, confidence(c.Score)-confidence(before))
 	}
 	if c.Score.Value > before.Value { // the verifier gives no more than that
@@ -192,16 +214,16 @@ func (h history) gain(i int) float64 {
 	return 0
 }
 
-// plainGain is the gain of a better value where a verifier gives no findings.
+// plainGain is the gain of a better value where a verifier judges no requirement.
 const plainGain = 0.1
 
-// confidence is the mean confidence over the requirements, 0 without any.
+// confidence is the mean confidence over the requirements that were judged, 0 without any.
 func confidence(s reflectionflow.Score) float64 {
-	sum := 0.0
-	for _, f := range s.Requirements {
+	sum, judged := 0.0, s.Judged()
+	for _, f := range judged {
 		sum += f.Confidence
 	}
-	return sum / float64(max(1, len(s.Requirements)))
+	return sum / float64(max(1, len(judged)))
 }
 
 // expected is the expected gain of an action in a situation.
@@ -236,7 +258,8 @@ func (h history) posterior(prior float64, counts func(reflectionflow.Candidate) 
 
 // reason says in a phrase what the best image lacks, and the expected gain of each action.
 func (h history) reason(best int, s situation, arms []choice) string {
-	found := h.candidates[best].Score.Requirements
+	score := h.candidates[best].Score
+	found := score.Judged()
 	unmet := 0
 	for _, f := range found {
 		if f.Verdict != reflectionflow.Met {
@@ -250,11 +273,18 @@ func (h history) reason(best int, s situation, arms []choice) string {
 	case unmet == 0:
 		b.WriteString(": every requirement met, with low confidence")
 	case s.stuck:
-		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met, no image meets %q", unmet, len(found), found[min(h.missedByAll(), len(found)-1)].Requirement)
+		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met, no image meets %q", unmet, len(found), score.Requirements[min(h.missedByAll(), len(score.Requirements)-1)].Requirement)
 	case s.global:
-		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met, an object is missing", unmet, len(found))
+		what := "an object is missing"
+		if !slices.ContainsFunc(found, lacking(score)) {
+			what = "scene or style among them"
+		}
+		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met, %s", unmet, len(found), what)
 	default:
 		_, _ = fmt.Fprintf(&b, ": %d of %d requirements not met", unmet, len(found))
+	}
+	if n := len(score.Requirements) - len(found); n > 0 {
+		_, _ = fmt.Fprintf(&b, ", %d not judged", n)
 	}
 	unit := "image"
 	if h.timed {

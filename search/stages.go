@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -36,6 +37,22 @@ func (r *run) generate(ctx context.Context, items []*item) error {
 	return nil
 }
 
+// declared is a score in which requirements of kinds that the verifier does not declare
+// are marked as not judged.
+func declared(s reflectionflow.Score, a reflectionflow.Abilities) reflectionflow.Score {
+	unmarked := func(f reflectionflow.Finding) bool {
+		return f.Verdict == reflectionflow.Unsure && !f.Unjudged && !a.Judges(f.Requirement.Kind)
+	}
+	if !slices.ContainsFunc(s.Requirements, unmarked) {
+		return s
+	}
+	s.Requirements = slices.Clone(s.Requirements)
+	for i := range s.Requirements {
+		s.Requirements[i].Unjudged = s.Requirements[i].Unjudged || unmarked(s.Requirements[i])
+	}
+	return s
+}
+
 // verify scores the images of a batch, each once, against the user's prompt.
 func (r *run) verify(ctx context.Context, items []*item) error {
 	var shown []*item
@@ -49,6 +66,7 @@ func (r *run) verify(ctx context.Context, items []*item) error {
 	if len(shown) == 0 {
 		return nil
 	}
+	abilities := reflectionflow.AbilitiesOf(r.Verifier)
 	scores, err := r.Verifier.Verify(ctx, images)
 	if err == nil {
 		err = checkCount("scores", len(scores), len(shown))
@@ -63,7 +81,7 @@ func (r *run) verify(ctx context.Context, items []*item) error {
 		if err := checkScore(scores[i]); err != nil {
 			return fmt.Errorf("verify candidate %d: %w", it.candidate.ID, err)
 		}
-		it.candidate.Score = scores[i]
+		it.candidate.Score = declared(scores[i], abilities)
 		it.candidate.Cost = it.candidate.Cost.Add(scores[i].Cost)
 	}
 	return nil

@@ -200,6 +200,7 @@ func (e *Embedded) finding(cfg detect.Config, r reflectionflow.Requirement, dete
 	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure}
 	var known bool
 	if f.Confidence, known = Confidence(cfg, r, detections); !known {
+		f.Unjudged = true
 		return f
 	}
 	_, f.Evidence = clipart.Check(r, objects)

@@ -48,7 +48,7 @@ type Member struct {
 }
 
 // Ensemble is a verifier that combines others. Confidences of a requirement are averaged
-// by weight; its verdict is the one with more than half of the weight, otherwise unsure.
+// by weight, over the members that can judge it; its verdict is the one with more than half of the weight, otherwise unsure.
 // The cost is the sum of the members'.
 //
 // A member whose score has Unanswered set does not count. If no member answers, Unanswered
@@ -217,12 +217,16 @@ func sum(values []float64) float64 {
 // findings.
 func (e *Ensemble) finding(i int, votes []reflectionflow.Score, weights []float64) (reflectionflow.Finding, bool) {
 	f := reflectionflow.Finding{Verdict: reflectionflow.Unsure}
-	voted, met, notMet := 0.0, 0.0, 0.0
+	voted, met, notMet, unjudged := 0.0, 0.0, 0.0, false
 	for m, vote := range votes {
 		if i >= len(vote.Requirements) || weights[m] == 0 {
 			continue
 		}
 		found, weight := vote.Requirements[i], weights[m]
+		if found.Unjudged {
+			unjudged = true
+			continue
+		}
 		voted += weight
 		f.Confidence += weight * found.Confidence
 		switch found.Verdict {
@@ -236,7 +240,8 @@ func (e *Ensemble) finding(i int, votes []reflectionflow.Score, weights []float6
 		}
 	}
 	if voted == 0 {
-		return f, false
+		f.Confidence, f.Unjudged = unsureConfidence, true
+		return f, unjudged
 	}
 	f.Confidence = min(max(f.Confidence/voted, 0), 1)
 	switch {

@@ -31,7 +31,7 @@ func (e *Ensemble) byReliability(prompt reflectionflow.Prompt, votes []reflectio
 
 // reliableFinding combines the findings for requirement i.
 func (e *Ensemble) reliableFinding(r reflectionflow.Requirement, i int, votes []reflectionflow.Score, weights []float64) reflectionflow.Finding {
-	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
+	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: unsureConfidence, Unjudged: true}
 	var sum, weight, plainSum, plainWeight, best float64
 	calibrated := false // a member is, for the kind
 	for m, vote := range votes {
@@ -39,8 +39,9 @@ func (e *Ensemble) reliableFinding(r reflectionflow.Requirement, i int, votes []
 			continue
 		}
 		said := vote.Requirements[i]
-		if said.Verdict == reflectionflow.Unsure && said.Confidence == unsureConfidence {
-			continue // it abstains
+		f.Unjudged = f.Unjudged && said.Unjudged
+		if abstains(said) {
+			continue
 		}
 		w := 0.0
 		if k, ok := e.members[m].kind(r.Kind); ok {
@@ -65,6 +66,11 @@ func (e *Ensemble) reliableFinding(r reflectionflow.Requirement, i int, votes []
 		f.Verdict = verdictOf(f.Confidence)
 	}
 	return f
+}
+
+// abstains reports whether a member has nothing to say about a requirement.
+func abstains(f reflectionflow.Finding) bool {
+	return f.Unjudged || f.Verdict == reflectionflow.Unsure && f.Confidence == unsureConfidence
 }
 
 // kind is the calibration of a member for a kind.

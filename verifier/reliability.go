@@ -112,7 +112,7 @@ func fitKind(list []labeled, method string) (KindCalibration, bool) {
 	var stated []float64
 	var met []bool
 	for _, l := range list {
-		if l.finding.Verdict == reflectionflow.Unsure && l.finding.Confidence == unsureConfidence || math.IsNaN(l.finding.Confidence) {
+		if abstains(l.finding) || math.IsNaN(l.finding.Confidence) {
 			k.Abstained++
 			continue
 		}
@@ -180,7 +180,7 @@ func (k KindCalibration) validate() error {
 // trusted is a finding with its calibrated probability. Below [LeastWeight] it is unsure.
 func (c Calibration) trusted(f reflectionflow.Finding) reflectionflow.Finding {
 	k, ok := c.Kinds[f.Requirement.Kind]
-	if !ok || f.Verdict == reflectionflow.Unsure && f.Confidence == unsureConfidence {
+	if !ok || abstains(f) {
 		return f
 	}
 	f.Confidence = k.Curve.Probability(f.Confidence)

@@ -56,8 +56,12 @@ With --json, the standard output has one JSON object per prompt, on one line:
   best, score, first_score, right  ID and score of the best image, score of the first
                                    image; whether the best meets every requirement
   requirements                     list of requirement, verdict (met, not_met or unsure) and
-                                   confidence (probability of met) for the best image
-  stopped                          right, budget or failed
+                                   confidence (probability of met) for the best image;
+                                   unjudged marks what the verifier cannot judge
+  notes, unread                    what is wrong with the prompt, and its parts that the
+                                   parser could not read, where there are any
+  stopped                          right, judged (met as far as the verifier can judge),
+                                   budget or failed
   reproducible                     false if the generator ignored its seeds
   images, failed, failure          images tried and failed, and why the first failed
   warnings                         what is suspicious about images, such as a blank one

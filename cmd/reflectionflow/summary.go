@@ -12,6 +12,7 @@ import (
 	"reflectionflow/internal/progress"
 	"reflectionflow/internal/run"
 	"reflectionflow/internal/terminal"
+	"reflectionflow/requirements"
 )
 
 // summary is what --json prints for a prompt.
@@ -31,6 +32,8 @@ type summary struct {
 	Failed       int                       `json:"failed"`
 	Failure      string                    `json:"failure,omitempty"` // of the first failed image
 	Warnings     []string                  `json:"warnings"`
+	Notes        []string                  `json:"notes,omitempty"`  // about the prompt
+	Unread       []string                  `json:"unread,omitempty"` // parts of the prompt
 	Cost         reflectionflow.Cost       `json:"cost"`
 	Seconds      float64                   `json:"seconds"`
 }
@@ -40,6 +43,7 @@ type checked struct {
 	Requirement string                 `json:"requirement"`
 	Verdict     reflectionflow.Verdict `json:"verdict"`
 	Confidence  float64                `json:"confidence"`
+	Unjudged    bool                   `json:"unjudged,omitempty"`
 }
 
 func summarize(f *run.Folder, o run.Outcome) summary {
@@ -59,6 +63,8 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		Seconds:      f.Spent().Seconds(),
 		Images:       f.Len(),
 		Warnings:     []string{},
+		Notes:        f.Manifest().Prompt.Notes,
+		Unread:       requirements.Unread(f.Manifest().Prompt),
 	}
 	first := true
 	for _, c := range f.Candidates() {
@@ -74,7 +80,7 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		}
 	}
 	for _, r := range o.Score.Requirements {
-		s.Requirements = append(s.Requirements, checked{run.Words(r.Requirement), r.Verdict, r.Confidence})
+		s.Requirements = append(s.Requirements, checked{run.Words(r.Requirement), r.Verdict, r.Confidence, r.Unjudged})
 	}
 	return s
 }
@@ -115,19 +121,14 @@ func (s summary) text() string {
 	b.WriteString(terminal.Line(s.Prompt) + "\n")
 	line("result", s.result())
 	line("best", fmt.Sprintf("image %d, score %.2f (higher is better; the first image: %.2f)", s.Best, s.Score, s.FirstScore))
-	for _, v := range []struct {
-		verdict reflectionflow.Verdict
-		name    string
-	}{{reflectionflow.Met, "met"}, {reflectionflow.NotMet, "not met"}, {reflectionflow.Unsure, "unsure"}} {
-		var found []string
-		for _, r := range s.Requirements {
-			if r.Verdict == v.verdict {
-				found = append(found, fmt.Sprintf("%s (%s)", r.Requirement, run.Sureness(r.Verdict, r.Confidence)))
-			}
-		}
-		if len(found) > 0 {
-			line(v.name, strings.Join(found, ", "))
-		}
+	for _, f := range s.findings() {
+		line(f.name, f.list)
+	}
+	if len(s.Unread) > 0 {
+		line("not read", "“"+strings.Join(s.Unread, "”, “")+"”")
+	}
+	for _, text := range s.Notes {
+		line("prompt", text)
 	}
 	if s.Failed > 0 {
 		line("failed", fmt.Sprintf("%d of %s; the first: %s", s.Failed, progress.Plural(s.Images, "image"), s.Failure))
@@ -147,6 +148,32 @@ func (s summary) text() string {
 	line("image", s.Image)
 	line("report", s.Report)
 	return b.String()
+}
+
+// findings lists the requirements by verdict.
+func (s summary) findings() []struct{ name, list string } {
+	var lines []struct{ name, list string }
+	add := func(name string, has func(checked) bool, words func(checked) string) {
+		var found []string
+		for _, r := range s.Requirements {
+			if has(r) {
+				found = append(found, words(r))
+			}
+		}
+		if len(found) > 0 {
+			lines = append(lines, struct{ name, list string }{name, strings.Join(found, ", ")})
+		}
+	}
+	for _, v := range []struct {
+		verdict reflectionflow.Verdict
+		name    string
+	}{{reflectionflow.Met, "met"}, {reflectionflow.NotMet, "not met"}, {reflectionflow.Unsure, "unsure"}} {
+		add(v.name, func(r checked) bool { return r.Verdict == v.verdict && !r.Unjudged }, func(r checked) string {
+			return fmt.Sprintf("%s (%s)", r.Requirement, run.Sureness(r.Verdict, r.Confidence))
+		})
+	}
+	add("unjudged", func(r checked) bool { return r.Unjudged }, func(r checked) string { return r.Requirement })
+	return lines
 }
 
 // result says how much of the prompt the best image shows, and why the search stopped.

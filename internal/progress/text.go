@@ -51,6 +51,8 @@ func Stopped(reason reflectionflow.StopReason) string {
 	switch reason {
 	case reflectionflow.StoppedRight:
 		return "every requirement is met"
+	case reflectionflow.StoppedJudged:
+		return "every requirement is met that the verifier can judge"
 	case reflectionflow.StoppedBudget:
 		return "the budget is spent"
 	case reflectionflow.StoppedFailed:

@@ -28,7 +28,7 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 		return fmt.Errorf("finish run: the best candidate %d is not among the %d recorded", best, len(f.entries))
 	}
 	outcome := Outcome{Best: best, Stopped: stopped, Cost: f.cost()}
-	if stopped != reflectionflow.StoppedRight {
+	if stopped != reflectionflow.StoppedRight && stopped != reflectionflow.StoppedJudged {
 		outcome.Retryable = f.retryable()
 	}
 	if best >= 0 {

@@ -34,9 +34,11 @@ const maxEmbedded = 48 << 20
 type page struct {
 	Style        template.CSS
 	Script       template.JS
-	Prompt       string // in the user's words
-	Read         string // the prompt as the parser reads it, empty when it is the same
-	Headline     string // the outcome in one sentence
+	Prompt       string   // in the user's words
+	Read         string   // the prompt as the parser reads it, empty when it is the same
+	Notes        []string // what the parser found wrong with the prompt
+	Unread       []string // parts of the prompt that the parser could not read
+	Headline     string   // the outcome in one sentence
 	Stopped      string
 	Warning      string // why the run cannot be reproduced, empty when it can
 	First, Best  *card
@@ -123,6 +125,12 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 		Costs:   costs(o.Cost),
 		Facts:   f.facts(),
 		Command: "reflectionflow generate --replay run.json --out again",
+	}
+	p.Notes = f.manifest.Prompt.Notes
+	for _, r := range f.manifest.Prompt.Requirements {
+		if r.Kind == reflectionflow.Free {
+			p.Unread = append(p.Unread, r.Value)
+		}
 	}
 	if p.Prompt != f.manifest.Prompt.Text {
 		p.Read = f.manifest.Prompt.Text

@@ -14,6 +14,13 @@ import (
 // Words describes a requirement in a form that reads well for any number and noun,
 // for example "clock: exactly 2", "red cup: at least 1" or "red cup left of blue bowl".
 func Words(r reflectionflow.Requirement) string {
+	if r.Weight == reflectionflow.Should {
+		return kindWords(r) + " (optional)"
+	}
+	return kindWords(r)
+}
+
+func kindWords(r reflectionflow.Requirement) string {
 	object := strings.TrimSpace(r.Color + " " + r.Object)
 	switch r.Kind {
 	case reflectionflow.AtLeast:
@@ -28,6 +35,12 @@ func Words(r reflectionflow.Requirement) string {
 		return share(r.Object, r.Color, r.Count)
 	case reflectionflow.Attribute:
 		return share(object, r.Value, r.Count)
+	case reflectionflow.Scene:
+		return "scene: " + r.Value
+	case reflectionflow.Style:
+		return "style: " + r.Value
+	case reflectionflow.Free:
+		return fmt.Sprintf("not read: “%s”", r.Value)
 	}
 	return r.String()
 }
@@ -46,6 +59,9 @@ func headline(first, best reflectionflow.Score) string {
 		return fmt.Sprintf("The score rose from %.3f to %.3f.", first.Value, best.Value)
 	}
 	was, is := met(first), met(best)
+	if unjudged := asked - len(best.Judged()); unjudged > 0 {
+		return partly(first, best)
+	}
 	switch {
 	case is == asked && was == asked:
 		return "The first image already meets every requirement."
@@ -55,6 +71,20 @@ func headline(first, best reflectionflow.Score) string {
 		return fmt.Sprintf("%d of %d requirements are met, as many as in the first image.", is, asked)
 	}
 	return fmt.Sprintf("The first image met %d of %d requirements; the best one meets %d.", was, asked, is)
+}
+
+// partly is the headline where the verifier cannot judge every requirement.
+func partly(first, best reflectionflow.Score) string {
+	judged := len(best.Judged())
+	rest := fmt.Sprintf("%d could not be judged.", len(best.Requirements)-judged)
+	was, is := met(first), met(best)
+	switch {
+	case judged == 0:
+		return fmt.Sprintf("None of the %d requirements could be judged.", len(best.Requirements))
+	case is == was:
+		return fmt.Sprintf("%d of %d requirements that could be judged are met, as many as in the first image; %s", is, judged, rest)
+	}
+	return fmt.Sprintf("The first image met %d of %d requirements that could be judged; the best one meets %d. %s", was, judged, is, strings.ToUpper(rest[:1])+rest[1:])
 }
 
 func scoreText(e entry) string {
@@ -78,6 +108,8 @@ func stopped(reason reflectionflow.StopReason) string {
 	switch reason {
 	case reflectionflow.StoppedRight:
 		return "The search stopped early: the verifier found every requirement met."
+	case reflectionflow.StoppedJudged:
+		return "The search stopped early: the verifier found everything met that it can judge."
 	case reflectionflow.StoppedBudget:
 		return "The search used its whole budget."
 	case reflectionflow.StoppedFailed:
@@ -118,6 +150,9 @@ func markOf(f reflectionflow.Finding) mark {
 		m.Sign, m.Words, m.Sure = "✗", "not met", sure(1-f.Confidence, f.Confidence)
 	default:
 		m.Sign, m.Words, m.Sure = "?", "unsure", likely(f.Confidence)
+		if f.Unjudged {
+			m.Verdict, m.Sign, m.Words, m.Sure = "unjudged", "–", "not judged", ""
+		}
 	}
 	return m
 }
