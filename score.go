@@ -52,9 +52,15 @@ func (s Score) Judged() []Finding {
 }
 
 // NothingWrong reports whether the verifier has nothing left to find wrong: whatever it can
-// judge of what the image must meet is met, and there is something. It is Right where
-// every requirement is judged.
-func (s Score) NothingWrong() bool { return Score{Requirements: s.Judged()}.Right() }
+// judge of what the image must meet is met. Where it can judge nothing, there must be
+// evidence for something: a detector of persons that sees one cannot tell whether it is a
+// nurse. It is Right where every requirement is judged.
+func (s Score) NothingWrong() bool {
+	if judged := s.Judged(); len(judged) > 0 {
+		return Score{Requirements: judged}.Right()
+	}
+	return slices.ContainsFunc(s.Requirements, func(f Finding) bool { return len(f.Evidence) > 0 })
+}
 
 // Verdict says whether a requirement holds.
 type Verdict string
@@ -74,7 +80,7 @@ type Finding struct {
 	Confidence float64 `json:"confidence"`
 	// Unjudged is set where the verifier cannot tell, whatever the image shows: it does
 	// not know the kind, the object or the color. The verdict is Unsure then, and
-	// Confidence means nothing.
+	// Confidence is no probability that the requirement is met.
 	Unjudged bool `json:"unjudged,omitempty"`
 	// Evidence lists the objects that the verdict rests on.
 	Evidence []Object `json:"evidence,omitempty"`

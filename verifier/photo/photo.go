@@ -32,10 +32,11 @@ type Options struct {
 
 // Verifier is the verifier of photographs. The value of an image is
 //
-//	mean over judged requirements of weight · ln(max(confidence, 0.001)) + 1 if all of them are met
+//	mean over judged requirements of weight · ln(max(confidence, 0.001)) + 1 if nothing is wrong
 //
-// where the weight of what the image only should show is a half. An image that meets all judged
-// requirements has a higher value than any other. Requirements that cannot be judged do not count. It is
+// where the weight of what the image only should show is a half. An image in which nothing is
+// wrong ([reflectionflow.Score.NothingWrong]) has a higher value than any other. Requirements that
+// cannot be judged do not count. It is
 // safe for concurrent use.
 type Verifier struct {
 	finder  Finder
@@ -160,6 +161,7 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 	f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: 0.5}
 	p, evidence, known := s.judge(r)
 	if !known {
+		f.Unjudged = true
 		return f
 	}
 	f.Confidence = p
@@ -169,6 +171,8 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 	switch {
 	case p >= v.options.Met && s.exact(r):
 		f.Verdict = reflectionflow.Met
+	case p >= v.options.Met:
+		f.Unjudged = true // there is a dog, and a puppy may be asked for
 	case p <= v.options.NotMet:
 		f.Verdict = reflectionflow.NotMet
 	}
@@ -180,7 +184,6 @@ const leastConfidence = 0.001
 
 // value is the value of a score with these findings; see [Verifier].
 func (k *rules) value(findings []reflectionflow.Finding) float64 {
-	var judged []reflectionflow.Finding
 	sum, weights := 0.0, 0.0
 	for _, f := range findings {
 		if !k.judges(f.Requirement) {
@@ -192,12 +195,11 @@ func (k *rules) value(findings []reflectionflow.Finding) float64 {
 		}
 		sum += weight * math.Log(max(f.Confidence, leastConfidence))
 		weights += weight
-		judged = append(judged, f)
 	}
 	switch {
 	case weights == 0:
 		return 0
-	case reflectionflow.Score{Requirements: judged}.Right():
+	case reflectionflow.Score{Requirements: findings}.NothingWrong():
 		return sum/weights + 1
 	}
 	return sum / weights
