@@ -49,6 +49,9 @@ var signatures = []signature{
 // It does not say whether they are whole: see flux1.ReadTransformer.
 func Identify(source weights.Source) []FilePart {
 	names := source.Names()
+	if i := slices.IndexFunc(names, isLoRA); i >= 0 { // its layers have names of the model that it is for
+		return []FilePart{{"LoRA", names[i]}}
+	}
 	var parts []FilePart
 	add := func(p FilePart) {
 		if !slices.Contains(parts, p) {
@@ -76,13 +79,14 @@ func Identify(source weights.Source) []FilePart {
 			add(FilePart{"transformer", model})
 		}
 	}
-	for _, name := range names {
-		if strings.Contains(name, ".lora_A.") || strings.Contains(name, ".lora_down.") {
-			add(FilePart{"LoRA", name})
-			break
-		}
-	}
 	return parts
+}
+
+// loraMarks are in the names of LoRAs and of their relatives; package lora says which are read.
+var loraMarks = []string{".lora_A", ".lora_down", ".lora.down", "_lora.down", "_lora1.down", "_lora2.down", ".lora_linear_layer.down", "lokr_w", "hada_w", "dora_scale"}
+
+func isLoRA(name string) bool {
+	return slices.ContainsFunc(loraMarks, func(mark string) bool { return strings.Contains(name, mark) })
 }
 
 // first returns the first of the sorted names that begins so.

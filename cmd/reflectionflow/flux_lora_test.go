@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"reflectionflow/internal/assemble"
 )
 
 // tinyConfig writes a configuration of one FLUX model with LoRAs, each a path and a
@@ -81,6 +84,20 @@ func TestFluxLoRAsThatDoNotFit(t *testing.T) {
 		out, err := embedded(dir, generateConfigured(tinyConfig(t, tinyModel(t, "flux1"), c.loras))...).CombinedOutput()
 		if exitOf(t, err) != exitInvalid || !strings.Contains(string(out), c.want) || strings.Count(string(out), "\n") != 1 {
 			t.Errorf("%s: %v, want one line with %q:\n%s", name, err, c.want, out)
+		}
+	}
+}
+
+// The configurations of the guide are valid. Their models cannot be had here.
+func TestLoRAGuide(t *testing.T) {
+	const page = "../../docs/guides/loras.md"
+	found := regexp.MustCompile(`(?m)^    generators:\n(?:(?:    .*)?\n)+`).FindAllString(readFile(t, page), -1)
+	if len(found) != 2 {
+		t.Fatalf("%d configurations on the page", len(found))
+	}
+	for _, text := range found {
+		if _, err := assemble.ParseConfig(page, []byte(strings.ReplaceAll("\n"+text, "\n    ", "\n")), "/"); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -28,6 +28,8 @@ func TestIdentify(t *testing.T) {
 		{"Qwen3", map[string][]int{"model.layers.0.self_attn.q_norm.weight": {2}}, []flux.FilePart{{Kind: "text encoder", Model: "Qwen3"}}},
 		{"autoencoder of FLUX.2", map[string][]int{"decoder.conv_in.weight": {2, 32, 3, 3}}, []flux.FilePart{{Kind: "autoencoder", Model: "32 channels, as FLUX.2's"}}},
 		{"LoRA", map[string][]int{"transformer.proj_out.lora_A.weight": {2, 2}}, []flux.FilePart{{Kind: "LoRA", Model: "transformer.proj_out.lora_A.weight"}}},
+		{"LoRA of Black Forest Labs' names", map[string][]int{"double_blocks.0.img_attn.qkv.lora_A.weight": {2, 2}}, []flux.FilePart{{Kind: "LoRA", Model: "double_blocks.0.img_attn.qkv.lora_A.weight"}}},
+		{"LoRA of XLabs", map[string][]int{"double_blocks.0.processor.qkv_lora1.down.weight": {2, 2}}, []flux.FilePart{{Kind: "LoRA", Model: "double_blocks.0.processor.qkv_lora1.down.weight"}}},
 		{"unknown", map[string][]int{"fc1.weight": {2, 2}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
