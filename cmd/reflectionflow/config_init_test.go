@@ -31,7 +31,7 @@ func TestConfigInit(t *testing.T) {
 			t.Errorf("%s: the standard output differs from the file", engine)
 		}
 	}
-	if code, _, stderr := here(t, "config", "init", "midjourney"); code != exitInvalid || !strings.Contains(stderr, "use a1111, clipart, comfyui, openai, sdcpp") {
+	if code, _, stderr := here(t, "config", "init", "midjourney"); code != exitInvalid || !strings.Contains(stderr, "use a1111, clipart, comfyui, klein, openai, sdcpp") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

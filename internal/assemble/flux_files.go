@@ -73,6 +73,9 @@ type partFile struct {
 // openPart opens a file, or a folder with the weights of one network.
 func openPart(path string) (*partFile, error) {
 	file, err := weights.Open(path)
+	if info, failure := os.Stat(path); err != nil && failure == nil && info.IsDir() {
+		return nil, fmt.Errorf("%w, and no model_index.json, which a diffusers folder has", err)
+	}
 	if err != nil {
 		return nil, err
 	}
