@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"reflectionflow/geneval"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 )
 
@@ -21,33 +22,49 @@ const suite = `{"prompt": "a tin robot", "atom_count": 2, "vqa_list": [["How man
 {"prompt": "a glass owl", "atom_count": 3, "vqa_list": [["How many owls are in the image?", "one"], ["Is the owl glass?", "Yes"]], "skills": ["count", "attribute"]}
 `
 
-// seeing is a vision-language model that knows the photographs of the self-test, and the
-// robot of every other image.
+// seeing is a vision-language model that knows the images of the self-test and answers with
+// a probability; it sees the robot of the suite everywhere.
 func seeing(t *testing.T, yes float64) func(testserver.Question) testserver.Answer {
 	t.Helper()
-	known, err := geneval.KnownPhotos()
+	known, err := assemble.KnownPhotographs()
 	if err != nil {
 		t.Fatal(err)
+	}
+	truths := map[string]string{} // answers to the questions of right images
+	pixels := map[string]bool{}
+	for _, k := range known {
+		pixels[pixelsOf(k.Image)] = true
+		questions, err := k.Metadata.Asked()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range questions {
+			if k.Right {
+				truths[pixelsOf(k.Image)+q.Text] = q.Answer
+			}
+		}
 	}
 	return func(q testserver.Question) testserver.Answer {
 		if q.TopLogprobs != 20 || q.MaxTokens != 1 {
 			return testserver.DefaultAnswer(q)
 		}
-		p := yes
-		for _, k := range known {
-			object := strings.TrimPrefix(k.Metadata.Prompt, "a photo of a ")
-			if strings.Contains(q.Text, object) && q.Images[0].Bounds().Size() == k.Image.Bounds().Size() && !k.Right {
-				p = 1 - yes
+		p, word := yes, "Yes"
+		if strings.HasPrefix(q.Text, "How many") {
+			word = "one"
+		}
+		if shown := pixelsOf(q.Images[0]); pixels[shown] {
+			question, _ := strings.CutSuffix(q.Text, " Answer in one word.")
+			var seen bool
+			if word, seen = truths[shown+question]; !seen && !strings.Contains(q.Text, "robot") && !strings.Contains(q.Text, "owl") {
+				word = "No"
+			} else if !seen {
+				word = map[bool]string{true: "one", false: "Yes"}[strings.HasPrefix(q.Text, "How many")]
 			}
 		}
 		if strings.Contains(q.Text, "owl") {
 			p = .25
 		}
-		word := "Yes"
-		if strings.HasPrefix(q.Text, "How many") {
-			word = "one"
-		}
-		return testserver.Answer{Text: word, Tokens: [][]testserver.Alternative{{{Token: word, Logprob: math.Log(p)}, {Token: "No", Logprob: math.Log(1 - p)}}}}
+		return testserver.Answer{Text: word, Tokens: [][]testserver.Alternative{{{Token: word, Logprob: math.Log(p)}, {Token: "Maybe", Logprob: math.Log(1 - p)}}}}
 	}
 }
 
@@ -71,7 +88,7 @@ func TestEvaluateByVLM(t *testing.T) {
 	write("suite.jsonl", suite)
 	args := []string{"evaluate", "--strategies", "noise", "--budgets", "1", "--prompts", "suite.jsonl", "--json"}
 	code, said, complained := here(t, append(args, "--config", "c.yaml", "--judge", "vlm", "--out", "e")...)
-	if code != 0 || !strings.Contains(complained, "self-test: the judge agrees on 3 of 3 right scenes and on 6 of 6 flawed ones") || strings.Contains(complained, "warning") {
+	if code != 0 || !strings.Contains(complained, "self-test: the judge agrees on 7 of 7 right scenes and on 10 of 10 flawed ones") || strings.Contains(complained, "warning") {
 		t.Fatalf("exit code %d: %s", code, complained)
 	}
 	var s geneval.Summary

@@ -2,7 +2,6 @@ package assemble
 
 import (
 	"context"
-	"image"
 
 	"reflectionflow/geneval"
 	"reflectionflow/internal/config"
@@ -26,7 +25,7 @@ func openCoco(ctx context.Context, backend string) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Judge{Judge: geneval.ByRules(cocoDetector{detector}), Known: knownPhotos, Closer: detector}, nil
+	return &Judge{Judge: geneval.ByRules(cocoDetector{detector}), Known: knownPhotographs, Closer: detector}, nil
 }
 
 // cocoDetector counts objects that are more likely there than not, in all tasks.
@@ -35,9 +34,4 @@ type cocoDetector struct{ *photo.Detector }
 // Thresholds implements [geneval.Calibrated].
 func (cocoDetector) Thresholds() geneval.Thresholds {
 	return geneval.Thresholds{Score: 0.5, Counting: 0.5}
-}
-
-// knownPhotos are the photographs of the self-test, whatever the prompts are.
-func knownPhotos([]geneval.Metadata, image.Point) ([]geneval.KnownScene, error) {
-	return geneval.KnownPhotos()
 }

@@ -49,6 +49,6 @@ func openOWLv2Judge(ctx context.Context, backend string, j config.Judge) (*Judge
 	}
 	return &Judge{
 		Judge: geneval.BySearch(openvocab.Searcher{Boxes: boxes, Texts: texts}, openvocab.Thresholds()),
-		Known: knownPhotos, Closer: closers{boxes, texts},
+		Known: knownPhotographs, Closer: closers{boxes, texts},
 	}, nil
 }

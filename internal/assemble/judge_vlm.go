@@ -41,7 +41,7 @@ func (b *Builder) vlmJudge(name string, j config.Judge) (JudgePlan, error) {
 			return err
 		},
 		Open: func(context.Context, string) (*Judge, error) {
-			return &Judge{Judge: geneval.NewAsking(client), Known: knownPhotos}, nil
+			return &Judge{Judge: geneval.NewAsking(client), Known: knownPhotographs}, nil
 		},
 	}, nil
 }

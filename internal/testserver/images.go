@@ -70,6 +70,8 @@ type Damage struct {
 type Images struct {
 	// URL is the base URL.
 	URL string
+	// Paint makes the images where it is set, instead of [ExpectedImage].
+	Paint func(ImageRequest) image.Image
 	// ExtraImages is the number of images too many in a reply; negative for too few.
 	ExtraImages int
 
@@ -164,8 +166,12 @@ func (s *Images) handle(route string, honest http.HandlerFunc) {
 
 // generateImage returns the PNG for a request and its base64, damaged if that is queued.
 func (s *Images) generateImage(d ImageRequest) ([]byte, string) {
+	paint := s.Paint
+	if paint == nil {
+		paint = func(d ImageRequest) image.Image { return ExpectedImage(d) }
+	}
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, ExpectedImage(d)); err != nil {
+	if err := png.Encode(&buf, paint(d)); err != nil {
 		panic(err) // an image of valid size always encodes
 	}
 	s.mu.Lock()
