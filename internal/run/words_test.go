@@ -31,9 +31,51 @@ func TestConfidenceInWords(t *testing.T) {
 }
 
 func TestStoppedHasWordsForEveryReason(t *testing.T) {
-	for _, reason := range []reflectionflow.StopReason{reflectionflow.StoppedRight, reflectionflow.StoppedBudget, reflectionflow.StoppedFailed} {
+	for _, reason := range []reflectionflow.StopReason{reflectionflow.StoppedRight, reflectionflow.StoppedJudged, reflectionflow.StoppedBudget, reflectionflow.StoppedFailed} {
 		if text := stopped(reason); strings.HasSuffix(text, ": "+string(reason)+".") {
 			t.Errorf("%s has no words of its own: %q", reason, text)
+		}
+	}
+}
+
+// What nobody judged is shown, and never as met.
+func TestWhatIsNotJudgedInWords(t *testing.T) {
+	met := reflectionflow.Finding{Requirement: reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: "dog", Count: 1}, Verdict: reflectionflow.Met, Confidence: 1}
+	unjudged := reflectionflow.Finding{Requirement: reflectionflow.Requirement{Kind: reflectionflow.Style, Value: "oil"}, Verdict: reflectionflow.Unsure, Unjudged: true}
+	if m := markOf(unjudged); m.Words != "not judged" || m.Sure != "" {
+		t.Errorf("%+v", m)
+	}
+	wrong := met
+	wrong.Verdict = reflectionflow.NotMet
+	score := func(f ...reflectionflow.Finding) reflectionflow.Score { return reflectionflow.Score{Requirements: f} }
+	for want, scores := range map[string][2]reflectionflow.Score{
+		"1 of 1 requirements that could be judged are met, as many as in the first image; 1 could not be judged.":    {score(met, unjudged), score(met, unjudged)},
+		"The first image met 0 of 1 requirements that could be judged; the best one meets 1. 1 could not be judged.": {score(wrong, unjudged), score(met, unjudged)},
+		"None of the 2 requirements could be judged.":                                                                {score(unjudged, unjudged), score(unjudged, unjudged)},
+		"The first image already meets every requirement.":                                                           {score(met), score(met)},
+	} {
+		if got := headline(scores[0], scores[1]); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestRequirementsInWords(t *testing.T) {
+	for want, r := range map[string]reflectionflow.Requirement{
+		"dog: at most 2":               {Kind: reflectionflow.AtMost, Object: "dog", Count: 2},
+		"cup: at least 1 red":          {Kind: reflectionflow.Color, Object: "cup", Color: "red", Count: 1},
+		"table: wooden":                {Kind: reflectionflow.Attribute, Object: "table", Value: "wooden"},
+		"style: oil (optional)":        {Kind: reflectionflow.Style, Value: "oil", Weight: reflectionflow.Should},
+		"scene: beach":                 {Kind: reflectionflow.Scene, Value: "beach"},
+		"not read: “as if”":            {Kind: reflectionflow.Free, Value: "as if"},
+		"dog in the left of the image": {Kind: reflectionflow.Place, Object: "dog", Value: "left"},
+		"astronaut riding horse":       {Kind: reflectionflow.Interaction, Object: "astronaut", Relation: "riding", Target: "horse"},
+		`sign with the text "OPEN"`:    {Kind: reflectionflow.Text, Object: "sign", Value: "OPEN"},
+		"dog sleeping":                 {Kind: reflectionflow.Activity, Object: "dog", Value: "sleeping"},
+		"cat between dog and tree":     {Kind: reflectionflow.Position, Object: "cat", Relation: reflectionflow.Between, Target: "dog", Second: "tree"},
+	} {
+		if got := Words(r); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

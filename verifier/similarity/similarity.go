@@ -104,8 +104,9 @@ func (v *Verifier) score(ctx context.Context, prompt reflectionflow.Prompt, imag
 		score.Detail += "; the network reads the beginning of this prompt only"
 	}
 	for i, r := range prompt.Requirements {
-		f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: 0.5}
+		f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Confidence: 0.5, Unjudged: true}
 		if c, ok := contrastOf(prompt, i); ok {
+			f.Unjudged = false
 			if f.Confidence, err = v.confidence(ctx, c, image); err != nil {
 				return reflectionflow.Score{}, err
 			}
