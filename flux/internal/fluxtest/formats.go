@@ -40,7 +40,7 @@ func SameInEveryFormat(t *testing.T, c flux.Component, base *nn.Store, generate 
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { source.Close() })
+			t.Cleanup(func() { source.Close() }) //nolint:errcheck // read only
 			stored, plain := without(t, base, c.Prefix), without(t, base, c.Prefix)
 			if err := c.LoadSource(stored, source); err != nil {
 				t.Fatal(err)
