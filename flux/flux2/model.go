@@ -65,7 +65,7 @@ func (m *Model) Texts(r reflectionflow.Request) (flux.Texts, error) {
 	negative, _ := m.tokens("")
 	texts := flux.Texts{Prompt: prompt, Negative: negative}
 	if truncated {
-		texts.Warnings = []string{fmt.Sprintf("the prompt is longer than the model's %d tokens: its end was not read", m.Folder.Settings.TextLength)}
+		texts.Warnings = []string{fmt.Sprintf("the text is longer than the model's %d tokens: its end was not read", m.Folder.Settings.TextLength)}
 	}
 	return texts, nil
 }
