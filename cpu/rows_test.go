@@ -205,3 +205,20 @@ func TestRowsFail(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRows is TestRows for shapes of the fuzzer's choice.
+func FuzzRows(f *testing.F) {
+	for use := range usesOfMatrix {
+		f.Add(uint8(use), uint8(0), uint8(31), uint16(257), uint8(5))
+		f.Add(uint8(use), uint8(3), uint8(70), uint16(1025), uint8(33))
+	}
+	f.Fuzz(func(t *testing.T, use, config, rows uint8, columns uint16, m uint8) {
+		rows, columns, m = rows%90+1, columns%1500+1, m%70+1
+		configs := append(levels(), "precision=bf16")
+		u := usesOfMatrix[int(use)%len(usesOfMatrix)]
+		x := u.x(int(rows), int(columns), int(m))
+		r := rand.New(rand.NewPCG(uint64(rows), uint64(columns)))
+		inputs := [][]float32{gaussian(r, product(x)), gaussian(r, int(rows)*int(columns))}
+		compareRows(t, newLevel(t, configs[int(config)%len(configs)]), u, inputs, [][]int{x, {int(rows), int(columns)}})
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -90,7 +91,7 @@ func runOn(t *testing.T, store *Store, fn Func, inputs ...*tensors.Tensor) ([]fl
 	return all, nil
 }
 
-// stored returns a store with the tensors of a source as they are stored.
+// storedIn returns a store with the tensors of a source as they are stored.
 func storedIn(t testing.TB, source weights.Source) *Store {
 	t.Helper()
 	store := NewStore()
@@ -297,5 +298,40 @@ func TestStoredTrains(t *testing.T) {
 	}
 	if store.tensors["c.weight"] == nil || store.borrowed["a.weight"] == nil || store.borrowed["b.weight"] == nil {
 		t.Error("a frozen weight was converted")
+	}
+}
+
+// TestStoredOnOtherBackends runs on a backend that cannot read rows: it gets the weights converted, once, and again after
+// Release.
+func TestStoredOnOtherBackends(t *testing.T) {
+	f := ggufFile(t, gguftest.Tensor{Name: "a.weight", Type: gguf.Q4K, Shape: []int{64, 256}, Std: 0.1},
+		gguftest.Tensor{Name: "b.weight", Type: gguf.BF16, Shape: []int{8, 64}, Std: 0.1},
+		gguftest.Tensor{Name: "b.bias", Type: gguf.F16, Shape: []int{8}, Std: 0.1})
+	backend, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer backend.Finalize()
+	run := func(store *Store, times int) []float32 {
+		x := random(1, 5, 256)
+		p, err := Compile(backend, store, []shapes.Shape{x.Shape()}, func(s Scope, x []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+			return []*graph.Node{Linear(s.In("b"), LinearNoBias(s.In("a"), x[0], 64), 8)}, nil
+		}, Options{Name: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []float32
+		for range times {
+			y, err := p.Run(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = tensors.MustCopyFlatData[float32](y[0])
+			store.Release("")
+		}
+		return out
+	}
+	if got, want := run(storedIn(t, f), 3), run(converted(t, f), 1); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
