@@ -4,6 +4,7 @@ package gguf
 
 import (
 	"encoding/binary"
+
 	"simd/archsimd"
 )
 
@@ -16,13 +17,13 @@ func vectorDecoder(t Type) func(dst []float32, b []byte) {
 	}
 	switch t {
 	case Q4_0:
-		return func(dst []float32, b []byte) { vector32(dst, b[2:18], nil, half(b), 8, 0) }
+		return func(dst []float32, b []byte) { vector32(dst, b[2:18], nil, affine{d: half(b), less: 8}) }
 	case Q4_1:
-		return func(dst []float32, b []byte) { vector32(dst, b[4:20], nil, half(b), 0, half(b[2:])) }
+		return func(dst []float32, b []byte) { vector32(dst, b[4:20], nil, affine{d: half(b), m: half(b[2:])}) }
 	case Q5_0:
-		return func(dst []float32, b []byte) { vector32(dst, b[6:22], b[2:6], half(b), 16, 0) }
+		return func(dst []float32, b []byte) { vector32(dst, b[6:22], b[2:6], affine{d: half(b), less: 16}) }
 	case Q5_1:
-		return func(dst []float32, b []byte) { vector32(dst, b[8:24], b[4:8], half(b), 0, half(b[2:])) }
+		return func(dst []float32, b []byte) { vector32(dst, b[8:24], b[4:8], affine{d: half(b), m: half(b[2:])}) }
 	case Q8_0:
 		return vectorQ8_0
 	case Q2K:
@@ -53,8 +54,14 @@ func store16(v archsimd.Float32x16, dst []float32) { v.Store((*[16]float32)(dst)
 // lane are the numbers 0 to 15, as shifts.
 var lane = [16]uint32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 
-// vector32 decodes 32 nibbles, and fifth bits if there are any: d·(q−less) + m. The types with m are those without less.
-func vector32(dst []float32, nibbles, fifth []byte, d float32, less int32, m float32) {
+// affine is how quants become values: d·(q−less) + m. The types with m are those without less.
+type affine struct {
+	d, m float32
+	less int32
+}
+
+// vector32 decodes 32 nibbles, and fifth bits if there are any.
+func vector32(dst []float32, nibbles, fifth []byte, a affine) {
 	q := load16(nibbles)
 	first, second := q.And(archsimd.BroadcastUint32x16(15)), q.ShiftAllRight(4)
 	if fifth != nil {
@@ -63,14 +70,14 @@ func vector32(dst []float32, nibbles, fifth []byte, d float32, less int32, m flo
 		first = first.Or(archsimd.BroadcastUint32x16(bits << 4).ShiftRight(shifts).And(four))
 		second = second.Or(archsimd.BroadcastUint32x16(bits >> 12).ShiftRight(shifts).And(four))
 	}
-	scale := archsimd.BroadcastFloat32x16(d)
-	if less > 0 {
-		by := archsimd.BroadcastInt32x16(less)
+	scale := archsimd.BroadcastFloat32x16(a.d)
+	if a.less > 0 {
+		by := archsimd.BroadcastInt32x16(a.less)
 		store16(first.AsInt32x16().Sub(by).ConvertToFloat32().Mul(scale), dst)
 		store16(second.AsInt32x16().Sub(by).ConvertToFloat32().Mul(scale), dst[16:])
 		return
 	}
-	by := archsimd.BroadcastFloat32x16(m)
+	by := archsimd.BroadcastFloat32x16(a.m)
 	store16(first.ConvertToFloat32().Mul(scale).Add(by), dst)
 	store16(second.ConvertToFloat32().Mul(scale).Add(by), dst[16:])
 }

@@ -3,8 +3,9 @@
 package float
 
 import (
-	"simd/archsimd"
 	"unsafe"
+
+	"simd/archsimd"
 )
 
 // The kernels return how many numbers they have done: all whole vectors, or none without AVX-512.
