@@ -20,6 +20,9 @@ import (
 	"reflectionflow/flux/lora"
 	"reflectionflow/nn"
 	"reflectionflow/nn/nntest"
+	"reflectionflow/weights"
+	"reflectionflow/weights/gguf"
+	"reflectionflow/weights/gguf/gguftest"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -235,4 +238,53 @@ func TestSeveralWithWeights(t *testing.T) {
 	if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "weight of the LoRA is NaN") {
 		t.Error(err)
 	}
+}
+
+// On quantized weights, which are read where they lie, a LoRA adds what it adds to a base of zeros.
+func TestQuantizedBase(t *testing.T) {
+	f := openFixture(t, "flux1.safetensors")
+	const layer = "transformer.transformer_blocks.0.ff.net.2"
+	shape := f.linear[layer]
+	path := filepath.Join(t.TempDir(), "base.gguf")
+	if err := gguftest.Write(path, []gguftest.Tensor{{Name: layer + ".weight", Type: gguf.Q8_0, Shape: shape[:], Std: 1}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	base, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.Close()
+	backend := nntest.Backend(t)
+	output := func(adapted bool) []float32 {
+		store := nn.NewStore()
+		if err := store.AddSource("", base); err != nil {
+			t.Fatal(err)
+		}
+		adapters := &lora.Adapters{}
+		if adapted {
+			var err error
+			if adapters, err = lora.Load(store, "lora", f.networks(), []lora.File{open(t, f.save(t, "fal"), 1)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x := tensors.FromFlatDataAndDimensions(probe(shape[1]), 1, shape[1])
+		p, err := nn.Compile(backend, store, []shapes.Shape{x.Shape()}, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+			s = s.WithAdapter(adapters.Adapter(s))
+			return []*Node{nn.LinearNoBias(s.In(layer), in[0], shape[0])}, nil
+		}, nn.Options{Name: "layer"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		out, err := p.Run(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tensors.MustCopyFlatData[float32](out[0])
+	}
+	got, plain, added := output(true), output(false), f.want(t, "fal")[layer]
+	for i := range plain {
+		plain[i] += added[i]
+	}
+	compare(t, map[string][]float32{layer: got}, map[string][]float32{layer: plain})
 }

@@ -35,8 +35,12 @@ type pattern struct {
 	value float64
 }
 
-// maxPatterns bounds the patterns of a file: more than FLUX.1 has layers.
-const maxPatterns = 4096
+// Bounds of a file's settings: the patterns, and the layers that are listed, of which FLUX.1 has fewer; the bytes of an
+// expression.
+const (
+	maxPatterns   = 4096
+	maxExpression = 1024
+)
 
 func (p *patterns) UnmarshalJSON(text []byte) error {
 	if string(text) == "null" {
@@ -55,7 +59,9 @@ func (p *patterns) UnmarshalJSON(text []byte) error {
 		if err := d.Decode(&next.value); err != nil {
 			return err
 		}
-		next.re, _ = regexp.Compile(`^(?:.*\.)?(?:` + next.text + `)$`)
+		if len(next.text) <= maxExpression {
+			next.re, _ = regexp.Compile(`^(?:.*\.)?(?:` + next.text + `)$`)
+		}
 		if *p = append(*p, next); len(*p) > maxPatterns {
 			return fmt.Errorf("there are more than %d patterns", maxPatterns)
 		}

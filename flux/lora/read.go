@@ -14,6 +14,9 @@ import (
 
 var errDoRA = errors.New("the file is a DoRA, which is not supported: use a LoRA")
 
+// maxTensors bounds the tensors of a file. LoRAs of every layer of FLUX.1 and its text encoders have 3000.
+const maxTensors = 1 << 16
+
 // layer is what a file has for one layer, by the names of its tensors; "" for what it lacks.
 type layer struct {
 	name    string // in the file
@@ -44,6 +47,9 @@ func read(file File, networks []Network) (*contents, error) {
 
 func (c *contents) read(networks []Network) (err error) {
 	names := c.file.Names()
+	if len(names) > maxTensors {
+		return fmt.Errorf("the file has %d tensors, a LoRA has at most %d", len(names), maxTensors)
+	}
 	for _, name := range names {
 		if what := otherKind(name); what == "a DoRA" {
 			return errDoRA

@@ -41,19 +41,19 @@ func (c *contents) checkTargets(network int, n Network) error {
 }
 
 // targets returns whether the settings list a layer: by its name or the end of it, or by a regular expression. Lists that
-// further settings restrict count by whole names only, expressions of Python that Go does not know not at all.
+// further settings restrict count by whole names only; expressions of Python that Go does not know, and what is too long, not at all.
 func (s *settings) targets() func(module string) bool {
 	var list []string
 	var pattern string
 	plain := s.Exclude == nil && s.Layers == nil
 	switch {
-	case json.Unmarshal(s.Targets, &list) == nil:
+	case json.Unmarshal(s.Targets, &list) == nil && len(list) <= maxPatterns:
 		return func(module string) bool {
 			return slices.ContainsFunc(list, func(target string) bool {
 				return module == target || plain && strings.HasSuffix(module, "."+target)
 			})
 		}
-	case json.Unmarshal(s.Targets, &pattern) == nil && plain:
+	case json.Unmarshal(s.Targets, &pattern) == nil && len(pattern) <= maxExpression && plain:
 		if re, err := regexp.Compile("^(?:" + pattern + ")$"); err == nil {
 			return re.MatchString
 		}
