@@ -2,9 +2,9 @@
 // by ReflectionFlow (arXiv 2504.16080): a reference image and a reflection guide the
 // model to a better image.
 //
-// A [Model] is an architecture with its weights. Package flux1 has FLUX.1; package flux
-// has what all architectures share, first of all the [Pipeline] that generates images
-// with any of them:
+// A [Model] is an architecture with its weights. Packages flux1 and flux2 have FLUX.1 and
+// FLUX.2; package flux has what all architectures share, first of all the [Pipeline] that
+// generates images with any of them:
 //
 //	folder, err := flux1.OpenFolder("FLUX.1-dev")
 //	model, err := flux1.LoadModel(folder, nil)
@@ -21,7 +21,8 @@
 // (arXiv 2209.03003): in each, the [Denoiser] predicts the velocity, noise minus image,
 // at the noise level sigma, which falls from 1 to 0. The [Autoencoder] turns the
 // resulting latents into pixels. A correction adds a reference image, encoded by the
-// autoencoder, to the inputs of the denoiser.
+// autoencoder, to the inputs of the denoiser; a model that cannot take one may start from
+// its noised latents instead ([Options].Img2Img).
 //
 // # Shapes
 //
