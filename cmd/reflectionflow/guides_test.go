@@ -9,6 +9,7 @@ import (
 
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
+	"reflectionflow/internal/visiontest"
 )
 
 const guides = "../../docs/guides"
@@ -27,6 +28,8 @@ func TestGuides(t *testing.T) {
 		"http://localhost:1234", testserver.NewSDCPP(t).URL,
 		"http://localhost:8080/v1", chatDouble(testserver.LlamaCpp, "qwen3-vl", ""),
 		"http://localhost:8188", testserver.NewComfyUI(t).URL,
+		"models/owlv2-base-patch16-ensemble", visiontest.Folder(t, "owlv2", nil), "models/siglip2-base-patch16-224", visiontest.Folder(t, "siglip2", nil),
+		"models/clip-vit-large-patch14", visiontest.Folder(t, "clip", nil), "models/PickScore_v1", visiontest.Folder(t, "clip-gelu", nil),
 		"http://localhost:11434/v1", chatDouble(testserver.Ollama, "qwen3-vl:8b", ""),
 	)
 	t.Setenv("OPENAI_API_KEY", key)

@@ -71,9 +71,6 @@ def main():
             continue
         with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
             model, side, look = build()
-            for p in model.parameters():  # at transformers' initial values nothing stands out
-                if p.ndim > 1:
-                    p.mul_(2)
             model.save_pretrained(folder)
             for file in os.listdir(TOKENIZER):
                 shutil.copy(os.path.join(TOKENIZER, file), folder)
