@@ -50,7 +50,7 @@ func TestGemmaEnds(t *testing.T) {
 	for config, want := range map[string][2]string{
 		`{"tokenizer_class": "GemmaTokenizer", "bos_token": "<bos>", "add_bos_token": true, "add_eos_token": false}`: {"<bos>", ""},
 		`{"tokenizer_class": "GemmaTokenizerFast", "eos_token": "<eos>", "add_eos_token": true}`:                     {"", "<eos>"},
-		`{"tokenizer_class": "GemmaTokenizer"}`:                                                                      {"", "<eos>"}, // the template's
+		`{"tokenizer_class": "GemmaTokenizer"}`:                                                                      {"", "<eos>"}, // the template\'s
 		`{"tokenizer_class": "Other", "bos_token": "<bos>", "add_bos_token": true}`:                                  {"", "<eos>"},
 	} {
 		tok, err := OpenFolder(fstest.MapFS{"tokenizer.json": {Data: whole}, "tokenizer_config.json": {Data: []byte(config)}}, ".")

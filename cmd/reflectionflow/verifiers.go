@@ -225,7 +225,7 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 		if err := network.Load(ctx, c.Backend); err != nil {
 			return row, err
 		}
-		defer network.Close()
+		defer func() { _ = network.Close() }() // it was only read
 	}
 	row.result, row.cost, err = verifier.Calibrate(ctx, name, v, s.examples(name), s.options.method)
 	if err != nil {

@@ -71,6 +71,8 @@ def main():
             continue
         with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
             model, side, look = build()
+            for key, p in model.named_parameters():  # transformers leaves heads without values
+                torch.nn.init.normal_(p, std=0.03) if p.ndim > 1 else torch.nn.init.constant_(p, float("norm" in key and key.endswith("weight")))
             model.save_pretrained(folder)
             for file in os.listdir(TOKENIZER):
                 shutil.copy(os.path.join(TOKENIZER, file), folder)

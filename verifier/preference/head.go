@@ -39,21 +39,21 @@ func readHead(path string, width int) (affine, error) {
 	if err != nil {
 		return affine{}, err
 	}
-	defer file.Close()
-	fail := func(format string, args ...any) (affine, error) {
-		return affine{}, fmt.Errorf("%w: %s: %s", reflectionflow.ErrInvalid, path, fmt.Sprintf(format, args...))
+	defer func() { _ = file.Close() }() // it was only read
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s: %s", reflectionflow.ErrInvalid, path, fmt.Sprintf(format, args...))
 	}
 	numbers := map[int]bool{}
 	for _, name := range file.Names() {
 		number, ok := strings.CutPrefix(strings.TrimSuffix(strings.TrimSuffix(name, ".weight"), ".bias"), "layers.")
 		n, err := strconv.Atoi(number)
 		if !ok || err != nil {
-			return fail("tensor %q belongs to no aesthetic predictor", name)
+			return affine{}, fail("tensor %q belongs to no aesthetic predictor", name)
 		}
 		numbers[n] = true
 	}
 	if have := slices.Sorted(maps.Keys(numbers)); !slices.Equal(have, linearLayers) {
-		return fail("it has the layers %v, the linear aesthetic predictor has %v", have, linearLayers)
+		return affine{}, fail("it has the layers %v, the linear aesthetic predictor has %v", have, linearLayers)
 	}
 	// From the last layer to the first: (w, b) becomes (w·W, w·c + b).
 	head := affine{weights: []float64{1}}
@@ -67,12 +67,12 @@ func readHead(path string, width int) (affine, error) {
 			return affine{}, err
 		}
 		if len(shape) != 2 || shape[0] != len(head.weights) || len(c) != shape[0] {
-			return fail("layer %d has the shape %v and %d biases, want %d rows", n, shape, len(c), len(head.weights))
+			return affine{}, fail("layer %d has the shape %v and %d biases, want %d rows", n, shape, len(c), len(head.weights))
 		}
 		head = head.after(w, c, shape[1])
 	}
 	if len(head.weights) != width {
-		return fail("it rates vectors of %d numbers, those of the network have %d", len(head.weights), width)
+		return affine{}, fail("it rates vectors of %d numbers, those of the network have %d", len(head.weights), width)
 	}
 	return head, nil
 }

@@ -12,6 +12,8 @@ type contrast struct{ wordings [][]string }
 
 // Alternatives by aspect. Words of one group mean nearly the same, so they are no alternatives to one
 // another.
+//
+//nolint:dupword // lists of words
 var (
 	colors    = groups("red,crimson,scarlet", "orange", "yellow,golden,gold", "green", "blue", "purple,violet", "pink", "brown", "black", "white", "gray,grey,silver")
 	materials = groups("wooden,wood", "metal,metallic,steel,iron", "plastic", "glass,transparent", "stone,marble,concrete", "leather", "fabric,cloth,woolen,knitted", "paper,cardboard", "ceramic,porcelain,clay", "rubber", "brick")
@@ -23,8 +25,29 @@ var (
 	styles = groups("a photograph,photo,photograph,photorealistic,photography,realistic,cinematic", "an oil painting,oil painting,oil on canvas", "a watercolor painting,watercolor,watercolour", "a pencil sketch,pencil sketch,pencil drawing,sketch,charcoal",
 		"a cartoon,cartoon,comic", "anime,manga", "a 3D render,3d render,3d", "pixel art", "a vector illustration,vector art,flat illustration,illustration", "low poly", "claymation,clay")
 	opposites = [][]string{
-		{"big", "small"}, {"large", "small"}, {"huge", "tiny"}, {"tall", "short"}, {"long", "short"}, {"thick", "thin"}, {"wide", "narrow"}, {"open", "closed"}, {"full", "empty"}, {"broken", "intact"}, {"wet", "dry"}, {"clean", "dirty"},
-		{"old", "new"}, {"old", "young"}, {"hot", "cold"}, {"lit", "unlit"}, {"ripe", "unripe"}, {"cooked", "raw"}, {"burning", "unburnt"}, {"folded", "unfolded"}, {"fresh", "rotten"}, {"soft", "hard"}, {"straight", "curved"},
+		{"big", "small"},
+		{"large", "small"},
+		{"huge", "tiny"},
+		{"tall", "short"},
+		{"long", "short"},
+		{"thick", "thin"},
+		{"wide", "narrow"},
+		{"open", "closed"},
+		{"full", "empty"},
+		{"broken", "intact"},
+		{"wet", "dry"},
+		{"clean", "dirty"},
+		{"old", "new"},
+		{"old", "young"},
+		{"hot", "cold"},
+		{"lit", "unlit"},
+		{"ripe", "unripe"},
+		{"cooked", "raw"},
+		{"burning", "unburnt"},
+		{"folded", "unfolded"},
+		{"fresh", "rotten"},
+		{"soft", "hard"},
+		{"straight", "curved"},
 	}
 )
 

@@ -27,9 +27,10 @@ type Model interface {
 	Texts(ctx context.Context, texts []string) ([][]float32, error)
 	// Logit is how well the vectors fit: the softmax over texts is the probability of each.
 	Logit(image, text []float32) float64
-	// Fits reports whether the network reads the whole text.
-	Fits(text string) bool
 }
+
+// limited is a model that may say that it reads the beginning of a text only.
+type limited interface{ Fits(text string) bool }
 
 // Options set the thresholds of verdicts. Zero values mean the defaults.
 type Options struct {
@@ -100,7 +101,7 @@ func (v *Verifier) score(ctx context.Context, prompt reflectionflow.Prompt, imag
 	}
 	score := reflectionflow.Score{Value: clip.Cosine(image, whole[0])}
 	score.Detail = fmt.Sprintf("similarity to the prompt %.3f", score.Value)
-	if !v.model.Fits(prompt.Text) {
+	if m, ok := v.model.(limited); ok && !m.Fits(prompt.Text) {
 		score.Detail += "; the network reads the beginning of this prompt only"
 	}
 	for i, r := range prompt.Requirements {

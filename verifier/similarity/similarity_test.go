@@ -116,7 +116,8 @@ func TestValueIsTheSimilarityToThePrompt(t *testing.T) {
 		t.Fatal(err)
 	}
 	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{
-		{Prompt: reflectionflow.Prompt{Text: "a dog"}, Image: w.show("dog")}, {Prompt: reflectionflow.Prompt{Text: "a dog"}, Image: w.show("cat")},
+		{Prompt: reflectionflow.Prompt{Text: "a dog"}, Image: w.show("dog")},
+		{Prompt: reflectionflow.Prompt{Text: "a dog"}, Image: w.show("cat")},
 		{Prompt: reflectionflow.Prompt{Text: "a dog " + strings.Repeat("and so on ", 20)}, Image: w.show("dog")},
 	})
 	if err != nil {
