@@ -51,13 +51,18 @@ func (o *engineOptions) registerAnySize(f *pflag.FlagSet) {
 	f.BoolVar(&o.anySize, "any-size", false, "generate sizes that the model was not made for: slow, large and mostly wrong")
 }
 
-// registerFiles adds the flags of the files that belong to --model.
+// registerFiles adds the flags of the files that belong to --model, and its bound.
 func (o *engineOptions) registerFiles(f *pflag.FlagSet) {
-	f.StringVar(&o.files.TextEncoder, "text-encoder", "", "file or folder of the text encoder, for a --model without: CLIP of FLUX.1, Qwen3 of FLUX.2")
-	f.StringVar(&o.files.TextEncoder2, "text-encoder-2", "", "file or folder of the second text encoder: T5 of FLUX.1")
-	f.StringVar(&o.files.VAE, "vae", "", "file or folder of the autoencoder")
-	f.StringVar(&o.files.Tokenizer, "tokenizer", "", "folder of the tokenizer; for FLUX.1 one that holds tokenizer and tokenizer_2")
+	registerParts(f, &o.files)
 	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that images take beside the weights, which stay in their files, such as 4GB")
+}
+
+// registerParts adds the flags of the files that a model lacks.
+func registerParts(f *pflag.FlagSet, files *config.Weights) {
+	f.StringVar(&files.TextEncoder, "text-encoder", "", "file or folder of the text encoder, for a model without: CLIP of FLUX.1, Qwen3 of FLUX.2")
+	f.StringVar(&files.TextEncoder2, "text-encoder-2", "", "file or folder of the second text encoder: T5 of FLUX.1")
+	f.StringVar(&files.VAE, "vae", "", "file or folder of the autoencoder")
+	f.StringVar(&files.Tokenizer, "tokenizer", "", "folder of the tokenizer; for FLUX.1 one that holds tokenizer and tokenizer_2")
 }
 
 // fileFlags are those of [engineOptions.registerFiles].

@@ -201,6 +201,18 @@ func TestFluxFilesGenerateWhatTheirFolderDoes(t *testing.T) {
 			}
 		})
 	}
+	for want, args := range map[string][]string{
+		"not yet a model: a is the transformer of FLUX.1 alone; it lacks text encoder CLIP":             {"models", "check", f1[0]},
+		"transformer: FLUX.1 with guidance (as dev, Krea and Kontext), 1 + 1 blocks of width 64, whole": {"models", "check", f1[0]},
+		"transformer: FLUX.2 [klein], 2 + 2 blocks of width 32, whole":                                  {"models", "check", f2[0]},
+		"  model    FLUX.2 [klein], distilled or base (which its file does not say)":                    {"models", "check", f2[0], "--text-encoder", f2[1], "--vae", f2[2], "--tokenizer", two, "--size", "64"},
+		"  model    FLUX.1 with guidance (as dev and Krea)\n  weights":                                  {"models", "check", combined, "--size", "64"},
+		"text encoder: Qwen3": {"models", "check", f2[1]},
+	} {
+		if out, err := embedded(t.TempDir(), args...).CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: %v, want %q:\n%s", args, err, want, out)
+		}
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string

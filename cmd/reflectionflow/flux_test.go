@@ -110,8 +110,8 @@ func TestFluxFolderGeneratesWhatDiffusersDoes(t *testing.T) {
 // fluxTwo is the folder of a tiny FLUX.2 that diffusers wrote.
 const fluxTwo = "../../flux/flux2/testdata/tiny"
 
-// A folder of FLUX.2 generates what diffusers generates, and refuses references that it
-// cannot use before a run begins.
+// A folder of FLUX.2 generates what diffusers generates, corrects with the defaults for
+// photographs, and refuses references that it cannot use before a run begins.
 func TestFlux2FolderGeneratesWhatDiffusersDoes(t *testing.T) {
 	model, err := filepath.Abs(fluxTwo)
 	if err != nil {
@@ -123,6 +123,13 @@ func TestFlux2FolderGeneratesWhatDiffusersDoes(t *testing.T) {
 	}
 	sameImage(t, filepath.Join(dir, "run", "best.png"), filepath.Join("testdata", "tiny", "flux2.png"))
 	reflection := []string{"--strategy", "reflection", "--budget", "4", "--early-stop=false", "--out", "again"}
+	if out, err := embedded(dir, generateTiny(model, append(reflection, "--size", "64")...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	candidates, err := os.ReadFile(filepath.Join(dir, "again", "candidates.jsonl"))
+	if err != nil || !strings.Contains(string(candidates), `"action":"reflect"`) {
+		t.Errorf("%v: no image was corrected:\n%s", err, candidates)
+	}
 	out, err := embedded(dir, generateTiny(model, append(reflection, "--out", "small")...)...).CombinedOutput()
 	if exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "the reference image is 64×48 pixels: its sides must be at least 64") {
 		t.Errorf("%v\n%s", err, out)

@@ -27,7 +27,7 @@ func (p *program) modelsCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	var size string
+	var o checkOptions
 	check := &cobra.Command{
 		Use:   "check [MODEL | FOLDER | FILE]",
 		Short: "Check every file of a model",
@@ -37,16 +37,18 @@ shapes and types that its networks need, and its files with SHA256SUMS if it has
 Of a clip-art model, the detector, verifier and judge are loaded too.
 
 Of another folder it also says how much memory an image takes and how long a denoising step
-takes here: it measures a product with one of the model's matrices.`,
+takes here: it measures a product with one of the model's matrices. A file says what it is,
+and what it lacks to be a model; with that, given by flags, it is checked like a folder.`,
 		Example: `  reflectionflow models check
   reflectionflow models check ./FLUX.1-dev --size 512`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: p.completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.checkModels(cmd.Context(), strings.Join(args, ""), size)
+			return p.checkModels(cmd.Context(), strings.Join(args, ""), o)
 		},
 	}
-	check.Flags().StringVar(&size, "size", "", "pixels of the image that memory and time are estimated for: 512 or 512x384 (default: the model's)")
+	check.Flags().StringVar(&o.size, "size", "", "pixels of the image that memory and time are estimated for: 512 or 512x384 (default: the model's)")
+	registerParts(check.Flags(), &o.files)
 	models.AddCommand(
 		check,
 		&cobra.Command{
@@ -116,7 +118,7 @@ func (p *program) showModel(name string) error {
 	return err
 }
 
-func (p *program) checkModels(ctx context.Context, name, size string) error {
+func (p *program) checkModels(ctx context.Context, name string, o checkOptions) error {
 	models := p.catalog
 	if name != "" {
 		path, err := library().Find(name)
@@ -131,9 +133,9 @@ func (p *program) checkModels(ctx context.Context, name, size string) error {
 		case err != nil:
 			return err
 		case isFile(path):
-			return p.checkFile(path)
+			return p.checkFile(ctx, path, o)
 		default:
-			return p.checkFolder(ctx, path, size)
+			return p.checkFolder(ctx, path, o)
 		}
 	}
 	for _, m := range models {
@@ -153,49 +155,65 @@ func isFolder(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// checkFolder compares the weights of a diffusers folder with what its networks need,
-// lists the differences, and loads the tokenizers, weights and corrector; for a model of
-// the clip-art world also its other networks, and for others what an image will cost.
-func (p *program) checkFolder(ctx context.Context, dir, size string) error {
-	width, height := 0, 0
-	if size != "" {
-		var err error
-		if width, height, err = config.ParseSize(size); err == nil {
-			err = reflectionflow.Request{Prompt: "any", Width: width, Height: height, Steps: 1}.Validate()
-		}
-		if err != nil {
-			return err
-		}
+// checkOptions are the flags of models check.
+type checkOptions struct {
+	size  string
+	files config.Weights // that a file lacks
+}
+
+// pixels returns the size of images, 0 for the model's own.
+func (o checkOptions) pixels() (width, height int, err error) {
+	if o.size == "" {
+		return 0, 0, nil
 	}
-	model, err := assemble.OpenInspected(dir, config.Weights{})
+	if width, height, err = config.ParseSize(o.size); err == nil {
+		err = reflectionflow.Request{Prompt: "any", Width: width, Height: height, Steps: 1}.Validate()
+	}
+	return width, height, err
+}
+
+// checkFolder checks a diffusers folder; of a model of the clip-art world also the other
+// networks.
+func (p *program) checkFolder(ctx context.Context, dir string, o checkOptions) error {
+	model, err := assemble.OpenInspected(dir, o.files)
+	if err != nil {
+		return err
+	}
+	return p.checkModel(ctx, dir, model, o)
+}
+
+// checkModel compares the weights of a model with what its networks need, lists the
+// differences, loads everything, and says what an image will cost.
+func (p *program) checkModel(ctx context.Context, path string, model *assemble.Inspected, o checkOptions) error {
+	width, height, err := o.pixels()
 	if err != nil {
 		return err
 	}
 	if err := p.checkWeights(model); err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	world := assemble.IsWorldFolder(os.DirFS(dir))
+	world := isFolder(path) && assemble.IsWorldFolder(os.DirFS(path))
 	if world {
-		if err := checkWorld(ctx, dir); err != nil {
+		if err := checkWorld(ctx, path); err != nil {
 			return err
 		}
 	}
 	found, err := model.Inspect(ctx, "", width, height)
 	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	corrector := "cannot correct images"
 	if found.Corrects {
 		corrector = "corrects images"
 	}
-	if world && !isFolder(filepath.Join(dir, "verifier")) {
+	if world && !isFolder(filepath.Join(path, "verifier")) {
 		corrector += ", no reward network (folder verifier)"
 	}
 	sums := "no checksums"
 	if found.Checksums > 0 {
 		sums = "checksums of " + progress.Plural(found.Checksums, "file")
 	}
-	text := fmt.Sprintf("%s  ok  %s, %s, %s\n", dir, progress.Plural(found.Parameters, "parameter"), corrector, sums)
+	text := fmt.Sprintf("%s  ok  %s, %s, %s\n", path, progress.Plural(found.Parameters, "parameter"), corrector, sums)
 	if !world {
 		text += inspection(found)
 	}

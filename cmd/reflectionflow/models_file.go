@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,8 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
+	"reflectionflow/flux/flux2"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
 	"reflectionflow/weights"
 )
@@ -21,37 +25,60 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// checkFile says what a single file of weights is: its format, the types of its tensors and the models in it. A FLUX.1
-// transformer must be whole.
-func (p *program) checkFile(path string) (err error) {
-	f, err := weights.Open(path)
+// checkFile says what a single file of weights is: its format, the types of its tensors and the models in it. A
+// transformer of FLUX must be whole; with the files that it lacks, it is checked as a model.
+func (p *program) checkFile(ctx context.Context, path string, o checkOptions) error {
+	transformer, err := p.describeFile(path)
+	if err != nil || !transformer {
+		return err
+	}
+	model, err := assemble.OpenInspected(path, o.files)
+	if errors.Is(err, reflectionflow.ErrInvalid) && len(o.files.Paths()) == 0 {
+		return printTo(p.stdout, "not yet a model: "+plainError(err)+"\n") // it is one part of several
+	}
 	if err != nil {
 		return err
+	}
+	return p.checkModel(ctx, path, model, o)
+}
+
+// describeFile says what is in a file, and whether it has a transformer that this program runs.
+func (p *program) describeFile(path string) (transformer bool, err error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return false, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	summary, err := countTensors(f)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := printTo(p.stdout, fmt.Sprintf("%s  %s, %s\n", path, f.Format(), summary)); err != nil {
-		return err
+		return false, err
 	}
 	parts := flux.Identify(f)
 	if len(parts) == 0 {
-		return printTo(p.stdout, "none of the models that this program knows\n")
+		return false, printTo(p.stdout, "none of the models that this program knows\n")
 	}
 	for _, part := range parts {
 		line := part.Kind + ": " + part.Model
-		if part == (flux.FilePart{Kind: "transformer", Model: "FLUX.1"}) {
-			if line, err = describeTransformer(f); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
+		if describe := describers[part]; describe != nil {
+			transformer = true
+			if line, err = describe(f); err != nil {
+				return false, fmt.Errorf("%s: %w", path, err)
 			}
 		}
 		if err := printTo(p.stdout, line+"\n"); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return transformer, nil
+}
+
+// describers describe the transformers that this program runs.
+var describers = map[flux.FilePart]func(weights.Source) (string, error){
+	{Kind: "transformer", Model: "FLUX.1"}: describeTransformer,
+	{Kind: "transformer", Model: "FLUX.2"}: describeTransformer2,
 }
 
 // countTensors counts tensors, parameters and types.
@@ -91,4 +118,17 @@ func describeTransformer(source weights.Source) (string, error) {
 		line += fmt.Sprintf(", %s not used (such as %s)", progress.Plural(len(t.Unused), "tensor"), t.Unused[0])
 	}
 	return line, nil
+}
+
+// describeTransformer2 reads a FLUX.2 transformer and says its sizes.
+func describeTransformer2(source weights.Source) (string, error) {
+	p, err := flux2.ReadTransformer(source)
+	if err != nil {
+		return "", err
+	}
+	model := "FLUX.2 [klein]"
+	if p.GuidanceEmbeds {
+		model = "FLUX.2 [dev]"
+	}
+	return fmt.Sprintf("transformer: %s, %d + %d blocks of width %d, whole", model, p.NumLayers, p.NumSingleLayers, p.Hidden()), nil
 }

@@ -9,6 +9,22 @@ import (
 	"reflectionflow/weights/layout"
 )
 
+// ReadTransformer finds a FLUX.2 transformer among the tensors of a file, in any naming,
+// and returns its sizes. Another model, a missing tensor and a wrong shape give an error
+// wrapping [reflectionflow.ErrInvalid].
+func ReadTransformer(source weights.Source) (Params, error) {
+	var f Folder
+	if err := f.inferTransformer(source); err != nil {
+		return Params{}, err
+	}
+	c := flux.Component{Prefix: TransformerPrefix, Variables: f.Transformer.Variables, Layout: layout.Flux2Transformer}
+	problems, err := c.CheckSource(source)
+	if err == nil {
+		err = problems.Serious().Err()
+	}
+	return f.Transformer, err
+}
+
 func (f *Folder) inferTransformer(source weights.Source) error {
 	laid, err := layout.Flux2Transformer(source)
 	if err == nil {

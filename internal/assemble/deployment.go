@@ -136,7 +136,7 @@ func (b *Builder) Model() (Model, error) {
 			return Model{}, err
 		}
 	}
-	if l, ok := parts.generator.(local); ok {
+	if l, ok := parts.generator.(*fluxModel); ok {
 		l.describe(&entry)
 		entry.Warning = func(cfg search.Config) (string, error) {
 			return l.warning(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects())
@@ -193,7 +193,7 @@ func (b *Builder) open(ctx context.Context, backend string, parts parts, embedde
 		}
 	}
 	e.Watch, e.Ledger = b.progress.watch, b.Ledger
-	if l, ok := parts.generator.(local); ok {
+	if l, ok := parts.generator.(*fluxModel); ok {
 		loaded, closer, err := l.load(ctx, backend)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(e.Closer))
@@ -274,7 +274,7 @@ func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config)
 	if err != nil {
 		return b.config.Errorf(at, "%v", err)
 	}
-	if l, ok := g.(local); ok {
+	if l, ok := g.(*fluxModel); ok {
 		if err := l.fits(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects()); err != nil {
 			return b.config.Errorf(at+".memory", "%v", err)
 		}

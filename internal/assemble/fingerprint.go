@@ -160,7 +160,7 @@ func weightSums(c *config.Config, library Library) (map[string]string, error) {
 		if g.Type != config.Flux {
 			continue
 		}
-		for _, name := range g.Weights.Paths() {
+		for _, name := range g.Paths() {
 			place, err := library.Find(name)
 			if err != nil {
 				return nil, err

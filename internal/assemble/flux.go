@@ -35,22 +35,8 @@ func fluxType() partType[config.Generator, reflectionflow.Generator] {
 	}
 }
 
-// local is a generator that runs in this process: it is described before its weights
-// are loaded.
-type local interface {
-	reflectionflow.Generator
-	reflectionflow.RequestChecker
-	// fits reports images that take more memory than the bound of the configuration.
-	fits(width, height int, corrects bool) error
-	// warning says what is wrong with generating such images here; empty for nothing.
-	warning(width, height int, corrects bool) (string, error)
-	// describe sets the defaults and bounds of the model.
-	describe(entry *Model)
-	// load reads the weights for a backend, see [Model.Open].
-	load(ctx context.Context, backend string) (reflectionflow.Generator, io.Closer, error)
-}
-
-// fluxModel is a FLUX model whose weights are not loaded.
+// fluxModel is a FLUX model whose weights are not loaded. It is a generator that can be
+// checked.
 type fluxModel struct {
 	path      string
 	corrector string // file of its LoRA; empty for the folder's own
@@ -109,6 +95,7 @@ const largeModel = 1e9
 // remedies are what helps a model that cannot correct.
 const remedies = "name the LoRA of a corrector in the configuration (corrector: FILE), let it start from the noised image (img2img: 0.6), use FLUX.2 or FLUX.1 Kontext, which edit images, or a strategy without reflection (--strategy noise-prompt)"
 
+// describe sets the defaults and bounds of the model.
 func (m *fluxModel) describe(entry *Model) {
 	if entry.Name == config.GivenModel {
 		entry.Name = filepath.Base(m.path)
@@ -127,7 +114,7 @@ func (m *fluxModel) checkSize(width, height int) error {
 	return m.family.sizes.Check(width, height)
 }
 
-// fits implements [local].
+// fits reports images that take more memory than the bound of the configuration.
 func (m *fluxModel) fits(width, height int, corrects bool) error {
 	need := m.family.working(width, height, corrects)
 	if m.memory == 0 || need <= m.memory {
@@ -145,7 +132,7 @@ func (m *fluxModel) fits(width, height int, corrects bool) error {
 		reflectionflow.ErrInvalid, width, height, terminal.Bytes(need), terminal.Bytes(m.memory), remedy)
 }
 
-// warning implements [local].
+// warning says what is wrong with generating such images here; empty for nothing.
 func (m *fluxModel) warning(width, height int, corrects bool) (string, error) {
 	stored, err := m.stored()
 	if err != nil {
@@ -218,6 +205,7 @@ func (m *fluxModel) adapt(model flux.Model) (flux.Model, error) {
 	return lora.Adapt(model, networks, files)
 }
 
+// load reads the weights for a backend, see [Model.Open].
 func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.Generator, io.Closer, error) {
 	backend, err := nn.OpenBackend(backendName)
 	if err != nil {

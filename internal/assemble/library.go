@@ -83,7 +83,7 @@ func snapshotOf(repository string) (string, error) {
 		commit := strings.TrimSpace(string(ref))
 		if err == nil && commit != "" && filepath.IsLocal(commit) {
 			snapshot := filepath.Join(repository, "snapshots", commit)
-			if info, err := os.Stat(snapshot); err == nil && info.IsDir() {
+			if info, err := os.Stat(snapshot); err == nil && info.IsDir() { //nolint:gosec // the commit is local
 				return snapshot, nil
 			}
 		}

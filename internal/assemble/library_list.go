@@ -177,7 +177,7 @@ func describeFile(name, place string, size int64) Found {
 		found.What = "a damaged file"
 		return found
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	var parts []string
 	for _, part := range flux.Identify(file) {
 		if part.Kind == "LoRA" { // its model is the name of a tensor
