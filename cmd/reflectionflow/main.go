@@ -151,7 +151,7 @@ Each run leaves a folder with all images, the record of the search and a report.
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.verifiersCommand(), p.benchCommand(), p.versionCommand())
+	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.verifiersCommand(), p.benchCommand(), p.serveCommand(), p.keysCommand(), p.versionCommand())
 	p.completeFlags(root)
 	return root
 }

@@ -97,6 +97,8 @@ type Job struct {
 	// failed or was cancelled.
 	Outcome *Outcome `json:"outcome,omitempty"`
 	Error   string   `json:"error,omitempty"` // of a failed job
+	// Invalid is set when the job failed since what it asks for cannot be done.
+	Invalid bool `json:"invalid,omitempty"`
 }
 
 // Outcome is the result of a search.

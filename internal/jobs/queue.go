@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -230,17 +231,18 @@ func (q *Queue) Job(ctx context.Context, id string) (Job, error) {
 		return Job{}, ErrUnknown
 	}
 	job, _, err := q.document(ctx, id)
-	if !errors.Is(err, ErrUnknown) {
+	if err != nil && !errors.Is(err, ErrUnknown) || err == nil && job.State == Queued {
 		return job, err
 	}
-	e, err := q.lastEvent(ctx, id)
+	// The event that ends a job comes before its document is dropped.
+	e, failure := q.lastEvent(ctx, id)
+	if failure == nil && e.Job != nil && e.Job.State.Ended() {
+		return *e.Job, nil
+	}
 	if err != nil {
-		return Job{}, err
+		return Job{}, cmp.Or(failure, err)
 	}
-	if e.Job == nil || !e.Job.State.Ended() { // it ended in between, or is being submitted
-		return Job{}, ErrUnknown
-	}
-	return *e.Job, nil
+	return job, nil
 }
 
 // document returns the document of a live job.
@@ -334,18 +336,20 @@ func (q *Queue) Cancel(ctx context.Context, id string) (Job, error) {
 }
 
 // bury stores the last event of a job that has ended without running, and drops its
-// document.
+// document. Several servers may do so at once: one of them stores the event.
 func (q *Queue) bury(ctx context.Context, job Job) error {
-	last, err := q.lastEvent(ctx, job.ID)
-	if err != nil && !errors.Is(err, ErrUnknown) {
-		return err
-	}
-	if last.Job == nil || !last.Job.State.Ended() {
-		if _, err := q.append(ctx, Event{JobID: job.ID, Kind: Kind(job.State), Job: &job}, last.Sequence); err != nil {
+	for {
+		last, err := q.lastEvent(ctx, job.ID)
+		if err != nil && !errors.Is(err, ErrUnknown) {
+			return err
+		}
+		if last.Job != nil && last.Job.State.Ended() {
+			return q.forget(ctx, job.ID)
+		}
+		if _, err := q.append(ctx, Event{JobID: job.ID, Kind: Kind(job.State), Job: &job}, last.Sequence); !errors.Is(err, errBehind) && err != nil {
 			return err
 		}
 	}
-	return q.forget(ctx, job.ID)
 }
 
 // forget drops the document of a job whose last event is stored.

@@ -28,6 +28,12 @@ type Run struct {
 
 var _ search.Journal = (*Run)(nil)
 
+// Journal returns the journal of a job that runs nowhere, to read it.
+func (q *Queue) Journal(ctx context.Context, job Job) (*Run, error) {
+	r := &Run{Job: job, queue: q, ctx: ctx}
+	return r, r.load()
+}
+
 // load reads the events of the job.
 func (r *Run) load() error {
 	events, err := r.queue.Events(r.ctx, r.ID, 0)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"reflectionflow"
 )
 
 // errStopped is the cause of a search's end when its job was cancelled.
@@ -234,7 +236,7 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 	defer renewal.Wait()
 	defer stopRenewing()
 
-	if r.Stopping {
+	if r.Stopping || q.stopping(r.ID) { // since before it was marked
 		cancel(errStopped)
 	}
 	outcome, err := Outcome{Best: -1}, errors.New("its servers ended while they ran it")
@@ -252,11 +254,19 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 	case errors.Is(err, errBehind):
 		return
 	case err != nil:
-		job.State, job.Error = Failed, err.Error()
+		job.State, job.Error, job.Invalid = Failed, err.Error(), errors.Is(err, reflectionflow.ErrInvalid)
 	default:
 		job.State = Done
 	}
 	q.report(q.end(r, job))
+}
+
+// stopping reports whether a job was told to stop.
+func (q *Queue) stopping(id string) bool {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	job := q.live[id]
+	return job != nil && job.Stopping
 }
 
 // end stores the last event of a job and drops its document.

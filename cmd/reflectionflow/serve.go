@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/service"
+)
+
+const serveHelp = `Serves searches over HTTP: OpenAI's image API under /v1, an API with events
+under /api/v1, and a page to watch searches on.
+
+Jobs, their images and events are in the data folder. A server may be stopped at
+any moment: it resumes its jobs when it starts again, and generates nothing twice.`
+
+type serveOptions struct {
+	engineOptions
+	listen, data, keys, name string
+	hosts                    []string
+	parallel                 int
+	open                     bool
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve searches over HTTP: OpenAI's image API and a page",
+		Long:  serveHelp,
+		Example: `  reflectionflow serve
+  reflectionflow serve --config deployment.yaml --data /srv/reflectionflow --keys keys.txt --listen 0.0.0.0:8080 --host images.example.com
+  curl -s http://127.0.0.1:8080/v1/images/generations -H 'Content-Type: application/json' -d '{"prompt": "a photo of two clocks"}'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd, o) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address and port")
+	f.StringVar(&o.data, "data", "data", "folder of jobs, images and events")
+	f.StringVar(&o.keys, "keys", "", "file of API keys (see: reflectionflow keys); without it, everybody who can reach the server may use it")
+	f.BoolVar(&o.open, "open", false, "listen on an address that others can reach without keys")
+	f.StringSliceVar(&o.hosts, "host", nil, "name under which the server is reached, besides localhost and addresses; may be repeated")
+	f.IntVar(&o.parallel, "parallel", 16, "searches that run at once")
+	f.StringVar(&o.deployment, "config", "", "configuration of generators, verifier and other parts (see: reflectionflow config)")
+	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL, see generate")
+	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
+	o.registerFiles(f)
+	f.StringVar(&o.backend, "backend", "", backendUsage)
+	return cmd
+}
+
+func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
+	if o.keys == "" && !o.open && !loopback(o.listen) {
+		return fmt.Errorf("%w: %s can be reached by others: give --keys FILE, or --open to serve everybody", reflectionflow.ErrInvalid, o.listen)
+	}
+	served, err := p.servedModels(cmd, &o.engineOptions)
+	if err != nil {
+		return err
+	}
+	options := service.Options{Models: served, Parallel: o.parallel, Hosts: o.hosts, Version: programVersion(), Log: slog.New(slog.NewJSONHandler(p.stderr, nil))}
+	build := thisBuild()
+	options.Build = &build
+	if options.Hosts == nil {
+		options.Hosts = []string{}
+	}
+	if o.keys != "" {
+		if options.Keys, err = service.OpenKeys(o.keys); err != nil {
+			return err
+		}
+	}
+	if err := p.beginComputing(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return fmt.Errorf("%w: --data: %v", reflectionflow.ErrInvalid, err)
+	}
+	bus, err := jobs.Embedded(filepath.Join(o.data, "nats"))
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	options.Queue, err = jobs.Open(cmd.Context(), bus, jobs.Options{Server: "local", Report: func(err error) { options.Log.Error("jobs", "error", err.Error()) }})
+	if err != nil {
+		return err
+	}
+	defer options.Queue.Close()
+	s, err := service.New(cmd.Context(), options)
+	if err != nil {
+		return err
+	}
+	return p.listen(cmd.Context(), o.listen, s)
+}
+
+// listen serves until ctx ends, then lets requests and searches stop.
+func (p *program) listen(ctx context.Context, address string, s *service.Server) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w: --listen: %v", reflectionflow.ErrInvalid, err)
+	}
+	_, _ = fmt.Fprintf(p.stdout, "serving on http://%s\n", listener.Addr())
+	server := s.HTTP()
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	worked := make(chan error, 1)
+	go func() { worked <- s.Work(working) }()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+	case err = <-worked:
+		worked <- err
+	}
+	stop()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if server.Shutdown(closing) != nil { // streams of events do not end by themselves
+		_ = server.Close()
+	}
+	if failure := <-worked; err == nil && !errors.Is(failure, context.Canceled) {
+		err = failure
+	}
+	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// loopback reports whether an address can be reached from this machine only.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// servedModels are the models that requests may name: the generators of a configuration,
+// or the model of the flags, or the embedded one.
+func (p *program) servedModels(cmd *cobra.Command, o *engineOptions) ([]service.Served, error) {
+	c, err := p.configuration(o, cmd.Flags())
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		model, err := p.catalog.Find(o.model)
+		return []service.Served{{Name: model.Name, Model: model, Backend: o.backend}}, err
+	}
+	used := c.Use.Generator
+	names := []string{used}
+	for name, g := range c.Generators {
+		if name != used && g.Type != config.Embedded {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names[1:])
+	var list []service.Served
+	for _, name := range names {
+		one := *c
+		one.Use.Generator = name
+		parts := one.Used()
+		model, err := p.builder(parts).Model()
+		if err != nil {
+			return nil, err
+		}
+		deployed, err := assemble.Record(parts, library())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, service.Served{Name: name, Model: model, Backend: c.Backend, Deployment: deployed})
+	}
+	return list, nil
+}

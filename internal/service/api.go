@@ -1,0 +1,224 @@
+package service
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/jobs"
+)
+
+// noTime keeps http.ServeContent from setting Last-Modified.
+var noTime time.Time
+
+// jobRequest is the body of POST /api/v1/jobs.
+type jobRequest struct {
+	Prompt   string        `json:"prompt"`
+	Model    string        `json:"model"`
+	Search   config.Search `json:"search"`
+	Priority jobs.Priority `json:"priority"`
+	// Correct names a candidate of another job whose image this one starts from.
+	Correct *correctRequest `json:"correct"`
+	// Check is set to learn what the job would do, without submitting it.
+	Check bool `json:"check"`
+}
+
+type correctRequest struct {
+	Job        string `json:"job"`
+	Candidate  int    `json:"candidate"`
+	Reflection string `json:"reflection"`
+}
+
+// submit serves POST /api/v1/jobs.
+func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
+	var q jobRequest
+	if err := decode(w, r, &q, true); err != nil {
+		return err
+	}
+	if q.Search.Seed == nil {
+		seed := randomSeed()
+		if key := r.Header.Get("Idempotency-Key"); key != "" {
+			seed = *keyedSeed(owner(r), key, 0)
+		}
+		q.Search.Seed = &seed
+	}
+	a := accepted{model: q.Model, prompt: q.Prompt, settings: q.Search, priority: q.Priority, key: r.Header.Get("Idempotency-Key")}
+	if c := q.Correct; c != nil {
+		if strings.TrimSpace(c.Reflection) == "" {
+			return bad("correct.reflection", "the reflection is empty: say what is wrong and how to fix it")
+		}
+		file, err := s.imageFile(r.Context(), c.Job, c.Candidate, "png", 0)
+		if err != nil {
+			return err
+		}
+		a.image, a.reflection = file, c.Reflection
+	}
+	if q.Check {
+		cfg, err := s.models.plan(a.model, a.settings)
+		if err != nil {
+			return err
+		}
+		reply(w, http.StatusOK, map[string]any{"search": cfg})
+		return nil
+	}
+	job, err := s.accept(r, a)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/v1/jobs/"+job.ID)
+	reply(w, http.StatusAccepted, job)
+	return nil
+}
+
+// mine returns a job if it is the caller's.
+func (s *Server) mine(r *http.Request) (jobs.Job, error) {
+	job, err := s.queue.Job(r.Context(), r.PathValue("id"))
+	if err == nil && s.options.Keys != nil && job.Owner != owner(r) {
+		return jobs.Job{}, jobs.ErrUnknown
+	}
+	return job, err
+}
+
+// getJob serves GET /api/v1/jobs/{id}.
+func (s *Server) getJob(w http.ResponseWriter, r *http.Request) error {
+	job, err := s.mine(r)
+	if err != nil {
+		return err
+	}
+	reply(w, http.StatusOK, job)
+	return nil
+}
+
+// cancel serves POST /api/v1/jobs/{id}/cancel.
+func (s *Server) cancel(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.mine(r); err != nil {
+		return err
+	}
+	job, err := s.queue.Cancel(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	reply(w, http.StatusOK, job)
+	return nil
+}
+
+// remove serves DELETE /api/v1/jobs/{id}.
+func (s *Server) remove(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.mine(r); err != nil {
+		return err
+	}
+	if err := s.queue.Delete(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	s.hub.forget(r.PathValue("id"))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+const maxPage = 200 // jobs of a page
+
+// listJobs serves GET /api/v1/jobs?state=&model=&text=&before=&limit=: the newest first,
+// those before a job for the next page.
+func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	limit := 50
+	if text := query.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxPage {
+			return bad("limit", "limit %.20q: must be from 1 to %d", text, maxPage)
+		}
+		limit = n
+	}
+	words := strings.Fields(strings.ToLower(query.Get("text")))
+	list := slices.DeleteFunc(s.hub.list(), func(job jobs.Job) bool {
+		if s.options.Keys != nil && job.Owner != owner(r) {
+			return true
+		}
+		text := strings.ToLower(job.Prompt)
+		return query.Get("state") != "" && string(job.State) != query.Get("state") ||
+			query.Get("model") != "" && job.Model != query.Get("model") ||
+			slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
+	})
+	if before := query.Get("before"); before != "" {
+		i := slices.IndexFunc(list, func(job jobs.Job) bool { return job.ID == before })
+		if i < 0 {
+			return bad("before", "there is no job %.40q", before)
+		}
+		list = list[i+1:]
+	}
+	page := map[string]any{"jobs": list[:min(limit, len(list))]}
+	if len(list) > limit {
+		page["next"] = list[limit-1].ID
+	}
+	reply(w, http.StatusOK, page)
+	return nil
+}
+
+// events serves GET /api/v1/jobs/{id}/events: every stored event once, also across a
+// reconnect with Last-Event-ID, and progress while it is listened to.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	job, err := s.mine(r)
+	if err != nil {
+		return err
+	}
+	after := uint64(0)
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		if after, err = strconv.ParseUint(last, 10, 64); err != nil {
+			return bad("Last-Event-ID", "Last-Event-ID %.20q is no number", last)
+		}
+	}
+	out := newEvents(w)
+	if err := out.alive(); err != nil {
+		return nil
+	}
+	err = s.hub.events(r.Context(), job.ID, after, func(e jobs.Event) error {
+		return out.send(strconv.FormatUint(e.Sequence, 10), string(e.Kind), e)
+	}, out.alive)
+	if err != nil && r.Context().Err() == nil {
+		return out.fail(err)
+	}
+	return nil
+}
+
+// candidates serves GET /api/v1/jobs/{id}/candidates.
+func (s *Server) candidates(w http.ResponseWriter, r *http.Request) error {
+	job, err := s.mine(r)
+	if err != nil {
+		return err
+	}
+	events, err := s.queue.Events(r.Context(), job.ID, 0)
+	if err != nil {
+		return err
+	}
+	list := []reflectionflow.Candidate{}
+	for _, e := range events {
+		if e.Candidate != nil {
+			list = append(list, *e.Candidate)
+		}
+	}
+	reply(w, http.StatusOK, map[string]any{"candidates": list})
+	return nil
+}
+
+// describeModels serves GET /api/v1/models: what a form needs to know.
+func (s *Server) describeModels(w http.ResponseWriter, _ *http.Request) error {
+	type model struct {
+		Name     string  `json:"name"`
+		Summary  string  `json:"summary"`
+		Width    int     `json:"width"`
+		Height   int     `json:"height"`
+		Steps    int     `json:"steps"`
+		Guidance float64 `json:"guidance"`
+	}
+	list := []model{}
+	for _, m := range s.models.list {
+		list = append(list, model{m.Name, m.Model.Summary, m.Model.Width, m.Model.Height, m.Model.Steps, m.Model.Guidance})
+	}
+	reply(w, http.StatusOK, map[string]any{"models": list, "version": s.options.Version})
+	return nil
+}
+

@@ -1,0 +1,174 @@
+package service
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// edits serves POST /v1/images/edits: the image is the flawed one, and the prompt is the
+// reflection, a person's own correction. What the image should show is the field "prompt"
+// of the object reflectionflow where it is given, else the reflection itself.
+func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
+	q, upload, err := readEdit(w, r)
+	if err != nil {
+		return err
+	}
+	img, err := readUpload(upload)
+	if err != nil {
+		return err
+	}
+	if err := q.check(); err != nil {
+		return err
+	}
+	settings, err := q.settings(0)
+	if err != nil {
+		return err
+	}
+	cfg, err := s.models.plan(q.Model, settings)
+	if err != nil {
+		return err
+	}
+	if q.image, err = fit(img, cfg.ImageWidth, cfg.ImageHeight); err != nil {
+		return err
+	}
+	q.reflection = q.Prompt
+	if q.wanted != "" {
+		q.Prompt = q.wanted
+	}
+	return s.serveImages(w, r, &q.imageRequest, "image_edit")
+}
+
+// editRequest is a request for an edit.
+type editRequest struct {
+	imageRequest
+	wanted string // what the image should show
+}
+
+// readEdit reads the form, or the JSON body, of an edit.
+func readEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload []byte, err error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "multipart/form-data" {
+		return readJSONEdit(w, r)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	form, err := r.MultipartReader()
+	if err != nil {
+		return q, nil, bad("", "the form cannot be read: %v", err)
+	}
+	for {
+		part, err := form.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			if upload == nil {
+				return q, nil, bad("image", "the image is missing: send it as the part image")
+			}
+			return q, upload, nil
+		case errors.As(err, new(*http.MaxBytesError)):
+			return q, nil, err
+		case err != nil:
+			return q, nil, bad("", "the form is damaged: %v", err)
+		}
+		if upload, err = readPart(part, &q, upload); err != nil {
+			return q, nil, err
+		}
+	}
+}
+
+// readPart reads a part of the form. The first image counts.
+func readPart(part *multipart.Part, q *editRequest, upload []byte) ([]byte, error) {
+	data, err := io.ReadAll(part)
+	if err != nil {
+		return nil, err
+	}
+	text := string(data)
+	switch name := strings.TrimSuffix(part.FormName(), "[]"); name {
+	case "image":
+		if upload == nil {
+			upload = data
+		}
+	case "mask":
+		return nil, bad("mask", "masks are not supported: say in the prompt what to change")
+	case "prompt":
+		q.Prompt = text
+	case "model":
+		q.Model = text
+	case "size":
+		q.Size = text
+	case "quality":
+		q.Quality = text
+	case "output_format":
+		q.OutputFormat = text
+	case "response_format":
+		q.ResponseFormat = text
+	case "user":
+		q.User = text
+	case "n":
+		q.N, err = strconv.Atoi(text)
+	case "partial_images":
+		q.PartialImages, err = strconv.Atoi(text)
+	case "stream":
+		q.Stream, err = strconv.ParseBool(text)
+	case "reflectionflow":
+		return upload, q.readSearch(data)
+	}
+	if err != nil {
+		return nil, bad(part.FormName(), "%s: %.40q is no number", part.FormName(), text)
+	}
+	return upload, nil
+}
+
+// readSearch reads the object reflectionflow of an edit.
+func (q *editRequest) readSearch(data []byte) error {
+	var with struct {
+		searchRequest
+		Prompt string `json:"prompt"`
+	}
+	if err := json.Unmarshal(data, &with); err != nil {
+		return bad("reflectionflow", "reflectionflow: %v", err)
+	}
+	q.Search, q.wanted = &with.searchRequest, with.Prompt
+	return nil
+}
+
+// readJSONEdit reads an edit whose images are data URLs.
+func readJSONEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload []byte, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	var body struct {
+		imageRequest
+		Search json.RawMessage `json:"reflectionflow"`
+		Images []struct {
+			URL string `json:"image_url"`
+		} `json:"images"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return q, nil, err
+		}
+		return q, nil, bad("", "the body is no valid request: %v", err)
+	}
+	q.imageRequest = body.imageRequest
+	if len(body.Search) > 0 {
+		if err := q.readSearch(body.Search); err != nil {
+			return q, nil, err
+		}
+	}
+	if len(body.Images) == 0 {
+		return q, nil, bad("images", "the image is missing: send images with an image_url")
+	}
+	url := body.Images[0].URL
+	_, data, ok := strings.Cut(url, ";base64,")
+	if !ok || !strings.HasPrefix(url, "data:") {
+		return q, nil, bad("images", "image_url must be a data URL in base64: this server fetches nothing")
+	}
+	if upload, err = base64.StdEncoding.DecodeString(data); err != nil {
+		return q, nil, bad("images", "image_url is no valid base64")
+	}
+	return q, upload, nil
+}

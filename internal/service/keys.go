@@ -1,0 +1,157 @@
+package service
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"reflectionflow"
+	"reflectionflow/internal/disk"
+)
+
+// Keys are the API keys of a file: one line per key with the owner's name, the SHA-256 of
+// the key and the day on which it was made. The keys themselves are stored nowhere. The
+// file is read again when it changes.
+type Keys struct {
+	path string
+
+	mutex sync.Mutex
+	read  time.Time // modification time of the file when it was read
+	list  []Key
+}
+
+// Key is a key without its secret.
+type Key struct {
+	Owner string
+	Made  string // day, YYYY-MM-DD
+	sum   string // SHA-256 of the key, hexadecimal
+}
+
+// OpenKeys reads the keys of a file. A file that is missing has no keys.
+func OpenKeys(path string) (*Keys, error) {
+	k := &Keys{path: path}
+	return k, k.refresh()
+}
+
+var ownerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// refresh reads the file if it has changed.
+func (k *Keys) refresh() error {
+	info, err := os.Stat(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		k.list, k.read = nil, time.Time{}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: keys: %v", reflectionflow.ErrInvalid, err)
+	}
+	if info.ModTime().Equal(k.read) {
+		return nil
+	}
+	f, err := os.Open(k.path)
+	if err != nil {
+		return fmt.Errorf("%w: keys: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer f.Close()
+	var list []Key
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) != 3 || !ownerName.MatchString(fields[0]) || len(fields[1]) != 2*sha256.Size {
+			return fmt.Errorf("%w: %s: %.20q is no line of a key: make keys with reflectionflow keys add NAME", reflectionflow.ErrInvalid, k.path, line)
+		}
+		list = append(list, Key{fields[0], fields[2], fields[1]})
+	}
+	k.list, k.read = list, info.ModTime()
+	return nil
+}
+
+// Owner returns whose key it is. A file that can no longer be read has the keys that it had.
+func (k *Keys) Owner(key string) (name string, ok bool) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	_ = k.refresh()
+	sum := sumOf(key)
+	for _, known := range k.list {
+		if subtle.ConstantTimeCompare([]byte(known.sum), []byte(sum)) == 1 {
+			name, ok = known.Owner, true
+		}
+	}
+	return name, ok
+}
+
+// List returns the keys without their secrets.
+func (k *Keys) List() []Key {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	_ = k.refresh()
+	return slices.Clone(k.list)
+}
+
+// Add makes a key for an owner and returns it. It is shown this once.
+func (k *Keys) Add(owner string, now time.Time) (string, error) {
+	if !ownerName.MatchString(owner) {
+		return "", fmt.Errorf("%w: the name %.40q: use letters, digits, dots, dashes and underscores, at most 64", reflectionflow.ErrInvalid, owner)
+	}
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if err := k.refresh(); err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(k.list, func(known Key) bool { return known.Owner == owner }) {
+		return "", fmt.Errorf("%w: %s has a key: revoke it first", reflectionflow.ErrInvalid, owner)
+	}
+	var secret [20]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return "", fmt.Errorf("make a key: %w", err)
+	}
+	key := "rf-" + strings.ToLower(base32.StdEncoding.EncodeToString(secret[:]))
+	return key, k.write(append(slices.Clone(k.list), Key{owner, now.Format(time.DateOnly), sumOf(key)}))
+}
+
+// Revoke drops the key of an owner.
+func (k *Keys) Revoke(owner string) error {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if err := k.refresh(); err != nil {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(k.list), func(known Key) bool { return known.Owner == owner })
+	if len(left) == len(k.list) {
+		return fmt.Errorf("%w: %.40q has no key", reflectionflow.ErrInvalid, owner)
+	}
+	return k.write(left)
+}
+
+func (k *Keys) write(list []Key) error {
+	var text strings.Builder
+	text.WriteString("# API keys of reflectionflow serve: owner, SHA-256 of the key, day\n")
+	for _, key := range list {
+		fmt.Fprintf(&text, "%s %s %s\n", key.Owner, key.sum, key.Made)
+	}
+	if err := disk.WriteFile(k.path, []byte(text.String())); err != nil {
+		return fmt.Errorf("write the keys: %w", err)
+	}
+	k.list, k.read = list, time.Time{}
+	return nil
+}
+
+func sumOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}

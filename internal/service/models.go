@@ -1,0 +1,131 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
+	"reflectionflow/search"
+)
+
+// Served is a model that jobs may name.
+type Served struct {
+	Name    string
+	Model   assemble.Model
+	Backend string // that it is opened for
+	// Deployment is the record of the configuration that the model is from, for run.json.
+	Deployment json.RawMessage
+}
+
+// models are the models of a server. The first is the default.
+type models struct {
+	list   []Served
+	opened []func() (*engine, error) // once
+	// fingerprints are those of the models' files, computed once.
+	fingerprints []func(context.Context) (string, error)
+}
+
+// engine is an opened model whose generator and verifier the jobs share.
+type engine struct {
+	assemble.Model
+	parts *assemble.Engine
+	// generator and verifier take turns, see [gate].
+	generator reflectionflow.Generator
+	verifier  reflectionflow.Verifier
+}
+
+func newModels(ctx context.Context, list []Served, slots int) *models {
+	m := &models{list: list}
+	for _, served := range list {
+		m.fingerprints = append(m.fingerprints, once(served.Model.Check))
+		m.opened = append(m.opened, sync.OnceValues(func() (*engine, error) {
+			parts, err := served.Model.Open(context.WithoutCancel(ctx), served.Backend)
+			if err != nil {
+				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
+			}
+			n := max(slots, served.Model.Concurrency)
+			return &engine{Model: served.Model, parts: parts, generator: share(parts.Generator, n), verifier: parts.Verifier}, nil
+		}))
+	}
+	return m
+}
+
+// once remembers the first fingerprint that is no error.
+func once(check func(context.Context) (string, error)) func(context.Context) (string, error) {
+	var mutex sync.Mutex
+	var known string
+	return func(ctx context.Context) (string, error) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if known != "" {
+			return known, nil
+		}
+		sum, err := check(ctx)
+		if err == nil {
+			known = sum
+		}
+		return sum, err
+	}
+}
+
+// split divides the name of a request into model and strategy: "clipart:noise". Either may
+// be missing.
+func (m *models) split(name string) (model int, strategy string, err error) {
+	base, strategy, _ := strings.Cut(name, ":")
+	if slices.Contains(search.Strategies(), base) && strategy == "" {
+		base, strategy = "", base
+	}
+	if strategy != "" && !slices.Contains(search.Strategies(), strategy) {
+		return 0, "", fmt.Errorf("%w: unknown strategy %.40q: use one of %s", reflectionflow.ErrInvalid, strategy, strings.Join(search.Strategies(), ", "))
+	}
+	for i, served := range m.list {
+		if base == "" || served.Name == base {
+			return i, strategy, nil
+		}
+	}
+	return 0, "", fmt.Errorf("%w: %.60q", errModel, base)
+}
+
+// names lists what a request may name: each model, and each with a strategy.
+func (m *models) names() []string {
+	var list []string
+	for _, served := range m.list {
+		list = append(list, served.Name)
+		for _, strategy := range search.Strategies() {
+			list = append(list, served.Name+":"+strategy)
+		}
+	}
+	return list
+}
+
+// plan returns the configuration of a search that a request asks for, without loading
+// anything.
+func (m *models) plan(name string, settings config.Search) (search.Config, error) {
+	i, strategy, err := m.split(name)
+	if err != nil {
+		return search.Config{}, err
+	}
+	if strategy != "" {
+		settings.Strategy = strategy
+	}
+	cfg, err := assemble.SearchConfig(settings, m.list[i].Model)
+	if cfg.Adaptive != nil {
+		cfg.Adaptive.Rollover = false // a job shares its budget with nobody
+	}
+	return cfg, err
+}
+
+// open opens the model that a request names, once.
+func (m *models) open(name string) (*engine, error) {
+	i, _, err := m.split(name)
+	if err != nil {
+		return nil, err
+	}
+	return m.opened[i]()
+}

@@ -1,0 +1,136 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	_ "image/png" // references are stored as PNG
+
+	"reflectionflow"
+	"reflectionflow/internal/config"
+	"reflectionflow/internal/jobs"
+	"reflectionflow/search"
+)
+
+// search runs the search of a job: what [jobs.Queue.Work] calls.
+func (s *Server) search(ctx context.Context, r *jobs.Run) (jobs.Outcome, error) {
+	none := jobs.Outcome{Best: -1}
+	settings, err := readSettings(r.Settings)
+	if err != nil {
+		return none, err
+	}
+	cfg, err := s.models.plan(r.Model, settings)
+	if err != nil {
+		return none, err
+	}
+	e, err := s.models.open(r.Model)
+	if err != nil {
+		return none, err
+	}
+	if r.Prompt == nil {
+		if err := parse(ctx, e, r, cfg); err != nil {
+			return none, err
+		}
+	}
+	loop := &search.Search{
+		Generator: e.generator, Verifier: e.verifier, Reflector: e.parts.Reflector, Refiner: e.parts.Refiner, Journal: r,
+		Notify: func(ev search.Event) { s.tell(r, ev) },
+	}
+	if r.Image != "" {
+		if loop.Generator, err = s.correcting(ctx, e, r); err != nil {
+			return none, err
+		}
+	}
+	result, err := loop.Run(ctx, *r.Prompt, cfg)
+	return outcomeOf(result), err
+}
+
+// readSettings reads the settings of a job.
+func readSettings(data json.RawMessage) (settings config.Search, err error) {
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &settings); err != nil {
+			return settings, fmt.Errorf("read the settings: %w", err)
+		}
+	}
+	return settings, nil
+}
+
+// parse reads the prompt and stores what it asks for.
+func parse(ctx context.Context, e *engine, r *jobs.Run, cfg search.Config) error {
+	prompt, cost, err := e.Parse(ctx, r.Spec.Prompt)
+	if err == nil && e.Suits != nil {
+		err = e.Suits(ctx, prompt, cfg.Axes)
+	}
+	if err != nil {
+		return err
+	}
+	return r.Parsed(prompt, cost)
+}
+
+func outcomeOf(r reflectionflow.Result) jobs.Outcome {
+	o := jobs.Outcome{Best: -1, Stopped: r.Stopped, Cost: r.Cost}
+	if r.Best >= 0 && r.Best < len(r.Candidates) {
+		o.Best, o.Score = r.Best, r.Candidates[r.Best].Score
+	}
+	return o
+}
+
+// correcting returns a generator whose images without a reference of their own start from
+// the job's image and its owner's reflection.
+func (s *Server) correcting(ctx context.Context, e *engine, r *jobs.Run) (reflectionflow.Generator, error) {
+	file, err := r.Reference(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reference, _, err := image.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, fmt.Errorf("%w: read the image to correct: %v", reflectionflow.ErrInvalid, err)
+	}
+	return correction{e.generator, reference, r.Reflection}, nil
+}
+
+// correction is a generator that starts from an image.
+type correction struct {
+	inner      reflectionflow.Generator
+	reference  image.Image
+	reflection string
+}
+
+func (c correction) requests(list []reflectionflow.Request) []reflectionflow.Request {
+	with := make([]reflectionflow.Request, len(list))
+	for i, r := range list {
+		if r.Reference == nil {
+			r.Reference, r.Reflection = c.reference, c.reflection
+		}
+		with[i] = r
+	}
+	return with
+}
+
+// Generate implements [reflectionflow.Generator].
+func (c correction) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	return c.inner.Generate(ctx, c.requests(requests))
+}
+
+// Check implements [reflectionflow.RequestChecker].
+func (c correction) Check(r reflectionflow.Request) error {
+	return reflectionflow.CheckRequest(c.inner, c.requests([]reflectionflow.Request{r})[0])
+}
+
+// progress is what listeners are told while a search runs; it is not stored.
+type progress struct {
+	Kind  search.EventKind `json:"kind"`
+	ID    int              `json:"id"`
+	Done  int              `json:"done"`
+	Total int              `json:"total,omitempty"`
+	Best  int              `json:"best"` // ID of the best candidate so far, -1 for none
+}
+
+func (s *Server) tell(r *jobs.Run, ev search.Event) {
+	data, err := json.Marshal(progress{Kind: ev.Kind, ID: ev.Candidate.ID, Done: ev.Done, Total: ev.Total, Best: ev.Best.ID})
+	if err == nil {
+		r.Tell(data)
+	}
+}

@@ -1,0 +1,142 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/run"
+)
+
+// Options are those of a server.
+type Options struct {
+	Queue *jobs.Queue
+	// Models are what jobs may name; the first is the default.
+	Models []Served
+	// Keys are who may call the API; nil lets everybody who can reach the server.
+	Keys *Keys
+	// Parallel is how many searches run here at once; 0 means 16.
+	Parallel int
+	// Hosts are the names in the Host header that are served besides addresses and
+	// localhost; others are refused, against DNS rebinding. Nil serves all.
+	Hosts []string
+	// Version and Build are those of the program, for run.json and the API.
+	Version string
+	Build   *run.Build
+	Log     *slog.Logger // nil drops
+}
+
+// Server is the service.
+type Server struct {
+	options Options
+	queue   *jobs.Queue
+	models  *models
+	hub     *hub
+	log     *slog.Logger
+	metrics *metrics
+	ready   chan struct{} // closed when jobs run
+}
+
+// New returns a server. Models are opened when a job first needs them.
+func New(ctx context.Context, o Options) (*Server, error) {
+	if len(o.Models) == 0 {
+		return nil, errors.New("a service without a model")
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 16
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{})}
+	s.metrics = newMetrics(o.Queue)
+	s.hub = newHub(o.Queue)
+	return s, nil
+}
+
+// Work runs jobs and keeps the record of ended ones until ctx ends.
+func (s *Server) Work(ctx context.Context) error {
+	go s.hub.follow(ctx, s.log)
+	close(s.ready)
+	return s.queue.Work(ctx, s.options.Parallel, s.search)
+}
+
+// Limits of requests.
+const (
+	maxBody      = 1 << 20  // bytes of a JSON body
+	maxUpload    = 32 << 20 // bytes of a form with an image
+	readTimeout  = 30 * time.Second
+	headerLimits = 64 << 10
+)
+
+// HTTP returns the HTTP server for the service, with limits against slow and large
+// requests.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: readTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: headerLimits,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// Handler returns the routes.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	api := func(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
+		mux.Handle(pattern, s.guarded(serve))
+	}
+	api("POST /v1/images/generations", s.generations)
+	api("POST /v1/images/edits", s.edits)
+	api("GET /v1/models", s.listModels)
+	api("GET /v1/models/{model}", s.getModel)
+	api("POST /api/v1/jobs", s.submit)
+	api("GET /api/v1/jobs", s.listJobs)
+	api("GET /api/v1/jobs/{id}", s.getJob)
+	api("POST /api/v1/jobs/{id}/cancel", s.cancel)
+	api("DELETE /api/v1/jobs/{id}", s.remove)
+	api("GET /api/v1/jobs/{id}/events", s.events)
+	api("GET /api/v1/jobs/{id}/candidates", s.candidates)
+	api("GET /api/v1/jobs/{id}/images/{candidate}", s.image)
+	api("GET /api/v1/jobs/{id}/archive", s.archive)
+	api("GET /api/v1/models", s.describeModels)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.readiness)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("GET /", pages())
+	return s.logged(s.ownHost(mux))
+}
+
+func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) {
+	select {
+	case <-s.ready:
+		_, _ = w.Write([]byte("ready\n"))
+	default:
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+	}
+}
+
+// ownHost refuses names in the Host header that are not the server's: a page elsewhere
+// could make its name resolve to this address and read the answers.
+func (s *Server) ownHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		host = strings.ToLower(strings.Trim(host, "[]"))
+		ok := s.options.Hosts == nil || host == "localhost" || net.ParseIP(host) != nil
+		for _, allowed := range s.options.Hosts {
+			ok = ok || host == strings.ToLower(allowed)
+		}
+		if !ok {
+			http.Error(w, "this server is not "+host+": name it with --host", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
