@@ -40,7 +40,7 @@ func (p *parser) name(m mention) int {
 	joins := p.joined
 	m, rest := p.of(m)
 	id := p.mention(m)
-	if shared != nil && joins && p.clauseEnds(p.pos) && m.q.kind != reflectionflow.Absent {
+	if shared != nil && joins && p.clauseEnds(p.pos) && m.q.kind != reflectionflow.Absent && (m.bare || shared.relation != "with") {
 		f := *shared // "holding a cup and a book"
 		f.target, f.end = id, m.end
 		p.add(f)
@@ -138,14 +138,18 @@ func (p *parser) part(m mention) bool {
 func (p *parser) loneProperties() bool {
 	q, i := p.quantity(p.pos)
 	prop, next, ok := p.property(i)
-	if !ok || p.recent < 0 || !p.segmentStart && !q.named || !p.clauseEnds(next) {
+	id := p.recent
+	if p.segmentStart && p.near >= 0 && !q.named { // ", half-eaten" speaks of what the clause is about
+		id = p.near
+	}
+	if !ok || id < 0 || !p.segmentStart && !q.named || !p.clauseEnds(next) {
 		return false
 	}
 	if q.kind == reflectionflow.Exactly || q.kind == reflectionflow.AtLeast {
 		prop.count = q.count
 	}
 	prop.weight = p.weight
-	p.mentions[p.recent].props = append(p.mentions[p.recent].props, prop)
+	p.mentions[id].props = append(p.mentions[id].props, prop)
 	p.pos = next
 	return true
 }
@@ -212,5 +216,11 @@ func (p *parser) everyone(w string) bool {
 	}
 	p.pos++
 	p.group, p.near, p.recent, p.joined = all, all[len(all)-1], all[len(all)-1], false
+	if prop, next, ok := p.property(p.pos); ok && p.clauseEnds(next) { // "both brown"
+		for _, id := range all {
+			p.mentions[id].props = append(p.mentions[id].props, prop)
+		}
+		p.pos = next
+	}
 	return true
 }

@@ -82,7 +82,19 @@ func TestPlainEnglish(t *testing.T) {
 			"at_least: at least 1 man", "at_least: at least 1 suit", "color: at least 1 suit that is black", "at_least: at least 1 umbrella",
 			"interaction: man wearing suit", "interaction: man holding umbrella",
 		},
-		"a street with cars on it":          {"at_least: at least 1 street", "at_least: at least 2 car", "interaction: street with car", "position: car on street"},
+		"a street with cars on it": {"at_least: at least 1 street", "at_least: at least 2 car", "interaction: street with car", "position: car on street"},
+		"a cow on the left and a horse on the right, both brown": {
+			"at_least: at least 1 cow", "color: at least 1 cow that is brown", "at_least: at least 1 horse", "color: at least 1 horse that is brown",
+			"place: cow in the left of the image", "place: horse in the right of the image",
+		},
+		`a poster that says "SALE" in red letters`: {
+			"at_least: at least 1 poster", "at_least: at least 2 letter", "color: every letter is red", `text: poster with the text "SALE"`,
+		},
+		"a lake with mountains in the background": {
+			"at_least: at least 1 lake", "at_least: at least 2 mountain", "interaction: lake with mountain", "place: mountain in the background of the image",
+		},
+		"a truck with a horse on its left":  {"at_least: at least 1 truck", "at_least: at least 1 horse", "interaction: truck with horse", "position: horse left of truck"},
+		"5 ducks in a row":                  {"exactly: exactly 5 duck", "attribute: at least 5 duck that is in a row"},
 		"three wine glasses and two knives": {"exactly: exactly 3 wine glass", "exactly: exactly 2 knife"},
 		"an orange":                         {"at_least: at least 1 orange"},
 		"an orange orange":                  {"at_least: at least 1 orange", "color: at least 1 orange that is orange"},

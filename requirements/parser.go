@@ -34,13 +34,14 @@ type parser struct {
 	notes    []string
 	weight   reflectionflow.Weight
 
-	near   int   // what the next phrase speaks of; -1 for nothing
-	recent int   // what was named last, for "that is", "with" and "it"
-	owner  int   // what the clause is about: what follows a comma speaks of it again
-	head   int   // the first mention of the sentence
-	group  []int // mentions joined by "and": "a dog and a cat"
-	joined bool  // a separator after a mention: the next one joins the group
-	shares *fact // "holding a cup": "and a book" would be held too
+	near   int    // what the next phrase speaks of; -1 for nothing
+	recent int    // what was named last, for "that is", "with" and "it"
+	owner  int    // what the clause is about: what follows a comma speaks of it again
+	head   int    // the first mention of the sentence
+	group  []int  // mentions joined by "and": "a dog and a cat"
+	joined bool   // a separator after a mention: the next one joins the group
+	via    string // the last relation
+	shares *fact  // "holding a cup": "and a book" would be held too
 
 	started       bool // the sentence has a mention
 	segmentStart  bool // nothing was read since the last separator

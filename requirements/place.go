@@ -82,6 +82,9 @@ func (p *parser) placePhrase() bool {
 	}
 	start := p.pos
 	p.pos = next
+	if value == "top" && next == start+2 && p.word(start) == "on" && p.beside(value, start, next) {
+		return true // "with a plant on top"
+	}
 	if w := p.word(start + 1); (w == "its" || w == "his" || w == "her" || w == "their") && p.beside(value, start, next) {
 		return true
 	}
@@ -130,6 +133,10 @@ func (p *parser) placed(value string, start, end int) {
 	}
 	if p.near < 0 {
 		p.pendingPlace, p.pendingTokens = value, [2]int{start, end}
+		return
+	}
+	if p.via == "with" && p.recent >= 0 && p.mentions[p.recent].end == start { // "with mountains in the background"
+		p.place(value, start, end, []int{p.recent})
 		return
 	}
 	p.place(value, start, end, p.subjects(p.near))

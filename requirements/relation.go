@@ -188,13 +188,13 @@ func (p *parser) target(i int) (id, next int, ok bool) {
 // a sentence it waits for the mention that follows.
 func (p *parser) relate(f fact) {
 	subject := p.near
-	if f.kind == reflectionflow.Interaction && (f.relation == "with" || f.relation == "of") && p.recent >= 0 && p.recent < len(p.mentions) {
+	if f.kind == reflectionflow.Interaction && f.relation == "with" && p.recent >= 0 && !p.segmentStart {
 		subject = p.recent
 	}
 	if f.target == subject && f.second < 0 {
 		subject = p.otherThan(subject)
 	}
-	p.recent, p.joined, p.shares = f.target, false, nil
+	p.recent, p.joined, p.shares, p.via = f.target, false, nil, f.relation
 	if subject < 0 {
 		p.pendingFacts = append(p.pendingFacts, f)
 		return
@@ -206,9 +206,7 @@ func (p *parser) relate(f fact) {
 	if possessions[f.relation] {
 		p.near = subject
 		shared := p.facts[len(p.facts)-1]
-		if f.relation != "with" {
-			p.shares = &shared
-		}
+		p.shares = &shared
 		return
 	}
 	p.near, p.group = f.target, []int{f.target}
@@ -374,6 +372,13 @@ func (p *parser) preposition() bool {
 		return false
 	}
 	start := p.pos
+	for _, arrangement := range arrangements {
+		if end := p.phrase(start, arrangement); end > 0 && p.word(end) != "of" && p.near >= 0 {
+			p.pos = end
+			p.add(fact{kind: reflectionflow.Attribute, subject: p.near, target: -1, second: -1, prop: property{value: arrangement}, start: start, end: end})
+			return true
+		}
+	}
 	if place := map[string]reflectionflow.Relation{"in": reflectionflow.Inside, "on": reflectionflow.On}[relation]; place != "" && p.onIt(reflectionflow.Position, string(place), next) {
 		return true
 	}

@@ -100,14 +100,20 @@ func (p *parser) text1(value string, start, end int) {
 	for w := p.word(i); w == "written" || w == "painted" || w == "printed" || w == "engraved" || w == "carved" || w == "is" || w == "displayed" || w == "embroidered" || w == "appears"; w = p.word(i) {
 		i++
 	}
-	if w := p.word(i); w == "on" || w == "in" && i > end || w == "across" {
-		if _, _, _, isPlace := p.placeAt(i); !isPlace && (i > end || subject < 0) {
-			if id, after, ok := p.target(i + 1); ok {
-				p.pos = after
-				if !writing[p.mentions[id].noun] { // "written in red letters"
-					subject = id
-					p.near, p.recent, p.group = id, id, []int{id}
-				}
+	written := i > end
+	if w := p.word(i); w == "in" || w == "with" || w == "of" { // "written in red letters"
+		if m, ok := p.noun(i + 1); ok && m.noun != "" && writing[m.noun[strings.LastIndexByte(m.noun, ' ')+1:]] {
+			p.mention(m)
+			p.pos, i = m.end, m.end
+		}
+	}
+	if w := p.word(i); w == "on" || w == "across" || w == "in" && written {
+		if _, _, _, isPlace := p.placeAt(i); !isPlace && (written || subject < 0) {
+			if p.word(i+1) == "it" {
+				p.pos = i + 2
+			} else if id, after, ok := p.target(i + 1); ok {
+				p.pos, subject = after, id
+				p.near, p.recent, p.group = id, id, []int{id}
 			}
 		}
 	}

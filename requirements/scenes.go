@@ -33,6 +33,9 @@ var groups = map[string]string{
 	"pile": "in a pile", "stack": "in a stack", "row": "in a row", "line": "in a line", "circle": "in a circle", "heap": "in a heap", "queue": "in a line", "column": "in a column", "grid": "in a grid",
 }
 
+// arrangements say how several objects stand.
+var arrangements = list("in a pile, in a stack, in a row, in a line, in a circle, in a heap, in a grid, in a column")
+
 // measures stand before "of" and are no object of their own.
 var measures = set("kind type sort piece bit style version species breed pair slice")
 
