@@ -129,6 +129,9 @@ type mergeJSON [2]string
 
 func (m *mergeJSON) UnmarshalJSON(text []byte) error {
 	if len(text) > 0 && text[0] == '[' {
+		if m.plain(string(text)) {
+			return nil
+		}
 		var pair []string
 		if err := json.Unmarshal(text, &pair); err != nil {
 			return err
@@ -149,6 +152,17 @@ func (m *mergeJSON) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("the merge %q is not two tokens with a space between", line)
 	}
 	return nil
+}
+
+// plain reads an array of two strings without escapes, as most of the many merges of a file are, and reports whether
+// text is one.
+func (m *mergeJSON) plain(text string) bool {
+	parts := strings.SplitN(text, `"`, 6)
+	if len(parts) != 5 || strings.Contains(text, `\`) || strings.TrimSpace(parts[2]) != "," || strings.TrimSpace(parts[4]) != "]" {
+		return false
+	}
+	m[0], m[1] = parts[1], parts[3]
+	return true
 }
 
 // cutMerge splits "a b" at its space.

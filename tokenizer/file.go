@@ -110,26 +110,47 @@ func parse(text []byte) (*Tokenizer, error) {
 
 // parseModel reads the model of one of the supported types.
 func parseModel(text json.RawMessage) (model, error) {
-	var j struct {
-		Type string `json:"type"`
-	}
-	switch isNull, err := decode(text, &j); {
-	case err != nil:
-		return nil, fmt.Errorf("model: %w", err)
-	case isNull:
-		return nil, errors.New("the model is missing")
+	kind, err := modelType(text)
+	if err != nil {
+		return nil, err
 	}
 	parse, ok := map[string]func(json.RawMessage) (model, error){
 		"WordLevel": parseWordLevel, "BPE": parseBPE, "Unigram": parseUnigram,
-	}[j.Type]
+	}[kind]
 	if !ok {
-		return nil, fmt.Errorf("the model %q is not supported: WordLevel, BPE and Unigram are", j.Type)
+		return nil, fmt.Errorf("the model %q is not supported: WordLevel, BPE and Unigram are", kind)
 	}
 	m, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	return m, nil
+}
+
+// modelType returns the member "type" of a model. It is the first one in most files, whose vocabularies are long: the rest
+// is then not read.
+func modelType(text json.RawMessage) (string, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err == nil {
+		if key, err := d.Token(); err == nil && key == "type" {
+			if value, err := d.Token(); err == nil {
+				if kind, ok := value.(string); ok {
+					return kind, nil
+				}
+			}
+		}
+	}
+	var j struct {
+		Type string `json:"type"`
+	}
+	isNull, err := decode(text, &j)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("model: %w", err)
+	case isNull:
+		return "", errors.New("the model is missing")
+	}
+	return j.Type, nil
 }
 
 func (t *Tokenizer) insertAdded(tokens []addedToken) error {

@@ -56,6 +56,20 @@ func checkVocabulary(vocabulary map[string]int64) (map[string]int32, error) {
 		return nil, fmt.Errorf("there are %d tokens, at most %d are allowed", len(vocabulary), maxVocabulary)
 	}
 	ids := make(map[string]int32, len(vocabulary))
+	taken := make([]bool, len(vocabulary)) // the ids of most files are the numbers from 0
+	for token, id := range vocabulary {
+		if id < 0 || id >= int64(len(taken)) || taken[id] {
+			return checkSparse(vocabulary)
+		}
+		taken[id] = true
+		ids[token] = int32(id)
+	}
+	return ids, nil
+}
+
+// checkSparse is checkVocabulary for any ids.
+func checkSparse(vocabulary map[string]int64) (map[string]int32, error) {
+	ids := make(map[string]int32, len(vocabulary))
 	owner := make(map[int64]string, len(vocabulary))
 	for _, token := range slices.Sorted(maps.Keys(vocabulary)) {
 		id := vocabulary[token]
