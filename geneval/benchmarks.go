@@ -256,7 +256,7 @@ func (d *dpg) prompts() ([]Metadata, error) {
 		item := d.items[id]
 		m := Metadata{Suite: DPG, Tag: "dpg", Prompt: item.text, Questions: item.questions}
 		for i, parents := range item.parents {
-			for _, parent := range strings.Split(parents, ",") {
+			for parent := range strings.SplitSeq(parents, ",") {
 				if parent = strings.TrimSpace(parent); parent == "0" || parent == "" {
 					continue
 				}

@@ -53,7 +53,7 @@ one two three four five six seven eight nine ten another second third fourth fif
 
 func wordSet(text string) map[string]bool {
 	set := make(map[string]bool)
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		set[w] = true
 	}
 	return set

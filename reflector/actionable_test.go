@@ -9,8 +9,10 @@ import (
 
 func TestJudge(t *testing.T) {
 	p := reflectionflow.Prompt{Text: "three dogs and a red sofa, as a watercolor", Requirements: []reflectionflow.Requirement{
-		{Kind: reflectionflow.Exactly, Object: "dog", Count: 3}, {Kind: reflectionflow.AtLeast, Object: "couch", Color: "red", Count: 1},
-		{Kind: reflectionflow.Style, Value: "watercolor"}, {Kind: reflectionflow.AtLeast, Object: "computer mouse", Count: 1},
+		{Kind: reflectionflow.Exactly, Object: "dog", Count: 3},
+		{Kind: reflectionflow.AtLeast, Object: "couch", Color: "red", Count: 1},
+		{Kind: reflectionflow.Style, Value: "watercolor"},
+		{Kind: reflectionflow.AtLeast, Object: "computer mouse", Count: 1},
 	}}
 	type told = reflector.Actionable
 	for text, want := range map[string]told{

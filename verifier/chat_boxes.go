@@ -87,8 +87,10 @@ func numbered(img image.Image, objects []reflectionflow.Object) image.Image {
 		c := boxColors[i%len(boxColors)]
 		box := image.Rect(int(o.Box[0]*float64(b.Dx())), int(o.Box[1]*float64(b.Dy())), int(o.Box[2]*float64(b.Dx())), int(o.Box[3]*float64(b.Dy()))).Intersect(out.Rect)
 		for _, side := range []image.Rectangle{
-			{box.Min, image.Pt(box.Max.X, box.Min.Y+thick)}, {image.Pt(box.Min.X, box.Max.Y-thick), box.Max},
-			{box.Min, image.Pt(box.Min.X+thick, box.Max.Y)}, {image.Pt(box.Max.X-thick, box.Min.Y), box.Max},
+			{box.Min, image.Pt(box.Max.X, box.Min.Y+thick)},
+			{image.Pt(box.Min.X, box.Max.Y-thick), box.Max},
+			{box.Min, image.Pt(box.Min.X+thick, box.Max.Y)},
+			{image.Pt(box.Max.X-thick, box.Min.Y), box.Max},
 		} {
 			draw.Draw(out, side, image.NewUniform(c), image.Point{}, draw.Src)
 		}

@@ -127,6 +127,11 @@ func TestEvaluateByVLM(t *testing.T) {
 			t.Errorf("%s: exit code %d: %s", name, code, complained)
 		}
 	}
+	mute := testserver.NewChat(t, testserver.ChatOptions{Reject: []string{"logprobs"}})
+	write("mute.yaml", strings.Replace(strings.Replace(text, "VERIFIER", "seer", 1), judge.URL, mute.URL, 1))
+	if code, table, _ := here(t, "config", "check", "--generate=false", "mute.yaml"); code == 0 || !strings.Contains(table, "it returns no log-probabilities, which the judge j needs") {
+		t.Errorf("a check without log-probabilities: exit code %d: %s", code, table)
+	}
 	for says, more := range map[string][]string{
 		"use --judge vlm":           {"--judge", "coco", "--out", "x"},
 		"embedded knows clip-art":   {"--judge", "embedded", "--out", "x"},

@@ -55,7 +55,7 @@ func wilson(n, of int) (share, low, high float64) {
 func kindTable(rows []calibrated) (string, error) {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "\nVERIFIER\tREQUIREMENTS\tLABELS\tMET\tMET OF WRONG\tAUC\tBRIER\tWEIGHT") // a tabwriter reports at Flush
+	_, _ = fmt.Fprintln(w, "\nVERIFIER\tREQUIREMENTS\tLABELS\tMET\tPASSED OF WRONG\tAUC\tBRIER\tWEIGHT") // a tabwriter reports at Flush
 	empty := true
 	for _, r := range rows {
 		for _, kind := range slices.Sorted(maps.Keys(r.result.Kinds)) {
@@ -70,7 +70,7 @@ func kindTable(rows []calibrated) (string, error) {
 	if err := w.Flush(); err != nil {
 		return "", fmt.Errorf("%w: %w", errPrint, err)
 	}
-	out.WriteString("WEIGHT: how far a finding is trusted, from 0 (it carries no information) to 1. MET OF WRONG: requirements called met that are not.\n")
+	out.WriteString("WEIGHT: how far a finding is trusted, from 0 (it carries no information) to 1. PASSED OF WRONG: requirements called met that are not.\n")
 	for _, r := range rows {
 		for _, line := range warnings(r.result) {
 			out.WriteString(line + "\n")

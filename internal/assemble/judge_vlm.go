@@ -22,7 +22,7 @@ func vlmJudge() partType[config.Judge, JudgePlan] {
 
 // vlmJudge is the judge that asks the endpoint of the entry, or the only endpoint where
 // there is no entry.
-func (b *Builder) vlmJudge(name string, j config.Judge) (JudgePlan, error) {
+func (b *Builder) vlmJudge(_ string, j config.Judge) (JudgePlan, error) {
 	if j.Endpoint == "" {
 		names := slices.Sorted(maps.Keys(b.config.Endpoints))
 		if len(names) != 1 {
@@ -44,4 +44,15 @@ func (b *Builder) vlmJudge(name string, j config.Judge) (JudgePlan, error) {
 			return &Judge{Judge: geneval.NewAsking(client), Known: knownPhotographs}, nil
 		},
 	}, nil
+}
+
+// judgeOf names a judge that needs the probabilities of an endpoint's answers; empty for
+// none.
+func (b *Builder) judgeOf(endpoint string) string {
+	for _, name := range slices.Sorted(maps.Keys(b.config.Judges)) {
+		if b.config.Judges[name].Endpoint == endpoint {
+			return name
+		}
+	}
+	return ""
 }

@@ -53,6 +53,9 @@ func (b *Builder) TryEndpoint(ctx context.Context, name string) Finding {
 	if show && !report.Sees {
 		row.Err = errNotSeen(report)
 	}
+	if judge := b.judgeOf(name); judge != "" && !report.Logprobs && row.Err == nil {
+		row.Err = fmt.Errorf("it returns no log-probabilities, which the judge %s needs", judge)
+	}
 	add := func(text string) { row.Supports = append(row.Supports, text) }
 	choose := func(does bool, what, not string) {
 		if does {
