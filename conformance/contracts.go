@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -210,6 +211,41 @@ func finishes(ctx context.Context, p reflectionflow.Previewer, requests []reflec
 	return nil
 }
 
+// everyKind is an image whose prompt has a requirement of every kind: a verifier judges
+// those that it declares and is unsure of the others.
+func everyKind(p reflectionflow.PromptedImage) reflectionflow.PromptedImage {
+	object := "dog"
+	if len(p.Prompt.Requirements) > 0 {
+		object = cmp.Or(p.Prompt.Requirements[0].Object, object)
+	}
+	p.Prompt.Requirements = nil
+	for _, k := range reflectionflow.Kinds() {
+		r := reflectionflow.Requirement{Kind: k}
+		switch k {
+		case reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost:
+			r.Object, r.Count = object, 1
+		case reflectionflow.Absent:
+			r.Object = "unicorn"
+		case reflectionflow.Position:
+			r.Object, r.Relation, r.Target = object, reflectionflow.Behind, object
+		case reflectionflow.Interaction:
+			r.Object, r.Relation, r.Target = object, "looking at", object
+		case reflectionflow.Color:
+			r.Object, r.Color = object, "turquoise"
+		case reflectionflow.Attribute:
+			r.Object, r.Value, r.Aspect = object, "wooden", reflectionflow.Material
+		case reflectionflow.Place:
+			r.Object, r.Value = object, "top left"
+		case reflectionflow.Activity:
+			r.Object, r.Value = object, "sleeping"
+		default:
+			r.Value = "winter"
+		}
+		p.Prompt.Requirements = append(p.Prompt.Requirements, r)
+	}
+	return p
+}
+
 func verifier(v reflectionflow.Verifier, images []reflectionflow.PromptedImage, o Options) contract[reflectionflow.PromptedImage, reflectionflow.Score] {
 	abilities := reflectionflow.AbilitiesOf(v)
 	_, declares := v.(reflectionflow.DeclaringVerifier)
@@ -232,6 +268,7 @@ func verifier(v reflectionflow.Verifier, images []reflectionflow.PromptedImage, 
 		fingerprint: func(p reflectionflow.PromptedImage) uint64 { return fingerprint(p.Image) },
 	}
 	if len(images) > 0 {
+		c.samples = append(slices.Clone(images), everyKind(images[0]))
 		noImage, noPrompt := images[0], images[0]
 		noImage.Image, noPrompt.Prompt.Text = nil, ""
 		c.invalid = []sample[reflectionflow.PromptedImage]{{"image", noImage}, {"prompt", noPrompt}}
@@ -338,6 +375,8 @@ func validScore(p reflectionflow.PromptedImage, s reflectionflow.Score) error {
 			return fmt.Errorf("finding %d is about %v, want %v", i, f.Requirement, p.Prompt.Requirements[i])
 		case f.Verdict != reflectionflow.Met && f.Verdict != reflectionflow.NotMet && f.Verdict != reflectionflow.Unsure:
 			return fmt.Errorf("finding %d has verdict %q", i, f.Verdict)
+		case f.Unjudged && f.Verdict != reflectionflow.Unsure:
+			return fmt.Errorf("finding %d is not judged, and its verdict is %q", i, f.Verdict)
 		case !fraction(f.Confidence):
 			return fmt.Errorf("finding %d has confidence %v", i, f.Confidence)
 		}

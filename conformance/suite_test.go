@@ -287,10 +287,18 @@ func goodScores(ctx context.Context, images []reflectionflow.PromptedImage) ([]r
 		}
 		b := p.Image.Bounds()
 		v, _, _, _ := p.Image.At(b.Min.X, b.Min.Y).RGBA()
-		out = append(out, reflectionflow.Score{Value: float64(v), Requirements: []reflectionflow.Finding{{
-			Requirement: requirement, Verdict: reflectionflow.Met, Confidence: .5,
-			Evidence: []reflectionflow.Object{{Class: "cat", Box: [4]float64{0, 0, 1, 1}, Confidence: 1}},
-		}}})
+		score := reflectionflow.Score{Value: float64(v)}
+		for _, r := range p.Prompt.Requirements {
+			f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.Unsure, Unjudged: true}
+			if r.Kind == requirement.Kind {
+				f = reflectionflow.Finding{
+					Requirement: r, Verdict: reflectionflow.Met, Confidence: .5,
+					Evidence: []reflectionflow.Object{{Class: "cat", Box: [4]float64{0, 0, 1, 1}, Confidence: 1}},
+				}
+			}
+			score.Requirements = append(score.Requirements, f)
+		}
+		out = append(out, score)
 	}
 	return out, ctx.Err()
 }
@@ -308,6 +316,7 @@ func TestFaultyVerifiers(t *testing.T) {
 	tests := map[string]verify{
 		"NaN":                spoil(func(s *reflectionflow.Score) { s.Value = math.NaN() }),
 		"confidence":         spoil(func(s *reflectionflow.Score) { s.Requirements[0].Confidence = 1.1 }),
+		"unjudged, and met":  spoil(func(s *reflectionflow.Score) { s.Requirements[0].Unjudged = true }),
 		"verdict":            spoil(func(s *reflectionflow.Score) { s.Requirements[0].Verdict = "yes" }),
 		"other finding":      spoil(func(s *reflectionflow.Score) { s.Requirements[0].Requirement.Count = 2 }),
 		"too many":           spoil(func(s *reflectionflow.Score) { s.Requirements = append(s.Requirements, s.Requirements...) }),
@@ -345,7 +354,9 @@ func TestDeclaredAbilities(t *testing.T) {
 	unsure := verify(func(ctx context.Context, p []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
 		out, err := goodScores(ctx, p)
 		for i := range out {
-			out[i].Requirements[0].Verdict = reflectionflow.Unsure
+			for k := range out[i].Requirements {
+				out[i].Requirements[k].Verdict = reflectionflow.Unsure
+			}
 		}
 		return out, err
 	})
