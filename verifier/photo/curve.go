@@ -26,7 +26,8 @@ func (t tone) of(own, near float64) float64 {
 	return 1 / (1 + math.Exp(-t.shift-t.own*own-t.near*near))
 }
 
-var shade = tone{-4.78, 7.56, 4.96}
+// It was set by hand between fits, which too few natural colors made unstable.
+var shade = tone{-4, 7.5, 3.2}
 
 // presence maps the photo detector's score to the probability that there is the object.
 var presence = curve{0.04, 1.02}

@@ -57,7 +57,7 @@ func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflec
 			if o.Confidence < 0.1 {
 				continue
 			}
-			o.Color, _ = colorname.Object(images[i], o.Box).Without("gray").Best() // GenEval has no gray
+			o.Color = called(colorname.Object(images[i], o.Box), "gray") // GenEval has no gray
 			kept = append(kept, o)
 		}
 		found[i] = kept

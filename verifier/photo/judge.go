@@ -45,8 +45,7 @@ func (o *object) named() colorname.Weights {
 
 // seen is the object as evidence.
 func (o *object) seen() reflectionflow.Object {
-	color, _ := o.named().Best()
-	return reflectionflow.Object{Class: o.class, Color: color, Box: o.box, Confidence: o.present}
+	return reflectionflow.Object{Class: o.class, Color: called(o.named(), ""), Box: o.box, Confidence: o.present}
 }
 
 // colored is the probability that people call the object by a color; 1 for any.
@@ -59,17 +58,42 @@ func (o *object) colored(color string) float64 {
 
 // neighbors are colors that light and shadow, and people, confuse with a color.
 var neighbors = map[string][]string{
-	"black": {"gray", "brown", "blue"}, "gray": {"white", "black", "blue", "brown"}, "white": {"gray", "yellow", "blue"}, "blue": {"purple", "gray", "black"},
-	"brown": {"orange", "red", "black", "gray"}, "orange": {"brown", "yellow", "red"}, "yellow": {"orange", "green", "brown", "white"}, "green": {"yellow", "gray"},
+	"black": {"gray"}, "gray": {"white", "black"}, "white": {"gray"}, "blue": {"purple"},
+	"brown": {"orange", "red"}, "orange": {"brown", "yellow", "red"}, "yellow": {"orange", "green", "brown"}, "green": {"yellow"},
 	"pink": {"red", "purple"}, "purple": {"pink", "blue"}, "red": {"brown", "pink", "orange"},
 }
 
-// shares returns the share of a color and the share of its neighbors.
+// called is the term that people most probably call a color by, but for one that is left out; empty for
+// no color.
+func called(w colorname.Weights, without string) (color string) {
+	best := 0.0
+	for _, term := range colorname.Terms() {
+		if p := shade.of(shares(w, term)); term != without && w.Of(term) > 0 && p > best {
+			color, best = term, p
+		}
+	}
+	return color
+}
+
+// gray reports whether a term says nothing of hue.
+func gray(term string) bool { return term == "black" || term == "gray" || term == "white" }
+
+// leastHue is the share of an object that must have a hue for it to be of that color.
+const leastHue = 0.25
+
+// shares returns the share of a color and the share of its neighbors. What has no hue does not count
+// against a hue: a red car has black tires and a blue cup is white inside. A hue counts against black,
+// gray and white.
 func shares(w colorname.Weights, color string) (own, near float64) {
+	hue := 1 - w.Of("black") - w.Of("gray") - w.Of("white")
+	scale := 1 / max(hue, leastHue)
+	if gray(color) {
+		scale = max(1-hue/(2*leastHue), 0)
+	}
 	for _, n := range neighbors[color] {
 		near += w.Of(n)
 	}
-	return w.Of(color), near
+	return min(scale*w.Of(color), 1), min(scale*near, 1)
 }
 
 // listed are the objects that are more likely there than not.

@@ -115,7 +115,7 @@ func TestObject(t *testing.T) {
 		{"a box that is too wide", paint(green, box, red), [4]float64{0.1, 0.2, 0.9, 0.8}, "red"},
 		{"an object like its surroundings", paint(green, box, green), box, "green"},
 		{"the whole image", paint(white, [4]float64{0, 0, 1, 1}, red), [4]float64{0, 0, 1, 1}, "red"},
-		{"beyond the image", paint(green, box, red), [4]float64{-1, -1, 2, 2}, "red"},
+		{"beyond the image", paint(green, box, red), [4]float64{-1, -1, 2, 2}, "green"},
 		{"an empty box", paint(green, box, red), [4]float64{0.5, 0.5, 0.5, 0.5}, ""},
 		{"not a number", paint(green, box, red), [4]float64{math.NaN(), 0, 1, 1}, ""},
 		{"no image", nil, box, ""},

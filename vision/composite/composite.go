@@ -33,7 +33,7 @@ type CutOut struct {
 //go:embed cutouts/*.png
 var files embed.FS
 
-// CutOuts returns the embedded cut-outs: a cat, a red-brown cup on a saucer, and two persons. README.md names
+// CutOuts returns the embedded cut-outs: a cat, a red-brown cup, and two persons. README.md names
 // their photographs.
 func CutOuts() []CutOut {
 	list := []CutOut{

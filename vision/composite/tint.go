@@ -12,10 +12,10 @@ type tint struct {
 
 // tints are by the names of the colors.
 var tints = map[string]tint{
-	"red": {hue: 2, saturation: 0.9, light: 1}, "orange": {hue: 27, saturation: 0.95, light: 1.15, lift: 0.12}, "yellow": {hue: 52, saturation: 0.9, light: 1.15, lift: 0.18},
-	"green": {hue: 125, saturation: 0.75, light: 0.85}, "blue": {hue: 220, saturation: 0.85, light: 1}, "purple": {hue: 282, saturation: 0.65, light: 0.85},
-	"pink": {hue: 338, saturation: 0.42, light: 1.1, lift: 0.25}, "brown": {hue: 24, saturation: 0.7, light: 0.62},
-	"black": {saturation: 0.05, light: 0.22}, "white": {saturation: 0.03, light: 0.55, lift: 0.45}, "gray": {saturation: 0.02, light: 0.72, lift: 0.05},
+	"red": {hue: 2, saturation: 0.9, light: 1.35, lift: 0.05}, "orange": {hue: 27, saturation: 0.95, light: 1.4, lift: 0.2}, "yellow": {hue: 54, saturation: 0.9, light: 1.4, lift: 0.3},
+	"green": {hue: 125, saturation: 0.75, light: 1}, "blue": {hue: 220, saturation: 0.85, light: 1.15}, "purple": {hue: 282, saturation: 0.65, light: 1},
+	"pink": {hue: 338, saturation: 0.42, light: 1.2, lift: 0.3}, "brown": {hue: 24, saturation: 0.7, light: 0.75},
+	"black": {saturation: 0.05, light: 0.22}, "white": {saturation: 0.03, light: 0.6, lift: 0.5}, "gray": {saturation: 0.02, light: 0.8, lift: 0.05},
 }
 
 // Tints returns the colors that an [Item] can be tinted in: the eleven basic terms of English.
