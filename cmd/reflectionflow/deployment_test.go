@@ -117,7 +117,7 @@ func TestDeploymentRecord(t *testing.T) {
 	}
 }
 
-// The other way round: a remote generator judged by the embedded verifier; and an
+// The other way round: a remote generator judged by the photo verifier; and an
 // ensemble of both kinds of verifier.
 func TestHybrid(t *testing.T) {
 	images, vlm := testserver.NewSDCPP(t), testserver.NewChat(t, testserver.ChatOptions{Key: key})

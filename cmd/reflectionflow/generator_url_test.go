@@ -235,18 +235,19 @@ generators: {sd: {type: remote, url: "sdcpp+%s", size: 64, steps: 2}}
 search: {budget: 2, early_stop: false}
 `, vlm.URL, images.URL)
 	const judge, words, asked, none = "verifiers: {seen: {type: chat, endpoint: vlm}}\n", "reflectors: {words: {type: chat, endpoint: vlm}}\n",
-		"parsers: {asked: {type: chat, endpoint: vlm}}\n", "use: {parser: none}\n"
+		"parsers: {asked: {type: chat, endpoint: vlm}}\n", "use: {parser: none, refiner: embedded}\n"
+	const wordedNone, judgedNone = "use: {parser: none, reflector: embedded, refiner: embedded}\n", "use: {parser: none, verifier: embedded}\n"
 	const plain, strange = "a clock", "a dragon of sorrow"
 	for name, test := range map[string]struct{ config, strategy, prompt, says string }{
-		"reflector":             {judge + none, "reflection", plain, "the embedded reflector needs requirements, and there are none: use.parser is none"},
-		"reflector of adaptive": {judge + none, "adaptive", plain, "the embedded reflector needs requirements"},
-		"reflector, parsed":     {judge + asked, "reflection", plain, "parser asked found no requirements"},
-		"no reflector needed":   {judge + none, "noise", strange, ""},
+		"reflector":             {judge + wordedNone, "reflection", plain, "the embedded reflector needs requirements, and there are none: use.parser is none"},
+		"reflector of adaptive": {judge + wordedNone, "adaptive", plain, "the embedded reflector needs requirements"},
+		"reflector, parsed":     {judge + asked + "use: {reflector: embedded, refiner: embedded}\n", "reflection", plain, "parser asked found no requirements"},
+		"no reflector needed":   {judge + wordedNone, "noise", strange, ""},
 		"refiner":               {judge + words + none, "reflection", strange, "the embedded refiner must read it itself: use.parser is none"},
 		"refiner that reads":    {judge + words + none, "reflection", plain, ""},
-		"verifier":              {none, "noise", strange, "the embedded verifier must read it itself: use.parser is none"},
-		"verifier, parsed":      {asked, "noise", strange, "the embedded verifier must read it itself: parser asked found no requirements"},
-		"verifier that reads":   {none, "reflection", plain, ""},
+		"verifier":              {judgedNone, "noise", strange, "the embedded verifier must read it itself: use.parser is none"},
+		"verifier, parsed":      {asked + "use: {verifier: embedded}\n", "noise", strange, "the embedded verifier must read it itself: parser asked found no requirements"},
+		"verifier that reads":   {judgedNone, "reflection", plain, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(deployed(t, parts+test.config))
