@@ -387,3 +387,27 @@ func TestKeys(t *testing.T) {
 		t.Errorf("a bad name: error %v", err)
 	}
 }
+
+func TestPage(t *testing.T) {
+	server := serve(t, nil)
+	reply, err := http.Get(server.URL + "/") //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	page, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if policy := reply.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("content security policy %q", policy)
+	}
+	for _, name := range []string{"app.js", "style.css", "icon.svg"} {
+		if !strings.Contains(string(page), name) {
+			t.Errorf("the page does not load %s", name)
+		}
+		if status, _ := call(t, "GET", server.URL+"/"+name, ""); status != http.StatusOK {
+			t.Errorf("%s: status %d", name, status)
+		}
+	}
+}

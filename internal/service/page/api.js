@@ -1,0 +1,47 @@
+// Calls of the service's API. A call that fails throws an Error whose message is for people.
+
+export async function call(path, options = {}) {
+  let reply;
+  try {
+    reply = await fetch(path, { ...options, headers: { 'Content-Type': 'application/json', ...(options.headers ?? {}) } });
+  } catch {
+    throw new Error('The server cannot be reached. Is it running?');
+  }
+  if (reply.status === 401) {
+    const error = new Error('This server needs an API key.');
+    error.key = true;
+    throw error;
+  }
+  if (reply.status === 204) return null;
+  let body = null;
+  try {
+    body = await reply.json();
+  } catch {
+    throw new Error(`The server answered with status ${reply.status}.`);
+  }
+  if (!reply.ok) throw new Error(body?.error?.message ?? `The server answered with status ${reply.status}.`);
+  return body;
+}
+
+export const models = () => call('/api/v1/models');
+export const job = (id) => call(`/api/v1/jobs/${id}`);
+export const list = (query) => call('/api/v1/jobs?' + new URLSearchParams(query));
+export const submit = (body) => call('/api/v1/jobs', { method: 'POST', body: JSON.stringify(body) });
+export const cancel = (id) => call(`/api/v1/jobs/${id}/cancel`, { method: 'POST' });
+export const remove = (id) => call(`/api/v1/jobs/${id}`, { method: 'DELETE' });
+export const image = (id, candidate, side) => `/api/v1/jobs/${id}/images/${candidate}` + (side ? `?side=${side}` : '');
+
+// follow calls receive for every event of a job and state when the connection is lost or
+// back. It returns a function that ends it.
+export function follow(id, receive, state) {
+  const source = new EventSource(`/api/v1/jobs/${id}/events`);
+  for (const kind of ['submitted', 'started', 'prompt', 'candidate', 'done', 'failed', 'cancelled']) {
+    source.addEventListener(kind, (e) => {
+      receive(JSON.parse(e.data));
+      if (['done', 'failed', 'cancelled'].includes(kind)) source.close();
+    });
+  }
+  source.onopen = () => state(true);
+  source.onerror = () => state(source.readyState === EventSource.CLOSED);
+  return () => source.close();
+}
