@@ -13,11 +13,16 @@ import (
 	"reflectionflow/verifier"
 )
 
-// completeModels completes the names of models, and the paths of folders.
+// completeModels completes the names of models, those on this machine included, and paths.
 func (p *program) completeModels(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, m := range p.catalog {
 		names = append(names, cobra.CompletionWithDesc(m.Name, m.Summary))
+	}
+	for _, found := range library().List() {
+		if found.Err == nil {
+			names = append(names, cobra.CompletionWithDesc(found.Name, found.What))
+		}
 	}
 	return names, cobra.ShellCompDirectiveDefault
 }

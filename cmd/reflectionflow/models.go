@@ -91,6 +91,9 @@ func (p *program) listModels() error {
 }
 
 func (p *program) showModel(name string) error {
+	if !p.catalog.Own(name, library()) {
+		return fmt.Errorf("%w: %s has no vocabulary and no card to show: see what it is with reflectionflow models check %[2]s", reflectionflow.ErrInvalid, name)
+	}
 	m, err := p.catalog.Find(name)
 	if err != nil {
 		return err

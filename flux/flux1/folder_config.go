@@ -32,13 +32,14 @@ var pipelineParts = []flux.Part{
 	{Name: "scheduler", Library: "diffusers", Classes: []string{"FlowMatchEulerDiscreteScheduler"}},
 	{Name: "text_encoder", Library: "transformers", Classes: []string{"CLIPTextModel"}},
 	{Name: "text_encoder_2", Library: "transformers", Classes: []string{"T5EncoderModel"}},
-	{Name: "tokenizer", Library: "transformers", Classes: []string{"CLIPTokenizer", "CLIPTokenizerFast", plainTokenizer}},
-	{Name: "tokenizer_2", Library: "transformers", Classes: []string{"T5TokenizerFast", "T5Tokenizer", plainTokenizer}},
+	{Name: "tokenizer", Library: "transformers", Classes: []string{"CLIPTokenizer", "CLIPTokenizerFast", plainTokenizer, "TokenizersBackend"}},
+	{Name: "tokenizer_2", Library: "transformers", Classes: []string{"T5TokenizerFast", "T5Tokenizer", plainTokenizer, "TokenizersBackend"}},
 	{Name: "transformer", Library: "diffusers", Classes: []string{"FluxTransformer2DModel"}},
 	{Name: "vae", Library: "diffusers", Classes: []string{"AutoencoderKL"}},
 }
 
-// plainTokenizer is the class of a bare tokenizer.json file.
+// plainTokenizer is the class of a bare tokenizer.json file, which transformers 5 calls
+// TokenizersBackend.
 const plainTokenizer = "PreTrainedTokenizerFast"
 
 // NewModelIndex returns the index of a FluxPipeline. With plainTokenizers both

@@ -46,7 +46,7 @@ const pipelineClass = "Flux2KleinPipeline"
 var pipelineParts = []flux.Part{
 	{Name: "scheduler", Library: "diffusers", Classes: []string{"FlowMatchEulerDiscreteScheduler"}},
 	{Name: "text_encoder", Library: "transformers", Classes: []string{"Qwen3ForCausalLM", "Qwen3Model"}},
-	{Name: "tokenizer", Library: "transformers", Classes: []string{"Qwen2TokenizerFast", "Qwen2Tokenizer", "PreTrainedTokenizerFast"}},
+	{Name: "tokenizer", Library: "transformers", Classes: []string{"Qwen2TokenizerFast", "Qwen2Tokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"}},
 	{Name: "transformer", Library: "diffusers", Classes: []string{transformerClass}},
 	{Name: "vae", Library: "diffusers", Classes: []string{autoencoderClass}},
 }
