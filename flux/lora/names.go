@@ -136,8 +136,8 @@ var models = []struct{ part, model string }{
 	{"joint_blocks", "Stable Diffusion 3"},
 	{"img_mod_1", "Qwen-Image"},
 	{"cross_attn", "Wan"},
-	{"double_blocks", "a FLUX model"},
-	{"single_blocks", "a FLUX model"},
+	{"double_blocks", "another FLUX model"},
+	{"single_blocks", "another FLUX model"},
 }
 
 // modelOf guesses from names which model a file is for.

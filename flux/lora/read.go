@@ -122,7 +122,7 @@ func strays(names []string, matched, total int) error {
 	case matched == 0:
 		return fmt.Errorf("the file is no LoRA for this model but for %s: its tensors are named %s", modelOf(names), some(names))
 	}
-	return fmt.Errorf("%d of its %d tensors belong to no layer of this model, which the LoRA is not for: %s", len(names), total, some(names))
+	return fmt.Errorf("%d of its %d tensors belong to no layer of this model, the LoRA is for %s: %s", len(names), total, modelOf(names), some(names))
 }
 
 // check compares the shapes of all layers with the networks.
