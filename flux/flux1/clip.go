@@ -3,7 +3,6 @@ package flux1
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
@@ -11,6 +10,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/nn"
+	"reflectionflow/nn/encoder"
 )
 
 // clipLegacyEOS is the eos_token_id of old configurations, which is not the id
@@ -95,44 +95,16 @@ func (c CLIPConfig) Validate() error {
 // state where the text ends: at the first eos_token_id, or at the largest id if
 // that is the legacy 2. Attention is causal; padding tokens are attended to like any other.
 func CLIPPooled(s nn.Scope, cfg CLIPConfig, ids *Node) *Node {
-	m, length := s.In("text_model"), ids.Shape().Dim(1)
-	e := m.In("embeddings")
-	x := nn.Embedding(e.In("token_embedding"), ids, cfg.Vocabulary, cfg.Dim, 0.02)
-	positions := e.In("position_embedding").Weight("weight", nn.InitNormal(0.02), cfg.Positions, cfg.Dim)
-	positions = Slice(positions, AxisRange(0, length), AxisRange())
-	x = Add(x, InsertAxes(positions, 0))
-	mask := causalMask(s.Graph(), length)
-	for i := range cfg.Layers {
-		layer := m.In(fmt.Sprintf("encoder.layers.%d", i))
-		y := nn.LayerNormAffine(layer.In("layer_norm1"), x, cfg.Epsilon)
-		x = Add(x, clipAttention(layer.In("self_attn"), cfg, y, mask))
-		y = nn.LayerNormAffine(layer.In("layer_norm2"), x, cfg.Epsilon)
-		x = Add(x, clipFeedForward(layer.In("mlp"), cfg, y))
-	}
+	m := s.In("text_model")
+	x := encoder.Tokens(m.In("embeddings"), ids, cfg.Vocabulary, cfg.Positions, cfg.Dim)
+	x = encoder.Layers(m, cfg.encoder(), x, encoder.Causal(s.Graph(), ids.Shape().Dim(1)))
 	x = nn.LayerNormAffine(m.In("final_layer_norm"), x, cfg.Epsilon)
 	return ReduceSum(Mul(x, InsertAxes(clipEnd(cfg, ids), -1)), 1)
 }
 
-func clipAttention(s nn.Scope, cfg CLIPConfig, x, mask *Node) *Node {
-	project := func(name string) *Node { return nn.Heads(nn.Linear(s.In(name), x, cfg.Dim), cfg.Heads) }
-	scale := 1 / math.Sqrt(float64(cfg.Dim/cfg.Heads))
-	y := nn.Attention(project("q_proj"), project("k_proj"), project("v_proj"), mask, scale)
-	return nn.Linear(s.In("out_proj"), y, cfg.Dim)
-}
-
-func clipFeedForward(s nn.Scope, cfg CLIPConfig, x *Node) *Node {
-	y := nn.Linear(s.In("fc1"), x, cfg.FeedForward)
-	if cfg.Activation == "gelu" {
-		y = geluErf(y)
-	} else {
-		y = nn.QuickGelu(y)
-	}
-	return nn.Linear(s.In("fc2"), y, cfg.Dim)
-}
-
-// geluErf is x·Φ(x), the exact GELU.
-func geluErf(x *Node) *Node {
-	return Mul(MulScalar(x, 0.5), OnePlus(Erf(MulScalar(x, 1/math.Sqrt2))))
+// encoder sizes the layers.
+func (c CLIPConfig) encoder() encoder.Config {
+	return encoder.Config{Dim: c.Dim, Layers: c.Layers, Heads: c.Heads, FeedForward: c.FeedForward, Activation: c.Activation, Epsilon: c.Epsilon}
 }
 
 // clipEnd returns [B, L] float32: 1 where the text ends, else 0.
@@ -142,17 +114,4 @@ func clipEnd(cfg CLIPConfig, ids *Node) *Node {
 		key = ConvertDType(Equal(ids, Scalar(ids.Graph(), ids.DType(), cfg.EOSID)), dtypes.Int32)
 	}
 	return OneHot(ArgMax(key, -1, dtypes.Int32), ids.Shape().Dim(1), dtypes.Float32)
-}
-
-// causalMask returns [1, 1, L, L]: 0 for a key that is not after its query, else
-// a number whose exponential is 0.
-func causalMask(g *Graph, length int) *Node {
-	mask := make([][]float32, length)
-	for query := range mask {
-		mask[query] = make([]float32, length)
-		for key := query + 1; key < length; key++ {
-			mask[query][key] = -1e9
-		}
-	}
-	return InsertAxes(Const(g, mask), 0, 0)
 }

@@ -55,8 +55,9 @@ def owlv2():
         n, rows, columns, width = features.shape
         flat = features.reshape(n, rows * columns, width)
         logits, _ = model.class_predictor(flat, words[None])
-        model.box_predictor(flat, features)
-        return torch.sigmoid(logits[0, :, 0]).sort(descending=True).values[:20]
+        x, y, w, h = model.box_predictor(flat, features)[0].unbind(-1)
+        inside = ((x + w / 2).clamp(0, 1) > (x - w / 2).clamp(0, 1)) & ((y + h / 2).clamp(0, 1) > (y - h / 2).clamp(0, 1))
+        return torch.sigmoid(logits[0, inside, 0]).sort(descending=True).values[:20]
     return model, 960, look
 
 
