@@ -37,7 +37,7 @@ func look(do, folder, file string) ([]float32, bench.Job, error) {
 		run := func() error { _, err := model.Images(ctx, images); return err }
 		return vectors[0], bench.Job{Run: run, Close: func() { _ = model.Close() }}, nil
 	case "owlv2":
-		detector, err := owlv2.Open(ctx, folder, owlv2.Options{Threshold: 1e-9, Overlap: 1, Limit: 20})
+		detector, err := owlv2.Open(ctx, folder, owlv2.Options{Threshold: 1e-9, Overlap: 1, Limit: 1})
 		if err != nil {
 			return nil, bench.Job{}, err
 		}
