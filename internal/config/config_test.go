@@ -225,3 +225,43 @@ use: {generator: url}
 		t.Errorf("got %v, which points to a line of a generator that is gone", err)
 	}
 }
+
+func TestParseMemory(t *testing.T) {
+	for text, want := range map[string]int64{"8GB": 8e9, "7.5 gb": 75e8, "6GiB": 6 << 30, "800MB": 8e8, "1000": 1000, "2g": 2e9} {
+		if got, err := config.ParseMemory(text); err != nil || got != want {
+			t.Errorf("%s: %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "GB", "-1GB", "0", "NaN", "InfGB", "1e99GB", "8 apples", "0x"} {
+		if got, err := config.ParseMemory(text); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+}
+
+// A generator of type flux needs a model, and values that make sense.
+func TestFluxGenerators(t *testing.T) {
+	types := []config.Type{{Kind: config.Generators, Name: config.Flux, Keys: []string{"model", "loras", "img2img", "memory", "size", "steps", "guidance", "vae"}}}
+	for text, want := range map[string]string{
+		"{type: flux}":                                  "line 1: generators.g: model is missing",
+		"{type: flux, model: m, img2img: 2}":            "generators.g.img2img: must be from 0 (off) to 1",
+		"{type: flux, model: m, loras: [{weight: 1}]}":  "generators.g.loras.1: path is missing",
+		"{type: flux, model: m, memory: lots}":          "generators.g.memory: ",
+		"{type: flux, model: m, size: 7x}":              "generators.g.size: ",
+		"{type: flux, model: m, steps: -1}":             "steps and guidance must not be negative",
+		"{type: flux, model: m, loras: [{file: a}]}":    "unknown key",
+		"{type: flux, model: m, url: http://localhost}": "a part of type flux has no such key",
+	} {
+		_, err := config.Parse("f.yaml", []byte("generators: {g: "+text+"}\n"), "/", types)
+		if !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	c, err := config.Parse("f.yaml", []byte("generators: {g: {type: flux, model: org/name, vae: ae.safetensors, loras: [{path: a}, {path: /b}]}}\n"), "/models", types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Generators["g"]; got.Model != "org/name" || got.VAE != "/models/ae.safetensors" || got.LoRAs[0].Path != "/models/a" || got.LoRAs[1].Path != "/b" {
+		t.Errorf("%+v", got)
+	}
+}
