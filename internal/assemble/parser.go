@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -89,6 +90,9 @@ func (b *Builder) Parser(own Model) (ParseFunc, error) {
 	}
 	if parse == nil {
 		return own.Parse, nil
+	}
+	if v := b.config.Use.Verifier; cmp.Or(b.config.Verifiers[v].Type, v) == cocoNetwork {
+		return unjudged(parse), nil
 	}
 	if !b.config.VerifiesEmbedded() {
 		return parse, nil

@@ -2,8 +2,10 @@ package assemble
 
 import (
 	"context"
+	"slices"
 	"strings"
 
+	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/verifier/photo"
 )
@@ -33,5 +35,20 @@ func cocoVerifier() partType[config.Verifier, MakeVerifier] {
 				return made, nil
 			}), nil
 		},
+	}
+}
+
+// nothingJudged is the note on a prompt of which the photo detector can judge nothing.
+const nothingJudged = "the photo detector can judge nothing of this, so the search cannot tell right images from wrong ones: " +
+	"configure a verifier of type chat or yes-no (docs/guides/judges.md)"
+
+// unjudged is a parser that notes prompts of which the photo detector can judge nothing.
+func unjudged(parse ParseFunc) ParseFunc {
+	return func(ctx context.Context, text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
+		prompt, cost, err := parse(ctx, text)
+		if err == nil && !slices.ContainsFunc(prompt.Requirements, photo.Judges) && len(prompt.Notes) < reflectionflow.MaxNotes {
+			prompt.Notes = append(prompt.Notes, nothingJudged)
+		}
+		return prompt, cost, err
 	}
 }
