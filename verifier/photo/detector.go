@@ -48,16 +48,16 @@ func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflec
 	if err != nil {
 		return nil, err
 	}
-	for i, objects := range found {
+	for i, img := range images {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		kept := objects[:0]
-		for _, o := range objects {
+		kept := found[i][:0]
+		for _, o := range found[i] {
 			if o.Confidence < 0.1 {
 				continue
 			}
-			o.Color = called(colorname.Object(images[i], o.Box), "gray") // GenEval has no gray
+			o.Color = called(colorname.Object(img, o.Box), "gray") // GenEval has no gray
 			kept = append(kept, o)
 		}
 		found[i] = kept

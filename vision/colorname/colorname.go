@@ -114,7 +114,7 @@ func nearest(list []named, at [3]float64) Weights {
 	for _, c := range list {
 		x, y, z := c.lab[0]-at[0], c.lab[1]-at[1], c.lab[2]-at[2]
 		d := x*x + y*y + z*z
-		if n == neighbors && d >= best[n-1].distance {
+		if n == neighbors && d >= best[neighbors-1].distance {
 			continue
 		}
 		i := min(n, neighbors-1)

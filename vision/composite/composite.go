@@ -37,8 +37,10 @@ var files embed.FS
 // their photographs.
 func CutOuts() []CutOut {
 	list := []CutOut{
-		{Name: "cutouts/cat.png", Class: "cat"}, {Name: "cutouts/cup.png", Class: "cup"},
-		{Name: "cutouts/astronaut.png", Class: "person"}, {Name: "cutouts/officer.png", Class: "person"},
+		{Name: "cutouts/cat.png", Class: "cat"},
+		{Name: "cutouts/cup.png", Class: "cup"},
+		{Name: "cutouts/astronaut.png", Class: "person"},
+		{Name: "cutouts/officer.png", Class: "person"},
 	}
 	for i := range list {
 		read, err := Read(files, list[i])
