@@ -47,14 +47,16 @@ def owlv2():
     ids = torch.zeros(1, 16, dtype=torch.long)
     tokens = CLIPTokenizer.from_pretrained(TOKENIZER)("a photo of a cat").input_ids
     ids[0, :len(tokens)] = torch.tensor(tokens)
-    words = model.owlv2.get_text_features(input_ids=ids, attention_mask=(ids > 0).long())
-    words = getattr(words, "pooler_output", words)
+    phrases = []  # its vector, once the weights are there
 
     def look(pixels):
+        if not phrases:
+            vector = model.owlv2.get_text_features(input_ids=ids, attention_mask=(ids > 0).long())
+            phrases.append(getattr(vector, "pooler_output", vector))
         features, _ = model.image_embedder(pixel_values=pixels)
         n, rows, columns, width = features.shape
         flat = features.reshape(n, rows * columns, width)
-        logits, _ = model.class_predictor(flat, words[None])
+        logits, _ = model.class_predictor(flat, phrases[0][None])
         x, y, w, h = model.box_predictor(flat, features)[0].unbind(-1)
         inside = ((x + w / 2).clamp(0, 1) > (x - w / 2).clamp(0, 1)) & ((y + h / 2).clamp(0, 1) > (y - h / 2).clamp(0, 1))
         return torch.sigmoid(logits[0, inside, 0]).max()[None]  # of like boxes the detector keeps one
