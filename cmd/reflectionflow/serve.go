@@ -29,10 +29,10 @@ any moment: it resumes its jobs when it starts again, and generates nothing twic
 
 type serveOptions struct {
 	engineOptions
-	listen, data, keys, name string
-	hosts                    []string
-	parallel                 int
-	open                     bool
+	listen, data, keys string
+	hosts              []string
+	parallel           int
+	open               bool
 }
 
 func (p *program) serveCommand() *cobra.Command {

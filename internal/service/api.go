@@ -173,7 +173,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := newEvents(w)
 	if err := out.alive(); err != nil {
-		return nil
+		return err
 	}
 	err = s.hub.events(r.Context(), job.ID, after, func(e jobs.Event) error {
 		return out.send(strconv.FormatUint(e.Sequence, 10), string(e.Kind), e)
@@ -221,4 +221,3 @@ func (s *Server) describeModels(w http.ResponseWriter, _ *http.Request) error {
 	reply(w, http.StatusOK, map[string]any{"models": list, "version": s.options.Version})
 	return nil
 }
-

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -42,7 +43,7 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request) error {
 }
 
 // writeFolder writes the run folder of a finished job.
-func (s *Server) writeFolder(r *http.Request, job jobs.Job, dir string) error {
+func (s *Server) writeFolder(r *http.Request, job jobs.Job, dir string) (err error) {
 	journal, err := s.queue.Journal(r.Context(), job)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (s *Server) writeFolder(r *http.Request, job jobs.Job, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	for id := range journal.Images() {
 		c, img, ok := journal.Recall(id)
 		if !ok {
@@ -105,20 +106,16 @@ func (s *Server) manifest(ctx context.Context, journal *jobs.Run) (run.Manifest,
 // zipFolder writes the files of a folder, without what differs from run to run.
 func zipFolder(w io.Writer, dir string) error {
 	out := zip.NewWriter(w)
-	base := filepath.Dir(dir)
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	files := os.DirFS(dir)
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "timing.jsonl" || d.Name() == "timing.js" || d.Name() == ".lock" {
 			return err
 		}
-		name, err := filepath.Rel(base, path)
+		file, err := out.CreateHeader(&zip.FileHeader{Name: filepath.Base(dir) + "/" + name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)})
 		if err != nil {
 			return err
 		}
-		file, err := out.CreateHeader(&zip.FileHeader{Name: filepath.ToSlash(name), Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)})
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(path)
+		data, err := fs.ReadFile(files, name)
 		if err == nil {
 			_, err = file.Write(data)
 		}

@@ -18,7 +18,7 @@ type apiError struct {
 	Type    string  `json:"type"`
 	Param   *string `json:"param"`
 	Code    *string `json:"code"`
-	retry   int // seconds, for Retry-After
+	retry   int     // seconds, for Retry-After
 }
 
 // Error implements error.

@@ -33,8 +33,8 @@ var encoders = map[string]func(io.Writer, image.Image) error{
 }
 
 const (
-	maxThumbnail = 1024             // pixels of the longer side
-	maxPixels    = 4096 * 4096      // of an image that a client sends
+	maxThumbnail = 1024        // pixels of the longer side
+	maxPixels    = 4096 * 4096 // of an image that a client sends
 	forEver      = "private, max-age=31536000, immutable"
 )
 

@@ -221,10 +221,10 @@ func (s *Server) imageOf(r *http.Request, q *imageRequest, id string) (imageData
 	if err != nil {
 		return imageData{}, usage{}, err
 	}
-	switch {
-	case job.State == jobs.Cancelled:
+	switch job.State {
+	case jobs.Cancelled:
 		return imageData{}, usage{}, &apiError{status: http.StatusConflict, Message: "the job was cancelled", Type: "invalid_request_error"}
-	case job.State == jobs.Failed:
+	case jobs.Failed:
 		return imageData{}, usage{}, failure(job)
 	}
 	var d imageData
