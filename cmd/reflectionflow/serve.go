@@ -17,6 +17,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/disk"
 	"reflectionflow/internal/jobs"
 	"reflectionflow/internal/service"
 )
@@ -88,6 +89,11 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return fmt.Errorf("%w: --data: %v", reflectionflow.ErrInvalid, err)
 	}
+	lock, err := disk.LockFolder(o.data)
+	if err != nil {
+		return fmt.Errorf("%w: --data: %s: %v", reflectionflow.ErrInvalid, o.data, err)
+	}
+	defer func() { _ = lock.Unlock() }() // the end of the process ends it too
 	bus, err := jobs.Embedded(filepath.Join(o.data, "nats"))
 	if err != nil {
 		return err

@@ -51,6 +51,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		if strings.TrimSpace(c.Reflection) == "" {
 			return bad("correct.reflection", "the reflection is empty: say what is wrong and how to fix it")
 		}
+		if _, err := s.owned(r, c.Job); err != nil {
+			return err
+		}
 		file, err := s.imageFile(r.Context(), c.Job, c.Candidate, "png", 0)
 		if err != nil {
 			return err
@@ -74,9 +77,12 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// mine returns a job if it is the caller's.
-func (s *Server) mine(r *http.Request) (jobs.Job, error) {
-	job, err := s.queue.Job(r.Context(), r.PathValue("id"))
+// mine returns the job of a path if it is the caller's.
+func (s *Server) mine(r *http.Request) (jobs.Job, error) { return s.owned(r, r.PathValue("id")) }
+
+// owned returns a job if it is the caller's.
+func (s *Server) owned(r *http.Request, id string) (jobs.Job, error) {
+	job, err := s.queue.Job(r.Context(), id)
 	if err == nil && s.options.Keys != nil && job.Owner != owner(r) {
 		return jobs.Job{}, jobs.ErrUnknown
 	}

@@ -68,6 +68,9 @@ func (s *Server) imageFile(ctx context.Context, id string, candidate int, format
 // image serves GET /api/v1/jobs/{id}/images/{candidate}?format=&side=. An image never
 // changes, so that it may be cached for ever.
 func (s *Server) image(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.mine(r); err != nil {
+		return err
+	}
 	candidate, err := strconv.Atoi(r.PathValue("candidate"))
 	if err != nil || candidate < 0 {
 		return jobs.ErrNoImage

@@ -377,6 +377,14 @@ func TestKeys(t *testing.T) {
 	if status, _ := call(t, "GET", server.URL+"/api/v1/jobs/"+id, "", "Authorization", "Bearer "+ben); status != http.StatusNotFound {
 		t.Errorf("the job of another owner: status %d", status)
 	}
+	for _, path := range []string{"/images/0", "/candidates", "/events", "/archive"} {
+		if status, _ := call(t, "GET", server.URL+"/api/v1/jobs/"+id+path, "", "Authorization", "Bearer "+ben); status != http.StatusNotFound {
+			t.Errorf("%s of the job of another owner: status %d", path, status)
+		}
+	}
+	if status, _ := call(t, "POST", server.URL+"/api/v1/jobs", `{"prompt":"red","correct":{"job":"`+id+`","reflection":"blue"}}`, "Authorization", "Bearer "+ben); status != http.StatusNotFound {
+		t.Errorf("correcting an image of another owner: status %d", status)
+	}
 	if err := keys.Revoke("ben"); err != nil {
 		t.Fatal(err)
 	}
