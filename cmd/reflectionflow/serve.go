@@ -33,6 +33,7 @@ type serveOptions struct {
 	listen, data, keys string
 	hosts              []string
 	parallel           int
+	keepDays, keepGB   uint
 	open               bool
 }
 
@@ -56,6 +57,8 @@ func (p *program) serveCommand() *cobra.Command {
 	f.BoolVar(&o.open, "open", false, "listen on an address that others can reach without keys")
 	f.StringSliceVar(&o.hosts, "host", nil, "name under which the server is reached, besides localhost and addresses; may be repeated")
 	f.IntVar(&o.parallel, "parallel", 16, "searches that run at once")
+	f.UintVar(&o.keepDays, "keep-days", 0, "delete searches this many days after their end; 0 keeps them")
+	f.UintVar(&o.keepGB, "keep-gb", 0, "delete the oldest searches when events and images take more GiB; 0 keeps them")
 	f.StringVar(&o.deployment, "config", "", "configuration of generators, verifier and other parts (see: reflectionflow config)")
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL, see generate")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
@@ -73,6 +76,8 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 		return err
 	}
 	options := service.Options{Models: served, Parallel: o.parallel, Hosts: o.hosts, Version: programVersion(), Log: slog.New(slog.NewJSONHandler(p.stderr, nil))}
+	options.History = filepath.Join(o.data, "history.db")
+	options.Keep = service.Keep{Age: time.Duration(o.keepDays) * 24 * time.Hour, Bytes: uint64(o.keepGB) << 30}
 	build := thisBuild()
 	options.Build = &build
 	if options.Hosts == nil {
@@ -108,6 +113,7 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = s.Close() }() // nothing is there alone
 	return p.listen(cmd.Context(), o.listen, s)
 }
 

@@ -92,6 +92,7 @@ const (
 	eventPrefix  = "events."
 	livePrefix   = "live."
 	stopPrefix   = "stop."
+	gonePrefix   = "gone."
 )
 
 // stores are the streams of a queue.

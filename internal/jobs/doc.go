@@ -19,6 +19,7 @@
 //	object store images the images of candidates, and those that a job corrects
 //	subject live.<job>  progress and previews, not stored
 //	subject stop.<job>  tells the server of a job that it is cancelled
+//	subject gone.<job>  tells all servers that a job is deleted
 //
 // The events of a job are the journal of its search. An image is stored before the event
 // that names it, and a server that lost its lease cannot add an event, since each names the

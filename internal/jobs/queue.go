@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -376,8 +377,9 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	names := []string{job.Image}
+	names, last := []string{job.Image}, uint64(0)
 	for _, e := range events {
+		last = e.Sequence
 		if e.Image != nil {
 			names = append(names, e.Image.Name)
 		}
@@ -386,12 +388,12 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 		if name == "" {
 			continue
 		}
-		if err := q.images.Delete(ctx, name); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
-			return fmt.Errorf("delete image %s: %w", name, err)
+		if err := q.RemoveImage(ctx, name); err != nil {
+			return err
 		}
 	}
 	if err := q.events.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+id)); err != nil {
 		return fmt.Errorf("delete the events of job %s: %w", id, err)
 	}
-	return nil
+	return q.bus.Conn.Publish(gonePrefix+id, strconv.AppendUint(nil, last, 10))
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,50 +116,10 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.mine(r); err != nil {
 		return err
 	}
-	if err := s.queue.Delete(r.Context(), r.PathValue("id")); err != nil {
+	if err := s.drop(r.Context(), r.PathValue("id")); err != nil {
 		return err
 	}
-	s.hub.forget(r.PathValue("id"))
 	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-const maxPage = 200 // jobs of a page
-
-// listJobs serves GET /api/v1/jobs?state=&model=&text=&before=&limit=: the newest first,
-// those before a job for the next page.
-func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	limit := 50
-	if text := query.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return bad("limit", "limit %.20q: must be from 1 to %d", text, maxPage)
-		}
-		limit = n
-	}
-	words := strings.Fields(strings.ToLower(query.Get("text")))
-	list := slices.DeleteFunc(s.hub.list(), func(job jobs.Job) bool {
-		if s.options.Keys != nil && job.Owner != owner(r) {
-			return true
-		}
-		text := strings.ToLower(job.Prompt)
-		return query.Get("state") != "" && string(job.State) != query.Get("state") ||
-			query.Get("model") != "" && job.Model != query.Get("model") ||
-			slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
-	})
-	if before := query.Get("before"); before != "" {
-		i := slices.IndexFunc(list, func(job jobs.Job) bool { return job.ID == before })
-		if i < 0 {
-			return bad("before", "there is no job %.40q", before)
-		}
-		list = list[i+1:]
-	}
-	page := map[string]any{"jobs": list[:min(limit, len(list))]}
-	if len(list) > limit {
-		page["next"] = list[limit-1].ID
-	}
-	reply(w, http.StatusOK, page)
 	return nil
 }
 

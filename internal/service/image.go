@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -114,9 +115,13 @@ func readUpload(file []byte) (image.Image, error) {
 	return img, nil
 }
 
-// storeReference stores an image that a job corrects under the hash of its file.
-func (s *Server) storeReference(ctx context.Context, file []byte) (string, error) {
-	sum := sha256.Sum256(file)
+// storeReference stores an image that a job corrects. Each job has its own, so that it goes
+// with the job; with an idempotency key the name is the same again.
+func (s *Server) storeReference(ctx context.Context, owner, key string, file []byte) (string, error) {
+	if key == "" {
+		key = rand.Text()
+	}
+	sum := sha256.Sum256(append([]byte(owner+"\x00"+key+"\x00"), file...))
 	name := "uploads/" + hex.EncodeToString(sum[:]) + ".png"
 	if _, err := s.queue.PutImage(ctx, name, file); err != nil {
 		return "", err

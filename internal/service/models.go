@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/jobs"
 	"reflectionflow/search"
 )
 
@@ -128,4 +130,17 @@ func (m *models) open(name string) (*engine, error) {
 		return nil, err
 	}
 	return m.opened[i]()
+}
+
+// describe names the model and the strategy of a job, for the index.
+func (m *models) describe(job jobs.Job) (model, strategy string) {
+	i, strategy, err := m.split(job.Model)
+	if err != nil { // of another server
+		model, strategy, _ = strings.Cut(job.Model, ":")
+		return model, strategy
+	}
+	if settings, err := readSettings(job.Settings); err == nil && strategy == "" {
+		strategy = settings.Strategy
+	}
+	return m.list[i].Name, cmp.Or(strategy, search.Reflection) // see assemble.SearchConfig
 }

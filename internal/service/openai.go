@@ -348,9 +348,13 @@ func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 		return jobs.Job{}, err
 	}
 	if a.image != nil {
-		if spec.Image, err = s.storeReference(r.Context(), a.image); err != nil {
+		if spec.Image, err = s.storeReference(r.Context(), spec.Owner, a.key, a.image); err != nil {
 			return jobs.Job{}, err
 		}
 	}
-	return s.queue.Submit(r.Context(), spec, a.key)
+	job, err := s.queue.Submit(r.Context(), spec, a.key)
+	if err != nil && spec.Image != "" && !errors.Is(err, jobs.ErrConflict) {
+		return job, errors.Join(err, s.queue.RemoveImage(context.WithoutCancel(r.Context()), spec.Image))
+	}
+	return job, err
 }

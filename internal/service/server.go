@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
+	"reflectionflow/internal/history"
 	"reflectionflow/internal/jobs"
 	"reflectionflow/internal/run"
 )
@@ -21,6 +23,11 @@ type Options struct {
 	Models []Served
 	// Keys are who may call the API; nil lets everybody who can reach the server.
 	Keys *Keys
+	// History is the file of the index of jobs; it is built from the events where it is
+	// missing.
+	History string
+	// Keep says how long ended jobs are kept.
+	Keep Keep
 	// Parallel is how many searches run here at once; 0 means 16.
 	Parallel int
 	// Hosts are the names in the Host header that are served besides addresses and
@@ -38,12 +45,14 @@ type Server struct {
 	queue   *jobs.Queue
 	models  *models
 	hub     *hub
+	history *history.Store
 	log     *slog.Logger
 	metrics *metrics
 	ready   chan struct{} // closed when jobs run
 }
 
-// New returns a server. Models are opened when a job first needs them.
+// New returns a server, which the caller closes. Models are opened when a job first needs
+// them.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if len(o.Models) == 0 {
 		return nil, errors.New("a service without a model")
@@ -57,14 +66,35 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{})}
 	s.metrics = newMetrics(o.Queue)
 	s.hub = newHub(o.Queue)
-	return s, nil
+	var err error
+	s.history, err = history.Open(ctx, o.History, s.models.describe)
+	return s, err
 }
 
-// Work runs jobs and keeps the record of ended ones until ctx ends.
+// Close closes the index. Work has ended before.
+func (s *Server) Close() error { return s.history.Close() }
+
+// Work runs jobs, and keeps the index of all of them, until ctx ends.
 func (s *Server) Work(ctx context.Context) error {
-	go s.hub.follow(ctx, s.log)
+	var others sync.WaitGroup
+	defer others.Wait()
+	others.Go(func() { s.follow(ctx) })
+	others.Go(func() { s.sweep(ctx) })
 	close(s.ready)
 	return s.queue.Work(ctx, s.options.Parallel, s.search)
+}
+
+// follow indexes events and passes them on until ctx ends.
+func (s *Server) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.history.Follow(ctx, s.queue, s.hub.receive); err != nil && ctx.Err() == nil {
+			s.log.Error("events", "error", err.Error())
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
 }
 
 // Limits of requests.
@@ -104,6 +134,7 @@ func (s *Server) Handler() http.Handler {
 	api("GET /api/v1/jobs/{id}/images/{candidate}", s.image)
 	api("GET /api/v1/jobs/{id}/archive", s.archive)
 	api("GET /api/v1/models", s.describeModels)
+	api("GET /api/v1/statistics", s.statistics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readiness)
 	mux.Handle("GET /metrics", s.metrics.handler())

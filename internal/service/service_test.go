@@ -73,6 +73,12 @@ func fakeModel() assemble.Model {
 // serve starts a service with the fake model for a test.
 func serve(t *testing.T, change func(*service.Options)) *httptest.Server {
 	t.Helper()
+	_, server := start(t, change)
+	return server
+}
+
+func start(t *testing.T, change func(*service.Options)) (*service.Server, *httptest.Server) {
+	t.Helper()
 	bus, err := jobs.Embedded(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +89,7 @@ func serve(t *testing.T, change func(*service.Options)) *httptest.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(queue.Close)
-	o := service.Options{Queue: queue, Models: []service.Served{{Name: "paint", Model: fakeModel()}}, Parallel: 4, Version: "test", Hosts: []string{}}
+	o := service.Options{Queue: queue, Models: []service.Served{{Name: "paint", Model: fakeModel()}}, Parallel: 4, Version: "test", Hosts: []string{}, History: filepath.Join(t.TempDir(), "history.db")}
 	if change != nil {
 		change(&o)
 	}
@@ -91,6 +97,7 @@ func serve(t *testing.T, change func(*service.Options)) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = s.Close() })
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
@@ -102,7 +109,7 @@ func serve(t *testing.T, change func(*service.Options)) *httptest.Server {
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(server.CloseClientConnections)
 	t.Cleanup(server.Close)
-	return server
+	return s, server
 }
 
 // call sends a request and returns status and body.
