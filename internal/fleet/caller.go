@@ -1,0 +1,128 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"reflectionflow"
+)
+
+// ask returns the answer to a question: the stored one, or that of a worker. When ctx ends,
+// the task is cancelled.
+func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer, error) {
+	key, err := q.key(fingerprint)
+	if err != nil {
+		return answer{}, err
+	}
+	t := task{ID: nuid.Next(), Key: key, To: f.inbox, question: q}
+	a, err := f.find(ctx, t, false)
+	if !errors.Is(err, errMissing) {
+		return a, err
+	}
+	news, done := f.expect(t.ID)
+	defer done()
+	sequence, err := f.send(ctx, fingerprint, t)
+	if err != nil {
+		return answer{}, err
+	}
+	// Being told can be lost with a connection, so the answer is looked for as well.
+	look := time.NewTicker(f.options.Silence / 3)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			f.cancel(context.WithoutCancel(ctx), t.ID, sequence)
+			return answer{}, ctx.Err()
+		case <-news:
+		case <-look.C:
+		}
+		a, err := f.find(ctx, t, true)
+		if ctx.Err() == nil && !errors.Is(err, errMissing) {
+			return a, err
+		}
+	}
+}
+
+// find returns the stored answer to a task, that of this call alone included where own is
+// set, or errMissing.
+func (f *Fleet) find(ctx context.Context, t task, own bool) (a answer, err error) {
+	err = f.persist(ctx, errMissing, func() error {
+		a, err = f.recall(ctx, answerName(t.Key))
+		if own && errors.Is(err, errMissing) {
+			a, err = f.recall(ctx, failureName(t.ID))
+		}
+		return err
+	})
+	return a, err
+}
+
+// send stores a task in the queue and returns its sequence.
+func (f *Fleet) send(ctx context.Context, fingerprint string, t task) (sequence uint64, err error) {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return 0, fmt.Errorf("encode a task: %w", err)
+	}
+	if limit := f.bus.Conn.MaxPayload() - 4<<10; int64(len(data)) > limit {
+		return 0, fmt.Errorf("%w: a task of %d bytes: the NATS server takes %d (max_payload)", reflectionflow.ErrInvalid, len(data), limit)
+	}
+	err = f.persist(ctx, context.Canceled, func() error {
+		// The ID keeps a task that was sent twice from being queued twice.
+		ack, err := f.bus.Stream.Publish(ctx, taskPrefix+fingerprint+"."+string(t.role()), data, jetstream.WithMsgID(t.ID))
+		if err != nil {
+			return fmt.Errorf("queue a task: %w", err)
+		}
+		sequence = ack.Sequence
+		return nil
+	})
+	return sequence, err
+}
+
+// cancel takes a task out of the queue and tells the worker that has it.
+func (f *Fleet) cancel(ctx context.Context, id string, sequence uint64) {
+	if f.bus.Conn.IsClosed() {
+		return
+	}
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	if err := f.tasks.DeleteMsg(ctx, sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		f.report(fmt.Errorf("cancel task %s: %w", id, err))
+	}
+	f.report(f.bus.Conn.Publish(cancelSubject, []byte(id)))
+}
+
+// each calls do for every element at once and returns the results in order. The first
+// error cancels the others.
+func each[In, Out any](ctx context.Context, list []In, do func(context.Context, In) (Out, error)) ([]Out, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	calls, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	results := make([]Out, len(list))
+	var running sync.WaitGroup
+	for i, in := range list {
+		running.Go(func() {
+			out, err := do(calls, in)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			results[i] = out
+		})
+	}
+	running.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(calls); err != nil {
+		return nil, err
+	}
+	return results, nil
+}

@@ -1,0 +1,254 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"reflectionflow/internal/jobs"
+)
+
+// Options are those of a process that calls workers or is one.
+type Options struct {
+	// Silence is how long a worker may be silent before others get its tasks; 0 means
+	// 15 s.
+	Silence time.Duration
+	// Tries is how many workers a task may end before it is given up; 0 means 5.
+	Tries int
+	// Report receives errors that end nothing, such as a lost connection; nil drops them.
+	Report func(error)
+}
+
+// Fleet is a process's view of the workers. Its methods may be called from several
+// goroutines.
+type Fleet struct {
+	bus     *jobs.Bus
+	options Options
+	tasks   jetstream.Stream
+	store   jetstream.ObjectStore
+	workers jetstream.KeyValue
+	models  jetstream.KeyValue
+	tries   jetstream.KeyValue
+
+	inbox   string // answers of this process's tasks are told there
+	answers *nats.Subscription
+	mutex   sync.Mutex
+	waiting map[string]chan struct{} // by the ID of the task
+}
+
+// Names in JetStream.
+const (
+	taskStream    = "TASKS"
+	taskPrefix    = "tasks."
+	storeBucket   = "fleet"
+	workersBucket = "workers"
+	modelsBucket  = "models"
+	triesBucket   = "tries"
+	cancelSubject = "fleet.cancel"
+)
+
+// keepAnswers is how long answers and images are kept, where nobody has set another time:
+// a job that is taken over, or resumed within it, pays for nothing again.
+const keepAnswers = 24 * time.Hour
+
+// Open opens the fleet, and makes its streams where there are none. Those that exist keep
+// their limits.
+func Open(ctx context.Context, bus *jobs.Bus, o Options) (*Fleet, error) {
+	if o.Silence <= 0 {
+		o.Silence = 15 * time.Second
+	}
+	if o.Tries <= 0 {
+		o.Tries = 5
+	}
+	f := &Fleet{bus: bus, options: o, inbox: nats.NewInbox(), waiting: map[string]chan struct{}{}}
+	if err := f.openStores(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	f.answers, err = bus.Conn.Subscribe(f.inbox, func(m *nats.Msg) { f.wake(string(m.Data)) })
+	if err != nil {
+		return nil, fmt.Errorf("listen to answers: %w", err)
+	}
+	return f, nil
+}
+
+func (f *Fleet) openStores(ctx context.Context) (err error) {
+	js, file := f.bus.Stream, jetstream.FileStorage
+	f.tasks, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: taskStream, Subjects: []string{taskPrefix + "*.*"}, Retention: jetstream.WorkQueuePolicy, Storage: file, Replicas: f.bus.Replicas,
+	})
+	if err != nil {
+		return fmt.Errorf("open the stream of tasks: %w", err)
+	}
+	f.store, err = js.ObjectStore(ctx, storeBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		f.store, err = js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: storeBucket, Storage: file, Replicas: f.bus.Replicas, TTL: keepAnswers})
+	}
+	if err != nil {
+		return fmt.Errorf("open the store of answers: %w", err)
+	}
+	if f.workers, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: workersBucket, Storage: file, Replicas: f.bus.Replicas, TTL: f.options.Silence}); err != nil {
+		return fmt.Errorf("open the bucket of workers: %w", err)
+	}
+	if f.models, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: modelsBucket, Storage: file, Replicas: f.bus.Replicas}); err != nil {
+		return fmt.Errorf("open the bucket of models: %w", err)
+	}
+	if f.tries, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: triesBucket, Storage: file, Replicas: f.bus.Replicas, TTL: keepAnswers}); err != nil {
+		return fmt.Errorf("open the bucket of tries: %w", err)
+	}
+	return nil
+}
+
+// Close ends the view. It leaves the connection open.
+func (f *Fleet) Close() {
+	if !f.bus.Conn.IsClosed() {
+		f.report(f.answers.Unsubscribe())
+	}
+}
+
+func (f *Fleet) report(err error) {
+	if err != nil && f.options.Report != nil {
+		f.options.Report(err)
+	}
+}
+
+func (f *Fleet) wake(id string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	select {
+	case f.waiting[id] <- struct{}{}: // nil for one that waits no longer
+	default:
+	}
+}
+
+// expect returns what wakes the caller of a task, until done is called.
+func (f *Fleet) expect(id string) (news <-chan struct{}, done func()) {
+	c := make(chan struct{}, 1)
+	f.mutex.Lock()
+	f.waiting[id] = c
+	f.mutex.Unlock()
+	return c, func() {
+		f.mutex.Lock()
+		defer f.mutex.Unlock()
+		delete(f.waiting, id)
+	}
+}
+
+// readTime bounds reading an object whose parts may have expired.
+const readTime = 30 * time.Second
+
+// errMissing is the error for an object that is not stored.
+var errMissing = errors.New("it is not stored")
+
+// get reads an object; one that is not there is errMissing.
+func (f *Fleet) get(ctx context.Context, name string) ([]byte, error) {
+	reading, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	info, err := f.store.GetInfo(reading, name)
+	if err == nil && info.Size > maxImageBytes {
+		return nil, fmt.Errorf("read %s: it has %d bytes", name, info.Size)
+	}
+	var data []byte
+	if err == nil {
+		data, err = f.store.GetBytes(reading, name)
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrObjectNotFound):
+		return nil, errMissing
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return data, nil
+}
+
+func (f *Fleet) put(ctx context.Context, name string, data []byte) error {
+	if _, err := f.store.PutBytes(ctx, name, data); err != nil {
+		return fmt.Errorf("store %s: %w", name, err)
+	}
+	return nil
+}
+
+// putImage stores an image, unless it is stored and not about to expire, and returns its
+// hash. A nil image has none.
+func (f *Fleet) putImage(ctx context.Context, img image.Image) (string, error) {
+	if img == nil {
+		return "", nil
+	}
+	file, hash, err := encode(img)
+	if err != nil {
+		return "", err
+	}
+	name := imageName(hash)
+	if info, err := f.store.GetInfo(ctx, name); err == nil && time.Since(info.ModTime) < keepAnswers/2 {
+		return hash, nil
+	}
+	return hash, f.put(ctx, name, file)
+}
+
+// image reads a stored image, nil for an empty hash.
+func (f *Fleet) image(ctx context.Context, hash string) (image.Image, error) {
+	if hash == "" {
+		return nil, nil
+	}
+	file, err := f.get(ctx, imageName(hash))
+	if err != nil {
+		return nil, fmt.Errorf("image %.12s: %w", hash, err)
+	}
+	return decode(file)
+}
+
+// Where images are, and answers: for all, or for the caller alone.
+func imageName(hash string) string { return "image/" + hash }
+func answerName(key string) string { return "answer/" + key }
+func failureName(id string) string { return "failure/" + id }
+
+// recall returns the stored answer with a name, or errMissing. An answer whose image has
+// expired is none.
+func (f *Fleet) recall(ctx context.Context, name string) (a answer, err error) {
+	data, err := f.get(ctx, name)
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(data, &a); err != nil {
+		return a, fmt.Errorf("read %s: %w", name, err)
+	}
+	if a.Image != "" {
+		if _, err := f.store.GetInfo(ctx, imageName(a.Image)); errors.Is(err, jetstream.ErrObjectNotFound) {
+			return a, errMissing
+		} else if err != nil {
+			return a, fmt.Errorf("look for image %.12s: %w", a.Image, err)
+		}
+	}
+	return a, nil
+}
+
+// patience is how long an operation is tried again while JetStream does not answer.
+const patience = 2 * time.Minute
+
+// persist tries an operation again while it fails, since a server may be restarting.
+// Errors of kind keep are returned at once.
+func (f *Fleet) persist(ctx context.Context, keep error, operation func() error) error {
+	begun, pause := time.Now(), 50*time.Millisecond
+	for {
+		err := operation()
+		if err == nil || errors.Is(err, keep) || ctx.Err() != nil || f.bus.Conn.IsClosed() || time.Since(begun) > patience {
+			return err
+		}
+		f.report(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 2*time.Second)
+	}
+}
