@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"reflectionflow"
 	"reflectionflow/nn/nntest"
 )
 
@@ -119,5 +121,35 @@ func TestPureGoBackendConvolvesByMatrixProduct(t *testing.T) {
 	}
 	if b := open(t); !nativeConvolution(b) {
 		t.Errorf("backend %q does not convolve by its own convolution", b)
+	}
+}
+
+// A renamed program computes with other weights of the same shapes, and refuses those of others.
+func TestRenamed(t *testing.T) {
+	store := NewStore()
+	store.Set("a.weight", []float32{1, 2}, 1, 2)
+	store.Set("b.weight", []float32{3, 4}, 1, 2)
+	store.Set("c.weight", []float32{3, 4}, 2, 1)
+	x := tensors.FromFlatDataAndDimensions([]float32{1, 10}, 1, 2)
+	p, err := Compile(open(t), store, []shapes.Shape{x.Shape()}, func(s Scope, in []*graph.Node) ([]*graph.Node, map[string]*graph.Node) {
+		return []*graph.Node{LinearNoBias(s.In("a"), in[0], 1)}, nil
+	}, Options{Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	to := func(name string) func(string) string { return func(string) string { return name + ".weight" } }
+	other, err := p.Renamed(to("b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := other.Run(x)
+	if err != nil || tensors.MustCopyFlatData[float32](y[0])[0] != 43 {
+		t.Errorf("%v, %v, want 43", y, err)
+	}
+	for _, name := range []string{"c", "missing"} {
+		if _, err := p.Renamed(to(name)); !errors.Is(err, reflectionflow.ErrInvalid) {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 }

@@ -89,6 +89,32 @@ func (p *Program) build(fn Func, opts Options) {
 	}
 }
 
+// Renamed returns the compiled program on other weights of the same shapes, such as those of another block: rename gives
+// their names in the store. It must not be used after p is closed, and needs no Close. A weight that the store lacks, or
+// has in another shape or type, is an error.
+func (p *Program) Renamed(rename func(name string) string) (*Program, error) {
+	if len(p.updates) > 0 {
+		return nil, fmt.Errorf("rename the weights of %s: the program has updates", p.name)
+	}
+	other := &Program{
+		name: p.name, graph: p.graph, backend: p.backend, store: p.store, inputs: p.inputs, donated: p.donated, dtypes: p.dtypes, outputs: p.outputs,
+	}
+	for i, old := range p.weights {
+		name := rename(old)
+		if have, want := p.store.Dims(name), p.store.Dims(old); !slices.Equal(have, want) {
+			return nil, fmt.Errorf("%w: weight %q has shape %v, want %v as %q", reflectionflow.ErrInvalid, name, have, want, old)
+		}
+		if w := p.store.borrowed[name]; p.dtypes[i] == dtypes.BFloat16 && (w == nil || w.shape.DType != dtypes.BFloat16) {
+			return nil, fmt.Errorf("%w: weight %q is not stored in bfloat16, as %q is", reflectionflow.ErrInvalid, name, old)
+		}
+		other.weights = append(other.weights, name)
+	}
+	for _, old := range p.whole {
+		other.whole = append(other.whole, rename(old))
+	}
+	return other, nil
+}
+
 // Run executes the program on inputs of the compiled shapes and returns its
 // outputs; updates are written to the store.
 func (p *Program) Run(inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {

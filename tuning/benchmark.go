@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"context"
 	"math/rand/v2"
 
 	"github.com/gomlx/compute"
@@ -36,7 +37,7 @@ func NewStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (
 // Step makes one optimizer step from Config.Accumulate batches of the task's inputs, and
 // returns the loss before it.
 func (s *Stepper) Step(batches ...[]*tensors.Tensor) (loss float64, err error) {
-	means, _, err := s.inner.run(s.done, batches)
+	means, _, err := s.inner.run(context.Background(), s.done, batches)
 	if err != nil {
 		return 0, err
 	}

@@ -18,6 +18,9 @@ import (
 // Corrector is the recipe of reflection tuning (arXiv 2504.16080 §4): a LoRA that learns to
 // generate the enhanced image, given the flawed one and the reflection.
 type Corrector struct {
+	BaseFiles `yaml:",inline"`
+	// Size is the side of the training images in pixels, where the base is a given model.
+	Size     int    `yaml:"size"`
 	Edits    int    `yaml:"edits"`    // rendered pairs: a scene with a flaw and without
 	Triplets string `yaml:"triplets"` // folder of GenRef shards; empty for none
 	Mix      Mix    `yaml:"mix"`

@@ -96,9 +96,9 @@ func (r *runner) loop(ctx context.Context, done int) error {
 		if err != nil {
 			return r.interrupted(ctx, step, err)
 		}
-		means, norm, err := r.stepper.run(step, group)
+		means, norm, err := r.stepper.run(ctx, step, group)
 		if err != nil {
-			return err
+			return r.interrupted(ctx, step, err)
 		}
 		if err := r.after(ctx, step, means, norm); err != nil {
 			return r.interrupted(ctx, step+1, err)

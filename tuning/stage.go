@@ -86,6 +86,9 @@ func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error
 			if err := s.train(ctx, r, opts); err != nil {
 				return err
 			}
+			if opts.DryRun {
+				return nil
+			}
 			return flux.WriteChecksums(ctx, opts.model())
 		}
 		names = append(names, s.Name)

@@ -31,6 +31,15 @@ type StageOptions struct {
 	// Preparing, if set, is called with the progress of the work before the first step: its
 	// name, such as "encode images", and the numbers of images done and to do.
 	Preparing func(what string, done, of int)
+
+	// Base is the model that the recipe's corrector names (see [BaseFiles]): a [*flux1.Model] or
+	// a [*flux2.Model], whose weights are not changed. nil: the base of the recipe.
+	Base flux.Model
+	// DryRun ends the stage corrector on a given base before its first step: it measures a block
+	// of every kind on random inputs, and needs no triplets.
+	DryRun bool
+	// Planned, if set, is called with what training on a given base takes, before its first step.
+	Planned func(Plan)
 }
 
 func (o StageOptions) model() string { return filepath.Join(o.Out, "model") }
@@ -165,6 +174,12 @@ func saveTokenizers(dir string, model *flux1.Model) error {
 }
 
 func trainCorrector(ctx context.Context, r Recipe, opts StageOptions) error {
+	if opts.Base != nil {
+		return trainGiven(ctx, r, opts)
+	}
+	if r.Corrector.Model != "" || opts.DryRun {
+		return fmt.Errorf("%w: the stage corrector has no model: open the one that the recipe names", reflectionflow.ErrInvalid)
+	}
 	job := opts.job("corrector", &r.Corrector.Train)
 	if r.Corrector.Triplets != "" && !filepath.IsAbs(r.Corrector.Triplets) {
 		r.Corrector.Triplets = filepath.Join(opts.Out, r.Corrector.Triplets)

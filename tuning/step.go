@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -18,28 +19,25 @@ import (
 // batch, the other updates the weights from the batches' gradients.
 type stepper struct {
 	config    Config
-	gradients *nn.Program
+	gradients gradients
 	apply     *nn.Program
 	outputs   int // number of outputs of gradients before the gradients
 	trainable []string
 }
 
 func newStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (*stepper, error) {
-	st := &stepper{config: c}
-	var grads []shapes.Shape
+	st := &stepper{config: c, outputs: 1 + len(task.Watched)}
 	var err error
-	st.gradients, err = nn.Compile(backend, store, task.Inputs, func(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node) {
-		loss, watched := task.Loss(s, inputs)
-		st.trainable = trainable(s.Used(), task)
-		outputs := append([]*Node{loss}, watched...)
-		st.outputs = len(outputs)
-		values := make([]*Node, len(st.trainable))
-		for i, name := range st.trainable {
-			values[i] = s.Node(name)
-			grads = append(grads, values[i].Shape())
+	if task.pieces != nil {
+		var p *pieced
+		if p, err = task.pieces(); err == nil {
+			st.gradients, st.trainable = p, p.trainable
 		}
-		return append(outputs, Gradient(loss, values...)...), nil
-	}, nn.Options{Seed: &c.Seed, Name: task.Name + " gradients"})
+	} else {
+		var p *nn.Program
+		p, st.trainable, err = compileGradients(backend, store, task, c)
+		st.gradients = whole{p}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +46,27 @@ func newStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (
 	}
 	inputs := []shapes.Shape{shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32)}
 	for range c.Accumulate {
-		inputs = append(inputs, grads...)
+		for _, name := range st.trainable {
+			inputs = append(inputs, shapes.Make(dtypes.Float32, store.Dims(name)...))
+		}
 	}
 	st.apply, err = nn.Compile(backend, store, inputs, st.update, nn.Options{Seed: &c.Seed, Name: task.Name + " update"})
 	return st, err
+}
+
+// compileGradients compiles the gradients of a task as one program.
+func compileGradients(backend compute.Backend, store *nn.Store, task Task, c Config) (*nn.Program, []string, error) {
+	var names []string
+	p, err := nn.Compile(backend, store, task.Inputs, func(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node) {
+		loss, watched := task.Loss(s, inputs)
+		names = trainable(s.Used(), task)
+		values := make([]*Node, len(names))
+		for i, name := range names {
+			values[i] = s.Node(name)
+		}
+		return append(append([]*Node{loss}, watched...), Gradient(loss, values...)...), nil
+	}, nn.Options{Seed: &c.Seed, Name: task.Name + " gradients"})
+	return p, names, err
 }
 
 func trainable(used []string, task Task) []string {
@@ -115,11 +130,11 @@ func (st *stepper) update(s nn.Scope, inputs []*Node) ([]*Node, map[string]*Node
 
 // run makes one step from its batches, which are computed in parallel. It returns the loss and
 // the watched values, averaged over the batches, and the norm of the gradient.
-func (st *stepper) run(step int, batches [][]*tensors.Tensor) (means []float64, norm float64, err error) {
+func (st *stepper) run(ctx context.Context, step int, batches [][]*tensors.Tensor) (means []float64, norm float64, err error) {
 	results, errs := make([][]*tensors.Tensor, len(batches)), make([]error, len(batches))
 	var running sync.WaitGroup
 	for i, batch := range batches {
-		running.Go(func() { results[i], errs[i] = st.gradients.Run(batch...) })
+		running.Go(func() { results[i], errs[i] = st.gradients.Run(ctx, batch...) })
 	}
 	running.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -28,6 +28,10 @@ type Task struct {
 	// Sample, if set, saves images of the averaged weights as PNG in the file path, and may
 	// return measurements by name.
 	Sample func(ctx context.Context, averaged *nn.Store, path string) (map[string]float64, error)
+
+	// pieces, if set, compiles the gradients of a denoiser that is too large for one
+	// program; Loss and Inputs are then not used.
+	pieces func() (*pieced, error)
 }
 
 // Progress is one step of a run, for displays and metrics.jsonl.

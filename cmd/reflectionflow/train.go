@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"reflectionflow"
+	"reflectionflow/flux"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/progress"
 	clipartmodel "reflectionflow/models/clipart"
 	"reflectionflow/nn"
@@ -20,6 +23,7 @@ type trainOptions struct {
 	out, config, backend string
 	steps                int
 	resume, quiet        bool
+	dryRun               bool
 }
 
 func (p *program) trainCommand() *cobra.Command {
@@ -69,6 +73,9 @@ that model folder.`,
 	o.common(cmd.Flags())
 	cmd.Flags().StringVar(&o.config, "config", "", "recipe in YAML (default: the embedded world's own)")
 	cmd.Flags().IntVar(&o.steps, "steps", 0, "optimizer steps (default: the recipe's)")
+	if stage.Name == "corrector" {
+		cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "measure a block of the model that the recipe names, say what training takes, and stop")
+	}
 	cmd.Flags().BoolVar(&o.resume, "resume", false, "resume from the checkpoint in --out, if there is one")
 	return cmd
 }
@@ -131,9 +138,18 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 		return err
 	}
 	display := progress.NewTraining(p.stderr, stage, o.quiet)
-	err = tuning.Train(ctx, stage, recipe, tuning.StageOptions{
-		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.Step, Preparing: display.Preparing,
-	})
+	opts := tuning.StageOptions{
+		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.Step, Preparing: display.Preparing, DryRun: o.dryRun,
+	}
+	if stage == "corrector" && recipe.Corrector.Model != "" {
+		base, files, err := p.openBase(recipe.Corrector.BaseFiles)
+		if err != nil {
+			return err
+		}
+		defer files.Close() //nolint:errcheck // read only
+		opts.Base, opts.Planned = base, func(plan tuning.Plan) { p.printPlan(plan, o) }
+	}
+	err = tuning.Train(ctx, stage, recipe, opts)
 	display.Close()
 	if !errors.Is(err, context.Canceled) {
 		return err
@@ -143,6 +159,27 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 		again = "--config " + quoted(o.config) + " " + again
 	}
 	return fmt.Errorf("stopped; resume with: reflectionflow train %s %s: %w", stage, again, context.Canceled)
+}
+
+// openBase opens the model that a corrector is trained on.
+func (p *program) openBase(f tuning.BaseFiles) (flux.Model, io.Closer, error) {
+	model, files, err := library().OpenFlux(config.Weights{
+		Model: f.Model, TextEncoder: f.TextEncoder, TextEncoder2: f.TextEncoder2, VAE: f.VAE, Tokenizer: f.Tokenizer,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("the corrector's model: %w", err)
+	}
+	return model, files, nil
+}
+
+// printPlan says what training takes: the result of a dry run, and otherwise a message.
+func (p *program) printPlan(plan tuning.Plan, o trainOptions) {
+	switch {
+	case o.dryRun:
+		fmt.Fprintln(p.stdout, plan)
+	case !o.quiet:
+		fmt.Fprintf(p.stderr, "corrector: %s\n", plan)
+	}
 }
 
 func readRecipe(path string) (tuning.Recipe, error) {

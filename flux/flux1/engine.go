@@ -113,21 +113,48 @@ func (m *Model) Sigmas(steps, tokens int) []float64 {
 // Velocity implements [flux.Denoiser] by [Transformer]. A reference is the corrector's
 // [Condition], or an input of a model that edits.
 func (m *Model) Velocity(s nn.Scope, in flux.Inputs) *Node {
+	return Transformer(s.In(TransformerPrefix), m.Folder.Transformer, m.inputs(s, in))
+}
+
+func (m *Model) inputs(s nn.Scope, in flux.Inputs) Inputs {
 	inputs := Inputs{
 		Latents: in.Image.Tokens, Grid: in.Image.Grid, Text: in.Embedding[0], Pooled: in.Embedding[1],
 		Timestep: in.Sigma, Guidance: in.Guidance,
 	}
-	base := s.In(TransformerPrefix)
 	switch {
 	case m.Corrector == nil:
 		inputs.References = in.References
 	case len(in.References) > 0:
 		inputs.Condition = &Condition{
 			Latents: in.References[0].Tokens, Grid: in.References[0].Grid, Aligned: m.Settings.AlignedReference,
-			Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), base), AllStreams: m.Corrector.AllStreams, Scale: m.Settings.ReferenceScale,
+			Adapter: m.Corrector.Adapter(s.In(CorrectorPrefix), s.In(TransformerPrefix)), AllStreams: m.Corrector.AllStreams, Scale: m.Settings.ReferenceScale,
 		}
 	}
-	return Transformer(base, m.Folder.Transformer, inputs)
+	return inputs
+}
+
+// Pieces returns the transformer in pieces, one per block.
+func (m *Model) Pieces() flux.Pieces {
+	p := m.Folder.Transformer
+	piece := func(kind, block string, run func(n network, state []*Node) []*Node) flux.Piece {
+		return flux.Piece{Kind: kind, Block: block, Run: func(s nn.Scope, in flux.Inputs, shared, state []*Node) []*Node {
+			return run(newNetwork(s.In(TransformerPrefix), p, m.inputs(s, in), shared), state)
+		}}
+	}
+	pieces := flux.Pieces{Shared: func(s nn.Scope, in flux.Inputs) []*Node {
+		return shared(s.In(TransformerPrefix), p, m.inputs(s, in))
+	}}
+	add := func(more flux.Piece) { pieces.List = append(pieces.List, more) }
+	add(piece("", "", func(n network, _ []*Node) []*Node { return n.begin() }))
+	for i := range p.NumLayers {
+		add(piece("double", doubleName(i), func(n network, state []*Node) []*Node { return n.double(i, state) }))
+	}
+	add(piece("", "", func(n network, state []*Node) []*Node { return n.join(state) }))
+	for i := range p.NumSingleLayers {
+		add(piece("single", singleName(i), func(n network, state []*Node) []*Node { return n.single(i, state) }))
+	}
+	add(piece("", "", func(n network, state []*Node) []*Node { return []*Node{n.end(state)} }))
+	return pieces
 }
 
 // kontextSizes are the widths and heights of the images that FLUX.1 Kontext was trained

@@ -3,23 +3,15 @@ package flux1
 import (
 	"fmt"
 	"slices"
-	"strings"
-
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 
 	"reflectionflow/flux/lora"
 	"reflectionflow/nn"
 )
 
-// LoRA adapts linear layers: y + Alpha/Rank·B(A(x)) (arXiv 2106.09685). A store holds
-// its weights as PREFIX.<module>.lora_A.weight [rank, in] and .lora_B.weight [out,
-// rank]; in a file the prefix is "transformer", as PEFT and diffusers write it. It
-// cannot be merged into the base, because it acts on some streams only, see
-// [Condition].
+// LoRA is a corrector: a LoRA that cannot be merged into the base, because it acts on some
+// streams only, see [Condition].
 type LoRA struct {
-	Rank    int
-	Alpha   float64
-	Modules []string // module names below the transformer, sorted
+	lora.Trained // as far as a loaded one has the same shape for all layers
 	// AllStreams says that it was trained on all streams, see [Condition]. Files state
 	// it in their metadata; those of ReflectionFlow's authors are for the condition.
 	AllStreams bool
@@ -49,29 +41,14 @@ func NewLoRA(p Params, rank int, allStreams bool) LoRA {
 		}
 	}
 	slices.Sort(modules)
-	return LoRA{Rank: rank, Alpha: float64(rank), Modules: modules, AllStreams: allStreams}
+	return LoRA{Trained: lora.Trained{Rank: rank, Alpha: float64(rank), Modules: modules}, AllStreams: allStreams}
 }
 
-// Adapter returns the hook for the transformer in the scope base. The scope weights
-// holds <module>.lora_A.weight and .lora_B.weight. In training A starts with normal
-// numbers of deviation 1/rank and B with zeros (PEFT's "gaussian"), so that the
-// adapter changes nothing at first.
+// Adapter returns the hook for the transformer in the scope base, see
+// [lora.Trained.Adapter].
 func (l LoRA) Adapter(weights, base nn.Scope) nn.Adapter {
 	if l.loaded != nil {
 		return l.loaded.Adapter(weights)
 	}
-	prefix := ""
-	if base.Path() != "" {
-		prefix = base.Path() + "."
-	}
-	return func(path string, x, y *Node) *Node {
-		module := strings.TrimPrefix(path, prefix)
-		if _, found := slices.BinarySearch(l.Modules, module); !found {
-			return y
-		}
-		s := weights.In(module)
-		a := s.Weight("lora_A.weight", nn.InitNormal(1/float64(l.Rank)), l.Rank, x.Shape().Dim(-1))
-		b := s.Weight("lora_B.weight", nn.InitZeros, y.Shape().Dim(-1), l.Rank)
-		return Add(y, MulScalar(nn.MatVec(nn.MatVec(x, a), b), l.Alpha/float64(l.Rank)))
-	}
+	return l.Trained.Adapter(weights, base)
 }

@@ -1,26 +1,19 @@
 package flux1
 
 import (
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"reflectionflow"
-	"reflectionflow/flux"
 	"reflectionflow/flux/lora"
 	"reflectionflow/nn"
 	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
-// Names in the header and the tensors of a LoRA file.
-const (
-	loraFilePrefix  = "transformer."
-	loraA, loraB    = ".lora_A.weight", ".lora_B.weight"
-	streamsMetadata = "reflectionflow.streams"
-)
+// streamsMetadata is an entry of a file's header, "all" for [LoRA].AllStreams.
+const streamsMetadata = "reflectionflow.streams"
 
 // AdapterConfigFile describes a LoRA to PEFT: a LoraConfig as JSON, in the same
 // folder as the weights.
@@ -57,50 +50,12 @@ func LoadLoRA(f *safetensors.File, p Params, store *nn.Store, prefix string) (Lo
 	return l, nil
 }
 
-// Save writes the adapter's weights, found in the store under prefix, as dtype, and
-// PEFT's adapter_config.json into the same folder. The same weights give the same
-// bytes.
+// Save writes the adapter's weights, found in the store under prefix, as dtype; see
+// [lora.Trained.Save].
 func (l LoRA) Save(path string, store *nn.Store, prefix string, dtype safetensors.DType) error {
-	var tensors []safetensors.Tensor
-	for _, module := range l.Modules {
-		for _, suffix := range []string{loraA, loraB} {
-			name := prefix + "." + module + suffix
-			values, err := store.Values(name)
-			if err != nil {
-				return err
-			}
-			tensors = append(tensors, safetensors.Tensor{
-				Name: loraFilePrefix + module + suffix, Shape: store.Dims(name), DType: dtype, Values: values,
-			})
-		}
-	}
-	config, err := json.Marshal(map[string]any{
-		"transformer.r": l.Rank, "transformer.lora_alpha": l.Alpha, "transformer.target_modules": l.Modules,
-		"transformer.rank_pattern": struct{}{}, "transformer.alpha_pattern": struct{}{}, // diffusers reads both
-	})
-	if err != nil {
-		return fmt.Errorf("describe adapter: %w", err)
-	}
-	metadata := map[string]string{"format": "pt", lora.MetadataKey: string(config)}
+	var metadata map[string]string
 	if l.AllStreams {
-		metadata[streamsMetadata] = "all"
+		metadata = map[string]string{streamsMetadata: "all"}
 	}
-	if err := safetensors.Write(path, tensors, metadata); err != nil {
-		return err
-	}
-	return l.WriteConfig(filepath.Dir(path))
-}
-
-// WriteConfig writes adapter_config.json into dir, from which PEFT's
-// LoraConfig.from_pretrained reads the adapter's shape.
-func (l LoRA) WriteConfig(dir string) error {
-	err := flux.WriteConfig(filepath.Join(dir, AdapterConfigFile), "", "", map[string]any{
-		"peft_type": "LORA", "task_type": nil, "base_model_name_or_path": nil, "inference_mode": true,
-		"r": l.Rank, "lora_alpha": l.Alpha, "target_modules": l.Modules, "lora_dropout": 0, "bias": "none",
-		"fan_in_fan_out": false, "init_lora_weights": true, "use_rslora": false, "use_dora": false,
-	})
-	if err != nil {
-		return fmt.Errorf("write %s: %w", AdapterConfigFile, err)
-	}
-	return nil
+	return l.Trained.Save(path, store, prefix, dtype, metadata)
 }

@@ -52,8 +52,8 @@ func TestLoRASavedAndLoaded(t *testing.T) {
 		}
 		for _, module := range lora.Modules { // as training has them
 			from := "corrector.0.transformer." + module
-			store.Share(store, from+loraA, "corrector."+module+loraA)
-			store.Share(store, from+loraB+".0", "corrector."+module+loraB)
+			store.Share(store, from+".lora_A.weight", "corrector."+module+".lora_A.weight")
+			store.Share(store, from+".lora_B.weight.0", "corrector."+module+".lora_B.weight")
 		}
 		path := filepath.Join(t.TempDir(), "pytorch_lora_weights.safetensors")
 		if err := lora.Save(path, store, "corrector", safetensors.BF16); err != nil {
@@ -209,7 +209,7 @@ func TestNewLoRAIsNeutralAndLearns(t *testing.T) {
 	for i, name := range names {
 		size := tensors.ToScalar[float32](out[1+i])
 		// With B at zero nothing reaches A; the condition's last output is discarded.
-		if strings.HasSuffix(name, loraA) {
+		if strings.HasSuffix(name, ".lora_A.weight") {
 			continue
 		}
 		if !(size > 0) || math.IsInf(float64(size), 0) {

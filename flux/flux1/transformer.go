@@ -30,61 +30,111 @@ type Inputs struct {
 // FluxTransformer2DModel). The sequence is text, image, references, condition. Without a
 // condition no adapter is used.
 func Transformer(s nn.Scope, p Params, in Inputs) *Node {
-	checkInputs(p, in)
-	g, hidden := in.Latents.Graph(), p.Hidden()
-	var everywhere nn.Adapter
-	if in.Condition != nil && in.Condition.AllStreams {
-		everywhere = in.Condition.Adapter
+	n := newNetwork(s, p, in, shared(s, p, in))
+	state := n.begin()
+	for i := range p.NumLayers {
+		state = n.double(i, state)
 	}
-	base := s.WithAdapter(everywhere)
-	temb := nn.SiLU(conditioning(s, p, in.Timestep, in.Guidance, in.Pooled))
-	texts, tokens := in.Text.Shape().Dim(1), []*Node{in.Latents}
-	positions := append(textPositions(texts), imagePositions(in.Grid)...)
+	state = n.join(state)
+	for i := range p.NumSingleLayers {
+		state = n.single(i, state)
+	}
+	return n.end(state)
+}
+
+// shared computes the vectors that modulate the blocks, each [B, hidden]: of text and
+// image, and that of the condition, at timestep 0 and guidance 1.
+func shared(s nn.Scope, p Params, in Inputs) []*Node {
+	temb := []*Node{nn.SiLU(conditioning(s, p, in.Timestep, in.Guidance, in.Pooled))}
+	if in.Condition != nil {
+		zero := ZerosLike(in.Timestep)
+		temb = append(temb, nn.SiLU(conditioning(s, p, zero, OnePlus(zero), in.Pooled)))
+	}
+	return temb
+}
+
+// network is the transformer for one set of inputs. Its parts take and return the
+// streams' x: of text, image and condition, and after join of text with image, and
+// condition.
+type network struct {
+	s          nn.Scope
+	p          Params
+	in         Inputs
+	temb       []*Node
+	everywhere nn.Adapter // of text and image
+	j          joint
+}
+
+func newNetwork(s nn.Scope, p Params, in Inputs, temb []*Node) network {
+	checkInputs(p, in)
+	g := in.Latents.Graph()
+	n := network{s: s, p: p, in: in, temb: temb, j: joint{heads: p.NumAttentionHeads}}
+	if in.Condition != nil && in.Condition.AllStreams {
+		n.everywhere = in.Condition.Adapter
+	}
+	positions := append(textPositions(n.texts()), imagePositions(in.Grid)...)
 	for i, reference := range in.References {
-		tokens = append(tokens, reference.Tokens)
 		positions = append(positions, typedPositions(reference.Grid, i+1)...)
 	}
-	streams := []stream{
-		{x: nn.Linear(base.In("context_embedder"), in.Text, hidden), temb: temb, adapter: everywhere, names: textNames},
-		{x: nn.Linear(base.In("x_embedder"), Concatenate(tokens, 1), hidden), temb: temb, adapter: everywhere, names: imageNames},
-	}
-	j := joint{heads: p.NumAttentionHeads}
 	if c := in.Condition; c != nil {
-		streams = append(streams, conditionStream(s, p, in))
-		j.bias = crossBias(g, len(positions), c.Grid.Tokens(), c.Scale)
+		n.j.bias = crossBias(g, len(positions), c.Grid.Tokens(), c.Scale)
 		positions = append(positions, c.positions()...)
 	}
-	j.rotary = flux.NewRotary(g, flat(positions), p.AxesDimsRope[:], ropeTheta)
-
-	for i := range p.NumLayers {
-		update(streams, doubleBlock(s.In(fmt.Sprintf("transformer_blocks.%d", i)), j, streams))
-	}
-	// Single blocks have one set of weights: text and image go through as one.
-	main := streams[1]
-	main.x = Concatenate([]*Node{streams[0].x, streams[1].x}, 1)
-	streams = append([]stream{main}, streams[2:]...)
-	for i := range p.NumSingleLayers {
-		update(streams, singleBlock(s.In(fmt.Sprintf("single_transformer_blocks.%d", i)), j, streams))
-	}
-	image := Slice(streams[0].x, AxisRange(), AxisRange(texts, texts+in.Grid.Tokens()), AxisRange())
-	m := modulation(s.In("norm_out"), temb, 2) // scale, then shift
-	return nn.LinearZero(s.In("proj_out"), modulate(image, m[1], m[0]), p.InChannels)
+	n.j.rotary = flux.NewRotary(g, flat(positions), p.AxesDimsRope[:], ropeTheta)
+	return n
 }
 
-// conditionStream embeds the condition at timestep 0 and guidance 1.
-func conditionStream(s nn.Scope, p Params, in Inputs) stream {
-	c := in.Condition
-	zero := ZerosLike(in.Timestep)
-	temb := conditioning(s, p, zero, OnePlus(zero), in.Pooled)
-	x := nn.Linear(s.WithAdapter(c.Adapter).In("x_embedder"), c.Latents, p.Hidden())
-	return stream{x: x, temb: nn.SiLU(temb), adapter: c.Adapter, names: imageNames}
+// texts returns the number of tokens of the text.
+func (n network) texts() int { return n.in.Text.Shape().Dim(1) }
+
+// begin embeds the tokens of every stream.
+func (n network) begin() []*Node {
+	base, hidden, tokens := n.s.WithAdapter(n.everywhere), n.p.Hidden(), []*Node{n.in.Latents}
+	for _, reference := range n.in.References {
+		tokens = append(tokens, reference.Tokens)
+	}
+	state := []*Node{nn.Linear(base.In("context_embedder"), n.in.Text, hidden), nn.Linear(base.In("x_embedder"), Concatenate(tokens, 1), hidden)}
+	if c := n.in.Condition; c != nil {
+		state = append(state, nn.Linear(n.s.WithAdapter(c.Adapter).In("x_embedder"), c.Latents, hidden))
+	}
+	return state
 }
 
-func update(streams []stream, xs []*Node) {
-	for i, x := range xs {
-		streams[i].x = x
+// streams gives every x of the state the rest of its stream.
+func (n network) streams(state []*Node, main ...doubleNames) []stream {
+	var streams []stream
+	for i, x := range state {
+		if i < len(main) {
+			streams = append(streams, stream{x: x, temb: n.temb[0], adapter: n.everywhere, names: main[i]})
+			continue
+		}
+		streams = append(streams, stream{x: x, temb: n.temb[1], adapter: n.in.Condition.Adapter, names: imageNames})
 	}
+	return streams
 }
+
+func (n network) double(i int, state []*Node) []*Node {
+	return doubleBlock(n.s.In(doubleName(i)), n.j, n.streams(state, textNames, imageNames))
+}
+
+// join makes one stream of text and image: single blocks have one set of weights.
+func (n network) join(state []*Node) []*Node {
+	return append([]*Node{Concatenate(state[:2], 1)}, state[2:]...)
+}
+
+func (n network) single(i int, state []*Node) []*Node {
+	return singleBlock(n.s.In(singleName(i)), n.j, n.streams(state, imageNames))
+}
+
+// end returns the velocity.
+func (n network) end(state []*Node) *Node {
+	image := Slice(state[0], AxisRange(), AxisRange(n.texts(), n.texts()+n.in.Grid.Tokens()), AxisRange())
+	m := modulation(n.s.In("norm_out"), n.temb[0], 2) // scale, then shift
+	return nn.LinearZero(n.s.In("proj_out"), modulate(image, m[1], m[0]), n.p.InChannels)
+}
+
+func doubleName(i int) string { return fmt.Sprintf("transformer_blocks.%d", i) }
+func singleName(i int) string { return fmt.Sprintf("single_transformer_blocks.%d", i) }
 
 // conditioning is the vector that modulates every block: the sum of the
 // embeddings of timestep, guidance and pooled text, [B, hidden].

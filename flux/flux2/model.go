@@ -103,9 +103,35 @@ func empiricalMu(steps, tokens int) float64 {
 
 // Velocity implements [flux.Denoiser] by [Transformer].
 func (m *Model) Velocity(s nn.Scope, in flux.Inputs) *Node {
-	return Transformer(s.In(TransformerPrefix), m.Folder.Transformer, Inputs{
-		Image: in.Image, References: in.References, Text: in.Embedding[0], Sigma: in.Sigma, Guidance: in.Guidance,
-	})
+	return Transformer(s.In(TransformerPrefix), m.Folder.Transformer, inputs(in))
+}
+
+func inputs(in flux.Inputs) Inputs {
+	return Inputs{Image: in.Image, References: in.References, Text: in.Embedding[0], Sigma: in.Sigma, Guidance: in.Guidance}
+}
+
+// Pieces returns the transformer in pieces, one per block.
+func (m *Model) Pieces() flux.Pieces {
+	p := m.Folder.Transformer
+	piece := func(kind, block string, run func(n network, state []*Node) []*Node) flux.Piece {
+		return flux.Piece{Kind: kind, Block: block, Run: func(s nn.Scope, in flux.Inputs, shared, state []*Node) []*Node {
+			return run(newNetwork(s.In(TransformerPrefix), p, inputs(in), shared), state)
+		}}
+	}
+	pieces := flux.Pieces{Shared: func(s nn.Scope, in flux.Inputs) []*Node {
+		return shared(s.In(TransformerPrefix), p, inputs(in))
+	}}
+	add := func(more flux.Piece) { pieces.List = append(pieces.List, more) }
+	add(piece("", "", func(n network, _ []*Node) []*Node { return n.begin() }))
+	for i := range p.NumLayers {
+		add(piece("double", doubleName(i), func(n network, state []*Node) []*Node { return n.double(i, state) }))
+	}
+	add(piece("", "", func(n network, state []*Node) []*Node { return n.join(state) }))
+	for i := range p.NumSingleLayers {
+		add(piece("single", singleName(i), func(n network, state []*Node) []*Node { return n.single(i, state) }))
+	}
+	add(piece("", "", func(n network, state []*Node) []*Node { return []*Node{n.end(state)} }))
+	return pieces
 }
 
 // Bounds of references, diffusers'.

@@ -27,33 +27,91 @@ const referenceStep = 10
 // Flux2Transformer2DModel). The sequence is text, image, references. All blocks share
 // one modulation per stream. No layer has a bias.
 func Transformer(s nn.Scope, p Params, in Inputs) *Node {
-	checkInputs(p, in)
-	g, hidden := in.Text.Graph(), p.Hidden()
+	n := newNetwork(s, p, in, shared(s, p, in))
+	state := n.begin()
+	for i := range p.NumLayers {
+		state = n.double(i, state)
+	}
+	state = n.join(state)
+	for i := range p.NumSingleLayers {
+		state = n.single(i, state)
+	}
+	return n.end(state)
+}
+
+// The outputs of shared: what modulates the blocks of each kind, and the embedding of
+// the noise level, as [B, 1, n·hidden] and [B, hidden].
+const (
+	ofImage, ofText, ofSingle, ofLevel = 0, 1, 2, 3
+)
+
+func shared(s nn.Scope, p Params, in Inputs) []*Node {
 	temb := nn.SiLU(conditioning(s, p, in.Sigma, in.Guidance))
-	tokens := []*Node{in.Image.Tokens}
-	texts := in.Text.Shape().Dim(1)
-	positions := gridPositions(textPositions(nil, texts), in.Image.Grid, 0)
+	all := []*Node{ofLevel: temb}
+	for i, m := range []struct {
+		name    string
+		vectors int
+	}{{"double_stream_modulation_img", 6}, {"double_stream_modulation_txt", 6}, {"single_stream_modulation", 3}} {
+		all[i] = modulations(s.In(m.name), temb, m.vectors)
+	}
+	return all
+}
+
+// network is the transformer for one set of inputs. Its parts take and return the image
+// with its references and the text, and after join both as one.
+type network struct {
+	blocks
+	s      nn.Scope
+	in     Inputs
+	shared []*Node
+}
+
+func newNetwork(s nn.Scope, p Params, in Inputs, shared []*Node) network {
+	checkInputs(p, in)
+	n := network{s: s, in: in, shared: shared}
+	positions := gridPositions(textPositions(nil, n.texts()), in.Image.Grid, 0)
 	for i, reference := range in.References {
-		tokens = append(tokens, reference.Tokens)
 		positions = gridPositions(positions, reference.Grid, referenceStep*(i+1))
 	}
-	b := blocks{p: p, rotary: flux.NewRotary(g, positions, p.AxesDimsRope[:], p.RopeTheta)}
-	image := nn.LinearNoBias(s.In("x_embedder"), Concatenate(tokens, 1), hidden)
-	text := nn.LinearNoBias(s.In("context_embedder"), in.Text, hidden)
-
-	modImage := modulation(s.In("double_stream_modulation_img"), temb, 6)
-	modText := modulation(s.In("double_stream_modulation_txt"), temb, 6)
-	for i := range p.NumLayers {
-		image, text = b.double(s.In(fmt.Sprintf("transformer_blocks.%d", i)), image, text, modImage, modText)
-	}
-	x, mod := Concatenate([]*Node{text, image}, 1), modulation(s.In("single_stream_modulation"), temb, 3)
-	for i := range p.NumSingleLayers {
-		x = b.single(s.In(fmt.Sprintf("single_transformer_blocks.%d.attn", i)), x, mod)
-	}
-	image = Slice(x, AxisRange(), AxisRange(texts, texts+in.Image.Grid.Tokens()), AxisRange())
-	last := modulation(s.In("norm_out"), temb, 2) // scale, then shift
-	return nn.LinearNoBias(s.In("proj_out"), b.modulate(image, last[1], last[0]), p.InChannels)
+	n.blocks = blocks{p: p, rotary: flux.NewRotary(in.Text.Graph(), positions, p.AxesDimsRope[:], p.RopeTheta)}
+	return n
 }
+
+// texts returns the number of tokens of the text.
+func (n network) texts() int { return n.in.Text.Shape().Dim(1) }
+
+// begin embeds the tokens.
+func (n network) begin() []*Node {
+	tokens := []*Node{n.in.Image.Tokens}
+	for _, reference := range n.in.References {
+		tokens = append(tokens, reference.Tokens)
+	}
+	image := nn.LinearNoBias(n.s.In("x_embedder"), Concatenate(tokens, 1), n.p.Hidden())
+	return []*Node{image, nn.LinearNoBias(n.s.In("context_embedder"), n.in.Text, n.p.Hidden())}
+}
+
+func (n network) double(i int, state []*Node) []*Node {
+	image, text := n.blocks.double(n.s.In(doubleName(i)), state[0], state[1], Split(n.shared[ofImage], -1, 6), Split(n.shared[ofText], -1, 6))
+	return []*Node{image, text}
+}
+
+func (n network) join(state []*Node) []*Node {
+	return []*Node{Concatenate([]*Node{state[1], state[0]}, 1)}
+}
+
+func (n network) single(i int, state []*Node) []*Node {
+	return []*Node{n.blocks.single(n.s.In(singleName(i)+".attn"), state[0], Split(n.shared[ofSingle], -1, 3))}
+}
+
+// end returns the velocity.
+func (n network) end(state []*Node) *Node {
+	image := Slice(state[0], AxisRange(), AxisRange(n.texts(), n.texts()+n.in.Image.Grid.Tokens()), AxisRange())
+	last := Split(modulations(n.s.In("norm_out"), n.shared[ofLevel], 2), -1, 2) // scale, then shift
+	return nn.LinearNoBias(n.s.In("proj_out"), n.modulate(image, last[1], last[0]), n.p.InChannels)
+}
+
+func doubleName(i int) string { return fmt.Sprintf("transformer_blocks.%d", i) }
+func singleName(i int) string { return fmt.Sprintf("single_transformer_blocks.%d", i) }
 
 // conditioning is the vector that modulates every block: the embedding of the noise
 // level, and of the guidance where the model has one, [B, hidden].
@@ -88,11 +146,11 @@ func gridPositions(positions []int, grid flux.Grid, image int) []int {
 	return positions
 }
 
-// modulation splits Linear(temb) into n vectors [B, 1, width] (adaLN, arXiv 2212.09748).
-func modulation(s nn.Scope, temb *Node, n int) []*Node {
+// modulations is Linear(temb), n vectors side by side, [B, 1, n·width] (adaLN, arXiv
+// 2212.09748).
+func modulations(s nn.Scope, temb *Node, n int) *Node {
 	batch, width := temb.Shape().Dim(0), temb.Shape().Dim(1)
-	all := nn.LinearNoBias(s.In("linear"), temb, n*width)
-	return Split(Reshape(all, batch, 1, n*width), -1, n)
+	return Reshape(nn.LinearNoBias(s.In("linear"), temb, n*width), batch, 1, n*width)
 }
 
 // blocks is what the blocks share.

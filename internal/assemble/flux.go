@@ -171,6 +171,24 @@ func (m *fluxModel) stored() (map[string]int64, error) {
 // corrects reports whether the model takes references.
 func (m *fluxModel) corrects() bool { return m.corrector != "" || m.img2img > 0 || m.family.corrects }
 
+// OpenFlux opens the FLUX model of the files, whose weights stay mapped until the model is
+// closed. Errors about the files wrap [reflectionflow.ErrInvalid].
+func (l Library) OpenFlux(w config.Weights) (flux.Model, io.Closer, error) {
+	path, err := l.Find(w.Model)
+	if err != nil {
+		return nil, nil, err
+	}
+	family, err := openFlux(path, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := family.load(nil)
+	if err != nil {
+		return nil, nil, errors.Join(err, closers(family.open).Close())
+	}
+	return model, closers(family.open), nil
+}
+
 // open reads the weights, which stay mapped, and the LoRAs.
 func (m *fluxModel) open() (flux.Model, error) {
 	var corrector *safetensors.File
