@@ -34,6 +34,7 @@ type serveOptions struct {
 	hosts              []string
 	parallel           int
 	keepDays, keepGB   uint
+	maxQueued          uint
 	open               bool
 }
 
@@ -57,6 +58,7 @@ func (p *program) serveCommand() *cobra.Command {
 	f.BoolVar(&o.open, "open", false, "listen on an address that others can reach without keys")
 	f.StringSliceVar(&o.hosts, "host", nil, "name under which the server is reached, besides localhost and addresses; may be repeated")
 	f.IntVar(&o.parallel, "parallel", 16, "searches that run at once")
+	f.UintVar(&o.maxQueued, "max-queued", 10000, "searches that may wait; more are refused with status 429; 0 takes all")
 	f.UintVar(&o.keepDays, "keep-days", 0, "delete searches this many days after their end; 0 keeps them")
 	f.UintVar(&o.keepGB, "keep-gb", 0, "delete the oldest searches when events and images take more GiB; 0 keeps them")
 	f.StringVar(&o.deployment, "config", "", "configuration of generators, verifier and other parts (see: reflectionflow config)")
@@ -104,7 +106,17 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 		return err
 	}
 	defer bus.Close()
-	options.Queue, err = jobs.Open(cmd.Context(), bus, jobs.Options{Server: "local", Report: func(err error) { options.Log.Error("jobs", "error", err.Error()) }})
+	options.Queue, err = jobs.Open(cmd.Context(), bus, jobs.Options{
+		Server: "local", Report: func(err error) { options.Log.Error("jobs", "error", err.Error()) },
+		Limits: func(owner string) jobs.Limits {
+			limits := jobs.Limits{QueuedOfAll: int(o.maxQueued)} //nolint:gosec // more than memory holds is no limit
+			if options.Keys != nil {
+				own := options.Keys.Limits(owner)
+				limits.Queued, limits.Running = own.Queued, own.Running
+			}
+			return limits
+		},
+	})
 	if err != nil {
 		return err
 	}

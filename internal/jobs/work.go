@@ -40,12 +40,8 @@ func (q *Queue) Work(ctx context.Context, parallel int, do func(context.Context,
 		q.mutex.Lock()
 		changed := q.changed
 		q.mutex.Unlock()
-		for _, id := range q.next() {
-			select {
-			case free <- struct{}{}:
-			default:
-				continue
-			}
+		for _, id := range q.next(parallel - len(free)) {
+			free <- struct{}{}
 			run := q.claim(ctx, id)
 			if run == nil {
 				<-free
@@ -85,8 +81,12 @@ func (q *Queue) stop(id string) {
 }
 
 // next returns the jobs that this server may claim, in order: queued ones, and running
-// ones that may have lost their server.
-func (q *Queue) next() []string {
+// ones that may have lost their server. There are none when it has no place free, so that
+// many jobs that wait cost nothing.
+func (q *Queue) next(free int) []string {
+	if free <= 0 {
+		return nil
+	}
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	running := make(map[string]int)

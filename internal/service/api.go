@@ -9,6 +9,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/search"
 )
 
 // noTime keeps http.ServeContent from setting Last-Modified.
@@ -20,7 +21,7 @@ type jobRequest struct {
 	Model    string        `json:"model"`
 	Search   config.Search `json:"search"`
 	Priority jobs.Priority `json:"priority"`
-	// Correct names a candidate of another job whose image this one starts from.
+	// Correct says which image this job starts from, and what is wrong with it.
 	Correct *correctRequest `json:"correct"`
 	// Check is set to learn what the job would do, without submitting it.
 	Check bool `json:"check"`
@@ -29,13 +30,34 @@ type jobRequest struct {
 type correctRequest struct {
 	Job        string `json:"job"`
 	Candidate  int    `json:"candidate"`
+	Image      []byte `json:"image"` // a file that the client has, instead of a candidate
 	Reflection string `json:"reflection"`
+}
+
+// toCorrect returns the image that a job starts from.
+func (s *Server) toCorrect(r *http.Request, c *correctRequest, cfg search.Config) ([]byte, error) {
+	switch {
+	case strings.TrimSpace(c.Reflection) == "":
+		return nil, bad("correct.reflection", "the reflection is empty: say what is wrong and how to fix it")
+	case len(c.Image) > 0 && c.Job != "":
+		return nil, bad("correct", "correct names a job and has an image: give one")
+	case len(c.Image) > 0:
+		img, err := readUpload(c.Image)
+		if err != nil {
+			return nil, err
+		}
+		return fit(img, cfg.ImageWidth, cfg.ImageHeight)
+	}
+	if _, err := s.owned(r, c.Job); err != nil {
+		return nil, err
+	}
+	return s.imageFile(r.Context(), c.Job, c.Candidate, "png", 0)
 }
 
 // submit serves POST /api/v1/jobs.
 func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	var q jobRequest
-	if err := decode(w, r, &q, true); err != nil {
+	if err := decodeUpTo(w, r, &q, true, maxUpload); err != nil {
 		return err
 	}
 	if q.Search.Seed == nil {
@@ -46,24 +68,17 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		q.Search.Seed = &seed
 	}
 	a := accepted{model: q.Model, prompt: q.Prompt, settings: q.Search, priority: q.Priority, key: r.Header.Get("Idempotency-Key")}
-	if c := q.Correct; c != nil {
-		if strings.TrimSpace(c.Reflection) == "" {
-			return bad("correct.reflection", "the reflection is empty: say what is wrong and how to fix it")
-		}
-		if _, err := s.owned(r, c.Job); err != nil {
+	cfg, err := s.models.plan(a.model, a.settings)
+	if err != nil {
+		return err
+	}
+	if q.Correct != nil {
+		if a.image, err = s.toCorrect(r, q.Correct, cfg); err != nil {
 			return err
 		}
-		file, err := s.imageFile(r.Context(), c.Job, c.Candidate, "png", 0)
-		if err != nil {
-			return err
-		}
-		a.image, a.reflection = file, c.Reflection
+		a.reflection = q.Correct.Reflection
 	}
 	if q.Check {
-		cfg, err := s.models.plan(a.model, a.settings)
-		if err != nil {
-			return err
-		}
 		reply(w, http.StatusOK, map[string]any{"search": cfg})
 		return nil
 	}

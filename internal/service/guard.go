@@ -82,7 +82,12 @@ func crossSite(r *http.Request) bool {
 
 // decode reads a JSON body, with the fields of into alone where strict is set.
 func decode(w http.ResponseWriter, r *http.Request, into any, strict bool) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	return decodeUpTo(w, r, into, strict, maxBody)
+}
+
+// decodeUpTo is decode for a body of at most limit bytes.
+func decodeUpTo(w http.ResponseWriter, r *http.Request, into any, strict bool, limit int64) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	if strict {
 		decoder.DisallowUnknownFields()
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,21 +23,62 @@ import (
 )
 
 // Keys are the API keys of a file: one line per key with the owner's name, the SHA-256 of
-// the key and the day on which it was made. The keys themselves are stored nowhere. The
-// file is read again when it changes.
+// the key, the day on which it was made and the owner's limits. The keys themselves are
+// stored nowhere. The file is read again when it changes.
 type Keys struct {
 	path string
 
 	mutex sync.Mutex
 	read  time.Time // modification time of the file when it was read
 	list  []Key
+	// limits are those of the owners that have any.
+	limits map[string]Limits
+}
+
+// Limits bound what an owner may ask for; 0 is no bound.
+type Limits struct {
+	Queued        int // jobs that wait
+	Running       int // jobs that run; more wait
+	ImagesPerHour int // images generated in an hour; then jobs are refused
+}
+
+// fields are the limits as they are written in the file, by their names there.
+func (l *Limits) fields() map[string]*int {
+	return map[string]*int{"queued": &l.Queued, "running": &l.Running, "images-per-hour": &l.ImagesPerHour}
+}
+
+// String writes the limits as in the file; it is empty where there are none.
+func (l Limits) String() string {
+	var list []string
+	for name, value := range l.fields() {
+		if *value > 0 {
+			list = append(list, fmt.Sprintf("%s=%d", name, *value))
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+// readLimits reads the limits of a line of the file.
+func readLimits(fields []string) (l Limits, ok bool) {
+	for _, field := range fields {
+		name, text, _ := strings.Cut(field, "=")
+		value := l.fields()[name]
+		n, err := strconv.Atoi(text)
+		if value == nil || err != nil || n < 0 {
+			return l, false
+		}
+		*value = n
+	}
+	return l, true
 }
 
 // Key is a key without its secret.
 type Key struct {
 	Owner string
 	Made  string // day, YYYY-MM-DD
-	sum   string // SHA-256 of the key, hexadecimal
+	Limits
+	sum string // SHA-256 of the key, hexadecimal
 }
 
 // OpenKeys reads the keys of a file. A file that is missing has no keys.
@@ -51,7 +93,7 @@ var ownerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 func (k *Keys) refresh() error {
 	info, err := os.Stat(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		k.list, k.read = nil, time.Time{}
+		k.list, k.limits, k.read = nil, nil, time.Time{}
 		return nil
 	}
 	if err != nil {
@@ -72,13 +114,29 @@ func (k *Keys) refresh() error {
 			continue
 		}
 		fields := strings.Fields(line)
-		if len(fields) != 3 || !ownerName.MatchString(fields[0]) || len(fields[1]) != 2*sha256.Size {
+		limits, ok := Limits{}, len(fields) >= 3
+		if ok {
+			limits, ok = readLimits(fields[3:])
+		}
+		if !ok || !ownerName.MatchString(fields[0]) || len(fields[1]) != 2*sha256.Size {
 			return fmt.Errorf("%w: %s: %.20q is no line of a key: make keys with reflectionflow keys add NAME", reflectionflow.ErrInvalid, k.path, line)
 		}
-		list = append(list, Key{fields[0], fields[2], fields[1]})
+		list = append(list, Key{fields[0], fields[2], limits, fields[1]})
 	}
-	k.list, k.read = list, info.ModTime()
+	k.list, k.limits, k.read = list, map[string]Limits{}, info.ModTime()
+	for _, key := range list {
+		if key.Limits != (Limits{}) {
+			k.limits[key.Owner] = key.Limits
+		}
+	}
 	return nil
+}
+
+// Limits returns the limits of an owner, as the file was when a key was last looked up.
+func (k *Keys) Limits(owner string) Limits {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	return k.limits[owner]
 }
 
 // Owner returns whose key it is. A file that can no longer be read has the keys that it had.
@@ -104,9 +162,12 @@ func (k *Keys) List() []Key {
 }
 
 // Add makes a key for an owner and returns it. It is shown this once.
-func (k *Keys) Add(owner string, now time.Time) (string, error) {
+func (k *Keys) Add(owner string, limits Limits, now time.Time) (string, error) {
 	if !ownerName.MatchString(owner) {
 		return "", fmt.Errorf("%w: the name %.40q: use letters, digits, dots, dashes and underscores, at most 64", reflectionflow.ErrInvalid, owner)
+	}
+	if limits.Queued < 0 || limits.Running < 0 || limits.ImagesPerHour < 0 {
+		return "", fmt.Errorf("%w: a limit below 0", reflectionflow.ErrInvalid)
 	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -121,7 +182,7 @@ func (k *Keys) Add(owner string, now time.Time) (string, error) {
 		return "", fmt.Errorf("make a key: %w", err)
 	}
 	key := "rf-" + strings.ToLower(base32.StdEncoding.EncodeToString(secret[:]))
-	return key, k.write(append(slices.Clone(k.list), Key{owner, now.Format(time.DateOnly), sumOf(key)}))
+	return key, k.write(append(slices.Clone(k.list), Key{owner, now.Format(time.DateOnly), limits, sumOf(key)}))
 }
 
 // Revoke drops the key of an owner.
@@ -140,9 +201,9 @@ func (k *Keys) Revoke(owner string) error {
 
 func (k *Keys) write(list []Key) error {
 	var text strings.Builder
-	text.WriteString("# API keys of reflectionflow serve: owner, SHA-256 of the key, day\n")
+	text.WriteString("# API keys of reflectionflow serve: owner, SHA-256 of the key, day, limits such as running=2\n")
 	for _, key := range list {
-		fmt.Fprintf(&text, "%s %s %s\n", key.Owner, key.sum, key.Made)
+		text.WriteString(strings.TrimSpace(fmt.Sprintf("%s %s %s %s", key.Owner, key.sum, key.Made, key.Limits)) + "\n")
 	}
 	if err := disk.WriteFile(k.path, []byte(text.String())); err != nil {
 		return fmt.Errorf("write the keys: %w", err)

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,13 +17,29 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	// Of the searches that ended on this server.
+	searches                      *prometheus.CounterVec // by outcome
+	images, verdicts, tokens, usd prometheus.Counter
+	waited, took                  prometheus.Histogram
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: "reflectionflow_" + name + "_total", Help: help})
+}
+
+func seconds(name, help string) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "reflectionflow_" + name + "_seconds", Help: help, Buckets: prometheus.ExponentialBuckets(0.1, 3, 10)})
 }
 
 func newMetrics(q *jobs.Queue) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "reflectionflow_request_seconds", Help: "Time of HTTP requests.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 	}, []string{"route", "status"})}
-	m.registry.MustRegister(m.requests)
+	m.searches = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reflectionflow_searches_total", Help: "Searches that ended here."}, []string{"outcome"})
+	m.images, m.verdicts = counter("images", "Images that were generated."), counter("verdicts", "Images that a verifier judged.")
+	m.tokens, m.usd = counter("tokens", "Tokens of language models, read and written."), counter("cost_usd", "Cost in USD, by the configured prices.")
+	m.waited, m.took = seconds("wait", "Time that searches waited to start."), seconds("search", "Time that searches ran.")
+	m.registry.MustRegister(m.requests, m.searches, m.images, m.verdicts, m.tokens, m.usd, m.waited, m.took)
 	for _, state := range []jobs.State{jobs.Queued, jobs.Running} {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "reflectionflow_jobs", Help: "Jobs that have not ended.", ConstLabels: prometheus.Labels{"state": string(state)},
@@ -36,6 +54,30 @@ func newMetrics(q *jobs.Queue) *metrics {
 		}))
 	}
 	return m
+}
+
+// begun counts the start of a search.
+func (m *metrics) begun(r *jobs.Run) {
+	if r.Attempts == 1 {
+		m.waited.Observe(time.Since(r.Created).Seconds())
+	}
+}
+
+// ended counts the end of a search that began at a time.
+func (m *metrics) ended(o jobs.Outcome, err error, begin time.Time) {
+	outcome := "done"
+	switch {
+	case errors.Is(err, context.Canceled):
+		outcome = "cancelled"
+	case err != nil:
+		outcome = "failed"
+	}
+	m.searches.WithLabelValues(outcome).Inc()
+	m.images.Add(float64(o.Cost.Images))
+	m.verdicts.Add(float64(o.Cost.VerifierCalls))
+	m.tokens.Add(float64(o.Cost.TokensIn + o.Cost.TokensOut))
+	m.usd.Add(o.Cost.USD)
+	m.took.Observe(time.Since(begin).Seconds())
 }
 
 func (m *metrics) request(route string, status int, took time.Duration) {

@@ -334,6 +334,23 @@ type accepted struct {
 	key           string
 }
 
+// imagesLeft reports an owner whose images of the last hour are at the limit. A search that
+// was accepted is finished all the same.
+func (s *Server) imagesLeft(r *http.Request) error {
+	if s.options.Keys == nil {
+		return nil
+	}
+	limit := s.options.Keys.Limits(owner(r)).ImagesPerHour
+	if limit == 0 {
+		return nil
+	}
+	n, until, err := s.history.Images(r.Context(), owner(r), time.Now())
+	if err == nil && n >= limit {
+		err = &jobs.LimitError{What: fmt.Sprintf("you had %d images in the last hour, the most that you may have is %d", n, limit), RetryAfter: until}
+	}
+	return err
+}
+
 // accept checks a job as far as that is possible without loading anything, and submits it.
 func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 	if _, err := s.models.plan(a.model, a.settings); err != nil {
@@ -341,6 +358,9 @@ func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 	}
 	settings, err := json.Marshal(a.settings)
 	if err != nil {
+		return jobs.Job{}, err
+	}
+	if err := s.imagesLeft(r); err != nil {
 		return jobs.Job{}, err
 	}
 	spec := jobs.Spec{Prompt: strings.TrimSpace(a.prompt), Model: a.model, Settings: settings, Reflection: a.reflection, Owner: owner(r), Priority: a.priority}

@@ -9,6 +9,16 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
+//go:embed openapi.json
+var openAPIFile []byte
+
+// openAPI serves GET /api/v1/openapi.json.
+func openAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(openAPIFile)
+	return err
+}
+
 // pages serves the page and its files.
 func pages() http.Handler {
 	files, err := fs.Sub(pageFiles, "page")

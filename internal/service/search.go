@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	_ "image/png" // references are stored as PNG
+	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
@@ -14,8 +15,17 @@ import (
 	"reflectionflow/search"
 )
 
-// search runs the search of a job: what [jobs.Queue.Work] calls.
+// search runs the search of a job, and counts it: what [jobs.Queue.Work] calls.
 func (s *Server) search(ctx context.Context, r *jobs.Run) (jobs.Outcome, error) {
+	begin := time.Now()
+	s.metrics.begun(r)
+	outcome, err := s.searchFor(ctx, r)
+	s.metrics.ended(outcome, err, begin)
+	return outcome, err
+}
+
+// searchFor runs the search of a job.
+func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, error) {
 	none := jobs.Outcome{Best: -1}
 	settings, err := readSettings(r.Settings)
 	if err != nil {

@@ -114,27 +114,40 @@ func (s *Server) HTTP() *http.Server {
 	}
 }
 
+// route is a route of the API.
+type route struct {
+	pattern string
+	serve   func(http.ResponseWriter, *http.Request) error
+}
+
+// routes are those of the API; openapi.json describes each.
+func (s *Server) routes() []route {
+	return []route{
+		{"POST /v1/images/generations", s.generations},
+		{"POST /v1/images/edits", s.edits},
+		{"GET /v1/models", s.listModels},
+		{"GET /v1/models/{model}", s.getModel},
+		{"POST /api/v1/jobs", s.submit},
+		{"GET /api/v1/jobs", s.listJobs},
+		{"GET /api/v1/jobs/{id}", s.getJob},
+		{"POST /api/v1/jobs/{id}/cancel", s.cancel},
+		{"DELETE /api/v1/jobs/{id}", s.remove},
+		{"GET /api/v1/jobs/{id}/events", s.events},
+		{"GET /api/v1/jobs/{id}/candidates", s.candidates},
+		{"GET /api/v1/jobs/{id}/images/{candidate}", s.image},
+		{"GET /api/v1/jobs/{id}/archive", s.archive},
+		{"GET /api/v1/models", s.describeModels},
+		{"GET /api/v1/statistics", s.statistics},
+		{"GET /api/v1/openapi.json", openAPI},
+	}
+}
+
 // Handler returns the routes.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	api := func(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
-		mux.Handle(pattern, s.guarded(serve))
+	for _, r := range s.routes() {
+		mux.Handle(r.pattern, s.guarded(r.serve))
 	}
-	api("POST /v1/images/generations", s.generations)
-	api("POST /v1/images/edits", s.edits)
-	api("GET /v1/models", s.listModels)
-	api("GET /v1/models/{model}", s.getModel)
-	api("POST /api/v1/jobs", s.submit)
-	api("GET /api/v1/jobs", s.listJobs)
-	api("GET /api/v1/jobs/{id}", s.getJob)
-	api("POST /api/v1/jobs/{id}/cancel", s.cancel)
-	api("DELETE /api/v1/jobs/{id}", s.remove)
-	api("GET /api/v1/jobs/{id}/events", s.events)
-	api("GET /api/v1/jobs/{id}/candidates", s.candidates)
-	api("GET /api/v1/jobs/{id}/images/{candidate}", s.image)
-	api("GET /api/v1/jobs/{id}/archive", s.archive)
-	api("GET /api/v1/models", s.describeModels)
-	api("GET /api/v1/statistics", s.statistics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readiness)
 	mux.Handle("GET /metrics", s.metrics.handler())

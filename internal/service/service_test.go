@@ -367,11 +367,11 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ann, err := keys.Add("ann", time.Now())
+	ann, err := keys.Add("ann", service.Limits{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ben, err := keys.Add("ben", time.Now())
+	ben, err := keys.Add("ben", service.Limits{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +398,7 @@ func TestKeys(t *testing.T) {
 	if status, _ := call(t, "GET", server.URL+"/v1/models", "", "Authorization", "Bearer "+ben); status != http.StatusUnauthorized {
 		t.Errorf("a revoked key: status %d", status)
 	}
-	if _, err := keys.Add("../x", time.Now()); !errors.Is(err, reflectionflow.ErrInvalid) {
+	if _, err := keys.Add("../x", service.Limits{}, time.Now()); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a bad name: error %v", err)
 	}
 }
