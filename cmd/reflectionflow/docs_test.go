@@ -44,9 +44,9 @@ func TestPrintedCommandsRun(t *testing.T) {
 				continue
 			}
 			out, err := run(strings.Replace(line, "--limit 30", "--limit 6 --difficulty 0", 1))
-			if strings.Contains(line, "config check") { // of a server that is not here
-				if err == nil || !strings.Contains(out, "localhost:1234") {
-					t.Errorf("%q: %v, want a check that names the missing server\n%s", line, err, out)
+			if strings.Contains(line, "config check") || strings.Contains(line, "--model black-forest-labs/") { // of a model that is not here
+				if err == nil || !strings.Contains(out, "no model black-forest-labs/FLUX.2-klein-4B") || !strings.Contains(out, "reflectionflow models list") {
+					t.Errorf("%q: %v, want a line that names the missing model\n%s", line, err, out)
 				}
 			} else if err != nil {
 				t.Errorf("%q: %v\n%s", line, err, out)

@@ -115,7 +115,10 @@ func TestPlansAreForPicturesThatFollowThem(t *testing.T) {
 func TestGenrefBuildByGeneratorURL(t *testing.T) {
 	sd := testserver.NewSDCPP(t)
 	dir := filepath.Join(t.TempDir(), "set")
-	build := []string{"build", "--count", "3", "--batch", "2", "--size", "64", "--steps", "2", "--out", dir, "--generator", "sdcpp+" + sd.URL}
+	// The server's stripes are no photographs: the verifier that knows stripes judges them.
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	writeFile(t, config, "generators: {sd: {type: remote, url: sdcpp+"+sd.URL+"}}\nuse: {verifier: embedded, reflector: embedded, refiner: embedded, parser: embedded}\n")
+	build := []string{"build", "--count", "3", "--batch", "2", "--size", "64", "--steps", "2", "--out", dir, "--config", config}
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "3 triplets in 1 shards") || len(sd.Generated()) == 0 {
 		t.Fatalf("build: exit %d, %q, %q, %d images", code, stdout, stderr, len(sd.Generated()))
 	}
