@@ -53,8 +53,7 @@ func TestOpenAPI(t *testing.T) {
 
 // hasField reports whether a struct has a field of that name in JSON.
 func hasField(t reflect.Type, name string) bool {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if tag == name || f.Anonymous && tag == "" && hasField(f.Type, name) {
 			return true

@@ -26,22 +26,42 @@ export async function call(path, options = {}) {
 export const models = () => call('/api/v1/models');
 export const job = (id) => call(`/api/v1/jobs/${id}`);
 export const list = (query) => call('/api/v1/jobs?' + new URLSearchParams(query));
+export const statistics = () => call('/api/v1/statistics');
+export const description = () => call('/api/v1/openapi.json');
 export const submit = (body) => call('/api/v1/jobs', { method: 'POST', body: JSON.stringify(body) });
 export const cancel = (id) => call(`/api/v1/jobs/${id}/cancel`, { method: 'POST' });
 export const remove = (id) => call(`/api/v1/jobs/${id}`, { method: 'DELETE' });
 export const image = (id, candidate, side) => `/api/v1/jobs/${id}/images/${candidate}` + (side ? `?side=${side}` : '');
 
 // follow calls receive for every event of a job and state when the connection is lost or
-// back. It returns a function that ends it.
+// back. It returns a function that ends it. After a lost connection events may come again.
 export function follow(id, receive, state) {
-  const source = new EventSource(`/api/v1/jobs/${id}/events`);
-  for (const kind of ['submitted', 'started', 'prompt', 'candidate', 'done', 'failed', 'cancelled']) {
-    source.addEventListener(kind, (e) => {
-      receive(JSON.parse(e.data));
-      if (['done', 'failed', 'cancelled'].includes(kind)) source.close();
-    });
-  }
-  source.onopen = () => state(true);
-  source.onerror = () => state(source.readyState === EventSource.CLOSED);
-  return () => source.close();
+  let source = null;
+  let timer = 0;
+  let over = false;
+  const open = () => {
+    source = new EventSource(`/api/v1/jobs/${id}/events`);
+    for (const kind of ['submitted', 'started', 'prompt', 'candidate', 'done', 'failed', 'cancelled']) {
+      source.addEventListener(kind, (e) => {
+        receive(JSON.parse(e.data));
+        if (['done', 'failed', 'cancelled'].includes(kind)) stop();
+      });
+    }
+    source.onopen = () => state(true);
+    source.onerror = () => {
+      if (over) return;
+      state(false);
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
+      clearTimeout(timer);
+      timer = setTimeout(open, 2000);
+    };
+  };
+  const stop = () => {
+    over = true;
+    clearTimeout(timer);
+    source.close();
+    state(true);
+  };
+  open();
+  return stop;
 }

@@ -4,6 +4,7 @@ import { create } from './create.js';
 import { watch } from './job.js';
 import { history } from './history.js';
 import { about } from './about.js';
+import { tryAPI } from './try.js';
 
 const main = document.getElementById('main');
 let leave = () => {};
@@ -41,6 +42,7 @@ async function route() {
     const [page, id] = path.split('/');
     if (page === 'job') leave = await watch(id, show, connection);
     else if (page === 'history') await history(show);
+    else if (page === 'api') await tryAPI(show);
     else if (page === 'about') await about(show);
     else await create(show, id);
     document.title = (main.querySelector('h1')?.textContent ?? 'Create').slice(0, 60) + ' · ReflectionFlow';

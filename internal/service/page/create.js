@@ -29,6 +29,15 @@ export async function create(show, again) {
   const size = el('input', { placeholder: 'of the model', pattern: '\\d+(x\\d+)?', value: set.size ?? '' });
   const seed = el('input', { type: 'number', min: 0, placeholder: 'random', value: set.seed ?? '' });
   const note = el('p', { class: 'note' });
+  const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/webp,image/gif' });
+  const reflection = el('textarea', { maxlength: 4096, placeholder: 'There are three clocks. Remove one.' });
+  const preview = el('img', { class: 'preview', alt: 'The image to correct', hidden: true });
+  file.addEventListener('change', () => {
+    URL.revokeObjectURL(preview.src);
+    preview.hidden = !file.files.length;
+    reflection.required = !preview.hidden;
+    if (!preview.hidden) preview.src = URL.createObjectURL(file.files[0]);
+  });
   strategy.value = set.strategy ?? 'adaptive';
   const explain = () => {
     const m = models.find((m) => m.name === model.value);
@@ -46,7 +55,9 @@ export async function create(show, again) {
       if (size.value) search.size = size.value;
       if (seed.value !== '') search.seed = Number(seed.value);
       try {
-        const job = await api.submit({ prompt: prompt.value, model: model.value, search });
+        const body = { prompt: prompt.value, model: model.value, search };
+        if (file.files.length) body.correct = { image: await base64(file.files[0]), reflection: reflection.value };
+        const job = await api.submit(body);
         location.hash = `#/job/${job.id}`;
       } catch (failure) {
         error.textContent = failure.message;
@@ -57,5 +68,17 @@ export async function create(show, again) {
     el('h1', {}, 'What should the image show?'),
     field('Prompt', prompt),
     el('div', { class: 'fields' }, field('Model', model), field('Strategy', strategy), field('Images, at most', budget), field('Size in pixels', size), field('Seed', seed)),
+    el('details', {}, el('summary', {}, 'Correct an image that you have'),
+      field('Image', file), preview, field('What is wrong with it, and what should change?', reflection)),
     note, error, go));
+}
+
+// base64 reads a file as base64.
+function base64(file) {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result.slice(reader.result.indexOf(',') + 1));
+    reader.onerror = () => failed(new Error('The image cannot be read.'));
+    reader.readAsDataURL(file);
+  });
 }

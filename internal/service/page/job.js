@@ -30,7 +30,7 @@ class View {
       el('div', { class: 'row' }, this.state, this.stop, el('a', { class: 'button', href: `#/create/${job.id}` }, 'Again with changes')),
       this.status, this.bar, this.chips, this.error, this.tools,
       el('h2', {}, 'Candidates'), this.tiles, this.compare,
-      el('h2', {}, 'The same as code'), el('pre', {}, curl(job)));
+      el('h2', {}, 'The same as code'), ...code(job));
     this.update(job);
   }
 
@@ -84,7 +84,7 @@ class View {
     const text = el('div', { class: 'text' },
       el('p', {}, el('strong', {}, `${c.id} · ${actions[c.action] ?? c.action}`), c.parent >= 0 ? ` of ${c.parent}` : ''),
       c.error ? null : el('p', {}, `score ${c.score.value.toFixed(3)}`),
-      c.request.reflection ? el('p', {}, c.request.reflection) : null);
+      c.request.reflection ? el('p', { class: 'clamp', title: c.request.reflection }, c.request.reflection) : null);
     const picture = c.error ? el('div', { class: 'blank' }, c.error)
       : el('img', { src: api.image(this.job.id, c.id, 320), alt: `Candidate ${c.id}`, loading: 'lazy' });
     const node = el('li', { class: 'tile', id: `candidate-${c.id}` }, c.error ? picture : el('button', { class: 'open', 'aria-label': `Open candidate ${c.id}`, onclick: () => this.open(c) }, picture), text);
@@ -171,8 +171,17 @@ function chip(f) {
   return el('li', { class: `chip ${f.verdict}` }, `${words(f.requirement)} · ${verdicts[f.verdict] ?? f.verdict}`);
 }
 
-// curl is the job as a call of the API.
-function curl(job) {
-  const body = JSON.stringify({ prompt: job.prompt, model: job.model || undefined, search: job.settings }).replaceAll("'", "'\\''");
-  return `curl ${location.origin}/api/v1/jobs -H 'Content-Type: application/json' -d '${body}'`;
+// code is the job as calls of the API: curl, Python and Go.
+function code(job) {
+  const body = JSON.stringify({ prompt: job.prompt, model: job.model || undefined, search: job.settings });
+  const quoted = JSON.stringify(job.prompt);
+  const python = `from openai import OpenAI
+
+client = OpenAI(base_url="${location.origin}/v1", api_key="KEY")
+reply = client.images.generate(prompt=${quoted}, model=${JSON.stringify(job.model || "")}, extra_body={"reflectionflow": json.loads(${JSON.stringify(JSON.stringify(job.settings ?? {}))})})`;
+  const go = `reply, err := http.Post("${location.origin}/api/v1/jobs", "application/json", strings.NewReader(${JSON.stringify(body)}))`;
+  return [
+    ['curl', `curl ${location.origin}/api/v1/jobs -H 'Content-Type: application/json' -d '${body.replaceAll("'", "'\\''")}'`],
+    ['Python', 'import json\n' + python], ['Go', go],
+  ].map(([name, text]) => el('details', { open: name === 'curl' }, el('summary', {}, name), el('pre', { tabindex: 0 }, text)));
 }
