@@ -41,6 +41,7 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble
 type engineOptions struct {
 	deployment     string // file of the configuration
 	generator      string // URL
+	nats           config.NATS
 	model, backend string
 	files          config.Weights // that the model lacks
 	anySize        bool           // generate sizes that the model was not made for

@@ -33,12 +33,13 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	catalog        assemble.Catalog
+	clusters       clusters
 	slow           string // the notice of a build whose networks are slow; empty for a fast one
 }
 
 // builder builds the parts of a configuration.
 func (p *program) builder(c *config.Config) *assemble.Builder {
-	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, Library: library(), LookupEnv: os.LookupEnv, CacheDir: cacheDir})
+	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, Library: library(), LookupEnv: os.LookupEnv, CacheDir: cacheDir, Fleet: p.fleet, Version: programVersion()})
 }
 
 // cacheDir is the folder that keeps the replies of language models.
@@ -151,7 +152,7 @@ Each run leaves a folder with all images, the record of the search and a report.
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.verifiersCommand(), p.benchCommand(), p.serveCommand(), p.keysCommand(), p.versionCommand())
+	root.AddCommand(p.generateCommand(), p.evaluateCommand(), p.modelsCommand(), p.trainCommand(), p.genrefCommand(), p.configCommand(), p.verifiersCommand(), p.benchCommand(), p.serveCommand(), p.workerCommand(), p.keysCommand(), p.versionCommand())
 	p.completeFlags(root)
 	return root
 }

@@ -31,6 +31,7 @@ any moment: it resumes its jobs when it starts again, and generates nothing twic
 type serveOptions struct {
 	engineOptions
 	listen, data, keys string
+	name               string // among the servers of a cluster
 	hosts              []string
 	parallel           int
 	keepDays, keepGB   uint
@@ -61,6 +62,8 @@ func (p *program) serveCommand() *cobra.Command {
 	f.UintVar(&o.maxQueued, "max-queued", 10000, "searches that may wait; more are refused with status 429; 0 takes all")
 	f.UintVar(&o.keepDays, "keep-days", 0, "delete searches this many days after their end; 0 keeps them")
 	f.UintVar(&o.keepGB, "keep-gb", 0, "delete the oldest searches when events and images take more GiB; 0 keeps them")
+	registerNATS(f, &o.nats)
+	f.StringVar(&o.name, "name", "", "name of this server among those of --nats; default host name and process number")
 	f.StringVar(&o.deployment, "config", "", "configuration of generators, verifier and other parts (see: reflectionflow config)")
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL, see generate")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
@@ -101,13 +104,13 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 		return fmt.Errorf("%w: --data: %s: %v", reflectionflow.ErrInvalid, o.data, err)
 	}
 	defer func() { _ = lock.Unlock() }() // the end of the process ends it too
-	bus, err := jobs.Embedded(filepath.Join(o.data, "nats"))
+	bus, name, err := p.jobsBus(o)
 	if err != nil {
 		return err
 	}
 	defer bus.Close()
 	options.Queue, err = jobs.Open(cmd.Context(), bus, jobs.Options{
-		Server: "local", Report: func(err error) { options.Log.Error("jobs", "error", err.Error()) },
+		Server: name, Report: func(err error) { options.Log.Error("jobs", "error", err.Error()) },
 		Limits: func(owner string) jobs.Limits {
 			limits := jobs.Limits{QueuedOfAll: int(o.maxQueued)} //nolint:gosec // more than memory holds is no limit
 			if options.Keys != nil {
@@ -127,6 +130,22 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	}
 	defer func() { _ = s.Close() }() // nothing is there alone
 	return p.listen(cmd.Context(), o.listen, s)
+}
+
+// jobsBus is where jobs are: the cluster of the flags, or an embedded server. It returns
+// the name of this server as well.
+func (p *program) jobsBus(o serveOptions) (bus *jobs.Bus, name string, err error) {
+	if o.nats.URL == "" {
+		bus, err = jobs.Embedded(filepath.Join(o.data, "nats"))
+		return bus, "local", err
+	}
+	if name = o.name; name == "" {
+		if name, err = processName(); err != nil {
+			return nil, "", err
+		}
+	}
+	bus, err = p.bus(o.nats)
+	return bus, name, err
 }
 
 // listen serves until ctx ends, then lets requests and searches stop.
@@ -182,9 +201,16 @@ func (p *program) servedModels(cmd *cobra.Command, o *engineOptions) ([]service.
 		return nil, err
 	}
 	if c == nil {
+		if err := useNATS(assemble.NewConfig("the command line"), o.nats); err != nil {
+			return nil, err
+		}
 		model, err := p.catalog.Find(o.model)
 		return []service.Served{{Name: model.Name, Model: model, Backend: o.backend}}, err
 	}
+	if err := useNATS(c, o.nats); err != nil {
+		return nil, err
+	}
+	o.nats = c.NATS
 	used := c.Use.Generator
 	names := []string{used}
 	for name, g := range c.Generators {

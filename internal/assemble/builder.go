@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"reflectionflow/internal/completions"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
+	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/remote"
 )
 
@@ -21,6 +23,10 @@ type Environment struct {
 	LookupEnv func(name string) (value string, ok bool)
 	// CacheDir is the folder for the replies of endpoints that name none.
 	CacheDir func() (string, error)
+	// Fleet connects to the workers of a cluster; nil where there are none.
+	Fleet func(ctx context.Context, n config.NATS) (*fleet.Fleet, error)
+	// Version is that of the program: only workers of the same version are used.
+	Version string
 }
 
 // Builder builds the parts of one configuration. Parts that ask the same endpoint
@@ -38,6 +44,7 @@ type Builder struct {
 	caches   map[string]*endpoint.Cache // by folder
 	progress *watcher                   // receives the progress of remote generators
 	loadable []*networkVerifier         // that were built
+	fleets   []string                   // fingerprints of the workers' models in use
 }
 
 // NewBuilder returns a builder for the configuration, with a ledger of its own.

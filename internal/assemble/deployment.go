@@ -15,6 +15,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/remote"
 	"reflectionflow/search"
 )
@@ -125,10 +126,7 @@ func (b *Builder) Model() (Model, error) {
 	if err != nil {
 		return Model{}, err
 	}
-	entry := Model{Name: c.Use.Generator, Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
-	if entry.Name == config.GivenURL {
-		entry.Shown = nameOfURL(c.Generators[entry.Name].URL)
-	}
+	entry := Model{Name: c.Use.Generator, Shown: shownName(c), Width: 1024, Height: 1024, Steps: 20, Guidance: 3.5}
 	networks, words := c.NeedsModel()
 	var own Model
 	if networks || words {
@@ -136,11 +134,15 @@ func (b *Builder) Model() (Model, error) {
 			return Model{}, err
 		}
 	}
-	if l, ok := parts.generator.(*fluxModel); ok {
-		l.describe(&entry)
+	switch g := parts.generator.(type) {
+	case *fluxModel:
+		g.describe(&entry)
 		entry.Warning = func(cfg search.Config) (string, error) {
-			return l.warning(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects())
+			return g.warning(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects())
 		}
+	case *fleet.Generator:
+		m := g.Model()
+		entry.Width, entry.Height, entry.Steps, entry.Guidance = m.Width, m.Height, m.Steps, m.Guidance
 	}
 	if parts.generator == nil {
 		entry = own
@@ -229,6 +231,14 @@ func closeAll(list ...io.Closer) error {
 	return err
 }
 
+// shownName is the name of the generator in use where its own is none.
+func shownName(c *config.Config) string {
+	if name := c.Use.Generator; name == config.GivenURL {
+		return nameOfURL(c.Generators[name].URL)
+	}
+	return ""
+}
+
 // nameOfURL names a generator that has no name: by the model that its URL asks for, else
 // by the host.
 func nameOfURL(raw string) string {
@@ -250,6 +260,9 @@ func (b *Builder) check(ctx context.Context, own Model) (string, error) {
 		}
 	}
 	description, err := Record(b.config, b.env.Library)
+	for _, fingerprint := range b.fleets {
+		base += "\n" + fingerprint
+	}
 	return Sum([]byte(base + "\n" + string(description))), err
 }
 

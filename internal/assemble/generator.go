@@ -28,6 +28,7 @@ func generatorTypes() []partType[config.Generator, reflectionflow.Generator] {
 			build: (*Builder).pool,
 		},
 		fluxType(),
+		fleetGenerator(),
 		embeddedType[config.Generator, reflectionflow.Generator](config.Generators, "the program's own model"),
 	}
 }

@@ -36,7 +36,7 @@ func TestReferenceListsTypesAndKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, s := range []any{config.Config{}, config.Endpoint{}, config.Price{}, config.Generator{}, config.Verifier{}, config.Member{}, config.Reflector{}, config.Refiner{}, config.Parser{}, config.Annotator{}, config.Judge{}, config.Use{}, config.Search{}} {
+	for _, s := range []any{config.Config{}, config.NATS{}, config.Endpoint{}, config.Price{}, config.Generator{}, config.Verifier{}, config.Member{}, config.Reflector{}, config.Refiner{}, config.Parser{}, config.Annotator{}, config.Judge{}, config.Use{}, config.Search{}} {
 		for _, key := range keysOf(s) {
 			if !strings.Contains(text, "`"+key+"`") {
 				t.Errorf("the reference does not explain the key %s of %T", key, s)

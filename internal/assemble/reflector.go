@@ -35,6 +35,7 @@ func reflectorTypes() []partType[config.Reflector, reflectionflow.Reflector] {
 				return reflector.Findings{}, nil
 			},
 		},
+		fleetReflector(),
 		embeddedType[config.Reflector, reflectionflow.Reflector](config.Reflectors, "rules that word findings in the words of the clip-art model; needs a verifier with findings"),
 	}
 }
@@ -74,6 +75,7 @@ func refinerTypes() []partType[config.Refiner, reflectionflow.Refiner] {
 				return reflector.Restate{}, nil
 			},
 		},
+		fleetRefiner(),
 		embeddedType[config.Refiner, reflectionflow.Refiner](config.Refiners, "rules that reword the prompt in the words of the clip-art model"),
 	}
 }

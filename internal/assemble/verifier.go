@@ -24,7 +24,7 @@ func verifierTypes() []partType[config.Verifier, MakeVerifier] {
 	embedded.Findings, embedded.Keys = "at_least, exactly, absent, position", []string{"calibration"}
 	embedded.build = func(*Builder, string, config.Verifier) (MakeVerifier, error) { return embeddedVerifier, nil }
 	return []partType[config.Verifier, MakeVerifier]{
-		chatVerifier(), yesNoVerifier(), ensembleVerifier(), cocoVerifier(), owlv2Verifier(), clipVerifier(config.CLIP), clipVerifier(config.SigLIP), rewardVerifier(), embedded,
+		chatVerifier(), yesNoVerifier(), ensembleVerifier(), cocoVerifier(), owlv2Verifier(), clipVerifier(config.CLIP), clipVerifier(config.SigLIP), rewardVerifier(), fleetVerifier(), embedded,
 	}
 }
 

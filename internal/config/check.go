@@ -58,6 +58,9 @@ func (c *Config) standard(kind string) string {
 	if g := c.Use.Generator; g == Embedded || g == "" || c.Generators[g].Type == Embedded {
 		return Embedded
 	}
+	if c.Generators[c.Use.Generator].Type == Fleet {
+		return Fleet
+	}
 	return photo(c.types, kind, Embedded)
 }
 
@@ -107,6 +110,9 @@ type part struct{ kind, name, typ, endpoint string }
 
 // check reports the first error, by kind and name.
 func (c *Config) check() error {
+	if err := c.NATS.check(c); err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
 		if err := c.checkEndpoint("endpoints."+name, name, c.Endpoints[name]); err != nil {
 			return err
@@ -236,6 +242,8 @@ func (c *Config) checkGenerator(at string, g Generator) error {
 		return c.checkPool(at, g)
 	case Flux:
 		return c.checkFlux(at, g)
+	case Fleet:
+		return c.checkFleet(at, g)
 	case Remote:
 	default:
 		return nil
@@ -273,6 +281,41 @@ func (c *Config) checkFlux(at string, g Generator) error {
 	if g.Memory != "" {
 		if _, err := ParseMemory(g.Memory); err != nil {
 			return c.Errorf(at+".memory", "%v", err)
+		}
+	}
+	return nil
+}
+
+// check reports addresses of NATS that cannot be used. The URL may be missing.
+func (n NATS) check(c *Config) error {
+	if n.Replicas < 0 || n.Replicas > 5 {
+		return c.Errorf("nats.replicas", "must be from 1 to 5")
+	}
+	if n.URL == "" {
+		return nil
+	}
+	for server := range strings.SplitSeq(n.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(server))
+		switch {
+		case err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls":
+			return c.Errorf("nats.url", "must begin with nats:// or tls://, several servers are separated by commas")
+		case u.User != nil:
+			return c.Errorf("nats.url", "it has a user or password: name the file with the credentials by creds")
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkFleet(at string, g Generator) error {
+	switch {
+	case g.Model == "":
+		return c.Errorf(at, "model is missing: name the model that the workers run")
+	case !(g.Guidance >= 0) || g.Steps < 0:
+		return c.Errorf(at, "steps and guidance must not be negative")
+	}
+	if g.Size != "" {
+		if _, _, err := ParseSize(g.Size); err != nil {
+			return c.Errorf(at+".size", "%v", err)
 		}
 	}
 	return nil

@@ -31,7 +31,9 @@ type Config struct {
 	// Model is the embedded parts' model, by name or folder; empty means the first.
 	Model string `yaml:"model" json:"model,omitempty"`
 	// Backend is what the embedded parts compute on.
-	Backend    string               `yaml:"backend" json:"backend,omitempty"`
+	Backend string `yaml:"backend" json:"backend,omitempty"`
+	// NATS is where jobs and workers meet.
+	NATS       NATS                 `yaml:"nats" json:"nats,omitzero"`
 	Endpoints  map[string]Endpoint  `yaml:"endpoints" json:"endpoints,omitempty"`
 	Generators map[string]Generator `yaml:"generators" json:"generators,omitempty"`
 	Verifiers  map[string]Verifier  `yaml:"verifiers" json:"verifiers,omitempty"`
@@ -51,6 +53,18 @@ type Config struct {
 	chosen map[*string]bool // whether names in Use were chosen by default
 	// given is the flag that chose the generator in use; empty where the file did.
 	given string
+}
+
+// NATS says how to reach a NATS cluster with JetStream.
+type NATS struct {
+	// URL has the servers, separated by commas: nats://host:4222 or tls://host:4222.
+	URL string `yaml:"url" json:"url,omitempty"`
+	// Creds is a file of credentials, CA one of the certificates that servers are
+	// checked with.
+	Creds string `yaml:"creds" json:"creds,omitempty"`
+	CA    string `yaml:"ca" json:"ca,omitempty"`
+	// Replicas is the number of servers that keep each stream; 0 means 1.
+	Replicas int `yaml:"replicas" json:"replicas,omitempty"`
 }
 
 // Endpoint is a language model at a server of OpenAI's chat completions.
@@ -104,9 +118,10 @@ const (
 	CLIP     = "clip"     // a verifier by the similarity of image and text
 	SigLIP   = "siglip"   // the same with another network
 	Reward   = "reward"   // a verifier by what people prefer
+	Fleet    = "fleet"    // a part whose work workers do
 )
 
-// Generator generates images: type remote, pool or flux. Size, Steps and Guidance are
+// Generator generates images: type remote, pool, flux or fleet. Size, Steps and Guidance are
 // its defaults.
 type Generator struct {
 	Type string `yaml:"type" json:"type"`
@@ -114,7 +129,8 @@ type Generator struct {
 	// Members are the generators of a pool, which are of type remote.
 	Members []string `yaml:"members" json:"members,omitempty"`
 	Price   *Price   `yaml:"price" json:"price,omitempty"`
-	// Pin is the model that replies must name, AllowChange lets them change it.
+	// Pin is the model that replies must name, AllowChange lets them change it. Of a
+	// fleet, it is the beginning of the model's fingerprint.
 	Pin         string  `yaml:"pin" json:"pin,omitempty"`
 	AllowChange bool    `yaml:"allow_change" json:"allow_change,omitempty"`
 	Size        string  `yaml:"size" json:"size,omitempty"`
@@ -126,7 +142,8 @@ type Generator struct {
 // Weights are the files of a generator of type flux.
 type Weights struct {
 	// Model is a diffusers folder, a file with a transformer or a whole model, or the
-	// name of a model in the cache of Hugging Face, such as org/name.
+	// name of a model in the cache of Hugging Face, such as org/name. Of a fleet, it is
+	// the name of the workers' model.
 	Model string `yaml:"model" json:"model,omitempty"`
 	// Files that replace the model's own parts, or that its file lacks.
 	TextEncoder  string `yaml:"text_encoder" json:"text_encoder,omitempty"`
@@ -233,7 +250,8 @@ type Judge struct {
 
 // Use names the parts of a run. An empty name is, when the file is read, that of
 // the only part of the kind. Where there is none, it is [Embedded], or the default for
-// photographs where the generator is of type flux (see [Type]); for the parser the default
+// photographs where the generator is of type flux (see [Type]), and [Fleet] where it is of
+// that type; for the parser the default
 // for photographs where no part in use is embedded.
 type Use struct {
 	Generator string `yaml:"generator" json:"generator"`

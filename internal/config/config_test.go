@@ -131,7 +131,7 @@ func TestBad(t *testing.T) {
 		{"key for variable", "endpoints:\n  e:\n    url: http://h/v1\n    key_env: sk-hidden\n", "line 4: endpoints.e.key_env: this is not the name of an environment variable"},
 		{"two secrets", "endpoints: {e: {url: \"http://h/v1\", key_env: A, key_file: b}}\n", "give one of them"},
 		{"timeout", "endpoints: {e: {url: \"http://h/v1\", timeout: soon}}\n", "must be a time such as 90s"},
-		{"type", "verifiers:\n  v: {type: guess}\n", `line 2: verifiers.v: type "guess": use chat, clip, coco, embedded, ensemble, owlv2, reward, siglip, yes-no`},
+		{"type", "verifiers:\n  v: {type: guess}\n", `line 2: verifiers.v: type "guess": use chat, clip, coco, embedded, ensemble, fleet, owlv2, reward, siglip, yes-no`},
 		{"foreign key", e + "verifiers:\n  v:\n    type: chat\n    endpoint: e\n    members: []\n", "line 6: verifiers.v.members: a part of type chat has no such key"},
 		{"no endpoint", e + "reflectors:\n  r: {type: chat, endpoint: f}\n", `line 3: reflectors.r: endpoint "f" is not among the endpoints`},
 		{"taken name", "refiners: {embedded: {type: embedded}}\n", `"embedded" is reserved`},

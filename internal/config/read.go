@@ -109,6 +109,16 @@ func (c *Config) UseModel(files Weights, dir string) error {
 	return c.give("--model", GivenModel, Generator{Type: Flux, Weights: files}, dir)
 }
 
+// UseNATS replaces the cluster of the configuration. Relative paths are relative to dir.
+func (c *Config) UseNATS(n NATS, dir string) error {
+	if err := n.check(c); err != nil {
+		return err
+	}
+	c.NATS = n
+	c.resolve(dir)
+	return nil
+}
+
 // give replaces the generators with one that a flag chose.
 func (c *Config) give(flag, name string, g Generator, dir string) error {
 	c.Generators = map[string]Generator{name: g}

@@ -24,6 +24,7 @@ func (c *Config) resolve(dir string) {
 	if strings.ContainsRune(c.Model, filepath.Separator) {
 		c.Model = in(c.Model)
 	}
+	c.NATS.Creds, c.NATS.CA = in(c.NATS.Creds), in(c.NATS.CA)
 	for name, e := range c.Endpoints {
 		e.KeyFile = in(e.KeyFile)
 		if e.Cache != None {
@@ -78,6 +79,9 @@ func (c *Config) resolve(dir string) {
 // resolve makes the paths of the files absolute. A model that is not there and has the
 // form org/name stays: it may be in the cache of Hugging Face.
 func (g Generator) resolve(in func(string) string) Generator {
+	if g.Type == Fleet {
+		return g // its model is a name
+	}
 	for _, path := range []*string{&g.TextEncoder, &g.TextEncoder2, &g.VAE, &g.Tokenizer, &g.Corrector} {
 		*path = in(*path)
 	}
@@ -117,6 +121,9 @@ func (c *Config) Used() *Config {
 		used.Model, used.Backend = c.Model, c.Backend
 	}
 	used.Generators = only(c.Generators, append([]string{u.Generator}, c.Generators[u.Generator].Members...)...)
+	if c.Generators[u.Generator].Type == Fleet {
+		used.NATS = c.NATS
+	}
 	used.Reflectors = only(c.Reflectors, u.Reflector)
 	used.Refiners = only(c.Refiners, u.Refiner)
 	used.Parsers = only(c.Parsers, u.Parser)

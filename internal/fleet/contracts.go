@@ -21,6 +21,9 @@ type Generator struct{ part }
 // Generator returns the generator of a model.
 func (f *Fleet) Generator(m Model) *Generator { return &Generator{part{f, m}} }
 
+// Model returns the model that generates.
+func (g *Generator) Model() Model { return g.model }
+
 // atOnce is how many images of a fleet are under way at most for one process.
 const atOnce = 256
 

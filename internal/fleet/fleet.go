@@ -68,10 +68,11 @@ func Open(ctx context.Context, bus *jobs.Bus, o Options) (*Fleet, error) {
 		o.Tries = 5
 	}
 	f := &Fleet{bus: bus, options: o, inbox: nats.NewInbox(), waiting: map[string]chan struct{}{}}
-	if err := f.openStores(ctx); err != nil {
+	// A cluster that has just started has no leader yet.
+	err := f.persist(ctx, jetstream.ErrJetStreamNotEnabled, func() error { return f.openStores(ctx) })
+	if err != nil {
 		return nil, err
 	}
-	var err error
 	f.answers, err = bus.Conn.Subscribe(f.inbox, func(m *nats.Msg) { f.wake(string(m.Data)) })
 	if err != nil {
 		return nil, fmt.Errorf("listen to answers: %w", err)
