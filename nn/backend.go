@@ -13,7 +13,8 @@ import (
 // OpenBackend opens the compute backend that config names: "" or "cpu" for the
 // pure-Go one in f32, "cpu:bf16" for the same with products in bf16 where the processor
 // multiplies them (see [cpu.New]), "xla:PLUGIN" for XLA through a PJRT plugin (its name or absolute
-// path) in builds with -tags xla.
+// path) in builds with -tags xla, and "xla:PLUGIN:bf16" for the same with products in bf16 and their
+// sums in f32. The latter keeps stored matrices in bf16, see [Store.SetStored].
 func OpenBackend(config string) (compute.Backend, error) {
 	kind, rest, _ := strings.Cut(config, ":")
 	switch kind {
@@ -25,7 +26,12 @@ func OpenBackend(config string) (compute.Backend, error) {
 			return cpu.New("precision=bf16")
 		}
 	case "xla":
-		return openXLA(rest)
+		plugin, narrow := strings.CutSuffix(rest, ":bf16")
+		backend, err := openXLA(strings.TrimSuffix(plugin, ":f32"))
+		if err == nil && narrow {
+			backend = &narrowing{backend}
+		}
+		return backend, err
 	}
-	return nil, fmt.Errorf("%w: unknown backend %q: use cpu, cpu:bf16 or xla:PLUGIN", reflectionflow.ErrInvalid, config)
+	return nil, fmt.Errorf("%w: unknown backend %q: use cpu, cpu:bf16, xla:PLUGIN or xla:PLUGIN:bf16", reflectionflow.ErrInvalid, config)
 }

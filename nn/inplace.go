@@ -32,6 +32,15 @@ type place struct {
 	dtype   dtypes.DType
 }
 
+// shapeOn returns the shape of the parameter on a backend of a program that does not train.
+func (w *borrowed) shapeOn(b compute.Backend) shapes.Shape {
+	shape := w.shape
+	if w.tensor != nil && shape.Rank() == 2 && narrows(b) {
+		shape.DType = dtypes.BFloat16
+	}
+	return shape
+}
+
 // lender is a backend whose buffers can use memory that it does not own, as package cpu's can.
 type lender interface {
 	BufferOverFlatData(flat any, shape shapes.Shape) (compute.Buffer, error)
@@ -84,7 +93,7 @@ func (s *Store) buffer(name string, dtype dtypes.DType, b compute.Backend) (comp
 		w = s.widened[name]
 	}
 	switch {
-	case w != nil && (w.shape.DType == dtype || w.tensor != nil && dtype == dtypes.Float32):
+	case w != nil && (w.shape.DType == dtype || w.tensor != nil):
 		return w.buffer(b, dtype)
 	case dtype == dtypes.BFloat16:
 		return nil, fmt.Errorf("weight %q has changed since the program was compiled, from bfloat16 to float32", name)
@@ -113,6 +122,15 @@ func (w *borrowed) float32s() ([]float32, error) {
 	return w.tensor.Values()
 }
 
+// converted returns the values as a slice of float32 or bfloat16.
+func (w *borrowed) converted(dtype dtypes.DType) (any, error) {
+	if dtype != dtypes.BFloat16 {
+		return w.float32s()
+	}
+	bits, err := w.tensor.BFloat16Values()
+	return bfloats16(bits), err
+}
+
 // buffer returns the weight on a backend: in place, or a copy that all programs on that backend share.
 func (w *borrowed) buffer(b compute.Backend, dtype dtypes.DType) (compute.Buffer, error) {
 	w.mu.Lock()
@@ -136,7 +154,7 @@ func (w *borrowed) newBuffer(b compute.Backend, shape shapes.Shape) (compute.Buf
 		if isDirect && shape.Rank() == 2 {
 			return direct.BufferOverRows(w.tensor, shape)
 		}
-		values, err := w.float32s()
+		values, err := w.converted(shape.DType)
 		if err != nil {
 			return nil, err
 		}

@@ -35,7 +35,7 @@ type Options struct {
 type Program struct {
 	name    string
 	graph   *graph.Graph
-	backend compute.Backend
+	backend compute.Backend // of the buffers
 	store   *Store
 	inputs  []shapes.Shape
 	weights []string       // parameters after the inputs, in order
@@ -50,15 +50,17 @@ type Program struct {
 // Compile builds fn for inputs of the given shapes and compiles it.
 func Compile(backend compute.Backend, store *Store, inputs []shapes.Shape, fn Func, opts Options) (*Program, error) {
 	p := &Program{name: opts.Name, backend: backend, store: store, inputs: inputs}
-	err := exceptions.TryCatch[error](func() { p.build(fn, opts) })
+	if n, ok := backend.(*narrowing); ok {
+		p.backend = n.Backend
+	}
+	err := exceptions.TryCatch[error](func() { p.build(graph.NewGraph(backend, p.name), fn, opts) })
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", p.name, oneLine(err))
 	}
 	return p, nil
 }
 
-func (p *Program) build(fn Func, opts Options) {
-	g := graph.NewGraph(p.backend, p.name)
+func (p *Program) build(g *graph.Graph, fn Func, opts Options) {
 	nodes := make([]*graph.Node, len(p.inputs))
 	for i, shape := range p.inputs {
 		nodes[i] = graph.Parameter(g, fmt.Sprintf("input %d", i), shape)

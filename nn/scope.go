@@ -99,7 +99,8 @@ func (s Scope) weight(full string, init Init, dims []int) *graph.Node {
 }
 
 // parameter makes the parameter of a weight by its full name: of float32, or of
-// bfloat16 where the store has it so and the program does not train.
+// bfloat16 where the store has it so, or the backend wants it so, and the program does
+// not train.
 func (s Scope) parameter(full string, init Init, dims []int) *graph.Node {
 	b := s.binding
 	if node, ok := b.parameters[full]; ok {
@@ -122,7 +123,7 @@ func (s Scope) parameter(full string, init Init, dims []int) *graph.Node {
 	switch {
 	case w == nil:
 	case b.seed == nil:
-		shape = w.shape
+		shape = w.shapeOn(b.graph.Backend())
 	case w.tensor == nil: // of others, those that the program updates
 		if err := b.store.own(full); err != nil {
 			panic(err)

@@ -48,7 +48,8 @@ func (s *Store) AddSource(prefix string, source weights.Source) error {
 //   - F32, and matrices in BF16: in place.
 //   - Other matrices (F16, fp8, GGUF's blocks, rows from several places): a product reads and converts the panel that it
 //     needs next, and [Embedding] the rows of its ids, on package cpu. A backend without that gets the matrix converted
-//     once.
+//     once, when a program first uses it: to float32, or to bfloat16 for one whose products are in bfloat16 (see
+//     [OpenBackend]), which gets F32 so too.
 //   - Everything else, such as biases and convolutions: converted at first use, until [Store.Release].
 //
 // Before a program first uses the tensor, its values are checked: one that is not finite gives an error wrapping

@@ -2,8 +2,12 @@ package weights
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"reflectionflow"
@@ -192,6 +196,51 @@ func (t *Tensor) Values() ([]float32, error) {
 		}
 	}
 	return values, nil
+}
+
+// chunkElements is how many elements BFloat16Values converts at a time.
+const chunkElements = 1 << 16
+
+// BFloat16Values converts the whole tensor to bfloat16, rounded to the nearest and ties to
+// even, on all processors and without all values in float32 at once. Errors are those of
+// [Tensor.Values].
+func (t *Tensor) BFloat16Values() ([]uint16, error) {
+	bits := make([]uint16, t.info.Elements())
+	rest := bits
+	for i := range t.parts {
+		p := &t.parts[i]
+		if err := p.round(rest[:p.rows*t.width], t.width); err != nil {
+			return nil, t.fault(p, err)
+		}
+		rest = rest[p.rows*t.width:]
+	}
+	return bits, nil
+}
+
+// round converts all rows of the part to bfloat16.
+func (p *part) round(dst []uint16, width int) error {
+	step := min(p.run(), max(1, chunkElements/max(1, width)))
+	chunks := (p.rows + step - 1) / step
+	errs := make([]error, min(runtime.GOMAXPROCS(0), chunks))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for worker := range errs {
+		all.Go(func() {
+			values := make([]float32, step*width)
+			errs[worker] = mapped.Guard(func() {
+				for c := int(next.Add(1)) - 1; c < chunks; c = int(next.Add(1)) - 1 {
+					row, end := c*step, min((c+1)*step, p.rows)
+					part := values[:(end-row)*width]
+					p.read(part, row, width, 0)
+					for i, v := range part {
+						dst[row*width+i] = float.ToBF16(v)
+					}
+				}
+			})
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // run returns how many rows may be converted at once.

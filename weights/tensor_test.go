@@ -12,6 +12,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/weights/gguf"
 	"reflectionflow/weights/gguf/gguftest"
+	"reflectionflow/weights/internal/float"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -72,6 +73,13 @@ func TestTensorsEqualReadRows(t *testing.T) {
 			}
 			if got, err := tensor.Values(); err != nil || !slices.Equal(got, want) {
 				t.Errorf("%s, %s: values %v, want %v (%v)", what, name, got[:3], want[:3], err)
+			}
+			rounded := make([]uint16, len(want))
+			for i, v := range want {
+				rounded[i] = float.ToBF16(v)
+			}
+			if got, err := tensor.BFloat16Values(); err != nil || !slices.Equal(got, rounded) {
+				t.Errorf("%s, %s: bfloat16 %x, want %x (%v)", what, name, got[:3], rounded[:3], err)
 			}
 			if err := tensor.CheckFinite(); err != nil {
 				t.Errorf("%s, %s: %v", what, name, err)

@@ -8,7 +8,7 @@ import (
 )
 
 // backendUsage describes --backend.
-const backendUsage = "compute backend: cpu, cpu:bf16 for faster and less exact products, or xla:PLUGIN in builds with -tags xla"
+const backendUsage = "compute backend: cpu, cpu:bf16 for faster and less exact products, or in builds with -tags xla xla:PLUGIN or xla:PLUGIN:bf16"
 
 // Virtual memory that commands need, in bytes: a tenth or more above the peaks (VmPeak)
 // that were measured without cgo. Much of it is address space that the runtime reserves

@@ -9,10 +9,14 @@ import (
 	"reflectionflow/cpu"
 )
 
-// Backend opens the default backend. When the test ends, it fails if an operation of the graphs that were executed had no
+// Backend opens the default backend; in a build with -tags xla, XLA with the PJRT plugin that the environment variable
+// REFLECTIONFLOW_TEST_PLUGIN names. When the test ends, it fails if an operation of the graphs that were executed had no
 // kernel of package cpu and ran on the fallback backend.
 func Backend(t testing.TB) compute.Backend {
 	t.Helper()
+	if b := override(t); b != nil {
+		return b
+	}
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)
