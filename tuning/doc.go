@@ -11,6 +11,10 @@
 // no download; the corrector and the verifier can also learn from GenRef sets (package
 // genref).
 //
+// A recipe may name a model of FLUX.1 or FLUX.2 instead ([BaseFiles], [StageOptions].Base): the
+// corrector is then trained on it, block by block, and its weights stay in their files. [Plan]
+// says what that takes.
+//
 // # Tasks
 //
 // A [Task] is what one training learns: a loss as a graph function, and batches that depend on

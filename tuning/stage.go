@@ -51,7 +51,11 @@ It writes DIR/model/detector.`,
 one and a reflection. It needs the base. It learns from rendered pairs and from the
 triplets of the GenRef set that the recipe names; a relative path is relative to DIR.
 With a detector it reports the share of corrections that meet their prompt.
-It writes DIR/model/pytorch_lora_weights.safetensors and adapter_config.json.`,
+It writes DIR/model/pytorch_lora_weights.safetensors and adapter_config.json.
+
+A recipe with "corrector: {model: PATH, size: 512, triplets: SET, …}" trains a LoRA
+on a model of FLUX.1 or FLUX.2 of your own, from triplets only and one block at a
+time; --dry-run says what that takes. See docs/guides/tuning.md.`,
 			train: trainCorrector,
 		},
 		{
@@ -83,6 +87,9 @@ func Train(ctx context.Context, stage string, r Recipe, opts StageOptions) error
 	var names []string
 	for _, s := range Stages() {
 		if s.Name == stage {
+			if stage != "corrector" && r.Corrector.Model != "" {
+				return fmt.Errorf("%w: the recipe is for the stage corrector: it names a model", reflectionflow.ErrInvalid)
+			}
 			if err := s.train(ctx, r, opts); err != nil {
 				return err
 			}
