@@ -38,7 +38,7 @@ func Embedded(dir string) (*Bus, error) {
 		return nil, fmt.Errorf("%w: start the embedded NATS server: %v", reflectionflow.ErrInvalid, err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(startTime) || !s.JetStreamEnabled() {
+	if !s.JetStreamEnabled() || !s.ReadyForConnections(startTime) {
 		s.Shutdown()
 		return nil, fmt.Errorf("%w: the embedded NATS server cannot store its streams in %s: it must be a folder that this user may write, with free space", reflectionflow.ErrInvalid, dir)
 	}

@@ -11,6 +11,7 @@ var (
 	ErrUnknown  = errors.New("there is no such job")
 	ErrConflict = errors.New("the idempotency key was used for another job")
 	ErrEnded    = errors.New("the job has ended")
+	ErrStore    = errors.New("the store cannot be written: its disk may be full")
 	ErrLive     = errors.New("the job has not ended: cancel it first")
 )
 

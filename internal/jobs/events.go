@@ -68,7 +68,7 @@ func (q *Queue) append(ctx context.Context, e Event, last uint64) (uint64, error
 		return 0, errBehind
 	}
 	if err != nil {
-		return 0, fmt.Errorf("store the event %s of job %s: %w", e.Kind, e.JobID, err)
+		return 0, fmt.Errorf("%w: the event %s of job %s: %w", ErrStore, e.Kind, e.JobID, err)
 	}
 	return ack.Sequence, nil
 }

@@ -26,7 +26,7 @@ func (q *Queue) PutImage(ctx context.Context, name string, file []byte) (ImageRe
 		return ImageRef{}, fmt.Errorf("%w: the image has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, len(file), MaxImageBytes)
 	}
 	if _, err := q.images.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(file)); err != nil {
-		return ImageRef{}, fmt.Errorf("store image %s: %w", name, err)
+		return ImageRef{}, fmt.Errorf("%w: image %s: %w", ErrStore, name, err)
 	}
 	sum := sha256.Sum256(file)
 	return ImageRef{Name: name, SHA256: hex.EncodeToString(sum[:]), Bytes: len(file)}, nil

@@ -249,7 +249,7 @@ func TestRestart(t *testing.T) {
 	defer q.Close()
 	stop = work(t, q, 1, searching(5, func(context.Context, int) error { generated.Add(1); return nil }))
 	defer stop()
-	if got := ended(t, q, job.ID); got.State != jobs.Done || got.Attempts != 2 {
+	if got := ended(t, q, job.ID); got.State != jobs.Done || got.Attempts != 1 {
 		t.Errorf("the job ended as %+v", got)
 	}
 	if n := generated.Load(); n != 5 {
@@ -333,5 +333,53 @@ func TestOrderAndLimits(t *testing.T) {
 	close(hold)
 	if third, fourth := <-order, <-order; third != "ann 2" || fourth != "ann batch" {
 		t.Errorf("then %q and %q, want ann 2 and ann batch", third, fourth)
+	}
+}
+
+// TestRestartsAreNoAttempts stops a server again and again in the middle of a search: the
+// job goes on, since nothing is wrong with it.
+func TestRestartsAreNoAttempts(t *testing.T) {
+	q := open(t, embedded(t), jobs.Options{Attempts: 2})
+	job, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		begun := make(chan struct{})
+		stop := work(t, q, 1, searching(1, func(ctx context.Context, _ int) error {
+			close(begun)
+			<-ctx.Done()
+			return ctx.Err()
+		}))
+		<-begun
+		stop()
+	}
+	work(t, q, 1, searching(1, free))
+	if got := ended(t, q, job.ID); got.State != jobs.Done || got.Attempts != 1 {
+		t.Errorf("the job ended as %+v", got)
+	}
+}
+
+// TestFullStore fails every write of a search: the job waits, and is done once the store
+// takes it.
+func TestFullStore(t *testing.T) {
+	q := open(t, embedded(t), jobs.Options{})
+	job, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := make(chan struct{})
+	var once sync.Once
+	stop := work(t, q, 1, func(context.Context, *jobs.Run) (jobs.Outcome, error) {
+		once.Do(func() { close(full) })
+		return jobs.Outcome{Best: -1}, fmt.Errorf("record candidate 0: %w", jobs.ErrStore)
+	})
+	<-full
+	for q.Healthy() {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if got, err := q.Job(t.Context(), job.ID); err != nil || got.State.Ended() || got.Attempts != 0 {
+		t.Errorf("the job is %+v, error %v", got, err)
 	}
 }

@@ -46,6 +46,7 @@ type Queue struct {
 	live    map[string]*liveJob // queued and running
 	changed chan struct{}       // closed and replaced when live changes
 	running map[string]func()   // cancels a job's search, of the jobs that run here
+	failed  time.Time           // when the store failed last
 	watcher jetstream.KeyWatcher
 	done    sync.WaitGroup
 }
@@ -171,7 +172,9 @@ func (q *Queue) Submit(ctx context.Context, spec Spec, key string) (Job, error) 
 		return same(old, job, err)
 	}
 	if err != nil {
-		return Job{}, fmt.Errorf("store the job: %w", err)
+		err = fmt.Errorf("%w: the job: %w", ErrStore, err)
+		q.suffer(err)
+		return Job{}, err
 	}
 	q.keep(job.ID, job, revision, false)
 	// Whoever runs the job stores this event if we do not come to it.

@@ -84,6 +84,9 @@ func (q *Queue) stop(id string) {
 // ones that may have lost their server. There are none when it has no place free, so that
 // many jobs that wait cost nothing.
 func (q *Queue) next(free int) []string {
+	if !q.Healthy() {
+		return nil
+	}
 	if free <= 0 {
 		return nil
 	}
@@ -249,9 +252,14 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 	switch cause := context.Cause(searching); {
 	case errors.Is(cause, errStopped):
 		job.State = Cancelled
-	case cause != nil: // the server stops, or another one has the job
+	case errors.Is(cause, errBehind), errors.Is(err, errBehind): // another server has the job
 		return
-	case errors.Is(err, errBehind):
+	case cause != nil: // this server stops
+		q.report(q.giveBack(r))
+		return
+	case errors.Is(err, ErrStore): // which may be full: nothing can be recorded, the end included
+		q.suffer(err)
+		q.report(q.giveBack(r))
 		return
 	case err != nil:
 		job.State, job.Error, job.Invalid = Failed, err.Error(), errors.Is(err, reflectionflow.ErrInvalid)
@@ -260,6 +268,37 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 	}
 	q.report(q.end(r, job))
 }
+
+// giveBack queues a job again whose search did not come to its end through no fault of its
+// own: it does not count as an attempt.
+func (q *Queue) giveBack(r *Run) error {
+	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
+	defer cancel()
+	_, err := q.change(ctx, r.ID, func(job *Job) error {
+		job.State = Queued
+		job.Attempts--
+		return nil
+	})
+	return err
+}
+
+// suffer remembers that the store failed: no job is started for a while.
+func (q *Queue) suffer(err error) {
+	q.report(err)
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	q.failed = q.now()
+}
+
+// Healthy reports whether the store took what was written to it lately.
+func (q *Queue) Healthy() bool {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	return q.now().Sub(q.failed) > storePause
+}
+
+// storePause is how long no job is started after the store failed.
+const storePause = 10 * time.Second
 
 // stopping reports whether a job was told to stop.
 func (q *Queue) stopping(id string) bool {

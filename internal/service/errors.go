@@ -53,6 +53,8 @@ func typed(err error) *apiError {
 		return invalid(http.StatusNotFound, "model_not_found")
 	case errors.Is(err, jobs.ErrUnknown), errors.Is(err, jobs.ErrNoImage):
 		return invalid(http.StatusNotFound, "not_found")
+	case errors.Is(err, jobs.ErrStore):
+		return &apiError{status: http.StatusServiceUnavailable, Message: jobs.ErrStore.Error(), Type: "server_error", retry: 30}
 	case errors.Is(err, jobs.ErrConflict):
 		return invalid(http.StatusConflict, "idempotency_conflict")
 	case errors.Is(err, jobs.ErrEnded), errors.Is(err, jobs.ErrLive):

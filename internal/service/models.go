@@ -28,7 +28,8 @@ type Served struct {
 // models are the models of a server. The first is the default.
 type models struct {
 	list   []Served
-	opened []func() (*engine, error) // once
+	ctx    context.Context                          //nolint:containedctx // of the networks, which live as long as the server
+	opened []func(context.Context) (*engine, error) // once
 	// fingerprints are those of the models' files, computed once.
 	fingerprints []func(context.Context) (string, error)
 }
@@ -43,11 +44,11 @@ type engine struct {
 }
 
 func newModels(ctx context.Context, list []Served, slots int) *models {
-	m := &models{list: list}
+	m := &models{list: list, ctx: context.WithoutCancel(ctx)}
 	for _, served := range list {
 		m.fingerprints = append(m.fingerprints, once(served.Model.Check))
-		m.opened = append(m.opened, sync.OnceValues(func() (*engine, error) {
-			parts, err := served.Model.Open(context.WithoutCancel(ctx), served.Backend)
+		m.opened = append(m.opened, once(func(ctx context.Context) (*engine, error) {
+			parts, err := served.Model.Open(ctx, served.Backend)
 			if err != nil {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
@@ -58,21 +59,21 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 	return m
 }
 
-// once remembers the first fingerprint that is no error.
-func once(check func(context.Context) (string, error)) func(context.Context) (string, error) {
+// once remembers the first result that is no error.
+func once[T any](try func(context.Context) (T, error)) func(context.Context) (T, error) {
 	var mutex sync.Mutex
-	var known string
-	return func(ctx context.Context) (string, error) {
+	var known *T
+	return func(ctx context.Context) (T, error) {
 		mutex.Lock()
 		defer mutex.Unlock()
-		if known != "" {
-			return known, nil
+		if known != nil {
+			return *known, nil
 		}
-		sum, err := check(ctx)
+		result, err := try(ctx)
 		if err == nil {
-			known = sum
+			known = &result
 		}
-		return sum, err
+		return result, err
 	}
 }
 
@@ -129,7 +130,7 @@ func (m *models) open(name string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.opened[i]()
+	return m.opened[i](m.ctx)
 }
 
 // describe names the model and the strategy of a job, for the index.

@@ -158,6 +158,10 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) {
 	select {
 	case <-s.ready:
+		if !s.queue.Healthy() {
+			http.Error(w, jobs.ErrStore.Error(), http.StatusServiceUnavailable)
+			return
+		}
 		_, _ = w.Write([]byte("ready\n"))
 	default:
 		http.Error(w, "starting", http.StatusServiceUnavailable)
