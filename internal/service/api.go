@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -42,11 +43,7 @@ func (s *Server) toCorrect(r *http.Request, c *correctRequest, cfg search.Config
 	case len(c.Image) > 0 && c.Job != "":
 		return nil, bad("correct", "correct names a job and has an image: give one")
 	case len(c.Image) > 0:
-		img, err := readUpload(c.Image)
-		if err != nil {
-			return nil, err
-		}
-		return fit(img, cfg.ImageWidth, cfg.ImageHeight)
+		return s.readImage(r.Context(), c.Image, cfg.ImageWidth, cfg.ImageHeight)
 	}
 	if _, err := s.owned(r, c.Job); err != nil {
 		return nil, err
@@ -138,6 +135,17 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// admitted reports a key that was revoked while its stream was open.
+func (s *Server) admitted(r *http.Request) error {
+	if s.options.Keys == nil {
+		return nil
+	}
+	if _, ok := s.options.Keys.Owner(bearer(r)); !ok {
+		return errKey
+	}
+	return nil
+}
+
 // events serves GET /api/v1/jobs/{id}/events: every stored event once, also across a
 // reconnect with Last-Event-ID, and progress while it is listened to.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
@@ -156,8 +164,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = s.hub.events(r.Context(), job.ID, after, func(e jobs.Event) error {
+		if err := s.admitted(r); err != nil {
+			return err
+		}
 		return out.send(strconv.FormatUint(e.Sequence, 10), string(e.Kind), e)
-	}, out.alive)
+	}, func() error { return errors.Join(s.admitted(r), out.alive()) })
 	if err != nil && r.Context().Err() == nil {
 		return out.fail(err)
 	}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"reflectionflow"
 )
 
 // edits serves POST /v1/images/edits: the image is the flawed one, and the prompt is the
@@ -17,10 +20,6 @@ import (
 // of the object reflectionflow where it is given, else the reflection itself.
 func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	q, upload, err := readEdit(w, r)
-	if err != nil {
-		return err
-	}
-	img, err := readUpload(upload)
 	if err != nil {
 		return err
 	}
@@ -35,7 +34,10 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q.image, err = fit(img, cfg.ImageWidth, cfg.ImageHeight); err != nil {
+	if err := (reflectionflow.Prompt{Text: q.Prompt}).Validate(); err != nil {
+		return err
+	}
+	if q.image, err = s.readImage(r.Context(), upload, cfg.ImageWidth, cfg.ImageHeight); err != nil {
 		return err
 	}
 	q.reflection = q.Prompt
@@ -43,6 +45,22 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 		q.Prompt = q.wanted
 	}
 	return s.serveImages(w, r, &q.imageRequest, "image_edit")
+}
+
+// readImage decodes an image that a client sent and returns it in a size. Few are decoded at
+// a time: a small file may hold many pixels.
+func (s *Server) readImage(ctx context.Context, upload []byte, width, height int) ([]byte, error) {
+	select {
+	case s.decoding <- struct{}{}:
+		defer func() { <-s.decoding }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	img, err := readUpload(upload)
+	if err != nil {
+		return nil, err
+	}
+	return fit(img, width, height)
 }
 
 // editRequest is a request for an edit.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ func (s *Server) guarded(serve func(http.ResponseWriter, *http.Request) error) h
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if s.options.Keys != nil {
+			if err := s.options.Keys.Problem(); err != nil {
+				s.log.Error("keys", "error", err.Error())
+			}
 			name, ok := s.options.Keys.Owner(bearer(r))
 			if !ok {
 				refuse(w, typed(errKey))
@@ -76,6 +80,11 @@ func bearer(r *http.Request) string {
 
 // crossSite reports a request that a browser sends for a page of another site.
 func crossSite(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" { // which browsers send on any address
+		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return true
+		}
+	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	return site != "" && site != "same-origin" && site != "none"
 }

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bufio"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -9,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -102,34 +102,87 @@ func (k *Keys) refresh() error {
 	if info.ModTime().Equal(k.read) {
 		return nil
 	}
-	f, err := os.Open(k.path)
+	data, err := readSmall(k.path)
 	if err != nil {
 		return fmt.Errorf("%w: keys: %v", reflectionflow.ErrInvalid, err)
 	}
-	defer f.Close()
-	var list []Key
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
+	// Of a damaged file the lines that can be read count: a revoked key stays revoked.
+	var damaged error
+	k.list, k.limits = nil, map[string]Limits{}
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		fields := strings.Fields(line)
-		limits, ok := Limits{}, len(fields) >= 3
-		if ok {
-			limits, ok = readLimits(fields[3:])
+		key, ok := readKey(line)
+		if !ok {
+			damaged = fmt.Errorf("%w: %s: %.20q is no line of a key: make keys with reflectionflow keys add NAME", reflectionflow.ErrInvalid, k.path, line)
+			continue
 		}
-		if !ok || !ownerName.MatchString(fields[0]) || len(fields[1]) != 2*sha256.Size {
-			return fmt.Errorf("%w: %s: %.20q is no line of a key: make keys with reflectionflow keys add NAME", reflectionflow.ErrInvalid, k.path, line)
-		}
-		list = append(list, Key{fields[0], fields[2], limits, fields[1]})
-	}
-	k.list, k.limits, k.read = list, map[string]Limits{}, info.ModTime()
-	for _, key := range list {
+		k.list = append(k.list, key)
 		if key.Limits != (Limits{}) {
 			k.limits[key.Owner] = key.Limits
 		}
 	}
-	return nil
+	k.read = info.ModTime()
+	if damaged != nil {
+		k.read = time.Time{} // say so until it is repaired
+	}
+	return damaged
+}
+
+// maxKeysFile is the most bytes of a file of keys.
+const maxKeysFile = 16 << 20
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeysFile+1))
+	if len(data) > maxKeysFile {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxKeysFile)
+	}
+	return data, err
+}
+
+// readKey reads a line of the file.
+func readKey(line string) (Key, bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 3 || !ownerName.MatchString(fields[0]) || len(fields[1]) != 2*sha256.Size {
+		return Key{}, false
+	}
+	limits, ok := readLimits(fields[3:])
+	return Key{fields[0], fields[2], limits, fields[1]}, ok
+}
+
+// Problem says what is wrong with the file, nil for nothing.
+func (k *Keys) Problem() error {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	return k.refresh()
+}
+
+// exclusive runs a change of the file that no other process makes at the same time.
+func (k *Keys) exclusive(change func() error) error {
+	lock, err := os.OpenFile(k.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: keys: %v", reflectionflow.ErrInvalid, err)
+	}
+	defer lock.Close() // which ends the lock
+	for range 500 {
+		ok, err := disk.TryLock(lock)
+		if err != nil {
+			return fmt.Errorf("lock the keys: %w", err)
+		}
+		if ok {
+			k.read = time.Time{} // it may have changed within the clock's step
+			return change()
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("the keys are in use by another process: %s", lock.Name())
 }
 
 // Limits returns the limits of an owner, as the file was when a key was last looked up.
@@ -139,7 +192,7 @@ func (k *Keys) Limits(owner string) Limits {
 	return k.limits[owner]
 }
 
-// Owner returns whose key it is. A file that can no longer be read has the keys that it had.
+// Owner returns whose key it is.
 func (k *Keys) Owner(key string) (name string, ok bool) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -171,32 +224,41 @@ func (k *Keys) Add(owner string, limits Limits, now time.Time) (string, error) {
 	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	if err := k.refresh(); err != nil {
+	key := ""
+	err := k.exclusive(func() error {
+		if err := k.refresh(); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(k.list, func(known Key) bool { return known.Owner == owner }) {
+			return fmt.Errorf("%w: %s has a key: revoke it first", reflectionflow.ErrInvalid, owner)
+		}
+		var secret [20]byte
+		if _, err := rand.Read(secret[:]); err != nil {
+			return fmt.Errorf("make a key: %w", err)
+		}
+		key = "rf-" + strings.ToLower(base32.StdEncoding.EncodeToString(secret[:]))
+		return k.write(append(slices.Clone(k.list), Key{owner, now.Format(time.DateOnly), limits, sumOf(key)}))
+	})
+	if err != nil {
 		return "", err
 	}
-	if slices.ContainsFunc(k.list, func(known Key) bool { return known.Owner == owner }) {
-		return "", fmt.Errorf("%w: %s has a key: revoke it first", reflectionflow.ErrInvalid, owner)
-	}
-	var secret [20]byte
-	if _, err := rand.Read(secret[:]); err != nil {
-		return "", fmt.Errorf("make a key: %w", err)
-	}
-	key := "rf-" + strings.ToLower(base32.StdEncoding.EncodeToString(secret[:]))
-	return key, k.write(append(slices.Clone(k.list), Key{owner, now.Format(time.DateOnly), limits, sumOf(key)}))
+	return key, nil
 }
 
 // Revoke drops the key of an owner.
 func (k *Keys) Revoke(owner string) error {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	if err := k.refresh(); err != nil {
-		return err
-	}
-	left := slices.DeleteFunc(slices.Clone(k.list), func(known Key) bool { return known.Owner == owner })
-	if len(left) == len(k.list) {
-		return fmt.Errorf("%w: %.40q has no key", reflectionflow.ErrInvalid, owner)
-	}
-	return k.write(left)
+	return k.exclusive(func() error {
+		if err := k.refresh(); err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(slices.Clone(k.list), func(known Key) bool { return known.Owner == owner })
+		if len(left) == len(k.list) {
+			return fmt.Errorf("%w: %.40q has no key", reflectionflow.ErrInvalid, owner)
+		}
+		return k.write(left)
+	})
 }
 
 func (k *Keys) write(list []Key) error {

@@ -49,6 +49,8 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	ready   chan struct{} // closed when jobs run
+	// decoding has a place for each image that is decoded at a time.
+	decoding chan struct{}
 }
 
 // New returns a server, which the caller closes. Models are opened when a job first needs
@@ -63,7 +65,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{})}
+	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{}), decoding: make(chan struct{}, 2)}
 	s.metrics = newMetrics(o.Queue)
 	s.hub = newHub(o.Queue)
 	var err error
