@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	gometrics "runtime/metrics"
 	"slices"
 	"strings"
 	"time"
@@ -21,8 +22,8 @@ type Plan struct {
 	Trained int   // numbers that are trained
 	Mapped  int64 // bytes of weights that stay in their files, each read several times per step
 	// Allocated is the memory in bytes at the peak of a step: one block with its gradient, what
-	// every block hands to the next, small weights, and the LoRA with its gradients, averages
-	// and optimizer state. 0 on a backend that does not say.
+	// every block hands to the next, small weights, the LoRA with its gradients, averages and
+	// optimizer state, and the garbage that GOGC allows. 0 on a backend that does not say.
 	Allocated int64
 	Free      int64 // bytes
 	// Blocks and Step are measured by a dry run: the seconds of every kind of block, forward and
@@ -94,9 +95,19 @@ func (g *givenRun) plan(p *pieced) Plan {
 		if c.Optimizer == "prodigy" {
 			copies += 2
 		}
-		plan.Allocated = int64(bytes + small + 4*copies*plan.Trained)
+		plan.Allocated = withGarbage(int64(bytes + small + 4*copies*plan.Trained))
 	}
 	return plan
+}
+
+// withGarbage adds what the garbage collector lets accumulate before it frees it.
+func withGarbage(live int64) int64 {
+	s := []gometrics.Sample{{Name: "/gc/gogc:percent"}}
+	gometrics.Read(s)
+	if percent := s[0].Value.Uint64(); percent <= 100 { // it is off, or bounded by GOMEMLIMIT, otherwise
+		live += live / 100 * int64(percent) //nolint:gosec // at most 100
+	}
+	return live
 }
 
 // dry measures a block of every kind on random inputs, and reports the plan.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -147,6 +148,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 			return err
 		}
 		defer files.Close() //nolint:errcheck // read only
+		debug.SetGCPercent(largeTrainingGC)
 		opts.Base, opts.Planned = base, func(plan tuning.Plan) { p.printPlan(plan, o) }
 	}
 	err = tuning.Train(ctx, stage, recipe, opts)
@@ -160,6 +162,10 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	}
 	return fmt.Errorf("stopped; resume with: reflectionflow train %s %s: %w", stage, again, context.Canceled)
 }
+
+// largeTrainingGC is the garbage in percent that accumulates while a large model is trained:
+// its memory is few large arrays, which are cheap to collect.
+const largeTrainingGC = 20
 
 // openBase opens the model that a corrector is trained on.
 func (p *program) openBase(f tuning.BaseFiles) (flux.Model, io.Closer, error) {
