@@ -129,7 +129,14 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 		return err
 	}
 	defer func() { _ = s.Close() }() // nothing is there alone
-	return p.listen(cmd.Context(), o.listen, s)
+	ctx, stop := context.WithCancelCause(cmd.Context())
+	go func() { stop(bus.Watch(ctx)) }()
+	err = p.listen(ctx, o.listen, s)
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	stop(nil)
+	return err
 }
 
 // jobsBus is where jobs are: the cluster of the flags, or an embedded server. It returns

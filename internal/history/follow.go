@@ -15,7 +15,7 @@ const batch = 1000
 
 // Follow indexes the events of a queue, from where it ended before, until ctx ends or
 // events cannot be read or stored; then it may be called again. It calls told with events
-// that are indexed.
+// before they are indexed, whether or not that succeeds; they may come again.
 func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Event)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -50,10 +50,10 @@ func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Even
 			for len(list) < cap(list) {
 				list = append(list, <-events)
 			}
+			told(list)
 			if err := s.add(ctx, list); err != nil {
 				return fmt.Errorf("history: %w", err)
 			}
-			told(list)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -21,6 +23,7 @@ type Bus struct {
 	Replicas int
 
 	embedded *server.Server // nil for a connection to a cluster
+	dir      string         // of the embedded server
 }
 
 // startTime is how long an embedded server may take to start: it reads what is stored.
@@ -47,7 +50,7 @@ func Embedded(dir string) (*Bus, error) {
 		s.Shutdown()
 		return nil, err
 	}
-	bus.embedded = s
+	bus.embedded, bus.dir = s, dir
 	return bus, nil
 }
 
@@ -72,6 +75,38 @@ func connect(url string, replicas int, options ...nats.Option) (*Bus, error) {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
 	return &Bus{Conn: conn, Stream: stream, Replicas: replicas}, nil
+}
+
+// probeBytes are written to the folder of an embedded server again and again to see whether
+// they can be.
+const probeBytes = 256 << 10
+
+// Watch waits until ctx ends, or until the folder of the embedded server can be written no
+// more, which is an error: NATS then drops what it is sent without an answer, until it is
+// started again.
+func (b *Bus) Watch(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if err := b.probe(); err != nil {
+				return fmt.Errorf("nothing can be stored in %s: %w: make space and start again; what was acknowledged is stored", b.dir, err)
+			}
+		}
+	}
+}
+
+// probe writes a file and removes it.
+func (b *Bus) probe() error {
+	if b.embedded == nil {
+		return nil
+	}
+	path := filepath.Join(b.dir, "probe")
+	err := os.WriteFile(path, make([]byte, probeBytes), 0o600)
+	return errors.Join(err, os.Remove(path))
 }
 
 // Close closes the connection, and the embedded server.

@@ -10,3 +10,9 @@ func (b *Bus) StealLease(ctx context.Context, id string) error {
 	}
 	return kv.Purge(ctx, id)
 }
+
+// Probe reports whether an embedded server's folder can be written.
+func (b *Bus) Probe() error { return b.probe() }
+
+// Move lets the probe look at another folder.
+func (b *Bus) Move(dir string) { b.dir = dir }

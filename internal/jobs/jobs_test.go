@@ -383,3 +383,14 @@ func TestFullStore(t *testing.T) {
 		t.Errorf("the job is %+v, error %v", got, err)
 	}
 }
+
+func TestProbe(t *testing.T) {
+	bus := embedded(t)
+	if err := bus.Probe(); err != nil {
+		t.Error(err)
+	}
+	bus.Move("/dev/null")
+	if bus.Probe() == nil {
+		t.Error("a folder that cannot be written passes")
+	}
+}

@@ -25,5 +25,9 @@ func pages() http.Handler {
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return http.FileServerFS(files)
+	server := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache") // another version has other files
+		server.ServeHTTP(w, r)
+	})
 }
