@@ -217,7 +217,7 @@ func (c *cluster) rampage(workers, servers int, enough <-chan struct{}) (stop fu
 // search that runs alone, and what was stored is not worked for again.
 func TestKills(t *testing.T) {
 	t.Parallel()
-	const count = 8
+	const count = 6
 	c := &cluster{t: t, url: startServer(t), random: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // a test
 	bus := connect(t, c.url)
 	open(t, bus) // makes the stores
@@ -239,7 +239,7 @@ func TestKills(t *testing.T) {
 	var stop func()
 	var running sync.WaitGroup
 	running.Go(func() { stop = c.rampage(4, 2, enough) })
-	time.AfterFunc(8*time.Second, func() { c.calm.Store(true) })
+	time.AfterFunc(5*time.Second, func() { c.calm.Store(true) })
 	limit := time.After(time.Minute)
 	for live := count; live > 0; {
 		select {

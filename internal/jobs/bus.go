@@ -137,8 +137,14 @@ type stores struct {
 	images       jetstream.ObjectStore
 }
 
+// openTime is how long making the streams may take: a cluster that has just started
+// chooses its leaders first.
+const openTime = time.Minute
+
 // openStores makes the streams, or opens them.
 func (b *Bus) openStores(ctx context.Context, lease time.Duration) (s stores, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	file := jetstream.FileStorage
 	if s.jobs, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: jobsBucket, Storage: file, Replicas: b.Replicas}); err != nil {
 		return s, fmt.Errorf("open the bucket of jobs: %w", err)
