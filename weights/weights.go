@@ -202,6 +202,9 @@ func (s ggufSource) Info(name string) (Info, error) {
 
 // readHead returns the first bytes of a file.
 func readHead(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe waits for a writer
+		return nil, fmt.Errorf("%w: %s is no regular file", reflectionflow.ErrInvalid, path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

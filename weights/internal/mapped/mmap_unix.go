@@ -19,6 +19,9 @@ func mapError(size int64, err error) error {
 
 // mapFile maps a file for reading. The slice is valid until unmap is called.
 func mapFile(path string) (data []byte, unmap func() error, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, errNotRegular // opening a pipe would wait for a writer
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
