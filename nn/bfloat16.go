@@ -97,7 +97,7 @@ func (f *narrowingFunction) ConvertDType(x compute.Value, dtype dtypes.DType) (c
 	return y, err
 }
 
-func (f *narrowingFunction) DotGeneral(lhs compute.Value, lhsContracting, lhsBatch []int, rhs compute.Value, rhsContracting, rhsBatch []int, config compute.DotGeneralConfig) (compute.Value, error) {
+func (f *narrowingFunction) DotGeneral(lhs compute.Value, lhsContracting, lhsBatch []int, rhs compute.Value, rhsContracting, rhsBatch []int, config compute.DotGeneralConfig) (compute.Value, error) { //nolint:revive // compute's interface
 	x, narrowLHS, err := f.narrowed(lhs)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,30 @@ func TestGuidanceEmbeddingEqualsDiffusers(t *testing.T) {
 	fluxtest.Compare(t, "velocity", got[0], f.Output("velocity"))
 }
 
+// A transformer of an odd number of heads, one double block to three single ones and a text of three times the hidden
+// size, as klein 9B's ratios are, on an image that is not square.
+func TestGeometryEqualsDiffusers(t *testing.T) {
+	f := fluxtest.OpenFixture(t, "geometry")
+	var p Params
+	f.Config(&p)
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if p.NumAttentionHeads != 3 || p.NumLayers != 1 || p.NumSingleLayers != 3 || p.JointAttentionDim != 72 || p.GuidanceEmbeds {
+		t.Fatalf("read %+v", p)
+	}
+	var inputs []*tensors.Tensor
+	for _, name := range []string{"image", "text", "sigma"} {
+		d := f.Tensor("input." + name)
+		inputs = append(inputs, tensors.FromFlatDataAndDimensions(d.Values, d.Dims...))
+	}
+	got := f.Run(func(s nn.Scope, in []*Node) []*Node {
+		image := flux.Packed{Tokens: in[0], Grid: flux.Grid{Rows: 5, Cols: 3}}
+		return []*Node{Transformer(s, p, Inputs{Image: image, Text: in[1], Sigma: in[2]})}
+	}, inputs...)
+	fluxtest.Compare(t, "velocity", got[0], f.Output("velocity"))
+}
+
 // An autoencoder whose decoder is narrower than its encoder.
 func TestAutoencoderEqualsDiffusers(t *testing.T) {
 	f := fluxtest.OpenFixture(t, "decoder")

@@ -22,12 +22,12 @@ PAUSE = 0.15
 class Worker:
     """The engine's half: bin/bench-worker, asked by a JSON object a line."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
         path = os.path.join(ROOT, "bin", "bench-worker")
         if not os.path.exists(path):
             sys.exit("bin/bench-worker is missing: run make bench-peers, or go build -o bin/bench-worker ./tools/bench/worker")
         environment = dict(os.environ, GOMAXPROCS=str(threads()))
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen([path, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.backend = ""
 
     def ask(self, **request):

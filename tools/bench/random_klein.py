@@ -212,7 +212,10 @@ def gguf(path, arch, tensors):
             f.write(b"\0" * (-size % 32))
 
 
-def folder(out, tiny):
+TINY = pathlib.Path(__file__).parents[2] / "flux" / "flux2" / "testdata" / "tiny"
+
+
+def folder(out, tiny=TINY):
     """Configurations of the true model, and the small tokenizer."""
     for name in ("tokenizer", "scheduler"):
         shutil.copytree(tiny / name, out / name, dirs_exist_ok=True)
@@ -237,8 +240,7 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] not in ("bf16", "q4_k"):
         sys.exit(__doc__)
     out = pathlib.Path(sys.argv[2])
-    tiny = pathlib.Path(__file__).parents[2] / "flux" / "flux2" / "testdata" / "tiny"
-    folder(out, tiny)
+    folder(out)
     safetensors(out / "vae" / "diffusion_pytorch_model.safetensors", autoencoder())
     if sys.argv[1] == "bf16":
         safetensors(out / "flux-2-klein-4b.safetensors", transformer())
@@ -248,4 +250,5 @@ def main():
         gguf(out / "qwen3-4b-Q4_K.gguf", "qwen3", qwen(True))
 
 
-main()
+if __name__ == "__main__":  # gpu_klein.py takes the configurations
+    main()

@@ -9,6 +9,7 @@
     <case>.png            what the pipeline makes of the requests in CASES
     latents.safetensors   the latents before the autoencoder, by case, and parts of the networks
     guidance.safetensors  a transformer whose guidance is an input, as FLUX.2 [dev]'s
+    geometry.safetensors  a transformer of other numbers of heads and blocks, in the ratios of klein 9B
     decoder.safetensors   an autoencoder with a narrower decoder, as FLUX.2-small-decoder
     resize.safetensors    a reference scaled by PIL
 
@@ -88,9 +89,9 @@ def write(name, tensors):
     print(name, os.path.getsize(path))
 
 
-def part(name, model, inputs, outputs):
+def part(name, model, inputs, outputs, dtype=torch.float32):
     """Writes one network as package fluxtest reads it."""
-    tensors = {f"weight.{k}": v for k, v in model.state_dict().items() if v.is_floating_point()}
+    tensors = {f"weight.{k}": v.to(dtype) for k, v in model.state_dict().items() if v.is_floating_point()}
     tensors |= {f"input.{k}": v for k, v in inputs.items()} | {f"output.{k}": v for k, v in outputs.items()}
     path = os.path.join(HERE, name + ".safetensors")
     save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()}, path, {"config": json.dumps(model.config, default=list), **VERSIONS})
@@ -121,6 +122,20 @@ def parts():
         packed = (packed - v.bn.running_mean.view(1, -1, 1, 1)) / torch.sqrt(v.bn.running_var.view(1, -1, 1, 1) + v.config.batch_norm_eps)
         decoded = v.decode(latents, return_dict=False)[0]
     part("decoder", v, {"images": pixels}, {"tokens": Flux2KleinPipeline._pack_latents(packed), "decoded": decoded})
+
+
+def geometry():
+    generator = torch.Generator().manual_seed(14)
+    t = randomise(Flux2Transformer2DModel(
+        in_channels=8, num_layers=1, num_single_layers=3, attention_head_dim=8, num_attention_heads=3, joint_attention_dim=72,
+        timestep_guidance_channels=32, mlp_ratio=3.0, axes_dims_rope=(2, 2, 2, 2), guidance_embeds=False,
+    ), 15)
+    image, text, sigma = torch.randn(1, 15, 8, generator=generator), torch.randn(1, 7, 72, generator=generator), torch.tensor([0.7])
+    image_ids = torch.cartesian_prod(torch.arange(1), torch.arange(5), torch.arange(3), torch.arange(1))
+    text_ids = torch.cartesian_prod(torch.arange(1), torch.arange(1), torch.arange(1), torch.arange(7))
+    with torch.no_grad():
+        velocity = t(hidden_states=image, encoder_hidden_states=text, timestep=sigma, guidance=None, img_ids=image_ids, txt_ids=text_ids, return_dict=False)[0]
+    part("geometry", t, {"image": image, "text": text, "sigma": sigma}, {"velocity": velocity}, torch.bfloat16)
 
 
 def references():
@@ -163,6 +178,7 @@ def main():
         tensors[f"sigmas.{name}"] = pipe.scheduler.sigmas
     write("latents.safetensors", tensors)
     parts()
+    geometry()
     big = Image.fromarray((np.random.default_rng(5).random((9, 12, 3)) * 255).astype(np.uint8)).resize((120, 90), Image.Resampling.BICUBIC)
     small = big.resize((47, 35), Image.Resampling.LANCZOS)
     write("resize.safetensors", {"big": torch.from_numpy(np.asarray(big).copy()), "small": torch.from_numpy(np.asarray(small).copy())})

@@ -8,22 +8,24 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/gomlx/compute"
 
-	"reflectionflow/cpu"
 	"reflectionflow/internal/bench"
+	"reflectionflow/nn"
 )
 
 // request is one measurement or check.
 type request struct {
-	Do string `json:"do"` // matmul, forward, train, check, clip or owlv2
+	Do string `json:"do"` // matmul, forward, train, check, clip, owlv2 or klein
 	bench.Product
-	File   string  `json:"file"`   // check: where inputs and results go; clip and owlv2: the image
-	Folder string  `json:"folder"` // clip and owlv2: the network
+	File   string  `json:"file"`   // check and klein: where inputs and results go; clip and owlv2: the image
+	Folder string  `json:"folder"` // clip, owlv2 and klein: the network
+	Size   int     `json:"size"`   // klein: of the image
 	Time   float64 `json:"time"`   // seconds to repeat for
 }
 
@@ -43,7 +45,9 @@ func main() {
 }
 
 func run() error {
-	backend, err := cpu.New("")
+	name := flag.String("backend", "", "compute backend: see reflectionflow generate --help")
+	flag.Parse()
+	backend, err := nn.OpenBackend(*name)
 	if err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (w *worker) do(r request) (answer, error) {
 	if r.Do == "check" {
 		return answer{}, check(w.backend, r.Batch, r.File)
 	}
-	key := fmt.Sprintf("%s %s %+v", r.Do, r.Folder, r.Product)
+	key := fmt.Sprintf("%s %s %d %+v", r.Do, r.Folder, r.Size, r.Product)
 	j, found := w.ready[key]
 	var values []float32
 	if !found {
@@ -90,6 +94,8 @@ func (w *worker) do(r request) (answer, error) {
 			j, err = train(w.backend, r.Batch)
 		case "clip", "owlv2":
 			values, j, err = look(r.Do, r.Folder, r.File)
+		case "klein":
+			j, err = generate(w.backend, r.Folder, r.File, r.Size)
 		default:
 			err = errors.New("unknown request " + r.Do)
 		}
@@ -113,9 +119,9 @@ func (w *worker) do(r request) (answer, error) {
 	return answer{Seconds: time.Since(begin).Seconds() / float64(n), Values: values}, nil
 }
 
-// warming is the number of executions before the first that is measured; a network has looked at its image once.
+// warming is the number of executions before the first that is measured; a network has run once.
 func warming(do string) int {
-	if do == "clip" || do == "owlv2" {
+	if do == "clip" || do == "owlv2" || do == "klein" {
 		return 0
 	}
 	return 2
