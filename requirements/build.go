@@ -104,6 +104,7 @@ func (p *parser) several(noun string) bool {
 func (b *builder) count(noun string) {
 	total := reflectionflow.Requirement{Kind: reflectionflow.Exactly, Object: noun, Weight: reflectionflow.Should}
 	var most []reflectionflow.Requirement
+	b.countedTwice(noun)
 	for i, m := range b.mentions {
 		if m.noun != noun || !b.wished(i) {
 			continue
@@ -113,6 +114,9 @@ func (b *builder) count(noun string) {
 		}
 		if m.weight == reflectionflow.Must {
 			total.Weight = reflectionflow.Must
+		}
+		if m.q.cut {
+			b.notes = append(b.notes, fmt.Sprintf("a requirement counts to %d: more is not asked of %s", reflectionflow.MaxCount, b.words(m.start, m.end)))
 		}
 		n := max(m.q.count, 1)
 		switch m.q.kind {
@@ -138,11 +142,30 @@ func (b *builder) count(noun string) {
 		b.append(total)
 	}
 	for _, r := range most {
-		if r.Count < total.Count {
-			b.contradict(total, r)
-		}
 		b.append(r)
 	}
+}
+
+// countedTwice notes that a noun has two numbers, where nothing tells the objects of one
+// from those of the other.
+func (b *builder) countedTwice(noun string) {
+	first := -1
+	for i, m := range b.mentions {
+		if m.noun != noun || !b.wished(i) || m.q.kind != reflectionflow.Exactly || len(m.props) > 0 || m.side != "" || b.described(i) {
+			continue
+		}
+		if first >= 0 && b.mentions[first].q.count != m.q.count {
+			old := b.mentions[first]
+			b.notes = append(b.notes, fmt.Sprintf("a contradiction, unless these are different ones (they are added up): %s, and %s", b.words(old.start, old.end), b.words(m.start, m.end)))
+			return
+		}
+		first = max(first, i)
+	}
+}
+
+// described reports whether the prompt says something about a mention.
+func (b *builder) described(id int) bool {
+	return slices.ContainsFunc(b.facts, func(f fact) bool { return f.subject == id || f.target == id || f.second == id })
 }
 
 // property adds a color or another property of a mention. It is asked of as many objects
@@ -203,7 +226,7 @@ func (b *builder) fact(f fact) {
 	if f.subject >= 0 {
 		m := b.mentions[f.subject]
 		r.Object, r.Color = m.noun, b.selector(f.subject)
-		if m.start < start && b.kindBetween(m.start, start) {
+		if m.start < start && b.sentenceOf(m.start, start) {
 			start = m.start
 		}
 		switch f.kind {
@@ -230,16 +253,6 @@ func (b *builder) fact(f fact) {
 		return
 	}
 	b.append(r)
-}
-
-// kindBetween reports whether tokens are of one sentence.
-func (b *builder) kindBetween(start, end int) bool {
-	for i := start; i < end; i++ {
-		if b.kind(i) == stop {
-			return false
-		}
-	}
-	return true
 }
 
 func (b *builder) absent() {
@@ -295,8 +308,4 @@ func (b *builder) bound() {
 	}
 	b.notes = append(b.notes, fmt.Sprintf("more than %d requirements: %d are left out: %s", reflectionflow.MaxRequirements, len(out), clip(strings.Join(out, "; "))))
 	b.list = b.list[:reflectionflow.MaxRequirements]
-}
-
-func (b *builder) contradict(a, c reflectionflow.Requirement) {
-	b.notes = append(b.notes, contradiction(a, c))
 }

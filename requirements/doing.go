@@ -273,7 +273,7 @@ func (p *parser) copula() bool {
 		}
 		return false
 	}
-	if p.word(i+1) == "not" {
+	if p.word(i+1) == "not" && !p.boundAt(i+1) {
 		return p.refused(p.pos)
 	}
 	i++
@@ -309,4 +309,32 @@ func (p *parser) copula() bool {
 		}
 	}
 	return true
+}
+
+// divisions are what follows a verb of dividing.
+var divisions = list("in half, in halves, in two, in pieces, in quarters, in slices, into halves, in two halves, in two pieces, in two parts, into two halves, into two pieces, into two parts, into two, into pieces, into quarters, into slices, into cubes, to pieces")
+
+// dividing are participles of verbs that make parts of an object.
+var dividing = set("cut sliced split broken torn chopped divided halved folded ripped sawn snapped carved diced")
+
+// dividedAt is the token after "cut in half" at i, 0 where that is not there.
+func (p *parser) dividedAt(i int) int {
+	if !dividing[p.word(i)] {
+		return 0
+	}
+	for _, d := range divisions {
+		if next := p.phrase(i+1, d); next > 0 && !p.nounable(next) {
+			return next
+		}
+	}
+	return 0
+}
+
+// divided reads "cut in half": a state of what the clause is about.
+func (p *parser) divided() bool {
+	next := p.dividedAt(p.pos)
+	if next == 0 || p.near < 0 {
+		return false
+	}
+	return p.state(strings.Join(p.plain(p.pos, next), " "), p.word(p.pos), p.pos, next)
 }

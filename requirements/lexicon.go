@@ -116,4 +116,4 @@ which who whom whose where when there here it they he she him them no not never 
 some any many several few underneath beneath beyond upon atop via per plus minus except unless because since though although versus
 i you we me us can could will would should may might must do does did please except alongside left-of right-of facing wearing holding
 don't doesn't isn't aren't cannot can't won't what how why whether either neither only just even still too again maybe perhaps ideally
-preferably possibly optionally more less fewer most least depicting showing featuring containing including`)
+preferably possibly optionally maximum minimum nobody noone no-one nothing none more less fewer most least depicting showing featuring containing including`)

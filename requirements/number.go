@@ -16,6 +16,7 @@ type quantity struct {
 	named bool // the phrase begins with a number, an article or the like
 	pair  bool // "a pair of"
 	each  bool // "all", "both", "each": whatever their number
+	cut   bool // the number was above the largest count
 }
 
 // numbers are those written as words.
@@ -35,6 +36,9 @@ func (p *parser) number(i int) (n, next int, ok bool) {
 	w := p.word(i)
 	if w == "" {
 		return 0, i, false
+	}
+	if next = p.halfDozen(i); next > 0 {
+		return 6, next, true
 	}
 	if w[0] >= '0' && w[0] <= '9' {
 		digits := strings.ReplaceAll(w, ",", "")
@@ -68,6 +72,101 @@ func (p *parser) number(i int) (n, next int, ok bool) {
 	return p.multiplied(n, i)
 }
 
+// halfDozen is the token after "half a dozen" at i, 0 where that is not there.
+func (p *parser) halfDozen(i int) int {
+	for _, s := range []string{"half a dozen", "half dozen", "half-a-dozen", "half-dozen"} {
+		next := p.phrase(i, s)
+		if next == 0 {
+			continue
+		}
+		if p.word(next) == "of" && !definite[p.word(next+1)] {
+			next++
+		}
+		return next
+	}
+	return 0
+}
+
+// span reads a range at i: "five to seven", "5-7", "from 5 to 7", "two or three".
+func (p *parser) span(i int) (q quantity, next int, ok bool) {
+	i = p.phraseOr(i, "from", i)
+	low, high := 0, 0
+	if a, b, joined := strings.Cut(p.word(i), "-"); joined && a != "" && b != "" && onlyDigits(a+b) {
+		low, high, next = digits(a), digits(b), i+1
+	} else {
+		low, next, ok = p.number(i)
+		dash := p.kind(next) == comma && next < len(p.tokens) && strings.Contains("-–—", p.text[p.tokens[next].start:p.tokens[next].end])
+		if w := p.word(next); !ok || !dash && w != "to" && w != "or" {
+			return q, i, false
+		}
+		if high, next, ok = p.number(next + 1); !ok {
+			return q, i, false
+		}
+	}
+	if low > high {
+		return q, i, false
+	}
+	if low == high {
+		return bounded(reflectionflow.Exactly, low), next, true
+	}
+	q = bounded(reflectionflow.AtLeast, low)
+	if low == 0 {
+		q = bounded(reflectionflow.AtMost, high)
+	}
+	q.most, q.cut = min(high, reflectionflow.MaxCount), high > reflectionflow.MaxCount
+	if low == 0 {
+		q.most = 0
+	}
+	return q, next, true
+}
+
+// digits is the number of a text of digits, cut as [parser.number] cuts it.
+func digits(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return reflectionflow.MaxCount + 1
+	}
+	return min(n, reflectionflow.MaxCount+1)
+}
+
+// countsAfter are phrases after a noun that make its number a bound.
+var countsAfter = []amount{
+	{"or more", quantity{kind: reflectionflow.AtLeast}},
+	{"or so", quantity{kind: reflectionflow.AtLeast}},
+	{"at least", quantity{kind: reflectionflow.AtLeast}},
+	{"at a minimum", quantity{kind: reflectionflow.AtLeast}},
+	{"minimum", quantity{kind: reflectionflow.AtLeast}},
+	{"or fewer", quantity{kind: reflectionflow.AtMost}},
+	{"or less", quantity{kind: reflectionflow.AtMost}},
+	{"at most", quantity{kind: reflectionflow.AtMost}},
+	{"at the most", quantity{kind: reflectionflow.AtMost}},
+	{"at a maximum", quantity{kind: reflectionflow.AtMost}},
+	{"maximum", quantity{kind: reflectionflow.AtMost}},
+}
+
+// boundAfter reads "or more" and "at most" after a noun with a number: "two dogs or more".
+func (p *parser) boundAfter(q quantity, i int) (quantity, int) {
+	if q.count == 0 || !q.named || q.most > 0 || q.kind != reflectionflow.Exactly && (q.kind != reflectionflow.AtLeast || q.count > 1) {
+		return q, i
+	}
+	at := i
+	if p.kind(i) == comma {
+		at++
+	}
+	for _, a := range countsAfter {
+		next := p.phrase(at, a.words)
+		if next == 0 || !p.clauseEnds(next) && (at > i || p.nounable(next) || p.nounFollows(next)) {
+			continue
+		}
+		if _, _, number := p.number(p.phraseOr(next, "a", next)); number {
+			continue
+		}
+		q.kind = a.q.kind
+		return q, next
+	}
+	return q, i
+}
+
 func onlyDigits(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
@@ -91,9 +190,13 @@ var bounds = []amount{
 	{"at least", quantity{kind: reflectionflow.AtLeast}},
 	{"no fewer than", quantity{kind: reflectionflow.AtLeast}},
 	{"no less than", quantity{kind: reflectionflow.AtLeast}},
-	{"a minimum of", quantity{kind: reflectionflow.AtLeast}},
+	{"not fewer than", quantity{kind: reflectionflow.AtLeast}},
 	{"not less than", quantity{kind: reflectionflow.AtLeast}},
+	{"not under", quantity{kind: reflectionflow.AtLeast}},
+	{"a minimum of", quantity{kind: reflectionflow.AtLeast}},
 	{"not more than", quantity{kind: reflectionflow.AtMost}},
+	{"not over", quantity{kind: reflectionflow.AtMost}},
+	{"without more than", quantity{kind: reflectionflow.AtMost}},
 	{"more than", quantity{kind: reflectionflow.AtLeast, count: 1}},
 	{"over", quantity{kind: reflectionflow.AtLeast, count: 1}},
 	{"at most", quantity{kind: reflectionflow.AtMost}},
@@ -165,10 +268,16 @@ var definite = set("the this that these those his her its their my your our")
 // token after it.
 func (p *parser) quantity(i int) (quantity, int) {
 	w := p.word(i)
+	if q, next, ok := p.span(i); ok {
+		return q, next
+	}
 	for _, b := range amountsBy[w].bounds {
 		if next := p.phrase(i, b.words); next > 0 {
+			if q, after, ok := p.span(next); ok && b.q.kind == reflectionflow.Exactly {
+				return q, after
+			}
 			if n, after, ok := p.number(p.phraseOr(next, "a", next)); ok {
-				return bounded(b.q.kind, n+b.q.count), p.phraseOr(after, "of", after)
+				return p.secondBound(bounded(b.q.kind, n+b.q.count), p.phraseOr(after, "of", after))
 			}
 		}
 	}
@@ -176,7 +285,7 @@ func (p *parser) quantity(i int) (quantity, int) {
 		if low, next, ok := p.number(i + 1); ok && p.word(next) == "and" {
 			if high, after, ok := p.number(next + 1); ok && high >= low {
 				q := bounded(reflectionflow.AtLeast, low)
-				q.most = min(high, reflectionflow.MaxCount)
+				q.most, q.cut = min(high, reflectionflow.MaxCount), high > reflectionflow.MaxCount
 				return q, after
 			}
 		}
@@ -215,10 +324,36 @@ func (p *parser) quantity(i int) (quantity, int) {
 	return quantity{}, i
 }
 
+// secondBound reads the other bound after one: "at least two but no more than four".
+func (p *parser) secondBound(first quantity, i int) (quantity, int) {
+	if w := p.word(i); w != "but" && w != "and" || first.kind == reflectionflow.Exactly || first.count == 0 {
+		return first, i
+	}
+	least := first
+	most, next := p.quantity(i + 1)
+	if first.kind == reflectionflow.AtMost {
+		least, most = most, first
+	}
+	if least.kind != reflectionflow.AtLeast || most.kind != reflectionflow.AtMost || least.most > 0 || !p.nounFollows(next) {
+		return first, i
+	}
+	least.most, least.cut = most.count, least.cut || most.cut
+	return least, next
+}
+
+// boundAt reports whether a negation at i is part of a bound: "no more than two".
+func (p *parser) boundAt(i int) bool {
+	if w := p.word(i); w != "no" && w != "not" && w != "without" {
+		return false
+	}
+	q, _ := p.quantity(i)
+	return q.kind == reflectionflow.AtLeast || q.kind == reflectionflow.AtMost
+}
+
 // bounded is a quantity within the bounds of a count. None at least is no wish, at most
 // none is absence.
 func bounded(kind reflectionflow.Kind, n int) quantity {
-	q := quantity{kind: kind, count: min(n, reflectionflow.MaxCount), named: true}
+	q := quantity{kind: kind, count: min(n, reflectionflow.MaxCount), named: true, cut: n > reflectionflow.MaxCount}
 	switch {
 	case n > reflectionflow.MaxCount && kind == reflectionflow.Exactly:
 		q.kind = reflectionflow.AtLeast

@@ -13,6 +13,15 @@ func (p *parser) object() bool {
 	if !ok {
 		return p.loneProperties()
 	}
+	if m.side != "" && p.sideOfSeveral(m) {
+		return true
+	}
+	if m.noun == "" && m.side != "" && p.recent >= 0 { // "the right one"
+		m.noun, m.q.kind, m.q.count = p.mentions[p.recent].noun, reflectionflow.AtLeast, 1
+	}
+	if m.noun == "" && p.others(p.recent, m.q, m.props) { // "a red apple and a green one"
+		m.noun = p.mentions[p.recent].noun
+	}
 	if m.noun == "" {
 		return p.part(m)
 	}
@@ -35,7 +44,7 @@ func (p *parser) object() bool {
 }
 
 // name records a noun phrase that a clause is about, and what it holds: "a bowl of apples".
-func (p *parser) name(m mention) int {
+func (p *parser) name(m mention) {
 	shared := p.shares
 	joins := p.joined
 	m, rest := p.of(m)
@@ -45,7 +54,7 @@ func (p *parser) name(m mention) int {
 		f.target, f.end = id, m.end
 		p.add(f)
 		p.recent, p.joined = id, false
-		return id
+		return
 	}
 	p.shares = nil
 	if joins {
@@ -55,7 +64,6 @@ func (p *parser) name(m mention) int {
 	}
 	p.near, p.recent, p.owner, p.joined = id, id, id, false
 	rest(id)
-	return id
 }
 
 // clauseEnds reports whether nothing more is said about what ends at i.
@@ -133,6 +141,48 @@ func (p *parser) part(m mention) bool {
 	return true
 }
 
+// others reports whether a phrase without a noun speaks of other objects than a mention:
+// of more than that has, or of another color than all of those.
+func (p *parser) others(id int, q quantity, props []property) bool {
+	if id < 0 || !p.wished(id) || q.known || q.count == 0 {
+		return false
+	}
+	m := p.mentions[id]
+	all := slices.DeleteFunc(slices.Clone(m.props), func(prop property) bool { return prop.count > 0 })
+	return differ(all, props) || m.q.kind == reflectionflow.Exactly && q.count > m.q.count
+}
+
+// sideOfSeveral reads "the left one brown" after "two dogs": a color of one of them. Which
+// one it is stays in the prompt's words.
+func (p *parser) sideOfSeveral(m mention) bool {
+	if p.recent < 0 {
+		return false
+	}
+	several := &p.mentions[p.recent]
+	if several.q.count < 2 || m.noun != "" && m.noun != several.noun || several.q.kind == reflectionflow.Absent {
+		return false
+	}
+	props, i := m.props, m.end
+	if copulas[p.word(i)] {
+		i++
+	}
+	if prop, next, ok := p.property(i); ok && p.clauseEnds(next) {
+		props, i = append(props, prop), next
+	}
+	if len(props) == 0 {
+		return false
+	}
+	for _, prop := range props {
+		prop.count, prop.weight = 1, p.weight
+		several.props = append(several.props, prop)
+	}
+	for k := m.start; k < i; k++ {
+		p.unread[k] = true
+	}
+	p.pos = i
+	return true
+}
+
 // loneProperties reads properties without a noun, of what was named last: "one black" or
 // ", fluffy and white".
 func (p *parser) loneProperties() bool {
@@ -144,6 +194,12 @@ func (p *parser) loneProperties() bool {
 	}
 	if !ok || id < 0 || !p.segmentStart && !q.named || !p.clauseEnds(next) {
 		return false
+	}
+	if p.others(id, q, []property{prop}) { // "two red cups and three blue"
+		start := p.pos
+		p.pos = next
+		p.name(mention{noun: p.mentions[id].noun, plural: q.count > 1, q: q, props: []property{prop}, start: start, end: next})
+		return true
 	}
 	if q.kind == reflectionflow.Exactly || q.kind == reflectionflow.AtLeast {
 		prop.count = q.count

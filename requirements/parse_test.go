@@ -118,13 +118,11 @@ func TestPlainEnglish(t *testing.T) {
 
 func TestWhatIsNotReadIsKept(t *testing.T) {
 	for text, want := range map[string]struct{ free, note string }{
-		"a dog or a cat":                  {"a dog or a cat", "an open choice is not read: a dog or a cat"},
-		"a dog that is not wearing a hat": {"is not wearing a hat", ""},
-		"the meaning":                     {"", ""},
-		"ein Hund auf einem roten Sofa":   {"ein Hund auf einem roten Sofa", "it looks like German"},
-		"un chien sur un canapé rouge":    {"un chien sur un canapé rouge", "it looks like French"},
-		"дві собаки на червоному дивані":                          {"дві собаки на червоному дивані", "it looks like Cyrillic letters"},
-		"红色沙发上的两只狗":                                               {"红色沙发上的两只狗", "it looks like Chinese"},
+		"a dog or a cat":                                          {"a dog or a cat", "an open choice is not read: a dog or a cat"},
+		"a dog that is not wearing a hat":                         {"is not wearing a hat", ""},
+		"the meaning":                                             {"", ""},
+		"ein Hund auf einem roten Sofa":                           {"ein Hund auf einem roten Sofa", "it looks like German"},
+		"un chien sur un canapé rouge":                            {"un chien sur un canapé rouge", "it looks like French"},
 		"a dog, supercalifragilistically":                         {"supercalifragilistically", ""},
 		`a sign that says "OPEN`:                                  {"", "a quote is not closed"},
 		"two dogs and no dogs":                                    {"", "a contradiction: exactly 2 dog, and no dog"},
@@ -134,6 +132,10 @@ func TestWhatIsNotReadIsKept(t *testing.T) {
 		"the cat is left of the dog. the cat is right of the dog": {"", "a contradiction: cat left of dog, and cat right of dog"},
 		"a dog on the left. the dog is on the right":              {"", "a contradiction: dog in the left of the image, and dog in the right of the image"},
 		"a red car. The car is blue":                              {"", "a contradiction"},
+
+		"дві собаки на червоному дивані": {"дві собаки на червоному дивані", "it looks like Cyrillic letters"},
+
+		"红色沙发上的两只狗": {"红色沙发上的两只狗", "it looks like Chinese"},
 	} {
 		p, err := requirements.Parse(text)
 		if err != nil {
@@ -172,6 +174,9 @@ func TestHostilePrompts(t *testing.T) {
 		"quotes":         strings.Repeat(`"a" `, reflectionflow.MaxPromptBytes/4),
 		"open quotes":    strings.Repeat(`"`, 4095),
 		"long quote":     `a sign that says "` + strings.Repeat("wow ", 900) + `"`,
+		"quoted control": `"` + strings.Repeat("\x19", 1100) + `0"&0`,
+		"quoted letters": `"` + strings.Repeat("дві ", 500) + `"`,
+		"two red and":    strings.Repeat("two red and ", 340),
 		"huge number":    "99999999999999999999999 dogs",
 		"nested":         strings.Repeat("a dog on ", 400) + "a dog",
 		"and":            strings.Repeat("and ", 1000),
@@ -225,6 +230,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"an astronaut riding a horse, cinematic", `a sign that says "OPEN`, "at least two red cups on the left of a bowl", "no dogs, cats or birds", "between two and four",
 		"two dogs, one brown and one black, side by side", "ein Hund", "a photo of a", "1,000,000 of the", "is not", "in the style of", "'tis", "a dog's bone made of", "“", "both", "more colorful than",
+		"no fewer than 5-7 dogs or more", "two red, one blue and three small balls except one", "the left one is cut in half and the right one", "nothing but nobody else", "half a dozen or 20000 to 9999999999",
 	} {
 		f.Add(s)
 	}

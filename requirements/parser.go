@@ -28,6 +28,7 @@ type parser struct {
 	shouting bool // every word begins with a capital: they say nothing
 	pos      int
 	unread   []bool // per token
+	ellipses int    // how deep "two red and three blue balls" is being read
 	follows  []int8 // per token, what nounFollows found; 0 for not asked yet
 	mentions []mention
 	facts    []fact
@@ -184,7 +185,7 @@ func (p *parser) read() bool {
 		return p.quotedText()
 	}
 	rules := []func() bool{
-		p.separator, p.optional, p.pairRelation, p.saysText, p.negation, p.spatial, p.placePhrase, p.styleOrScene,
+		p.separator, p.optional, p.pairRelation, p.saysText, p.exception, p.negation, p.divided, p.spatial, p.placePhrase, p.styleOrScene,
 		p.with, p.comparison, p.preposition, p.copula, p.pronoun, p.verb, p.object,
 	}
 	start := p.pos
@@ -301,6 +302,9 @@ func (p *parser) mention(m mention) int {
 	} else {
 		p.mentions = append(p.mentions, m)
 		id = len(p.mentions) - 1
+		if m.side != "" {
+			p.place(m.side, m.start, m.end, []int{id})
+		}
 	}
 	for _, act := range m.acts {
 		p.add(fact{kind: reflectionflow.Activity, subject: id, target: -1, second: -1, prop: property{value: act}, start: m.start, end: m.end})
@@ -327,6 +331,9 @@ func (p *parser) mention(m mention) int {
 // known is the earlier mention that a noun phrase speaks of, -1 for none: "the dog" of a
 // dog, with its color where there are several.
 func (p *parser) known(m mention) int {
+	if m.side != "" {
+		return p.sided(m)
+	}
 	if !m.q.known && (!m.bare || !m.plural) || m.q.kind == reflectionflow.Absent {
 		return -1
 	}

@@ -25,7 +25,9 @@ type mention struct {
 	acts       []string // what it does, where that stands before the noun
 	start, end int      // its tokens
 	weight     reflectionflow.Weight
-	dropped    bool // an open choice, kept in the prompt's words
+	dropped    bool   // an open choice, kept in the prompt's words
+	elliptic   bool   // "two red" of "two red and three blue balls": the next one goes with it
+	side       string // "the left dog": the place that tells it from others
 }
 
 const (
@@ -39,6 +41,10 @@ func (p *parser) noun(i int) (m mention, ok bool) {
 	m = mention{start: i}
 	m.q, i = p.quantity(i)
 	m.bare = !m.q.named
+	m.side, i = p.sideAt(i)
+	if p.ellipsis(i, &m) {
+		return m, true
+	}
 	i = p.properties(i, &m)
 	var words []string
 	words, i = p.nounWords(i, &m)
@@ -49,7 +55,7 @@ func (p *parser) noun(i int) (m mention, ok bool) {
 	}
 	for len(m.props) < maxProps { // "the moon visible in the sky"
 		prop, next, ok := p.property(i)
-		if !ok || isParticiple(p.word(next-1)) || nounsToo[p.word(i)] || isGerund(p.word(i)) || p.word(next) == "of" || p.nounable(next) {
+		if !ok || isParticiple(p.word(next-1)) || nounsToo[p.word(i)] || isGerund(p.word(i)) || p.word(next) == "of" || p.nounable(next) || p.dividedAt(i) > 0 || p.word(next) == "than" {
 			break
 		}
 		m.props, i = append(m.props, prop), next
@@ -60,7 +66,47 @@ func (p *parser) noun(i int) (m mention, ok bool) {
 		return m, len(words) == 1
 	}
 	m.name(words)
+	m.q, m.end = p.boundAfter(m.q, m.end)
 	return m, true
+}
+
+// ellipsis reads "two red" of "two red and three blue balls": the noun is that of the last
+// phrase.
+func (p *parser) ellipsis(i int, m *mention) bool {
+	if !m.q.named || m.q.count == 0 || p.ellipses >= maxProps {
+		return false
+	}
+	var props []property
+	for len(props) < maxProps {
+		prop, next, ok := p.property(i)
+		if !ok || nounsToo[p.word(i)] && m.q.count == 1 || p.compound(i) > 0 {
+			break
+		}
+		props, i = append(props, prop), next
+	}
+	next := i
+	if p.kind(next) == comma {
+		next++
+	}
+	if p.word(next) == "and" {
+		next++
+	}
+	if len(props) == 0 || next == i {
+		return false
+	}
+	p.ellipses++
+	last, ok := p.noun(next)
+	p.ellipses--
+	numbered := m.q.kind == reflectionflow.Exactly
+	if !ok || last.noun == "" || len(last.props) == 0 || last.q.count == 0 || !last.q.named || numbered && last.q.kind == reflectionflow.AtLeast && last.q.most == 0 {
+		return false
+	}
+	if p.kind(m.start-1) == comma && p.recent >= 0 && p.mentions[p.recent].q.count >= m.q.count+last.q.count {
+		return false // "two dogs, one brown and one black cat"
+	}
+	m.elliptic = true
+	m.noun, m.plural, m.props, m.end = last.noun, m.q.count > 1, props, i
+	return true
 }
 
 // name sets the noun and its number.

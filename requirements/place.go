@@ -154,3 +154,39 @@ func (p *parser) place(value string, start, end int, subjects []int) {
 		p.add(fact{kind: reflectionflow.Place, subject: s, target: -1, second: -1, prop: property{value: value}, start: start, end: end})
 	}
 }
+
+// sideAt reads "left" of "the left dog" and "the left one" at i.
+func (p *parser) sideAt(i int) (side string, next int) {
+	side, next = sides[p.word(i)], i+1
+	if p.word(i-1) != "the" || side == "" {
+		return "", i
+	}
+	if w := p.word(next); w == "one" || w == "ones" {
+		return side, next
+	}
+	if side != "left" && side != "right" || !p.nounable(next) || sideNouns[p.word(next)] || copulas[p.word(next)] {
+		return "", i
+	}
+	k := next
+	for p.isProperty(k) && p.nounFollows(k+1) {
+		k++
+	}
+	if noun, _ := singular(p.word(k)); bodyParts[noun] || !nouns[noun] && !classSet[noun] && narrower[noun] == "" && synonyms[noun] == "" {
+		return "", i
+	}
+	return side, next
+}
+
+// bodyParts have a left and a right one wherever they are in the image.
+var bodyParts = set("hand arm leg foot eye ear wing paw shoulder knee cheek thumb sleeve shoe glove boot sock wheel")
+
+// sided is the mention that "the left dog" speaks of, -1 for none so far. Of several named
+// at once none can be told.
+func (p *parser) sided(m mention) int {
+	for _, f := range p.facts {
+		if f.kind == reflectionflow.Place && f.prop.value == m.side && f.subject >= 0 && p.mentions[f.subject].noun == m.noun {
+			return f.subject
+		}
+	}
+	return -1
+}

@@ -86,6 +86,9 @@ type readRequirement struct {
 // the parts for which it finds requirements. The parts for which it finds none stay as they
 // are. It returns the cost of asking. An answer that is not valid is asked for once more,
 // and then is an error wrapping [chat.ErrUnusable].
+//
+// Without Whole, a model that fails is no error: what Parse read stands, the rest stays in
+// the prompt's words, and a note says why.
 func (r *Reader) Parse(ctx context.Context, text string) (reflectionflow.Prompt, reflectionflow.Cost, error) {
 	prompt, err := Parse(text)
 	if err != nil {
@@ -112,8 +115,14 @@ func (r *Reader) Parse(ctx context.Context, text string) (reflectionflow.Prompt,
 		return reflectionflow.Prompt{}, reflectionflow.Cost{}, err
 	}
 	answer, reply, err := chat.Ask(ctx, r.model, chat.Request{Parts: []chat.Part{chat.Text(question)}, Form: &readForm}, (*readAnswer).check)
-	if err != nil {
+	switch {
+	case err == nil:
+	case r.whole || ctx.Err() != nil:
 		return reflectionflow.Prompt{}, reply.Cost, fmt.Errorf("parse the prompt: %w", err)
+	default:
+		prompt.Notes = append([]string{clip("the language model did not read the rest: " + err.Error())}, prompt.Notes...)
+		prompt.Notes = prompt.Notes[:min(len(prompt.Notes), reflectionflow.MaxNotes)]
+		return prompt, reply.Cost, nil
 	}
 	merge(&prompt, parts, answer.Requirements)
 	return prompt, reply.Cost, prompt.Validate()

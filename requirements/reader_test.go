@@ -93,6 +93,26 @@ func TestReaderReportsContradictionsWithTheModel(t *testing.T) {
 	}
 }
 
+func TestReaderKeepsTheRestOfAModelThatFails(t *testing.T) {
+	for name, answers := range map[string][]string{"no answer": nil, "no JSON": {"what?", "what?"}} {
+		p, _, err := newReader(t, &scripted{answers: answers}, requirements.ReaderOptions{}).Parse(t.Context(), "two dogs, supercalifragilistic")
+		if err != nil || !slices.Equal(said(p)[:1], []string{"exactly: exactly 2 dog"}) || !slices.Equal(requirements.Unread(p), []string{"supercalifragilistic"}) {
+			t.Errorf("%s: %q, %v", name, said(p), err)
+		}
+		if len(p.Notes) != 1 || !strings.HasPrefix(p.Notes[0], "the language model did not read the rest: ") || p.Validate() != nil {
+			t.Errorf("%s: notes %q, %v", name, p.Notes, p.Validate())
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := newReader(t, &scripted{}, requirements.ReaderOptions{}).Parse(ctx, "two dogs, supercalifragilistic"); err == nil {
+		t.Error("a canceled search has a prompt")
+	}
+	if _, _, err := newReader(t, &scripted{}, requirements.ReaderOptions{Whole: true}).Parse(t.Context(), "two dogs"); err == nil {
+		t.Error("a parser that is only a model has a prompt without it")
+	}
+}
+
 func TestReaderRefusesInvalidAnswers(t *testing.T) {
 	for _, answer := range []string{
 		`{"requirements":[{"part":1,"kind":"free","value":"x"}]}`, `{"requirements":[{"part":1,"kind":"exactly","object":"dog","count":0}]}`,

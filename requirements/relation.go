@@ -231,6 +231,14 @@ func (p *parser) subjects(nearest int) []int {
 	if len(p.group) > 1 && p.plural() && slices.Contains(p.group, nearest) {
 		return p.group
 	}
+	k := slices.Index(p.group, nearest)
+	first := k
+	for first > 0 && p.mentions[p.group[first-1]].elliptic { // "two red and three blue balls on a table"
+		first--
+	}
+	if first < k {
+		return p.group[first : k+1]
+	}
 	return []int{nearest}
 }
 
@@ -340,6 +348,9 @@ var prepositionsBy = byFirst(prepositions)
 // comparison reads "bigger than a dog", "more colorful than" and "as tall as".
 func (p *parser) comparison() bool {
 	i := p.pos
+	if q, _ := p.quantity(i); q.named { // "and fewer than four dogs"
+		return false
+	}
 	switch w := p.word(i); {
 	case (w == "more" || w == "less") && p.word(i+2) == "than":
 		i += 3
@@ -372,6 +383,16 @@ func (p *parser) preposition() bool {
 		return false
 	}
 	start := p.pos
+	if _, _, isRange := p.span(start); isRange { // "from three to five"
+		return false
+	}
+	for _, d := range divisions {
+		if end := p.phrase(start, d); end > 0 && !p.nounable(end) && p.near >= 0 { // "cutting a sandwich in half"
+			p.pos = end
+			p.add(fact{kind: reflectionflow.Attribute, subject: p.near, target: -1, second: -1, prop: property{value: d, aspect: reflectionflow.State}, start: start, end: end})
+			return true
+		}
+	}
 	for _, arrangement := range arrangements {
 		if end := p.phrase(start, arrangement); end > 0 && p.word(end) != "of" && p.near >= 0 {
 			p.pos = end

@@ -118,85 +118,12 @@ func (p *parser) text1(value string, start, end int) {
 		}
 	}
 	if len(value) > reflectionflow.MaxRequirementBytes {
-		p.notes = append(p.notes, "a text in quotes is too long and was cut: "+clip(value)[:60]+"…")
+		shown := clip(value)
+		shown = strings.ToValidUTF8(shown[:min(len(shown), 60)], "")
+		p.notes = append(p.notes, "a text in quotes is too long and was cut: "+shown+"…")
 	}
 	p.add(fact{kind: reflectionflow.Text, subject: subject, target: -1, second: -1, prop: property{value: clip(value)}, start: start, end: p.pos})
 }
 
 // writing is what a text is made of, not what it is on.
 var writing = set("letter font ink paint lettering text writing handwriting script chalk neon pen pencil crayon type")
-
-// negations stand before what must not be there, longer ones first.
-var negations = byFirst([]string{
-	"without any", "without", "with no", "with zero", "free of", "and no", "but no", "no", "not any", "zero", "don't include any", "don't include", "do not include any", "do not include", "don't show any", "don't show",
-	"do not show any", "do not show", "don't add any", "don't add", "do not add any", "do not add", "avoid any", "avoid", "exclude any", "exclude", "excluding", "neither", "there are no", "there is no", "no one", "nobody", "0",
-})
-
-// negation reads what the image must not show. Other negations are kept in the prompt's
-// words.
-func (p *parser) negation() bool {
-	start := p.pos
-	next := 0
-	for _, n := range negations[p.word(start)] {
-		if next = p.phrase(start, n); next > 0 {
-			break
-		}
-	}
-	switch w := p.word(start); {
-	case w == "nobody" || w == "no" && p.word(start+1) == "one" && !p.nounable(start+2):
-		p.pos = max(next, start+1)
-		p.mention(mention{noun: "person", q: quantity{kind: reflectionflow.Absent, named: true}, start: start, end: p.pos})
-		p.absentList = true
-		return true
-	case next == 0 && (w == "not" || w == "never" || strings.HasSuffix(w, "n't") || w == "cannot" || copulas[w] && p.word(start+1) == "not"):
-		return p.refused(start)
-	case next == 0:
-		return false
-	}
-	if p.word(next) == "a" || p.word(next) == "an" || definite[p.word(next)] {
-		next++
-	}
-	m, ok := p.noun(next)
-	if !ok || m.noun == "" {
-		return p.refused(start)
-	}
-	for ok && m.noun != "" {
-		m.q = quantity{kind: reflectionflow.Absent, named: true}
-		m.start = start
-		p.pos = m.end
-		p.mention(m)
-		// "no dogs, cats or birds"
-		if p.kind(p.pos) != comma || !p.orFollows(p.pos+1) {
-			break
-		}
-		start = p.pos + 1
-		m, ok = p.noun(start)
-		ok = ok && m.bare
-	}
-	p.absentList, p.joined = true, false
-	return true
-}
-
-// orFollows reports whether the sentence goes on with "or" or "nor".
-func (p *parser) orFollows(i int) bool {
-	for ; p.kind(i) != stop; i++ {
-		if w := p.word(i); w == "or" || w == "nor" {
-			return true
-		}
-	}
-	return false
-}
-
-// refused leaves a negation up to the end of its clause unread: its objects are not
-// wished for.
-func (p *parser) refused(start int) bool {
-	end := start + 1
-	for end < len(p.tokens) && p.kind(end) == word && p.word(end) != "but" && p.word(end) != "and" {
-		end++
-	}
-	for i := start; i < end; i++ {
-		p.unread[i] = true
-	}
-	p.pos = end
-	return true
-}

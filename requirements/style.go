@@ -9,17 +9,20 @@ import (
 
 // polite are words before what the image shall show.
 var polite = set(`please can could you i we want would like need to see generate create make draw paint render show me us give design produce
-imagine visualize depict i'd let's let have a-photo-of show-me get`)
+imagine visualize depict i'd let's let have a-photo-of show-me get i'm i've hi hello hey`)
+
+// wishing are words that belong to a wish after polite ones: "I'd love".
+var wishing = set("love really absolutely very much so wish be am looking hoping for just kindly quickly it")
 
 // preface reads what stands before the objects: "please generate a photo of", and the
 // style in it.
 func (p *parser) preface() {
 	start := p.pos
-	for polite[p.word(p.pos)] {
+	for w := p.word(p.pos); polite[w] || p.pos > start && wishing[w]; w = p.word(p.pos) {
 		p.pos++
-	}
-	if p.pos > start && (p.kind(p.pos) == comma || p.word(p.pos) == "") && p.kind(p.pos) != quoted {
-		p.pos = min(p.pos, len(p.tokens))
+		if p.kind(p.pos) == comma && p.pos < len(p.tokens) { // "please, a photo of"
+			p.pos++
+		}
 	}
 	for range 3 { // "a photo of a painting of a dog"
 		if !p.medium() {
@@ -70,7 +73,7 @@ func (p *parser) medium() bool {
 	default:
 		return false
 	}
-	if _, ok := p.noun(next); !ok {
+	if _, ok := p.noun(next); !ok && p.nobodyAt(next) == 0 {
 		return false
 	}
 	words := p.plain(from, i)
@@ -321,6 +324,9 @@ func (p *parser) inColors(start int) bool {
 func (p *parser) scenePhrase(start int) bool {
 	preposition := p.word(start)
 	next := start + 1
+	if _, _, isRange := p.span(start); isRange { // "from three to five"
+		return false
+	}
 	m, ok := p.noun(next)
 	if !ok || m.noun == "" || m.q.kind == reflectionflow.Absent || m.q.count > 1 && m.q.kind == reflectionflow.Exactly {
 		return false
