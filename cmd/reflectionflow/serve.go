@@ -111,14 +111,7 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	defer bus.Close()
 	options.Queue, err = jobs.Open(cmd.Context(), bus, jobs.Options{
 		Server: name, Report: func(err error) { options.Log.Error("jobs", "error", err.Error()) },
-		Limits: func(owner string) jobs.Limits {
-			limits := jobs.Limits{QueuedOfAll: int(o.maxQueued)} //nolint:gosec // more than memory holds is no limit
-			if options.Keys != nil {
-				own := options.Keys.Limits(owner)
-				limits.Queued, limits.Running = own.Queued, own.Running
-			}
-			return limits
-		},
+		Limits: limitsOf(options.Keys, o.maxQueued),
 	})
 	if err != nil {
 		return err
@@ -153,6 +146,18 @@ func (p *program) jobsBus(o serveOptions) (bus *jobs.Bus, name string, err error
 	}
 	bus, err = p.bus(o.nats)
 	return bus, name, err
+}
+
+// limitsOf returns the limits of the queue: those of an owner's key, and of all.
+func limitsOf(keys *service.Keys, maxQueued uint) func(owner string) jobs.Limits {
+	return func(owner string) jobs.Limits {
+		limits := jobs.Limits{QueuedOfAll: int(maxQueued)} //nolint:gosec // more than memory holds is no limit
+		if keys != nil {
+			own := keys.Limits(owner)
+			limits.Queued, limits.Running = own.Queued, own.Running
+		}
+		return limits
+	}
 }
 
 // listen serves until ctx ends, then lets requests and searches stop.
