@@ -43,7 +43,7 @@ func parseErrorf(kind ParseErrorKind, at token, format string, args ...any) *Par
 }
 
 // otherModel ends the errors for what this world does not have.
-const otherModel = "or choose another model with --generator"
+const otherModel = "or choose another model with --model or --generator"
 
 // reject is the error for a token that no requirement can be made of.
 func (p *parser) reject(i int, t token) error {

@@ -214,7 +214,7 @@ func (k *viewTable) fusible(n *node) (code opcode, ok bool) {
 }
 
 // longestRow is the longest row that a tape reduces: its registers must stay in the second-level cache.
-const longestRow = 32768
+const longestRow = 65536
 
 // rowLength returns the number of elements that a reduction over the last axes of an f32 value takes together, or 0 if
 // the reduction is another one.

@@ -43,7 +43,7 @@ func (s Sizes) String() string {
 const (
 	// fusedKeys is the longest sequence whose attention package cpu computes in blocks
 	// of queries; a longer one takes whole arrays of queries by keys.
-	fusedKeys = 32768
+	fusedKeys = 65536
 	// tokenWidths is how many numbers a token of the transformer takes at the peak of a
 	// block, in widths of the transformer: the streams, q, k and v, and the hidden layer.
 	tokenWidths = 16

@@ -45,7 +45,7 @@ func (j JudgedBy) fact() string {
 		return ""
 	}
 	text := "Judge: " + j.Name
-	if j.Network != "" {
+	if j.Network != "" && j.Network != j.Name {
 		text += " (" + j.Network + ")"
 	}
 	return text + "."

@@ -76,7 +76,11 @@ func (s Summary) facts() []string {
 	if s.Samples > 1 {
 		searches = fmt.Sprintf("%d searches", s.Samples)
 	}
-	facts := []string{fmt.Sprintf("%d prompts (%s), %s each.", total, strings.Join(kinds, ", "), searches)}
+	noun := "prompts"
+	if total == 1 {
+		noun = "prompt"
+	}
+	facts := []string{fmt.Sprintf("%d %s (%s), %s each.", total, noun, strings.Join(kinds, ", "), searches)}
 	if few := s.fewest(); few < enough {
 		facts = append(facts, fmt.Sprintf("Some tasks have fewer than %d prompts, too few to compare strategies.", enough))
 	}

@@ -74,7 +74,7 @@ const (
 
 // maxFruitless is the number of consecutive prompts without a triplet after which a source
 // ends with an error.
-const maxFruitless = 2000
+const maxFruitless = 500
 
 // attempt is one image of a prompt.
 type attempt struct {
@@ -145,7 +145,7 @@ func (f *filler) fill(ctx context.Context, batch func(context.Context) ([]task, 
 	f.skipped = make(map[string]int)
 	for fruitless := 0; f.added < f.shard.Count; {
 		if fruitless >= maxFruitless {
-			return FillResult{}, fmt.Errorf("%w: %d consecutive prompts gave no triplet%s: all images of a prompt are right, or none is, or the verifier cannot tell",
+			return FillResult{}, fmt.Errorf("%w: %d consecutive prompts gave no triplet%s: all images of a prompt are right, or none is, or the verifier cannot tell: use easier or harder prompts, another generator, or --source reward, which ranks",
 				reflectionflow.ErrInvalid, fruitless, because(f.skipped))
 		}
 		tasks, err := batch(ctx)

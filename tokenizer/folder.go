@@ -75,7 +75,7 @@ func OpenFolder(fsys fs.FS, folder string) (*Tokenizer, error) {
 		name = pieceFile
 		text = f.build(name, func(data []byte) (document, error) { return pieceDocument(data, config) })
 	default:
-		f.err = fmt.Errorf("%w: %s: there is no %s, no %s and no %s", reflectionflow.ErrInvalid, folder, wholeFile, vocabularyFile, pieceFile)
+		f.err = fmt.Errorf("%w: %sthe tokenizer is missing (%s, %s or %s): download the tokenizer's files of the model, from where its weights are", reflectionflow.ErrInvalid, f.prefix(), wholeFile, vocabularyFile, pieceFile)
 	}
 	if f.err != nil {
 		return nil, f.err
@@ -102,6 +102,14 @@ func (t *Tokenizer) setPad(folder, token string) error {
 	}
 	t.pad = &id
 	return nil
+}
+
+// prefix names the folder in errors; that of a folder itself is known to callers.
+func (f files) prefix() string {
+	if f.folder == "." {
+		return ""
+	}
+	return f.folder + ": "
 }
 
 // files reads files of a folder and keeps the first error.

@@ -101,7 +101,7 @@ func TestOpenFolderRefuses(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{"empty", nil, "no tokenizer.json, no vocab.json and no spiece.model"},
+		{"empty", nil, "the tokenizer is missing (tokenizer.json, vocab.json or spiece.model): download"},
 		{"no merges", map[string]string{vocabularyFile: vocabulary}, "merges.txt: file does not exist"},
 		{"empty merges", map[string]string{vocabularyFile: vocabulary, mergesFile: "#version: 0.2\n"}, "there are no merges"},
 		{"merge of three", map[string]string{vocabularyFile: vocabulary, mergesFile: "#version: 0.2\r\n\na a\r\na a a\n"}, "line 4"},

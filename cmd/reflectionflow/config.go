@@ -55,7 +55,7 @@ func (o *engineOptions) registerAnySize(f *pflag.FlagSet) {
 // registerFiles adds the flags of the files that belong to --model, and its bound.
 func (o *engineOptions) registerFiles(f *pflag.FlagSet) {
 	registerParts(f, &o.files)
-	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that images take beside the weights, which stay in their files, such as 4GB")
+	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that images take, such as 4GB: beside the weights, which stay in their files, and about 0.3 GB of the program")
 }
 
 // registerParts adds the flags of the files that a model lacks.
@@ -116,7 +116,11 @@ func readDeployment(o *engineOptions, flags *pflag.FlagSet, own bool) (*config.C
 			return nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
 		}
 	}
-	return assemble.ReadConfig(o.deployment)
+	c, err := assemble.ReadConfig(o.deployment)
+	if err != nil {
+		return nil, err
+	}
+	return c, keepsGenerator(c, o.model)
 }
 
 // ownModel tells a model of the catalog, or a folder of the clip-art world, from one that
@@ -132,6 +136,16 @@ func (p *program) ownModel(o *engineOptions, flags *pflag.FlagSet) (bool, error)
 		return own, fmt.Errorf("%w: --generator and --model %s: choose one to generate with", reflectionflow.ErrInvalid, o.model)
 	}
 	return own, nil
+}
+
+// keepsGenerator reports a --model beside a configuration with a generator of type flux: its
+// LoRAs and other settings would be dropped.
+func keepsGenerator(c *config.Config, model string) error {
+	g := c.Generators[c.Use.Generator]
+	if model == "" || g.Type != config.Flux {
+		return nil
+	}
+	return fmt.Errorf("%w: --model and --config with the generator %s: write the model into the configuration, whose settings (%s) would be lost", reflectionflow.ErrInvalid, c.Use.Generator, "LoRAs, img2img, size, steps")
 }
 
 // recordedModel returns the model of a recorded run.

@@ -60,8 +60,8 @@ func (p *program) configCommand() *cobra.Command {
 image, or about a text where only parsers ask it; a second question shows whether its
 server enforces JSON schemas. Every remote generator generates two images of different
 seeds and corrects one, in the size and steps of the configuration. The weights of a
-generator of type flux are compared with what its networks need, and loaded. The verifier
-in use judges an image. Paid APIs charge for that.
+generator of type flux are compared with what its networks need, and loaded; tensors up to
+16 MB are read, and no image is generated. The verifier in use judges an image. Paid APIs charge for that.
 
 A part does not work where the run would fail or waste its budget: a language model that
 does not see images, a verifier without a usable verdict, a generator that ignores seeds,

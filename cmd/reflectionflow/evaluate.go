@@ -103,6 +103,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.search.deployment, "config", "", "configuration of generator, verifier, judge and other parts (see: reflectionflow config)")
 	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
 	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	o.search.registerFiles(f)
 	f.StringVar(&o.search.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")

@@ -88,6 +88,9 @@ func chooseJudge(b *assemble.Builder, o evaluateOptions, clipArt bool) (chosenJu
 		if !clipArt && !o.forceJudge {
 			return judge, fmt.Errorf("%w: --judge embedded knows clip-art alone, and this generator generates other images: use --judge coco, or --force-judge", reflectionflow.ErrInvalid)
 		}
+		if !clipArt {
+			judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", ") + ", which knows clip-art alone"}
+		}
 		return judge, nil // records of clip-art evaluations have named no judge from the start
 	}
 	judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", "), Shared: b.Shared(plan)}

@@ -217,7 +217,7 @@ func TestFluxFilesGenerateWhatTheirFolderDoes(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing else":      {generateTiny(f1[0]), "it lacks text encoder CLIP (text_encoder: clip_l.safetensors"},
+		"nothing else":      {generateTiny(f1[0]), "it lacks text encoder CLIP (text_encoder or --text-encoder: clip_l.safetensors"},
 		"no tokenizer":      {generateTiny(f1[0], "--text-encoder", f1[1], "--text-encoder-2", f1[2], "--vae", f1[3]), "there is no folder tokenizer beside the files: download "},
 		"wrong tokenizer":   {generateTiny(f2[0], "--text-encoder", f2[1], "--vae", f2[2], "--tokenizer", one), "the tokenizer is not Qwen3's"},
 		"FLUX.1's VAE":      {generateTiny(f2[0], "--text-encoder", f2[1], "--vae", f1[3], "--tokenizer", two), "vae: d is autoencoder 16 channels, as FLUX.1's, and FLUX.2 needs "},

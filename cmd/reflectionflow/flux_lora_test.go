@@ -101,3 +101,30 @@ func TestLoRAGuide(t *testing.T) {
 		}
 	}
 }
+
+// What would drop settings of the configuration in silence is refused, before a folder is
+// made.
+func TestFluxSettingsThatWouldBeLost(t *testing.T) {
+	model, err := filepath.Abs(fluxTwo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		config string
+		more   []string
+		says   string
+	}{
+		"model beside a generator": {"", []string{"--model", model}, "--model and --config with the generator"},
+		"img2img of an editor":     {"img2img: 0.5", nil, "img2img has no effect"},
+	} {
+		t.Chdir(t.TempDir())
+		config := fmt.Sprintf("generators: {mine: {type: flux, model: %q, size: 64, %s}}\n", model, test.config)
+		if err := os.WriteFile("c.yaml", []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, said := here(t, append([]string{"generate", "two dogs", "--config", "c.yaml", "--out", "run"}, test.more...)...)
+		if _, err := os.Stat("run"); code != 2 || err == nil || !strings.Contains(said, test.says) || strings.Count(said, "\n") != 1 {
+			t.Errorf("%s: exit code %d: %s", name, code, said)
+		}
+	}
+}

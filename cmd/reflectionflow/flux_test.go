@@ -301,6 +301,9 @@ func TestFluxWeightsThatAreNaN(t *testing.T) {
 	if exitOf(t, err) != exitInvalid || !strings.Contains(string(out), "holds a value that is not finite") || strings.Count(string(out), "\n") != 1 {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if _, err := os.Stat(filepath.Join(dir, "run")); err == nil || strings.Contains(string(out), "resume") {
+		t.Errorf("a run that cannot be resumed is left: %s", out)
+	}
 }
 
 // poison makes all bits of the last weights of a file ones: NaN in bfloat16.

@@ -160,7 +160,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	for i, text := range texts {
 		manifests[i].UserPrompt = text
 	}
-	s := &session{program: p, model: model, backend: o.backend, cfg: cfg, json: o.json, quiet: o.quiet}
+	s := &session{program: p, model: model, backend: o.backend, cfg: cfg, json: o.json, quiet: o.quiet, fresh: true}
 	return s.run(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }
 

@@ -34,6 +34,8 @@ func (p *program) modelsCommand() *cobra.Command {
 		Long: `Read every file of all models, of one model, or of a diffusers folder, and report
 damaged, missing and unusable files. A folder's weights are compared with the names,
 shapes and types that its networks need, and its files with SHA256SUMS if it has one.
+The values of tensors up to 16 MB are read; those of larger ones are checked when an image
+is generated.
 Of a clip-art model, the detector, verifier and judge are loaded too.
 
 Of another folder it also says how much memory an image takes and how long a denoising step
@@ -76,6 +78,11 @@ func (p *program) listModels() error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, m := range p.catalog {
 		_, _ = fmt.Fprintf(w, "%s\t%d×%d\t%s\n", m.Name, m.Width, m.Height, m.Summary)
+	}
+	for _, folder := range library().Folders {
+		if !isFolder(folder) {
+			_, _ = fmt.Fprintf(p.stderr, "warning: REFLECTIONFLOW_MODELS: there is no folder %s\n", folder)
+		}
 	}
 	for _, f := range library().List() {
 		what := f.What
@@ -244,7 +251,9 @@ func inspection(i *assemble.Inspection) string {
 	say("model", "%s", i.What)
 	say("weights", "%s in %s, mapped from the files", terminal.Bytes(i.Weights()), i.StoredTypes())
 	say("memory", "about %s beside the weights, for %d×%d pixels", terminal.Bytes(i.Working), i.Width, i.Height)
-	if all := i.Weights() + i.Working; all > i.Free {
+	if i.Working > i.Free {
+		say("warning", "the memory does not suffice for images of %d×%d pixels: %s are free; use a smaller --size or free memory", i.Width, i.Height, terminal.Bytes(i.Free))
+	} else if all := i.Weights() + i.Working; all > i.Free {
 		say("warning", "weights and memory are about %s, and %s are free: the weights will be read from the disk in each step", terminal.Bytes(all), terminal.Bytes(i.Free))
 	}
 	say("time", "about %s per step, and %d steps by default (%.2g TFLOP per step; a product with its largest matrix ran at %.2g TFLOP/s)",

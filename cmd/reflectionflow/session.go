@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ type session struct {
 	backend     string
 	cfg         search.Config
 	json, quiet bool
+	fresh       bool // the folders are made by this call
 
 	folders []*run.Folder
 	open    []*run.Folder // the runs to search, in the order of the search's tasks
@@ -47,6 +50,9 @@ func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, 
 	e, err := s.model.Open(ctx, s.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", s.model.Name, err)
+	}
+	if s.model.Memory > 0 {
+		boundMemory(s.model.Memory)
 	}
 	if e.Closer != nil {
 		defer e.Close()
@@ -87,17 +93,31 @@ func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, 
 	if failure := s.sumUp(); failure != nil { // prompts that failed do not hide the others
 		return cmp.Or(err, failure)
 	}
+	if err != nil && s.pointless(err, dir) {
+		_ = os.RemoveAll(dir) // what stays is harmless
+		return err
+	}
 	if err != nil {
 		return s.explain(ctx, err, dir)
 	}
 	return s.noteFailed(dir)
 }
 
-// prepareMemory bounds the memory that is allocated, and says if there is too little.
+// programMemory is what compiled programs and the texts' embeddings take beside the arrays
+// of an image.
+const programMemory = 128 << 20
+
+// boundMemory bounds what images take: on top of what the process holds with its parts
+// loaded.
+func boundMemory(images int64) {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + images + programMemory)
+}
+
+// prepareMemory says if there is too little memory.
 func (s *session) prepareMemory() error {
-	if s.model.Memory > 0 {
-		debug.SetMemoryLimit(s.model.Memory)
-	}
 	if s.model.Warning == nil || s.quiet {
 		return nil
 	}
@@ -106,6 +126,21 @@ func (s *session) prepareMemory() error {
 		_, _ = fmt.Fprintf(s.program.stderr, "warning: %s\n", warning)
 	}
 	return err
+}
+
+// pointless reports an error that a resume would meet again, in a new run that has nothing:
+// no image, and no answer of a server.
+func (s *session) pointless(err error, dir string) bool {
+	if !s.fresh || !errors.Is(err, reflectionflow.ErrInvalid) {
+		return false
+	}
+	for _, f := range s.folders {
+		if f.Len() > 0 {
+			return false
+		}
+	}
+	_, missing := os.Stat(filepath.Join(run.Home(dir), "calls.jsonl"))
+	return missing != nil
 }
 
 // noteFailed says how failed images are tried again. It is an error where a search
@@ -124,7 +159,7 @@ func (s *session) noteFailed(dir string) error {
 	case stopped:
 		return errors.New("too many images failed in a row, for good: change the prompt or the generator")
 	case failed > 0 && !s.quiet:
-		_, _ = fmt.Fprintf(s.program.stderr, "%s failed; %s\n", progress.Plural(failed, "image"), hint)
+		_, _ = fmt.Fprintf(s.program.stderr, "%s can be tried again; %s\n", progress.Plural(failed, "failed image"), hint)
 	}
 	return nil
 }

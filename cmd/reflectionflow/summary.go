@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,7 @@ func (s summary) text() string {
 	line := func(name, value string) { _, _ = fmt.Fprintf(&b, "  %-8s %s\n", name, terminal.Line(value)) }
 	b.WriteString(terminal.Line(s.Prompt) + "\n")
 	line("result", s.result())
-	line("best", fmt.Sprintf("image %d, score %.2f (higher is better; the first image: %.2f)", s.Best, s.Score, s.FirstScore))
+	line("best", fmt.Sprintf("image %d, score %s (higher is better; the first image: %s)", s.Best, progress.Score(s.Score), progress.Score(s.FirstScore)))
 	for _, f := range s.findings() {
 		line(f.name, f.list)
 	}
@@ -172,7 +173,8 @@ func (s summary) findings() []struct{ name, list string } {
 			return fmt.Sprintf("%s (%s)", r.Requirement, run.Sureness(r.Verdict, r.Confidence))
 		})
 	}
-	add("unjudged", func(r checked) bool { return r.Unjudged }, func(r checked) string { return r.Requirement })
+	unread := func(r checked) bool { return slices.Contains(s.Unread, r.Requirement) } // has a line of its own
+	add("unjudged", func(r checked) bool { return r.Unjudged && !unread(r) }, func(r checked) string { return r.Requirement })
 	return lines
 }
 

@@ -17,6 +17,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/disk"
+	"reflectionflow/internal/progress"
 	"reflectionflow/verifier"
 )
 
@@ -131,7 +132,7 @@ func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
 }
 
 // calibratable lists the verifiers to calibrate: those asked for, else the one in
-// use; for an ensemble its members.
+// use; for an ensemble its members. A name without an entry is a type.
 func calibratable(c *config.Config, asked []string) ([]string, error) {
 	if len(asked) == 0 {
 		asked = []string{c.Use.Verifier}
@@ -140,7 +141,7 @@ func calibratable(c *config.Config, asked []string) ([]string, error) {
 	for _, name := range asked {
 		v, ok := c.Verifiers[name]
 		switch {
-		case !ok && name != config.Embedded:
+		case !ok && name != config.Embedded && !assemble.HasType(config.Verifiers, name):
 			return nil, fmt.Errorf("%w: unknown verifier %.64q", reflectionflow.ErrInvalid, name)
 		case v.Type != config.Ensemble:
 			names = append(names, name)
@@ -204,6 +205,9 @@ func (s *calibration) parse(ctx context.Context) error {
 				}
 				known[l.Prompt] = prompt
 			}
+		}
+		if n := len(l.Met); n > 0 && n != len(prompt.Requirements) {
+			return fmt.Errorf("%w: %s: label %d: \"met\" has %d verdicts, and %q has %s", reflectionflow.ErrInvalid, s.options.labels, i+1, n, l.Prompt, progress.Plural(len(prompt.Requirements), "requirement"))
 		}
 		s.prompts = append(s.prompts, prompt)
 	}

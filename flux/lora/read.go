@@ -193,7 +193,7 @@ func (c *contents) checkShape(name string, want []int) error {
 		return err
 	}
 	if !slices.Equal(info.Shape, want) {
-		return fmt.Errorf("tensor %q has the shape %v, this model needs %v: the LoRA is for %s", name, info.Shape, want, modelOf(c.file.Names()))
+		return fmt.Errorf("tensor %q has the shape %v, this model needs %v: the LoRA is for %s of another size", name, info.Shape, want, modelOf(c.file.Names()))
 	}
 	if !info.Float() {
 		return fmt.Errorf("tensor %q is of type %s, which has no fractions", name, info.Type)

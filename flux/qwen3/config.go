@@ -186,7 +186,10 @@ func (c Config) CheckTaps(taps []int) error {
 		return c.invalid("no hidden states are asked for")
 	}
 	for i, tap := range taps {
-		if tap < 0 || tap > c.Layers || i > 0 && tap <= taps[i-1] {
+		if tap > c.Layers {
+			return c.invalid("it has %d layers, and the model reads the hidden state of layer %d: this Qwen3 is of another size than the model's", c.Layers, tap)
+		}
+		if tap < 0 || i > 0 && tap <= taps[i-1] {
 			return c.invalid("the hidden states %v are not ascending numbers from 0 to %d, its layers", taps, c.Layers)
 		}
 	}

@@ -289,7 +289,10 @@ func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config)
 	}
 	if l, ok := g.(*fluxModel); ok {
 		if err := l.fits(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects()); err != nil {
-			return b.config.Errorf(at+".memory", "%v", err)
+			if l.memory > 0 {
+				at += ".memory"
+			}
+			return b.config.Errorf(at, "%v", err)
 		}
 	}
 	return nil

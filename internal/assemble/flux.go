@@ -15,6 +15,7 @@ import (
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/terminal"
 	"reflectionflow/nn"
+	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -57,6 +58,12 @@ func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
 	}
 	if g.Corrector != "" && !family.takesCorrector {
 		return nil, fmt.Errorf("%w: %s edits images by itself: leave out the corrector", reflectionflow.ErrInvalid, family.what)
+	}
+	switch {
+	case g.Img2Img > 0 && family.corrects:
+		return nil, fmt.Errorf("%w: %s corrects images by itself, so that img2img has no effect: leave it out", reflectionflow.ErrInvalid, family.what)
+	case g.Img2Img > 0 && g.Corrector != "":
+		return nil, fmt.Errorf("%w: img2img has no effect beside a corrector: leave one of them out", reflectionflow.ErrInvalid)
 	}
 	m := &fluxModel{path: path, corrector: g.Corrector, loras: g.LoRAs, img2img: g.Img2Img, family: family}
 	if g.Memory != "" {
@@ -114,22 +121,26 @@ func (m *fluxModel) checkSize(width, height int) error {
 	return m.family.sizes.Check(width, height)
 }
 
-// fits reports images that take more memory than the bound of the configuration.
+// fits reports images that take more memory than the bound of the configuration, or by far
+// more than is free.
 func (m *fluxModel) fits(width, height int, corrects bool) error {
-	need := m.family.working(width, height, corrects)
-	if m.memory == 0 || need <= m.memory {
+	need, free := m.family.working(width, height, corrects), cpu.FreeMemory()
+	bound, what, remedy := free, terminal.Bytes(free)+" are free", "free memory"
+	switch {
+	case m.memory > 0 && need > m.memory:
+		bound, what, remedy = m.memory, "the bound is "+terminal.Bytes(m.memory), "raise the bound"
+	case need <= free || need-free <= free/2: // a little over is a warning: it may be freed
 		return nil
 	}
 	side := min(width, height)
-	for side > 256 && m.family.working(side, side, corrects) > m.memory {
+	for side > 256 && m.family.working(side, side, corrects) > bound {
 		side -= 64
 	}
-	remedy := fmt.Sprintf("raise the bound, or use --size %d", side/64*64)
-	if m.family.working(side, side, corrects) > m.memory {
-		remedy = "raise the bound"
+	if m.family.working(side, side, corrects) <= bound {
+		remedy += fmt.Sprintf(", or use --size %d", side/64*64)
 	}
-	return fmt.Errorf("%w: an image of %d×%d pixels takes about %s beside the weights, and the bound is %s: %s",
-		reflectionflow.ErrInvalid, width, height, terminal.Bytes(need), terminal.Bytes(m.memory), remedy)
+	return fmt.Errorf("%w: an image of %d×%d pixels takes about %s beside the weights, and %s: %s",
+		reflectionflow.ErrInvalid, width, height, terminal.Bytes(need), what, remedy)
 }
 
 // warning says what is wrong with generating such images here; empty for nothing.
@@ -166,6 +177,44 @@ func (m *fluxModel) stored() (map[string]int64, error) {
 		}
 	}
 	return stored, nil
+}
+
+// smallTensor is up to how many bytes a tensor is read to check a model. Larger ones are
+// checked before their first use.
+const smallTensor = 16 << 20
+
+// checkFinite reports a small tensor with a value that is not finite.
+func (m *fluxModel) checkFinite() error {
+	for _, c := range m.family.components {
+		source, file, err := c.Open(m.family.files)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(checkSmall(source), file.Close()); err != nil {
+			return fmt.Errorf("%s: %w", c.Prefix, err)
+		}
+	}
+	return nil
+}
+
+func checkSmall(source weights.Source) error {
+	for _, name := range source.Names() {
+		info, err := source.Info(name)
+		if err != nil {
+			return err
+		}
+		if !info.Float() {
+			continue
+		}
+		t, err := weights.Find(source, name)
+		if err == nil && t.Bytes() <= smallTensor {
+			err = t.CheckFinite()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // corrects reports whether the model takes references.

@@ -217,7 +217,7 @@ func (p *partFiles) complete(first *partFile) error {
 	var missing []string
 	for _, s := range p.architecture.slots {
 		if !p.have[s.subfolder] {
-			missing = append(missing, fmt.Sprintf("%s %s (%s: %s)", s.part.Kind, s.part.Model, s.flag, s.download))
+			missing = append(missing, fmt.Sprintf("%s %s (%s or --%s: %s)", s.part.Kind, s.part.Model, s.flag, strings.ReplaceAll(s.flag, "_", "-"), s.download))
 		}
 	}
 	if len(missing) == 0 {
@@ -239,7 +239,7 @@ func (p *partFiles) findTokenizers(given string) error {
 			if given != "" {
 				where = "in " + given
 			}
-			return fmt.Errorf("%w: there is no folder %s %s: download %s, and name the folder that holds them (tokenizer)", reflectionflow.ErrInvalid, name, where, p.architecture.download)
+			return fmt.Errorf("%w: there is no folder %s %s: download %s, and name the folder that holds them (tokenizer or --tokenizer)", reflectionflow.ErrInvalid, name, where, p.architecture.download)
 		}
 		p.files = p.files.WithTokenizer(name, os.DirFS(place), ".")
 	}

@@ -72,6 +72,9 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 	if i.Checksums, err = f.checksums(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.checkFinite(); err != nil {
+		return nil, err
+	}
 	model, err := f.load(nil)
 	if err != nil {
 		return nil, err

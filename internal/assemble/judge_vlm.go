@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -26,7 +27,7 @@ func (b *Builder) vlmJudge(_ string, j config.Judge) (JudgePlan, error) {
 	if j.Endpoint == "" {
 		names := slices.Sorted(maps.Keys(b.config.Endpoints))
 		if len(names) != 1 {
-			return JudgePlan{}, b.config.Errorf("judges", "the judge vlm asks an endpoint: write endpoints and judges: {mine: {type: vlm, endpoint: NAME}} into a configuration (there are %d endpoints: %s)", len(names), strings.Join(names, ", "))
+			return JudgePlan{}, b.config.Errorf("judges", "the judge vlm asks an endpoint: write endpoints and judges: {mine: {type: vlm, endpoint: NAME}} into a configuration (it has %s)", cmp.Or(strings.Join(names, ", "), "no endpoint"))
 		}
 		j.Endpoint = names[0]
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -155,6 +156,9 @@ func describeFolder(name, dir string) Found {
 		return found
 	}
 	found.What = pipelineName(index.Class, dir)
+	if lacks := missingParts(dir); len(lacks) > 0 {
+		found.What += "; incomplete: no weights in " + strings.Join(lacks, ", ")
+	}
 	names, err := flux.ModelFiles(os.DirFS(dir))
 	if err != nil {
 		found.Err = cannotRead(err)
@@ -165,6 +169,51 @@ func describeFolder(name, dir string) Found {
 		}
 	}
 	return found
+}
+
+// missingParts lists the networks that the folder's index names and that have no weights,
+// or not all files of a split one.
+func missingParts(dir string) []string {
+	var index map[string]json.RawMessage
+	if readJSON(filepath.Join(dir, "model_index.json"), &index) != nil {
+		return nil
+	}
+	var lacks []string
+	for _, part := range slices.Sorted(maps.Keys(index)) {
+		var class [2]*string
+		if json.Unmarshal(index[part], &class) != nil || class[1] == nil || !filepath.IsLocal(part) {
+			continue
+		}
+		if (strings.HasSuffix(*class[1], "Model") || part == "transformer" || part == "vae") && !hasWeights(filepath.Join(dir, part)) {
+			lacks = append(lacks, part)
+		}
+	}
+	return lacks
+}
+
+// hasWeights reports whether a folder has weights, and of split ones all files.
+func hasWeights(dir string) bool {
+	entries, _ := os.ReadDir(dir) // one that is not there has none
+	some := false
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(file); err != nil {
+			return false // a link of a cache that leads nowhere
+		}
+		some = some || isWeights(e.Name())
+		var split struct {
+			Files map[string]string `json:"weight_map"`
+		}
+		if !strings.HasSuffix(e.Name(), ".safetensors.index.json") || readJSON(file, &split) != nil {
+			continue
+		}
+		for _, name := range split.Files {
+			if _, err := os.Stat(filepath.Join(dir, filepath.Base(name))); err != nil {
+				return false
+			}
+		}
+	}
+	return some
 }
 
 // describeFile describes a file of weights by its tensors; What is empty for one of no

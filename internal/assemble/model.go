@@ -105,7 +105,7 @@ func (c Catalog) Find(name string) (Model, error) {
 		}
 		names = append(names, m.Name)
 	}
-	return Model{}, fmt.Errorf("%w: no model is called %q: there is %s (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
+	return Model{}, fmt.Errorf("%w: no model is called %q: this program has %s, and reflectionflow models list shows those on this machine (a folder is written with a slash, as ./model)", reflectionflow.ErrInvalid, name, strings.Join(names, ", "))
 }
 
 // Own reports whether Find knows the model: one of the catalog, or a folder of the

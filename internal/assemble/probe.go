@@ -306,6 +306,9 @@ func (b *Builder) TryFlux(name string) Finding {
 		err = problems.Serious().Err()
 	}
 	if err == nil {
+		err = m.checkFinite()
+	}
+	if err == nil {
 		_, err = m.open()
 	}
 	row.Took, row.Err = time.Since(start), err

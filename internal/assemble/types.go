@@ -1,6 +1,8 @@
 package assemble
 
 import (
+	"slices"
+
 	"reflectionflow/internal/config"
 )
 
@@ -54,6 +56,11 @@ func build[S, P any](b *Builder, types []partType[S, P], name, typ string, setti
 		}
 	}
 	return part, b.config.UnknownType(types[0].Kind, name, typ)
+}
+
+// HasType reports whether parts of a kind have a type of the name.
+func HasType(kind, name string) bool {
+	return slices.ContainsFunc(Types(), func(t config.Type) bool { return t.Kind == kind && t.Name == name })
 }
 
 // ReadConfig reads a configuration of the types in [Types] from a file.

@@ -118,7 +118,7 @@ func (l *searchLines) verdict(c reflectionflow.Candidate) string {
 	if c.Error != "" {
 		return "no image: " + c.Error
 	}
-	text := fmt.Sprintf("score %.2f", c.Score.Value)
+	text := "score " + Score(c.Score.Value)
 	if !l.explained {
 		l.explained = true
 		text += " (higher is better)"
@@ -207,7 +207,7 @@ func (b *searchBar) Event(e search.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e.Best.ID >= 0 {
-		b.best = fmt.Sprintf("best score %.2f", e.Best.Score.Value)
+		b.best = "best score " + Score(e.Best.Score.Value)
 	}
 	switch e.Kind {
 	case search.Scored, search.Recalled:
@@ -271,7 +271,7 @@ func bestSoFar(best reflectionflow.Candidate) string {
 	if best.ID < 0 {
 		return "no best image yet"
 	}
-	return fmt.Sprintf("best so far: image %d with %.2f", best.ID, best.Score.Value)
+	return fmt.Sprintf("best so far: image %d with %s", best.ID, Score(best.Score.Value))
 }
 
 func countMet(s reflectionflow.Score) int {

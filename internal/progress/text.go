@@ -38,6 +38,14 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// Score is the value of a score with two decimals; what rounds to zero has no sign.
+func Score(value float64) string {
+	if text := fmt.Sprintf("%.2f", value); text != "-0.00" {
+		return text
+	}
+	return "0.00"
+}
+
 // Warning is a warning of a candidate with the number of its image.
 func Warning(id int, text string) string {
 	if rest, ok := strings.CutPrefix(text, "the image "); ok {

@@ -91,6 +91,9 @@ func (o Options) kind() (Kind, error) {
 	fail := func(problem string) error { return fmt.Errorf("%w: %s", reflectionflow.ErrInvalid, problem) }
 	switch kind {
 	case "":
+		if problem := o.unfit(); problem != "" {
+			return "", fail(problem)
+		}
 		return "", fail("PickScore and HPSv2 are the same network with other weights: name the kind, pickscore or hpsv2, or the head of an aesthetic predictor")
 	case Aesthetic:
 		if o.Head == "" {
@@ -104,6 +107,24 @@ func (o Options) kind() (Kind, error) {
 		return "", fail(fmt.Sprintf("unknown kind %.40q: use aesthetic, pickscore or hpsv2", kind))
 	}
 	return kind, nil
+}
+
+// unfit says why the folder cannot hold CLIP; empty where it may.
+func (o Options) unfit() string {
+	if _, err := os.Stat(o.Path); err != nil {
+		return fmt.Sprintf("there is no folder %s", o.Path)
+	}
+	text, err := os.ReadFile(filepath.Join(o.Path, "config.json"))
+	if err != nil {
+		return fmt.Sprintf("%s holds no network: there is no config.json", o.Path)
+	}
+	var j struct {
+		Type string `json:"model_type"`
+	}
+	if json.Unmarshal(text, &j) == nil && j.Type != "" && j.Type != "clip" {
+		return fmt.Sprintf("%s holds a network of type %.40q, and a reward needs CLIP", o.Path, j.Type)
+	}
+	return ""
 }
 
 // guess is the kind that the files show, empty where they do not.

@@ -127,7 +127,7 @@ func TestRefusesFolders(t *testing.T) {
 			delete(files, "model.safetensors")
 		}, Options{}, "convert it to model.safetensors"},
 		{"no shard", "clip-gelu", visiontest.Remove("model-00002-of-00003.safetensors"), Options{}, "model-00002-of-00003.safetensors"},
-		{"no tokenizer", "clip", visiontest.Remove("vocab.json"), Options{}, "there is no tokenizer.json"},
+		{"no tokenizer", "clip", visiontest.Remove("vocab.json"), Options{}, "the tokenizer is missing"},
 		{"layers that the file lacks", "clip", visiontest.Edit("config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": 3`), Options{}, `"vision_model.encoder.layers.2.layer_norm1.weight" is missing`},
 		{"another shape", "clip", visiontest.Edit("config.json", `"patch_size": 8`, `"patch_size": 4`), Options{}, "has shape [24 3 8 8], want [24 3 4 4]"},
 		{"heads that do not divide", "clip", visiontest.Edit("config.json", `"num_attention_heads": 3`, `"num_attention_heads": 5`), Options{}, "no multiple of num_attention_heads"},
