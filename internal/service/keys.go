@@ -180,7 +180,7 @@ func (k *Keys) exclusive(change func() error) error {
 			k.read = time.Time{} // it may have changed within the clock's step
 			return change()
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	return fmt.Errorf("the keys are in use by another process: %s", lock.Name())
 }

@@ -36,7 +36,7 @@ func painted(ctx context.Context, r reflectionflow.Request) (image.Image, error)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			return nil, errors.New("nobody stopped the slow image")
 		}
 	}
