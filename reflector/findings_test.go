@@ -137,6 +137,28 @@ func TestRestate(t *testing.T) {
 	}
 }
 
+// What the prompt says already is not said again.
+func TestRestateSaysNothingTwice(t *testing.T) {
+	there := func(object string) reflectionflow.Requirement {
+		return reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: object, Count: 1}
+	}
+	style := reflectionflow.Requirement{Kind: reflectionflow.Style, Value: "photo"}
+	for text, c := range map[string]struct {
+		asked []reflectionflow.Requirement
+		want  string
+	}{
+		"a photo of a cat":        {[]reflectionflow.Requirement{there("cat"), style}, ""},
+		"a kitten on a sofa":      {[]reflectionflow.Requirement{there("kitten"), there("couch")}, "a kitten on a sofa. There is a couch."},
+		"a caterpillar, watching": {[]reflectionflow.Requirement{there("cat")}, "a caterpillar, watching. There is a cat."},
+		"The cup is red.":         {[]reflectionflow.Requirement{{Kind: reflectionflow.Color, Object: "cup", Color: "red"}}, ""},
+	} {
+		got, err := Restate{}.Refine(t.Context(), []reflectionflow.Observation{{Prompt: reflectionflow.Prompt{Text: text, Requirements: c.asked}}})
+		if err != nil || got[0].Text != c.want {
+			t.Errorf("got %q, %v, want %q", got[0].Text, err, c.want)
+		}
+	}
+}
+
 func TestPlural(t *testing.T) {
 	for one, want := range map[string]string{
 		"dog": "dogs", "bus": "buses", "bench": "benches", "teddy bear": "teddy bears", "toothbrush": "toothbrushes", "person": "people", "knife": "knives",

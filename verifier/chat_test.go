@@ -396,6 +396,24 @@ func TestYesNoByAtoms(t *testing.T) {
 	}
 }
 
+// A model that mostly says something else than a number has not counted.
+func TestNumbersNeedHalfTheAnswer(t *testing.T) {
+	lp := math.Log
+	tokens := []testserver.Alternative{{Token: "Yes", Logprob: lp(.9)}, {Token: "No", Logprob: lp(.08)}, {Token: "two", Logprob: lp(.01)}}
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(testserver.Question) testserver.Answer {
+		return testserver.Answer{Text: "Yes", Tokens: [][]testserver.Alternative{tokens}}
+	}})
+	v, err := verifier.NewYesNo(talk(t, double), verifier.YesNoOptions{PerRequirement: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt := reflectionflow.Prompt{Text: "two dogs", Requirements: []reflectionflow.Requirement{{Kind: reflectionflow.Exactly, Object: "dog", Count: 2}}}
+	scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: images()[0].Image}})
+	if err != nil || scores[0].Requirements[0].Verdict != reflectionflow.Unsure {
+		t.Errorf("%+v, %v", scores, err)
+	}
+}
+
 // Several votes of a model decide by majority, and the detail says how far they agree.
 func TestChatVotes(t *testing.T) {
 	verdict := func(v string, p float64) string {

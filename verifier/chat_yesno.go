@@ -54,7 +54,8 @@ type YesNoOptions struct {
 // With PerRequirement it is the mean over requirements, of which those with the weight
 // Should count half. Without a wording or prompt of one's own, each is asked about as
 // Soft-TIFA does (GenEval 2): by the probability of the expected answer to
-// [chat.QuestionOf], among those of its kind. A requirement whose object was found absent (see
+// [chat.QuestionOf], among those of its kind; where a number is asked for and numbers have less than a half
+// of the first token, it is unsure. A requirement whose object was found absent (see
 // [reflectionflow.Prompt.Needs]) is not met either, and is not asked about.
 //
 // The server must return log-probabilities. Without them the word itself gives 1 or 0,
@@ -241,7 +242,7 @@ func (v *YesNo) askAbout(ctx context.Context, p reflectionflow.PromptedImage, r 
 	case l.Unanswered != "":
 		score.Detail = l.Unanswered
 		return unknown, nil
-	case l.Among >= leastAmong:
+	case l.Among >= leastAmongOf(question.Answer):
 		return min(l.P/l.Among, 1), nil
 	}
 	score.Detail = "no answer to the question: " + firstBytes(l.Said, 100)
@@ -251,6 +252,19 @@ func (v *YesNo) askAbout(ctx context.Context, p reflectionflow.PromptedImage, r 
 // leastAmong is the probability of any usable answer below which a model answered
 // something else.
 const leastAmong = 0.01
+
+// leastAmongNumbers is that probability for questions of how many: a model that mostly says
+// something else, such as yes, has not counted.
+const leastAmongNumbers = 0.5
+
+// leastAmongOf is the least probability of all answers of the kind of an expected one.
+func leastAmongOf(answer string) float64 {
+	switch answer {
+	case "Yes", "No":
+		return leastAmong
+	}
+	return leastAmongNumbers
+}
 
 // unknown replaces the probability of yes if the answer is neither yes nor no.
 const unknown = -1

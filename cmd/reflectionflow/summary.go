@@ -180,15 +180,20 @@ func (s summary) findings() []struct{ name, list string } {
 
 // result says how much of the prompt the best image shows, and why the search stopped.
 func (s summary) result() string {
-	stopped := "stopped because " + progress.Stopped(s.Stopped)
 	n := len(s.Requirements)
 	met := 0
+	var findings []reflectionflow.Finding
 	for _, r := range s.Requirements {
+		findings = append(findings, reflectionflow.Finding{Verdict: r.Verdict, Unjudged: r.Unjudged})
 		if r.Verdict == reflectionflow.Met {
 			met++
 		}
 	}
+	best := reflectionflow.Score{Requirements: findings}
+	stopped := "stopped because " + progress.Stopped(s.Stopped, best)
 	switch {
+	case n > 0 && len(best.Judged()) == 0:
+		return fmt.Sprintf("nothing was judged of %s; %s", progress.Plural(n, "requirement"), stopped)
 	case n == 0:
 		return stopped + "; this verifier scores whole images and judges no requirements"
 	case s.Stopped == reflectionflow.StoppedRight:

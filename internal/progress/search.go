@@ -93,7 +93,7 @@ func (l *searchLines) Event(e search.Event) {
 			_, _ = fmt.Fprintf(l.out, "    warning: %s\n", terminal.Line(Warning(c.ID, text)))
 		}
 	case search.Stopped:
-		l.print(e.Task, fmt.Sprintf("stopped after %s: %s", Plural(e.Done, "image"), Stopped(e.Reason)))
+		l.print(e.Task, fmt.Sprintf("stopped after %s: %s", Plural(e.Done, "image"), Stopped(e.Reason, e.Best.Score)))
 	}
 }
 

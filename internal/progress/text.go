@@ -54,12 +54,18 @@ func Warning(id int, text string) string {
 	return fmt.Sprintf("image %d: %s", id, text)
 }
 
-// Stopped says why a search stopped.
-func Stopped(reason reflectionflow.StopReason) string {
+// NothingJudged is why a search stopped at an image of which the verifier could judge nothing.
+const NothingJudged = "the verifier can judge none of the requirements and saw something of what is asked for"
+
+// Stopped says why a search stopped with a best image of this score.
+func Stopped(reason reflectionflow.StopReason, best reflectionflow.Score) string {
 	switch reason {
 	case reflectionflow.StoppedRight:
 		return "every requirement is met"
 	case reflectionflow.StoppedJudged:
+		if len(best.Judged()) == 0 {
+			return NothingJudged
+		}
 		return "every requirement is met that the verifier can judge"
 	case reflectionflow.StoppedBudget:
 		return "the budget is spent"

@@ -118,7 +118,7 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 		Style:   template.CSS(sharedStyle + reportStyle), //nolint:gosec // embedded in the program
 		Script:  template.JS(reportScript),               //nolint:gosec // embedded in the program
 		Prompt:  f.manifest.userPrompt(),
-		Stopped: stopped(o.Stopped),
+		Stopped: stopped(o.Stopped, o.Score),
 		Tree:    treeOf(cards),
 		Cards:   cards,
 		Warning: f.warning(),

@@ -104,11 +104,15 @@ func met(s reflectionflow.Score) int {
 	return n
 }
 
-func stopped(reason reflectionflow.StopReason) string {
+// stopped says why a search stopped with a best image of this score.
+func stopped(reason reflectionflow.StopReason, best reflectionflow.Score) string {
 	switch reason {
 	case reflectionflow.StoppedRight:
 		return "The search stopped early: the verifier found every requirement met."
 	case reflectionflow.StoppedJudged:
+		if len(best.Judged()) == 0 {
+			return "The search stopped early: the verifier can judge none of the requirements and saw something of what is asked for. Whether the image is right was not judged."
+		}
 		return "The search stopped early: the verifier found everything met that it can judge."
 	case reflectionflow.StoppedBudget:
 		return "The search used its whole budget."

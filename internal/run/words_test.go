@@ -32,9 +32,17 @@ func TestConfidenceInWords(t *testing.T) {
 
 func TestStoppedHasWordsForEveryReason(t *testing.T) {
 	for _, reason := range []reflectionflow.StopReason{reflectionflow.StoppedRight, reflectionflow.StoppedJudged, reflectionflow.StoppedBudget, reflectionflow.StoppedFailed} {
-		if text := stopped(reason); strings.HasSuffix(text, ": "+string(reason)+".") {
+		if text := stopped(reason, reflectionflow.Score{}); strings.HasSuffix(text, ": "+string(reason)+".") {
 			t.Errorf("%s has no words of its own: %q", reason, text)
 		}
+	}
+}
+
+// A search that stopped at an image of which nothing was judged claims nothing met.
+func TestStoppedWithNothingJudged(t *testing.T) {
+	man := reflectionflow.Finding{Requirement: reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Object: "man", Count: 1}, Verdict: reflectionflow.Unsure, Unjudged: true}
+	if text := stopped(reflectionflow.StoppedJudged, reflectionflow.Score{Requirements: []reflectionflow.Finding{man}}); strings.Contains(text, " met") || !strings.Contains(text, "was not judged") {
+		t.Errorf("%q", text)
 	}
 }
 

@@ -39,15 +39,16 @@ type rules struct {
 	most  int // how many objects of a class can be counted
 	// Curves from what the boxes show to the probability that it is so.
 	there       curve // of one object or more
-	counted     curve // of other numbers
-	tintedCount curve // of numbers of objects in a color
+	tintedCount curve // of one object or more in a color
 	related     curve // of relations
 	placed      curve // of places
+	counting    counting
 }
 
-// coco are the rules of the photo detector. The curves, and presence, were fitted by TestFit on composites of
-// photographs that measurements do not use.
+// coco are the rules of the photo detector. The curves and presence were fitted by TestFit, counting by TestFitNumbers,
+// on composites of photographs that measurements do not use.
 var coco = rules{
 	class: class, most: maxCount,
-	there: curve{2.53, 1.14}, counted: curve{1.03, 0.61}, tintedCount: curve{0.34, 0.55}, related: curve{1.67, 0.94}, placed: curve{1.02, 1.05},
+	there: curve{2.53, 1.14}, tintedCount: curve{0.34, 0.55}, related: curve{1.67, 0.94}, placed: curve{1.02, 1.05},
+	counting: counting{shift: 4.14, slope: 1.38, nested: -5.62, missed: -0.86, clear: -0.71, hidden: 0.116, met: 0.75},
 }

@@ -140,7 +140,7 @@ func (s *scene) judge(r reflectionflow.Requirement) (p float64, evidence []*obje
 	objects := s.of(r.Object)
 	switch r.Kind {
 	case reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost, reflectionflow.Absent:
-		p = s.count(r, have(objects, color), color != "")
+		p = within(r, s.numbers(objects, color))
 		evidence = likely(objects)
 		if color != "" && r.Kind != reflectionflow.AtLeast {
 			evidence = slices.DeleteFunc(evidence, func(o *object) bool { return o.colored(color) < 0.5 })
@@ -163,34 +163,6 @@ func have(objects []*object, color string) []float64 {
 		list = append(list, o.present*o.colored(color))
 	}
 	return list
-}
-
-// count is the probability of a requirement on a number, given the independent probabilities of the
-// objects. The number of objects has a Poisson binomial distribution; what the detector misses and
-// doubles is in the calibration.
-func (k *rules) count(r reflectionflow.Requirement, objects []float64, tinted bool) float64 {
-	at := distribution(objects, k.most+1)
-	below := func(n int) (sum float64) {
-		for i := range min(n, len(at)) {
-			sum += at[i]
-		}
-		return sum
-	}
-	curve := k.counted
-	if tinted {
-		curve = k.tintedCount
-	}
-	switch {
-	case r.Kind == reflectionflow.Absent:
-		return 1 - k.there.of(1-at[0])
-	case r.Kind == reflectionflow.AtMost:
-		return curve.of(below(r.Count + 1))
-	case r.Kind == reflectionflow.Exactly && r.Count > 0:
-		return curve.of(at[r.Count])
-	case r.Count <= 1 && !tinted:
-		return k.there.of(1 - at[0])
-	}
-	return curve.of(1 - below(max(r.Count, 1)))
 }
 
 // distribution returns the probabilities of 0 to n successes among independent trials, n standing for n

@@ -40,6 +40,14 @@ func (t *tally) add(f reflectionflow.Finding, want bool) {
 	}
 }
 
+// columns are those of the table in models/coco/README.md.
+func (t *tally) columns() []string {
+	return []string{
+		fmt.Sprint(t.all), rate(t.metRight, t.met), rate(t.metRight, t.truth), rate(t.notMetRight, t.notMet),
+		fmt.Sprintf("%.0f", 100*float64(t.all-t.met-t.notMet)/float64(max(t.all, 1))), fmt.Sprintf("%.3f", t.loss/float64(max(t.all, 1))),
+	}
+}
+
 // rate is a share in percent with its 95% interval (Wilson's).
 func rate(k, n int) string {
 	if n == 0 {
@@ -87,8 +95,7 @@ func measure(t *testing.T, set string, n int) map[string]*tally {
 	b.WriteString("| kind | questions | precision of met | recall of met | precision of not met | unsure | Brier |\n")
 	for _, g := range groups {
 		m := tallies[g]
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %.0f | %.3f |\n", g, m.all, rate(m.metRight, m.met), rate(m.metRight, m.truth), rate(m.notMetRight, m.notMet),
-			100*float64(m.all-m.met-m.notMet)/float64(max(m.all, 1)), m.loss/float64(max(m.all, 1)))
+		b.WriteString("| " + g + " | " + strings.Join(m.columns(), " | ") + " |\n")
 	}
 	t.Logf("%d composites of the set %s\n%s", n, set, &b)
 	return tallies

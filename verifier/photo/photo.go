@@ -26,7 +26,8 @@ type Options struct {
 	// Backend is what the network computes on, see [ssdlite.Options].
 	Backend string
 	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
-	// between unsure. The defaults are 0.6 and 0.4.
+	// between unsure. The defaults are 0.6 and 0.4. A number of objects, other than none or any, is met
+	// from 0.75 on: nearly right counts are common.
 	Met, NotMet float64
 }
 
@@ -69,7 +70,7 @@ func New(f Finder, o Options) (*Verifier, error) {
 	}
 	same := curve{0, 1}
 	return &Verifier{finder: f, options: o.withDefaults(), rules: &rules{
-		class: f.Class, most: mostFound, there: same, counted: same, tintedCount: same, related: same, placed: same,
+		class: f.Class, most: mostFound, there: same, tintedCount: same, related: same, placed: same,
 	}}, nil
 }
 
@@ -149,7 +150,13 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 func (v *Verifier) score(p reflectionflow.PromptedImage, s *scene) reflectionflow.Score {
 	score := reflectionflow.Score{Objects: s.listed()}
 	for _, r := range p.Prompt.Requirements {
-		score.Requirements = append(score.Requirements, v.finding(r, s))
+		f := v.finding(r, s)
+		if f.Unjudged && len(f.Evidence) > 0 {
+			if all := s.together(p.Prompt, r.Object); all < v.options.Met {
+				f.Unjudged, f.Confidence = false, all // too few for all that are asked for: which is missing is not known
+			}
+		}
+		score.Requirements = append(score.Requirements, f)
 	}
 	score.Value = v.rules.value(score.Requirements)
 	score.Detail = detail(score.Objects)
@@ -168,10 +175,14 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 	for _, o := range evidence {
 		f.Evidence = append(f.Evidence, o.seen())
 	}
+	least := v.options.Met
+	if numbered(r) {
+		least = max(least, s.counting.met)
+	}
 	switch {
-	case p >= v.options.Met && s.exact(r):
+	case p >= least && s.exact(r):
 		f.Verdict = reflectionflow.Met
-	case p >= v.options.Met:
+	case p >= least:
 		f.Unjudged = true // there is a dog, and a puppy may be asked for
 	case p <= v.options.NotMet:
 		f.Verdict = reflectionflow.NotMet

@@ -97,6 +97,39 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// Whether a person is a man is not judged; a man and a woman are two persons.
+func TestTwoNarrowerNouns(t *testing.T) {
+	v := verifier(t)
+	person := func(x float64) composite.Item { return at("person", x, 0.7) }
+	for name, c := range map[string]struct {
+		img     image.Image
+		nouns   []string
+		nothing bool // is wrong, as far as can be judged
+	}{
+		"a man":                      {render(person(0.5)), []string{"man"}, true},
+		"a man and a woman":          {render(person(0.25), person(0.75)), []string{"man", "woman"}, true},
+		"one for a man and a woman":  {render(person(0.5)), []string{"man", "woman"}, false},
+		"one for a person and a man": {render(person(0.5)), []string{"person", "man"}, true},
+	} {
+		prompt := reflectionflow.Prompt{Text: "any"}
+		for _, noun := range c.nouns {
+			prompt.Requirements = append(prompt.Requirements, one(noun))
+		}
+		scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: c.img}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range scores[0].Requirements {
+			if f.Requirement.Object != "person" && f.Verdict == reflectionflow.Met {
+				t.Errorf("%s: %s is met", name, f.Requirement)
+			}
+		}
+		if got := scores[0].NothingWrong(); got != c.nothing {
+			t.Errorf("%s: nothing wrong is %t: %+v", name, got, scores[0].Requirements)
+		}
+	}
+}
+
 // An image that meets all that can be judged has a higher value than others, and what cannot be judged
 // changes no order.
 func TestValueOrdersImages(t *testing.T) {

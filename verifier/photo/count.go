@@ -1,0 +1,161 @@
+package photo
+
+import (
+	"math"
+
+	"reflectionflow"
+)
+
+// counting is how well a detector counts: what was fitted about the boxes of a class, where there is one.
+// The zero value takes boxes for independent and complete.
+type counting struct {
+	// A box stands for one object more with the probability sigmoid(shift + slope · logit(presence) +
+	// nested · part of it that a stronger box covers).
+	shift, slope, nested float64
+	// The number of objects without a box has a Poisson distribution with the mean exp(missed + clear ·
+	// mean logit of the presence of the boxes) + hidden · sum of the presence of boxes in stronger ones:
+	// where the boxes are clear, little is missed, and a box with others in it may be of several objects.
+	missed, clear, hidden float64
+	// met is the probability from which on a number is met, whatever the options say.
+	met float64
+}
+
+// stands lists the probabilities that boxes, the most confident first, stand for one object more, and
+// the mean number of objects without a box.
+func (c counting) stands(objects []*object) (boxes []float64, missed float64) {
+	if c == (counting{}) {
+		for _, o := range objects {
+			boxes = append(boxes, o.present)
+		}
+		return boxes, 0
+	}
+	all, clear, inside := 0.0, 0.0, 0.0
+	for i, o := range objects {
+		z, part := logit(o.present), covered(o, objects[:i])
+		p := 1 / (1 + math.Exp(-c.shift-c.slope*z-c.nested*part))
+		boxes = append(boxes, p)
+		all, clear, inside = all+p, clear+p*z, inside+(1-p)*part*o.present
+	}
+	if all == 0 {
+		return boxes, 0
+	}
+	return boxes, min(math.Exp(min(c.missed+c.clear*clear/all, mostMissed))+c.hidden*inside, mostMissed)
+}
+
+// mostMissed bounds the mean number of objects without a box.
+const mostMissed = 4.5
+
+// covered is the largest part of the smaller one of a box and a stronger one that both share: 1 for a box
+// inside another.
+func covered(o *object, stronger []*object) (most float64) {
+	for _, other := range stronger {
+		a, b := o.box, other.box
+		w, h := min(a[2], b[2])-max(a[0], b[0]), min(a[3], b[3])-max(a[1], b[1])
+		if w > 0 && h > 0 {
+			most = max(most, w*h/max(min(area(a), area(b)), 1e-9))
+		}
+	}
+	return most
+}
+
+// numbers are the probabilities that there are 0 to most objects of a color among the objects of a
+// class, and, last, more. They sum to 1, so that all requirements on the number of the same objects agree.
+func (k *rules) numbers(objects []*object, color string) []float64 {
+	boxes, missed := k.counting.stands(objects)
+	all, colored := 0.0, 0.0
+	for i, o := range objects {
+		all += boxes[i]
+		boxes[i] *= o.colored(color)
+		colored += boxes[i]
+	}
+	if all > 0 {
+		missed *= colored / all // what was missed is like what was seen
+	}
+	at := join(distribution(boxes, k.most+1), poisson(missed, k.most+1))
+	// Whether there is any at all is asked most, and has its own curve.
+	is := 1 - distribution(have(objects, color), 1)[0]
+	if color == "" {
+		is = k.there.of(is)
+	} else {
+		is = k.tintedCount.of(is)
+	}
+	some := 1 - at[0]
+	if some < 1e-9 { // nothing was seen: if there is any, there is one
+		at[1], some = 1e-9, 1e-9
+	}
+	at[0] = 1 - is
+	for n := 1; n < len(at); n++ {
+		at[n] *= is / some
+	}
+	return at
+}
+
+// within is the probability that a number is as a requirement asks.
+func within(r reflectionflow.Requirement, at []float64) float64 {
+	switch {
+	case r.Kind == reflectionflow.Absent:
+		return at[0]
+	case r.Kind == reflectionflow.AtMost:
+		return sum(at[:r.Count+1])
+	case r.Kind == reflectionflow.Exactly:
+		return at[r.Count]
+	}
+	return sum(at[max(r.Count, 1):])
+}
+
+// numbered reports whether a requirement is on a number of objects, other than none or any.
+func numbered(r reflectionflow.Requirement) bool {
+	switch r.Kind {
+	case reflectionflow.Exactly, reflectionflow.AtMost:
+		return r.Count > 0
+	case reflectionflow.AtLeast:
+		return r.Count > 1
+	}
+	return false
+}
+
+// together is the probability that there are as many objects of a noun's class as the prompt's nouns of
+// narrower kinds ask for, each for others: a man and a woman are two persons.
+func (s *scene) together(p reflectionflow.Prompt, noun string) float64 {
+	class, _, _ := s.class(noun)
+	asked := map[string]int{}
+	for _, r := range p.Requirements {
+		name, whole, known := s.class(r.Object)
+		if known && !whole && name == class && (r.Kind == reflectionflow.AtLeast || r.Kind == reflectionflow.Exactly) {
+			asked[r.Object] = max(asked[r.Object], r.Count)
+		}
+	}
+	n := 0
+	for _, count := range asked {
+		n += count
+	}
+	if len(asked) < 2 {
+		return 1
+	}
+	return within(reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Count: min(n, s.most+1)}, s.numbers(s.of(noun), ""))
+}
+
+// poisson is the Poisson distribution of 0 to n, n standing for n or more.
+func poisson(mean float64, n int) []float64 {
+	p := make([]float64, n+1)
+	p[0], p[n] = math.Exp(-mean), 1
+	for k := range n {
+		if k > 0 {
+			p[k] = p[k-1] * mean / float64(k)
+		}
+		p[n] -= p[k]
+	}
+	p[n] = max(p[n], 0)
+	return p
+}
+
+// join is the distribution of the sum of two numbers of 0 to n, n standing for n or more.
+func join(a, b []float64) []float64 {
+	p := make([]float64, len(a))
+	for i, x := range a {
+		for k, y := range b {
+			p[min(i+k, len(p)-1)] += x * y
+		}
+	}
+	return p
+}
