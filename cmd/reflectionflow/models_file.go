@@ -14,6 +14,7 @@ import (
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/flux/flux2"
+	"reflectionflow/flux/lora"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
 	"reflectionflow/weights"
@@ -62,6 +63,9 @@ func (p *program) describeFile(path string) (transformer bool, err error) {
 	}
 	for _, part := range parts {
 		line := part.Kind + ": " + part.Model
+		if other := lora.OtherKind(f.Names()); part.Kind == "LoRA" && other != "" {
+			line = other + ", which this program does not read: " + part.Model
+		}
 		if describe := describers[part]; describe != nil {
 			transformer = true
 			if line, err = describe(f); err != nil {

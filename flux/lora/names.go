@@ -107,6 +107,17 @@ var others = []struct{ part, what string }{
 	{"query_norm.scale", "a control LoRA, such as FLUX.1-Depth's, which needs a control image,"},
 }
 
+// OtherKind says what a file with tensors of these names is instead of a LoRA, such as "a
+// DoRA"; empty for a LoRA.
+func OtherKind(names []string) string {
+	for _, name := range names {
+		if kind := otherKind(name); kind != "" {
+			return kind
+		}
+	}
+	return ""
+}
+
 // otherKind says what a file with a tensor of that name is instead of a LoRA, "" for nothing.
 func otherKind(name string) string {
 	for _, o := range others {
