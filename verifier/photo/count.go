@@ -92,12 +92,12 @@ func (k *rules) numbers(objects []*object, color string) []float64 {
 
 // within is the probability that a number is as a requirement asks.
 func within(r reflectionflow.Requirement, at []float64) float64 {
-	switch {
-	case r.Kind == reflectionflow.Absent:
+	switch r.Kind {
+	case reflectionflow.Absent:
 		return at[0]
-	case r.Kind == reflectionflow.AtMost:
+	case reflectionflow.AtMost:
 		return sum(at[:r.Count+1])
-	case r.Kind == reflectionflow.Exactly:
+	case reflectionflow.Exactly:
 		return at[r.Count]
 	}
 	return sum(at[max(r.Count, 1):])

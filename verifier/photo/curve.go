@@ -45,8 +45,9 @@ type rules struct {
 	counting    counting
 }
 
-// coco are the rules of the photo detector. The curves and presence were fitted by TestFit, counting by TestFitNumbers,
-// on composites of photographs that measurements do not use.
+// coco are the rules of the photo detector. The curves and presence were fitted by TestFit, counting as in
+// TestFitNumbers on another draw of its composites (its own draw gives like values, but hidden 0), all on
+// photographs that measurements do not use.
 var coco = rules{
 	class: class, most: maxCount,
 	there: curve{2.53, 1.14}, tintedCount: curve{0.34, 0.55}, related: curve{1.67, 0.94}, placed: curve{1.02, 1.05},
