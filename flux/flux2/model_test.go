@@ -194,7 +194,7 @@ func TestBadFolders(t *testing.T) {
 		{"other autoencoder", "vae/config.json", "AutoencoderKLFlux2", "AutoencoderKL", "FLUX.2's is AutoencoderKLFlux2"},
 		{"axes", "transformer/config.json", `"attention_head_dim": 16`, `"attention_head_dim": 18`, "axes_dims_rope"},
 		{"text encoder", "text_encoder/config.json", `"hidden_size": 16`, `"hidden_size": 32`, "joint_attention_dim"},
-		{"layers", "reflectionflow.json", "[1, 2, 3]", "[1, 2, 9]", "ascending"},
+		{"layers", "reflectionflow.json", "[1, 2, 3]", "[1, 2, 9]", "of another size"},
 		{"length", "reflectionflow.json", "40", "0", "text_length is 0"},
 		{"channels", "vae/config.json", `"latent_channels": 4`, `"latent_channels": 8`, "in_channels"},
 	} {
