@@ -47,21 +47,21 @@ func TestGemmaEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for config, want := range map[string][2]string{
-		`{"tokenizer_class": "GemmaTokenizer", "bos_token": "<bos>", "add_bos_token": true, "add_eos_token": false}`: {"<bos>", ""},
-		`{"tokenizer_class": "GemmaTokenizerFast", "eos_token": "<eos>", "add_eos_token": true}`:                     {"", "<eos>"},
-		`{"tokenizer_class": "GemmaTokenizer"}`:                                                                      {"", "<eos>"}, // the template\'s
-		`{"tokenizer_class": "Other", "bos_token": "<bos>", "add_bos_token": true}`:                                  {"", "<eos>"},
+	for _, c := range []struct{ config, first, last string }{
+		{`{"tokenizer_class": "GemmaTokenizer", "bos_token": "<bos>", "add_bos_token": true, "add_eos_token": false}`, "<bos>", ""},
+		{`{"tokenizer_class": "GemmaTokenizerFast", "eos_token": "<eos>", "add_eos_token": true}`, "", "<eos>"},
+		{`{"tokenizer_class": "GemmaTokenizer"}`, "", "<eos>"},
+		{`{"tokenizer_class": "Other", "bos_token": "<bos>", "add_bos_token": true}`, "", "<eos>"},
 	} {
-		tok, err := OpenFolder(fstest.MapFS{"tokenizer.json": {Data: whole}, "tokenizer_config.json": {Data: []byte(config)}}, ".")
+		tok, err := OpenFolder(fstest.MapFS{"tokenizer.json": {Data: whole}, "tokenizer_config.json": {Data: []byte(c.config)}}, ".")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids, _ := tok.Encode("a", 0)
 		first, _ := tok.Token(ids[0])
 		last, _ := tok.Token(ids[len(ids)-1])
-		if (first == "<bos>") != (want[0] != "") || (last == "<eos>") != (want[1] != "") {
-			t.Errorf("%s: from %s to %s", config, first, last)
+		if (first == "<bos>") != (c.first != "") || (last == "<eos>") != (c.last != "") {
+			t.Errorf("%s: from %s to %s", c.config, first, last)
 		}
 	}
 	for _, c := range []struct{ old, text, want string }{

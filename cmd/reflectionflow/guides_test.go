@@ -4,12 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/internal/visiontest"
+	"reflectionflow/tuning"
 )
 
 const guides = "../../docs/guides"
@@ -64,10 +66,20 @@ func TestGuides(t *testing.T) {
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			found := block.FindAllStringSubmatch(string(text), -1)
+			found = slices.DeleteFunc(found, func(b []string) bool {
+				plain := dedent(b[1])
+				if !strings.HasPrefix(plain, "corrector:") {
+					return false
+				}
+				if _, err := tuning.ParseRecipe([]byte(plain)); err != nil { // of training, not of a run
+					t.Errorf("recipe: %v\n%s", err, plain)
+				}
+				return true
+			})
 			if len(found) != 1 {
 				t.Fatalf("%d configurations on the page", len(found))
 			}
-			if _, err := assemble.ParseConfig(page, []byte(found[0][1]), "/"); err != nil {
+			if _, err := assemble.ParseConfig(page, []byte(dedent(found[0][1])), "/"); err != nil {
 				t.Fatal(err)
 			}
 			if strings.Contains(found[0][1], "type: flux") {
@@ -97,4 +109,15 @@ func TestGuides(t *testing.T) {
 			keepsSecret(t, ".")
 		})
 	}
+}
+
+// dedent removes the indentation of the first line from all lines.
+func dedent(text string) string {
+	first := strings.TrimLeft(text, " ")
+	indent := text[:len(text)-len(first)]
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		out.WriteString(strings.TrimPrefix(line, indent))
+	}
+	return out.String()
 }
