@@ -67,7 +67,7 @@ func (p *parser) negation() bool {
 	return true
 }
 
-// orFollows reports whether the sentence goes on with "or" or "nor".
+// orFollows reports whether the sentence continues with "or" or "nor".
 func (p *parser) orFollows(i int) bool {
 	for ; p.kind(i) != stop; i++ {
 		if w := p.word(i); w == "or" || w == "nor" {

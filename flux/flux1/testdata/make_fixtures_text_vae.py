@@ -30,7 +30,7 @@ VERSIONS = {
 
 
 def randomise(model, seed):
-    """Draws every weight anew, so that biases and norms are not 0 and 1."""
+    """Replaces every weight by a random one, so that biases and norms are not 0 and 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):

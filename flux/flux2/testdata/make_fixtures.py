@@ -49,7 +49,7 @@ CASES = {
 
 
 def randomise(model, seed):
-    """Draws every weight anew, exact in bfloat16, so that norms are not 1."""
+    """Replaces every weight by a random one, exact in bfloat16, so that norms are not 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
