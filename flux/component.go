@@ -189,3 +189,31 @@ func (p *Problem) compare(have weights.Info, want nn.Variable) {
 		p.Kind = ""
 	}
 }
+
+// Components are the networks of a model.
+type Components []Component
+
+// Load reads the weights of all networks into the store, each below its prefix; see
+// [Component.Load].
+func (all Components) Load(store *nn.Store, files Files) error {
+	for _, c := range all {
+		if err := c.Load(store, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check compares the weight files of all networks with what they need; see
+// [Component.Check].
+func (all Components) Check(files Files) (Problems, error) {
+	var problems Problems
+	for _, c := range all {
+		found, err := c.Check(files)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, found...)
+	}
+	return problems, nil
+}

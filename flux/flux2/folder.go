@@ -195,26 +195,13 @@ func (f *Folder) textName(name string) string {
 // LoadWeights reads the weights of all networks into the store, each below its prefix;
 // see [flux.Component.Load].
 func (f *Folder) LoadWeights(store *nn.Store) error {
-	for _, c := range f.Components() {
-		if err := c.Load(store, f.Files); err != nil {
-			return err
-		}
-	}
-	return nil
+	return flux.Components(f.Components()).Load(store, f.Files)
 }
 
 // CheckWeights compares the weight files with what the configuration files ask for; see
 // [flux.Component.Check].
 func (f *Folder) CheckWeights() (flux.Problems, error) {
-	var all flux.Problems
-	for _, c := range f.Components() {
-		found, err := c.Check(f.Files)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	return all, nil
+	return flux.Components(f.Components()).Check(f.Files)
 }
 
 // VerifyChecksums is [flux.VerifyChecksums] for the folder.
