@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"reflectionflow"
+	"reflectionflow/vision/detection"
 )
 
 // counting is how well a detector counts: what was fitted about the boxes of a class, where there is one.
@@ -49,10 +50,8 @@ const mostMissed = 4.5
 // inside another.
 func covered(o *object, stronger []*object) (most float64) {
 	for _, other := range stronger {
-		a, b := o.box, other.box
-		w, h := min(a[2], b[2])-max(a[0], b[0]), min(a[3], b[3])-max(a[1], b[1])
-		if w > 0 && h > 0 {
-			most = max(most, w*h/max(min(area(a), area(b)), 1e-9))
+		if both := detection.Shared(o.box, other.box); both > 0 {
+			most = max(most, both/max(min(detection.Area(o.box), detection.Area(other.box)), 1e-9))
 		}
 	}
 	return most

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/vision/detection"
 	"reflectionflow/vision/ssdlite"
 )
 
@@ -121,7 +122,7 @@ func match(found, truth []reflectionflow.Object) []int {
 	for _, i := range order {
 		best := 0.5
 		for k, o := range truth {
-			if v := iou(found[i].Box, o.Box); !taken[k] && o.Class == found[i].Class && v >= best {
+			if v := detection.Overlap(found[i].Box, o.Box); !taken[k] && o.Class == found[i].Class && v >= best {
 				best, list[i] = v, k
 			}
 		}
@@ -130,14 +131,6 @@ func match(found, truth []reflectionflow.Object) []int {
 		}
 	}
 	return list
-}
-
-func iou(a, b [4]float64) float64 {
-	w, h := min(a[2], b[2])-max(a[0], b[0]), min(a[3], b[3])-max(a[1], b[1])
-	if w <= 0 || h <= 0 {
-		return 0
-	}
-	return w * h / (area(a) + area(b) - w*h)
 }
 
 // report fits a curve and prints it, with how good it is.

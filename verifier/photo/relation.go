@@ -8,6 +8,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/vision/colorname"
+	"reflectionflow/vision/detection"
 )
 
 // relations are those that boxes show.
@@ -83,7 +84,7 @@ func (s *scene) related(relation reflectionflow.Relation, a, b, c *object) float
 	case reflectionflow.Under:
 		return max(on(y, x), soft(clipart.RelationStrength(reflectionflow.Below, x, y)-0.5)*soft(shared(x, y, 0)-0.3))
 	case reflectionflow.Inside:
-		return soft(shared(x, y, 0)*shared(x, y, 1)-0.75) * soft(0.8-area(x)/max(area(y), 1e-9))
+		return soft(shared(x, y, 0)*shared(x, y, 1)-0.75) * soft(0.8-detection.Area(x)/max(detection.Area(y), 1e-9))
 	case reflectionflow.NextTo:
 		gap := max(x[0]-y[2], y[0]-x[2], 0) / max(min(x[2]-x[0], y[2]-y[0]), 1e-9)
 		level := max(shared(x, y, 1), shared(y, x, 1))
@@ -120,8 +121,6 @@ func shared(a, b [4]float64, axis int) float64 {
 }
 
 func center(b [4]float64, axis int) float64 { return (b[axis] + b[axis+2]) / 2 }
-
-func area(b [4]float64) float64 { return (b[2] - b[0]) * (b[3] - b[1]) }
 
 // inPixels is a box with the longer side of the image as unit, so that directions are those that are
 // seen in images of any shape.

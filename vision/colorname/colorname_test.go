@@ -121,7 +121,8 @@ func TestObject(t *testing.T) {
 		{"no image", nil, box, ""},
 		{"an empty image", image.NewGray(image.Rectangle{}), box, ""},
 		{"gray", image.NewGray(image.Rect(0, 0, 1, 1)), [4]float64{0, 0, 1, 1}, "black"},
-		{"deep", image.NewNRGBA64(image.Rect(0, 0, 20000, 2)), [4]float64{0, 0, 1, 1}, "black"},
+		{"transparent", image.NewNRGBA64(image.Rect(0, 0, 20000, 2)), [4]float64{0, 0, 1, 1}, "white"},
+		{"deep", image.NewGray16(image.Rect(0, 0, 20000, 2)), [4]float64{0, 0, 1, 1}, "black"},
 		{"printed", &image.CMYK{Pix: []uint8{0, 255, 255, 0}, Stride: 4, Rect: image.Rect(0, 0, 1, 1)}, [4]float64{0, 0, 1, 1}, "red"},
 		{"of another package", struct{ image.Image }{paint(green, box, red)}, box, "red"},
 	} {

@@ -5,6 +5,8 @@ import (
 	"image"
 	"math"
 	"slices"
+
+	"reflectionflow/vision/internal/pixels"
 )
 
 // Sizes of the sample of an object's pixels.
@@ -24,16 +26,17 @@ const (
 // Object returns the color of what a box shows, as the share of its pixels that are called by each
 // term. The box is x0, y0, x1, y1 in fractions of the image's sides. The outer 15% of the box are left
 // out, and pixels like the most frequent color around the box are, unless that leaves less than a
-// fifth. The middle counts more than the rim. Of what is left the lit part counts: shadows turn white
+// fifth. What is transparent lies over white. The middle counts more than the rim. Of what is left the lit part counts: shadows turn white
 // into gray and orange into brown. An empty box or image has no color.
 func Object(img image.Image, box [4]float64) Weights {
 	for i, v := range box {
 		box[i] = min(max(v, 0), 1)
 	}
-	if img == nil || img.Bounds().Empty() || !(box[0] < box[2] && box[1] < box[3]) {
+	pixel, err := pixels.Reader(img)
+	if err != nil || !(box[0] < box[2] && box[1] < box[3]) {
 		return Weights{}
 	}
-	read := reader(img)
+	read := func(p image.Point) [3]uint8 { return pixel(p.X, p.Y) }
 	background, known := frequent(surroundings(img.Bounds(), box, read))
 	width, height := box[2]-box[0], box[3]-box[1]
 	inner := [4]float64{box[0] + shrink*width, box[1] + shrink*height, box[2] - shrink*width, box[3] - shrink*height}
@@ -148,19 +151,4 @@ func distance(a, b [3]float64) float64 {
 func point(bounds image.Rectangle, x, y float64) image.Point {
 	at := func(low, size int, v float64) int { return low + min(max(int(v*float64(size)), 0), size-1) }
 	return image.Pt(at(bounds.Min.X, bounds.Dx(), x), at(bounds.Min.Y, bounds.Dy(), y))
-}
-
-// reader returns a function that reads one pixel as bytes; transparent ones lie over black, as the
-// detector sees them.
-func reader(img image.Image) func(image.Point) [3]uint8 {
-	if deep, ok := img.(image.RGBA64Image); ok { // all images of the standard library, without allocation
-		return func(p image.Point) [3]uint8 {
-			c := deep.RGBA64At(p.X, p.Y)
-			return [3]uint8{uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)}
-		}
-	}
-	return func(p image.Point) [3]uint8 {
-		r, g, b, _ := img.At(p.X, p.Y).RGBA()
-		return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
-	}
 }

@@ -26,46 +26,15 @@ import (
 	"reflectionflow"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
+	"reflectionflow/vision/detection"
 	"reflectionflow/vision/internal/checkpoint"
 	"reflectionflow/vision/internal/pixels"
 	"reflectionflow/vision/internal/tower"
 )
 
-// Options say how a detector computes and what it lists. Zero values mean the defaults.
-type Options struct {
-	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16", or "xla:PLUGIN" in programs built with
-	// -tags xla.
-	Backend string
-	// Threshold is the confidence above which an object is listed; 0.2 by default. The network's
-	// confidences are low: 0.1 to 0.3 are usual thresholds.
-	Threshold float64
-	// Overlap is the intersection over union from which on the less confident of two detections of one
-	// phrase is dropped; 0.5 by default.
-	Overlap float64
-	// Limit bounds the objects per image and phrase, the most confident first; 100 by default.
-	Limit int
-}
-
-func (o Options) withDefaults() Options {
-	if o.Threshold == 0 {
-		o.Threshold = 0.2
-	}
-	if o.Overlap == 0 {
-		o.Overlap = 0.5
-	}
-	if o.Limit == 0 {
-		o.Limit = 100
-	}
-	return o
-}
-
-func (o Options) validate() error {
-	if !(o.Threshold > 0 && o.Threshold < 1) || !(o.Overlap > 0 && o.Overlap <= 1) || o.Limit < 1 {
-		return fmt.Errorf("%w: open-vocabulary detector: threshold %v, overlap %v, limit %d: use a threshold between 0 and 1, an overlap above 0 and at most 1, and a limit of 1 or more",
-			reflectionflow.ErrInvalid, o.Threshold, o.Overlap, o.Limit)
-	}
-	return nil
-}
+// Options say how a detector computes and what it lists. The defaults are a threshold of 0.2 and an overlap
+// of 0.5. The network's confidences are low: 0.1 to 0.3 are usual thresholds. The limit is per image and phrase.
+type Options = detection.Options
 
 // Detector finds objects in images. It is safe for concurrent use.
 type Detector struct {
@@ -91,8 +60,8 @@ const maxKnown = 4096
 // the file, as they are stored. A folder of another model, files that are missing or damaged, weights that are not finite, and options
 // out of range give an error wrapping [reflectionflow.ErrInvalid].
 func Open(ctx context.Context, path string, o Options) (*Detector, error) {
-	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	o, err := o.Resolve("open-vocabulary detector", 0.2, 0.5)
+	if err != nil {
 		return nil, err
 	}
 	folder, err := checkpoint.Open(path, "owlv2")

@@ -1,11 +1,10 @@
 package ssdlite
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"reflectionflow"
+	"reflectionflow/vision/detection"
 )
 
 // output is what the network returns for one image.
@@ -30,59 +29,15 @@ func (o output) best(anchor int) int {
 	return best
 }
 
-// candidate is a detection before suppression.
-type candidate struct {
-	id    int
-	score float64
-	box   [4]float64 // may reach beyond the image
-}
-
-// objects turns the outputs into detections, the most confident first: the best class of each anchor
-// where it scores above the threshold, without those that overlap a more confident one of their
-// class, and at most the limit.
+// objects turns the outputs into detections: the best class of each anchor where it scores above the
+// threshold, one per object.
 func (o output) objects(anchors []anchor, options Options) []reflectionflow.Object {
-	var all []candidate
+	var all []detection.Candidate
 	for i, a := range anchors {
 		id := o.best(i)
 		if score := o.score(i, id); score > options.Threshold {
-			all = append(all, candidate{id: id, score: score, box: a.decode(o.codes[i*codes : (i+1)*codes])})
+			all = append(all, detection.Candidate{Class: names[id], Score: score, Box: a.decode(o.codes[i*codes : (i+1)*codes])})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
-	var kept []candidate
-	var objects []reflectionflow.Object
-	for _, c := range all {
-		if len(objects) == options.Limit {
-			break
-		}
-		covered := slices.ContainsFunc(kept, func(k candidate) bool {
-			return k.id == c.id && iou(k.box, c.box) >= options.Overlap
-		})
-		if covered {
-			continue
-		}
-		kept = append(kept, c)
-		if box := clip(c.box); box[0] < box[2] && box[1] < box[3] {
-			objects = append(objects, reflectionflow.Object{Class: names[c.id], Box: box, Confidence: c.score})
-		}
-	}
-	return objects
-}
-
-// clip cuts a box to the image.
-func clip(box [4]float64) [4]float64 {
-	for i, v := range box {
-		box[i] = min(max(v, 0), 1)
-	}
-	return box
-}
-
-// iou is the intersection over union of two boxes.
-func iou(a, b [4]float64) float64 {
-	w, h := min(a[2], b[2])-max(a[0], b[0]), min(a[3], b[3])-max(a[1], b[1])
-	if w <= 0 || h <= 0 {
-		return 0
-	}
-	area := func(b [4]float64) float64 { return (b[2] - b[0]) * (b[3] - b[1]) }
-	return w * h / (area(a) + area(b) - w*h)
+	return options.Keep(all)
 }

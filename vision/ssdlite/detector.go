@@ -27,43 +27,13 @@ import (
 	"reflectionflow"
 	"reflectionflow/models/coco"
 	"reflectionflow/nn"
+	"reflectionflow/vision/detection"
 	"reflectionflow/weights/safetensors"
 )
 
-// Options say how a detector computes and what it lists. Zero values mean the defaults.
-type Options struct {
-	// Backend is what the network computes on: empty for the CPU, "cpu:bf16", or "xla:PLUGIN" in programs built
-	// with -tags xla.
-	Backend string
-	// Threshold is the confidence above which an object is listed; 0.5 by default.
-	Threshold float64
-	// Overlap is the intersection over union from which on the less confident of two detections of
-	// one class is dropped; 0.6 by default, as in the configuration of the training.
-	Overlap float64
-	// Limit bounds the objects per image, the most confident first; 100 by default.
-	Limit int
-}
-
-func (o Options) withDefaults() Options {
-	if o.Threshold == 0 {
-		o.Threshold = 0.5
-	}
-	if o.Overlap == 0 {
-		o.Overlap = 0.6
-	}
-	if o.Limit == 0 {
-		o.Limit = 100
-	}
-	return o
-}
-
-func (o Options) validate() error {
-	if !(o.Threshold > 0 && o.Threshold < 1) || !(o.Overlap > 0 && o.Overlap <= 1) || o.Limit < 1 {
-		return fmt.Errorf("%w: photo detector: threshold %v, overlap %v, limit %d: use a threshold between 0 and 1, an overlap above 0 and at most 1, and a limit of 1 or more",
-			reflectionflow.ErrInvalid, o.Threshold, o.Overlap, o.Limit)
-	}
-	return nil
-}
+// Options say how a detector computes and what it lists. The defaults are a threshold of 0.5 and an overlap
+// of 0.6, as in the configuration of the training. The limit is per image.
+type Options = detection.Options
 
 // Detector detects the objects of photographs. It is safe for concurrent use.
 type Detector struct {
@@ -77,8 +47,8 @@ type Detector struct {
 // much again for each image that it works on at once. Options out of range give an error wrapping
 // [reflectionflow.ErrInvalid].
 func Open(ctx context.Context, o Options) (*Detector, error) {
-	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	o, err := o.Resolve("photo detector", 0.5, 0.6)
+	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -146,7 +116,7 @@ func (d *Detector) Close() error {
 
 // Detect returns the objects of each image in order, the most confident first; an object's class is one
 // of [Classes], and its color is empty. Images may have any size and color model: they are stretched
-// to a square, deep colors are cut to 8 bits, transparent ones lie over black. An image that is nil
+// to a square, deep colors are cut to 8 bits, transparent ones lie over white. An image that is nil
 // or empty gives an error wrapping [reflectionflow.ErrInvalid]. ctx follows the rules of
 // [reflectionflow.Verifier].
 func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
@@ -186,7 +156,7 @@ func (d *Detector) detect(img image.Image) ([]reflectionflow.Object, error) {
 
 // run executes the network on one image.
 func (d *Detector) run(img image.Image) (output, error) {
-	values, err := pixels(img)
+	values, err := stretched(img)
 	if err != nil {
 		return output{}, err
 	}

@@ -17,10 +17,10 @@ import (
 	"reflectionflow"
 )
 
-// values is [pixels], undone to bytes' scale: red, green and blue of output pixel x, y.
+// values is [stretched], undone to bytes' scale: red, green and blue of output pixel x, y.
 func values(t *testing.T, img image.Image) func(x, y int) [3]float64 {
 	t.Helper()
-	p, err := pixels(img)
+	p, err := stretched(img)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +85,8 @@ func TestReadsEveryColorModel(t *testing.T) {
 		"16 bits of gray": {fill(image.NewGray16(one), color.Gray16{0x4dff}), [3]float64{77, 77, 77}},
 		"CMYK":            {fill(image.NewCMYK(one), color.CMYK{0, 255, 255, 0}), [3]float64{255, 0, 0}},
 		"palette":         {fill(image.NewPaletted(one, color.Palette{color.Black, orange}), orange), [3]float64{200, 100, 50}},
-		"transparent":     {fill(image.NewNRGBA(one), color.NRGBA{200, 100, 50, 0}), [3]float64{}},
-		"half alpha":      {fill(image.NewNRGBA(one), color.NRGBA{200, 100, 50, 51}), [3]float64{40, 20, 10}},
+		"transparent":     {fill(image.NewNRGBA(one), color.NRGBA{200, 100, 50, 0}), [3]float64{255, 255, 255}},
+		"half alpha":      {fill(image.NewNRGBA(one), color.NRGBA{200, 100, 50, 51}), [3]float64{244, 224, 214}},
 		"endless":         {image.NewUniform(orange), [3]float64{200, 100, 50}},
 		"foreign":         {foreign{image.NewUniform(orange)}, [3]float64{200, 100, 50}},
 	} {
@@ -270,7 +270,7 @@ func TestObjects(t *testing.T) {
 				b := p.box
 				all = append(all, anchor{y: (b[1] + b[3]) / 2, x: (b[0] + b[2]) / 2, height: b[3] - b[1], width: b[2] - b[0]})
 			}
-			found := out.objects(all, Options{Limit: test.limit}.withDefaults())
+			found := out.objects(all, resolved(t, Options{Limit: test.limit}))
 			var got []string
 			for _, o := range found {
 				got = append(got, o.Class)
@@ -311,7 +311,7 @@ func BenchmarkDetect(b *testing.B) {
 func BenchmarkPixels(b *testing.B) {
 	img := photo(b, "coffee")
 	for b.Loop() {
-		if _, err := pixels(img); err != nil {
+		if _, err := stretched(img); err != nil {
 			b.Fatal(err)
 		}
 	}

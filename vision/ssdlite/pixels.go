@@ -1,10 +1,9 @@
 package ssdlite
 
 import (
-	"fmt"
 	"image"
 
-	"reflectionflow"
+	"reflectionflow/vision/internal/pixels"
 )
 
 // scale maps a byte to [-1, 1] as 1/127.5, rounded as in the reference.
@@ -33,17 +32,16 @@ func resample(n int) *axis {
 	return a
 }
 
-// pixels returns an image as the network reads it: [300, 300, 3] in [-1, 1], stretched whatever the
-// image's shape. It reads at most 600 rows and columns. Colors are of 8 bits; deeper ones are cut,
-// and transparent ones are premultiplied, that is over black. An image that is nil or empty gives an
-// error wrapping [reflectionflow.ErrInvalid].
-func pixels(img image.Image) ([]float32, error) {
-	if img == nil || img.Bounds().Empty() {
-		return nil, fmt.Errorf("%w: the image is missing or empty", reflectionflow.ErrInvalid)
+// stretched returns an image as the network reads it: [300, 300, 3] in [-1, 1], stretched whatever the
+// image's shape. It reads at most 600 rows and columns. Colors are those of [pixels.Reader], and so are
+// the errors.
+func stretched(img image.Image) ([]float32, error) {
+	rgb, err := pixels.Reader(img)
+	if err != nil {
+		return nil, err
 	}
 	bounds := img.Bounds()
 	rows, columns := resample(bounds.Dy()), resample(bounds.Dx())
-	rgb := reader(img)
 	read := func(line *[side * 3]float32, row int) {
 		for i := range side {
 			low := rgb(bounds.Min.X+columns.low[i], bounds.Min.Y+row)
@@ -80,17 +78,3 @@ func pixels(img image.Image) ([]float32, error) {
 }
 
 func between(low, high, weight float32) float32 { return low + float32((high-low)*weight) }
-
-// reader returns a function that reads one pixel as bytes.
-func reader(img image.Image) func(x, y int) [3]uint8 {
-	if img, ok := img.(image.RGBA64Image); ok { // all images of the standard library, without allocation
-		return func(x, y int) [3]uint8 {
-			c := img.RGBA64At(x, y)
-			return [3]uint8{uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)}
-		}
-	}
-	return func(x, y int) [3]uint8 {
-		r, g, b, _ := img.At(x, y).RGBA()
-		return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
-	}
-}

@@ -58,10 +58,20 @@ func reference(t testing.TB, name string) *golden {
 	return g
 }
 
+// resolved returns options with the defaults of this detector.
+func resolved(t testing.TB, o Options) Options {
+	t.Helper()
+	o, err := o.Resolve("test", 0.5, 0.6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 // testDetector returns a detector on a backend that must have a kernel for every operation.
 func testDetector(t testing.TB, o Options) *Detector {
 	t.Helper()
-	d, err := open(nntest.Backend(t), o.withDefaults())
+	d, err := open(nntest.Backend(t), resolved(t, o))
 	if err != nil {
 		t.Fatal(err)
 	}

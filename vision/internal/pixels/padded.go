@@ -16,7 +16,7 @@ type weighted struct {
 // at its right or bottom, blurred by a Gaussian where it shrinks, resized by linear interpolation and
 // normalized (transformers' Owlv2ImageProcessorPil, on scipy.ndimage). Errors are those of [Processor.Pixels].
 func (p Processor) Padded(img image.Image) ([]float32, error) {
-	read, err := reader(img)
+	read, err := Reader(img)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func TestColorsAgreeWithPillow(t *testing.T) {
 		size, bytes := raw(t, f, "raw."+name)
 		_, want := raw(t, f, "converted."+name)
 		img := make(size, bytes)
-		read, err := reader(img)
+		read, err := Reader(img)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestOtherFormsOfOnePixel(t *testing.T) {
 		{"premultiplied", half, [3]uint8{227, 177, 127}},
 		{"uniform, of another package's type", struct{ image.Image }{half}, [3]uint8{227, 177, 127}},
 	} {
-		read, err := reader(c.img)
+		read, err := Reader(c.img)
 		if err != nil {
 			t.Fatal(err)
 		}

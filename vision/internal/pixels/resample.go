@@ -149,7 +149,7 @@ func clamped(sum int64) uint8 { return uint8(min(max(sum>>precision, 0), 255)) }
 // resized returns the part of an image, resized to size, that view shows: RGB bytes by row. view may
 // reach beyond the image, which is black there. Pixels that view does not need are not computed.
 func resized(img image.Image, f Filter, size image.Point, view image.Rectangle) ([]uint8, error) {
-	read, err := reader(img)
+	read, err := Reader(img)
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,10 @@ import (
 	"reflectionflow"
 )
 
-// reader returns a function that reads one pixel of an image as Pillow's conversion to 8-bit RGB does:
+// Reader returns a function that reads one pixel of an image as Pillow's conversion to 8-bit RGB does:
 // deep colors are cut to their high byte, CMYK is multiplied out, and what is transparent lies over
 // white.
-func reader(img image.Image) (func(x, y int) [3]uint8, error) {
+func Reader(img image.Image) (func(x, y int) [3]uint8, error) {
 	if img == nil || img.Bounds().Empty() {
 		return nil, fmt.Errorf("%w: the image is missing or empty", reflectionflow.ErrInvalid)
 	}
