@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -216,13 +217,10 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestCancel: a caller that is gone takes its tasks along, those that wait and those under
-// way.
-func TestCancel(t *testing.T) {
-	t.Parallel()
-	url := startServer(t)
-	begun, ended := make(chan struct{}), make(chan error, 8)
-	engine := &fake{called: func(ctx context.Context, kind, _ string) error {
+// stuck is an engine that generates until the task is cancelled.
+func stuck() (engine *fake, begun chan struct{}, ended chan error) {
+	begun, ended = make(chan struct{}, 8), make(chan error, 8)
+	return &fake{called: func(ctx context.Context, kind, _ string) error {
 		if kind != "draw" {
 			return nil
 		}
@@ -230,7 +228,56 @@ func TestCancel(t *testing.T) {
 		<-ctx.Done()
 		ended <- ctx.Err()
 		return ctx.Err()
-	}}
+	}}, begun, ended
+}
+
+// TestCancelUnheard: a task that was taken out of the queue ends although the worker was not
+// told, or was told before it had begun the task.
+func TestCancelUnheard(t *testing.T) {
+	t.Parallel()
+	url := startServer(t)
+	engine, begun, ended := stuck()
+	bus := connect(t, url)
+	work(t, connect(t, url), engine.engine("a"))
+	f := open(t, connect(t, url))
+	ctx, cancel := context.WithCancel(t.Context())
+	var calling sync.WaitGroup
+	calling.Go(func() { _, _ = f.Generator(model()).Generate(ctx, []reflectionflow.Request{request(1)}) })
+	defer calling.Wait()
+	defer cancel()
+	<-begun
+	stream, err := bus.Stream.Stream(t.Context(), "TASKS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the task ended with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the task goes on")
+	}
+}
+
+// TestCancel: a caller that is gone takes its tasks along, those that wait and those under
+// way.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	url := startServer(t)
+	engine, begun, ended := stuck()
+	cancelled := make(chan struct{}) // all of the tasks
+	hold := engine.called
+	engine.called = func(ctx context.Context, kind, hash string) error {
+		err := hold(ctx, kind, hash)
+		if err != nil {
+			<-cancelled // so that the slot takes no task that is about to be cancelled
+		}
+		return err
+	}
 	e := engine.engine("a")
 	e.Slots = 1
 	work(t, connect(t, url), e)
@@ -246,6 +293,7 @@ func TestCancel(t *testing.T) {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
+	close(cancelled)
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the task under way ended with %v", err)
 	}

@@ -194,7 +194,7 @@ func (w *worker) handle(ctx context.Context, msg jetstream.Msg) {
 		w.report(errors.Join(err, msg.Term()))
 		return
 	}
-	ctx, done := w.begin(ctx, t.ID, msg)
+	ctx, done := w.begin(ctx, t.ID, meta.Sequence.Stream, msg)
 	defer done()
 	if meta.NumDelivered > 1 {
 		w.alone.Lock()
@@ -203,7 +203,9 @@ func (w *worker) handle(ctx context.Context, msg jetstream.Msg) {
 		w.alone.RLock()
 		defer w.alone.RUnlock()
 	}
-	err = w.settle(ctx, t, meta.NumDelivered > 1)
+	if context.Cause(ctx) == nil {
+		err = w.settle(ctx, t, meta.NumDelivered > 1)
+	}
 	switch {
 	case errors.Is(context.Cause(ctx), errCancelled):
 		w.report(ignoreClosed(msg.Term()))
@@ -287,11 +289,17 @@ func (w *worker) record(ctx context.Context, name string, a answer) error {
 
 // begin returns the context of a task, which ends when the task is cancelled, and keeps
 // the message from being delivered to others until done is called.
-func (w *worker) begin(ctx context.Context, id string, msg jetstream.Msg) (_ context.Context, done func()) {
+//
+// A caller that cancels first deletes the message and then tells the workers. What it tells
+// can be lost, or come before the task is known here, so the message is looked for as well.
+func (w *worker) begin(ctx context.Context, id string, sequence uint64, msg jetstream.Msg) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w.mutex.Lock()
 	w.tasks[id] = cancel
 	w.mutex.Unlock()
+	if w.deleted(ctx, sequence) {
+		cancel(errCancelled)
+	}
 	var alive sync.WaitGroup
 	stop := make(chan struct{})
 	alive.Go(func() {
@@ -303,6 +311,9 @@ func (w *worker) begin(ctx context.Context, id string, msg jetstream.Msg) (_ con
 				return
 			case <-tick.C:
 				w.report(ignoreClosed(msg.InProgress()))
+				if w.deleted(ctx, sequence) {
+					cancel(errCancelled)
+				}
 			}
 		}
 	})
@@ -314,6 +325,14 @@ func (w *worker) begin(ctx context.Context, id string, msg jetstream.Msg) (_ con
 		w.mutex.Unlock()
 		cancel(nil)
 	}
+}
+
+// deleted reports whether a task is surely no longer in the stream.
+func (w *worker) deleted(ctx context.Context, sequence uint64) bool {
+	ctx, stop := context.WithTimeout(ctx, w.options.Silence/3)
+	defer stop()
+	_, err := w.Fleet.tasks.GetMsg(ctx, sequence)
+	return errors.Is(err, jetstream.ErrMsgNotFound)
 }
 
 func (w *worker) cancelled(id string) {
