@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -55,6 +58,7 @@ func (o *engineOptions) registerAnySize(f *pflag.FlagSet) {
 // registerFiles adds the flags of the files that belong to --model, and its bound.
 func (o *engineOptions) registerFiles(f *pflag.FlagSet) {
 	registerParts(f, &o.files)
+	f.Var((*loraFlag)(&o.files.LoRAs), "lora", "LoRA of --model with its weight, 1 if none is given; repeat the flag for several")
 	f.StringVar(&o.files.Memory, "memory", "", "bound on the memory that images take, such as 4GB: beside the weights, which stay in their files, and about 0.3 GB of the program")
 }
 
@@ -67,7 +71,38 @@ func registerParts(f *pflag.FlagSet, files *config.Weights) {
 }
 
 // fileFlags are those of [engineOptions.registerFiles].
-var fileFlags = []string{"text-encoder", "text-encoder-2", "vae", "tokenizer", "memory"}
+var fileFlags = []string{"text-encoder", "text-encoder-2", "vae", "tokenizer", "lora", "memory"}
+
+// loraFlag collects the LoRAs of the command line. It implements [pflag.Value].
+type loraFlag []config.LoRA
+
+func (l *loraFlag) String() string { return "" }
+
+// Type implements [pflag.Value]; it is what the help shows.
+func (l *loraFlag) Type() string { return "FILE[:WEIGHT]" }
+
+// Set implements [pflag.Value]. A colon in the name of a file that exists is part of the name.
+func (l *loraFlag) Set(text string) error {
+	lora := config.LoRA{Path: text}
+	colon := strings.LastIndexByte(text, ':')
+	if _, err := os.Lstat(text); err != nil && colon >= 0 {
+		weight, err := strconv.ParseFloat(text[colon+1:], 64)
+		switch {
+		case err != nil && strings.ContainsRune(text[colon:], filepath.Separator): // a colon in the name of a folder
+		case err != nil || !(math.Abs(weight) <= math.MaxFloat64):
+			return fmt.Errorf("%.64q is no weight: FILE:WEIGHT, as style.safetensors:0.8", text[colon+1:])
+		case weight == 0:
+			return errors.New("a weight of 0 leaves the LoRA out: leave out the flag")
+		default:
+			lora = config.LoRA{Path: text[:colon], Weight: weight}
+		}
+	}
+	if lora.Path == "" {
+		return errors.New("the file is missing: FILE or FILE:WEIGHT")
+	}
+	*l = append(*l, lora)
+	return nil
+}
 
 // searching is [program.configuration]; its settings of the search are in the flags
 // then.

@@ -180,9 +180,11 @@ func (c *Config) Errorf(path, format string, args ...any) error {
 
 // flag names the flag that gave a key of the generator.
 func (c *Config) flag(key string) string {
-	switch key = strings.TrimPrefix(key, "."); key {
-	case "", "url", "model":
+	switch key = strings.TrimPrefix(key, "."); {
+	case key == "" || key == "url" || key == "model":
 		return c.given
+	case strings.HasPrefix(key, "loras."):
+		return "--lora"
 	}
 	return "--" + strings.ReplaceAll(key, "_", "-")
 }
