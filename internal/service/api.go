@@ -204,11 +204,13 @@ func (s *Server) describeModels(w http.ResponseWriter, _ *http.Request) error {
 		Height   int     `json:"height"`
 		Steps    int     `json:"steps"`
 		Guidance float64 `json:"guidance"`
+		// Verifiers are variants of the verifier, which verify may name.
+		Verifiers []string `json:"verifiers,omitempty"`
 	}
 	list := []model{}
 	for _, m := range s.models.list {
-		list = append(list, model{m.Name, m.Model.Summary, m.Model.Width, m.Model.Height, m.Model.Steps, m.Model.Guidance})
+		list = append(list, model{m.Name, m.Model.Summary, m.Model.Width, m.Model.Height, m.Model.Steps, m.Model.Guidance, m.Model.Verifiers})
 	}
-	reply(w, http.StatusOK, map[string]any{"models": list, "version": s.options.Version})
+	reply(w, http.StatusOK, map[string]any{"models": list, "strategies": search.Strategies(), "version": s.options.Version})
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"image"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -47,20 +48,25 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	return s.serveImages(w, r, &q.imageRequest, "image_edit")
 }
 
-// readImage decodes an image that a client sent and returns it in a size. Few are decoded at
-// a time: a small file may hold many pixels.
+// readImage decodes an image that a client sent and returns it in a size.
 func (s *Server) readImage(ctx context.Context, upload []byte, width, height int) ([]byte, error) {
+	img, err := s.decodeImage(ctx, upload)
+	if err != nil {
+		return nil, err
+	}
+	return fit(img, width, height)
+}
+
+// decodeImage decodes an image that a client sent. Few are decoded at a time: a small file
+// may hold many pixels.
+func (s *Server) decodeImage(ctx context.Context, upload []byte) (image.Image, error) {
 	select {
 	case s.decoding <- struct{}{}:
 		defer func() { <-s.decoding }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	img, err := readUpload(upload)
-	if err != nil {
-		return nil, err
-	}
-	return fit(img, width, height)
+	return readUpload(upload)
 }
 
 // editRequest is a request for an edit.

@@ -20,6 +20,8 @@ func (s *Server) Routes() (list []string) {
 
 // Bodies of requests.
 type (
-	JobRequest   = jobRequest
-	ImageRequest = imageRequest
+	JobRequest    = jobRequest
+	ImageRequest  = imageRequest
+	VerifyRequest = verifyRequest
+	VerifyReply   = verifyReply
 )

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"reflectionflow"
 	"reflectionflow/internal/jobs"
 )
 
@@ -78,6 +79,13 @@ func (m *metrics) ended(o jobs.Outcome, err error, begin time.Time) {
 	m.tokens.Add(float64(o.Cost.TokensIn + o.Cost.TokensOut))
 	m.usd.Add(o.Cost.USD)
 	m.took.Observe(time.Since(begin).Seconds())
+}
+
+// judged counts an image that was verified without a search.
+func (m *metrics) judged(c reflectionflow.Cost) {
+	m.verdicts.Inc()
+	m.tokens.Add(float64(c.TokensIn + c.TokensOut))
+	m.usd.Add(c.USD)
 }
 
 func (m *metrics) request(route string, status int, took time.Duration) {

@@ -41,6 +41,8 @@ type engine struct {
 	// generator and verifier take turns, see [gate].
 	generator reflectionflow.Generator
 	verifier  reflectionflow.Verifier
+	// variants opens the variants of the verifier, in the order of Verifiers, once each.
+	variants []func(context.Context) (reflectionflow.Verifier, error)
 }
 
 func newModels(ctx context.Context, list []Served, slots int) *models {
@@ -53,10 +55,20 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
 			n := max(slots, served.Model.Concurrency)
-			return &engine{Model: served.Model, parts: parts, generator: share(parts.Generator, n), verifier: parts.Verifier}, nil
+			return &engine{Model: served.Model, parts: parts, generator: share(parts.Generator, n), verifier: parts.Verifier, variants: variants(served)}, nil
 		}))
 	}
 	return m
+}
+
+// variants returns functions that open the variants of a model's verifier.
+func variants(served Served) (list []func(context.Context) (reflectionflow.Verifier, error)) {
+	for _, name := range served.Model.Verifiers {
+		list = append(list, once(func(ctx context.Context) (reflectionflow.Verifier, error) {
+			return served.Model.OpenVerifier(ctx, served.Backend, name)
+		}))
+	}
+	return list
 }
 
 // once remembers the first result that is no error.

@@ -50,7 +50,8 @@ type Server struct {
 	metrics *metrics
 	ready   chan struct{} // closed when jobs run
 	// decoding has a place for each image that is decoded at a time.
-	decoding chan struct{}
+	decoding  chan struct{}
+	verifying waiting
 }
 
 // New returns a server, which the caller closes. Models are opened when a job first needs
@@ -66,6 +67,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{}), decoding: make(chan struct{}, 2)}
+	s.verifying.turns = newTurns(max(1, runtime.GOMAXPROCS(0)/2))
 	s.metrics = newMetrics(o.Queue)
 	s.hub = newHub(o.Queue)
 	var err error
@@ -138,6 +140,7 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/jobs/{id}/candidates", s.candidates},
 		{"GET /api/v1/jobs/{id}/images/{candidate}", s.image},
 		{"GET /api/v1/jobs/{id}/archive", s.archive},
+		{"POST /api/v1/verify", s.verify},
 		{"GET /api/v1/models", s.describeModels},
 		{"GET /api/v1/statistics", s.statistics},
 		{"GET /api/v1/openapi.json", openAPI},
