@@ -93,7 +93,7 @@ func (m Metadata) Asked() ([]Question, error) {
 	}
 	questions := make([]Question, len(prompt.Requirements))
 	for i, r := range prompt.Requirements {
-		questions[i] = Question{Question: chat.QuestionOf(r), Skill: string(r.Kind)}
+		questions[i] = Question{Question: chat.QuestionOf(prompt, i), Skill: string(r.Kind)}
 	}
 	return questions, nil
 }

@@ -12,14 +12,18 @@ import (
 	"reflectionflow/chat"
 )
 
-//go:embed prompts/requirements.v1.txt
+//go:embed prompts/requirements.v2.txt
 var requirementsPrompt string
 
 // ChatOptions configure a [Chat] verifier. The zero value has the defaults.
 type ChatOptions struct {
-	// Prompt replaces the built-in prompt, prompts/requirements.v1.txt. It is a template
-	// (see [chat.NewTemplate]) with .Prompt and .Requirements, each with .ID and .Text. The
-	// schema of the answer is appended.
+	// Prompt replaces the built-in prompt, prompts/requirements.v2.txt. It is a template
+	// (see [chat.NewTemplate]) with .Prompt and .Requirements. Each of these has .ID, .Text in
+	// words, .Question and the .Answer that was asked for (see [chat.QuestionOf]), .Needs with
+	// the IDs of those that it depends on in words, and .Several where these are more than
+	// one. The schema of the answer is appended; it asks for an answer in words with the
+	// built-in prompt alone, so that prompts/requirements.v1.txt, which listed requirements,
+	// is still an own prompt.
 	Prompt string
 	// Temperature, from 0 to 2, and Seed of sampling. With 0 the model gives its most
 	// likely answer. Several verifiers that differ in their seeds make an [Ensemble].
@@ -33,8 +37,9 @@ type ChatOptions struct {
 	Detector BoxDetector
 }
 
-// Chat verifies images by asking a vision-language model about each requirement. The value
-// of a score, in [0, 1], is
+// Chat verifies images by asking a vision-language model a short question about each
+// requirement, all in one message, those first that others depend on. The value of a score,
+// in [0, 1], is
 //
 //	(mean over requirements of p + quality/100) / 1.1
 //
@@ -43,10 +48,12 @@ type ChatOptions struct {
 // prompt without requirements is asked about as a whole; its score has no findings.
 //
 // Answers are checked. The question is repeated once if an answer has an id that was not
-// asked about, a number outside its range, a verdict missing, or a requirement that is met
-// without an object as evidence: the model may have followed text in the image or the
-// prompt. What is still not valid becomes unsure with a confidence of at most 0.5. If the
-// model refuses, all findings are unsure and Score.Unanswered says why.
+// asked about, a number outside its range, a verdict missing or contrary to the answer that
+// it gives, or a requirement that is met without an object as evidence: the model may have
+// followed text in the image or the prompt. What is still not valid becomes unsure with a
+// confidence of at most 0.5. A requirement about an object that is not there is not met
+// either (see [reflectionflow.Prompt.Needs]). If the model refuses, all findings are unsure
+// and Score.Unanswered says why.
 //
 // Errors are those of the model. Chat is safe for concurrent use.
 type Chat struct {
@@ -70,8 +77,8 @@ func NewChat(model chat.Model, options ChatOptions) (*Chat, error) {
 	case options.Votes > 1 && options.Temperature == 0:
 		return nil, fmt.Errorf("%w: %d votes at temperature 0 are the same: set a temperature", reflectionflow.ErrInvalid, options.Votes)
 	}
-	sample := chatData{Prompt: "a", Requirements: []chatItem{{ID: "r1", Text: "at least 1 a"}}}
-	prompt, err := chat.NewTemplate("requirements.v1", requirementsPrompt, options.Prompt, sample)
+	sample := chatData{Prompt: "a", Requirements: []chatItem{{ID: "r1", Text: "at least 1 a", Question: "Is there an a?", Answer: "Yes"}}}
+	prompt, err := chat.NewTemplate("requirements.v2", requirementsPrompt, options.Prompt, sample)
 	if err != nil {
 		return nil, err
 	}
@@ -87,25 +94,45 @@ type chatData struct {
 	Requirements []chatItem
 }
 
-// chatItem is a requirement in the words of the prompt.
+// chatItem is what is asked about a requirement.
 type chatItem struct {
-	ID, Text  string
+	ID, Text         string
+	Question, Answer string // of chat.QuestionOf
+	Needs            string // the IDs of those that it depends on, in words
+	Several          bool   // there are several of them
+
+	index     int  // of the requirement
 	evidenced bool // it can only be met with an object as evidence
+	answered  bool // the model is asked for an answer besides the verdict
 }
 
 // wholeID is the id of a prompt without requirements.
 const wholeID = "request"
 
-func chatItems(p reflectionflow.Prompt) []chatItem {
+// chatItems lists the questions about a prompt, each after those that it depends on.
+func (v *Chat) chatItems(p reflectionflow.Prompt) []chatItem {
+	answered := v.options.Prompt == ""
 	if len(p.Requirements) == 0 {
-		return []chatItem{{ID: wholeID, Text: "the picture shows all of what was asked for, and nothing contrary to it"}}
+		return []chatItem{{
+			ID: wholeID, Text: "the picture shows all of what was asked for, and nothing contrary to it", answered: answered,
+			Question: "Does the picture show all of what was asked for, and nothing contrary to it?", Answer: "Yes",
+		}}
 	}
-	items := make([]chatItem, len(p.Requirements))
-	for i, r := range p.Requirements {
-		items[i] = chatItem{fmt.Sprintf("r%d", i+1), r.String(), evidenced(r)}
+	items := make([]chatItem, 0, len(p.Requirements))
+	for _, i := range byNeeds(p) {
+		r, q := p.Requirements[i], chat.QuestionOf(p, i)
+		item := chatItem{ID: itemID(i), Text: r.String(), Question: q.Text, Answer: q.Answer, index: i, evidenced: evidenced(r), answered: answered}
+		var needs []string
+		for _, n := range p.Needs(i) {
+			needs = append(needs, itemID(n))
+		}
+		item.Needs, item.Several = strings.Join(needs, " and "), len(needs) > 1
+		items = append(items, item)
 	}
 	return items
 }
+
+func itemID(i int) string { return fmt.Sprintf("r%d", i+1) }
 
 // evidenced reports whether a requirement can only be met by an object in the image.
 func evidenced(r reflectionflow.Requirement) bool {
@@ -170,7 +197,7 @@ const maxUnanswered = 300
 
 // verify asks for one vote on an image.
 func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage, shown hints, seed uint64) (reflectionflow.Score, error) {
-	items := chatItems(p.Prompt)
+	items := v.chatItems(p.Prompt)
 	text, err := v.prompt.Fill(chatData{p.Prompt.Text, items})
 	if err != nil {
 		return reflectionflow.Score{}, err

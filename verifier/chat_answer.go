@@ -10,23 +10,28 @@ import (
 	"strings"
 
 	"reflectionflow"
+	"reflectionflow/chat"
 )
 
 // verdictSchema returns the form of the answer. Every requirement has a property of its
 // own, so that a server that enforces schemas neither omits nor adds one. Models write
 // properties in their order: first what they see, then the verdict.
 func verdictSchema(items []chatItem) json.RawMessage {
-	const verdict = `{"type":"object","additionalProperties":false,"required":["seen","objects","verdict","probability"],"properties":{` +
+	const verdict = `{"type":"object","additionalProperties":false,"required":["seen","objects",%s"verdict","probability"],"properties":{` +
 		`"seen":{"type":"string"},` +
 		`"objects":{"type":"array","maxItems":8,"items":{"type":"object","additionalProperties":false,"required":["class","color","box"],"properties":{` +
 		`"class":{"type":"string"},"color":{"type":"string"},` +
-		`"box":{"type":"array","minItems":4,"maxItems":4,"items":{"type":"number","minimum":0,"maximum":1}}}}},` +
+		`"box":{"type":"array","minItems":4,"maxItems":4,"items":{"type":"number","minimum":0,"maximum":1}}}}},%s` +
 		`"verdict":{"type":"string","enum":["met","not_met","unsure"]},` +
 		`"probability":{"type":"number","minimum":0,"maximum":1}}}`
 	var ids, verdicts []string
 	for _, item := range items {
+		key, answer := "", ""
+		if item.answered {
+			key, answer = `"answer",`, `"answer":{"type":"string"},`
+		}
 		ids = append(ids, `"`+item.ID+`"`)
-		verdicts = append(verdicts, `"`+item.ID+`":`+verdict)
+		verdicts = append(verdicts, `"`+item.ID+`":`+fmt.Sprintf(verdict, key, answer))
 	}
 	return json.RawMessage(`{"type":"object","additionalProperties":false,"required":["verdicts","quality"],"properties":{` +
 		`"verdicts":{"type":"object","additionalProperties":false,"required":[` + strings.Join(ids, ",") + `],"properties":{` + strings.Join(verdicts, ",") + `}},` +
@@ -42,6 +47,7 @@ type chatAnswer struct {
 
 type chatVerdict struct {
 	Seen        string                 `json:"seen"`
+	Answer      string                 `json:"answer"`
 	Verdict     reflectionflow.Verdict `json:"verdict"`
 	Probability *float64               `json:"probability"`
 	Objects     []chatObject           `json:"objects"`
@@ -60,7 +66,11 @@ func (a *chatAnswer) check(items []chatItem) error {
 	for _, item := range items {
 		asked[item.ID] = true
 		v, err := a.verdict(item.ID)
-		if err == nil && item.evidenced && v.unfounded() {
+		switch {
+		case err != nil:
+		case item.contradicted(v):
+			err = fmt.Errorf("%s is %s, but the answer is %s, and asked for was %s", item.ID, v.Verdict, chat.Quote(firstBytes(v.Answer, 32)), chat.Quote(item.Answer))
+		case item.evidenced && v.unfounded():
 			err = fmt.Errorf("%s is met, but no object is named that it rests on", item.ID)
 		}
 		if err != nil {
@@ -124,23 +134,27 @@ const unsureConfidence = 0.5
 func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflectionflow.Score {
 	var score reflectionflow.Score
 	var detail []string
+	score.Requirements = make([]reflectionflow.Finding, len(p.Requirements))
 	total := 0.0
-	for i, item := range items {
+	for _, item := range items {
 		finding := reflectionflow.Finding{Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
 		if v, err := a.verdict(item.ID); err == nil {
 			finding.Verdict, finding.Confidence = v.settle()
-			if item.evidenced && v.unfounded() {
+			if item.contradicted(v) || item.evidenced && v.unfounded() {
 				finding.Verdict, finding.Confidence = reflectionflow.Unsure, min(finding.Confidence, unsureConfidence)
 			}
 			finding.Evidence = evidence(v.Objects, finding.Confidence)
+			if p, missing := missingNeed(p, item.index, score.Requirements); missing {
+				finding.Verdict, finding.Confidence = reflectionflow.NotMet, min(finding.Confidence, p)
+			}
 			total += finding.Confidence
 			if v.Seen != "" {
 				detail = append(detail, item.Text+": "+firstBytes(v.Seen, 300))
 			}
 		}
 		if item.ID != wholeID {
-			finding.Requirement = p.Requirements[i]
-			score.Requirements = append(score.Requirements, finding)
+			finding.Requirement = p.Requirements[item.index]
+			score.Requirements[item.index] = finding
 		}
 	}
 	quality, err := a.quality()
@@ -164,6 +178,16 @@ func (v chatVerdict) settle() (reflectionflow.Verdict, float64) {
 		return reflectionflow.Unsure, p
 	}
 	return v.Verdict, p
+}
+
+// contradicted reports whether a verdict is contrary to the answer in words: another answer
+// of the kind that was asked for is not met, and that answer is not not_met.
+func (item chatItem) contradicted(v chatVerdict) bool {
+	if !item.answered {
+		return false
+	}
+	expected, other := (chat.Question{Answer: item.Answer}).Says(v.Answer)
+	return expected && v.Verdict == reflectionflow.NotMet || other && v.Verdict == reflectionflow.Met
 }
 
 // unfounded reports whether the requirement is met without naming an object.

@@ -363,7 +363,7 @@ func TestYesNoByAtoms(t *testing.T) {
 		"Are there any dogs in the image?":  {{Token: "No", Logprob: lp(.9)}, {Token: "Yes", Logprob: lp(.1)}},
 		"Is there a red cup in the image?":  {{Token: "No", Logprob: lp(.8)}, {Token: "Yes", Logprob: lp(.2)}},
 		"Is there a bowl in the image?":     {{Token: "Perhaps", Logprob: lp(1)}},
-		"Is this the style":                 {{Token: "Yes", Logprob: lp(1)}},
+		"Is the image a sketch?":            {{Token: "Yes", Logprob: lp(1)}},
 	}
 	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
 		for text, tokens := range answers {

@@ -56,7 +56,8 @@ type YesNoOptions struct {
 // Soft-TIFA does (GenEval 2): by the probability of the expected answer to
 // [chat.QuestionOf], among those of its kind; where a number is asked for and numbers have less than a half
 // of the first token, it is unsure. A requirement whose object was found absent (see
-// [reflectionflow.Prompt.Needs]) is not met either, and is not asked about.
+// [reflectionflow.Prompt.Needs]) is not met either, and is not asked about; where only their
+// number is wrong, it is.
 //
 // The server must return log-probabilities. Without them the word itself gives 1 or 0,
 // which ranks images poorly. An answer that begins with neither word counts as 0 and
@@ -154,7 +155,7 @@ func (v *YesNo) verifyEach(ctx context.Context, p reflectionflow.PromptedImage, 
 		yes, needed := missingNeed(p.Prompt, i, score.Requirements)
 		if !needed {
 			var err error
-			if yes, err = v.askAbout(ctx, p, r, &score); err != nil {
+			if yes, err = v.askAbout(ctx, p, i, &score); err != nil {
 				return score, err
 			}
 		}
@@ -208,24 +209,27 @@ func byNeeds(p reflectionflow.Prompt) []int {
 	return order
 }
 
-// missingNeed returns the lowest confidence of the requirements that i needs and that are
-// not met; false where there are none.
+// missingNeed returns the lowest confidence of the requirements that i needs and without
+// which its object is not there; false where there are none. A wrong number of objects, of
+// which some are there, is no reason.
 func missingNeed(p reflectionflow.Prompt, i int, found []reflectionflow.Finding) (float64, bool) {
 	lowest, missing := 1.0, false
 	for _, needed := range p.Needs(i) {
-		if f := found[needed]; f.Verdict == reflectionflow.NotMet && f.Confidence <= lowest {
+		r, f := p.Requirements[needed], found[needed]
+		several := r.Counts() && r.Count > 1
+		if f.Verdict == reflectionflow.NotMet && !several && f.Confidence <= lowest {
 			lowest, missing = f.Confidence, true
 		}
 	}
 	return lowest, missing
 }
 
-// askAbout returns the probability that a requirement is met, or unknown.
-func (v *YesNo) askAbout(ctx context.Context, p reflectionflow.PromptedImage, r reflectionflow.Requirement, score *reflectionflow.Score) (float64, error) {
+// askAbout returns the probability that requirement i is met, or unknown.
+func (v *YesNo) askAbout(ctx context.Context, p reflectionflow.PromptedImage, i int, score *reflectionflow.Score) (float64, error) {
 	if !v.atoms {
-		return v.ask(ctx, p, r.String(), score)
+		return v.ask(ctx, p, p.Prompt.Requirements[i].String(), score)
 	}
-	question := chat.QuestionOf(r)
+	question := chat.QuestionOf(p.Prompt, i)
 	l, err := chat.Likely(ctx, v.model, p.Image, question)
 	score.Cost = score.Cost.Add(l.Cost)
 	switch {

@@ -82,6 +82,9 @@ func hasEnd(word string, ends ...string) bool {
 // "scissors".
 func IsPlural(noun string) bool { return pluralOnly[lastWord(noun)] }
 
+// IsUncounted reports a noun phrase of what is not counted, such as "snow".
+func IsUncounted(noun string) bool { return uncounted[lastWord(noun)] }
+
 // Article is a noun phrase with "a" or "an"; "some" for what is not counted, and nothing
 // for one thing in the plural.
 func Article(phrase string) string {
