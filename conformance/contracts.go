@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -20,7 +21,7 @@ func Generator(t *testing.T, g reflectionflow.Generator, requests []reflectionfl
 	t.Helper()
 	c := generator(g, requests, o)
 	c.run(t)
-	runChecks(t, checking(g, c))
+	runChecks(t, append(checking(g, c), sketching(g, requests)))
 }
 
 // Previewer runs the suite of [reflectionflow.Previewer], that of its generator
@@ -142,6 +143,56 @@ func checking(g reflectionflow.Generator, c contract[reflectionflow.Request, ref
 		}
 		return nil
 	}}}
+}
+
+// sketching: whoever asks for sketches gets the images of Generate, and sketches of its
+// requests while they are generated, if any.
+func sketching(g reflectionflow.Generator, requests []reflectionflow.Request) check {
+	return check{"sketches", func(ctx context.Context) error {
+		want, err := g.Generate(ctx, requests)
+		if err != nil {
+			return err
+		}
+		var mutex sync.Mutex
+		var over bool
+		var fault error
+		ctx = reflectionflow.WithSketches(ctx, 0, func(s reflectionflow.Sketch) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			fault = cmp.Or(fault, badSketch(s, requests, over))
+		})
+		got, err := g.Generate(ctx, requests)
+		if err != nil {
+			return err
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		over = true
+		for i := range want {
+			if err := samePixels(want[i].Image, got[i].Image); err != nil {
+				return fmt.Errorf("image %d is another one with sketches: %w", i, err)
+			}
+		}
+		return fault
+	}}
+}
+
+// badSketch says what is wrong with a sketch.
+func badSketch(s reflectionflow.Sketch, requests []reflectionflow.Request, over bool) error {
+	asked := slices.ContainsFunc(requests, func(r reflectionflow.Request) bool {
+		return r.Seed == s.Request.Seed && r.Prompt == s.Request.Prompt && r.Reflection == s.Request.Reflection
+	})
+	switch {
+	case over:
+		return errors.New("a sketch came after its call had returned")
+	case !asked:
+		return errors.New("a sketch is of no request of the call")
+	case s.Step < 1 || s.Step >= s.Request.Steps:
+		return fmt.Errorf("a sketch after step %d of %d", s.Step, s.Request.Steps)
+	case s.Image == nil || s.Image.Bounds().Empty() || max(s.Image.Bounds().Dx(), s.Image.Bounds().Dy()) > reflectionflow.MaxSketchSide:
+		return errors.New("a sketch has no image, or a large one")
+	}
+	return nil
 }
 
 // finishing: finished previews are the images of Generate, whatever the number of steps

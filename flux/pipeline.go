@@ -43,6 +43,9 @@ type Pipeline struct {
 	img2img    float64
 	programs   *programs
 	embeddings embeddings
+
+	sketching  sync.Mutex
+	projection *projection // of sketches; nil until the first is asked for
 }
 
 var _ reflectionflow.Previewer = (*Pipeline)(nil)

@@ -112,7 +112,9 @@ func (p *Pipeline) denoise(ctx context.Context, lanes []job, g group, prompts []
 	held.keep(guidance)
 	sigmas := p.model.Sigmas(g.shape.steps, tokens)
 	last := sigmas[g.span.to]
+	sketches, taken := p.sketcher(ctx, g), g.span.from
 	step := func(x *tensors.Tensor, sigma, next float64) (*tensors.Tensor, error) {
+		taken++
 		levels := []*tensors.Tensor{x, everyLane(sigma, len(lanes)), everyLane(next, len(lanes))}
 		var held tensorPool
 		held.keep(levels...)
@@ -123,7 +125,11 @@ func (p *Pipeline) denoise(ctx context.Context, lanes []job, g group, prompts []
 				return nil, fmt.Errorf("read latents: %w", err)
 			}
 		}
-		return runOnce(program, append(append(levels, guidance), prompts...)...)
+		inputs := append(append(levels, guidance), prompts...)
+		if next > 0 && sketches.due() {
+			return sketches.step(program, inputs, level{sigma, next}, taken)
+		}
+		return runOnce(program, inputs...)
 	}
 	x = tensors.FromFlatDataAndDimensions(latents, len(lanes), tokens, channels)
 	x, err = Denoise(ctx, x, sigmas[g.span.from:g.span.to+1], step)

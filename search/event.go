@@ -12,6 +12,7 @@ type EventKind string
 // The kinds of event.
 const (
 	Recalled  EventKind = "recalled"   // the journal had the candidate
+	Planned   EventKind = "planned"    // the request is known: it is generated next
 	Generated EventKind = "generated"  // there is an image (or an error), and no score yet
 	Scored    EventKind = "scored"     // the candidate is finished
 	RoundDone EventKind = "round_done" // the last candidate of a round is finished

@@ -98,6 +98,8 @@ func (r *run) advance(d delivery) {
 	r.pipe.pass(d)
 	for _, it := range d.items {
 		switch d.stage {
+		case planStage:
+			r.notify(Planned, it)
 		case generateStage:
 			r.notify(Generated, it)
 		case verifyStage:

@@ -236,15 +236,19 @@ func TestEvents(t *testing.T) {
 	cfg := config(search.Noise, 1, 6)
 	cfg.EarlyStop = true
 	mustRun(t, s, cfg)
-	want := `generated 0 best -1 0/6 images 0 true
+	want := `planned 0 best -1 0/6 images 0 false
+generated 0 best -1 0/6 images 0 true
 scored 0 best 0 1/6 images 1 true
 round_done 0 best 0 1/6 images 1 false
+planned 1 best 0 1/6 images 1 false
 generated 1 best 0 1/6 images 1 true
 scored 1 best 0 2/6 images 2 true
 round_done 1 best 0 2/6 images 2 false
+planned 2 best 0 2/6 images 2 false
 generated 2 best 0 2/6 images 2 true
 scored 2 best 0 3/6 images 3 true
 round_done 2 best 0 3/6 images 3 false
+planned 3 best 0 3/6 images 3 false
 generated 3 best 0 3/6 images 3 true
 scored 3 best 3 4/4 images 4 true
 round_done 3 best 3 4/4 images 4 false

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -76,14 +77,19 @@ func (q *Queue) append(ctx context.Context, e Event, last uint64) (uint64, error
 // Events returns the events of a job after a sequence, in order. Those of a job that does
 // not exist are empty.
 func (q *Queue) Events(ctx context.Context, id string, after uint64) ([]Event, error) {
+	return q.EventsPage(ctx, id, after, math.MaxInt)
+}
+
+// EventsPage is [Queue.Events] for at most limit events.
+func (q *Queue) EventsPage(ctx context.Context, id string, after uint64, limit int) ([]Event, error) {
 	if !ValidID(id) {
 		return nil, ErrUnknown
 	}
 	var list []Event
-	for next := after + 1; ; {
+	for next := after + 1; len(list) < limit; {
 		msg, err := q.events.GetMsg(ctx, next, jetstream.WithGetMsgSubject(eventPrefix+id))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return list, nil
+			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the events of job %s: %w", id, err)
@@ -95,6 +101,7 @@ func (q *Queue) Events(ctx context.Context, id string, after uint64) ([]Event, e
 		list = append(list, e)
 		next = msg.Sequence + 1
 	}
+	return list, nil
 }
 
 // lastEvent returns the last event of a job.

@@ -147,32 +147,65 @@ func (s *Server) admitted(r *http.Request) error {
 }
 
 // events serves GET /api/v1/jobs/{id}/events: every stored event once, also across a
-// reconnect with Last-Event-ID, and progress while it is listened to.
+// reconnect with Last-Event-ID, and what is under way while it is listened to. Who has all
+// events of a job that has ended is told so by status 204, which ends an EventSource.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	job, err := s.mine(r)
 	if err != nil {
 		return err
 	}
-	after := uint64(0)
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		if after, err = strconv.ParseUint(last, 10, 64); err != nil {
-			return bad("Last-Event-ID", "Last-Event-ID %.20q is no number", last)
-		}
+	after, ended, err := s.resumed(r, job)
+	if err != nil {
+		return err
+	}
+	if ended {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
 	out := newEvents(w)
 	if err := out.alive(); err != nil {
 		return err
 	}
-	err = s.hub.events(r.Context(), job.ID, after, func(e jobs.Event) error {
+	write := func(wire string) error {
 		if err := s.admitted(r); err != nil {
 			return err
 		}
-		return out.send(strconv.FormatUint(e.Sequence, 10), string(e.Kind), e)
-	}, func() error { return errors.Join(s.admitted(r), out.alive()) })
+		return out.write(wire)
+	}
+	err = s.hub.listen(r.Context(), job.ID, after, listener{
+		event: func(f frame) error { return write(f.wire) },
+		live:  func(f liveFrame) error { return write(f.wire) },
+		idle:  func() error { return errors.Join(s.admitted(r), out.alive()) },
+	})
 	if err != nil && r.Context().Err() == nil {
 		return out.fail(err)
 	}
 	return nil
+}
+
+// resumed returns the event after which a client goes on, and whether the job has none
+// after it and never will. A number that no event has yet is refused: it is of another
+// server, or of data that is gone.
+func (s *Server) resumed(r *http.Request, job jobs.Job) (after uint64, ended bool, err error) {
+	last := r.Header.Get("Last-Event-ID")
+	if last == "" {
+		return 0, false, nil
+	}
+	if after, err = strconv.ParseUint(last, 10, 64); err != nil {
+		return 0, false, bad("Last-Event-ID", "Last-Event-ID %.20q is no number", last)
+	}
+	now, err := s.queue.Position(r.Context())
+	if err != nil {
+		return 0, false, err
+	}
+	if after > now.Last {
+		return 0, false, bad("Last-Event-ID", "Last-Event-ID %d is after the last event, %d: leave it out to get all events", after, now.Last)
+	}
+	if !job.State.Ended() {
+		return after, false, nil
+	}
+	rest, err := s.queue.EventsPage(r.Context(), job.ID, after, 1)
+	return after, len(rest) == 0, err
 }
 
 // candidates serves GET /api/v1/jobs/{id}/candidates.

@@ -2,6 +2,9 @@ package service
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -9,16 +12,58 @@ import (
 )
 
 // hub passes the events of all jobs to those who wait for them. The server follows the
-// stream once, whatever the number of listeners.
+// stream once, and an event is encoded once, whatever the number of listeners.
 type hub struct {
 	queue *jobs.Queue
 
-	mutex     sync.Mutex
-	listeners map[string]map[chan struct{}]bool // by job
+	mutex  sync.Mutex
+	topics map[string]*topic // by job; those with listeners
 }
 
-func newHub(q *jobs.Queue) *hub {
-	return &hub{queue: q, listeners: map[string]map[chan struct{}]bool{}}
+// topic is what the listeners of a job share.
+type topic struct {
+	listeners int
+	changed   chan struct{} // closed and replaced when there is news
+	// recent are events that came while there were listeners, in order; all after the one
+	// with the sequence dropped.
+	recent  []frame
+	dropped uint64
+	// now are the candidates under way, by kind and candidate.
+	now     map[string]liveFrame
+	version uint64 // grows with every change of now
+}
+
+// frame is a stored event, and its form on the wire.
+type frame struct {
+	jobs.Event
+	wire string
+}
+
+// liveFrame is what is known of a candidate under way, and its form on the wire.
+type liveFrame struct {
+	live
+	version uint64
+	wire    string
+}
+
+const (
+	maxRecent  = 64 // events that a topic holds; who is further behind reads the stream
+	maxNow     = 64 // entries of candidates under way
+	eventsPage = 32 // stored events that a listener holds at a time
+)
+
+func newHub(q *jobs.Queue) *hub { return &hub{queue: q, topics: map[string]*topic{}} }
+
+// encode returns the event in its form on the wire.
+func encode(e jobs.Event) (frame, error) {
+	wire, err := wireEvent(strconv.FormatUint(e.Sequence, 10), string(e.Kind), e)
+	return frame{e, wire}, err
+}
+
+// news tells the listeners of a topic. The mutex is held.
+func (t *topic) news() {
+	close(t.changed)
+	t.changed = make(chan struct{})
 }
 
 // receive tells listeners of events.
@@ -26,66 +71,172 @@ func (h *hub) receive(list []jobs.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for _, e := range list {
-		for listener := range h.listeners[e.JobID] {
-			select {
-			case listener <- struct{}{}:
-			default: // it has not looked yet
-			}
+		t := h.topics[e.JobID]
+		if t == nil || len(t.recent) > 0 && t.recent[len(t.recent)-1].Sequence >= e.Sequence {
+			continue
 		}
+		f, err := encode(e)
+		if err != nil {
+			continue // it was encoded when it was stored
+		}
+		if len(t.recent) == maxRecent {
+			t.dropped = t.recent[0].Sequence
+			t.recent = slices.Delete(t.recent, 0, 1)
+		}
+		t.recent = append(t.recent, f)
+		switch {
+		case e.Candidate != nil:
+			for _, kind := range []string{liveProgress, livePreview} {
+				delete(t.now, kind+strconv.Itoa(e.Candidate.ID))
+			}
+		case e.Job != nil: // it begins anew, or has ended
+			clear(t.now)
+		}
+		t.news()
 	}
 }
 
-// listen returns a channel that gets a value when a job has new events.
-func (h *hub) listen(id string) (news <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
+// hear receives what a search is doing.
+func (h *hub) hear(job string, data []byte) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	if h.listeners[id] == nil {
-		h.listeners[id] = map[chan struct{}]bool{}
+	t := h.topics[job]
+	if t == nil {
+		return
 	}
-	h.listeners[id][c] = true
-	return c, func() {
+	var l live
+	if json.Unmarshal(data, &l) != nil {
+		return
+	}
+	key := l.Kind + strconv.Itoa(l.ID)
+	if _, known := t.now[key]; !known && len(t.now) == maxNow {
+		return
+	}
+	wire, err := wireEvent("", l.Kind, l)
+	if err != nil {
+		return
+	}
+	t.version++
+	t.now[key] = liveFrame{l, t.version, wire}
+	t.news()
+}
+
+// join returns the topic of a job, until leave is called.
+func (h *hub) join(id string) (t *topic, leave func()) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if t = h.topics[id]; t == nil {
+		t = &topic{changed: make(chan struct{}), now: map[string]liveFrame{}}
+		h.topics[id] = t
+	}
+	t.listeners++
+	return t, func() {
 		h.mutex.Lock()
 		defer h.mutex.Unlock()
-		delete(h.listeners[id], c)
-		if len(h.listeners[id]) == 0 {
-			delete(h.listeners, id)
+		if t.listeners--; t.listeners == 0 {
+			delete(h.topics, id)
 		}
 	}
 }
 
-// events calls receive for the events of a job after a sequence, in order, until one ends
-// the job or ctx ends. Events that are stored already come first. idle is called when
-// nothing has happened for a while.
-func (h *hub) events(ctx context.Context, id string, after uint64, receive func(jobs.Event) error, idle func() error) error {
-	news, stop := h.listen(id)
-	defer stop()
+// listener is who waits for the events of a job. Its functions end it by an error.
+type listener struct {
+	event func(frame) error
+	live  func(liveFrame) error // nil for none
+	idle  func() error          // nothing has happened for a while
+}
+
+// listen passes the events of a job after a sequence to a listener, in order, until one
+// ends the job or ctx ends. Events that are stored already come first, page by page, so
+// that who is far behind, or slow, takes no more memory than others.
+func (h *hub) listen(ctx context.Context, id string, after uint64, l listener) error {
+	t, leave := h.join(id)
+	defer leave()
 	quiet := time.NewTicker(idleTime)
 	defer quiet.Stop()
+	seen, stored := uint64(0), true // look at the stream first
 	for {
-		list, err := h.queue.Events(ctx, id, after)
-		if err != nil {
-			return err
-		}
-		for _, e := range list {
-			if err := receive(e); err != nil {
+		h.mutex.Lock()
+		changed := t.changed
+		frames, now := t.since(after, seen)
+		stored = stored || after < t.dropped
+		h.mutex.Unlock()
+		if stored {
+			var err error
+			if frames, err = h.page(ctx, id, after); err != nil {
 				return err
 			}
-			after = e.Sequence
-			if e.Job != nil && e.Job.State.Ended() {
+			stored = len(frames) == eventsPage
+		}
+		for _, f := range frames {
+			if err := l.event(f); err != nil {
+				return err
+			}
+			after = f.Sequence
+			if f.Job != nil && f.Job.State.Ended() {
 				return nil
 			}
+		}
+		for _, f := range now {
+			if seen = f.version; l.live == nil {
+				continue
+			}
+			if err := l.live(f); err != nil {
+				return err
+			}
+		}
+		if len(frames) > 0 {
+			continue // there may be more
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-news:
+		case <-changed:
 		case <-quiet.C:
-			if err := idle(); err != nil {
+			stored = true // a notification may be lost
+			if err := l.idle(); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// since returns the recent events after a sequence, and what changed of the candidates
+// under way after a version, the oldest change first. The mutex is held.
+func (t *topic) since(after, seen uint64) (frames []frame, now []liveFrame) {
+	for i, f := range t.recent {
+		if f.Sequence > after {
+			frames = t.recent[i:len(t.recent):len(t.recent)]
+			break
+		}
+	}
+	for _, f := range t.now {
+		if f.version > seen {
+			now = append(now, f)
+		}
+	}
+	slices.SortFunc(now, func(a, b liveFrame) int { return int(a.version) - int(b.version) }) //nolint:gosec // versions are small
+	return slices.Clone(frames), now
+}
+
+// page reads the stored events after a sequence.
+func (h *hub) page(ctx context.Context, id string, after uint64) ([]frame, error) {
+	list, err := h.queue.EventsPage(ctx, id, after, eventsPage)
+	if err != nil {
+		return nil, err
+	}
+	frames := make([]frame, len(list))
+	for i, e := range list {
+		if frames[i], err = encode(e); err != nil {
+			return nil, err
+		}
+	}
+	return frames, nil
+}
+
+// wait waits until a job has ended.
+func (h *hub) wait(ctx context.Context, id string) error {
+	return h.listen(ctx, id, 0, listener{event: func(frame) error { return nil }, idle: func() error { return nil }})
 }
 
 // idleTime is how long a stream of events is silent before a sign of life, and how long a

@@ -134,14 +134,19 @@ func fit(img image.Image, width, height int) ([]byte, error) {
 	if width < 1 || height < 1 || width > reflectionflow.MaxSide || height > reflectionflow.MaxSide {
 		return nil, bad("size", "size %dx%d: sides must be from 16 to %d", width, height, reflectionflow.MaxSide)
 	}
-	if b := img.Bounds(); b.Dx() != width || b.Dy() != height {
-		scaled := image.NewNRGBA(image.Rect(0, 0, width, height))
-		xdraw.CatmullRom.Scale(scaled, scaled.Bounds(), img, b, draw.Src, nil)
-		img = scaled
-	}
 	var out bytes.Buffer
-	if err := png.Encode(&out, img); err != nil {
+	if err := png.Encode(&out, scaled(img, width, height)); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// scaled returns an image in a size.
+func scaled(img image.Image, width, height int) image.Image {
+	if b := img.Bounds(); b.Dx() != width || b.Dy() != height {
+		canvas := image.NewNRGBA(image.Rect(0, 0, width, height))
+		xdraw.CatmullRom.Scale(canvas, canvas.Bounds(), img, b, draw.Src, nil)
+		return canvas
+	}
+	return img
 }

@@ -121,7 +121,7 @@ func (s *Server) serveImages(w http.ResponseWriter, r *http.Request, q *imageReq
 	}
 	answer := imageReply{Created: time.Now().Unix(), Format: cmp.Or(q.OutputFormat, "png"), Quality: q.Quality, Size: q.Size}
 	for _, job := range list {
-		if err := s.hub.events(r.Context(), job.ID, 0, func(jobs.Event) error { return nil }, func() error { return nil }); err != nil {
+		if err := s.hub.wait(r.Context(), job.ID); err != nil {
 			return err
 		}
 		data, usage, err := s.imageOf(r, q, job.ID)
@@ -258,45 +258,6 @@ func origin(r *http.Request) string {
 		scheme = "https"
 	}
 	return scheme + "://" + r.Host
-}
-
-// streamImages replies with server-sent events: the best image so far whenever it changes,
-// at most partial_images times for each, then the last one.
-func (s *Server) streamImages(w http.ResponseWriter, r *http.Request, q *imageRequest, list []jobs.Job, kind string) error {
-	out := newEvents(w)
-	for _, job := range list {
-		sent, best := 0, -1
-		var score float64
-		err := s.hub.events(r.Context(), job.ID, 0, func(e jobs.Event) error {
-			if e.Kind != jobs.KindCandidate || e.Image == nil || sent == q.PartialImages || best >= 0 && e.Candidate.Score.Value <= score {
-				return nil
-			}
-			best, score = e.Candidate.ID, e.Candidate.Score.Value
-			file, err := s.imageFile(r.Context(), job.ID, best, cmp.Or(q.OutputFormat, "png"), 0)
-			if err != nil {
-				return err
-			}
-			sent++
-			return out.send("", kind+".partial_image", map[string]any{
-				"type": kind + ".partial_image", "b64_json": base64.StdEncoding.EncodeToString(file), "partial_image_index": sent - 1,
-				"created_at": time.Now().Unix(), "size": q.Size, "quality": q.Quality, "output_format": cmp.Or(q.OutputFormat, "png"), "background": "opaque",
-			})
-		}, out.alive)
-		if err != nil {
-			return out.fail(err)
-		}
-		data, used, err := s.imageOf(r, q, job.ID)
-		if err != nil {
-			return out.fail(err)
-		}
-		if err := out.send("", kind+".completed", map[string]any{
-			"type": kind + ".completed", "b64_json": data.B64, "created_at": time.Now().Unix(), "size": q.Size, "quality": q.Quality,
-			"output_format": cmp.Or(q.OutputFormat, "png"), "background": "opaque", "usage": used, "reflectionflow": data.Search,
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // listModels serves GET /v1/models: every model, alone and with each strategy.

@@ -44,16 +44,17 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, erro
 			return none, err
 		}
 	}
+	told := newReporter(r)
 	loop := &search.Search{
 		Generator: e.generator, Verifier: e.verifier, Reflector: e.parts.Reflector, Refiner: e.parts.Refiner, Journal: r,
-		Notify: func(ev search.Event) { s.tell(r, ev) },
+		Notify: told.notify,
 	}
 	if r.Image != "" {
 		if loop.Generator, err = s.correcting(ctx, e, r); err != nil {
 			return none, err
 		}
 	}
-	result, err := loop.Run(ctx, *r.Prompt, cfg)
+	result, err := loop.Run(reflectionflow.WithSketches(ctx, sketchTime, told.sketch), *r.Prompt, cfg)
 	return outcomeOf(result), err
 }
 
@@ -127,20 +128,4 @@ func (c correction) Generate(ctx context.Context, requests []reflectionflow.Requ
 // Check implements [reflectionflow.RequestChecker].
 func (c correction) Check(r reflectionflow.Request) error {
 	return reflectionflow.CheckRequest(c.inner, c.requests([]reflectionflow.Request{r})[0])
-}
-
-// progress is what listeners are told while a search runs; it is not stored.
-type progress struct {
-	Kind  search.EventKind `json:"kind"`
-	ID    int              `json:"id"`
-	Done  int              `json:"done"`
-	Total int              `json:"total,omitempty"`
-	Best  int              `json:"best"` // ID of the best candidate so far, -1 for none
-}
-
-func (s *Server) tell(r *jobs.Run, ev search.Event) {
-	data, err := json.Marshal(progress{Kind: ev.Kind, ID: ev.Candidate.ID, Done: ev.Done, Total: ev.Total, Best: ev.Best.ID})
-	if err == nil {
-		r.Tell(data)
-	}
 }

@@ -80,6 +80,11 @@ func (s *Server) Close() error { return s.history.Close() }
 
 // Work runs jobs, and keeps the index of all of them, until ctx ends.
 func (s *Server) Work(ctx context.Context) error {
+	stop, err := s.queue.Live("", s.hub.hear)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	var others sync.WaitGroup
 	defer others.Wait()
 	others.Go(func() { s.follow(ctx) })

@@ -312,7 +312,7 @@ func TestJobs(t *testing.T) {
 		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
 			ids = append(ids, id)
 		}
-		if kind, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+		if kind, ok := strings.CutPrefix(lines.Text(), "event: "); ok && kind != "progress" {
 			kinds = append(kinds, kind)
 		}
 	}

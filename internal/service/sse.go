@@ -34,11 +34,11 @@ func (e *events) begin() {
 	e.w.WriteHeader(http.StatusOK)
 }
 
-// send sends an event; id and name may be empty.
-func (e *events) send(id, name string, data any) error {
+// wireEvent is an event on the wire; id and name may be empty.
+func wireEvent(id, name string, data any) (string, error) {
 	body, err := json.Marshal(data)
 	if err != nil {
-		return err
+		return "", err
 	}
 	text := ""
 	if id != "" {
@@ -47,7 +47,16 @@ func (e *events) send(id, name string, data any) error {
 	if name != "" {
 		text += "event: " + name + "\n"
 	}
-	return e.write(text + "data: " + string(body) + "\n\n")
+	return text + "data: " + string(body) + "\n\n", nil
+}
+
+// send sends an event without an ID.
+func (e *events) send(name string, data any) error {
+	text, err := wireEvent("", name, data)
+	if err != nil {
+		return err
+	}
+	return e.write(text)
 }
 
 // alive sends a comment, so that nobody takes the connection for dead.
@@ -67,5 +76,5 @@ func (e *events) fail(err error) error {
 	if !e.begun {
 		return err
 	}
-	return e.send("", "error", map[string]*apiError{"error": typed(err)})
+	return e.send("error", map[string]*apiError{"error": typed(err)})
 }

@@ -2,7 +2,9 @@ package clipart_test
 
 import (
 	"image"
+	"image/color"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -82,6 +84,41 @@ func picture(t *testing.T, side int) image.Image {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// A sketch after half of the steps resembles the image.
+func TestSketches(t *testing.T) {
+	p, model := pipeline(t)
+	side := model.Settings.Width
+	request := reflectionflow.Request{Prompt: "a photo of two clocks", Seed: 3, Width: side, Height: side, Steps: model.Settings.Steps, Guidance: model.Settings.Guidance}
+	var list []reflectionflow.Sketch
+	ctx := reflectionflow.WithSketches(t.Context(), 0, func(s reflectionflow.Sketch) { list = append(list, s) })
+	made, err := p.Generate(ctx, []reflectionflow.Request{request})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != request.Steps-1 {
+		t.Fatalf("%d sketches of %d steps", len(list), request.Steps)
+	}
+	for i, s := range list {
+		size := s.Image.Bounds().Size()
+		small := flux.Resize(made[0].Image, size.X, size.Y)
+		sum := 0.0
+		for y := range size.Y {
+			for x := range size.X {
+				a := color.NRGBAModel.Convert(s.Image.At(x, y)).(color.NRGBA)
+				b := small.RGBAAt(x, y)
+				for _, d := range [...]int{int(a.R) - int(b.R), int(a.G) - int(b.G), int(a.B) - int(b.B)} {
+					sum += math.Abs(float64(d))
+				}
+			}
+		}
+		difference := sum / float64(3*size.X*size.Y)
+		t.Logf("step %d: %v, mean difference %.1f of 255", s.Step, size, difference)
+		if i >= request.Steps/2 && difference > 20 {
+			t.Errorf("the sketch of step %d differs by %.1f", s.Step, difference)
+		}
+	}
 }
 
 func TestContracts(t *testing.T) {
