@@ -20,6 +20,7 @@ type buffer struct {
 	flat    any    // the same memory as a slice of the Go type of the dtype
 	lent    bool   // the memory is the caller's and never reused
 	rows    Rows   // computes the values, instead of bytes
+	owner   Owner  // of lent memory; may be nil
 	dead    atomic.Bool
 }
 

@@ -78,7 +78,7 @@ func compileFunction(b *builder, f *function) (*program, error) {
 	lifetimes(l.storages, l.steps)
 	p.arena = planMemory(l.storages)
 	p.steps, p.storages = l.steps, l.storages
-	p.plain = plainInputs(len(p.inputs), p.steps)
+	p.plain, p.order = plainInputs(len(p.inputs), p.steps), firstReads(len(p.inputs), p.steps)
 	if p.storages == nil {
 		p.storages = []*storage{}
 	}

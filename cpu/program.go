@@ -16,6 +16,7 @@ type step struct {
 	instructions  int    // of a tape
 	reads, writes []*storage
 	byRows        *storage // of reads: may be an input in Rows
+	begins        int      // inputs that no step before it reads
 	run           func(x *execution) error
 }
 
@@ -30,6 +31,7 @@ type program struct {
 	steps    []*step
 	arena    int       // bytes
 	plain    []bool    // by input: a step needs its values in memory
+	order    []int     // inputs, in the order in which steps first read them
 	idle     sync.Pool // of *execution
 }
 
@@ -130,7 +132,11 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
+	var r reading
 	for _, st := range p.steps {
+		if err := p.ready(x, &r, st); err != nil {
+			return nil, err
+		}
 		if err := st.execute(x); err != nil {
 			return nil, p.failed(x, st, err)
 		}

@@ -121,6 +121,11 @@ func (p *program) expand(x *execution) (done expansions, err error) {
 		}
 		done = append(done, raw)
 		x.base[s.id] = raw
+		if owner := x.inputs[s.index].owner; owner != nil {
+			if err := owner.Ready(); err != nil {
+				return done, fmt.Errorf("cpu: execute %q: parameter %q: %w", p.name, p.names[s.index], err)
+			}
+		}
 		if err := p.backend.readAll(slice[float32](x, s, 0), x.inputs[s.index]); err != nil {
 			return done, fmt.Errorf("cpu: execute %q: parameter %q: %w", p.name, p.names[s.index], err)
 		}

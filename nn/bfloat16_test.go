@@ -72,7 +72,7 @@ func TestNarrowingRoundsBothOperands(t *testing.T) {
 					t.Fatalf("element %d: %v, want %v", i, v, want)
 				}
 			}
-			if on := store.borrowed["weight"].on; len(on) != 1 || on[place{b.(*narrowing).Backend, dtypes.BFloat16}] == nil {
+			if on := store.borrowed["weight"].on; len(on) != 1 || on[place{b.(*narrowing).Backend, dtypes.BFloat16, false}] == nil {
 				t.Errorf("the weight is on the backend as %v", on)
 			}
 		})

@@ -28,9 +28,8 @@
 //
 // The network does not change: [Linear] multiplies by panels of the matrix that are converted on the way, [Embedding]
 // reads the rows of its ids, and the results are those of weights in float32, bit by bit. [Store.Bytes] says what that
-// takes. Between the parts of a pipeline, [Store.Release] gives the pages of one part back to the system, and
-// [Store.Prefetch] has those of the next one read in advance. A value that is not finite, and a file that is cut short
-// while in use, end [Program.Run] with an error that names the tensor.
+// takes. Between the parts of a pipeline, [Store.Release] gives the pages of one part back to the system. A value that is
+// not finite, and a file that is cut short while in use, end [Program.Run] with an error that names the tensor.
 //
 // # Names and shapes
 //

@@ -21,15 +21,19 @@ type borrowed struct {
 	flat   any             // []float32 or []bfloat16.BFloat16, row-major; nil if only tensor can read the values
 	tensor *weights.Tensor // nil for values that are in memory
 
-	mu      sync.Mutex
-	on      map[place]compute.Buffer
-	checked bool // the values are finite
+	mu sync.Mutex
+	on map[place]compute.Buffer
+
+	checking sync.Mutex
+	checked  bool // the values are finite
 }
 
-// place is where a weight is a buffer, and of which type.
+// place is where a weight is a buffer, and of which type. A program that reads the whole weight, and not only some rows,
+// has its values checked.
 type place struct {
 	backend compute.Backend
 	dtype   dtypes.DType
+	whole   bool
 }
 
 // shapeOn returns the shape of the parameter on a backend of a program that does not train.
@@ -45,6 +49,7 @@ func (w *borrowed) shapeOn(b compute.Backend) shapes.Shape {
 type lender interface {
 	BufferOverFlatData(flat any, shape shapes.Shape) (compute.Buffer, error)
 	BufferOverRows(rows cpu.Rows, shape shapes.Shape) (compute.Buffer, error)
+	Announce(lent compute.Buffer, owner cpu.Owner) error
 }
 
 // SetInPlace is [Store.Set] without a copy: values must not change as long as the store is used. A program that updates
@@ -77,6 +82,10 @@ func (s *Store) own(name string) error {
 	if w == nil {
 		return nil
 	}
+	err := w.check()
+	if err != nil {
+		return err
+	}
 	values, err := w.float32s()
 	if err != nil {
 		return err
@@ -86,22 +95,22 @@ func (s *Store) own(name string) error {
 	return nil
 }
 
-// buffer returns the values of a weight on a backend, for a program that reads it as dtype.
-func (s *Store) buffer(name string, dtype dtypes.DType, b compute.Backend) (compute.Buffer, error) {
+// buffer returns the values of a weight at a place.
+func (s *Store) buffer(name string, at place) (compute.Buffer, error) {
 	w := s.borrowed[name]
-	if w == nil && dtype == dtypes.BFloat16 {
+	if w == nil && at.dtype == dtypes.BFloat16 {
 		w = s.widened[name]
 	}
 	switch {
-	case w != nil && (w.shape.DType == dtype || w.tensor != nil):
-		return w.buffer(b, dtype)
-	case dtype == dtypes.BFloat16:
+	case w != nil && (w.shape.DType == at.dtype || w.tensor != nil):
+		return w.buffer(at)
+	case at.dtype == dtypes.BFloat16:
 		return nil, fmt.Errorf("weight %q has changed since the program was compiled, from bfloat16 to float32", name)
 	}
 	if err := s.own(name); err != nil {
 		return nil, err
 	}
-	return s.tensors[name].Buffer(b, 0)
+	return s.tensors[name].Buffer(at.backend, 0)
 }
 
 // float32s returns the values in float32. The slice is not to be changed.
@@ -131,15 +140,19 @@ func (w *borrowed) converted(dtype dtypes.DType) (any, error) {
 	return bfloats16(bits), err
 }
 
-// buffer returns the weight on a backend: in place, or a copy that all programs on that backend share.
-func (w *borrowed) buffer(b compute.Backend, dtype dtypes.DType) (compute.Buffer, error) {
+// buffer returns the weight at a place: in place, or a copy that all programs there share.
+func (w *borrowed) buffer(at place) (compute.Buffer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	at := place{b, dtype}
+	direct, isDirect := at.backend.(lender)
+	at.whole = at.whole && isDirect && w.tensor != nil
 	if u := w.on[at]; u != nil {
 		return u, nil
 	}
-	u, err := w.newBuffer(b, shapes.Make(dtype, w.shape.Dimensions...))
+	u, err := w.newBuffer(at.backend, shapes.Make(at.dtype, w.shape.Dimensions...))
+	if err == nil && at.whole {
+		err = direct.Announce(u, w)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -38,18 +38,18 @@ type Program struct {
 	backend compute.Backend // of the buffers
 	store   *Store
 	inputs  []shapes.Shape
-	weights []string       // parameters after the inputs, in order
-	updates []string       // store names of the outputs after nOutputs
-	donated []bool         // by weight: replaced by an update, so its buffer may be reused
-	dtypes  []dtypes.DType // by weight: of the parameter
-	whole   []string       // weights that are read as a whole, and not by rows that inputs choose
+	weights []string        // parameters after the inputs, in order
+	updates []string        // store names of the outputs after nOutputs
+	donated []bool          // by weight: replaced by an update, so its buffer may be reused
+	dtypes  []dtypes.DType  // by weight: of the parameter
+	whole   map[string]bool // weights that are read as a whole, and not by rows that inputs choose
 	outputs int
 	mu      sync.Mutex // held by a run with updates
 }
 
 // Compile builds fn for inputs of the given shapes and compiles it.
 func Compile(backend compute.Backend, store *Store, inputs []shapes.Shape, fn Func, opts Options) (*Program, error) {
-	p := &Program{name: opts.Name, backend: backend, store: store, inputs: inputs}
+	p := &Program{name: opts.Name, backend: backend, store: store, inputs: inputs, whole: map[string]bool{}}
 	if n, ok := backend.(*narrowing); ok {
 		p.backend = n.Backend
 	}
@@ -83,7 +83,7 @@ func (p *Program) build(g *graph.Graph, fn Func, opts Options) {
 		}
 		p.donated = append(p.donated, found)
 		if !b.lookups[name] {
-			p.whole = append(p.whole, name)
+			p.whole[name] = true
 		}
 	}
 	if err := g.Compile(outputs...); err != nil {
@@ -100,6 +100,7 @@ func (p *Program) Renamed(rename func(name string) string) (*Program, error) {
 	}
 	other := &Program{
 		name: p.name, graph: p.graph, backend: p.backend, store: p.store, inputs: p.inputs, donated: p.donated, dtypes: p.dtypes, outputs: p.outputs,
+		whole: map[string]bool{},
 	}
 	for i, old := range p.weights {
 		name := rename(old)
@@ -111,8 +112,8 @@ func (p *Program) Renamed(rename func(name string) string) (*Program, error) {
 		}
 		other.weights = append(other.weights, name)
 	}
-	for _, old := range p.whole {
-		other.whole = append(other.whole, rename(old))
+	for old := range p.whole {
+		other.whole[rename(old)] = true
 	}
 	return other, nil
 }
@@ -127,8 +128,10 @@ func (p *Program) Run(inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	if err := p.check(inputs); err != nil {
 		return nil, err
 	}
-	if err := p.store.checkOnce(p.whole); err != nil {
-		return nil, fmt.Errorf("run %s: %w", p.name, err)
+	if _, direct := p.backend.(lender); !direct { // which checks a weight when it comes to it
+		if err := p.store.checkOnce(slices.Collect(maps.Keys(p.whole))); err != nil {
+			return nil, fmt.Errorf("run %s: %w", p.name, err)
+		}
 	}
 	var outputs []*tensors.Tensor
 	err := exceptions.TryCatch[error](func() { outputs = p.run(inputs) })
@@ -161,7 +164,7 @@ func (p *Program) run(inputs []*tensors.Tensor) []*tensors.Tensor {
 	}
 	for i, name := range p.weights {
 		if !p.donated[i] {
-			buffers = append(buffers, must(p.store.buffer(name, p.dtypes[i], p.backend)))
+			buffers = append(buffers, must(p.store.buffer(name, place{p.backend, p.dtypes[i], p.whole[name]})))
 			continue
 		}
 		if err := p.store.own(name); err != nil {
@@ -198,6 +201,9 @@ func must[T any](value T, err error) T {
 // oneLine drops the stack trace that GoMLX attaches to its errors. Errors that wrap
 // [reflectionflow.ErrInvalid] have none.
 func oneLine(err error) error {
+	if unfit, ok := errors.AsType[unfitError](err); ok {
+		return unfit.error
+	}
 	if errors.Is(err, reflectionflow.ErrInvalid) {
 		return err
 	}

@@ -52,9 +52,9 @@ func (s *Store) AddSource(prefix string, source weights.Source) error {
 //     [OpenBackend]), which gets F32 so too.
 //   - Everything else, such as biases and convolutions: converted at first use, until [Store.Release].
 //
-// Before a program first uses the tensor, its values are checked: one that is not finite gives an error wrapping
+// When a program first comes to use the tensor, its values are checked: one that is not finite gives an error wrapping
 // [reflectionflow.ErrInvalid] that names tensor and file. The table of an Embedding is not checked, since all of it
-// would have to be read.
+// would have to be read. On package cpu the system is asked to read the next tensors from the disk in advance.
 //
 // A program that trains ([Options.Seed]) converts the weights that it updates to float32, for good, and no others.
 func (s *Store) SetStored(name string, t *weights.Tensor) {
@@ -83,14 +83,6 @@ func (s *Store) Release(prefix string) {
 		}
 		w.mu.Unlock()
 		w.tensor.Release()
-	}
-}
-
-// Prefetch asks the system to read stored weights whose names begin with prefix from the disk in advance, and does not
-// wait.
-func (s *Store) Prefetch(prefix string) {
-	for _, w := range s.stored(prefix) {
-		w.tensor.Prefetch()
 	}
 }
 
@@ -147,9 +139,29 @@ func (s *Store) checkOnce(names []string) error {
 	return nil
 }
 
+// Soon implements [cpu.Owner].
+func (w *borrowed) Soon() { w.tensor.Prefetch() }
+
+// Ready implements [cpu.Owner]: it checks the values once.
+func (w *borrowed) Ready() error {
+	if err := w.check(); err != nil {
+		return unfitError{err}
+	}
+	return nil
+}
+
+// unfitError says what is wrong with a weight, within the error of an execution.
+type unfitError struct{ error }
+
+func (e unfitError) Unwrap() error { return e.error }
+
+// check checks the values of a stored weight, once.
 func (w *borrowed) check() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if w.tensor == nil {
+		return nil
+	}
+	w.checking.Lock()
+	defer w.checking.Unlock()
 	if w.checked {
 		return nil
 	}
@@ -161,6 +173,7 @@ func (w *borrowed) check() error {
 }
 
 var (
-	_ cpu.Rows = (*weights.Tensor)(nil)
-	_ lender   = (*cpu.Backend)(nil)
+	_ cpu.Rows  = (*weights.Tensor)(nil)
+	_ cpu.Owner = (*borrowed)(nil)
+	_ lender    = (*cpu.Backend)(nil)
 )

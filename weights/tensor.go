@@ -1,9 +1,10 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -240,7 +241,7 @@ func (p *part) round(dst []uint16, width int) error {
 		})
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }
 
 // run returns how many rows may be converted at once.
@@ -291,8 +292,9 @@ func (p *part) stored(width int) []byte {
 // [reflectionflow.ErrInvalid].
 func (t *Tensor) CheckFinite() error {
 	for i := range t.parts {
-		p, at := &t.parts[i], -1
-		if err := mapped.Guard(func() { at = p.coding.FirstNotFinite(p.stored(t.width)) }); err != nil {
+		p := &t.parts[i]
+		at, err := p.firstNotFinite(t.width)
+		if err != nil {
 			return t.fault(p, err)
 		}
 		if at >= 0 {
@@ -300,6 +302,51 @@ func (t *Tensor) CheckFinite() error {
 		}
 	}
 	return nil
+}
+
+// checkedBytes is about how many bytes CheckFinite gives a goroutine at a time.
+const checkedBytes = 1 << 20
+
+// firstNotFinite returns the index of the first element that is not finite, or -1. It reads on all processors.
+func (p *part) firstNotFinite(width int) (int, error) {
+	data := p.stored(width)
+	elements, size := p.coding.Block()
+	if len(data) <= checkedBytes {
+		at := -1
+		err := mapped.Guard(func() { at = p.coding.FirstNotFinite(data) })
+		return at, err
+	}
+	step := checkedBytes / size * size
+	chunks := (len(data) + step - 1) / step
+	errs := make([]error, min(runtime.GOMAXPROCS(0), chunks))
+	first := int64(math.MaxInt64)
+	var next atomic.Int64
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for worker := range errs {
+		all.Go(func() {
+			errs[worker] = mapped.Guard(func() {
+				for c := int(next.Add(1)) - 1; c < chunks; c = int(next.Add(1)) - 1 {
+					at := p.coding.FirstNotFinite(data[c*step : min((c+1)*step, len(data))])
+					if at < 0 {
+						continue
+					}
+					mu.Lock()
+					first = min(first, int64(c*step/size*elements+at))
+					mu.Unlock()
+					return // the chunks before it have been taken
+				}
+			})
+		})
+	}
+	all.Wait()
+	if err := cmp.Or(errs...); err != nil {
+		return -1, err
+	}
+	if first == math.MaxInt64 {
+		return -1, nil
+	}
+	return int(first), nil
 }
 
 func (p *part) prefix() string {

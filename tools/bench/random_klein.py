@@ -50,6 +50,36 @@ def transformer():
         yield p + "norm.key_norm.scale", (128,)
 
 
+# Diffusers' names of what has others in BFL's file.
+RENAMED = {
+    "img_in": "x_embedder", "txt_in": "context_embedder",
+    "time_in.in_layer": "time_guidance_embed.timestep_embedder.linear_1", "time_in.out_layer": "time_guidance_embed.timestep_embedder.linear_2",
+    "final_layer.adaLN_modulation.1": "norm_out.linear", "final_layer.linear": "proj_out",
+    "double_stream_modulation_img.lin": "double_stream_modulation_img.linear", "double_stream_modulation_txt.lin": "double_stream_modulation_txt.linear",
+    "single_stream_modulation.lin": "single_stream_modulation.linear",
+    "img_attn.proj": "attn.to_out.0", "txt_attn.proj": "attn.to_add_out",
+    "img_attn.norm.query_norm": "attn.norm_q", "img_attn.norm.key_norm": "attn.norm_k",
+    "txt_attn.norm.query_norm": "attn.norm_added_q", "txt_attn.norm.key_norm": "attn.norm_added_k",
+    "img_mlp.0": "ff.linear_in", "img_mlp.2": "ff.linear_out", "txt_mlp.0": "ff_context.linear_in", "txt_mlp.2": "ff_context.linear_out",
+    "linear1": "attn.to_qkv_mlp_proj", "linear2": "attn.to_out", "norm.query_norm": "attn.norm_q", "norm.key_norm": "attn.norm_k",
+}
+FUSED = {"img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"), "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj")}
+
+
+def diffusers_transformer():
+    """The same in diffusers' names: queries, keys and values are apart."""
+    for name, shape in transformer():
+        layer, block = name.rsplit(".", 1)[0], ""
+        for kind in ("double", "single"):
+            if layer.startswith(kind + "_blocks."):
+                _, number, layer = layer.split(".", 2)
+                block = ("" if kind == "double" else "single_") + f"transformer_blocks.{number}."
+        for part in FUSED.get(layer, ()):
+            yield f"{block}{part}.weight", (shape[0] // 3, shape[1])
+        if layer not in FUSED:
+            yield f"{block}{RENAMED[layer]}.weight", shape
+
+
 def qwen(gguf):
     q = QWEN
     yield ("token_embd.weight" if gguf else "model.embed_tokens.weight"), (q["vocab"], q["hidden"])
@@ -243,7 +273,7 @@ def main():
     folder(out)
     safetensors(out / "vae" / "diffusion_pytorch_model.safetensors", autoencoder())
     if sys.argv[1] == "bf16":
-        safetensors(out / "flux-2-klein-4b.safetensors", transformer())
+        safetensors(out / "transformer" / "diffusion_pytorch_model.safetensors", diffusers_transformer())
         safetensors(out / "text_encoder" / "model.safetensors", qwen(False))
     else:
         gguf(out / "flux-2-klein-4b-Q4_K.gguf", "flux", transformer())

@@ -16,24 +16,26 @@ import (
 	"github.com/gomlx/compute"
 
 	"reflectionflow/internal/bench"
+	"reflectionflow/internal/config"
 	"reflectionflow/nn"
 )
 
 // request is one measurement or check.
 type request struct {
-	Do string `json:"do"` // matmul, forward, train, check, clip, owlv2 or klein
+	Do string `json:"do"` // matmul, forward, train, check, clip, owlv2, klein or start
 	bench.Product
-	File   string  `json:"file"`   // check and klein: where inputs and results go; clip and owlv2: the image
-	Folder string  `json:"folder"` // clip, owlv2 and klein: the network
-	Size   int     `json:"size"`   // klein: of the image
-	Time   float64 `json:"time"`   // seconds to repeat for
+	Weights config.Weights `json:"weights"` // start: the model
+	File    string         `json:"file"`    // check and klein: where inputs and results go; clip and owlv2: the image
+	Folder  string         `json:"folder"`  // clip, owlv2 and klein: the network
+	Size    int            `json:"size"`    // klein and start: of the image
+	Time    float64        `json:"time"`    // seconds to repeat for
 }
 
 // answer is the result of a request.
 type answer struct {
 	Seconds float64   `json:"seconds"` // of one execution
 	Backend string    `json:"backend"`
-	Values  []float32 `json:"values,omitempty"` // clip and owlv2: what the network makes of the image, at the first request
+	Values  []float32 `json:"values,omitempty"` // clip and owlv2: what the network makes of the image, at the first request; start: seconds of the parts
 	Error   string    `json:"error,omitempty"`
 }
 
@@ -77,8 +79,12 @@ type worker struct {
 }
 
 func (w *worker) do(r request) (answer, error) {
-	if r.Do == "check" {
+	switch r.Do {
+	case "check":
 		return answer{}, check(w.backend, r.Batch, r.File)
+	case "start":
+		values, err := start(w.backend, r.Weights, r.Size)
+		return answer{Values: values}, err
 	}
 	key := fmt.Sprintf("%s %s %d %+v", r.Do, r.Folder, r.Size, r.Product)
 	j, found := w.ready[key]
