@@ -46,6 +46,7 @@ bench-peers: ## compare with OpenBLAS and PyTorch, which must be installed: tool
 compat: build ## check files and requests with other programs: tools/compat/README.md
 	$(PYTHON) tools/compat/genref.py bin/reflectionflow
 	$(PYTHON) tools/compat/schemas.py runs/schemas
+	COMFYUI_PYTHON=$(PYTHON) $(GO) test ./internal/service -run ComfyUI -count=1
 
 RESULTS = bin/reflectionflow evaluate --strategies noise,noise-prompt,reflection,adaptive,reflection+oracle,reflection+width4,reflection+detector,reflection+reward,reflection+width2
 
