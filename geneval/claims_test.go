@@ -1,8 +1,11 @@
 package geneval
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-// "Reaches" includes equality, "above" does not.
+// "Reaches" includes equality, if there are enough prompts to know; "above" does not.
 func TestReachesAndAbove(t *testing.T) {
 	results := func(a, b string) Results {
 		r := Results{Manifest: Manifest{Strategies: []Arm{{Name: "a"}, {Name: "b"}}, Budgets: []int{1}, Samples: 1}}
@@ -15,7 +18,8 @@ func TestReachesAndAbove(t *testing.T) {
 		return r
 	}
 	for _, test := range []struct{ a, b, reaches, above string }{
-		{"++++++++----", "++++++++----", agrees, undecided},
+		{"++++++++----", "++++++++----", undecided, undecided},
+		{strings.Repeat("++-", 100), strings.Repeat("++-", 100), agrees, undecided},
 		{"++++++++++++", "------------", agrees, agrees},
 		{"------------", "++++++++++++", disagrees, disagrees},
 		{"++++++++++--", "+++++++++-+-", undecided, undecided},
@@ -23,10 +27,10 @@ func TestReachesAndAbove(t *testing.T) {
 		r := results(test.a, test.b)
 		tab := table{r.Manifest, r.Summarize()}
 		if c := r.reaches(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.reaches {
-			t.Errorf("%s reaches %s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.reaches)
+			t.Errorf("%.12s reaches %.12s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.reaches)
 		}
 		if c := r.above(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.above {
-			t.Errorf("%s is above %s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.above)
+			t.Errorf("%.12s is above %.12s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.above)
 		}
 	}
 }

@@ -6,54 +6,16 @@ import (
 	"slices"
 )
 
-// Estimate is a mean with its 95% interval.
-type Estimate struct {
-	Mean float64 `json:"mean"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
-}
-
-// resamples is the number of bootstrap samples. The Monte Carlo error of an interval
-// is then below a tenth of its width.
-const resamples = 10_000
-
-// bootstrapSeed makes intervals reproducible.
-const bootstrapSeed = 20231017
-
 // Overall is GenEval's overall score: the unweighted mean of the tags' means
 // (summary_scores.py), with a 95% interval. tags and values have one entry per prompt,
 // values in [0, 1]; tags without prompts do not count. Without prompts all figures
 // are 0.
 //
-// The interval is the percentile bootstrap over prompts (Efron 1979), resampled within
-// each tag. A tag whose prompts are all right or all wrong has no spread to resample:
-// its exact interval (see [ByTag]) is combined with that of the other tags by the
-// method of variance estimates recovery for a linear function of proportions (MOVER:
-// Zou, Huang and Zhang 2009, Computational Statistics & Data Analysis 53, 1080–1085).
-// With the weight c of each tag,
-//
-//	low = mean − √((mean − bootstrap low)² + Σ c² (share − exact low)²)
-//
-// and likewise for high.
+// The interval counts prompts as independent, within their tags, and knows that a tag whose few
+// prompts are all right may not always be: see meld.go.
 func Overall(tags []string, values []float64) Estimate {
-	strata := stratify(tagsIn(tags), tags, values)
-	e := bootstrap(strata)
-	var below, above float64
-	for _, s := range strata {
-		share, weight := average(s), 1/float64(len(strata))
-		if exact, ok := exactRate(s); ok {
-			below += square(weight * (share - exact.Low))
-			above += square(weight * (exact.High - share))
-		}
-	}
-	if below > 0 || above > 0 {
-		e.Low = e.Mean - math.Sqrt(square(e.Mean-e.Low)+below)
-		e.High = e.Mean + math.Sqrt(square(e.High-e.Mean)+above)
-	}
-	return e
+	return meld(stratify(tagsIn(tags), tags, values), 0, 1, unseenRate)
 }
-
-func square(x float64) float64 { return x * x }
 
 // bootstrap is the mean of the strata's means with its interval.
 func bootstrap(strata [][]float64) Estimate {
@@ -95,14 +57,14 @@ func meanOfMeans(strata [][]float64) float64 {
 }
 
 // Difference is the overall score of a less that of b, paired by prompt, with its 95%
-// percentile bootstrap interval. An interval without 0 means that one is better.
+// interval. An interval without 0 means that one is better.
 func Difference(tags []string, a, b []float64) Estimate {
 	return overallDifference(tags, differences(a, b))
 }
 
 // overallDifference is the unweighted mean of the tags' mean differences.
 func overallDifference(tags []string, differences []float64) Estimate {
-	return bootstrap(stratify(tagsIn(tags), tags, differences))
+	return meld(stratify(tagsIn(tags), tags, differences), -1, 1, unseenDifference)
 }
 
 // differences are the values of a less those of b, prompt by prompt.
@@ -157,8 +119,7 @@ func ClosedError(tags []string, base, other []float64) (Estimate, bool) {
 }
 
 // ByTag is the share of right prompts, values in [0, 1], of each tag that has prompts,
-// with its 95% interval: the bootstrap's, or the exact one of Clopper and Pearson (1934)
-// where all values are 0 or all are 1.
+// with its 95% interval.
 func ByTag(tags []string, values []float64) map[string]Estimate {
 	return each(tagsIn(tags), tags, values, rate)
 }
@@ -170,9 +131,17 @@ func ByLevel(levels []Level, values []float64) map[Level]Estimate {
 }
 
 // DifferenceByTag is the mean of paired differences of each tag that has prompts, with
-// its bootstrap interval.
+// its interval.
 func DifferenceByTag(tags []string, differences []float64) map[string]Estimate {
-	return each(tagsIn(tags), tags, differences, func(values []float64) Estimate { return bootstrap([][]float64{values}) })
+	return each(tagsIn(tags), tags, differences, difference)
+}
+
+// difference is the mean of paired differences with its interval.
+func difference(values []float64) Estimate {
+	if len(values) == 0 {
+		return Estimate{}
+	}
+	return meld([][]float64{values}, -1, 1, unseenDifference)
 }
 
 func each[K comparable](keys, of []K, values []float64, estimate func(values []float64) Estimate) map[K]Estimate {
@@ -185,27 +154,8 @@ func each[K comparable](keys, of []K, values []float64, estimate func(values []f
 	return means
 }
 
-// rate is the mean of values in [0, 1] with its interval: exact where all are 0 or all
-// are 1, and the bootstrap's otherwise.
-func rate(values []float64) Estimate {
-	if e, ok := exactRate(values); ok {
-		return e
-	}
-	return bootstrap([][]float64{values})
-}
-
-// exactRate is the share of successes of trials that all failed or all succeeded, with
-// its exact interval (Clopper and Pearson 1934); false for other trials.
-func exactRate(values []float64) (Estimate, bool) {
-	reach := math.Pow(0.025, 1/float64(len(values)))
-	switch lowest, highest := slices.Min(values), slices.Max(values); {
-	case highest == 0:
-		return Estimate{Mean: 0, Low: 0, High: 1 - reach}, true
-	case lowest == 1:
-		return Estimate{Mean: 1, Low: reach, High: 1}, true
-	}
-	return Estimate{}, false
-}
+// rate is the mean of values in [0, 1] with its interval.
+func rate(values []float64) Estimate { return meld([][]float64{values}, 0, 1, unseenRate) }
 
 // scored leaves out the values that are not good, with their keys.
 func scored[V any](keys []string, values []V, good func(V) bool) ([]string, []V) {

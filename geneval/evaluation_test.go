@@ -93,7 +93,7 @@ func TestRun(t *testing.T) {
 	if got := w.judged.Load(); got > 12*(3+2) {
 		t.Errorf("%d images judged", got)
 	}
-	for _, want := range []string{"| noise ", "| reflection ", "reflection at 8 minus noise at 8", "| reflection |                 8 |   100.0 | 65.6 to 100.0 |"} {
+	for _, want := range []string{"| noise ", "| reflection ", "reflection at 8 minus noise at 8", "| reflection |                 8 |   100.0 | 60.8 to 100.0 |"} {
 		if !strings.Contains(s.Markdown(), want) {
 			t.Errorf("no %q in\n%s", want, s.Markdown())
 		}

@@ -145,7 +145,7 @@ func (t table) verifiers() renderer {
 	for _, plain := range t.plains() {
 		f := plot.Lines{XLabel: "images per prompt", YLabel: yLabel, Ticks: t.ticks()}
 		for _, a := range t.Strategies {
-			if a.Kind == plain.Kind && a.Width == plain.Width && (a.Verifier != "" || a.plain()) && len(t.rows(a.Name)) > 0 {
+			if a.Kind == plain.Kind && a.Errors == nil && a.Width == plain.Width && (a.Verifier != "" || a.plain()) && len(t.rows(a.Name)) > 0 {
 				name := a.Verifier
 				if name == "" {
 					name = "default"
@@ -165,7 +165,7 @@ func (t table) verifiers() renderer {
 func (t table) widths() renderer {
 	for _, plain := range t.plains() {
 		arms := slices.DeleteFunc(slices.Clone(t.Strategies), func(a Arm) bool {
-			return a.Kind != plain.Kind || a.Verifier != plain.Verifier || a.Width == 0 || len(t.rows(a.Name)) == 0
+			return a.Kind != plain.Kind || a.Errors != nil || a.Verifier != plain.Verifier || a.Width == 0 || len(t.rows(a.Name)) == 0
 		})
 		slices.SortStableFunc(arms, func(a, b Arm) int { return a.Width - b.Width })
 		arms = slices.CompactFunc(arms, func(a, b Arm) bool { return a.Width == b.Width })

@@ -8,7 +8,7 @@ import (
 // The headline is one or two sentences that claim no more than the intervals support.
 func TestHeadline(t *testing.T) {
 	rows := []Row{{Strategy: "noise", Budget: 1, Overall: .5}, {Strategy: "adaptive", Budget: 4, Overall: .9}}
-	better, level := RowDifference{Row: 1, Estimate: Estimate{.4, .2, .6}}, RowDifference{Row: 1, Estimate: Estimate{.4, -.1, .6}}
+	better, level := RowDifference{Row: 1, Estimate: Estimate{Mean: .4, Low: .2, High: .6}}, RowDifference{Row: 1, Estimate: Estimate{Mean: .4, Low: -.1, High: .6}}
 	prompts := map[string]int{"counting": 20}
 	for _, tt := range []struct {
 		name string
@@ -29,7 +29,7 @@ func TestHeadline(t *testing.T) {
 
 // A bar of fewer than 10 prompts has no interval in the figures.
 func TestIntervalsOfFewPromptsAreOmitted(t *testing.T) {
-	means := map[string]Estimate{"counting": {.5, .1, .9}, "colors": {.5, .4, .6}}
+	means := map[string]Estimate{"counting": {Mean: .5, Low: .1, High: .9}, "colors": {Mean: .5, Low: .4, High: .6}}
 	s := grouped(Row{}, []string{"counting", "colors", "position"}, means, map[string]int{"counting": 9, "colors": 10})
 	for i, want := range []struct{ bar, interval bool }{{true, false}, {true, true}, {false, false}} {
 		if math.IsNaN(s.Y[i]) == want.bar || math.IsNaN(s.Low[i]) == want.interval || math.IsNaN(s.High[i]) == want.interval {

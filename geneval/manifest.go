@@ -66,6 +66,8 @@ type Arm struct {
 	Width int    `json:"width,omitempty"` // chains side by side; 0 for unknown
 	// Verifier names the verifier that guides the search; empty for the model's own.
 	Verifier string `json:"verifier,omitempty"`
+	// Errors says how often that verifier is made to err; nil where it judges as it does.
+	Errors *Errors `json:"errors,omitempty"`
 	// Nested means that a search with a smaller budget generates the first candidates
 	// of one with a larger budget, so that one search answers for all budgets.
 	Nested bool `json:"nested"`
@@ -74,6 +76,12 @@ type Arm struct {
 	Pooled bool `json:"pooled,omitempty"`
 	// Settings is whatever else determines the strategy's results, as JSON.
 	Settings json.RawMessage `json:"settings,omitempty"`
+}
+
+// Errors says how often a verifier is made to err, on top of its own errors.
+type Errors struct {
+	Percent    int  `json:"percent"`    // of the verdicts on requirements
+	Systematic bool `json:"systematic"` // the same error on all images of a prompt
 }
 
 // plain reports an arm that is a strategy without a variant.

@@ -271,7 +271,7 @@ func (w *pageWriter) verifiers() {
 	}
 	rows := [][]string{w.budgetHeader("ours, reflection by")}
 	for _, a := range w.table.Strategies {
-		if plain, ok := w.table.arm("reflection"); ok && len(w.table.rows(a.Name)) > 0 && a.Kind == "reflection" && a.Width == plain.Width {
+		if plain, ok := w.table.arm("reflection"); ok && len(w.table.rows(a.Name)) > 0 && a.Kind == "reflection" && a.Errors == nil && a.Width == plain.Width {
 			name := a.Verifier
 			if name == "" {
 				name = "detector and reward (default)"
@@ -319,7 +319,7 @@ func (w *pageWriter) widths() {
 	}
 	rows := [][]string{w.budgetHeader("ours, width")}
 	for _, a := range w.table.Strategies {
-		if a.Kind == "reflection" && a.Verifier == "" && len(w.table.rows(a.Name)) > 0 {
+		if a.Kind == "reflection" && a.Verifier == "" && a.Errors == nil && len(w.table.rows(a.Name)) > 0 {
 			rows = append(rows, w.budgetRow(fmt.Sprint(a.Width), a.Name))
 		}
 	}

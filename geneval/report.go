@@ -215,7 +215,7 @@ func (r Row) described() string {
 func reportRowOf(r Row, first bool, p reportPage) reportRow {
 	row := reportRow{
 		Strategy: r.Strategy, Budget: r.Budget, First: first,
-		Overall: cell(Estimate{r.Overall, r.CILow, r.CIHigh}, "", ""),
+		Overall: cell(Estimate{Mean: r.Overall, Low: r.CILow, High: r.CIHigh}, "", ""),
 		Images:  fmt.Sprintf("%.1f", r.Cost.Images), Steps: fmt.Sprintf("%.0f", r.Cost.DenoiseSteps),
 		Calls: fmt.Sprintf("%.1f", r.Cost.VerifierCalls), Seconds: fmt.Sprintf("%.1f", r.Cost.Seconds),
 		USD: fmt.Sprintf("%.4f", r.Cost.Money),

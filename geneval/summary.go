@@ -203,7 +203,7 @@ func (r Results) row(strategy string, budget int) (Row, []float64, bool) {
 func differenceOf(tags []string, row, than int, scores [][]float64) RowDifference {
 	d := differences(scores[row], scores[than])
 	_, known := scored(tags, d, func(v float64) bool { return !math.IsNaN(v) })
-	return RowDifference{row, than, overallDifference(tags, d), bootstrap([][]float64{known}), DifferenceByTag(tags, d)}
+	return RowDifference{row, than, overallDifference(tags, d), difference(known), DifferenceByTag(tags, d)}
 }
 
 // rivals are the rows that row i is compared with: the first row, which is the

@@ -19,6 +19,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/progress"
 	"reflectionflow/search"
+	"reflectionflow/verifier"
 )
 
 // evaluateOptions are the flags of evaluate. Those of the search are generate's.
@@ -42,8 +43,11 @@ images are right, and report accuracy with 95% intervals by GenEval's rules.
 
 A strategy is one of generate's, or a variant: reflection+width8 has eight chains,
 reflection+oracle uses the judge as its verifier (an upper bound), and
-reflection+detector another verifier of the model. Where a search with a smaller budget
-is a prefix of one with a larger, one search serves all budgets.
+reflection+detector another verifier of the model. With reflection+flip20 a fifth of the
+verifier's verdicts on requirements are wrong, and with reflection+flip20s the same ones on
+all images of a prompt. noise+stop+share is the noise axis alone with the early stopping and
+the budget sharing of adaptive. Where a search with a smaller budget is a prefix of one with
+a larger, one search serves all budgets.
 
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks
 with the model's vocabulary; test and validation prompts are not trained on), the
@@ -328,6 +332,11 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 				opened = append(opened, closer)
 			}
 			verifiers[a.Verifier] = v
+		}
+		if a.Errors != nil {
+			if v, err = verifier.NewFlipped(v, verifier.FlipOptions{Rate: float64(a.Errors.Percent) / 100, Systematic: a.Errors.Systematic, Seed: s.options.search.seed}); err != nil {
+				return opened, fmt.Errorf("strategy %s: %w", a.Name, err)
+			}
 		}
 		with := *e
 		with.Verifier = v

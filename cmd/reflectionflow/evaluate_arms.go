@@ -37,31 +37,31 @@ func (o evaluateOptions) arms(flags *pflag.FlagSet, model assemble.Model) ([]arm
 	return arms, nil
 }
 
-// arm reads STRATEGY[+widthN][+VERIFIER].
+// stopAndShare is the noise axis alone with the early stopping and the budget sharing of the
+// adaptive strategy: what an adaptive search gains beyond it comes from the other axes.
+const stopAndShare = "noise+stop+share"
+
+// arm reads STRATEGY[+widthN][+VERIFIER][+flipN[s]], where STRATEGY may be [stopAndShare].
 func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text string) (arm, error) {
-	parts := strings.Split(text, "+")
 	g := o.search
-	g.strategy = parts[0]
+	kind, options := text, ""
+	if strings.HasPrefix(text+"+", stopAndShare+"+") {
+		kind, options, g.strategy = stopAndShare, strings.TrimPrefix(text[len(stopAndShare):], "+"), search.Adaptive
+	} else {
+		kind, options, _ = strings.Cut(text, "+")
+		g.strategy = kind
+	}
 	g.budget = strconv.Itoa(o.budgets[len(o.budgets)-1])
 	cfg, err := g.config(flags, model)
 	if err != nil {
 		return arm{}, err
 	}
-	a := arm{Arm: geneval.Arm{Name: text, Kind: parts[0]}, cfg: cfg}
-	wide := false // a width is given
-	for _, option := range parts[1:] {
-		width, isWidth := strings.CutPrefix(option, "width")
-		switch n, err := strconv.Atoi(width); {
-		case isWidth && err == nil && n > 0 && !wide:
-			a.cfg.Width, wide = n, true
-		case isWidth && wide, a.Verifier != "" && !isWidth:
-			return arm{}, fmt.Errorf("%w: strategy %.60q has two widths or two verifiers: give one", reflectionflow.ErrInvalid, text)
-		case option == oracle || slices.Contains(model.Verifiers, option):
-			a.Verifier = option
-		default:
-			return arm{}, fmt.Errorf("%w: strategy %.60q: %.40q is neither widthN nor a verifier: there is %s",
-				reflectionflow.ErrInvalid, text, option, strings.Join(append(slices.Clone(model.Verifiers), oracle), ", "))
-		}
+	if kind == stopAndShare {
+		cfg.Axes = search.Axes{Noise: true}
+	}
+	a := arm{Arm: geneval.Arm{Name: text, Kind: kind}, cfg: cfg}
+	if err := a.vary(options, model.Verifiers); err != nil {
+		return arm{}, err
 	}
 	a.Width = a.cfg.Width
 	a.Nested = nested(a.cfg)
@@ -70,6 +70,41 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text st
 		return arm{}, err
 	}
 	return a, a.cfg.Validate()
+}
+
+// vary reads the options after a strategy, each at most once.
+func (a *arm) vary(options string, verifiers []string) error {
+	wide, flips := false, false // a width is given, a rate of errors
+	for option := range strings.SplitSeq(options, "+") {
+		if option == "" && options == "" {
+			return nil
+		}
+		width, isWidth := strings.CutPrefix(option, "width")
+		rate, isFlip := strings.CutPrefix(option, "flip")
+		switch {
+		case isWidth && wide, isFlip && flips, !isWidth && !isFlip && a.Verifier != "":
+			return fmt.Errorf("%w: strategy %.60q has two widths, two verifiers or two rates of errors: give one", reflectionflow.ErrInvalid, a.Name)
+		case isWidth:
+			n, err := strconv.Atoi(width)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%w: strategy %.60q: %.40q: give a number of chains, such as width8", reflectionflow.ErrInvalid, a.Name, option)
+			}
+			a.cfg.Width, wide = n, true
+		case isFlip:
+			percent, systematic := strings.CutSuffix(rate, "s")
+			n, err := strconv.Atoi(percent)
+			if err != nil || n < 0 || n > 50 {
+				return fmt.Errorf("%w: strategy %.60q: %.40q: give the percentage of wrong verdicts, from 0 to 50, such as flip20, or flip20s for systematic errors", reflectionflow.ErrInvalid, a.Name, option)
+			}
+			a.Errors, flips = &geneval.Errors{Percent: n, Systematic: systematic}, true
+		case option == oracle || slices.Contains(verifiers, option):
+			a.Verifier = option
+		default:
+			return fmt.Errorf("%w: strategy %.60q: %.40q is no widthN, no flipN and no verifier: there is %s",
+				reflectionflow.ErrInvalid, a.Name, option, strings.Join(append(slices.Clone(verifiers), oracle), ", "))
+		}
+	}
+	return nil
 }
 
 // armSettings are the settings of a search without the batch, which does not change the
