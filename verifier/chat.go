@@ -5,7 +5,6 @@ import (
 	_ "embed" // the prompts
 	"fmt"
 	"image"
-	"slices"
 	"strings"
 
 	"reflectionflow"
@@ -32,9 +31,11 @@ type ChatOptions struct {
 	// Votes is the number of answers per image, with the seeds from Seed on; 0 means 1. More
 	// than one needs a temperature. The detail of a score says how far they agree.
 	Votes int
-	// Detector, unless nil, looks at each image first. Its boxes go with the question, as a
-	// list and numbered in a second image.
-	Detector BoxDetector
+	// Boxes and Crops, unless nil, look at each image first; one detector may be both. Boxes
+	// are shown as a list and numbered in a second image. Crops are parts of the image,
+	// enlarged: the objects of which a color, an attribute or a text is asked, and crowds to
+	// count; at most 6, of at most 512 pixels a side.
+	Boxes, Crops BoxDetector
 }
 
 // Chat verifies images by asking a vision-language model a short question about each
@@ -202,10 +203,11 @@ func (v *Chat) verify(ctx context.Context, p reflectionflow.PromptedImage, shown
 	if err != nil {
 		return reflectionflow.Score{}, err
 	}
-	parts := []chat.Part{{Image: p.Image}, chat.Text(text + shown.text)}
-	if shown.marked != nil {
-		parts = slices.Insert(parts, 1, chat.Part{Image: shown.marked})
+	parts := []chat.Part{{Image: p.Image}}
+	for _, picture := range shown.pictures {
+		parts = append(parts, chat.Part{Image: picture})
 	}
+	parts = append(parts, chat.Text(text+shown.text))
 	answer, reply, err := chat.Ask(ctx, v.model, chat.Request{
 		Parts:       parts,
 		Form:        &chat.Form{Name: "verdicts", JSON: verdictSchema(items)},

@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -27,33 +28,64 @@ type BoxDetector interface {
 // maxBoxes bounds the boxes that are shown of an image, the most confident first.
 const maxBoxes = 20
 
-// hints are what a detector saw: a copy of the image with numbered boxes, and their list.
+// hints are what detectors saw: pictures to show after the image, and what they are.
 type hints struct {
-	marked image.Image
-	text   string
+	pictures []image.Image
+	text     string
 }
 
-// hinted asks the detector about the images; nil without one.
+// hinted asks the detectors about the images; nothing without one.
 func (v *Chat) hinted(ctx context.Context, images []reflectionflow.PromptedImage) ([]hints, error) {
 	list := make([]hints, len(images))
-	if v.options.Detector == nil {
-		return list, nil
+	boxes, err := seenBy(ctx, v.options.Boxes, images)
+	if err != nil {
+		return nil, err
+	}
+	closer := boxes
+	if !sameDetector(v.options.Boxes, v.options.Crops) {
+		if closer, err = seenBy(ctx, v.options.Crops, images); err != nil {
+			return nil, err
+		}
+	}
+	for i, p := range images {
+		if v.options.Boxes != nil {
+			list[i] = hintsOf(p.Image, boxes[i])
+		}
+		if v.options.Crops == nil {
+			continue
+		}
+		if crops := cropsOf(p, closer[i], v.options.Crops); len(crops) > 0 {
+			list[i].text += describe(crops, 2+len(list[i].pictures), p.Image.Bounds())
+			for _, c := range crops {
+				list[i].pictures = append(list[i].pictures, enlarged(p.Image, c.area))
+			}
+		}
+	}
+	return list, nil
+}
+
+// sameDetector reports whether one detector is both, which then looks once.
+func sameDetector(a, b BoxDetector) bool {
+	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+}
+
+// seenBy lists what a detector sees in the images, nil without one.
+func seenBy(ctx context.Context, detector BoxDetector, images []reflectionflow.PromptedImage) ([][]reflectionflow.Object, error) {
+	if detector == nil {
+		return nil, nil
 	}
 	plain := make([]image.Image, len(images))
 	for i, p := range images {
 		plain[i] = p.Image
 	}
-	found, err := v.options.Detector.Detect(ctx, plain)
+	found, err := detector.Detect(ctx, plain)
+	if err == nil && len(found) != len(images) {
+		err = fmt.Errorf("the detector returned %d lists for %d images", len(found), len(images))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("detect objects for the question: %w", err)
 	}
-	if len(found) != len(images) {
-		return nil, fmt.Errorf("the detector returned %d lists for %d images", len(found), len(images))
-	}
-	for i := range images {
-		list[i] = hintsOf(plain[i], found[i])
-	}
-	return list, nil
+	return found, nil
 }
 
 func hintsOf(img image.Image, objects []reflectionflow.Object) hints {
@@ -71,7 +103,7 @@ func hintsOf(img image.Image, objects []reflectionflow.Object) hints {
 		name := strings.TrimSpace(o.Color + " " + o.Class)
 		fmt.Fprintf(&text, "%d: %s, confidence %.2f, box %.2f, %.2f, %.2f, %.2f\n", i+1, chat.Quote(firstBytes(name, 64)), o.Confidence, o.Box[0], o.Box[1], o.Box[2], o.Box[3])
 	}
-	return hints{numbered(img, objects), text.String()}
+	return hints{[]image.Image{numbered(img, objects)}, text.String()}
 }
 
 // boxColors are those of the boxes, in turn: bright ones, which photographs have little of.

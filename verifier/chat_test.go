@@ -466,7 +466,7 @@ func TestChatShowsBoxes(t *testing.T) {
 	objects := spotted{
 		{Class: "cup", Box: [4]float64{.5, .5, 1, 1}, Confidence: .4}, {Class: "clock", Color: "red", Box: [4]float64{0, 0, .4, .4}, Confidence: .93},
 	}
-	v, err := verifier.NewChat(talk(t, double), verifier.ChatOptions{Detector: objects})
+	v, err := verifier.NewChat(talk(t, double), verifier.ChatOptions{Boxes: objects})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,7 +480,7 @@ func TestChatShowsBoxes(t *testing.T) {
 	if r, g, b, _ := q.Images[1].At(39, 20).RGBA(); r>>8 != 255 || g>>8 != 0 || b>>8 != 255 {
 		t.Errorf("no box at the right side of the clock: %d %d %d", r>>8, g>>8, b>>8)
 	}
-	if v, err = verifier.NewChat(talk(t, double), verifier.ChatOptions{Detector: spotted{}}); err != nil {
+	if v, err = verifier.NewChat(talk(t, double), verifier.ChatOptions{Boxes: spotted{}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: prompt, Image: img}}); err != nil {

@@ -3,11 +3,13 @@ package assemble
 import (
 	"context"
 	"errors"
+	"image"
+	"slices"
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/verifier"
-	"reflectionflow/vision/ssdlite"
+	"reflectionflow/verifier/photo"
 )
 
 func chatVerifier() partType[config.Verifier, MakeVerifier] {
@@ -16,7 +18,7 @@ func chatVerifier() partType[config.Verifier, MakeVerifier] {
 			Kind: config.Verifiers, Name: config.Chat,
 			Summary:  "a vision-language model that judges each requirement",
 			Findings: "every kind",
-			Keys:     []string{"endpoint", "prompt", "temperature", "seed", "votes", "boxes", "calibration"},
+			Keys:     []string{"endpoint", "prompt", "temperature", "seed", "votes", "boxes", "crops", "calibration"},
 		},
 		build: (*Builder).chatVerifier,
 	}
@@ -33,19 +35,26 @@ func (b *Builder) chatVerifier(name string, v config.Verifier) (MakeVerifier, er
 	if err != nil {
 		return nil, b.config.Errorf(at, "%v", err)
 	}
-	switch v.Boxes {
-	case "":
+	for _, key := range [][2]string{{"boxes", v.Boxes}, {"crops", v.Crops}} {
+		if key[1] != "" && key[1] != cocoNetwork {
+			return nil, b.config.Errorf(at+"."+key[0], "no detector is called %.40q: use %s", key[1], cocoNetwork)
+		}
+	}
+	if v.Boxes == "" && v.Crops == "" {
 		return ready(made), nil
-	case cocoNetwork:
-	default:
-		return nil, b.config.Errorf(at+".boxes", "no detector is called %.40q: use %s", v.Boxes, cocoNetwork)
 	}
 	return b.network(reflectionflow.AbilitiesOf(made), func(ctx context.Context, backend string) (loadedVerifier, error) {
-		detector, err := ssdlite.Open(ctx, ssdlite.Options{Backend: backend, Threshold: shownFrom})
+		detector, err := photo.OpenDetector(ctx, backend)
 		if err != nil {
 			return nil, b.notLoaded(at, err)
 		}
-		options.Detector = detector
+		seen, options := &shown{detector}, options
+		if v.Boxes != "" {
+			options.Boxes = seen
+		}
+		if v.Crops != "" {
+			options.Crops = seen
+		}
 		with, err := verifier.NewChat(client, options)
 		if err != nil {
 			return nil, errors.Join(err, detector.Close())
@@ -54,14 +63,26 @@ func (b *Builder) chatVerifier(name string, v config.Verifier) (MakeVerifier, er
 	}), nil
 }
 
-// shownFrom is the confidence from which a model is shown a box: below that for counting,
-// as it judges for itself.
+// shownFrom is the probability from which a model is shown an object: below that for
+// counting, as it judges for itself.
 const shownFrom = 0.3
+
+// shown is the photo detector without what it hardly sees.
+type shown struct{ *photo.Detector }
+
+// Detect implements [verifier.BoxDetector].
+func (s *shown) Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+	found, err := s.Detector.Detect(ctx, images)
+	for i := range found {
+		found[i] = slices.DeleteFunc(found[i], func(o reflectionflow.Object) bool { return o.Confidence < shownFrom })
+	}
+	return found, err
+}
 
 // boxed is a verifier with the detector that it closes.
 type boxed struct {
 	*verifier.Chat
-	detector *ssdlite.Detector
+	detector *photo.Detector
 }
 
 // Close frees the detector.

@@ -179,6 +179,9 @@ type Verifier struct {
 	Votes int `yaml:"votes" json:"votes,omitempty"`
 	// Boxes shows the model what a detector saw, of chat: coco, the built-in one.
 	Boxes string `yaml:"boxes" json:"boxes,omitempty"`
+	// Crops shows the model parts of the image, enlarged, where a detector found what is
+	// asked about, of chat: coco.
+	Crops string `yaml:"crops" json:"crops,omitempty"`
 	// Of yes-no.
 	Wording        string `yaml:"wording" json:"wording,omitempty"`
 	PerRequirement bool   `yaml:"per_requirement" json:"per_requirement,omitempty"`
