@@ -69,9 +69,14 @@ func (c Candidate) Retryable() bool {
 type Result struct {
 	Prompt     Prompt      `json:"prompt"`
 	Candidates []Candidate `json:"candidates"` // in ID order
-	Best       int         `json:"best"`       // ID of the best candidate, -1 for none; ties go to the lower ID
-	Stopped    StopReason  `json:"stopped"`
-	Cost       Cost        `json:"cost"` // sum over the candidates
+	// Best is the ID of the best candidate, -1 for none. Ties go to the lower ID, unless
+	// Tiebreak decides.
+	Best    int        `json:"best"`
+	Stopped StopReason `json:"stopped"`
+	Cost    Cost       `json:"cost"` // sum over the candidates and the tiebreak
+	// Tiebreak is set where several candidates were equally good for the verifier and a
+	// comparer chose among them.
+	Tiebreak *Tiebreak `json:"tiebreak,omitempty"`
 	// BestImage is the image of Best. It is nil where there is none, and where the
 	// search had a journal, which holds all images.
 	BestImage image.Image `json:"-"`

@@ -70,6 +70,14 @@ func Annotator(t *testing.T, a reflectionflow.Annotator, pairs []reflectionflow.
 	annotator(a, pairs, o).run(t)
 }
 
+// Comparer runs the suite of [reflectionflow.Comparer] on pairs of different images.
+func Comparer(t *testing.T, c reflectionflow.Comparer, pairs []reflectionflow.Pair, o Options) {
+	t.Helper()
+	suite := comparer(c, pairs, o)
+	suite.run(t)
+	runChecks(t, []check{{"swapped pairs", suite.swapped}})
+}
+
 func generator(g reflectionflow.Generator, requests []reflectionflow.Request, o Options) contract[reflectionflow.Request, reflectionflow.Generation] {
 	c := contract[reflectionflow.Request, reflectionflow.Generation]{
 		call: g.Generate, samples: requests, options: o,
@@ -387,6 +395,64 @@ func annotator(a reflectionflow.Annotator, pairs []reflectionflow.Pair, o Option
 		c.invalid = []sample[reflectionflow.Pair]{{"image", noImage}, {"prompt", noPrompt}}
 	}
 	return c
+}
+
+// comparing is the contract of a comparer.
+type comparing struct {
+	contract[reflectionflow.Pair, reflectionflow.Preference]
+}
+
+func comparer(c reflectionflow.Comparer, pairs []reflectionflow.Pair, o Options) comparing {
+	suite := contract[reflectionflow.Pair, reflectionflow.Preference]{
+		call: c.Compare, samples: pairs, options: o,
+		valid: validPreference,
+		same: func(a, b reflectionflow.Preference) error {
+			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
+			return equal(a, b)
+		},
+		moved: func(p reflectionflow.Pair) (_ reflectionflow.Pair, has bool) {
+			p.First, has = moved(p.First)
+			return p, has
+		},
+		fingerprint: func(p reflectionflow.Pair) uint64 { return fingerprint(p.First) ^ fingerprint(p.Second) },
+	}
+	if len(pairs) > 0 {
+		noImage, noPrompt := pairs[0], pairs[0]
+		noImage.Second, noPrompt.Prompt.Text = nil, ""
+		suite.invalid = []sample[reflectionflow.Pair]{{"image", noImage}, {"prompt", noPrompt}}
+	}
+	return comparing{suite}
+}
+
+// swapped: the preference for a swapped pair is the opposite, so that it does not depend on
+// which image comes first.
+func (c comparing) swapped(ctx context.Context) error {
+	there, err := c.answers(ctx, c.samples)
+	if err != nil {
+		return err
+	}
+	var swapped []reflectionflow.Pair
+	for _, p := range c.samples {
+		p.First, p.Second = p.Second, p.First
+		swapped = append(swapped, p)
+	}
+	back, err := c.answers(ctx, swapped)
+	if err != nil {
+		return err
+	}
+	for i := range there {
+		if math.Abs(there[i].First-(1-back[i].First)) > 1e-9 || math.Abs(there[i].Shown-back[i].Shown) > 1e-9 || there[i].Contradicts != back[i].Contradicts {
+			return fmt.Errorf("pair %d: %+v, and swapped %+v", i, there[i], back[i])
+		}
+	}
+	return nil
+}
+
+func validPreference(_ reflectionflow.Pair, p reflectionflow.Preference) error {
+	if p.Unanswered != "" && (p.First != 0.5 || p.Shown != 0.5 || p.Contradicts) {
+		return fmt.Errorf("it is unanswered (%s) and prefers an image", p.Unanswered)
+	}
+	return errors.Join(p.Validate(), validCost(p.Cost))
 }
 
 func validComparison(_ reflectionflow.Pair, c reflectionflow.Comparison) error {

@@ -1,7 +1,7 @@
 // Package conformance checks that an implementation keeps the contracts of the root
 // package. There is one suite for each of [reflectionflow.Generator],
 // [reflectionflow.Previewer], [reflectionflow.Verifier], [reflectionflow.Reflector],
-// [reflectionflow.Refiner] and [reflectionflow.Annotator]. A suite also holds an
+// [reflectionflow.Refiner], [reflectionflow.Annotator] and [reflectionflow.Comparer]. A suite also holds an
 // implementation to the abilities that it declares: findings of the declared kinds, and
 // requests that its Check refuses.
 //

@@ -34,6 +34,9 @@
 // interruption. When the candidate at position q meets every requirement, candidates up
 // to q+width-1 complete, for they were permitted already, and no other starts.
 //
+// Where several candidates share the highest value, a [reflectionflow.Comparer] chooses
+// among them once all are recorded; without one the first is the best.
+//
 // # Failures
 //
 // A failed image costs its place in the budget, not its chain; see [Search.Run].

@@ -36,8 +36,9 @@ type Event struct {
 	// Done counts the finished candidates. Total is the most there can be, which an
 	// early stop lowers; 0 means that only time bounds the search.
 	Done, Total int
-	// Cost is the sum over the finished candidates.
+	// Cost is the sum over the finished candidates, and the tiebreak for Stopped.
 	Cost reflectionflow.Cost
-	// Reason is set for Stopped.
-	Reason reflectionflow.StopReason
+	// Reason is set for Stopped, and Tiebreak where a comparer chose the best candidate.
+	Reason   reflectionflow.StopReason
+	Tiebreak *reflectionflow.Tiebreak
 }

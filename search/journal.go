@@ -34,6 +34,17 @@ type FinishedJournal interface {
 	Finished() bool
 }
 
+// ComparingJournal is an optional ability of a [Journal], found by type assertion: to keep
+// the comparisons of a [reflectionflow.Tiebreak], so that none is made twice.
+//
+// RecordDuel is called after all candidates are recorded, once for each comparison that
+// RecallDuel did not have. An error ends the search.
+type ComparingJournal interface {
+	Journal
+	RecallDuel(best, challenger int) (reflectionflow.Duel, bool)
+	RecordDuel(d reflectionflow.Duel) error
+}
+
 // finished reports whether a journal takes no more candidates.
 func finished(j Journal) bool {
 	f, ok := j.(FinishedJournal)
@@ -46,6 +57,7 @@ type Memory struct {
 	mu         sync.Mutex
 	candidates []reflectionflow.Candidate
 	images     []image.Image
+	duels      []reflectionflow.Duel
 }
 
 // Recall implements [Journal].
@@ -67,6 +79,26 @@ func (m *Memory) Record(c reflectionflow.Candidate, img image.Image) error {
 	return nil
 }
 
+// RecallDuel implements [ComparingJournal].
+func (m *Memory) RecallDuel(best, challenger int) (reflectionflow.Duel, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.duels {
+		if d.Best == best && d.Challenger == challenger {
+			return d, true
+		}
+	}
+	return reflectionflow.Duel{}, false
+}
+
+// RecordDuel implements [ComparingJournal].
+func (m *Memory) RecordDuel(d reflectionflow.Duel) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.duels = append(m.duels, d)
+	return nil
+}
+
 // Image returns the image of a recorded candidate, nil where there is none.
 func (m *Memory) Image(id int) image.Image {
 	_, img, _ := m.Recall(id)
@@ -85,4 +117,4 @@ func (discard) Recall(int) (reflectionflow.Candidate, image.Image, bool) {
 
 func (discard) Record(reflectionflow.Candidate, image.Image) error { return nil }
 
-var _ Journal = (*Memory)(nil)
+var _ ComparingJournal = (*Memory)(nil)

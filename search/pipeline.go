@@ -13,6 +13,7 @@ const (
 	generateStage        // generate
 	verifyStage          // score
 	recordStage          // write to the journal
+	compareStage         // compare candidates that are tied, once a search is done
 	stageCount
 )
 
@@ -37,7 +38,7 @@ type delivery struct {
 type pipeline struct {
 	stages    [stageCount]*stage
 	batch     int // most items of one batch
-	inFlight  int // items in all queues and stages
+	inFlight  int // candidates in all queues and stages
 	delivered chan delivery
 }
 
@@ -48,6 +49,7 @@ func (r *run) newPipeline(ctx context.Context) *pipeline {
 		newStage(ctx, "generate", r.generate),
 		newStage(ctx, "verify", r.verify),
 		newStage(ctx, "record", r.record),
+		newStage(ctx, "compare", r.compare),
 	}
 	return p
 }
@@ -79,7 +81,7 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // full reports whether enough is under way to keep all stages busy. More would only
 // take memory.
-func (p *pipeline) full() bool { return p.inFlight >= stageCount*p.batch }
+func (p *pipeline) full() bool { return p.inFlight >= (recordStage+1)*p.batch }
 
 // add hands an item to the first stage.
 func (p *pipeline) add(it *item) {
@@ -87,10 +89,20 @@ func (p *pipeline) add(it *item) {
 	p.stages[planStage].queue = append(p.stages[planStage].queue, it)
 }
 
-// pass hands a delivered batch to the next stage; after the last the items leave.
+// compare hands a comparison to its stage.
+func (p *pipeline) compare(it *item) {
+	if st := p.stages[compareStage]; !st.closed {
+		st.queue = append(st.queue, it)
+	}
+}
+
+// pass hands a delivered batch to the next stage; once recorded, candidates leave.
 func (p *pipeline) pass(d delivery) {
-	if d.stage+1 == stageCount {
+	switch d.stage {
+	case recordStage:
 		p.inFlight -= len(d.items)
+		return
+	case compareStage:
 		return
 	}
 	if next := p.stages[d.stage+1]; !next.closed {
@@ -103,7 +115,9 @@ func (p *pipeline) drop(stage int) []*item {
 	st := p.stages[stage]
 	items := st.queue
 	st.queue = nil
-	p.inFlight -= len(items)
+	if stage != compareStage {
+		p.inFlight -= len(items)
+	}
 	return items
 }
 
@@ -131,7 +145,7 @@ func (p *pipeline) wait() delivery {
 // drain ends all stages and returns when all are idle, so that no part is in use after
 // the search: a candidate that the time did not allow may still be planned.
 func (p *pipeline) drain() {
-	p.close(recordStage)
+	p.close(compareStage)
 	for p.start() {
 		p.wait()
 	}
@@ -140,11 +154,16 @@ func (p *pipeline) drain() {
 // close ends the stages up to last, and cancels what they are doing. Later stages
 // still complete what has reached them.
 func (p *pipeline) close(last int) {
-	for i, st := range p.stages[:last+1] {
-		if !st.closed {
-			st.closed = true
-			st.cancel()
-			p.drop(i)
-		}
+	for i := range p.stages[:last+1] {
+		p.shut(i)
+	}
+}
+
+// shut ends one stage and cancels what it is doing.
+func (p *pipeline) shut(i int) {
+	if st := p.stages[i]; !st.closed {
+		st.closed = true
+		st.cancel()
+		p.drop(i)
 	}
 }

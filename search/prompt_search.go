@@ -16,6 +16,7 @@ type item struct {
 	pixels    pixels
 	parent    *seen // what it may start from; nil to explore
 	choice    choice
+	duel      *duel // set for a comparison, which is of no candidate
 }
 
 // note adds a phrase to the candidate's reason.
@@ -61,6 +62,10 @@ type promptSearch struct {
 	failed    bool // too many candidates failed in a row
 	inARow    int  // candidates that failed since the last usable one
 	cost      reflectionflow.Cost
+
+	tie      *tie // nil where nothing is compared
+	contest  *contest
+	tiebreak *reflectionflow.Tiebreak // set once the contest is over
 }
 
 // maxFailures is the number of candidates that may fail in a row, or the width if
@@ -110,6 +115,9 @@ func (p *promptSearch) finish(c reflectionflow.Candidate, img image.Image) {
 	switch {
 	case usable(c):
 		p.inARow = 0
+		if p.tie != nil {
+			p.tie.add(c, img)
+		}
 		if p.best < 0 || c.Score.Value > p.finished[p.best].Score.Value {
 			p.best = c.ID
 			if p.journal == nil {
@@ -177,7 +185,9 @@ func (p *promptSearch) done() bool { return p.opened && p.recorded >= p.total }
 func (p *promptSearch) most() int { return min(p.total, max(len(p.finished), p.planned)) }
 
 // settle releases what only candidates under way need.
-func (p *promptSearch) settle() { p.settled, p.strategy, p.images, p.origins = true, nil, nil, nil }
+func (p *promptSearch) settle() {
+	p.settled, p.strategy, p.images, p.origins, p.tie, p.contest = true, nil, nil, nil, nil, nil
+}
 
 var (
 	errNoImage   = errors.New("no image was generated")
@@ -210,7 +220,7 @@ func (p *promptSearch) bestCandidate() reflectionflow.Candidate {
 
 // result is what the search has found so far.
 func (p *promptSearch) result() reflectionflow.Result {
-	res := reflectionflow.Result{Prompt: p.prompt, Candidates: p.finished, Best: p.best, BestImage: p.bestImage, Cost: p.cost}
+	res := reflectionflow.Result{Prompt: p.prompt, Candidates: p.finished, Best: p.best, BestImage: p.bestImage, Cost: p.cost, Tiebreak: p.tiebreak}
 	switch {
 	case !p.done():
 	case p.right && p.finished[p.best].Score.Right():

@@ -22,6 +22,9 @@ type run struct {
 // open prepares the search of a prompt.
 func (r *run) open(index int, task Task) {
 	p := newPromptSearch(index, task, r.cfg)
+	if r.Comparer != nil {
+		p.tie = &tie{}
+	}
 	r.searches = append(r.searches, p)
 	if r.cfg.Adaptive == nil {
 		p.strategy = newFixedOrder(p)
@@ -109,13 +112,16 @@ func (r *run) advance(d delivery) {
 		case recordStage:
 			it.search.recorded++
 			r.settle(it.search)
+		case compareStage:
+			it.search.contest.take(it.duel.Duel)
+			r.settle(it.search)
 		}
 	}
 }
 
 // settle notifies once that a search is over.
 func (r *run) settle(p *promptSearch) {
-	if p.settled || !p.done() {
+	if p.settled || !p.done() || r.Comparer != nil && !r.decide(p) {
 		return
 	}
 	p.settle()
@@ -178,7 +184,7 @@ func (r *run) notify(kind EventKind, it *item) {
 		e.Total = 0
 	}
 	if kind == Stopped {
-		e.Reason = p.result().Stopped
+		e.Reason, e.Tiebreak = p.result().Stopped, p.tiebreak
 	}
 	r.Notify(e)
 	if kind == Scored && (it.candidate.Chain == r.cfg.Width-1 || it.candidate.ID == p.total-1) {

@@ -16,6 +16,9 @@ type Search struct {
 	Verifier  reflectionflow.Verifier
 	Reflector reflectionflow.Reflector // needed for the reflection axis
 	Refiner   reflectionflow.Refiner   // needed for the prompt axis
+	// Comparer chooses among candidates that share the highest value, at most 8 of a
+	// prompt: see [reflectionflow.Tiebreak]. Nil leaves the one with the lowest ID.
+	Comparer reflectionflow.Comparer
 	// Journal keeps finished candidates for [Search.Run]. Without one, the result has
 	// the best image, and an interrupted search starts over.
 	Journal Journal
@@ -46,7 +49,7 @@ type Task struct {
 //
 // A call to the generator that fails as a whole is made three times before its error
 // ends the search, unless the failure is permanent. An error of a call to the verifier,
-// reflector, refiner or journal ends the search at once. Images generated before are
+// reflector, refiner, comparer or journal ends the search at once. Images generated before are
 // still verified and recorded. When ctx ends, verified images are still recorded and
 // ctx.Err() is returned. A search without an image, or without a verdict on any, is an
 // error. With an error comes the Result so far. Bad input wraps
@@ -147,7 +150,7 @@ func (s *Search) checkReflection(cfg Config) error {
 // or ctx ends and later stages have completed what had reached them.
 func (r *run) loop(ctx context.Context) error {
 	r.pipe = r.newPipeline(ctx)
-	defer r.pipe.close(recordStage)
+	defer r.pipe.close(compareStage)
 	var failure error
 	for {
 		if failure == nil {
@@ -162,6 +165,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if failure != nil {
 			r.pipe.close(generateStage)
+			r.pipe.shut(compareStage) // paid comparisons are for a search that succeeds
 		}
 		if !r.pipe.start() {
 			return failure
@@ -171,7 +175,9 @@ func (r *run) loop(ctx context.Context) error {
 			r.advance(d)
 			continue
 		}
-		r.pipe.close(d.stage)
+		if d.stage != compareStage {
+			r.pipe.close(d.stage)
+		}
 		if failure == nil {
 			failure = cmp.Or(ctx.Err(), d.err)
 		}

@@ -9,8 +9,9 @@ import (
 	"reflectionflow/chat"
 )
 
-// Pairwise asks a vision-language model which of two images fits a prompt better, in both
-// orders, as models prefer a position. It is safe for concurrent use.
+// Pairwise is a [reflectionflow.Comparer] that asks a vision-language model which of two
+// images fits a prompt better, in both orders, as models prefer a position. It is safe for
+// concurrent use.
 type Pairwise struct{ model chat.Model }
 
 // NewPairwise returns a comparer. Without a model it is an error wrapping
@@ -22,23 +23,10 @@ func NewPairwise(model chat.Model) (*Pairwise, error) {
 	return &Pairwise{model}, nil
 }
 
-// Preference is the comparison of a pair.
-type Preference struct {
-	// First is the probability that the first image is better: the mean over both orders.
-	First float64
-	// Shown is the probability that the model prefers the image that it is shown first, the
-	// mean over both orders: 0.5 without position bias.
-	Shown float64
-	// Contradicts is set where the orders give different answers.
-	Contradicts bool
-	// Unanswered says why there is no preference: a model refused, or gave neither answer.
-	Unanswered string
-	Cost       reflectionflow.Cost
-}
-
-// Compare compares the images of pairs, one preference each, in order. Errors are those of
-// the model. A server without log-probabilities gives preferences of 0, 0.5 and 1.
-func (p *Pairwise) Compare(ctx context.Context, pairs []reflectionflow.Pair) ([]Preference, error) {
+// Compare implements [reflectionflow.Comparer]. A preference is the mean over both orders.
+// Errors are those of the model. A server without log-probabilities gives preferences of 0,
+// 0.5 and 1.
+func (p *Pairwise) Compare(ctx context.Context, pairs []reflectionflow.Pair) ([]reflectionflow.Preference, error) {
 	for i, pair := range pairs {
 		if err := errors.Join(pair.Prompt.Validate(), checkImage(pair.First), checkImage(pair.Second)); err != nil {
 			return nil, fmt.Errorf("pair %d: %w", i+1, err)
@@ -56,13 +44,14 @@ func (p *Pairwise) Compare(ctx context.Context, pairs []reflectionflow.Pair) ([]
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Preference, len(pairs))
+	list := make([]reflectionflow.Preference, len(pairs))
 	for i := range pairs {
 		there, back := shown[2*i], shown[2*i+1]
-		list[i] = Preference{
+		list[i] = reflectionflow.Preference{
 			First: (there + 1 - back) / 2, Shown: (there + back) / 2, Contradicts: (there > 0.5) == (back > 0.5),
 			Unanswered: reasons[2*i] + reasons[2*i+1], Cost: costs[2*i].Add(costs[2*i+1]),
 		}
+		list[i].Cost.VerifierCalls = 2
 		if list[i].Unanswered != "" {
 			list[i].First, list[i].Shown, list[i].Contradicts = 0.5, 0.5, false
 			list[i].Unanswered = firstBytes(list[i].Unanswered, maxUnanswered)
@@ -113,7 +102,7 @@ type Pairs struct {
 }
 
 // SumUp sums up preferences whose first image is the right one.
-func SumUp(list []Preference) Pairs {
+func SumUp(list []reflectionflow.Preference) Pairs {
 	var p Pairs
 	for _, pref := range list {
 		if pref.Unanswered != "" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/conformance"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/verifier"
 )
@@ -73,6 +74,22 @@ func TestPairwise(t *testing.T) {
 	if _, err := p.Compare(t.Context(), []reflectionflow.Pair{{Prompt: prompt, First: pair.First}}); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Error(err)
 	}
+}
+
+func TestPairwiseConformance(t *testing.T) {
+	var pairs []reflectionflow.Pair
+	for i := range uint8(3) {
+		pairs = append(pairs, reflectionflow.Pair{Prompt: prompt, First: painted(color.NRGBA{200 - i, 0, 0, 255}), Second: painted(color.NRGBA{50, i, 0, 255})})
+	}
+	double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
+		a, b := reds(q)
+		return firstWith(.2 + .5*float64(a)/float64(a+b))
+	}})
+	p, err := verifier.NewPairwise(talk(t, double))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conformance.Comparer(t, p, pairs, conformance.Options{})
 }
 
 func always(word string) testserver.Answer {

@@ -225,6 +225,7 @@ func (s *session) search(ctx context.Context, e *assemble.Engine) error {
 		Verifier:  e.Verifier,
 		Reflector: e.Reflector,
 		Refiner:   e.Refiner,
+		Comparer:  e.Comparer,
 		Elapsed:   s.elapsed,
 		Notify: func(ev search.Event) {
 			shown.Event(ev)
@@ -259,6 +260,15 @@ func (b booked) Record(c reflectionflow.Candidate, img image.Image) error {
 	err := b.RecordFrom(c, img, b.ledger.ImageModel(c.Cost.Calls))
 	if err == nil {
 		b.ledger.Forget(c.Cost.Calls)
+	}
+	return err
+}
+
+// RecordDuel implements [search.ComparingJournal].
+func (b booked) RecordDuel(d reflectionflow.Duel) error {
+	err := b.Folder.RecordDuel(d)
+	if err == nil {
+		b.ledger.Forget(d.Preference.Cost.Calls)
 	}
 	return err
 }

@@ -31,12 +31,15 @@ type summary struct {
 	Reproducible bool                      `json:"reproducible"`
 	Images       int                       `json:"images"` // tried
 	Failed       int                       `json:"failed"`
-	Failure      string                    `json:"failure,omitempty"` // of the first failed image
+	Failure      string                    `json:"failure,omitempty"`  // of the first failed image
+	Compared     int                       `json:"compared,omitempty"` // pairs of images with the same score
 	Warnings     []string                  `json:"warnings"`
 	Notes        []string                  `json:"notes,omitempty"`  // about the prompt
 	Unread       []string                  `json:"unread,omitempty"` // parts of the prompt
 	Cost         reflectionflow.Cost       `json:"cost"`
 	Seconds      float64                   `json:"seconds"`
+
+	chosen string // how the best of equal images was chosen
 }
 
 // checked is one requirement as found in the best image.
@@ -67,6 +70,8 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		Notes:        f.Manifest().Prompt.Notes,
 		Unread:       requirements.Unread(f.Manifest().Prompt),
 	}
+	duels := f.Duels()
+	s.Compared, s.chosen = len(duels), run.Chosen(o.Best, duels)
 	first := true
 	for _, c := range f.Candidates() {
 		switch {
@@ -122,6 +127,9 @@ func (s summary) text() string {
 	b.WriteString(terminal.Line(s.Prompt) + "\n")
 	line("result", s.result())
 	line("best", fmt.Sprintf("image %d, score %s (higher is better; the first image: %s)", s.Best, progress.Score(s.Score), progress.Score(s.FirstScore)))
+	if s.chosen != "" {
+		line("chosen", s.chosen)
+	}
 	for _, f := range s.findings() {
 		line(f.name, f.list)
 	}

@@ -35,7 +35,7 @@ func (s *calibration) pairs(ctx context.Context, name string) (string, error) {
 	if len(chosen) == 0 {
 		return "", fmt.Errorf("%w: --pairs: no prompt of the labeled set has a right and a wrong image", reflectionflow.ErrInvalid)
 	}
-	var all []verifier.Preference
+	var all []reflectionflow.Preference
 	for start := 0; start < len(chosen); start += comparedAtOnce {
 		var batch []reflectionflow.Pair
 		for _, c := range chosen[start:min(start+comparedAtOnce, len(chosen))] {

@@ -156,7 +156,10 @@ func (b *Builder) parts() (parts, error) {
 	if p.reflector, err = b.reflector(u.Reflector); err != nil {
 		return p, err
 	}
-	p.refiner, err = b.refiner(u.Refiner)
+	if p.refiner, err = b.refiner(u.Refiner); err != nil {
+		return p, err
+	}
+	p.comparer, err = b.comparer()
 	return p, err
 }
 

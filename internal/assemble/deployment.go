@@ -322,6 +322,7 @@ type parts struct {
 	verifier  MakeVerifier
 	reflector reflectionflow.Reflector
 	refiner   reflectionflow.Refiner
+	comparer  reflectionflow.Comparer
 }
 
 // abilities are those of the verifier in use.
@@ -347,6 +348,7 @@ func (p parts) onto(e *Engine) (*Engine, error) {
 	if p.refiner != nil {
 		e.Refiner = p.refiner
 	}
+	e.Comparer = p.comparer
 	if p.verifier == nil {
 		return e, nil
 	}

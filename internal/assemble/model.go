@@ -84,6 +84,8 @@ type Engine struct {
 	reflectionflow.Verifier
 	reflectionflow.Reflector
 	reflectionflow.Refiner
+	// Comparer chooses among images that the verifier scores alike; nil for none.
+	Comparer  reflectionflow.Comparer
 	io.Closer // may be nil
 	// Watch sets the receiver of the generator's progress; nil for one that reports none.
 	Watch func(func(remote.Progress))

@@ -36,7 +36,7 @@ func TestReferenceListsTypesAndKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, s := range []any{config.Config{}, config.NATS{}, config.Endpoint{}, config.Price{}, config.Generator{}, config.Verifier{}, config.Member{}, config.Reflector{}, config.Refiner{}, config.Parser{}, config.Annotator{}, config.Judge{}, config.Use{}, config.Search{}} {
+	for _, s := range []any{config.Config{}, config.NATS{}, config.Endpoint{}, config.Price{}, config.Generator{}, config.Verifier{}, config.Member{}, config.Reflector{}, config.Refiner{}, config.Parser{}, config.Annotator{}, config.Comparer{}, config.Judge{}, config.Use{}, config.Search{}} {
 		for _, key := range keysOf(s) {
 			if !strings.Contains(text, "`"+key+"`") {
 				t.Errorf("the reference does not explain the key %s of %T", key, s)
@@ -87,7 +87,7 @@ func TestTypesHaveTheKeysOfTheirSettings(t *testing.T) {
 	for kind, settings := range map[string]any{
 		config.Generators: config.Generator{}, config.Verifiers: config.Verifier{}, config.Reflectors: config.Reflector{},
 		config.Refiners: config.Refiner{}, config.Parsers: config.Parser{}, config.Annotators: config.Annotator{},
-		config.Judges: config.Judge{},
+		config.Judges: config.Judge{}, config.Comparers: config.Comparer{},
 	} {
 		known := map[string]bool{"type": true}
 		for _, key := range keysOf(settings) {
@@ -115,7 +115,7 @@ func TestTypesHaveTheKeysOfTheirSettings(t *testing.T) {
 // A type that no list has is an error that names those there are, in a file as in a
 // record.
 func TestUnknownTypes(t *testing.T) {
-	for _, kind := range []string{config.Generators, config.Verifiers, config.Reflectors, config.Refiners, config.Parsers, config.Annotators, config.Judges} {
+	for _, kind := range []string{config.Generators, config.Verifiers, config.Reflectors, config.Refiners, config.Parsers, config.Annotators, config.Comparers, config.Judges} {
 		text := fmt.Sprintf("endpoints: {e: {url: 'http://localhost/v1'}}\n%s: {p: {type: chatt}}\n", kind)
 		_, err := assemble.ParseConfig("f.yaml", []byte(text), "/")
 		if err == nil || !strings.Contains(err.Error(), `line 2: `+kind+`.p: type "chatt": use `) {

@@ -31,6 +31,7 @@ func Types() []config.Type {
 	list = describe(list, refinerTypes())
 	list = describe(list, parserTypes())
 	list = describe(list, annotatorTypes())
+	list = describe(list, comparerTypes())
 	return describe(list, judgeTypes())
 }
 

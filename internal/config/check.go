@@ -31,6 +31,9 @@ func (c *Config) choose() {
 	if len(c.Annotators) == 1 {
 		pick(&u.Annotator, c.Annotators, Embedded)
 	}
+	if len(c.Comparers) == 1 {
+		pick(&u.Comparer, c.Comparers, "")
+	}
 }
 
 // chooseAgain sets the parts that were chosen by default as another generator needs them.
@@ -156,6 +159,9 @@ func (c *Config) parts() []part {
 	}
 	for name, a := range c.Annotators {
 		list = append(list, part{Annotators, name, a.Type, a.Endpoint})
+	}
+	for name, p := range c.Comparers {
+		list = append(list, part{Comparers, name, p.Type, p.Endpoint})
 	}
 	for name, j := range c.Judges {
 		list = append(list, part{Judges, name, j.Type, j.Endpoint})
@@ -354,6 +360,12 @@ func (c *Config) checkUse() error {
 	u := c.Use
 	if u.Annotator != "" && !has(c.Annotators, u.Annotator) {
 		return c.Errorf("use.annotator", "there is no %.64q", u.Annotator)
+	}
+	switch {
+	case u.Comparer != "" && !has(c.Comparers, u.Comparer):
+		return c.Errorf("use.comparer", "there is no %.64q", u.Comparer)
+	case u.Comparer == "" && len(c.Comparers) > 1:
+		return c.Errorf("use.comparer", "there are several: name one of %s", strings.Join(slices.Sorted(maps.Keys(c.Comparers)), ", "))
 	}
 	for _, chosen := range []struct {
 		key, name string

@@ -42,6 +42,8 @@ type Config struct {
 	Parsers    map[string]Parser    `yaml:"parsers" json:"parsers,omitempty"`
 	// Annotators are for data of reflection tuning; searches use none.
 	Annotators map[string]Annotator `yaml:"annotators" json:"annotators,omitempty"`
+	// Comparers choose among images that the verifier scores alike.
+	Comparers map[string]Comparer `yaml:"comparers" json:"comparers,omitempty"`
 	// Judges are for evaluations; searches use none.
 	Judges map[string]Judge `yaml:"judges" json:"judges,omitempty"`
 	Use    Use              `yaml:"use" json:"use"`
@@ -242,6 +244,12 @@ type Annotator struct {
 	Prompt   string `yaml:"prompt" json:"prompt,omitempty"`
 }
 
+// Comparer says which of two images is better: type chat.
+type Comparer struct {
+	Type     string `yaml:"type" json:"type"`
+	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
+}
+
 // Judge decides which images of an evaluation are right.
 type Judge struct {
 	Type     string `yaml:"type" json:"type"`
@@ -262,8 +270,9 @@ type Use struct {
 	Reflector string `yaml:"reflector" json:"reflector"`
 	Refiner   string `yaml:"refiner" json:"refiner"`
 	Parser    string `yaml:"parser" json:"parser"`
-	// Annotator may stay empty: there is no embedded one.
+	// Annotator and Comparer may stay empty: there are no embedded ones.
 	Annotator string `yaml:"annotator" json:"annotator,omitempty"`
+	Comparer  string `yaml:"comparer" json:"comparer,omitempty"`
 }
 
 // Search holds settings of the search under the names and in the forms of the

@@ -47,7 +47,7 @@ func parse(t *testing.T, text string) *config.Config {
 
 func TestWhole(t *testing.T) {
 	c := parse(t, whole)
-	if c.Use != (config.Use{"flux", "both", "words", "rewrite", config.Embedded, "pairs"}) {
+	if c.Use != (config.Use{"flux", "both", "words", "rewrite", config.Embedded, "pairs", ""}) {
 		t.Errorf("in use: %+v", c.Use)
 	}
 	if c.Search.Budget != "16" || *c.Search.Width != 4 || *c.Search.Seed != 7 || *c.Search.EarlyStop || c.Search.Depth != nil {
@@ -94,7 +94,7 @@ func TestRecord(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := parse(t, "search: {budget: 2}")
-	if c.Use != (config.Use{config.Embedded, config.Embedded, config.Embedded, config.Embedded, config.Embedded, ""}) {
+	if c.Use != (config.Use{config.Embedded, config.Embedded, config.Embedded, config.Embedded, config.Embedded, "", ""}) {
 		t.Errorf("nothing is named: %+v", c.Use)
 	}
 	c = parse(t, `
@@ -104,7 +104,7 @@ verifiers: {v: {type: chat, endpoint: e}}
 reflectors: {r: {type: chat, endpoint: e}}
 refiners: {w: {type: chat, endpoint: e}}
 `)
-	if c.Use != (config.Use{"g", "v", "r", "w", "english", ""}) {
+	if c.Use != (config.Use{"g", "v", "r", "w", "english", "", ""}) {
 		t.Errorf("nothing is embedded: %+v", c.Use)
 	}
 }

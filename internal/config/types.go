@@ -13,6 +13,7 @@ const (
 	Refiners   = "refiners"
 	Parsers    = "parsers"
 	Annotators = "annotators"
+	Comparers  = "comparers"
 	Judges     = "judges"
 )
 

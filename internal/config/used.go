@@ -127,6 +127,7 @@ func (c *Config) Used() *Config {
 	used.Reflectors = only(c.Reflectors, u.Reflector)
 	used.Refiners = only(c.Refiners, u.Refiner)
 	used.Parsers = only(c.Parsers, u.Parser)
+	used.Comparers = only(c.Comparers, u.Comparer)
 	verifiers := []string{u.Verifier}
 	for _, m := range c.Verifiers[u.Verifier].Members {
 		verifiers = append(verifiers, m.Verifier)

@@ -108,6 +108,8 @@ type Outcome struct {
 	Score   reflectionflow.Score      `json:"score"` // of the best candidate
 	Cost    reflectionflow.Cost       `json:"cost"`
 	Images  int                       `json:"images"` // candidates recorded
+	// Tiebreak is set where a comparer chose among candidates of one score.
+	Tiebreak *reflectionflow.Tiebreak `json:"tiebreak,omitempty"`
 }
 
 var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -93,6 +93,9 @@ func (l *searchLines) Event(e search.Event) {
 			_, _ = fmt.Fprintf(l.out, "    warning: %s\n", terminal.Line(Warning(c.ID, text)))
 		}
 	case search.Stopped:
+		if t := e.Tiebreak; t != nil {
+			l.print(e.Task, fmt.Sprintf("%d images have the same score: image %d chosen by %s of pairs", len(t.Tied), e.Best.ID, Plural(len(t.Duels), "comparison")))
+		}
 		l.print(e.Task, fmt.Sprintf("stopped after %s: %s", Plural(e.Done, "image"), Stopped(e.Reason, e.Best.Score)))
 	}
 }

@@ -36,7 +36,7 @@ func checkName(name string) error {
 
 // checkPlaces reports what is in the place of the folder's files, or of images.
 func (f *Folder) checkPlaces() error {
-	for _, name := range []string{candidatesFile, bestFile, reportFile, resultFile, timingFile, elapsedFile} {
+	for _, name := range []string{candidatesFile, bestFile, reportFile, resultFile, timingFile, elapsedFile, duelsFile} {
 		if err := checkPlace(f.in(name)); err != nil {
 			return err
 		}

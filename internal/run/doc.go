@@ -7,6 +7,7 @@
 //	result.json       the outcome; its presence marks the run as finished
 //	best.png          a copy of the best image
 //	report.html       the run for people, in one file
+//	comparisons.jsonl one line per comparison of candidates with the same score, if any
 //	timing.jsonl      seconds per candidate
 //	timing.js         the elapsed time, for report.html
 //

@@ -62,11 +62,15 @@ func (f *Folder) Finish(best int, stopped reflectionflow.StopReason) error {
 	return nil
 }
 
-// cost is that of parsing the prompt and of all candidates, without the seconds.
+// cost is that of parsing the prompt, of all candidates and of comparing them, without the
+// seconds.
 func (f *Folder) cost() reflectionflow.Cost {
 	total := f.manifest.Parsing
 	for _, e := range f.entries {
 		total = total.Add(e.Cost)
+	}
+	for _, d := range f.duels {
+		total = total.Add(d.Preference.Cost)
 	}
 	total.Seconds = 0
 	return total

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image"
@@ -33,6 +34,7 @@ type Folder struct {
 	path     string
 	manifest Manifest
 	entries  []entry
+	duels    []duelLine
 	recalled int // entries of earlier sittings
 	seconds  map[int]float64
 	outcome  *Outcome // nil until the run is finished
@@ -183,7 +185,7 @@ func (f *Folder) load() error {
 	if f.outcome, err = f.loadOutcome(); err != nil {
 		return err
 	}
-	if err := f.checkImages(); err != nil {
+	if err := cmp.Or(f.checkImages(), f.loadDuels()); err != nil {
 		return err
 	}
 	f.seconds, f.earlier = f.loadTiming()

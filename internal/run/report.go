@@ -47,6 +47,8 @@ type page struct {
 	Lineage      []*card // from the noise that the best image starts from to it; empty for the user's prompt on new noise
 	Tree         *tree   // nil when no candidate has a parent
 	Cards        []*card
+	Chosen       string // how the best of equal images was chosen, empty where it was not
+	Duels        []duelRow
 	Costs        []figure
 	Facts        []figure
 	Command      string // generates the run again
@@ -125,6 +127,9 @@ func (f *Folder) report(o Outcome) ([]byte, error) {
 		Costs:   costs(o.Cost),
 		Facts:   f.facts(),
 		Command: "reflectionflow generate --replay run.json --out again",
+	}
+	if len(f.duels) > 0 {
+		p.Chosen, p.Duels = Chosen(o.Best, f.Duels())+".", f.duelRows()
 	}
 	p.Notes = f.manifest.Prompt.Notes
 	for _, r := range f.manifest.Prompt.Requirements {

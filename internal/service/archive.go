@@ -66,6 +66,13 @@ func (s *Server) writeFolder(r *http.Request, job jobs.Job, dir string) (err err
 			return err
 		}
 	}
+	if t := job.Outcome.Tiebreak; t != nil {
+		for _, d := range t.Duels {
+			if err := folder.RecordDuel(d); err != nil {
+				return err
+			}
+		}
+	}
 	return folder.Finish(job.Outcome.Best, job.Outcome.Stopped)
 }
 

@@ -46,7 +46,7 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, erro
 	}
 	told := newReporter(r)
 	loop := &search.Search{
-		Generator: e.generator, Verifier: e.verifier, Reflector: e.parts.Reflector, Refiner: e.parts.Refiner, Journal: r,
+		Generator: e.generator, Verifier: e.verifier, Reflector: e.parts.Reflector, Refiner: e.parts.Refiner, Comparer: e.parts.Comparer, Journal: r,
 		Notify: told.notify,
 	}
 	if r.Image != "" {
@@ -81,7 +81,7 @@ func parse(ctx context.Context, e *engine, r *jobs.Run, cfg search.Config) error
 }
 
 func outcomeOf(r reflectionflow.Result) jobs.Outcome {
-	o := jobs.Outcome{Best: -1, Stopped: r.Stopped, Cost: r.Cost}
+	o := jobs.Outcome{Best: -1, Stopped: r.Stopped, Cost: r.Cost, Tiebreak: r.Tiebreak}
 	if r.Best >= 0 && r.Best < len(r.Candidates) {
 		o.Best, o.Score = r.Best, r.Candidates[r.Best].Score
 	}
