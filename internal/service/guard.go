@@ -35,6 +35,9 @@ func (s *Server) guarded(serve func(http.ResponseWriter, *http.Request) error) h
 			}
 			name, ok := s.options.Keys.Owner(bearer(r))
 			if !ok {
+				name, ok = s.linked(r)
+			}
+			if !ok {
 				refuse(w, typed(errKey))
 				return
 			}

@@ -104,7 +104,16 @@ func (m *models) split(name string) (model int, strategy string, err error) {
 			return i, strategy, nil
 		}
 	}
+	if openAIs(base) {
+		return 0, strategy, nil
+	}
 	return 0, "", fmt.Errorf("%w: %.60q", errModel, base)
+}
+
+// openAIs reports a name of OpenAI's own image models. Clients send these where they let
+// nobody choose; here they mean the default model.
+func openAIs(name string) bool {
+	return name == "dall-e-2" || name == "dall-e-3" || strings.HasPrefix(name, "gpt-image-") || strings.HasPrefix(name, "chatgpt-image-")
 }
 
 // names lists what a request may name: each model, and each with a strategy.

@@ -52,6 +52,9 @@ func (q *imageRequest) check() error {
 	if q.N == 0 {
 		q.N = 1
 	}
+	if q.ResponseFormat == "" && strings.HasPrefix(q.Model, "dall-e-") {
+		q.ResponseFormat = "url" // their default, which their clients rely on
+	}
 	switch {
 	case q.N < 1 || q.N > maxN:
 		return bad("n", "n is %d: must be from 1 to %d", q.N, maxN)
@@ -235,7 +238,8 @@ func (s *Server) imageOf(r *http.Request, q *imageRequest, id string) (imageData
 	u.Total, u.Details.Text = u.Input+u.Output, u.Input
 	format := cmp.Or(q.OutputFormat, "png")
 	if q.ResponseFormat == "url" {
-		d.URL = fmt.Sprintf("%s/api/v1/jobs/%s/images/%d?format=%s", origin(r), job.ID, job.Outcome.Best, format)
+		path := fmt.Sprintf("/api/v1/jobs/%s/images/%d", job.ID, job.Outcome.Best)
+		d.URL = origin(r) + path + "?" + s.link(job.Owner, path, format, time.Now())
 		return d, u, nil
 	}
 	file, err := s.imageFile(r.Context(), job.ID, job.Outcome.Best, format, 0)
