@@ -1,4 +1,5 @@
-// Package gguftest writes GGUF files of random weights, for tests and measurements: no program of ours quantizes.
+// Package gguftest writes GGUF files of random weights or of given blocks, for tests and measurements: no program of ours
+// quantizes.
 package gguftest
 
 import (
@@ -15,12 +16,13 @@ import (
 	"reflectionflow/weights/internal/float"
 )
 
-// Tensor is a tensor of random values around 0.
+// Tensor is a tensor of random values around 0, or of the blocks in Data.
 type Tensor struct {
 	Name  string
 	Type  gguf.Type
 	Shape []int   // outermost dimension first; rows must be whole blocks
 	Std   float64 // standard deviation of the values, about
+	Data  []byte  // the blocks; nil for random ones
 }
 
 // alignment of tensors in the file.
@@ -60,20 +62,35 @@ func write(w io.Writer, tensors []Tensor, seed uint64) error {
 		return err
 	}
 	for i, t := range tensors {
-		elements, size := t.Type.Block()
+		elements, _ := t.Type.Block()
 		if elements == 0 || t.elements()%elements != 0 {
 			return fmt.Errorf("tensor %q: %v elements are no whole blocks of %s", t.Name, t.Shape, t.Type)
 		}
-		rng := rand.New(rand.NewPCG(seed, uint64(i)))
-		scale := unitScale(t.Type)
-		chunk := make([]byte, size)
-		for range t.elements() / elements {
-			fill(chunk, t.Type, t.Std*scale, rng)
-			if _, err := w.Write(chunk); err != nil {
-				return err
-			}
+		if err := t.write(w, rand.New(rand.NewPCG(seed, uint64(i)))); err != nil {
+			return err
 		}
 		if _, err := w.Write(make([]byte, padded(t.bytes())-t.bytes())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes the blocks.
+func (t Tensor) write(w io.Writer, rng *rand.Rand) error {
+	elements, size := t.Type.Block()
+	if t.Data != nil {
+		if len(t.Data) != t.bytes() {
+			return fmt.Errorf("tensor %q: %d bytes of %d", t.Name, len(t.Data), t.bytes())
+		}
+		_, err := w.Write(t.Data)
+		return err
+	}
+	scale := unitScale(t.Type)
+	chunk := make([]byte, size)
+	for range t.elements() / elements {
+		fill(chunk, t.Type, t.Std*scale, rng)
+		if _, err := w.Write(chunk); err != nil {
 			return err
 		}
 	}
