@@ -53,13 +53,10 @@ func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer
 // find returns the stored answer to a task, that of this call alone included where own is
 // set, or errMissing.
 func (f *Fleet) find(ctx context.Context, t task, own bool) (a answer, err error) {
-	err = f.persist(ctx, errMissing, func() error {
-		a, err = f.recall(ctx, answerName(t.Key))
-		if own && errors.Is(err, errMissing) {
-			a, err = f.recall(ctx, failureName(t.ID))
-		}
-		return err
-	})
+	a, err = f.recall(ctx, answerName(t.Key))
+	if own && errors.Is(err, errMissing) {
+		a, err = f.recall(ctx, failureName(t.ID))
+	}
 	return a, err
 }
 
@@ -72,7 +69,7 @@ func (f *Fleet) send(ctx context.Context, fingerprint string, t task) (sequence 
 	if limit := f.bus.Conn.MaxPayload() - 4<<10; int64(len(data)) > limit {
 		return 0, fmt.Errorf("%w: a task of %d bytes: the NATS server takes %d (max_payload)", reflectionflow.ErrInvalid, len(data), limit)
 	}
-	err = f.persist(ctx, context.Canceled, func() error {
+	err = f.bus.Persist(ctx, f.patience(len(data)), func(ctx context.Context) error {
 		// The ID keeps a task that was sent twice from being queued twice.
 		ack, err := f.bus.Stream.Publish(ctx, taskPrefix+fingerprint+"."+string(t.role()), data, jetstream.WithMsgID(t.ID))
 		if err != nil {

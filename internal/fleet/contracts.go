@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 
 	"reflectionflow"
 )
@@ -55,7 +54,7 @@ func (g *Generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 func (g *Generator) generate(ctx context.Context, r reflectionflow.Request) (reflectionflow.Generation, error) {
 	f, q := g.fleet, question{Draw: &r}
 	var err error
-	if q.Reference, err = f.upload(ctx, r.Reference); err != nil {
+	if q.Reference, err = f.upload(ctx, r.Reference, f.patience); err != nil {
 		return reflectionflow.Generation{}, err
 	}
 	a, err := f.ask(ctx, g.model.Fingerprint, q)
@@ -75,15 +74,6 @@ func (g *Generator) generate(ctx context.Context, r reflectionflow.Request) (ref
 		err = errors.New("a worker's image is missing, or has another size than was asked for")
 	}
 	return made, err
-}
-
-// upload stores an image for workers.
-func (f *Fleet) upload(ctx context.Context, img image.Image) (hash string, err error) {
-	err = f.persist(ctx, reflectionflow.ErrInvalid, func() error {
-		hash, err = f.putImage(ctx, img)
-		return err
-	})
-	return hash, err
 }
 
 // Verifier verifies on the workers of a model.
@@ -107,7 +97,7 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 	}
 	return each(ctx, images, func(ctx context.Context, p reflectionflow.PromptedImage) (score reflectionflow.Score, err error) {
 		q := question{Verify: &p.Prompt}
-		if q.Image, err = v.fleet.upload(ctx, p.Image); err != nil {
+		if q.Image, err = v.fleet.upload(ctx, p.Image, v.fleet.patience); err != nil {
 			return score, err
 		}
 		a, err := v.fleet.ask(ctx, v.model.Fingerprint, q)
@@ -184,10 +174,10 @@ func (p part) observe(ctx context.Context, o reflectionflow.Observation, set fun
 	var q question
 	set(&q, &observation{o.Prompt, o.Request, o.Score, o.Reflection, o.Seed})
 	var err error
-	if q.Image, err = p.fleet.upload(ctx, o.Image); err != nil {
+	if q.Image, err = p.fleet.upload(ctx, o.Image, p.fleet.patience); err != nil {
 		return answer{}, err
 	}
-	if q.Reference, err = p.fleet.upload(ctx, o.Request.Reference); err != nil {
+	if q.Reference, err = p.fleet.upload(ctx, o.Request.Reference, p.fleet.patience); err != nil {
 		return answer{}, err
 	}
 	a, err := p.fleet.ask(ctx, p.model.Fingerprint, q)

@@ -68,11 +68,10 @@ func Open(ctx context.Context, bus *jobs.Bus, o Options) (*Fleet, error) {
 		o.Tries = 5
 	}
 	f := &Fleet{bus: bus, options: o, inbox: nats.NewInbox(), waiting: map[string]chan struct{}{}}
-	// A cluster that has just started has no leader yet.
-	err := f.persist(ctx, jetstream.ErrJetStreamNotEnabled, func() error { return f.openStores(ctx) })
-	if err != nil {
+	if err := f.openStores(ctx); err != nil {
 		return nil, err
 	}
+	var err error
 	f.answers, err = bus.Conn.Subscribe(f.inbox, func(m *nats.Msg) { f.wake(string(m.Data)) })
 	if err != nil {
 		return nil, fmt.Errorf("listen to answers: %w", err)
@@ -81,28 +80,37 @@ func Open(ctx context.Context, bus *jobs.Bus, o Options) (*Fleet, error) {
 }
 
 func (f *Fleet) openStores(ctx context.Context) (err error) {
-	js, file := f.bus.Stream, jetstream.FileStorage
-	f.tasks, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: taskStream, Subjects: []string{taskPrefix + "*.*"}, Retention: jetstream.WorkQueuePolicy, Storage: file, Replicas: f.bus.Replicas,
-	})
-	if err != nil {
-		return fmt.Errorf("open the stream of tasks: %w", err)
+	js, file, replicas := f.bus.Stream, jetstream.FileStorage, f.bus.Replicas
+	bucket := func(in *jetstream.KeyValue, name string, keep time.Duration) func(context.Context) error {
+		return func(ctx context.Context) (err error) {
+			*in, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Storage: file, Replicas: replicas, TTL: keep})
+			return err
+		}
 	}
-	f.store, err = js.ObjectStore(ctx, storeBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		f.store, err = js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: storeBucket, Storage: file, Replicas: f.bus.Replicas, TTL: keepAnswers})
-	}
-	if err != nil {
-		return fmt.Errorf("open the store of answers: %w", err)
-	}
-	if f.workers, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: workersBucket, Storage: file, Replicas: f.bus.Replicas, TTL: f.options.Silence}); err != nil {
-		return fmt.Errorf("open the bucket of workers: %w", err)
-	}
-	if f.models, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: modelsBucket, Storage: file, Replicas: f.bus.Replicas}); err != nil {
-		return fmt.Errorf("open the bucket of models: %w", err)
-	}
-	if f.tries, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: triesBucket, Storage: file, Replicas: f.bus.Replicas, TTL: keepAnswers}); err != nil {
-		return fmt.Errorf("open the bucket of tries: %w", err)
+	for _, store := range []struct {
+		what string
+		open func(context.Context) error
+	}{
+		{"stream of tasks", func(ctx context.Context) error {
+			f.tasks, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+				Name: taskStream, Subjects: []string{taskPrefix + "*.*"}, Retention: jetstream.WorkQueuePolicy, Storage: file, Replicas: replicas,
+			})
+			return err
+		}},
+		{"store of answers", func(ctx context.Context) error {
+			f.store, err = js.ObjectStore(ctx, storeBucket)
+			if errors.Is(err, jetstream.ErrBucketNotFound) {
+				f.store, err = js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: storeBucket, Storage: file, Replicas: replicas, TTL: keepAnswers})
+			}
+			return err
+		}},
+		{"bucket of workers", bucket(&f.workers, workersBucket, f.options.Silence)},
+		{"bucket of models", bucket(&f.models, modelsBucket, 0)},
+		{"bucket of tries", bucket(&f.tries, triesBucket, keepAnswers)},
+	} {
+		if err := f.bus.Make(ctx, store.what, f.options.Report, store.open); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -142,24 +150,12 @@ func (f *Fleet) expect(id string) (news <-chan struct{}, done func()) {
 	}
 }
 
-// readTime bounds reading an object whose parts may have expired.
-const readTime = 30 * time.Second
-
 // errMissing is the error for an object that is not stored.
 var errMissing = errors.New("it is not stored")
 
 // get reads an object; one that is not there is errMissing.
 func (f *Fleet) get(ctx context.Context, name string) ([]byte, error) {
-	reading, cancel := context.WithTimeout(ctx, readTime)
-	defer cancel()
-	info, err := f.store.GetInfo(reading, name)
-	if err == nil && info.Size > maxImageBytes {
-		return nil, fmt.Errorf("read %s: it has %d bytes", name, info.Size)
-	}
-	var data []byte
-	if err == nil {
-		data, err = f.store.GetBytes(reading, name)
-	}
+	data, err := f.bus.ReadObject(ctx, f.store, name, maxImageBytes, f.patience(0))
 	switch {
 	case errors.Is(err, jetstream.ErrObjectNotFound):
 		return nil, errMissing
@@ -171,16 +167,20 @@ func (f *Fleet) get(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-func (f *Fleet) put(ctx context.Context, name string, data []byte) error {
-	if _, err := f.store.PutBytes(ctx, name, data); err != nil {
+func (f *Fleet) put(ctx context.Context, name string, data []byte, p jobs.Patience) error {
+	err := f.bus.Persist(ctx, p, func(ctx context.Context) error {
+		_, err := f.store.PutBytes(ctx, name, data)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("store %s: %w", name, err)
 	}
 	return nil
 }
 
-// putImage stores an image, unless it is stored and not about to expire, and returns its
+// upload stores an image, unless it is stored and not about to expire, and returns its
 // hash. A nil image has none.
-func (f *Fleet) putImage(ctx context.Context, img image.Image) (string, error) {
+func (f *Fleet) upload(ctx context.Context, img image.Image, patience func(size int) jobs.Patience) (string, error) {
 	if img == nil {
 		return "", nil
 	}
@@ -189,10 +189,10 @@ func (f *Fleet) putImage(ctx context.Context, img image.Image) (string, error) {
 		return "", err
 	}
 	name := imageName(hash)
-	if info, err := f.store.GetInfo(ctx, name); err == nil && time.Since(info.ModTime) < keepAnswers/2 {
+	if info, err := f.info(ctx, name); err == nil && time.Since(info.ModTime) < keepAnswers/2 {
 		return hash, nil
 	}
-	return hash, f.put(ctx, name, file)
+	return hash, f.put(ctx, name, file, patience(len(file)))
 }
 
 // image reads a stored image, nil for an empty hash.
@@ -223,7 +223,7 @@ func (f *Fleet) recall(ctx context.Context, name string) (a answer, err error) {
 		return a, fmt.Errorf("read %s: %w", name, err)
 	}
 	if a.Image != "" {
-		if _, err := f.store.GetInfo(ctx, imageName(a.Image)); errors.Is(err, jetstream.ErrObjectNotFound) {
+		if _, err := f.info(ctx, imageName(a.Image)); errors.Is(err, jetstream.ErrObjectNotFound) {
 			return a, errMissing
 		} else if err != nil {
 			return a, fmt.Errorf("look for image %.12s: %w", a.Image, err)
@@ -232,24 +232,17 @@ func (f *Fleet) recall(ctx context.Context, name string) (a answer, err error) {
 	return a, nil
 }
 
-// patience is how long an operation is tried again while JetStream does not answer.
-const patience = 2 * time.Minute
+// info describes an object.
+func (f *Fleet) info(ctx context.Context, name string) (info *jetstream.ObjectInfo, err error) {
+	err = f.bus.Persist(ctx, f.patience(0), func(ctx context.Context) error {
+		info, err = f.store.GetInfo(ctx, name)
+		return err
+	})
+	return info, err
+}
 
-// persist tries an operation again while it fails, since a server may be restarting.
-// Errors of kind keep are returned at once.
-func (f *Fleet) persist(ctx context.Context, keep error, operation func() error) error {
-	begun, pause := time.Now(), 50*time.Millisecond
-	for {
-		err := operation()
-		if err == nil || errors.Is(err, keep) || ctx.Err() != nil || f.bus.Conn.IsClosed() || time.Since(begun) > patience {
-			return err
-		}
-		f.report(err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
+// patience is that of operations which send or read so many bytes: a search has come far,
+// and waits for NATS.
+func (f *Fleet) patience(size int) jobs.Patience {
+	return jobs.Patience{Limit: 2 * time.Minute, Bytes: int64(size), Report: f.options.Report}
 }

@@ -50,7 +50,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
 
 // Workers returns the workers that are there, in the order of their names.
 func (f *Fleet) Workers(ctx context.Context) ([]Worker, error) {
-	list, err := values[Worker](ctx, f.workers)
+	list, err := values[Worker](ctx, f, f.workers)
 	slices.SortFunc(list, func(a, b Worker) int { return strings.Compare(a.Name, b.Name) })
 	return list, err
 }
@@ -60,7 +60,7 @@ func (f *Fleet) Workers(ctx context.Context) ([]Worker, error) {
 // fingerprint begins with pin. Otherwise it is an error wrapping
 // [reflectionflow.ErrInvalid].
 func (f *Fleet) Model(ctx context.Context, name, version, pin string) (Model, error) {
-	all, err := values[Model](ctx, f.models)
+	all, err := values[Model](ctx, f, f.models)
 	if err != nil {
 		return Model{}, err
 	}
@@ -103,8 +103,12 @@ func (f *Fleet) Model(ctx context.Context, name, version, pin string) (Model, er
 }
 
 // values returns the values of a bucket.
-func values[T any](ctx context.Context, bucket jetstream.KeyValue) ([]T, error) {
-	keys, err := bucket.Keys(ctx)
+func values[T any](ctx context.Context, f *Fleet, bucket jetstream.KeyValue) ([]T, error) {
+	var keys []string
+	err := f.bus.Persist(ctx, f.patience(0), func(ctx context.Context) (err error) {
+		keys, err = bucket.Keys(ctx)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrNoKeysFound) {
 		return nil, nil
 	}
@@ -113,7 +117,11 @@ func values[T any](ctx context.Context, bucket jetstream.KeyValue) ([]T, error) 
 	}
 	var list []T
 	for _, key := range keys {
-		entry, err := bucket.Get(ctx, key)
+		var entry jetstream.KeyValueEntry
+		err := f.bus.Persist(ctx, f.patience(0), func(ctx context.Context) (err error) {
+			entry, err = bucket.Get(ctx, key)
+			return err
+		})
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			continue // it expired meanwhile
 		}
@@ -129,13 +137,17 @@ func values[T any](ctx context.Context, bucket jetstream.KeyValue) ([]T, error) 
 	return list, nil
 }
 
-// store stores a value as JSON.
-func store(ctx context.Context, bucket jetstream.KeyValue, key string, value any) error {
+// publish stores a value as JSON.
+func (f *Fleet) publish(ctx context.Context, bucket jetstream.KeyValue, key string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
-	if _, err := bucket.Put(ctx, key, data); err != nil {
+	err = f.bus.Persist(ctx, f.patience(0), func(ctx context.Context) error {
+		_, err := bucket.Put(ctx, key, data)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("store %s in the bucket %s: %w", key, bucket.Bucket(), err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"reflectionflow"
+	"reflectionflow/internal/jobs"
 )
 
 // Engine is what a worker works with. Parts of roles that it does not have are nil.
@@ -59,7 +61,7 @@ func (f *Fleet) Work(ctx context.Context, e Engine) error {
 		return fmt.Errorf("listen to cancellations: %w", err)
 	}
 	defer func() { _ = stops.Unsubscribe() }()
-	if err := store(ctx, f.models, e.Model.Fingerprint, e.Model); err != nil {
+	if err := f.publish(ctx, f.models, e.Model.Fingerprint, e.Model); err != nil {
 		return err
 	}
 	consumers := make([]jetstream.Consumer, len(e.Roles))
@@ -109,16 +111,16 @@ func (e Engine) check() error {
 const spare = 1000
 
 // consumer is what the workers of a model share for a role.
-func (w *worker) consumer(ctx context.Context, role Role) (jetstream.Consumer, error) {
+func (w *worker) consumer(ctx context.Context, role Role) (c jetstream.Consumer, err error) {
 	fingerprint := w.engine.Model.Fingerprint
-	c, err := w.Fleet.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: fingerprint + "-" + string(role), FilterSubject: taskPrefix + fingerprint + "." + string(role),
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: w.options.Silence, MaxDeliver: w.options.Tries + spare, MaxAckPending: -1,
+	err = w.bus.Make(ctx, "tasks of the role "+string(role), w.options.Report, func(ctx context.Context) error {
+		c, err = w.Fleet.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: fingerprint + "-" + string(role), FilterSubject: taskPrefix + fingerprint + "." + string(role),
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: w.options.Silence, MaxDeliver: w.options.Tries + spare, MaxAckPending: -1,
+		})
+		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("take tasks of the role %s: %w", role, err)
-	}
-	return c, nil
+	return c, err
 }
 
 // register says that the worker is there, again and again until the returned function is
@@ -127,7 +129,7 @@ func (w *worker) register(ctx context.Context) (leave func(), err error) {
 	m := w.engine.Model
 	key := w.engine.Name + "." + nuid.Next()
 	entry := Worker{w.engine.Name, slices.Clone(w.engine.Roles), w.engine.Slots, m.Name, m.Fingerprint, m.Version}
-	if err := store(ctx, w.workers, key, entry); err != nil {
+	if err := w.publish(ctx, w.workers, key, entry); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -140,7 +142,7 @@ func (w *worker) register(ctx context.Context) (leave func(), err error) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if err := store(ctx, w.workers, key, entry); ctx.Err() == nil {
+				if err := w.publish(ctx, w.workers, key, entry); ctx.Err() == nil {
 					w.report(err)
 				}
 			}
@@ -256,14 +258,21 @@ func (w *worker) settle(ctx context.Context, t task, again bool) error {
 // a task that waits for its turn may end with a worker that another task ended.
 func (w *worker) tried(ctx context.Context, id string) (int, error) {
 	n := 1
-	entry, err := w.tries.Get(ctx, id)
-	if err == nil {
-		n, err = strconv.Atoi(string(entry.Value()))
-	} else if errors.Is(err, jetstream.ErrKeyNotFound) {
-		err = nil
-	}
+	err := w.bus.Persist(ctx, w.patience(0), func(ctx context.Context) error {
+		entry, err := w.tries.Get(ctx, id)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil
+		}
+		if err == nil {
+			n, err = strconv.Atoi(string(entry.Value()))
+		}
+		return err
+	})
 	if err == nil && n < w.options.Tries {
-		_, err = w.tries.PutString(ctx, id, strconv.Itoa(n+1))
+		err = w.bus.Persist(ctx, w.patience(0), func(ctx context.Context) error {
+			_, err := w.tries.PutString(ctx, id, strconv.Itoa(n+1))
+			return err
+		})
 	}
 	if err != nil {
 		return 0, fmt.Errorf("count the tries of task %s: %w", id, err)
@@ -284,7 +293,15 @@ func (w *worker) record(ctx context.Context, name string, a answer) error {
 	if err != nil {
 		return fmt.Errorf("encode an answer: %w", err)
 	}
-	return w.persist(ctx, errCancelled, func() error { return w.put(ctx, name, data) })
+	return w.put(ctx, name, data, w.longPatience(len(data)))
+}
+
+// longPatience is that of storing what cost time or money: it is tried for as long as it
+// takes, since the store may be full.
+func (w *worker) longPatience(size int) jobs.Patience {
+	p := w.patience(size)
+	p.Limit, p.Final = math.MaxInt64, func(error) bool { return false }
+	return p
 }
 
 // begin returns the context of a task, which ends when the task is cancelled, and keeps
@@ -404,7 +421,7 @@ func (w *worker) draw(ctx context.Context, r reflectionflow.Request) (answer, er
 		return answer{}, errors.New("the generator returned neither an image nor an error")
 	}
 	a := answer{Unseeded: made.Unseeded, Warnings: made.Warnings}.priced(made.Cost)
-	a.Image, err = w.upload(ctx, made.Image)
+	a.Image, err = w.upload(ctx, made.Image, w.longPatience)
 	return a, err
 }
 

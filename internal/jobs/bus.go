@@ -64,7 +64,8 @@ func Connect(url string, replicas int, options ...nats.Option) (*Bus, error) {
 }
 
 func connect(url string, replicas int, options ...nats.Option) (*Bus, error) {
-	options = append(options, nats.Name("reflectionflow"), nats.MaxReconnects(-1))
+	// A machine that is gone without a word is noticed by its silence.
+	options = append(options, nats.Name("reflectionflow"), nats.MaxReconnects(-1), nats.PingInterval(silence), nats.MaxPingsOutstanding(1))
 	conn, err := nats.Connect(url, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS at %s: %w", url, err)
@@ -137,28 +138,51 @@ type stores struct {
 	images       jetstream.ObjectStore
 }
 
+// silence is how long a server of NATS may be silent: after twice the time another one of
+// the cluster is used.
+const silence = 5 * time.Second
+
 // openTime is how long making the streams may take: a cluster that has just started
 // chooses its leaders first.
 const openTime = time.Minute
 
+// Make makes a stream, or opens it, by a function. What says what it is.
+func (b *Bus) Make(ctx context.Context, what string, report func(error), open func(context.Context) error) error {
+	if err := b.Persist(ctx, Patience{Limit: openTime, Report: report}, open); err != nil {
+		return fmt.Errorf("open the %s: %w", what, err)
+	}
+	return nil
+}
+
 // openStores makes the streams, or opens them.
-func (b *Bus) openStores(ctx context.Context, lease time.Duration) (s stores, err error) {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
+func (b *Bus) openStores(ctx context.Context, lease time.Duration, report func(error)) (s stores, err error) {
 	file := jetstream.FileStorage
-	if s.jobs, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: jobsBucket, Storage: file, Replicas: b.Replicas}); err != nil {
-		return s, fmt.Errorf("open the bucket of jobs: %w", err)
-	}
-	if s.leases, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: leasesBucket, Storage: file, Replicas: b.Replicas, TTL: lease}); err != nil {
-		return s, fmt.Errorf("open the bucket of leases: %w", err)
-	}
-	if s.events, err = b.Stream.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: eventStream, Subjects: []string{eventPrefix + "*"}, Storage: file, Replicas: b.Replicas, AllowDirect: true,
-	}); err != nil {
-		return s, fmt.Errorf("open the stream of events: %w", err)
-	}
-	if s.images, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: imagesBucket, Storage: file, Replicas: b.Replicas}); err != nil {
-		return s, fmt.Errorf("open the store of images: %w", err)
+	for _, store := range []struct {
+		what string
+		open func(context.Context) error
+	}{
+		{"bucket of jobs", func(ctx context.Context) error {
+			s.jobs, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: jobsBucket, Storage: file, Replicas: b.Replicas})
+			return err
+		}},
+		{"bucket of leases", func(ctx context.Context) error {
+			s.leases, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: leasesBucket, Storage: file, Replicas: b.Replicas, TTL: lease})
+			return err
+		}},
+		{"stream of events", func(ctx context.Context) error {
+			s.events, err = b.Stream.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+				Name: eventStream, Subjects: []string{eventPrefix + "*"}, Storage: file, Replicas: b.Replicas, AllowDirect: true,
+			})
+			return err
+		}},
+		{"store of images", func(ctx context.Context) error {
+			s.images, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: imagesBucket, Storage: file, Replicas: b.Replicas})
+			return err
+		}},
+	} {
+		if err := b.Make(ctx, store.what, report, store.open); err != nil {
+			return s, err
+		}
 	}
 	return s, nil
 }
@@ -169,5 +193,5 @@ func lost(err error) bool {
 		return true
 	}
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

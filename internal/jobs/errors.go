@@ -11,7 +11,7 @@ var (
 	ErrUnknown  = errors.New("there is no such job")
 	ErrConflict = errors.New("the idempotency key was used for another job")
 	ErrEnded    = errors.New("the job has ended")
-	ErrStore    = errors.New("the store cannot be written: its disk may be full")
+	ErrStore    = errors.New("nothing can be stored now: the disk may be full, or NATS does not answer")
 	ErrLive     = errors.New("the job has not ended: cancel it first")
 )
 

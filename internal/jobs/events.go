@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"reflectionflow"
 )
@@ -64,7 +65,13 @@ func (q *Queue) append(ctx context.Context, e Event, last uint64) (uint64, error
 	if err != nil {
 		return 0, fmt.Errorf("encode the event %s of job %s: %w", e.Kind, e.JobID, err)
 	}
-	ack, err := q.bus.Stream.Publish(ctx, eventPrefix+e.JobID, data, jetstream.WithExpectLastSequencePerSubject(last))
+	// The message's ID shows the store an event that it has, whose receipt was lost.
+	var ack *jetstream.PubAck
+	id := nuid.Next()
+	err = q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) error {
+		ack, err = q.bus.Stream.Publish(ctx, eventPrefix+e.JobID, data, jetstream.WithExpectLastSequencePerSubject(last), jetstream.WithMsgID(id))
+		return err
+	})
 	if lost(err) {
 		return 0, errBehind
 	}
@@ -87,7 +94,11 @@ func (q *Queue) EventsPage(ctx context.Context, id string, after uint64, limit i
 	}
 	var list []Event
 	for next := after + 1; len(list) < limit; {
-		msg, err := q.events.GetMsg(ctx, next, jetstream.WithGetMsgSubject(eventPrefix+id))
+		var msg *jetstream.RawStreamMsg
+		err := q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) (err error) {
+			msg, err = q.events.GetMsg(ctx, next, jetstream.WithGetMsgSubject(eventPrefix+id))
+			return err
+		})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			break
 		}
@@ -106,7 +117,11 @@ func (q *Queue) EventsPage(ctx context.Context, id string, after uint64, limit i
 
 // lastEvent returns the last event of a job.
 func (q *Queue) lastEvent(ctx context.Context, id string) (Event, error) {
-	msg, err := q.events.GetLastMsgForSubject(ctx, eventPrefix+id)
+	var msg *jetstream.RawStreamMsg
+	err := q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) (err error) {
+		msg, err = q.events.GetLastMsgForSubject(ctx, eventPrefix+id)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return Event{}, ErrUnknown
 	}

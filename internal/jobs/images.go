@@ -1,13 +1,11 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -25,7 +23,11 @@ func (q *Queue) PutImage(ctx context.Context, name string, file []byte) (ImageRe
 	if len(file) > MaxImageBytes {
 		return ImageRef{}, fmt.Errorf("%w: the image has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, len(file), MaxImageBytes)
 	}
-	if _, err := q.images.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(file)); err != nil {
+	err := q.bus.Persist(ctx, Patience{Bytes: int64(len(file)), Report: q.report}, func(ctx context.Context) error {
+		_, err := q.images.PutBytes(ctx, name, file)
+		return err
+	})
+	if err != nil {
 		return ImageRef{}, fmt.Errorf("%w: image %s: %w", ErrStore, name, err)
 	}
 	sum := sha256.Sum256(file)
@@ -34,17 +36,12 @@ func (q *Queue) PutImage(ctx context.Context, name string, file []byte) (ImageRe
 
 // Image returns a stored image file.
 func (q *Queue) Image(ctx context.Context, name string) ([]byte, error) {
-	object, err := q.images.Get(ctx, name)
+	file, err := q.bus.ReadObject(ctx, q.images, name, MaxImageBytes, Patience{Report: q.report})
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil, ErrNoImage
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", name, err)
-	}
-	defer object.Close()
-	file, err := io.ReadAll(io.LimitReader(object, MaxImageBytes+1))
-	if err != nil || len(file) > MaxImageBytes {
-		return nil, fmt.Errorf("read image %s: %d bytes: %w", name, len(file), err)
 	}
 	return file, nil
 }

@@ -65,7 +65,7 @@ func Open(ctx context.Context, bus *Bus, o Options) (*Queue, error) {
 	if o.Attempts <= 0 {
 		o.Attempts = 5
 	}
-	s, err := bus.openStores(ctx, o.Lease)
+	s, err := bus.openStores(ctx, o.Lease, o.Report)
 	if err != nil {
 		return nil, err
 	}
@@ -166,8 +166,12 @@ func (q *Queue) Submit(ctx context.Context, spec Spec, key string) (Job, error) 
 	if err != nil {
 		return Job{}, fmt.Errorf("encode the job: %w", err)
 	}
-	revision, err := q.jobs.Create(ctx, job.ID, data)
-	if errors.Is(err, jetstream.ErrKeyExists) && key != "" { // submitted twice at once
+	var revision uint64
+	err = q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) error {
+		revision, err = q.jobs.Create(ctx, job.ID, data)
+		return err
+	})
+	if errors.Is(err, jetstream.ErrKeyExists) { // submitted twice at once, or the receipt was lost
 		old, err := q.Job(ctx, job.ID)
 		return same(old, job, err)
 	}
@@ -251,7 +255,11 @@ func (q *Queue) Job(ctx context.Context, id string) (Job, error) {
 
 // document returns the document of a live job.
 func (q *Queue) document(ctx context.Context, id string) (job Job, revision uint64, err error) {
-	entry, err := q.jobs.Get(ctx, id)
+	var entry jetstream.KeyValueEntry
+	err = q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) error {
+		entry, err = q.jobs.Get(ctx, id)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return job, 0, ErrUnknown
 	}
@@ -289,7 +297,11 @@ func (q *Queue) swap(ctx context.Context, job Job, revision uint64) error {
 	if err != nil {
 		return err
 	}
-	next, err := q.jobs.Update(ctx, job.ID, data, revision)
+	var next uint64
+	err = q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) error {
+		next, err = q.jobs.Update(ctx, job.ID, data, revision)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -358,7 +370,8 @@ func (q *Queue) bury(ctx context.Context, job Job) error {
 
 // forget drops the document of a job whose last event is stored.
 func (q *Queue) forget(ctx context.Context, id string) error {
-	if err := q.jobs.Purge(ctx, id); err != nil {
+	err := q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) error { return q.jobs.Purge(ctx, id) })
+	if err != nil {
 		return fmt.Errorf("drop the document of job %s: %w", id, err)
 	}
 	q.mutex.Lock()
