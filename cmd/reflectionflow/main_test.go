@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"reflectionflow": runFake, "reflectionflow-embedded": main})
+	testscript.Main(m, map[string]func(){"reflectionflow": runFake, "reflectionflow-embedded": main, "nats-node": natsNode})
 }
 
 // runFake is the command with the fake model in place of the real ones.

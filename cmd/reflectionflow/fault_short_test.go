@@ -1,0 +1,8 @@
+//go:build !slow
+
+package main
+
+import "time"
+
+// faultTime is how long the fault test kills.
+const faultTime = 25 * time.Second
