@@ -14,11 +14,8 @@ type counting struct {
 	// nested · part of it that a stronger box covers).
 	shift, slope, nested float64
 	// The number of objects without a box has a Poisson distribution with the mean exp(missed + clear ·
-	// mean logit of the presence of the boxes) + hidden · sum of the presence of boxes in stronger ones:
-	// where the boxes are clear, little is missed, and a box with others in it may be of several objects.
-	missed, clear, hidden float64
-	// met is the probability from which on a number is met, whatever the options say.
-	met float64
+	// mean logit of the presence of the boxes): where the boxes are clear, little is missed.
+	missed, clear float64
 }
 
 // stands lists the probabilities that boxes, the most confident first, stand for one object more, and
@@ -30,17 +27,17 @@ func (c counting) stands(objects []*object) (boxes []float64, missed float64) {
 		}
 		return boxes, 0
 	}
-	all, clear, inside := 0.0, 0.0, 0.0
+	all, clear := 0.0, 0.0
 	for i, o := range objects {
 		z, part := logit(o.present), covered(o, objects[:i])
 		p := 1 / (1 + math.Exp(-c.shift-c.slope*z-c.nested*part))
 		boxes = append(boxes, p)
-		all, clear, inside = all+p, clear+p*z, inside+(1-p)*part*o.present
+		all, clear = all+p, clear+p*z
 	}
 	if all == 0 {
 		return boxes, 0
 	}
-	return boxes, min(math.Exp(min(c.missed+c.clear*clear/all, mostMissed))+c.hidden*inside, mostMissed)
+	return boxes, min(math.Exp(min(c.missed+c.clear*clear/all, mostMissed)), mostMissed)
 }
 
 // mostMissed bounds the mean number of objects without a box.
@@ -131,7 +128,7 @@ func (s *scene) together(p reflectionflow.Prompt, noun string) float64 {
 	if len(asked) < 2 {
 		return 1
 	}
-	return within(reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Count: min(n, s.most+1)}, s.numbers(s.of(noun), ""))
+	return within(reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Count: min(n, s.most+1)}, s.numbers(noun, ""))
 }
 
 // poisson is the Poisson distribution of 0 to n, n standing for n or more.

@@ -65,7 +65,7 @@ func TestFit(t *testing.T) {
 	var tones []toned
 	rng := rand.New(rand.NewPCG(2, 2))
 	groups := map[string][]example{}
-	coco.there, coco.tintedCount, coco.related, coco.placed = curve{0, 1}, curve{0, 1}, curve{0, 1}, curve{0, 1}
+	coco.there, coco.tintedCount, coco.related, coco.placed = curve{0, 1}, curve{0, 1}, nil, curve{0, 1}
 	for i, p := range photos {
 		right := match(found[i], p.truth)
 		s := sceneOf(p.img, found[i])

@@ -15,6 +15,8 @@ type scene struct {
 	*rules
 	img     image.Image
 	objects []*object // the most confident first
+	// again has further looks at the objects of classes whose number is asked, see [Verifier.lookAgain].
+	again map[string][]*scene
 }
 
 // object is a detection. present is the probability that there is such an object.
@@ -27,7 +29,7 @@ type object struct {
 }
 
 func newScene(k *rules, img image.Image, found []reflectionflow.Object) *scene {
-	s := &scene{rules: k, img: img}
+	s := &scene{rules: k, img: img, again: map[string][]*scene{}}
 	for _, o := range found {
 		s.objects = append(s.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, img: img})
 	}
@@ -140,7 +142,7 @@ func (s *scene) judge(r reflectionflow.Requirement) (p float64, evidence []*obje
 	objects := s.of(r.Object)
 	switch r.Kind {
 	case reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost, reflectionflow.Absent:
-		p = within(r, s.numbers(objects, color))
+		p = within(r, s.numbers(r.Object, color))
 		evidence = likely(objects)
 		if color != "" && r.Kind != reflectionflow.AtLeast {
 			evidence = slices.DeleteFunc(evidence, func(o *object) bool { return o.colored(color) < 0.5 })

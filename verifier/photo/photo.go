@@ -26,8 +26,8 @@ type Options struct {
 	// Backend is what the network computes on, see [ssdlite.Options].
 	Backend string
 	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
-	// between unsure. The defaults are 0.6 and 0.4. A number of objects, other than none or any, is met
-	// from 0.75 on: nearly right counts are common.
+	// between unsure. The defaults are 0.6 and 0.4. A number of objects, other than none or any, and a relation
+	// other than left, right, above and below are met from 0.75 on: what is nearly right is common.
 	Met, NotMet float64
 }
 
@@ -70,7 +70,7 @@ func New(f Finder, o Options) (*Verifier, error) {
 	}
 	same := curve{0, 1}
 	return &Verifier{finder: f, options: o.withDefaults(), rules: &rules{
-		class: f.Class, most: mostFound, there: same, tintedCount: same, related: same, placed: same,
+		class: f.Class, most: mostFound, there: same, tintedCount: same, placed: same,
 	}}, nil
 }
 
@@ -133,12 +133,21 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 	if err != nil {
 		return nil, err
 	}
+	scenes := make([]*scene, len(images))
+	for i, p := range images {
+		scenes[i] = newScene(v.rules, p.Image, found[i])
+	}
+	if v.rules.looks {
+		if err := v.lookAgain(ctx, images, scenes); err != nil {
+			return nil, err
+		}
+	}
 	scores := make([]reflectionflow.Score, len(images))
 	for i, p := range images {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		scores[i] = v.score(p, newScene(v.rules, p.Image, found[i]))
+		scores[i] = v.score(p, scenes[i])
 	}
 	for i := range scores {
 		scores[i].Cost = reflectionflow.Cost{VerifierCalls: 1, Seconds: time.Since(start).Seconds() / float64(len(images))}
@@ -176,8 +185,8 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 		f.Evidence = append(f.Evidence, o.seen())
 	}
 	least := v.options.Met
-	if numbered(r) {
-		least = max(least, s.counting.met)
+	if numbered(r) || r.Kind == reflectionflow.Position && coarse(r.Relation) {
+		least = max(least, s.doubt)
 	}
 	switch {
 	case p >= least && s.exact(r):

@@ -49,7 +49,7 @@ func TestVerifierKeepsTheContract(t *testing.T) {
 		return reflectionflow.Prompt{Text: "any", Requirements: r}
 	}
 	conformance.Verifier(t, verifier(t), []reflectionflow.PromptedImage{
-		{Prompt: prompt(one("cat"), one("unicorn"), reflectionflow.Requirement{Kind: reflectionflow.Style, Value: "watercolor"}), Image: pair},
+		{Prompt: prompt(one("cat"), one("unicorn"), reflectionflow.Requirement{Kind: reflectionflow.Exactly, Object: "cup", Count: 1}, reflectionflow.Requirement{Kind: reflectionflow.Style, Value: "watercolor"}), Image: pair},
 		{Prompt: prompt(reflectionflow.Requirement{Kind: reflectionflow.Position, Object: "cup", Relation: reflectionflow.RightOf, Target: "cat"}), Image: pair},
 		{Prompt: prompt(), Image: render(at("person", 0.5, 0.8))},
 	}, conformance.Options{})

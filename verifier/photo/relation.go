@@ -57,13 +57,26 @@ func (s *scene) position(r reflectionflow.Requirement) (p float64, evidence []*o
 		}
 	}
 	if weights == 0 {
-		return s.rules.related.of(0), append(likely(subjects), likely(targets)...)
+		return s.rules.relation(r.Relation).of(0), append(likely(subjects), likely(targets)...)
 	}
 	is := (1 - sum(distribution(have(subjects, color), s.most+1)[:n])) * (1 - distribution(have(targets, targetColor), 1)[0])
 	if best < listed*listed {
 		evidence = append(likely(subjects), likely(targets)...)
 	}
-	return s.rules.related.of(is * math.Pow(held/weights, float64(n))), evidence
+	return s.rules.relation(r.Relation).of(is * math.Pow(held/weights, float64(n))), evidence
+}
+
+// coarse reports whether a relation is more than a direction: boxes show it less clearly.
+func coarse(relation reflectionflow.Relation) bool {
+	return !slices.Contains(relations()[:4], relation)
+}
+
+// relation is the curve of a relation.
+func (k *rules) relation(r reflectionflow.Relation) curve {
+	if c, fitted := k.related[r]; fitted {
+		return c
+	}
+	return curve{0, 1}
 }
 
 func pairOf(a, b, c *object) []*object {
@@ -89,7 +102,7 @@ func (s *scene) related(relation reflectionflow.Relation, a, b, c *object) float
 		gap := max(x[0]-y[2], y[0]-x[2], 0) / max(min(x[2]-x[0], y[2]-y[0]), 1e-9)
 		level := max(shared(x, y, 1), shared(y, x, 1))
 		apart := math.Abs(center(x, 0)-center(y, 0)) / max((x[2]-x[0]+y[2]-y[0])/2, 1e-9)
-		return soft(1-gap) * soft(level-0.3) * soft(apart-0.4)
+		return soft(0.6-gap) * soft(level-0.3) * soft(apart-0.4)
 	case reflectionflow.Between:
 		z := inPixels(s.img, c.box)
 		return max(amid(x, y, z, 0), amid(x, y, z, 1))
@@ -97,10 +110,12 @@ func (s *scene) related(relation reflectionflow.Relation, a, b, c *object) float
 	return 0
 }
 
-// on is how clearly box a stands on b: above its middle, over it, and with its lower edge not above it.
+// on is how clearly box a stands on b: above its middle and over it, with its lower edge neither above b
+// nor at the lower edge of b, where a stands before it.
 func on(a, b [4]float64) float64 {
 	height := max(b[3]-b[1], 1e-9)
-	return soft(shared(a, b, 0)-0.4) * soft((center(b, 1)-center(a, 1))/height) * soft((a[3]-b[1])/height+0.15) * soft((b[3]-a[3])/height+0.2)
+	least := max(min(height, a[3]-a[1]), 1e-9)
+	return soft(shared(a, b, 0)-0.4) * soft((center(b, 1)-center(a, 1))/height) * soft((a[3]-b[1])/least+0.15) * soft((b[3]-a[3])/height-0.15)
 }
 
 // amid is how clearly a is between b and c along an axis and on their level across it.

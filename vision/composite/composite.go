@@ -33,14 +33,18 @@ type CutOut struct {
 //go:embed cutouts/*.png
 var files embed.FS
 
-// CutOuts returns the embedded cut-outs: a cat, a red-brown cup, and two persons. README.md names
-// their photographs.
+// CutOuts returns the embedded cut-outs: a cat, a red-brown cup, two persons, a dog, a horse, an eagle, and
+// a red sofa, which is a rendering. README.md names their sources.
 func CutOuts() []CutOut {
 	list := []CutOut{
 		{Name: "cutouts/cat.png", Class: "cat"},
 		{Name: "cutouts/cup.png", Class: "cup"},
 		{Name: "cutouts/astronaut.png", Class: "person"},
 		{Name: "cutouts/officer.png", Class: "person"},
+		{Name: "cutouts/dog.png", Class: "dog"},
+		{Name: "cutouts/horse.png", Class: "horse"},
+		{Name: "cutouts/bird.png", Class: "bird"},
+		{Name: "cutouts/couch.png", Class: "couch", Color: "red"},
 	}
 	for i := range list {
 		read, err := Read(files, list[i])

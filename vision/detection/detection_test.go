@@ -14,7 +14,11 @@ func TestOverlap(t *testing.T) {
 		b    [4]float64
 		want float64
 	}{
-		{unit, 1}, {[4]float64{0, 0, 1, 0.5}, 0.5}, {[4]float64{0.5, 0, 1.5, 1}, 1.0 / 3}, {[4]float64{1, 0, 2, 1}, 0}, {[4]float64{2, 2, 3, 3}, 0},
+		{unit, 1},
+		{[4]float64{0, 0, 1, 0.5}, 0.5},
+		{[4]float64{0.5, 0, 1.5, 1}, 1.0 / 3},
+		{[4]float64{1, 0, 2, 1}, 0},
+		{[4]float64{2, 2, 3, 3}, 0},
 		{[4]float64{0.5, 0.5, 0.5, 0.5}, 0}, // an empty box
 	} {
 		if got := Overlap(unit, test.b); math.Abs(got-test.want) > 1e-12 || got != Overlap(test.b, unit) {
