@@ -124,6 +124,7 @@ const (
 	jobsBucket   = "jobs"
 	leasesBucket = "leases"
 	imagesBucket = "images"
+	answerBucket = "answers"
 	eventStream  = "EVENTS"
 	eventPrefix  = "events."
 	livePrefix   = "live."
@@ -136,6 +137,7 @@ type stores struct {
 	jobs, leases jetstream.KeyValue
 	events       jetstream.Stream
 	images       jetstream.ObjectStore
+	answers      jetstream.ObjectStore // of jobs that have not ended
 }
 
 // silence is how long a server of NATS may be silent: after twice the time another one of
@@ -183,6 +185,9 @@ func (b *Bus) openStores(ctx context.Context, lease time.Duration, report func(e
 		if err := b.Make(ctx, store.what, report, store.open); err != nil {
 			return s, err
 		}
+	}
+	if s.answers, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: answerBucket, Storage: file, Replicas: b.Replicas}); err != nil {
+		return s, fmt.Errorf("open the store of answers: %w", err)
 	}
 	return s, nil
 }

@@ -17,6 +17,7 @@
 //	KV leases           job to server; an entry expires when its server stops renewing it
 //	stream EVENTS       every durable event of a job, subject events.<job>
 //	object store images the images of candidates, and those that a job corrects
+//	object store answers  of parts to jobs that have not ended: see [Run.Keep]
 //	subject live.<job>  progress and previews, not stored
 //	subject stop.<job>  tells the server of a job that it is cancelled
 //	subject gone.<job>  tells all servers that a job is deleted

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"sync"
 
 	"reflectionflow"
 	"reflectionflow/search"
@@ -24,6 +25,9 @@ type Run struct {
 	last     uint64          // sequence of the job's last event
 	recorded []Event         // of candidates
 	ended    bool            // the last event ends the job
+
+	mutex   sync.Mutex
+	answers []string // names of kept answers, see [Run.Keep]
 }
 
 var _ search.Journal = (*Run)(nil)

@@ -31,6 +31,9 @@ func (q *Queue) Work(ctx context.Context, parallel int, do func(context.Context,
 		return fmt.Errorf("listen to cancellations: %w", err)
 	}
 	defer func() { q.report(stops.Unsubscribe()) }()
+	if err := q.sweepAnswers(ctx); err != nil && ctx.Err() == nil {
+		q.report(err)
+	}
 	var searches sync.WaitGroup
 	defer searches.Wait()
 	free := make(chan struct{}, parallel)
@@ -267,6 +270,7 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 		job.State = Done
 	}
 	q.report(q.end(r, job))
+	r.drop()
 }
 
 // giveBack queues a job again whose search did not come to its end through no fault of its

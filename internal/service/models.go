@@ -12,6 +12,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/jobs"
 	"reflectionflow/search"
 )
@@ -37,10 +38,14 @@ type models struct {
 // engine is an opened model whose generator and verifier the jobs share.
 type engine struct {
 	assemble.Model
-	parts *assemble.Engine
-	// generator and verifier take turns, see [gate].
+	// The parts keep their answers until a job has ended, see [fleet.Kept]. The generator's
+	// callers take turns, see [gate].
 	generator reflectionflow.Generator
 	verifier  reflectionflow.Verifier
+	reflector reflectionflow.Reflector
+	refiner   reflectionflow.Refiner
+	comparer  reflectionflow.Comparer
+	settings  string // determine the answers, with the version of the program
 	// variants opens the variants of the verifier, in the order of Verifiers, once each.
 	variants []func(context.Context) (reflectionflow.Verifier, error)
 }
@@ -55,7 +60,12 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
 			n := max(slots, served.Model.Concurrency)
-			return &engine{Model: served.Model, parts: parts, generator: share(parts.Generator, n), verifier: parts.Verifier, variants: variants(served)}, nil
+			kept := fleet.Kept{Alone: parts.Ledger != nil} // what servers answer is paid for
+			return &engine{
+				Model: served.Model, generator: share(kept.Generator(parts.Generator), n), verifier: kept.Verifier(parts.Verifier),
+				reflector: kept.Reflector(parts.Reflector), refiner: kept.Refiner(parts.Refiner), comparer: kept.Comparer(parts.Comparer),
+				settings: fmt.Sprintf("%s %s", served.Name, served.Deployment), variants: variants(served),
+			}, nil
 		}))
 	}
 	return m

@@ -11,6 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/jobs"
 	"reflectionflow/search"
 )
@@ -46,7 +47,7 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, erro
 	}
 	told := newReporter(r)
 	loop := &search.Search{
-		Generator: e.generator, Verifier: e.verifier, Reflector: e.parts.Reflector, Refiner: e.parts.Refiner, Comparer: e.parts.Comparer, Journal: r,
+		Generator: e.generator, Verifier: e.verifier, Reflector: e.reflector, Refiner: e.refiner, Comparer: e.comparer, Journal: r,
 		Notify: told.notify,
 	}
 	if r.Image != "" {
@@ -54,6 +55,7 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, erro
 			return none, err
 		}
 	}
+	ctx = fleet.WithKeeper(ctx, r, s.options.Version+" "+e.settings)
 	result, err := loop.Run(reflectionflow.WithSketches(ctx, sketchTime, told.sketch), *r.Prompt, cfg)
 	return outcomeOf(result), err
 }

@@ -1,0 +1,402 @@
+package fleet
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/draw"
+
+	"reflectionflow"
+)
+
+// Keeper keeps the answers of parts that work in this process, as the fleet's store keeps
+// those of workers: by what determines them.
+type Keeper interface {
+	// Kept returns what is kept under a key, nil for nothing.
+	Kept(ctx context.Context, key string) ([]byte, error)
+	Keep(ctx context.Context, key string, answer []byte) error
+}
+
+// keeping is the value of a context whose calls are kept.
+type keeping struct {
+	Keeper
+	fingerprint string // of what answers
+}
+
+type keepingKey struct{}
+
+// WithKeeper returns a context whose calls to the parts that [Kept] returns are kept, and
+// not made where their answers are. The fingerprint names the model and its settings.
+func WithKeeper(ctx context.Context, k Keeper, fingerprint string) context.Context {
+	return context.WithValue(ctx, keepingKey{}, keeping{k, fingerprint})
+}
+
+// Kept returns a part whose answers are stored before it returns, in calls with a
+// [WithKeeper]. With alone each element is a call of its own, so that what a server was paid
+// for is stored although the rest of the batch is under way. A part of the fleet is
+// returned as it is: its answers are stored.
+type Kept struct{ Alone bool }
+
+// Generator returns g with kept answers. It is a [reflectionflow.Previewer] if g is one.
+func (k Kept) Generator(g reflectionflow.Generator) reflectionflow.Generator {
+	if _, stored := g.(*Generator); stored || g == nil {
+		return g
+	}
+	kept := keptGenerator{g, k.Alone}
+	if p, ok := g.(reflectionflow.Previewer); ok {
+		return keptPreviewer{kept, p}
+	}
+	return kept
+}
+
+// Verifier returns v with kept answers, and its abilities.
+func (k Kept) Verifier(v reflectionflow.Verifier) reflectionflow.Verifier {
+	if _, stored := v.(*Verifier); stored || v == nil {
+		return v
+	}
+	kept := keptVerifier{v, k.Alone}
+	if p, ok := v.(reflectionflow.PreviewVerifier); ok {
+		return keptPreviewVerifier{kept, p}
+	}
+	return kept
+}
+
+// Reflector returns r with kept answers.
+func (k Kept) Reflector(r reflectionflow.Reflector) reflectionflow.Reflector {
+	if _, stored := r.(*Reflector); stored || r == nil {
+		return r
+	}
+	return keptReflector{r, k.Alone}
+}
+
+// Refiner returns r with kept answers.
+func (k Kept) Refiner(r reflectionflow.Refiner) reflectionflow.Refiner {
+	if _, stored := r.(*Refiner); stored || r == nil {
+		return r
+	}
+	return keptRefiner{r, k.Alone}
+}
+
+// Comparer returns c with kept answers.
+func (k Kept) Comparer(c reflectionflow.Comparer) reflectionflow.Comparer {
+	if c == nil {
+		return nil
+	}
+	return keptComparer{c, k.Alone}
+}
+
+// keptAnswer is an answer with its image.
+type keptAnswer struct {
+	answer
+	File []byte `json:"file,omitempty"` // PNG
+}
+
+// exchange is how a part's elements become questions, and its results answers and back.
+type exchange[In, Out any] struct {
+	about    string // what else determines the answer
+	question func(In) question
+	answer   func(Out) (keptAnswer, error)
+	result   func(keptAnswer) (Out, error)
+}
+
+// call returns the results of a list: those that are kept, and those of do, which is called
+// with the rest.
+func (e exchange[In, Out]) call(ctx context.Context, list []In, alone bool, do func(context.Context, []In) ([]Out, error)) ([]Out, error) {
+	k, ok := ctx.Value(keepingKey{}).(keeping)
+	if !ok || len(list) == 0 {
+		return do(ctx, list)
+	}
+	results, keys := make([]Out, len(list)), make([]string, len(list))
+	var rest []int
+	for i, in := range list {
+		var known bool
+		var err error
+		if keys[i], err = e.question(in).key(k.fingerprint + e.about); err != nil {
+			return nil, err
+		}
+		if results[i], known, err = e.recall(ctx, k, keys[i]); err != nil {
+			return nil, err
+		}
+		if !known {
+			rest = append(rest, i)
+		}
+	}
+	work := func(ctx context.Context, places []int) error {
+		ask := make([]In, len(places))
+		for i, place := range places {
+			ask[i] = list[place]
+		}
+		made, err := do(ctx, ask)
+		if err == nil && len(made) != len(ask) {
+			err = fmt.Errorf("%d answers to %d questions", len(made), len(ask))
+		}
+		if err != nil {
+			return err
+		}
+		for i, place := range places {
+			results[place] = made[i]
+			if err := e.keep(ctx, k, keys[place], made[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var err error
+	switch {
+	case len(rest) == 0:
+	case alone:
+		_, err = each(ctx, rest, func(ctx context.Context, place int) (struct{}, error) {
+			return struct{}{}, work(ctx, []int{place})
+		})
+	default:
+		err = work(ctx, rest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// recall returns a kept result. One that cannot be read is none.
+func (e exchange[In, Out]) recall(ctx context.Context, k keeping, key string) (result Out, known bool, err error) {
+	data, err := k.Kept(ctx, key)
+	if err != nil || data == nil {
+		return result, false, err
+	}
+	var a keptAnswer
+	damaged := json.Unmarshal(data, &a)
+	if damaged == nil {
+		result, damaged = e.result(a)
+	}
+	return result, damaged == nil, nil
+}
+
+// keep stores a result, unless it is a failure that can pass. It is stored although the
+// call was cancelled meanwhile: it may be paid for.
+func (e exchange[In, Out]) keep(ctx context.Context, k keeping, key string, result Out) error {
+	a, err := e.answer(result)
+	if err != nil || !a.lasting() {
+		return err
+	}
+	data, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode an answer: %w", err)
+	}
+	return k.Keep(context.WithoutCancel(ctx), key, data)
+}
+
+// pixels is the hash of an image, empty for none.
+func pixels(img image.Image) string {
+	if img == nil {
+		return ""
+	}
+	b := img.Bounds()
+	plain, ok := img.(*image.NRGBA)
+	if !ok || plain.Rect.Min != (image.Point{}) || plain.Stride != 4*b.Dx() {
+		plain = image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+		draw.Draw(plain, plain.Rect, img, b.Min, draw.Src)
+	}
+	size := binary.LittleEndian.AppendUint64(nil, uint64(b.Dx())) //nolint:gosec // sides are positive
+	sum := sha256.Sum256(append(size, plain.Pix...))
+	return hex.EncodeToString(sum[:])
+}
+
+type keptGenerator struct {
+	reflectionflow.Generator
+	alone bool
+}
+
+// Check implements [reflectionflow.RequestChecker].
+func (g keptGenerator) Check(r reflectionflow.Request) error {
+	return reflectionflow.CheckRequest(g.Generator, r)
+}
+
+// Generate implements [reflectionflow.Generator].
+func (g keptGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
+	e := exchange[reflectionflow.Request, reflectionflow.Generation]{
+		question: func(r reflectionflow.Request) question { return question{Draw: &r, Reference: pixels(r.Reference)} },
+		answer:   keptGeneration, result: generation,
+	}
+	return e.call(ctx, requests, g.alone, g.Generator.Generate)
+}
+
+// keptGeneration is the answer that a generation is kept as.
+func keptGeneration(made reflectionflow.Generation) (keptAnswer, error) {
+	if made.Err != nil {
+		a := failed(made.Err, false)
+		a.Warnings = made.Warnings
+		return keptAnswer{answer: a.priced(made.Cost)}, nil //nolint:nilerr // it is the answer
+	}
+	if made.Image == nil {
+		return keptAnswer{}, errors.New("the generator returned neither an image nor an error")
+	}
+	file, _, err := encode(made.Image)
+	return keptAnswer{answer{Unseeded: made.Unseeded, Warnings: made.Warnings}.priced(made.Cost), file}, err
+}
+
+// generation is the reverse of keptGeneration.
+func generation(a keptAnswer) (made reflectionflow.Generation, err error) {
+	made = reflectionflow.Generation{Cost: a.cost(), Unseeded: a.Unseeded, Warnings: a.Warnings}
+	if a.Failure != nil {
+		made.Err = a.Failure
+		return made, nil //nolint:nilerr // it is the answer
+	}
+	made.Image, err = decode(a.File)
+	return made, err
+}
+
+type keptPreviewer struct {
+	keptGenerator
+	previewer reflectionflow.Previewer
+}
+
+// Preview implements [reflectionflow.Previewer].
+func (p keptPreviewer) Preview(ctx context.Context, requests []reflectionflow.Request, steps int) ([]reflectionflow.Preview, error) {
+	return p.previewer.Preview(ctx, requests, steps)
+}
+
+// Finish implements [reflectionflow.Previewer]. The previews are of one number of steps.
+func (p keptPreviewer) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
+	e := exchange[reflectionflow.Preview, reflectionflow.Generation]{
+		question: func(v reflectionflow.Preview) question {
+			return question{Draw: &v.Request, Reference: pixels(v.Request.Reference)}
+		},
+		answer: keptGeneration, result: generation,
+	}
+	if len(previews) > 0 {
+		e.about = fmt.Sprintf(" after %d steps", previews[0].Steps)
+	}
+	return e.call(ctx, previews, p.alone, p.previewer.Finish)
+}
+
+type keptVerifier struct {
+	reflectionflow.Verifier
+	alone bool
+}
+
+// Abilities implements [reflectionflow.DeclaringVerifier].
+func (v keptVerifier) Abilities() reflectionflow.Abilities {
+	return reflectionflow.AbilitiesOf(v.Verifier)
+}
+
+// Verify implements [reflectionflow.Verifier].
+func (v keptVerifier) Verify(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	e := exchange[reflectionflow.PromptedImage, reflectionflow.Score]{
+		question: func(p reflectionflow.PromptedImage) question {
+			return question{Verify: &p.Prompt, Image: pixels(p.Image)}
+		},
+		answer: func(s reflectionflow.Score) (keptAnswer, error) {
+			cost := s.Cost
+			s.Cost = reflectionflow.Cost{}
+			return keptAnswer{answer: answer{Score: &s}.priced(cost)}, nil
+		},
+		result: func(a keptAnswer) (reflectionflow.Score, error) {
+			if a.Score == nil {
+				return reflectionflow.Score{}, errMissing
+			}
+			a.Score.Cost = a.cost()
+			return *a.Score, nil
+		},
+	}
+	return e.call(ctx, images, v.alone, v.Verifier.Verify)
+}
+
+type keptPreviewVerifier struct {
+	keptVerifier
+	previews reflectionflow.PreviewVerifier
+}
+
+// VerifyPreviews implements [reflectionflow.PreviewVerifier].
+func (v keptPreviewVerifier) VerifyPreviews(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+	return v.previews.VerifyPreviews(ctx, images)
+}
+
+// observed is an observation as a part of a question.
+func observed(o reflectionflow.Observation) (*observation, question) {
+	o.Score.Cost = reflectionflow.Cost{}
+	return &observation{o.Prompt, o.Request, o.Score, o.Reflection, o.Seed}, question{Image: pixels(o.Image), Reference: pixels(o.Request.Reference)}
+}
+
+type keptReflector struct {
+	reflectionflow.Reflector
+	alone bool
+}
+
+// NeedsFindings implements [reflectionflow.FindingsReflector].
+func (r keptReflector) NeedsFindings() bool { return reflectionflow.NeedsFindings(r.Reflector) }
+
+// Reflect implements [reflectionflow.Reflector].
+func (r keptReflector) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	e := exchange[reflectionflow.Observation, reflectionflow.Reflection]{
+		question: func(o reflectionflow.Observation) question {
+			seen, q := observed(o)
+			q.Reflect = seen
+			return q
+		},
+		answer: func(s reflectionflow.Reflection) (keptAnswer, error) {
+			return keptAnswer{answer: answer{Reflection: &reflectionflow.Reflection{Text: s.Text, Caption: s.Caption}}.priced(s.Cost)}, nil
+		},
+		result: func(a keptAnswer) (reflectionflow.Reflection, error) {
+			if a.Reflection == nil {
+				return reflectionflow.Reflection{}, errMissing
+			}
+			return reflectionflow.Reflection{Text: a.Reflection.Text, Caption: a.Reflection.Caption, Cost: a.cost()}, nil
+		},
+	}
+	return e.call(ctx, observations, r.alone, r.Reflector.Reflect)
+}
+
+type keptRefiner struct {
+	reflectionflow.Refiner
+	alone bool
+}
+
+// Refine implements [reflectionflow.Refiner].
+func (r keptRefiner) Refine(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Refinement, error) {
+	e := exchange[reflectionflow.Observation, reflectionflow.Refinement]{
+		question: func(o reflectionflow.Observation) question {
+			seen, q := observed(o)
+			q.Refine = seen
+			return q
+		},
+		answer: func(s reflectionflow.Refinement) (keptAnswer, error) {
+			return keptAnswer{answer: answer{Refinement: s.Text}.priced(s.Cost)}, nil
+		},
+		result: func(a keptAnswer) (reflectionflow.Refinement, error) {
+			return reflectionflow.Refinement{Text: a.Refinement, Cost: a.cost()}, nil
+		},
+	}
+	return e.call(ctx, observations, r.alone, r.Refiner.Refine)
+}
+
+type keptComparer struct {
+	reflectionflow.Comparer
+	alone bool
+}
+
+// Compare implements [reflectionflow.Comparer].
+func (c keptComparer) Compare(ctx context.Context, pairs []reflectionflow.Pair) ([]reflectionflow.Preference, error) {
+	e := exchange[reflectionflow.Pair, reflectionflow.Preference]{
+		question: func(p reflectionflow.Pair) question {
+			return question{Compare: &p.Prompt, Image: pixels(p.First), Reference: pixels(p.Second)}
+		},
+		answer: func(p reflectionflow.Preference) (keptAnswer, error) {
+			cost := p.Cost
+			p.Cost = reflectionflow.Cost{}
+			return keptAnswer{answer: answer{Preference: &p}.priced(cost)}, nil
+		},
+		result: func(a keptAnswer) (reflectionflow.Preference, error) {
+			if a.Preference == nil {
+				return reflectionflow.Preference{}, errMissing
+			}
+			a.Preference.Cost = a.cost()
+			return *a.Preference, nil
+		},
+	}
+	return e.call(ctx, pairs, c.alone, c.Comparer.Compare)
+}
