@@ -77,7 +77,11 @@ func (p *Pipeline) encodeReferences(lanes []job, sh shape) (*tensors.Tensor, err
 		if err != nil {
 			return nil, err
 		}
-		pixels = append(pixels, frame.Pixels(w.request.Reference)...)
+		reference, err := frame.Pixels(w.request.Reference)
+		if err != nil {
+			return nil, err
+		}
+		pixels = append(pixels, reference...)
 	}
 	encoder, err := p.referenceProgram(grid)
 	if err != nil {

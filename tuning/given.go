@@ -271,8 +271,17 @@ func (g *givenRun) batch(index uint64) ([]*tensors.Tensor, error) {
 		}
 		flawed = flux.Resize(flawed, g.c.Size, g.c.Size)
 		request := g.request(t, flawed, rng)
-		good = append(good, whole.Pixels(enhanced)...)
-		bad = append(bad, g.frame.Pixels(request.Reference)...)
+		for _, side := range []struct {
+			frame flux.Frame
+			img   image.Image
+			into  *[]float32
+		}{{whole, enhanced, &good}, {g.frame, request.Reference, &bad}} {
+			pixels, err := side.frame.Pixels(side.img)
+			if err != nil {
+				return nil, err
+			}
+			*side.into = append(*side.into, pixels...)
+		}
 		texts, err := g.base.model.Texts(request)
 		if err != nil {
 			return nil, fmt.Errorf("prompt %.60q: %w", t.prompt, err)

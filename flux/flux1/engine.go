@@ -187,9 +187,11 @@ func (m *Model) Frame(size image.Point, grid flux.Grid) (flux.Frame, error) {
 	if m.Corrector != nil {
 		return flux.WholeFrame(m.Settings.ConditionGrid(grid), unit), nil
 	}
-	distance := func(p image.Point) float64 {
-		return math.Abs(float64(size.X)/float64(size.Y) - float64(p.X)/float64(p.Y))
+	ratio := float64(size.X) / float64(size.Y)
+	if size.X >= unit && size.Y >= unit { // of whole tokens, as diffusers measures it
+		ratio = float64(size.X/unit) / float64(size.Y/unit)
 	}
+	distance := func(p image.Point) float64 { return math.Abs(ratio - float64(p.X)/float64(p.Y)) }
 	nearest := slices.MinFunc(kontextSizes, func(a, b image.Point) int { return cmp.Compare(distance(a), distance(b)) })
 	frame := flux.WholeFrame(flux.Grid{Rows: nearest.Y / unit, Cols: nearest.X / unit}, unit)
 	frame.Lanczos = true

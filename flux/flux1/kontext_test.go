@@ -9,6 +9,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/internal/fluxtest"
 )
 
 // kontextModel is a tiny FLUX.1 Kontext: no corrector, guidance is an input.
@@ -129,4 +130,10 @@ func mustGenerateSteps(t *testing.T, p *flux.Pipeline, r reflectionflow.Request)
 		t.Fatal(err, generations)
 	}
 	return generations[0].Image.(*image.NRGBA).Pix
+}
+
+// References are scaled to a size that Kontext was trained on, as diffusers' pipeline does.
+func TestKontextFramesEqualDiffusers(t *testing.T) {
+	m := &Model{Folder: &Folder{VAE: flux.FluxDevAutoencoder()}}
+	fluxtest.FramesAsDiffusers(t, m.Frame, 0.01)
 }

@@ -15,6 +15,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/internal/fluxtest"
 	"reflectionflow/nn"
 	"reflectionflow/nn/nntest"
 	"reflectionflow/weights/safetensors"
@@ -134,7 +135,11 @@ func denoise(t *testing.T, m *Model, c parityCase) []float32 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pixels := tensors.FromFlatDataAndDimensions(frame.Pixels(img), 1, frame.Crop.Dy(), frame.Crop.Dx(), 3)
+		values, err := frame.Pixels(img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pixels := tensors.FromFlatDataAndDimensions(values, 1, frame.Crop.Dy(), frame.Crop.Dx(), 3)
 		inputs = append(inputs, run([]*tensors.Tensor{pixels}, func(s nn.Scope, in []*Node) *Node { return m.Encode(s, in[0]) }))
 		grids = append(grids, frame.Grid(spec.Unit))
 	}
@@ -254,7 +259,7 @@ func TestSigmasEqualDiffusers(t *testing.T) {
 	}
 }
 
-// References are scaled as PIL does: to 1 of 255, for rounding between its two passes.
+// References are scaled as PIL does, to the byte.
 func TestReferencesAreScaledAsPILDoes(t *testing.T) {
 	file, err := safetensors.Open("testdata/resize.safetensors")
 	if err != nil {
@@ -279,8 +284,12 @@ func TestReferencesAreScaledAsPILDoes(t *testing.T) {
 	}
 	shape, small := bytes("small")
 	frame := flux.Frame{Size: image.Pt(shape[1], shape[0]), Crop: image.Rect(0, 0, shape[1], shape[0]), Lanczos: true}
-	for i, v := range frame.Pixels(img) {
-		if d := float64(v+1)*127.5 - float64(small[i]); math.Abs(d) > 1.01 {
+	got, err := frame.Pixels(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if d := float64(v+1)*127.5 - float64(small[i]); math.Abs(d) > 0.01 {
 			t.Fatalf("value %d differs by %v", i, d)
 		}
 	}
@@ -302,4 +311,10 @@ func TestFramesOfReferences(t *testing.T) {
 		_, err := m.Frame(size, flux.Grid{})
 		wantInvalid(t, err, "the reference image is")
 	}
+}
+
+// References are scaled and cut as diffusers' pipeline does.
+func TestFramesEqualDiffusers(t *testing.T) {
+	m := &Model{Folder: &Folder{VAE: KleinAutoencoder()}}
+	fluxtest.FramesAsDiffusers(t, m.Frame, 0.01)
 }

@@ -30,10 +30,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
+	"reflectionflow/internal/pixels"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
 	"reflectionflow/vision/internal/checkpoint"
-	"reflectionflow/vision/internal/pixels"
 	"reflectionflow/vision/internal/tower"
 )
 

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"reflectionflow/vision/internal/pixels"
+	"reflectionflow/internal/pixels"
 )
 
 // Sizes of the sample of an object's pixels.

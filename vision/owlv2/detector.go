@@ -24,11 +24,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"reflectionflow"
+	"reflectionflow/internal/pixels"
 	"reflectionflow/nn"
 	"reflectionflow/tokenizer"
 	"reflectionflow/vision/detection"
 	"reflectionflow/vision/internal/checkpoint"
-	"reflectionflow/vision/internal/pixels"
 	"reflectionflow/vision/internal/tower"
 )
 

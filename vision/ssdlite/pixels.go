@@ -3,7 +3,7 @@ package ssdlite
 import (
 	"image"
 
-	"reflectionflow/vision/internal/pixels"
+	"reflectionflow/internal/pixels"
 )
 
 // scale maps a byte to [-1, 1] as 1/127.5, rounded as in the reference.

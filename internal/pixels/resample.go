@@ -146,9 +146,10 @@ const half = 1 << (precision - 1)
 
 func clamped(sum int64) uint8 { return uint8(min(max(sum>>precision, 0), 255)) }
 
-// resized returns the part of an image, resized to size, that view shows: RGB bytes by row. view may
-// reach beyond the image, which is black there. Pixels that view does not need are not computed.
-func resized(img image.Image, f Filter, size image.Point, view image.Rectangle) ([]uint8, error) {
+// Resized returns the part of an image, resized to size, that view shows: RGB bytes by row. view may
+// reach beyond the image, which is black there. Pixels that view does not need are not computed. An image without
+// pixels and an unknown filter give an error wrapping [reflectionflow.ErrInvalid].
+func Resized(img image.Image, f Filter, size image.Point, view image.Rectangle) ([]uint8, error) {
 	read, err := Reader(img)
 	if err != nil {
 		return nil, err

@@ -183,7 +183,7 @@ func (p Processor) Pixels(img image.Image) ([]float32, image.Point, error) {
 		crop := p.CropSize.square()
 		view = image.Rectangle{Max: crop}.Add(image.Pt(floorHalf(size.X-crop.X), floorHalf(size.Y-crop.Y)))
 	}
-	rgb, err := resized(img, p.Filter, size, view)
+	rgb, err := Resized(img, p.Filter, size, view)
 	if err != nil {
 		return nil, image.Point{}, err
 	}
