@@ -19,7 +19,12 @@ type Score struct {
 	// model refused, or its answer could not be read. Value means nothing then, and
 	// findings are all Unsure. Empty for a judgement.
 	Unanswered string `json:"unanswered,omitempty"`
-	Cost       Cost   `json:"cost"`
+	// Asks is how often the search asked about the image, 0 for once: see package search. The
+	// score sums up the answers, and Contradicted counts the findings on which the second
+	// answer differed from the first.
+	Asks         int  `json:"asks,omitempty"`
+	Contradicted int  `json:"contradicted,omitempty"`
+	Cost         Cost `json:"cost"`
 }
 
 // Right reports whether every requirement that the image must meet was found met. Those

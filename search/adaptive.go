@@ -70,6 +70,9 @@ func (a *adaptive) choose(id int) choice {
 	default: // as Reflection does, with the best image of all chains
 		c.parent = h.best(len(h.candidates))
 	}
+	if c.confirm = cfg.Adaptive.Confirm && !cfg.Adaptive.Survey; c.confirm {
+		c.doubt = h.doubts()
+	}
 	spare := a.early.steps(cfg.Steps)
 	fromNoise := c.action == reflectionflow.Explore || c.action == reflectionflow.Rewrite || c.parent < 0
 	if spare > 0 && fromNoise {

@@ -30,13 +30,17 @@ type AdaptiveConfig struct {
 	// Rollover shares budgets: images that right prompts left over go to the other
 	// prompts of the same call. Without it, every prompt has its own budget only.
 	Rollover bool `json:"rollover"`
+	// Confirm asks the verifier again, about the image moved a little, before an image counts
+	// as right, and about every image once the verifier contradicts itself.
+	Confirm bool `json:"confirm,omitempty"`
 	// Survey picks actions at random, to fit a policy (see [Search.Fit]).
 	Survey bool `json:"survey,omitempty"`
 	// Policy holds the fitted numbers.
 	Policy Policy `json:"policy"`
 }
 
-// variants are the adaptive strategy, whole and without each of its parts.
+// variants are the adaptive strategy, whole, without each of its parts, and for verifiers that
+// err.
 var variants = []struct {
 	name   string
 	change func(*Config)
@@ -46,6 +50,7 @@ var variants = []struct {
 	{"adaptive-no-routing", func(c *Config) { c.Adaptive.Routing = false }},
 	{"adaptive-no-abandon", func(c *Config) { c.Adaptive.Abandon = false }},
 	{"adaptive-no-rollover", func(c *Config) { c.Adaptive.Rollover = false }},
+	{"adaptive-confirm", func(c *Config) { c.Adaptive.Confirm = true }},
 }
 
 // Strategies lists the names of all strategies.

@@ -53,7 +53,8 @@ func declared(s reflectionflow.Score, a reflectionflow.Abilities) reflectionflow
 	return s
 }
 
-// verify scores the images of a batch, each once, against the user's prompt.
+// verify scores the images of a batch against the user's prompt, each once unless an adaptive
+// search asks again (see confirm.go).
 func (r *run) verify(ctx context.Context, items []*item) error {
 	var shown []*item
 	var images []reflectionflow.PromptedImage
@@ -66,14 +67,7 @@ func (r *run) verify(ctx context.Context, items []*item) error {
 	if len(shown) == 0 {
 		return nil
 	}
-	abilities := reflectionflow.AbilitiesOf(r.Verifier)
-	scores, err := r.Verifier.Verify(ctx, images)
-	if err == nil {
-		err = checkCount("scores", len(scores), len(shown))
-	}
-	if err == nil {
-		err = ctx.Err()
-	}
+	scores, err := r.askAll(ctx, images)
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", named(shown), err)
 	}
@@ -81,7 +75,12 @@ func (r *run) verify(ctx context.Context, items []*item) error {
 		if err := checkScore(scores[i]); err != nil {
 			return fmt.Errorf("verify candidate %d: %w", it.candidate.ID, err)
 		}
-		it.candidate.Score = declared(scores[i], abilities)
+	}
+	if err := r.confirm(ctx, shown, images, scores); err != nil {
+		return fmt.Errorf("verify %s again: %w", named(shown), err)
+	}
+	for i, it := range shown {
+		it.candidate.Score = scores[i]
 		it.candidate.Cost = it.candidate.Cost.Add(scores[i].Cost)
 	}
 	return nil

@@ -27,6 +27,8 @@ type choice struct {
 	restart bool
 	// reword: there is no parent, but the prompt is rewritten.
 	reword bool
+	// confirm allows to ask the verifier again; doubt asks again whatever it says first.
+	confirm, doubt bool
 	// previews is how many noises may be abandoned on their previews.
 	previews int
 	reason   string

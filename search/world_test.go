@@ -221,6 +221,9 @@ func TestAdaptiveParts(t *testing.T) {
 	policy := fitted(t, hard)
 	reached := map[string]outcome{}
 	for _, name := range search.Strategies()[3:] {
+		if name == "adaptive-confirm" {
+			continue // it has all parts, and asks more of a verifier that does not err
+		}
 		cfg := worldConfig(name, 6)
 		cfg.Adaptive.Policy = policy
 		reached[name] = simulate(t, hard, prompts, cfg)
