@@ -11,6 +11,7 @@ import (
 // claim is a statement of the paper or of this project with the evaluation's result.
 type claim struct {
 	Text, Paper, Ours, Verdict string
+	p                          float64 // of the difference that the verdict is about; 0 for none
 }
 
 // The verdicts on claims.
@@ -36,12 +37,29 @@ func (r Results) claims(t table) []claim {
 		r.hardest(t),
 	}
 	list = append(list, r.adaptive(t)...)
+	correctClaims(list)
 	for i := range list {
 		if list[i].Verdict != unmeasured && t.sum.fewest() < enough {
 			list[i].Verdict = tooFew
 		}
 	}
 	return list
+}
+
+// correctClaims leaves the verdicts on differences that are significant among all of them.
+func correctClaims(list []claim) {
+	var of []int
+	var p []float64
+	for i, c := range list {
+		if c.p > 0 {
+			of, p = append(of, i), append(p, c.p)
+		}
+	}
+	for k, significant := range holm(p) {
+		if !significant {
+			list[of[k]].Verdict = undecided
+		}
+	}
 }
 
 // key names a row.
@@ -74,7 +92,7 @@ func (r Results) above(t table, text, paper string, a, b key) claim {
 	first, _ := t.row(a.strategy, a.budget)
 	second, _ := t.row(b.strategy, b.budget)
 	c.Ours = fmt.Sprintf("%s against %s: %s (%s to %s)", percent(first.Overall), percent(second.Overall), signedPercent(d.Mean), signedPercent(d.Low), signedPercent(d.High))
-	c.Verdict = judgment(d)
+	c.Verdict, c.p = judgment(d), d.P
 	return c
 }
 
@@ -85,7 +103,7 @@ const reachMargin = 0.015
 func (r Results) reaches(t table, text, paper string, a, b key) claim {
 	c := r.above(t, text, paper, a, b)
 	if d, ok := r.difference(t, a, b); ok && d.Low >= -reachMargin {
-		c.Verdict = agrees
+		c.Verdict, c.p = agrees, 0
 	}
 	return c
 }
@@ -165,7 +183,7 @@ func (r Results) noTaskFalls(t table) claim {
 func (r Results) deeper(t table) claim {
 	c := claim{Text: "Deeper beats wider at equal images", Paper: "yes; no figures published", Ours: "–", Verdict: unmeasured}
 	arms := slices.DeleteFunc(slices.Clone(t.Strategies), func(a Arm) bool {
-		return a.Kind != "reflection" || a.Verifier != "" || a.Width == 0 || a.Width >= t.largest()
+		return a.Kind != "reflection" || a.Verifier != "" || a.Errors != nil || a.Width == 0 || a.Width >= t.largest()
 	})
 	if len(arms) < 2 {
 		return c

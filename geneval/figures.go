@@ -32,6 +32,8 @@ func (r Results) figures(s Summary) ([]figure, error) {
 		name, title string
 		renderer
 	}{
+		{"accuracy", "Score against images by the accuracy of the verifier", t.accuracies()},
+		{"needed", "Images that noise needs for the score of reflection at 2", r.needed(t)},
 		{"score-images", "Score against images per prompt", t.curves("images per prompt", t.ticks(), func(r Row) float64 { return r.Cost.Images })},
 		{"score-seconds", "Score against time", t.curves("seconds per prompt, generating and verifying", nil, func(r Row) float64 { return r.Cost.Seconds })},
 		{"tasks", "Score by task", t.tasks()},

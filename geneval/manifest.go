@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"reflectionflow"
 )
@@ -68,6 +69,8 @@ type Arm struct {
 	Verifier string `json:"verifier,omitempty"`
 	// Errors says how often that verifier is made to err; nil where it judges as it does.
 	Errors *Errors `json:"errors,omitempty"`
+	// Most is the largest budget that the strategy is measured at; 0 for all.
+	Most int `json:"most,omitempty"`
 	// Nested means that a search with a smaller budget generates the first candidates
 	// of one with a larger budget, so that one search answers for all budgets.
 	Nested bool `json:"nested"`
@@ -87,13 +90,30 @@ type Errors struct {
 // plain reports an arm that is a strategy without a variant.
 func (a Arm) plain() bool { return a.Name == a.Kind }
 
-// budgets are those that the search for the budget at index i answers for: all of
-// them or one.
-func (a Arm) budgets(all []int, i int) []int {
-	if a.Nested {
-		return all
+// searches are the budgets of each search that the strategy makes for a prompt: one search
+// for all of them, or one each.
+func (a Arm) searches(all []int) [][]int {
+	if a.Most > 0 {
+		all = slices.DeleteFunc(slices.Clone(all), func(budget int) bool { return budget > a.Most })
 	}
-	return all[i : i+1]
+	if a.Nested {
+		return [][]int{all}
+	}
+	each := make([][]int, len(all))
+	for i := range all {
+		each[i] = all[i : i+1]
+	}
+	return each
+}
+
+// answering are the budgets of the search that answers for a budget; nil for none.
+func (a Arm) answering(all []int, budget int) []int {
+	for _, budgets := range a.searches(all) {
+		if slices.Contains(budgets, budget) {
+			return budgets
+		}
+	}
+	return nil
 }
 
 // manifest states what the results depend on, and the prompts file.
@@ -161,6 +181,9 @@ func (m Manifest) validate() error {
 			return invalid("strategy %.40q: each needs a name of its own, of lower-case letters, digits, hyphens and pluses", a.Name)
 		}
 		names[a.Name] = true
+		if a.Most < 0 || a.Most > 0 && a.Most < m.Budgets[0] {
+			return invalid("strategy %.40q is measured at none of the budgets %v: its largest is %d", a.Name, m.Budgets, a.Most)
+		}
 	}
 	return nil
 }

@@ -132,12 +132,14 @@ func (w *pageWriter) grid(rows [][]string) {
 
 func (w *pageWriter) write(command string) {
 	w.line("# Results%s", w.ofTasks("", " on compound prompts"))
-	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours: the embedded model on held-out prompts %s, scored by a judge that no search uses. Scores are the percentage of prompts that are right; the overall score is the mean of the tasks, as in GenEval. Intervals are 95%%: bootstrap over prompts, exact (Clopper–Pearson) for tasks that are all right or all wrong, and both combined (MOVER) for overall scores. Compare the order of the methods, not the numbers: models and prompts differ.", w.ofTasks("of the same six tasks", "that compound GenEval's tasks"))
+	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours: the embedded model on held-out prompts %s, scored by a judge that no search uses. Scores are the percentage of prompts that are right; the overall score is the mean of the tasks, as in GenEval. Intervals are 95%%: Bayesian bootstraps over prompts, melded over tasks, with half a prompt that was not seen, so that six of six right are no certainty; simulations show that they hold the truth in 93% of cases or more. Comparisons are paired by prompt, and verdicts within a table are corrected for their number (Holm). Compare the order of the methods, not the numbers: models and prompts differ.", w.ofTasks("of the same six tasks", "that compound GenEval's tasks"))
 	w.line("`%s` writes this page; only the notes at its end are written by hand.", command)
 	w.points(w.table.sum.facts())
 	if done, total := w.results.Finished(); done < total {
 		w.line("**The evaluation is not finished: %d of %d searches. Incomplete rows are left out.**", done, total)
 	}
+	w.accuracy()
+	w.baseline()
 	w.claims()
 	w.scores()
 	w.budgets()
@@ -153,7 +155,7 @@ func (w *pageWriter) write(command string) {
 
 func (w *pageWriter) claims() {
 	w.line("## What agrees and what does not")
-	w.line("A difference whose interval includes 0 is not significant. A row reaches another where no part of the interval of their difference is below 0.")
+	w.line("A row is above another where the difference is significant among all claims (Holm), and reaches it where the interval of their difference does not go below −1.5 points.")
 	rows := [][]string{{"claim", "the paper", "ours", "verdict"}}
 	for _, c := range w.results.claims(w.table) {
 		rows = append(rows, []string{c.Text, c.Paper, c.Ours, c.Verdict})
@@ -256,8 +258,12 @@ func (w *pageWriter) budgetHeader(first string) []string {
 
 func (w *pageWriter) budgetRow(name, strategy string) []string {
 	line := []string{name}
-	for _, r := range w.table.rows(strategy) {
-		line = append(line, fmt.Sprintf("%s (%.0f–%.0f)", percent(r.Overall), 100*r.CILow, 100*r.CIHigh))
+	for _, budget := range w.table.Budgets {
+		cell := "–"
+		if r, ok := w.table.row(strategy, budget); ok {
+			cell = fmt.Sprintf("%s (%.0f–%.0f)", percent(r.Overall), 100*r.CILow, 100*r.CIHigh)
+		}
+		line = append(line, cell)
 	}
 	return line
 }

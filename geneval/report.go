@@ -130,7 +130,7 @@ func (r Results) report(s Summary, figures []figure) ([]byte, error) {
 	}
 	for _, d := range s.Differences {
 		if s.Rows[d.Row].Budget == s.largest() {
-			verdict := s.verdict(d.Estimate)
+			verdict := s.corrected(d)
 			p.Differences = append(p.Differences, reportDifference{
 				s.Rows[d.Row].name() + " minus " + s.Rows[d.Than].name(), signedPercent(d.Mean),
 				signedPercent(d.Low) + " to " + signedPercent(d.High), verdict, strings.ReplaceAll(verdict, " ", "-"),
@@ -197,7 +197,7 @@ func headline(s Summary) string {
 	}
 	text := fmt.Sprintf("The best result is %s: it %s, against %s for %s.", s.Rows[best].described(), gets(s.Rows[best]), against, base.described())
 	for _, d := range s.Differences {
-		if d.Row == best && d.Than == 0 && s.verdict(d.Estimate) == "better" {
+		if d.Row == best && d.Than == 0 && s.corrected(d) == "better" {
 			return text
 		}
 	}

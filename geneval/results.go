@@ -92,11 +92,7 @@ func (r Results) Finished() (done, total int) {
 		return 0, 0 // ReadResults has refused it
 	}
 	for _, a := range r.Manifest.Strategies {
-		n := len(r.Manifest.Budgets)
-		if a.Nested {
-			n = 1
-		}
-		total += n * len(r.Prompts) * r.Manifest.Samples
+		total += len(a.searches(r.Manifest.Budgets)) * len(r.Prompts) * r.Manifest.Samples
 	}
 	return len(groups), total
 }

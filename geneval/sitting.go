@@ -69,11 +69,13 @@ func (m Manifest) group(records []Record, prompts []Metadata) (groups []search, 
 	for whole < len(records) {
 		first := records[whole]
 		at := slices.IndexFunc(m.Strategies, func(a Arm) bool { return a.Name == first.Strategy })
-		budget := slices.Index(m.Budgets, first.Budget)
-		if at < 0 || budget < 0 || first.Sample < 0 || first.Sample >= m.Samples || first.Index < 0 || first.Index >= len(prompts) {
+		if at < 0 || first.Sample < 0 || first.Sample >= m.Samples || first.Index < 0 || first.Index >= len(prompts) {
 			return nil, 0, invalid("results.jsonl, line %d is not of this evaluation", whole+1)
 		}
-		budgets := m.Strategies[at].budgets(m.Budgets, budget)
+		budgets := m.Strategies[at].answering(m.Budgets, first.Budget)
+		if budgets == nil {
+			return nil, 0, invalid("results.jsonl, line %d is not of this evaluation", whole+1)
+		}
 		for i, b := range budgets[:min(len(budgets), len(records)-whole)] {
 			r := records[whole+i]
 			if r.Strategy != first.Strategy || r.Budget != b || r.Sample != first.Sample || r.Index != first.Index ||
@@ -97,7 +99,7 @@ func (s *sitting) notify(records []Record) {
 	}
 	p := Progress{Done: len(s.done), Records: records}
 	for _, strategy := range s.Strategies {
-		for _, budgets := range s.searches(strategy.Arm) {
+		for _, budgets := range strategy.searches(s.Budgets) {
 			budget := budgets[len(budgets)-1]
 			p.Total += len(s.Prompts) * s.Samples
 			p.Images += len(s.Prompts) * s.Samples * budget
@@ -114,21 +116,9 @@ func (s *sitting) notify(records []Record) {
 	s.Notify(p)
 }
 
-// searches are the budgets of each search that an arm makes for a prompt.
-func (s *sitting) searches(a Arm) [][]int {
-	if a.Nested {
-		return [][]int{s.Budgets}
-	}
-	var each [][]int
-	for i := range s.Budgets {
-		each = append(each, a.budgets(s.Budgets, i))
-	}
-	return each
-}
-
 // run searches for the prompts of one strategy and sample that are not done.
 func (s *sitting) run(ctx context.Context, strategy Strategy, sample int, tasks []Task) error {
-	for _, budgets := range s.searches(strategy.Arm) {
+	for _, budgets := range strategy.searches(s.Budgets) {
 		job := Job{Budget: budgets[len(budgets)-1], Sample: sample}
 		var keys []search
 		earlier := make(map[search]bool) // taken in an earlier call

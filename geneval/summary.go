@@ -41,6 +41,8 @@ type Row struct {
 	CIHigh   float64            `json:"ci_high"`
 	Tags     map[string]float64 `json:"tags"` // share of correct images
 	Cost     Spent              `json:"cost"` // mean of a search
+	// MostImages is the largest number of images of a search.
+	MostImages float64 `json:"most_images"`
 	// Refused is the number of searches without an image, which count as wrong.
 	Refused int `json:"refused,omitempty"`
 	// Tag intervals and levels are means over prompts with 95% intervals.
@@ -54,8 +56,11 @@ type RowDifference struct {
 	Row  int `json:"row"`  // index of rows
 	Than int `json:"than"` // index of rows
 	Estimate
-	Alike Estimate            `json:"prompts_alike"`
-	Tags  map[string]Estimate `json:"tags"`
+	// Chance is set where the interval is without 0, and yet the difference is not significant
+	// among all of its budget (Holm).
+	Chance bool                `json:"chance,omitempty"`
+	Alike  Estimate            `json:"prompts_alike"`
+	Tags   map[string]Estimate `json:"tags"`
 }
 
 // Busy is the share of the searches' time in which the generator was busy.
@@ -167,7 +172,27 @@ func (r Results) Summarize() Summary {
 			s.Differences = append(s.Differences, differenceOf(tags, i, than, scores))
 		}
 	}
+	s.correct()
 	return s
+}
+
+// correct marks the differences that may be by chance, given how many there are at a budget.
+func (s *Summary) correct() {
+	families := make(map[int][]int)
+	for i, d := range s.Differences {
+		budget := s.Rows[d.Row].Budget
+		families[budget] = append(families[budget], i)
+	}
+	for _, family := range families {
+		p := make([]float64, len(family))
+		for k, i := range family {
+			p[k] = s.Differences[i].P
+		}
+		for k, significant := range holm(p) {
+			d := &s.Differences[family[k]]
+			d.Chance = !significant && (d.Low > 0 || d.High < 0)
+		}
+	}
 }
 
 // countRefused counts the searches of a row without an image and adds their prompts.
@@ -197,13 +222,18 @@ func (r Results) row(strategy string, budget int) (Row, []float64, bool) {
 	for tag, e := range tags {
 		row.Tags[tag] = e.Mean
 	}
+	for _, rec := range r.Records {
+		if rec.Strategy == strategy && rec.Budget == budget {
+			row.MostImages = max(row.MostImages, rec.Cost.Images)
+		}
+	}
 	return row, values, true
 }
 
 func differenceOf(tags []string, row, than int, scores [][]float64) RowDifference {
 	d := differences(scores[row], scores[than])
 	_, known := scored(tags, d, func(v float64) bool { return !math.IsNaN(v) })
-	return RowDifference{row, than, overallDifference(tags, d), difference(known), DifferenceByTag(tags, d)}
+	return RowDifference{Row: row, Than: than, Estimate: overallDifference(tags, d), Alike: difference(known), Tags: DifferenceByTag(tags, d)}
 }
 
 // rivals are the rows that row i is compared with: the first row, which is the

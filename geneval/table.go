@@ -28,7 +28,7 @@ func (s Summary) Markdown() string {
 		}
 		table = append(table, []string{
 			s.Rows[d.Row].name() + " minus " + s.Rows[d.Than].name(),
-			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), s.verdict(d.Estimate),
+			signedPercent(d.Mean), signedPercent(d.Low) + " to " + signedPercent(d.High), s.corrected(d),
 		})
 	}
 	if len(table) > 1 {
@@ -147,7 +147,7 @@ func (s Summary) tags() []string {
 
 func (s Summary) writeScores(b *strings.Builder) {
 	header := append([]string{"strategy", "images per prompt", "overall", "95% interval"}, s.tags()...)
-	header = append(header, "images used", "verified", "seconds")
+	header = append(header, "images used", "at most", "verified", "seconds")
 	if s.priced() {
 		header = append(header, "USD")
 	}
@@ -161,7 +161,7 @@ func (s Summary) writeScores(b *strings.Builder) {
 			}
 			line = append(line, cell)
 		}
-		line = append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds))
+		line = append(line, fmt.Sprintf("%.1f", r.Cost.Images), fmt.Sprintf("%.0f", r.MostImages), fmt.Sprintf("%.1f", r.Cost.VerifierCalls), fmt.Sprintf("%.1f", r.Cost.Seconds))
 		if s.priced() {
 			line = append(line, fmt.Sprintf("%.4f", r.Cost.Money))
 		}
@@ -191,6 +191,14 @@ func (s Summary) writeLevels(b *strings.Builder) {
 }
 
 func (r Row) name() string { return fmt.Sprintf("%s at %d", r.Strategy, r.Budget) }
+
+// corrected says whether a difference is significant among those of its budget.
+func (s Summary) corrected(d RowDifference) string {
+	if verdict := s.verdict(d.Estimate); !d.Chance || verdict == tooFew {
+		return verdict
+	}
+	return undecided
+}
 
 // verdict says whether a difference is significant.
 func (s Summary) verdict(e Estimate) string {

@@ -46,7 +46,7 @@ reflection+oracle uses the judge as its verifier (an upper bound), and
 reflection+detector another verifier of the model. With reflection+flip20 a fifth of the
 verifier's verdicts on requirements are wrong, and with reflection+flip20s the same ones on
 all images of a prompt. noise+stop+share is the noise axis alone with the early stopping and
-the budget sharing of adaptive. Where a search with a smaller budget is a prefix of one with
+the budget sharing of adaptive. reflection@8 is measured at budgets up to 8. Where a search with a smaller budget is a prefix of one with
 a larger, one search serves all budgets.
 
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks

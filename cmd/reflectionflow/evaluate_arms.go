@@ -41,8 +41,13 @@ func (o evaluateOptions) arms(flags *pflag.FlagSet, model assemble.Model) ([]arm
 // adaptive strategy: what an adaptive search gains beyond it comes from the other axes.
 const stopAndShare = "noise+stop+share"
 
-// arm reads STRATEGY[+widthN][+VERIFIER][+flipN[s]], where STRATEGY may be [stopAndShare].
+// arm reads STRATEGY[+widthN][+VERIFIER][+flipN[s]][@MOST], where STRATEGY may be [stopAndShare].
 func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text string) (arm, error) {
+	text, limit, limited := strings.Cut(text, "@")
+	most, err := strconv.Atoi(limit)
+	if limited && (err != nil || most < 1) {
+		return arm{}, fmt.Errorf("%w: strategy %.60q@%.20q: give the largest number of images after @, such as @8", reflectionflow.ErrInvalid, text, limit)
+	}
 	g := o.search
 	kind, options := text, ""
 	if strings.HasPrefix(text+"+", stopAndShare+"+") {
@@ -51,7 +56,11 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text st
 		kind, options, _ = strings.Cut(text, "+")
 		g.strategy = kind
 	}
-	g.budget = strconv.Itoa(o.budgets[len(o.budgets)-1])
+	largest := o.budgets[len(o.budgets)-1]
+	if limited {
+		largest = min(largest, most)
+	}
+	g.budget = strconv.Itoa(largest)
 	cfg, err := g.config(flags, model)
 	if err != nil {
 		return arm{}, err
@@ -59,7 +68,7 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text st
 	if kind == stopAndShare {
 		cfg.Axes = search.Axes{Noise: true}
 	}
-	a := arm{Arm: geneval.Arm{Name: text, Kind: kind}, cfg: cfg}
+	a := arm{Arm: geneval.Arm{Name: text, Kind: kind, Most: most}, cfg: cfg}
 	if err := a.vary(options, model.Verifiers); err != nil {
 		return arm{}, err
 	}

@@ -1,20 +1,16 @@
 package plot
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // Series is a row of measurements with intervals. Only [Lines] uses X; Low and High may
@@ -103,26 +99,37 @@ func newFigure(title, yLabel string) *plot.Plot {
 
 // Draw returns the figure as SVG and PNG. Invalid data, such as NaN, gives an error.
 func (l Lines) Draw() (svg, png []byte, err error) {
+	p, err := l.plot()
+	if err != nil {
+		return nil, nil, err
+	}
+	return render(p)
+}
+
+func (l Lines) plot() (*plot.Plot, error) {
 	p := newFigure(l.Title, l.YLabel)
 	p.X.Label.Text = l.XLabel
 	p.X.Scale = plot.LogScale{}
 	var xs []float64
 	for i, s := range l.Series {
 		if err := l.add(p, i, s); err != nil {
-			return nil, nil, fmt.Errorf("render %s: %w", l.Title, err)
+			return nil, fmt.Errorf("render %s: %w", l.Title, err)
 		}
 		xs = append(xs, s.X...)
 	}
 	p.X.Min, p.X.Max = limits(xs)
 	p.X.Tick.Marker = plot.ConstantTicks(logTicks(l.Ticks, xs, p.X.Min, p.X.Max))
 	percentAxis(&p.Y, l.Series)
-	return render(p)
+	return p, nil
 }
 
 // add adds a curve. Where x values are chosen, as with Ticks, curves are shifted a little
 // against each other, so that intervals at the same x do not overlap; measured x values
 // are not shifted.
 func (l Lines) add(p *plot.Plot, i int, s Series) error {
+	if len(s.X) == 0 {
+		return nil
+	}
 	shift := 1.0
 	if len(l.Ticks) > 0 {
 		shift = math.Exp(0.035 * (float64(i) - float64(len(l.Series)-1)/2))
@@ -360,28 +367,11 @@ func (p patch) Thumbnail(c *draw.Canvas) {
 
 // render renders the plot with its legend on the right.
 func render(p *plot.Plot) (svg, png []byte, err error) {
-	vector := vgsvg.New(figureWidth, figureHeight)
-	compose(p, draw.New(vector))
-	var b bytes.Buffer
-	if _, err := vector.WriteTo(&b); err != nil {
-		return nil, nil, err
-	}
-	// Fallbacks have the same widths.
-	svg = []byte(strings.ReplaceAll(b.String(), "font-family:Liberation Sans;font-variant:normal;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
-	pixels := vgimg.NewWith(vgimg.UseWH(figureWidth, figureHeight), vgimg.UseDPI(figureDPI))
-	compose(p, draw.New(pixels))
-	var image bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: pixels}).WriteTo(&image); err != nil {
-		return nil, nil, err
-	}
-	return svg, image.Bytes(), nil
+	return renderBy(figureWidth, figureHeight, func(c draw.Canvas) { compose(p, c) })
 }
 
 // compose places the legend to the right of the plot, where it hides no data.
 func compose(p *plot.Plot, c draw.Canvas) {
-	c.SetColor(color.White)
-	c.Fill(c.Path())
-	c = draw.Crop(c, vg.Points(6), -vg.Points(8), vg.Points(6), -vg.Points(8))
 	legend := p.Legend
 	p.Legend = plot.NewLegend()
 	defer func() { p.Legend = legend }()

@@ -1,0 +1,357 @@
+package geneval
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"reflectionflow/internal/plot"
+)
+
+// An evaluation may have strategies whose verifier is made to err, at several rates. Their rows
+// show how the paper's claims depend on the accuracy of the verifier.
+
+// rates are the percentages of wrong verdicts that noise was measured with, rising; 0 is the
+// verifier as it is. It is empty where no verifier was made to err.
+func (t table) rates(systematic bool) []int {
+	var list []int
+	for _, a := range t.Strategies {
+		if a.Errors != nil && a.Errors.Systematic == systematic && len(t.rows(a.Name)) > 0 {
+			list = append(list, a.Errors.Percent)
+		}
+	}
+	if len(list) > 0 {
+		list = append(list, 0)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// erring finds a strategy by the rate at which its verifier is made to err.
+func (t table) erring(kind string, percent int, systematic bool) (Arm, bool) {
+	var plain Arm
+	found := false
+	for _, a := range t.Strategies {
+		switch {
+		case a.Kind != kind || a.Verifier != "" || len(t.rows(a.Name)) == 0:
+		case a.Errors != nil && a.Errors.Percent == percent && (a.Errors.Systematic == systematic || percent == 0):
+			return a, true
+		case percent == 0 && a.plain():
+			plain, found = a, true
+		}
+	}
+	return plain, found
+}
+
+// kinds are the strategies without their variants, in order.
+func (t table) kinds() []string {
+	var list []string
+	for _, a := range t.Strategies {
+		if !slices.Contains(list, a.Kind) {
+			list = append(list, a.Kind)
+		}
+	}
+	return list
+}
+
+// accuracies draws the score against images, one panel for each rate of errors; nil where no
+// verifier was made to err.
+func (t table) accuracies() renderer {
+	rates := t.rates(false)
+	if len(rates) < 2 {
+		return nil
+	}
+	var panels plot.Panels
+	for _, percent := range rates {
+		l := plot.Lines{Title: fmt.Sprintf("%d%% wrong", percent), XLabel: "images per prompt", YLabel: yLabel, Ticks: t.ticks()}
+		if percent == 0 {
+			l.Title = "verifier as it is"
+		}
+		for _, kind := range t.kinds() {
+			s := plot.Series{Name: kind}
+			if a, ok := t.erring(kind, percent, false); ok {
+				s = curve(kind, t.rows(a.Name), func(r Row) float64 { return float64(r.Budget) })
+			}
+			l.Series = append(l.Series, s)
+		}
+		panels = append(panels, l)
+	}
+	return panels
+}
+
+// need is how many images noise needs for the score of reflection at two images.
+type need struct {
+	percent           int
+	images, low, high float64 // +Inf: more than were measured
+}
+
+// needs computes it for each rate of errors, with 95% intervals of the Bayesian bootstrap over
+// prompts, which takes the same prompts for all scores. Between budgets the score is linear in
+// the logarithm of the images.
+func (r Results) needs(t table, systematic bool) []need {
+	var list []need
+	for _, percent := range t.rates(systematic) {
+		noise, there := t.erring("noise", percent, systematic)
+		reflection, than := t.erring("reflection", percent, systematic)
+		goal, whole, ok := r.row(reflection.Name, 2)
+		if !there || !than || !ok || goal.Budget != 2 {
+			continue
+		}
+		var budgets []float64
+		columns := [][]float64{whole}
+		for _, row := range t.rows(noise.Name) {
+			values, _, _ := r.collect(noise.Name, row.Budget)
+			budgets, columns = append(budgets, float64(row.Budget)), append(columns, values)
+		}
+		samples := weighted(r.tags(), columns, func(scores []float64) float64 { return crossing(budgets, scores[1:], scores[0]) })
+		list = append(list, need{percent, samples[0], quantile(samples[1:], 0.025), quantile(samples[1:], 0.975)})
+	}
+	return list
+}
+
+// crossing is where a rising curve reaches a goal: at least the first budget, +Inf where it does
+// not. A curve that falls again counts from its first reaching on.
+func crossing(budgets, scores []float64, goal float64) float64 {
+	for i, s := range scores {
+		if s < goal-1e-12 {
+			continue
+		}
+		if i == 0 || s == scores[i-1] {
+			return budgets[i]
+		}
+		share := (goal - scores[i-1]) / (s - scores[i-1])
+		return budgets[i-1] * math.Pow(budgets[i]/budgets[i-1], share)
+	}
+	return math.Inf(1)
+}
+
+// weighted is a statistic of the overall scores of several columns, by prompt: first as they
+// are, then of sorted samples of the Bayesian bootstrap over prompts. Prompts without a value
+// are left out.
+func weighted(tags []string, columns [][]float64, statistic func(scores []float64) float64) []float64 {
+	strata := stratify(tagsIn(tags), tags, rowsOf(columns))
+	rng := rand.New(rand.NewPCG(bootstrapSeed, 2)) //nolint:gosec // reproducible on purpose
+	overall := func(weight func() float64) []float64 {
+		scores := make([]float64, len(columns))
+		for _, s := range strata {
+			sums, total := make([]float64, len(columns)), 0.0
+			for _, values := range s {
+				w := weight()
+				total += w
+				for k, v := range values {
+					sums[k] += w * v
+				}
+			}
+			for k := range scores {
+				scores[k] += sums[k] / total / float64(len(strata))
+			}
+		}
+		return scores
+	}
+	const samples = 2000
+	list := make([]float64, samples)
+	for i := range list {
+		list[i] = statistic(overall(rng.ExpFloat64))
+	}
+	slices.Sort(list)
+	return slices.Insert(list, 0, statistic(overall(func() float64 { return 1 })))
+}
+
+// rowsOf turns columns into one row per prompt; nil for a prompt without all values.
+func rowsOf(columns [][]float64) [][]float64 {
+	rows := make([][]float64, len(columns[0]))
+	for i := range rows {
+		for _, c := range columns {
+			if math.IsNaN(c[i]) {
+				rows[i] = nil
+				break
+			}
+			rows[i] = append(rows[i], c[i])
+		}
+	}
+	return rows
+}
+
+// needed draws how many images noise needs; nil where that was not measured.
+func (r Results) needed(t table) renderer {
+	f := plot.Needed{XLabel: "wrong verdicts, % of requirements", YLabel: "images that noise needs", Ticks: t.ticks()}
+	for _, systematic := range []bool{false, true} {
+		list := r.needs(t, systematic)
+		if len(list) < 2 {
+			continue
+		}
+		s := plot.Series{Name: "independent errors"}
+		if systematic {
+			s.Name = "systematic errors"
+		}
+		for _, n := range list {
+			s.X, s.Y = append(s.X, float64(n.percent)), append(s.Y, n.images)
+			s.Low, s.High = append(s.Low, n.low), append(s.High, n.high)
+		}
+		f.Series = append(f.Series, s)
+	}
+	if len(f.Series) == 0 {
+		return nil
+	}
+	return f
+}
+
+// accuracy is the first section of the page, where a verifier was made to err.
+func (w *pageWriter) accuracy() {
+	if !w.rendered["accuracy"] {
+		return
+	}
+	t := w.table
+	w.line("## The accuracy of the verifier decides")
+	w.line("Here a share of the verifier's verdicts on requirements is wrong, at random in each image (systematic: the same on all images of a prompt). Its values rank images by these verdicts alone, and reflections are worded from them. The judge is not touched. The first panel is the verifier as it is.")
+	w.figure("accuracy", "Score against images by the accuracy of the verifier")
+	rows, claims := w.results.twoReaches(t)
+	w.grid(rows)
+	w.points(claims)
+	w.figure("needed", "Images that noise needs for the score of reflection at 2")
+	header := w.budgetHeader("strategy, wrong verdicts")
+	table := [][]string{header}
+	for _, systematic := range []bool{false, true} {
+		for _, percent := range t.rates(systematic) {
+			if systematic && percent == 0 {
+				continue
+			}
+			for _, kind := range t.kinds() {
+				if a, ok := t.erring(kind, percent, systematic); ok {
+					table = append(table, w.budgetRow(fmt.Sprintf("%s, %s", kind, errorsIn(percent, systematic)), a.Name))
+				}
+			}
+		}
+	}
+	w.grid(table)
+	w.points(w.results.adaptiveUnderErrors(t))
+}
+
+func errorsIn(percent int, systematic bool) string {
+	switch {
+	case percent == 0:
+		return "as it is"
+	case systematic:
+		return fmt.Sprintf("%d%% systematic", percent)
+	}
+	return fmt.Sprintf("%d%%", percent)
+}
+
+// twoReaches compares reflection at 2 images with noise at its most at each rate, and says by
+// rule where the paper's claim holds.
+func (r Results) twoReaches(t table) (rows [][]string, claims []string) {
+	type compared struct {
+		name string
+		need need
+		d    Estimate
+		line []string
+	}
+	var list []compared
+	for _, systematic := range []bool{false, true} {
+		for _, n := range r.needs(t, systematic) {
+			if systematic && n.percent == 0 {
+				continue
+			}
+			noise, _ := t.erring("noise", n.percent, systematic)
+			reflection, _ := t.erring("reflection", n.percent, systematic)
+			all := t.rows(noise.Name)
+			most := all[len(all)-1]
+			d, ok := r.difference(t, key{reflection.Name, 2}, key{noise.Name, most.Budget})
+			if !ok {
+				continue
+			}
+			two, _ := t.row(reflection.Name, 2)
+			c := compared{errorsIn(n.percent, systematic), n, d, []string{errorsIn(n.percent, systematic), percent(two.Overall), most.name() + ": " + percent(most.Overall), spanned(d)}}
+			c.line = append(c.line, "", fmt.Sprintf("%s (%s to %s)", images(n.images, most.Budget), images(n.low, most.Budget), images(n.high, most.Budget)))
+			list = append(list, c)
+		}
+	}
+	p := make([]float64, len(list))
+	for i, c := range list {
+		p[i] = c.d.P
+	}
+	significant := holm(p)
+	rows = [][]string{{"wrong verdicts", "reflection at 2", "noise at its most", "difference", "reflection at 2 is", "images noise needs"}}
+	where := make(map[string][]string)
+	for i, c := range list {
+		verdict := "not told apart"
+		switch {
+		case significant[i] && c.d.Mean < 0:
+			verdict = "below"
+		case c.d.Low >= -reachMargin:
+			verdict = "level or above"
+		}
+		where[verdict] = append(where[verdict], c.name)
+		c.line[4] = verdict
+		rows = append(rows, c.line)
+	}
+	for _, v := range []struct{ verdict, text string }{
+		{"level or above", "The paper's claim holds (2 images by reflection reach what noise reaches at all)"},
+		{"below", "It does not hold"}, {"not told apart", "These prompts do not decide it"},
+	} {
+		if at := where[v.verdict]; len(at) > 0 {
+			claims = append(claims, v.text+": "+strings.Join(at, ", ")+".")
+		}
+	}
+	return rows, claims
+}
+
+// images words a number of images.
+func images(n float64, most int) string {
+	if math.IsInf(n, 1) {
+		return fmt.Sprintf("> %d", most)
+	}
+	return fmt.Sprintf("%.1f", n)
+}
+
+func spanned(d Estimate) string {
+	return fmt.Sprintf("%s (%s to %s)", signedPercent(d.Mean), signedPercent(d.Low), signedPercent(d.High))
+}
+
+// adaptiveUnderErrors compares the adaptive strategies with reflection at equal budgets and
+// verifiers that err, as one family.
+func (r Results) adaptiveUnderErrors(t table) []string {
+	var texts []string
+	var p []float64
+	for _, a := range t.Strategies {
+		if !strings.HasPrefix(a.Kind, "adaptive") || a.Errors == nil || a.Errors.Percent == 0 {
+			continue
+		}
+		reflection, ok := t.erring("reflection", a.Errors.Percent, a.Errors.Systematic)
+		for _, row := range t.rows(a.Name) {
+			d, both := r.difference(t, key{a.Name, row.Budget}, key{reflection.Name, row.Budget})
+			if !ok || !both || row.Budget == 1 {
+				continue
+			}
+			texts = append(texts, fmt.Sprintf("%s at %d images (%s wrong) minus reflection: %s, %%s.", a.Kind, row.Budget, errorsIn(a.Errors.Percent, a.Errors.Systematic), spanned(d)))
+			p = append(p, d.P)
+			if d.Mean < 0 {
+				p[len(p)-1] *= -1
+			}
+		}
+	}
+	return judgedAll(texts, p)
+}
+
+// judgedAll fills in whether each difference of a family is significant: p is negative for a
+// difference below 0.
+func judgedAll(texts []string, p []float64) []string {
+	sizes := make([]float64, len(p))
+	for i := range p {
+		sizes[i] = math.Abs(p[i])
+	}
+	significant := holm(sizes)
+	for i := range texts {
+		verdict := undecided
+		switch {
+		case significant[i] && p[i] < 0:
+			verdict = "worse"
+		case significant[i]:
+			verdict = "better"
+		}
+		texts[i] = strings.Replace(texts[i], "%s.", verdict+".", 1)
+	}
+	return texts
+}
