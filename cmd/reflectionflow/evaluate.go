@@ -56,7 +56,8 @@ colors together, and three colored objects), or a file of a benchmark: GenEval's
 evaluation_metadata.jsonl, GenEval 2's geneval2_data.jsonl, DPG-Bench's dpg_bench.csv, or
 a file of T2I-CompBench such as color_val.txt. Those after GenEval need --judge vlm.
 
-The judge is embedded (clip-art alone), coco (the built-in photo detector),
+The judge is embedded (clip-art alone), template (clip-art by comparison with the drawings,
+without a network), coco (the built-in photo detector),
 owlv2+clip (boxes and colors by weights of your own), vlm (a
 vision-language model by the probability of its answers, see judges in the reference of
 configurations), or external. Choose one that the verifier of the search does not use.

@@ -50,7 +50,7 @@ func judgeTypes() []partType[config.Judge, JudgePlan] {
 		Type:  config.Type{Kind: config.Judges, Name: External, Summary: "another program, whose verdicts `evaluate report --verdicts` reads"},
 		build: func(*Builder, string, config.Judge) (JudgePlan, error) { return JudgePlan{}, nil },
 	}
-	return []partType[config.Judge, JudgePlan]{embedded, cocoJudge(), owlv2Judge(), vlmJudge(), external}
+	return []partType[config.Judge, JudgePlan]{embedded, templateJudge(), cocoJudge(), owlv2Judge(), vlmJudge(), external}
 }
 
 // JudgeNames lists the types of judges.
@@ -119,9 +119,7 @@ func (b *Builder) embeddedJudge(string, config.Judge) (JudgePlan, error) {
 			if err != nil {
 				return nil, fmt.Errorf("open the judge of model %s: %w", own.Name, err)
 			}
-			judge := &Judge{Judge: geneval.ByRules(detector), Known: func(prompts []geneval.Metadata, size image.Point) ([]geneval.KnownScene, error) {
-				return geneval.KnownScenes(prompts, own.Classes, size)
-			}}
+			judge := &Judge{Judge: geneval.ByRules(detector), Known: own.knownScenes}
 			judge.Closer, _ = detector.(io.Closer)
 			return judge, nil
 		},
@@ -166,6 +164,11 @@ func (b *Builder) Shared(plan JudgePlan) string {
 		}
 	}
 	return strings.Join(common, ", ")
+}
+
+// knownScenes are rendered scenes, for the self-test of a judge.
+func (m Model) knownScenes(prompts []geneval.Metadata, size image.Point) ([]geneval.KnownScene, error) {
+	return geneval.KnownScenes(prompts, m.Classes, size)
 }
 
 // knows is an error for a prompt outside the vocabulary of the model.

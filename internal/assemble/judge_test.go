@@ -44,6 +44,32 @@ func TestCocoJudgePassesItsSelfTest(t *testing.T) {
 	t.Log(a)
 }
 
+// The comparison with the drawings passes the self-test on rendered scenes, and refuses models
+// that generate something else.
+func TestTemplateJudge(t *testing.T) {
+	plan, err := builder(t, "use: {parser: none}").Judge("template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Networks) != 0 {
+		t.Errorf("it has no network, got %v", plan.Networks)
+	}
+	judge, err := plan.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompts := []geneval.Metadata{{Tag: "single_object"}}
+	known, err := judge.Known(prompts, image.Pt(128, 128))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := geneval.CheckJudge(t.Context(), judge.Judge, known[:24])
+	if err != nil || a.RightAgreed < a.Right-1 || a.WrongAgreed < a.Wrong-1 {
+		t.Errorf("%v, %v", a, err)
+	}
+	t.Log(a)
+}
+
 func TestJudgeByName(t *testing.T) {
 	b := builder(t, "judges: {mine: {type: coco}, theirs: {type: external}, other: {type: external}}")
 	for name, want := range map[string]string{"mine": "coco", "coco": "coco", "theirs": "external", "embedded": "embedded"} {
@@ -51,7 +77,7 @@ func TestJudgeByName(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, plan.Name, err)
 		}
 	}
-	for name, says := range map[string]string{"external": "name one of other, theirs", "luck": "use embedded, coco"} {
+	for name, says := range map[string]string{"external": "name one of other, theirs", "luck": "use embedded, template, coco"} {
 		if _, err := b.Judge(name); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,0 +1,196 @@
+package template
+
+import (
+	"cmp"
+	"context"
+	"slices"
+)
+
+// sides are the sides of objects' squares, as fractions of an image's shorter side. Scenes
+// of package clipart have 3, 2 and 1 eighths.
+var sides = [...]float64{3.0 / 8, 2.5 / 8, 2.0 / 8, 1.0 / 8}
+
+// squaresApart is the number of squares that fit side by side if they start as far apart as
+// those that are compared.
+const squaresApart = 32
+
+// minStrength is the least root mean square of the difference, of 255, in a square that is
+// compared.
+const minStrength = 6
+
+// match is a drawing in a color, compared with a square of an image.
+type match struct {
+	drawing  *drawing
+	look     *look
+	likeness float64
+	opacity  float64
+}
+
+// place is a square of an image with the drawings that are most alike, best first.
+type place struct {
+	x, y, side float64 // pixels
+	matches    []match
+}
+
+// keepMatches is how many drawings of a place are compared on the finer grid.
+const keepMatches = 4
+
+// coarseLikeness is the least likeness on the first grid of what is compared on the finer.
+const coarseLikeness = 0.35
+
+func (p place) best() match { return p.matches[0] }
+
+// box is the box of a match at the place, in fractions of the image's sides.
+func (p place) box(d *difference, m match) [4]float64 {
+	b := m.drawing.box
+	w, h := float64(d.width), float64(d.height)
+	clip := func(v float64) float64 { return min(1, max(0, v)) }
+	return [4]float64{clip((p.x + b[0]*p.side) / w), clip((p.y + b[1]*p.side) / h), clip((p.x + b[2]*p.side) / w), clip((p.y + b[3]*p.side) / h)}
+}
+
+// search compares the drawings with the squares of an image.
+func search(ctx context.Context, d *difference, drawings []drawing) []place {
+	var found []place
+	seen := newWindow(grid)
+	for _, fraction := range sides {
+		side := fraction * float64(min(d.width, d.height))
+		apart := float64(min(d.width, d.height)) / squaresApart
+		for y := 0.0; y+side <= float64(d.height)+1e-6; y += apart {
+			for x := 0.0; x+side <= float64(d.width)+1e-6 && ctx.Err() == nil; x += apart {
+				d.window(x, y, side, grid, seen)
+				if seen.measure() < minStrength {
+					continue
+				}
+				p := place{x: x, y: y, side: side}
+				for _, i := range seen.shapes(drawings) {
+					p.add(compare(seen, &drawings[i], d.background))
+				}
+				if len(p.matches) > 0 {
+					found = append(found, p)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// keepShapes is how many drawings of a place are compared in color.
+const keepShapes = 24
+
+// shapes returns the drawings whose shapes are most like where the window differs from the
+// background, by index.
+func (w *window) shapes(drawings []drawing) []int {
+	type shape struct {
+		index    int
+		likeness float64
+	}
+	var best []shape
+	for i := range drawings {
+		t := &drawings[i]
+		agree, energy := dot(w.strength, t.alpha), dot(w.squares, t.near)
+		if energy == 0 {
+			continue
+		}
+		s := shape{i, agree * agree / (energy * t.alphaSquares)}
+		at, _ := slices.BinarySearchFunc(best, s, func(a, b shape) int { return cmp.Compare(b.likeness, a.likeness) })
+		if at < keepShapes {
+			best = slices.Insert(best, at, s)
+			best = best[:min(len(best), keepShapes)]
+		}
+	}
+	indices := make([]int, len(best))
+	for i, s := range best {
+		indices[i] = s.index
+	}
+	return indices
+}
+
+// add keeps a match if it is one of the best.
+func (p *place) add(m match) {
+	if m.likeness < coarseLikeness {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(p.matches, m, func(a, b match) int { return cmp.Compare(b.likeness, a.likeness) })
+	if at < keepMatches {
+		p.matches = slices.Insert(p.matches, at, m)
+		p.matches = p.matches[:min(len(p.matches), keepMatches)]
+	}
+}
+
+// compare returns the color in which a drawing is most like a window.
+func compare(seen *window, t *drawing, background [3]float32) match {
+	best := match{drawing: t}
+	energy := dot(seen.squares, t.near)
+	if energy == 0 {
+		return best
+	}
+	// The drawing predicts paint - alpha·background.
+	through, shade := 0.0, 0.0
+	for k, b := range background {
+		through += float64(b) * dot(seen.values[k], t.alpha)
+		shade += float64(b) * float64(b) * t.alphaSquares
+	}
+	for i := range t.looks {
+		l := &t.looks[i]
+		agree, power := -through, shade+l.squares
+		for k, b := range background {
+			agree += dot(seen.values[k], l.paint[k])
+			power -= 2 * float64(b) * l.withAlpha[k]
+		}
+		if agree <= 0 || power <= 0 {
+			continue
+		}
+		if likeness := agree * agree / (power * energy); likeness > best.likeness {
+			best.look, best.likeness, best.opacity = l, likeness, agree/power
+		}
+	}
+	return best
+}
+
+func dot(a, b []float32) float64 {
+	var s0, s1, s2, s3 float32
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += a[i] * b[i]
+		s1 += a[i+1] * b[i+1]
+		s2 += a[i+2] * b[i+2]
+		s3 += a[i+3] * b[i+3]
+	}
+	for ; i < len(a); i++ {
+		s0 += a[i] * b[i]
+	}
+	return float64(s0+s1) + float64(s2+s3)
+}
+
+// fine is the number of cells per side of the second comparison.
+const fine = 24
+
+// refine compares the best drawings of a place on a finer grid, at squares around it.
+func (p place) refine(d *difference) (best match, at place, err error) {
+	seen := newWindow(fine)
+	cell := p.side / grid
+	var drawings []*drawing
+	for _, m := range p.matches {
+		t, err := fineDrawing(m.drawing.which)
+		if err != nil {
+			return best, at, err
+		}
+		drawings = append(drawings, t)
+	}
+	for _, grow := range [...]float64{-1, 0, 1} {
+		for dy := -1.0; dy <= 1; dy += 0.5 {
+			for dx := -1.0; dx <= 1; dx += 0.5 {
+				q := place{x: p.x + (dx-grow/2)*cell, y: p.y + (dy-grow/2)*cell, side: p.side + grow*cell}
+				d.window(q.x, q.y, q.side, fine, seen)
+				seen.measure()
+				for _, t := range drawings {
+					if m := compare(seen, t, d.background); m.likeness > best.likeness {
+						best, at = m, q
+					}
+				}
+			}
+		}
+	}
+	return best, at, nil
+}
