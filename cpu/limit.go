@@ -68,7 +68,8 @@ func FreeMemory() int64 {
 }
 
 // freeMemory returns the bytes that the process can still take, and what limits them: the memory that Linux reports as
-// available, the remainder of a control group's limit, or the remainder of GOMEMLIMIT. An unknown value does not limit.
+// available, the remainder of a control group's limit, or the remainder of GOMEMLIMIT, which large arenas count against
+// although the runtime does not know them. An unknown value does not limit.
 func freeMemory() (free int64, limit string) {
 	system := os.DirFS("/")
 	free, limit = math.MaxInt64, "memory"
@@ -79,7 +80,7 @@ func freeMemory() (free int64, limit string) {
 		free, limit = rest, "cgroup"
 	}
 	if most := debug.SetMemoryLimit(-1); most < math.MaxInt64 {
-		if rest := max(0, most-goMemory()); rest < free {
+		if rest := max(0, most-goMemory()-mappedBytes.Load()); rest < free {
 			free, limit = rest, "GOMEMLIMIT"
 		}
 	}

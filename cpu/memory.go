@@ -3,24 +3,25 @@ package cpu
 import (
 	"math/bits"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"unsafe"
 	"weak"
 )
 
-// memory recycles the bytes of buffers and arenas. Sizes are rounded up to one of four classes per power of two, so
-// that at most a quarter is wasted. Memory that stays idle through two garbage collections is freed. All processors share
+// memory recycles the bytes of buffers and small arenas. Sizes are rounded up to one of four classes per power of two,
+// so that at most a quarter is wasted. Large arenas are not in the heap, see arenas. Memory that stays idle through two garbage collections is freed. All processors share
 // one list: with a sync.Pool, each would hold an arena of its own.
 type memory struct {
-	mu    sync.Mutex
-	idle  [2]map[int][]*byte                 // by class: returned since the last collection, and before it
-	tools sync.Pool                          // of *toolbox
-	free  func() (bytes int64, limit string) // free memory of the system; tests replace it
+	mu     sync.Mutex
+	idle   [2]map[int][]*byte                 // by class: returned since the last collection, and before it
+	arenas *arenas                            // idle ones that are large
+	tools  sync.Pool                          // of *toolbox
+	free   func() (bytes int64, limit string) // free memory of the system; tests replace it
 }
 
 func newMemory() *memory {
-	m := &memory{free: freeMemory}
+	m := &memory{free: freeMemory, arenas: new(arenas)}
+	runtime.AddCleanup(m, (*arenas).drop, m.arenas) // of a backend that nobody finalized
 	m.drop()
 	m.watch()
 	return m
@@ -42,6 +43,7 @@ func (m *memory) age() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.idle[1], m.idle[0] = m.idle[0], make(map[int][]*byte)
+	m.arenas.age()
 }
 
 // sizeClass rounds n up to 64, 80, 96, 112, 128, 160 … bytes.
@@ -80,53 +82,6 @@ func (m *memory) reuse(n int) []byte {
 	return nil
 }
 
-// reuseArena returns n idle bytes, or nil. A large arena may be a part of a larger idle one: programs that run one after
-// the other, such as the steps of an image and its decoder, then share one arena.
-func (m *memory) reuseArena(n int) []byte {
-	raw := m.reuse(n)
-	if raw != nil || n < carelessBytes {
-		return raw
-	}
-	class := 0
-	m.mu.Lock()
-	for _, idle := range m.idle {
-		for c, list := range idle {
-			if len(list) > 0 && c > n && (class == 0 || c < class) {
-				class = c
-			}
-		}
-	}
-	m.mu.Unlock()
-	if class == 0 {
-		return nil
-	}
-	if raw = m.reuse(class); raw != nil {
-		raw = raw[:n]
-	}
-	return raw
-}
-
-// dropArenas gives large idle memory back to the system, before an arena of n bytes is made that is larger than all of it.
-func (m *memory) dropArenas(n int) {
-	if n < carelessBytes {
-		return
-	}
-	dropped := false
-	m.mu.Lock()
-	for _, idle := range m.idle {
-		for c, list := range idle {
-			if c >= carelessBytes && len(list) > 0 {
-				delete(idle, c)
-				dropped = true
-			}
-		}
-	}
-	m.mu.Unlock()
-	if dropped {
-		debug.FreeOSMemory()
-	}
-}
-
 // put takes back bytes that get returned; the caller must not use them afterwards.
 func (m *memory) put(raw []byte) {
 	if cap(raw) == 0 {
@@ -142,6 +97,7 @@ func (m *memory) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.idle = [2]map[int][]*byte{make(map[int][]*byte), make(map[int][]*byte)}
+	m.arenas.drop()
 }
 
 // toolbox is the memory of a goroutine that runs items of a step: registers, packed operands and tiles. Later steps reuse

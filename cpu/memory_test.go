@@ -190,33 +190,3 @@ func TestRandomThreads(t *testing.T) {
 		}
 	}
 }
-
-// Programs that run one after the other share the largest arena that one of them needs.
-func TestArenasAreShared(t *testing.T) {
-	const small, large = carelessBytes + 100, 3 * carelessBytes
-	m := newMemory()
-	first := m.get(small)
-	m.put(first)
-	if m.reuseArena(large) != nil {
-		t.Error("an arena is larger than the memory that it has")
-	}
-	if m.dropArenas(large); m.reuse(small) != nil {
-		t.Error("a small arena was kept beside a large one")
-	}
-	second := m.get(large)
-	m.put(second)
-	third := m.reuseArena(small)
-	if len(third) != small || &third[0] != &second[0] {
-		t.Error("a large arena was not shared")
-	}
-	if m.reuseArena(small) != nil {
-		t.Error("an arena is used twice")
-	}
-	m.put(third)
-	if again := m.reuseArena(large); len(again) != large || &again[0] != &second[0] {
-		t.Error("a shared arena came back smaller")
-	}
-	if m.reuseArena(100) != nil {
-		t.Error("small memory was cut from a large arena")
-	}
-}

@@ -100,7 +100,7 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
-	arena := p.backend.memory.reuseArena(p.arena)
+	arena := p.backend.memory.idleArena(p.arena)
 	if arena == nil {
 		needed := p.arena
 		for _, shape := range p.outputs {
@@ -110,9 +110,9 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 		if err := p.backend.memory.room(fmt.Sprintf("execute %q", p.name), needed); err != nil {
 			return nil, err
 		}
-		arena = p.backend.memory.get(p.arena)
+		arena = p.backend.memory.newArena(p.arena)
 	}
-	defer p.backend.memory.put(arena)
+	defer p.backend.memory.putArena(arena)
 	x, ok := p.idle.Get().(*execution)
 	if !ok {
 		x = &execution{program: p, base: make([][]byte, len(p.storages))}

@@ -197,7 +197,6 @@ func (t Type) DecodeAt(dst []float32, data []byte, begin int) {
 	if decode == nil {
 		decode = f.decode
 	}
-	var whole [256]float32
 	for len(dst) > 0 {
 		block, skip := begin/f.elements, begin%f.elements
 		from := data[block*f.bytes:][:f.bytes]
@@ -205,11 +204,18 @@ func (t Type) DecodeAt(dst []float32, data []byte, begin int) {
 		if skip == 0 && len(dst) >= n {
 			decode(dst[:n], from)
 		} else {
-			decode(whole[:f.elements], from)
-			n = copy(dst, whole[skip:f.elements])
+			n = decodePart(dst, from, skip, f.elements, decode)
 		}
 		begin, dst = begin+n, dst[n:]
 	}
+}
+
+// decodePart decodes elements of a block from skip on. Its block is allocated: whole blocks, of which a product reads
+// millions, must not come here.
+func decodePart(dst []float32, from []byte, skip, elements int, decode func(dst []float32, data []byte)) int {
+	whole := make([]float32, elements)
+	decode(whole, from)
+	return copy(dst, whole[skip:])
 }
 
 func (f *File) entry(name string) (entry, error) {
