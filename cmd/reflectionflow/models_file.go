@@ -34,7 +34,7 @@ func (p *program) checkFile(ctx context.Context, path string, o checkOptions) er
 		return err
 	}
 	model, err := assemble.OpenInspected(path, o.files)
-	if errors.Is(err, reflectionflow.ErrInvalid) && len(o.files.Paths()) == 0 {
+	if errors.Is(err, reflectionflow.ErrInvalid) && !errors.Is(err, flux2.ErrUnsupported) && len(o.files.Paths()) == 0 {
 		return printTo(p.stdout, "not yet a model: "+plainError(err)+"\n") // it is one part of several
 	}
 	if err != nil {

@@ -124,6 +124,9 @@ func (f *Folder) readIndex() error {
 	if err := f.Files.ReadConfig(name, &f.Index, "_class_name"); err != nil {
 		return err
 	}
+	if unsupported[f.Index.ClassName] != "" {
+		return refuse(f.Index.ClassName)
+	}
 	if err := f.Files.ReadConfig(name, &index); err != nil {
 		return err
 	}

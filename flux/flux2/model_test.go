@@ -188,7 +188,9 @@ func TestFolderRoundTrip(t *testing.T) {
 
 func TestBadFolders(t *testing.T) {
 	for _, c := range []struct{ name, file, old, new, want string }{
-		{"other pipeline", "model_index.json", "Flux2KleinPipeline", "Flux2Pipeline", `"Flux2Pipeline"`},
+		{"other pipeline", "model_index.json", "Flux2KleinPipeline", "FluxPipeline", `"FluxPipeline"`},
+		{"dev", "model_index.json", "Flux2KleinPipeline", "Flux2Pipeline", "FLUX.2 [dev] needs the text encoder Mistral Small 3"},
+		{"9B-KV", "model_index.json", "Flux2KleinPipeline", "Flux2KleinKVPipeline", "FLUX.2 [klein] 9B-KV is trained"},
 		{"component missing", "model_index.json", `"vae"`, `"voe"`, "lists no vae"},
 		{"other transformer", "transformer/config.json", "Flux2Transformer2DModel", "FluxTransformer2DModel", "FluxTransformer2DModel"},
 		{"other autoencoder", "vae/config.json", "AutoencoderKLFlux2", "AutoencoderKL", "FLUX.2's is AutoencoderKLFlux2"},

@@ -11,6 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/flux"
+	"reflectionflow/flux/flux2"
 	"reflectionflow/internal/config"
 	"reflectionflow/weights"
 )
@@ -165,6 +166,11 @@ func (p *partFiles) choose(first *partFile) error {
 	i := slices.IndexFunc(architectures, func(a architecture) bool { return a.name == name })
 	if i < 0 {
 		return fmt.Errorf("%w: %s is a model of the kind %s, which this program does not run", reflectionflow.ErrInvalid, first.file.Name(), name)
+	}
+	if name == "FLUX.2" {
+		if err := flux2.CheckFile(first.path, first.file); err != nil {
+			return fmt.Errorf("%s: %w", first.file.Name(), err)
+		}
 	}
 	p.architecture = architectures[i]
 	p.kontext = name == "FLUX.1" && strings.Contains(strings.ToLower(filepath.Base(first.path)), "kontext")
