@@ -46,12 +46,31 @@ func (r *run) newPipeline(ctx context.Context) *pipeline {
 	p := &pipeline{batch: r.cfg.batch(), delivered: make(chan delivery, stageCount)}
 	p.stages = [stageCount]*stage{
 		newStage(ctx, "plan", r.plan),
-		newStage(ctx, "generate", r.generate),
-		newStage(ctx, "verify", r.verify),
+		newStage(ctx, "generate", r.around("generate", r.generate)),
+		newStage(ctx, "verify", r.around("verify", r.verify)),
 		newStage(ctx, "record", r.record),
-		newStage(ctx, "compare", r.compare),
+		newStage(ctx, "compare", r.around("compare", r.compare)),
 	}
 	return p
+}
+
+// around is work with the hook of its calls.
+func (r *run) around(call string, work func(context.Context, []*item) error) func(context.Context, []*item) error {
+	if r.Around == nil {
+		return work
+	}
+	return func(ctx context.Context, items []*item) error {
+		var ids []int
+		for _, it := range items {
+			if it.duel == nil {
+				ids = append(ids, it.candidate.ID)
+			}
+		}
+		ctx, done := r.Around(ctx, call, ids)
+		err := work(ctx, items)
+		done(err)
+		return err
+	}
 }
 
 func newStage(ctx context.Context, name string, work func(context.Context, []*item) error) *stage {

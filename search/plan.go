@@ -36,12 +36,12 @@ func (r *run) plan(ctx context.Context, items []*item) error {
 		}
 	}
 	if len(reflected) > 0 {
-		if err := r.reflect(ctx, reflected); err != nil {
+		if err := r.around("reflect", r.reflect)(ctx, reflected); err != nil {
 			return fmt.Errorf("reflect for %s: %w", named(reflected), err)
 		}
 	}
 	if len(rewritten) > 0 {
-		if err := r.rewrite(ctx, rewritten); err != nil {
+		if err := r.around("refine", r.rewrite)(ctx, rewritten); err != nil {
 			return fmt.Errorf("refine the prompt for %s: %w", named(rewritten), err)
 		}
 	}

@@ -25,6 +25,11 @@ type Search struct {
 	// Notify receives the events, in the goroutine that called Run or RunMany; nil
 	// for none. The search waits while it runs.
 	Notify func(Event)
+	// Around, unless nil, is called before each call to a part, in the goroutine of the
+	// call: "generate", "verify", "reflect" or "refine", with the IDs of the candidates that
+	// the call is for, or "compare" without any. The call gets the context, and done its
+	// error. It changes nothing that the search finds.
+	Around func(ctx context.Context, call string, candidates []int) (_ context.Context, done func(error))
 	// Elapsed returns the time already spent on the search, earlier calls included,
 	// for Budget.Seconds. Nil measures from the start of the call.
 	Elapsed func() time.Duration

@@ -104,6 +104,11 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 		return fmt.Errorf("%w: --data: %s: %v", reflectionflow.ErrInvalid, o.data, err)
 	}
 	defer func() { _ = lock.Unlock() }() // the end of the process ends it too
+	untrace, err := p.traces(cmd.Context(), func(err error) { options.Log.Warn("traces", "error", err.Error()) })
+	if err != nil {
+		return err
+	}
+	defer untrace()
 	bus, name, err := p.jobsBus(o)
 	if err != nil {
 		return err

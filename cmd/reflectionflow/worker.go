@@ -80,6 +80,11 @@ func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
 		return err
 	}
 	defer p.clusters.close()
+	stop, err := p.traces(ctx, func(err error) { _, _ = fmt.Fprintf(p.stderr, "traces: %v\n", err) })
+	if err != nil {
+		return err
+	}
+	defer stop()
 	f, err := p.fleet(ctx, o.nats) // before the weights are read
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"reflectionflow"
+	"reflectionflow/internal/tracing"
 )
 
 // ask returns the answer to a question: the stored one, or that of a worker. When ctx ends,
@@ -21,7 +22,7 @@ func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	t := task{ID: nuid.Next(), Key: key, To: f.inbox, question: q}
+	t := task{ID: nuid.Next(), Key: key, To: f.inbox, Trace: tracing.Parent(ctx), question: q}
 	a, err := f.find(ctx, t, false)
 	if !errors.Is(err, errMissing) {
 		return a, err

@@ -32,6 +32,8 @@ type task struct {
 	ID  string `json:"id"`  // of this call
 	Key string `json:"key"` // of what determines the answer
 	To  string `json:"to"`  // the subject that is told when the answer is stored
+	// Trace is the span that the task is for, see package tracing; empty without tracing.
+	Trace string `json:"trace,omitempty"`
 	question
 }
 

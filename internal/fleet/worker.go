@@ -17,6 +17,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/tracing"
 )
 
 // Engine is what a worker works with. Parts of roles that it does not have are nil.
@@ -362,7 +363,9 @@ func (w *worker) cancelled(id string) {
 
 // answer answers a task with the engine.
 func (w *worker) answer(ctx context.Context, t task) answer {
+	ctx, span := tracing.Begin(tracing.Continue(ctx, t.Trace), "worker "+string(t.role()), tracing.Text("worker.name", w.engine.Name), tracing.Text("worker.model", w.engine.Model.Name))
 	a, err := w.work(ctx, t)
+	span.End(err)
 	if err != nil {
 		return failed(err, true)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,13 +36,15 @@ func keyed(t *testing.T) (url, key string) {
 	}
 	model := fakeModel()
 	model.Open = func(context.Context, string) (*assemble.Engine, error) {
-		return &assemble.Engine{Generator: reflectionflow.GeneratorFunc(painted), Verifier: reflectionflow.VerifierFunc(judged),
+		return &assemble.Engine{
+			Generator: reflectionflow.GeneratorFunc(painted), Verifier: reflectionflow.VerifierFunc(judged),
 			Reflector: reflectionflow.ReflectorFunc(func(context.Context, reflectionflow.Observation) (reflectionflow.Reflection, error) {
 				return reflectionflow.Reflection{Text: "more blue"}, nil
 			}),
 			Refiner: reflectionflow.RefinerFunc(func(_ context.Context, o reflectionflow.Observation) (reflectionflow.Refinement, error) {
 				return reflectionflow.Refinement{Text: o.Prompt.Text + " again"}, nil
-			})}, nil
+			}),
+		}, nil
 	}
 	return serve(t, func(o *service.Options) { o.Keys, o.Models = keys, []service.Served{{Name: "paint", Model: model}} }).URL, "Bearer " + secret
 }
@@ -126,12 +129,18 @@ func TestOpenWebUI(t *testing.T) {
 		t.Errorf("%s: status %d", link, status)
 	}
 
-	text := []field{{name: "model", value: "paint:noise"}, {name: "prompt", value: "remove the cup"}, {name: "n", value: "1"}, {name: "size", value: "64x64"},
-		{name: "background", value: "auto"}, {name: "response_format", value: "b64_json"}}
+	text := []field{
+		{name: "model", value: "paint:noise"},
+		{name: "prompt", value: "remove the cup"},
+		{name: "n", value: "1"},
+		{name: "size", value: "64x64"},
+		{name: "background", value: "auto"},
+		{name: "response_format", value: "b64_json"},
+	}
 	one := field{"image", file(t, func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) }), "0f2b.jpg", "image/jpeg"}
 	two := field{"image[]", file(t, png.Encode), "1c.png", "image/png"}
 	for name, images := range map[string][]field{"one image": {one}, "a list": {two, {"image[]", one.value, "2d.jpg", "image/jpeg"}}} {
-		status, body := chunked(t, base+"/images/edits", key, append(text[:len(text):len(text)], images...))
+		status, body := chunked(t, base+"/images/edits", key, append(slices.Clip(text), images...))
 		if data := decode[imageReply](t, body).Data; status != http.StatusOK || len(data) != 1 || data[0].B64 == "" {
 			t.Errorf("%s: status %d: %.300s", name, status, body)
 		}
@@ -148,8 +157,14 @@ func TestLibreChat(t *testing.T) {
 	if data := decode[imageReply](t, body).Data; len(data) != 1 || !strings.HasPrefix(data[0].B64, base64.StdEncoding.EncodeToString([]byte("RIFF"))[:4]) {
 		t.Errorf("image_gen_oai: %.300s", body)
 	}
-	status, body := chunked(t, base+"/images/edits", key, []field{{name: "model", value: "gpt-image-1"}, {name: "prompt", value: "remove the cup"}, {name: "quality", value: "auto"}, {name: "size", value: "auto"},
-		{"image[]", file(t, png.Encode), "a b.png", "image/png"}, {"image[]", file(t, png.Encode), "c.png", "image/png"}})
+	status, body := chunked(t, base+"/images/edits", key, []field{
+		{name: "model", value: "gpt-image-1"},
+		{name: "prompt", value: "remove the cup"},
+		{name: "quality", value: "auto"},
+		{name: "size", value: "auto"},
+		{"image[]", file(t, png.Encode), "a b.png", "image/png"},
+		{"image[]", file(t, png.Encode), "c.png", "image/png"},
+	})
 	if data := decode[imageReply](t, body).Data; status != http.StatusOK || len(data) != 1 || data[0].B64 == "" {
 		t.Errorf("image_edit_oai: status %d: %.300s", status, body)
 	}

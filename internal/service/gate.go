@@ -77,7 +77,7 @@ func oneByOne[In, Out any](ctx context.Context, t *turns, list []In, do func(con
 		}
 		running.Go(func() {
 			defer t.release()
-			out, err := do(ctx, list[i:i+1])
+			out, err := do(call(ctx, i, len(list)), list[i:i+1])
 			if err != nil {
 				cancel(err)
 				return

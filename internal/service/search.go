@@ -20,13 +20,15 @@ import (
 func (s *Server) search(ctx context.Context, r *jobs.Run) (jobs.Outcome, error) {
 	begin := time.Now()
 	s.metrics.begun(r)
-	outcome, err := s.searchFor(ctx, r)
+	t := traced(ctx, r)
+	outcome, err := s.searchFor(ctx, r, t)
+	t.end(outcome, err)
 	s.metrics.ended(outcome, err, begin)
 	return outcome, err
 }
 
 // searchFor runs the search of a job.
-func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, error) {
+func (s *Server) searchFor(ctx context.Context, r *jobs.Run, t *jobTrace) (jobs.Outcome, error) {
 	none := jobs.Outcome{Best: -1}
 	settings, err := readSettings(r.Settings)
 	if err != nil {
@@ -48,7 +50,7 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run) (jobs.Outcome, erro
 	told := newReporter(r)
 	loop := &search.Search{
 		Generator: e.generator, Verifier: e.verifier, Reflector: e.reflector, Refiner: e.refiner, Comparer: e.comparer, Journal: r,
-		Notify: told.notify,
+		Notify: func(ev search.Event) { told.notify(ev); t.notify(ev) }, Around: t.around(),
 	}
 	if r.Image != "" {
 		if loop.Generator, err = s.correcting(ctx, e, r); err != nil {

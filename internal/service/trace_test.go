@@ -1,0 +1,48 @@
+package service_test
+
+import (
+	"strings"
+	"testing"
+
+	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/tracing/tracetest"
+)
+
+// TestTraces follows a job's trace: job, candidates, calls.
+func TestTraces(t *testing.T) {
+	receiver := tracetest.Start(t)
+	_, server := start(t, verifying)
+	id := finish(t, server.URL, `{"prompt":"red secret","search":{"strategy":"noise","budget":"3","early_stop":false,"batch":2}}`)
+	status, body := call(t, "POST", server.URL+"/api/v1/jobs", `{"prompt":"unknown secret","search":{"strategy":"noise","budget":"1"}}`)
+	failed := decode[jobs.Job](t, body).ID
+	call(t, "GET", server.URL+"/api/v1/jobs/"+failed+"/events", "")
+	if status != 202 {
+		t.Fatal(body)
+	}
+	var job, lost tracetest.Span
+	calls, children := map[string]int{}, map[string]string{}
+	spans := receiver.Spans(t, 2+3+3+3)
+	for _, s := range spans {
+		children[s.ID] = s.Name
+		switch {
+		case s.Name == "job" && s.Attributes["job.id"] == id:
+			job = s
+		case s.Name == "job":
+			lost = s
+		}
+	}
+	for _, s := range spans {
+		if s.Trace == job.Trace && s.Name != "job" {
+			calls[children[s.Parent]+"/"+s.Name]++
+		}
+	}
+	if calls["job/candidate"] != 3 || calls["candidate/generate"] != 3 || calls["candidate/verify"] != 3 {
+		t.Errorf("calls %v", calls)
+	}
+	if job.Attributes["job.images"] != "3" || job.Attributes["job.tokens"] != "21" || lost.Attributes["job.id"] != failed || lost.Status != "invalid request" {
+		t.Errorf("jobs %+v and %+v", job, lost)
+	}
+	if strings.Contains(receiver.Text(), "secret") {
+		t.Error("a prompt was sent")
+	}
+}
