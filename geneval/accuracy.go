@@ -88,8 +88,8 @@ type need struct {
 }
 
 // needs computes it for each rate of errors, with 95% intervals of the Bayesian bootstrap over
-// prompts, which takes the same prompts for all scores. Between budgets the score is linear in
-// the logarithm of the images.
+// prompts, which takes the same prompts for all scores. Noise's scores are smoothed so
+// that they do not fall with more images, and are linear in their logarithm between budgets.
 func (r Results) needs(t table, systematic bool) []need {
 	var list []need
 	for _, percent := range t.rates(systematic) {
@@ -111,9 +111,10 @@ func (r Results) needs(t table, systematic bool) []need {
 	return list
 }
 
-// crossing is where a rising curve reaches a goal: at least the first budget, +Inf where it does
-// not. A curve that falls again counts from its first reaching on.
+// crossing is where a curve reaches a goal: at least the first budget, +Inf where it does not.
+// Where the curve falls, it is replaced by its closest one that does not.
 func crossing(budgets, scores []float64, goal float64) float64 {
+	scores = rising(scores)
 	for i, s := range scores {
 		if s < goal-1e-12 {
 			continue
@@ -125,6 +126,24 @@ func crossing(budgets, scores []float64, goal float64) float64 {
 		return budgets[i-1] * math.Pow(budgets[i]/budgets[i-1], share)
 	}
 	return math.Inf(1)
+}
+
+// rising is the least-squares fit of values that do not fall (isotonic regression by pooling
+// adjacent violators).
+func rising(values []float64) []float64 {
+	var pools []group
+	for _, v := range values {
+		pools = append(pools, group{v, 1})
+		for n := len(pools); n > 1 && pools[n-2].value > pools[n-1].value; n-- {
+			a, b := pools[n-2], pools[n-1]
+			pools = append(pools[:n-2], group{(a.value*a.n + b.value*b.n) / (a.n + b.n), a.n + b.n})
+		}
+	}
+	var fit []float64
+	for _, p := range pools {
+		fit = append(fit, slices.Repeat([]float64{p.value}, int(p.n))...)
+	}
+	return fit
 }
 
 // weighted is a statistic of the overall scores of several columns, by prompt: first as they

@@ -18,6 +18,7 @@ func TestCrossing(t *testing.T) {
 		"between":      {[]float64{0.1, 0.2, 0.4, 0.6}, 0.3, math.Sqrt(8)},
 		"at a budget":  {[]float64{0.1, 0.2, 0.4, 0.6}, 0.4, 4},
 		"at the first": {[]float64{0.1, 0.2, 0.4, 0.6}, 0.05, 1},
+		"falling":      {[]float64{0.1, 0.3, 0.1, 0.4}, 0.3, 4 * math.Sqrt2}, // 0.1, 0.2, 0.2, 0.4
 		"never":        {[]float64{0.1, 0.2, 0.2, 0.2}, 0.3, math.Inf(1)},
 		"flat":         {[]float64{0.1, 0.3, 0.3, 0.3}, 0.3, 2},
 	} {

@@ -142,6 +142,7 @@ func (w *pageWriter) write(command string) {
 	w.baseline()
 	w.claims()
 	w.scores()
+	w.seenRows()
 	w.budgets()
 	w.verifiers()
 	w.levels()

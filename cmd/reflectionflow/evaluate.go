@@ -54,7 +54,8 @@ with the model's vocabulary; test and validation prompts are not trained on), th
 harder compound:test, compound:validation or compound:train (counts, positions and
 colors together, and three colored objects), or a file of a benchmark: GenEval's
 evaluation_metadata.jsonl, GenEval 2's geneval2_data.jsonl, DPG-Bench's dpg_bench.csv, or
-a file of T2I-CompBench such as color_val.txt. Those after GenEval need --judge vlm.
+a file of T2I-CompBench such as color_val.txt. sealed:NAME and sealed-compound:NAME are new
+prompts of the same tasks from a seed of that name, to be opened once per release. Those after GenEval need --judge vlm.
 
 The judge is embedded (clip-art alone), template (clip-art by comparison with the drawings,
 without a network), coco (the built-in photo detector),
@@ -89,7 +90,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 
 func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT with SPLIT test, validation or train; or a file of GenEval, GenEval 2, DPG-Bench or T2I-CompBench")
+	f.StringVar(&o.prompts, "prompts", "builtin:test", "builtin:SPLIT or compound:SPLIT with SPLIT test, validation or train; sealed:NAME or sealed-compound:NAME; or a file of GenEval, GenEval 2, DPG-Bench or T2I-CompBench")
 	f.StringSliceVar(&o.strategies, "strategies", []string{search.Noise, search.Reflection}, "strategies to compare, or variants ("+strings.Join(search.Strategies(), ", ")+"); the first is the baseline")
 	f.IntSliceVar(&o.budgets, "budgets", []int{1, 8}, "images per prompt")
 	f.IntVar(&o.limit, "limit", 0, "number of prompts, spread evenly over the tasks (default: 60, or all of a file)")
@@ -181,6 +182,26 @@ func (o *evaluateOptions) tidyBudgets() error {
 // promptSets are the tasks of the prompts that --prompts names instead of a file.
 var promptSets = map[string]func() []clipart.Task{"builtin": clipart.Tasks, "compound": clipart.Compound}
 
+// sealedSets are the same tasks in new prompts: see [geneval.Sealed].
+var sealedSets = map[string]func() []clipart.Task{"sealed": clipart.Tasks, "sealed-compound": clipart.Compound}
+
+// developed is how many prompts of the test split all numbers up to now were seen on.
+const developed = 300
+
+// sealed are the prompts of a sealed set, by default 300.
+func (o evaluateOptions) sealed(name string, tasks []clipart.Task, classes []string) (list []geneval.Metadata, note string, err error) {
+	known, err := geneval.Builtin(tasks, clipart.Test, classes, developed, promptSeed)
+	if err != nil {
+		return nil, "", err
+	}
+	n := o.limit
+	if n == 0 {
+		n = developed
+	}
+	list, err = geneval.Sealed(name, tasks, classes, known, n)
+	return list, "a sealed set is opened once per release: record it in docs/sealed.md", err
+}
+
 // defaultPrompts is the default number of these.
 const defaultPrompts = 60
 
@@ -191,6 +212,9 @@ const promptSeed = 1
 // left out.
 func (o evaluateOptions) metadata(model assemble.Model) (list []geneval.Metadata, note string, err error) {
 	set, split, builtin := strings.Cut(o.prompts, ":")
+	if tasks := sealedSets[set]; builtin && tasks != nil {
+		return o.sealed(split, tasks(), model.Classes)
+	}
 	if tasks := promptSets[set]; builtin && tasks != nil {
 		if !slices.Contains([]clipart.Split{clipart.Test, clipart.Validation, clipart.Train}, clipart.Split(split)) {
 			return nil, "", fmt.Errorf("%w: %s:%.40s: use %[2]s:test, %[2]s:validation or %[2]s:train", reflectionflow.ErrInvalid, set, split)

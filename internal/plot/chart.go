@@ -127,7 +127,9 @@ func (l Lines) plot() (*plot.Plot, error) {
 // against each other, so that intervals at the same x do not overlap; measured x values
 // are not shifted.
 func (l Lines) add(p *plot.Plot, i int, s Series) error {
-	if len(s.X) == 0 {
+	if len(s.X) == 0 { // of another panel: in the legend alone
+		line := &plotter.Line{LineStyle: draw.LineStyle{Color: pick(palette, i), Width: vg.Points(1.5)}}
+		p.Legend.Add(s.Name, line, &plotter.Scatter{GlyphStyle: draw.GlyphStyle{Color: line.Color, Radius: vg.Points(3), Shape: pick(glyphs, i)}})
 		return nil
 	}
 	shift := 1.0
