@@ -19,6 +19,10 @@ var languages = []struct {
 	{"Polish", set("i na z w do jest dwa dwie trzy pod nad obok bez")},
 	{"Swedish", set("en ett och på med av två tre fyra är utan bredvid under")},
 	{"Turkish", set("bir iki üç ve ile üzerinde altında yanında kırmızı")},
+	{"Danish", set("en et og på med av to tre fire fem er uden ved siden under rød")},
+	{"Finnish", set("ja kaksi kolme neljä viisi joka on vieressä alla päällä ilman punainen sininen")},
+	{"Czech", set("na v s a je dva dvě tři čtyři pět pod nad vedle bez červená červené")},
+	{"Vietnamese", set("một hai ba bốn năm con trên dưới và với màu đỏ")},
 	{"Indonesian", set("sebuah seekor dua tiga di dan dengan yang pada tanpa")},
 }
 
@@ -31,6 +35,9 @@ photo image picture that who wearing holding red blue green white black style to
 func (p *parser) foreign() string {
 	letters, latin, script := 0, 0, ""
 	for _, r := range p.text {
+		if script == "Chinese" && unicode.In(r, unicode.Hiragana, unicode.Katakana) {
+			script = "Japanese"
+		}
 		if !unicode.IsLetter(r) {
 			continue
 		}

@@ -350,6 +350,96 @@ func (p *parser) boundAt(i int) bool {
 	return q.kind == reflectionflow.AtLeast || q.kind == reflectionflow.AtMost
 }
 
+// belowZero leaves out a negative number at a dash: "-5 dogs". There is no such number of objects.
+func (p *parser) belowZero(dash int) bool {
+	t := p.tokens[dash]
+	mark := p.text[t.start:t.end]
+	if mark != "-" && mark != "−" || dash+1 >= len(p.tokens) || p.tokens[dash+1].start != t.end || dash > 0 && p.tokens[dash-1].end == t.start {
+		return false
+	}
+	if _, _, ok := p.span(dash); ok {
+		return false
+	}
+	_, next, ok := p.number(dash + 1)
+	if w := p.word(dash + 1); !ok || w[0] < '0' || w[0] > '9' || dash > 0 && p.isNumber(dash-1) {
+		return false
+	}
+	p.leaveOut(dash, next)
+	return true
+}
+
+// minus leaves out a negative number in words: "minus five dogs".
+func (p *parser) minus() bool {
+	if p.word(p.pos) != "minus" || !p.segmentStart {
+		return false
+	}
+	_, next, ok := p.number(p.pos + 1)
+	if ok {
+		p.leaveOut(p.pos, next)
+	}
+	return ok
+}
+
+// isNumber reports whether token i ends a number: a dash after it is no sign.
+func (p *parser) isNumber(i int) bool {
+	_, _, ok := p.number(i)
+	return ok
+}
+
+func (p *parser) leaveOut(start, end int) {
+	for i := start; i < end; i++ {
+		p.unread[i] = true
+	}
+	p.notes = append(p.notes, "a number below zero is not read: "+p.words(start, end))
+	p.pos = end
+}
+
+// leadingBounds are relations that are bounds before a number, where nothing can stand in the relation.
+var leadingBounds = map[string]amount{
+	"over": {q: quantity{kind: reflectionflow.AtLeast, count: 1}}, "above": {q: quantity{kind: reflectionflow.AtLeast, count: 1}},
+	"under": {q: quantity{kind: reflectionflow.AtMost, count: -1}}, "below": {q: quantity{kind: reflectionflow.AtMost, count: -1}},
+}
+
+// leadingBound reads "over three dogs" and "under three dogs" where no object was named before and none
+// follows that could be over or under them.
+func (p *parser) leadingBound() bool {
+	b, is := leadingBounds[p.word(p.pos)]
+	if !is || p.started {
+		return false
+	}
+	n, after, ok := p.number(p.phraseOr(p.pos+1, "a", p.pos+1))
+	if !ok || n+b.q.count < 1 {
+		return false
+	}
+	m, ok := p.noun(p.pos + 1)
+	if !ok || m.noun == "" || m.end <= after {
+		return false
+	}
+	if !p.boundEnds(m.end) {
+		return false
+	}
+	m.q, m.start, m.bare = bounded(b.q.kind, n+b.q.count), p.pos, false
+	p.pos = m.end
+	p.name(m)
+	return true
+}
+
+// boundEnds reports whether what follows a bound at i is no object that it could be a relation to.
+func (p *parser) boundEnds(i int) bool {
+	if _, next := p.spatialAt(i); next > 0 {
+		return true
+	}
+	switch p.word(i) {
+	case "in", "on", "at", "with", "of", "and":
+		return true
+	}
+	if p.kind(i) == comma { // "under two trees, a dog"
+		_, ok := p.noun(i + 1)
+		return !ok
+	}
+	return p.kind(i) == stop || p.verbAt(i)
+}
+
 // bounded is a quantity within the bounds of a count. None at least is no wish, at most
 // none is absence.
 func bounded(kind reflectionflow.Kind, n int) quantity {

@@ -230,6 +230,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"an astronaut riding a horse, cinematic", `a sign that says "OPEN`, "at least two red cups on the left of a bowl", "no dogs, cats or birds", "between two and four",
 		"two dogs, one brown and one black, side by side", "ein Hund", "a photo of a", "1,000,000 of the", "is not", "in the style of", "'tis", "a dog's bone made of", "“", "both", "more colorful than",
+		"-5 dogs, minus 3 cats", "over 3 dogs", "under two", "two do\u200bgs\ufeff", "🐶🐶 on a 5️⃣ sofa", "behind",
 		"no fewer than 5-7 dogs or more", "two red, one blue and three small balls except one", "the left one is cut in half and the right one", "nothing but nobody else", "half a dozen or 20000 to 9999999999",
 	} {
 		f.Add(s)

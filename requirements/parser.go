@@ -120,6 +120,9 @@ func (p *parser) run() {
 			p.sentence()
 			continue
 		case comma:
+			if p.belowZero(p.pos) {
+				continue
+			}
 			p.pos++
 			p.segment()
 			continue
@@ -154,6 +157,12 @@ func (p *parser) endSentence() {
 		p.pendingPlace = ""
 	}
 	for _, f := range p.pendingFacts {
+		if p.recent == f.target || p.recent == f.second { // "behind a house": nothing is behind it
+			for i := f.start; i < min(p.mentions[f.target].start, f.end); i++ {
+				p.unread[i] = true
+			}
+			continue
+		}
 		f.subject = p.recent
 		p.add(f)
 	}
@@ -185,7 +194,7 @@ func (p *parser) read() bool {
 		return p.quotedText()
 	}
 	rules := []func() bool{
-		p.separator, p.optional, p.pairRelation, p.saysText, p.exception, p.negation, p.divided, p.spatial, p.placePhrase, p.styleOrScene,
+		p.separator, p.optional, p.pairRelation, p.saysText, p.exception, p.negation, p.divided, p.minus, p.leadingBound, p.spatial, p.placePhrase, p.styleOrScene,
 		p.with, p.comparison, p.preposition, p.copula, p.pronoun, p.verb, p.object,
 	}
 	start := p.pos

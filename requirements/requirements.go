@@ -2,6 +2,7 @@ package requirements
 
 import (
 	"fmt"
+	"slices"
 
 	"reflectionflow"
 )
@@ -19,13 +20,18 @@ func Parse(text string) (reflectionflow.Prompt, error) {
 	if err := prompt.Validate(); err != nil {
 		return reflectionflow.Prompt{}, err
 	}
-	p := &parser{text: text}
+	shown, inside := visible(text)
+	p := &parser{text: shown}
 	var open int
-	p.tokens, open = tokens(text)
+	var symbols []string
+	p.tokens, open, symbols = tokens(shown)
 	p.unread = make([]bool, len(p.tokens))
 	p.shouting = shouting(p.tokens)
 	if open >= 0 {
-		p.notes = append(p.notes, fmt.Sprintf("a quote is not closed: %s", clip(text[open:])))
+		p.notes = append(p.notes, fmt.Sprintf("a quote is not closed: %s", clip(shown[open:])))
+	}
+	if inside {
+		p.notes = append(p.notes, "characters that show nothing stand inside words: they are left out")
 	}
 	if language := p.foreign(); language != "" {
 		prompt = unreadPrompt(text)
@@ -33,12 +39,26 @@ func Parse(text string) (reflectionflow.Prompt, error) {
 		return prompt, nil
 	}
 	p.run()
-	prompt.Requirements = p.requirements()
+	prompt.Requirements = withSymbols(p.requirements(), symbols)
 	prompt.Notes = append(p.notes, Contradictions(prompt.Requirements)...)
 	if n := len(prompt.Notes); n > reflectionflow.MaxNotes {
 		prompt.Notes = append(prompt.Notes[:reflectionflow.MaxNotes-1], fmt.Sprintf("and %d notes more", n-reflectionflow.MaxNotes+1))
 	}
 	return prompt, nil
+}
+
+// withSymbols adds emoji and the like, which are not read, as far as there is room.
+func withSymbols(list []reflectionflow.Requirement, symbols []string) []reflectionflow.Requirement {
+	var seen []string
+	for _, s := range symbols {
+		s = clip(s)
+		if s == "" || slices.Contains(seen, s) || len(list) >= reflectionflow.MaxRequirements {
+			continue
+		}
+		seen = append(seen, s)
+		list = append(list, reflectionflow.Requirement{Kind: reflectionflow.Free, Value: s, Words: s})
+	}
+	return list
 }
 
 // shouting reports whether most words begin with a capital, so that capitals say nothing.

@@ -29,13 +29,18 @@ type token struct {
 var quotes = map[rune]string{'"': `"`, '“': "”", '„': "“”", '«': "»", '「': "」", '‘': "’"}
 
 // tokens splits a prompt. Open is the offset of a quote that is never closed, -1 for none:
-// such a mark is left out.
-func tokens(text string) (list []token, open int) {
+// such a mark is left out. Symbols are the runs of emoji and the like, which no rule reads.
+func tokens(text string) (list []token, open int, symbols []string) {
 	open = -1
 	list = make([]token, 0, len(text)/5+2)
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		switch {
+		case symbol(r):
+			end := i + len(text[i:]) - len(strings.TrimLeftFunc(text[i:], inSymbols))
+			symbols = append(symbols, text[i:end])
+			i = end
+			continue
 		case inWord(r):
 			end := wordEnd(text, i)
 			list = append(list, token{word, strings.ToLower(text[i:end]), i, end, unicode.IsUpper(r)})
@@ -54,12 +59,12 @@ func tokens(text string) (list []token, open int) {
 			list = append(list, token{word, "and", i, i + size, false})
 		case strings.ContainsRune(".!?;\n", r):
 			list = append(list, token{stop, "", i, i + size, false})
-		case strings.ContainsRune(",:()[]{}|–—…/-，。、", r):
+		case strings.ContainsRune(",:()[]{}|–—…/-−，。、", r):
 			list = append(list, token{comma, "", i, i + size, false})
 		}
 		i += size
 	}
-	return list, open
+	return list, open, symbols
 }
 
 // quotation is a text in quotes that begins at i. A single quote begins one only where a
@@ -84,6 +89,41 @@ func quotation(text string, i int, mark rune, size int) (token, bool) {
 		at += n
 	}
 	return token{}, false
+}
+
+// keycap puts the character before it on a key.
+const keycap = 0x20e3
+
+// visible is a text without characters that show nothing: zero-width ones, byte order marks, and marks of
+// direction; a digit on a key is a digit. Inside says whether one stands in a word.
+func visible(text string) (shown string, inside bool) {
+	hidden := func(r rune) bool { return unicode.Is(unicode.Cf, r) || r == keycap || r == 0xfe0f }
+	if strings.IndexFunc(text, hidden) < 0 {
+		return text, false
+	}
+	var b strings.Builder
+	last, skipped := rune(0), false
+	for _, r := range text {
+		switch digit := last >= '0' && last <= '9'; {
+		case unicode.Is(unicode.Cf, r):
+			skipped = true
+			continue
+		case digit && (r == keycap || r == 0xfe0f):
+			continue
+		}
+		inside = inside || skipped && inWord(last) && inWord(r)
+		b.WriteRune(r)
+		last, skipped = r, false
+	}
+	return b.String(), inside
+}
+
+// symbol reports whether a rune is an emoji, an arrow or the like.
+func symbol(r rune) bool { return r >= 0x2190 && unicode.Is(unicode.So, r) }
+
+// inSymbols reports whether a rune is a symbol or modifies one: its color, its form.
+func inSymbols(r rune) bool {
+	return symbol(r) || r >= 0x1f3fb && r <= 0x1f3ff || r == 0xfe0e || r == 0xfe0f || r == keycap
 }
 
 func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
