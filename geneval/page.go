@@ -39,6 +39,10 @@ func (r Results) WritePage(path, command string) error {
 	if err := os.MkdirAll(f.in("images"), 0o755); err != nil {
 		return placeError(f.path, err)
 	}
+	seconds, err := r.Seconds()
+	if err != nil {
+		return err
+	}
 	rendered := make(map[string]bool)
 	for _, fig := range figures {
 		rendered[fig.Name] = true
@@ -53,7 +57,7 @@ func (r Results) WritePage(path, command string) error {
 	if err := f.write(pageImage(path, judgeSheetName+".png"), sheet); err != nil {
 		return err
 	}
-	w := &pageWriter{results: r, table: table{r.Manifest, s}, rendered: rendered, path: path}
+	w := &pageWriter{results: r, table: table{r.Manifest, s}, rendered: rendered, seconds: seconds, path: path}
 	w.write(command)
 	w.line("%s", notesBegin+"\n"+notes+"\n"+notesEnd)
 	return f.write(filepath.Base(path), []byte(w.b.String()))
@@ -94,7 +98,8 @@ type pageWriter struct {
 	results  Results
 	table    table
 	rendered map[string]bool
-	path     string // of the page
+	seconds  []Second // other judges
+	path     string   // of the page
 	b        strings.Builder
 }
 
@@ -148,6 +153,10 @@ func (w *pageWriter) write(command string) {
 	w.levels()
 	w.widths()
 	w.costs()
+	for _, second := range w.seconds {
+		w.line("## By another judge: %s", second.Judge)
+		w.line("%s", strings.TrimSpace(second.Markdown(w.results)))
+	}
 	w.line("## What the judge saw")
 	w.line("Images of every task with the judge's detections, as many right as wrong ones (framed), sampled evenly over the prompts: use them to check the judge by eye.")
 	w.line("![What the judge saw](%s)", pageImage(w.path, judgeSheetName+".png"))
