@@ -44,7 +44,7 @@ func TestNothingWrong(t *testing.T) {
 	}{
 		"none":                    {nil, false},
 		"unjudged alone":          {[]finding{unjudged}, false},
-		"unjudged, but seen":      {[]finding{unjudged, {Requirement: must, Verdict: reflectionflow.Unsure, Unjudged: true, Evidence: []reflectionflow.Object{{Class: "dog"}}}}, true},
+		"unjudged, but seen":      {[]finding{unjudged, {Requirement: must, Verdict: reflectionflow.Unsure, Unjudged: true, Evidence: []reflectionflow.Object{{Class: "dog"}}}}, false},
 		"met, and unjudged":       {[]finding{{Requirement: must, Verdict: reflectionflow.Met}, unjudged}, true},
 		"not met, and unjudged":   {[]finding{{Requirement: must, Verdict: reflectionflow.NotMet}, unjudged}, false},
 		"in doubt":                {[]finding{{Requirement: must, Verdict: reflectionflow.Unsure}, unjudged}, false},

@@ -83,14 +83,24 @@ func TestStopsWhereNothingCanBeToldApart(t *testing.T) {
 }
 
 // TestNothingJudged: where the verifier judges nothing of a prompt, the search spends its
-// budget.
+// budget, although the verifier may see something of what is asked for: a person for a nurse.
 func TestNothingJudged(t *testing.T) {
 	w := world{met: .9, refined: .9, fix: .9, keep: .9, whole: 1}
-	s := &search.Search{Generator: w, Verifier: partial{w, true, []reflectionflow.Kind{reflectionflow.Text}}, Reflector: fakeWriter{}, Refiner: fakeWriter{}}
-	for _, strategy := range []string{search.Reflection, search.Adaptive} {
+	nurse := reflectionflow.Prompt{Text: "a nurse", Requirements: []reflectionflow.Requirement{{Kind: reflectionflow.AtLeast, Object: "nurse", Count: 1}}}
+	seen := constant{reflectionflow.Score{Value: .5, Requirements: []reflectionflow.Finding{{
+		Requirement: nurse.Requirements[0], Verdict: reflectionflow.Unsure, Confidence: .9, Unjudged: true,
+		Evidence: []reflectionflow.Object{{Class: "person", Box: [4]float64{0, 0, 1, 1}, Confidence: .9}},
+	}}}}
+	for _, strategy := range []string{search.Noise, search.Reflection, search.Adaptive} {
+		s := &search.Search{Generator: w, Verifier: partial{w, true, []reflectionflow.Kind{reflectionflow.Text}}, Reflector: fakeWriter{}, Refiner: fakeWriter{}}
 		res, err := s.Run(t.Context(), freeForm, worldConfig(strategy, 6))
 		if err != nil || res.Stopped != reflectionflow.StoppedBudget {
 			t.Errorf("%s: stopped because %s, %v", strategy, res.Stopped, err)
+		}
+		s.Verifier = seen
+		res, err = s.Run(t.Context(), nurse, worldConfig(strategy, 6))
+		if err != nil || res.Stopped != reflectionflow.StoppedBudget || len(res.Candidates) != 6 {
+			t.Errorf("%s: with something seen, stopped because %s after %d images, %v", strategy, res.Stopped, len(res.Candidates), err)
 		}
 	}
 }
