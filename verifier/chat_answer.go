@@ -65,12 +65,8 @@ func (a *chatAnswer) check(items []chatItem) error {
 	asked := map[string]bool{}
 	for _, item := range items {
 		asked[item.ID] = true
-		v, err := a.verdict(item.ID)
-		switch {
-		case err != nil:
-		case item.contradicted(v):
-			err = fmt.Errorf("%s is %s, but the answer is %s, and asked for was %s", item.ID, v.Verdict, chat.Quote(firstBytes(v.Answer, 32)), chat.Quote(item.Answer))
-		case item.evidenced && v.unfounded():
+		v, err := a.consistent(item)
+		if err == nil && item.evidenced && v.unfounded() {
 			err = fmt.Errorf("%s is met, but no object is named that it rests on", item.ID)
 		}
 		if err != nil {
@@ -112,10 +108,20 @@ func (a *chatAnswer) verdict(id string) (chatVerdict, error) {
 	return v, nil
 }
 
-// judges reports whether the answer has a valid verdict on any requirement.
+// consistent returns the verdict on a requirement, or an error if it is missing, invalid or
+// contrary to the model's own answer: such a verdict says nothing.
+func (a *chatAnswer) consistent(item chatItem) (chatVerdict, error) {
+	v, err := a.verdict(item.ID)
+	if err == nil && item.contradicted(v) {
+		err = fmt.Errorf("%s is %s, which contradicts the answer: it is %s, and asked for was %s", item.ID, v.Verdict, chat.Quote(firstBytes(v.Answer, 32)), chat.Quote(item.Answer))
+	}
+	return v, err
+}
+
+// judges reports whether the answer has a usable verdict on any requirement.
 func (a *chatAnswer) judges(items []chatItem) bool {
 	return slices.ContainsFunc(items, func(item chatItem) bool {
-		_, err := a.verdict(item.ID)
+		_, err := a.consistent(item)
 		return err == nil
 	})
 }
@@ -138,9 +144,9 @@ func (a *chatAnswer) score(p reflectionflow.Prompt, items []chatItem) reflection
 	total := 0.0
 	for _, item := range items {
 		finding := reflectionflow.Finding{Verdict: reflectionflow.Unsure, Confidence: unsureConfidence}
-		if v, err := a.verdict(item.ID); err == nil {
+		if v, err := a.consistent(item); err == nil {
 			finding.Verdict, finding.Confidence = v.settle()
-			if item.contradicted(v) || item.evidenced && v.unfounded() {
+			if item.evidenced && v.unfounded() {
 				finding.Verdict, finding.Confidence = reflectionflow.Unsure, min(finding.Confidence, unsureConfidence)
 			}
 			finding.Evidence = evidence(v.Objects, finding.Confidence)

@@ -63,8 +63,8 @@ func TestChatAsksQuestions(t *testing.T) {
 func TestChatFindsContradictions(t *testing.T) {
 	good := []string{said("r1", "yes", "met", "0.9"), said("r2", "2", "met", "0.9"), said("r3", "Yes, there is", "met", "0.9"), said("r4", "no", "not_met", "0.2")}
 	for name, wrong := range map[string][2]string{
-		"another number is met": {said("r2", "three", "met", "0.9"), `r2 is met, but the answer is \"three\", and asked for was \"two\"`},
-		"yes is not met":        {said("r2", "two", "not_met", "0.1"), `r2 is not_met, but the answer is \"two\", and asked for was \"two\"`},
+		"another number is met": {said("r2", "three", "met", "0.9"), `r2 is met, which contradicts the answer: it is \"three\", and asked for was \"two\"`},
+		"yes is not met":        {said("r2", "two", "not_met", "0.1"), `r2 is not_met, which contradicts the answer: it is \"two\", and asked for was \"two\"`},
 	} {
 		for _, again := range []bool{false, true} {
 			double := testserver.NewChat(t, testserver.ChatOptions{Answer: func(q testserver.Question) testserver.Answer {
@@ -82,7 +82,7 @@ func TestChatFindsContradictions(t *testing.T) {
 			if asked := double.Questions(); len(asked) != 2 || !strings.Contains(string(asked[1].Body), strings.ReplaceAll(wrong[1], `\`, `\\\`)) && !strings.Contains(asked[1].Text, strings.ReplaceAll(wrong[1], `\`, ``)) {
 				t.Errorf("%s: asked %q", name, asked[len(asked)-1].Text)
 			}
-			if again != (f.Verdict == reflectionflow.Unsure && f.Confidence <= .5) || scores[0].Requirements[2].Verdict != reflectionflow.Met {
+			if again != (f.Verdict == reflectionflow.Unsure && f.Confidence == .5) || scores[0].Requirements[2].Verdict != reflectionflow.Met {
 				t.Errorf("%s again %v: %+v", name, again, scores[0])
 			}
 		}

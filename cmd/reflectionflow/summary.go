@@ -31,8 +31,10 @@ type summary struct {
 	Reproducible bool                      `json:"reproducible"`
 	Images       int                       `json:"images"` // tried
 	Failed       int                       `json:"failed"`
-	Failure      string                    `json:"failure,omitempty"`  // of the first failed image
-	Compared     int                       `json:"compared,omitempty"` // pairs of images with the same score
+	Failure      string                    `json:"failure,omitempty"`    // of the first failed image
+	Unanswered   int                       `json:"unanswered,omitempty"` // images that the verifier did not judge
+	Unjudged     string                    `json:"unjudged,omitempty"`   // why it did not judge the first of them
+	Compared     int                       `json:"compared,omitempty"`   // pairs of images with the same score
 	Warnings     []string                  `json:"warnings"`
 	Notes        []string                  `json:"notes,omitempty"`  // about the prompt
 	Unread       []string                  `json:"unread,omitempty"` // parts of the prompt
@@ -78,6 +80,9 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		case c.Error != "":
 			s.Failed++
 			s.Failure = cmp.Or(s.Failure, c.Error)
+		case c.Score.Unanswered != "":
+			s.Unanswered++
+			s.Unjudged = cmp.Or(s.Unjudged, c.Score.Unanswered)
 		case first:
 			s.FirstScore, first = c.Score.Value, false
 		}
@@ -141,6 +146,9 @@ func (s summary) text() string {
 	}
 	if s.Failed > 0 {
 		line("failed", fmt.Sprintf("%d of %s; the first: %s", s.Failed, progress.Plural(s.Images, "image"), s.Failure))
+	}
+	if s.Unanswered > 0 {
+		line("unjudged", fmt.Sprintf("%d of %s; the first: %s", s.Unanswered, progress.Plural(s.Images, "image"), s.Unjudged))
 	}
 	for i, text := range s.Warnings {
 		if i == maxWarnings {

@@ -121,6 +121,9 @@ func (l *searchLines) verdict(c reflectionflow.Candidate) string {
 	if c.Error != "" {
 		return "no image: " + c.Error
 	}
+	if c.Score.Unanswered != "" {
+		return "not judged: " + c.Score.Unanswered
+	}
 	text := "score " + Score(c.Score.Value)
 	if !l.explained {
 		l.explained = true

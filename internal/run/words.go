@@ -91,6 +91,9 @@ func scoreText(e entry) string {
 	if !e.hasImage() {
 		return "no image"
 	}
+	if e.Score.Unanswered != "" {
+		return "not judged"
+	}
 	return fmt.Sprintf("%.3f", e.Score.Value)
 }
 
