@@ -173,7 +173,7 @@ func ReadCalibration(r io.Reader) (Calibration, error) {
 
 // Calibrated returns a verifier whose values are the probabilities of the calibration.
 // Findings of the kinds that are calibrated have calibrated confidences and verdicts by
-// these; those that the calibration does not trust (see [LeastWeight]) are unsure. Other
+// these; those that the calibration does not trust (see [LeastWeight]) are not judged. Other
 // findings are those of v.
 func Calibrated(v reflectionflow.Verifier, c Calibration) reflectionflow.Verifier {
 	return calibrated{v, c}

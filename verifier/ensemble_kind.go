@@ -64,6 +64,8 @@ func (e *Ensemble) reliableFinding(r reflectionflow.Requirement, i int, votes []
 	case !calibrated && plainWeight > 0:
 		f.Confidence = plainSum / plainWeight
 		f.Verdict = verdictOf(f.Confidence)
+	case calibrated:
+		f.Unjudged = true // no member can tell
 	}
 	return f
 }

@@ -46,7 +46,7 @@ const leastExamples = 10
 // fitted by [Platt].
 const manyExamples = 100
 
-// LeastWeight is the reliability below which a finding is not trusted: it becomes unsure.
+// LeastWeight is the reliability below which a finding is not trusted: it counts as not judged.
 const LeastWeight = 0.1
 
 // YesToEverything reports a verifier that calls met nearly all that is not, on at least
@@ -177,7 +177,8 @@ func (k KindCalibration) validate() error {
 	return k.Curve.validate()
 }
 
-// trusted is a finding with its calibrated probability. Below [LeastWeight] it is unsure.
+// trusted is a finding with its calibrated probability. Below [LeastWeight] it
+// tells nothing, so it is not judged.
 func (c Calibration) trusted(f reflectionflow.Finding) reflectionflow.Finding {
 	k, ok := c.Kinds[f.Requirement.Kind]
 	if !ok || abstains(f) {
@@ -186,7 +187,7 @@ func (c Calibration) trusted(f reflectionflow.Finding) reflectionflow.Finding {
 	f.Confidence = k.Curve.Probability(f.Confidence)
 	f.Verdict = verdictOf(f.Confidence)
 	if k.Weight < LeastWeight {
-		f.Verdict = reflectionflow.Unsure
+		f.Verdict, f.Unjudged = reflectionflow.Unsure, true
 	}
 	return f
 }

@@ -88,7 +88,7 @@ func warnings(c verifier.Calibration) []string {
 		case k.YesToEverything():
 			list = append(list, fmt.Sprintf("warning: %s says yes to everything for %s: it calls %d of %d met that are not (weight %.2f)", c.Verifier, kind, k.Passed, k.Examples-k.Met, k.Weight))
 		case k.Weight < verifier.LeastWeight:
-			list = append(list, fmt.Sprintf("warning: %s tells nothing about %s (weight %.2f): with this calibration its findings are unsure", c.Verifier, kind, k.Weight))
+			list = append(list, fmt.Sprintf("warning: %s tells nothing about %s (weight %.2f): with this calibration its findings count as not judged", c.Verifier, kind, k.Weight))
 		}
 	}
 	return list

@@ -26,7 +26,9 @@ func (r Reliability) Draw() (svg, png []byte, err error) {
 	}
 	diagonal.Color, diagonal.Width = ruled, vg.Points(1.2)
 	p.Add(diagonal)
+	p.Legend.Add("as true as stated", diagonal)
 	for i, s := range r.Series {
+		s.X = beside(s.X, i, len(r.Series))
 		if err := r.add(p, i, s); err != nil {
 			return nil, nil, fmt.Errorf("render %s: %w", r.Title, err)
 		}
@@ -39,6 +41,16 @@ func (r Reliability) Draw() (svg, png []byte, err error) {
 		axis.Min, axis.Max, axis.Tick.Marker = 0, 100, plot.ConstantTicks(ticks)
 	}
 	return render(p)
+}
+
+// beside moves points a little to the side, so that series with the same values are seen.
+func beside(x []float64, i, of int) []float64 {
+	const apart = 0.8 // percent
+	moved := make([]float64, len(x))
+	for k := range x {
+		moved[k] = min(max(x[k]+apart*(float64(i)-float64(of-1)/2), 0), 100)
+	}
+	return moved
 }
 
 func (Reliability) add(p *plot.Plot, i int, s Series) error {
