@@ -29,14 +29,14 @@ reflectors: {told: {type: chat, endpoint: vlm}}
 refiners: {worded: {type: chat, endpoint: vlm}}
 `
 
-// asked matches a question of the verifier: its ID, its words, and the answer asked for.
-var asked = regexp.MustCompile(`(?m)^- (r\d+): "(.*?\?)" Asked for: "(\w+)"\.`)
+// questionLines matches a question of the verifier: its ID, its words, and the answer asked for.
+var questionLines = regexp.MustCompile(`(?m)^- (r\d+): "(.*?\?)" Asked for: "(\w+)"\.`)
 
 // verdicts answers every question of the verifier: sees says which have the answer that was
 // asked for.
 func verdicts(q testserver.Question, quality int, sees func(question string) bool) testserver.Answer {
 	all := map[string]any{}
-	for _, m := range asked.FindAllStringSubmatch(q.Text, -1) {
+	for _, m := range questionLines.FindAllStringSubmatch(q.Text, -1) {
 		yes := sees(m[2])
 		answer, verdict, p := m[3], "met", .95
 		if !yes {
