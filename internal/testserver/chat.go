@@ -20,7 +20,7 @@ const (
 	OpenAI       Dialect = "openai"        // refuses unknown parameters; strict schemas must require all properties; PNG, JPEG, WebP, GIF
 	VLLM         Dialect = "vllm"          // {"error":{"message","type","code"}}, code a number; usage details null
 	LlamaCpp     Dialect = "llama.cpp"     // no WebP; raw base64 too; "model" is a file name; adds "timings"
-	Ollama       Dialect = "ollama"        // data URIs of PNG, JPEG, WebP only: "invalid image input"; log-probabilities ignored
+	Ollama       Dialect = "ollama"        // data URIs of PNG, JPEG, WebP only: "invalid image input"; log-probabilities ignored, as versions before late 2025 do
 	LLaMAFactory Dialect = "llama-factory" // response_format ignored; user and assistant must alternate; no WebP
 )
 
