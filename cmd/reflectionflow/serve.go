@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ type serveOptions struct {
 	engineOptions
 	listen, data, keys string
 	name               string // among the servers of a cluster
-	hosts              []string
+	hosts, origins     []string
 	parallel           int
 	keepDays, keepGB   uint
 	maxQueued          uint
@@ -58,6 +60,7 @@ func (p *program) serveCommand() *cobra.Command {
 	f.StringVar(&o.keys, "keys", "", "file of API keys (see: reflectionflow keys); without it, everybody who can reach the server may use it")
 	f.BoolVar(&o.open, "open", false, "listen on an address that others can reach without keys")
 	f.StringSliceVar(&o.hosts, "host", nil, "name under which the server is reached, besides localhost and addresses; may be repeated")
+	f.StringSliceVar(&o.origins, "cors", nil, "origin whose pages may call the API, such as https://app.example.com; may be repeated; without it none may")
 	f.IntVar(&o.parallel, "parallel", 16, "searches that run at once")
 	f.UintVar(&o.maxQueued, "max-queued", 10000, "searches that may wait; more are refused with status 429; 0 takes all")
 	f.UintVar(&o.keepDays, "keep-days", 0, "delete searches this many days after their end; 0 keeps them")
@@ -76,11 +79,14 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	if o.keys == "" && !o.open && !loopback(o.listen) {
 		return fmt.Errorf("%w: %s can be reached by others: give --keys FILE, or --open to serve everybody", reflectionflow.ErrInvalid, o.listen)
 	}
+	if err := checkOrigins(o.origins); err != nil {
+		return err
+	}
 	served, err := p.servedModels(cmd, &o.engineOptions)
 	if err != nil {
 		return err
 	}
-	options := service.Options{Models: served, Parallel: o.parallel, Hosts: o.hosts, Version: programVersion(), Log: slog.New(slog.NewJSONHandler(p.stderr, nil))}
+	options := service.Options{Models: served, Parallel: o.parallel, Hosts: o.hosts, Origins: o.origins, Version: programVersion(), Log: slog.New(slog.NewJSONHandler(p.stderr, nil))}
 	options.History = filepath.Join(o.data, "history.db")
 	options.Keep = service.Keep{Age: time.Duration(o.keepDays) * 24 * time.Hour, Bytes: uint64(o.keepGB) << 30}
 	build := thisBuild()
@@ -128,6 +134,7 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	}
 	defer func() { _ = s.Close() }() // nothing is there alone
 	ctx, stop := context.WithCancelCause(cmd.Context())
+	onHangup(ctx, func() { reload(options.Keys, options.Log) })
 	go func() { stop(bus.Watch(ctx)) }()
 	err = p.listen(ctx, o.listen, s)
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
@@ -135,6 +142,19 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	}
 	stop(nil)
 	return err
+}
+
+// reload reads keys and limits again.
+func reload(keys *service.Keys, log *slog.Logger) {
+	if keys == nil {
+		log.Info("nothing to reload: there are no keys")
+		return
+	}
+	n, err := keys.Reload()
+	if err != nil {
+		log.Error("keys", "error", err.Error())
+	}
+	log.Info("reloaded", "keys", n)
 }
 
 // jobsBus is where jobs are: the cluster of the flags, or an embedded server. It returns
@@ -198,6 +218,17 @@ func (p *program) listen(ctx context.Context, address string, s *service.Server)
 		return nil
 	}
 	return err
+}
+
+// checkOrigins reports what no browser sends as an origin.
+func checkOrigins(list []string) error {
+	for _, origin := range list {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin || strings.ToLower(origin) != origin {
+			return fmt.Errorf("%w: --cors %.80q: write an origin as https://app.example.com, in small letters and without a path", reflectionflow.ErrInvalid, origin)
+		}
+	}
+	return nil
 }
 
 // loopback reports whether an address can be reached from this machine only.

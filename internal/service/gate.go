@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"reflectionflow"
 )
@@ -25,8 +26,8 @@ type previewGate struct {
 }
 
 // share returns a gate before a generator, with its abilities.
-func share(g reflectionflow.Generator, slots int) reflectionflow.Generator {
-	shared := gate{g, newTurns(slots)}
+func share(g reflectionflow.Generator, t *turns) reflectionflow.Generator {
+	shared := gate{g, t}
 	if p, ok := g.(reflectionflow.Previewer); ok {
 		return &previewGate{shared, p}
 	}
@@ -99,6 +100,11 @@ type turns struct {
 	free    int
 	waiting []*place
 	clock   int // grows with every slot given
+
+	slots   int
+	counted time.Time // until when the times below are counted
+	// active is how long any slot was in use, used the sum over the slots.
+	active, used time.Duration
 }
 
 // place is a caller's wait for a slot.
@@ -114,7 +120,37 @@ type turn struct {
 	had   int
 }
 
-func newTurns(slots int) *turns { return &turns{free: max(1, slots)} }
+func newTurns(slots int) *turns {
+	slots = max(1, slots)
+	return &turns{free: slots, slots: slots, counted: time.Now()}
+}
+
+// count counts the time until now. The mutex is held, and free has not changed since.
+func (t *turns) count() {
+	now := time.Now()
+	passed := now.Sub(t.counted)
+	if n := t.slots - t.free; n > 0 {
+		t.active += passed
+		t.used += passed * time.Duration(n)
+	}
+	t.counted = now
+}
+
+// load is how much the slots are used.
+type load struct {
+	active, used             time.Duration
+	slots, underWay, waiting int
+}
+
+func (t *turns) load() load {
+	if t == nil {
+		return load{}
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.count()
+	return load{t.active, t.used, t.slots, t.slots - t.free, len(t.waiting)}
+}
 
 func (t *turns) caller() *turn { return &turn{turns: t} }
 
@@ -144,6 +180,7 @@ func (c *turn) wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	t.count()
 	t.free++ // it was given meanwhile
 	t.give()
 	return ctx.Err()
@@ -152,6 +189,7 @@ func (c *turn) wait(ctx context.Context) error {
 func (t *turns) release() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
+	t.count()
 	t.free++
 	t.give()
 }
@@ -168,6 +206,7 @@ func (t *turns) give() {
 		p := t.waiting[next]
 		t.waiting = append(t.waiting[:next], t.waiting[next+1:]...)
 		p.caller.had++
+		t.count()
 		t.free--
 		close(p.ready)
 	}

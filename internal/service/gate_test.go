@@ -25,7 +25,7 @@ func TestGateBoundsAndTakesTurns(t *testing.T) {
 		order = append(order, r.Prompt)
 		mutex.Unlock()
 		return image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height)), nil
-	}), 1)
+	}), newTurns(1))
 	requests := func(prompt string, n int) (list []reflectionflow.Request) {
 		for i := range n {
 			list = append(list, reflectionflow.Request{Prompt: prompt, Seed: uint64(i), Width: 16, Height: 16, Steps: 1})
@@ -69,7 +69,7 @@ func TestGateStopsOneCaller(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		return image.NewNRGBA(image.Rect(0, 0, 16, 16)), nil
-	}), 2)
+	}), newTurns(2))
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() {
@@ -90,7 +90,7 @@ func TestGateConforms(t *testing.T) {
 		img := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
 		img.Pix[0], img.Pix[3] = uint8(r.Seed), 255
 		return img, ctx.Err()
-	}), 2)
+	}), newTurns(2))
 	var requests []reflectionflow.Request
 	for seed := range uint64(4) {
 		requests = append(requests, reflectionflow.Request{Prompt: "a cup", Seed: seed, Width: 16, Height: 16, Steps: 2, Guidance: 1})

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,7 +44,7 @@ func (s *Server) guarded(serve func(http.ResponseWriter, *http.Request) error) h
 			}
 			r = r.WithContext(context.WithValue(r.Context(), ownerKey{}, name))
 		}
-		if r.Method != http.MethodGet && crossSite(r) {
+		if r.Method != http.MethodGet && !s.mayCall(r) && crossSite(r) {
 			refuse(w, &apiError{status: http.StatusForbidden, Message: "a page of another site may not call this server", Type: "invalid_request_error"})
 			return
 		}
@@ -90,6 +91,35 @@ func crossSite(r *http.Request) bool {
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	return site != "" && site != "same-origin" && site != "none"
+}
+
+// mayCall reports a request of a page whose origin is allowed.
+func (s *Server) mayCall(r *http.Request) bool {
+	return slices.Contains(s.options.Origins, r.Header.Get("Origin"))
+}
+
+// crossOrigin answers the browsers of pages whose origins are allowed. Keys are sent in the
+// Authorization header; cookies are not allowed for them.
+func (s *Server) crossOrigin(next http.Handler) http.Handler {
+	if len(s.options.Origins) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Add("Vary", "Origin")
+		if s.mayCall(r) {
+			h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+			h.Set("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-Id")
+			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+				h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Last-Event-ID")
+				h.Set("Access-Control-Max-Age", "600")
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // decode reads a JSON body, with the fields of into alone where strict is set.

@@ -157,6 +157,16 @@ func readKey(line string) (Key, bool) {
 	return Key{fields[0], fields[2], limits, fields[1]}, ok
 }
 
+// Reload reads the file now, whether or not its time has changed, and returns the number of
+// keys.
+func (k *Keys) Reload() (int, error) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.read = time.Time{}
+	err := k.refresh()
+	return len(k.list), err
+}
+
 // Problem says what is wrong with the file, nil for nothing.
 func (k *Keys) Problem() error {
 	k.mutex.Lock()

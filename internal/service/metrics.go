@@ -32,7 +32,7 @@ func seconds(name, help string) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "reflectionflow_" + name + "_seconds", Help: help, Buckets: prometheus.ExponentialBuckets(0.1, 3, 10)})
 }
 
-func newMetrics(q *jobs.Queue) *metrics {
+func newMetrics(q *jobs.Queue, served *models) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "reflectionflow_request_seconds", Help: "Time of HTTP requests.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 	}, []string{"route", "status"})}
@@ -54,7 +54,27 @@ func newMetrics(q *jobs.Queue) *metrics {
 			return float64(n)
 		}))
 	}
+	for i, one := range served.list {
+		m.engine(one.Name, served.turns[i])
+	}
 	return m
+}
+
+// engine registers what is known of a model's generator.
+func (m *metrics) engine(model string, t *turns) {
+	labels := prometheus.Labels{"model": model}
+	counted := func(name, help string, value func(load) float64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "reflectionflow_engine_" + name, Help: help, ConstLabels: labels}, func() float64 { return value(t.load()) }))
+	}
+	gauge := func(name, help string, labels prometheus.Labels, value func(load) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "reflectionflow_engine_" + name, Help: help, ConstLabels: labels}, func() float64 { return value(t.load()) }))
+	}
+	counted("active_seconds_total", "Time in which the generator had any image under way.", func(l load) float64 { return l.active.Seconds() })
+	counted("image_seconds_total", "Time in which images were under way, summed over the images.", func(l load) float64 { return l.used.Seconds() })
+	gauge("places", "Images that the generator is given at once, at most.", labels, func(l load) float64 { return float64(l.slots) })
+	const help = "Images of running searches at the generator."
+	gauge("images", help, prometheus.Labels{"model": model, "state": "under_way"}, func(l load) float64 { return float64(l.underWay) })
+	gauge("images", help, prometheus.Labels{"model": model, "state": "waiting"}, func(l load) float64 { return float64(l.waiting) })
 }
 
 // begun counts the start of a search.

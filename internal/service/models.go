@@ -31,6 +31,7 @@ type models struct {
 	list   []Served
 	ctx    context.Context                          //nolint:containedctx // of the networks, which live as long as the server
 	opened []func(context.Context) (*engine, error) // once
+	turns  []*turns                                 // at the generators
 	// fingerprints are those of the models' files, computed once.
 	fingerprints []func(context.Context) (string, error)
 }
@@ -53,16 +54,17 @@ type engine struct {
 func newModels(ctx context.Context, list []Served, slots int) *models {
 	m := &models{list: list, ctx: context.WithoutCancel(ctx)}
 	for _, served := range list {
+		shared := newTurns(max(slots, served.Model.Concurrency))
+		m.turns = append(m.turns, shared)
 		m.fingerprints = append(m.fingerprints, once(served.Model.Check))
 		m.opened = append(m.opened, once(func(ctx context.Context) (*engine, error) {
 			parts, err := served.Model.Open(ctx, served.Backend)
 			if err != nil {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
-			n := max(slots, served.Model.Concurrency)
 			kept := fleet.Kept{Alone: parts.Ledger != nil} // what servers answer is paid for
 			return &engine{
-				Model: served.Model, generator: share(kept.Generator(parts.Generator), n), verifier: kept.Verifier(parts.Verifier),
+				Model: served.Model, generator: share(kept.Generator(parts.Generator), shared), verifier: kept.Verifier(parts.Verifier),
 				reflector: kept.Reflector(parts.Reflector), refiner: kept.Refiner(parts.Refiner), comparer: kept.Comparer(parts.Comparer),
 				settings: fmt.Sprintf("%s %s", served.Name, served.Deployment), variants: variants(served),
 			}, nil

@@ -33,6 +33,9 @@ type Options struct {
 	// Hosts are the names in the Host header that are served besides addresses and
 	// localhost; others are refused, against DNS rebinding. Nil serves all.
 	Hosts []string
+	// Origins are those whose pages may call the API, such as https://app.example.com; none
+	// where it is empty.
+	Origins []string
 	// Version and Build are those of the program, for run.json and the API.
 	Version string
 	Build   *run.Build
@@ -68,7 +71,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{}), decoding: make(chan struct{}, 2)}
 	s.verifying.turns = newTurns(max(1, runtime.GOMAXPROCS(0)/2))
-	s.metrics = newMetrics(o.Queue)
+	s.metrics = newMetrics(o.Queue, s.models)
 	s.hub = newHub(o.Queue)
 	var err error
 	s.history, err = history.Open(ctx, o.History, s.models.describe)
@@ -162,7 +165,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readiness)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /", pages())
-	return s.logged(s.ownHost(mux))
+	return s.logged(s.ownHost(s.crossOrigin(mux)))
 }
 
 func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) {
