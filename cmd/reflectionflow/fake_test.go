@@ -35,9 +35,7 @@ func fakeModel(delay time.Duration) assemble.Model {
 		Classes: []string{"clock", "cup"}, Colors: []string{"red", "blue"},
 		Parse:  assemble.Free(clipart.Parse),
 		Policy: &policy, Abilities: reflectionflow.Abilities{EveryKind: true}, NeedsFindings: true,
-		Check: func(ctx context.Context) (string, error) {
-			return assemble.Fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
-		},
+		Verify: checkFake, Check: checkFake,
 		Open: func(_ context.Context, backend string) (*assemble.Engine, error) {
 			if _, err := nn.OpenBackend(backend); err != nil {
 				return nil, err
@@ -49,6 +47,10 @@ func fakeModel(delay time.Duration) assemble.Model {
 			return &assemble.Engine{Generator: f, Verifier: f, Reflector: f, Refiner: f}, nil
 		},
 	}
+}
+
+func checkFake(ctx context.Context) (string, error) {
+	return assemble.Fingerprint(ctx, fstest.MapFS{"model/stripes": {Data: []byte("red, blue")}, "README.md": {Data: []byte("#")}})
 }
 
 // fakeImages counts the images of the process.

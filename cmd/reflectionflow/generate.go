@@ -146,7 +146,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 		cfg.Adaptive.Rollover = false // there is nobody to share with
 	}
 	ctx := cmd.Context()
-	fingerprint, err := model.Check(ctx)
+	fingerprint, err := model.Verify(ctx)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}

@@ -138,7 +138,7 @@ func (s *session) adopt(ctx context.Context, m run.Manifest) error {
 	if s.cfg, err = decodeConfig(m.Search); err != nil {
 		return fmt.Errorf("run.json: %w", err)
 	}
-	fingerprint, err := s.model.Check(ctx)
+	fingerprint, err := s.model.Verify(ctx)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", s.model.Name, err)
 	}

@@ -89,7 +89,7 @@ func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	fingerprint, err := model.Model.Check(ctx)
+	fingerprint, err := model.Model.Verify(ctx)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}

@@ -6,8 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"sync"
 
 	"reflectionflow"
+	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/geneval"
 	clipartmodel "reflectionflow/models/clipart"
@@ -41,6 +43,7 @@ func FolderModel(name string, files fs.FS) (Model, error) {
 		Parse:       Free(folder.Parse),
 		CheckSize:   folder.CheckSize,
 		Fingerprint: func(ctx context.Context) (string, error) { return Fingerprint(ctx, files) },
+		Verify:      w.verify,
 		Check:       w.check,
 		Open:        w.open,
 		OpenJudge:   w.openJudge,
@@ -65,6 +68,23 @@ func IsWorldFolder(files fs.FS) bool {
 	return false
 }
 
+// verify compares the files with their checksums. What does not fit the networks is
+// found when they are loaded.
+func (w world) verify(ctx context.Context) (fingerprint string, err error) {
+	if _, err := fs.Stat(w.Files, flux1.CorrectorFile); err != nil {
+		return "", fmt.Errorf("%w: %s is missing: strategies that correct images need it", reflectionflow.ErrInvalid, flux1.CorrectorFile)
+	}
+	var damage error
+	var sums sync.WaitGroup
+	sums.Go(func() { _, damage = flux.VerifyChecksums(ctx, w.Files) })
+	fingerprint, err = Fingerprint(ctx, w.Files)
+	sums.Wait()
+	if damage != nil {
+		return "", damage
+	}
+	return fingerprint, err
+}
+
 // check does what a search and an evaluation need: it reads every file, compares the
 // weights and checksums, and loads every network.
 func (w world) check(ctx context.Context) (string, error) {
@@ -79,16 +99,11 @@ func (w world) check(ctx context.Context) (string, error) {
 	if err := problems.Err(); err != nil {
 		return "", err
 	}
-	if _, err := folder.VerifyChecksums(ctx); err != nil {
+	fingerprint, err := w.verify(ctx)
+	if err != nil {
 		return "", err
 	}
-	if _, err := fs.Stat(w.Files, flux1.CorrectorFile); err != nil {
-		return "", fmt.Errorf("%w: %s is missing: strategies that correct images need it", reflectionflow.ErrInvalid, flux1.CorrectorFile)
-	}
-	if err := w.checkNetworks(ctx); err != nil {
-		return "", err
-	}
-	return Fingerprint(ctx, w.Files)
+	return fingerprint, w.checkNetworks(ctx)
 }
 
 // checkNetworks loads the networks of a search, and the judge.

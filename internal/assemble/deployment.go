@@ -171,7 +171,8 @@ func (b *Builder) Model() (Model, error) {
 	entry.Suits = func(ctx context.Context, prompt reflectionflow.Prompt, axes search.Axes) error {
 		return b.suits(ctx, own, prompt, axes)
 	}
-	entry.Check = func(ctx context.Context) (string, error) { return b.check(ctx, own) }
+	entry.Verify = func(ctx context.Context) (string, error) { return b.check(ctx, own.Verify) }
+	entry.Check = func(ctx context.Context) (string, error) { return b.check(ctx, own.Check) }
 	entry.Fingerprint = nil
 	if parts.generator != nil {
 		entry.OpenJudge = nil // what it generates is no clip-art
@@ -249,13 +250,13 @@ func nameOfURL(raw string) string {
 	return cmp.Or(u.Query().Get("model"), u.Host)
 }
 
-// check is [Model.Check] for the parts of the configuration: the model's fingerprint,
-// where a part is embedded, and the record of the configuration.
-func (b *Builder) check(ctx context.Context, own Model) (string, error) {
+// check is [Model.Verify] or [Model.Check], that of an embedded part or nil, for the
+// parts of the configuration: the model's fingerprint and the record of the configuration.
+func (b *Builder) check(ctx context.Context, own func(context.Context) (string, error)) (string, error) {
 	base := ""
-	if own.Check != nil {
+	if own != nil {
 		var err error
-		if base, err = own.Check(ctx); err != nil {
+		if base, err = own(ctx); err != nil {
 			return "", err
 		}
 	}

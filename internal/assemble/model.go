@@ -57,7 +57,10 @@ type Model struct {
 	// Fingerprint is a checksum over the files that decide what the model generates; nil
 	// for the parts of a configuration.
 	Fingerprint func(ctx context.Context) (string, error)
-	// Check loads the model to find damage, and returns the fingerprint.
+	// Verify looks for damage in the model's files, without the networks that Open loads,
+	// and returns the fingerprint.
+	Verify func(ctx context.Context) (fingerprint string, err error)
+	// Check does the same and loads everything, the judge too.
 	Check func(ctx context.Context) (fingerprint string, err error)
 	// Open loads the model for the backend, empty for the default on the CPU.
 	Open func(ctx context.Context, backend string) (*Engine, error)
