@@ -66,6 +66,12 @@ func TestArenasAreNotInTheHeap(t *testing.T) {
 	if left := mappedBytes.Load() - before; left != 0 {
 		t.Errorf("%d bytes stay idle through two collections", left)
 	}
+	b := newLevel(t, "")
+	b.memory.putArena(b.memory.newArena(n))
+	b.memory.put(make([]byte, 100))
+	if b.ReleaseIdle(); mappedBytes.Load() != before || b.memory.reuse(100) != nil {
+		t.Error("idle memory is kept")
+	}
 	m.putArena(m.newArena(n))
 	m = nil //nolint:wastedassign // the collector must find it
 	for range 1000 {

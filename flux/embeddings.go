@@ -92,10 +92,12 @@ func (p *Pipeline) embedAll(ctx context.Context, groups []group) (map[string][][
 	if len(missing) == 0 {
 		return found, nil
 	}
+	p.releaseIdle() // of the images before
 	if err := p.encodeTexts(ctx, missing, found); err != nil {
 		return nil, err
 	}
 	p.releaseTextEncoders()
+	p.releaseIdle()
 	return found, nil
 }
 
@@ -133,6 +135,21 @@ func (p *Pipeline) encodeTexts(ctx context.Context, texts map[string]Tokens, all
 		p.embeddings.add(key, values[i], p.spec.embeddingBytes())
 	}
 	return nil
+}
+
+// releaseIdle gives the memory that the backend keeps between executions back, for a model whose text encoders are
+// large: their pages and an idle decoder's gigabytes would else be resident together.
+func (p *Pipeline) releaseIdle() {
+	b, ok := p.programs.backend.(interface{ ReleaseIdle() })
+	if !ok {
+		return
+	}
+	for _, prefix := range p.spec.TextPrefixes {
+		if mapped, _ := p.spec.Store.Bytes(prefix + "."); mapped >= releaseBytes {
+			b.ReleaseIdle()
+			return
+		}
+	}
 }
 
 // releaseTextEncoders gives the memory of the text encoders' weights back, unless

@@ -50,9 +50,9 @@ const (
 	// scoreArrays is how many arrays of queries by keys are alive at once.
 	scoreArrays = 3
 	// imageArrays is how many arrays of its largest feature map the autoencoder has at
-	// the peak, with a quarter for rounding up, and bandedArrays how many if it computes
-	// the image in bands.
-	imageArrays, bandedArrays = 6, 3
+	// the peak. If it computes the image in bands, it has bandedArrays of them and
+	// bandsAlive bands.
+	imageArrays, bandedArrays, bandsAlive = 6, 2, 6
 )
 
 // StepPeak estimates the numbers that a denoising step on the CPU keeps at once, for a
@@ -76,7 +76,10 @@ func (c AutoencoderConfig) Peak(width, height int) int64 {
 		}
 		largest = max(largest, pixels*int64(wide)>>(2*level))
 	}
-	peak := max(imageArrays*min(largest, 4*bandNumbers), bandedArrays*largest)
+	peak := imageArrays * min(largest, 4*bandNumbers)
+	if largest > 4*bandNumbers {
+		peak = max(peak, bandedArrays*largest+bandsAlive*bandNumbers)
+	}
 	if places := pixels >> (2 * (len(c.BlockOut) - 1)); c.MidAttention && places > fusedKeys {
 		peak = max(peak, scoreArrays*places*places)
 	}
