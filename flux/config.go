@@ -47,7 +47,7 @@ func readConfig(fsys fs.FS, name string, into any, required ...string) error {
 	}
 	for _, field := range required {
 		if value, ok := fields[field]; !ok || string(value) == "null" {
-			return fmt.Errorf("%w: %s has no %q", reflectionflow.ErrInvalid, name, field)
+			return fmt.Errorf("%w: %s%s has no %q", reflectionflow.ErrInvalid, name, described(fields), field)
 		}
 	}
 	switch err := json.Unmarshal(data, into); {
@@ -57,6 +57,15 @@ func readConfig(fsys fs.FS, name string, into any, required ...string) error {
 		return fmt.Errorf("%w: %s: %v", reflectionflow.ErrInvalid, name, err)
 	}
 	return nil
+}
+
+// described names the class that a configuration is of: one of another model lacks what is looked for.
+func described(fields map[string]json.RawMessage) string {
+	var class string
+	if json.Unmarshal(fields["_class_name"], &class) != nil || class == "" {
+		return ""
+	}
+	return fmt.Sprintf(", of the class %.64q,", class)
 }
 
 // readBounded reads a file of at most limit bytes.

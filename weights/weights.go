@@ -120,6 +120,14 @@ func Open(path string) (*File, error) {
 // [safetensors.OpenSharded].
 func OpenSharded(dir, stem string) (*File, error) {
 	f, err := safetensors.OpenSharded(dir, stem)
+	if err != nil {
+		name := stem + ".safetensors"
+		if head, failure := readHead(filepath.Join(dir, name)); failure == nil {
+			if _, other := identify(head); other != nil { // says more than a damaged header
+				return nil, fmt.Errorf("%w: %s: %w", reflectionflow.ErrInvalid, name, other)
+			}
+		}
+	}
 	return ofSafetensors(f, err)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	_ "image/png"
 	"math"
@@ -201,7 +202,18 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		"an encoder of another": {func(dir string) error {
 			return copyFile(filepath.Join(dir, "text_encoder", "model.safetensors"), filepath.Join(dir, "text_encoder_2", "model.safetensors"))
 		}, nil, "text_encoder_2: "},
-		"a pointer":             {write("vae/diffusion_pytorch_model.safetensors", "version https://git-lfs.github.com/spec/v1"), nil, "vae: "},
+		"a pointer":     {write("vae/diffusion_pytorch_model.safetensors", "version https://git-lfs.github.com/spec/v1"), nil, "vae: diffusion_pytorch_model.safetensors: it is a git-lfs pointer"},
+		"a web page":    {write("transformer/diffusion_pytorch_model.safetensors", "<!doctype html>"), nil, "transformer: diffusion_pytorch_model.safetensors: it is a web page"},
+		"a huge header": {write("transformer/diffusion_pytorch_model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x0f{}"), nil, "transformer: diffusion_pytorch_model.safetensors: "},
+		"T5's tokenizer as CLIP's": {func(dir string) error {
+			return errors.Join(os.RemoveAll(filepath.Join(dir, "tokenizer")), os.CopyFS(filepath.Join(dir, "tokenizer"), os.DirFS(filepath.Join(dir, "tokenizer_2"))))
+		}, nil, "tokenizer has 33 tokens, its encoder's vocabulary has 517: it belongs to another encoder"},
+		"FLUX.2's autoencoder": {func(dir string) error {
+			return copyFile(filepath.Join(fluxTwo, "vae", "config.json"), filepath.Join(dir, "vae", "config.json"))
+		}, nil, `vae/config.json, of the class "AutoencoderKLFlux2", has no "scaling_factor"`},
+		"FLUX.2's transformer": {func(dir string) error {
+			return copyFile(filepath.Join(fluxTwo, "transformer", "config.json"), filepath.Join(dir, "transformer", "config.json"))
+		}, nil, `transformer/config.json, of the class "Flux2Transformer2DModel", has no "pooled_projection_dim"`},
 		"a hostile index":       {write("model_index.json", `{"_class_name": "Flux2KleinPipeline", "transformer": [1]}`), nil, "model_index.json lists no scheduler"},
 		"corrections":           {none, []string{"--strategy", "reflection", "--budget", "8"}, "this model cannot correct images: name the LoRA of a corrector"},
 		"size":                  {none, []string{"--size", "1000x500"}, "sides must be multiples of 16 from 16 to 4096: the nearest is 1008x496"},

@@ -57,8 +57,9 @@ func (m *Model) loadTokenizers() error {
 		if err != nil {
 			return err
 		}
-		if size := read.Size(); size > t.vocabulary {
-			return fmt.Errorf("%w: %s has %d tokens, its encoder's vocabulary has %d", reflectionflow.ErrInvalid, t.folder, size, t.vocabulary)
+		size := read.Size()
+		if size > t.vocabulary || size < t.vocabulary && t.into == &m.CLIPTokenizer { // T5's vocabulary is rounded up
+			return fmt.Errorf("%w: %s has %d tokens, its encoder's vocabulary has %d: it belongs to another encoder", reflectionflow.ErrInvalid, t.folder, size, t.vocabulary)
 		}
 		*t.into = read
 	}
