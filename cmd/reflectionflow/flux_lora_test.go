@@ -210,3 +210,28 @@ func TestFluxSettingsThatWouldBeLost(t *testing.T) {
 		}
 	}
 }
+
+// A check says which model a LoRA is for, and a list too.
+func TestLoRAsAreDescribed(t *testing.T) {
+	folder := t.TempDir()
+	for name, tensors := range map[string][]safetensors.Tensor{
+		"dora":    {{Name: "lora_unet_img_in.dora_scale", Shape: []int{1}, DType: safetensors.F32, Values: []float32{1}}},
+		"unknown": ranked("some_layer", 2, 2),
+	} {
+		check(t, safetensors.Write(filepath.Join(folder, name+".safetensors"), tensors, nil))
+	}
+	check(t, os.CopyFS(filepath.Join(folder, "tiny"), os.DirFS(tinyModel(t, "loras"))))
+	for name, want := range map[string]string{
+		"tiny/flux1-style": "\nLoRA for FLUX.1: generate", "tiny/flux1-kohya": "\nLoRA for FLUX.1: generate", "tiny/flux2-style": "\nLoRA for FLUX.2: generate",
+		"dora": "\na DoRA, which this program does not read\n", "unknown": "\nLoRA for a model that its names do not tell\n",
+	} {
+		if out, err := embedded(folder, "models", "check", "./"+name+".safetensors").CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, want %q:\n%s", name, err, want, out)
+		}
+	}
+	t.Setenv("REFLECTIONFLOW_MODELS", folder)
+	out, err := embedded(folder, "models", "list").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "safetensors: LoRA for FLUX.2, BF16") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -63,8 +63,8 @@ func (p *program) describeFile(path string) (transformer bool, err error) {
 	}
 	for _, part := range parts {
 		line := part.Kind + ": " + part.Model
-		if other := lora.OtherKind(f.Names()); part.Kind == "LoRA" && other != "" {
-			line = other + ", which this program does not read: " + part.Model
+		if part.Kind == "LoRA" {
+			line = describeLoRA(f.Names())
 		}
 		if describe := describers[part]; describe != nil {
 			transformer = true
@@ -77,6 +77,17 @@ func (p *program) describeFile(path string) (transformer bool, err error) {
 		}
 	}
 	return transformer, nil
+}
+
+// describeLoRA says which model a LoRA is for, or what the file is instead of a LoRA.
+func describeLoRA(names []string) string {
+	if other := lora.OtherKind(names); other != "" {
+		return other + ", which this program does not read"
+	}
+	if model := lora.MadeFor(names); model != "" {
+		return "LoRA for " + model + ": generate --model MODEL --lora FILE"
+	}
+	return "LoRA for a model that its names do not tell"
 }
 
 // describers describe the transformers that this program runs.

@@ -151,6 +151,19 @@ var models = []struct{ part, model string }{
 	{"single_blocks", "another FLUX model"},
 }
 
+// MadeFor guesses from the names of a LoRA's tensors which model it is for, such as "FLUX.2"; empty where they do not
+// say.
+func MadeFor(names []string) string {
+	switch model := modelOf(names); model {
+	case "another FLUX model":
+		return "a FLUX model"
+	case "another model":
+		return ""
+	default:
+		return model
+	}
+}
+
 // modelOf guesses from names which model a file is for.
 func modelOf(names []string) string {
 	for _, m := range models {

@@ -18,6 +18,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
+	"reflectionflow/flux/lora"
 	"reflectionflow/weights"
 )
 
@@ -149,13 +150,21 @@ func cannotRead(err error) error {
 func describeFolder(name, dir string) Found {
 	found := Found{Name: name, Path: dir, License: license(dir)}
 	var index struct {
-		Class string `json:"_class_name"`
+		Class     string `json:"_class_name"`
+		Distilled *bool  `json:"is_distilled"`
 	}
 	if err := readJSON(filepath.Join(dir, "model_index.json"), &index); err != nil {
 		found.Err = err
 		return found
 	}
 	found.What = pipelineName(index.Class, dir)
+	switch {
+	case index.Class != "Flux2KleinPipeline" || index.Distilled == nil:
+	case *index.Distilled:
+		found.What += ", distilled"
+	default:
+		found.What += ", base"
+	}
 	if lacks := missingParts(dir); len(lacks) > 0 {
 		found.What += "; incomplete: no weights in " + strings.Join(lacks, ", ")
 	}
@@ -230,7 +239,11 @@ func describeFile(name, place string, size int64) Found {
 	var parts []string
 	for _, part := range flux.Identify(file) {
 		if part.Kind == "LoRA" { // its model is the name of a tensor
-			parts = append(parts, "LoRA")
+			what := "LoRA"
+			if model := lora.MadeFor(file.Names()); model != "" {
+				what += " for " + model
+			}
+			parts = append(parts, what)
 			continue
 		}
 		parts = append(parts, part.Kind+" "+part.Model)
