@@ -314,6 +314,9 @@ func (m tinyFiles) rest(t *testing.T) map[string]func(t *testing.T) []string {
 	} {
 		formats["file, "+name] = func(t *testing.T) []string { return m.separate(t, m.ownNames(t), m.inSafetensors(format)) }
 	}
+	formats["GGUF, all networks"] = func(t *testing.T) []string { // as stable-diffusion.cpp converts files
+		return m.separate(t, m.ownNames(t), func(path, _ string, list []fluxfiles.Tensor) error { return fluxfiles.WriteGGUF(path, gguf.Q8_0, list) })
+	}
 	for kind, levels := range ggufFormats {
 		formats["GGUF "+kind.String()] = func(t *testing.T) []string { return formatModel(t, m.name, levels).inGGUF(t, kind) }
 	}

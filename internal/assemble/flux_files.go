@@ -55,8 +55,8 @@ var architectures = []architecture{
 	{
 		name: "FLUX.2",
 		slots: []slot{
-			{"text_encoder", flux.FilePart{Kind: textEncoderPart, Model: "Qwen3"}, "text_encoder", "qwen_3_4b.safetensors of Comfy-Org/flux2-klein-4B, 8.0 GB"},
-			{"vae", flux.FilePart{Kind: autoencoderPart, Model: autoencoderOfTwo}, "vae", "flux2-vae.safetensors of Comfy-Org/flux2-dev, 336 MB"},
+			{"text_encoder", flux.FilePart{Kind: textEncoderPart, Model: "Qwen3"}, "text_encoder", "qwen_3_4b.safetensors of Comfy-Org/Flux-2-Klein-4B, 8.0 GB"},
+			{"vae", flux.FilePart{Kind: autoencoderPart, Model: autoencoderOfTwo}, "vae", "flux2-vae.safetensors of Comfy-Org/Flux-2-Klein-4B, 336 MB"},
 		},
 		tokenizers: []string{"tokenizer"},
 		download:   "the folder tokenizer of black-forest-labs/FLUX.2-klein-4B, 16 MB",

@@ -114,12 +114,15 @@ func codesOf(mantissa, bias int) map[float32]byte {
 	return codes
 }
 
-// WriteGGUF writes a GGUF file with the matrices in a type. Those whose rows are no whole blocks are in Q8_0, and the rest
-// in F32, as llama.cpp has them.
+// WriteGGUF writes a GGUF file with the matrices in a type. Those whose rows are no whole blocks are in Q8_0, convolutions
+// in F16 and the rest in F32, as llama.cpp and stable-diffusion.cpp have them.
 func WriteGGUF(path string, kind gguf.Type, list []Tensor) error {
 	var tensors []gguftest.Tensor
 	for _, t := range list {
 		out := gguftest.Tensor{Name: t.Name, Type: gguf.F32, Shape: t.Shape}
+		if len(t.Shape) > 2 { // convolutions
+			out.Type = gguf.F16
+		}
 		if t.Matrix() {
 			out.Type = kind
 			if block, _ := kind.Block(); t.Shape[1]%block != 0 {
