@@ -72,7 +72,11 @@ func negativePrompt(r reflectionflow.Request) string {
 // warning, as diffusers does.
 func (m *Model) Texts(r reflectionflow.Request) (flux.Texts, error) {
 	text, pooled, against := m.text(r), pooledPrompt(r), negativePrompt(r)
-	_, truncated := m.T5Tokenizer.Encode(r.Prompt, m.Settings.TextLength)
+	read := text
+	if m.T5Tokenizer.WordLevel() { // a corrector of the embedded kind may lose the end of a reflection
+		read = r.Prompt
+	}
+	_, truncated := m.T5Tokenizer.Encode(read, m.Settings.TextLength)
 	var warnings []string
 	switch {
 	case m.T5Tokenizer.WordLevel():

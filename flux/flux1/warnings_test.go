@@ -26,13 +26,14 @@ func TestLongTextsAreCut(t *testing.T) {
 	request := func(prompt, pooled string) reflectionflow.Request {
 		return reflectionflow.Request{Prompt: prompt, PooledPrompt: pooled, Width: 16, Height: 16, Steps: 1, Guidance: 1}
 	}
-	requests := []reflectionflow.Request{request("a cup", ""), request(long, "a cup"), request("a cup", long), request(long, "")}
+	requests := []reflectionflow.Request{request("a cup", ""), request(long, "a cup"), request("a cup", long), request(long, ""), request("a cup", "")}
+	requests[4].Reflection = long // which the text ends with
 	got, err := flux.NewPipeline(nntest.Backend(t), model, flux.Options{}).Generate(context.Background(), requests)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const t5, clip = "the prompt is longer than the model's 512 tokens: its end was not read", "CLIP, which sums the prompt up, read its first 16 tokens: a shorter pooled prompt avoids that"
-	for i, want := range [][]string{nil, {t5}, {clip}, {t5, clip}} {
+	for i, want := range [][]string{nil, {t5}, {clip}, {t5, clip}, {t5}} {
 		if !slices.Equal(got[i].Warnings, want) || got[i].Err != nil {
 			t.Errorf("request %d: warnings %q, want %q; %v", i, got[i].Warnings, want, got[i].Err)
 		}
