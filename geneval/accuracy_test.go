@@ -67,7 +67,7 @@ func TestPageOfErringVerifiers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"## The accuracy of the verifier decides", "page-accuracy.svg", "page-needed.svg",
+		"# Results: the accuracy of the verifier decides", "page-accuracy.svg", "page-needed.svg",
 		"(2 images by reflection reach what noise reaches at all): 20%.", "It does not hold: as it is.", "> 4 (", "| reflection, 20%",
 		"The axes gain something at 2 images.", "All axes together gain nothing significant over it at 4 images.",
 	} {
