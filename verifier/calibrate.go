@@ -39,6 +39,9 @@ type Calibration struct {
 	// Kinds says how far findings can be trusted, by kind of requirement. Kinds with fewer
 	// than 10 labeled requirements, or with labels of one sort, are left out.
 	Kinds map[reflectionflow.Kind]KindCalibration `json:"kinds,omitempty"`
+	// Thresholds are settings of the verifier that were fitted to the same examples; nil for
+	// none.
+	Thresholds *Thresholds `json:"thresholds,omitempty"`
 	// Reference holds the values of the examples, in order.
 	Reference []float64 `json:"reference"`
 }
@@ -98,6 +101,9 @@ func Calibrate(ctx context.Context, name string, v reflectionflow.Verifier, exam
 	c, err := Fit(name, values, right, method)
 	if err == nil {
 		c.Kinds = found.calibrate(method)
+		if t := found.thresholds(); t.Met > 0 {
+			c.Thresholds = &t
+		}
 	}
 	return c, cost, err
 }
@@ -162,6 +168,11 @@ func ReadCalibration(r io.Reader) (Calibration, error) {
 	}
 	if len(c.Reference) > maxExamples {
 		return c, fmt.Errorf("%w: the calibration has more than %d examples", reflectionflow.ErrInvalid, maxExamples)
+	}
+	if c.Thresholds != nil {
+		if err := c.Thresholds.validate(); err != nil {
+			return c, err
+		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Kinds)) {
 		if err := c.Kinds[kind].validate(); err != nil {

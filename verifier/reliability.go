@@ -62,10 +62,10 @@ type labeled struct {
 	met     bool
 }
 
-// metOf says of each requirement of an example whether it is met, by what is known: an
+// Known says of a requirement of an example whether it is met, by what is known: an
 // image that is right meets all that it must, and the only requirement of a wrong one is
 // not met.
-func (e Example) metOf(i int) (met, known bool) {
+func (e Example) Known(i int) (met, known bool) {
 	requirements := e.Image.Prompt.Requirements
 	switch {
 	case i < len(e.Met):
@@ -85,7 +85,7 @@ func (f findings) add(e Example, s reflectionflow.Score) {
 		return
 	}
 	for i, found := range s.Requirements {
-		if met, known := e.metOf(i); known {
+		if met, known := e.Known(i); known {
 			kind := found.Requirement.Kind
 			f[kind] = append(f[kind], labeled{found, met})
 		}

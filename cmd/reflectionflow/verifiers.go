@@ -24,6 +24,7 @@ import (
 // calibrateOptions are the flags of verifiers calibrate.
 type calibrateOptions struct {
 	deployment, labels, out string
+	composites              int
 	verifiers               []string
 	method                  string
 	pairs                   int
@@ -47,6 +48,14 @@ both kinds are enough for --method platt, a few hundred for isotonic. Results of
 GenEval's own scorer become such a set by
   jq -c '{image: .filename, prompt, right: .correct}' results.jsonl
 
+Without a labeled set, --composites N makes one: photographs of objects, pasted into rooms,
+with what they show. It is enough to fit thresholds of detectors and colors; it says nothing
+about styles, texts and actions, and your generator's images are the better measure.
+
+Thresholds of networks are fitted too: of owlv2 the confidence at which an object is there,
+and of all that take them, met and not_met. They are in the calibration's file, and are used
+where the configuration names that file and sets none itself.
+
 Each verifier gets a file: the one that its key "calibration" names in the configuration,
 or NAME.calibration.json in --out. Calibrate all members of an ensemble on the same set.
 Replies of language models are cached: the same command resumes without paying twice.`
@@ -69,7 +78,8 @@ func (p *program) verifiersCommand() *cobra.Command {
 	}
 	f := calibrate.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.labels, "labels", "", "file with the labeled set (required)")
+	f.StringVar(&o.labels, "labels", "", "file with the labeled set")
+	f.IntVar(&o.composites, "composites", 0, "instead of --labels: so many composites of photographs of known content, which this program makes")
 	f.StringVar(&o.deployment, "config", "", "configuration with the verifiers (default: the embedded verifier alone)")
 	f.StringSliceVar(&o.verifiers, "verifier", nil, "verifiers to calibrate (default: the one in use, or its members)")
 	f.StringVar(&o.method, "method", verifier.Platt, "curve to fit: platt or isotonic")
@@ -91,8 +101,13 @@ type calibrated struct {
 }
 
 func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
-	if o.labels == "" {
-		return fmt.Errorf("%w: --labels is missing: name a labeled set", reflectionflow.ErrInvalid)
+	switch {
+	case o.labels == "" && o.composites == 0:
+		return fmt.Errorf("%w: --labels is missing: name a labeled set, or let --composites N make one", reflectionflow.ErrInvalid)
+	case o.labels != "" && o.composites != 0:
+		return fmt.Errorf("%w: --labels and --composites: give one of them", reflectionflow.ErrInvalid)
+	case o.composites < 0 || o.composites > maxComposites:
+		return fmt.Errorf("%w: --composites %d: must be from 1 to %d", reflectionflow.ErrInvalid, o.composites, maxComposites)
 	}
 	if o.method != verifier.Platt && o.method != verifier.Isotonic {
 		return fmt.Errorf("%w: --method %.40q: use %s or %s", reflectionflow.ErrInvalid, o.method, verifier.Platt, verifier.Isotonic)
@@ -111,14 +126,17 @@ func (p *program) calibrate(ctx context.Context, o calibrateOptions) error {
 	if err != nil {
 		return err
 	}
-	labels, err := readLabels(o.labels)
-	if err != nil {
-		return err
-	}
-	s := &calibration{program: p, options: o, config: c, builder: p.builder(c), labels: labels}
+	s := &calibration{program: p, options: o, config: c, builder: p.builder(c)}
 	defer s.close()
-	if err := s.parse(ctx); err != nil {
-		return err
+	if o.composites > 0 {
+		s.makeLabels()
+	} else {
+		if s.labels, err = readLabels(o.labels); err != nil {
+			return err
+		}
+		if err := s.parse(ctx); err != nil {
+			return err
+		}
 	}
 	var rows []calibrated
 	for _, name := range names {
@@ -231,10 +249,15 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 		}
 		defer func() { _ = network.Close() }() // it was only read
 	}
+	tuned, err := s.tune(ctx, name, v)
+	if err != nil {
+		return row, err
+	}
 	row.result, row.cost, err = verifier.Calibrate(ctx, name, v, s.examples(name), s.options.method)
 	if err != nil {
 		return row, err
 	}
+	s.thresholds(name, tuned, &row.result)
 	var text bytes.Buffer
 	if err := row.result.Write(&text); err != nil {
 		return row, err
@@ -325,6 +348,9 @@ func (p *program) printCalibrations(rows []calibrated) error {
 	}
 	out.WriteString(kinds)
 	for _, r := range rows {
+		if text := thresholdsText(r.name, r.result.Thresholds); text != "" {
+			out.WriteString(text + "\n")
+		}
 		if r.pairs != "" {
 			out.WriteString(r.pairs + "\n")
 		}

@@ -10,6 +10,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/verifier"
+	"reflectionflow/vision/composite"
 )
 
 // comparedAtOnce bounds the pairs whose images are in memory.
@@ -88,6 +89,9 @@ func (s *calibration) choosePairs() [][2]int {
 
 // image reads the image of a label.
 func (s *calibration) image(i int) (image.Image, error) {
+	if s.options.composites > 0 {
+		return composite.Label(uint64(i), compositeSide).Image, nil
+	}
 	path := s.labels[i].Image
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(s.options.labels), path)

@@ -59,16 +59,34 @@ func (b *Builder) single(name string) (MakeVerifier, *verifier.Calibration, erro
 		}
 		calibration = &c
 	}
-	made, err := b.RawVerifier(name)
+	if calibration != nil && calibration.Thresholds != nil {
+		v = withThresholds(v, *calibration.Thresholds)
+	}
+	made, err := b.raw(name, v)
 	return made, calibration, err
 }
 
-// RawVerifier builds a verifier without its calibration.
+// withThresholds are settings with the fitted thresholds that they do not set.
+func withThresholds(v config.Verifier, t verifier.Thresholds) config.Verifier {
+	if v.Threshold == 0 && v.Slope == 0 {
+		v.Threshold, v.Slope = t.Threshold, t.Slope
+	}
+	if v.Met == 0 && v.NotMet == 0 {
+		v.Met, v.NotMet = t.Met, t.NotMet
+	}
+	return v
+}
+
+// RawVerifier builds a verifier without its calibration, and with the thresholds that the
+// configuration sets.
 func (b *Builder) RawVerifier(name string) (MakeVerifier, error) {
+	return b.raw(name, b.config.Verifiers[name])
+}
+
+func (b *Builder) raw(name string, v config.Verifier) (MakeVerifier, error) {
 	if name == config.Embedded {
 		return embeddedVerifier, nil
 	}
-	v := b.config.Verifiers[name]
 	return build(b, verifierTypes(), name, v.Type, v)
 }
 

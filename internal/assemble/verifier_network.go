@@ -9,6 +9,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/verifier"
 )
 
 // loadedVerifier is a verifier with networks in memory.
@@ -66,6 +67,14 @@ func (n *networkVerifier) Close() error {
 	err := n.loaded.Close()
 	n.loaded = nil
 	return err
+}
+
+// Tunable returns the loaded verifier where it has thresholds to fit; nil otherwise.
+func (n *networkVerifier) Tunable() verifier.Tunable {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t, _ := n.loaded.(verifier.Tunable)
+	return t
 }
 
 // Abilities implements [reflectionflow.DeclaringVerifier].

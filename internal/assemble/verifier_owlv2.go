@@ -17,10 +17,10 @@ func owlv2Verifier() partType[config.Verifier, MakeVerifier] {
 	return partType[config.Verifier, MakeVerifier]{
 		Type: config.Type{
 			Kind: config.Verifiers, Name: config.OWLv2, Summary: "boxes of anything that a phrase names, up to twelve of each, by OWLv2 in a folder of Hugging Face",
-			Findings: strings.Join(kinds, ", "), Keys: []string{"path", "threshold", "met", "not_met", "calibration"},
+			Findings: strings.Join(kinds, ", "), Keys: []string{"path", "threshold", "slope", "met", "not_met", "calibration"},
 		},
 		build: func(b *Builder, name string, v config.Verifier) (MakeVerifier, error) {
-			at, options := "verifiers."+name, openvocab.Options{Path: v.Path, Threshold: v.Threshold, Met: v.Met, NotMet: v.NotMet}
+			at, options := "verifiers."+name, openvocab.Options{Path: v.Path, Threshold: v.Threshold, Slope: v.Slope, Met: v.Met, NotMet: v.NotMet}
 			if err := b.needsPath(at, v); err != nil {
 				return nil, err
 			}

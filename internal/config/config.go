@@ -193,8 +193,10 @@ type Verifier struct {
 	// of an aesthetic predictor's layers.
 	Reward string `yaml:"reward" json:"reward,omitempty"`
 	Head   string `yaml:"head" json:"head,omitempty"`
-	// Threshold is the confidence at which owlv2 takes an object to be there.
+	// Threshold is the confidence at which owlv2 takes an object to be there, Slope how fast
+	// its probability grows.
 	Threshold float64 `yaml:"threshold" json:"threshold,omitempty"`
+	Slope     float64 `yaml:"slope" json:"slope,omitempty"`
 	// Confidences from which on and up to which requirements are met and not met.
 	Met    float64 `yaml:"met" json:"met,omitempty"`
 	NotMet float64 `yaml:"not_met" json:"not_met,omitempty"`

@@ -29,15 +29,22 @@ type Options struct {
 	// Backend is that of [owlv2.Options].
 	Backend string
 	// Threshold is the network's confidence at which an object is as likely there as not; 0.2 by default. Published uses
-	// of OWLv2 have 0.1 to 0.3.
-	Threshold float64
+	// of OWLv2 have 0.1 to 0.3. Slope says how fast the probability of an object grows with the log odds of the
+	// confidence; 2.5 by default, so that it is about an eighth at half the threshold. [Verifier.Tune] fits both.
+	Threshold, Slope float64
 	// Met and NotMet are those of [photo.Options].
 	Met, NotMet float64
 }
 
-// slope says how fast the probability of an object grows with the network's confidence: at half the threshold it is
-// about an eighth.
-const slope = 2.5
+// faintest is the network's confidence from which on [Verifier.Tune] looks at objects.
+const faintest = 0.01
+
+func (o Options) slope() float64 {
+	if o.Slope == 0 {
+		return 2.5
+	}
+	return o.Slope
+}
 
 func (o Options) threshold() float64 {
 	if o.Threshold == 0 {
@@ -51,6 +58,9 @@ func (o Options) Check() error {
 	if t := o.threshold(); !(t > 0 && t < 1) {
 		return fmt.Errorf("%w: threshold %v: must be between 0 and 1", reflectionflow.ErrInvalid, t)
 	}
+	if s := o.slope(); !(s > 0 && s <= 20) {
+		return fmt.Errorf("%w: slope %v: must be above 0, and at most 20", reflectionflow.ErrInvalid, s)
+	}
 	return photo.Options{Met: o.Met, NotMet: o.NotMet}.Check()
 }
 
@@ -58,6 +68,7 @@ func (o Options) Check() error {
 type Verifier struct {
 	*photo.Verifier
 	detector *owlv2.Detector
+	finder   *finder
 }
 
 // Notes says, for people, what was assumed because the folder lacks files.
@@ -69,15 +80,16 @@ func Open(ctx context.Context, o Options) (*Verifier, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	detector, err := owlv2.Open(ctx, o.Path, owlv2.Options{Backend: o.Backend, Threshold: o.threshold() / 2})
+	detector, err := owlv2.Open(ctx, o.Path, owlv2.Options{Backend: o.Backend, Threshold: min(o.threshold()/2, faintest)})
 	if err != nil {
 		return nil, err
 	}
-	v, err := photo.New(&finder{detector, o.threshold()}, photo.Options{Met: o.Met, NotMet: o.NotMet})
+	found := &finder{detector, o.threshold(), o.slope()}
+	v, err := photo.New(found, photo.Options{Met: o.Met, NotMet: o.NotMet})
 	if err != nil {
 		return nil, err
 	}
-	return &Verifier{v, detector}, nil
+	return &Verifier{v, detector, found}, nil
 }
 
 // detector is what [owlv2.Detector] can do.
@@ -90,7 +102,7 @@ type detector interface {
 // finder implements [photo.Finder].
 type finder struct {
 	detector
-	threshold float64
+	threshold, slope float64
 }
 
 // Class implements [photo.Finder]: every phrase that the network can read is a class.
@@ -123,6 +135,7 @@ func (f *finder) Find(ctx context.Context, images []reflectionflow.PromptedImage
 			return nil, err
 		}
 		for k, i := range group {
+			objects[k] = slices.DeleteFunc(objects[k], func(o reflectionflow.Object) bool { return o.Confidence <= f.threshold/2 })
 			for j := range objects[k] {
 				objects[k][j].Confidence = f.likely(objects[k][j].Confidence)
 			}
@@ -152,5 +165,5 @@ func (f *finder) phrases(p reflectionflow.Prompt) []string {
 // likely is the probability of an object by the network's confidence: a half at the threshold.
 func (f *finder) likely(confidence float64) float64 {
 	logit := func(p float64) float64 { return math.Log(p / (1 - p)) }
-	return 1 / (1 + math.Exp(slope*(logit(f.threshold)-logit(min(confidence, 1-1e-9)))))
+	return 1 / (1 + math.Exp(f.slope*(logit(f.threshold)-logit(min(confidence, 1-1e-9)))))
 }

@@ -42,7 +42,7 @@ func TestFindings(t *testing.T) {
 		return reflectionflow.Object{Class: class, Box: [4]float64{x, 0.4, x + 0.1, 0.6}, Confidence: confidence}
 	}
 	b := &boxes{objects: []reflectionflow.Object{at("unicorn", 0.1, 0.6), at("unicorn", 0.3, 0.5), at("unicorn", 0.5, 0.11), at("teapot", 0.8, 0.45)}}
-	v, err := photo.New(&finder{b, 0.2}, photo.Options{})
+	v, err := photo.New(&finder{b, 0.2, 2.5}, photo.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestImagesOfOnePromptAreOneCall(t *testing.T) {
 		}
 		return p
 	}
-	if _, err := (&finder{b, 0.2}).Find(t.Context(), []reflectionflow.PromptedImage{prompt("cat", "dog"), prompt(), prompt("dog", "cat", "cat")}); err != nil {
+	if _, err := (&finder{b, 0.2, 2.5}).Find(t.Context(), []reflectionflow.PromptedImage{prompt("cat", "dog"), prompt(), prompt("dog", "cat", "cat")}); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"cat,dog", ""}; !slices.Equal(b.asked, want) {
@@ -94,7 +94,7 @@ func TestImagesOfOnePromptAreOneCall(t *testing.T) {
 }
 
 func TestLikely(t *testing.T) {
-	f := &finder{nil, 0.2}
+	f := &finder{nil, 0.2, 2.5}
 	if p := f.likely(0.2); math.Abs(p-0.5) > 1e-9 {
 		t.Errorf("at the threshold %v", p)
 	}
