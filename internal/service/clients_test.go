@@ -34,6 +34,12 @@ func keyed(t *testing.T) (url, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return complete(t, keys), "Bearer " + secret
+}
+
+// complete starts a service whose model has every part.
+func complete(t *testing.T, keys *service.Keys) (url string) {
+	t.Helper()
 	model := fakeModel()
 	model.Open = func(context.Context, string) (*assemble.Engine, error) {
 		return &assemble.Engine{
@@ -46,7 +52,7 @@ func keyed(t *testing.T) (url, key string) {
 			}),
 		}, nil
 	}
-	return serve(t, func(o *service.Options) { o.Keys, o.Models = keys, []service.Served{{Name: "paint", Model: model}} }).URL, "Bearer " + secret
+	return serve(t, func(o *service.Options) { o.Keys, o.Models = keys, []service.Served{{Name: "paint", Model: model}} }).URL
 }
 
 // field is a part of a form: text, or a file with its name and type.

@@ -45,3 +45,31 @@ func TestGuide(t *testing.T) {
 		}
 	}
 }
+
+// TestReadme runs the calls of the README's section on the server.
+func TestReadme(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("needs curl")
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := complete(t, nil)
+	ran := 0
+	for line := range strings.Lines(string(readme)) {
+		script := strings.TrimSpace(line)
+		if !strings.HasPrefix(script, "curl ") {
+			continue
+		}
+		ran++
+		script = strings.ReplaceAll(strings.ReplaceAll(script, "http://127.0.0.1:8080", url), "curl -s", "curl --fail-with-body --show-error -s")
+		out, err := exec.CommandContext(t.Context(), "sh", "-ec", script).CombinedOutput() //nolint:gosec // of the repository
+		if err != nil || !strings.Contains(string(out), `"b64_json"`) {
+			t.Errorf("%s: %v: %.400s", script, err, out)
+		}
+	}
+	if ran != 1 {
+		t.Errorf("%d calls", ran)
+	}
+}
