@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"reflectionflow"
 )
@@ -52,8 +53,14 @@ func (j JudgedBy) fact() string {
 	return text + "."
 }
 
-// warning says that the judge also guides the search; empty where it does not.
+// Forced ends the network of a judge of clip-art that judges other images.
+const Forced = ", which knows clip-art alone"
+
+// warning says that the judge also guides the search, or does not know the images; empty where neither is so.
 func (j JudgedBy) warning() string {
+	if strings.HasSuffix(j.Network, Forced) {
+		return "The judge was forced on images of a kind that it does not know, and its self-test is on clip-art: these scores say nothing about the generator."
+	}
 	if j.Shared == "" {
 		return ""
 	}

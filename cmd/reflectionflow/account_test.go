@@ -306,6 +306,11 @@ func TestEvaluationKilledAndPaidOnce(t *testing.T) {
 	if whole < 20 || !strings.Contains(want["results.jsonl"], `"money":0.1`) {
 		t.Fatalf("%d questions: %s", whole, want["results.jsonl"])
 	}
+	for _, page := range []string{"report.md", "report.html"} {
+		if data, err := os.ReadFile(filepath.Join(dir, page)); err != nil || !strings.Contains(string(data), "The judge was forced on images of a kind that it does not know") {
+			t.Errorf("%s does not say that the judge was forced: %v", page, err)
+		}
+	}
 	box.once(t, whole)
 	if _, err := os.Stat(filepath.Join(dir, "answers")); err == nil {
 		t.Error("the answers are left behind")

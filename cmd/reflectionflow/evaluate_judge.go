@@ -89,7 +89,7 @@ func chooseJudge(b *assemble.Builder, o evaluateOptions, clipArt bool) (chosenJu
 			return judge, fmt.Errorf("%w: --judge embedded knows clip-art alone, and this generator generates other images: use --judge coco, or --force-judge", reflectionflow.ErrInvalid)
 		}
 		if !clipArt {
-			judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", ") + ", which knows clip-art alone"}
+			judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", ") + geneval.Forced}
 		}
 		return judge, nil // records of clip-art evaluations have named no judge from the start
 	}
@@ -168,6 +168,9 @@ func (s *evaluationSession) openJudge(ctx context.Context) (io.Closer, *geneval.
 	ev.Judge, ev.Judged = geneval.Shared(judge.Judge), agreement
 	if shared := s.judge.by.Shared; shared != "" && !s.options.quiet {
 		_, _ = fmt.Fprintf(s.program.stderr, "warning: the judge is also the verifier of the search (%s): the search is rewarded for its errors, and the scores are too high; use another --judge or verifier\n", shared)
+	}
+	if strings.HasSuffix(s.judge.by.Network, geneval.Forced) && !s.options.quiet {
+		_, _ = fmt.Fprintln(s.program.stderr, "warning: the judge knows clip-art alone, and so does its self-test: the scores of another generator say nothing")
 	}
 	return closer, agreement, nil
 }

@@ -131,6 +131,9 @@ func (p *program) genrefBuild(cmd *cobra.Command, o genrefOptions) error {
 	if err != nil && m.Triplets() == 0 && cmd.Context().Err() == nil {
 		return err
 	}
+	if err != nil && cmd.Context().Err() != nil { // where the work was when it was stopped is of no use
+		return fmt.Errorf("stopped; %d triplets%s are kept; resume with the same command: %w", m.Triplets(), ofCount(plan.Count), context.Canceled)
+	}
 	if err != nil {
 		return fmt.Errorf("%d triplets%s are kept; resume with the same command: %w", m.Triplets(), ofCount(plan.Count), err)
 	}

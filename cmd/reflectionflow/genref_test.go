@@ -63,7 +63,7 @@ func TestGenrefBuildAndCheck(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
 	build := []string{"build", "--count", "7", "--shard", "3", "--seed", "5", "--out", dir}
 	ended, end := context.WithCancel(context.Background())
-	if code, _, stderr := genrefRun(ended, ending{end: end}, build...); code != exitInterrupted || !strings.Contains(stderr, "0 triplets of 7 are kept; resume with the same command") {
+	if code, _, stderr := genrefRun(ended, ending{end: end}, build...); code != exitInterrupted || !strings.Contains(stderr, "stopped; 0 triplets of 7 are kept; resume with the same command\n") {
 		t.Fatalf("interrupted: exit %d, %q", code, stderr)
 	}
 	if code, stdout, stderr := genrefRun(context.Background(), fake{}, build...); code != 0 || !strings.Contains(stdout, "7 triplets in 3 shards") {

@@ -88,7 +88,7 @@ type Call struct {
 	Failed bool `json:"failed,omitempty"`
 }
 
-// Open opens the ledger of the run in an existing folder. charged are the keys that the
+// Open opens the ledger of the run in a folder, which the first call creates. charged are the keys that the
 // run's record names as charged. After a kill it repairs the files: an incomplete last
 // line is dropped, and an answer without its line gets it. Other damage is an error
 // wrapping [reflectionflow.ErrInvalid].
@@ -183,6 +183,10 @@ func (l *Ledger) write(c Call) error {
 		return err
 	}
 	if l.lines == nil {
+		// A failed call may be charged before an answer has created the folder.
+		if err := os.MkdirAll(filepath.Dir(l.path), 0o755); err != nil {
+			return err
+		}
 		if l.lines, err = os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644); err != nil {
 			return err
 		}

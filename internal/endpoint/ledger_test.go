@@ -240,6 +240,24 @@ func TestLedgerPinsTheModel(t *testing.T) {
 	}
 }
 
+// A failed call is charged although no answer has created the folder.
+func TestLedgerCreatesItsFolder(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "unfinished", "0")
+	l := &endpoint.Ledger{}
+	if err := l.Open(folder, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Charge(endpoint.Call{Key: endpoint.Key([]byte("image 1")), Cost: reflectionflow.Cost{USD: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "calls.jsonl")); err != nil {
+		t.Error(err)
+	}
+}
+
 // Paid work is completed when another part has failed, and not when the user cancels.
 func TestUserContext(t *testing.T) {
 	open := &endpoint.Ledger{}
