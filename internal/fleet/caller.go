@@ -23,6 +23,10 @@ func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer
 		return answer{}, err
 	}
 	t := task{ID: nuid.Next(), Key: key, To: f.inbox, Trace: tracing.Parent(ctx), question: q}
+	every, show := reflectionflow.Sketches(ctx)
+	if show != nil && q.Draw != nil {
+		t.Sketches = max(1, every.Milliseconds())
+	}
 	a, err := f.find(ctx, t, false)
 	if !errors.Is(err, errMissing) {
 		return a, err
@@ -41,7 +45,12 @@ func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer
 		case <-ctx.Done():
 			f.cancel(context.WithoutCancel(ctx), t.ID, sequence)
 			return answer{}, ctx.Err()
-		case <-news:
+		case <-news.answer:
+		case g := <-news.sketches:
+			if t.Sketches > 0 {
+				g.show(*q.Draw, show)
+			}
+			continue
 		case <-look.C:
 		}
 		a, err := f.find(ctx, t, true)

@@ -136,6 +136,9 @@ func (f *fake) generator() reflectionflow.Generator {
 		if f.drawing != nil {
 			f.drawing(r)
 		}
+		if _, show := reflectionflow.Sketches(ctx); show != nil {
+			show(reflectionflow.Sketch{Request: r, Step: 1, Image: image.NewNRGBA(image.Rect(0, 0, 8, 8))})
+		}
 		sum, err := f.call(ctx, "draw", r, r.Reference)
 		img := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
 		for i := range img.Pix {

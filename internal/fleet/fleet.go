@@ -40,7 +40,7 @@ type Fleet struct {
 	inbox   string // answers of this process's tasks are told there
 	answers *nats.Subscription
 	mutex   sync.Mutex
-	waiting map[string]chan struct{} // by the ID of the task
+	waiting map[string]news // by the ID of the task
 }
 
 // Names in JetStream.
@@ -67,12 +67,12 @@ func Open(ctx context.Context, bus *jobs.Bus, o Options) (*Fleet, error) {
 	if o.Tries <= 0 {
 		o.Tries = 5
 	}
-	f := &Fleet{bus: bus, options: o, inbox: nats.NewInbox(), waiting: map[string]chan struct{}{}}
+	f := &Fleet{bus: bus, options: o, inbox: nats.NewInbox(), waiting: map[string]news{}}
 	if err := f.openStores(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	f.answers, err = bus.Conn.Subscribe(f.inbox, func(m *nats.Msg) { f.wake(string(m.Data)) })
+	f.answers, err = bus.Conn.Subscribe(f.inbox, f.told)
 	if err != nil {
 		return nil, fmt.Errorf("listen to answers: %w", err)
 	}
@@ -128,22 +128,46 @@ func (f *Fleet) report(err error) {
 	}
 }
 
-func (f *Fleet) wake(id string) {
+// news is what a caller hears of its task: that the answer is stored, and sketches, of
+// which the latest waits.
+type news struct {
+	answer   chan struct{}
+	sketches chan glimpse
+}
+
+// told receives a message for the caller of a task.
+func (f *Fleet) told(m *nats.Msg) {
+	task, sketch, shown := readGlimpse(m)
+	if !shown {
+		task = string(m.Data)
+	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
+	n := f.waiting[task] // its channels are nil for one that waits no longer
+	if !shown {
+		select {
+		case n.answer <- struct{}{}:
+		default:
+		}
+		return
+	}
 	select {
-	case f.waiting[id] <- struct{}{}: // nil for one that waits no longer
+	case <-n.sketches: // an older one
+	default:
+	}
+	select {
+	case n.sketches <- sketch:
 	default:
 	}
 }
 
-// expect returns what wakes the caller of a task, until done is called.
-func (f *Fleet) expect(id string) (news <-chan struct{}, done func()) {
-	c := make(chan struct{}, 1)
+// expect returns what the caller of a task hears, until done is called.
+func (f *Fleet) expect(id string) (n news, done func()) {
+	n = news{make(chan struct{}, 1), make(chan glimpse, 1)}
 	f.mutex.Lock()
-	f.waiting[id] = c
+	f.waiting[id] = n
 	f.mutex.Unlock()
-	return c, func() {
+	return n, func() {
 		f.mutex.Lock()
 		defer f.mutex.Unlock()
 		delete(f.waiting, id)

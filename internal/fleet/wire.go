@@ -34,6 +34,9 @@ type task struct {
 	To  string `json:"to"`  // the subject that is told when the answer is stored
 	// Trace is the span that the task is for, see package tracing; empty without tracing.
 	Trace string `json:"trace,omitempty"`
+	// Sketches is set where the caller wants sketches of the image there: the milliseconds
+	// between two.
+	Sketches int64 `json:"sketches,omitempty"`
 	question
 }
 

@@ -385,7 +385,7 @@ func (w *worker) work(ctx context.Context, t task) (answer, error) {
 	case t.Draw != nil:
 		r := *t.Draw
 		r.Reference = reference
-		return w.draw(ctx, r)
+		return w.draw(w.sketching(ctx, t), r)
 	case t.Verify != nil:
 		score, err := one(w.engine.Verifier.Verify(ctx, []reflectionflow.PromptedImage{{Prompt: *t.Verify, Image: looked}}))
 		cost := score.Cost
