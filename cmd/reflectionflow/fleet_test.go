@@ -12,23 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"reflectionflow/internal/testserver"
 )
-
-// startNATS starts a NATS server in this process and returns its URL.
-func startNATS(t *testing.T) string {
-	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s.ClientURL()
-}
 
 // startWorker starts a worker process and waits until its model is loaded.
 func startWorker(t *testing.T, url string) *exec.Cmd {
@@ -60,7 +45,7 @@ use: {parser: embedded}
 // A search on workers leaves the images of a search on this machine, although a worker is
 // killed on the way, and a worker that is asked to stop ends well.
 func TestWorkers(t *testing.T) {
-	url, home := startNATS(t), t.TempDir()
+	url, home := testserver.NATS(t, nil), t.TempDir()
 	file := filepath.Join(home, "fleet.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(fleetConfig, "URL", url)), 0o600); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/testserver"
 )
 
 // TestSecureNATS: with certificates and credentials the cluster can be used, and without
@@ -40,20 +41,11 @@ func TestSecureNATS(t *testing.T) {
 	if err := errors.Join(resolver.Store(account.id, account.token), resolver.Store(public(t, system), systemJWT)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir,
-		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
-		TrustedOperators: []*jwt.OperatorClaims{operator.claims}, AccountResolver: resolver, SystemAccount: public(t, system),
+	url := testserver.NATS(t, func(o *server.Options) {
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		o.TrustedOperators, o.AccountResolver, o.SystemAccount = []*jwt.OperatorClaims{operator.claims}, resolver, public(t, system)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	n := config.NATS{URL: strings.Replace(s.ClientURL(), "nats://", "tls://", 1), Creds: filepath.Join(dir, "user.creds"), CA: filepath.Join(dir, "ca.pem")}
+	n := config.NATS{URL: strings.Replace(url, "nats://", "tls://", 1), Creds: filepath.Join(dir, "user.creds"), CA: filepath.Join(dir, "ca.pem")}
 	p := &program{stderr: os.Stderr}
 	defer p.clusters.close()
 	f, err := p.fleet(t.Context(), n)

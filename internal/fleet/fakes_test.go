@@ -12,27 +12,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"reflectionflow"
 	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/testserver"
 )
 
 // startServer starts a NATS server in this process and returns its URL.
 func startServer(t *testing.T) string {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s.ClientURL()
+	return testserver.NATS(t, nil)
 }
 
 func connect(t *testing.T, url string) *jobs.Bus {
@@ -69,8 +60,6 @@ type fake struct {
 	delay time.Duration
 	// called is told of each question with the hash of it; its error is returned.
 	called func(ctx context.Context, kind, hash string) error
-	// drawing is told of each request.
-	drawing func(reflectionflow.Request)
 
 	mutex sync.Mutex
 	calls map[string]int // by kind and hash
@@ -133,9 +122,6 @@ func (f *fake) total(kind string) (total, distinct int) {
 
 func (f *fake) generator() reflectionflow.Generator {
 	return reflectionflow.GeneratorFunc(func(ctx context.Context, r reflectionflow.Request) (image.Image, error) {
-		if f.drawing != nil {
-			f.drawing(r)
-		}
 		if _, show := reflectionflow.Sketches(ctx); show != nil {
 			show(reflectionflow.Sketch{Request: r, Step: 1, Image: image.NewNRGBA(image.Rect(0, 0, 8, 8))})
 		}
