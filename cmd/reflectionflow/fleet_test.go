@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"reflectionflow/internal/jobs"
 	"reflectionflow/internal/testserver"
 )
 
@@ -101,4 +104,78 @@ func pixelsIn(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return pixelsOf(img)
+}
+
+// TestFleetCommandsAfterKills: an evaluation and a data set that workers generate come out
+// as when they were left alone, although the command and a worker are killed, again and
+// again.
+func TestFleetCommandsAfterKills(t *testing.T) {
+	t.Setenv("FAKE_JUDGE", "good")
+	url, home := testserver.NATS(t, nil), t.TempDir()
+	config := strings.NewReplacer("URL", url, "model: clipart", "model: stripes", "use: {parser: embedded}", "").Replace(fleetConfig)
+	writeFile(t, filepath.Join(home, "fleet.yaml"), config)
+	worker := func(name string) *process {
+		p := &process{name: name, make: func(string) *exec.Cmd { return command(t, home, "worker", "--nats", url, "--name", name) }}
+		if err := p.start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.kill("") })
+		for limit := time.Now().Add(time.Minute); !strings.Contains(p.said.String(), "runs stripes"); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatal(p.state())
+			}
+		}
+		return p
+	}
+	first := worker("a")
+	commands := map[string][]string{
+		"set":        {"genref", "build", "--config", "fleet.yaml", "--source", "correction", "--count", "12", "--shard", "4", "--seed", "5", "--quiet", "--out"},
+		"evaluation": {"evaluate", "--config", "fleet.yaml", "--limit", "6", "--budgets", "1,2", "--difficulty", "1", "--judge", "embedded", "--force-judge", "--quiet", "--out"},
+	}
+	want, whole := map[string]map[string]string{}, map[string]time.Duration{}
+	for name, args := range commands {
+		begin := time.Now()
+		if out, err := command(t, home, append(args, name)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		whole[name], want[name] = time.Since(begin), record(t, filepath.Join(home, name))
+		untimed(want[name])
+	}
+	worker("b")
+	random := rand.New(rand.NewPCG(3, 4))
+	for name, args := range commands {
+		kills := 0
+		for trial := 0; trial < 8 && kills == 0; trial++ { // a slow machine makes whole too long
+			forgetAnswers(t, url)
+			out := fmt.Sprint(name, trial)
+			// The tasks of this worker, if it has any, go to the other one.
+			fuse := time.AfterFunc(whole[name]/2, func() { first.kill(""); _ = first.start() })
+			kills = killed(t, home, whole[name], random, append(args, out)...)
+			fuse.Stop()
+			got := record(t, filepath.Join(home, out))
+			untimed(got)
+			sameFiles(t, got, want[name])
+		}
+		t.Logf("%s: %d kills", name, kills)
+		if kills == 0 {
+			t.Errorf("%s was never killed: the test shows nothing", name)
+		}
+	}
+}
+
+// forgetAnswers drops what workers have answered.
+func forgetAnswers(t *testing.T, url string) {
+	t.Helper()
+	bus, err := jobs.Connect(url, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	stream, err := bus.Stream.Stream(t.Context(), "OBJ_fleet")
+	if err == nil {
+		err = stream.Purge(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -47,7 +47,7 @@ type clusters struct {
 	fleets map[config.NATS]*fleet.Fleet
 }
 
-// report prints an error that ends nothing.
+// report prints an error that ends nothing, or that it has passed.
 func (p *program) report(err error) { _, _ = fmt.Fprintf(p.stderr, "nats: %v\n", err) }
 
 // bus connects to a cluster, once. The connection lasts as long as the program.
@@ -57,7 +57,15 @@ func (p *program) bus(n config.NATS) (*jobs.Bus, error) {
 	if bus := p.clusters.buses[n]; bus != nil {
 		return bus, nil
 	}
-	options := []nats.Option{nats.Timeout(10 * time.Second), nats.ReconnectWait(time.Second)}
+	options := []nats.Option{
+		nats.Timeout(10 * time.Second), nats.ReconnectWait(time.Second),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				p.report(fmt.Errorf("the connection is lost (%w): waiting for a server", err))
+			}
+		}),
+		nats.ReconnectHandler(func(c *nats.Conn) { p.report(fmt.Errorf("connected again, to %s", c.ConnectedAddr())) }),
+	}
 	for _, file := range []struct {
 		path   string
 		option func(string) nats.Option

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,6 +65,11 @@ func roleNames() []string {
 }
 
 func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
+	for _, role := range o.roles {
+		if !slices.Contains(roleNames(), role) {
+			return fmt.Errorf("%w: --roles: unknown role %.40q: use %s", reflectionflow.ErrInvalid, role, strings.Join(roleNames(), ", "))
+		}
+	}
 	if o.name == "" {
 		if o.name, err = processName(); err != nil {
 			return err
@@ -101,11 +108,30 @@ func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
 		defer parts.Close()
 	}
 	e := o.engine(model, parts, fingerprint)
+	if err := p.others(ctx, f, e); err != nil {
+		return err
+	}
 	_, _ = fmt.Fprintf(p.stdout, "worker %s runs %s (%s, fingerprint %.12s, version %s)\n", e.Name, e.Model.Name, strings.Join(o.roles, ", "), e.Model.Fingerprint, e.Model.Version)
+	defer context.AfterFunc(ctx, func() {
+		_, _ = fmt.Fprintf(p.stdout, "worker %s stops: it finishes the tasks that it has; a second signal ends it at once\n", e.Name)
+	})()
 	if err := f.Work(ctx, e); ctx.Err() == nil || err == nil {
 		return err
 	}
-	return nil // it was stopped, and finished what it had
+	_, _ = fmt.Fprintf(p.stdout, "worker %s has stopped\n", e.Name)
+	return nil
+}
+
+// others says which workers run other models of the same name: they share no tasks with
+// this one, which may be a surprise.
+func (p *program) others(ctx context.Context, f *fleet.Fleet, e fleet.Engine) error {
+	list, err := f.Workers(ctx)
+	for _, w := range list {
+		if w.Model == e.Model.Name && w.Fingerprint != e.Model.Fingerprint {
+			_, _ = fmt.Fprintf(p.stderr, "worker %s runs another %s (fingerprint %.12s, version %s): it has its own tasks, and a server must choose one by its fingerprint (pin)\n", w.Name, w.Model, w.Fingerprint, w.Version)
+		}
+	}
+	return err
 }
 
 // engine describes what the worker runs.

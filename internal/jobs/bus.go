@@ -148,9 +148,25 @@ const silence = 5 * time.Second
 // chooses its leaders first.
 const openTime = time.Minute
 
+// startingTime is how long a server may start without taking requests of JetStream.
+const startingTime = 5 * time.Second
+
 // Make makes a stream, or opens it, by a function. What says what it is.
 func (b *Bus) Make(ctx context.Context, what string, report func(error), open func(context.Context) error) error {
-	if err := b.Persist(ctx, Patience{Limit: openTime, Report: report}, open); err != nil {
+	// A server without JetStream looks like one that starts.
+	begun, none := time.Now(), false
+	final := func(err error) bool {
+		none = errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+		return none && time.Since(begun) > startingTime || !none && !passes(err)
+	}
+	err := b.Persist(ctx, Patience{Limit: openTime, Final: final, Report: report}, open)
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && (api.ErrorCode == errNoCluster || api.ErrorCode == errNoPeers) {
+		return fmt.Errorf("%w: the NATS servers cannot keep %d copies of the %s: too few of them run; give fewer with --nats-replicas, or nats.replicas in the configuration (%v)", reflectionflow.ErrInvalid, b.Replicas, what, err)
+	}
+	if err != nil && none {
+		return fmt.Errorf("%w: the NATS server has no JetStream for this user: start it with -js, or give the account JetStream (%v)", reflectionflow.ErrInvalid, err)
+	}
+	if err != nil {
 		return fmt.Errorf("open the %s: %w", what, err)
 	}
 	return nil

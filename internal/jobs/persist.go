@@ -47,7 +47,7 @@ func (b *Bus) Persist(ctx context.Context, p Patience, operation func(context.Co
 	begun, pause, reported := time.Now(), firstPause, aWhile-reportAgain
 	final := p.Final
 	if final == nil {
-		final = func(err error) bool { return !passes(err, time.Since(begun)) }
+		final = func(err error) bool { return !passes(err) }
 	}
 	for {
 		call, cancel := context.WithTimeout(ctx, answerTime+time.Duration(p.Bytes)*time.Second/bytesPerS)
@@ -94,15 +94,11 @@ const (
 )
 
 // passes reports an error that may pass by itself: that of a cluster which lost a server,
-// or chooses leaders. A server without JetStream looks like one that starts, so it is
-// waited for a short time.
-func passes(err error, waited time.Duration) bool {
-	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
-		return waited < answerTime
-	}
+// or chooses leaders.
+func passes(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch api.ErrorCode {
-		case errNoStorage, errNoResource, errStoreFailed, errNoCluster, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
+		case errNoStorage, errNoResource, errStoreFailed, errNoCluster, jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 			return false
 		case errNoPeers:
 			return true
