@@ -80,6 +80,10 @@ func (f *Fleet) send(ctx context.Context, fingerprint string, t task) (sequence 
 		return 0, fmt.Errorf("%w: a task of %d bytes: the NATS server takes %d (max_payload)", reflectionflow.ErrInvalid, len(data), limit)
 	}
 	err = f.bus.Persist(ctx, f.patience(len(data)), func(ctx context.Context) error {
+		// A task that is under way to the queue cannot be called back: its sequence is waited
+		// for, also when the caller leaves, so that it can be cancelled.
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
+		defer stop()
 		// The ID keeps a task that was sent twice from being queued twice.
 		ack, err := f.bus.Stream.Publish(ctx, taskPrefix+fingerprint+"."+string(t.role()), data, jetstream.WithMsgID(t.ID))
 		if err != nil {
@@ -90,6 +94,9 @@ func (f *Fleet) send(ctx context.Context, fingerprint string, t task) (sequence 
 	})
 	return sequence, err
 }
+
+// sendTime bounds an attempt to queue a task.
+const sendTime = 3 * time.Second
 
 // cancel takes a task out of the queue and tells the worker that has it.
 func (f *Fleet) cancel(ctx context.Context, id string, sequence uint64) {

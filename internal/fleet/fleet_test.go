@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"reflectionflow"
 	"reflectionflow/conformance"
 	"reflectionflow/internal/fleet"
@@ -302,6 +304,39 @@ func TestCancel(t *testing.T) {
 	}
 	if n, _ := engine.total("draw"); n != 1 {
 		t.Errorf("%d tasks were begun, want 1", n)
+	}
+}
+
+// queueing is JetStream that calls after when something was published, before the receipt
+// comes.
+type queueing struct {
+	jetstream.JetStream
+	after func()
+}
+
+func (q queueing) Publish(ctx context.Context, subject string, data []byte, o ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	ack, err := q.JetStream.Publish(context.WithoutCancel(ctx), subject, data, o...)
+	q.after()
+	return ack, errors.Join(err, ctx.Err())
+}
+
+// TestCancelWhileQueued: a caller that leaves before the receipt of its task comes takes it out
+// of the queue again.
+func TestCancelWhileQueued(t *testing.T) {
+	t.Parallel()
+	bus := connect(t, startServer(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	bus.Stream = queueing{bus.Stream, cancel}
+	f := open(t, bus)
+	if _, err := f.Generator(model()).Generate(ctx, []reflectionflow.Request{request(1)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	stream, err := bus.Stream.Stream(t.Context(), "TASKS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State; n.Msgs != 0 || n.LastSeq != 1 {
+		t.Errorf("%d tasks of %d are left, want none of 1", n.Msgs, n.LastSeq)
 	}
 }
 
