@@ -53,8 +53,10 @@ func TestFluxLoRAsGenerateWhatDiffusersDoes(t *testing.T) {
 		model, loras string
 		flags        []string
 	}{
-		"flux1": {tinyModel(t, "flux1"), tinyLoRA(t, "flux1-style", "0.8") + ", " + tinyLoRA(t, "flux1-kohya", "-0.5"),
-			[]string{"--lora", lora("flux1-style") + ":0.8", "--lora", lora("flux1-kohya") + ":-0.5"}},
+		"flux1": {
+			tinyModel(t, "flux1"), tinyLoRA(t, "flux1-style", "0.8") + ", " + tinyLoRA(t, "flux1-kohya", "-0.5"),
+			[]string{"--lora", lora("flux1-style") + ":0.8", "--lora", lora("flux1-kohya") + ":-0.5"},
+		},
 		"flux2": {two, tinyLoRA(t, "flux2-style", "1.5"), []string{"--lora", lora("flux2-style") + ":1.5"}},
 	} {
 		want := filepath.Join("testdata", "tiny", "loras", name+".png")
