@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -32,7 +33,8 @@ func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Even
 		return fmt.Errorf("history: %w", err)
 	}
 	events := make(chan jobs.Event, batch)
-	followed := make(chan error, 1)
+	followed := make(chan error, 2)
+	go func() { followed <- s.followFavourites(ctx, q) }()
 	go func() {
 		followed <- q.Follow(ctx, last, func(e jobs.Event) {
 			select {
@@ -56,6 +58,54 @@ func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Even
 			}
 		}
 	}
+}
+
+// followFavourites keeps the favourites until ctx ends or they cannot be read or stored. The
+// bucket has all of them, so that those of before are forgotten.
+func (s *Store) followFavourites(ctx context.Context, q *jobs.Queue) error {
+	var fault error
+	var first []string
+	all := false
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := q.FollowFavourites(ctx, func(id string, yes bool) {
+		switch {
+		case fault != nil:
+			return
+		case id == "":
+			all, fault = true, s.setFavourites(ctx, first)
+		case !all && yes:
+			first = append(first, id)
+		case all:
+			statement := "DELETE FROM favourites WHERE id = ?"
+			if yes {
+				statement = "INSERT OR IGNORE INTO favourites VALUES (?)"
+			}
+			_, fault = s.db.ExecContext(ctx, statement, id)
+		}
+		if fault != nil {
+			cancel()
+		}
+	})
+	return cmp.Or(fault, err)
+}
+
+// setFavourites replaces the favourites.
+func (s *Store) setFavourites(ctx context.Context, ids []string) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, "DELETE FROM favourites"); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO favourites VALUES (?)", id); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
 
 // begin returns the sequence to go on from. An index of another stream is emptied, and jobs
@@ -154,7 +204,7 @@ func (s *Store) addJob(ctx context.Context, tx *sql.Tx, e jobs.Event) error {
 	if err != nil {
 		return err
 	}
-	model, strategy := s.describe(*job)
+	about := s.describe(*job)
 	var score sql.NullFloat64
 	var end sql.NullInt64
 	var o jobs.Outcome
@@ -170,13 +220,13 @@ func (s *Store) addJob(ctx context.Context, tx *sql.Tx, e jobs.Event) error {
 		score = sql.NullFloat64{Float64: o.Score.Value, Valid: o.Best >= 0}
 	}
 	var number int64
-	err = tx.QueryRowContext(ctx, `INSERT INTO jobs (number, id, owner, state, model, strategy, score, ended, seconds, images, verdicts, tokens, usd)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err = tx.QueryRowContext(ctx, `INSERT INTO jobs (number, id, owner, state, model, strategy, score, ended, seconds, images, verdicts, tokens, usd, corrects)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, score = excluded.score, ended = excluded.ended, seconds = excluded.seconds,
 			images = excluded.images, verdicts = excluded.verdicts, tokens = excluded.tokens, usd = excluded.usd
 		RETURNING number`,
-		int64(e.Sequence), e.JobID, job.Owner, string(job.State), model, strategy, score, end, seconds, //nolint:gosec // sequences are small
-		o.Images, o.Cost.VerifierCalls, o.Cost.TokensIn+o.Cost.TokensOut, o.Cost.USD).Scan(&number)
+		int64(e.Sequence), e.JobID, job.Owner, string(job.State), about.Model, about.Strategy, score, end, seconds, //nolint:gosec // sequences are small
+		o.Images, o.Cost.VerifierCalls, o.Cost.TokensIn+o.Cost.TokensOut, o.Cost.USD, sql.NullString{String: about.Corrects, Valid: about.Corrects != ""}).Scan(&number)
 	if err != nil {
 		return err
 	}

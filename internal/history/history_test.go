@@ -3,6 +3,7 @@ package history_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"os"
@@ -17,7 +18,9 @@ import (
 	"reflectionflow/internal/jobs"
 )
 
-func describe(job jobs.Job) (model, strategy string) { return job.Model, "noise" }
+func describe(job jobs.Job) history.Description {
+	return history.Description{Model: job.Model, Strategy: "noise", Corrects: string(job.Extra)}
+}
 
 func queue(t testing.TB, dir string) *jobs.Queue {
 	t.Helper()
@@ -308,4 +311,69 @@ func BenchmarkSearch(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestFavourites makes favourites, and builds the index again, which loses none.
+func TestFavourites(t *testing.T) {
+	ctx := t.Context()
+	q := queue(t, t.TempDir())
+	var ids []string
+	for _, prompt := range []string{"one", "two", "three"} {
+		job, err := q.Submit(ctx, jobs.Spec{Prompt: prompt, Extra: json.RawMessage(`"` + prompt + `"`)}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, job.ID)
+	}
+	for _, c := range []struct {
+		id  string
+		yes bool
+	}{{ids[0], true}, {ids[2], true}, {ids[0], false}, {ids[1], false}} {
+		if err := q.SetFavourite(ctx, c.id, c.yes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.SetFavourite(ctx, "../x", true); !errors.Is(err, jobs.ErrUnknown) {
+		t.Errorf("a bad ID: %v", err)
+	}
+	for range 2 {
+		s := open(t, filepath.Join(t.TempDir(), "history.db"))
+		stop := follow(t, s, q)
+		settle(t, s, q)
+		found := func(want ...string) {
+			t.Helper()
+			var got []string
+			for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+				page, err := s.Search(ctx, history.Query{Favourites: true, Limit: 10})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = nil
+				for _, job := range page.Jobs {
+					if !job.Favourite {
+						t.Errorf("%s is not said to be one", job.ID)
+					}
+					got = append(got, job.ID)
+				}
+				if slices.Equal(got, want) {
+					return
+				}
+			}
+			t.Errorf("favourites %v, want %v", got, want)
+		}
+		found(ids[2])
+		if err := q.SetFavourite(ctx, ids[1], true); err != nil {
+			t.Fatal(err)
+		}
+		found(ids[2], ids[1])
+		if err := q.SetFavourite(ctx, ids[1], false); err != nil {
+			t.Fatal(err)
+		}
+		found(ids[2])
+		page, err := s.Search(ctx, history.Query{Corrects: `"two"`, Limit: 10})
+		if err != nil || len(page.Jobs) != 1 || page.Jobs[0].ID != ids[1] || page.Jobs[0].Favourite {
+			t.Errorf("corrections: %+v, %v", page, err)
+		}
+		stop()
+	}
 }

@@ -18,6 +18,9 @@ type Query struct {
 	Model    string
 	Strategy string
 	MinScore float64
+	// Favourites selects those alone, Corrects the jobs that correct candidates of one.
+	Favourites bool
+	Corrects   string
 	// Text holds words that the prompt or the reflection has, or the beginnings of words.
 	Text string
 	// Before is the Next of the page before.
@@ -25,9 +28,15 @@ type Query struct {
 	Limit  int // jobs of a page, at least 1
 }
 
+// Job is a job of the index.
+type Job struct {
+	jobs.Job
+	Favourite bool `json:"favourite,omitempty"`
+}
+
 // Page is a part of the jobs that a query selects, the newest first.
 type Page struct {
-	Jobs []jobs.Job
+	Jobs []Job
 	Next int64 // for the next page, 0 for the last
 }
 
@@ -39,7 +48,7 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 		return Page{}, fmt.Errorf("search the history: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	p := Page{Jobs: []jobs.Job{}}
+	p := Page{Jobs: []Job{}}
 	last := int64(0)
 	for rows.Next() {
 		if len(p.Jobs) == q.Limit {
@@ -47,11 +56,11 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 			break
 		}
 		var document []byte
-		var job jobs.Job
-		if err := rows.Scan(&last, &document); err != nil {
+		var job Job
+		if err := rows.Scan(&last, &document, &job.Favourite); err != nil {
 			return Page{}, fmt.Errorf("search the history: %w", err)
 		}
-		if err := json.Unmarshal(document, &job); err != nil {
+		if err := json.Unmarshal(document, &job.Job); err != nil {
 			return Page{}, fmt.Errorf("search the history: job %d: %w", last, err)
 		}
 		p.Jobs = append(p.Jobs, job)
@@ -91,7 +100,13 @@ func (q Query) statement() (text string, args []any) {
 	if q.MinScore > 0 {
 		add("j.score >= ?", q.MinScore)
 	}
-	text = "SELECT j.number, d.document FROM " + from + " CROSS JOIN documents d ON d.number = j.number"
+	if q.Corrects != "" {
+		add("j.corrects = ?", q.Corrects)
+	}
+	if q.Favourites {
+		where = append(where, "f.id IS NOT NULL")
+	}
+	text = "SELECT j.number, d.document, f.id IS NOT NULL FROM " + from + " CROSS JOIN documents d ON d.number = j.number LEFT JOIN favourites f ON f.id = j.id"
 	if len(where) > 0 {
 		text += " WHERE " + strings.Join(where, " AND ")
 	}

@@ -34,22 +34,31 @@ CREATE TABLE jobs (
   images INTEGER NOT NULL DEFAULT 0,
   verdicts INTEGER NOT NULL DEFAULT 0,
   tokens INTEGER NOT NULL DEFAULT 0,
-  usd REAL NOT NULL DEFAULT 0
+  usd REAL NOT NULL DEFAULT 0,
+  corrects TEXT             -- the job whose candidate it corrects
 );
 CREATE INDEX by_owner ON jobs (owner);
 CREATE INDEX by_state ON jobs (state);
 CREATE INDEX by_model ON jobs (model);
 CREATE INDEX by_end ON jobs (ended);
+CREATE INDEX by_origin ON jobs (corrects);
+CREATE TABLE favourites (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE documents (number INTEGER PRIMARY KEY, document BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(prompt, reflection, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2', prefix='1 2 3');
 CREATE TABLE minutes (owner TEXT NOT NULL, minute INTEGER NOT NULL, images INTEGER NOT NULL, PRIMARY KEY (owner, minute)) WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 `
 
-const version = 1 // of the schema; a file of another version is built again
+const version = 2 // of the schema; a file of another version is built again
 
-// Describe names the model and the strategy of a job, with the server's defaults filled in.
-type Describe func(jobs.Job) (model, strategy string)
+// Describe says what the index holds of a job beside its document.
+type Describe func(jobs.Job) Description
+
+// Description is what a server knows of a job.
+type Description struct {
+	Model, Strategy string // with the server's defaults filled in
+	Corrects        string // the job whose candidate it corrects, empty for none
+}
 
 // Store is the index of a file. Its methods may be called from several goroutines.
 type Store struct {
@@ -118,6 +127,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	for _, statement := range []string{
 		"DELETE FROM words WHERE rowid = (SELECT number FROM jobs WHERE id = ?)",
 		"DELETE FROM documents WHERE number = (SELECT number FROM jobs WHERE id = ?)",
+		"DELETE FROM favourites WHERE id = ?",
 		"DELETE FROM jobs WHERE id = ?",
 	} {
 		if _, err := tx.ExecContext(ctx, statement, id); err != nil {

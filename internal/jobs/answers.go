@@ -15,7 +15,12 @@ import (
 // takes the job over asks for none of them again. The key has no dots.
 func (r *Run) Keep(ctx context.Context, key string, answer []byte) error {
 	name := r.ID + "." + key
-	if _, err := r.queue.answers.PutBytes(ctx, name, answer); err != nil {
+	q := r.queue
+	err := q.bus.Persist(ctx, Patience{Bytes: int64(len(answer)), Report: q.report}, func(ctx context.Context) error {
+		_, err := q.answers.PutBytes(ctx, name, answer)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("%w: an answer of job %s: %w", ErrStore, r.ID, err)
 	}
 	r.note(name)
@@ -25,7 +30,8 @@ func (r *Run) Keep(ctx context.Context, key string, answer []byte) error {
 // Kept returns the answer under a key, nil where there is none.
 func (r *Run) Kept(ctx context.Context, key string) ([]byte, error) {
 	name := r.ID + "." + key
-	answer, err := r.queue.answers.GetBytes(ctx, name)
+	q := r.queue
+	answer, err := q.bus.ReadObject(ctx, q.answers, name, 2*MaxImageBytes, Patience{Report: q.report})
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil, nil
 	}

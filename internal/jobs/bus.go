@@ -125,6 +125,7 @@ const (
 	leasesBucket = "leases"
 	imagesBucket = "images"
 	answerBucket = "answers"
+	starsBucket  = "favourites"
 	eventStream  = "EVENTS"
 	eventPrefix  = "events."
 	livePrefix   = "live."
@@ -135,6 +136,7 @@ const (
 // stores are the streams of a queue.
 type stores struct {
 	jobs, leases jetstream.KeyValue
+	favourites   jetstream.KeyValue // jobs that their owners like
 	events       jetstream.Stream
 	images       jetstream.ObjectStore
 	answers      jetstream.ObjectStore // of jobs that have not ended
@@ -197,13 +199,18 @@ func (b *Bus) openStores(ctx context.Context, lease time.Duration, report func(e
 			s.images, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: imagesBucket, Storage: file, Replicas: b.Replicas})
 			return err
 		}},
+		{"store of answers", func(ctx context.Context) error {
+			s.answers, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: answerBucket, Storage: file, Replicas: b.Replicas})
+			return err
+		}},
+		{"bucket of favourites", func(ctx context.Context) error {
+			s.favourites, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: starsBucket, Storage: file, Replicas: b.Replicas})
+			return err
+		}},
 	} {
 		if err := b.Make(ctx, store.what, report, store.open); err != nil {
 			return s, err
 		}
-	}
-	if s.answers, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: answerBucket, Storage: file, Replicas: b.Replicas}); err != nil {
-		return s, fmt.Errorf("open the store of answers: %w", err)
 	}
 	return s, nil
 }

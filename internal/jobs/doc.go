@@ -15,6 +15,7 @@
 //
 //	KV jobs             one document per live job, changed by compare-and-swap
 //	KV leases           job to server; an entry expires when its server stops renewing it
+//	KV favourites       jobs that their owners like
 //	stream EVENTS       every durable event of a job, subject events.<job>
 //	object store images the images of candidates, and those that a job corrects
 //	object store answers  of parts to jobs that have not ended: see [Run.Keep]

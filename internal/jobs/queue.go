@@ -408,6 +408,9 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if err := q.favourites.Purge(ctx, id); err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return fmt.Errorf("delete the favourite %s: %w", id, err)
+	}
 	if err := q.events.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+id)); err != nil {
 		return fmt.Errorf("delete the events of job %s: %w", id, err)
 	}

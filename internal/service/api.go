@@ -9,6 +9,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/history"
 	"reflectionflow/internal/jobs"
 	"reflectionflow/search"
 )
@@ -30,8 +31,8 @@ type jobRequest struct {
 
 type correctRequest struct {
 	Job        string `json:"job"`
-	Candidate  int    `json:"candidate"`
-	Image      []byte `json:"image"` // a file that the client has, instead of a candidate
+	Candidate  int    `json:"candidate"` // -1 for the image that the job itself corrects
+	Image      []byte `json:"image"`     // a file that the client has, instead of a candidate
 	Reflection string `json:"reflection"`
 }
 
@@ -45,8 +46,12 @@ func (s *Server) toCorrect(r *http.Request, c *correctRequest, cfg search.Config
 	case len(c.Image) > 0:
 		return s.readImage(r.Context(), c.Image, cfg.ImageWidth, cfg.ImageHeight)
 	}
-	if _, err := s.owned(r, c.Job); err != nil {
+	job, err := s.owned(r, c.Job)
+	switch {
+	case err != nil:
 		return nil, err
+	case c.Candidate == -1 && job.Image != "":
+		return s.queue.Image(r.Context(), job.Image)
 	}
 	return s.imageFile(r.Context(), c.Job, c.Candidate, "png", 0)
 }
@@ -73,7 +78,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		if a.image, err = s.toCorrect(r, q.Correct, cfg); err != nil {
 			return err
 		}
-		a.reflection = q.Correct.Reflection
+		a.reflection, a.origin = q.Correct.Reflection, origin{q.Correct.Job, q.Correct.Candidate}
 	}
 	if q.Check {
 		reply(w, http.StatusOK, map[string]any{"search": cfg})
@@ -106,7 +111,11 @@ func (s *Server) getJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	reply(w, http.StatusOK, job)
+	favourite, err := s.queue.Favourite(r.Context(), job.ID)
+	if err != nil {
+		return err
+	}
+	reply(w, http.StatusOK, history.Job{Job: job, Favourite: favourite})
 	return nil
 }
 

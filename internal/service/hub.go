@@ -17,10 +17,10 @@ type hub struct {
 	queue *jobs.Queue
 
 	mutex  sync.Mutex
-	topics map[string]*topic // by job; those with listeners
+	topics map[string]*topic // by job; those with listeners, or with candidates under way
 }
 
-// topic is what the listeners of a job share.
+// topic is what the listeners of a job share, and what one that comes later is told first.
 type topic struct {
 	listeners int
 	changed   chan struct{} // closed and replaced when there is news
@@ -49,6 +49,7 @@ type liveFrame struct {
 const (
 	maxRecent  = 64 // events that a topic holds; who is further behind reads the stream
 	maxNow     = 64 // entries of candidates under way
+	maxTopics  = 4096
 	eventsPage = 32 // stored events that a listener holds at a time
 )
 
@@ -75,15 +76,17 @@ func (h *hub) receive(list []jobs.Event) {
 		if t == nil || len(t.recent) > 0 && t.recent[len(t.recent)-1].Sequence >= e.Sequence {
 			continue
 		}
-		f, err := encode(e)
-		if err != nil {
-			continue // it was encoded when it was stored
+		if t.listeners > 0 {
+			f, err := encode(e)
+			if err != nil {
+				continue // it was encoded when it was stored
+			}
+			if len(t.recent) == maxRecent {
+				t.dropped = t.recent[0].Sequence
+				t.recent = slices.Delete(t.recent, 0, 1)
+			}
+			t.recent = append(t.recent, f)
 		}
-		if len(t.recent) == maxRecent {
-			t.dropped = t.recent[0].Sequence
-			t.recent = slices.Delete(t.recent, 0, 1)
-		}
-		t.recent = append(t.recent, f)
 		switch {
 		case e.Candidate != nil:
 			for _, kind := range []string{liveProgress, livePreview} {
@@ -92,6 +95,7 @@ func (h *hub) receive(list []jobs.Event) {
 		case e.Job != nil: // it begins anew, or has ended
 			clear(t.now)
 		}
+		h.clean(e.JobID, t)
 		t.news()
 	}
 }
@@ -100,14 +104,11 @@ func (h *hub) receive(list []jobs.Event) {
 func (h *hub) hear(job string, data []byte) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	t := h.topics[job]
-	if t == nil {
-		return
-	}
 	var l live
-	if json.Unmarshal(data, &l) != nil {
+	if json.Unmarshal(data, &l) != nil || h.topics[job] == nil && len(h.topics) == maxTopics {
 		return
 	}
+	t := h.topic(job)
 	key := l.Kind + strconv.Itoa(l.ID)
 	if _, known := t.now[key]; !known && len(t.now) == maxNow {
 		return
@@ -125,17 +126,32 @@ func (h *hub) hear(job string, data []byte) {
 func (h *hub) join(id string) (t *topic, leave func()) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	if t = h.topics[id]; t == nil {
-		t = &topic{changed: make(chan struct{}), now: map[string]liveFrame{}}
-		h.topics[id] = t
-	}
+	t = h.topic(id)
 	t.listeners++
 	return t, func() {
 		h.mutex.Lock()
 		defer h.mutex.Unlock()
 		if t.listeners--; t.listeners == 0 {
-			delete(h.topics, id)
+			t.recent = nil
 		}
+		h.clean(id, t)
+	}
+}
+
+// topic returns the topic of a job. The mutex is held.
+func (h *hub) topic(id string) *topic {
+	t := h.topics[id]
+	if t == nil {
+		t = &topic{changed: make(chan struct{}), now: map[string]liveFrame{}}
+		h.topics[id] = t
+	}
+	return t
+}
+
+// clean drops a topic that nobody needs. The mutex is held.
+func (h *hub) clean(id string, t *topic) {
+	if t.listeners == 0 && len(t.now) == 0 {
+		delete(h.topics, id)
 	}
 }
 

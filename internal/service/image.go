@@ -90,12 +90,17 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	serveImage(w, r, file, format)
+	return nil
+}
+
+// serveImage replies with an image that never changes.
+func serveImage(w http.ResponseWriter, r *http.Request, file []byte, format string) {
 	sum := sha256.Sum256(file)
 	w.Header().Set("Content-Type", "image/"+format)
 	w.Header().Set("Cache-Control", forEver)
 	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	http.ServeContent(w, r, "", noTime, bytes.NewReader(file)) // ranges and ETags
-	return nil
 }
 
 // readUpload decodes an image that a client sent, within bounds, and returns it as PNG in

@@ -37,9 +37,9 @@ type Keys struct {
 
 // Limits bound what an owner may ask for; 0 is no bound.
 type Limits struct {
-	Queued        int // jobs that wait
-	Running       int // jobs that run; more wait
-	ImagesPerHour int // images generated in an hour; then jobs are refused
+	Queued        int `json:"queued"`          // jobs that wait
+	Running       int `json:"running"`         // jobs that run; more wait
+	ImagesPerHour int `json:"images_per_hour"` // images generated in an hour; then jobs are refused
 }
 
 // fields are the limits as they are written in the file, by their names there.

@@ -16,7 +16,7 @@ const (
 	maxText = 1024 // bytes of a search
 )
 
-// listJobs serves GET /api/v1/jobs?state=&model=&strategy=&min_score=&text=&before=&limit=:
+// listJobs serves GET /api/v1/jobs?state=&model=&strategy=&min_score=&text=&favourite=&corrects=&before=&limit=:
 // the newest first; next is the value of before for the next page.
 func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	q, err := readQuery(r.URL.Query())
@@ -50,7 +50,7 @@ func (s *Server) onlyMine(r *http.Request) *string {
 
 // readQuery reads the parameters of a list.
 func readQuery(values url.Values) (q history.Query, err error) {
-	q = history.Query{State: jobs.State(values.Get("state")), Model: values.Get("model"), Strategy: values.Get("strategy"), Text: values.Get("text"), Limit: 50}
+	q = history.Query{State: jobs.State(values.Get("state")), Model: values.Get("model"), Strategy: values.Get("strategy"), Text: values.Get("text"), Favourites: values.Get("favourite") == "true", Corrects: values.Get("corrects"), Limit: 50}
 	if len(q.Text) > maxText {
 		return q, bad("text", "text has %d bytes, at most %d are allowed", len(q.Text), maxText)
 	}

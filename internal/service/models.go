@@ -13,6 +13,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/fleet"
+	"reflectionflow/internal/history"
 	"reflectionflow/internal/jobs"
 	"reflectionflow/search"
 )
@@ -166,8 +167,15 @@ func (m *models) open(name string) (*engine, error) {
 	return m.opened[i](m.ctx)
 }
 
-// describe names the model and the strategy of a job, for the index.
-func (m *models) describe(job jobs.Job) (model, strategy string) {
+// describe says what the index holds of a job.
+func (m *models) describe(job jobs.Job) history.Description {
+	about := history.Description{Corrects: originOf(job).Job}
+	about.Model, about.Strategy = m.described(job)
+	return about
+}
+
+// described names the model and the strategy of a job.
+func (m *models) described(job jobs.Job) (model, strategy string) {
 	i, strategy, err := m.split(job.Model)
 	if err != nil { // of another server
 		model, strategy, _ = strings.Cut(job.Model, ":")

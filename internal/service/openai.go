@@ -239,7 +239,7 @@ func (s *Server) imageOf(r *http.Request, q *imageRequest, id string) (imageData
 	format := cmp.Or(q.OutputFormat, "png")
 	if q.ResponseFormat == "url" {
 		path := fmt.Sprintf("/api/v1/jobs/%s/images/%d", job.ID, job.Outcome.Best)
-		d.URL = origin(r) + path + "?" + s.link(job.Owner, path, format, time.Now())
+		d.URL = address(r) + path + "?" + s.link(job.Owner, path, format, time.Now())
 		return d, u, nil
 	}
 	file, err := s.imageFile(r.Context(), job.ID, job.Outcome.Best, format, 0)
@@ -255,8 +255,8 @@ func failure(job jobs.Job) *apiError {
 	return &apiError{status: http.StatusBadGateway, Message: "the search failed: " + job.Error, Type: "server_error"}
 }
 
-// origin is the address that a client used.
-func origin(r *http.Request) string {
+// address is the one that a client used.
+func address(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
@@ -295,6 +295,7 @@ type accepted struct {
 	settings      config.Search
 	image         []byte // PNG to correct, or nil
 	reflection    string
+	origin        origin // of the image, where it is a candidate
 	priority      jobs.Priority
 	key           string
 }
@@ -329,6 +330,7 @@ func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 		return jobs.Job{}, err
 	}
 	spec := jobs.Spec{Prompt: strings.TrimSpace(a.prompt), Model: a.model, Settings: settings, Reflection: a.reflection, Owner: owner(r), Priority: a.priority}
+	spec.Extra = a.origin.extra()
 	if err := spec.Validate(); err != nil {
 		return jobs.Job{}, err
 	}

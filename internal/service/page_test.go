@@ -2,6 +2,10 @@ package service_test
 
 import (
 	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"image"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +18,10 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/service"
 )
 
 // browser starts Chromium, or skips the test where there is none. Errors of the console
@@ -47,7 +55,7 @@ func browser(t *testing.T) context.Context {
 				fault = string(e.Args[0].Value)
 			}
 		case *log.EventEntryAdded:
-			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "net::ERR_") {
+			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "net::ERR_") && !strings.HasSuffix(e.Entry.URL, "/api/v1/jobs/j0") { // which is not there
 				fault = e.Entry.Text + " " + e.Entry.URL
 			}
 		}
@@ -86,25 +94,206 @@ func until(t *testing.T, ctx context.Context, expression string) {
 	}
 }
 
-// shot takes a screenshot for go test -artifacts, and checks that nothing is wider than the
-// window.
-func shot(t *testing.T, ctx context.Context, name string) {
+//go:embed testdata/audit.js
+var audit string
+
+// view takes a screenshot for go test -artifacts, and checks that nothing is wider than the
+// window and that everybody can use it: by audit.js, and by axe-core where AXE_CORE names
+// the folder of its npm package.
+func view(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	var wide int
 	var file []byte
-	do(t, ctx, chromedp.Evaluate("document.documentElement.scrollWidth - innerWidth", &wide), chromedp.CaptureScreenshot(&file))
+	var faults []string
+	do(t, ctx, chromedp.Evaluate("document.documentElement.scrollWidth - innerWidth", &wide), chromedp.CaptureScreenshot(&file), chromedp.Evaluate(audit, &faults))
 	if wide > 0 {
 		t.Errorf("%s: the page is %d pixels wider than the window", name, wide)
 	}
+	for _, fault := range faults {
+		t.Errorf("%s: %s", name, fault)
+	}
 	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name+".png"), file, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if dir := os.Getenv("AXE_CORE"); dir != "" {
+		axe, err := os.ReadFile(filepath.Join(dir, "axe.min.js"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var violations []string
+		do(t, ctx, chromedp.Evaluate(string(axe), nil), chromedp.Evaluate(`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html.slice(0, 200) + " " + n.failureSummary)))`, &violations,
+			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		for _, violation := range violations {
+			t.Errorf("%s: axe: %s", name, violation)
+		}
 	}
 }
 
 const state = "document.querySelector('.state')?.textContent"
 
-// TestPageInBrowser searches, watches, corrects, cancels and finds on the page.
+// pageServer serves a model with requirements, whose images take a moment.
+func pageServer(t *testing.T) string {
+	t.Helper()
+	model := fakeModel()
+	model.Parse = assemble.Free(func(text string) (reflectionflow.Prompt, error) {
+		return reflectionflow.Prompt{Text: text, Requirements: []reflectionflow.Requirement{{Kind: reflectionflow.Exactly, Object: "cup", Count: 2}, {Kind: reflectionflow.Color, Object: "cup", Color: "red"}}}, nil
+	})
+	parts := &assemble.Engine{
+		Generator: reflectionflow.GeneratorFunc(func(ctx context.Context, r reflectionflow.Request) (image.Image, error) {
+			if _, show := reflectionflow.Sketches(ctx); show != nil {
+				show(reflectionflow.Sketch{Request: r, Step: 1, Image: image.NewGray(image.Rect(0, 0, 8, 8))})
+			}
+			if strings.Contains(r.Prompt, "broken") && r.Seed%2 == 0 {
+				return nil, errors.New("the engine refused this image")
+			}
+			time.Sleep(20 * time.Millisecond)
+			return painted(ctx, r)
+		}),
+		Verifier: reflectionflow.VerifierFunc(func(ctx context.Context, p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
+			score, err := judged(ctx, p)
+			for i, r := range p.Prompt.Requirements {
+				f := reflectionflow.Finding{Requirement: r, Verdict: reflectionflow.NotMet, Confidence: 0.9}
+				if i == 0 {
+					f.Evidence = []reflectionflow.Object{{Class: "cup", Box: [4]float64{0.1, 0.1, 0.5, 0.5}, Confidence: 0.8}}
+				} else if score.Value > 0.9 {
+					f.Verdict = reflectionflow.Met
+				}
+				score.Requirements = append(score.Requirements, f)
+			}
+			return score, err
+		}),
+		Reflector: reflectionflow.ReflectorFunc(func(context.Context, reflectionflow.Observation) (reflectionflow.Reflection, error) {
+			return reflectionflow.Reflection{Text: "Make the cup red."}, nil
+		}),
+		Refiner: reflectionflow.RefinerFunc(func(_ context.Context, o reflectionflow.Observation) (reflectionflow.Refinement, error) {
+			return reflectionflow.Refinement{Text: o.Prompt.Text + ", sharp"}, nil
+		}),
+	}
+	model.Open = func(context.Context, string) (*assemble.Engine, error) { return parts, nil }
+	return serve(t, func(o *service.Options) { o.Models = []service.Served{{Name: "paint", Model: model}} }).URL
+}
+
+// choose sets a control that a label names.
+func choose(label, value string) chromedp.Action {
+	return chromedp.Evaluate(fmt.Sprintf(`{ const c = [...document.querySelectorAll('label')].find((l) => l.textContent.startsWith(%q)).querySelector('input, select'); c.value = %q; c.dispatchEvent(new Event('input')); }`, label, value), nil)
+}
+
+// press clicks on the button or link with a text.
+func press(text string) chromedp.Action {
+	return chromedp.Click(fmt.Sprintf("//*[self::button or self::a][normalize-space()=%q]", text), chromedp.BySearch)
+}
+
+// TestPageInBrowser searches, watches, corrects, compares, cancels and finds on the page.
 func TestPageInBrowser(t *testing.T) {
+	url := pageServer(t)
+	ctx := browser(t)
+	do(t, ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate(url+"/#/history"))
+	until(t, ctx, "document.querySelector('.empty')?.textContent.includes('Nothing was searched yet')")
+	view(t, ctx, "history-empty")
+
+	// A search, by keyboard alone from the prompt, and its tree as it grows.
+	do(t, ctx, chromedp.Navigate(url+"/#/"))
+	until(t, ctx, "document.querySelector('.cost')?.textContent.includes('Nothing is known yet')")
+	view(t, ctx, "create")
+	do(t, ctx, chromedp.SendKeys("#prompt", "red <b>things</b>"), choose("Strategy", "reflection"), choose("Images", "5"), chromedp.Focus("button.primary"), chromedp.KeyEvent("\r"))
+	until(t, ctx, "document.querySelector('.node img.rough') !== null")
+	until(t, ctx, state+" === 'done' && document.querySelectorAll('.node.waiting').length === 0 && document.querySelectorAll('.node button img').length === 5")
+	until(t, ctx, "document.querySelector('.tree ul .node') !== null && document.querySelectorAll('.node.best').length === 1 && document.querySelector('.hero img') !== null")
+	until(t, ctx, "document.querySelector('h1').textContent === 'red <b>things</b>' && document.querySelector('h1 b') === null")
+	view(t, ctx, "job")
+
+	// Its images are compared.
+	do(t, ctx, press("side by side"))
+	until(t, ctx, "document.querySelectorAll('.pair img').length === 2")
+	view(t, ctx, "compare-side")
+	do(t, ctx, press("flicker"))
+	until(t, ctx, "document.querySelector('.compare .over').hidden")
+	until(t, ctx, "!document.querySelector('.compare .over').hidden")
+	do(t, ctx, press("Pause"), press("slider"), chromedp.Focus("input[type=range]"), chromedp.KeyEvent("\u0303"))
+
+	// A correction, by a tick and own words, grows under its candidate.
+	do(t, ctx, chromedp.Click("#candidate-0 button"))
+	view(t, ctx, "candidate")
+	do(t, ctx, press("Correct"))
+	until(t, ctx, "document.querySelector('dialog form .error').textContent.startsWith('Say what')")
+	do(t, ctx, chromedp.SendKeys("dialog textarea", "more blue"), chromedp.Click("dialog fieldset input"), press("Correct"))
+	until(t, ctx, "document.querySelector('dialog') === null && [...document.querySelectorAll('#candidate-0 + ul .node')].some((n) => n.textContent.includes('your correction') && n.textContent.includes('more blue Show exactly 2 cups.'))")
+	until(t, ctx, "document.querySelector('[role=status].note').textContent.includes('finished')")
+	view(t, ctx, "corrected")
+	do(t, ctx, chromedp.Reload()) // and is there again
+	until(t, ctx, "[...document.querySelectorAll('#candidate-0 + ul .node')].some((n) => n.textContent.includes('your correction'))")
+	do(t, ctx, chromedp.Click("button.star"))
+	until(t, ctx, "document.querySelector('button.star').getAttribute('aria-pressed') === 'true'")
+
+	// Failed images are said.
+	do(t, ctx, chromedp.Navigate(url+"/#/"), chromedp.SendKeys("#prompt", "broken"), choose("Strategy", "noise"), choose("Images", "6"), choose("Seed", "3"), chromedp.Click("button.primary"))
+	until(t, ctx, state+" === 'done' && document.querySelector('.node .bad')?.textContent.includes('refused')")
+	view(t, ctx, "failed-images")
+
+	findInBrowser(t, ctx, url)
+	onPhone(t, ctx, url)
+}
+
+// findInBrowser finds searches again, makes changes, and deletes one.
+func findInBrowser(t *testing.T, ctx context.Context, url string) {
+	do(t, ctx, chromedp.Navigate(url+"/#/history"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 3")
+	do(t, ctx, chromedp.SendKeys("input[type=search]", "thin"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 2 && location.hash.includes('text=thin')")
+	do(t, ctx, chromedp.Click(".fields input[type=checkbox]"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 1 && document.querySelector('.tile .star').textContent === '★'")
+	view(t, ctx, "history")
+	do(t, ctx, chromedp.SendKeys("input[type=search]", "zebra"))
+	until(t, ctx, "document.querySelector('.empty').textContent === 'No search fits these filters.'")
+	do(t, ctx, chromedp.Navigate(url+"/#/history?text=broken"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 1")
+	do(t, ctx, press("Again"))
+	until(t, ctx, "document.querySelector('#prompt')?.value === 'broken' && document.querySelector('.cost').textContent.startsWith('At most about')")
+	do(t, ctx, chromedp.NavigateBack())
+	until(t, ctx, "document.querySelectorAll('.tile').length === 1")
+	do(t, ctx, press("Delete"))
+	until(t, ctx, "document.querySelector('dialog button.danger') !== null")
+	view(t, ctx, "delete")
+	do(t, ctx, chromedp.Click("dialog button.danger"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 0")
+
+	// The API can be tried.
+	do(t, ctx, chromedp.Navigate(url+"/#/api"))
+	until(t, ctx, "document.querySelectorAll('details').length > 10")
+	do(t, ctx, chromedp.Evaluate(`const call = [...document.querySelectorAll('details')].find((d) => d.textContent.startsWith('GET /api/v1/models'));
+		call.open = true; call.querySelector('button').click()`, nil))
+	until(t, ctx, "document.querySelector('details[open] pre').textContent.includes('\"paint\"')")
+	view(t, ctx, "api")
+	do(t, ctx, chromedp.Navigate(url+"/#/settings"))
+	until(t, ctx, state+" === 'working'")
+	view(t, ctx, "settings")
+	do(t, ctx, choose("Colors", "dark"))
+	until(t, ctx, "getComputedStyle(document.documentElement).colorScheme === 'dark'")
+	view(t, ctx, "settings-dark")
+	do(t, ctx, choose("Colors", "auto"), chromedp.Navigate(url+"/#/job/j0"))
+	until(t, ctx, "document.querySelector('h1')?.textContent === 'This is not here'")
+	view(t, ctx, "missing")
+}
+
+// onPhone looks at all pages on a phone, in the dark.
+func onPhone(t *testing.T, ctx context.Context, url string) {
+	do(t, ctx, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	for _, name := range []string{"", "history", "api", "settings"} {
+		do(t, ctx, chromedp.Navigate(url+"/#/"+name))
+		until(t, ctx, "document.querySelector('h1') !== null && !document.querySelector('h1').textContent.includes('not here')")
+		view(t, ctx, "phone-"+name)
+	}
+	do(t, ctx, chromedp.Navigate(url+"/#/history"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 2")
+	do(t, ctx, chromedp.Evaluate("[...document.querySelectorAll('.tile a')].find((a) => !a.closest('.tile').textContent.includes('Corrected')).click()", nil))
+	until(t, ctx, "document.querySelectorAll('.node button img').length >= 6")
+	view(t, ctx, "phone-job")
+	do(t, ctx, chromedp.Click("#candidate-0 button"))
+	view(t, ctx, "phone-candidate")
+}
+
+// TestPageHeals corrects an upload, loses its connection, and cancels.
+func TestPageHeals(t *testing.T) {
 	server := serve(t, nil)
 	ctx := browser(t)
 	upload := filepath.Join(t.TempDir(), "image.png")
@@ -113,66 +302,31 @@ func TestPageInBrowser(t *testing.T) {
 	if err := os.WriteFile(upload, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-
-	// A search, with the keyboard, and its candidates as they come.
-	do(t, ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate(server.URL+"/"), chromedp.SendKeys("#prompt", "red <b>things</b>"), chromedp.SetValue("select:nth-of-type(1)", "paint"))
-	do(t, ctx, chromedp.Evaluate("document.querySelectorAll('select')[1].value = 'noise'; document.querySelector('button.primary').focus()", nil), chromedp.KeyEvent("\r"))
-	until(t, ctx, state+" === 'done' && document.querySelectorAll('.tile img').length === 8 && document.querySelector('.tile.best') !== null")
-	until(t, ctx, "document.querySelector('h1').textContent === 'red <b>things</b>' && document.querySelector('h1 b') === null")
-	shot(t, ctx, "job")
-
-	// A correction of a candidate.
-	do(t, ctx, chromedp.Click("#candidate-0 button"), chromedp.SendKeys("dialog textarea", "more blue"))
-	shot(t, ctx, "candidate")
-	do(t, ctx, chromedp.Click("dialog button.primary"))
-	until(t, ctx, "document.querySelector('main').textContent.includes('Corrects an image: more blue') && "+state+" === 'done'")
-
-	// A correction of an upload.
-	do(t, ctx, chromedp.Navigate(server.URL+"/#/"), chromedp.SendKeys("#prompt", "blue"), chromedp.Click("summary"),
+	do(t, ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate(server.URL+"/#/"), chromedp.SendKeys("#prompt", "blue"), chromedp.Click("summary"),
 		chromedp.SetUploadFiles("input[type=file]", []string{upload}), chromedp.SendKeys("details textarea", "much more blue"))
 	until(t, ctx, "document.querySelector('.preview').naturalWidth === 50")
-	shot(t, ctx, "upload")
-	do(t, ctx, chromedp.Evaluate("document.querySelectorAll('select')[1].value = 'noise'", nil), chromedp.Click("button.primary"))
+	view(t, ctx, "upload")
+	do(t, ctx, choose("Strategy", "noise"), chromedp.Click("button.primary"))
 	until(t, ctx, "document.querySelector('main').textContent.includes('Corrects an image: much more blue') && "+state+" === 'done'")
+	until(t, ctx, "document.querySelector('.tree > li > .node').textContent.includes('the image to correct') && document.querySelectorAll('.tree ul .node button img').length === 8")
+	view(t, ctx, "job-of-upload")
+
+	// The same again starts from the same image.
+	do(t, ctx, press("Again with changes"))
+	until(t, ctx, "document.querySelector('.preview')?.naturalWidth === 32")
+	do(t, ctx, chromedp.Click("button.primary"))
+	until(t, ctx, state+" === 'done' && document.querySelector('main').textContent.includes('the image to correct')")
 
 	// A lost connection says so and heals; then the search is cancelled.
-	do(t, ctx, chromedp.Navigate(server.URL+"/#/"), chromedp.SendKeys("#prompt", "slow"),
-		chromedp.Evaluate("document.querySelectorAll('select')[1].value = 'noise'", nil), chromedp.Click("button.primary"))
-	until(t, ctx, state+" === 'running'")
+	do(t, ctx, chromedp.Navigate(server.URL+"/#/"), chromedp.SendKeys("#prompt", "slow"), choose("Strategy", "noise"), chromedp.Click("button.primary"))
+	until(t, ctx, state+" === 'running' && document.querySelector('.node.waiting') !== null")
+	view(t, ctx, "running")
 	// The message may be gone again before it is looked for.
 	do(t, ctx, chromedp.Evaluate("window.said = []; { const c = document.querySelector('#connection'); new MutationObserver(() => window.said.push(c.textContent)).observe(c, { childList: true, characterData: true, subtree: true }); }", nil))
 	server.CloseClientConnections()
 	until(t, ctx, "window.said.some((text) => text.startsWith('Connection lost'))")
 	until(t, ctx, "document.querySelector('#connection').textContent === ''")
-	do(t, ctx, chromedp.Click("//button[text()='Cancel']", chromedp.BySearch))
-	until(t, ctx, state+" === 'cancelled'")
-
-	// What was searched is found again.
-	do(t, ctx, chromedp.Navigate(server.URL+"/#/history"))
-	until(t, ctx, "document.querySelectorAll('.tile').length === 4")
-	do(t, ctx, chromedp.SendKeys("input[type=search]", "thin"))
-	until(t, ctx, "document.querySelectorAll('.tile').length === 2")
-	shot(t, ctx, "history")
-
-	// The API can be tried.
-	do(t, ctx, chromedp.Navigate(server.URL+"/#/api"))
-	until(t, ctx, "document.querySelectorAll('details').length > 10")
-	do(t, ctx, chromedp.Evaluate(`const call = [...document.querySelectorAll('details')].find((d) => d.textContent.startsWith('GET /api/v1/models'));
-		call.open = true; call.querySelector('button').click()`, nil))
-	until(t, ctx, "document.querySelector('details[open] pre').textContent.includes('\"paint\"')")
-
-	// On a phone, and dark.
-	do(t, ctx, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
-	for _, name := range []string{"", "history", "api", "about"} {
-		do(t, ctx, chromedp.Navigate(server.URL+"/#/"+name))
-		until(t, ctx, "document.querySelector('h1') !== null")
-		shot(t, ctx, "phone-"+name)
-	}
-	do(t, ctx, chromedp.Navigate(server.URL+"/#/history"))
-	until(t, ctx, "document.querySelectorAll('.tile').length === 4")
-	do(t, ctx, chromedp.Evaluate("[...document.querySelectorAll('.tile a')].at(-1).click()", nil))
-	until(t, ctx, "document.querySelectorAll('.tile img').length === 8")
-	shot(t, ctx, "phone-job")
-	do(t, ctx, chromedp.Click("#candidate-0 button"))
-	shot(t, ctx, "phone-candidate")
+	do(t, ctx, press("Cancel"))
+	until(t, ctx, state+" === 'cancelled' && document.querySelector('.node.waiting') === null")
+	view(t, ctx, "cancelled")
 }

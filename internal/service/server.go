@@ -51,6 +51,7 @@ type Server struct {
 	history *history.Store
 	log     *slog.Logger
 	metrics *metrics
+	started time.Time
 	ready   chan struct{} // closed when jobs run
 	// decoding has a place for each image that is decoded at a time.
 	decoding  chan struct{}
@@ -69,7 +70,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, ready: make(chan struct{}), decoding: make(chan struct{}, 2)}
+	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, started: time.Now().UTC(), ready: make(chan struct{}), decoding: make(chan struct{}, 2)}
 	s.verifying.turns = newTurns(max(1, runtime.GOMAXPROCS(0)/2))
 	s.metrics = newMetrics(o.Queue, s.models)
 	s.hub = newHub(o.Queue)
@@ -148,6 +149,10 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/jobs/{id}/candidates", s.candidates},
 		{"GET /api/v1/jobs/{id}/images/{candidate}", s.image},
 		{"GET /api/v1/jobs/{id}/archive", s.archive},
+		{"GET /api/v1/jobs/{id}/reference", s.reference},
+		{"PUT /api/v1/jobs/{id}/favourite", s.setFavourite},
+		{"DELETE /api/v1/jobs/{id}/favourite", s.setFavourite},
+		{"GET /api/v1/health", s.health},
 		{"POST /api/v1/verify", s.verify},
 		{"GET /api/v1/models", s.describeModels},
 		{"GET /api/v1/statistics", s.statistics},
@@ -163,7 +168,11 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readiness)
-	mux.Handle("GET /metrics", s.metrics.handler())
+	collected := s.metrics.handler()
+	mux.Handle("GET /metrics", s.guarded(func(w http.ResponseWriter, r *http.Request) error {
+		collected.ServeHTTP(w, r)
+		return nil
+	}))
 	mux.Handle("GET /", pages())
 	return s.logged(s.ownHost(s.crossOrigin(mux)))
 }

@@ -377,15 +377,20 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := serve(t, func(o *service.Options) { o.Keys = keys })
-	if status, _ := call(t, "GET", server.URL+"/v1/models", ""); status != http.StatusUnauthorized {
-		t.Errorf("without a key: status %d", status)
+	for _, path := range []string{"/v1/models", "/metrics", "/api/v1/health"} {
+		if status, _ := call(t, "GET", server.URL+path, ""); status != http.StatusUnauthorized {
+			t.Errorf("%s without a key: status %d", path, status)
+		}
+		if status, _ := call(t, "GET", server.URL+path, "", "Authorization", "Bearer "+ann); status != http.StatusOK {
+			t.Errorf("%s with a key: status %d", path, status)
+		}
 	}
 	_, body := call(t, "POST", server.URL+"/api/v1/jobs", `{"prompt":"red","search":{"budget":"1","strategy":"noise"}}`, "Authorization", "Bearer "+ann)
 	id := decode[jobs.Job](t, body).ID
 	if status, _ := call(t, "GET", server.URL+"/api/v1/jobs/"+id, "", "Authorization", "Bearer "+ben); status != http.StatusNotFound {
 		t.Errorf("the job of another owner: status %d", status)
 	}
-	for _, path := range []string{"/images/0", "/candidates", "/events", "/archive"} {
+	for _, path := range []string{"/images/0", "/candidates", "/events", "/archive", "/reference"} {
 		if status, _ := call(t, "GET", server.URL+"/api/v1/jobs/"+id+path, "", "Authorization", "Bearer "+ben); status != http.StatusNotFound {
 			t.Errorf("%s of the job of another owner: status %d", path, status)
 		}

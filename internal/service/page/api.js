@@ -19,9 +19,15 @@ export async function call(path, options = {}) {
   } catch {
     throw new Error(`The server answered with status ${reply.status}.`);
   }
-  if (!reply.ok) throw new Error(body?.error?.message ?? `The server answered with status ${reply.status}.`);
+  if (!reply.ok) {
+    const error = new Error(upper(body?.error?.message ?? `The server answered with status ${reply.status}.`));
+    error.missing = reply.status === 404;
+    throw error;
+  }
   return body;
 }
+
+const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const models = () => call('/api/v1/models');
 export const job = (id) => call(`/api/v1/jobs/${id}`);
@@ -31,17 +37,24 @@ export const description = () => call('/api/v1/openapi.json');
 export const submit = (body) => call('/api/v1/jobs', { method: 'POST', body: JSON.stringify(body) });
 export const cancel = (id) => call(`/api/v1/jobs/${id}/cancel`, { method: 'POST' });
 export const remove = (id) => call(`/api/v1/jobs/${id}`, { method: 'DELETE' });
+export const candidates = (id) => call(`/api/v1/jobs/${id}/candidates`);
+export const favour = (id, yes) => call(`/api/v1/jobs/${id}/favourite`, { method: yes ? 'PUT' : 'DELETE' });
+export const health = () => call('/api/v1/health');
+export const reference = (id) => `/api/v1/jobs/${id}/reference`;
 export const image = (id, candidate, side) => `/api/v1/jobs/${id}/images/${candidate}` + (side ? `?side=${side}` : '');
 
-// follow calls receive for every event of a job and state when the connection is lost or
-// back. It returns a function that ends it. After a lost connection events may come again.
+const kinds = ['submitted', 'started', 'prompt', 'candidate', 'progress', 'preview', 'done', 'failed', 'cancelled'];
+
+// follow calls receive for every event of a job, with what is under way, and state when the
+// connection is lost or back. It returns a function that ends it. After a lost connection
+// events may come again.
 export function follow(id, receive, state) {
   let source = null;
   let timer = 0;
   let over = false;
   const open = () => {
     source = new EventSource(`/api/v1/jobs/${id}/events`);
-    for (const kind of ['submitted', 'started', 'prompt', 'candidate', 'done', 'failed', 'cancelled']) {
+    for (const kind of kinds) {
       source.addEventListener(kind, (e) => {
         receive(JSON.parse(e.data));
         if (['done', 'failed', 'cancelled'].includes(kind)) stop();

@@ -3,54 +3,59 @@ import { el } from './dom.js';
 import { create } from './create.js';
 import { watch } from './job.js';
 import { history } from './history.js';
-import { about } from './about.js';
+import { settings, theme } from './settings.js';
 import { tryAPI } from './try.js';
 
 const main = document.getElementById('main');
 let leave = () => {};
+let visit = 0; // grows with every route, so that an answer for one that was left is dropped
 
 export function connection(text) {
   document.getElementById('connection').textContent = text;
 }
 
-function show(...nodes) {
-  main.replaceChildren(...nodes);
-}
-
 // askKey asks for the API key and keeps it for the images and events of the page.
 function askKey() {
-  const input = el('input', { type: 'password', autocomplete: 'off', id: 'key' });
-  show(el('form', {
+  const input = el('input', { type: 'password', autocomplete: 'off', id: 'key', required: true });
+  main.replaceChildren(el('form', {
     class: 'card', onsubmit: (e) => {
       e.preventDefault();
       document.cookie = `key=${encodeURIComponent(input.value.trim())}; SameSite=Strict; path=/; max-age=31536000` + (location.protocol === 'https:' ? '; Secure' : '');
       route();
     },
-  }, el('h1', {}, 'API key'), el('label', { for: 'key' }, 'This server serves owners of a key'), input, el('p', {}, el('button', { class: 'primary' }, 'Continue'))));
+  }, el('h1', {}, 'API key'), el('label', { for: 'key' }, 'This server serves owners of a key. Whoever runs it can give you one.'), input, el('p', {}, el('button', { class: 'primary' }, 'Continue'))));
+  input.focus();
 }
 
 async function route() {
   leave();
   leave = () => {};
   connection('');
-  const path = location.hash.replace(/^#\/?/, '');
+  const mine = ++visit;
+  const show = (...nodes) => { if (mine === visit) main.replaceChildren(...nodes); };
+  const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
+  const [page, id] = path.split('/');
   for (const a of document.querySelectorAll('header nav a')) {
-    if (a.getAttribute('href') === '#/' + path) a.setAttribute('aria-current', 'page');
+    if (a.getAttribute('href') === '#/' + page) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
   try {
-    const [page, id] = path.split('/');
-    if (page === 'job') leave = await watch(id, show, connection);
-    else if (page === 'history') await history(show);
+    if (page === 'job') {
+      const stop = await watch(id, show, connection);
+      if (mine === visit) leave = stop;
+      else stop();
+    } else if (page === 'history') await history(show, new URLSearchParams(query));
     else if (page === 'api') await tryAPI(show);
-    else if (page === 'about') await about(show);
+    else if (page === 'settings') await settings(show);
     else await create(show, id);
-    document.title = (main.querySelector('h1')?.textContent ?? 'Create').slice(0, 60) + ' · ReflectionFlow';
+    if (mine === visit) document.title = (main.querySelector('h1')?.textContent ?? 'Create').slice(0, 60) + ' · ReflectionFlow';
   } catch (error) {
     if (error.key) askKey();
-    else show(el('p', { class: 'error', role: 'alert' }, error.message));
+    else show(el('h1', {}, error.missing ? 'This is not here' : 'That did not work'), el('p', { class: 'error', role: 'alert' }, error.message),
+      el('p', { class: 'row' }, el('button', { onclick: route }, 'Try again'), el('a', { class: 'button', href: '#/history' }, 'To the history')));
   }
 }
 
-addEventListener('hashchange', () => { route().then(() => main.focus()); });
+theme();
+addEventListener('hashchange', () => { route().then(() => { main.focus(); scrollTo(0, 0); }); });
 route();

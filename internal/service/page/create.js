@@ -1,7 +1,7 @@
 import * as api from './api.js';
-import { el, field } from './dom.js';
+import { el, field, counted, lasting } from './dom.js';
 
-const strategies = {
+export const strategies = {
   adaptive: 'adaptive',
   reflection: 'reflection',
   'noise-prompt': 'noise and prompt',
@@ -17,31 +17,42 @@ const meanings = {
 
 // create shows the form of a search, filled in like the job again where one is given.
 export async function create(show, again) {
-  const { models } = await api.models();
-  const before = again ? await api.job(again) : null;
+  const [{ models }, sums, before] = await Promise.all([api.models(), api.statistics(), again ? api.job(again) : null]);
   const set = before?.settings ?? {};
   const error = el('p', { class: 'error', role: 'alert' });
   const prompt = el('textarea', { id: 'prompt', required: true, maxlength: 4096, placeholder: 'a photo of two clocks and a red cup' });
   prompt.value = before?.prompt ?? '';
+  const [base, way] = (before?.model ?? '').split(':');
   const model = el('select', {}, models.map((m) => el('option', { value: m.name }, m.name)));
+  if (models.some((m) => m.name === base)) model.value = base;
   const strategy = el('select', {}, Object.entries(strategies).map(([name, text]) => el('option', { value: name }, text)));
-  const budget = el('input', { type: 'number', min: 1, max: 1024, value: set.budget ?? 8 });
-  const size = el('input', { placeholder: 'of the model', pattern: '\\d+(x\\d+)?', value: set.size ?? '' });
+  strategy.value = [set.strategy, way, base, 'adaptive'].find((name) => name in strategies);
+  const budget = el('input', { type: 'number', min: 1, max: 1024, required: true, value: set.budget ?? 8 });
+  const size = el('input', { placeholder: 'of the model', pattern: '\\d+(x\\d+)?', title: 'a number such as 512, or 512x768', value: set.size ?? '' });
   const seed = el('input', { type: 'number', min: 0, placeholder: 'random', value: set.seed ?? '' });
-  const note = el('p', { class: 'note' });
   const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/webp,image/gif' });
   const reflection = el('textarea', { maxlength: 4096, placeholder: 'There are three clocks. Remove one.' });
+  reflection.value = before?.reflection ?? '';
   const preview = el('img', { class: 'preview', alt: 'The image to correct', hidden: true });
+  const same = Boolean(before?.image);
+  if (same) {
+    preview.src = api.reference(again);
+    preview.hidden = false;
+    reflection.required = true;
+  }
   file.addEventListener('change', () => {
     URL.revokeObjectURL(preview.src);
-    preview.hidden = !file.files.length;
+    preview.hidden = !file.files.length && !same;
     reflection.required = !preview.hidden;
-    if (!preview.hidden) preview.src = URL.createObjectURL(file.files[0]);
+    if (file.files.length) preview.src = URL.createObjectURL(file.files[0]);
+    else if (same) preview.src = api.reference(again);
   });
-  strategy.value = set.strategy ?? 'adaptive';
+  const note = el('p', { class: 'note' });
+  const cost = el('p', { class: 'cost', role: 'status' });
   const explain = () => {
     const m = models.find((m) => m.name === model.value);
-    note.textContent = `${meanings[strategy.value]}; at most ${budget.value || '?'} images of ${size.value || `${m.width}x${m.height}`} pixels with ${m.steps} denoising steps each. The search stops early when an image is right.` + (m.summary ? ` ${m.name}: ${m.summary}.` : '');
+    note.textContent = `${meanings[strategy.value]}; at most ${counted(Number(budget.value) || 0, 'image')} of ${size.value || `${m.width}x${m.height}`} pixels with ${counted(m.steps, 'denoising step')} each. The search stops early when an image is right.` + (m.summary ? ` ${m.name}: ${m.summary}.` : '');
+    cost.textContent = estimate(sums.by, model.value, strategy.value, Number(budget.value));
   };
   for (const control of [model, strategy, budget, size]) control.addEventListener('input', explain);
   explain();
@@ -51,12 +62,15 @@ export async function create(show, again) {
       e.preventDefault();
       go.disabled = true;
       error.textContent = '';
-      const search = { strategy: strategy.value, budget: budget.value };
-      if (size.value) search.size = size.value;
-      if (seed.value !== '') search.seed = Number(seed.value);
+      const search = { ...set, strategy: strategy.value, budget: budget.value };
+      for (const [name, text] of [['size', size.value], ['seed', seed.value]]) {
+        delete search[name];
+        if (text !== '') search[name] = name === 'seed' ? Number(text) : text;
+      }
       try {
         const body = { prompt: prompt.value, model: model.value, search };
         if (file.files.length) body.correct = { image: await base64(file.files[0]), reflection: reflection.value };
+        else if (same) body.correct = { job: again, candidate: -1, reflection: reflection.value };
         const job = await api.submit(body);
         location.hash = `#/job/${job.id}`;
       } catch (failure) {
@@ -65,12 +79,24 @@ export async function create(show, again) {
       }
     },
   },
-    el('h1', {}, 'What should the image show?'),
+    el('h1', {}, again ? 'The same search with changes' : 'What should the image show?'),
     field('Prompt', prompt),
     el('div', { class: 'fields' }, field('Model', model), field('Strategy', strategy), field('Images, at most', budget), field('Size in pixels', size), field('Seed', seed)),
-    el('details', {}, el('summary', {}, 'Correct an image that you have'),
+    el('details', { open: same }, el('summary', {}, 'Correct an image that you have'),
       field('Image', file), preview, field('What is wrong with it, and what should change?', reflection)),
-    note, error, go));
+    note, cost, error, go));
+}
+
+// estimate says what a search costs at most, by what searches of the model took before.
+export function estimate(by, model, strategy, budget) {
+  const sum = (list) => list.reduce((a, b) => ({ images: a.images + b.images, seconds: a.seconds + b.seconds, usd: a.usd + b.usd }), { images: 0, seconds: 0, usd: 0 });
+  const ofModel = by.filter((t) => t.model === model && t.images);
+  const like = ofModel.filter((t) => t.strategy === strategy);
+  const known = sum(like.length ? like : ofModel);
+  if (!known.images || !budget) return 'Nothing is known yet of how long an image takes: this is the first search with the model.';
+  const each = known.seconds / known.images;
+  const usd = known.usd / known.images * budget;
+  return `At most about ${lasting(each * budget)}${usd ? ` and ${usd.toFixed(2)} USD` : ''}: ${lasting(each)} an image in ${counted(known.images, 'image')} before.`;
 }
 
 // base64 reads a file as base64.

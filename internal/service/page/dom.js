@@ -40,3 +40,57 @@ export function words(r) {
 }
 
 export const verdicts = { met: 'met', not_met: 'not met', unsure: 'not judged' };
+
+// counted is a number with its noun.
+export function counted(n, noun, many = noun + 's') {
+  return `${n} ${n === 1 ? noun : many}`;
+}
+
+// lasting is a time in words.
+export function lasting(seconds) {
+  if (seconds < 0.1) return 'under 0.1 s';
+  if (seconds < 90) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+// chip shows a finding.
+export function chip(f) {
+  return el('li', { class: `chip ${f.verdict}` }, `${words(f.requirement)} · ${verdicts[f.verdict] ?? f.verdict}`);
+}
+
+// star is the button that makes a job a favourite.
+export function star(on, change) {
+  const button = el('button', { type: 'button', class: 'star', 'aria-label': 'Favourite' });
+  const set = (yes) => {
+    on = yes;
+    button.setAttribute('aria-pressed', String(on));
+    button.textContent = on ? '★' : '☆';
+  };
+  set(Boolean(on));
+  button.addEventListener('click', async () => {
+    const before = on;
+    set(!on);
+    try { await change(on); } catch { set(before); }
+  });
+  return button;
+}
+
+// dialog opens a dialog that leaves the page when it is closed.
+export function dialog(label, ...children) {
+  const node = el('dialog', { 'aria-label': label }, ...children);
+  node.addEventListener('close', () => node.remove());
+  document.body.append(node);
+  node.showModal();
+  return node;
+}
+
+// confirmed asks before something that cannot be undone.
+export function confirmed(question, action) {
+  return new Promise((done) => {
+    const node = dialog(question, el('h2', {}, question), el('form', { method: 'dialog', class: 'row' },
+      el('button', { class: 'danger', value: 'yes' }, action), el('button', { value: 'no' }, 'Keep')));
+    node.classList.add('small');
+    node.addEventListener('close', () => done(node.returnValue === 'yes'));
+  });
+}

@@ -1,36 +1,52 @@
 import * as api from './api.js';
-import { el, svg, field, words, verdicts } from './dom.js';
+import { el, words, chip, star, counted, lasting, confirmed } from './dom.js';
+import { Tree } from './tree.js';
+import { compare } from './compare.js';
+import { candidate } from './correct.js';
 
-const actions = { explore: 'new noise', rewrite: 'rewritten prompt', reflect: 'correction' };
+const maxFollowed = 3; // corrections that are followed at once: a browser has few connections
+const stops = { right: 'everything that was asked for was found', judged: 'everything that can be judged was found', failed: 'too many images failed in a row' };
 
-// watch shows a job and follows it. It returns a function that stops that.
+// watch shows a job and follows it, and the corrections of its candidates. It returns a
+// function that stops that.
 export async function watch(id, show, connection) {
   const job = await api.job(id);
   const view = new View(job);
   show(view.node);
-  return api.follow(id, (e) => view.receive(e), (ok) => connection(ok ? '' : 'Connection lost. Trying again …'));
+  view.stops.push(api.follow(id, (e) => view.receive(e), (ok) => connection(ok ? '' : 'Connection lost. Trying again …')));
+  view.children();
+  return () => view.stops.forEach((stop) => stop());
 }
 
 class View {
   constructor(job) {
     this.job = job;
+    this.stops = [];
+    this.followed = 0;
     this.candidates = [];
-    this.tiles = el('ul', { class: 'grid', 'aria-label': 'Candidates' });
+    this.corrections = new Map(); // jobs that correct candidates, and their candidates
+    this.tree = new Tree((job, c) => this.open(job, c));
+    this.tree.own = job.id;
     this.state = el('span', { class: 'state' });
     this.status = el('p', { class: 'note', role: 'status' });
     this.bar = el('progress', { max: this.total(), value: 0, 'aria-label': 'Images' });
     this.chips = el('ul', { class: 'chips', 'aria-label': 'Requirements' });
     this.error = el('p', { class: 'error', role: 'alert' });
     this.stop = el('button', { onclick: () => this.cancel() }, 'Cancel');
-    this.tools = el('div', { class: 'row' });
+    this.tools = el('span', { class: 'row' });
+    this.hero = el('div', { class: 'hero' });
     this.compare = el('div');
+    this.none = el('p', { class: 'empty', hidden: true }, 'No image was finished.');
+    const origin = job.extra?.corrects;
+    if (job.image) this.tree.root(job, origin ? el('p', {}, el('a', { href: `#/job/${origin.job}` }, `candidate ${origin.candidate} of another search`)) : null);
     this.node = el('div', {},
       el('h1', {}, job.prompt),
       job.reflection ? el('p', { class: 'note' }, 'Corrects an image: ' + job.reflection) : null,
-      el('div', { class: 'row' }, this.state, this.stop, el('a', { class: 'button', href: `#/create/${job.id}` }, 'Again with changes')),
-      this.status, this.bar, this.chips, this.error, this.tools,
-      el('h2', {}, 'Candidates'), this.tiles, this.compare,
-      el('h2', {}, 'The same as code'), ...code(job));
+      el('div', { class: 'summary' }, this.hero, el('div', {},
+        el('div', { class: 'row' }, this.state, star(job.favourite, (yes) => api.favour(job.id, yes)), this.stop, el('a', { class: 'button', href: `#/create/${job.id}` }, 'Again with changes'), this.tools),
+        this.status, this.bar, this.chips, this.error)),
+      el('h2', {}, 'Candidates'), this.tree.list, this.none, this.compare,
+      el('details', { class: 'card' }, el('summary', {}, 'The same search as code'), ...code(job)));
     this.update(job);
   }
 
@@ -39,38 +55,41 @@ class View {
   receive(e) {
     if (e.job) this.update(e.job);
     if (e.prompt) this.requirements(e.prompt.requirements ?? [], []);
+    if (e.kind === 'progress') this.tree.progress(this.job.id, e);
+    if (e.kind === 'preview') this.tree.preview(this.job.id, e);
     if (e.candidate) this.add(e.candidate);
   }
 
   update(job) {
-    this.job = job;
+    this.job = { ...job, favourite: this.job.favourite };
     this.state.textContent = job.state;
     const live = job.state === 'queued' || job.state === 'running';
     this.stop.hidden = !live;
     this.bar.hidden = !live;
     this.error.textContent = job.error ?? '';
     if (job.state === 'queued') this.status.textContent = 'Waiting for its turn.';
+    if (job.state === 'running' && !this.candidates.length) this.status.textContent = 'The first image is being generated.';
     if (live) return;
+    this.tree.settle(job.id);
+    this.none.hidden = this.tree.nodes.size > 0;
     const o = job.outcome;
-    this.status.textContent = o && o.best >= 0
-      ? `${o.images} ${o.images === 1 ? 'image' : 'images'}, ${((Date.parse(job.ended) - Date.parse(job.started)) / 1000).toFixed(1)} s; ` + (o.stopped === 'right' ? 'everything asked for was found.' : 'the budget is spent; this is the best.')
-      : job.state === 'cancelled' ? 'Cancelled.' : '';
-    this.mark(o?.best ?? -1);
-    if (job.state === 'done') {
-      this.tools.replaceChildren(el('a', { class: 'button', href: `/api/v1/jobs/${job.id}/archive` }, 'Download the run (zip)'),
-        el('button', { onclick: () => this.delete() }, 'Delete'));
-      this.showCompare(o.best);
-    }
+    const took = job.started ? (Date.parse(job.ended) - Date.parse(job.started)) / 1000 : 0;
+    this.status.textContent = job.state === 'cancelled' ? 'Cancelled; what was finished is kept.'
+      : o && o.best >= 0 ? `${counted(o.images, 'image')}, ${lasting(took)}${o.cost?.money ? `, ${o.cost.money.toFixed(2)} USD` : ''}; ${stops[o.stopped] ?? 'the budget is spent; this is the best'}.` : '';
+    if (o?.best >= 0) this.mark(o.best);
+    this.tools.replaceChildren(...(job.state === 'done' ? [el('a', { class: 'button', href: `/api/v1/jobs/${job.id}/archive` }, 'Download the run (zip)')] : []),
+      el('button', { onclick: () => this.delete() }, 'Delete'));
+    this.showCompare();
   }
 
   add(c) {
-    if (this.candidates[c.id]) return; // sent again after a reconnect
+    if (!this.tree.add(this.job, c)) return; // sent again after a reconnect
+    this.none.hidden = true;
     this.candidates[c.id] = c;
     const done = this.candidates.filter(Boolean).length;
     this.bar.value = done;
     const took = (Date.now() - Date.parse(this.job.started)) / 1000;
-    this.status.textContent = `${done} of at most ${this.total()} images` + (done > 1 ? `, about ${Math.max(1, Math.round(took / done * (this.total() - done)))} s left` : '');
-    this.tiles.append(this.tile(c));
+    this.status.textContent = `${done} of at most ${counted(this.total(), 'image')}` + (done > 1 && done < this.total() ? `, about ${lasting(Math.max(1, took / done * (this.total() - done)))} left` : '');
     this.mark(this.best());
   }
 
@@ -80,21 +99,14 @@ class View {
     return best;
   }
 
-  tile(c) {
-    const text = el('div', { class: 'text' },
-      el('p', {}, el('strong', {}, `${c.id} · ${actions[c.action] ?? c.action}`), c.parent >= 0 ? ` of ${c.parent}` : ''),
-      c.error ? null : el('p', {}, `score ${c.score.value.toFixed(3)}`),
-      c.request.reflection ? el('p', { class: 'clamp', title: c.request.reflection }, c.request.reflection) : null);
-    const picture = c.error ? el('div', { class: 'blank' }, c.error)
-      : el('img', { src: api.image(this.job.id, c.id, 320), alt: `Candidate ${c.id}`, loading: 'lazy' });
-    const node = el('li', { class: 'tile', id: `candidate-${c.id}` }, c.error ? picture : el('button', { class: 'open', 'aria-label': `Open candidate ${c.id}`, onclick: () => this.open(c) }, picture), text);
-    return node;
-  }
-
   mark(best) {
-    for (const tile of this.tiles.children) tile.classList.toggle('best', tile.id === `candidate-${best}`);
+    this.tree.mark(this.job.id, best);
     const c = this.candidates[best];
-    if (c) this.requirements(null, c.score.requirements ?? []);
+    if (!c) return;
+    this.requirements(null, c.score.requirements ?? []);
+    if (this.shown === best) return;
+    this.shown = best;
+    this.hero.replaceChildren(el('button', { class: 'picture', 'aria-label': `Open the best candidate, ${best}`, onclick: () => this.open(this.job, c) }, el('img', { src: api.image(this.job.id, best), alt: '' })));
   }
 
   requirements(asked, findings) {
@@ -102,58 +114,64 @@ class View {
     else if (asked) this.chips.replaceChildren(...asked.map((r) => el('li', { class: 'chip' }, words(r))));
   }
 
-  showCompare(best) {
-    if (best <= 0 || !this.candidates[0] || this.candidates[0].error) return;
-    const over = el('img', { class: 'over', src: api.image(this.job.id, best), alt: `Best candidate, ${best}` });
-    const slide = el('input', { type: 'range', min: 0, max: 100, value: 50, 'aria-label': 'Show the first candidate or the best' });
-    const cut = () => { over.style.clipPath = `inset(0 0 0 ${100 - slide.value}%)`; };
-    slide.addEventListener('input', cut);
-    cut();
-    this.compare.replaceChildren(el('h2', {}, 'First and best'), el('div', { class: 'two' },
-      el('div', {}, el('div', { class: 'stage' }, el('img', { src: api.image(this.job.id, 0), alt: 'First candidate' }), over), slide),
-      el('p', { class: 'note' }, 'Left: the first candidate, what the model generates without a search. Right: the best one. Move the slider to compare.')));
+  // showCompare offers the images of the search, of its corrections, and the one that it corrects.
+  showCompare() {
+    const images = [];
+    if (this.job.image) images.push({ name: 'the image to correct', src: api.reference(this.job.id) });
+    for (const c of this.candidates) if (c && !c.error) images.push({ name: `candidate ${c.id}`, src: api.image(this.job.id, c.id), id: c.id });
+    for (const [id, list] of this.corrections) for (const c of list) if (!c.error) images.push({ name: `your correction of ${list.of}, candidate ${c.id}`, src: api.image(id, c.id) });
+    if (images.length < 2) return;
+    const best = images.findIndex((image) => image.id === this.best());
+    this.compare.replaceChildren(compare(images, best === 0 ? 1 : 0, Math.max(0, best)));
   }
 
-  open(c) {
-    const error = el('p', { class: 'error', role: 'alert' });
-    const reflection = el('textarea', { placeholder: 'There are three clocks. Remove one.', required: true });
-    const boxes = svg('svg', { viewBox: '0 0 1 1', preserveAspectRatio: 'none' });
-    const light = (list) => boxes.replaceChildren(...(list ?? []).map((o) => svg('rect', { x: o.box[0], y: o.box[1], width: o.box[2] - o.box[0], height: o.box[3] - o.box[1] })));
-    const missing = (c.score.requirements ?? []).filter((f) => f.verdict === 'not_met');
-    const dialog = el('dialog', { 'aria-label': `Candidate ${c.id}` },
-      el('div', { class: 'two' },
-        el('div', { class: 'stage' }, el('img', { src: api.image(this.job.id, c.id), alt: `Candidate ${c.id}` }), boxes),
-        el('div', {},
-          el('h2', {}, `Candidate ${c.id}`),
-          el('p', { class: 'note' }, `${actions[c.action] ?? c.action}${c.parent >= 0 ? ` of candidate ${c.parent}` : ''}, seed ${c.request.seed}${c.reason ? '; ' + c.reason : ''}`),
-          el('ul', { class: 'chips' }, (c.score.requirements ?? []).map((f) => {
-            const node = chip(f);
-            node.tabIndex = 0;
-            for (const name of ['mouseenter', 'focus']) node.addEventListener(name, () => light(f.evidence));
-            for (const name of ['mouseleave', 'blur']) node.addEventListener(name, () => light([]));
-            return node;
-          })),
-          c.request.prompt !== this.job.prompt ? el('p', { class: 'note' }, 'Prompt: ' + c.request.prompt) : null,
-          c.request.reflection ? el('p', { class: 'note' }, 'Reflection: ' + c.request.reflection) : null,
-          (c.warnings ?? []).map((w) => el('p', { class: 'error' }, w)),
-          el('form', {
-            onsubmit: async (e) => {
-              e.preventDefault();
-              try {
-                const search = { ...this.job.settings, strategy: 'noise', budget: '2' };
-                delete search.seed;
-                const job = await api.submit({ prompt: this.job.prompt, model: this.job.model, search, correct: { job: this.job.id, candidate: c.id, reflection: reflection.value } });
-                dialog.close();
-                location.hash = `#/job/${job.id}`;
-              } catch (failure) { error.textContent = failure.message; }
-            },
-          }, field('Correct this: what is wrong, and what should change?', reflection),
-            missing.length ? el('p', { class: 'row' }, missing.map((f) => el('button', { type: 'button', onclick: () => { reflection.value = (reflection.value + ` Fix: ${words(f.requirement)}.`).trim(); } }, words(f.requirement)))) : null,
-            error,
-            el('p', { class: 'row' }, el('button', { class: 'primary' }, 'Correct'), el('button', { type: 'button', onclick: () => dialog.close() }, 'Close'))))));
-    dialog.addEventListener('close', () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
+  open(job, c) { candidate(job, c, (child) => this.grow(child, this.tree.key(job.id, c.id), c.id, true)); }
+
+  // children shows the corrections that were made before.
+  async children() {
+    try {
+      const { candidates } = await api.candidates(this.job.id); // corrections are shown under them
+      candidates.forEach((c) => this.add(c));
+      if (this.job.outcome?.best >= 0) this.mark(this.job.outcome.best);
+      if (this.job.ended) this.showCompare();
+      const { jobs } = await api.list({ corrects: this.job.id, limit: 50 });
+      for (const child of jobs.reverse()) {
+        const at = child.extra?.corrects;
+        if (at && child.id !== this.job.id) this.grow(child, this.tree.key(this.job.id, at.candidate), at.candidate, false);
+      }
+    } catch (failure) { this.error.textContent = failure.message; }
+  }
+
+  // grow shows the job of a correction under the candidate with a key.
+  async grow(child, key, of, look) {
+    if (this.corrections.has(child.id)) return;
+    const list = Object.assign([], { of });
+    this.corrections.set(child.id, list);
+    this.tree.under(child.id, key);
+    const add = (c) => { if (this.tree.add(child, c)) list.push(c); };
+    const live = child.state === 'queued' || child.state === 'running';
+    if (!live || this.followed >= maxFollowed) { // what follows is seen when the page is opened again
+      const { candidates } = await api.candidates(child.id);
+      candidates.forEach(add);
+      this.tree.mark(child.id, child.outcome?.best ?? -1);
+      this.showCompare();
+      return;
+    }
+    this.followed++;
+    if (look) this.status.textContent = 'Your correction grows under its candidate.';
+    this.stops.push(api.follow(child.id, (e) => {
+      if (e.kind === 'progress') this.tree.progress(child.id, e);
+      if (e.kind === 'preview') this.tree.preview(child.id, e);
+      if (e.candidate) add(e.candidate);
+      if (e.job && e.job.ended) {
+        this.followed--;
+        this.tree.settle(child.id);
+        this.tree.mark(child.id, e.job.outcome?.best ?? -1);
+        if (e.job.error) this.error.textContent = e.job.error;
+        if (look && !e.job.error) this.status.textContent = 'Your correction is finished.';
+        this.showCompare();
+      }
+    }, () => {}));
   }
 
   async cancel() {
@@ -162,26 +180,23 @@ class View {
   }
 
   async delete() {
-    if (!confirm('Delete this search and its images?')) return;
+    if (!await confirmed('Delete this search and its images?', 'Delete')) return;
     try { await api.remove(this.job.id); location.hash = '#/history'; } catch (failure) { this.error.textContent = failure.message; }
   }
-}
-
-function chip(f) {
-  return el('li', { class: `chip ${f.verdict}` }, `${words(f.requirement)} · ${verdicts[f.verdict] ?? f.verdict}`);
 }
 
 // code is the job as calls of the API: curl, Python and Go.
 function code(job) {
   const body = JSON.stringify({ prompt: job.prompt, model: job.model || undefined, search: job.settings });
   const quoted = JSON.stringify(job.prompt);
-  const python = `from openai import OpenAI
+  const python = `import json
+from openai import OpenAI
 
 client = OpenAI(base_url="${location.origin}/v1", api_key="KEY")
-reply = client.images.generate(prompt=${quoted}, model=${JSON.stringify(job.model || "")}, extra_body={"reflectionflow": json.loads(${JSON.stringify(JSON.stringify(job.settings ?? {}))})})`;
+reply = client.images.generate(prompt=${quoted}, model=${JSON.stringify(job.model || '')}, extra_body={"reflectionflow": json.loads(${JSON.stringify(JSON.stringify(job.settings ?? {}))})})`;
   const go = `reply, err := http.Post("${location.origin}/api/v1/jobs", "application/json", strings.NewReader(${JSON.stringify(body)}))`;
   return [
     ['curl', `curl ${location.origin}/api/v1/jobs -H 'Content-Type: application/json' -d '${body.replaceAll("'", "'\\''")}'`],
-    ['Python', 'import json\n' + python], ['Go', go],
-  ].map(([name, text]) => el('details', { open: name === 'curl' }, el('summary', {}, name), el('pre', { tabindex: 0 }, text)));
+    ['Python', python], ['Go', go],
+  ].flatMap(([name, text]) => [el('h3', {}, name), el('pre', { tabindex: 0, role: 'region', 'aria-label': `${name} code` }, text)]);
 }
