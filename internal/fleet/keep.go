@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
+	"time"
 
 	"reflectionflow"
 )
@@ -38,16 +39,20 @@ func WithKeeper(ctx context.Context, k Keeper, fingerprint string) context.Conte
 
 // Kept returns a part whose answers are stored before it returns, in calls with a
 // [WithKeeper]. With alone each element is a call of its own, so that what a server was paid
-// for is stored although the rest of the batch is under way. A part of the fleet is
-// returned as it is: its answers are stored.
-type Kept struct{ Alone bool }
+// for is stored although the rest of the batch is under way. Answers of calls that take less
+// than Cheap are not stored: to work again is as fast. A part of the fleet is returned as it
+// is: its answers are stored.
+type Kept struct {
+	Alone bool
+	Cheap time.Duration
+}
 
 // Generator returns g with kept answers. It is a [reflectionflow.Previewer] if g is one.
 func (k Kept) Generator(g reflectionflow.Generator) reflectionflow.Generator {
 	if _, stored := g.(*Generator); stored || g == nil {
 		return g
 	}
-	kept := keptGenerator{g, k.Alone}
+	kept := keptGenerator{g, k}
 	if p, ok := g.(reflectionflow.Previewer); ok {
 		return keptPreviewer{kept, p}
 	}
@@ -59,7 +64,7 @@ func (k Kept) Verifier(v reflectionflow.Verifier) reflectionflow.Verifier {
 	if _, stored := v.(*Verifier); stored || v == nil {
 		return v
 	}
-	kept := keptVerifier{v, k.Alone}
+	kept := keptVerifier{v, k}
 	if p, ok := v.(reflectionflow.PreviewVerifier); ok {
 		return keptPreviewVerifier{kept, p}
 	}
@@ -71,7 +76,7 @@ func (k Kept) Reflector(r reflectionflow.Reflector) reflectionflow.Reflector {
 	if _, stored := r.(*Reflector); stored || r == nil {
 		return r
 	}
-	return keptReflector{r, k.Alone}
+	return keptReflector{r, k}
 }
 
 // Refiner returns r with kept answers.
@@ -79,7 +84,7 @@ func (k Kept) Refiner(r reflectionflow.Refiner) reflectionflow.Refiner {
 	if _, stored := r.(*Refiner); stored || r == nil {
 		return r
 	}
-	return keptRefiner{r, k.Alone}
+	return keptRefiner{r, k}
 }
 
 // Comparer returns c with kept answers.
@@ -87,7 +92,7 @@ func (k Kept) Comparer(c reflectionflow.Comparer) reflectionflow.Comparer {
 	if c == nil {
 		return nil
 	}
-	return keptComparer{c, k.Alone}
+	return keptComparer{c, k}
 }
 
 // keptAnswer is an answer with its image.
@@ -106,7 +111,7 @@ type exchange[In, Out any] struct {
 
 // call returns the results of a list: those that are kept, and those of do, which is called
 // with the rest.
-func (e exchange[In, Out]) call(ctx context.Context, list []In, alone bool, do func(context.Context, []In) ([]Out, error)) ([]Out, error) {
+func (e exchange[In, Out]) call(ctx context.Context, list []In, how Kept, do func(context.Context, []In) ([]Out, error)) ([]Out, error) {
 	k, ok := ctx.Value(keepingKey{}).(keeping)
 	if !ok || len(list) == 0 {
 		return do(ctx, list)
@@ -131,6 +136,7 @@ func (e exchange[In, Out]) call(ctx context.Context, list []In, alone bool, do f
 		for i, place := range places {
 			ask[i] = list[place]
 		}
+		begun := time.Now()
 		made, err := do(ctx, ask)
 		if err == nil && len(made) != len(ask) {
 			err = fmt.Errorf("%d answers to %d questions", len(made), len(ask))
@@ -140,6 +146,9 @@ func (e exchange[In, Out]) call(ctx context.Context, list []In, alone bool, do f
 		}
 		for i, place := range places {
 			results[place] = made[i]
+			if time.Since(begun) < how.Cheap {
+				continue
+			}
 			if err := e.keep(ctx, k, keys[place], made[i]); err != nil {
 				return err
 			}
@@ -149,7 +158,7 @@ func (e exchange[In, Out]) call(ctx context.Context, list []In, alone bool, do f
 	var err error
 	switch {
 	case len(rest) == 0:
-	case alone:
+	case how.Alone:
 		_, err = each(ctx, rest, func(ctx context.Context, place int) (struct{}, error) {
 			return struct{}{}, work(ctx, []int{place})
 		})
@@ -208,7 +217,7 @@ func pixels(img image.Image) string {
 
 type keptGenerator struct {
 	reflectionflow.Generator
-	alone bool
+	how Kept
 }
 
 // Check implements [reflectionflow.RequestChecker].
@@ -222,7 +231,7 @@ func (g keptGenerator) Generate(ctx context.Context, requests []reflectionflow.R
 		question: func(r reflectionflow.Request) question { return question{Draw: &r, Reference: pixels(r.Reference)} },
 		answer:   keptGeneration, result: generation,
 	}
-	return e.call(ctx, requests, g.alone, g.Generator.Generate)
+	return e.call(ctx, requests, g.how, g.Generator.Generate)
 }
 
 // keptGeneration is the answer that a generation is kept as.
@@ -271,12 +280,12 @@ func (p keptPreviewer) Finish(ctx context.Context, previews []reflectionflow.Pre
 	if len(previews) > 0 {
 		e.about = fmt.Sprintf(" after %d steps", previews[0].Steps)
 	}
-	return e.call(ctx, previews, p.alone, p.previewer.Finish)
+	return e.call(ctx, previews, p.how, p.previewer.Finish)
 }
 
 type keptVerifier struct {
 	reflectionflow.Verifier
-	alone bool
+	how Kept
 }
 
 // Abilities implements [reflectionflow.DeclaringVerifier].
@@ -303,7 +312,7 @@ func (v keptVerifier) Verify(ctx context.Context, images []reflectionflow.Prompt
 			return *a.Score, nil
 		},
 	}
-	return e.call(ctx, images, v.alone, v.Verifier.Verify)
+	return e.call(ctx, images, v.how, v.Verifier.Verify)
 }
 
 type keptPreviewVerifier struct {
@@ -324,7 +333,7 @@ func observed(o reflectionflow.Observation) (*observation, question) {
 
 type keptReflector struct {
 	reflectionflow.Reflector
-	alone bool
+	how Kept
 }
 
 // NeedsFindings implements [reflectionflow.FindingsReflector].
@@ -348,12 +357,12 @@ func (r keptReflector) Reflect(ctx context.Context, observations []reflectionflo
 			return reflectionflow.Reflection{Text: a.Reflection.Text, Caption: a.Reflection.Caption, Cost: a.cost()}, nil
 		},
 	}
-	return e.call(ctx, observations, r.alone, r.Reflector.Reflect)
+	return e.call(ctx, observations, r.how, r.Reflector.Reflect)
 }
 
 type keptRefiner struct {
 	reflectionflow.Refiner
-	alone bool
+	how Kept
 }
 
 // Refine implements [reflectionflow.Refiner].
@@ -371,12 +380,12 @@ func (r keptRefiner) Refine(ctx context.Context, observations []reflectionflow.O
 			return reflectionflow.Refinement{Text: a.Refinement, Cost: a.cost()}, nil
 		},
 	}
-	return e.call(ctx, observations, r.alone, r.Refiner.Refine)
+	return e.call(ctx, observations, r.how, r.Refiner.Refine)
 }
 
 type keptComparer struct {
 	reflectionflow.Comparer
-	alone bool
+	how Kept
 }
 
 // Compare implements [reflectionflow.Comparer].
@@ -398,5 +407,5 @@ func (c keptComparer) Compare(ctx context.Context, pairs []reflectionflow.Pair) 
 			return *a.Preference, nil
 		},
 	}
-	return e.call(ctx, pairs, c.alone, c.Comparer.Compare)
+	return e.call(ctx, pairs, c.how, c.Comparer.Compare)
 }

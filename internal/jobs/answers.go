@@ -29,6 +29,9 @@ func (r *Run) Keep(ctx context.Context, key string, answer []byte) error {
 
 // Kept returns the answer under a key, nil where there is none.
 func (r *Run) Kept(ctx context.Context, key string) ([]byte, error) {
+	if r.Attempts == 1 && !r.resumed {
+		return nil, nil // nobody has asked before
+	}
 	name := r.ID + "." + key
 	q := r.queue
 	answer, err := q.bus.ReadObject(ctx, q.answers, name, 2*MaxImageBytes, Patience{Report: q.report})

@@ -30,12 +30,16 @@ func (q *Queue) PutImage(ctx context.Context, name string, file []byte) (ImageRe
 	if err != nil {
 		return ImageRef{}, fmt.Errorf("%w: image %s: %w", ErrStore, name, err)
 	}
+	q.recent.put(name, file)
 	sum := sha256.Sum256(file)
 	return ImageRef{Name: name, SHA256: hex.EncodeToString(sum[:]), Bytes: len(file)}, nil
 }
 
 // Image returns a stored image file.
 func (q *Queue) Image(ctx context.Context, name string) ([]byte, error) {
+	if file := q.recent.get(name); file != nil {
+		return file, nil
+	}
 	file, err := q.bus.ReadObject(ctx, q.images, name, MaxImageBytes, Patience{Report: q.report})
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil, ErrNoImage

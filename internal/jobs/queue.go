@@ -47,6 +47,7 @@ type Queue struct {
 	changed chan struct{}       // closed and replaced when live changes
 	running map[string]func()   // cancels a job's search, of the jobs that run here
 	failed  time.Time           // when the store failed last
+	recent  recent
 	watcher jetstream.KeyWatcher
 	done    sync.WaitGroup
 }

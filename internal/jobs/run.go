@@ -25,6 +25,8 @@ type Run struct {
 	last     uint64          // sequence of the job's last event
 	recorded []Event         // of candidates
 	ended    bool            // the last event ends the job
+	resumed  bool            // it was started before
+	pending  chan error      // has a value when the event under way is stored; nil for none
 
 	mutex   sync.Mutex
 	answers []string // names of kept answers, see [Run.Keep]
@@ -47,6 +49,8 @@ func (r *Run) load() error {
 	for _, e := range events {
 		r.last, r.ended = e.Sequence, e.Job != nil && e.Job.State.Ended()
 		switch e.Kind {
+		case KindStarted:
+			r.resumed = true
 		case KindPrompt:
 			r.Prompt, r.Parsing = e.Prompt, e.Parsing
 		case KindCandidate:
@@ -56,8 +60,42 @@ func (r *Run) load() error {
 	return nil
 }
 
-// append stores an event of the job.
+// append stores an event of the job, after those that are under way.
 func (r *Run) append(e Event) error {
+	if err := r.wait(); err != nil {
+		return err
+	}
+	return r.store(e)
+}
+
+// later stores an event while the search goes on: it is stored before the next one, which
+// fails if it could not be.
+func (r *Run) later(e Event) {
+	before, done := r.pending, make(chan error, 1)
+	r.pending = done
+	go func() {
+		var err error
+		if before != nil {
+			err = <-before
+		}
+		if err == nil {
+			err = r.store(e)
+		}
+		done <- err
+	}()
+}
+
+// wait waits for the events that are under way.
+func (r *Run) wait() (err error) {
+	if r.pending != nil {
+		err = <-r.pending
+		r.pending = nil
+	}
+	return err
+}
+
+// store stores an event of the job.
+func (r *Run) store(e Event) error {
 	e.JobID = r.ID
 	sequence, err := r.queue.append(r.ctx, e, r.last)
 	if err == nil {
@@ -66,13 +104,11 @@ func (r *Run) append(e Event) error {
 	return err
 }
 
-// Parsed stores the parsed prompt, so that a resumed search reads it the same way.
-func (r *Run) Parsed(p reflectionflow.Prompt, cost reflectionflow.Cost) error {
-	if err := r.append(Event{Kind: KindPrompt, Prompt: &p, Parsing: cost}); err != nil {
-		return err
-	}
+// Parsed stores the parsed prompt before the first candidate, so that a resumed search reads
+// it the same way.
+func (r *Run) Parsed(p reflectionflow.Prompt, cost reflectionflow.Cost) {
+	r.later(Event{Kind: KindPrompt, Prompt: &p, Parsing: cost})
 	r.Prompt, r.Parsing = &p, cost
-	return nil
 }
 
 // Images returns the number of recorded candidates.

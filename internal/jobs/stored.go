@@ -72,6 +72,7 @@ func (q *Queue) Deleted(receive func(id string, last uint64)) (stop func(), err 
 
 // RemoveImage drops a stored image. One that is not stored is no error.
 func (q *Queue) RemoveImage(ctx context.Context, name string) error {
+	q.recent.drop(name)
 	if err := q.images.Delete(ctx, name); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
 		return fmt.Errorf("delete image %s: %w", name, err)
 	}

@@ -212,11 +212,17 @@ func (r *Run) begin() error {
 	if r.last == 0 {
 		job := r.Job
 		job.State, job.Started, job.Server, job.Attempts = Queued, time.Time{}, "", 0
-		if err := r.append(Event{Kind: KindSubmitted, Job: &job}); err != nil {
+		err := r.append(Event{Kind: KindSubmitted, Job: &job})
+		if errors.Is(err, errBehind) { // the server that was asked has done so
+			err = r.load()
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return r.append(Event{Kind: KindStarted, Job: &r.Job})
+	started := r.Job
+	r.later(Event{Kind: KindStarted, Job: &started})
+	return nil
 }
 
 func (q *Queue) release(id string) {
@@ -248,6 +254,9 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 	outcome, err := Outcome{Best: -1}, errors.New("its servers ended while they ran it")
 	if r.Attempts <= q.options.Attempts {
 		outcome, err = do(searching, r)
+	}
+	if failure := r.wait(); err == nil {
+		err = failure
 	}
 	outcome.Images = len(r.recorded)
 	job := r.Job

@@ -92,7 +92,7 @@ func (h *hub) receive(list []jobs.Event) {
 			for _, kind := range []string{liveProgress, livePreview} {
 				delete(t.now, kind+strconv.Itoa(e.Candidate.ID))
 			}
-		case e.Job != nil: // it begins anew, or has ended
+		case e.Job != nil && e.Job.State.Ended():
 			clear(t.now)
 		}
 		h.clean(e.JobID, t)

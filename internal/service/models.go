@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
@@ -37,6 +38,10 @@ type models struct {
 	fingerprints []func(context.Context) (string, error)
 }
 
+// cheapTime is how long a call to a network of this process takes whose answer is not worth
+// storing before the candidate is.
+const cheapTime = time.Second
+
 // engine is an opened model whose generator and verifier the jobs share.
 type engine struct {
 	assemble.Model
@@ -63,7 +68,10 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 			if err != nil {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
-			kept := fleet.Kept{Alone: parts.Ledger != nil} // what servers answer is paid for
+			kept := fleet.Kept{Alone: true} // what servers answer is paid for
+			if parts.Ledger == nil {
+				kept = fleet.Kept{Cheap: cheapTime}
+			}
 			return &engine{
 				Model: served.Model, generator: share(kept.Generator(parts.Generator), shared), verifier: kept.Verifier(parts.Verifier),
 				reflector: kept.Reflector(parts.Reflector), refiner: kept.Refiner(parts.Refiner), comparer: kept.Comparer(parts.Comparer),

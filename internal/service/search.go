@@ -81,7 +81,8 @@ func parse(ctx context.Context, e *engine, r *jobs.Run, cfg search.Config) error
 	if err != nil {
 		return err
 	}
-	return r.Parsed(prompt, cost)
+	r.Parsed(prompt, cost)
+	return nil
 }
 
 func outcomeOf(r reflectionflow.Result) jobs.Outcome {
