@@ -115,15 +115,16 @@ func (r Results) needs(t table, systematic bool) []need {
 // Where the curve falls, it is replaced by its closest one that does not.
 func crossing(budgets, scores []float64, goal float64) float64 {
 	scores = rising(scores)
+	before, below := 0.0, 0.0 // the budget before, and its score
 	for i, s := range scores {
 		if s < goal-1e-12 {
+			before, below = budgets[i], s
 			continue
 		}
-		if i == 0 || s == scores[i-1] {
+		if before == 0 || s == below {
 			return budgets[i]
 		}
-		share := (goal - scores[i-1]) / (s - scores[i-1])
-		return budgets[i-1] * math.Pow(budgets[i]/budgets[i-1], share)
+		return before * math.Pow(budgets[i]/before, (goal-below)/(s-below))
 	}
 	return math.Inf(1)
 }
@@ -329,7 +330,8 @@ func (r Results) twoReaches(t table) (rows [][]string, claims []string) {
 	}
 	for _, v := range []struct{ verdict, text string }{
 		{"level or above", "The paper's claim holds (2 images by reflection reach what noise reaches at all)"},
-		{"below", "It does not hold"}, {"not told apart", "These prompts do not decide it"},
+		{"below", "It does not hold"},
+		{"not told apart", "These prompts do not decide it"},
 	} {
 		if at := where[v.verdict]; len(at) > 0 {
 			claims = append(claims, v.text+": "+strings.Join(at, ", ")+".")

@@ -31,9 +31,12 @@ func TestCrossing(t *testing.T) {
 // erringResults are of noise and reflection on 60 prompts, of which so many are right.
 func erringResults(right map[key]int) Results {
 	r := Results{Manifest: Manifest{Budgets: []int{1, 2, 4}, Samples: 1, Strategies: []Arm{
-		{Name: "noise", Kind: "noise"}, {Name: "noise+flip20", Kind: "noise", Errors: &Errors{Percent: 20}},
-		{Name: "reflection", Kind: "reflection", Most: 2}, {Name: "reflection+flip20", Kind: "reflection", Most: 2, Errors: &Errors{Percent: 20}},
-		{Name: "noise+stop+share", Kind: "noise+stop+share"}, {Name: "adaptive", Kind: "adaptive"},
+		{Name: "noise", Kind: "noise"},
+		{Name: "noise+flip20", Kind: "noise", Errors: &Errors{Percent: 20}},
+		{Name: "reflection", Kind: "reflection", Most: 2},
+		{Name: "reflection+flip20", Kind: "reflection", Most: 2, Errors: &Errors{Percent: 20}},
+		{Name: "noise+stop+share", Kind: "noise+stop+share"},
+		{Name: "adaptive", Kind: "adaptive"},
 	}}}
 	for i := range 60 {
 		r.Prompts = append(r.Prompts, Metadata{Tag: "counting", Prompt: "a photo of two dogs"})

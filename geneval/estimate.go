@@ -14,7 +14,7 @@ import (
 // The interval counts prompts as independent, within their tags, and knows that a tag whose few
 // prompts are all right may not always be: see meld.go.
 func Overall(tags []string, values []float64) Estimate {
-	return meld(stratify(tagsIn(tags), tags, values), 0, 1, unseenRate)
+	return meld(stratify(tagsIn(tags), tags, values), 0, unseenRate)
 }
 
 // bootstrap is the mean of the strata's means with its interval.
@@ -64,7 +64,7 @@ func Difference(tags []string, a, b []float64) Estimate {
 
 // overallDifference is the unweighted mean of the tags' mean differences.
 func overallDifference(tags []string, differences []float64) Estimate {
-	return meld(stratify(tagsIn(tags), tags, differences), -1, 1, unseenDifference)
+	return meld(stratify(tagsIn(tags), tags, differences), -1, unseenDifference)
 }
 
 // differences are the values of a less those of b, prompt by prompt.
@@ -141,7 +141,7 @@ func difference(values []float64) Estimate {
 	if len(values) == 0 {
 		return Estimate{}
 	}
-	return meld([][]float64{values}, -1, 1, unseenDifference)
+	return meld([][]float64{values}, -1, unseenDifference)
 }
 
 func each[K comparable](keys, of []K, values []float64, estimate func(values []float64) Estimate) map[K]Estimate {
@@ -155,7 +155,7 @@ func each[K comparable](keys, of []K, values []float64, estimate func(values []f
 }
 
 // rate is the mean of values in [0, 1] with its interval.
-func rate(values []float64) Estimate { return meld([][]float64{values}, 0, 1, unseenRate) }
+func rate(values []float64) Estimate { return meld([][]float64{values}, 0, unseenRate) }
 
 // scored leaves out the values that are not good, with their keys.
 func scored[V any](keys []string, values []V, good func(V) bool) ([]string, []V) {

@@ -31,11 +31,11 @@ const (
 )
 
 // meld is the unweighted mean of the strata's means with its 95% interval. The values are
-// between least and most.
+// between least and 1.
 //
 // Each stratum's mean has a lower and an upper confidence distribution: that of the Bayesian
 // bootstrap over its values (Rubin 1981), with a prompt of weight unseen added that has the
-// value least for the lower, and most for the upper. For shares of right prompts and a weight
+// value least for the lower, and 1 for the upper. For shares of right prompts and a weight
 // of 1 these are the Beta distributions behind the exact interval of Clopper and Pearson
 // (1934); a half is halfway between it and the bootstrap, like mid-p. The limits of the mean
 // over the strata are the quantiles of sums of independent samples (melding: Fay, Proschan and
@@ -44,12 +44,12 @@ const (
 //
 // A value is the mean of a prompt's searches: prompts are the clusters, and the spread of the
 // seeds within a prompt is part of the spread of these means.
-func meld(strata [][]float64, least, most, unseen float64) Estimate {
-	return meldBy(resamples, strata, least, most, unseen)
+func meld(strata [][]float64, least, unseen float64) Estimate {
+	return meldBy(resamples, strata, least, unseen)
 }
 
 // meldBy computes meld from a number of samples.
-func meldBy(samples int, strata [][]float64, least, most, unseen float64) Estimate {
+func meldBy(samples int, strata [][]float64, least, unseen float64) Estimate {
 	if len(strata) == 0 {
 		return Estimate{}
 	}
@@ -69,7 +69,7 @@ func meldBy(samples int, strata [][]float64, least, most, unseen float64) Estima
 			extra := gamma(rng, unseen)
 			total += extra
 			low[i] += (sum + extra*least) / total
-			high[i] += (sum + extra*most) / total
+			high[i] += (sum + extra) / total
 		}
 		low[i] /= float64(len(strata))
 		high[i] /= float64(len(strata))

@@ -36,7 +36,7 @@ func TestCoverage(t *testing.T) {
 						of, values = append(of, tag), append(values, float64(int(rng.Float64()+rates[k])))
 					}
 				}
-				if e := meldBy(coverageSamples, stratify(tags, of, values), 0, 1, unseenRate); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
+				if e := meldBy(coverageSamples, stratify(tags, of, values), 0, unseenRate); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
 					covered++
 				}
 			}
@@ -89,7 +89,7 @@ func TestCoverageOfDifferences(t *testing.T) {
 						of, a, b = append(of, tag), append(a, up), append(b, down)
 					}
 				}
-				if e := meldBy(coverageSamples, stratify(tags, of, differences(a, b)), -1, 1, unseenDifference); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
+				if e := meldBy(coverageSamples, stratify(tags, of, differences(a, b)), -1, unseenDifference); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
 					covered++
 				}
 			}

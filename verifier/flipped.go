@@ -77,8 +77,8 @@ func (f *Flipped) Verify(ctx context.Context, images []reflectionflow.PromptedIm
 		return nil, fmt.Errorf("the verifier gave %d scores for %d images", len(scores), len(images))
 	}
 	flipped := make([]reflectionflow.Score, len(scores))
-	for i, s := range scores {
-		flipped[i] = f.score(images[i], s)
+	for i, p := range images {
+		flipped[i] = f.score(p, scores[i])
 	}
 	return flipped, ctx.Err()
 }

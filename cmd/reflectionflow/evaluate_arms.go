@@ -49,7 +49,7 @@ func (o evaluateOptions) arm(flags *pflag.FlagSet, model assemble.Model, text st
 		return arm{}, fmt.Errorf("%w: strategy %.60q@%.20q: give the largest number of images after @, such as @8", reflectionflow.ErrInvalid, text, limit)
 	}
 	g := o.search
-	kind, options := text, ""
+	var kind, options string
 	if strings.HasPrefix(text+"+", stopAndShare+"+") {
 		kind, options, g.strategy = stopAndShare, strings.TrimPrefix(text[len(stopAndShare):], "+"), search.Adaptive
 	} else {
