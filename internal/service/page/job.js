@@ -71,8 +71,8 @@ class View {
     if (job.state === 'running' && !this.candidates.length) this.status.textContent = 'The first image is being generated.';
     if (live) return;
     this.tree.settle(job.id);
-    this.none.hidden = this.tree.nodes.size > 0;
     const o = job.outcome;
+    this.none.hidden = o?.images > 0;
     const took = job.started ? (Date.parse(job.ended) - Date.parse(job.started)) / 1000 : 0;
     this.status.textContent = job.state === 'cancelled' ? 'Cancelled; what was finished is kept.'
       : o && o.best >= 0 ? `${counted(o.images, 'image')}, ${lasting(took)}${o.cost?.money ? `, ${o.cost.money.toFixed(2)} USD` : ''}; ${stops[o.stopped] ?? 'the budget is spent; this is the best'}.` : '';
