@@ -179,13 +179,13 @@ func BenchmarkThroughput(b *testing.B) {
 		}
 		tasks[i].Seed = uint64(i + 1) //nolint:gosec // small
 	}
-	cfg := search.Config{}
+	cfg, err := noiseConfig(catalog, budget)
+	if err != nil {
+		b.Fatal(err)
+	}
 	alone, served := 0.0, 0.0
 	for b.Loop() {
 		begun := time.Now()
-		if cfg, err = noiseConfig(catalog, budget); err != nil {
-			b.Fatal(err)
-		}
 		loop := search.Search{Generator: engine.Generator, Verifier: engine.Verifier}
 		if _, err := loop.RunMany(b.Context(), tasks, cfg); err != nil {
 			b.Fatal(err)
