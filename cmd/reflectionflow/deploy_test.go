@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"go.yaml.in/yaml/v4"
 
 	"reflectionflow/internal/assemble"
@@ -27,6 +29,12 @@ func TestDeployFiles(t *testing.T) {
 					checkCommand(t, list)
 					commands++
 				}
+			}
+			if text, ok := n["nats.conf"].(string); ok {
+				file := filepath.Join(t.TempDir(), "nats.conf")
+				writeFile(t, file, text)
+				checkNATSConf(t, file)
+				configs++
 			}
 			if text, ok := n["fleet.yaml"].(string); ok {
 				checkFleetConfig(t, text)
@@ -56,8 +64,22 @@ func TestDeployFiles(t *testing.T) {
 		}
 	}
 	checkFleetConfig(t, read(t, deploy+"fleet.yaml"))
-	if commands != 4 || configs != 1 {
-		t.Errorf("%d commands and %d configurations were checked, want 4 and 1", commands, configs)
+	checkNATSConf(t, deploy+"nats.conf")
+	if commands != 4 || configs != 2 {
+		t.Errorf("%d commands and %d configurations were checked, want 4 and 2", commands, configs)
+	}
+}
+
+// checkNATSConf reads a configuration of a NATS server as the server does.
+func checkNATSConf(t *testing.T, file string) {
+	t.Helper()
+	t.Setenv("NAME", "nats-0")
+	o, err := server.ProcessConfigFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.ServerName != "nats-0" || !o.JetStream || !o.SyncAlways || len(o.Routes) != 3 || o.HTTPPort != 8222 {
+		t.Errorf("%s: %s, JetStream %v, synced %v, %d routes, monitor %d", file, o.ServerName, o.JetStream, o.SyncAlways, len(o.Routes), o.HTTPPort)
 	}
 }
 
