@@ -65,13 +65,14 @@ func (r *Run) append(e Event) error {
 	if err := r.wait(); err != nil {
 		return err
 	}
-	return r.store(e)
+	return r.store(r.ctx, e)
 }
 
 // later stores an event while the search goes on: it is stored before the next one, which
 // fails if it could not be.
 func (r *Run) later(e Event) {
 	before, done := r.pending, make(chan error, 1)
+	ctx := context.WithoutCancel(r.ctx)
 	r.pending = done
 	go func() {
 		var err error
@@ -79,7 +80,7 @@ func (r *Run) later(e Event) {
 			err = <-before
 		}
 		if err == nil {
-			err = r.store(e)
+			err = r.store(ctx, e)
 		}
 		done <- err
 	}()
@@ -95,9 +96,9 @@ func (r *Run) wait() (err error) {
 }
 
 // store stores an event of the job.
-func (r *Run) store(e Event) error {
+func (r *Run) store(ctx context.Context, e Event) error {
 	e.JobID = r.ID
-	sequence, err := r.queue.append(r.ctx, e, r.last)
+	sequence, err := r.queue.append(ctx, e, r.last)
 	if err == nil {
 		r.last = sequence
 	}
