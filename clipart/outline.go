@@ -65,3 +65,11 @@ func Directions(outline, instruction string) string {
 	}
 	return outline + ". " + instruction
 }
+
+// Undirected takes apart what [Directions] has joined. The outline is empty where there is none.
+func Undirected(directions string) (outline, instruction string) {
+	if outline, instruction, found := strings.Cut(directions, ". "); found {
+		return outline, instruction
+	}
+	return "", directions
+}

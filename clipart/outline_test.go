@@ -60,3 +60,11 @@ func TestDirections(t *testing.T) {
 		}
 	}
 }
+
+func TestUndirected(t *testing.T) {
+	for _, want := range [][2]string{{"dog top left, cat at the right", "add a dog and make the cat red"}, {"", "add a dog"}, {"", ""}} {
+		if outline, instruction := Undirected(Directions(want[0], want[1])); outline != want[0] || instruction != want[1] {
+			t.Errorf("%q became %q and %q", want, outline, instruction)
+		}
+	}
+}

@@ -59,6 +59,16 @@ func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) (
 	return r
 }
 
+// Parts takes a reflection of Embedded apart: layout has the outline of the planned image and the
+// caption, instruction what to change. Without a plan the layout is empty.
+func (Embedded) Parts(r reflectionflow.Reflection) (layout, instruction reflectionflow.Reflection) {
+	layout.Text, instruction.Text = clipart.Undirected(r.Text)
+	if layout.Text != "" {
+		layout.Caption = r.Caption
+	}
+	return layout, instruction
+}
+
 // seen lists the detected objects: all if the verifier names them, otherwise those in the evidence
 // of its findings.
 func seen(s reflectionflow.Score) []reflectionflow.Object {

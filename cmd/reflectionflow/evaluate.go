@@ -84,7 +84,7 @@ func (p *program) evaluateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.evaluate(cmd, &o) },
 	}
 	o.register(cmd.Flags())
-	cmd.AddCommand(p.evaluateImagesCommand(), p.evaluateJudgeCommand(), p.evaluateReportCommand(), p.evaluateCompareCommand(), p.evaluatePageCommand())
+	cmd.AddCommand(p.evaluateImagesCommand(), p.evaluateAblateCommand(), p.evaluateJudgeCommand(), p.evaluateReportCommand(), p.evaluateCompareCommand(), p.evaluatePageCommand())
 	return cmd
 }
 
