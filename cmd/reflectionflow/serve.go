@@ -82,22 +82,9 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	if err := checkOrigins(o.origins); err != nil {
 		return err
 	}
-	served, err := p.servedModels(cmd, &o.engineOptions)
+	options, err := p.serviceOptions(cmd, &o)
 	if err != nil {
 		return err
-	}
-	options := service.Options{Models: served, Parallel: o.parallel, Hosts: o.hosts, Origins: o.origins, Version: programVersion(), Log: slog.New(slog.NewJSONHandler(p.stderr, nil))}
-	options.History = filepath.Join(o.data, "history.db")
-	options.Keep = service.Keep{Age: time.Duration(o.keepDays) * 24 * time.Hour, Bytes: uint64(o.keepGB) << 30}
-	build := thisBuild()
-	options.Build = &build
-	if options.Hosts == nil {
-		options.Hosts = []string{}
-	}
-	if o.keys != "" {
-		if options.Keys, err = service.OpenKeys(o.keys); err != nil {
-			return err
-		}
 	}
 	if err := p.beginComputing(); err != nil {
 		return err
@@ -142,6 +129,27 @@ func (p *program) serve(cmd *cobra.Command, o serveOptions) error {
 	}
 	stop(nil)
 	return err
+}
+
+// serviceOptions opens the models and reads the keys.
+func (p *program) serviceOptions(cmd *cobra.Command, o *serveOptions) (service.Options, error) {
+	served, err := p.servedModels(cmd, &o.engineOptions)
+	if err != nil {
+		return service.Options{}, err
+	}
+	build := thisBuild()
+	options := service.Options{
+		Models: served, Parallel: o.parallel, Hosts: o.hosts, Origins: o.origins, Version: programVersion(), Build: &build,
+		Log: slog.New(slog.NewJSONHandler(p.stderr, nil)), History: filepath.Join(o.data, "history.db"),
+		Keep: service.Keep{Age: time.Duration(o.keepDays) * 24 * time.Hour, Bytes: uint64(o.keepGB) << 30},
+	}
+	if options.Hosts == nil {
+		options.Hosts = []string{}
+	}
+	if o.keys != "" {
+		options.Keys, err = service.OpenKeys(o.keys)
+	}
+	return options, err
 }
 
 // reload reads keys and limits again.
