@@ -87,14 +87,6 @@ func (k Kept) Refiner(r reflectionflow.Refiner) reflectionflow.Refiner {
 	return keptRefiner{r, k}
 }
 
-// Comparer returns c with kept answers.
-func (k Kept) Comparer(c reflectionflow.Comparer) reflectionflow.Comparer {
-	if c == nil {
-		return nil
-	}
-	return keptComparer{c, k}
-}
-
 // keptAnswer is an answer with its image.
 type keptAnswer struct {
 	answer
@@ -381,31 +373,4 @@ func (r keptRefiner) Refine(ctx context.Context, observations []reflectionflow.O
 		},
 	}
 	return e.call(ctx, observations, r.how, r.Refiner.Refine)
-}
-
-type keptComparer struct {
-	reflectionflow.Comparer
-	how Kept
-}
-
-// Compare implements [reflectionflow.Comparer].
-func (c keptComparer) Compare(ctx context.Context, pairs []reflectionflow.Pair) ([]reflectionflow.Preference, error) {
-	e := exchange[reflectionflow.Pair, reflectionflow.Preference]{
-		question: func(p reflectionflow.Pair) question {
-			return question{Compare: &p.Prompt, Image: pixels(p.First), Reference: pixels(p.Second)}
-		},
-		answer: func(p reflectionflow.Preference) (keptAnswer, error) {
-			cost := p.Cost
-			p.Cost = reflectionflow.Cost{}
-			return keptAnswer{answer: answer{Preference: &p}.priced(cost)}, nil
-		},
-		result: func(a keptAnswer) (reflectionflow.Preference, error) {
-			if a.Preference == nil {
-				return reflectionflow.Preference{}, errMissing
-			}
-			a.Preference.Cost = a.cost()
-			return *a.Preference, nil
-		},
-	}
-	return e.call(ctx, pairs, c.how, c.Comparer.Compare)
 }

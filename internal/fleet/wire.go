@@ -46,9 +46,6 @@ type question struct {
 	Verify  *reflectionflow.Prompt  `json:"verify,omitempty"`
 	Reflect *observation            `json:"reflect,omitempty"`
 	Refine  *observation            `json:"refine,omitempty"`
-	// Compare is the prompt of two images, Image and Reference. It is kept only: no worker
-	// is asked.
-	Compare *reflectionflow.Prompt `json:"compare,omitempty"`
 	// Image is the hash of the image to look at, Reference that of the request's.
 	Image     string `json:"image,omitempty"`
 	Reference string `json:"reference,omitempty"`
@@ -118,7 +115,6 @@ type answer struct {
 	Score      *reflectionflow.Score      `json:"score,omitempty"`
 	Reflection *reflectionflow.Reflection `json:"reflection,omitempty"`
 	Refinement string                     `json:"refinement,omitempty"`
-	Preference *reflectionflow.Preference `json:"preference,omitempty"`
 	Cost       reflectionflow.Cost        `json:"cost"`
 	Seconds    float64                    `json:"seconds,omitempty"`
 	Failure    *failure                   `json:"failure,omitempty"`

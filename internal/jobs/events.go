@@ -25,6 +25,7 @@ const (
 	KindStarted   Kind = "started"
 	KindPrompt    Kind = "prompt"    // the prompt was parsed
 	KindCandidate Kind = "candidate" // a candidate is finished
+	KindCompared  Kind = "compared"  // two candidates of one score were compared
 	KindDone      Kind = "done"
 	KindFailed    Kind = "failed"
 	KindCancelled Kind = "cancelled"
@@ -37,7 +38,7 @@ type Event struct {
 	JobID    string    `json:"-"`
 	Kind     Kind      `json:"kind"`
 	Time     time.Time `json:"time"`
-	// Job is the job as it was then, for all kinds but KindPrompt and KindCandidate.
+	// Job is the job as it was then; nil for KindPrompt, KindCandidate and KindCompared.
 	Job *Job `json:"job,omitempty"`
 	// Prompt and Parsing are set for KindPrompt.
 	Prompt  *reflectionflow.Prompt `json:"prompt,omitempty"`
@@ -45,6 +46,8 @@ type Event struct {
 	// Candidate and Image are set for KindCandidate; Image is empty for one that failed.
 	Candidate *reflectionflow.Candidate `json:"candidate,omitempty"`
 	Image     *ImageRef                 `json:"image,omitempty"`
+	// Comparison is set for KindCompared.
+	Comparison *reflectionflow.Duel `json:"comparison,omitempty"`
 }
 
 // ImageRef names a stored image.

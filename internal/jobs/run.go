@@ -24,15 +24,16 @@ type Run struct {
 	ctx      context.Context //nolint:containedctx // Journal's methods have none
 	last     uint64          // sequence of the job's last event
 	recorded []Event         // of candidates
-	ended    bool            // the last event ends the job
-	resumed  bool            // it was started before
-	pending  chan error      // has a value when the event under way is stored; nil for none
+	duels    []reflectionflow.Duel
+	ended    bool       // the last event ends the job
+	resumed  bool       // it was started before
+	pending  chan error // has a value when the event under way is stored; nil for none
 
 	mutex   sync.Mutex
 	answers []string // names of kept answers, see [Run.Keep]
 }
 
-var _ search.Journal = (*Run)(nil)
+var _ search.ComparingJournal = (*Run)(nil)
 
 // Journal returns the journal of a job that runs nowhere, to read it.
 func (q *Queue) Journal(ctx context.Context, job Job) (*Run, error) {
@@ -55,6 +56,10 @@ func (r *Run) load() error {
 			r.Prompt, r.Parsing = e.Prompt, e.Parsing
 		case KindCandidate:
 			r.recorded = append(r.recorded, e)
+		case KindCompared:
+			if e.Comparison != nil {
+				r.duels = append(r.duels, *e.Comparison)
+			}
 		}
 	}
 	return nil
@@ -156,6 +161,25 @@ func (r *Run) Record(c reflectionflow.Candidate, img image.Image) error {
 	}
 	e.Sequence, e.JobID = r.last, r.ID
 	r.recorded = append(r.recorded, e)
+	return nil
+}
+
+// RecallDuel implements [search.ComparingJournal].
+func (r *Run) RecallDuel(best, challenger int) (reflectionflow.Duel, bool) {
+	for _, d := range r.duels {
+		if d.Best == best && d.Challenger == challenger {
+			return d, true
+		}
+	}
+	return reflectionflow.Duel{}, false
+}
+
+// RecordDuel implements [search.ComparingJournal].
+func (r *Run) RecordDuel(d reflectionflow.Duel) error {
+	if err := r.append(Event{Kind: KindCompared, Comparison: &d}); err != nil {
+		return err
+	}
+	r.duels = append(r.duels, d)
 	return nil
 }
 

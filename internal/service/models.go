@@ -74,7 +74,7 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 			}
 			return &engine{
 				Model: served.Model, generator: share(kept.Generator(parts.Generator), shared), verifier: kept.Verifier(parts.Verifier),
-				reflector: kept.Reflector(parts.Reflector), refiner: kept.Refiner(parts.Refiner), comparer: kept.Comparer(parts.Comparer),
+				reflector: kept.Reflector(parts.Reflector), refiner: kept.Refiner(parts.Refiner), comparer: parts.Comparer, // whose answers the journal has
 				settings: fmt.Sprintf("%s %s", served.Name, served.Deployment), variants: variants(served),
 			}, nil
 		}))
