@@ -27,6 +27,7 @@ type deployment struct {
 	Config  *config.Config    `json:"config"`
 	Files   map[string]string `json:"files,omitempty"`
 	Weights map[string]string `json:"weights,omitempty"`
+	Prompts map[string]string `json:"prompts,omitempty"` // built-in ones, see [promptIDs]
 }
 
 // maxPartFile bounds prompts, workflows and calibrations.
@@ -38,6 +39,9 @@ func Record(c *config.Config, library Library) (json.RawMessage, error) {
 	d := deployment{Config: withURLs(c, remote.RecordedURL), Files: map[string]string{}}
 	var err error
 	if d.Weights, err = weightSums(c, library); err != nil {
+		return nil, err
+	}
+	if d.Prompts, err = promptIDs(c); err != nil {
 		return nil, err
 	}
 	for _, path := range c.Files() {
@@ -60,6 +64,7 @@ func FromRecord(data json.RawMessage, library Library) (*config.Config, error) {
 		Config  json.RawMessage   `json:"config"`
 		Files   map[string]string `json:"files"`
 		Weights map[string]string `json:"weights"`
+		Prompts map[string]string `json:"prompts"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, fmt.Errorf("%w: run.json: the configuration is damaged", reflectionflow.ErrInvalid)
@@ -78,7 +83,7 @@ func FromRecord(data json.RawMessage, library Library) (*config.Config, error) {
 			return nil, fmt.Errorf("%w: %s has changed since the run started: restore it, or start a new run", reflectionflow.ErrInvalid, path)
 		}
 	}
-	return c, checkWeightSums(c, library, d.Weights)
+	return c, cmp.Or(checkPromptIDs(c, d.Prompts), checkWeightSums(c, library, d.Weights))
 }
 
 // withURLs is c with the URLs of its generators rewritten.
