@@ -1,6 +1,7 @@
 package flux
 
 import (
+	"fmt"
 	"image"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
@@ -102,6 +103,9 @@ type Inputs struct {
 // Grid is the size of an image in tokens: each side is the image's in pixels, divided
 // by [Spec].Unit.
 type Grid struct{ Rows, Cols int }
+
+// String returns the numbers of rows and columns, as "32×32 tokens".
+func (g Grid) String() string { return fmt.Sprintf("%d×%d tokens", g.Rows, g.Cols) }
 
 // Tokens returns the number of tokens.
 func (g Grid) Tokens() int { return g.Rows * g.Cols }

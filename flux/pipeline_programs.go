@@ -67,7 +67,7 @@ func (s shape) texts() int {
 // [lanes, M, C].
 func (p *Pipeline) referenceProgram(grid Grid) (*nn.Program, error) {
 	inputs := []shapes.Shape{floats(p.lanes, grid.Rows*p.spec.Unit, grid.Cols*p.spec.Unit, 3)}
-	return p.programs.get(fmt.Sprintf("encoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+	return p.programs.get("encoder for "+grid.String(), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		return []*Node{p.model.Encode(s, in[0])}, nil
 	})
 }
@@ -75,7 +75,7 @@ func (p *Pipeline) referenceProgram(grid Grid) (*nn.Program, error) {
 // decodeProgram decodes tokens [lanes, N, C] to images [lanes, H, W, 3].
 func (p *Pipeline) decodeProgram(grid Grid) (*nn.Program, error) {
 	inputs := []shapes.Shape{floats(p.lanes, grid.Tokens(), p.spec.Channels)}
-	return p.programs.get(fmt.Sprintf("decoder for %v", grid), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+	return p.programs.get("decoder for "+grid.String(), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
 		return []*Node{p.model.Decode(s, Packed{in[0], grid})}, nil
 	})
 }

@@ -46,16 +46,17 @@ reflection+oracle uses the judge as its verifier (an upper bound), and
 reflection+detector another verifier of the model. With reflection+flip20 a fifth of the
 verifier's verdicts on requirements are wrong, and with reflection+flip20s the same ones on
 all images of a prompt. noise+stop+share is the noise axis alone with the early stopping and
-the budget sharing of adaptive. reflection@8 is measured at budgets up to 8. Where a search with a smaller budget is a prefix of one with
-a larger, one search serves all budgets.
+the budget sharing of adaptive. reflection@8 is measured at budgets up to 8. Where a search
+with a smaller budget is a prefix of one with a larger, one search serves all budgets.
 
 Prompts are builtin:test, builtin:validation or builtin:train (GenEval's six tasks
 with the model's vocabulary; test and validation prompts are not trained on), the
 harder compound:test, compound:validation or compound:train (counts, positions and
 colors together, and three colored objects), or a file of a benchmark: GenEval's
 evaluation_metadata.jsonl, GenEval 2's geneval2_data.jsonl, DPG-Bench's dpg_bench.csv, or
-a file of T2I-CompBench such as color_val.txt. sealed:NAME and sealed-compound:NAME are new
-prompts of the same tasks from a seed of that name, to be opened once per release. Those after GenEval need --judge vlm.
+a file of T2I-CompBench such as color_val.txt. All of these files but GenEval's need --judge
+vlm. sealed:NAME and sealed-compound:NAME are new prompts of the same tasks from a seed of
+that name, to be opened once per release.
 
 The judge is embedded (clip-art alone), template (clip-art by comparison with the drawings,
 without a network), coco (the built-in photo detector),
@@ -109,7 +110,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.IntVar(&o.search.batch, "batch", 4, "images generated at once, across prompts; does not change the result (default: more with a concurrent remote generator)")
 	f.StringVar(&o.search.deployment, "config", "", "configuration of generator, verifier, judge and other parts (see: reflectionflow config)")
 	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
-	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.search.registerFiles(f)
 	f.StringVar(&o.search.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")

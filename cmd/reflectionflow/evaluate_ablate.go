@@ -68,7 +68,7 @@ func (p *program) evaluateAblateCommand() *cobra.Command {
 	f.IntVar(&o.search.batch, "batch", 4, "images generated at once; does not change the result")
 	f.StringVar(&o.search.deployment, "config", "", "configuration of generator, verifier, judge and other parts (see: reflectionflow config)")
 	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
-	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
+	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.search.registerFiles(f)
 	f.StringVar(&o.search.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")

@@ -91,7 +91,7 @@ func TestFluxCorrectorsThatDoNotFit(t *testing.T) {
 		"missing":        {fmt.Sprintf("{type: flux, model: %q, corrector: nothing.safetensors}", one), "nothing.safetensors: there is no such file"},
 		"another model":  {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", one, tinyModel(t, "loras/flux2-style.safetensors")), "the LoRA is for FLUX.2"},
 		"of the text":    {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", one, text), "which no reference passes through: it is no corrector"},
-		"no LoRA":        {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", one, filepath.Join(one, "vae/diffusion_pytorch_model.safetensors")), "the file is no LoRA for this model"},
+		"no LoRA":        {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", one, filepath.Join(one, "vae/diffusion_pytorch_model.safetensors")), "the file is no LoRA for this model: its tensors are named "},
 		"DoRA":           {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", one, dora), "the file is a DoRA"},
 		"of FLUX.2":      {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", two, text), "edits images by itself: leave out the corrector"},
 		"of Kontext":     {fmt.Sprintf("{type: flux, model: %q, corrector: %q}", kontextCopy(t), text), "FLUX.1 Kontext edits images by itself: leave out the corrector"},

@@ -158,7 +158,7 @@ func TestFluxLoRAsThatDoNotFit(t *testing.T) {
 	for name, c := range map[string]struct{ loras, want string }{
 		"another model": {tinyLoRA(t, "flux2-style", "1"), "flux2-style.safetensors: 2 of its 8 tensors belong to no layer of this model, the LoRA is for FLUX.2: "},
 		"missing":       {`{path: nothing.safetensors}`, "nothing.safetensors"},
-		"no LoRA":       {fmt.Sprintf("{path: %q}", tinyModel(t, "flux1/vae/diffusion_pytorch_model.safetensors")), "the file is no LoRA for this model"},
+		"no LoRA":       {fmt.Sprintf("{path: %q}", tinyModel(t, "flux1/vae/diffusion_pytorch_model.safetensors")), "the file is no LoRA for this model: its tensors are named "},
 		"weight":        {tinyLoRA(t, "flux1-style", "1000"), "the weight of the LoRA is 1000, must be from -100 to 100"},
 		"DoRA":          {fmt.Sprintf("{path: %q}", writeLoRA(t, one("lora_unet_img_in.dora_scale"))), "mine.safetensors: the file is a DoRA"},
 		"LoKr":          {fmt.Sprintf("{path: %q}", writeLoRA(t, one("lora_unet_img_in.lokr_w1"))), "mine.safetensors: the file is a LoKr"},

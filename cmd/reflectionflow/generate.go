@@ -49,7 +49,8 @@ an uninterrupted run.
 The score is the verifier's number by which images are compared; higher is better, and
 scores of different verifiers are not comparable. The embedded verifier's score is the
 mean log probability of the requirements (0 at most), plus up to 0.1 for quality, plus 1
-if all are met; a chat verifier's is between 0 and 1.
+if all are met; the photo detector's is the same without the quality; a chat verifier's is
+between 0 and 1.
 
 With --json, the standard output has one JSON object per prompt, on one line:
   prompt, folder, image, report    the prompt, and the paths of the results

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +49,7 @@ type checked struct {
 	Verdict     reflectionflow.Verdict `json:"verdict"`
 	Confidence  float64                `json:"confidence"`
 	Unjudged    bool                   `json:"unjudged,omitempty"`
+	unread      bool                   // has a line of its own
 }
 
 func summarize(f *run.Folder, o run.Outcome) summary {
@@ -91,7 +91,7 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		}
 	}
 	for _, r := range o.Score.Requirements {
-		s.Requirements = append(s.Requirements, checked{run.Words(r.Requirement), r.Verdict, r.Confidence, r.Unjudged})
+		s.Requirements = append(s.Requirements, checked{run.Words(r.Requirement), r.Verdict, r.Confidence, r.Unjudged, r.Requirement.Kind == reflectionflow.Free})
 	}
 	return s
 }
@@ -189,8 +189,7 @@ func (s summary) findings() []struct{ name, list string } {
 			return fmt.Sprintf("%s (%s)", r.Requirement, run.Sureness(r.Verdict, r.Confidence))
 		})
 	}
-	unread := func(r checked) bool { return slices.Contains(s.Unread, r.Requirement) } // has a line of its own
-	add("unjudged", func(r checked) bool { return r.Unjudged && !unread(r) }, func(r checked) string { return r.Requirement })
+	add("unjudged", func(r checked) bool { return r.Unjudged && !r.unread }, func(r checked) string { return r.Requirement })
 	return lines
 }
 
@@ -211,7 +210,7 @@ func (s summary) result() string {
 	case n > 0 && len(best.Judged()) == 0:
 		return fmt.Sprintf("nothing was judged of %s; %s", progress.Plural(n, "requirement"), stopped)
 	case n == 0:
-		return stopped + "; this verifier scores whole images and judges no requirements"
+		return stopped + "; no requirement was judged"
 	case s.Stopped == reflectionflow.StoppedRight:
 		return fmt.Sprintf("%d of %s met", met, progress.Plural(n, "requirement"))
 	}

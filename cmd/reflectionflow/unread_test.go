@@ -21,7 +21,7 @@ func TestWhatIsNotReadIsShown(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, complained)
 	}
 	for _, want := range []string{
-		"unjudged style: watercolor, not read: “supercalifragilistic”", "not read “supercalifragilistic”", "a contradiction: exactly 2 dog, and no dog",
+		"unjudged style: watercolor\n", "not read “supercalifragilistic”", "a contradiction: exactly 2 dog, and no dog",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the summary lacks %q:\n%s", want, said)

@@ -92,7 +92,7 @@ func (m *Model) Texts(r reflectionflow.Request) (flux.Texts, error) {
 		warnings = append(warnings, fmt.Sprintf("the prompt is longer than the model's %d tokens: its end was not read", m.Settings.TextLength))
 	}
 	if _, cut := m.CLIPTokenizer.Encode(pooled, m.Folder.CLIP.Positions); cut && !m.CLIPTokenizer.WordLevel() {
-		warnings = append(warnings, fmt.Sprintf("CLIP, which sums the prompt up, read its first %d tokens: a shorter pooled prompt avoids that", m.Folder.CLIP.Positions))
+		warnings = append(warnings, fmt.Sprintf("CLIP, which sums the prompt up, read only its first %d tokens: name what matters most at the beginning", m.Folder.CLIP.Positions))
 	}
 	return flux.Texts{Prompt: m.tokens(text, pooled), Negative: m.tokens(against, ""), Warnings: warnings}, nil
 }

@@ -32,7 +32,7 @@ func TestLongTextsAreCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const t5, clip = "the prompt is longer than the model's 512 tokens: its end was not read", "CLIP, which sums the prompt up, read its first 16 tokens: a shorter pooled prompt avoids that"
+	const t5, clip = "the prompt is longer than the model's 512 tokens: its end was not read", "CLIP, which sums the prompt up, read only its first 16 tokens: name what matters most at the beginning"
 	for i, want := range [][]string{nil, {t5}, {clip}, {t5, clip}, {t5}} {
 		if !slices.Equal(got[i].Warnings, want) || got[i].Err != nil {
 			t.Errorf("request %d: warnings %q, want %q; %v", i, got[i].Warnings, want, got[i].Err)

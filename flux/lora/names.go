@@ -157,12 +157,15 @@ func MadeFor(names []string) string {
 	switch model := modelOf(names); model {
 	case "another FLUX model":
 		return "a FLUX model"
-	case "another model":
+	case unknownModel:
 		return ""
 	default:
 		return model
 	}
 }
+
+// unknownModel is what modelOf returns for names that are of no model.
+const unknownModel = "another model"
 
 // modelOf guesses from names which model a file is for.
 func modelOf(names []string) string {
@@ -173,7 +176,7 @@ func modelOf(names []string) string {
 			}
 		}
 	}
-	return "another model"
+	return unknownModel
 }
 
 // flatten writes a name as kohya does. It is not undone: names are found by the flat forms of those that are known.

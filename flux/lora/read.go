@@ -114,11 +114,16 @@ func findLayer(name string, networks []Network) *layer {
 	return l
 }
 
+// isLoRA reports whether a name says that the tensor is of a LoRA.
+func isLoRA(name string) bool { return strings.Contains(strings.ToLower(name), "lora") }
+
 // strays reports tensors that belong to no layer.
 func strays(names []string, matched, total int) error {
 	switch {
 	case len(names) == 0:
 		return nil
+	case matched == 0 && (modelOf(names) == unknownModel || !slices.ContainsFunc(names, isLoRA)):
+		return fmt.Errorf("the file is no LoRA for this model: its tensors are named %s", some(names))
 	case matched == 0:
 		return fmt.Errorf("the file is no LoRA for this model but for %s: its tensors are named %s", modelOf(names), some(names))
 	}

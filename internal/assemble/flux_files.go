@@ -75,7 +75,7 @@ type partFile struct {
 func openPart(path string) (*partFile, error) {
 	file, err := weights.Open(path)
 	if info, failure := os.Stat(path); err != nil && failure == nil && info.IsDir() {
-		return nil, fmt.Errorf("%w, and no model_index.json, which a diffusers folder has", err)
+		return nil, fmt.Errorf("%w (a folder of diffusers would have a model_index.json)", err)
 	}
 	if err != nil {
 		return nil, err

@@ -129,7 +129,10 @@ func (l *searchLines) verdict(c reflectionflow.Candidate) string {
 		l.explained = true
 		text += " (higher is better)"
 	}
-	if n := len(c.Score.Requirements); n > 0 {
+	switch n := len(c.Score.Requirements); {
+	case n > 0 && len(c.Score.Judged()) == 0:
+		text += ", nothing judged of " + Plural(n, "requirement")
+	case n > 0:
 		text += fmt.Sprintf(", %d of %s met", countMet(c.Score), Plural(n, "requirement"))
 	}
 	return text

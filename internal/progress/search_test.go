@@ -61,6 +61,17 @@ func TestSearchLinesOfSeveralPrompts(t *testing.T) {
 	})
 }
 
+func TestSearchLinesOfWhatCannotBeJudged(t *testing.T) {
+	cfg := search.Default(search.Noise)
+	c := candidate(0, 0)
+	c.Score.Requirements = []reflectionflow.Finding{{Verdict: reflectionflow.Unsure, Unjudged: true}}
+	var out strings.Builder
+	newSearchLines(&out, 1, cfg).Event(search.Event{Kind: search.Scored, Candidate: c, Best: c, Done: 1})
+	if want := "score 0.00 (higher is better), nothing judged of 1 requirement; best so far"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q lacks %q", out.String(), want)
+	}
+}
+
 func TestSearchLinesWithoutImageBudget(t *testing.T) {
 	cfg := search.Default(search.Noise)
 	cfg.Budget = search.Budget{Seconds: 90}

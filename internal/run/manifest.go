@@ -122,6 +122,9 @@ func ReadManifest(path string) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%w: %v", reflectionflow.ErrInvalid, err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return Manifest{}, fmt.Errorf("%w: %s is a folder: name the run.json in it", reflectionflow.ErrInvalid, path)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxManifestBytes+1))
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%w: read %s: %v", reflectionflow.ErrInvalid, path, err)

@@ -80,7 +80,10 @@ func partly(first, best reflectionflow.Score) string {
 	was, is := met(first), met(best)
 	switch {
 	case judged == 0:
-		return fmt.Sprintf("None of the %d requirements could be judged.", len(best.Requirements))
+		if n := len(best.Requirements); n > 1 {
+			return fmt.Sprintf("None of the %d requirements could be judged.", n)
+		}
+		return "The only requirement could not be judged."
 	case is == was:
 		return fmt.Sprintf("%d of %d requirements that could be judged are met, as many as in the first image; %s", is, judged, rest)
 	}

@@ -60,6 +60,7 @@ func TestWhatIsNotJudgedInWords(t *testing.T) {
 		"1 of 1 requirements that could be judged are met, as many as in the first image; 1 could not be judged.":    {score(met, unjudged), score(met, unjudged)},
 		"The first image met 0 of 1 requirements that could be judged; the best one meets 1. 1 could not be judged.": {score(wrong, unjudged), score(met, unjudged)},
 		"None of the 2 requirements could be judged.":                                                                {score(unjudged, unjudged), score(unjudged, unjudged)},
+		"The only requirement could not be judged.":                                                                  {score(unjudged), score(unjudged)},
 		"The first image already meets every requirement.":                                                           {score(met), score(met)},
 	} {
 		if got := headline(scores[0], scores[1]); got != want {
