@@ -16,8 +16,9 @@ build: ## build the program into bin/, static, without cgo
 demo: build ## generate images for PROMPT, with a report
 	bin/reflectionflow generate "$(PROMPT)" --seed 3
 
+# The limit of a package is for a slow or busy machine: go test's own 10 minutes are a guess about fast ones.
 test: ## run all tests
-	$(GO) test ./...
+	$(GO) test -timeout 25m ./...
 
 test-slow: ## also run the tests that train and measure
 	$(GO) test -tags slow -timeout 60m ./...
