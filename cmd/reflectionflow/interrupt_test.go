@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -159,6 +160,7 @@ func TestSignalEndsRunThatResumes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signals to send")
 	}
+	heedHangups(t)
 	home := t.TempDir()
 	if out, err := command(t, home, append(generateSlowly, "--out", "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -193,11 +195,21 @@ func TestSignalEndsRunThatResumes(t *testing.T) {
 	}
 }
 
+// heedHangups lets programs that the test starts receive SIGHUP, also where the test itself
+// runs under nohup: an ignored signal stays ignored in a child, one with a handler does not.
+func heedHangups(t *testing.T) {
+	t.Helper()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
+}
+
 // The end of the terminal session cancels the jobs at a server.
 func TestHangupCancelsRemoteJobs(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signals to send")
 	}
+	heedHangups(t)
 	double := testserver.NewSDCPP(t)
 	double.Hold()
 	cmd := command(t, t.TempDir(), "generate", "a clock", "--generator", "sdcpp+"+double.URL, "--strategy", "noise",
@@ -205,7 +217,7 @@ func TestHangupCancelsRemoteJobs(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 1000 {
+	for range 12_000 {
 		if len(double.Generated()) > 0 {
 			break
 		}

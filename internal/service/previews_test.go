@@ -129,7 +129,7 @@ func TestPreviews(t *testing.T) {
 func TestStreamPreviews(t *testing.T) {
 	url, goOn := sketching(t)
 	var greens []bool
-	sse(t, url+"/v1/images/generations", "POST", `{"model":"paint:noise","prompt":"red","size":"48x32","stream":true,"partial_images":2,"reflectionflow":{"budget":"1"}}`, func(_, name, data string) bool {
+	sse(t, url+"/v1/images/generations", "POST", `{"model":"paint:noise","prompt":"red","size":"48x32","stream":true,"partial_images":2,"reflectionflow":{"budget":"1","seed":3}}`, func(_, name, data string) bool {
 		file, err := base64.StdEncoding.DecodeString(decode[struct {
 			B64 string `json:"b64_json"`
 		}](t, data).B64)
