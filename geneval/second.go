@@ -211,6 +211,12 @@ func (r Results) Seconds() ([]Second, error) {
 	return list, nil
 }
 
+// ClipArt reports whether a judge of clip-art decided: the images are the embedded model's.
+func (r Results) ClipArt() bool {
+	name := r.Manifest.Judge.Name
+	return name == "" || name == "template" // the embedded judge names itself only where it was forced
+}
+
 // maxDisputed is how many images a list of disputed ones has.
 const maxDisputed = 30
 

@@ -84,10 +84,10 @@ func chooseJudge(b *assemble.Builder, o evaluateOptions, clipArt bool) (chosenJu
 		return chosenJudge{}, err
 	}
 	judge := chosenJudge{JudgePlan: plan}
+	if plan.ClipArt && !clipArt && !o.forceJudge {
+		return judge, errClipArtJudge(plan.Name)
+	}
 	if plan.Name == config.Embedded {
-		if !clipArt && !o.forceJudge {
-			return judge, fmt.Errorf("%w: --judge embedded knows clip-art alone, and this generator generates other images: use --judge coco, or --force-judge", reflectionflow.ErrInvalid)
-		}
 		if !clipArt {
 			judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", ") + geneval.Forced}
 		}
@@ -95,6 +95,10 @@ func chooseJudge(b *assemble.Builder, o evaluateOptions, clipArt bool) (chosenJu
 	}
 	judge.by = geneval.JudgedBy{Name: plan.Name, Network: strings.Join(plan.Networks, ", "), Shared: b.Shared(plan)}
 	return judge, nil
+}
+
+func errClipArtJudge(name string) error {
+	return fmt.Errorf("%w: --judge %s knows clip-art alone, and this generator generates other images: use --judge coco, or --force-judge", reflectionflow.ErrInvalid, name)
 }
 
 // forcedOn lets the judge of the configuration's clip-art model judge another generator: it

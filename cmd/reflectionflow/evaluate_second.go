@@ -60,6 +60,9 @@ func (p *program) judgeAgain(ctx context.Context, o evaluateOptions, dir string)
 	if plan.Open == nil {
 		return fmt.Errorf("%w: judge %s is outside of this program: use evaluate report --verdicts", reflectionflow.ErrInvalid, o.judge)
 	}
+	if plan.ClipArt && !results.ClipArt() && !o.forceJudge {
+		return errClipArtJudge(plan.Name)
+	}
 	if err := judge.suits(results.Prompts); err != nil {
 		return err
 	}

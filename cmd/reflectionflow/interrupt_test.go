@@ -218,7 +218,7 @@ func TestHangupCancelsRemoteJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 12_000 {
-		if len(double.Generated()) > 0 {
+		if double.Known() > 0 {
 			break
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -27,6 +27,8 @@ type Judge struct {
 // JudgePlan is a judge that is not opened.
 type JudgePlan struct {
 	Name string // its type
+	// ClipArt is set for a judge that knows images of the clip-art world alone.
+	ClipArt bool
 	// Networks name what decides. A verifier with one of these is no independent one.
 	Networks []string
 	// Suits reports prompts that the judge cannot decide, as an error wrapping
@@ -112,6 +114,7 @@ func (b *Builder) embeddedJudge(string, config.Judge) (JudgePlan, error) {
 		return JudgePlan{}, b.config.Errorf("judges", "model %s has no judge to evaluate with", own.Name)
 	}
 	return JudgePlan{
+		ClipArt:  true,
 		Networks: []string{"judge of " + own.Name},
 		Suits:    own.knows,
 		Open: func(ctx context.Context, backend string) (*Judge, error) {

@@ -22,7 +22,7 @@ func templateJudge() partType[config.Judge, JudgePlan] {
 			if own.OpenJudge == nil {
 				return JudgePlan{}, b.config.Errorf("judges", "model %s is none of clip-art, and type template knows clip-art alone: use coco, owlv2+clip or vlm", own.Name)
 			}
-			return JudgePlan{Suits: own.knows, Open: func(context.Context, string) (*Judge, error) {
+			return JudgePlan{ClipArt: true, Suits: own.knows, Open: func(context.Context, string) (*Judge, error) {
 				return &Judge{Judge: geneval.ByRules(templateDetector{template.New()}), Known: own.knownScenes}, nil
 			}}, nil
 		},

@@ -17,7 +17,8 @@ type SDCPP struct {
 }
 
 type sdcppJob struct {
-	asked     int
+	asked     int  // while no jobs were held
+	known     bool // somebody asked about it
 	cancelled bool
 	body      sdcppBody
 	images    []any
@@ -98,6 +99,19 @@ func (s *SDCPP) Cancelled() int {
 	return n
 }
 
+// Known returns the number of jobs whose state was asked for.
+func (s *SDCPP) Known() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, j := range s.jobs {
+		if j.known {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *SDCPP) submit(w http.ResponseWriter, r *http.Request) {
 	var body sdcppBody
 	d := json.NewDecoder(r.Body)
@@ -135,6 +149,7 @@ func (s *SDCPP) job(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, map[string]any{"error": "job not found"})
 		return
 	}
+	j.known = true
 	if !s.holding {
 		j.asked++
 	}
