@@ -184,16 +184,20 @@ func TestLibreChat(t *testing.T) {
 // TestLinks checks what the address of an image in a reply opens without a key, and what not.
 func TestLinks(t *testing.T) {
 	server, key := keyed(t)
-	_, body := call(t, "POST", server+"/v1/images/generations", `{"model":"paint:noise","prompt":"red","response_format":"url","quality":"medium"}`, "Authorization", key)
+	_, body := call(t, "POST", server+"/v1/images/generations", `{"model":"paint:noise","prompt":"red","response_format":"url","quality":"medium","reflectionflow":{"seed":3}}`, "Authorization", key)
 	link := decode[imageReply](t, body).Data[0].URL
 	path, query, _ := strings.Cut(link, "?")
-	job, _, _ := strings.Cut(path, "/images/")
+	job, given, _ := strings.Cut(path, "/images/")
+	other := "3"
+	if given == other {
+		other = "2"
+	}
 	for name, c := range map[string]struct {
 		url    string
 		status int
 	}{
 		"as it was given":   {link, http.StatusOK},
-		"another image":     {job + "/images/3?" + query, http.StatusUnauthorized},
+		"another image":     {job + "/images/" + other + "?" + query, http.StatusUnauthorized},
 		"the job":           {job + "?" + query, http.StatusUnauthorized},
 		"the archive":       {job + "/archive?" + query, http.StatusUnauthorized},
 		"another time":      {strings.Replace(link, "until=", "until=1", 1), http.StatusUnauthorized},
