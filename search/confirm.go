@@ -11,7 +11,7 @@ import (
 
 // A verifier may err, and one that says "right" once may be lucky. The strategy
 // adaptive-confirm asks again, about the same image moved by a pixel or so: a verifier whose error hangs on details
-// of the pixels then answers anew, and one that misreads the prompt answers the same. Asking
+// of the pixels then answers independently, and one that misreads the prompt answers the same. Asking
 // costs a call of the verifier and no image.
 const (
 	// lead is by how many answers one verdict on a requirement must lead to be taken.

@@ -21,7 +21,7 @@ import (
 	"reflectionflow/weights/safetensors"
 )
 
-var writeTrained = flag.Bool("trained", false, "train the LoRAs in testdata anew, for make_trained.py")
+var writeTrained = flag.Bool("trained", false, "train the LoRAs in testdata again, for make_trained.py")
 
 // A LoRA that training wrote has the same effect in diffusers (load_lora_adapter) and here, as a LoRA of the whole model.
 func TestTrainedLoRAsInDiffusers(t *testing.T) {
