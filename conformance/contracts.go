@@ -374,13 +374,18 @@ func observing[Out any](observations []reflectionflow.Observation, o Options) co
 }
 
 func annotator(a reflectionflow.Annotator, pairs []reflectionflow.Pair, o Options) contract[reflectionflow.Pair, reflectionflow.Comparison] {
-	c := contract[reflectionflow.Pair, reflectionflow.Comparison]{
-		call: a.Annotate, samples: pairs, options: o,
-		valid: validComparison,
-		same: func(a, b reflectionflow.Comparison) error {
-			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
-			return equal(a, b)
-		},
+	return ofPairs(a.Annotate, pairs, o, validComparison, func(a, b reflectionflow.Comparison) error {
+		a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
+		return equal(a, b)
+	})
+}
+
+// ofPairs is the contract of what is asked about pairs of images.
+func ofPairs[Out any](call func(context.Context, []reflectionflow.Pair) ([]Out, error), pairs []reflectionflow.Pair, o Options,
+	valid func(reflectionflow.Pair, Out) error, same func(a, b Out) error,
+) contract[reflectionflow.Pair, Out] {
+	c := contract[reflectionflow.Pair, Out]{
+		call: call, samples: pairs, options: o, valid: valid, same: same,
 		moved: func(p reflectionflow.Pair) (_ reflectionflow.Pair, has bool) {
 			p.First, has = moved(p.First)
 			return p, has
@@ -401,25 +406,10 @@ type comparing struct {
 }
 
 func comparer(c reflectionflow.Comparer, pairs []reflectionflow.Pair, o Options) comparing {
-	suite := contract[reflectionflow.Pair, reflectionflow.Preference]{
-		call: c.Compare, samples: pairs, options: o,
-		valid: validPreference,
-		same: func(a, b reflectionflow.Preference) error {
-			a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
-			return equal(a, b)
-		},
-		moved: func(p reflectionflow.Pair) (_ reflectionflow.Pair, has bool) {
-			p.First, has = moved(p.First)
-			return p, has
-		},
-		fingerprint: func(p reflectionflow.Pair) uint64 { return fingerprint(p.First) ^ fingerprint(p.Second) },
-	}
-	if len(pairs) > 0 {
-		noImage, noPrompt := pairs[0], pairs[0]
-		noImage.Second, noPrompt.Prompt.Text = nil, ""
-		suite.invalid = []sample[reflectionflow.Pair]{{"image", noImage}, {"prompt", noPrompt}}
-	}
-	return comparing{suite}
+	return comparing{ofPairs(c.Compare, pairs, o, validPreference, func(a, b reflectionflow.Preference) error {
+		a.Cost, b.Cost = reflectionflow.Cost{}, reflectionflow.Cost{}
+		return equal(a, b)
+	})}
 }
 
 // swapped: the preference for a swapped pair is the opposite, so that it does not depend on
