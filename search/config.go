@@ -42,15 +42,16 @@ type AdaptiveConfig struct {
 // variants are the adaptive strategy, whole, without each of its parts, and for verifiers that
 // err.
 var variants = []struct {
-	name   string
-	change func(*Config)
+	name     string
+	ablation bool
+	change   func(*Config)
 }{
-	{Adaptive, func(*Config) {}},
-	{"adaptive-no-stop", func(c *Config) { c.EarlyStop = false }},
-	{"adaptive-no-routing", func(c *Config) { c.Adaptive.Routing = false }},
-	{"adaptive-no-abandon", func(c *Config) { c.Adaptive.Abandon = false }},
-	{"adaptive-no-rollover", func(c *Config) { c.Adaptive.Rollover = false }},
-	{"adaptive-confirm", func(c *Config) { c.Adaptive.Confirm = true }},
+	{Adaptive, false, func(*Config) {}},
+	{"adaptive-no-stop", true, func(c *Config) { c.EarlyStop = false }},
+	{"adaptive-no-routing", true, func(c *Config) { c.Adaptive.Routing = false }},
+	{"adaptive-no-abandon", true, func(c *Config) { c.Adaptive.Abandon = false }},
+	{"adaptive-no-rollover", true, func(c *Config) { c.Adaptive.Rollover = false }},
+	{"adaptive-confirm", false, func(c *Config) { c.Adaptive.Confirm = true }},
 }
 
 // Strategies lists the names of all strategies.
@@ -60,6 +61,17 @@ func Strategies() []string {
 		names = append(names, v.name)
 	}
 	return names
+}
+
+// IsAblation reports the name of a strategy that lacks a part of another one, to measure what
+// the part is worth. Nobody needs it to find an image.
+func IsAblation(name string) bool {
+	for _, v := range variants {
+		if v.name == name {
+			return v.ablation
+		}
+	}
+	return false
 }
 
 // Config says what a search does. Together with the prompt, the generator, the

@@ -1,7 +1,12 @@
 package service
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
+	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,7 +16,6 @@ import (
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/history"
 	"reflectionflow/internal/jobs"
-	"reflectionflow/search"
 )
 
 // noTime keeps http.ServeContent from setting Last-Modified.
@@ -37,23 +41,43 @@ type correctRequest struct {
 }
 
 // toCorrect returns the image that a job starts from.
-func (s *Server) toCorrect(r *http.Request, c *correctRequest, cfg search.Config) ([]byte, error) {
+func (s *Server) toCorrect(r *http.Request, q *jobRequest) ([]byte, error) {
+	c := q.Correct
 	switch {
 	case strings.TrimSpace(c.Reflection) == "":
 		return nil, bad("correct.reflection", "the reflection is empty: say what is wrong and how to fix it")
 	case len(c.Image) > 0 && c.Job != "":
 		return nil, bad("correct", "correct names a job and has an image: give one")
 	case len(c.Image) > 0:
-		return s.readImage(r.Context(), c.Image, cfg.ImageWidth, cfg.ImageHeight)
+		img, err := s.decodeImage(r.Context(), c.Image)
+		if err != nil {
+			return nil, err
+		}
+		if size, ok := s.models.near(q.Model, img.Bounds().Dx(), img.Bounds().Dy()); ok {
+			q.Search.Size = cmp.Or(q.Search.Size, size) // the image's proportions
+		}
+		cfg, err := s.models.plan(q.Model, q.Search)
+		if err != nil {
+			return nil, err
+		}
+		return fit(img, cfg.ImageWidth, cfg.ImageHeight)
 	}
 	job, err := s.owned(r, c.Job)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case c.Candidate == -1 && job.Image != "":
-		return s.queue.Image(r.Context(), job.Image)
 	}
-	return s.imageFile(r.Context(), c.Job, c.Candidate, "png", 0)
+	read := func() ([]byte, error) { return s.imageFile(r.Context(), c.Job, c.Candidate, asStored) }
+	if c.Candidate == -1 && job.Image != "" {
+		read = func() ([]byte, error) { return s.queue.Image(r.Context(), job.Image) }
+	}
+	file, err := read()
+	if err == nil && q.Search.Size == "" { // that of the image
+		var config image.Config
+		if config, err = png.DecodeConfig(bytes.NewReader(file)); err == nil {
+			q.Search.Size = fmt.Sprintf("%dx%d", config.Width, config.Height)
+		}
+	}
+	return file, err
 }
 
 // submit serves POST /api/v1/jobs.
@@ -69,18 +93,23 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		}
 		q.Search.Seed = &seed
 	}
-	a := accepted{model: q.Model, prompt: q.Prompt, settings: q.Search, priority: q.Priority, key: r.Header.Get("Idempotency-Key")}
-	cfg, err := s.models.plan(a.model, a.settings)
-	if err != nil {
+	if _, err := s.models.plan(q.Model, q.Search); err != nil {
 		return err
 	}
+	a := accepted{model: q.Model, prompt: q.Prompt, priority: q.Priority, key: r.Header.Get("Idempotency-Key")}
 	if q.Correct != nil {
-		if a.image, err = s.toCorrect(r, q.Correct, cfg); err != nil {
+		var err error
+		if a.image, err = s.toCorrect(r, &q); err != nil {
 			return err
 		}
 		a.reflection, a.origin = q.Correct.Reflection, origin{q.Correct.Job, q.Correct.Candidate}
 	}
+	a.settings = q.Search
 	if q.Check {
+		cfg, err := s.models.plan(q.Model, q.Search)
+		if err != nil {
+			return err
+		}
 		reply(w, http.StatusOK, map[string]any{"search": cfg})
 		return nil
 	}
@@ -253,6 +282,6 @@ func (s *Server) describeModels(w http.ResponseWriter, _ *http.Request) error {
 	for _, m := range s.models.list {
 		list = append(list, model{m.Name, m.Model.Summary, m.Model.Width, m.Model.Height, m.Model.Steps, m.Model.Guidance, m.Model.Verifiers})
 	}
-	reply(w, http.StatusOK, map[string]any{"models": list, "strategies": search.Strategies(), "version": s.options.Version})
+	reply(w, http.StatusOK, map[string]any{"models": list, "strategies": offered(), "version": s.options.Version})
 	return nil
 }

@@ -27,18 +27,26 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	if err := q.check(); err != nil {
 		return err
 	}
-	settings, err := q.settings(0)
-	if err != nil {
-		return err
-	}
-	cfg, err := s.models.plan(q.Model, settings)
-	if err != nil {
+	if _, err := s.planImages(&q.imageRequest); err != nil {
 		return err
 	}
 	if err := (reflectionflow.Prompt{Text: q.Prompt}).Validate(); err != nil {
 		return err
 	}
-	if q.image, err = s.readImage(r.Context(), upload, cfg.ImageWidth, cfg.ImageHeight); err != nil {
+	img, err := s.decodeImage(r.Context(), upload)
+	if err != nil {
+		return err
+	}
+	if settings, err := q.settings(0); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
+		if size, ok := s.models.near(q.Model, img.Bounds().Dx(), img.Bounds().Dy()); ok {
+			q.chosen = size
+		}
+	}
+	cfg, err := s.planImages(&q.imageRequest)
+	if err != nil {
+		return err
+	}
+	if q.image, err = fit(img, cfg.ImageWidth, cfg.ImageHeight); err != nil {
 		return err
 	}
 	q.reflection = q.Prompt
@@ -48,24 +56,24 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	return s.serveImages(w, r, &q.imageRequest, "image_edit")
 }
 
-// readImage decodes an image that a client sent and returns it in a size.
-func (s *Server) readImage(ctx context.Context, upload []byte, width, height int) ([]byte, error) {
-	img, err := s.decodeImage(ctx, upload)
-	if err != nil {
-		return nil, err
+// enterDecoding waits for a place among the images that are decoded, until leave is called.
+func (s *Server) enterDecoding(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.decoding <- struct{}{}:
+		return func() { <-s.decoding }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return fit(img, width, height)
 }
 
 // decodeImage decodes an image that a client sent. Few are decoded at a time: a small file
 // may hold many pixels.
 func (s *Server) decodeImage(ctx context.Context, upload []byte) (image.Image, error) {
-	select {
-	case s.decoding <- struct{}{}:
-		defer func() { <-s.decoding }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	leave, err := s.enterDecoding(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	return readUpload(upload)
 }
 

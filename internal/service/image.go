@@ -15,6 +15,7 @@ import (
 	"image/png"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/HugoSmits86/nativewebp"
@@ -22,6 +23,7 @@ import (
 	_ "golang.org/x/image/webp" // what clients send
 
 	"reflectionflow"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/jobs"
 )
 
@@ -39,34 +41,59 @@ const (
 	forEver      = "private, max-age=31536000, immutable"
 )
 
-// imageFile returns the image of a candidate in a format; side bounds its longer side in
-// pixels, 0 leaves it.
-func (s *Server) imageFile(ctx context.Context, id string, candidate int, format string, side int) ([]byte, error) {
+// imageFile returns the image of a candidate as it is wanted. Few are made at a time: a
+// small file may hold many pixels.
+func (s *Server) imageFile(ctx context.Context, id string, candidate int, l look) ([]byte, error) {
 	if !jobs.ValidID(id) {
 		return nil, jobs.ErrUnknown
 	}
 	file, err := s.queue.Image(ctx, fmt.Sprintf("%s/%d.png", id, candidate))
-	if err != nil || format == "png" && side == 0 {
+	if err != nil || l == asStored {
 		return file, err
 	}
+	leave, err := s.enterDecoding(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	img, err := png.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, fmt.Errorf("read candidate %d of job %s: %w", candidate, id, err)
 	}
-	if b := img.Bounds(); side > 0 && max(b.Dx(), b.Dy()) > side {
-		scale := float64(side) / float64(max(b.Dx(), b.Dy()))
-		small := image.NewRGBA(image.Rect(0, 0, max(1, int(float64(b.Dx())*scale)), max(1, int(float64(b.Dy())*scale))))
-		xdraw.CatmullRom.Scale(small, small.Bounds(), img, b, draw.Src, nil)
-		img = small
-	}
 	var out bytes.Buffer
-	if err := encoders[format](&out, img); err != nil {
+	if err := encoders[l.format](&out, scaled(img, l.size(img.Bounds().Size()))); err != nil {
 		return nil, fmt.Errorf("encode candidate %d of job %s: %w", candidate, id, err)
 	}
 	return out.Bytes(), nil
 }
 
-// image serves GET /api/v1/jobs/{id}/images/{candidate}?format=&side=. An image never
+// asStored is the look of the files that a search stores.
+var asStored = look{format: "png"}
+
+// readLook reads the parameters format, side and size.
+func readLook(query url.Values) (l look, err error) {
+	l = look{format: cmp.Or(query.Get("format"), "png")}
+	if encoders[l.format] == nil {
+		return l, bad("format", "unknown format %.20q: use png, jpeg or webp", l.format)
+	}
+	if text := query.Get("side"); text != "" {
+		side, err := strconv.Atoi(text)
+		if err != nil || side < 1 || side > maxThumbnail {
+			return l, bad("side", "side %.20q: must be from 1 to %d pixels", text, maxThumbnail)
+		}
+		l.within = image.Pt(side, side)
+	}
+	if text := query.Get("size"); text != "" {
+		width, height, err := config.ParseSize(text)
+		if err != nil || min(width, height) < 1 || max(width, height) > reflectionflow.MaxSide {
+			return l, bad("size", "size %.20q: use WIDTHxHEIGHT, at most %d pixels a side", text, reflectionflow.MaxSide)
+		}
+		l.within, l.enlarge = image.Pt(width, height), true
+	}
+	return l, nil
+}
+
+// image serves GET /api/v1/jobs/{id}/images/{candidate}?format=&side=&size=. An image never
 // changes, so that it may be cached for ever.
 func (s *Server) image(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.mine(r); err != nil {
@@ -76,21 +103,15 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || candidate < 0 {
 		return jobs.ErrNoImage
 	}
-	format := cmp.Or(r.URL.Query().Get("format"), "png")
-	if encoders[format] == nil {
-		return bad("format", "unknown format %.20q: use png, jpeg or webp", format)
-	}
-	side := 0
-	if text := r.URL.Query().Get("side"); text != "" {
-		if side, err = strconv.Atoi(text); err != nil || side < 1 || side > maxThumbnail {
-			return bad("side", "side %.20q: must be from 1 to %d pixels", text, maxThumbnail)
-		}
-	}
-	file, err := s.imageFile(r.Context(), r.PathValue("id"), candidate, format, side)
+	l, err := readLook(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	serveImage(w, r, file, format)
+	file, err := s.imageFile(r.Context(), r.PathValue("id"), candidate, l)
+	if err != nil {
+		return err
+	}
+	serveImage(w, r, file, l.format)
 	return nil
 }
 
@@ -140,16 +161,16 @@ func fit(img image.Image, width, height int) ([]byte, error) {
 		return nil, bad("size", "size %dx%d: sides must be from 16 to %d", width, height, reflectionflow.MaxSide)
 	}
 	var out bytes.Buffer
-	if err := png.Encode(&out, scaled(img, width, height)); err != nil {
+	if err := png.Encode(&out, scaled(img, image.Pt(width, height))); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
 }
 
 // scaled returns an image in a size.
-func scaled(img image.Image, width, height int) image.Image {
-	if b := img.Bounds(); b.Dx() != width || b.Dy() != height {
-		canvas := image.NewNRGBA(image.Rect(0, 0, width, height))
+func scaled(img image.Image, size image.Point) image.Image {
+	if b := img.Bounds(); b.Size() != size {
+		canvas := image.NewNRGBA(image.Rectangle{Max: size})
 		xdraw.CatmullRom.Scale(canvas, canvas.Bounds(), img, b, draw.Src, nil)
 		return canvas
 	}

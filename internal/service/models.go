@@ -118,7 +118,7 @@ func (m *models) split(name string) (model int, strategy string, err error) {
 		base, strategy = "", base
 	}
 	if strategy != "" && !slices.Contains(search.Strategies(), strategy) {
-		return 0, "", fmt.Errorf("%w: unknown strategy %.40q: use one of %s", reflectionflow.ErrInvalid, strategy, strings.Join(search.Strategies(), ", "))
+		return 0, "", fmt.Errorf("%w: unknown strategy %.40q: use one of %s", reflectionflow.ErrInvalid, strategy, strings.Join(offered(), ", "))
 	}
 	for i, served := range m.list {
 		if base == "" || served.Name == base {
@@ -137,12 +137,15 @@ func openAIs(name string) bool {
 	return name == "dall-e-2" || name == "dall-e-3" || strings.HasPrefix(name, "gpt-image-") || strings.HasPrefix(name, "chatgpt-image-")
 }
 
+// offered are the strategies for those who want an image; requests may name the others too.
+func offered() []string { return slices.DeleteFunc(search.Strategies(), search.IsAblation) }
+
 // names lists what a request may name: each model, and each with a strategy.
 func (m *models) names() []string {
 	var list []string
 	for _, served := range m.list {
 		list = append(list, served.Name)
-		for _, strategy := range search.Strategies() {
+		for _, strategy := range offered() {
 			list = append(list, served.Name+":"+strategy)
 		}
 	}

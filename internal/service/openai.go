@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,6 +35,16 @@ type imageRequest struct {
 
 	image      []byte // PNG, of an edit
 	reflection string
+
+	// Of the images, see [Server.planImages].
+	chosen    string      // size of the search instead of Size
+	generated image.Point // size of the search
+	within    image.Point // what its images are scaled into; zero leaves them
+}
+
+// look is how the images are wanted.
+func (q *imageRequest) look() look {
+	return look{format: cmp.Or(q.OutputFormat, "png"), within: q.within, enlarge: true}
 }
 
 // searchRequest holds settings of the search, and asks for details of it in the reply.
@@ -80,11 +91,11 @@ func (q *imageRequest) settings(i int) (config.Search, error) {
 	if s.Budget == "" {
 		s.Budget = qualities[q.Quality]
 	}
-	if q.Size != "" && q.Size != "auto" {
-		if s.Size != "" && s.Size != q.Size {
-			return s, bad("size", "size is %.20q and reflectionflow.size %.20q: give one", q.Size, s.Size)
+	if size := cmp.Or(q.chosen, q.Size); size != "" && size != "auto" {
+		if s.Size != "" && s.Size != size {
+			return s, bad("size", "size is %.20q and reflectionflow.size %.20q: give one", size, s.Size)
 		}
-		s.Size = q.Size
+		s.Size = size
 	}
 	seed := randomSeed()
 	if s.Seed != nil {
@@ -100,14 +111,17 @@ func (s *Server) generations(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &q, false); err != nil {
 		return err
 	}
+	if err := q.check(); err != nil {
+		return err
+	}
+	if _, err := s.planImages(&q); err != nil {
+		return err
+	}
 	return s.serveImages(w, r, &q, "image_generation")
 }
 
 // serveImages submits a job per image, waits for them and replies.
 func (s *Server) serveImages(w http.ResponseWriter, r *http.Request, q *imageRequest, kind string) error {
-	if err := q.check(); err != nil {
-		return err
-	}
 	list, err := s.submitImages(r, q)
 	if err != nil {
 		return err
@@ -122,7 +136,10 @@ func (s *Server) serveImages(w http.ResponseWriter, r *http.Request, q *imageReq
 	if q.Stream {
 		return s.streamImages(w, r, q, list, kind)
 	}
-	answer := imageReply{Created: time.Now().Unix(), Format: cmp.Or(q.OutputFormat, "png"), Quality: q.Quality, Size: q.Size}
+	answer := imageReply{Created: time.Now().Unix(), Format: q.look().format, Quality: q.Quality, Size: pixels(q.look().size(q.generated))}
+	if q.within != (image.Point{}) {
+		answer.Generated = pixels(q.generated)
+	}
 	for _, job := range list {
 		if err := s.hub.wait(r.Context(), job.ID); err != nil {
 			return err
@@ -185,8 +202,10 @@ type imageReply struct {
 	Data    []imageData `json:"data"`
 	Format  string      `json:"output_format,omitempty"`
 	Quality string      `json:"quality,omitempty"`
-	Size    string      `json:"size,omitempty"`
-	Usage   usage       `json:"usage"`
+	Size    string      `json:"size"` // of the images
+	// Generated is the size in which they were generated, where they were scaled.
+	Generated string `json:"generated_size,omitempty"`
+	Usage     usage  `json:"usage"`
 }
 
 type imageData struct {
@@ -236,13 +255,12 @@ func (s *Server) imageOf(r *http.Request, q *imageRequest, id string) (imageData
 	}
 	u := usage{Input: int64(job.Outcome.Cost.TokensIn), Output: int64(job.Outcome.Cost.TokensOut)}
 	u.Total, u.Details.Text = u.Input+u.Output, u.Input
-	format := cmp.Or(q.OutputFormat, "png")
 	if q.ResponseFormat == "url" {
 		path := fmt.Sprintf("/api/v1/jobs/%s/images/%d", job.ID, job.Outcome.Best)
-		d.URL = address(r) + path + "?" + s.link(job.Owner, path, format, time.Now())
+		d.URL = address(r) + path + "?" + s.link(job.Owner, path, q.look(), time.Now())
 		return d, u, nil
 	}
-	file, err := s.imageFile(r.Context(), job.ID, job.Outcome.Best, format, 0)
+	file, err := s.imageFile(r.Context(), job.ID, job.Outcome.Best, q.look())
 	d.B64 = base64.StdEncoding.EncodeToString(file)
 	return d, u, err
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"image"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,10 +16,13 @@ import (
 // clients load it with a plain GET.
 const linkTime = time.Hour
 
-// link returns the query of an image's address: its format and, where there are keys, a
+// link returns the query of an image's address: its look and, where there are keys, a
 // signature that stands for the owner's key.
-func (s *Server) link(owner, path, format string, now time.Time) string {
-	query := url.Values{"format": {format}}
+func (s *Server) link(owner, path string, l look, now time.Time) string {
+	query := url.Values{"format": {l.format}}
+	if l.within != (image.Point{}) {
+		query.Set("size", pixels(l.within))
+	}
 	if s.options.Keys != nil {
 		until := strconv.FormatInt(now.Add(linkTime).Unix(), 10)
 		query.Set("until", until)

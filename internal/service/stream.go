@@ -2,8 +2,8 @@ package service
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
+	"image"
 	"image/jpeg"
 	"net/http"
 	"time"
@@ -35,23 +35,19 @@ func (s *Server) streamImages(w http.ResponseWriter, r *http.Request, q *imageRe
 
 // image streams the image of a job.
 func (o streamed) image(id string) error {
-	width, height, err := o.size()
-	if err != nil {
-		return err
-	}
 	sent, best, previews := 0, -1, max(1, o.q.PartialImages-1)
 	var score float64
 	partial := func(file []byte) error {
 		sent++
 		return o.send(o.kind+".partial_image", o.with(file, map[string]any{"partial_image_index": sent - 1}))
 	}
-	err = o.server.hub.listen(o.request.Context(), id, 0, listener{
+	err := o.server.hub.listen(o.request.Context(), id, 0, listener{
 		event: func(e frame) error {
 			if e.Kind != jobs.KindCandidate || e.Image == nil || sent == o.q.PartialImages || best >= 0 && e.Candidate.Score.Value <= score {
 				return nil
 			}
 			best, score = e.Candidate.ID, e.Candidate.Score.Value
-			file, err := o.server.imageFile(o.request.Context(), id, best, o.format(), 0)
+			file, err := o.server.imageFile(o.request.Context(), id, best, o.q.look())
 			if err != nil {
 				return err
 			}
@@ -61,7 +57,7 @@ func (o streamed) image(id string) error {
 			if l.Kind != livePreview || best >= 0 || sent >= min(previews, o.q.PartialImages) {
 				return nil
 			}
-			file, err := o.preview(l.Image, width, height)
+			file, err := o.preview(l.Image)
 			if err != nil {
 				return err
 			}
@@ -84,34 +80,28 @@ func (o streamed) image(id string) error {
 	return o.send(o.kind+".completed", last)
 }
 
-func (o streamed) format() string { return cmp.Or(o.q.OutputFormat, "png") }
-
-// size is that of the images that are asked for.
-func (o streamed) size() (width, height int, err error) {
-	settings, err := o.q.settings(0)
-	if err != nil {
-		return 0, 0, err
-	}
-	cfg, err := o.server.models.plan(o.q.Model, settings)
-	return cfg.ImageWidth, cfg.ImageHeight, err
-}
+// size is that of the images.
+func (o streamed) size() image.Point { return o.q.look().size(o.q.generated) }
 
 // preview returns a preview in the format and the size of the images, so that a client can
 // show one over the other.
-func (o streamed) preview(file []byte, width, height int) ([]byte, error) {
+func (o streamed) preview(file []byte) ([]byte, error) {
 	img, err := jpeg.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	err = encoders[o.format()](&out, scaled(img, width, height))
+	err = encoders[o.q.look().format](&out, scaled(img, o.size()))
 	return out.Bytes(), err
 }
 
 // with is an event of an image as OpenAI's API has it, with fields of its own.
 func (o streamed) with(file []byte, fields map[string]any) map[string]any {
 	fields["type"], fields["b64_json"] = o.kind+".partial_image", base64.StdEncoding.EncodeToString(file)
-	fields["created_at"], fields["size"], fields["quality"] = time.Now().Unix(), o.q.Size, o.q.Quality
-	fields["output_format"], fields["background"] = o.format(), "opaque"
+	fields["created_at"], fields["size"], fields["quality"] = time.Now().Unix(), pixels(o.size()), o.q.Quality
+	fields["output_format"], fields["background"] = o.q.look().format, "opaque"
+	if o.q.within != (image.Point{}) {
+		fields["generated_size"] = pixels(o.q.generated)
+	}
 	return fields
 }
