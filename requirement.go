@@ -22,18 +22,20 @@ type Kind string
 // The kinds of requirement. The first four cover GenEval's include and exclude lists.
 // The fields that a kind uses are named in its comment; the others are empty. Object
 // kinds are AtLeast, Exactly and AtMost: the kinds that say how many objects there are.
+// Position, Interaction, Place and Activity are about one object where Count is 0; a Count
+// of 1 says that there are others besides.
 const (
 	AtLeast     Kind = "at_least"    // Count or more of Object (of Color, when set)
 	Exactly     Kind = "exactly"     // exactly Count of Object (of Color, when set)
 	Absent      Kind = "absent"      // no Object (of Color, when set)
-	Position    Kind = "position"    // Object (of Color) is in the spatial Relation to Target (of TargetColor), and Second for Between
+	Position    Kind = "position"    // Count of Object (of Color) are in the spatial Relation to Target (of TargetColor), and Second for Between
 	AtMost      Kind = "at_most"     // Count or fewer of Object (of Color, when set)
 	Color       Kind = "color"       // Count of Object are of Color; Count 0: all of them
 	Attribute   Kind = "attribute"   // Count of Object (of Color) are Value, a property of the Aspect; Count 0: all of them
-	Interaction Kind = "interaction" // Object (of Color) does what Relation says, such as "riding", to Target (of TargetColor)
-	Place       Kind = "place"       // Object (of Color) is at Value in the image, one of [Places]
+	Interaction Kind = "interaction" // Count of Object (of Color) do what Relation says, such as "riding", to Target (of TargetColor)
+	Place       Kind = "place"       // Count of Object (of Color) are at Value in the image, one of [Places]
 	Text        Kind = "text"        // the text Value is in the image, letter for letter; on Object, when set
-	Activity    Kind = "action"      // Object (of Color) does Value, such as "sleeping"
+	Activity    Kind = "action"      // Count of Object (of Color) do Value, such as "sleeping"
 	Scene       Kind = "scene"       // the image is set in Value, such as "a beach at sunset"
 	Style       Kind = "style"       // the image has the style or medium Value, such as "watercolor"
 	Free        Kind = "free"        // Value, in the prompt's words: no parser could read it
@@ -139,20 +141,20 @@ func (r Requirement) String() string {
 		if r.Second != "" {
 			target += " and " + r.Second
 		}
-		return fmt.Sprintf("%s %s %s", object, r.Relation, target)
+		return fmt.Sprintf("%s %s %s", r.some(object), r.Relation, target)
 	case Color:
 		return r.share(r.Object, r.Color)
 	case Attribute:
 		return r.share(object, r.Value)
 	case Place:
-		return fmt.Sprintf("%s in the %s of the image", object, r.Value)
+		return fmt.Sprintf("%s in the %s of the image", r.some(object), r.Value)
 	case Text:
 		if object == "" {
 			return fmt.Sprintf("the text %q", r.Value)
 		}
 		return fmt.Sprintf("%s with the text %q", object, r.Value)
 	case Activity:
-		return object + " " + r.Value
+		return r.some(object) + " " + r.Value
 	case Scene:
 		return "the scene: " + r.Value
 	case Style:
@@ -161,6 +163,14 @@ func (r Requirement) String() string {
 		return r.Value
 	}
 	return strings.TrimSpace(string(r.Kind) + " " + join(object, r.Value))
+}
+
+// some are the objects that a relation, a place or an activity is about.
+func (r Requirement) some(object string) string {
+	if r.Count == 0 {
+		return object
+	}
+	return fmt.Sprintf("at least %d %s", r.Count, object)
 }
 
 // share says that Count objects, or all, have a property.

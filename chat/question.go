@@ -37,12 +37,15 @@ func QuestionOf(p reflectionflow.Prompt, i int) Question {
 	case reflectionflow.Attribute:
 		return shared(r, object, r.Value)
 	case reflectionflow.Place:
-		if several(p, r.Object) {
+		switch {
+		case r.Count > 1:
+			return yes("Are there at least %s %s %s of the image?", english.Number(r.Count), english.Plural(object), place(r.Value))
+		case r.Count == 0 && many(p, r.Object, r.Color) > 1:
 			return yes("Are there %s %s of the image?", english.Plural(object), place(r.Value))
 		}
 		return yes("%s %s of the image?", there(object), place(r.Value))
 	case reflectionflow.Activity:
-		return yes("%s %s in the image?", is(p, object, r.Object), r.Value)
+		return yes("%s %s in the image?", is(p, object, r), r.Value)
 	case reflectionflow.Text:
 		return written(p, r, object)
 	}
@@ -50,10 +53,25 @@ func QuestionOf(p reflectionflow.Prompt, i int) Question {
 }
 
 // several reports whether a prompt asks for more than one of an object.
-func several(p reflectionflow.Prompt, object string) bool {
-	return slices.ContainsFunc(p.Requirements, func(r reflectionflow.Requirement) bool {
-		return r.Counts() && r.Object == object && r.Count > 1
-	})
+func several(p reflectionflow.Prompt, object string) bool { return many(p, object, "") > 1 }
+
+// many is how many of an object, of a color where one is named, a prompt asks for; 0 where
+// it does not say.
+func many(p reflectionflow.Prompt, object, color string) int {
+	n, colored := 0, 0
+	for _, r := range p.Requirements {
+		switch {
+		case r.Object != object:
+		case r.Counts():
+			n = max(n, r.Count)
+		case r.Kind == reflectionflow.Color && r.Color == color:
+			colored = max(colored, r.Count)
+		}
+	}
+	if color != "" && colored > 0 {
+		return colored
+	}
+	return n
 }
 
 // number words how many of an object there are.
@@ -96,10 +114,15 @@ func there(object string) string {
 	return "Is there " + english.Article(object)
 }
 
-// is begins a question about an object: in the plural where the prompt asks for several.
-func is(p reflectionflow.Prompt, phrase, object string) string {
-	switch {
-	case several(p, object):
+// is begins a question about the object of a requirement: in the plural where the prompt
+// asks for several, with their number where it speaks of some of them.
+func is(p reflectionflow.Prompt, phrase string, r reflectionflow.Requirement) string {
+	switch all := many(p, r.Object, r.Color); {
+	case r.Count == 1 && all > 1:
+		return "Is one of the " + english.Plural(phrase)
+	case r.Count > 1 && r.Count < all:
+		return "Are at least " + english.Number(r.Count) + " of the " + english.Plural(phrase)
+	case all > 1:
 		return "Are the " + english.Plural(phrase)
 	case english.IsPlural(phrase):
 		return "Are the " + phrase
@@ -109,7 +132,7 @@ func is(p reflectionflow.Prompt, phrase, object string) string {
 
 // the names an object that the prompt asks for.
 func the(p reflectionflow.Prompt, color, object string) string {
-	if several(p, object) {
+	if many(p, object, color) > 1 {
 		return "the " + english.Plural(named(color, object))
 	}
 	return "the " + named(color, object)
@@ -128,7 +151,7 @@ func related(p reflectionflow.Prompt, r reflectionflow.Requirement, object strin
 			target += " and " + the(p, "", r.Second)
 		}
 	}
-	return yes("%s %s %s in the image?", is(p, object, r.Object), relation, target)
+	return yes("%s %s %s in the image?", is(p, object, r), relation, target)
 }
 
 // shared words a property of all objects, or of so many.

@@ -1,6 +1,7 @@
 package requirements
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -225,16 +226,16 @@ func (b *builder) fact(f fact) {
 	r := reflectionflow.Requirement{Kind: f.kind, Value: f.prop.value, Relation: reflectionflow.Relation(f.relation), Weight: f.weight}
 	if f.subject >= 0 {
 		m := b.mentions[f.subject]
-		r.Object, r.Color = m.noun, b.selector(f.subject)
+		r.Object, r.Color = m.noun, cmp.Or(f.color, b.selector(f.subject))
 		if m.start < start && b.sentenceOf(m.start, start) {
 			start = m.start
 		}
 		switch f.kind {
 		case reflectionflow.Attribute:
 			r.Aspect = f.prop.aspect
-			r.Count = m.q.count
-		case reflectionflow.Position, reflectionflow.Interaction:
-			if m.q.count > 1 {
+			r.Count = cmp.Or(f.count, m.q.count)
+		case reflectionflow.Position, reflectionflow.Interaction, reflectionflow.Place, reflectionflow.Activity:
+			if r.Count = f.count; r.Count == 0 && f.color == "" && (m.q.count > 1 || r.Color == "" && b.several(m.noun)) && m.q.kind != reflectionflow.AtMost {
 				r.Count = m.q.count
 			}
 		}
@@ -258,6 +259,12 @@ func (b *builder) fact(f fact) {
 func (b *builder) absent() {
 	for _, m := range b.mentions {
 		if m.q.kind != reflectionflow.Absent || m.dropped {
+			continue
+		}
+		if m.of >= 0 && b.first(m.noun) >= 0 { // "a man with a beard and a man without a beard"
+			for i := m.start; i < m.end; i++ {
+				b.unread[i] = true
+			}
 			continue
 		}
 		r := reflectionflow.Requirement{Kind: reflectionflow.Absent, Object: m.noun, Weight: m.weight, Words: b.words(m.start, m.end)}

@@ -21,7 +21,7 @@ func (p *parser) verb() bool {
 	w := p.word(i)
 	doing := ""
 	switch {
-	case isGerund(w):
+	case p.doingAt(i):
 		doing = w
 	case w == "full" && p.word(i+1) == "of", isParticiple(w) && (adjectives[w] == "" && !p.nounFollows(i+1) || p.participlePhrase(i)):
 		return p.participle(start, i)
@@ -33,6 +33,7 @@ func (p *parser) verb() bool {
 	if p.near < 0 {
 		p.near = p.recent
 	}
+	p.near = p.actor(p.near, doing)
 	adverbs := strings.Join(p.plain(start, i), " ")
 	i++
 	for particles[p.word(i)] || strings.HasSuffix(p.word(i), "ly") && len(p.word(i)) > 4 && !p.nounFollows(i+1) {
@@ -49,9 +50,41 @@ func (p *parser) verb() bool {
 	return p.does(doing, start, i)
 }
 
+// actor is who does something after a place: the frog in "a frog sitting on a leaf playing a
+// guitar", where what was named last is what the owner of the clause sits on.
+func (p *parser) actor(near int, doing string) int {
+	owner := p.owner
+	if owner < 0 || near == owner || near != p.recent || !alive(p.mentions[owner].noun) || alive(p.mentions[near].noun) || !p.wished(owner) {
+		return near
+	}
+	active := possessions[doing] || handling[doing]
+	placed := false
+	for _, f := range p.facts {
+		if f.subject != owner {
+			continue
+		}
+		active = active || f.kind == reflectionflow.Activity
+		placed = placed || f.target == near && f.kind == reflectionflow.Position
+	}
+	if !placed || !active || passive[doing] {
+		return near
+	}
+	p.group = []int{owner}
+	return owner
+}
+
+// handling are activities of somebody with something in hand.
+var handling = set("eating drinking reading writing juggling balancing petting feeding pouring cooking painting drawing knitting typing watching looking talking speaking singing laughing smiling crying waving shouting combing brushing")
+
+// passive are activities of things.
+var passive = set("overlooking facing covering surrounding leading glowing burning floating flowing blooming hanging growing rising reflecting showing displaying depicting containing blinking shining")
+
 // does records an activity with what follows it at i.
 func (p *parser) does(doing string, start, i int) bool {
 	first, _, _ := strings.Cut(doing, " ")
+	if end := p.mannerAt(i); end > 0 {
+		return p.acts(doing+" "+strings.Join(p.plain(i, end), " "), start, end)
+	}
 	if p.phrase(i, "each other") > 0 || p.phrase(i, "one another") > 0 {
 		return p.mutually(doing, start, i+2)
 	}
@@ -86,6 +119,30 @@ func (p *parser) does(doing string, start, i int) bool {
 		return p.acts(doing, start, i)
 	}
 	return p.doesTo(doing, start, i)
+}
+
+// manners say how somebody does something.
+var manners = byFirst(list(`on its side, on his side, on her side, on their sides, on its back, on his back, on her back, on their backs, on its hind legs, on its head, on one leg,
+on all fours, hand in hand, arm in arm, side to side, in mid-air, in midair, in the air, into the air, through the air, on the phone, on the telephone`))
+
+// mannerAt is the token after such words at i, or after "to fly" and a number at the end of
+// a clause; 0 for none.
+func (p *parser) mannerAt(i int) int {
+	for _, m := range manners[p.word(i)] {
+		if end := p.phrase(i, m); end > 0 && !p.nounable(end) {
+			return end
+		}
+	}
+	if p.word(i) == "to" && gerundOf[p.word(i+1)] != "" && p.clauseEnds(i+2) {
+		return i + 2
+	}
+	if _, next, ok := p.number(i); ok && p.clauseEnds(next) { // "a die showing six"
+		return next
+	}
+	if numbersOnly(p.word(i)) && p.clauseEnds(i+1) { // "a clock showing 3:15"
+		return i + 1
+	}
+	return 0
 }
 
 // doesTo records what is done to the object at i, if there is one.
@@ -273,7 +330,7 @@ func (p *parser) copula() bool {
 		}
 		return false
 	}
-	if p.word(i+1) == "not" && !p.boundAt(i+1) {
+	if (p.word(i+1) == "not" || strings.HasSuffix(p.word(i), "n't")) && !p.boundAt(i+1) {
 		return p.refused(p.pos)
 	}
 	i++

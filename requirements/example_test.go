@@ -19,7 +19,7 @@ func ExampleParse() {
 	// exactly | exactly 2 dog | []
 	// at_least | at least 1 couch | []
 	// color | at least 1 couch that is red | [1]
-	// position | dog on couch | [0 1]
+	// position | at least 2 dog on couch | [0 1]
 	// style | the style: watercolor | []
 	// free | supercalifragilistic | []
 }

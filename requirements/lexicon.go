@@ -23,12 +23,13 @@ purplish purple, blackish black, whitish white, grayish gray, greyish gray`))
 }()
 
 // shades are words before a color that belong to it.
-var shades = set("dark light bright pale deep navy sky royal neon hot baby pastel vivid dull forest lime olive midnight ice electric rich soft warm cool")
+var shades = set(`dark light bright pale deep navy sky royal neon hot baby pastel vivid dull forest lime olive midnight ice electric rich soft warm cool cherry blood candy
+canary lemon powder cobalt steel slate jet pitch snow pearl burnt brick hunter kelly sea rose ash dusty dusky muted metallic matte fluorescent`)
 
 // BaseColor is the color word of a color of several words, for example "blue" of "dark
 // blue", and the color itself otherwise.
 func BaseColor(color string) string {
-	if i := strings.LastIndexByte(color, ' '); i >= 0 && colors[color[i+1:]] != "" && shades[color[:i]] {
+	if i := strings.LastIndexByte(color, ' '); i >= 0 && colors[color[i+1:]] != "" && (shades[color[:i]] || colors[color[:i]] != "") {
 		return color[i+1:]
 	}
 	return color
@@ -42,7 +43,7 @@ var adjectives = func() map[string]reflectionflow.Aspect {
 steel iron brass chrome aluminum cotton wool woolen silk velvet denim fabric linen rubber wicker bamboo crystal straw rope nylon lace felt
 plush wax chocolate ice stained-glass knitted crocheted woven titanium jade pearl granite oak pine tin foil`,
 		reflectionflow.Pattern: `striped spotted checkered checked plaid polka-dot polka-dotted dotted patterned floral paisley tartan camouflage
-zebra-striped leopard-print tie-dyed tie-dye swirled marbled speckled mottled spiral geometric zigzag chevron gingham`,
+zebra-striped zebra-print leopard-print animal-print tie-dyed tie-dye swirled marbled speckled mottled spiral geometric zigzag chevron gingham`,
 		reflectionflow.Texture: `fluffy furry smooth rough soft hard shiny glossy matte sparkling sparkly glittery fuzzy hairy bumpy silky velvety slimy
 sticky wrinkled crumpled cracked polished rusty feathery grainy spiky scaly shaggy glowing transparent translucent reflective iridescent holographic
 luminous woolly prickly coarse gritty crispy crunchy creamy foamy frosted textured glazed`,
@@ -67,7 +68,7 @@ cozy peaceful serene tranquil quiet dark bright light pale vivid lush tropical u
 holy sacred haunted enchanted cosmic celestial abstract surreal realistic minimalist quaint picturesque scenic rugged steep deep shallow
 clear blurry loose tight sharp blunt folded curious brave lazy hungry thirsty famous rich poor identical different similar matching
 same opposite other single lone solo solitary double triple half-open half-full seated upright horizontal vertical diagonal
-hand-drawn handmade homemade hand-painted freshly-baked`,
+hand-drawn handmade homemade 3d-printed hand-painted freshly-baked`,
 	} {
 		for w := range strings.FieldsSeq(words) {
 			m[w] = aspect
@@ -97,7 +98,7 @@ var fillers = set(`a an the there is are was were be being been am it its it's t
 of to also then please as so just both all each every has have had do does while where when with in on at by for plus but or
 can could will would should may might must let me i we you us show shows showing shown depict depicts depicting make create generate draw paint
 render give want need like featuring features contain contains containing include includes including i'd i'll i'm there's here here's
-image picture together overall see seen visible s`)
+image picture together overall see seen visible s thanks thank put set`)
 
 // relatives begin a clause about the noun before.
 var relatives = set("that which who")
@@ -116,4 +117,5 @@ which who whom whose where when there here it they he she him them no not never 
 some any many several few underneath beneath beyond upon atop via per plus minus except unless because since though although versus
 i you we me us can could will would should may might must do does did please except alongside left-of right-of facing wearing holding
 don't doesn't isn't aren't cannot can't won't what how why whether either neither only just even still too again maybe perhaps ideally
-preferably possibly optionally maximum minimum nobody noone no-one nothing none more less fewer most least depicting showing featuring containing including`)
+preferably possibly optionally maximum minimum nobody noone no-one nothing none more less fewer most least depicting showing featuring containing including
+anywhere everywhere somewhere together anymore otherwise instead thanks`)

@@ -34,6 +34,8 @@ func (p *parser) negation() bool {
 		return false // "no more than two"
 	case w == "nothing":
 		return p.nothing(start)
+	case next == 0 && w == "not" && p.notThat(start):
+		next = start + 1
 	case next == 0 && (w == "not" || w == "never" || w == "none" || strings.HasSuffix(w, "n't") || w == "cannot" || copulas[w] && p.word(start+1) == "not"):
 		return p.refused(start)
 	case next == 0:
@@ -42,7 +44,14 @@ func (p *parser) negation() bool {
 	if p.word(next) == "a" || p.word(next) == "an" || definite[p.word(next)] {
 		next++
 	}
+	owner := -1
+	if w := p.word(start); w == "with" || w == "without" {
+		owner = p.recent
+	}
 	m, ok := p.noun(next)
+	if ok && m.noun == "" && p.word(start) == "not" && p.recent >= 0 { // "a red car, not a blue one"
+		m.noun = p.mentions[p.recent].noun
+	}
 	if !ok || m.noun == "" {
 		return p.refused(start)
 	}
@@ -51,7 +60,7 @@ func (p *parser) negation() bool {
 	}
 	for ok && m.noun != "" {
 		m.q = quantity{kind: reflectionflow.Absent, named: true}
-		m.start = start
+		m.start, m.of = start, owner
 		p.pos = m.end
 		p.mention(m)
 		// "no dogs, cats or birds"
@@ -65,6 +74,19 @@ func (p *parser) negation() bool {
 	p.absentList, p.joined = true, false
 	p.pos = p.anywhere(p.pos)
 	return true
+}
+
+// notThat reports whether "not" at i stands before an object that is not wished for: "a cat,
+// not a dog". After a verb it denies what that says.
+func (p *parser) notThat(i int) bool {
+	if w := p.word(i + 1); w != "a" && w != "an" && w != "any" {
+		return false
+	}
+	if before := p.word(i - 1); p.kind(i-1) == word && before != "and" && before != "but" {
+		return false
+	}
+	m, ok := p.noun(i + 1)
+	return ok && (m.noun == "" || p.clauseEnds(m.end) || p.word(m.end) == "or" || p.word(m.end) == "nor") && (m.noun != "" || len(m.props) > 0)
 }
 
 // orFollows reports whether the sentence continues with "or" or "nor".

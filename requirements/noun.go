@@ -79,11 +79,11 @@ fishing boat, sailing boat, sailing ship, rowing boat, baseball glove, chewing g
 looking glass, stained glass window, french fries, fried egg, ice cream, solar panel, grand piano, electric guitar, acoustic guitar,
 orange juice, orange tree, traffic light,
 fire hydrant, fire truck, fire engine, jack-o'-lantern, christmas tree, mobile phone, running shoe, running track,
-walking stick, bathing suit, diving board, recycling bin, boxing ring, boxing glove, knitting needle, racing car, steering wheel, ironing board, vending machine,
+walking stick, new york city, new york, new zealand, new orleans, new delhi, new mexico, golden gate bridge, grand canyon, red square, black sea, great wall of china, bathing suit, diving board, recycling bin, boxing ring, boxing glove, knitting needle, racing car, steering wheel, ironing board, vending machine,
 skipping rope, spinning wheel, spinning top, climbing wall, mixing bowl, drinking fountain, hiking boot, riding boot, changing room, waiting room, playing card, shaving brush, measuring tape, rolling pin,
 sleeping mask, wrapping paper, dressing gown, dressing table, skating rink, gaming chair, reading glasses, writing desk, serving tray, cooking pot, skating shoe, jogging suit, wedding veil, flying saucer, flying fish, paper plane, paper airplane, paper lantern, rubber duck, 
 living being, human being, cell phone, set of keys, piece of paper, sheet of paper, can opener, bottle opener, light bulb, light switch, street light,
-street lamp, street sign, desk lamp, dark chocolate, milk chocolate, `)
+street lamp, street sign, desk lamp, dark chocolate, milk chocolate, park bench, autumn leaf, fall leaf, maple leaf, oak leaf, palm leaf, tea leaf, banana leaf, dried leaf, fallen leaf, still life`)
 
 // synonyms are other names of GenEval's classes, for exactly the same objects.
 var synonyms = pairs(`
@@ -91,7 +91,7 @@ sofa couch, settee couch, loveseat couch, plane airplane, aeroplane airplane, bi
 human person, human being@person, somebody person, someone person, stoplight@traffic light, traffic signal@traffic light, stop light@traffic light,
 hydrant@fire hydrant, rucksack backpack, purse handbag, hand bag@handbag, necktie tie, ski skis, doughnut donut, television tv, television set@tv, tv set@tv,
 telly tv, tv screen@tv, remote@tv remote, remote control@tv remote, tv remote control@tv remote, keyboard@computer keyboard, laptop computer@laptop,
-notebook computer@laptop, cellphone@cell phone, smartphone@cell phone, mobile phone@cell phone, mobile@cell phone, phone@cell phone, hotdog@hot dog,
+notebook computer@laptop, cellphone@cell phone, smartphone@cell phone, iphone@cell phone, mobile phone@cell phone, mobile@cell phone, phone@cell phone, hotdog@hot dog,
 wineglass@wine glass, glass of wine@wine glass, pot plant@potted plant, house plant@potted plant, houseplant@potted plant, dinner table@dining table, kitchen table@dining table,
 hair dryer@hair drier, hairdryer@hair drier, hairdrier@hair drier, blow dryer@hair drier, fridge refrigerator, microwave oven@microwave, wall clock@clock,
 stuffed bear@teddy bear, teddy@teddy bear, tooth brush@toothbrush, tennis racquet@tennis racket, racket@tennis racket, baseball mitt@baseball glove,

@@ -41,7 +41,7 @@ func (p *parser) number(i int) (n, next int, ok bool) {
 		return 6, next, true
 	}
 	if w[0] >= '0' && w[0] <= '9' {
-		digits := strings.ReplaceAll(w, ",", "")
+		digits := strings.TrimSuffix(strings.ReplaceAll(w, ",", ""), "x") // "2x cats"
 		n, err := strconv.Atoi(digits)
 		if err != nil && !onlyDigits(digits) {
 			return 0, i, false // "35mm", "1950s"
@@ -51,6 +51,9 @@ func (p *parser) number(i int) (n, next int, ok bool) {
 		}
 		if _, plural := singular(p.word(i + 1)); !plural && len(w) == 4 && n >= 1800 && n < 2100 {
 			return 0, i, false // a year
+		}
+		if p.word(i+1) == "x" && p.nounFollows(i+2) { // "3 x apples"
+			i++
 		}
 		return p.multiplied(n, i+1)
 	}
@@ -271,6 +274,9 @@ func (p *parser) quantity(i int) (quantity, int) {
 	if q, next, ok := p.span(i); ok {
 		return q, next
 	}
+	if q, next, ok := p.approximate(i); ok {
+		return q, next
+	}
 	for _, b := range amountsBy[w].bounds {
 		if next := p.phrase(i, b.words); next > 0 {
 			if q, after, ok := p.span(next); ok && b.q.kind == reflectionflow.Exactly {
@@ -294,6 +300,9 @@ func (p *parser) quantity(i int) (quantity, int) {
 		if next := p.phrase(i, a.words); next > 0 {
 			q := a.q
 			q.named, q.known = true, q.each
+			if m := multiples[p.word(next)]; m > 0 && q.count > 1 { // "a few dozen"
+				q.count, next = min(q.count*m, reflectionflow.MaxCount), next+1
+			}
 			return q, next
 		}
 	}

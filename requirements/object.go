@@ -29,13 +29,17 @@ func (p *parser) object() bool {
 	previous := p.word(p.pos - 1)
 	name := p.tokens[m.start].upper && !p.shouting && (m.end > m.start+1 || m.start > 0 && p.kind(m.start-1) != stop)
 	says := p.segmentStart && (copulas[p.word(m.end)] || p.verbAt(m.end))
-	known := name || says || p.shares != nil || !m.bare || m.plural || len(m.props) > 0 || len(p.mentions) == 0 || nouns[head] || classSet[m.noun] || narrower[head] != "" || scenes[head] ||
+	known := name || says || p.shares != nil || !m.bare || m.plural || len(m.props) > 0 || len(p.mentions) == 0 || nouns[head] || classSet[m.noun] || narrower[head] != "" || clothes[head] || living[head] || scenes[head] ||
 		previous == "and" || previous == "of"
-	if !known {
+	if !known || m.bare && m.end == m.start+1 && fillers[p.word(m.start)] {
 		return false
 	}
 	p.pos = m.end
-	if m.bare && !m.plural && len(m.props) == 0 && times[m.noun] && len(p.mentions) > 0 {
+	if head == "scene" && head != m.noun && len(m.props) == 0 && (p.clauseEnds(m.end) || p.word(m.end) != "of") { // "a street scene"
+		p.scene(m.start, m.end, m.start)
+		return true
+	}
+	if m.bare && !m.plural && times[m.noun] && len(p.mentions) > 0 { // "foggy morning"
 		p.scene(m.start, m.end, m.start)
 		return true
 	}
@@ -48,7 +52,11 @@ func (p *parser) name(m mention) {
 	shared := p.shares
 	joins := p.joined
 	m, rest := p.of(m)
+	before := len(p.mentions)
 	id := p.mention(m)
+	if id < before && m.q.known && p.kind(m.start-1) == comma { // ", the cats are asleep"
+		joins = false
+	}
 	if shared != nil && joins && p.clauseEnds(p.pos) && m.q.kind != reflectionflow.Absent && (m.bare || shared.relation != "with") {
 		f := *shared // "holding a cup and a book"
 		f.target, f.end = id, m.end
@@ -65,6 +73,12 @@ func (p *parser) name(m mention) {
 	p.near, p.recent, p.owner, p.joined = id, id, id, false
 	rest(id)
 }
+
+// uneven are properties of what is said of several objects: "of different sizes".
+var uneven = set("different various varying equal same similar identical all")
+
+// sameInPlural are animals whose plural is the singular: "a herd of sheep".
+var sameInPlural = set("sheep fish deer moose bison salmon trout shrimp squid cattle")
 
 // clauseEnds reports whether nothing more is said about what ends at i.
 func (p *parser) clauseEnds(i int) bool {
@@ -86,7 +100,7 @@ func (p *parser) of(m mention) (mention, func(id int)) {
 	arrangement, isGroup := groups[head]
 	p.pos = inner.end
 	switch {
-	case isGroup && inner.plural:
+	case isGroup && (inner.plural || inner.bare && sameInPlural[inner.noun]):
 		if inner.bare {
 			inner.q = quantity{kind: reflectionflow.AtLeast, count: 3}
 			if m.q.kind == reflectionflow.Exactly && head == "dozen" {
@@ -98,6 +112,10 @@ func (p *parser) of(m mention) (mention, func(id int)) {
 		}
 		inner.start = m.start
 		return inner, nothing
+	case len(inner.props) > 0 && uneven[inner.props[0].value]: // "of different heights"
+		m.props = append(m.props, property{value: strings.ToLower(p.words(m.end, inner.end))})
+		m.end = inner.end
+		return m, nothing
 	case measures[head]:
 		if inner.bare {
 			inner.q, inner.bare = m.q, false
@@ -149,11 +167,13 @@ func (p *parser) others(id int, q quantity, props []property) bool {
 	}
 	m := p.mentions[id]
 	all := slices.DeleteFunc(slices.Clone(m.props), func(prop property) bool { return prop.count > 0 })
-	return differ(all, props) || m.q.kind == reflectionflow.Exactly && q.count > m.q.count
+	another := m.q.count == 1 && len(m.props) > 0 && len(props) > 0 && p.word(p.pos-1) == "and" // "a big dog and a small one"
+	return another || differ(all, props) || m.q.kind == reflectionflow.Exactly && q.count > m.q.count
 }
 
-// sideOfSeveral reads "the left one brown" after "two dogs": a color of one of them. Which
-// one it is stays in the prompt's words.
+// sideOfSeveral reads "the left one brown" after "two dogs": a color of one of them, and
+// where that is. Of another property than a color, which one has it stays in the prompt's
+// words.
 func (p *parser) sideOfSeveral(m mention) bool {
 	if p.recent < 0 {
 		return false
@@ -172,14 +192,22 @@ func (p *parser) sideOfSeveral(m mention) bool {
 	if len(props) == 0 {
 		return false
 	}
+	color := ""
 	for _, prop := range props {
 		prop.count, prop.weight = 1, p.weight
 		several.props = append(several.props, prop)
+		if prop.color {
+			color = prop.value
+		}
+	}
+	p.pos = i
+	if color != "" && isPlace(m.side) {
+		p.add(fact{kind: reflectionflow.Place, subject: p.recent, target: -1, second: -1, prop: property{value: m.side}, color: color, start: m.start, end: i})
+		return true
 	}
 	for k := m.start; k < i; k++ {
 		p.unread[k] = true
 	}
-	p.pos = i
 	return true
 }
 

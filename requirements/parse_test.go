@@ -30,7 +30,7 @@ func TestPlainEnglish(t *testing.T) {
 			"at_least: at least 1 astronaut", "at_least: at least 1 horse", "interaction: astronaut riding horse", "style: the style: cinematic",
 		},
 		"two dogs on a red sofa": {
-			"exactly: exactly 2 dog", "at_least: at least 1 couch", "color: at least 1 couch that is red", "position: dog on couch",
+			"exactly: exactly 2 dog", "at_least: at least 1 couch", "color: at least 1 couch that is red", "position: at least 2 dog on couch",
 		},
 		`a sign that says "OPEN"`:                  {"at_least: at least 1 sign", `text: sign with the text "OPEN"`},
 		`a neon sign saying OPEN 24`:               {"at_least: at least 1 neon sign", `text: neon sign with the text "OPEN 24"`},
@@ -68,8 +68,8 @@ func TestPlainEnglish(t *testing.T) {
 		"a dog on a sofa, looking at a bird": {
 			"at_least: at least 1 dog", "at_least: at least 1 couch", "at_least: at least 1 bird", "position: dog on couch", "interaction: dog looking at bird",
 		},
-		"a bowl of oranges":               {"at_least: at least 1 bowl", "at_least: at least 2 orange", "position: orange inside bowl"},
-		"a group of people dancing":       {"at_least: at least 3 person", "action: person dancing"},
+		"a bowl of oranges":               {"at_least: at least 1 bowl", "at_least: at least 2 orange", "position: at least 2 orange inside bowl"},
+		"a group of people dancing":       {"at_least: at least 3 person", "action: at least 3 person dancing"},
 		"exactly one cup, ideally purple": {"exactly: exactly 1 cup", "(color: at least 1 cup that is purple)"},
 		"a cup, ideally with a spoon":     {"at_least: at least 1 cup", "(at_least: at least 1 spoon)", "(interaction: cup with spoon)"},
 		"a photo of a plane, highly detailed, 8k": {
@@ -82,7 +82,7 @@ func TestPlainEnglish(t *testing.T) {
 			"at_least: at least 1 man", "at_least: at least 1 suit", "color: at least 1 suit that is black", "at_least: at least 1 umbrella",
 			"interaction: man wearing suit", "interaction: man holding umbrella",
 		},
-		"a street with cars on it": {"at_least: at least 1 street", "at_least: at least 2 car", "interaction: street with car", "position: car on street"},
+		"a street with cars on it": {"at_least: at least 1 street", "at_least: at least 2 car", "interaction: street with car", "position: at least 2 car on street"},
 		"a cow on the left and a horse on the right, both brown": {
 			"at_least: at least 1 cow", "color: at least 1 cow that is brown", "at_least: at least 1 horse", "color: at least 1 horse that is brown",
 			"place: cow in the left of the image", "place: horse in the right of the image",
@@ -91,7 +91,7 @@ func TestPlainEnglish(t *testing.T) {
 			"at_least: at least 1 poster", "at_least: at least 2 letter", "color: every letter is red", `text: poster with the text "SALE"`,
 		},
 		"a lake with mountains in the background": {
-			"at_least: at least 1 lake", "at_least: at least 2 mountain", "interaction: lake with mountain", "place: mountain in the background of the image",
+			"at_least: at least 1 lake", "at_least: at least 2 mountain", "interaction: lake with mountain", "place: at least 2 mountain in the background of the image",
 		},
 		"a truck with a horse on its left":  {"at_least: at least 1 truck", "at_least: at least 1 horse", "interaction: truck with horse", "position: horse left of truck"},
 		"5 ducks in a row":                  {"exactly: exactly 5 duck", "attribute: at least 5 duck that is in a row"},

@@ -14,6 +14,8 @@ type fact struct {
 	subject, target, second int
 	relation                string
 	prop                    property // value and aspect; for Color too
+	count                   int      // of how many objects of the subject; 0 for all of them
+	color                   string   // of the subject, where that is not the color of its mention
 	start, end              int      // its tokens
 	weight                  reflectionflow.Weight
 }
@@ -43,6 +45,7 @@ type parser struct {
 	joined bool   // a separator after a mention: the next one joins the group
 	via    string // the last relation
 	shares *fact  // "holding a cup": "and a book" would be held too
+	part1  some   // "two of them": what is said now speaks of so many
 
 	started       bool // the sentence has a mention
 	segmentStart  bool // nothing was read since the last separator
@@ -110,7 +113,7 @@ func clip(s string) string {
 
 // run reads the whole prompt.
 func (p *parser) run() {
-	p.near, p.recent, p.owner = -1, -1, -1
+	p.near, p.recent, p.owner, p.part1 = -1, -1, -1, some{of: -1}
 	p.sentence()
 	for p.pos < len(p.tokens) {
 		before := p.pos
@@ -122,6 +125,9 @@ func (p *parser) run() {
 		case comma:
 			if p.belowZero(p.pos) {
 				continue
+			}
+			if p.mark(p.pos) == ")" {
+				p.shares = nil
 			}
 			p.pos++
 			p.segment()
@@ -144,7 +150,7 @@ func (p *parser) run() {
 func (p *parser) sentence() {
 	p.endSentence()
 	p.head = -1
-	p.near, p.owner, p.group, p.joined, p.shares, p.started, p.absentList = -1, -1, nil, false, nil, false, false
+	p.near, p.owner, p.group, p.joined, p.shares, p.started, p.absentList, p.part1 = -1, -1, nil, false, nil, false, false, some{of: -1}
 	p.weight = reflectionflow.Must
 	p.newSegment()
 	p.preface()
@@ -179,10 +185,16 @@ func (p *parser) segment() {
 		p.weight = reflectionflow.Must
 	}
 	p.joined = p.joined || len(p.group) > 0
+	p.endPart()
 	if p.owner >= 0 && p.near != p.owner && !slices.Contains(p.group, p.owner) {
 		p.near = p.owner
 	}
 	p.newSegment()
+	for range 3 { // "85mm lens, a portrait of a man"
+		if p.started || !p.medium() {
+			break
+		}
+	}
 	if p.style() {
 		p.segmentStart = false
 	}
@@ -194,7 +206,7 @@ func (p *parser) read() bool {
 		return p.quotedText()
 	}
 	rules := []func() bool{
-		p.separator, p.optional, p.pairRelation, p.saysText, p.exception, p.negation, p.divided, p.minus, p.leadingBound, p.spatial, p.placePhrase, p.styleOrScene,
+		p.separator, p.optional, p.aperture, p.capitalText, p.pairRelation, p.saysText, p.exception, p.noneOf, p.negation, p.comparedNumbers, p.ordinal, p.most, p.partitive, p.listNumber, p.age, p.sideColon, p.divided, p.minus, p.leadingBound, p.spatial, p.placePhrase, p.styleOrScene,
 		p.with, p.comparison, p.preposition, p.copula, p.pronoun, p.verb, p.object,
 	}
 	start := p.pos
@@ -206,6 +218,55 @@ func (p *parser) read() bool {
 		p.pos = start
 	}
 	return false
+}
+
+// mark is the text of a token.
+func (p *parser) mark(i int) string {
+	if i < 0 || i >= len(p.tokens) {
+		return ""
+	}
+	return p.text[p.tokens[i].start:p.tokens[i].end]
+}
+
+// listNumber skips the number of an item of a list: "1. a cat 2. a dog".
+func (p *parser) listNumber() bool {
+	if !onlyDigits(p.word(p.pos)) || p.word(p.pos) == "" || p.mark(p.pos+1) != "." && p.mark(p.pos+1) != ")" || p.word(p.pos+2) == "" {
+		return false
+	}
+	p.pos += 2
+	p.sentence()
+	return true
+}
+
+// age reads ", 30 years old" of what was named last.
+func (p *parser) age() bool {
+	n, next, ok := p.number(p.pos)
+	if w := p.word(next); !ok || n == 0 || w != "years" && w != "year" && w != "months" && w != "weeks" || p.word(next+1) != "old" || p.recent < 0 {
+		return false
+	}
+	id := p.recent
+	if p.near >= 0 {
+		id = p.near
+	}
+	p.mentions[id].props = append(p.mentions[id].props, property{value: strings.ToLower(p.words(p.pos, next+2)), aspect: reflectionflow.State})
+	p.pos = next + 2
+	return true
+}
+
+// sideColon reads "left: a cat".
+func (p *parser) sideColon() bool {
+	start, value := p.pos, ""
+	i := start
+	for sides[p.word(i)] != "" && i < start+2 {
+		value = strings.TrimSpace(value + " " + sides[p.word(i)])
+		i++
+	}
+	if !p.segmentStart || !isPlace(value) || p.mark(i) != ":" {
+		return false
+	}
+	p.pendingPlace, p.pendingTokens = value, [2]int{start, i}
+	p.pos = i + 1
+	return true
 }
 
 // separator reads "and".
@@ -294,6 +355,9 @@ func (p *parser) optional() bool {
 // add records a fact about a mention.
 func (p *parser) add(f fact) {
 	f.weight = p.weight
+	if p.part1.count > 0 && f.subject == p.part1.of && f.count == 0 {
+		f.count = p.part1.count
+	}
 	p.facts = append(p.facts, f)
 }
 
@@ -314,6 +378,9 @@ func (p *parser) mention(m mention) int {
 		if m.side != "" {
 			p.place(m.side, m.start, m.end, []int{id})
 		}
+	}
+	if m.style != "" && m.q.kind != reflectionflow.Absent {
+		p.addStyle(m.style, m.start, m.end)
 	}
 	for _, act := range m.acts {
 		p.add(fact{kind: reflectionflow.Activity, subject: id, target: -1, second: -1, prop: property{value: act}, start: m.start, end: m.end})

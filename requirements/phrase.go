@@ -23,6 +23,8 @@ type mention struct {
 	q          quantity
 	props      []property
 	acts       []string // what it does, where that stands before the noun
+	style      string   // of the image, where that stands before the noun: "a cartoon dog"
+	of         int      // for what is absent: whose it is, "a dog without a collar"; -1 for none
 	start, end int      // its tokens
 	weight     reflectionflow.Weight
 	dropped    bool   // an open choice, kept in the prompt's words
@@ -38,7 +40,7 @@ const (
 // noun reads a noun phrase at token i: "two big red cups". A phrase without a noun, such as
 // "a red one", needs a number, an article or a property.
 func (p *parser) noun(i int) (m mention, ok bool) {
-	m = mention{start: i}
+	m = mention{start: i, of: -1}
 	m.q, i = p.quantity(i)
 	m.bare = !m.q.named
 	m.side, i = p.sideAt(i)
@@ -46,8 +48,13 @@ func (p *parser) noun(i int) (m mention, ok bool) {
 		return m, true
 	}
 	i = p.properties(i, &m)
+	if m.style, i = p.styledAt(i); m.style != "" {
+		i = p.properties(i, &m)
+	}
+	first := i
 	var words []string
 	words, i = p.nounWords(i, &m)
+	words = p.named(words, first)
 	if len(words) == 0 {
 		if words, i = p.adjectiveAsNoun(i); len(words) == 0 {
 			return m, false
@@ -66,6 +73,7 @@ func (p *parser) noun(i int) (m mention, ok bool) {
 		return m, len(words) == 1
 	}
 	m.name(words)
+	m.split()
 	m.q, m.end = p.boundAfter(m.q, m.end)
 	return m, true
 }
@@ -132,6 +140,12 @@ func (m *mention) name(words []string) {
 	default:
 		m.q.kind, m.q.count = reflectionflow.AtLeast, 1
 	}
+	if strings.Contains(m.noun, "s' ") && m.q.count > 1 { // "two dogs' bowls": of two dogs
+		m.q = quantity{kind: reflectionflow.AtLeast, count: 1, named: true}
+		if m.plural {
+			m.q.count = 2
+		}
+	}
 	if m.q.pair && pairsOfOne[m.noun] {
 		m.q.kind, m.q.count = reflectionflow.AtLeast, 1 // "a pair of scissors"
 	}
@@ -146,6 +160,9 @@ func (p *parser) properties(i int, m *mention) int {
 		}
 		at := i
 		if len(m.props) > 0 && (p.kind(at) == comma || p.word(at) == "and") {
+			if p.kind(at) == comma && m.bare && p.started && p.segmentStart && m.start == p.pos {
+				return i // "solo, long hair": a list of tags
+			}
 			if p.word(at) == "" && p.word(at+1) == "and" {
 				at++
 			}
@@ -160,9 +177,13 @@ func (p *parser) properties(i int, m *mention) int {
 			i++
 			continue
 		}
-		joined := at > i && p.word(at-1) == "and"
-		if last := len(m.props) - 1; joined && prop.color && m.props[last].color {
-			m.props[last].value += " and " + prop.value
+		if last := len(m.props) - 1; at > i && prop.color && m.props[last].color {
+			switch joins := p.kind(i) == comma; {
+			case joins && p.word(at-1) != "and":
+				m.props[last].value += ", " + prop.value
+			default:
+				m.props[last].value += " and " + prop.value
+			}
 		} else {
 			m.props = append(m.props, prop)
 		}
@@ -217,99 +238,28 @@ func (p *parser) nounFollowsAt(i int) bool {
 
 func (p *parser) isProperty(i int) bool { _, _, ok := p.property(i); return ok }
 
-// property reads one color or adjective, with the words that belong to it.
-func (p *parser) property(i int) (property, int, bool) {
-	w, start := p.word(i), i
-	if intensifiers[w] {
-		i++
-		w = p.word(i)
-	} else if strings.HasSuffix(w, "ly") && len(w) > 4 && isParticiple(p.word(i+1)) { // "freshly baked"
-		return property{value: w + " " + p.word(i+1), aspect: reflectionflow.State}, i + 2, true
-	}
-	intensity := ""
-	if i > start {
-		intensity = p.word(start) + " "
-	}
-	if shades[w] && colors[p.word(i+1)] != "" {
-		return property{color: true, value: w + " " + colors[p.word(i+1)]}, i + 2, true
-	}
-	if c := colorWord(w); c != "" {
-		return property{color: true, value: c}, i + 1, true
-	}
-	if aspect, ok := adjective(w); ok && (known(w) || !p.name1(i)) {
-		return property{value: intensity + w, aspect: aspect}, i + 1, true
-	}
-	return property{}, start, false
-}
-
-func known(w string) bool { _, ok := adjectives[w]; return ok }
-
-// name1 reports whether a word begins with a capital within a sentence: it belongs to a
-// name.
-func (p *parser) name1(i int) bool {
-	return i < len(p.tokens) && i > 0 && p.tokens[i].upper && !p.shouting && p.tokens[i-1].kind != stop
-}
-
-// colorWord is the color that a word names: "red", "red-colored", "dark-red".
-func colorWord(w string) string {
-	if c := colors[w]; c != "" {
-		return c
-	}
-	for _, end := range []string{"-colored", "-coloured"} {
-		if c, ok := strings.CutSuffix(w, end); ok && colors[c] != "" {
-			return colors[c]
-		}
-	}
-	if shade, c, ok := strings.Cut(w, "-"); ok && shades[shade] && colors[c] != "" {
-		return shade + " " + colors[c]
-	}
-	return ""
-}
-
-// adjective is the aspect of a property: of a known one, or of a word that looks like one,
-// such as "mysterious", "long-haired" or "carved".
-func adjective(w string) (reflectionflow.Aspect, bool) {
-	if a, ok := adjectives[w]; ok {
-		return a, true
-	}
-	if strings.Contains(w, "-") {
-		for _, end := range []string{"-shaped"} {
-			if strings.HasSuffix(w, end) {
-				return reflectionflow.Shape, true
-			}
-		}
-		_, second, _ := strings.Cut(w, "-")
-		return "", isParticiple(second) || adjectives[second] != "" || strings.HasSuffix(w, "-like") || strings.HasSuffix(w, "-style")
-	}
-	if isParticiple(w) {
-		return reflectionflow.State, true
-	}
-	if len(w) > 5 {
-		for _, end := range []string{"ous", "ful", "less", "ive", "able", "ible", "ish", "ical"} {
-			if strings.HasSuffix(w, end) && !notAdjectives[w] {
-				return "", true
-			}
-		}
-	}
-	return "", false
-}
-
 var notAdjectives = set("olive hive five archive table vegetable collectible fish radish goldfish jellyfish starfish swordfish crayfish polish dish bottle octopus hippopotamus locomotive walrus cactus mouse rouge relish mouthful handful spoonful native adhesive detective executive representative musical convertible parish varnish blackish")
 
 // nounable reports whether the word at i may be part of a noun.
 func (p *parser) nounable(i int) bool {
 	w := p.word(i)
-	if w == "" || ends[w] || copulas[w] || pronouns[w] || intensifiers[w] && p.isProperty(i) {
+	if w == "" || ends[w] || strings.ContainsRune(w, ':') || copulas[w] || pronouns[w] || intensifiers[w] && p.isProperty(i) {
 		return false
 	}
 	switch next := p.word(i + 1); {
-	case next == "than", (w == "left" || w == "right") && (next == "of" || next == "from"):
+	case next == "than" && !p.pluralAt(i), (w == "left" || w == "right") && (next == "of" || next == "from"):
 		return false
 	}
 	if _, _, isNumber := p.number(i); isNumber && w != "one" {
 		return false
 	}
 	return true
+}
+
+// pluralAt reports whether the plural at i is one of "more dogs than cats".
+func (p *parser) pluralAt(i int) bool {
+	_, plural := singular(p.word(i))
+	return plural
 }
 
 // compound is the number of words of a noun of several words at i, in the singular or the
@@ -386,7 +336,7 @@ func (p *parser) nounWords(i int, m *mention) (words []string, next int) {
 func (p *parser) endsNoun(i int, words []string, m *mention) bool {
 	w := p.word(i)
 	switch {
-	case isGerund(w), isParticiple(w) && !p.nounFollows(i+1), isParticiple(w) && p.participlePhrase(i):
+	case p.doingAt(i), isParticiple(w) && !p.nounFollows(i+1), isParticiple(w) && p.participlePhrase(i):
 		return true
 	case p.isProperty(i) && !p.nounFollows(i+1) && !nounsToo[w] && !p.name1(i):
 		return true

@@ -51,7 +51,7 @@ func TestReaderAsksOnlyAboutTheRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"exactly: exactly 2 dog", "at_least: at least 1 couch", "color: at least 1 couch that is red", "position: dog on couch",
+		"exactly: exactly 2 dog", "at_least: at least 1 couch", "color: at least 1 couch that is red", "position: at least 2 dog on couch",
 		"(attribute: at least 3 couch that is worn out)",
 	}
 	if got := said(p); !slices.Equal(got, want) {

@@ -96,6 +96,9 @@ func (p *parser) spatial() bool {
 		return true
 	}
 	target, after, ok := p.target(next)
+	if !ok && p.within(relation, start, next) {
+		return true
+	}
 	if !ok {
 		return p.pictureSide(relation, start, next)
 	}
@@ -112,6 +115,17 @@ func (p *parser) spatial() bool {
 	p.relate(fact{
 		kind: reflectionflow.Position, target: target, second: second, relation: string(relation), start: start, end: after,
 	})
+	return true
+}
+
+// within reads "a cube with a ball inside": the relation of what was named last to what has
+// it.
+func (p *parser) within(relation reflectionflow.Relation, start, next int) bool {
+	if p.via != "with" || p.near < 0 || p.recent < 0 || p.near == p.recent || p.mentions[p.recent].end != start || !p.clauseEnds(next) {
+		return false
+	}
+	p.pos = next
+	p.add(fact{kind: reflectionflow.Position, subject: p.recent, target: p.near, second: -1, relation: string(relation), start: start, end: next})
 	return true
 }
 
@@ -147,7 +161,7 @@ func (p *parser) pictureSide(relation reflectionflow.Relation, start, next int) 
 
 // imageWord is the token after "the image", 0 where that is not at i.
 func (p *parser) imageWord(i int) int {
-	if definite[p.word(i)] || p.word(i) == "an" || p.word(i) == "a" {
+	if definite[p.word(i)] || p.word(i) == "an" || p.word(i) == "a" || p.word(i) == "one" {
 		i++
 	}
 	switch p.word(i) {
@@ -162,7 +176,7 @@ func (p *parser) target(i int) (id, next int, ok bool) {
 	if p.word(i) == "each" && p.word(i+1) == "other" {
 		return -1, i, false
 	}
-	if p.imageWord(i) > 0 && !p.nounable(p.imageWord(i)) && definite[p.word(i)] {
+	if p.imageWord(i) > 0 && !p.nounable(p.imageWord(i)) && (definite[p.word(i)] || p.word(i) == "one") {
 		return -1, i, false
 	}
 	if id := p.antecedent(p.word(i)); id >= 0 {
@@ -330,7 +344,7 @@ func (p *parser) with() bool {
 // them.
 var prepositions = list(`in the middle of, in the center of, in the centre of, at the edge of, on the edge of, at the top of, at the bottom of, at the foot of,
 at the end of, at the back of, at the base of, on the back of, on the side of, across from, out of, in the corner of, on either side of, on both sides of,
-away from, along with, in, on, at, against, around, across, through, along, among, amid, amidst, amongst, from, into, onto, toward, towards, off, opposite, past, for, to, down, up, throughout, outside, beyond, by, via, about, like, after, as`)
+away from, along with, in the shape of, in the form of, the size of, the shape of, in, on, at, against, around, across, through, along, among, amid, amidst, amongst, from, into, onto, toward, towards, off, opposite, past, for, to, down, up, throughout, outside, beyond, by, via, about, like, after, as`)
 
 // relationAt is the longest preposition at i, and the token after it; 0 for none.
 func (p *parser) relationAt(i int) (string, int) {
@@ -386,6 +400,9 @@ func (p *parser) preposition() bool {
 	if _, _, isRange := p.span(start); isRange { // "from three to five"
 		return false
 	}
+	if _, _, number := p.approximate(start); number && !p.segmentStart && p.word(start-1) == "and" || number && p.segmentStart { // "and about ten trees"
+		return false
+	}
 	for _, d := range divisions {
 		if end := p.phrase(start, d); end > 0 && !p.nounable(end) && p.near >= 0 { // "cutting a sandwich in half"
 			p.pos = end
@@ -403,12 +420,16 @@ func (p *parser) preposition() bool {
 	if place := map[string]reflectionflow.Relation{"in": reflectionflow.Inside, "on": reflectionflow.On}[relation]; place != "" && p.onIt(reflectionflow.Position, string(place), next) {
 		return true
 	}
+	if relation == "in" && p.decade(start, next) || relation == "by" && p.author(start, next) {
+		return true
+	}
 	target, after, ok := p.target(next)
 	if !ok {
 		return false
 	}
 	p.pos = after
 	f := fact{kind: reflectionflow.Interaction, target: target, second: -1, relation: relation, start: start, end: after}
+	p.throughout(&f)
 	head := p.mentions[target].noun[strings.LastIndexByte(p.mentions[target].noun, ' ')+1:]
 	switch relation {
 	case "in":

@@ -3,6 +3,7 @@ package requirements
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"reflectionflow"
 )
@@ -24,11 +25,15 @@ func Parse(text string) (reflectionflow.Prompt, error) {
 	p := &parser{text: shown}
 	var open int
 	var symbols []string
-	p.tokens, open, symbols = tokens(shown)
+	plain, ignored := without(shown)
+	p.tokens, open, symbols = tokens(plain)
 	p.unread = make([]bool, len(p.tokens))
 	p.shouting = shouting(p.tokens)
 	if open >= 0 {
 		p.notes = append(p.notes, fmt.Sprintf("a quote is not closed: %s", clip(shown[open:])))
+	}
+	if len(ignored) > 0 {
+		p.notes = append(p.notes, clip("settings of other programs ask for nothing in the image: "+strings.Join(ignored, ", ")))
 	}
 	if inside {
 		p.notes = append(p.notes, "characters that show nothing stand inside words: they are left out")

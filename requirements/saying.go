@@ -39,7 +39,7 @@ func (p *parser) saysText() bool {
 				p.textAt(start, next)
 				return true
 			}
-			if i == 0 && p.unquoted(start, next, s) {
+			if (i == 0 || readings[s] && p.timeAt(next) || strings.HasSuffix(s, " with") && p.capitalRun(next) > next) && p.unquoted(start, next, s) {
 				return true
 			}
 		}
@@ -66,7 +66,30 @@ func (p *parser) unquoted(start, next int, saying string) bool {
 	return true
 }
 
-func numbersOnly(w string) bool { return w != "" && onlyDigits(w) }
+// numbersOnly reports whether a word is a number or a time of day.
+func numbersOnly(w string) bool {
+	return w != "" && w[0] >= '0' && w[0] <= '9' && strings.Trim(w, "0123456789:.") == ""
+}
+
+// timeAt reports whether a number or a time of day at i is the whole of what is said.
+func (p *parser) timeAt(i int) bool { return numbersOnly(p.word(i)) && !p.nounable(i+1) }
+
+// madeOf reports whether a text is made of what a phrase names, and not in it: "in pink
+// icing", "spelled in flowers", but "in a box".
+func (p *parser) madeOf(m mention, written bool) bool {
+	head := m.noun[strings.LastIndexByte(m.noun, ' ')+1:]
+	return m.bare && (written || len(m.props) > 0) && !scenes[head] && p.word(m.end) != "style"
+}
+
+// textPlace leaves the place of a text without an object unread: "the text SALE at the top".
+func (p *parser) textPlace(start, end int) {
+	if _, next, of, ok := p.placeAt(end); ok && !of && !p.nounable(next) {
+		for i := start; i < next; i++ {
+			p.unread[i] = true
+		}
+		p.pos = next
+	}
+}
 
 // capitals reports whether a word is in capitals.
 func (p *parser) capitals(i int) bool {
@@ -93,23 +116,32 @@ func (p *parser) textAt(start, i int) {
 func (p *parser) text1(value string, start, end int) {
 	p.pos = end
 	subject := p.recent
-	if p.segmentStart && start == end-1 || subject >= 0 && p.mentions[subject].q.kind == reflectionflow.Absent {
+	follows := p.mark(start-1) == ":" && p.surface(subject) // "a sign: "OPEN""
+	if p.segmentStart && start == end-1 && !follows || subject >= 0 && p.mentions[subject].q.kind == reflectionflow.Absent {
 		subject = -1
 	}
 	i := end
-	for w := p.word(i); w == "written" || w == "painted" || w == "printed" || w == "engraved" || w == "carved" || w == "is" || w == "displayed" || w == "embroidered" || w == "appears"; w = p.word(i) {
+	for inscribing[p.word(i)] {
 		i++
 	}
 	written := i > end
+	if w := p.word(i); written && (w == "inside" || w == "below" || w == "above" || w == "underneath") && p.clauseEnds(i+1) {
+		p.pos, i = i+1, i+1
+	}
 	if w := p.word(i); w == "in" || w == "with" || w == "of" { // "written in red letters"
-		if m, ok := p.noun(i + 1); ok && m.noun != "" && writing[m.noun[strings.LastIndexByte(m.noun, ' ')+1:]] {
+		if m, ok := p.noun(i + 1); ok && m.noun != "" && (writing[m.noun[strings.LastIndexByte(m.noun, ' ')+1:]] || w != "of" && p.madeOf(m, written)) {
 			p.mention(m)
 			p.pos, i = m.end, m.end
 		}
 	}
-	if w := p.word(i); w == "on" || w == "across" || w == "in" && written {
-		if _, _, _, isPlace := p.placeAt(i); !isPlace && (written || subject < 0) {
-			if p.word(i+1) == "it" {
+	if subject < 0 && !written {
+		p.textPlace(end-1, end)
+		i = p.pos
+	}
+	if w := p.word(i); !p.onFace(i) && (w == "on" || w == "across" || w == "in" && written) {
+		onIt := p.word(i+1) == "it" || p.word(i+1) == "them"
+		if _, _, _, isPlace := p.placeAt(i); !isPlace && (written || subject < 0 || onIt) {
+			if w := p.word(i + 1); w == "it" || w == "them" {
 				p.pos = i + 2
 			} else if id, after, ok := p.target(i + 1); ok {
 				p.pos, subject = after, id
@@ -124,6 +156,27 @@ func (p *parser) text1(value string, start, end int) {
 	}
 	p.add(fact{kind: reflectionflow.Text, subject: subject, target: -1, second: -1, prop: property{value: clip(value)}, start: start, end: p.pos})
 }
+
+// onFace leaves "on the front" unread after a text: it is a part of what has the text.
+func (p *parser) onFace(i int) bool {
+	if p.word(i) != "on" {
+		return false
+	}
+	k := i + 1
+	if definite[p.word(k)] {
+		k++
+	}
+	if !faces[p.word(k)] || p.word(k+1) == "of" || p.nounable(k+1) {
+		return false
+	}
+	for j := i; j <= k; j++ {
+		p.unread[j] = true
+	}
+	p.pos = k + 1
+	return true
+}
+
+var faces = set("front back side sides chest sleeve hood roof top cover label lid brim")
 
 // writing is what a text is made of, not what it is on.
 var writing = set("letter font ink paint lettering text writing handwriting script chalk neon pen pencil crayon type")

@@ -18,6 +18,10 @@ background backdrop scene setting environment atmosphere world dreamland fairyla
 patio courtyard porch deck swampland riverbank lakeside waterfront harbourside ballroom throne-room subway-station bakery courtroom
 campfire site`)
 
+// buildings are places on which nothing takes place: "two windows on the house".
+var buildings = set(`house home church castle palace cathedral temple mosque hospital school office shop store restaurant cafe hotel apartment barn
+lighthouse cabin theater theatre museum library room bedroom bathroom kitchen cave greenhouse garage scene world airport supermarket bakery`)
+
 // times are scenes that need no preposition: times of day, seasons and weather.
 var times = set(`night nighttime day daytime morning afternoon evening dusk dawn sunset sunrise twilight midnight noon winter summer autumn
 rain fog mist storm blizzard thunderstorm sunlight moonlight sunshine indoors outdoors underwater`)
@@ -29,7 +33,7 @@ carton sack cart truckload shelf pile-of table-full tub tank cage`)
 // groups stand before "of" and several objects, with what they say about them.
 var groups = map[string]string{
 	"group": "", "crowd": "", "bunch": "", "herd": "", "flock": "", "pack": "", "swarm": "", "team": "", "collection": "", "set": "", "family": "",
-	"school": "", "bouquet": "", "band": "", "gang": "", "cluster": "", "assortment": "", "fleet": "", "litter": "", "trio": "", "dozen": "",
+	"school": "", "bouquet": "", "band": "", "gang": "", "cluster": "", "assortment": "", "fleet": "", "litter": "", "trio": "", "dozen": "", "handful": "", "number": "", "range": "", "host": "",
 	"pile": "in a pile", "stack": "in a stack", "row": "in a row", "line": "in a line", "circle": "in a circle", "heap": "in a heap", "queue": "in a line", "column": "in a column", "grid": "in a grid",
 }
 

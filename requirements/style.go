@@ -12,7 +12,7 @@ var polite = set(`please can could you i we want would like need to see generate
 imagine visualize depict i'd let's let have a-photo-of show-me get i'm i've hi hello hey`)
 
 // wishing are words that belong to a wish after polite ones: "I'd love".
-var wishing = set("love really absolutely very much so wish be am looking hoping for just kindly quickly it")
+var wishing = set("love really absolutely very much so wish be am are looking hoping for just kindly quickly it")
 
 // preface reads what stands before the objects: "please generate a photo of", and the
 // style in it.
@@ -64,11 +64,21 @@ func (p *parser) medium() bool {
 		}
 		next += 2
 	case "with":
-		if !images[head] && head != "photo" && head != "photograph" {
+		if !images[head] && !shownIn[head] && last != "life" {
 			return false
 		}
 		next++
 	case "where":
+		next++
+	case "for":
+		if !purposes[head] {
+			return (images[head] || shownIn[head]) && p.purpose(i)
+		}
+		next++
+	case "":
+		if i >= len(p.tokens) || p.text[p.tokens[i].start:p.tokens[i].end] != ":" { // "a hero image: a team"
+			return false
+		}
 		next++
 	default:
 		return false
@@ -87,6 +97,21 @@ func (p *parser) medium() bool {
 	p.pos = next
 	return true
 }
+
+// purposes are media of which "for" names what they show: "a logo for a coffee shop".
+var purposes = set("logo icon poster advertisement ad")
+
+// purpose leaves what an image is for unread: "an image for my blog".
+func (p *parser) purpose(i int) bool {
+	for ; i < len(p.tokens) && !p.clauseEnds(i); i++ {
+		p.unread[i] = true
+	}
+	p.pos = i
+	return true
+}
+
+// shownIn are media of which "with" names what they show: "a poster with a cat".
+var shownIn = set("photo photograph painting drawing sketch illustration poster sticker logo watercolor watercolour render wallpaper collage mural")
 
 // plain are the words of tokens from start to end.
 func (p *parser) plain(start, end int) []string {
@@ -292,6 +317,7 @@ func (p *parser) styleOrScene() bool {
 				return true
 			}
 		}
+		return false
 	case "on", "at", "during", "under", "through", "throughout", "inside", "outside", "near", "across", "along", "around":
 	default:
 		return false
@@ -316,6 +342,10 @@ func (p *parser) inColors(start int) bool {
 		return false
 	}
 	p.pos = last
+	if prop, next, ok := p.property(start + 1); ok && next == last && !alive(p.mentions[p.near].noun) { // "a car in cherry red"
+		p.own(prop)
+		return true
+	}
 	p.add(fact{kind: reflectionflow.Attribute, subject: p.near, target: -1, second: -1, prop: property{value: strings.ToLower(p.words(start, last))}, start: start, end: last})
 	return true
 }
@@ -337,6 +367,9 @@ func (p *parser) scenePhrase(start int) bool {
 	proper := m.bare && p.tokens[m.end-1].upper && !p.shouting && len(m.props) == 0 && preposition != "with"
 	switch preposition {
 	case "in", "on", "at", "during", "outside":
+		if preposition == "on" && buildings[head] {
+			return false
+		}
 		if !isScene && (!proper || preposition != "in" && preposition != "at" && preposition != "on") {
 			return false
 		}

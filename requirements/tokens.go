@@ -43,7 +43,11 @@ func tokens(text string) (list []token, open int, symbols []string) {
 			continue
 		case inWord(r):
 			end := wordEnd(text, i)
-			list = append(list, token{word, strings.ToLower(text[i:end]), i, end, unicode.IsUpper(r)})
+			if n := tagNumber(text[i:end]); n > 0 { // "1girl"
+				list = append(list, token{word, text[i : i+n], i, i + n, false})
+				i += n
+			}
+			list = append(list, token{word, plainWord(text[i:end]), i, end, unicode.IsUpper(r)})
 			i = end
 			continue
 		case quotes[r] != "" || r == '\'':
@@ -55,6 +59,8 @@ func tokens(text string) (list []token, open int, symbols []string) {
 			if r == '"' || r == '“' {
 				open = i
 			}
+		case r == orMark:
+			list = append(list, token{word, "or", i, i + size, false})
 		case r == '&' || r == '+':
 			list = append(list, token{word, "and", i, i + size, false})
 		case strings.ContainsRune(".!?;\n", r):
@@ -128,6 +134,33 @@ func inSymbols(r rune) bool {
 
 func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
 
+// plainWord is a word in lower case, with the apostrophe of typewriters.
+func plainWord(w string) string {
+	w = strings.ToLower(w)
+	if strings.Contains(w, "’") {
+		w = strings.ReplaceAll(w, "’", "'")
+	}
+	return w
+}
+
+// tagNumber is how many digits a tag such as "1girl" and "2boys" begins with, 0 for another
+// word.
+func tagNumber(w string) int {
+	rest := strings.TrimLeft(w, "0123456789")
+	switch rest {
+	case "girl", "girls", "boy", "boys", "woman", "women", "man", "men", "other", "others":
+		return len(w) - len(rest)
+	}
+	return 0
+}
+
+// owns reports whether a space and a word follow an apostrophe, and no quotation that it would end.
+func owns(rest string) bool {
+	after, found := strings.CutPrefix(rest, " ")
+	r, _ := utf8.DecodeRuneInString(after)
+	return found && unicode.IsLetter(r)
+}
+
 // wordEnd is the end of the word that begins at i. Hyphens and apostrophes between letters
 // belong to it, and so do points and commas between digits.
 func wordEnd(text string, i int) int {
@@ -138,6 +171,9 @@ func wordEnd(text string, i int) int {
 			next, _ := utf8.DecodeRuneInString(text[i+size:])
 			joins := (strings.ContainsRune("-'’‑", r) && inWord(next)) ||
 				(strings.ContainsRune(".,:", r) && unicode.IsDigit(previous) && unicode.IsDigit(next))
+			if !joins && previous == 's' && (r == '\'' || r == '’') && owns(text[i+size:]) {
+				return i + size // "the dogs' bowls"
+			}
 			if !joins {
 				return i
 			}

@@ -78,7 +78,20 @@ var notVerbs = set(`ring king wing string spring building painting ceiling cloth
 swing sling icing seedling duckling sibling dumpling dwelling lightning stocking darling viking being beijing something anything nothing
 everything drawing rendering engraving etching bedding flooring lettering wiring piping topping filling frosting stuffing roofing offspring
 sting bling bing ping earthling gosling sterling peking bling awning clearing crossing landing opening meeting boxing-ring starling herring
-flowing-hair lighting styling setting plumbing netting ending greeting beginning feeling`)
+flowing-hair lighting styling setting plumbing netting ending greeting beginning feeling writing`)
+
+// alsoVerbs are those of them that are verbs before an object: "crossing a river".
+var alsoVerbs = set("building painting swinging drawing engraving wiring filling stuffing clearing crossing landing opening meeting writing frosting topping ringing")
+
+// doingAt reports whether the word at i may be a verb in "-ing".
+func (p *parser) doingAt(i int) bool {
+	w := p.word(i)
+	if !alsoVerbs[w] {
+		return isGerund(w)
+	}
+	q, next := p.quantity(i + 1)
+	return q.named && p.nounFollows(next)
+}
 
 // postures are what an object does by itself while it stands somewhere: "sitting on a
 // sofa" is an activity and a position.

@@ -67,5 +67,8 @@ func Term(word string) (term string, ok bool) {
 		}
 		term, ok = css()[strings.ReplaceAll(joined, "grey", "gray")]
 	}
+	if !ok && len(words) == 2 && !slices.Contains(terms[:], words[0]) { // "cherry red", "emerald green"
+		return Term(words[1])
+	}
 	return term, ok
 }
