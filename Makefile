@@ -39,10 +39,10 @@ fmt: ## format all Go files
 bench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-peers: ## compare with OpenBLAS and PyTorch, which must be installed: tools/bench/README.md
+bench-peers: ## compare with PyTorch, onnxruntime, OpenVINO and OpenBLAS, which must be installed: tools/bench/README.md
 	$(GO) build -o bin/bench-worker ./tools/bench/worker
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/openblas.py
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/pytorch.py
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) tools/bench/engines.py
 
 compat: build ## check files and requests with other programs: tools/compat/README.md
 	$(PYTHON) tools/compat/genref.py bin/reflectionflow

@@ -61,7 +61,7 @@ def model(folder, form):
 
 def start(options, name):
     """Prints what the parts of a start take, twice: the first one may read the disk."""
-    request = json.dumps({"do": "start", "weights": weights(options.folder, name.split("-")[1]), "size": 512})
+    request = json.dumps({"do": "start", "model": weights(options.folder, name.split("-")[1]), "size": 512})
     for turn in ("first", "again"):
         out = subprocess.run([options.worker, "--backend", options.backend], input=request + "\n", stdout=subprocess.PIPE, text=True)
         answer = json.loads(out.stdout or "{}")

@@ -5,6 +5,7 @@ Needs nothing but Python's standard library.
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -34,6 +35,10 @@ class Worker:
         """Seconds of one execution."""
         return self.answer(**request)["seconds"]
 
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
     def answer(self, **request):
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
@@ -60,11 +65,14 @@ def repeat(body, seconds):
     return (time.perf_counter() - begin) / n
 
 
-def compete(rounds, *contestants):
+def compete(rounds, *contestants, limit=math.inf):
     """Runs the contestants in turn and returns the times of each by round. Each
-    round begins with another; a first turn of each is not counted."""
-    times = [[] for _ in contestants]
+    round begins with another; a first turn of each is not counted. No round but the
+    first begins that may end after limit seconds."""
+    times, begin = [[] for _ in contestants], time.perf_counter()
     for round_ in range(rounds + 1):
+        if round_ > 1 and (time.perf_counter() - begin) * (round_ + 1) / round_ > limit:
+            break
         for turn in range(len(contestants)):
             i = (round_ + turn) % len(contestants)
             t = contestants[i]()

@@ -1,11 +1,7 @@
-"""The embedded model's transformer here and in PyTorch: forward pass and training step.
+"""FLUX's transformer in PyTorch, and the embedded model's training step, for engines.py.
 
 The same weights (models/clipart), the same inputs, the same optimiser: AdamW
-after a clip by the global norm, and a moving average of the weights. Outputs and
-losses are compared before anything is timed.
-
-Needs PyTorch (Debian: apt-get install python3-torch) and bin/bench-worker (make
-bench-peers builds it). Installs nothing.
+after a clip by the global norm, and a moving average of the weights.
 """
 
 import json
@@ -21,10 +17,9 @@ try:
     import torch
     import torch.nn.functional as F
 except ImportError:
-    sys.exit("PyTorch is missing; on Debian: apt-get install python3-torch, and run this with /usr/bin/python3")
+    sys.exit("PyTorch is missing: tools/bench/README.md says how to install it")
 
 MODEL = os.path.join(peers.ROOT, "models", "clipart")
-TURN = 0.3  # seconds
 EPSILON = 1e-6
 
 # As in tools/bench/worker/transformer.go.
@@ -68,6 +63,7 @@ class Transformer:
         angles = torch.tensor(angles, dtype=torch.float64)
         self.cos = angles.cos().float().repeat_interleave(2, dim=1)
         self.sin = torch.stack([-angles.sin(), angles.sin()], dim=-1).flatten(1).float()
+        self.texts = texts
         self.frequencies = torch.exp(-math.log(10000) * torch.arange(128, dtype=torch.float32) / 128)
 
     def linear(self, name, x):
@@ -144,7 +140,7 @@ class Network:
         self.given = given
         self.model = Transformer(read("transformer", "config.json"), weights,
                                  settings["height"] // 16, settings["width"] // 16, settings["text_length"])
-        self.steps, self.parameters = 0, list(weights.values())
+        self.loss, self.steps, self.parameters = self.error, 0, list(weights.values())
         self.averages = [p.clone() for p in self.parameters]
         groups = [
             {"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": DECAY},
@@ -156,15 +152,15 @@ class Network:
         g = self.given
         return self.model.forward(g["latents"], g["text"], g["pooled"], g["timestep"])
 
-    def forward(self):
-        with torch.inference_mode():
-            return self.velocity()
+    def error(self):
+        return F.mse_loss(self.velocity(), self.given["target"])
 
     def train(self):
+        """One training step. Its gradient is that of self.loss, which may be compiled."""
         for p in self.parameters:
             p.requires_grad_(True)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.mse_loss(self.velocity(), self.given["target"])
+        loss = self.loss()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         self.optimizer.step()
@@ -177,46 +173,18 @@ class Network:
 
 
 def check(worker, batch):
-    """The network on the worker's inputs, and how far the two implementations are
-    apart: the velocity, and the losses of the first training steps."""
+    """The network on the worker's inputs, after a comparison of the velocity and of the losses of the first training
+    steps with the worker's."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "check.safetensors")
         worker.ask(do="check", batch=batch, file=path)
         given = read_safetensors(path)
     network = Network(given)
-    velocity, want = network.forward(), given["velocity"]
+    with torch.inference_mode():
+        velocity, want = network.velocity(), given["velocity"]
     forward = ((velocity - want).abs().max() / want.abs().max()).item()
-    training = max(abs(network.train() / loss - 1) for loss in given["losses"].tolist())
+    trained = Network(given)
+    training = max(abs(trained.train() / loss - 1) for loss in given["losses"].tolist())
     if forward > 1e-4 or training > 1e-4:
         sys.exit(f"the implementations differ: velocity by {forward:.1e}, losses by {training:.1e}")
-    return network, forward, training
-
-
-def main():
-    options = peers.arguments(__doc__.splitlines()[0])
-    torch.set_num_threads(peers.threads())
-    report = {"machine": peers.machine(), "about": {}, "rows": []}
-    worker = peers.Worker()
-    for batch, kinds in ((2, ["forward"]), (32, ["forward", "train"])):
-        network, forward, training = check(worker, batch)
-        report["about"][f"largest relative difference, batch {batch}"] = f"velocity {forward:.1e}, losses {training:.1e}"
-        for kind in kinds:
-            run = {"forward": network.forward, "train": network.train}[kind]
-            engine, peer = peers.compete(
-                options.rounds,
-                lambda: worker.ask(do=kind, batch=batch, time=TURN),
-                lambda: peers.repeat(run, TURN))
-            name = {"forward": "forward pass", "train": "training step"}[kind]
-            report["rows"].append(peers.row(f"{name}, {batch} sequences", 0, engine, peer))
-    report["about"] = {
-        "engine": worker.backend,
-        "PyTorch": f"{torch.__version__}, {torch.get_num_threads()} threads, "
-                   f"{'MKL' if torch.backends.mkl.is_available() else 'no MKL'}, {'oneDNN' if torch.backends.mkldnn.is_available() else 'no oneDNN'}, "
-                   f"{next((line.strip(' -') for line in torch.__config__.show().splitlines() if 'CPU capability' in line), '')}",
-        **report["about"],
-    }
-    peers.show(report, options.json, "PyTorch")
-
-
-if __name__ == "__main__":  # other packages look for a module pytorch
-    main()
+    return network

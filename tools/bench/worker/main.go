@@ -22,12 +22,12 @@ import (
 
 // request is one measurement or check.
 type request struct {
-	Do string `json:"do"` // matmul, forward, train, check, clip, owlv2, klein or start
+	Do string `json:"do"` // matmul, forward, train, check, decode, double, single, clip, owlv2, klein or start
 	bench.Product
-	Weights config.Weights `json:"weights"` // start: the model
-	File    string         `json:"file"`    // check and klein: where inputs and results go; clip and owlv2: the image
-	Folder  string         `json:"folder"`  // clip, owlv2 and klein: the network
-	Size    int            `json:"size"`    // klein and start: of the image
+	Model   config.Weights `json:"model"`   // of start
+	File    string         `json:"file"`    // where inputs and results go, at the first request; clip and owlv2: the image
+	Folder  string         `json:"folder"`  // the network
+	Size    int            `json:"size"`    // of the image
 	Time    float64        `json:"time"`    // seconds to repeat for
 }
 
@@ -83,7 +83,7 @@ func (w *worker) do(r request) (answer, error) {
 	case "check":
 		return answer{}, check(w.backend, r.Batch, r.File)
 	case "start":
-		values, err := start(w.backend, r.Weights, r.Size)
+		values, err := start(w.backend, r.Model, r.Size)
 		return answer{Values: values}, err
 	}
 	key := fmt.Sprintf("%s %s %d %+v", r.Do, r.Folder, r.Size, r.Product)
@@ -98,6 +98,8 @@ func (w *worker) do(r request) (answer, error) {
 			j, err = forward(w.backend, r.Batch)
 		case "train":
 			j, err = train(w.backend, r.Batch)
+		case "decode", "double", "single":
+			j, err = part(w.backend, r.Do, r.Folder, r.File, r.Size)
 		case "clip", "owlv2":
 			values, j, err = look(r.Do, r.Folder, r.File)
 		case "klein":
