@@ -37,7 +37,8 @@ func (l *lowering) conv(n *node) bool {
 			return false
 		}
 	}
-	x, padding := l.padded(l.forward(l.tensorOf(in)), a)
+	given := l.forward(l.tensorOf(in))
+	x, padding := l.padded(given, a)
 	w := l.forward(l.tensorOf(kernel))
 	y := l.define(n)
 	loops := a.loops(x, w, y, padding)
@@ -61,6 +62,12 @@ func (l *lowering) conv(n *node) bool {
 		padding.find(false, outer, loops.pixels[len(loops.pixels)-cols:])
 	}
 	g.m, g.n, g.k = len(g.aRow), len(g.bCol), len(g.aDepth)
+	if x != given {
+		if cols == 0 && g.halvesFit(l.backend, given) {
+			x.s.dtype, x.s.bytes = dtypes.BFloat16, 2*x.s.elems
+		}
+		l.surround(x, given, a)
+	}
 	l.emitGemm("ConvGeneral", g)
 	return true
 }
@@ -84,26 +91,39 @@ func (a convAttr) complete() convAttr {
 	return a
 }
 
-// padded returns the image with zeros around it and, for an input dilation, between its elements, and where these are.
+// padded returns the layout of the image with zeros around it and, for an input dilation, between its elements, and
+// where these are; the image itself and nil if there are none. [lowering.surround] fills it.
 func (l *lowering) padded(x *tensor, a convAttr) (*tensor, *padding) {
-	dims, starts, steps := slices.Clone(x.dims), make([]int, len(x.dims)), ones(len(x.dims))
-	for i, axis := range a.axes.InputSpatial {
-		starts[axis], steps[axis] = a.paddings[i][0], max(a.inputDilations[i], 1)
-		dims[axis] = (x.dims[axis]-1)*steps[axis] + 1 + a.paddings[i][0] + a.paddings[i][1]
-	}
+	starts, steps, dims := a.place(x)
 	if slices.Equal(dims, x.dims) {
 		return x, nil
 	}
-	zero := &storage{id: len(l.storages), dtype: dtypes.Float32, elems: 1, bytes: 4, kind: inConstant, constant: make([]byte, 4)}
-	l.storages = append(l.storages, zero)
 	p := denseTensor(l.rawStorage(dtypes.Float32, product(dims)), dims)
-	l.fill(p, denseTensor(zero, nil))
-	l.copyInto(p.part(starts, steps, x.dims), x)
 	around := new(padding)
 	for _, axis := range a.axes.InputSpatial {
 		around.axes = append(around.axes, paddedAxis{p.strides[axis], dims[axis], starts[axis], steps[axis], x.dims[axis]})
 	}
 	return p, around
+}
+
+// place returns where the elements of the image are in the padded image, and the dimensions of that.
+func (a convAttr) place(x *tensor) (starts, steps, dims []int) {
+	starts, steps, dims = make([]int, len(x.dims)), ones(len(x.dims)), slices.Clone(x.dims)
+	for i, axis := range a.axes.InputSpatial {
+		starts[axis], steps[axis] = a.paddings[i][0], max(a.inputDilations[i], 1)
+		dims[axis] = (x.dims[axis]-1)*steps[axis] + 1 + a.paddings[i][0] + a.paddings[i][1]
+	}
+	return starts, steps, dims
+}
+
+// surround emits the steps that fill the padded image p with the image x.
+func (l *lowering) surround(p, x *tensor, a convAttr) {
+	starts, steps, _ := a.place(x)
+	size := p.s.dtype.Size()
+	zero := &storage{id: len(l.storages), dtype: p.s.dtype, elems: 1, bytes: size, kind: inConstant, constant: make([]byte, size)}
+	l.storages = append(l.storages, zero)
+	l.fill(p, denseTensor(zero, nil))
+	l.copyInto(p.part(starts, steps, x.dims), x)
 }
 
 // loops returns the axes of the convolution of the padded image x with the kernel w into y.

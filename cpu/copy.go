@@ -69,7 +69,8 @@ func rotate(s []int) {
 	s[len(s)-1] = first
 }
 
-// copyInto emits the copy of a tensor to another of the same dimensions and dtype.
+// copyInto emits the copy of a tensor to another of the same dimensions and dtype, or from f32 to bf16 where both are
+// contiguous along the last axis.
 func (l *lowering) copyInto(dst, src *tensor) {
 	if src.size() == 0 {
 		l.emit("copy", []*storage{src.s}, []*storage{dst.s}, func(*execution) error { return nil })
@@ -84,7 +85,28 @@ func (l *lowering) copyInto(dst, src *tensor) {
 	}
 	m := newMover(dst, src)
 	m.strips = l.backend.level >= avx2
-	l.emit("copy", []*storage{src.s}, []*storage{dst.s}, m.run)
+	run := m.run
+	if dst.s.dtype != src.s.dtype {
+		run = m.round
+	}
+	l.emit("copy", []*storage{src.s}, []*storage{dst.s}, run)
+}
+
+// round copies f32 to bf16, run by run.
+func (m *mover) round(x *execution) error {
+	dst, src := slice[uint16](x, m.dst.s, m.dst.off), slice[float32](x, m.src.s, m.src.off)
+	last := len(m.dims) - 1
+	n := m.dims[last]
+	x.parallel(ceilDiv(m.outer, m.per), func(item int) {
+		var it walker
+		it.start(m.dims[:last], item*m.per)
+		d, s := it.offset(m.to), it.offset(m.from)
+		for range min(m.per, m.outer-item*m.per) {
+			roundTo(dst[d:][:n], src[s:])
+			d, s = it.next(m.dims[:last], m.to, m.from, d, s)
+		}
+	})
+	return nil
 }
 
 func (m *mover) run(x *execution) error {

@@ -7,6 +7,7 @@ import "github.com/gomlx/compute/dtypes"
 type block struct {
 	*gemm
 	a, b, c                 []float32
+	aHalf                   []uint16  // A if it is bf16
 	narrow                  []uint16  // B if it is bf16
 	source                  Rows      // B if it is stored so
 	packed                  []float32 // B packed as a whole, or nil
@@ -18,6 +19,9 @@ type block struct {
 }
 
 func (t *block) readB(x *execution) {
+	if t.gemm.a.dtype == dtypes.BFloat16 {
+		t.a, t.aHalf = nil, slice[uint16](x, t.gemm.a, 0)
+	}
 	if t.whole != nil {
 		t.packed = slice[float32](x, t.whole, 0)
 	}
@@ -95,9 +99,15 @@ func (t *block) rowTile(i int) {
 	mr := t.kernel.rows
 	rows := min(mr, t.m1-i)
 	packed := t.aPacked || rows < mr || !t.aOK[i/mr]
-	if t.pairs {
+	switch {
+	case t.aHalf != nil:
+		if packed = rows < mr || !t.aOK[i/mr]; packed {
+			t.copyHalves(i, rows)
+		}
+	case t.pairs:
+		packed = true
 		t.roundRows(i, rows)
-	} else if packed {
+	case packed:
 		t.packRows(i, rows)
 	}
 	accumulate := 0
@@ -129,6 +139,10 @@ func (t *block) rowTile(i int) {
 
 // tile runs the kernel over the runs of the current chunk of terms.
 func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int) {
+	if t.pairs && !packed {
+		t.tileHalves(i, j, width, c, ldc, acc)
+		return
+	}
 	kernel := t.kernel.tile
 	if width < t.kernel.cols {
 		kernel = t.kernel.half

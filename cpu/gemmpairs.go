@@ -2,6 +2,8 @@ package cpu
 
 import (
 	"unsafe"
+
+	"github.com/gomlx/compute/dtypes"
 )
 
 // A product of pairs computes in bf16: the elements of A and B are rounded to bf16, where they are not stored so, and the
@@ -33,6 +35,21 @@ func (g *gemm) choosePairs(b *Backend) {
 		}
 	}
 	g.pairs, g.kernel, g.pairRuns = true, pairKernel, runs
+}
+
+// halvesFit reports whether the padded copy of the image x, which is A, can be of bf16: the product is one of pairs, every
+// run of terms consists of whole pairs, and the copy reads runs of channels.
+func (g *gemm) halvesFit(b *Backend, x *tensor) bool {
+	g.choosePairs(b)
+	if !g.pairs || x.s.dtype != dtypes.Float32 || x.strides[len(x.strides)-1] != 1 || x.dims[len(x.dims)-1] < 2 {
+		return false
+	}
+	for _, r := range g.pairRuns {
+		if r.from%2 == 1 || r.to%2 == 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // words returns the number of words that hold n terms.
@@ -148,6 +165,43 @@ func nearest(x float32) uint16 {
 		x = 0
 	}
 	return uint16(bfloatOf(x))
+}
+
+// copyHalves is roundRows for A of bf16.
+func (t *block) copyHalves(i, rows int) {
+	dst := halves(t.s.a)
+	last := t.first + t.length
+	for r := range t.kernel.rows {
+		row := dst[r*2*t.terms:][:t.length]
+		if r >= rows {
+			clear(row)
+			continue
+		}
+		base := t.aOff + t.aRow[i+r]
+		for _, run := range t.pairRuns {
+			if from, to := max(run.from, t.first), min(run.to, last); from < to {
+				copy(row[from-t.first:to-t.first], t.aHalf[base+t.aDepth[from]:])
+			}
+		}
+	}
+}
+
+// tileHalves runs the kernel on A of bf16 in place, over the runs of the current chunk of terms.
+func (t *block) tileHalves(i, j, width int, c *float32, ldc, acc int) {
+	kernel, panel := t.kernel.tile, t.s.b[(j-t.n0)*t.terms:]
+	if width < t.kernel.cols {
+		kernel = t.kernel.half
+	}
+	base, step := t.aOff+t.aRow[i], 2*(t.aRow[i+1]-t.aRow[i])
+	for _, r := range t.pairRuns {
+		from, to := max(r.from, t.first), min(r.to, t.first+t.length)
+		if from >= to {
+			continue
+		}
+		a := (*float32)(unsafe.Pointer(&t.aHalf[base+t.aDepth[from]]))
+		kernel((to-from)/2, a, step, 4, &panel[(from-t.first)/2*width], 4*width, c, ldc, acc)
+		acc = 1
+	}
 }
 
 // roundRows rounds rows i … i+rows of A to bf16 in the scratch, a row after the other; missing rows are zero.

@@ -103,9 +103,17 @@ func (t *block) withoutPadding(i, j int) float32 {
 		if t.padding.inA && !t.padding.inside(a) || !t.padding.inA && !t.padding.inside(b) {
 			continue
 		}
-		if sum += t.a[a] * t.b[b]; sum != sum {
+		if sum += t.termOfA(a) * t.b[b]; sum != sum {
 			break
 		}
 	}
 	return sum
+}
+
+// termOfA returns an element of A.
+func (t *block) termOfA(offset int) float32 {
+	if t.aHalf != nil {
+		return widen(t.aHalf[offset])
+	}
+	return t.a[offset]
 }
