@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,17 +19,19 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/jobs"
 	"reflectionflow/internal/service"
 )
 
 // browser starts Chromium, or skips the test where there is none. Errors of the console
-// fail the test when it ends, but for lost connections.
-func browser(t *testing.T) context.Context {
+// fail the test when it ends, but for lost connections and replies of the expected statuses.
+func browser(t *testing.T, expected ...int) context.Context {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -55,6 +60,10 @@ func browser(t *testing.T) context.Context {
 				fault = string(e.Args[0].Value)
 			}
 		case *log.EventEntryAdded:
+			text := e.Entry.Text
+			if slices.ContainsFunc(expected, func(status int) bool { return strings.Contains(text, fmt.Sprintf("status of %d", status)) }) {
+				return
+			}
 			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "net::ERR_") && !strings.HasSuffix(e.Entry.URL, "/api/v1/jobs/j0") { // which is not there
 				fault = e.Entry.Text + " " + e.Entry.URL
 			}
@@ -195,8 +204,10 @@ func TestPageInBrowser(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(url+"/#/"))
 	until(t, ctx, "document.querySelector('.cost')?.textContent.includes('Nothing is known yet')")
 	view(t, ctx, "create")
+	// A preview may be gone again before it is looked for.
+	do(t, ctx, chromedp.Evaluate("window.rough = false; new MutationObserver(() => window.rough ||= document.querySelector('.node img.rough') !== null).observe(document.body, { childList: true, subtree: true })", nil))
 	do(t, ctx, chromedp.SendKeys("#prompt", "red <b>things</b>"), choose("Strategy", "reflection"), choose("Images", "5"), chromedp.Focus("button.primary"), chromedp.KeyEvent("\r"))
-	until(t, ctx, "document.querySelector('.node img.rough') !== null")
+	until(t, ctx, "window.rough")
 	until(t, ctx, state+" === 'done' && document.querySelectorAll('.node.waiting').length === 0 && document.querySelectorAll('.node button img').length === 5")
 	until(t, ctx, "document.querySelector('.tree ul .node') !== null && document.querySelectorAll('.node.best').length === 1 && document.querySelector('.hero img') !== null")
 	until(t, ctx, "document.querySelector('h1').textContent === 'red <b>things</b>' && document.querySelector('h1 b') === null")
@@ -230,8 +241,47 @@ func TestPageInBrowser(t *testing.T) {
 	until(t, ctx, state+" === 'done' && document.querySelector('.node .bad')?.textContent.includes('refused')")
 	view(t, ctx, "failed-images")
 
+	runCode(t, ctx, url)
 	findInBrowser(t, ctx, url)
 	onPhone(t, ctx, url)
+}
+
+// runCode runs what the page shows of a correction as code. Each run submits the same job.
+func runCode(t *testing.T, ctx context.Context, url string) {
+	do(t, ctx, chromedp.Navigate(url+"/#/history?text=more"))
+	until(t, ctx, "document.querySelectorAll('.tile').length === 1")
+	do(t, ctx, chromedp.Click(".tile a"))
+	until(t, ctx, "document.querySelectorAll('details pre').length === 3")
+	var first string
+	var texts []string
+	do(t, ctx, chromedp.Evaluate("location.hash.split('/').pop()", &first), chromedp.Evaluate("[...document.querySelectorAll('details pre')].map((p) => p.textContent)", &texts))
+	dir := t.TempDir()
+	for i, c := range []struct{ program, file, run string }{{"curl", "call.sh", "sh call.sh"}, {"python3", "call.py", "python3 call.py"}, {"go", "call.go", "go run call.go"}} {
+		if _, err := exec.LookPath(c.program); err != nil {
+			t.Logf("without %s", c.program)
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, c.file), []byte(texts[i]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", c.run) //nolint:gosec // of the page
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=")
+		out, err := cmd.CombinedOutput()
+		id := regexp.MustCompile(`j[0-9a-z]{10,}`).FindString(string(out))
+		if err != nil || id == "" {
+			t.Fatalf("%s: %v: %s\n%s", c.program, err, out, texts[i])
+		}
+		_, was := call(t, "GET", url+"/api/v1/jobs/"+first, "")
+		_, now := call(t, "GET", url+"/api/v1/jobs/"+id, "")
+		a, b := decode[jobs.Job](t, was), decode[jobs.Job](t, now)
+		if a.Prompt != b.Prompt || a.Reflection != b.Reflection || string(a.Settings) != string(b.Settings) || b.Image == "" {
+			t.Errorf("%s submits %s\nand the page shows %s", c.program, now, was)
+		}
+		call(t, "GET", url+"/api/v1/jobs/"+id+"/events", "") // until it has ended
+		if status, body := call(t, "DELETE", url+"/api/v1/jobs/"+id, ""); status != http.StatusNoContent {
+			t.Errorf("status %d: %s", status, body)
+		}
+	}
 }
 
 // findInBrowser finds searches again, makes changes, and deletes one.
@@ -280,7 +330,7 @@ func onPhone(t *testing.T, ctx context.Context, url string) {
 	do(t, ctx, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 	for _, name := range []string{"", "history", "api", "settings"} {
 		do(t, ctx, chromedp.Navigate(url+"/#/"+name))
-		until(t, ctx, "document.querySelector('h1') !== null && !document.querySelector('h1').textContent.includes('not here')")
+		until(t, ctx, fmt.Sprintf("document.querySelector('h1')?.textContent.startsWith(%q)", map[string]string{"": "What should", "history": "History", "api": "API", "settings": "Settings"}[name]))
 		view(t, ctx, "phone-"+name)
 	}
 	do(t, ctx, chromedp.Navigate(url+"/#/history"))
@@ -313,7 +363,7 @@ func TestPageHeals(t *testing.T) {
 
 	// The same again starts from the same image.
 	do(t, ctx, press("Again with changes"))
-	until(t, ctx, "document.querySelector('.preview')?.naturalWidth === 32")
+	until(t, ctx, "document.querySelector('.preview')?.naturalWidth === 48")
 	do(t, ctx, chromedp.Click("button.primary"))
 	until(t, ctx, state+" === 'done' && document.querySelector('main').textContent.includes('the image to correct')")
 
@@ -325,6 +375,12 @@ func TestPageHeals(t *testing.T) {
 	do(t, ctx, chromedp.Evaluate("window.said = []; { const c = document.querySelector('#connection'); new MutationObserver(() => window.said.push(c.textContent)).observe(c, { childList: true, characterData: true, subtree: true }); }", nil))
 	server.CloseClientConnections()
 	until(t, ctx, "window.said.some((text) => text.startsWith('Connection lost'))")
+	until(t, ctx, "document.querySelector('#connection').textContent === ''")
+	do(t, ctx, network.Enable(), network.EmulateNetworkConditions(true, 0, 0, 0))
+	server.CloseClientConnections()
+	until(t, ctx, "document.querySelector('#connection').textContent.startsWith('Connection lost')")
+	view(t, ctx, "lost")
+	do(t, ctx, network.EmulateNetworkConditions(false, 0, -1, -1))
 	until(t, ctx, "document.querySelector('#connection').textContent === ''")
 	do(t, ctx, press("Cancel"))
 	until(t, ctx, state+" === 'cancelled' && document.querySelector('.node.waiting') === null")

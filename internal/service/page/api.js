@@ -45,10 +45,10 @@ export const image = (id, candidate, side) => `/api/v1/jobs/${id}/images/${candi
 
 const kinds = ['submitted', 'started', 'prompt', 'candidate', 'progress', 'preview', 'done', 'failed', 'cancelled'];
 
-// follow calls receive for every event of a job, with what is under way, and state when the
-// connection is lost or back. It returns a function that ends it. After a lost connection
-// events may come again.
-export function follow(id, receive, state) {
+// follow calls receive for every event of a job, with what is under way, state when the
+// connection is lost or back, and refused with the error where the server gives the job no
+// more. It returns a function that ends it. After a lost connection events may come again.
+export function follow(id, receive, state, refused) {
   let source = null;
   let timer = 0;
   let over = false;
@@ -66,8 +66,17 @@ export function follow(id, receive, state) {
       state(false);
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
       clearTimeout(timer);
-      timer = setTimeout(open, 2000);
+      timer = setTimeout(again, 2000);
     };
+  };
+  const again = async () => {
+    try { await job(id); } catch (error) {
+      if (!over && (error.key || error.missing)) {
+        stop();
+        refused(error);
+      }
+    }
+    if (!over) open();
   };
   const stop = () => {
     over = true;

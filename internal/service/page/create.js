@@ -1,8 +1,9 @@
 import * as api from './api.js';
-import { el, field, counted, lasting } from './dom.js';
+import { el, field, counted, lasting, sends } from './dom.js';
 
 export const strategies = {
   adaptive: 'adaptive',
+  'adaptive-confirm': 'adaptive, asking twice',
   reflection: 'reflection',
   'noise-prompt': 'noise and prompt',
   noise: 'noise',
@@ -10,6 +11,7 @@ export const strategies = {
 
 const meanings = {
   adaptive: 'Each image is made by what is expected to help most',
+  'adaptive-confirm': 'As adaptive, for verifiers that err: an image that seems right is judged again',
   reflection: 'Images are corrected by what is wrong with them',
   'noise-prompt': 'New seeds, and prompts that say it differently',
   noise: 'The best of several seeds',
@@ -20,7 +22,7 @@ export async function create(show, again) {
   const [{ models }, sums, before] = await Promise.all([api.models(), api.statistics(), again ? api.job(again) : null]);
   const set = before?.settings ?? {};
   const error = el('p', { class: 'error', role: 'alert' });
-  const prompt = el('textarea', { id: 'prompt', required: true, maxlength: 4096, placeholder: 'a photo of two clocks and a red cup' });
+  const prompt = sends(el('textarea', { id: 'prompt', required: true, maxlength: 4096, placeholder: 'a photo of two clocks and a red cup' }));
   prompt.value = before?.prompt ?? '';
   const [base, way] = (before?.model ?? '').split(':');
   const model = el('select', {}, models.map((m) => el('option', { value: m.name }, m.name)));
@@ -31,7 +33,7 @@ export async function create(show, again) {
   const size = el('input', { placeholder: 'of the model', pattern: '\\d+(x\\d+)?', title: 'a number such as 512, or 512x768', value: set.size ?? '' });
   const seed = el('input', { type: 'number', min: 0, placeholder: 'random', value: set.seed ?? '' });
   const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/webp,image/gif' });
-  const reflection = el('textarea', { maxlength: 4096, placeholder: 'There are three clocks. Remove one.' });
+  const reflection = sends(el('textarea', { maxlength: 4096, placeholder: 'There are three clocks. Remove one.' }));
   reflection.value = before?.reflection ?? '';
   const preview = el('img', { class: 'preview', alt: 'The image to correct', hidden: true });
   const same = Boolean(before?.image);
@@ -84,7 +86,8 @@ export async function create(show, again) {
     el('div', { class: 'fields' }, field('Model', model), field('Strategy', strategy), field('Images, at most', budget), field('Size in pixels', size), field('Seed', seed)),
     el('details', { open: same }, el('summary', {}, 'Correct an image that you have'),
       field('Image', file), preview, field('What is wrong with it, and what should change?', reflection)),
-    note, cost, error, go));
+    note, cost, error, el('p', { class: 'row' }, go, el('span', { class: 'note keys' }, 'or Ctrl and Enter'))));
+  if (matchMedia('(pointer: fine)').matches) prompt.focus(); // elsewhere it would open a keyboard
 }
 
 // estimate says what a search costs at most, by what searches of the model took before.

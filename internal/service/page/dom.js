@@ -60,8 +60,8 @@ export function chip(f) {
 }
 
 // star is the button that makes a job a favourite.
-export function star(on, change) {
-  const button = el('button', { type: 'button', class: 'star', 'aria-label': 'Favourite' });
+export function star(on, of, change) {
+  const button = el('button', { type: 'button', class: 'star', title: 'Favourite', 'aria-label': `Favourite: ${of}` });
   const set = (yes) => {
     on = yes;
     button.setAttribute('aria-pressed', String(on));
@@ -76,20 +76,43 @@ export function star(on, change) {
   return button;
 }
 
-// dialog opens a dialog that leaves the page when it is closed.
+// dialog opens a dialog, which leaves the page when it is closed. Tab stays in it, and the
+// focus returns to where it was.
 export function dialog(label, ...children) {
+  const from = document.activeElement;
   const node = el('dialog', { 'aria-label': label }, ...children);
-  node.addEventListener('close', () => node.remove());
+  node.addEventListener('close', () => {
+    node.remove();
+    if (from?.isConnected) from.focus();
+  });
+  node.addEventListener('keydown', (e) => {
+    if (e.key !== 'Tab') return;
+    const stops = [...node.querySelectorAll('a[href], button, input, select, textarea')].filter((stop) => stop.checkVisibility() && !stop.disabled);
+    const [last, next] = e.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
+    if (document.activeElement !== last) return;
+    e.preventDefault();
+    next.focus();
+  });
   document.body.append(node);
   node.showModal();
   return node;
+}
+
+// sends lets Ctrl and Enter send the form of a text of several lines.
+export function sends(text) {
+  text.addEventListener('keydown', (e) => {
+    if (e.key !== 'Enter' || !(e.ctrlKey || e.metaKey)) return;
+    e.preventDefault();
+    text.form.requestSubmit();
+  });
+  return text;
 }
 
 // confirmed asks before something that cannot be undone.
 export function confirmed(question, action) {
   return new Promise((done) => {
     const node = dialog(question, el('h2', {}, question), el('form', { method: 'dialog', class: 'row' },
-      el('button', { class: 'danger', value: 'yes' }, action), el('button', { value: 'no' }, 'Keep')));
+      el('button', { class: 'danger', value: 'yes' }, action), el('button', { value: 'no', autofocus: true }, 'Keep')));
     node.classList.add('small');
     node.addEventListener('close', () => done(node.returnValue === 'yes'));
   });

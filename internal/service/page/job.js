@@ -1,5 +1,6 @@
 import * as api from './api.js';
 import { el, words, chip, star, counted, lasting, confirmed } from './dom.js';
+import { code } from './code.js';
 import { Tree } from './tree.js';
 import { compare } from './compare.js';
 import { candidate } from './correct.js';
@@ -9,18 +10,19 @@ const stops = { right: 'everything that was asked for was found', judged: 'every
 
 // watch shows a job and follows it, and the corrections of its candidates. It returns a
 // function that stops that.
-export async function watch(id, show, connection) {
-  const job = await api.job(id);
-  const view = new View(job);
+export async function watch(id, show, connection, fail) {
+  const [job, health] = await Promise.all([api.job(id), api.health()]);
+  const view = new View(job, health);
   show(view.node);
-  view.stops.push(api.follow(id, (e) => view.receive(e), (ok) => connection(ok ? '' : 'Connection lost. Trying again …')));
+  view.stops.push(api.follow(id, (e) => view.receive(e), (ok) => connection(ok ? '' : 'Connection lost. Trying again …'), fail));
   view.children();
   return () => view.stops.forEach((stop) => stop());
 }
 
 class View {
-  constructor(job) {
+  constructor(job, health) {
     this.job = job;
+    this.health = health;
     this.stops = [];
     this.followed = 0;
     this.candidates = [];
@@ -40,13 +42,13 @@ class View {
     const origin = job.extra?.corrects;
     if (job.image) this.tree.root(job, origin ? el('p', {}, el('a', { href: `#/job/${origin.job}` }, `candidate ${origin.candidate} of another search`)) : null);
     this.node = el('div', {},
-      el('h1', {}, job.prompt),
+      el('h1', job.prompt.length > 160 ? { class: 'long', tabindex: 0 } : {}, job.prompt),
       job.reflection ? el('p', { class: 'note' }, 'Corrects an image: ' + job.reflection) : null,
       el('div', { class: 'summary' }, this.hero, el('div', {},
-        el('div', { class: 'row' }, this.state, star(job.favourite, (yes) => api.favour(job.id, yes)), this.stop, el('a', { class: 'button', href: `#/create/${job.id}` }, 'Again with changes'), this.tools),
+        el('div', { class: 'row' }, this.state, star(job.favourite, job.prompt, (yes) => api.favour(job.id, yes)), this.stop, el('a', { class: 'button', href: `#/create/${job.id}` }, 'Again with changes'), this.tools),
         this.status, this.bar, this.chips, this.error)),
-      el('h2', {}, 'Candidates'), this.tree.list, this.none, this.compare,
-      el('details', { class: 'card' }, el('summary', {}, 'The same search as code'), ...code(job)));
+      el('h2', {}, 'Candidates'), this.tree.list, el('p', { class: 'note keys' }, 'Arrow keys move between candidates, Enter opens one.'), this.none, this.compare,
+      el('details', { class: 'card' }, el('summary', {}, 'The same search as code'), ...code(job, health)));
     this.update(job);
   }
 
@@ -63,11 +65,12 @@ class View {
   update(job) {
     this.job = { ...job, favourite: this.job.favourite };
     this.state.textContent = job.state;
+    this.state.className = `state ${{ running: 'live', done: 'good', failed: 'bad' }[job.state] ?? ''}`;
     const live = job.state === 'queued' || job.state === 'running';
     this.stop.hidden = !live;
     this.bar.hidden = !live;
     this.error.textContent = job.error ?? '';
-    if (job.state === 'queued') this.status.textContent = 'Waiting for its turn.';
+    if (job.state === 'queued') this.status.textContent = this.health.queued > 1 ? `Waiting for its turn; ${counted(this.health.queued, 'search waits', 'searches wait')} in all.` : 'Waiting for its turn.';
     if (job.state === 'running' && !this.candidates.length) this.status.textContent = 'The first image is being generated.';
     if (live) return;
     this.tree.settle(job.id);
@@ -106,7 +109,10 @@ class View {
     this.requirements(null, c.score.requirements ?? []);
     if (this.shown === best) return;
     this.shown = best;
-    this.hero.replaceChildren(el('button', { class: 'picture', 'aria-label': `Open the best candidate, ${best}`, onclick: () => this.open(this.job, c) }, el('img', { src: api.image(this.job.id, best), alt: '' })));
+    if (!this.hero.firstChild) this.hero.append(el('button', { class: 'picture', onclick: () => this.open(this.job, this.candidates[this.shown]) }, el('img', { alt: '' })));
+    const button = this.hero.firstChild; // it stays, and keeps the focus
+    button.setAttribute('aria-label', `Open the best candidate, ${best}`);
+    button.firstChild.src = api.image(this.job.id, best);
   }
 
   requirements(asked, findings) {
@@ -171,7 +177,7 @@ class View {
         if (look && !e.job.error) this.status.textContent = 'Your correction is finished.';
         this.showCompare();
       }
-    }, () => {}));
+    }, () => {}, () => {}));
   }
 
   async cancel() {
@@ -183,20 +189,4 @@ class View {
     if (!await confirmed('Delete this search and its images?', 'Delete')) return;
     try { await api.remove(this.job.id); location.hash = '#/history'; } catch (failure) { this.error.textContent = failure.message; }
   }
-}
-
-// code is the job as calls of the API: curl, Python and Go.
-function code(job) {
-  const body = JSON.stringify({ prompt: job.prompt, model: job.model || undefined, search: job.settings });
-  const quoted = JSON.stringify(job.prompt);
-  const python = `import json
-from openai import OpenAI
-
-client = OpenAI(base_url="${location.origin}/v1", api_key="KEY")
-reply = client.images.generate(prompt=${quoted}, model=${JSON.stringify(job.model || '')}, extra_body={"reflectionflow": json.loads(${JSON.stringify(JSON.stringify(job.settings ?? {}))})})`;
-  const go = `reply, err := http.Post("${location.origin}/api/v1/jobs", "application/json", strings.NewReader(${JSON.stringify(body)}))`;
-  return [
-    ['curl', `curl ${location.origin}/api/v1/jobs -H 'Content-Type: application/json' -d '${body.replaceAll("'", "'\\''")}'`],
-    ['Python', python], ['Go', go],
-  ].flatMap(([name, text]) => [el('h3', {}, name), el('pre', { tabindex: 0, role: 'region', 'aria-label': `${name} code` }, text)]);
 }

@@ -9,8 +9,25 @@ export class Tree {
   constructor(open) {
     this.open = open;
     this.nodes = new Map(); // by job and candidate
-    this.list = el('ul', { class: 'tree', 'aria-label': 'Candidates' });
+    this.list = el('ul', { class: 'tree', 'aria-label': 'Candidates', onkeydown: (e) => this.move(e) });
     this.roots = new Map(); // by job: the key of the node that its first candidates are under
+  }
+
+  // move moves the focus by arrow keys: up and down through all candidates, left to the one
+  // that a candidate comes from, right to the first that comes from it.
+  move(e) {
+    if (e.altKey || e.ctrlKey || e.metaKey || e.shiftKey || !e.target.matches('button.picture')) return;
+    const all = [...this.list.querySelectorAll('button.picture')];
+    const at = all.indexOf(e.target);
+    const item = e.target.closest('li');
+    const to = {
+      ArrowDown: () => all[at + 1], ArrowUp: () => all[at - 1], Home: () => all[0], End: () => all.at(-1),
+      ArrowLeft: () => item.parentNode.closest('li')?.querySelector(':scope > .node button.picture'),
+      ArrowRight: () => item.querySelector(':scope > ul button.picture'),
+    }[e.key];
+    if (!to) return;
+    e.preventDefault(); // of the page's scrolling
+    to()?.focus();
   }
 
   // under puts the candidates of a job that come from none under a node.
