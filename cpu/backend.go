@@ -32,6 +32,7 @@ type Backend struct {
 	vectors   *vectors
 	counter   fallbackCounter
 	steps     stepCounter
+	kept      atomic.Int64 // bytes of packed operands
 }
 
 var _ compute.Backend = (*Backend)(nil)

@@ -16,11 +16,12 @@ import (
 type buffer struct {
 	backend *Backend
 	shape   shapes.Shape
-	bytes   []byte // exactly the bytes of the shape
-	flat    any    // the same memory as a slice of the Go type of the dtype
-	lent    bool   // the memory is the caller's and never reused
-	rows    Rows   // computes the values, instead of bytes
-	owner   Owner  // of lent memory; may be nil
+	bytes   []byte  // exactly the bytes of the shape
+	flat    any     // the same memory as a slice of the Go type of the dtype
+	lent    bool    // the memory is the caller's and never reused
+	rows    Rows    // computes the values, instead of bytes
+	owner   Owner   // of lent memory; may be nil
+	kept    keeping // of lent memory
 	dead    atomic.Bool
 }
 
@@ -119,6 +120,7 @@ func (u *buffer) Finalize() error {
 	if !u.lent && !u.backend.finalized.Load() {
 		u.backend.memory.put(u.bytes)
 	}
+	u.kept.drop(&u.backend.kept)
 	u.bytes, u.flat = nil, nil
 	if u.backend.finalized.Load() {
 		return errFinalized

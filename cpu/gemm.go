@@ -211,9 +211,7 @@ func (g *gemm) run(x *execution) error {
 		g.runFew(x)
 		return nil
 	}
-	if g.whole != nil {
-		g.packWhole(x)
-	}
+	packed := g.packed(x)
 	a := slice[float32](x, g.a, 0)
 	var c []float32
 	if g.epilogue == nil {
@@ -221,7 +219,7 @@ func (g *gemm) run(x *execution) error {
 	}
 	blocks := len(g.aBatch) * g.mb * g.nb
 	if g.parts > 1 {
-		return g.runParts(x, a, c)
+		return g.runParts(x, a, c, packed)
 	}
 	m := x.program.backend.memory
 	group := max(1, int(1e6/(float64(min(g.rows, g.m))*float64(min(g.cols, g.n))*float64(g.k))))
@@ -231,7 +229,7 @@ func (g *gemm) run(x *execution) error {
 			g.epilogue.begin(x, g, tools)
 		}
 		for i := item * group; i < min((item+1)*group, blocks); i++ {
-			t := block{gemm: g, a: a, c: c, cRow: g.cRow, s: s, k1: g.k}
+			t := block{gemm: g, a: a, c: c, packed: packed, cRow: g.cRow, s: s, k1: g.k}
 			t.readB(x)
 			t.locate(i)
 			if g.epilogue != nil {
@@ -247,7 +245,7 @@ func (g *gemm) run(x *execution) error {
 }
 
 // runParts computes a deep product: every part of k into an own copy of C, then the sum of the copies in order.
-func (g *gemm) runParts(x *execution, a, c []float32) error {
+func (g *gemm) runParts(x *execution, a, c, packed []float32) error {
 	size := g.m * g.n
 	partial := slice[float32](x, g.splitScratch, 0)
 	m := x.program.backend.memory
@@ -255,7 +253,7 @@ func (g *gemm) runParts(x *execution, a, c []float32) error {
 	x.parallel(blocks*g.parts, func(item int) {
 		tools, s := g.tools(m)
 		part := item % g.parts
-		t := block{gemm: g, a: a, cRow: g.partRow, s: s, k0: min(part*g.partTerms, g.k), k1: min((part+1)*g.partTerms, g.k)}
+		t := block{gemm: g, a: a, packed: packed, cRow: g.partRow, s: s, k0: min(part*g.partTerms, g.k), k1: min((part+1)*g.partTerms, g.k)}
 		t.readB(x)
 		t.locate(item / g.parts)
 		t.c, t.cOff = partial[(t.batch*g.parts+part)*size:][:size], 0

@@ -22,9 +22,6 @@ func (t *block) readB(x *execution) {
 	if t.gemm.a.dtype == dtypes.BFloat16 {
 		t.a, t.aHalf = nil, slice[uint16](x, t.gemm.a, 0)
 	}
-	if t.whole != nil {
-		t.packed = slice[float32](x, t.whole, 0)
-	}
 	if t.source = x.rows(t.gemm.b); t.source != nil {
 		return
 	}

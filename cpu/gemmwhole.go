@@ -13,9 +13,18 @@ func (g *gemm) wholePlace(batch, first int) int {
 	return batch*g.packedFloats() + first/g.chunk*g.chunkFloats()
 }
 
-// packWhole packs B.
-func (g *gemm) packWhole(x *execution) {
-	packed := slice[float32](x, g.whole, 0)
+// packed returns B packed as a whole, or nil if every block packs what it reads.
+func (g *gemm) packed(x *execution) []float32 {
+	if kept := g.kept(x); kept != nil || g.whole == nil {
+		return kept
+	}
+	all := slice[float32](x, g.whole, 0)
+	g.packAll(x, all)
+	return all
+}
+
+// packAll packs B.
+func (g *gemm) packAll(x *execution, packed []float32) {
 	chunks, panels := ceilDiv(g.k, g.chunk), ceilDiv(g.n, g.kernel.cols)
 	m := x.program.backend.memory
 	x.parallel(len(g.bBatch)*chunks*panels, func(item int) {

@@ -62,14 +62,22 @@ func TestFileCutShort(t *testing.T) {
 				})
 				data, cut, restore := mappedFile(t, w)
 				values := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(data))), n*n)
-				whole, err := b.BufferOverFlatData(values, shapes.Make(dtypes.Float32, n, n))
-				if err != nil {
-					t.Fatal(err)
+				var buffers [2]compute.Buffer // the first execution of a product keeps the packed weights, with which later ones go on
+				for i := range buffers {
+					var err error
+					if buffers[i], err = b.BufferOverFlatData(values, shapes.Make(dtypes.Float32, n, n)); err != nil {
+						t.Fatal(err)
+					}
 				}
+				in[1] = buffers[0]
+				memory := outputOf(t, exe, in)
 				byRows, _ := asRows(t, b, values, dims[1])
-				for kind, u := range map[string]compute.Buffer{"in memory": whole, "by rows": byRows} {
+				for kind, u := range map[string]compute.Buffer{"in memory": buffers[1], "by rows": byRows} {
 					in[1] = u
-					want := outputOf(t, exe, in)
+					want := memory
+					if kind == "by rows" {
+						want = outputOf(t, exe, in)
+					}
 					cut()
 					if _, err := exe.Execute(in, nil, 0); err == nil || !strings.Contains(err.Error(), `the memory could not be read: "1": its file`) && kind == "in memory" {
 						t.Errorf("%s, %s of %d rows, %s: %v", isa, use.name, m, kind, err)
@@ -120,10 +128,11 @@ func TestBFloat16FileCutShort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outputOf(t, exe, in)
 		cut()
-		if _, err := exe.Execute(in, nil, 0); err == nil || !strings.Contains(err.Error(), `"w"`) {
-			t.Errorf("%d rows: %v", m, err)
+		for range 2 {
+			if _, err := exe.Execute(in, nil, 0); err == nil || !strings.Contains(err.Error(), `"w"`) {
+				t.Errorf("%d rows: %v", m, err)
+			}
 		}
 	}
 }
