@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/gomlx/compute/dtypes"
 )
@@ -45,20 +47,21 @@ func (l *lowering) conv(n *node) bool {
 	g := &gemm{kernel: kernelFor(l.backend.level), c: y.s, padding: padding}
 	cols := loops.pixelsLast(y)
 	g.m, g.n = loops.channel.n, 1
+	table := func(of func(convAxis) int, first int, axes ...convAxis) []int { return l.offsetTable(first, axes, of) }
 	if cols == 0 { // channels are last in the result: its rows are pixels
 		g.a, g.b = x.s, w.s
-		g.aBatch, g.bBatch, g.cBatch = convTables(loops.groups, x.off, w.off)
-		g.aRow, _, g.cRow = convTables(loops.pixels, 0, 0)
-		_, g.bCol, _ = convTables([]convAxis{loops.channel}, 0, 0)
-		g.aDepth, g.bDepth, _ = convTables(loops.depth, 0, 0)
+		g.aBatch, g.bBatch, g.cBatch = table(ofImage, x.off, loops.groups...), table(ofKernel, w.off, loops.groups...), table(ofResult, 0, loops.groups...)
+		g.aRow, g.cRow = table(ofImage, 0, loops.pixels...), table(ofResult, 0, loops.pixels...)
+		g.bCol = table(ofKernel, 0, loops.channel)
+		g.aDepth, g.bDepth = table(ofImage, 0, loops.depth...), table(ofKernel, 0, loops.depth...)
 		padding.find(true, nil, loops.pixels)
 	} else { // pixels are last: the rows of the result are channels
 		g.a, g.b = w.s, x.s
 		outer := slices.Concat(loops.groups, loops.pixels[:len(loops.pixels)-cols])
-		g.bBatch, g.aBatch, g.cBatch = convTables(outer, x.off, w.off)
-		_, g.aRow, g.cRow = convTables([]convAxis{loops.channel}, 0, 0)
-		g.bCol, _, _ = convTables(loops.pixels[len(loops.pixels)-cols:], 0, 0)
-		g.bDepth, g.aDepth, _ = convTables(loops.depth, 0, 0)
+		g.aBatch, g.bBatch, g.cBatch = table(ofKernel, w.off, outer...), table(ofImage, x.off, outer...), table(ofResult, 0, outer...)
+		g.aRow, g.cRow = table(ofKernel, 0, loops.channel), table(ofResult, 0, loops.channel)
+		g.bCol = table(ofImage, 0, loops.pixels[len(loops.pixels)-cols:]...)
+		g.aDepth, g.bDepth = table(ofKernel, 0, loops.depth...), table(ofImage, 0, loops.depth...)
 		padding.find(false, outer, loops.pixels[len(loops.pixels)-cols:])
 	}
 	g.m, g.n, g.k = len(g.aRow), len(g.bCol), len(g.aDepth)
@@ -172,22 +175,31 @@ func (c *convLoops) pixelsLast(y *tensor) int {
 	return count
 }
 
-// convTables returns the offsets of all indices of the axes, in row-major order, in image, kernel and result.
-func convTables(axes []convAxis, x0, w0 int) (x, w, y []int) {
-	x, w, y = []int{x0}, []int{w0}, []int{0}
-	for _, a := range axes {
-		x, w, y = spreadOffsets(x, a.n, a.x), spreadOffsets(w, a.n, a.w), spreadOffsets(y, a.n, a.y)
-	}
-	return x, w, y
-}
+func ofImage(a convAxis) int  { return a.x }
+func ofKernel(a convAxis) int { return a.w }
+func ofResult(a convAxis) int { return a.y }
 
-// spreadOffsets adds an axis of n steps behind a list of offsets.
-func spreadOffsets(list []int, n, step int) []int {
-	all := make([]int, 0, len(list)*n)
-	for _, o := range list {
-		for i := range n {
-			all = append(all, o+i*step)
-		}
+// offsetTable returns the offsets, from first on, of all indices of the axes, in row-major order, in image, kernel or
+// result. It must not be changed: the convolutions of a program that have the same share it, since the tables of an image
+// of a million pixels are as large as the image.
+func (l *lowering) offsetTable(first int, axes []convAxis, step func(convAxis) int) []int {
+	key := strconv.Itoa(first)
+	for _, a := range axes {
+		key += fmt.Sprintf(" %d:%d", a.n, step(a))
 	}
+	if known, ok := l.offsetTables[key]; ok {
+		return known
+	}
+	all := []int{first}
+	for _, a := range axes {
+		next := make([]int, 0, len(all)*a.n)
+		for _, o := range all {
+			for i := range a.n {
+				next = append(next, o+i*step(a))
+			}
+		}
+		all = next
+	}
+	l.offsetTables[key] = all
 	return all
 }

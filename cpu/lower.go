@@ -21,6 +21,8 @@ type lowering struct {
 	origin   string                // the unit being lowered, for errors
 	joins    map[*node]*joining    // concatenations whose parts are copied early
 
+	offsetTables map[string][]int // see offsetTable
+
 	sums    map[*node][]*node // sums by operand
 	readers map[*node]int     // number of other units and results that read a value
 	begun   map[*node]*tensor // partial sums that replace a sum's operand
@@ -57,7 +59,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 
 // compileFunction compiles a function to a program.
 func compileFunction(b *builder, f *function) (*program, error) {
-	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor), wide: make(map[*storage]*storage)}
+	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor), wide: make(map[*storage]*storage), offsetTables: make(map[string][]int)}
 	p := &program{backend: b.backend, name: b.Name(), names: f.names}
 	for i, n := range f.params {
 		s := l.storage(n.shape)
