@@ -7,18 +7,12 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// Owner lends memory to buffers, such as weights in a mapped file. Executions tell it when they read the memory. Its
-// methods are called from several goroutines.
+// Owner lends memory to buffers, such as weights in a mapped file. Executions tell it when they read the memory, from
+// several goroutines.
 type Owner interface {
-	// Soon says that an execution will read the memory after that of one or two other buffers. It must not wait.
-	Soon()
 	// Ready is called before the first step of an execution that reads the memory. Its error ends the execution.
 	Ready() error
 }
-
-// soonAhead is how many lent inputs ahead an execution announces: while it reads one weight of a block, the next two are
-// read from the disk.
-const soonAhead = 2
 
 // Announce makes executions tell the owner when they read a buffer of [Backend.BufferOverFlatData] or
 // [Backend.BufferOverRows].
@@ -45,32 +39,19 @@ func firstReads(n int, steps []*step) []int {
 	return order
 }
 
-// reading is how far an execution has read the lent inputs, in the order of the program.
-type reading struct {
-	begun int // positions in the order
-	soon  int
-	ahead int // owners before soon that have not begun
-}
-
-// ready tells the owners of the inputs that the next step is the first to read, and those of the inputs after them.
-func (p *program) ready(x *execution, r *reading, st *step) error {
+// ready tells the owners of the inputs that the next step is the first to read. begun inputs, in the order of the program,
+// were read before; it returns how many have been then.
+func (p *program) ready(x *execution, begun int, st *step) (int, error) {
 	for range st.begins {
-		index := p.order[r.begun]
-		r.begun++
+		index := p.order[begun]
+		begun++
 		owner := x.inputs[index].owner
 		if owner == nil {
 			continue
 		}
-		r.ahead = max(0, r.ahead-1)
-		for r.soon = max(r.soon, r.begun); r.soon < len(p.order) && r.ahead < soonAhead; r.soon++ {
-			if next := x.inputs[p.order[r.soon]].owner; next != nil {
-				next.Soon()
-				r.ahead++
-			}
-		}
 		if err := owner.Ready(); err != nil {
-			return fmt.Errorf("cpu: execute %q: parameter %q: %w", p.name, p.names[index], err)
+			return begun, fmt.Errorf("cpu: execute %q: parameter %q: %w", p.name, p.names[index], err)
 		}
 	}
-	return nil
+	return begun, nil
 }

@@ -132,9 +132,9 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
-	var r reading
+	begun := 0
 	for _, st := range p.steps {
-		if err := p.ready(x, &r, st); err != nil {
+		if begun, err = p.ready(x, begun, st); err != nil {
 			return nil, err
 		}
 		if err := st.execute(x); err != nil {

@@ -54,7 +54,7 @@ func (s *Store) AddSource(prefix string, source weights.Source) error {
 //
 // When a program first comes to use the tensor, its values are checked: one that is not finite gives an error wrapping
 // [reflectionflow.ErrInvalid] that names tensor and file. The table of an Embedding is not checked, since all of it
-// would have to be read. On package cpu the system is asked to read the next tensors from the disk in advance.
+// would have to be read.
 //
 // A program that trains ([Options.Seed]) converts the weights that it updates to float32, for good, and no others.
 func (s *Store) SetStored(name string, t *weights.Tensor) {
@@ -138,9 +138,6 @@ func (s *Store) checkOnce(names []string) error {
 	}
 	return nil
 }
-
-// Soon implements [cpu.Owner].
-func (w *borrowed) Soon() { w.tensor.Prefetch() }
 
 // Ready implements [cpu.Owner]: it checks the values once.
 func (w *borrowed) Ready() error {

@@ -369,13 +369,6 @@ func (t *Tensor) Release() {
 	}
 }
 
-// Prefetch asks the system to read the tensor from the disk in advance, and does not wait.
-func (t *Tensor) Prefetch() {
-	for i := range t.parts {
-		mapped.Prefetch(t.parts[i].stored(t.width))
-	}
-}
-
 // cut returns a tensor that consists of the rows begin to before end of this one.
 func (t *Tensor) cut(begin, end int) []part {
 	var parts []part

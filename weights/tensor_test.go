@@ -84,7 +84,6 @@ func TestTensorsEqualReadRows(t *testing.T) {
 			if err := tensor.CheckFinite(); err != nil {
 				t.Errorf("%s, %s: %v", what, name, err)
 			}
-			tensor.Prefetch()
 			tensor.Release()
 			width := 1
 			if len(info.Shape) > 1 {

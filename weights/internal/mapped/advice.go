@@ -27,14 +27,7 @@ func forget(data []byte) {
 
 // Release gives the pages of mapped data back to the system: they take no memory of the process until they are read
 // again, from the page cache or the disk. Other data is left alone.
-func Release(data []byte) { withPages(data, release) }
-
-// Prefetch asks the system to read the pages of mapped data from the disk in advance, and does not wait for it. Other data
-// is left alone.
-func Prefetch(data []byte) { withPages(data, prefetch) }
-
-// withPages calls advise with the whole pages that hold data, if a mapping of the process does.
-func withPages(data []byte, advise func(pages []byte)) {
+func Release(data []byte) {
 	if len(data) == 0 {
 		return
 	}
@@ -45,6 +38,6 @@ func withPages(data []byte, advise func(pages []byte)) {
 		if begin < 0 || begin+len(data) > len(r) {
 			continue
 		}
-		advise(r[begin/pageSize*pageSize : min((begin+len(data)+pageSize-1)/pageSize*pageSize, len(r))])
+		release(r[begin/pageSize*pageSize : min((begin+len(data)+pageSize-1)/pageSize*pageSize, len(r))])
 	}
 }

@@ -7,6 +7,5 @@ import (
 
 var pageSize = os.Getpagesize()
 
-// Errors are of no consequence: the advice is then not taken.
-func release(pages []byte)  { _ = syscall.Madvise(pages, syscall.MADV_DONTNEED) }
-func prefetch(pages []byte) { _ = syscall.Madvise(pages, syscall.MADV_WILLNEED) }
+// release gives whole pages back. An error is of no consequence: the advice is then not taken.
+func release(pages []byte) { _ = syscall.Madvise(pages, syscall.MADV_DONTNEED) }

@@ -5,5 +5,4 @@ package mapped
 const pageSize = 4096
 
 // The standard library has no such advice for this system.
-func release([]byte)  {}
-func prefetch([]byte) {}
+func release([]byte) {}
