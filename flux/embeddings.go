@@ -62,12 +62,12 @@ func (e *embeddings) find(key string) [][]float32 {
 	return found.values
 }
 
-// add keeps an embedding of the given size.
-func (e *embeddings) add(key string, values [][]float32, bytes int) {
+// add keeps an embedding, of at most as many as the limit says.
+func (e *embeddings) add(key string, values [][]float32, limit int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.kept = append(e.kept, keptEmbedding{key, values})
-	if limit := max(1, maxEmbeddingBytes/bytes); len(e.kept) > limit {
+	if len(e.kept) > limit {
 		e.kept = slices.Delete(e.kept, 0, len(e.kept)-limit)
 	}
 }
@@ -132,7 +132,7 @@ func (p *Pipeline) encodeTexts(ctx context.Context, texts map[string]Tokens, all
 			return errs[i]
 		}
 		all[key] = values[i]
-		p.embeddings.add(key, values[i], p.spec.embeddingBytes())
+		p.embeddings.add(key, values[i], p.keptEmbeddings())
 	}
 	return nil
 }
@@ -182,6 +182,14 @@ func (p *Pipeline) embed(lanes []job, g group) []*tensors.Tensor {
 	return out
 }
 
+// keptEmbeddings is how many embeddings of texts are kept.
+func (p *Pipeline) keptEmbeddings() int {
+	if p.bound > 0 {
+		return boundedTexts
+	}
+	return max(boundedTexts, maxEmbeddingBytes/p.spec.embeddingBytes())
+}
+
 // embeddingBytes returns the size of the embedding of one text.
 func (s Spec) embeddingBytes() int {
 	total := 0
@@ -191,20 +199,27 @@ func (s Spec) embeddingBytes() int {
 	return total
 }
 
+// textProgram encodes texts whose lists are as long as those of the given one.
+func (p *Pipeline) textProgram(text Tokens) (*nn.Program, error) {
+	var inputs []shapes.Shape
+	for _, list := range text {
+		inputs = append(inputs, shapes.Make(dtypes.Int32, 1, len(list)))
+	}
+	return p.programs.get("text encoders", inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
+		return p.model.Embed(s, in), nil
+	})
+}
+
 // encodeText runs the text encoders for one text.
 func (p *Pipeline) encodeText(text Tokens) ([][]float32, error) {
-	var given []shapes.Shape
+	program, err := p.textProgram(text)
+	if err != nil {
+		return nil, err
+	}
 	var held tensorPool
 	defer held.free()
 	for _, list := range text {
-		given = append(given, shapes.Make(dtypes.Int32, 1, len(list)))
 		held.keep(tensors.FromFlatDataAndDimensions(list, 1, len(list)))
-	}
-	program, err := p.programs.get("text encoders", given, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
-		return p.model.Embed(s, in), nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	out, err := program.Run(held...)
 	if err != nil {

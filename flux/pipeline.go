@@ -27,6 +27,9 @@ type Options struct {
 	// from (SDEdit, arXiv 2108.01073), by models that cannot correct: diffusers'
 	// strength, the share of the steps that are taken. 0 refuses references then.
 	Img2Img float64
+	// Memory bounds what [Pipeline.Memory] returns for an image, in bytes: larger ones are
+	// refused. Fewer embeddings of texts are kept then. 0 is no bound.
+	Memory int64
 }
 
 // Pipeline generates images with a model. It is a [reflectionflow.Generator] and a
@@ -41,8 +44,10 @@ type Pipeline struct {
 	lanes      int
 	workers    int
 	img2img    float64
+	bound      int64
 	programs   *programs
 	embeddings embeddings
+	needs      needs
 
 	sketching  sync.Mutex
 	projection *projection // of sketches; nil until the first is asked for
@@ -53,7 +58,7 @@ var _ reflectionflow.Previewer = (*Pipeline)(nil)
 // NewPipeline returns a pipeline that computes on the backend (see
 // [nn.OpenBackend]). The model's store must not change while the pipeline is used.
 func NewPipeline(backend compute.Backend, model Model, opts Options) *Pipeline {
-	p := &Pipeline{model: model, spec: model.Spec(), lanes: max(1, opts.Lanes), workers: opts.Workers, img2img: opts.Img2Img}
+	p := &Pipeline{model: model, spec: model.Spec(), lanes: max(1, opts.Lanes), workers: opts.Workers, img2img: opts.Img2Img, bound: opts.Memory}
 	if p.workers <= 0 {
 		p.workers = 1
 		if p.lanes == 1 {
@@ -98,7 +103,12 @@ func (s shape) String() string {
 // conditioned tells whether the reference is an input of the denoiser.
 func (s shape) conditioned() bool { return s.reference != (Grid{}) && !s.noised }
 
+// shape returns the shape of a request, or an error wrapping [reflectionflow.ErrInvalid] for
+// one that the model does not have.
 func (p *Pipeline) shape(r reflectionflow.Request) (shape, error) {
+	if r.Width%p.spec.Unit != 0 || r.Height%p.spec.Unit != 0 {
+		return shape{}, fmt.Errorf("%w: size %dx%d: sides must be multiples of %d", reflectionflow.ErrInvalid, r.Width, r.Height, p.spec.Unit)
+	}
 	sh := shape{grid: p.spec.grid(r), steps: r.Steps, guided: p.spec.Guided != nil && p.spec.Guided(r.Guidance)}
 	if r.Reference == nil {
 		return sh, nil
@@ -179,10 +189,14 @@ func (p *Pipeline) Generate(ctx context.Context, requests []reflectionflow.Reque
 }
 
 // Check implements [reflectionflow.RequestChecker]: it reports sizes and texts that the
-// model cannot read, and a reference image where the model cannot correct one.
+// model cannot read, a reference image where the model cannot correct one, and images that
+// take more than Options.Memory.
 func (p *Pipeline) Check(r reflectionflow.Request) error {
-	_, _, err := p.plan(r)
-	return err
+	texts, sh, err := p.plan(r)
+	if err != nil {
+		return err
+	}
+	return p.fits(r, texts, sh)
 }
 
 // plan returns the texts and the shape of a request, or an error wrapping
@@ -190,9 +204,6 @@ func (p *Pipeline) Check(r reflectionflow.Request) error {
 func (p *Pipeline) plan(r reflectionflow.Request) (Texts, shape, error) {
 	if err := r.Validate(); err != nil {
 		return Texts{}, shape{}, err
-	}
-	if r.Width%p.spec.Unit != 0 || r.Height%p.spec.Unit != 0 {
-		return Texts{}, shape{}, fmt.Errorf("%w: size %dx%d: sides must be multiples of %d", reflectionflow.ErrInvalid, r.Width, r.Height, p.spec.Unit)
 	}
 	sh, err := p.shape(r)
 	if err != nil {
@@ -277,6 +288,9 @@ func (p *Pipeline) group(jobs []job) ([]group, error) {
 	var groups []group
 	for i, w := range jobs {
 		texts, s, err := p.plan(w.request)
+		if err == nil {
+			err = p.fits(w.request, texts, s)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}

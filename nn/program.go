@@ -188,6 +188,11 @@ func (p *Program) Memory() int {
 // Inputs returns the shapes of what Run takes.
 func (p *Program) Inputs() []shapes.Shape { return slices.Clone(p.inputs) }
 
+// Outputs returns the shapes of what Run returns.
+func (p *Program) Outputs() []shapes.Shape {
+	return slices.Clone(p.graph.Executable().Outputs()[:p.outputs])
+}
+
 // Close frees the compiled program.
 func (p *Program) Close() { p.graph.Finalize() }
 

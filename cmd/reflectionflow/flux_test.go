@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	_ "image/png"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -202,9 +204,9 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		"an encoder of another": {func(dir string) error {
 			return copyFile(filepath.Join(dir, "text_encoder", "model.safetensors"), filepath.Join(dir, "text_encoder_2", "model.safetensors"))
 		}, nil, "text_encoder_2: "},
-		"a pointer":     {write("vae/diffusion_pytorch_model.safetensors", "version https://git-lfs.github.com/spec/v1"), nil, "vae: diffusion_pytorch_model.safetensors: it is a git-lfs pointer"},
-		"a web page":    {write("transformer/diffusion_pytorch_model.safetensors", "<!doctype html>"), nil, "transformer: diffusion_pytorch_model.safetensors: it is a web page"},
-		"a huge header": {write("transformer/diffusion_pytorch_model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x0f{}"), nil, "transformer: diffusion_pytorch_model.safetensors: "},
+		"a pointer":     {write("vae/diffusion_pytorch_model.safetensors", "version https://git-lfs.github.com/spec/v1"), nil, "vae: load weights: diffusion_pytorch_model.safetensors: it is a git-lfs pointer"},
+		"a web page":    {write("transformer/diffusion_pytorch_model.safetensors", "<!doctype html>"), nil, "transformer: load weights: diffusion_pytorch_model.safetensors: it is a web page"},
+		"a huge header": {write("transformer/diffusion_pytorch_model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x0f{}"), nil, "transformer: load weights: diffusion_pytorch_model.safetensors: "},
 		"T5's tokenizer as CLIP's": {func(dir string) error {
 			return errors.Join(os.RemoveAll(filepath.Join(dir, "tokenizer")), os.CopyFS(filepath.Join(dir, "tokenizer"), os.DirFS(filepath.Join(dir, "tokenizer_2"))))
 		}, nil, "tokenizer has 33 tokens, its encoder's vocabulary has 517: it belongs to another encoder"},
@@ -220,7 +222,7 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 		"unusual size":          {none, []string{"--size", "96", "--any-size=false"}, "the model was made for sides of 256 to 2048 pixels"},
 		"files without a model": {none, []string{"--model", "", "--vae", "vae.safetensors"}, "--vae needs --model"},
 		"memory":                {none, []string{"--memory", "plenty"}, `--memory: invalid input: memory "plenty"`},
-		"too little memory":     {none, []string{"--memory", "1MB", "--size", "512"}, "--memory: an image of 512×512 pixels takes about "},
+		"too little memory":     {none, []string{"--memory", "1MB", "--size", "512"}, "--memory: an image of 512×512 pixels takes "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("HF_HUB_CACHE", t.TempDir())
@@ -237,6 +239,42 @@ func TestFluxModelsThatCannotGenerate(t *testing.T) {
 				t.Error("a run folder was left behind")
 			}
 		})
+	}
+}
+
+// A bound that a correction exceeds is refused before the first image, with the bound that
+// suffices.
+func TestFluxMemoryIsBounded(t *testing.T) {
+	model, err := filepath.Abs(fluxTwo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	generate := func(bound string) (string, error) {
+		out, err := embedded(dir, generateTiny(model, "--strategy", "reflection", "--budget", "2", "--size", "256", "--steps", "1", "--early-stop=false", "--memory", bound)...).CombinedOutput()
+		return string(out), err
+	}
+	out, err := generate("1MB")
+	_, needed, ok := strings.Cut(out, "raise the bound to ")
+	needed = strings.TrimSpace(needed)
+	if exitOf(t, err) != exitInvalid || !ok || !strings.Contains(out, "--memory: a correction of 256×256 pixels takes ") || strings.Count(out, "\n") != 1 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	megabytes, err := strconv.Atoi(strings.TrimSuffix(needed, "MB"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err = generate(fmt.Sprintf("%dMB", megabytes-1)); exitOf(t, err) != exitInvalid || !strings.Contains(out, needed) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "run")); err == nil {
+		t.Error("a run folder was left behind")
+	}
+	if out, err = generate(needed); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if candidates, err := os.ReadFile(filepath.Join(dir, "run", "candidates.jsonl")); err != nil || !strings.Contains(string(candidates), `"action":"reflect"`) {
+		t.Errorf("%v: no image was corrected:\n%s", err, candidates)
 	}
 }
 

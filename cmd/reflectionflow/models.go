@@ -250,10 +250,14 @@ func inspection(i *assemble.Inspection) string {
 	}
 	say("model", "%s", i.What)
 	say("weights", "%s in %s, mapped from the files", terminal.Bytes(i.Weights()), i.StoredTypes())
-	say("memory", "about %s beside the weights, for %d×%d pixels", terminal.Bytes(i.Working), i.Width, i.Height)
-	if i.Working > i.Free {
+	correcting := ""
+	if i.Correcting > 0 {
+		correcting = fmt.Sprintf(", %s to correct an image", terminal.Bytes(i.Correcting))
+	}
+	say("memory", "%s beside the weights, for %d×%d pixels%s", terminal.Bytes(i.Working), i.Width, i.Height, correcting)
+	if need := max(i.Working, i.Correcting); need > i.Free {
 		say("warning", "the memory does not suffice for images of %d×%d pixels: %s are free; use a smaller --size or free memory", i.Width, i.Height, terminal.Bytes(i.Free))
-	} else if all := i.Weights() + i.Working; all > i.Free {
+	} else if all := i.Weights() + need; all > i.Free {
 		say("warning", "weights and memory are about %s, and %s are free: the weights will be read from the disk in each step", terminal.Bytes(all), terminal.Bytes(i.Free))
 	}
 	say("time", "about %s per step, and %d steps by default (%.2g TFLOP per step; a product with its largest matrix ran at %.2g TFLOP/s)",

@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -50,9 +48,6 @@ func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, 
 	e, err := s.model.Open(ctx, s.backend)
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", s.model.Name, err)
-	}
-	if s.model.Memory > 0 {
-		boundMemory(s.model.Memory)
 	}
 	if e.Closer != nil {
 		defer e.Close()
@@ -101,19 +96,6 @@ func (s *session) run(ctx context.Context, place func() (string, []*run.Folder, 
 		return s.explain(ctx, err, dir)
 	}
 	return s.noteFailed(dir)
-}
-
-// programMemory is what compiled programs and the texts' embeddings take beside the arrays
-// of an image.
-const programMemory = 128 << 20
-
-// boundMemory bounds what images take: on top of what the process holds with its parts
-// loaded.
-func boundMemory(images int64) {
-	debug.FreeOSMemory()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + images + programMemory)
 }
 
 // prepareMemory says if there is too little memory.

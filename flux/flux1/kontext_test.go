@@ -137,3 +137,12 @@ func TestKontextFramesEqualDiffusers(t *testing.T) {
 	m := &Model{Folder: &Folder{VAE: flux.FluxDevAutoencoder()}}
 	fluxtest.FramesAsDiffusers(t, m.Frame, 0.01)
 }
+
+// An edit takes the memory that it is said to take.
+func TestMemoryIsWhatARunTakes(t *testing.T) {
+	model := kontextModel(t)
+	r := parityRequest
+	r.Width, r.Height, r.Steps, r.Reference = 512, 512, 1, image.NewNRGBA(image.Rect(0, 0, 512, 512)) // scaled to 1024×1024
+	backend := openTestBackend(t)
+	fluxtest.KeepsMemory(t, func(o flux.Options) *flux.Pipeline { return flux.NewPipeline(backend, model, o) }, r)
+}

@@ -26,34 +26,3 @@ func (f *Folder) Sizes(settings Settings) flux.Sizes {
 	}
 	return s
 }
-
-// Memory estimates the bytes that generating one image takes at the peak on the CPU:
-// weights plus the larger of a denoising step and the autoencoder. reference is for
-// images that start from one. Measured peaks are within a factor of two of it.
-// Options.Workers images at once take the part beyond the weights as often.
-func (f *Folder) Memory(settings Settings, width, height int, reference bool) (int64, error) {
-	weights := int64(0)
-	for _, c := range f.Components() {
-		bytes, err := c.Bytes()
-		if err != nil {
-			return 0, err
-		}
-		weights += bytes
-	}
-	return weights + f.Working(settings, width, height, reference), nil
-}
-
-// Working is the part of [Folder.Memory] beyond the weights.
-func (f *Folder) Working(settings Settings, width, height int, reference bool) int64 {
-	unit := 2 * f.VAE.Factor()
-	image := flux.Grid{Rows: (height + unit - 1) / unit, Cols: (width + unit - 1) / unit}
-	tokens := int64(settings.TextLength + image.Tokens())
-	if reference {
-		tokens += int64(settings.ConditionGrid(image).Tokens())
-	}
-	step := flux.StepPeak(tokens, f.Transformer.Hidden(), f.Transformer.NumAttentionHeads)
-	if settings.ClassifierFreeGuidance {
-		step *= 2
-	}
-	return 4 * max(step, f.VAE.Peak(width, height))
-}

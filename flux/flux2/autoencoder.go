@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -146,10 +145,4 @@ func (c AutoencoderConfig) Variables() ([]nn.Variable, error) {
 		tokens := Encode(s, c, in[0])
 		return []*Node{Decode(s, c, flux.Packed{Tokens: tokens, Grid: flux.Grid{Rows: 1, Cols: 1}})}, nil
 	})
-}
-
-// Peak is [flux.AutoencoderConfig.Peak] for the wider of the two networks.
-func (c AutoencoderConfig) Peak(width, height int) int64 {
-	encoder, decoder := c.networks()
-	return slices.Max([]int64{encoder.Peak(width, height), decoder.Peak(width, height)})
 }

@@ -14,6 +14,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/conformance"
 	"reflectionflow/flux"
+	"reflectionflow/flux/internal/fluxtest"
 	"reflectionflow/nn/nntest"
 )
 
@@ -259,4 +260,19 @@ func TestLongPromptsAreCutWithAWarning(t *testing.T) {
 	if w := generations[0].Warnings; len(w) != 1 || !strings.Contains(w[0], "longer than the model's 40 tokens") || len(generations[1].Warnings) != 0 {
 		t.Errorf("warnings %q and %q", w, generations[1].Warnings)
 	}
+}
+
+// A correction takes the memory that it is said to take.
+func TestMemoryIsWhatARunTakes(t *testing.T) {
+	model := tinyModel(t, true)
+	model.Folder.VAE = NewAutoencoder([]int{32, 32, 32, 32}, 4, 1, 2) // whose feature maps are large beside the rest
+	for _, c := range model.Folder.Components() {
+		if c.Prefix == VAEPrefix {
+			fluxtest.Fill(t, model.Store, c)
+		}
+	}
+	r := reflectionflow.Request{Prompt: "a red cup", Width: 640, Height: 640, Steps: 1, Guidance: 1, Reflection: "Add a clock."}
+	r.Reference = image.NewNRGBA(image.Rect(0, 0, 640, 640))
+	backend := nntest.Backend(t)
+	fluxtest.KeepsMemory(t, func(o flux.Options) *flux.Pipeline { return flux.NewPipeline(backend, model, o) }, r)
 }

@@ -143,7 +143,7 @@ func (b *Builder) Model() (Model, error) {
 	case *fluxModel:
 		g.describe(&entry)
 		entry.Warning = func(cfg search.Config) (string, error) {
-			return g.warning(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects())
+			return g.warning(c.Backend, cfg)
 		}
 	case *fleet.Generator:
 		m := g.Model()
@@ -201,7 +201,8 @@ func (b *Builder) open(ctx context.Context, backend string, parts parts, embedde
 		}
 	}
 	e.Watch, e.Ledger = b.progress.watch, b.Ledger
-	if l, ok := parts.generator.(*fluxModel); ok {
+	l, local := parts.generator.(*fluxModel)
+	if local {
 		loaded, closer, err := l.load(ctx, backend)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(e.Closer))
@@ -217,6 +218,9 @@ func (b *Builder) open(ctx context.Context, backend string, parts parts, embedde
 			return nil, errors.Join(err, closeAll(e.Closer))
 		}
 		e.Closer = closers{n, e.Closer}
+	}
+	if local {
+		boundMemory(l.memory)
 	}
 	return e, nil
 }
@@ -294,7 +298,7 @@ func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config)
 		return b.config.Errorf(at, "%v", err)
 	}
 	if l, ok := g.(*fluxModel); ok {
-		if err := l.fits(cfg.ImageWidth, cfg.ImageHeight, cfg.Corrects()); err != nil {
+		if err := l.fits(b.config.Backend, cfg); err != nil {
 			if l.memory > 0 {
 				at += ".memory"
 			}

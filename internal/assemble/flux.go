@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 
 	"reflectionflow"
-	"reflectionflow/cpu"
 	"reflectionflow/flux"
 	"reflectionflow/flux/lora"
 	"reflectionflow/internal/config"
-	"reflectionflow/internal/terminal"
 	"reflectionflow/nn"
 	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
@@ -45,6 +44,9 @@ type fluxModel struct {
 	img2img   float64
 	memory    int64 // bound in bytes; 0 for none
 	family    *fluxFamily
+
+	loading sync.Mutex
+	loaded  map[string]*flux.Pipeline // by backend
 }
 
 func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
@@ -109,7 +111,7 @@ func (m *fluxModel) describe(entry *Model) {
 	}
 	f := m.family
 	entry.Width, entry.Height, entry.Steps, entry.Guidance = f.width, f.height, f.steps, f.guidance
-	entry.CheckSize, entry.Memory = m.checkSize, m.memory
+	entry.CheckSize = m.checkSize
 }
 
 // checkSize reports sizes that the model was not made for. Sides that the model cannot
@@ -119,49 +121,6 @@ func (m *fluxModel) checkSize(width, height int) error {
 		return nil
 	}
 	return m.family.sizes.Check(width, height)
-}
-
-// fits reports images that take more memory than the bound of the configuration, or by far
-// more than is free.
-func (m *fluxModel) fits(width, height int, corrects bool) error {
-	need, free := m.family.working(width, height, corrects), cpu.FreeMemory()
-	bound, what, remedy := free, terminal.Bytes(free)+" are free", "free memory"
-	switch {
-	case m.memory > 0 && need > m.memory:
-		bound, what, remedy = m.memory, "the bound is "+terminal.Bytes(m.memory), "raise the bound"
-	case need <= free || need-free <= free/2: // a little over is a warning: it may be freed
-		return nil
-	}
-	side := min(width, height)
-	for side > 256 && m.family.working(side, side, corrects) > bound {
-		side -= 64
-	}
-	if m.family.working(side, side, corrects) <= bound {
-		remedy += fmt.Sprintf(", or use --size %d", side/64*64)
-	}
-	return fmt.Errorf("%w: an image of %d×%d pixels takes about %s beside the weights, and %s: %s",
-		reflectionflow.ErrInvalid, width, height, terminal.Bytes(need), what, remedy)
-}
-
-// warning says what is wrong with generating such images here; empty for nothing.
-func (m *fluxModel) warning(width, height int, corrects bool) (string, error) {
-	stored, err := m.stored()
-	if err != nil {
-		return "", err
-	}
-	weights := int64(0)
-	for _, bytes := range stored {
-		weights += bytes
-	}
-	need, free := m.family.working(width, height, corrects), cpu.FreeMemory()
-	switch {
-	case need > free:
-		return fmt.Sprintf("an image of %d×%d pixels takes about %s beside the weights, and %s are free", width, height, terminal.Bytes(need), terminal.Bytes(free)), nil
-	case weights+need > free:
-		return fmt.Sprintf("the weights have %s and an image takes about %s, and %s are free: the weights will be read from the disk again and again",
-			terminal.Bytes(weights), terminal.Bytes(need), terminal.Bytes(free)), nil
-	}
-	return "", nil
 }
 
 // stored are the sizes of the weights in bytes by the types that they are stored in.
@@ -274,17 +233,36 @@ func (m *fluxModel) adapt(model flux.Model) (flux.Model, error) {
 
 // load reads the weights for a backend, see [Model.Open].
 func (m *fluxModel) load(_ context.Context, backendName string) (reflectionflow.Generator, io.Closer, error) {
-	backend, err := nn.OpenBackend(backendName)
+	p, err := m.pipeline(backendName)
 	if err != nil {
 		return nil, nil, err
+	}
+	return p, closers(m.family.open), nil
+}
+
+// pipeline returns the loaded model on a backend. It is loaded once: what it takes is
+// asked before its parts are opened.
+func (m *fluxModel) pipeline(backendName string) (*flux.Pipeline, error) {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	if p := m.loaded[backendName]; p != nil {
+		return p, nil
+	}
+	backend, err := nn.OpenBackend(backendName)
+	if err != nil {
+		return nil, err
 	}
 	model, err := m.open()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	options := flux.Options{Img2Img: m.img2img}
+	options := flux.Options{Img2Img: m.img2img, Memory: m.memory}
 	if model.Spec().Store.Parameters("") > largeModel {
 		options.Workers = 1
 	}
-	return flux.NewPipeline(backend, model, options), closers(m.family.open), nil
+	if m.loaded == nil {
+		m.loaded = map[string]*flux.Pipeline{}
+	}
+	m.loaded[backendName] = flux.NewPipeline(backend, model, options)
+	return m.loaded[backendName], nil
 }

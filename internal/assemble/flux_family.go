@@ -32,12 +32,7 @@ type fluxFamily struct {
 	files      flux.Files
 	open       []io.Closer // the files that are open
 	components []flux.Component
-	// text is how many tokens a prompt has, and references how many tokens an image's
-	// reference has.
-	text       int
-	references func(image flux.Grid) int
-	// working estimates the bytes that generating an image takes beside the weights.
-	working func(width, height int, reference bool) int64
+	text       int // how many tokens a prompt has
 	// frame reports a reference of a size that the model cannot use; nil for one that
 	// uses any.
 	frame     func(reference image.Point) error
@@ -119,8 +114,7 @@ func flux2Family(folder *flux2.Folder) *fluxFamily {
 		width: defaultSide, height: defaultSide, steps: 4, guidance: 1,
 		sizes: flux.Sizes{Width: sides, Height: sides, Multiple: unit}, corrects: true,
 		components: folder.Components(), text: folder.Settings.TextLength,
-		references: func(image flux.Grid) int { return image.Tokens() }, // of an image of its own
-		check:      folder.CheckWeights, checksums: folder.VerifyChecksums,
+		check: folder.CheckWeights, checksums: folder.VerifyChecksums,
 		load:     func(*safetensors.File) (flux.Model, error) { return flux2.LoadModel(folder) },
 		networks: folder.Networks,
 	}
@@ -134,15 +128,6 @@ func flux2Family(folder *flux2.Folder) *fluxFamily {
 	case !folder.Distilled:
 		f.what, f.steps, f.guidance = "FLUX.2 [klein], base", 50, 4
 	}
-	f.working = func(width, height int, reference bool) int64 {
-		image := flux.Grid{Rows: height / unit, Cols: width / unit}
-		tokens := f.text + image.Tokens()
-		if reference {
-			tokens += f.references(image)
-		}
-		p := folder.Transformer
-		return 4 * max(flux.StepPeak(int64(tokens), p.Hidden(), p.NumAttentionHeads), folder.VAE.Peak(width, height))
-	}
 	return f
 }
 
@@ -155,10 +140,6 @@ func flux1Family(folder *flux1.Folder, settings flux1.Settings) *fluxFamily {
 		guidance: settings.Guidance, sizes: folder.Sizes(settings),
 		corrects: folder.Edits() || folder.Files.Has(flux1.CorrectorFile), takesCorrector: !folder.Edits(),
 		components: folder.Components(), text: settings.TextLength,
-		references: func(image flux.Grid) int { return settings.ConditionGrid(image).Tokens() },
-		working: func(width, height int, reference bool) int64 {
-			return folder.Working(settings, width, height, reference)
-		},
 		check: folder.CheckWeights, checksums: folder.VerifyChecksums,
 		load:     func(corrector *safetensors.File) (flux.Model, error) { return flux1.LoadModel(folder, corrector) },
 		networks: folder.Networks,
@@ -169,7 +150,6 @@ func flux1Family(folder *flux1.Folder, settings flux1.Settings) *fluxFamily {
 	}
 	if folder.Edits() {
 		f.what, f.steps, f.guidance = "FLUX.1 Kontext", cmp.Or(settings.Steps, 30), cmp.Or(settings.Guidance, 2.5)
-		f.references = func(flux.Grid) int { return 1024 * 1024 / (16 * 16) } // about, whatever the reference's size
 	}
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"reflectionflow"
 	"reflectionflow/cpu"
 	"reflectionflow/flux"
 	"reflectionflow/internal/config"
@@ -24,9 +25,10 @@ type Inspection struct {
 	// Stored is the size of the weights in bytes by the types that they are stored in;
 	// they stay mapped.
 	Stored map[string]int64
-	// Working estimates the bytes of memory that generating the image takes beside the
-	// weights, and Free is what the machine has.
-	Working, Free int64
+	// Working is the bytes of memory that generating the image takes beside the weights,
+	// Correcting those of correcting it, 0 for a model that does not, and Free is what the
+	// machine has.
+	Working, Correcting, Free int64
 	// StepWork is the multiplications and additions of a denoising step, two each, and
 	// Speed how many of them this machine does in a second, by a product with one of
 	// the model's matrices.
@@ -75,11 +77,12 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 	if err := m.checkFinite(); err != nil {
 		return nil, err
 	}
-	model, err := f.load(nil)
+	p, err := m.pipeline(backend)
 	if err != nil {
 		return nil, err
 	}
-	i.Parameters = model.Spec().Store.Parameters("")
+	spec := p.Model().Spec()
+	i.Parameters = spec.Store.Parameters("")
 	if i.Stored, err = m.stored(); err != nil {
 		return nil, err
 	}
@@ -91,15 +94,17 @@ func (m *Inspected) Inspect(ctx context.Context, backend string, width, height i
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	unit := model.Spec().Unit
-	image := flux.Grid{Rows: (i.Height + unit - 1) / unit, Cols: (i.Width + unit - 1) / unit}
+	image := flux.Grid{Rows: i.Height / spec.Unit, Cols: i.Width / spec.Unit}
 	variables, err := f.components[0].Variables()
 	if err != nil {
 		return nil, err
 	}
 	i.StepWork = stepWork(variables, tokenCounts{text: f.text, image: image.Tokens()})
-	i.Working = f.working(i.Width, i.Height, i.Corrects)
-	return i, nil
+	r := reflectionflow.Request{Prompt: "any", Width: i.Width, Height: i.Height, Steps: i.Steps, Guidance: f.guidance}
+	if i.Working, err = p.Memory(r); err == nil && i.Corrects {
+		i.Correcting, err = p.Memory(correctionOf(r))
+	}
+	return i, err
 }
 
 // countStored adds the sizes of a source's tensors, in bytes, by their type.

@@ -52,8 +52,6 @@ type Model struct {
 	// Warning says what is wrong with a search of the settings here, such as too little
 	// memory; empty for nothing. It is nil where nothing can be.
 	Warning func(cfg search.Config) (string, error)
-	// Memory bounds what is allocated beside mapped weights, in bytes; 0 is no bound.
-	Memory int64
 	// Fingerprint is a checksum over the files that decide what the model generates; nil
 	// for the parts of a configuration.
 	Fingerprint func(ctx context.Context) (string, error)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"slices"
 	"strings"
@@ -103,11 +104,29 @@ func (f *Folder) CheckSize(width, height int) error {
 	if size == nil {
 		return nil
 	}
-	memory, err := folder.Memory(f.Settings, width, height, true)
+	memory, err := f.memory(folder, width, height)
 	if err != nil {
 		return err
 	}
 	return fmt.Errorf("%w, and an image of this size takes about %s of memory", size, gigabytes(memory))
+}
+
+// memory is what correcting an image takes, with the weights.
+func (f *Folder) memory(folder *flux1.Folder, width, height int) (int64, error) {
+	backend, err := nn.OpenBackend("")
+	if err != nil {
+		return 0, err
+	}
+	defer backend.Finalize()
+	model, err := flux1.LoadModel(folder, nil)
+	if err != nil {
+		return 0, err
+	}
+	r := reflectionflow.Request{Width: width, Height: height, Steps: f.Settings.Steps, Guidance: f.Settings.Guidance}
+	if model.Spec().Corrects {
+		r.Reference = &image.Alpha{Rect: image.Rect(0, 0, width, height)}
+	}
+	return flux.NewPipeline(backend, model, flux.Options{Workers: 1}).Memory(r)
 }
 
 func gigabytes(n int64) string {
