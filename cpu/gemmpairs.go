@@ -72,11 +72,11 @@ func (t *block) packPairs(dst []float32, j int) {
 	cols := t.bCol[j : j+n]
 	terms := t.bDepth[t.first : t.first+t.length]
 	switch {
-	case increasing(terms):
+	case !increasing(cols) || increasing(terms):
 		for q := 0; q < n; q += 8 {
-			t.transposePairs(dst[q:], width, terms[0], cols[q:min(q+8, n)])
+			t.transposePairs(dst[q:], width, terms, cols[q:min(q+8, n)])
 		}
-	case increasing(cols) && n%16 == 0 && t.narrow == nil:
+	case n%16 == 0 && t.narrow == nil:
 		for p := 0; p+1 < t.length; p += 2 {
 			zip16(&dst[p/2*width], &t.b[t.bOff+terms[p]+cols[0]], &t.b[t.bOff+terms[p+1]+cols[0]], n/16)
 		}
@@ -102,19 +102,23 @@ func (t *block) gatherPairs(dst []uint16, width int, cols, terms []int, from int
 	}
 }
 
-// transposePairs packs up to 8 columns whose terms are contiguous from offset first on.
-func (t *block) transposePairs(dst []float32, width, first int, cols []int) {
+// transposePairs packs up to 8 columns. It reads them in place if their terms are contiguous.
+func (t *block) transposePairs(dst []float32, width int, terms, cols []int) {
 	src, step := t.narrow, 0
 	if len(cols) > 1 {
 		step = cols[1] - cols[0]
 	}
-	if src != nil && uniform(cols, step) && step >= 0 {
-		src = src[t.bOff+first+cols[0]:]
+	if contiguous := increasing(terms); contiguous && src != nil && uniform(cols, step) && step >= 0 {
+		src = src[t.bOff+terms[0]+cols[0]:]
 	} else { // side by side in the scratch
 		step = 2 * words(t.length)
 		src = halves(t.s.wide)
 		for q, o := range cols {
-			t.loadTerms(src[q*step:][:t.length], t.bOff+first+o)
+			if contiguous {
+				t.loadTerms(src[q*step:][:t.length], t.bOff+terms[0]+o)
+			} else {
+				t.collectTerms(src[q*step:][:t.length], t.bOff+o, terms)
+			}
 		}
 	}
 	whole := 0
@@ -145,6 +149,21 @@ func (t *block) loadTerms(dst []uint16, offset int) {
 		return
 	}
 	roundTo(dst, t.b[offset:])
+}
+
+// collectTerms is loadTerms for terms that lie apart.
+func (t *block) collectTerms(dst []uint16, base int, terms []int) {
+	if t.narrow != nil {
+		for p, o := range terms {
+			dst[p] = t.narrow[base+o]
+		}
+		return
+	}
+	row := t.s.wide[8*t.terms:][:len(dst)]
+	for p, o := range terms {
+		row[p] = t.b[base+o]
+	}
+	roundTo(dst, row)
 }
 
 // roundTo rounds len(dst) elements to bf16.
