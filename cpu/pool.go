@@ -14,10 +14,14 @@ import (
 // At most GOMAXPROCS helpers exist at once over all loops, whatever the number of executions that run together; the
 // helpers take items from the waiting loops in turn, which shares the machine fairly.
 //
+// While there are as many executions as processors, each runs its loops alone: sharing them would cost caches and locks and
+// gain nothing.
+//
 // An idle goroutine polls for a few tens of microseconds before it sleeps: the steps of a small network follow each other
 // faster than a processor wakes up.
 type pool struct {
 	entered atomic.Int64 // loops so far
+	running atomic.Int64 // executions
 	mu      sync.Mutex
 	loops   []*loop // loops that have items left, oldest first
 	turn    int     // the next loop that a helper serves
@@ -44,7 +48,7 @@ var sharedPool = sync.OnceValue(func() *pool { return new(pool) })
 // run calls body(0) … body(n-1), each once, in any order and on any goroutine, and returns when all have returned.
 // Results must not depend on the order. If a body panics, run panics with one of the values when all others are done.
 func (p *pool) run(n int, body func(item int)) {
-	if n <= 1 || runtime.GOMAXPROCS(0) == 1 {
+	if n <= 1 || p.shared() {
 		for i := range n {
 			body(i)
 		}
@@ -69,6 +73,9 @@ func (p *pool) run(n int, body func(item int)) {
 		panic(panicked)
 	}
 }
+
+// shared reports whether executions alone occupy all processors.
+func (p *pool) shared() bool { return int64(runtime.GOMAXPROCS(0)) <= max(1, p.running.Load()) }
 
 // work runs one item of a loop that pick returned, or returns false if none is left to begin.
 func (p *pool) work(l *loop) bool {
@@ -178,7 +185,7 @@ func (p *pool) help() {
 			p.work(l)
 			continue
 		}
-		if spin(func() bool { return p.entered.Load() != seen }) {
+		if !p.shared() && spin(func() bool { return p.entered.Load() != seen }) {
 			continue
 		}
 		l := p.pick(true)

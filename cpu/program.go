@@ -100,6 +100,8 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
+	p.backend.pool.running.Add(1)
+	defer p.backend.pool.running.Add(-1)
 	arena := p.backend.memory.idleArena(p.arena)
 	if arena == nil {
 		needed := p.arena
