@@ -252,6 +252,7 @@ type evaluationSession struct {
 	arms       []arm
 	probe      search.Config
 	judge      chosenJudge
+	pool       *pool
 	evaluation geneval.Evaluation
 	kept       geneval.Progress
 }
@@ -265,6 +266,7 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 		defer e.Close()
 	}
 	ev := &s.evaluation
+	s.pool = newPool()
 	judge, agreement, err := s.openJudge(ctx)
 	if err != nil {
 		return err
@@ -273,7 +275,7 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 		defer judge.Close()
 	}
 	ev.Meter = &geneval.Meter{}
-	e.Generator = newMemo(ev.Meter.Watch(e.Generator))
+	e.Generator = s.pool.generator(ev.Meter.Watch(e.Generator))
 	shown := progress.NewEvaluation(s.program.stderr, s.options.quiet)
 	closers, err := s.strategies(ctx, model, e, shown)
 	defer closeAll(closers)
@@ -345,7 +347,7 @@ func (s *evaluationSession) search(ctx context.Context, e *assemble.Engine) erro
 func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model, e *assemble.Engine, shown progress.Evaluation) (opened []io.Closer, err error) {
 	ev := &s.evaluation
 	verifiers := map[string]reflectionflow.Verifier{
-		"":     e.Verifier,
+		"":     s.pool.verifier("", e.Verifier),
 		oracle: geneval.NewOracle(ev.Judge, ev.Prompts),
 	}
 	for _, a := range s.arms {
@@ -357,6 +359,7 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 			if closer, ok := v.(io.Closer); ok {
 				opened = append(opened, closer)
 			}
+			v = s.pool.verifier(a.Verifier, v)
 			verifiers[a.Verifier] = v
 		}
 		if a.Errors != nil {
@@ -366,13 +369,24 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 		}
 		with := *e
 		with.Verifier = v
-		ev.Strategies = append(ev.Strategies, searchStrategy(a, &with, shown))
+		ev.Strategies = append(ev.Strategies, s.strategy(a, &with, shown))
 	}
 	if s.options.difficulty > 0 {
-		probe := searchStrategy(arm{Arm: geneval.Arm{Name: "difficulty"}, cfg: s.probe}, e, shown)
+		probe := s.strategy(arm{Arm: geneval.Arm{Name: "difficulty"}, cfg: s.probe}, e, shown)
 		ev.Probe, ev.ProbeImages = &probe, s.options.difficulty
 	}
 	return opened, nil
+}
+
+// strategy is the strategy of an arm, which takes from the pool what is there.
+func (s *evaluationSession) strategy(a arm, e *assemble.Engine, shown progress.Evaluation) geneval.Strategy {
+	strategy := searchStrategy(a, e, shown)
+	search := strategy.Search
+	strategy.Search = func(ctx context.Context, job geneval.Job) error {
+		s.pool.begin(job.Sample)
+		return search(ctx, job)
+	}
+	return strategy
 }
 
 func closeAll(closers []io.Closer) {
