@@ -76,6 +76,7 @@ func (o Options) withDefaults() Options {
 // concurrent use.
 type Embedded struct {
 	detector Detector
+	previews Detector // for previews, whose objects are pale
 	reward   RewardModel
 	options  Options
 	closers  []func() error
@@ -86,11 +87,11 @@ const leastConfidence = 0.001
 
 // New returns a verifier of two networks; reward may be nil for none.
 func New(detector Detector, reward RewardModel, options Options) *Embedded {
-	return &Embedded{detector: detector, reward: reward, options: options.withDefaults()}
+	return &Embedded{detector: detector, previews: detector, reward: reward, options: options.withDefaults()}
 }
 
 // Load reads both networks from the folders "detector" and "verifier" of a model. Without the
-// second there is no reward. The error wraps [reflectionflow.ErrInvalid] if files are missing or
+// second there is no reward. Detections that nobody can see do not count ([template.Visible]). The error wraps [reflectionflow.ErrInvalid] if files are missing or
 // damaged.
 func Load(backend compute.Backend, model fs.FS, options Options) (*Embedded, error) {
 	detector, err := detect.Load(backend, model, detectorFolder)
@@ -98,7 +99,8 @@ func Load(backend compute.Backend, model fs.FS, options Options) (*Embedded, err
 		return nil, err
 	}
 	if _, err := fs.Stat(model, rewardFolder); errors.Is(err, fs.ErrNotExist) {
-		e := New(detector, nil, options)
+		e := New(visible{detector}, nil, options)
+		e.previews = detector
 		e.closers = append(e.closers, detector.Close)
 		return e, nil
 	}
@@ -106,7 +108,8 @@ func Load(backend compute.Backend, model fs.FS, options Options) (*Embedded, err
 	if err != nil {
 		return nil, errors.Join(err, detector.Close())
 	}
-	e := New(detector, preference, options)
+	e := New(visible{detector}, preference, options)
+	e.previews = detector
 	e.closers = append(e.closers, detector.Close, preference.Close)
 	return e, nil
 }
@@ -145,7 +148,7 @@ func (e *Embedded) Verify(ctx context.Context, images []reflectionflow.PromptedI
 // VerifyPreviews implements [reflectionflow.PreviewVerifier]: Verify without the reward network,
 // which was tuned on finished images.
 func (e *Embedded) VerifyPreviews(ctx context.Context, images []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
-	return New(e.detector, nil, e.options).Verify(ctx, images)
+	return New(e.previews, nil, e.options).Verify(ctx, images)
 }
 
 func (e *Embedded) verify(p reflectionflow.PromptedImage) (reflectionflow.Score, error) {

@@ -3,12 +3,14 @@ package assemble
 import (
 	"context"
 	"fmt"
+	"image"
 	"io"
 	"io/fs"
 	"math"
 	"sync"
 
 	"reflectionflow"
+	"reflectionflow/clipart/template"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/geneval"
@@ -149,6 +151,26 @@ func (w world) openJudge(_ context.Context, backendName string) (geneval.Detecto
 
 // worldJudge uses the threshold that was fitted with its network.
 type worldJudge struct{ *detect.Detector }
+
+// Detect implements [geneval.Detector]. Objects that nobody can see do not count.
+func (j worldJudge) Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+	found, err := j.Detector.Detect(ctx, images)
+	if err != nil {
+		return nil, err
+	}
+	err = detect.ForEach(ctx, len(images), func(i int) error {
+		seen, err := template.Visible(images[i], found[i])
+		var kept []reflectionflow.Object
+		for k, o := range found[i] {
+			if err == nil && seen[k] {
+				kept = append(kept, o)
+			}
+		}
+		found[i] = kept
+		return err
+	})
+	return found, err
+}
 
 // Thresholds implements [geneval.Calibrated]: one threshold for all tasks.
 func (j worldJudge) Thresholds() geneval.Thresholds {
