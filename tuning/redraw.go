@@ -18,9 +18,11 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/clipart"
+	"reflectionflow/clipart/template"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
+	"reflectionflow/verifier/detect"
 	"reflectionflow/weights/safetensors"
 )
 
@@ -36,6 +38,10 @@ type Redraw struct {
 	Low   float64 `yaml:"low"`
 	High  float64 `yaml:"high"`
 	Steps int     `yaml:"steps"` // denoising steps, 1 or more
+	// Faded keeps images in which an object cannot be seen ([template.Visible]): a base fades some
+	// objects, and a network that learned their labels names what nobody can see. Without it a
+	// detector and a judge learn from the other images alone.
+	Faded bool `yaml:"faded"`
 }
 
 // Validate reports settings out of range, as an error wrapping [reflectionflow.ErrInvalid].
@@ -83,11 +89,47 @@ type redrawnScenes struct {
 	*redrawn
 	sampler clipart.Sampler
 	split   clipart.Split
+	kept    []int // the images that are used
 }
 
-// scene returns the scene and the prompt of image i.
+// count is the number of images that are used.
+func (r redrawnScenes) count() int { return len(r.kept) }
+
+// at returns image i of those that are used, which must not be changed.
+func (r redrawnScenes) at(i int) []uint8 { return r.redrawn.at(r.kept[i]) }
+
+// scene returns the scene and the prompt of image i of those that are used.
 func (r redrawnScenes) scene(i int) (clipart.Scene, reflectionflow.Prompt) {
-	return r.sampler.SampleMixed(r.split, r.rng(i))
+	return r.sampler.SampleMixed(r.split, r.rng(r.kept[i]))
+}
+
+// keep sets the images that are used: those whose objects can all be seen, unless faded ones are
+// wanted too.
+func (r *redrawnScenes) keep(ctx context.Context) error {
+	visible := make([]bool, r.redrawn.count())
+	err := detect.ForEach(ctx, len(visible), func(i int) error {
+		if r.how.Faded {
+			visible[i] = true
+			return nil
+		}
+		scene, _ := r.sampler.SampleMixed(r.split, r.rng(i))
+		truth, err := scene.Truth(r.size, r.size)
+		if err != nil {
+			return err
+		}
+		seen, err := template.Visible(split(slices.Clone(r.redrawn.at(i)), r.size, r.size)[0], truth)
+		visible[i] = !slices.Contains(seen, false)
+		return err
+	})
+	for i, v := range visible {
+		if v {
+			r.kept = append(r.kept, i)
+		}
+	}
+	if err == nil && len(r.kept) == 0 && len(visible) > 0 {
+		return fmt.Errorf("%w: redraw: in each of %d images an object cannot be seen: train the base for longer, or set faded", reflectionflow.ErrInvalid, len(visible))
+	}
+	return err
 }
 
 // rng returns the random source of scene i, in a stream that nothing else uses.
@@ -140,7 +182,10 @@ func openRedrawnSplit(ctx context.Context, opts StageOptions, stage string, r Re
 		return scene, caption{long: clipart.TrainingCaption(scene, prompt, rng), short: prompt.Text}, nil
 	}
 	s.key = fmt.Sprintf("split %v of world %v, first look %v", s.split, r.World, r.Base.FirstLook)
-	return s, s.open(ctx, model, opts, opts.stage(stage))
+	if err := s.open(ctx, model, opts, opts.stage(stage)); err != nil {
+		return redrawnScenes{}, err
+	}
+	return s, s.keep(ctx)
 }
 
 // open reads the images in dir if they are of this base, these settings and this source.

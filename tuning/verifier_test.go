@@ -28,7 +28,7 @@ import (
 const tinyVerifiers = tinyRecipe + `
 detector:
   {architecture: transformer, cell: 8, width: 16, depth: 1, heads: 2, hidden: 16,
-   redraw: {pictures: 9, share: 0.5, low: 0.3, high: 0.6, steps: 2},
+   redraw: {pictures: 9, share: 0.5, low: 0.3, high: 0.6, steps: 2, faded: true},
    degrade: {jitter: 1, warp: 1, blur: 1, noise: 1, occlude: 1, jpeg: 1},
    train: {steps: 2, batch: 4, learning_rate: 0.001, save_every: 1, seed: 4}}
 verifier:
