@@ -213,6 +213,17 @@ func (c captioned) scene(i int) (clipart.Scene, reflectionflow.Prompt) {
 	return c.sampler.SampleMixed(clipart.Train, rand.New(rand.NewPCG(c.recipe.Train.Seed, 1<<63|uint64(i))))
 }
 
+// BaseScene returns scene i of the base's training, always the same: i is from 0 to
+// Base.Scenes-1.
+func BaseScene(r Recipe, i int) (clipart.Scene, error) {
+	data, err := newCaptioned(r)
+	if err != nil {
+		return clipart.Scene{}, err
+	}
+	scene, _ := data.scene(i)
+	return scene, nil
+}
+
 func (c captioned) render(i int, pixels []uint8) error {
 	scene, _ := c.scene(i)
 	return scene.RenderInto(pixels, c.size, c.size)
