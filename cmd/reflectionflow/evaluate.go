@@ -266,7 +266,6 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 		defer e.Close()
 	}
 	ev := &s.evaluation
-	s.pool = newPool()
 	judge, agreement, err := s.openJudge(ctx)
 	if err != nil {
 		return err
@@ -275,6 +274,8 @@ func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error
 		defer judge.Close()
 	}
 	ev.Meter = &geneval.Meter{}
+	s.pool = newPool()
+	ev.Judge = s.pool.judge(ev.Judge)
 	e.Generator = s.pool.generator(ev.Meter.Watch(e.Generator))
 	shown := progress.NewEvaluation(s.program.stderr, s.options.quiet)
 	closers, err := s.strategies(ctx, model, e, shown)

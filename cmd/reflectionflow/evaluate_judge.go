@@ -169,7 +169,7 @@ func (s *evaluationSession) openJudge(ctx context.Context) (io.Closer, *geneval.
 	if own, ok := judge.Judge.(geneval.Calibrated); ok {
 		ev.Thresholds = own.Thresholds()
 	}
-	ev.Judge, ev.Judged = geneval.Shared(s.pool.judge(judge.Judge)), agreement
+	ev.Judge, ev.Judged = geneval.Shared(judge.Judge), agreement
 	if shared := s.judge.by.Shared; shared != "" && !s.options.quiet {
 		_, _ = fmt.Fprintf(s.program.stderr, "warning: the judge is also the verifier of the search (%s): the search is rewarded for its errors, and the scores are too high; use another --judge or verifier\n", shared)
 	}

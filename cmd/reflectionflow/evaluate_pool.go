@@ -81,8 +81,11 @@ func keyOf(r reflectionflow.Request) (key pooledRequest) {
 	return key
 }
 
-// pixelSum is a hash of an image's size and pixels.
-func pixelSum(img image.Image) [sha256.Size]byte {
+// pixelSum is a hash of an image's size and pixels; zero where there is no image.
+func pixelSum(img image.Image) (sum [sha256.Size]byte) {
+	if img == nil {
+		return sum
+	}
 	m := straight(img)
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%dx%d/", m.Rect.Dx(), m.Rect.Dy()) // a hash never fails to write
