@@ -88,7 +88,7 @@ type StopReason string
 // The reasons for which a search ends.
 const (
 	StoppedRight  StopReason = "right"  // a candidate met every requirement
-	StoppedJudged StopReason = "judged" // a candidate met every requirement that the verifier can judge
+	StoppedJudged StopReason = "judged" // a candidate met every requirement that the verifier can judge: enough of them ([Score.Enough])
 	StoppedBudget StopReason = "budget" // the budget is spent
 	StoppedFailed StopReason = "failed" // no candidate is usable, or too many failed in a row
 )

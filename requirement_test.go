@@ -61,6 +61,43 @@ func TestNothingWrong(t *testing.T) {
 	}
 }
 
+func TestEnough(t *testing.T) {
+	type finding = reflectionflow.Finding
+	met := func(r requirement) finding { return finding{Requirement: r, Verdict: reflectionflow.Met} }
+	unjudged := func(r requirement) finding {
+		return finding{Requirement: r, Verdict: reflectionflow.Unsure, Unjudged: true}
+	}
+	object := func(name string) requirement {
+		return requirement{Kind: reflectionflow.Exactly, Object: name, Count: 7}
+	}
+	nobody := requirement{Kind: reflectionflow.Absent, Object: "person"}
+	red := requirement{Kind: reflectionflow.Color, Object: "balloon", Color: "red"}
+	oil := requirement{Kind: reflectionflow.Style, Value: "oil"}
+	for name, c := range map[string]struct {
+		findings []finding
+		enough   bool
+	}{
+		"none":                                {nil, false},
+		"nobody alone":                        {[]finding{met(nobody)}, true},
+		"nobody, and balloons unjudged":       {[]finding{unjudged(object("balloon")), unjudged(red), met(nobody)}, false},
+		"nobody, and a style unjudged":        {[]finding{met(nobody), unjudged(oil)}, false},
+		"a dog, and a style unjudged":         {[]finding{met(object("dog")), unjudged(oil), unjudged(red)}, true},
+		"a dog, and a dragon unjudged":        {[]finding{met(object("dog")), unjudged(object("dragon"))}, true},
+		"a dog, a dragon and a fay unjudged":  {[]finding{met(object("dog")), unjudged(object("dragon")), unjudged(object("fay"))}, false},
+		"a dog that is missing":               {[]finding{{Requirement: object("dog"), Verdict: reflectionflow.NotMet}}, false},
+		"a color of what cannot be judged":    {[]finding{unjudged(object("balloon")), met(red)}, false},
+		"a color, and nothing about a number": {[]finding{met(red)}, true},
+	} {
+		s := reflectionflow.Score{Requirements: c.findings}
+		if got := s.Enough(); got != c.enough {
+			t.Errorf("%s: enough is %v", name, got)
+		}
+		if s.Right() && !s.Enough() || s.Enough() && !s.NothingWrong() {
+			t.Errorf("%s: right %v, enough %v, nothing wrong %v", name, s.Right(), s.Enough(), s.NothingWrong())
+		}
+	}
+}
+
 // examples has a valid requirement of every kind, with its words.
 func examples() map[string]requirement {
 	return map[string]requirement{

@@ -62,6 +62,37 @@ func (s Score) Judged() []Finding {
 // requirement is judged.
 func (s Score) NothingWrong() bool { return Score{Requirements: s.Judged()}.Right() }
 
+// Enough reports whether an image may end a search: nothing is found wrong with it
+// ([Score.NothingWrong]), and what was judged is at least half of what counts. The objects
+// that must be there count, where the prompt names any; else all that is asked for. That
+// something is absent, or that there are not too many, counts where nothing else is asked:
+// an empty image has that too.
+func (s Score) Enough() bool {
+	if !s.NothingWrong() {
+		return false
+	}
+	var objects, judgedObjects, all, judged int
+	for _, f := range s.Deciding() {
+		switch f.Requirement.Kind {
+		case Absent, AtMost:
+			continue
+		case AtLeast, Exactly:
+			objects++
+			if !f.Unjudged {
+				judgedObjects++
+			}
+		}
+		all++
+		if !f.Unjudged {
+			judged++
+		}
+	}
+	if objects > 0 {
+		return 2*judgedObjects >= objects
+	}
+	return 2*judged >= all
+}
+
 // Verdict says whether a requirement holds.
 type Verdict string
 

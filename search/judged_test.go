@@ -105,6 +105,25 @@ func TestNothingJudged(t *testing.T) {
 	}
 }
 
+// TestTooLittleJudged: that nobody is there ends no search for balloons, which the verifier
+// does not know.
+func TestTooLittleJudged(t *testing.T) {
+	w := world{met: .9, refined: .9, fix: .9, keep: .9, whole: 1}
+	prompt := reflectionflow.Prompt{Text: "seven red balloons and no people", Requirements: []reflectionflow.Requirement{
+		{Kind: reflectionflow.Exactly, Object: "balloon", Count: 7}, {Kind: reflectionflow.Absent, Object: "person"},
+	}}
+	for _, strategy := range []string{search.Noise, search.NoisePrompt, search.Reflection, search.Adaptive} {
+		s := &search.Search{Generator: w, Reflector: fakeWriter{}, Refiner: fakeWriter{}, Verifier: constant{reflectionflow.Score{Value: 1, Requirements: []reflectionflow.Finding{
+			{Requirement: prompt.Requirements[0], Verdict: reflectionflow.Unsure, Confidence: .5, Unjudged: true},
+			{Requirement: prompt.Requirements[1], Verdict: reflectionflow.Met, Confidence: .99},
+		}}}}
+		res, err := s.Run(t.Context(), prompt, worldConfig(strategy, 6))
+		if err != nil || res.Stopped != reflectionflow.StoppedBudget || len(res.Candidates) != 6 {
+			t.Errorf("%s: stopped because %s after %d images, %v", strategy, res.Stopped, len(res.Candidates), err)
+		}
+	}
+}
+
 // TestRoutingOfKinds: what is wrong with a part of the image is corrected; an image whose
 // scene is wrong, or that lacks an object, is replaced.
 func TestRoutingOfKinds(t *testing.T) {

@@ -222,7 +222,7 @@ func (s *Stop) Correct(share float64) {
 
 // believes reports whether an image is taken for right.
 func (s Stop) believes(score reflectionflow.Score) bool {
-	return score.NothingWrong() && s.probability(score) >= s.Probability
+	return score.Enough() && s.probability(score) >= s.Probability
 }
 
 // sure reports whether an image is so likely to be right that no more images are worth

@@ -95,7 +95,7 @@ func (f *fixedOrder) affords(int) bool { return true }
 func (f *fixedOrder) observe(c reflectionflow.Candidate) observed {
 	cfg := &f.search.cfg
 	f.chains[c.Chain].take(c, cfg.patience())
-	right := usable(c) && c.Score.NothingWrong() && cfg.EarlyStop
+	right := usable(c) && c.Score.Enough() && cfg.EarlyStop
 	o := observed{right: right, stop: right}
 	for _, own := range f.chains {
 		switch {

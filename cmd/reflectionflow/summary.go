@@ -17,6 +17,7 @@ import (
 
 // summary is what --json prints for a prompt.
 type summary struct {
+	best         reflectionflow.Score
 	Prompt       string                    `json:"prompt"`
 	Folder       string                    `json:"folder"`
 	Image        string                    `json:"image"`
@@ -66,6 +67,7 @@ func summarize(f *run.Folder, o run.Outcome) summary {
 		Stopped:      o.Stopped,
 		Reproducible: !f.Manifest().NotReproducible,
 		Cost:         o.Cost,
+		best:         o.Score,
 		Seconds:      f.Spent().Seconds(),
 		Images:       f.Len(),
 		Warnings:     []string{},
@@ -197,17 +199,14 @@ func (s summary) findings() []struct{ name, list string } {
 func (s summary) result() string {
 	n := len(s.Requirements)
 	met := 0
-	var findings []reflectionflow.Finding
 	for _, r := range s.Requirements {
-		findings = append(findings, reflectionflow.Finding{Verdict: r.Verdict, Unjudged: r.Unjudged})
 		if r.Verdict == reflectionflow.Met {
 			met++
 		}
 	}
-	best := reflectionflow.Score{Requirements: findings}
-	stopped := "stopped because " + progress.Stopped(s.Stopped, best)
+	stopped := "stopped because " + progress.Stopped(s.Stopped, s.best)
 	switch {
-	case n > 0 && len(best.Judged()) == 0:
+	case n > 0 && len(s.best.Judged()) == 0:
 		return fmt.Sprintf("nothing was judged of %s; %s", progress.Plural(n, "requirement"), stopped)
 	case n == 0:
 		return stopped + "; no requirement was judged"

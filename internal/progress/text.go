@@ -68,6 +68,9 @@ func Stopped(reason reflectionflow.StopReason, best reflectionflow.Score) string
 		}
 		return "every requirement is met that the verifier can judge"
 	case reflectionflow.StoppedBudget:
+		if best.NothingWrong() && !best.Enough() {
+			return "the budget is spent: the verifier can judge too little of the prompt to stop early"
+		}
 		return "the budget is spent"
 	case reflectionflow.StoppedFailed:
 		return "no image is usable, or too many failed in a row"

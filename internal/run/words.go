@@ -121,6 +121,9 @@ func stopped(reason reflectionflow.StopReason, best reflectionflow.Score) string
 		}
 		return "The search stopped early: the verifier found everything met that it can judge."
 	case reflectionflow.StoppedBudget:
+		if best.NothingWrong() && !best.Enough() {
+			return "The search used its whole budget: the verifier found nothing wrong, but it can judge too little of the prompt to stop early."
+		}
 		return "The search used its whole budget."
 	case reflectionflow.StoppedFailed:
 		return "The search stopped because no image was usable, or too many failed in a row."
