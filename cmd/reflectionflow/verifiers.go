@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,7 +161,9 @@ func calibratable(c *config.Config, asked []string) ([]string, error) {
 		v, ok := c.Verifiers[name]
 		switch {
 		case !ok && name != config.Embedded && !assemble.HasType(config.Verifiers, name):
-			return nil, fmt.Errorf("%w: unknown verifier %.64q", reflectionflow.ErrInvalid, name)
+			known := slices.AppendSeq([]string{config.Embedded, "coco"}, maps.Keys(c.Verifiers))
+			slices.Sort(known)
+			return nil, fmt.Errorf("%w: unknown verifier %.64q: use one of %s, or one that a configuration names", reflectionflow.ErrInvalid, name, strings.Join(slices.Compact(known), ", "))
 		case v.Type != config.Ensemble:
 			names = append(names, name)
 		}

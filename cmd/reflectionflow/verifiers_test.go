@@ -114,17 +114,17 @@ func TestCalibrateEmbedded(t *testing.T) {
 		t.Error(err)
 	}
 	for name, args := range map[string][]string{
-		"--labels is missing":                {},
-		"no such file":                       {"--labels", "nowhere.jsonl"},
-		"--method":                           {"--labels", "labels.jsonl", "--method", "guess"},
-		"unknown verifier":                   {"--labels", "labels.jsonl", "--verifier", "other"},
-		"verifier coco: a calibration needs": {"--labels", "all-right.jsonl", "--verifier", "coco"},
-		"label 1: \"met\" has 2":             {"--labels", "met.jsonl"},
-		"label 1: open":                      {"--labels", "gone.jsonl"},
-		"0.txt: bad image":                   {"--labels", "text.jsonl"},
-		"needs right and wrong":              {"--labels", "all-right.jsonl"},
-		"line 1":                             {"--labels", "config.yaml"},
-		"unknown object":                     {"--labels", "unknown.jsonl"},
+		"--labels is missing": {},
+		"no such file":        {"--labels", "nowhere.jsonl"},
+		"--method":            {"--labels", "labels.jsonl", "--method", "guess"},
+		`unknown verifier "other": use one of coco, embedded`: {"--labels", "labels.jsonl", "--verifier", "other"},
+		"verifier coco: a calibration needs":                  {"--labels", "all-right.jsonl", "--verifier", "coco"},
+		"label 1: \"met\" has 2":                              {"--labels", "met.jsonl"},
+		"label 1: open":                                       {"--labels", "gone.jsonl"},
+		"0.txt: bad image":                                    {"--labels", "text.jsonl"},
+		"needs right and wrong":                               {"--labels", "all-right.jsonl"},
+		"line 1":                                              {"--labels", "config.yaml"},
+		"unknown object":                                      {"--labels", "unknown.jsonl"},
 	} {
 		for file, line := range map[string]string{
 			"gone.jsonl":      `{"image":"99.png","prompt":"a clock","right":true}`,
