@@ -137,6 +137,11 @@ func (p *program) serviceOptions(cmd *cobra.Command, o *serveOptions) (service.O
 	if err != nil {
 		return service.Options{}, err
 	}
+	for _, m := range served {
+		if _, err := assemble.SearchConfig(m.Search, m.Model); err != nil {
+			return service.Options{}, fmt.Errorf("search settings of the configuration, for the generator %s: %w", m.Name, err)
+		}
+	}
 	build := thisBuild()
 	options := service.Options{
 		Models: served, Parallel: o.parallel, Hosts: o.hosts, Origins: o.origins, Version: programVersion(), Build: &build,
@@ -288,7 +293,7 @@ func (p *program) servedModels(cmd *cobra.Command, o *engineOptions) ([]service.
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, service.Served{Name: name, Model: model, Backend: c.Backend, Deployment: deployed})
+		list = append(list, service.Served{Name: name, Model: model, Backend: c.Backend, Deployment: deployed, Search: c.Search})
 	}
 	return list, nil
 }

@@ -11,6 +11,8 @@
 // package assemble has the list and builds the parts.
 package config
 
+import "cmp"
+
 // Embedded names the part of every kind that belongs to the program's own model. It needs
 // no entry.
 const Embedded = "embedded"
@@ -292,4 +294,16 @@ type Search struct {
 	Seed      *uint64  `yaml:"seed" json:"seed,omitempty"`
 	EarlyStop *bool    `yaml:"early_stop" json:"early_stop,omitempty"`
 	Batch     *int     `yaml:"batch" json:"batch,omitempty"`
+}
+
+// Or returns the settings, and for those that are not set the ones of other.
+func (s Search) Or(other Search) Search {
+	s.Strategy, s.Budget, s.Size = cmp.Or(s.Strategy, other.Strategy), cmp.Or(s.Budget, other.Budget), cmp.Or(s.Size, other.Size)
+	s.Width, s.Depth, s.Steps, s.Batch = cmp.Or(s.Width, other.Width), cmp.Or(s.Depth, other.Depth), cmp.Or(s.Steps, other.Steps), cmp.Or(s.Batch, other.Batch)
+	s.Guidance, s.Seed = cmp.Or(s.Guidance, other.Guidance), cmp.Or(s.Seed, other.Seed)
+	s.AnySize, s.EarlyStop = cmp.Or(s.AnySize, other.AnySize), cmp.Or(s.EarlyStop, other.EarlyStop)
+	if s.Axes == nil {
+		s.Axes = other.Axes
+	}
+	return s
 }

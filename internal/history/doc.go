@@ -3,6 +3,6 @@
 // Nothing is known here alone: without its file it is built again from the events.
 //
 //	store, err := history.Open(ctx, path, describe)
-//	err = store.Follow(ctx, queue, func(events []jobs.Event) {}) // until ctx ends
+//	err = store.Follow(ctx, queue, func(jobs.Event) {}) // until ctx ends
 //	page, err := store.Search(ctx, history.Query{Text: "red clock", State: jobs.Done})
 package history

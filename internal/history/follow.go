@@ -15,9 +15,9 @@ import (
 const batch = 1000
 
 // Follow indexes the events of a queue, from where it ended before, until ctx ends or
-// events cannot be read or stored; then it may be called again. It calls told with events
-// before they are indexed, whether or not that succeeds; they may come again.
-func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Event)) error {
+// events cannot be read or stored; then it may be called again. It calls told with each event
+// before it is indexed, whether or not that succeeds; events may come again.
+func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func(jobs.Event)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop, err := q.Deleted(func(id string, last uint64) {
@@ -37,6 +37,7 @@ func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Even
 	go func() { followed <- s.followFavourites(ctx, q) }()
 	go func() {
 		followed <- q.Follow(ctx, last, func(e jobs.Event) {
+			told(e)
 			select {
 			case events <- e:
 			case <-ctx.Done():
@@ -52,7 +53,6 @@ func (s *Store) Follow(ctx context.Context, q *jobs.Queue, told func([]jobs.Even
 			for len(list) < cap(list) {
 				list = append(list, <-events)
 			}
-			told(list)
 			if err := s.add(ctx, list); err != nil {
 				return fmt.Errorf("history: %w", err)
 			}

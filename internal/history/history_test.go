@@ -52,7 +52,7 @@ func follow(t testing.TB, s *history.Store, q *jobs.Queue) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var following sync.WaitGroup
 	following.Go(func() {
-		if err := s.Follow(ctx, q, func([]jobs.Event) {}); ctx.Err() == nil {
+		if err := s.Follow(ctx, q, func(jobs.Event) {}); ctx.Err() == nil {
 			t.Error(err)
 		}
 	})

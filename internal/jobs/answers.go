@@ -29,10 +29,13 @@ func (r *Run) Keep(ctx context.Context, key string, answer []byte) error {
 
 // Kept returns the answer under a key, nil where there is none.
 func (r *Run) Kept(ctx context.Context, key string) ([]byte, error) {
-	if r.Attempts == 1 && !r.resumed {
+	name := r.ID + "." + key
+	r.mutex.Lock()
+	stored := r.Attempts > 1 || r.resumed || r.answers[name]
+	r.mutex.Unlock()
+	if !stored {
 		return nil, nil // nobody has asked before
 	}
-	name := r.ID + "." + key
 	q := r.queue
 	answer, err := q.bus.ReadObject(ctx, q.answers, name, 2*MaxImageBytes, Patience{Report: q.report})
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
@@ -49,16 +52,20 @@ func (r *Run) Kept(ctx context.Context, key string) ([]byte, error) {
 func (r *Run) note(name string) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.answers = append(r.answers, name)
+	if r.answers == nil {
+		r.answers = map[string]bool{}
+	}
+	r.answers[name] = true
 }
 
-// drop deletes the answers of a job that has ended.
+// drop deletes the answers of a job that has ended, and the images that it did not record.
 func (r *Run) drop() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Minute)
 	defer cancel()
+	r.leave(ctx, true)
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	for _, name := range r.answers {
+	for name := range r.answers {
 		r.queue.report(r.queue.dropAnswer(ctx, name))
 	}
 	r.answers = nil

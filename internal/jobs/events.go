@@ -81,7 +81,23 @@ func (q *Queue) append(ctx context.Context, e Event, last uint64) (uint64, error
 	if err != nil {
 		return 0, fmt.Errorf("%w: the event %s of job %s: %w", ErrStore, e.Kind, e.JobID, err)
 	}
+	e.Sequence = ack.Sequence
+	q.mutex.Lock()
+	hears := q.hears
+	q.mutex.Unlock()
+	if hears != nil {
+		hears(e, last)
+	}
 	return ack.Sequence, nil
+}
+
+// Hear calls receive with each event that this server stores, at once, and the sequence of
+// the one before it in its job. [Queue.Follow] passes these as well, a little later, in
+// order and with those of other servers.
+func (q *Queue) Hear(receive func(e Event, previous uint64)) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	q.hears = receive
 }
 
 // Events returns the events of a job after a sequence, in order. Those of a job that does

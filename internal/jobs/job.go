@@ -88,9 +88,11 @@ type Job struct {
 	Created time.Time `json:"created"`
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
-	// Server is where the job runs or ran last, and Attempts how often it was started.
+	// Server is where the job runs or ran last, and Attempts how often it was started since
+	// Progress candidates and comparisons were recorded.
 	Server   string `json:"server,omitempty"`
 	Attempts int    `json:"attempts,omitempty"`
+	Progress int    `json:"progress,omitempty"`
 	// Stopping is set when a running job was cancelled and its search has not stopped yet.
 	Stopping bool `json:"stopping,omitempty"`
 	// Outcome is set when the job is done; it says how far the search came when the job

@@ -1,11 +1,13 @@
 package jobs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
+	"image/png"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -326,9 +328,9 @@ func TestOrderAndLimits(t *testing.T) {
 		<-hold
 		return jobs.Outcome{Best: -1}, nil
 	})
-	first, second := <-order, <-order
-	if first != "ann 1" || second != "ben 1" { // ben has no running job, ann has one
-		t.Errorf("started %q and %q, want ann 1 and ben 1", first, second)
+	first := []string{<-order, <-order}                                 // which start at once, in any order
+	if slices.Sort(first); first[0] != "ann 1" || first[1] != "ben 1" { // ben has no running job, ann has one
+		t.Errorf("started %q, want ann 1 and ben 1", first)
 	}
 	close(hold)
 	if third, fourth := <-order, <-order; third != "ann 2" || fourth != "ann batch" {
@@ -392,5 +394,74 @@ func TestProbe(t *testing.T) {
 	bus.Move("/dev/null")
 	if bus.Probe() == nil {
 		t.Error("a folder that cannot be written passes")
+	}
+}
+
+// TestProgressIsNoAttempt lets the servers of a job die again and again. It goes on where
+// each recorded a candidate before, and fails where none did.
+func TestProgressIsNoAttempt(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		record bool
+		want   jobs.State
+	}{{"progress", true, jobs.Done}, {"none", false, jobs.Failed}} {
+		t.Run(c.name, func(t *testing.T) {
+			bus := embedded(t)
+			q := open(t, bus, jobs.Options{Attempts: 2, Lease: 300 * time.Millisecond})
+			job, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun := 0
+			work(t, q, 1, func(ctx context.Context, r *jobs.Run) (jobs.Outcome, error) {
+				if begun++; begun > 4 {
+					return searching(5, free)(ctx, r)
+				}
+				if id := r.Images(); c.record {
+					if err := r.Record(reflectionflow.Candidate{ID: id}, picture(uint8(id))); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := bus.StealLease(ctx, r.ID); err != nil { // this server is taken for dead
+					t.Error(err)
+				}
+				<-ctx.Done()
+				return jobs.Outcome{Best: -1}, ctx.Err()
+			})
+			if got := ended(t, q, job.ID); got.State != c.want || begun != map[bool]int{true: 5, false: 2}[c.record] {
+				t.Errorf("after %d starts the job ended as %+v", begun, got)
+			}
+		})
+	}
+}
+
+// TestAhead stores images before they are recorded: Record uses them, and those that are not
+// recorded go with the end of the job.
+func TestAhead(t *testing.T) {
+	q := open(t, embedded(t), jobs.Options{})
+	job, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	work(t, q, 1, func(_ context.Context, r *jobs.Run) (jobs.Outcome, error) {
+		r.Ahead(0, picture(9)) // it is not stored again
+		r.Ahead(1, picture(1))
+		return jobs.Outcome{Best: 0}, r.Record(reflectionflow.Candidate{ID: 0}, picture(0))
+	})
+	ended(t, q, job.ID)
+	file, err := q.Image(t.Context(), job.ID+"/0.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img, err := png.Decode(bytes.NewReader(file)); err != nil || img.At(3, 4) != picture(9).At(3, 4) {
+		t.Errorf("the image of candidate 0 is not the one that was stored ahead: error %v", err)
+	}
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		if _, err := q.Image(t.Context(), job.ID+"/1.png"); errors.Is(err, jobs.ErrNoImage) {
+			break
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("the image of candidate 1, which was not recorded, is still stored")
+		}
 	}
 }

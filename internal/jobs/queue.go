@@ -20,8 +20,8 @@ type Options struct {
 	// Lease is how long a server may be silent before others take over its jobs; 0 means
 	// 15 s.
 	Lease time.Duration
-	// Attempts is how often a job is started before it fails, since its servers died; 0
-	// means 5.
+	// Attempts is how often a job is started before it fails, since its servers died before
+	// anything more was recorded; 0 means 5.
 	Attempts int
 	Limits   func(owner string) Limits // nil for none
 	// Report receives errors that end nothing, such as a lost connection; nil drops them.
@@ -44,8 +44,10 @@ type Queue struct {
 
 	mutex   sync.Mutex
 	live    map[string]*liveJob // queued and running
+	opened  bool                // all live jobs are known
 	changed chan struct{}       // closed and replaced when live changes
-	running map[string]func()   // cancels a job's search, of the jobs that run here
+	running map[string]func()   // cancels a job's search, of the jobs that run here, or will
+	hears   func(Event, uint64) // see [Queue.Hear]
 	failed  time.Time           // when the store failed last
 	recent  recent
 	watcher jetstream.KeyWatcher
@@ -56,6 +58,7 @@ type Queue struct {
 type liveJob struct {
 	Job
 	revision uint64
+	retry    time.Time // when this server may claim it
 }
 
 // Open opens the queue, and makes its streams where there are none.
@@ -103,6 +106,9 @@ func (q *Queue) report(err error) {
 func (q *Queue) watch(ready chan struct{}) {
 	for entry := range q.watcher.Updates() {
 		if entry == nil {
+			q.mutex.Lock()
+			q.opened = true
+			q.mutex.Unlock()
 			close(ready)
 			continue
 		}
@@ -134,7 +140,11 @@ func (q *Queue) keep(id string, job Job, revision uint64, gone bool) {
 	if gone {
 		delete(q.live, id)
 	} else {
-		q.live[id] = &liveJob{job, revision}
+		live := &liveJob{Job: job, revision: revision}
+		if q.opened && job.State == Running && job.Server != q.options.Server {
+			live.retry = q.retryAt(Running) // that server is alive
+		}
+		q.live[id] = live
 		if cancel := q.running[id]; cancel != nil && job.Stopping { // the message may be lost
 			cancel()
 		}

@@ -6,7 +6,7 @@ import "sync"
 const recentBytes = 32 << 20
 
 // recent holds the image files that were stored last: who has waited for one asks for it
-// next. An image never changes.
+// next. An image changes only while it belongs to no recorded candidate.
 type recent struct {
 	mutex sync.Mutex
 	files map[string][]byte
@@ -26,11 +26,18 @@ func (r *recent) put(name string, file []byte) {
 	if r.files == nil {
 		r.files = map[string][]byte{}
 	}
-	if _, known := r.files[name]; known || len(file) > recentBytes/4 {
-		return
+	old, known := r.files[name]
+	if len(file) > recentBytes/4 {
+		if !known {
+			return
+		}
+		file = nil // what it replaces is old
 	}
-	r.files[name], r.order = file, append(r.order, name)
-	for r.bytes += len(file); r.bytes > recentBytes; r.order = r.order[1:] {
+	if !known {
+		r.order = append(r.order, name)
+	}
+	r.files[name] = file
+	for r.bytes += len(file) - len(old); r.bytes > recentBytes; r.order = r.order[1:] {
 		r.bytes -= len(r.files[r.order[0]])
 		delete(r.files, r.order[0])
 	}

@@ -30,7 +30,15 @@ type Run struct {
 	pending  chan error // has a value when the event under way is stored; nil for none
 
 	mutex   sync.Mutex
-	answers []string // names of kept answers, see [Run.Keep]
+	answers map[string]bool    // names of kept answers, see [Run.Keep]
+	ahead   map[int]*imageFile // of candidates that are not recorded, see [Run.Ahead]
+}
+
+// imageFile is an image that is being stored, until done is closed.
+type imageFile struct {
+	done chan struct{}
+	ref  ImageRef
+	err  error
 }
 
 var _ search.ComparingJournal = (*Run)(nil)
@@ -142,15 +150,63 @@ func (r *Run) Recall(id int) (reflectionflow.Candidate, image.Image, bool) {
 	return *e.Candidate, img, true
 }
 
+// Ahead stores the image of a candidate while the search goes on, so that [Run.Record] finds
+// it stored. It is removed when the job ends and has not recorded it.
+func (r *Run) Ahead(id int, img image.Image) {
+	f := &imageFile{done: make(chan struct{})}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.ahead == nil {
+		r.ahead = map[int]*imageFile{}
+	}
+	r.ahead[id] = f
+	go func() {
+		defer close(f.done)
+		f.ref, f.err = r.put(id, img)
+	}()
+}
+
+// put stores the image of a candidate.
+func (r *Run) put(id int, img image.Image) (ImageRef, error) {
+	var file bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&file, img); err != nil {
+		return ImageRef{}, fmt.Errorf("encode candidate %d of job %s: %w", id, r.ID, err)
+	}
+	return r.queue.PutImage(context.WithoutCancel(r.ctx), fmt.Sprintf("%s/%d.png", r.ID, id), file.Bytes())
+}
+
+// image returns the stored image of a candidate, which is stored if it is not.
+func (r *Run) image(id int, img image.Image) (ImageRef, error) {
+	r.mutex.Lock()
+	f := r.ahead[id]
+	delete(r.ahead, id)
+	r.mutex.Unlock()
+	if f == nil {
+		return r.put(id, img)
+	}
+	<-f.done
+	return f.ref, f.err
+}
+
+// leave waits for the images that are being stored ahead, and removes them if the job has
+// ended: nothing names them.
+func (r *Run) leave(ctx context.Context, ended bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for _, f := range r.ahead {
+		<-f.done
+		if ended && f.err == nil {
+			r.queue.report(r.queue.RemoveImage(ctx, f.ref.Name))
+		}
+	}
+	r.ahead = nil
+}
+
 // Record implements [search.Journal]: the image is stored before the event that names it.
 func (r *Run) Record(c reflectionflow.Candidate, img image.Image) error {
 	e := Event{Kind: KindCandidate, Candidate: &c}
 	if img != nil {
-		var file bytes.Buffer
-		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&file, img); err != nil {
-			return fmt.Errorf("encode candidate %d of job %s: %w", c.ID, r.ID, err)
-		}
-		ref, err := r.queue.PutImage(r.ctx, fmt.Sprintf("%s/%d.png", r.ID, c.ID), file.Bytes())
+		ref, err := r.image(c.ID, img)
 		if err != nil {
 			return err
 		}

@@ -37,25 +37,27 @@ func (q *Queue) Work(ctx context.Context, parallel int, do func(context.Context,
 	var searches sync.WaitGroup
 	defer searches.Wait()
 	free := make(chan struct{}, parallel)
-	tick := time.NewTicker(q.options.Lease / 3)
+	tick := time.NewTicker(q.options.Lease / 15)
 	defer tick.Stop()
 	for {
 		q.mutex.Lock()
 		changed := q.changed
 		q.mutex.Unlock()
-		for _, id := range q.next(parallel - len(free)) {
-			free <- struct{}{}
-			run := q.claim(ctx, id)
-			if run == nil {
-				<-free
-				continue
+		for len(free) < parallel {
+			id := q.next()
+			if id == "" {
+				break
 			}
+			free <- struct{}{}
+			q.mark(id, func() {})
 			searches.Go(func() {
-				q.search(ctx, run, do)
+				if run := q.claim(ctx, id); run != nil {
+					q.search(ctx, run, do)
+				}
+				q.mark(id, nil)
 				<-free
 				q.wake()
 			})
-			break // the order has changed
 		}
 		select {
 		case <-ctx.Done():
@@ -83,43 +85,46 @@ func (q *Queue) stop(id string) {
 	}
 }
 
-// next returns the jobs that this server may claim, in order: queued ones, and running
-// ones that may have lost their server. There are none when it has no place free, so that
-// many jobs that wait cost nothing.
-func (q *Queue) next(free int) []string {
+// next returns the job that this server may claim first: a queued one, or a running one
+// that may have lost its server. It is empty where there is none.
+func (q *Queue) next() string {
 	if !q.Healthy() {
-		return nil
-	}
-	if free <= 0 {
-		return nil
+		return ""
 	}
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	running := make(map[string]int)
 	var list []*liveJob
 	for id, job := range q.live {
-		if job.State == Running {
+		here := q.running[id] != nil
+		if job.State == Running || here {
 			running[job.Owner]++
 		}
-		if q.running[id] == nil {
+		if !here && q.now().After(job.retry) {
 			list = append(list, job)
 		}
 	}
 	list = slices.DeleteFunc(list, func(job *liveJob) bool {
 		return job.State == Queued && q.options.Limits != nil && full(q.options.Limits(job.Owner).Running, running[job.Owner])
 	})
-	slices.SortFunc(list, func(a, b *liveJob) int {
+	if len(list) == 0 {
+		return ""
+	}
+	return slices.MinFunc(list, func(a, b *liveJob) int {
 		return cmp.Or(
 			cmp.Compare(rank(a.Job), rank(b.Job)),
 			cmp.Compare(running[a.Owner], running[b.Owner]),
 			a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID),
 		)
-	})
-	ids := make([]string, len(list))
-	for i, job := range list {
-		ids[i] = job.ID
+	}).ID
+}
+
+// retryAt returns when a job may be claimed here that another server has, or seems to have.
+func (q *Queue) retryAt(state State) time.Time {
+	if state == Running {
+		return q.now().Add(q.options.Lease / 3)
 	}
-	return ids
+	return q.now().Add(q.options.Lease / 15) // its server has just taken it, or gives it back
 }
 
 func full(limit, n int) bool { return limit > 0 && n >= limit }
@@ -135,25 +140,14 @@ func rank(job Job) int {
 	return 1
 }
 
-// claim takes the lease of a job and marks it as running here. It returns nil where another
+// claim takes the lease of a job and stores that it runs here. It returns nil where another
 // server has it.
 func (q *Queue) claim(ctx context.Context, id string) *Run {
-	q.mark(id, func() {})
-	if !q.lease(ctx, id) {
-		q.mark(id, nil)
+	job, leased, err := q.acquire(ctx, id)
+	if !leased {
+		q.postpone(id)
 		return nil
 	}
-	job, err := q.change(ctx, id, func(job *Job) error {
-		if job.State.Ended() {
-			return ErrEnded
-		}
-		if job.Started.IsZero() {
-			job.Started = q.now().UTC()
-		}
-		job.State, job.Server = Running, q.options.Server
-		job.Attempts++
-		return nil
-	})
 	run := &Run{Job: job, queue: q, ctx: ctx}
 	switch {
 	case errors.Is(err, ErrEnded): // cancelled; its server died before it was buried
@@ -167,8 +161,51 @@ func (q *Queue) claim(ctx context.Context, id string) *Run {
 		q.report(err)
 	}
 	q.release(id)
-	q.mark(id, nil)
+	q.postpone(id)
 	return nil
+}
+
+// acquire takes the lease of a job and stores in its document that it runs here: both at once
+// where the job waits, since then only a server that claims it at this moment has the lease.
+// That one finds the document changed, and changes it again.
+func (q *Queue) acquire(ctx context.Context, id string) (job Job, leased bool, err error) {
+	q.mutex.Lock()
+	known := q.live[id]
+	q.mutex.Unlock()
+	var swap sync.WaitGroup
+	swapped := known != nil && known.State == Queued
+	if swapped {
+		job = known.Job
+		swap.Go(func() { swapped = q.started(&job) == nil && q.swap(ctx, job, known.revision) == nil })
+	}
+	leased = q.lease(ctx, id)
+	swap.Wait()
+	if leased && !swapped {
+		job, err = q.change(ctx, id, q.started)
+	}
+	return job, leased, err
+}
+
+// started changes a job to one that runs here.
+func (q *Queue) started(job *Job) error {
+	if job.State.Ended() {
+		return ErrEnded
+	}
+	if job.Started.IsZero() {
+		job.Started = q.now().UTC()
+	}
+	job.State, job.Server = Running, q.options.Server
+	job.Attempts++
+	return nil
+}
+
+// postpone keeps this server from a job that could not be claimed, for a while.
+func (q *Queue) postpone(id string) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	if job := q.live[id]; job != nil {
+		job.retry = q.retryAt(job.State)
+	}
 }
 
 // mark sets what stops a job that runs here, or that it runs here no longer.
@@ -220,10 +257,23 @@ func (r *Run) begin() error {
 			return err
 		}
 	}
+	if n := r.progress(); n > r.Progress { // its servers died, but not of the same candidate
+		job, err := r.queue.change(r.ctx, r.ID, func(job *Job) error {
+			job.Attempts, job.Progress = 1, n
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		r.Job = job
+	}
 	started := r.Job
 	r.later(Event{Kind: KindStarted, Job: &started})
 	return nil
 }
+
+// progress is how much is recorded.
+func (r *Run) progress() int { return len(r.recorded) + len(r.duels) }
 
 func (q *Queue) release(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -235,7 +285,6 @@ func (q *Queue) release(id string) {
 
 // search runs the search of a claimed job and stores its end.
 func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Run) (Outcome, error)) {
-	defer q.mark(r.ID, nil)
 	defer q.release(r.ID)
 	// Writes to the journal outlive a cancellation, so that the end can be stored.
 	r.ctx = context.WithoutCancel(ctx)
@@ -258,6 +307,7 @@ func (q *Queue) search(ctx context.Context, r *Run, do func(context.Context, *Ru
 	if failure := r.wait(); err == nil {
 		err = failure
 	}
+	defer r.leave(r.ctx, false)
 	outcome.Images = len(r.recorded)
 	job := r.Job
 	job.Ended, job.Outcome = q.now().UTC(), &outcome

@@ -83,7 +83,11 @@ func (s *Server) toCorrect(r *http.Request, q *jobRequest) ([]byte, error) {
 // submit serves POST /api/v1/jobs.
 func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	var q jobRequest
-	if err := decodeUpTo(w, r, &q, true, maxUpload); err != nil {
+	err := decodeUpTo(w, r, &q, true, maxUpload)
+	if err != nil {
+		return err
+	}
+	if q.Search, err = s.models.complete(q.Model, q.Search); err != nil {
 		return err
 	}
 	if q.Search.Seed == nil {

@@ -37,7 +37,7 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if settings, err := q.settings(0); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
+	if settings, err := q.settings(0, nil); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
 		if size, ok := s.models.near(q.Model, img.Bounds().Dx(), img.Bounds().Dy()); ok {
 			q.chosen = size
 		}

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"reflectionflow/internal/tracing"
 )
 
 // ownerKey is the key of a request's owner in its context.
@@ -152,18 +154,35 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		secure(w.Header())
 		watched := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		begin := time.Now()
+		begin, level := time.Now(), slog.LevelInfo
+		if strings.HasSuffix(r.URL.Path, "z") || r.URL.Path == "/metrics" {
+			level = slog.LevelDebug
+		} else {
+			ctx, span := tracing.BeginRequest(r.Context(), r.Header.Get("Traceparent"), tracing.Text("http.request.method", r.Method))
+			r = r.WithContext(ctx)
+			defer func() { endRequest(span, r.Pattern, watched.status) }()
+		}
 		defer func() {
 			took := time.Since(begin)
 			s.metrics.request(r.Pattern, watched.status, took)
-			level := slog.LevelInfo
-			if strings.HasSuffix(r.URL.Path, "z") || r.URL.Path == "/metrics" {
-				level = slog.LevelDebug
-			}
 			s.log.Log(r.Context(), level, "request", "id", id, "method", r.Method, "path", r.URL.Path, "status", watched.status, "seconds", took.Seconds())
 		}()
 		next.ServeHTTP(watched, r)
 	})
+}
+
+// endRequest ends the span of a request, named by its route as OpenTelemetry wants.
+func endRequest(span *tracing.Span, route string, status int) {
+	if route != "" {
+		span.Name(route)
+	}
+	_, path, _ := strings.Cut(route, " ")
+	span.Set(tracing.Text("http.route", path), tracing.Number("http.response.status_code", status))
+	var err error
+	if status >= http.StatusInternalServerError {
+		err = errors.New(http.StatusText(status))
+	}
+	span.End(err)
 }
 
 // secure sets the headers that all replies share.

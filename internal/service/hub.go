@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -12,7 +13,9 @@ import (
 )
 
 // hub passes the events of all jobs to those who wait for them. The server follows the
-// stream once, and an event is encoded once, whatever the number of listeners.
+// stream once, and an event is encoded once, whatever the number of listeners. The events
+// that this server stores come at once; a listener that misses one before them reads it from
+// the stream.
 type hub struct {
 	queue *jobs.Queue
 
@@ -36,7 +39,10 @@ type topic struct {
 // frame is a stored event, and its form on the wire.
 type frame struct {
 	jobs.Event
-	wire string
+	// previous is the sequence of the job's event before this one, if it may not have come
+	// yet; 0 if it has.
+	previous uint64
+	wire     string
 }
 
 // liveFrame is what is known of a candidate under way, and its form on the wire.
@@ -53,12 +59,16 @@ const (
 	eventsPage = 32 // stored events that a listener holds at a time
 )
 
-func newHub(q *jobs.Queue) *hub { return &hub{queue: q, topics: map[string]*topic{}} }
+func newHub(q *jobs.Queue) *hub {
+	h := &hub{queue: q, topics: map[string]*topic{}}
+	q.Hear(h.hearStored)
+	return h
+}
 
 // encode returns the event in its form on the wire.
-func encode(e jobs.Event) (frame, error) {
+func encode(e jobs.Event, previous uint64) (frame, error) {
 	wire, err := wireEvent(strconv.FormatUint(e.Sequence, 10), string(e.Kind), e)
-	return frame{e, wire}, err
+	return frame{e, previous, wire}, err
 }
 
 // news tells the listeners of a topic. The mutex is held.
@@ -67,37 +77,40 @@ func (t *topic) news() {
 	t.changed = make(chan struct{})
 }
 
-// receive tells listeners of events.
-func (h *hub) receive(list []jobs.Event) {
+// receive tells listeners of an event, of those that come in the order of the stream.
+func (h *hub) receive(e jobs.Event) { h.hearStored(e, 0) }
+
+// hearStored tells listeners of an event. Where previous is not 0, it may come before the
+// event with that sequence.
+func (h *hub) hearStored(e jobs.Event, previous uint64) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for _, e := range list {
-		t := h.topics[e.JobID]
-		if t == nil || len(t.recent) > 0 && t.recent[len(t.recent)-1].Sequence >= e.Sequence {
-			continue
-		}
-		if t.listeners > 0 {
-			f, err := encode(e)
-			if err != nil {
-				continue // it was encoded when it was stored
-			}
-			if len(t.recent) == maxRecent {
-				t.dropped = t.recent[0].Sequence
-				t.recent = slices.Delete(t.recent, 0, 1)
-			}
-			t.recent = append(t.recent, f)
-		}
-		switch {
-		case e.Candidate != nil:
-			for _, kind := range []string{liveProgress, livePreview} {
-				delete(t.now, kind+strconv.Itoa(e.Candidate.ID))
-			}
-		case e.Job != nil && e.Job.State.Ended():
-			clear(t.now)
-		}
-		h.clean(e.JobID, t)
-		t.news()
+	t := h.topics[e.JobID]
+	if t == nil {
+		return
 	}
+	if t.listeners > 0 {
+		place, known := slices.BinarySearchFunc(t.recent, e.Sequence, func(f frame, sequence uint64) int { return cmp.Compare(f.Sequence, sequence) })
+		f, err := encode(e, previous)
+		if known || err != nil || place == 0 && e.Sequence <= t.dropped { // it was encoded when it was stored
+			return
+		}
+		t.recent = slices.Insert(t.recent, place, f)
+		if len(t.recent) > maxRecent {
+			t.dropped = t.recent[0].Sequence
+			t.recent = slices.Delete(t.recent, 0, 1)
+		}
+	}
+	switch {
+	case e.Candidate != nil:
+		for _, kind := range []string{liveProgress, livePreview} {
+			delete(t.now, kind+strconv.Itoa(e.Candidate.ID))
+		}
+	case e.Job != nil && e.Job.State.Ended():
+		clear(t.now)
+	}
+	h.clean(e.JobID, t)
+	t.news()
 }
 
 // hear receives what a search is doing.
@@ -185,6 +198,10 @@ func (h *hub) listen(ctx context.Context, id string, after uint64, l listener) e
 			stored = len(frames) == eventsPage
 		}
 		for _, f := range frames {
+			if f.previous > after { // it was faster than the one before
+				stored = true
+				break
+			}
 			if err := l.event(f); err != nil {
 				return err
 			}
@@ -243,16 +260,23 @@ func (h *hub) page(ctx context.Context, id string, after uint64) ([]frame, error
 	}
 	frames := make([]frame, len(list))
 	for i, e := range list {
-		if frames[i], err = encode(e); err != nil {
+		if frames[i], err = encode(e, 0); err != nil {
 			return nil, err
 		}
 	}
 	return frames, nil
 }
 
-// wait waits until a job has ended.
-func (h *hub) wait(ctx context.Context, id string) error {
-	return h.listen(ctx, id, 0, listener{event: func(frame) error { return nil }, idle: func() error { return nil }})
+// wait waits until a job has ended, and returns it.
+func (h *hub) wait(ctx context.Context, id string) (job jobs.Job, err error) {
+	last := func(f frame) error {
+		if f.Job != nil {
+			job = *f.Job
+		}
+		return nil
+	}
+	err = h.listen(ctx, id, 0, listener{event: last, idle: func() error { return nil }})
+	return job, err
 }
 
 // idleTime is how long a stream of events is silent before a sign of life, and how long a

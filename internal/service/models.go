@@ -24,6 +24,8 @@ type Served struct {
 	Name    string
 	Model   assemble.Model
 	Backend string // that it is opened for
+	// Search are the settings of searches that do not give their own.
+	Search config.Search
 	// Deployment is the record of the configuration that the model is from, for run.json.
 	Deployment json.RawMessage
 }
@@ -152,9 +154,28 @@ func (m *models) names() []string {
 	return list
 }
 
+// complete returns the settings of a request, and for those that it does not give the ones
+// of the model that it names.
+func (m *models) complete(name string, settings config.Search) (config.Search, error) {
+	i, _, err := m.split(name)
+	if err != nil {
+		return settings, err
+	}
+	return settings.Or(m.list[i].Search), nil
+}
+
 // plan returns the configuration of a search that a request asks for, without loading
 // anything.
 func (m *models) plan(name string, settings config.Search) (search.Config, error) {
+	settings, err := m.complete(name, settings)
+	if err != nil {
+		return search.Config{}, err
+	}
+	return m.planned(name, settings)
+}
+
+// planned is plan for complete settings, which a job has.
+func (m *models) planned(name string, settings config.Search) (search.Config, error) {
 	i, strategy, err := m.split(name)
 	if err != nil {
 		return search.Config{}, err

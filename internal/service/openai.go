@@ -15,6 +15,7 @@ import (
 
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/tracing"
 )
 
 // imageRequest is the body of POST /v1/images/generations. Fields of OpenAI's API that have
@@ -82,8 +83,9 @@ func (q *imageRequest) check() error {
 	return nil
 }
 
-// settings returns the settings of the search for image i.
-func (q *imageRequest) settings(i int) (config.Search, error) {
+// settings returns the settings of the search for image i; given is the seed for requests
+// without one, nil for a random one.
+func (q *imageRequest) settings(i int, given *uint64) (config.Search, error) {
 	var s config.Search
 	if q.Search != nil {
 		s = q.Search.Search
@@ -98,8 +100,8 @@ func (q *imageRequest) settings(i int) (config.Search, error) {
 		s.Size = size
 	}
 	seed := randomSeed()
-	if s.Seed != nil {
-		seed = *s.Seed + uint64(i) // images of one request differ
+	if from := cmp.Or(s.Seed, given); from != nil {
+		seed = *from + uint64(i) // images of one request differ
 	}
 	s.Seed = &seed
 	return s, nil
@@ -141,10 +143,11 @@ func (s *Server) serveImages(w http.ResponseWriter, r *http.Request, q *imageReq
 		answer.Generated = pixels(q.generated)
 	}
 	for _, job := range list {
-		if err := s.hub.wait(r.Context(), job.ID); err != nil {
+		ended, err := s.hub.wait(r.Context(), job.ID)
+		if err != nil {
 			return err
 		}
-		data, usage, err := s.imageOf(r, q, job.ID)
+		data, usage, err := s.imageOf(r, q, ended)
 		if err != nil {
 			return err
 		}
@@ -164,12 +167,16 @@ func (s *Server) submitImages(r *http.Request, q *imageRequest) (list []jobs.Job
 		}
 	}()
 	key := r.Header.Get("Idempotency-Key")
+	defaults, err := s.models.complete(q.Model, config.Search{})
+	if err != nil {
+		return nil, err
+	}
 	for i := range q.N {
-		settings, err := q.settings(i)
+		settings, err := q.settings(i, defaults.Seed)
 		if err != nil {
 			return list, err
 		}
-		if key != "" && (q.Search == nil || q.Search.Seed == nil) {
+		if key != "" && defaults.Seed == nil && (q.Search == nil || q.Search.Seed == nil) {
 			settings.Seed = keyedSeed(owner(r), key, i) // the same request again is the same job
 		}
 		jobKey := ""
@@ -238,11 +245,7 @@ func (u *usage) add(v usage) {
 }
 
 // imageOf returns the best image of a job that has ended.
-func (s *Server) imageOf(r *http.Request, q *imageRequest, id string) (imageData, usage, error) {
-	job, err := s.queue.Job(r.Context(), id)
-	if err != nil {
-		return imageData{}, usage{}, err
-	}
+func (s *Server) imageOf(r *http.Request, q *imageRequest, job jobs.Job) (imageData, usage, error) {
 	switch job.State {
 	case jobs.Cancelled:
 		return imageData{}, usage{}, &apiError{status: http.StatusConflict, Message: "the job was cancelled", Type: "invalid_request_error"}
@@ -337,10 +340,14 @@ func (s *Server) imagesLeft(r *http.Request) error {
 
 // accept checks a job as far as that is possible without loading anything, and submits it.
 func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
-	if _, err := s.models.plan(a.model, a.settings); err != nil {
+	complete, err := s.models.complete(a.model, a.settings)
+	if err != nil {
 		return jobs.Job{}, err
 	}
-	settings, err := json.Marshal(a.settings)
+	if _, err := s.models.planned(a.model, complete); err != nil {
+		return jobs.Job{}, err
+	}
+	settings, err := json.Marshal(complete)
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -358,6 +365,9 @@ func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 		}
 	}
 	job, err := s.queue.Submit(r.Context(), spec, a.key)
+	if err == nil {
+		tracing.Current(r.Context()).Set(tracing.Text("job.id", job.ID)) // whose trace is named by it
+	}
 	if err != nil && spec.Image != "" && !errors.Is(err, jobs.ErrConflict) {
 		return job, errors.Join(err, s.queue.RemoveImage(context.WithoutCancel(r.Context()), spec.Image))
 	}

@@ -34,7 +34,7 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run, t *jobTrace) (jobs.
 	if err != nil {
 		return none, err
 	}
-	cfg, err := s.models.plan(r.Model, settings)
+	cfg, err := s.models.planned(r.Model, settings)
 	if err != nil {
 		return none, err
 	}
@@ -50,7 +50,13 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run, t *jobTrace) (jobs.
 	told := newReporter(r)
 	loop := &search.Search{
 		Generator: e.generator, Verifier: e.verifier, Reflector: e.reflector, Refiner: e.refiner, Comparer: e.comparer, Journal: r,
-		Notify: func(ev search.Event) { told.notify(ev); t.notify(ev) }, Around: t.around(),
+		Around: t.around(), Notify: func(ev search.Event) {
+			if ev.Kind == search.Generated && ev.Image != nil {
+				r.Ahead(ev.Candidate.ID, ev.Image)
+			}
+			told.notify(ev)
+			t.notify(ev)
+		},
 	}
 	if r.Image != "" {
 		if loop.Generator, err = s.correcting(ctx, e, r); err != nil {

@@ -38,7 +38,7 @@ func nearest16(side float64) int { return max(16, int(math.Round(side/16))*16) }
 // taken as it is, or refused.
 func (s *Server) planImages(q *imageRequest) (search.Config, error) {
 	plan := func() (search.Config, error) {
-		settings, err := q.settings(0)
+		settings, err := q.settings(0, nil)
 		if err != nil {
 			return search.Config{}, err
 		}

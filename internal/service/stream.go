@@ -37,12 +37,16 @@ func (s *Server) streamImages(w http.ResponseWriter, r *http.Request, q *imageRe
 func (o streamed) image(id string) error {
 	sent, best, previews := 0, -1, max(1, o.q.PartialImages-1)
 	var score float64
+	var last jobs.Job
 	partial := func(file []byte) error {
 		sent++
 		return o.send(o.kind+".partial_image", o.with(file, map[string]any{"partial_image_index": sent - 1}))
 	}
 	err := o.server.hub.listen(o.request.Context(), id, 0, listener{
 		event: func(e frame) error {
+			if e.Job != nil {
+				last = *e.Job
+			}
 			if e.Kind != jobs.KindCandidate || e.Image == nil || sent == o.q.PartialImages || best >= 0 && e.Candidate.Score.Value <= score {
 				return nil
 			}
@@ -68,16 +72,16 @@ func (o streamed) image(id string) error {
 	if err != nil {
 		return err
 	}
-	data, used, err := o.server.imageOf(o.request, o.q, id)
+	data, used, err := o.server.imageOf(o.request, o.q, last)
 	if err != nil {
 		return err
 	}
-	last := o.with(nil, map[string]any{"usage": used, "reflectionflow": data.Search})
-	last["type"], last["b64_json"] = o.kind+".completed", data.B64
+	whole := o.with(nil, map[string]any{"usage": used, "reflectionflow": data.Search})
+	whole["type"], whole["b64_json"] = o.kind+".completed", data.B64
 	if data.URL != "" {
-		last["url"] = data.URL
+		whole["url"] = data.URL
 	}
-	return o.send(o.kind+".completed", last)
+	return o.send(o.kind+".completed", whole)
 }
 
 // size is that of the images.

@@ -1,6 +1,8 @@
 package service_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +23,34 @@ func TestTraces(t *testing.T) {
 	}
 	var job, lost tracetest.Span
 	calls, children := map[string]int{}, map[string]string{}
-	spans := receiver.Spans(t, 2+3+3+3)
+	request := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	traced, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/jobs/"+id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traced.Header.Set("Traceparent", request)
+	reply, err := http.DefaultClient.Do(traced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = reply.Body.Close()
+	requests := map[string]tracetest.Span{}
+	spans := slices.DeleteFunc(receiver.Spans(t, 0), func(s tracetest.Span) bool {
+		if s.Attributes["http.route"] == "" {
+			return false
+		}
+		requests[s.Name+" "+s.Attributes["http.response.status_code"]] = s
+		return true
+	})
+	if len(spans) != 2+3+3+3 {
+		t.Errorf("%d spans, want 11: %+v", len(spans), spans)
+	}
+	if s := requests["POST /api/v1/jobs 202"]; s.Attributes["job.id"] == "" {
+		t.Errorf("requests %+v", requests)
+	}
+	if s := requests["GET /api/v1/jobs/{id} 200"]; s.Trace != "0af7651916cd43dd8448eb211c80319c" || s.Parent != "b7ad6b7169203331" {
+		t.Errorf("the request of another trace: %+v", s)
+	}
 	for _, s := range spans {
 		children[s.ID] = s.Name
 		switch {

@@ -125,6 +125,32 @@ func Begin(ctx context.Context, name string, attributes ...Attribute) (context.C
 	return ctx, &Span{span}
 }
 
+// BeginRequest begins the span of a request to this server, in the trace that the caller's
+// header traceparent names, if any.
+func BeginRequest(ctx context.Context, traceparent string, attributes ...Attribute) (context.Context, *Span) {
+	provider := started.Load()
+	if provider == nil {
+		return ctx, nil
+	}
+	ctx, span := provider.Tracer("reflectionflow").Start(Continue(ctx, traceparent), "request", trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
+	return ctx, &Span{span}
+}
+
+// Current returns the span of the context, nil without tracing.
+func Current(ctx context.Context) *Span {
+	if started.Load() == nil {
+		return nil
+	}
+	return &Span{trace.SpanFromContext(ctx)}
+}
+
+// Name renames the span.
+func (s *Span) Name(name string) {
+	if s != nil {
+		s.span.SetName(name)
+	}
+}
+
 // BeginJob begins the span of a job, in a trace of its own.
 func BeginJob(ctx context.Context, job string, attributes ...Attribute) (context.Context, *Span) {
 	if started.Load() == nil {
