@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"sync"
 	"time"
 
@@ -15,27 +16,44 @@ import (
 	"reflectionflow/internal/tracing"
 )
 
+// about asks a question about images, either of which may be nil. What is stored is kept for
+// a time only: where a worker does not find an image, it is stored and asked about again.
+func (f *Fleet) about(ctx context.Context, fingerprint string, q question, looked, reference image.Image) (a keptAnswer, err error) {
+	for again := false; ; again = true {
+		if q.Image, err = f.upload(ctx, looked, again); err != nil {
+			return a, err
+		}
+		if q.Reference, err = f.upload(ctx, reference, again); err != nil {
+			return a, err
+		}
+		a, err = f.ask(ctx, fingerprint, q)
+		if again || err != nil || a.Failure == nil || !a.Failure.Missing {
+			return a, err
+		}
+	}
+}
+
 // ask returns the answer to a question: the stored one, or that of a worker. When ctx ends,
 // the task is cancelled.
-func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer, error) {
+func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (keptAnswer, error) {
 	key, err := q.key(fingerprint)
 	if err != nil {
-		return answer{}, err
+		return keptAnswer{}, err
 	}
 	t := task{ID: nuid.Next(), Key: key, To: f.inbox, Trace: tracing.Parent(ctx), question: q}
 	every, show := reflectionflow.Sketches(ctx)
 	if show != nil && q.Draw != nil {
 		t.Sketches = max(1, every.Milliseconds())
 	}
-	a, err := f.find(ctx, t, false)
+	known, err := f.find(ctx, t, false)
 	if !errors.Is(err, errMissing) {
-		return a, err
+		return keptAnswer{answer: known}, err
 	}
 	news, done := f.expect(t.ID)
 	defer done()
 	sequence, err := f.send(ctx, fingerprint, t)
 	if err != nil {
-		return answer{}, err
+		return keptAnswer{}, err
 	}
 	// Being told can be lost with a connection, so the answer is looked for as well.
 	look := time.NewTicker(f.options.Silence / 3)
@@ -44,8 +62,12 @@ func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer
 		select {
 		case <-ctx.Done():
 			f.cancel(context.WithoutCancel(ctx), t.ID, sequence)
-			return answer{}, ctx.Err()
-		case <-news.answer:
+			return keptAnswer{}, ctx.Err()
+		case told := <-news.answer:
+			var a keptAnswer
+			if len(told) > 0 && json.Unmarshal(told, &a) == nil && ctx.Err() == nil {
+				return a, nil
+			}
 		case g := <-news.sketches:
 			if t.Sketches > 0 {
 				g.show(*q.Draw, show)
@@ -55,7 +77,7 @@ func (f *Fleet) ask(ctx context.Context, fingerprint string, q question) (answer
 		}
 		a, err := f.find(ctx, t, true)
 		if ctx.Err() == nil && !errors.Is(err, errMissing) {
-			return a, err
+			return keptAnswer{answer: a}, err
 		}
 	}
 }

@@ -52,12 +52,7 @@ func (g *Generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 }
 
 func (g *Generator) generate(ctx context.Context, r reflectionflow.Request) (reflectionflow.Generation, error) {
-	f, q := g.fleet, question{Draw: &r}
-	var err error
-	if q.Reference, err = f.upload(ctx, r.Reference, f.patience); err != nil {
-		return reflectionflow.Generation{}, err
-	}
-	a, err := f.ask(ctx, g.model.Fingerprint, q)
+	a, err := g.fleet.about(ctx, g.model.Fingerprint, question{Draw: &r}, nil, r.Reference)
 	if err != nil {
 		return reflectionflow.Generation{}, err
 	}
@@ -69,7 +64,7 @@ func (g *Generator) generate(ctx context.Context, r reflectionflow.Request) (ref
 		made.Err = a.Failure
 		return made, nil
 	}
-	made.Image, err = f.image(ctx, a.Image)
+	made.Image, err = g.fleet.answered(ctx, a)
 	if err == nil && (made.Image == nil || made.Image.Bounds().Dx() != r.Width || made.Image.Bounds().Dy() != r.Height) {
 		err = errors.New("a worker's image is missing, or has another size than was asked for")
 	}
@@ -96,11 +91,7 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 		}
 	}
 	return each(ctx, images, func(ctx context.Context, p reflectionflow.PromptedImage) (score reflectionflow.Score, err error) {
-		q := question{Verify: &p.Prompt}
-		if q.Image, err = v.fleet.upload(ctx, p.Image, v.fleet.patience); err != nil {
-			return score, err
-		}
-		a, err := v.fleet.ask(ctx, v.model.Fingerprint, q)
+		a, err := v.fleet.about(ctx, v.model.Fingerprint, question{Verify: &p.Prompt}, p.Image, nil)
 		if err == nil && a.Failure != nil {
 			err = a.Failure
 		}
@@ -169,18 +160,11 @@ func validate(observations []reflectionflow.Observation) error {
 }
 
 // observe asks about an observation; set says what is asked.
-func (p part) observe(ctx context.Context, o reflectionflow.Observation, set func(*question, *observation)) (answer, error) {
+func (p part) observe(ctx context.Context, o reflectionflow.Observation, set func(*question, *observation)) (keptAnswer, error) {
 	o.Score.Cost = reflectionflow.Cost{}
 	var q question
 	set(&q, &observation{o.Prompt, o.Request, o.Score, o.Reflection, o.Seed})
-	var err error
-	if q.Image, err = p.fleet.upload(ctx, o.Image, p.fleet.patience); err != nil {
-		return answer{}, err
-	}
-	if q.Reference, err = p.fleet.upload(ctx, o.Request.Reference, p.fleet.patience); err != nil {
-		return answer{}, err
-	}
-	a, err := p.fleet.ask(ctx, p.model.Fingerprint, q)
+	a, err := p.fleet.about(ctx, p.model.Fingerprint, q, o.Image, o.Request.Reference)
 	if err == nil && a.Failure != nil {
 		err = a.Failure
 	}

@@ -14,6 +14,7 @@
 //	KV workers           the workers; an entry expires when its worker is silent
 //	KV models            what workers said of their models, kept without them
 //	KV tries             how often a task was begun that was delivered before
+//	KV claims            the questions that are worked on; an entry expires when its worker is silent
 //	subject fleet.cancel ID of a task whose caller is gone
 //
 // A task is one request, image or observation, with the hashes of its images: no message
@@ -24,7 +25,12 @@
 // whoever has a task looks for its answer first. So a task that is delivered again, or
 // asked for again by a server that takes a job over, is not generated or paid for again,
 // and a late duplicate is harmless. Failures that can pass are stored for their caller
-// alone.
+// alone. Of several tasks with one key, of any callers, one claims the key and is worked on;
+// the others wait for its answer.
+//
+// While the answer of a task is stored the engine works on the next one. The caller is told
+// the answer itself, image included where it fits a message, so it reads the store only
+// where that message was lost. Images that a caller passes must not change afterwards.
 //
 // A worker extends a task while it works on it. When it is silent, the task goes to
 // another worker, which then works on nothing else. A task that has ended several workers

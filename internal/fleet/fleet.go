@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +38,11 @@ type Fleet struct {
 	workers jetstream.KeyValue
 	models  jetstream.KeyValue
 	tries   jetstream.KeyValue
+	claims  jetstream.KeyValue
+	// keep is how long the store keeps what it has, 0 for ever.
+	keep  time.Duration
+	files recent
+	seen  seen
 
 	inbox   string // answers of this process's tasks are told there
 	answers *nats.Subscription
@@ -51,6 +58,7 @@ const (
 	workersBucket = "workers"
 	modelsBucket  = "models"
 	triesBucket   = "tries"
+	claimsBucket  = "claims"
 	cancelSubject = "fleet.cancel"
 )
 
@@ -102,6 +110,17 @@ func (f *Fleet) openStores(ctx context.Context) (err error) {
 			if errors.Is(err, jetstream.ErrBucketNotFound) {
 				f.store, err = js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: storeBucket, Storage: file, Replicas: replicas, TTL: keepAnswers})
 			}
+			if err != nil {
+				return err
+			}
+			status, err := f.store.Status(ctx)
+			if err == nil {
+				f.keep = status.TTL()
+			}
+			return err
+		}},
+		{"bucket of claims", func(ctx context.Context) error {
+			f.claims, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: claimsBucket, Storage: jetstream.MemoryStorage, Replicas: replicas, TTL: f.options.Silence})
 			return err
 		}},
 		{"bucket of workers", bucket(&f.workers, workersBucket, f.options.Silence)},
@@ -128,25 +147,28 @@ func (f *Fleet) report(err error) {
 	}
 }
 
-// news is what a caller hears of its task: that the answer is stored, and sketches, of
-// which the latest waits.
+// news is what a caller hears of its task: that the answer is stored, with the answer where
+// it fits a message, and sketches, of which the latest waits.
 type news struct {
-	answer   chan struct{}
+	answer   chan []byte
 	sketches chan glimpse
 }
+
+// answerTask is the header of a message that tells of an answer.
+const answerTask = "Answered"
 
 // told receives a message for the caller of a task.
 func (f *Fleet) told(m *nats.Msg) {
 	task, sketch, shown := readGlimpse(m)
 	if !shown {
-		task = string(m.Data)
+		task = m.Header.Get(answerTask)
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	n := f.waiting[task] // its channels are nil for one that waits no longer
 	if !shown {
 		select {
-		case n.answer <- struct{}{}:
+		case n.answer <- m.Data:
 		default:
 		}
 		return
@@ -163,7 +185,7 @@ func (f *Fleet) told(m *nats.Msg) {
 
 // expect returns what the caller of a task hears, until done is called.
 func (f *Fleet) expect(id string) (n news, done func()) {
-	n = news{make(chan struct{}, 1), make(chan glimpse, 1)}
+	n = news{make(chan []byte, 1), make(chan glimpse, 1)}
 	f.mutex.Lock()
 	f.waiting[id] = n
 	f.mutex.Unlock()
@@ -203,30 +225,73 @@ func (f *Fleet) put(ctx context.Context, name string, data []byte, p jobs.Patien
 }
 
 // upload stores an image, unless it is stored and not about to expire, and returns its
-// hash. A nil image has none.
-func (f *Fleet) upload(ctx context.Context, img image.Image, patience func(size int) jobs.Patience) (string, error) {
+// hash. A nil image has none. With again it is stored although it seems to be.
+func (f *Fleet) upload(ctx context.Context, img image.Image, again bool) (string, error) {
 	if img == nil {
 		return "", nil
+	}
+	if hash := f.seen.hash(img); hash != "" && !again {
+		return hash, nil
 	}
 	file, hash, err := encode(img)
 	if err != nil {
 		return "", err
 	}
 	name := imageName(hash)
-	if info, err := f.info(ctx, name); err == nil && time.Since(info.ModTime) < keepAnswers/2 {
-		return hash, nil
+	if !again {
+		if info, err := f.info(ctx, name); err == nil && f.fresh(info.ModTime) {
+			f.seen.put(img, hash, f.until(info.ModTime))
+			return hash, nil
+		}
 	}
-	return hash, f.put(ctx, name, file, patience(len(file)))
+	stored := time.Now()
+	if err := f.put(ctx, name, file, f.patience(len(file))); err != nil {
+		return "", err
+	}
+	f.seen.put(img, hash, f.until(stored))
+	return hash, nil
 }
 
-// image reads a stored image, nil for an empty hash.
+// fresh reports whether what was stored then is not about to expire.
+func (f *Fleet) fresh(stored time.Time) bool { return time.Now().Before(f.until(stored)) }
+
+// until is when what was stored then is about to expire.
+func (f *Fleet) until(stored time.Time) time.Time {
+	if f.keep == 0 {
+		return stored.Add(keepAnswers)
+	}
+	return stored.Add(f.keep / 2)
+}
+
+// image reads a stored image, nil for an empty hash. One that was stored just now may not
+// have come to every NATS server.
 func (f *Fleet) image(ctx context.Context, hash string) (image.Image, error) {
 	if hash == "" {
 		return nil, nil
 	}
-	file, err := f.get(ctx, imageName(hash))
-	if err != nil {
-		return nil, fmt.Errorf("image %.12s: %w", hash, err)
+	file := f.files.get(hash)
+	for begun := time.Now(); file == nil; {
+		var err error
+		file, err = f.get(ctx, imageName(hash))
+		if errors.Is(err, errMissing) && time.Since(begun) < spreadTime {
+			time.Sleep(spreadTime / 20)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("image %.12s: %w", hash, err)
+		}
+		f.files.put(hash, file)
+	}
+	return f.read(hash, file)
+}
+
+// spreadTime is how long a new object is looked for.
+const spreadTime = time.Second
+
+// read reads an image file, and remembers its hash.
+func (f *Fleet) read(hash string, file []byte) (image.Image, error) {
+	if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != hash {
+		return nil, fmt.Errorf("image %.12s is damaged", hash)
 	}
 	return decode(file)
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
+	"sync"
 	"time"
 
 	"reflectionflow"
@@ -27,6 +28,7 @@ type Keeper interface {
 type keeping struct {
 	Keeper
 	fingerprint string // of what answers
+	asking      *asking
 }
 
 type keepingKey struct{}
@@ -34,14 +36,63 @@ type keepingKey struct{}
 // WithKeeper returns a context whose calls to the parts that [Kept] returns are kept, and
 // not made where their answers are. The fingerprint names the model and its settings.
 func WithKeeper(ctx context.Context, k Keeper, fingerprint string) context.Context {
-	return context.WithValue(ctx, keepingKey{}, keeping{k, fingerprint})
+	return context.WithValue(ctx, keepingKey{}, keeping{k, fingerprint, &asking{under: map[string]chan struct{}{}}})
+}
+
+// asking knows the questions under way, by their keys, so that none is asked twice at once.
+type asking struct {
+	mutex sync.Mutex
+	under map[string]chan struct{} // closed when it is answered, or failed
+}
+
+// begin divides places in a list of keys into those whose questions were not under way and
+// now are, and the others.
+func (a *asking) begin(keys []string, places []int) (mine, others []int) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	for _, place := range places {
+		if a.under[keys[place]] != nil {
+			others = append(others, place)
+			continue
+		}
+		a.under[keys[place]] = make(chan struct{})
+		mine = append(mine, place)
+	}
+	return mine, others
+}
+
+// end says that questions are no longer under way.
+func (a *asking) end(keys []string, places []int) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	for _, place := range places {
+		close(a.under[keys[place]])
+		delete(a.under, keys[place])
+	}
+}
+
+// wait waits until a question is not under way.
+func (a *asking) wait(ctx context.Context, key string) error {
+	a.mutex.Lock()
+	done := a.under[key]
+	a.mutex.Unlock()
+	if done == nil {
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Kept returns a part whose answers are stored before it returns, in calls with a
 // [WithKeeper]. With alone each element is a call of its own, so that what a server was paid
 // for is stored although the rest of the batch is under way. Answers of calls that take less
-// than Cheap are not stored: to work again is as fast. A part of the fleet is returned as it
-// is: its answers are stored.
+// than Cheap are not stored: to work again is as fast. A question that is under way for the
+// same keeper is not asked again: its answer is waited for. A part of the fleet is returned
+// as it is: its answers are stored.
 type Kept struct {
 	Alone bool
 	Cheap time.Duration
@@ -91,6 +142,8 @@ func (k Kept) Refiner(r reflectionflow.Refiner) reflectionflow.Refiner {
 type keptAnswer struct {
 	answer
 	File []byte `json:"file,omitempty"` // PNG
+	// New is set in what a caller is told, where the engine has just worked for it.
+	New bool `json:"new,omitempty"`
 }
 
 // exchange is how a part's elements become questions, and its results answers and back.
@@ -109,21 +162,29 @@ func (e exchange[In, Out]) call(ctx context.Context, list []In, how Kept, do fun
 		return do(ctx, list)
 	}
 	results, keys := make([]Out, len(list)), make([]string, len(list))
-	var rest []int
+	all := make([]int, len(list))
 	for i, in := range list {
-		var known bool
 		var err error
 		if keys[i], err = e.question(in).key(k.fingerprint + e.about); err != nil {
 			return nil, err
 		}
-		if results[i], known, err = e.recall(ctx, k, keys[i]); err != nil {
-			return nil, err
+		all[i] = i
+	}
+	// unknown fills in the results that are kept, and returns the places of the others.
+	unknown := func(places []int) (rest []int, err error) {
+		for _, i := range places {
+			var known bool
+			if results[i], known, err = e.recall(ctx, k, keys[i]); err != nil {
+				return nil, err
+			}
+			if !known {
+				rest = append(rest, i)
+			}
 		}
-		if !known {
-			rest = append(rest, i)
-		}
+		return rest, nil
 	}
 	work := func(ctx context.Context, places []int) error {
+		defer k.asking.end(keys, places)
 		ask := make([]In, len(places))
 		for i, place := range places {
 			ask[i] = list[place]
@@ -147,20 +208,41 @@ func (e exchange[In, Out]) call(ctx context.Context, list []In, how Kept, do fun
 		}
 		return nil
 	}
-	var err error
-	switch {
-	case len(rest) == 0:
-	case how.Alone:
-		_, err = each(ctx, rest, func(ctx context.Context, place int) (struct{}, error) {
-			return struct{}{}, work(ctx, []int{place})
-		})
-	default:
-		err = work(ctx, rest)
+	rest, err := unknown(all)
+	for err == nil && len(rest) > 0 {
+		mine, others := k.asking.begin(keys, rest)
+		switch {
+		case len(mine) == 0:
+			err = k.asking.wait(ctx, keys[others[0]])
+		case how.Alone:
+			err = oneByOne(ctx, mine, work)
+		default:
+			err = work(ctx, mine)
+		}
+		if err == nil {
+			rest, err = unknown(others)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return results, nil
+}
+
+// oneByOne calls work for each place, all at once.
+func oneByOne(ctx context.Context, places []int, work func(context.Context, []int) error) error {
+	var running sync.WaitGroup
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for _, place := range places {
+		running.Go(func() {
+			if err := work(ctx, []int{place}); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
 }
 
 // recall returns a kept result. One that cannot be read is none.
@@ -221,13 +303,13 @@ func (g keptGenerator) Check(r reflectionflow.Request) error {
 func (g keptGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	e := exchange[reflectionflow.Request, reflectionflow.Generation]{
 		question: func(r reflectionflow.Request) question { return question{Draw: &r, Reference: pixels(r.Reference)} },
-		answer:   keptGeneration, result: generation,
+		answer:   drawn, result: generation,
 	}
 	return e.call(ctx, requests, g.how, g.Generator.Generate)
 }
 
-// keptGeneration is the answer that a generation is kept as.
-func keptGeneration(made reflectionflow.Generation) (keptAnswer, error) {
+// drawn is the answer that a generation is kept as.
+func drawn(made reflectionflow.Generation) (keptAnswer, error) {
 	if made.Err != nil {
 		a := failed(made.Err, false)
 		a.Warnings = made.Warnings
@@ -236,11 +318,11 @@ func keptGeneration(made reflectionflow.Generation) (keptAnswer, error) {
 	if made.Image == nil {
 		return keptAnswer{}, errors.New("the generator returned neither an image nor an error")
 	}
-	file, _, err := encode(made.Image)
-	return keptAnswer{answer{Unseeded: made.Unseeded, Warnings: made.Warnings}.priced(made.Cost), file}, err
+	file, hash, err := encode(made.Image)
+	return keptAnswer{answer: answer{Image: hash, Unseeded: made.Unseeded, Warnings: made.Warnings}.priced(made.Cost), File: file}, err
 }
 
-// generation is the reverse of keptGeneration.
+// generation is the reverse of drawn.
 func generation(a keptAnswer) (made reflectionflow.Generation, err error) {
 	made = reflectionflow.Generation{Cost: a.cost(), Unseeded: a.Unseeded, Warnings: a.Warnings}
 	if a.Failure != nil {
@@ -267,7 +349,7 @@ func (p keptPreviewer) Finish(ctx context.Context, previews []reflectionflow.Pre
 		question: func(v reflectionflow.Preview) question {
 			return question{Draw: &v.Request, Reference: pixels(v.Request.Reference)}
 		},
-		answer: keptGeneration, result: generation,
+		answer: drawn, result: generation,
 	}
 	if len(previews) > 0 {
 		e.about = fmt.Sprintf(" after %d steps", previews[0].Steps)

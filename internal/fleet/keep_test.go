@@ -125,3 +125,34 @@ func TestKeptVerdicts(t *testing.T) {
 		t.Errorf("asked %d times: %+v, %+v", asked, scores, said)
 	}
 }
+
+// TestKeptOnce asks equal questions at once: in one call, and in two. Each is paid once.
+func TestKeptOnce(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		begun, goOn := make(chan struct{}, 8), make(chan struct{})
+		asked := 0
+		v := fleet.Kept{Alone: alone}.Verifier(reflectionflow.VerifierFunc(func(context.Context, reflectionflow.PromptedImage) (reflectionflow.Score, error) {
+			asked++ // by one at a time: the race detector sees others
+			begun <- struct{}{}
+			<-goOn
+			return reflectionflow.Score{Value: 0.5}, nil
+		}))
+		ctx := fleet.WithKeeper(t.Context(), &shelf{kept: map[string][]byte{}}, "model")
+		seen := reflectionflow.PromptedImage{Prompt: reflectionflow.Prompt{Text: "a cup"}, Image: image.NewNRGBA(image.Rect(0, 0, 16, 16))}
+		var asking sync.WaitGroup
+		for range 2 {
+			asking.Go(func() {
+				scores, err := v.Verify(ctx, []reflectionflow.PromptedImage{seen, seen})
+				if err != nil || len(scores) != 2 || scores[0].Value != 0.5 || scores[1].Value != 0.5 {
+					t.Errorf("alone %v: %v, error %v", alone, scores, err)
+				}
+			})
+		}
+		<-begun
+		close(goOn)
+		asking.Wait()
+		if asked != 1 {
+			t.Errorf("alone %v: asked %d times", alone, asked)
+		}
+	}
+}

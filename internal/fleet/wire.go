@@ -139,6 +139,8 @@ type failure struct {
 	Permanent bool   `json:"permanent,omitempty"`
 	// Call is set for an error of the whole call, not of the image alone.
 	Call bool `json:"call,omitempty"`
+	// Missing is set where an image of the question was not stored.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // failed is the answer for an error.

@@ -2,12 +2,9 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -16,8 +13,6 @@ import (
 	"github.com/nats-io/nuid"
 
 	"reflectionflow"
-	"reflectionflow/internal/jobs"
-	"reflectionflow/internal/tracing"
 )
 
 // Engine is what a worker works with. Parts of roles that it does not have are nil.
@@ -76,13 +71,11 @@ func (f *Fleet) Work(ctx context.Context, e Engine) error {
 		return err
 	}
 	defer leave()
-	var slots sync.WaitGroup
+	var pulling sync.WaitGroup
 	for _, c := range consumers {
-		for range e.Slots {
-			slots.Go(func() { w.pull(ctx, c) })
-		}
+		pulling.Go(func() { w.pull(ctx, c, newSlots(e.Slots)) })
 	}
-	slots.Wait()
+	pulling.Wait()
 	if f.bus.Conn.IsClosed() && ctx.Err() == nil {
 		return errClosed
 	}
@@ -160,13 +153,29 @@ func (w *worker) register(ctx context.Context) (leave func(), err error) {
 	}, nil
 }
 
-// pullTime is how long a slot waits for a task before it asks again, and so how long an
-// idle worker takes to stop.
+// pullTime is how long a worker waits for a task before it asks again, and so how long an
+// idle one takes to stop.
 const pullTime = 2 * time.Second
 
-// pull works on one task after the other.
-func (w *worker) pull(ctx context.Context, c jetstream.Consumer) {
+// slots are the places of a role. A task has one while it is prepared and the engine works
+// on it. Then the next task is taken, while its answer is stored.
+type slots struct{ engine, storing chan struct{} }
+
+func newSlots(n int) *slots {
+	return &slots{make(chan struct{}, n), make(chan struct{}, n+1)}
+}
+
+// pull takes one task after the other, and waits for those under way when ctx ends.
+func (w *worker) pull(ctx context.Context, c jetstream.Consumer, s *slots) {
+	var under sync.WaitGroup
+	defer under.Wait()
 	for ctx.Err() == nil && !w.bus.Conn.IsClosed() {
+		select {
+		case s.engine <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		given := false
 		batch, err := c.Fetch(1, jetstream.FetchMaxWait(pullTime))
 		if err == nil {
 			for msg := range batch.Messages() {
@@ -174,9 +183,13 @@ func (w *worker) pull(ctx context.Context, c jetstream.Consumer) {
 					w.report(msg.Nak()) // another worker takes it at once
 					continue
 				}
-				w.handle(context.WithoutCancel(ctx), msg)
+				given = true
+				under.Go(func() { w.handle(context.WithoutCancel(ctx), msg, &place{s, true}) })
 			}
 			err = batch.Error()
+		}
+		if !given {
+			<-s.engine
 		}
 		if err == nil || w.bus.Conn.IsClosed() {
 			continue
@@ -187,254 +200,4 @@ func (w *worker) pull(ctx context.Context, c jetstream.Consumer) {
 		case <-time.After(time.Second):
 		}
 	}
-}
-
-// handle answers a message. It is acknowledged once its answer is stored.
-func (w *worker) handle(ctx context.Context, msg jetstream.Msg) {
-	t, err := readTask(msg.Data())
-	meta, failure := msg.Metadata()
-	if err = errors.Join(err, failure); err != nil {
-		w.report(errors.Join(err, msg.Term()))
-		return
-	}
-	ctx, done := w.begin(ctx, t.ID, meta.Sequence.Stream, msg)
-	defer done()
-	if meta.NumDelivered > 1 {
-		w.alone.Lock()
-		defer w.alone.Unlock()
-	} else {
-		w.alone.RLock()
-		defer w.alone.RUnlock()
-	}
-	if context.Cause(ctx) == nil {
-		err = w.settle(ctx, t, meta.NumDelivered > 1)
-	}
-	switch {
-	case errors.Is(context.Cause(ctx), errCancelled):
-		w.report(ignoreClosed(msg.Term()))
-		return
-	case err != nil: // it is delivered again
-		w.report(fmt.Errorf("task %s: %w", t.ID, err))
-		_ = msg.NakWithDelay(w.options.Silence / 5)
-		return
-	}
-	if err := msg.Ack(); err != nil {
-		w.report(ignoreClosed(err))
-		return
-	}
-	w.report(ignoreClosed(w.bus.Conn.Publish(t.To, []byte(t.ID))))
-}
-
-// settle sees to it that the answer of a task is stored, unless the task was cancelled.
-func (w *worker) settle(ctx context.Context, t task, again bool) error {
-	name := answerName(t.Key)
-	if _, err := w.recall(ctx, name); !errors.Is(err, errMissing) {
-		return err
-	}
-	tried := 0
-	if again {
-		var err error
-		if tried, err = w.tried(ctx, t.ID); err != nil {
-			return err
-		}
-	}
-	var a answer
-	if tried < w.options.Tries {
-		a = w.answer(ctx, t)
-	} else {
-		a = failed(fmt.Errorf("%w: %d workers ended while they worked on it, so it is given up", reflectionflow.ErrPermanent, tried), false)
-		w.report(fmt.Errorf("task %s (%s) is given up after %d tries", t.ID, t.role(), tried))
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if !a.lasting() {
-		name = failureName(t.ID)
-	}
-	return w.record(ctx, name, a)
-}
-
-// tried returns how often a task that was delivered before was begun, and counts the try
-// that follows. The first delivery is taken for one; later ones count when they begin, for
-// a task that waits for its turn may end with a worker that another task ended.
-func (w *worker) tried(ctx context.Context, id string) (int, error) {
-	n := 1
-	err := w.bus.Persist(ctx, w.patience(0), func(ctx context.Context) error {
-		entry, err := w.tries.Get(ctx, id)
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			return nil
-		}
-		if err == nil {
-			n, err = strconv.Atoi(string(entry.Value()))
-		}
-		return err
-	})
-	if err == nil && n < w.options.Tries {
-		err = w.bus.Persist(ctx, w.patience(0), func(ctx context.Context) error {
-			_, err := w.tries.PutString(ctx, id, strconv.Itoa(n+1))
-			return err
-		})
-	}
-	if err != nil {
-		return 0, fmt.Errorf("count the tries of task %s: %w", id, err)
-	}
-	return n, nil
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, nats.ErrConnectionClosed) {
-		return nil
-	}
-	return err
-}
-
-// record stores an answer.
-func (w *worker) record(ctx context.Context, name string, a answer) error {
-	data, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("encode an answer: %w", err)
-	}
-	return w.put(ctx, name, data, w.longPatience(len(data)))
-}
-
-// longPatience is that of storing what cost time or money: it is tried for as long as it
-// takes, since the store may be full.
-func (w *worker) longPatience(size int) jobs.Patience {
-	p := w.patience(size)
-	p.Limit, p.Final = math.MaxInt64, func(error) bool { return false }
-	return p
-}
-
-// begin returns the context of a task, which ends when the task is cancelled, and keeps
-// the message from being delivered to others until done is called.
-//
-// A caller that cancels first deletes the message and then tells the workers. What it tells
-// can be lost, or come before the task is known here, so the message is looked for as well.
-func (w *worker) begin(ctx context.Context, id string, sequence uint64, msg jetstream.Msg) (_ context.Context, done func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w.mutex.Lock()
-	w.tasks[id] = cancel
-	w.mutex.Unlock()
-	if w.deleted(ctx, sequence) {
-		cancel(errCancelled)
-	}
-	var alive sync.WaitGroup
-	stop := make(chan struct{})
-	alive.Go(func() {
-		tick := time.NewTicker(w.options.Silence / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				w.report(ignoreClosed(msg.InProgress()))
-				if w.deleted(ctx, sequence) {
-					cancel(errCancelled)
-				}
-			}
-		}
-	})
-	return ctx, func() {
-		close(stop)
-		alive.Wait()
-		w.mutex.Lock()
-		delete(w.tasks, id)
-		w.mutex.Unlock()
-		cancel(nil)
-	}
-}
-
-// deleted reports whether a task is surely no longer in the stream.
-func (w *worker) deleted(ctx context.Context, sequence uint64) bool {
-	ctx, stop := context.WithTimeout(ctx, w.options.Silence/3)
-	defer stop()
-	_, err := w.Fleet.tasks.GetMsg(ctx, sequence)
-	return errors.Is(err, jetstream.ErrMsgNotFound)
-}
-
-func (w *worker) cancelled(id string) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	if cancel := w.tasks[id]; cancel != nil {
-		cancel(errCancelled)
-	}
-}
-
-// answer answers a task with the engine.
-func (w *worker) answer(ctx context.Context, t task) answer {
-	ctx, span := tracing.Begin(tracing.Continue(ctx, t.Trace), "worker "+string(t.role()), tracing.Text("worker.name", w.engine.Name), tracing.Text("worker.model", w.engine.Model.Name))
-	a, err := w.work(ctx, t)
-	span.End(err)
-	if err != nil {
-		return failed(err, true)
-	}
-	return a
-}
-
-func (w *worker) work(ctx context.Context, t task) (answer, error) {
-	looked, err := w.image(ctx, t.Image)
-	if err != nil {
-		return answer{}, err
-	}
-	reference, err := w.image(ctx, t.Reference)
-	if err != nil {
-		return answer{}, err
-	}
-	switch {
-	case t.Draw != nil:
-		r := *t.Draw
-		r.Reference = reference
-		return w.draw(w.sketching(ctx, t), r)
-	case t.Verify != nil:
-		score, err := one(w.engine.Verifier.Verify(ctx, []reflectionflow.PromptedImage{{Prompt: *t.Verify, Image: looked}}))
-		cost := score.Cost
-		score.Cost = reflectionflow.Cost{}
-		return answer{Score: &score}.priced(cost), err
-	}
-	from := t.Reflect
-	if from == nil {
-		from = t.Refine
-	}
-	o := reflectionflow.Observation{Prompt: from.Prompt, Request: from.Request, Image: looked, Score: from.Score, Reflection: from.Reflection, Seed: from.Seed}
-	o.Request.Reference = reference
-	switch {
-	case t.Reflect != nil && w.engine.Reflector != nil:
-		said, err := one(w.engine.Reflector.Reflect(ctx, []reflectionflow.Observation{o}))
-		cost := said.Cost
-		said.Cost = reflectionflow.Cost{}
-		return answer{Reflection: &said}.priced(cost), err
-	case t.Refine != nil && w.engine.Refiner != nil:
-		said, err := one(w.engine.Refiner.Refine(ctx, []reflectionflow.Observation{o}))
-		return answer{Refinement: said.Text}.priced(said.Cost), err
-	}
-	return answer{}, fmt.Errorf("%w: the workers' model cannot do this", reflectionflow.ErrInvalid)
-}
-
-// draw generates an image and stores it.
-func (w *worker) draw(ctx context.Context, r reflectionflow.Request) (answer, error) {
-	made, err := one(w.engine.Generator.Generate(ctx, []reflectionflow.Request{r}))
-	if err != nil {
-		return answer{}, err
-	}
-	if made.Err != nil {
-		return failed(made.Err, false).priced(made.Cost), nil //nolint:nilerr // it is the answer
-	}
-	if made.Image == nil {
-		return answer{}, errors.New("the generator returned neither an image nor an error")
-	}
-	a := answer{Unseeded: made.Unseeded, Warnings: made.Warnings}.priced(made.Cost)
-	a.Image, err = w.upload(ctx, made.Image, w.longPatience)
-	return a, err
-}
-
-// one is the only answer of a call.
-func one[T any](list []T, err error) (answer T, _ error) {
-	if err == nil && len(list) != 1 {
-		err = fmt.Errorf("the engine returned %d answers to one request", len(list))
-	}
-	if err != nil {
-		return answer, err
-	}
-	return list[0], nil
 }
