@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
-.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat check fuzz module release
+.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat deploy-check check fuzz module release
 
 build: ## build the program into bin/, static, without cgo
 	CGO_ENABLED=0 $(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -71,6 +71,10 @@ results: build ## write the results pages in full: takes days, resumes when inte
 results-quick: build ## write the first results page from few prompts: under 15 minutes on two cores
 	$(ACCURACY) --limit 48 --out runs/results-quick --strategies $(ACCURACY_QUICK)
 	bin/reflectionflow evaluate page runs/results-quick --into docs/results.md --made-by "make results-quick"
+
+deploy-check: ## check the files under deploy against the schemas of Docker Compose, Kubernetes and systemd
+	cd tools/deploycheck && $(GO) run . ../../deploy
+	! systemd-analyze verify deploy/reflectionflow.service 2>&1 | grep -v '/usr/local/bin/reflectionflow is not executable'
 
 check: lint test race ## run before proposing a change
 
