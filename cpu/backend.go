@@ -33,6 +33,7 @@ type Backend struct {
 	counter   fallbackCounter
 	steps     stepCounter
 	kept      atomic.Int64 // bytes of packed operands
+	timing    atomic.Pointer[stepTimes]
 }
 
 var _ compute.Backend = (*Backend)(nil)

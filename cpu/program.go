@@ -134,12 +134,12 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
-	begun := 0
+	begun, timing := 0, p.backend.timing.Load()
 	for _, st := range p.steps {
 		if begun, err = p.ready(x, begun, st); err != nil {
 			return nil, err
 		}
-		if err := st.execute(x); err != nil {
+		if err := st.timed(x, timing); err != nil {
 			return nil, p.failed(x, st, err)
 		}
 	}

@@ -141,3 +141,34 @@ func align(rows [][]string) string {
 	}
 	return b.String()
 }
+
+// benchModelText is the report of a model's parts for people.
+func benchModelText(r bench.ModelReport) string {
+	m := r.Machine
+	var b strings.Builder
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
+	say("%s, %s of %s, %s", m.Processor, progress.Plural(m.Threads, "thread"), m.Go, r.Backend)
+	say("peak: %s GFLOP/s (product %s); memory: read %s GB/s", digits(m.MatmulPeak), m.MatmulPeakOf, digits(m.ReadRate))
+	if m.LoadAverage > 0.5 {
+		say("the machine was busy (load average %.2g): the numbers are too low", m.LoadAverage)
+	}
+	say("%s, weights %s, %d×%d pixels", r.Model, r.Weights, r.Size, r.Size)
+	if r.Scaled {
+		say("random weights: one block of each kind was measured and counts as often as the model has it")
+	}
+	kernels := []string{"products", "convolutions", "attention", "norms and elementwise", "copies and others"}
+	table := [][]string{append([]string{"part", "count", "ms", "least–most", "s in all", "GFLOP/s", "of peak", "weights", "bound by"}, kernels...)}
+	for _, p := range r.Parts {
+		row := []string{
+			p.Name, fmt.Sprint(p.Count), digits(1e3 * p.Seconds.Median), digits(1e3*p.Seconds.Min) + "–" + digits(1e3*p.Seconds.Max),
+			digits(float64(p.Count) * p.Seconds.Median), digits(p.GFLOPS), fmt.Sprintf("%.0f%%", 100*p.Share), megabytes(int64(p.Bytes)), p.Bound,
+		}
+		for _, k := range kernels {
+			row = append(row, fmt.Sprintf("%.0f%%", 100*p.Kernels[k]))
+		}
+		table = append(table, row)
+	}
+	say("\n%s", align(table))
+	say("a denoising step takes %s s, encoding a text %s s, decoding an image %s s", digits(r.Step), digits(r.Text), digits(r.Decode))
+	return b.String()
+}

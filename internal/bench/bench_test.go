@@ -252,6 +252,7 @@ func TestKeysAreDocumented(t *testing.T) {
 	documented = slices.Compact(documented)
 	keys := map[string]bool{}
 	collect(reflect.TypeFor[Report](), keys)
+	collect(reflect.TypeFor[ModelReport](), keys)
 	for _, name := range documented {
 		if !keys[name] {
 			t.Errorf("docs/reference/bench-engine.md documents %q, which the report lacks", name)

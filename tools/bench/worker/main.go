@@ -24,11 +24,11 @@ import (
 type request struct {
 	Do string `json:"do"` // matmul, forward, train, check, decode, double, single, clip, owlv2, klein or start
 	bench.Product
-	Model   config.Weights `json:"model"`   // of start
-	File    string         `json:"file"`    // where inputs and results go, at the first request; clip and owlv2: the image
-	Folder  string         `json:"folder"`  // the network
-	Size    int            `json:"size"`    // of the image
-	Time    float64        `json:"time"`    // seconds to repeat for
+	Model  config.Weights `json:"model"`  // of start
+	File   string         `json:"file"`   // where inputs and results go, at the first request; clip and owlv2: the image
+	Folder string         `json:"folder"` // the network
+	Size   int            `json:"size"`   // of the image
+	Time   float64        `json:"time"`   // seconds to repeat for
 }
 
 // answer is the result of a request.

@@ -36,10 +36,11 @@ func part(b compute.Backend, do, folder, file string, size int) (bench.Job, erro
 	if err != nil {
 		return bench.Job{}, err
 	}
-	store, source := nn.NewStore(), &weights.File{}
-	if source, err = weights.Open(filepath.Join(folder, "diffusion_pytorch_model.safetensors")); err != nil {
+	source, err := weights.Open(filepath.Join(folder, "diffusion_pytorch_model.safetensors"))
+	if err != nil {
 		return bench.Job{}, err
 	}
+	store := nn.NewStore()
 	prefix := map[bool]string{true: flux1.VAEPrefix, false: flux1.TransformerPrefix}[do == "decode"]
 	if err := store.AddSource(prefix, source); err != nil {
 		return bench.Job{}, err
