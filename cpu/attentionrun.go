@@ -87,7 +87,7 @@ func (l *lowering) valueOf(n *node, u *unit) *node {
 
 // planPacked plans a product whose B is packed as a whole.
 func (g *gemm) planPacked(b *Backend) {
-	g.choosePairs(b)
+	g.choosePrecision(b)
 	g.plan()
 	g.parts, g.rows, g.cols, g.bPacked = 1, g.m, g.n, true
 	if g.runs = []run{{0, g.k, 0, 0}}; !g.aPacked {

@@ -29,6 +29,7 @@ type Backend struct {
 	finalized atomic.Bool
 	level     level
 	pairs     bool // products in bf16
+	integers  bool // products with quantized weights in integers
 	vectors   *vectors
 	counter   fallbackCounter
 	steps     stepCounter
@@ -47,7 +48,7 @@ var _ compute.Backend = (*Backend)(nil)
 //
 // New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
-	use, pairs := machine, false
+	use, pairs, integers := machine, false, false
 	for option := range strings.SplitSeq(config, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(option), "=")
 		switch {
@@ -57,18 +58,20 @@ func New(config string) (compute.Backend, error) {
 				return nil, fmt.Errorf("cpu: %q: choose plain, avx2 or avx512; this processor has %s at best", config, machine)
 			}
 			use = level(i)
-		case name == "precision" && (value == "f32" || value == "bf16"):
-			pairs = value == "bf16"
+		case name == "precision" && slices.Contains([]string{"f32", "bf16", "int8"}, value):
+			pairs, integers = value != "f32", value == "int8"
 		case name != "":
-			return nil, fmt.Errorf("cpu: unknown option %q: the options are isa and precision (f32 or bf16)", option)
+			return nil, fmt.Errorf("cpu: unknown option %q: the options are isa and precision (f32, bf16 or int8)", option)
 		}
 	}
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	pairs = pairs && use == avx512 && machinePairs
-	return &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, pairs: pairs, vectors: vectorsFor(use)}, nil
+	return &Backend{
+		oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use),
+		pairs: pairs && use == avx512 && machinePairs, integers: integers && use == avx512 && machineInts,
+	}, nil
 }
 
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment

@@ -59,7 +59,7 @@ func (l *lowering) emitGemm(name string, g *gemm) {
 func (l *lowering) prepare(g *gemm) []*storage {
 	writes := []*storage{g.c}
 	if len(g.aBatch)*g.m*g.n > 0 {
-		g.choosePairs(l.backend)
+		g.choosePrecision(l.backend)
 		g.plan()
 		g.few = g.fewRows()
 		if g.few {
@@ -76,6 +76,7 @@ func (l *lowering) prepare(g *gemm) []*storage {
 				g.partRow = append(g.partRow, i*g.n)
 			}
 		}
+		writes = append(writes, g.planAhead(l)...)
 	}
 	return writes
 }

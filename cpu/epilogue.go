@@ -54,15 +54,17 @@ func isProduct(n *node, size int) bool {
 // emitProduct emits a product and the tape of the unit that reads it, as one step unless the product is summed in parts.
 func (l *lowering) emitProduct(n *node, u *unit, outside func(*node) bool) {
 	g := l.gemmOf(n)
-	g.choosePairs(l.backend)
+	g.choosePrecision(l.backend)
 	g.plan()
 	if g.parts > 1 || g.fewRows() || g.n < 2 {
 		l.emitGemm("DotGeneral", g)
 		l.tapeFor(u, outside)
 		return
 	}
+	ahead := g.planAhead(l)
 	g.c.kind, u.row = inScratch, g.n
 	t, reads, writes := l.tapeOf(u, outside)
+	writes = append(writes, ahead...)
 	t.pitch = g.cols
 	t.block = max(1, blockElements/t.pitch)
 	g.epilogue = &epilogue{t}

@@ -33,13 +33,19 @@ type gemm struct {
 	runs         []run
 	splitScratch *storage
 	whole        *storage // all of B, packed; or nil
+	ahead        *storage // A, packed before the blocks; or nil: see gemmahead.go
+	aheadRows    int      // rows of A that it has room for
+	integers     bool     // products of integers are wanted
+	ints         *gemm    // the same for B that is Quantized, or nil: see gemmints.go
+	asIntegers   bool     // it is that product
+	aligned      int      // divides k and the columns of B at which rows are read
 	few          bool     // so few rows that reading B dominates
 	pairs        bool     // computed in bf16: see gemmpairs.go
-	pairRuns     []run
-	chunk        int   // terms that a block sums at a time
-	terms        int   // rows of a packed panel: terms, or words of two
-	stored       *gemm // the same for B in Rows, if it can be read so
-	byTerm       bool  // a row of B is a term and not a column
+	pairRuns     []run    // of the terms of A that are contiguous
+	chunk        int      // terms that a block sums at a time
+	terms        int      // rows of a packed panel: terms, or words of two
+	stored       *gemm    // the same for B in Rows, if it can be read so
+	byTerm       bool     // a row of B is a term and not a column
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
 	padding      *padding  // of a convolution, or nil
@@ -78,7 +84,7 @@ func (g *gemm) plan() {
 		g.chunk, g.terms = 2*depth, min(depth, words(g.k))
 	}
 	g.parts = 1
-	if blocks := g.divide(32); blocks < 8 {
+	if blocks := g.divide(32); blocks < 8 && !g.integers {
 		g.parts = max(1, min(16/blocks, g.k/(2*depth)))
 	}
 	g.partTerms = roundUp(ceilDiv(g.k, g.parts), g.chunk)
@@ -181,11 +187,19 @@ type scratch struct {
 	wide    []float32 // 8 columns of B, converted to f32 or bf16, and a row of Rows; or two terms of all columns
 }
 
-func (g *gemm) wideFloats() int { return max(10*g.terms, 2*g.cols) }
+func (g *gemm) wideFloats() int {
+	if g.asIntegers {
+		return 8 * (g.terms/4 + 2*g.terms/16)
+	}
+	return max(10*g.terms, 2*g.cols)
+}
 
 // scratchFloats returns the sizes of a, b and c of a scratch, and of all of it.
 func (g *gemm) scratchFloats() (a, b, c, all int) {
 	a, b, c = g.kernel.rows*g.terms, g.terms*g.cols, g.kernel.rows*g.kernel.cols
+	if g.asIntegers {
+		a, b = 0, g.cols/g.kernel.cols*panelFloats(g.terms)
+	}
 	return a, b, c, a + b + c + g.wideFloats()
 }
 
@@ -209,6 +223,10 @@ func (g *gemm) run(x *execution) error {
 	}
 	if g.few {
 		g.runFew(x)
+		return nil
+	}
+	if g.ahead != nil {
+		g.runAhead(x)
 		return nil
 	}
 	packed := g.packed(x)

@@ -10,6 +10,8 @@ type block struct {
 	aHalf                   []uint16  // A if it is bf16
 	narrow                  []uint16  // B if it is bf16
 	source                  Rows      // B if it is stored so
+	quants                  Quantized // B if it is multiplied as integers
+	form                    Integers  // of quants
 	packed                  []float32 // B packed as a whole, or nil
 	cRow                    []int
 	s                       scratch
@@ -52,6 +54,10 @@ func (t *block) compute() {
 	for t.first = t.k0; t.first < t.k1; t.first += t.chunk {
 		t.length = min(t.chunk, t.k1-t.first)
 		t.packPanels()
+		if t.ahead != nil {
+			t.passRows()
+			continue
+		}
 		for i := t.m0; i < t.m1; i += t.kernel.rows {
 			t.rowTile(i)
 		}
@@ -83,6 +89,8 @@ func (t *block) packPanels() {
 	}
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
 		switch {
+		case t.asIntegers:
+			t.packInts(t.s.b[(j-t.n0)/t.kernel.cols*panelFloats(t.terms):], j)
 		case t.pairs:
 			t.packPairs(t.s.b[(j-t.n0)*t.terms:], j)
 		case !t.direct(j):
@@ -107,35 +115,44 @@ func (t *block) rowTile(i int) {
 	case packed:
 		t.packRows(i, rows)
 	}
-	accumulate := 0
+	for j := t.n0; j < t.n1; j += t.kernel.cols {
+		t.panelTile(i, rows, j, packed)
+	}
+}
+
+// panelTile computes one tile: rows i … i+rows and the panel at j.
+func (t *block) panelTile(i, rows, j int, packed bool) {
+	mr, accumulate := t.kernel.rows, 0
 	if t.first > t.k0 {
 		accumulate = 1
 	}
-	for j := t.n0; j < t.n1; j += t.kernel.cols {
-		width := t.panelWidth(j)
-		c, ldc := &t.s.c[0], 4*width
-		whole := rows == mr && j+width <= t.n1
+	width := t.panelWidth(j)
+	c, ldc := &t.s.c[0], 4*width
+	whole := rows == mr && j+width <= t.n1
+	if whole {
+		step := t.cRow[i+1] - t.cRow[i]
+		for r := 2; r < mr && whole; r++ {
+			whole = t.cRow[i+r]-t.cRow[i+r-1] == step
+		}
 		if whole {
-			step := t.cRow[i+1] - t.cRow[i]
-			for r := 2; r < mr && whole; r++ {
-				whole = t.cRow[i+r]-t.cRow[i+r-1] == step
-			}
-			if whole {
-				c, ldc = &t.c[t.cOff+t.cRow[i]+j], 4*step
-			}
+			c, ldc = &t.c[t.cOff+t.cRow[i]+j], 4*step
 		}
-		if !whole && accumulate == 1 {
-			t.moveEdge(i, rows, j, width, false)
-		}
-		t.tile(i, j, packed, width, c, ldc, accumulate)
-		if !whole {
-			t.moveEdge(i, rows, j, width, true)
-		}
+	}
+	if !whole && accumulate == 1 {
+		t.moveEdge(i, rows, j, width, false)
+	}
+	t.tile(i, j, packed, width, c, ldc, accumulate)
+	if !whole {
+		t.moveEdge(i, rows, j, width, true)
 	}
 }
 
 // tile runs the kernel over the runs of the current chunk of terms.
 func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int) {
+	if t.asIntegers {
+		t.intsTile(j, c, ldc, acc)
+		return
+	}
 	if t.pairs && !packed {
 		t.tileHalves(i, j, width, c, ldc, acc)
 		return

@@ -19,28 +19,22 @@ var pairKernel = tileKernel{8, 32, tilePairs, tilePairsHalf, true}
 // shortestPairRun is the least mean length of runs of contiguous terms of A that are worth rounding together.
 const shortestPairRun = 16
 
-// choosePairs makes the product one of pairs where that is the precision, and the terms of A are contiguous, as those of
-// activations and images with channels last are.
-func (g *gemm) choosePairs(b *Backend) {
-	if !b.pairs || g.m <= mostFew || g.k < shortestPairRun {
+// choosePrecision makes the product one of pairs, and one of integers if B turns out to be [Quantized], where that is the
+// precision, and the terms of A are contiguous, as those of activations and images with channels last are.
+func (g *gemm) choosePrecision(b *Backend) {
+	if g.m <= mostFew || g.k < shortestPairRun || !b.pairs && !b.integers || !g.alongTerms() {
 		return
 	}
-	runs, _ := runsOf(g.aDepth, nil)
-	if len(runs)*shortestPairRun > g.k {
-		return
+	g.integers = b.integers && g.b.kind == inInput && g.b.width > 0 && len(g.aBatch) == 1 && g.padding == nil
+	if b.pairs {
+		g.pairs, g.kernel = true, pairKernel
 	}
-	for _, r := range runs {
-		if r.aStep != 1 && r.to-r.from > 1 {
-			return
-		}
-	}
-	g.pairs, g.kernel, g.pairRuns = true, pairKernel, runs
 }
 
 // halvesFit reports whether the padded copy of the image x, which is A, can be of bf16: the product is one of pairs, every
 // run of terms consists of whole pairs, and the copy reads runs of channels.
 func (g *gemm) halvesFit(b *Backend, x *tensor) bool {
-	g.choosePairs(b)
+	g.choosePrecision(b)
 	if !g.pairs || x.s.dtype != dtypes.Float32 || x.strides[len(x.strides)-1] != 1 || x.dims[len(x.dims)-1] < 2 {
 		return false
 	}

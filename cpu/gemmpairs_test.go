@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -56,7 +57,7 @@ func productOf(tb testing.TB, b *Backend, x []float32, w []bfloat16.BFloat16, m,
 			tb.Fatal(err)
 		}
 		defer out[0].Finalize()
-		return floatsOf(tb, out)[0]
+		return slices.Clone(floatsOf(tb, out)[0])
 	}
 }
 

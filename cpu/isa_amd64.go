@@ -12,6 +12,9 @@ const (
 // machinePairs is set where the processor has AVX512-BF16.
 var machinePairs = machine == avx512 && detectPairs()
 
+// machineInts is set where the processor has AVX512-VNNI.
+var machineInts = machine == avx512 && detectInts()
+
 // machine is the best level of this processor and operating system.
 var machine = detect()
 
@@ -51,6 +54,21 @@ func narrow16(dst *uint16, src *float32, vectors int)
 //go:noescape
 func zip16(dst, a, b *float32, vectors int)
 
+//go:noescape
+func tileInts32(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+
+//go:noescape
+func tileInts32Mins(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+
+//go:noescape
+func tileInts16(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+
+//go:noescape
+func tileInts16Mins(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+
+//go:noescape
+func quantize32(q *int8, stats *float32, src *float32, blocks int)
+
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 
 func xgetbv() uint32
@@ -82,4 +100,9 @@ func detectPairs() bool {
 	}
 	a, _, _, _ := cpuid(7, 1)
 	return a&(1<<5) != 0
+}
+
+func detectInts() bool {
+	_, _, c, _ := cpuid(7, 0)
+	return c&(1<<11) != 0
 }

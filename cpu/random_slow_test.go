@@ -2,4 +2,7 @@
 
 package cpu
 
-const randomGraphs = 200000
+const (
+	randomGraphs = 200000
+	stressRounds = 20000
+)

@@ -56,15 +56,18 @@ func (l *lowering) readsRows(g *gemm) {
 	default:
 		return
 	}
-	stored.bPacked = true
-	stored.chunk, stored.terms = storedDepth, min(storedDepth, g.k)
-	if g.pairs {
-		stored.chunk, stored.terms = 2*storedDepth, min(storedDepth, words(g.k))
+	if g.ahead == nil {
+		stored.bPacked = true
+		stored.chunk, stored.terms = storedDepth, min(storedDepth, g.k)
+		if g.pairs {
+			stored.chunk, stored.terms = 2*storedDepth, min(storedDepth, words(g.k))
+		}
+		stored.runs = []run{{0, g.k, 0, 0}}
+		if !g.aPacked {
+			stored.runs, _ = runsOf(g.aDepth, nil)
+		}
 	}
-	stored.runs = []run{{0, g.k, 0, 0}}
-	if !g.aPacked {
-		stored.runs, _ = runsOf(g.aDepth, nil)
-	}
+	stored.withIntegers()
 	g.stored = &stored
 	l.steps[len(l.steps)-1].byRows = g.b
 }

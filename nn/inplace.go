@@ -165,7 +165,7 @@ func (w *borrowed) newBuffer(b compute.Backend, shape shapes.Shape) (compute.Buf
 	flat := w.flat
 	if flat == nil || shape.DType != w.shape.DType {
 		if isDirect && shape.Rank() == 2 {
-			return direct.BufferOverRows(w.tensor, shape)
+			return direct.BufferOverRows(rowsOf{w.tensor}, shape)
 		}
 		values, err := w.converted(shape.DType)
 		if err != nil {

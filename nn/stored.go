@@ -169,8 +169,17 @@ func (w *borrowed) check() error {
 	return nil
 }
 
+// rowsOf implements [cpu.Quantized].
+type rowsOf struct{ *weights.Tensor }
+
+// Integers returns the form of the tensor's integers.
+func (r rowsOf) Integers() (cpu.Integers, bool) {
+	form, ok := r.Tensor.Integers()
+	return cpu.Integers(form), ok
+}
+
 var (
-	_ cpu.Rows  = (*weights.Tensor)(nil)
-	_ cpu.Owner = (*borrowed)(nil)
-	_ lender    = (*cpu.Backend)(nil)
+	_ cpu.Quantized = rowsOf{}
+	_ cpu.Owner     = (*borrowed)(nil)
+	_ lender        = (*cpu.Backend)(nil)
 )

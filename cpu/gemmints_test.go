@@ -1,0 +1,353 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// intsBackend returns a backend that computes products in integers.
+func intsBackend(tb testing.TB) *Backend {
+	tb.Helper()
+	if !machineInts {
+		tb.Skip("this processor has no AVX512-VNNI")
+	}
+	return newLevel(tb, "precision=int8")
+}
+
+// intsForms are all forms that kernels differ by.
+var intsForms = []Integers{
+	{Block: 32, Group: 32, Zero: 128}, {Block: 32, Group: 32, Zero: 8}, {Block: 256, Group: 32, Mins: true},
+	{Block: 256, Group: 16, Zero: 32}, {Block: 256, Group: 16, Mins: true},
+}
+
+// integerMatrix is Quantized with random integers.
+type integerMatrix struct {
+	form         Integers
+	width        int
+	quants       []uint8
+	scales, mins []float32
+	reads        atomic.Int64 // of integers
+}
+
+func newIntegerMatrix(r *rand.Rand, form Integers, rows, width int) *integerMatrix {
+	m := &integerMatrix{form: form, width: width, quants: make([]uint8, rows*width)}
+	for i := range m.quants {
+		m.quants[i] = uint8(r.Uint32())
+		if form.Zero != 128 {
+			m.quants[i] &= 63
+		}
+	}
+	m.scales, m.mins = gaussian(r, rows*width/form.Group), make([]float32, rows*width/form.Group)
+	if form.Mins {
+		m.mins = gaussian(r, len(m.scales))
+	}
+	return m
+}
+
+func (m *integerMatrix) value(row, column int) float32 {
+	i := row*m.width + column
+	v := float32(m.scales[i/m.form.Group] * float32(int(m.quants[i])-m.form.Zero))
+	return v - m.mins[i/m.form.Group]
+}
+
+func (m *integerMatrix) ReadRow(dst []float32, row, column int) {
+	for i := range dst {
+		dst[i] = m.value(row, column+i)
+	}
+}
+
+func (m *integerMatrix) Integers() (Integers, bool) { return m.form, true }
+
+func (m *integerMatrix) ReadIntegers(quants []uint8, scales, mins []float32, row, column int) {
+	m.reads.Add(1)
+	if len(quants)%m.form.Block != 0 || column%m.form.Block != 0 || len(scales) != len(quants)/m.form.Group || m.form.Mins && len(mins) != len(scales) {
+		panic(fmt.Sprintf("%d integers, %d scales and %d minima from column %d on", len(quants), len(scales), len(mins), column))
+	}
+	at := row*m.width + column
+	copy(quants, m.quants[at:][:len(quants)])
+	copy(scales, m.scales[at/m.form.Group:])
+	copy(mins, m.mins[at/m.form.Group:])
+}
+
+// intsProduct is x·Wᵀ, negated where n is even, which makes an epilogue.
+func intsProduct(tb testing.TB, b *Backend, x []float32, w *integerMatrix, m int) func() []float32 {
+	tb.Helper()
+	k, n := w.width, len(w.quants)/w.width
+	exe, in := compileGraph(tb, b, [][]float32{x, make([]float32, n*k)}, [][]int{{m, k}, {n, k}}, func(f compute.Function, x []compute.Value) []compute.Value {
+		y := must(tb)(f.DotGeneral(x[0], []int{1}, nil, x[1], []int{1}, nil, compute.DotGeneralConfig{}))
+		if n%2 == 0 {
+			y = must(tb)(f.Neg(y))
+		}
+		return []compute.Value{y}
+	})
+	rows, err := b.BufferOverRows(w, shapes.Make(dtypes.Float32, n, k))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func() []float32 {
+		out, err := exe.Execute([]compute.Buffer{in[0], rows}, nil, 0)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer out[0].Finalize()
+		return slices.Clone(floatsOf(tb, out)[0])
+	}
+}
+
+// quantizedRow rounds a row as the documentation of a product of integers says.
+func quantizedRow(row []float32) []float64 {
+	v := make([]float64, len(row))
+	for from := 0; from < len(row); from += intsBlock {
+		var largest float32
+		for _, x := range row[from : from+intsBlock] {
+			largest = max(largest, float32(math.Abs(float64(x))))
+		}
+		inverse := 127 / largest
+		for i, x := range row[from : from+intsBlock] {
+			if largest >= smallestScaled {
+				v[from+i] = math.RoundToEven(float64(x*inverse)) * float64(largest/127)
+			}
+		}
+	}
+	return v
+}
+
+// TestIntegers compares products in integers with sums in f64 of A quantized, closely, and of A itself, within the bound that
+// the documentation states, for shapes that end within tiles, panels and chunks, and for every kernel.
+func TestIntegers(t *testing.T) {
+	b := intsBackend(t)
+	r := rand.New(rand.NewPCG(41, 42))
+	for i := range 60 {
+		form := intsForms[i%len(intsForms)]
+		m, n := 5+r.IntN(40), 1+r.IntN(140)
+		k := form.Block * (1 + r.IntN(1600/form.Block))
+		if r.IntN(10) == 0 {
+			m = 770 + r.IntN(20)
+		}
+		x, w := gaussian(r, m*k), newIntegerMatrix(r, form, n, k)
+		got := intsProduct(t, b, x, w, m)()
+		if w.reads.Load() == 0 {
+			t.Fatalf("%d×%d×%d of %+v is no product of integers", m, n, k, form)
+		}
+		compareIntegers(t, got, x, w, m)
+	}
+}
+
+func compareIntegers(t *testing.T, got, x []float32, w *integerMatrix, m int) {
+	t.Helper()
+	k, n := w.width, len(w.quants)/w.width
+	values := make([]float32, n*k)
+	for j := range n {
+		w.ReadRow(values[j*k:][:k], j, 0)
+	}
+	for i := range m {
+		row, q := x[i*k:][:k], quantizedRow(x[i*k:][:k])
+		for j := range n {
+			var close, exact, size, bound float64
+			for from := 0; from < k; from += intsBlock {
+				var largest, sum float64
+				for p := from; p < from+intsBlock; p++ {
+					v := float64(values[j*k+p])
+					close, exact, size = close+q[p]*v, exact+float64(row[p])*v, size+math.Abs(q[p]*v)
+					largest, sum = max(largest, math.Abs(float64(row[p]))), sum+math.Abs(v)
+				}
+				bound += largest / 254 * sum
+			}
+			y := float64(got[i*n+j])
+			if n%2 == 0 {
+				y = -y
+			}
+			// scale·quant and the minimum are rounded apart where the minimum is large
+			rounding := (size + bound) * float64(k/intsBlock+8) * 0x1p-23
+			if !(math.Abs(y-close) <= rounding) || !(math.Abs(y-exact) <= bound+rounding) {
+				t.Fatalf("%d×%d×%d of %+v: row %d, column %d is %v, want %v within %g, and %v within %g", m, n, k, w.form, i, j, y, close, rounding, exact, bound)
+			}
+		}
+	}
+}
+
+// TestIntegersExact multiplies numbers whose products and sums are exact, so that every bit counts.
+func TestIntegersExact(t *testing.T) {
+	b := intsBackend(t)
+	r := rand.New(rand.NewPCG(43, 44))
+	for _, form := range intsForms {
+		for _, shape := range [][3]int{{5, 1, 256}, {6, 32, 512}, {7, 33, 768}, {11, 65, 256}, {773, 31, 1280}} {
+			m, n, k := shape[0], shape[1], shape[2]
+			w := newIntegerMatrix(r, form, n, k)
+			for i := range w.scales {
+				w.scales[i], w.mins[i] = float32(int(1)<<r.IntN(3)), 0
+				if form.Mins {
+					w.mins[i] = float32(r.IntN(8))
+				}
+			}
+			x := make([]float32, m*k)
+			for i := range x {
+				x[i] = float32(r.IntN(9) - 4)
+				if i%intsBlock == 7 {
+					x[i] = 127
+				}
+			}
+			got := intsProduct(t, b, x, w, m)()
+			for i, v := range got {
+				want := float32(0)
+				for p := range k {
+					want += x[i/n*k+p] * w.value(i%n, p)
+				}
+				if n%2 == 0 {
+					want = -want
+				}
+				if v != want {
+					t.Fatalf("%v of %+v: row %d, column %d is %v, want %v", shape, form, i/n, i%n, v, want)
+				}
+			}
+		}
+	}
+}
+
+// TestIntegersPlace checks that results are byte-identical for any number of threads, for any number of rows and columns, and
+// wherever in them an element is.
+func TestIntegersPlace(t *testing.T) {
+	b := intsBackend(t)
+	r := rand.New(rand.NewPCG(45, 46))
+	for _, form := range intsForms {
+		const k = 1280
+		x, w := gaussian(r, k), newIntegerMatrix(r, form, 1, k)
+		want := intsProduct(t, b, slices.Repeat(x, 5), w, 5)()[0]
+		for _, shape := range [][2]int{{6, 32}, {17, 70}, {800, 35}, {64, 600}} {
+			m, n := shape[0], shape[1]
+			all := &integerMatrix{form: form, width: k, quants: slices.Repeat(w.quants, n), scales: slices.Repeat(w.scales, n), mins: slices.Repeat(w.mins, n)}
+			for _, procs := range []int{1, 2, 7} {
+				old := runtime.GOMAXPROCS(procs)
+				got := intsProduct(t, b, slices.Repeat(x, m), all, m)()
+				runtime.GOMAXPROCS(old)
+				for i, v := range got {
+					if n%2 == 0 {
+						v = -v
+					}
+					if v != want {
+						t.Fatalf("%v of %+v, %d threads: element %d is %v, want %v", shape, form, procs, i, v, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestIntegersSpecial checks NaN, infinities, zeros and subnormal numbers: only rows that have them are affected.
+func TestIntegersSpecial(t *testing.T) {
+	b := intsBackend(t)
+	r := rand.New(rand.NewPCG(47, 48))
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, form := range intsForms {
+		const m, k, n = 8, 512, 40
+		x, w := gaussian(r, m*k), newIntegerMatrix(r, form, n, k)
+		x[1*k+300], x[2*k+511], x[3*k] = nan, inf, -inf
+		clear(x[4*k:][:k])
+		clear(x[5*k:][:k])
+		for i := range k {
+			x[5*k+i] = math.SmallestNonzeroFloat32 * float32(1+i)
+			x[6*k+i] = 3e38
+		}
+		x[7*k+40] = float32(math.Copysign(0, -1))
+		got := intsProduct(t, b, x, w, m)()
+		clean := slices.Clone(x)
+		for i := 1; i < 7; i++ {
+			clear(clean[i*k:][:k])
+		}
+		want := intsProduct(t, b, clean, w, m)()
+		for i := range m {
+			for j, v := range got[i*n:][:n] {
+				switch i {
+				case 0, 4, 5, 7:
+					if v != want[i*n+j] {
+						t.Fatalf("%+v: row %d, column %d is %v, want %v", form, i, j, v, want[i*n+j])
+					}
+				case 1, 2, 3:
+					if v == v {
+						t.Fatalf("%+v: row %d, column %d is %v, want NaN", form, i, j, v)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestIntegersElsewhere multiplies in integers only where rows and depths are whole blocks, and within the bound otherwise.
+func TestIntegersElsewhere(t *testing.T) {
+	b := intsBackend(t)
+	r := rand.New(rand.NewPCG(49, 50))
+	const m, n, k = 20, 64, 512
+	x, w := gaussian(r, m*k), newIntegerMatrix(r, intsForms[3], n, k)
+	for _, c := range []struct {
+		name     string
+		from, to int // columns
+		ints     bool
+	}{{"whole", 0, 512, true}, {"second block", 256, 512, true}, {"within a block", 32, 288, false}, {"odd", 1, 512, false}, {"short", 0, 40, false}} {
+		width := c.to - c.from
+		exe, in := compileGraph(t, b, [][]float32{x[:m*width], make([]float32, n*k)}, [][]int{{m, width}, {n, k}}, func(f compute.Function, x []compute.Value) []compute.Value {
+			cut := must(t)(f.Slice(x[1], []int{3, c.from}, []int{n, c.to}, nil))
+			return []compute.Value{must(t)(f.DotGeneral(x[0], []int{1}, nil, cut, []int{1}, nil, compute.DotGeneralConfig{}))}
+		})
+		rows, err := b.BufferOverRows(w, shapes.Make(dtypes.Float32, n, k))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.reads.Store(0)
+		out, err := exe.Execute([]compute.Buffer{in[0], rows}, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := floatsOf(t, out)[0]
+		if ints := w.reads.Load() > 0; ints != c.ints {
+			t.Errorf("%s: in integers: %v", c.name, ints)
+		}
+		want := make([]float32, len(got))
+		for i := range want {
+			for p := range width {
+				want[i] += x[i/(n-3)*width+p] * w.value(3+i%(n-3), c.from+p)
+			}
+		}
+		if d := distance(got, want); !(d < 0.04) {
+			t.Errorf("%s: off by %g", c.name, d)
+		}
+	}
+}
+
+// TestIntegersStress multiplies in many goroutines while the collector runs, and compares bits.
+func TestIntegersStress(t *testing.T) {
+	b := intsBackend(t)
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	r := rand.New(rand.NewPCG(51, 52))
+	var all sync.WaitGroup
+	for _, form := range intsForms {
+		x, w := gaussian(r, 70*512), newIntegerMatrix(r, form, 200, 512)
+		run := intsProduct(t, b, x, w, 70)
+		want := run()
+		for range 4 {
+			all.Go(func() {
+				for range stressRounds {
+					got := run()
+					for i, v := range got {
+						if math.Float32bits(v) != math.Float32bits(want[i]) {
+							t.Errorf("%+v: element %d is %v, want %v", form, i, v, want[i])
+							return
+						}
+					}
+					runtime.GC()
+				}
+			})
+		}
+	}
+	all.Wait()
+}
