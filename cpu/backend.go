@@ -43,8 +43,14 @@ var _ compute.Backend = (*Backend)(nil)
 //
 //   - isa=plain, isa=avx2 or isa=avx512 chooses the kernels; the default is the best of this processor. An instruction set
 //     that the processor lacks is an error.
+//
 //   - precision=bf16 computes matrix products, convolutions and attention in bf16 with sums in f32, where the processor has
 //     AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
+//
+//   - precision=int8 is bf16, and multiplies weights that are stored as small integers ([Quantized]) as integers, with the
+//     left operand rounded to 8 bits per 32 terms, where the processor has AVX512-VNNI. Elsewhere it is bf16.
+//
+// Products of up to four rows are computed in f32 in every precision. On processors with AMX its instructions are not used.
 //
 // New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
@@ -73,6 +79,9 @@ func New(config string) (compute.Backend, error) {
 		pairs: pairs && use == avx512 && machinePairs, integers: integers && use == avx512 && machineInts,
 	}, nil
 }
+
+// Precisions reports which precisions besides f32 this processor has instructions for, see [New].
+func Precisions() (bf16, int8 bool) { return machinePairs, machineInts }
 
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment
 // variable GOMLX_BACKEND=cpu find it. Call it once at the start of a program, before any other goroutine asks for a

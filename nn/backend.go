@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,11 +9,12 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/cpu"
+	"reflectionflow/weights"
 )
 
 // OpenBackend opens the compute backend that config names: "" or "cpu" for the
-// pure-Go one in f32, "cpu:bf16" for the same with products in bf16 where the processor
-// multiplies them (see [cpu.New]), "xla:PLUGIN" for XLA through a PJRT plugin (its name or absolute
+// pure-Go one in f32, "cpu:bf16" and "cpu:int8" for the same in other precisions (see
+// [cpu.New]), "xla:PLUGIN" for XLA through a PJRT plugin (its name or absolute
 // path) in builds with -tags xla, and "xla:PLUGIN:bf16" for the same with products in bf16 and their
 // sums in f32. The latter keeps stored matrices in bf16, see [Store.SetStored].
 func OpenBackend(config string) (compute.Backend, error) {
@@ -20,12 +22,13 @@ func OpenBackend(config string) (compute.Backend, error) {
 	switch kind {
 	case "", "cpu":
 		switch rest {
-		case "", "f32":
-			return cpu.New("")
-		case "bf16":
-			return cpu.New("precision=bf16")
+		case "", "f32", "bf16", "int8":
+			return cpu.New("precision=" + cmp.Or(rest, "f32"))
 		}
 	case "xla":
+		if strings.HasSuffix(rest, ":int8") {
+			return nil, fmt.Errorf("%w: XLA has no products in int8: use the precision f32 or bf16", reflectionflow.ErrInvalid)
+		}
 		plugin, narrow := strings.CutSuffix(rest, ":bf16")
 		backend, err := openXLA(strings.TrimSuffix(plugin, ":f32"))
 		if err == nil && narrow {
@@ -33,5 +36,25 @@ func OpenBackend(config string) (compute.Backend, error) {
 		}
 		return backend, err
 	}
-	return nil, fmt.Errorf("%w: unknown backend %q: use cpu, cpu:bf16, xla:PLUGIN or xla:PLUGIN:bf16", reflectionflow.ErrInvalid, config)
+	return nil, fmt.Errorf("%w: unknown backend %q: use cpu or xla:PLUGIN", reflectionflow.ErrInvalid, config)
+}
+
+// AutoPrecision returns the precision that is fastest for weights stored as the given type
+// ([weights.Info]) on a backend (see [OpenBackend]) and this processor, and rounds no more
+// than they are: int8 for GGUF's blocks, bf16 for types of 16 and 8 bits, and f32 for others and
+// where the processor lacks the instructions.
+func AutoPrecision(backend string, stored *weights.Tensor) string {
+	kind := stored.Info().Type
+	_, integers := stored.Integers()
+	switch bf16, int8 := cpu.Precisions(); {
+	case strings.HasPrefix(backend, "xla:"):
+		if kind != "F32" && kind != "F64" {
+			return "bf16"
+		}
+	case integers && int8:
+		return "int8"
+	case bf16 && kind != "F32" && kind != "F64":
+		return "bf16"
+	}
+	return "f32"
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestOpenBackend(t *testing.T) {
-	for _, name := range []string{"", "cpu", "cpu:f32", "cpu:bf16"} {
+	for _, name := range []string{"", "cpu", "cpu:f32", "cpu:bf16", "cpu:int8"} {
 		backend, err := nn.OpenBackend(name)
 		if err != nil {
 			t.Errorf("%q: %v", name, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"reflectionflow/genref"
+	"reflectionflow/internal/config"
 	"reflectionflow/search"
 	"reflectionflow/verifier"
 )
@@ -34,7 +35,8 @@ func (p *program) completeFlags(cmd *cobra.Command) {
 		"strategy":   cobra.FixedCompletions(search.Strategies(), cobra.ShellCompDirectiveNoFileComp),
 		"strategies": cobra.FixedCompletions(search.Strategies(), cobra.ShellCompDirectiveNoFileComp),
 		"axes":       cobra.FixedCompletions([]string{"noise", "prompt", "reflection"}, cobra.ShellCompDirectiveNoFileComp),
-		"backend":    cobra.FixedCompletions([]string{"cpu", "cpu:bf16", "xla:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
+		"backend":    cobra.FixedCompletions([]string{"cpu", "xla:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
+		"precision":  cobra.FixedCompletions(config.Precisions(), cobra.ShellCompDirectiveNoFileComp),
 		"generator":  cobra.FixedCompletions([]string{"openai+http://", "sdcpp+http://", "a1111+http://", "comfyui+http://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
 		"source":     cobra.FixedCompletions(setSources, cobra.ShellCompDirectiveNoFileComp),
 		"split":      cobra.FixedCompletions([]string{"train", "validation", "test", "all"}, cobra.ShellCompDirectiveNoFileComp),

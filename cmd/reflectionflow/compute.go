@@ -5,10 +5,36 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
+
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 )
 
-// backendUsage describes --backend.
-const backendUsage = "compute backend: cpu, cpu:bf16 for faster and less exact products, or in builds with -tags xla xla:PLUGIN or xla:PLUGIN:bf16"
+// computeOptions are the flags of what networks compute on, and in which precision.
+type computeOptions struct{ backend, precision string }
+
+// registerCompute adds them.
+func (o *computeOptions) registerCompute(f *pflag.FlagSet) {
+	f.StringVar(&o.backend, "backend", "", "what networks compute on: cpu, or in builds with -tags xla xla:PLUGIN")
+	f.StringVar(&o.precision, "precision", "", "what products are computed in: f32, bf16, int8 for quantized weights, or auto: the fastest for the model's weights (default f32)")
+}
+
+// checkCompute checks the flags, and takes the precision out of a backend such as cpu:bf16.
+func (o *computeOptions) checkCompute() (err error) {
+	o.backend, o.precision, err = config.SplitCompute(o.backend, o.precision)
+	return err
+}
+
+// settle sets the precision that is recorded.
+func (o *computeOptions) settle(model assemble.Model) (err error) {
+	o.precision, err = model.PrecisionOf(o.backend, o.precision)
+	return err
+}
+
+// compute is the name that networks are opened with.
+func (o *computeOptions) compute() string { return config.Compute(o.backend, o.precision) }
 
 // Virtual memory that commands need, in bytes: a tenth or more above the peaks (VmPeak)
 // that were measured without cgo. Much of it is address space that the runtime reserves

@@ -29,12 +29,21 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble
 	}
 	if c == nil {
 		model, err := p.catalog.Find(o.model)
-		return model, nil, err
+		if err != nil {
+			return model, nil, err
+		}
+		return model, nil, o.settle(model)
 	}
 	c = c.Used()
 	model, err := p.builder(c).Model()
 	if err != nil {
 		return assemble.Model{}, nil, err
+	}
+	if err := o.settle(model); err != nil {
+		return assemble.Model{}, nil, err
+	}
+	if c.Precision != "" {
+		c.Precision = o.precision // as it is recorded
 	}
 	deployed, err := assemble.Record(c, library())
 	return model, deployed, err
@@ -42,12 +51,13 @@ func (p *program) generateWith(cmd *cobra.Command, o *generateOptions) (assemble
 
 // engineOptions are the flags that choose generator and verifier.
 type engineOptions struct {
-	deployment     string // file of the configuration
-	generator      string // URL
-	nats           config.NATS
-	model, backend string
-	files          config.Weights // that the model lacks
-	anySize        bool           // generate sizes that the model was not made for
+	deployment string // file of the configuration
+	generator  string // URL
+	nats       config.NATS
+	model      string
+	computeOptions
+	files   config.Weights // that the model lacks
+	anySize bool           // generate sizes that the model was not made for
 }
 
 // registerAnySize adds the flag of sizes that a model was not made for.
@@ -117,6 +127,9 @@ func (p *program) searching(o *engineOptions, flags *pflag.FlagSet) (*config.Con
 // configuration is what --config, --generator and a --model that is not of the catalog
 // say, nil where none of them is given. Its backend is in o then.
 func (p *program) configuration(o *engineOptions, flags *pflag.FlagSet) (*config.Config, error) {
+	if err := o.checkCompute(); err != nil {
+		return nil, err
+	}
 	own, err := p.ownModel(o, flags)
 	if err != nil || own && o.deployment == "" && o.generator == "" {
 		return nil, err
@@ -126,7 +139,7 @@ func (p *program) configuration(o *engineOptions, flags *pflag.FlagSet) (*config
 		if c, err = readDeployment(o, flags, own); err != nil {
 			return nil, err
 		}
-	} else if c.Backend = o.backend; own {
+	} else if c.Backend, c.Precision = o.backend, o.precision; own {
 		c.Model = o.model
 	}
 	here, err := os.Getwd()
@@ -140,13 +153,13 @@ func (p *program) configuration(o *engineOptions, flags *pflag.FlagSet) (*config
 		files.Model = o.model
 		err = c.UseModel(files, here)
 	}
-	o.backend = c.Backend
+	o.backend, o.precision = c.Backend, c.Precision
 	return c, err
 }
 
 // readDeployment reads the file of --config.
 func readDeployment(o *engineOptions, flags *pflag.FlagSet, own bool) (*config.Config, error) {
-	for _, name := range []string{"model", "backend"} {
+	for _, name := range []string{"model", "backend", "precision"} {
 		if flags.Changed(name) && (own || name != "model") {
 			return nil, fmt.Errorf("%w: --%s and --config: write the %s into the configuration", reflectionflow.ErrInvalid, name, name)
 		}

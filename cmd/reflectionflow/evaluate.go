@@ -112,7 +112,7 @@ func (o *evaluateOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
 	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.search.registerFiles(f)
-	f.StringVar(&o.search.backend, "backend", "", backendUsage)
+	o.search.registerCompute(f)
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }
@@ -155,7 +155,7 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
-	settings, err := json.Marshal(map[string]string{"model": model.Name, "fingerprint": fingerprint, "backend": o.search.backend})
+	settings, err := json.Marshal(map[string]string{"model": model.Name, "fingerprint": fingerprint, "backend": o.search.compute()})
 	if err != nil {
 		return fmt.Errorf("encode settings: %w", err)
 	}
@@ -258,7 +258,7 @@ type evaluationSession struct {
 }
 
 func (s *evaluationSession) run(ctx context.Context, model assemble.Model) error {
-	e, err := model.Open(ctx, s.options.search.backend)
+	e, err := model.Open(ctx, s.options.search.compute())
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", model.Name, err)
 	}
@@ -354,7 +354,7 @@ func (s *evaluationSession) strategies(ctx context.Context, model assemble.Model
 	for _, a := range s.arms {
 		v, ready := verifiers[a.Verifier]
 		if !ready {
-			if v, err = model.OpenVerifier(ctx, s.options.search.backend, a.Verifier); err != nil {
+			if v, err = model.OpenVerifier(ctx, s.options.search.compute(), a.Verifier); err != nil {
 				return opened, fmt.Errorf("open verifier %s: %w", a.Verifier, err)
 			}
 			if closer, ok := v.(io.Closer); ok {

@@ -70,7 +70,7 @@ func (p *program) evaluateAblateCommand() *cobra.Command {
 	f.StringVar(&o.search.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
 	f.StringVar(&o.search.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.search.registerFiles(f)
-	f.StringVar(&o.search.backend, "backend", "", backendUsage)
+	o.search.registerCompute(f)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress")
 	return cmd
@@ -120,7 +120,7 @@ func (p *program) evaluateAblate(cmd *cobra.Command, o *evaluateOptions, images 
 
 // ablate opens the parts, measures and prints.
 func (s *evaluationSession) ablate(ctx context.Context, model assemble.Model, images int) (err error) {
-	e, err := model.Open(ctx, s.options.search.backend)
+	e, err := model.Open(ctx, s.options.search.compute())
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", model.Name, err)
 	}

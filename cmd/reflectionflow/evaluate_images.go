@@ -41,7 +41,7 @@ func (p *program) evaluateImagesCommand() *cobra.Command {
 	f.StringVar(&o.prompts, "prompts", "", "file of GenEval, GenEval 2, DPG-Bench or T2I-CompBench (required)")
 	o.registerJudge(f)
 	f.StringVar(&o.search.deployment, "config", "", "configuration of the judge (see: reflectionflow config)")
-	f.StringVar(&o.search.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	o.search.registerCompute(f)
 	f.StringVar(&o.out, "out", "runs/images", "folder for the results; that of an interrupted command resumes it")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
@@ -52,13 +52,16 @@ func (p *program) evaluateImages(ctx context.Context, o *evaluateOptions, from s
 	if o.prompts == "" {
 		return fmt.Errorf("%w: --prompts is missing: name the file of prompts that the images belong to", reflectionflow.ErrInvalid)
 	}
+	if err := o.search.checkCompute(); err != nil {
+		return err
+	}
 	c := assemble.NewConfig("the command line")
 	if o.search.deployment != "" {
 		var err error
 		if c, err = assemble.ReadConfig(o.search.deployment); err != nil {
 			return err
 		}
-		o.search.backend = c.Backend
+		o.search.backend, o.search.precision = c.Backend, c.Precision
 	}
 	b := p.builder(c)
 	judge, err := chooseJudge(b, *o, false)

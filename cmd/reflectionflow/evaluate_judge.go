@@ -47,12 +47,15 @@ func (p *program) evaluateWith(cmd *cobra.Command, o *evaluateOptions) (assemble
 	var ledger *endpoint.Ledger
 	if c == nil {
 		c = assemble.NewConfig("the command line")
-		c.Model, c.Backend = o.search.model, o.search.backend
+		c.Model, c.Backend, c.Precision = o.search.model, o.search.backend, o.search.precision
 		model, err = p.catalog.Find(o.search.model)
 	} else {
 		b := p.builder(c.Used())
 		ledger = b.Ledger
 		model, err = b.Model()
+	}
+	if err == nil {
+		err = o.search.settle(model)
 	}
 	if err != nil {
 		return model, chosenJudge{}, err
@@ -153,7 +156,7 @@ func (s *evaluationSession) openJudge(ctx context.Context) (io.Closer, *geneval.
 		ev.Judge = geneval.Later{}
 		return nil, nil, nil
 	}
-	judge, err := s.judge.Open(ctx, s.options.search.backend)
+	judge, err := s.judge.Open(ctx, s.options.search.compute())
 	if err != nil {
 		return nil, nil, err
 	}

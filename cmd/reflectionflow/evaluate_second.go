@@ -33,7 +33,7 @@ A judge that shares errors with the first one says little: template has no netwo
 	f.SortFlags = false
 	o.registerJudge(f)
 	f.StringVar(&o.search.deployment, "config", "", "configuration of the judge (see: reflectionflow config)")
-	f.StringVar(&o.search.backend, "backend", "", "compute backend: cpu, or xla:PLUGIN in builds with -tags xla")
+	o.search.registerCompute(f)
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress")
 	return cmd
 }
@@ -41,6 +41,9 @@ A judge that shares errors with the first one says little: template has no netwo
 func (p *program) judgeAgain(ctx context.Context, o evaluateOptions, dir string) error {
 	if o.judge == "" {
 		return fmt.Errorf("%w: --judge is missing: name one of %s", reflectionflow.ErrInvalid, strings.Join(assemble.JudgeNames(), ", "))
+	}
+	if err := o.search.checkCompute(); err != nil {
+		return err
 	}
 	results, err := p.readResults(dir)
 	if err != nil {
@@ -74,7 +77,7 @@ func (p *program) judgeAgain(ctx context.Context, o evaluateOptions, dir string)
 
 // judgeWith tests the judge, lets it decide and prints what it says.
 func (p *program) judgeWith(ctx context.Context, o evaluateOptions, plan chosenJudge, results geneval.Results) error {
-	judge, err := plan.Open(ctx, o.search.backend)
+	judge, err := plan.Open(ctx, o.search.compute())
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (o *generateOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL: openai+http://HOST/v1?model=…, sdcpp+http://…, a1111+http://…, comfyui+http://…?workflow=FILE")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.registerFiles(f)
-	f.StringVar(&o.backend, "backend", "", backendUsage)
+	o.registerCompute(f)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 }
@@ -152,7 +152,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
 	manifests, err := manifestsFor(prompts, costs, cfg, run.Manifest{
-		Model: run.Model{Name: cmp.Or(model.Shown, model.Name), Fingerprint: fingerprint}, Backend: o.backend, Deployment: deployed,
+		Model: run.Model{Name: cmp.Or(model.Shown, model.Name), Fingerprint: fingerprint}, Backend: o.backend, Precision: o.precision, Deployment: deployed,
 		AnySize: model.CheckSize != nil && model.CheckSize(cfg.ImageWidth, cfg.ImageHeight) != nil, // config refused it otherwise
 	})
 	if err != nil {
@@ -161,7 +161,7 @@ func (p *program) generate(cmd *cobra.Command, o *generateOptions, args []string
 	for i, text := range texts {
 		manifests[i].UserPrompt = text
 	}
-	s := &session{program: p, model: model, backend: o.backend, cfg: cfg, json: o.json, quiet: o.quiet, fresh: true}
+	s := &session{program: p, model: model, backend: o.compute(), cfg: cfg, json: o.json, quiet: o.quiet, fresh: true}
 	return s.run(ctx, func() (string, []*run.Folder, error) { return createFolders(o.out, o.seed, manifests) })
 }
 

@@ -20,9 +20,10 @@ import (
 
 // annotateOptions are the flags of genref annotate.
 type annotateOptions struct {
-	deployment, model, backend string
-	count                      int
-	quiet                      bool
+	deployment, model string
+	computeOptions
+	count int
+	quiet bool
 }
 
 const genrefAnnotateHelp = `Compare the two images of every triplet: which is better for the prompt, how they differ,
@@ -48,8 +49,8 @@ func (p *program) genrefAnnotateCommand() *cobra.Command {
   reflectionflow genref annotate --config flux.yaml --count 10000 rule`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.deployment != "" && (cmd.Flags().Changed("model") || cmd.Flags().Changed("backend")) {
-				return fmt.Errorf("%w: --model and --backend are for the embedded annotator: leave them out with --config", reflectionflow.ErrInvalid)
+			if o.deployment != "" && (cmd.Flags().Changed("model") || cmd.Flags().Changed("backend") || cmd.Flags().Changed("precision")) {
+				return fmt.Errorf("%w: --model, --backend and --precision are for the embedded annotator: leave them out with --config", reflectionflow.ErrInvalid)
 			}
 			return p.genrefAnnotate(cmd.Context(), args[0], o)
 		},
@@ -59,12 +60,15 @@ func (p *program) genrefAnnotateCommand() *cobra.Command {
 	f.StringVar(&o.deployment, "config", "", "configuration that names the annotator (see: reflectionflow config)")
 	f.IntVar(&o.count, "count", 0, "annotate only this many triplets, from the first (default: all)")
 	f.StringVar(&o.model, "model", "", "model whose verifier compares: a name (see: reflectionflow models list) or a folder with a slash")
-	f.StringVar(&o.backend, "backend", "", backendUsage)
+	o.registerCompute(f)
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 	return cmd
 }
 
 func (p *program) genrefAnnotate(ctx context.Context, dir string, o annotateOptions) error {
+	if err := o.checkCompute(); err != nil {
+		return err
+	}
 	if o.count < 0 {
 		return fmt.Errorf("%w: --count %d: must be 1 or more", reflectionflow.ErrInvalid, o.count)
 	}
@@ -126,7 +130,7 @@ func (p *program) annotating(ctx context.Context, o annotateOptions) (genref.Ann
 	if err := p.beginComputing(); err != nil {
 		return genref.AnnotateOptions{}, nil, err
 	}
-	e, err := model.Open(ctx, o.backend)
+	e, err := model.Open(ctx, o.compute())
 	if err != nil {
 		return genref.AnnotateOptions{}, nil, fmt.Errorf("open model %s: %w", model.Name, err)
 	}

@@ -106,7 +106,7 @@ func (p *program) genrefBuildCommand() *cobra.Command {
 	f.StringVar(&o.deployment, "config", "", "configuration of generator, verifier and other parts (see: reflectionflow config)")
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL (see: reflectionflow generate --help)")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list) or a folder with a slash")
-	f.StringVar(&o.backend, "backend", "", backendUsage)
+	o.registerCompute(f)
 	f.BoolVar(&o.quiet, "quiet", false, "print no progress and no summary")
 	return cmd
 }

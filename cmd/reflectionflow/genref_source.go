@@ -69,6 +69,9 @@ func (b *genrefBuilder) plan(ctx context.Context) (plannedSet, error) {
 	default:
 		model, err = b.deploy(deployed.Used())
 	}
+	if err == nil {
+		err = b.options.settle(model)
+	}
 	if err != nil {
 		return plannedSet{}, err
 	}
@@ -271,7 +274,7 @@ func (b *genrefBuilder) fingerprint(ctx context.Context, model assemble.Model, d
 }
 
 func (b *genrefBuilder) open(ctx context.Context, model assemble.Model) (*assemble.Engine, error) {
-	e, err := model.Open(ctx, b.options.backend)
+	e, err := model.Open(ctx, b.options.compute())
 	if err != nil {
 		return nil, fmt.Errorf("open model %s: %w", model.Name, err)
 	}

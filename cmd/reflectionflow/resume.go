@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"reflectionflow"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/run"
 )
 
@@ -101,7 +102,7 @@ func sameJSON(a, b json.RawMessage) bool {
 func (s *session) adoptFolders(ctx context.Context, folders []*run.Folder) error {
 	m := folders[0].Manifest()
 	for _, f := range folders[1:] {
-		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || !sameJSON(n.Search, m.Search) || !sameJSON(n.Deployment, m.Deployment) {
+		if n := f.Manifest(); n.Model != m.Model || n.Backend != m.Backend || n.Precision != m.Precision || !sameJSON(n.Search, m.Search) || !sameJSON(n.Deployment, m.Deployment) {
 			return fmt.Errorf("%w: %s has other settings than the other runs of the batch: resume each run by itself", reflectionflow.ErrInvalid, f.Path())
 		}
 	}
@@ -134,7 +135,7 @@ func (s *session) adopt(ctx context.Context, m run.Manifest) error {
 	if s.model, err = s.program.recordedModel(m); err != nil {
 		return err
 	}
-	s.backend = m.Backend
+	s.backend = config.Compute(m.Backend, m.Precision)
 	if s.cfg, err = decodeConfig(m.Search); err != nil {
 		return fmt.Errorf("run.json: %w", err)
 	}

@@ -71,7 +71,7 @@ func (p *program) serveCommand() *cobra.Command {
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL, see generate")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.registerFiles(f)
-	f.StringVar(&o.backend, "backend", "", backendUsage)
+	o.registerCompute(f)
 	return cmd
 }
 
@@ -266,7 +266,10 @@ func (p *program) servedModels(cmd *cobra.Command, o *engineOptions) ([]service.
 			return nil, err
 		}
 		model, err := p.catalog.Find(o.model)
-		return []service.Served{{Name: model.Name, Model: model, Backend: o.backend}}, err
+		if err == nil {
+			err = o.settle(model)
+		}
+		return []service.Served{{Name: model.Name, Model: model, Backend: o.backend, Precision: o.precision}}, err
 	}
 	if err := useNATS(c, o.nats); err != nil {
 		return nil, err
@@ -289,11 +292,18 @@ func (p *program) servedModels(cmd *cobra.Command, o *engineOptions) ([]service.
 		if err != nil {
 			return nil, err
 		}
+		precision, err := model.PrecisionOf(c.Backend, c.Precision)
+		if err != nil {
+			return nil, err
+		}
+		if parts.Precision != "" {
+			parts.Precision = precision // as it is recorded
+		}
 		deployed, err := assemble.Record(parts, library())
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, service.Served{Name: name, Model: model, Backend: c.Backend, Deployment: deployed, Search: c.Search})
+		list = append(list, service.Served{Name: name, Model: model, Backend: c.Backend, Precision: precision, Deployment: deployed, Search: c.Search})
 	}
 	return list, nil
 }

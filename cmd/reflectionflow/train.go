@@ -21,10 +21,11 @@ import (
 
 // trainOptions are the flags of train.
 type trainOptions struct {
-	out, config, backend string
-	steps                int
-	resume, quiet        bool
-	dryRun               bool
+	out, config string
+	computeOptions
+	steps         int
+	resume, quiet bool
+	dryRun        bool
 }
 
 func (p *program) trainCommand() *cobra.Command {
@@ -108,12 +109,15 @@ It writes DIR/model/policy.json.`,
 // common adds the flags that all stages take.
 func (o *trainOptions) common(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "folder for the training state and the model (required)")
-	f.StringVar(&o.backend, "backend", "", backendUsage)
+	o.registerCompute(f)
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 }
 
 // check reports flags that no stage can work with.
 func (o *trainOptions) check() error {
+	if err := o.checkCompute(); err != nil {
+		return err
+	}
 	if o.out == "" {
 		return fmt.Errorf("%w: --out is missing: name a folder for the training state and the model", reflectionflow.ErrInvalid)
 	}
@@ -131,7 +135,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	if err != nil {
 		return err
 	}
-	backend, err := nn.OpenBackend(o.backend)
+	backend, err := nn.OpenBackend(o.compute())
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (p *program) trainPolicy(ctx context.Context, o trainOptions) error {
 	if err := p.beginComputing(); err != nil {
 		return err
 	}
-	e, err := model.Open(ctx, o.backend)
+	e, err := model.Open(ctx, o.compute())
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", dir, err)
 	}

@@ -247,7 +247,7 @@ func (s *calibration) run(ctx context.Context, name string) (calibrated, error) 
 		return row, err
 	}
 	if network, ok := v.(assemble.Loadable); ok {
-		if err := network.Load(ctx, c.Backend); err != nil {
+		if err := network.Load(ctx, config.Compute(c.Backend, c.Precision)); err != nil {
 			return row, err
 		}
 		defer func() { _ = network.Close() }() // it was only read
@@ -297,7 +297,7 @@ func (s *calibration) verifier(ctx context.Context, name string) (reflectionflow
 		if err := s.program.beginComputing(); err != nil {
 			return nil, err
 		}
-		if s.engine, err = model.Open(ctx, c.Backend); err != nil {
+		if s.engine, err = model.Open(ctx, config.Compute(c.Backend, c.Precision)); err != nil {
 			return nil, fmt.Errorf("open model %s: %w", model.Name, err)
 		}
 	}

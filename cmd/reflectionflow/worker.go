@@ -12,6 +12,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/service"
 )
@@ -52,7 +53,7 @@ func (p *program) workerCommand() *cobra.Command {
 	f.StringVar(&o.generator, "generator", "", "generate with the server at this URL, see generate")
 	f.StringVar(&o.model, "model", "", "model that generates: a name (see: reflectionflow models list), a folder or a file")
 	o.registerFiles(f)
-	f.StringVar(&o.backend, "backend", "", backendUsage)
+	o.registerCompute(f)
 	return cmd
 }
 
@@ -100,7 +101,7 @@ func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model.Name, err)
 	}
-	parts, err := model.Model.Open(ctx, model.Backend)
+	parts, err := model.Model.Open(ctx, config.Compute(model.Backend, model.Precision))
 	if err != nil {
 		return fmt.Errorf("open model %s: %w", model.Name, err)
 	}

@@ -111,7 +111,7 @@ func (m *fluxModel) describe(entry *Model) {
 	}
 	f := m.family
 	entry.Width, entry.Height, entry.Steps, entry.Guidance = f.width, f.height, f.steps, f.guidance
-	entry.CheckSize = m.checkSize
+	entry.CheckSize, entry.Precision = m.checkSize, m.family.precision
 }
 
 // checkSize reports sizes that the model was not made for. Sides that the model cannot

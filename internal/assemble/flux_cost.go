@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,4 +134,26 @@ func largestMatrix(source weights.Source) (string, error) {
 		return "", fmt.Errorf("%w: there is no matrix among the weights", reflectionflow.ErrInvalid)
 	}
 	return largest, nil
+}
+
+// precision is that of [Model] for the transformer's largest matrix.
+func (f *fluxFamily) precision(backend string) (string, error) {
+	transformer, file, err := f.components[0].Open(f.files)
+	if err != nil {
+		return "", err
+	}
+	precision, err := precisionFor(backend, transformer)
+	return precision, errors.Join(err, file.Close())
+}
+
+func precisionFor(backend string, source weights.Source) (string, error) {
+	name, err := largestMatrix(source)
+	if err != nil {
+		return "", err
+	}
+	stored, err := weights.Find(source, name)
+	if err != nil {
+		return "", err
+	}
+	return nn.AutoPrecision(backend, stored), nil
 }

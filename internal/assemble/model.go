@@ -11,6 +11,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/config"
 	"reflectionflow/internal/endpoint"
 	"reflectionflow/internal/remote"
 	"reflectionflow/search"
@@ -52,6 +53,9 @@ type Model struct {
 	// Warning says what is wrong with a search of the settings here, such as too little
 	// memory; empty for nothing. It is nil where nothing can be.
 	Warning func(cfg search.Config) (string, error)
+	// Precision is what [config.Auto] is for the model's weights on a backend and this
+	// processor; nil for f32.
+	Precision func(backend string) (string, error)
 	// Fingerprint is a checksum over the files that decide what the model generates; nil
 	// for the parts of a configuration.
 	Fingerprint func(ctx context.Context) (string, error)
@@ -69,6 +73,17 @@ type Model struct {
 	// loads one. A verifier that is an io.Closer is closed.
 	Verifiers    []string
 	OpenVerifier func(ctx context.Context, backend, name string) (reflectionflow.Verifier, error)
+}
+
+// PrecisionOf returns the precision that a model computes in where one is asked for.
+func (m Model) PrecisionOf(backend, asked string) (string, error) {
+	switch {
+	case asked != config.Auto:
+		return asked, nil
+	case m.Precision == nil:
+		return "f32", nil
+	}
+	return m.Precision(backend)
 }
 
 // Free is a parser without cost.

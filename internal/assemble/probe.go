@@ -99,7 +99,7 @@ func (b *Builder) TryVerifier(ctx context.Context, name string) Finding {
 	}
 	network, isNetwork := verifier.(*networkVerifier)
 	if isNetwork {
-		if row.Err = network.Load(ctx, b.config.Backend); row.Err != nil {
+		if row.Err = network.Load(ctx, config.Compute(b.config.Backend, b.config.Precision)); row.Err != nil {
 			return row
 		}
 		defer func() { _ = network.Close() }() // it was only tried

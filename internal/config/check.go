@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"reflectionflow"
 )
 
 // choose sets the parts in use that the file does not name.
@@ -113,6 +115,9 @@ type part struct{ kind, name, typ, endpoint string }
 
 // check reports the first error, by kind and name.
 func (c *Config) check() error {
+	if err := c.checkCompute(); err != nil {
+		return err
+	}
 	if err := c.NATS.check(c); err != nil {
 		return err
 	}
@@ -137,6 +142,16 @@ func (c *Config) check() error {
 		}
 	}
 	return c.checkUse()
+}
+
+// checkCompute checks what networks compute on, and takes the precision out of the backend.
+func (c *Config) checkCompute() error {
+	backend, precision, err := SplitCompute(c.Backend, c.Precision)
+	if err != nil {
+		return c.Errorf("precision", "%s", strings.TrimPrefix(err.Error(), reflectionflow.ErrInvalid.Error()+": "))
+	}
+	c.Backend, c.Precision = backend, precision
+	return nil
 }
 
 // parts lists all entries, sorted by kind and name.

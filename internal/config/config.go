@@ -34,6 +34,9 @@ type Config struct {
 	Model string `yaml:"model" json:"model,omitempty"`
 	// Backend is what the embedded parts compute on.
 	Backend string `yaml:"backend" json:"backend,omitempty"`
+	// Precision is what their products are computed in: f32, bf16, int8 or auto; see
+	// [Compute]. Empty is f32.
+	Precision string `yaml:"precision" json:"precision,omitempty"`
 	// NATS is where jobs and workers meet.
 	NATS       NATS                 `yaml:"nats" json:"nats,omitzero"`
 	Endpoints  map[string]Endpoint  `yaml:"endpoints" json:"endpoints,omitempty"`

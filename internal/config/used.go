@@ -118,7 +118,7 @@ func (c *Config) Used() *Config {
 	u.Annotator = ""
 	used := &Config{Use: u, types: c.types, file: c.file, lines: c.lines, given: c.given}
 	if networks, parser := c.NeedsModel(); networks || parser {
-		used.Model, used.Backend = c.Model, c.Backend
+		used.Model, used.Backend, used.Precision = c.Model, c.Backend, c.Precision
 	}
 	used.Generators = only(c.Generators, append([]string{u.Generator}, c.Generators[u.Generator].Members...)...)
 	if c.Generators[u.Generator].Type == Fleet {

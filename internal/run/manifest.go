@@ -45,6 +45,9 @@ type Manifest struct {
 	Model  Model           `json:"model"`
 	// Backend names what runs the networks; empty for the default on the CPU.
 	Backend string `json:"backend"`
+	// Precision is what the products of networks are computed in, see [config.Compute]. It
+	// is empty for f32, and in folders of versions that had it in Backend.
+	Precision string `json:"precision,omitempty"`
 	// Deployment holds the configuration of the run's parts as JSON, without secrets.
 	// It is empty where all parts are the model's own.
 	Deployment json.RawMessage `json:"deployment,omitempty"`
@@ -103,7 +106,7 @@ func (m Manifest) validate() error {
 			return fmt.Errorf("requirement %d: %w", i+1, err)
 		}
 	}
-	for _, name := range []string{m.Model.Name, m.Model.Fingerprint, m.Backend, m.Program} {
+	for _, name := range []string{m.Model.Name, m.Model.Fingerprint, m.Backend, m.Precision, m.Program} {
 		if err := checkName(name); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func (s *Server) manifest(ctx context.Context, journal *jobs.Run) (run.Manifest,
 	m := served.Model
 	return run.Manifest{
 		Program: s.options.Version, Build: s.options.Build, Prompt: *journal.Prompt, UserPrompt: journal.Spec.Prompt, Parsing: journal.Parsing, Search: search,
-		Model: run.Model{Name: cmp.Or(m.Shown, m.Name), Fingerprint: fingerprint}, Backend: served.Backend, Deployment: served.Deployment,
+		Model: run.Model{Name: cmp.Or(m.Shown, m.Name), Fingerprint: fingerprint}, Backend: served.Backend, Precision: served.Precision, Deployment: served.Deployment,
 		AnySize: m.CheckSize != nil && m.CheckSize(cfg.ImageWidth, cfg.ImageHeight) != nil,
 	}, nil
 }

@@ -21,9 +21,10 @@ import (
 
 // Served is a model that jobs may name.
 type Served struct {
-	Name    string
-	Model   assemble.Model
-	Backend string // that it is opened for
+	Name      string
+	Model     assemble.Model
+	Backend   string // that it is opened for
+	Precision string // that it is opened in
 	// Search are the settings of searches that do not give their own.
 	Search config.Search
 	// Deployment is the record of the configuration that the model is from, for run.json.
@@ -66,7 +67,7 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 		m.turns = append(m.turns, shared)
 		m.fingerprints = append(m.fingerprints, once(served.Model.Check))
 		m.opened = append(m.opened, once(func(ctx context.Context) (*engine, error) {
-			parts, err := served.Model.Open(ctx, served.Backend)
+			parts, err := served.Model.Open(ctx, config.Compute(served.Backend, served.Precision))
 			if err != nil {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
@@ -88,7 +89,7 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 func variants(served Served) (list []func(context.Context) (reflectionflow.Verifier, error)) {
 	for _, name := range served.Model.Verifiers {
 		list = append(list, once(func(ctx context.Context) (reflectionflow.Verifier, error) {
-			return served.Model.OpenVerifier(ctx, served.Backend, name)
+			return served.Model.OpenVerifier(ctx, config.Compute(served.Backend, served.Precision), name)
 		}))
 	}
 	return list

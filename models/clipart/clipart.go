@@ -39,7 +39,7 @@ func Recipe() []byte {
 
 // Options say how a model is loaded. The zero value is the default.
 type Options struct {
-	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16", or "xla:PLUGIN" in
+	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16" or "cpu:int8" for another precision, or "xla:PLUGIN" in
 	// programs built with -tags xla.
 	Backend string
 	// Workers bounds the images generated at once; 0 is the number of processors.

@@ -39,7 +39,7 @@ import (
 
 // Options say how a model computes.
 type Options struct {
-	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16", or "xla:PLUGIN" in programs built with
+	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16" or "cpu:int8" for another precision, or "xla:PLUGIN" in programs built with
 	// -tags xla.
 	Backend string
 	// Family is the kind of network to expect; empty for any.

@@ -12,7 +12,7 @@ import (
 
 // Options say how a detector computes and what it lists. Zero values mean the defaults of the detector.
 type Options struct {
-	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16", or "xla:PLUGIN" in programs built with
+	// Backend is what the networks compute on: empty for the CPU, "cpu:bf16" or "cpu:int8" for another precision, or "xla:PLUGIN" in programs built with
 	// -tags xla.
 	Backend string
 	// Threshold is the confidence above which an object is listed, from 0 to 1.

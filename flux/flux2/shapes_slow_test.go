@@ -1,0 +1,5 @@
+//go:build slow
+
+package flux2
+
+const trueShapes = true
