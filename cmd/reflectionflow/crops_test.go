@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"reflectionflow/internal/testserver"
@@ -90,4 +91,14 @@ func farFrom(part, photo image.Image, box [4]float64) float64 {
 		}
 	}
 	return sum / (n * n)
+}
+
+// What is wrong with a prompt is said before the first image is paid for.
+func TestNotesComeBeforeTheImages(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, _, complained := here(t, "generate", "--generator", "sdcpp+"+testserver.NewSDCPP(t).URL, "--size", "64", "--budget", "1", "deux chats et un chien")
+	note, first := strings.Index(complained, "warning: the prompt is not in English (it looks like French)"), strings.Index(complained, "image 0")
+	if note < 0 || first < note {
+		t.Errorf("it said: %s", complained)
+	}
 }

@@ -146,8 +146,8 @@ func (s *session) noteFailed(dir string) error {
 	return nil
 }
 
-// noteState reports the files that were written again on opening, and a folder whose
-// runs are all finished.
+// noteState reports the files that were written again on opening, a folder whose runs are
+// all finished, and what is wrong with the prompts.
 func (s *session) noteState(dir string) {
 	for _, f := range s.folders {
 		for _, name := range f.Repaired() {
@@ -156,6 +156,15 @@ func (s *session) noteState(dir string) {
 	}
 	if len(s.open) == 0 {
 		_, _ = fmt.Fprintf(s.program.stderr, "%s is already finished\n", dir)
+	}
+	for _, f := range s.open { // before anything is paid for
+		prompt := f.Manifest().Prompt
+		for _, note := range prompt.Notes {
+			if len(s.open) > 1 {
+				note = fmt.Sprintf("%.60q: %s", prompt.Text, note)
+			}
+			_, _ = fmt.Fprintf(s.program.stderr, "warning: %s\n", note)
+		}
 	}
 }
 
