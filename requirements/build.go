@@ -261,7 +261,7 @@ func (b *builder) absent() {
 		if m.q.kind != reflectionflow.Absent || m.dropped {
 			continue
 		}
-		if m.of >= 0 && b.first(m.noun) >= 0 { // "a man with a beard and a man without a beard"
+		if m.owned && b.first(m.noun) >= 0 { // "a man with a beard and a man without a beard"
 			for i := m.start; i < m.end; i++ {
 				b.unread[i] = true
 			}

@@ -44,10 +44,7 @@ func (p *parser) negation() bool {
 	if p.word(next) == "a" || p.word(next) == "an" || definite[p.word(next)] {
 		next++
 	}
-	owner := -1
-	if w := p.word(start); w == "with" || w == "without" {
-		owner = p.recent
-	}
+	owned := p.recent >= 0 && (p.word(start) == "with" || p.word(start) == "without")
 	m, ok := p.noun(next)
 	if ok && m.noun == "" && p.word(start) == "not" && p.recent >= 0 { // "a red car, not a blue one"
 		m.noun = p.mentions[p.recent].noun
@@ -60,7 +57,7 @@ func (p *parser) negation() bool {
 	}
 	for ok && m.noun != "" {
 		m.q = quantity{kind: reflectionflow.Absent, named: true}
-		m.start, m.of = start, owner
+		m.start, m.owned = start, owned
 		p.pos = m.end
 		p.mention(m)
 		// "no dogs, cats or birds"

@@ -29,13 +29,16 @@ func (p *parser) partitive() bool {
 	}
 	whole := p.whole(start, q.count)
 	if whole < 0 {
-		return false
+		return p.another(q, i)
 	}
-	if copulas[p.word(of)] && (of > i || p.verbFollows(of+1)) {
+	copula := copulas[p.word(of)]
+	if copula {
 		of++
 	}
 	prop, next, colored := p.property(of)
 	switch {
+	case copula && !(colored && p.clauseEnds(next)) && !p.partFollows(of):
+		return false
 	case colored && (of > i || prop.color && p.partColored(whole)) && p.clauseEnds(next):
 		prop.count, prop.weight = q.count, p.weight
 		p.mentions[whole].props = append(p.mentions[whole].props, prop)
@@ -47,6 +50,18 @@ func (p *parser) partitive() bool {
 	p.part1 = some{whole, q.count}
 	p.near, p.recent, p.group, p.joined = whole, whole, []int{whole}, false
 	p.pos = of
+	return true
+}
+
+// another reads "a cat on the left and one on the right": one more of what was named last.
+func (p *parser) another(q quantity, i int) bool {
+	_, _, of, place := p.placeAt(i)
+	if !place || of || p.recent < 0 || !p.wished(p.recent) || p.mentions[p.recent].q.count != 1 || p.word(p.pos-1) != "and" {
+		return false
+	}
+	start := p.pos
+	p.pos = i
+	p.name(mention{noun: p.mentions[p.recent].noun, plural: q.count > 1, q: q, start: start, end: i})
 	return true
 }
 
@@ -120,6 +135,18 @@ var ordinals = set("first second third fourth fifth sixth last other others rest
 // most leaves "half of the apples are green" unread, besides that there are apples.
 func (p *parser) most() bool {
 	start := p.pos
+	if p.word(start) == "half" && p.halfDozen(start) == 0 && (p.word(start+1) == "a" || p.word(start+1) == "an") {
+		m, ok := p.noun(start + 1)
+		if !ok || m.noun == "" || m.noun == "dozen" {
+			return false
+		}
+		p.pos = m.end
+		p.name(m)
+		for i := start; i < m.end; i++ { // of the object it is known that it is there
+			p.unread[i] = true
+		}
+		return true
+	}
 	for _, s := range []string{"half of", "most of", "the majority of", "the rest of", "some of", "a third of", "a quarter of", "many of", "all but one of"} {
 		i := p.phrase(start, s)
 		if i == 0 {
@@ -161,7 +188,7 @@ func (p *parser) endPart() { p.part1.count = 0 }
 // the prompt's words.
 func (p *parser) noneOf() bool {
 	start := p.pos
-	for _, s := range []string{"none of them", "none of which", "none of these", "none of those", "none"} {
+	for _, s := range []string{"none of them", "none of which", "none of these", "none of those", "none", "neither of them", "neither of which", "neither"} {
 		i := p.phrase(start, s)
 		if i == 0 {
 			continue

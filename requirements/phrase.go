@@ -24,7 +24,7 @@ type mention struct {
 	props      []property
 	acts       []string // what it does, where that stands before the noun
 	style      string   // of the image, where that stands before the noun: "a cartoon dog"
-	of         int      // for what is absent: whose it is, "a dog without a collar"; -1 for none
+	owned      bool     // of what is absent: it belongs to what was named, "a dog without a collar"
 	start, end int      // its tokens
 	weight     reflectionflow.Weight
 	dropped    bool   // an open choice, kept in the prompt's words
@@ -40,7 +40,7 @@ const (
 // noun reads a noun phrase at token i: "two big red cups". A phrase without a noun, such as
 // "a red one", needs a number, an article or a property.
 func (p *parser) noun(i int) (m mention, ok bool) {
-	m = mention{start: i, of: -1}
+	m = mention{start: i}
 	m.q, i = p.quantity(i)
 	m.bare = !m.q.named
 	m.side, i = p.sideAt(i)
@@ -247,7 +247,7 @@ func (p *parser) nounable(i int) bool {
 		return false
 	}
 	switch next := p.word(i + 1); {
-	case next == "than" && !p.pluralAt(i), (w == "left" || w == "right") && (next == "of" || next == "from"):
+	case next == "than" && !p.pluralAt(i) && (p.word(i-1) != "more" && p.word(i-1) != "less" || p.isProperty(i)), (w == "left" || w == "right") && (next == "of" || next == "from"):
 		return false
 	}
 	if _, _, isNumber := p.number(i); isNumber && w != "one" {

@@ -27,6 +27,7 @@ func Parse(text string) (reflectionflow.Prompt, error) {
 	var symbols []string
 	plain, ignored := without(shown)
 	p.tokens, open, symbols = tokens(plain)
+	p.tokens = unbracketed(p.tokens, plain)
 	p.unread = make([]bool, len(p.tokens))
 	p.shouting = shouting(p.tokens)
 	if open >= 0 {

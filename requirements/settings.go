@@ -156,3 +156,27 @@ func breaks(text string) string {
 		}
 	}
 }
+
+// unbracketed are tokens without the brackets that stress a property: "a (red) dress".
+func unbracketed(list []token, text string) []token {
+	mark := func(i int, m string) bool { return list[i].kind == comma && text[list[i].start:list[i].end] == m }
+	var kept []token
+	for i := 0; i < len(list); i++ {
+		if i+3 < len(list) && mark(i, "(") && list[i+1].kind == word && mark(i+2, ")") && list[i+3].kind == word &&
+			(colorWord(list[i+1].text) != "" || known(list[i+1].text)) && !ends[list[i+3].text] {
+			if kept == nil {
+				kept = append(make([]token, 0, len(list)), list[:i]...)
+			}
+			kept = append(kept, list[i+1])
+			i += 2
+			continue
+		}
+		if kept != nil {
+			kept = append(kept, list[i])
+		}
+	}
+	if kept == nil {
+		return list
+	}
+	return kept
+}
