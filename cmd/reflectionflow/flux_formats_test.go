@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"reflectionflow/flux/flux1"
 	"reflectionflow/flux/flux2"
 	"reflectionflow/flux/qwen3"
+	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/fluxfiles"
 	"reflectionflow/weights/gguf"
 	"reflectionflow/weights/safetensors"
@@ -28,7 +30,7 @@ type tinyFiles struct {
 	flags      []string          // that a file needs beside the parts
 }
 
-// formatModel makes one of the models dev, schnell, kontext, klein and base.
+// formatModel makes one of the models dev, krea, schnell, kontext, klein and base.
 func formatModel(t *testing.T, name string, levels fluxfiles.Levels) tinyFiles {
 	t.Helper()
 	m := tinyFiles{name: name, networks: map[string][]fluxfiles.Tensor{}, file: "a"}
@@ -44,8 +46,11 @@ func formatModel(t *testing.T, name string, levels fluxfiles.Levels) tinyFiles {
 		m.tokenizers = map[string]string{"tokenizer": filepath.Join(fluxTwo, "tokenizer")}
 	default:
 		f := formatFlux1(name != "schnell")
-		if name == "kontext" {
+		switch name {
+		case "kontext":
 			f.Index.ClassName, m.file = flux1.KontextClass, "flux1-kontext-dev"
+		case "krea": // dev's configuration and shapes under another name
+			m.file = "flux1-krea-dev"
 		}
 		components, m.configs = f.Components(), f.WriteConfigs
 		one := tinyModel(t, "flux1")
@@ -247,39 +252,44 @@ var ggufFormats = map[gguf.Type]fluxfiles.Levels{
 
 // Every format of every model generates from the command line what diffusers generates
 // with the same weights. Dev and klein have all formats; the others, which are the same
-// networks, one of each kind.
+// networks, one of each kind, and all with the tag slow. Krea is dev.
 func TestFluxFormatsGenerateWhatDiffusersDoes(t *testing.T) {
-	for _, name := range []string{"dev", "schnell", "kontext", "klein", "base"} {
+	for _, name := range []string{"dev", "krea", "schnell", "kontext", "klein", "base"} {
 		m := formatModel(t, name, fluxfiles.Plain)
-		all := name == "dev" || name == "klein"
-		scaled := fluxfiles.Safetensors{Type: safetensors.F8E4M3, Scaled: "scale_weight", Marker: true}
-		formats := map[string]func(t *testing.T) []string{
-			"folder":       func(t *testing.T) []string { return []string{m.folder(t, safetensors.BF16, "", false)} },
-			"folder, fp16": func(t *testing.T) []string { return []string{m.folder(t, safetensors.F16, "fp16", false)} },
-			"file": func(t *testing.T) []string {
-				return m.separate(t, m.ownNames(t), m.inSafetensors(fluxfiles.Safetensors{Type: safetensors.BF16}))
-			},
-			"file, scaled":  func(t *testing.T) []string { return m.separate(t, m.ownNames(t), m.inSafetensors(scaled)) },
-			"combined":      func(t *testing.T) []string { return m.combined(t, fluxfiles.Safetensors{Type: safetensors.BF16}) },
-			"GGUF Q8_0":     func(t *testing.T) []string { return m.inGGUF(t, gguf.Q8_0) },
-			"GGUF Q4_K":     func(t *testing.T) []string { return m.inGGUF(t, gguf.Q4K) },
-			"folder, split": func(t *testing.T) []string { return []string{m.folder(t, safetensors.BF16, "", true)} },
-		}
-		if all {
+		formats := m.usual(t)
+		if everyFormat || name == "dev" || name == "klein" {
 			maps.Copy(formats, m.rest(t))
 		}
 		for format, write := range formats {
-			image := name + "-plain.png"
-			if strings.HasSuffix(format, "Q2_K") {
-				image = name + "-quarters.png"
-			} else if strings.Contains(format, "IQ4") {
-				image = name + "-curved.png"
+			image := strings.Replace(name, "krea", "dev", 1)
+			switch {
+			case strings.HasSuffix(format, "Q2_K"):
+				image += "-quarters.png"
+			case strings.Contains(format, "IQ4"):
+				image += "-curved.png"
+			default:
+				image += "-plain.png"
 			}
-			t.Run(name+", "+format, func(t *testing.T) {
-				t.Parallel()
-				generatesLike(t, write(t), image)
-			})
+			t.Run(name+", "+format, func(t *testing.T) { generatesLike(t, write(t), image) })
 		}
+	}
+}
+
+// usual are the formats of which most files are.
+func (m tinyFiles) usual(t *testing.T) map[string]func(t *testing.T) []string {
+	t.Helper()
+	scaled := fluxfiles.Safetensors{Type: safetensors.F8E4M3, Scaled: "scale_weight", Marker: true}
+	return map[string]func(t *testing.T) []string{
+		"folder":       func(t *testing.T) []string { return []string{m.folder(t, safetensors.BF16, "", false)} },
+		"folder, fp16": func(t *testing.T) []string { return []string{m.folder(t, safetensors.F16, "fp16", false)} },
+		"file": func(t *testing.T) []string {
+			return m.separate(t, m.ownNames(t), m.inSafetensors(fluxfiles.Safetensors{Type: safetensors.BF16}))
+		},
+		"file, scaled":  func(t *testing.T) []string { return m.separate(t, m.ownNames(t), m.inSafetensors(scaled)) },
+		"combined":      func(t *testing.T) []string { return m.combined(t, fluxfiles.Safetensors{Type: safetensors.BF16}) },
+		"GGUF Q8_0":     func(t *testing.T) []string { return m.inGGUF(t, gguf.Q8_0) },
+		"GGUF Q4_K":     func(t *testing.T) []string { return m.inGGUF(t, gguf.Q4K) },
+		"folder, split": func(t *testing.T) []string { return []string{m.folder(t, safetensors.BF16, "", true)} },
 	}
 }
 
@@ -323,12 +333,15 @@ func (m tinyFiles) rest(t *testing.T) map[string]func(t *testing.T) []string {
 	return formats
 }
 
-// generatesLike compares the image of a model with one of testdata/tiny/formats.
+// generatesLike compares the image of a model with one of testdata/tiny/formats. The
+// command runs in this process: starting another takes longer than the image.
 func generatesLike(t *testing.T, args []string, image string) {
 	t.Helper()
-	dir := t.TempDir()
-	if out, err := embedded(dir, generateTiny(args[0], append(args[1:], "--steps", "2")...)...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var out bytes.Buffer
+	dir := filepath.Join(t.TempDir(), "run")
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &out, catalog: assemble.Embedded()}
+	if code := p.run(t.Context(), generateTiny(args[0], append(args[1:], "--steps", "2", "--out", dir)...)); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
-	sameImage(t, filepath.Join(dir, "run", "best.png"), filepath.Join("testdata", "tiny", "formats", image))
+	sameImage(t, filepath.Join(dir, "best.png"), filepath.Join("testdata", "tiny", "formats", image))
 }

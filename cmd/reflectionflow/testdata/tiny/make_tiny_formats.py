@@ -121,9 +121,9 @@ def main():
     for levels in ("plain", "quarters", "curved"):
         save("dev-" + levels, flux1(levels, True, dynamic), guidance_scale=3.5)
         save("klein-" + levels, flux2(levels, True), guidance_scale=1.0)
-    save("schnell-plain", flux1("plain", False, FlowMatchEulerDiscreteScheduler(shift=1.0)), guidance_scale=0.0)
-    save("kontext-plain", flux1("plain", True, dynamic, FluxKontextPipeline), guidance_scale=2.5, max_area=WIDTH * HEIGHT)
-    save("base-plain", flux2("plain", False), guidance_scale=4.0)
+        save("schnell-" + levels, flux1(levels, False, FlowMatchEulerDiscreteScheduler(shift=1.0)), guidance_scale=0.0)
+        save("kontext-" + levels, flux1(levels, True, dynamic, FluxKontextPipeline), guidance_scale=2.5, max_area=WIDTH * HEIGHT)
+        save("base-" + levels, flux2(levels, False), guidance_scale=4.0)
 
 
 if __name__ == "__main__":

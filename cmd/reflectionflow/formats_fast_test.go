@@ -1,0 +1,6 @@
+//go:build !slow
+
+package main
+
+// everyFormat tries every format with every model.
+const everyFormat = false
