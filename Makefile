@@ -47,7 +47,7 @@ bench-peers: ## compare with PyTorch, onnxruntime, OpenVINO and OpenBLAS, which 
 compat: build ## check files and requests with other programs: tools/compat/README.md
 	$(PYTHON) tools/compat/genref.py bin/reflectionflow
 	$(PYTHON) tools/compat/schemas.py runs/schemas
-	COMFYUI_PYTHON=$(PYTHON) $(GO) test ./internal/service -run ComfyUI -count=1
+	COMFYUI_PYTHON=$(PYTHON) OPENAI_PYTHON=$(PYTHON) $(GO) test ./internal/service -run 'ComfyUI|SDK' -count=1
 
 RESULTS = bin/reflectionflow evaluate --budgets 1,2,4,8,16,32 --limit 300
 

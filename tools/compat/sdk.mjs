@@ -24,7 +24,10 @@ console.log('models:', models.length);
 const reply = await client.images.generate({ prompt: 'a photo of two clocks', model: models[0], n: 2, quality: 'low' });
 const files = reply.data.map((d) => png(d.b64_json));
 assert.equal(files.length, 2);
-console.log('generations: 2 images');
+const large = await client.images.generate({ prompt: 'a photo of two clocks', size: '1024x1024', quality: 'low' });
+assert.equal(png(large.data[0].b64_json).readUInt32BE(16), 1024);
+assert.equal(large.size, '1024x1024');
+console.log('generations: 2 images, and one of 1024x1024');
 
 const edited = await client.images.edit({ image: await toFile(files[0], 'image.png', { type: 'image/png' }), prompt: 'a photo of two clocks', quality: 'low' });
 png(edited.data[0].b64_json);

@@ -24,7 +24,9 @@ reply = client.images.generate(prompt="a photo of two clocks", model=models[0], 
 files = [png(d.b64_json) for d in reply.data]
 assert len(files) == 2 and files[0] != files[1] and reply.usage.total_tokens == 0
 assert reply.data[0].reflectionflow["job"]
-print("generations: 2 images")
+reply = client.images.generate(prompt="a photo of two clocks", size="1024x1024", quality="low")
+assert reply.size == "1024x1024" and png(reply.data[0].b64_json)[16:24] == b"\0\0\x04\0" * 2
+print("generations: 2 images, and one of 1024x1024")
 
 for image in (("image.png", files[0]), [("image.png", files[0])]):
     reply = client.images.edit(image=image, prompt="There is one clock. Add one clock.", quality="low", extra_body={"reflectionflow": '{"prompt": "a photo of two clocks"}'})
