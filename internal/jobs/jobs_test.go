@@ -386,6 +386,21 @@ func TestFullStore(t *testing.T) {
 	}
 }
 
+// TestCallerLeaves submits for a caller that has left: the job is stored, and nobody takes the
+// store for broken.
+func TestCallerLeaves(t *testing.T) {
+	q := open(t, embedded(t), jobs.Options{})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	job, err := q.Submit(gone, jobs.Spec{Prompt: "two clocks"}, "")
+	if err != nil || !q.Healthy() {
+		t.Fatalf("healthy: %v, error %v", q.Healthy(), err)
+	}
+	if _, err := q.Job(t.Context(), job.ID); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	bus := embedded(t)
 	if err := bus.Probe(); err != nil {

@@ -177,6 +177,7 @@ func (q *Queue) Submit(ctx context.Context, spec Spec, key string) (Job, error) 
 	if err != nil {
 		return Job{}, fmt.Errorf("encode the job: %w", err)
 	}
+	ctx = context.WithoutCancel(ctx) // a caller that leaves now is no failure of the store; Persist has its limit
 	var revision uint64
 	err = q.bus.Persist(ctx, Patience{Report: q.report}, func(ctx context.Context) error {
 		revision, err = q.jobs.Create(ctx, job.ID, data)

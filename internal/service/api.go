@@ -49,18 +49,13 @@ func (s *Server) toCorrect(r *http.Request, q *jobRequest) ([]byte, error) {
 	case len(c.Image) > 0 && c.Job != "":
 		return nil, bad("correct", "correct names a job and has an image: give one")
 	case len(c.Image) > 0:
-		img, err := s.decodeImage(r.Context(), c.Image)
-		if err != nil {
-			return nil, err
-		}
-		if size, ok := s.models.near(q.Model, img.Bounds().Dx(), img.Bounds().Dy()); ok {
-			q.Search.Size = cmp.Or(q.Search.Size, size) // the image's proportions
-		}
-		cfg, err := s.models.plan(q.Model, q.Search)
-		if err != nil {
-			return nil, err
-		}
-		return fit(img, cfg.ImageWidth, cfg.ImageHeight)
+		return s.fitImage(r.Context(), c.Image, func(size image.Point) (image.Point, error) {
+			if near, ok := s.models.near(q.Model, size.X, size.Y); ok {
+				q.Search.Size = cmp.Or(q.Search.Size, near) // the image's proportions
+			}
+			cfg, err := s.models.plan(q.Model, q.Search)
+			return image.Pt(cfg.ImageWidth, cfg.ImageHeight), err
+		})
 	}
 	job, err := s.owned(r, c.Job)
 	if err != nil {
@@ -82,9 +77,13 @@ func (s *Server) toCorrect(r *http.Request, q *jobRequest) ([]byte, error) {
 
 // submit serves POST /api/v1/jobs.
 func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
-	var q jobRequest
-	err := decodeUpTo(w, r, &q, true, maxUpload)
+	leave, err := s.enterUpload(w, r)
 	if err != nil {
+		return err
+	}
+	defer leave()
+	var q jobRequest
+	if err := decodeUpTo(w, r, &q, true, maxUpload); err != nil {
 		return err
 	}
 	if q.Search, err = s.models.complete(q.Model, q.Search); err != nil {
@@ -102,7 +101,6 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := accepted{model: q.Model, prompt: q.Prompt, priority: q.Priority, key: r.Header.Get("Idempotency-Key")}
 	if q.Correct != nil {
-		var err error
 		if a.image, err = s.toCorrect(r, &q); err != nil {
 			return err
 		}

@@ -20,6 +20,11 @@ import (
 // reflection, a person's own correction. What the image should show is the field "prompt"
 // of the object reflectionflow where it is given, else the reflection itself.
 func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
+	leave, err := s.enterUpload(w, r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	q, upload, err := readEdit(w, r)
 	if err != nil {
 		return err
@@ -33,22 +38,19 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	if err := (reflectionflow.Prompt{Text: q.Prompt}).Validate(); err != nil {
 		return err
 	}
-	img, err := s.decodeImage(r.Context(), upload)
-	if err != nil {
-		return err
-	}
-	if settings, err := q.settings(0, nil); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
-		if size, ok := s.models.near(q.Model, img.Bounds().Dx(), img.Bounds().Dy()); ok {
-			q.chosen = size
+	q.image, err = s.fitImage(r.Context(), upload, func(size image.Point) (image.Point, error) {
+		if settings, err := q.settings(0, nil); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
+			if near, ok := s.models.near(q.Model, size.X, size.Y); ok {
+				q.chosen = near
+			}
 		}
-	}
-	cfg, err := s.planImages(&q.imageRequest)
+		cfg, err := s.planImages(&q.imageRequest)
+		return image.Pt(cfg.ImageWidth, cfg.ImageHeight), err
+	})
 	if err != nil {
 		return err
 	}
-	if q.image, err = fit(img, cfg.ImageWidth, cfg.ImageHeight); err != nil {
-		return err
-	}
+	leave() // the search may take long
 	q.reflection = q.Prompt
 	if q.wanted != "" {
 		q.Prompt = q.wanted
@@ -66,15 +68,23 @@ func (s *Server) enterDecoding(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// decodeImage decodes an image that a client sent. Few are decoded at a time: a small file
-// may hold many pixels.
-func (s *Server) decodeImage(ctx context.Context, upload []byte) (image.Image, error) {
+// fitImage returns an image that a client sent as PNG in the size that a function chooses from
+// its own. Few are in memory at a time: a small file may hold many pixels.
+func (s *Server) fitImage(ctx context.Context, upload []byte, choose func(size image.Point) (image.Point, error)) ([]byte, error) {
 	leave, err := s.enterDecoding(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return readUpload(upload)
+	img, err := readUpload(upload)
+	if err != nil {
+		return nil, err
+	}
+	size, err := choose(img.Bounds().Size())
+	if err != nil {
+		return nil, err
+	}
+	return fit(img, size.X, size.Y)
 }
 
 // editRequest is a request for an edit.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -135,9 +136,14 @@ func decodeUpTo(w http.ResponseWriter, r *http.Request, into any, strict bool, l
 	if strict {
 		decoder.DisallowUnknownFields()
 	}
-	switch err := decoder.Decode(into); {
-	case err == nil:
-		return nil
+	err := decoder.Decode(into)
+	if err == nil {
+		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = cmp.Or(err, errors.New("something follows the object"))
+	}
+	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
 		return err
 	case errors.Is(err, io.EOF):

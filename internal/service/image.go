@@ -124,15 +124,22 @@ func serveImage(w http.ResponseWriter, r *http.Request, file []byte, format stri
 	http.ServeContent(w, r, "", noTime, bytes.NewReader(file)) // ranges and ETags
 }
 
-// readUpload decodes an image that a client sent, within bounds, and returns it as PNG in
-// the size that the model is given.
-func readUpload(file []byte) (image.Image, error) {
+// checkUpload reports what is no image that a client may send, without decoding it.
+func checkUpload(file []byte) error {
 	config, _, err := image.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
-		return nil, bad("image", "the image cannot be read: send PNG, JPEG, WebP or GIF")
+		return bad("image", "the image cannot be read: send PNG, JPEG, WebP or GIF")
 	}
 	if config.Width < 1 || config.Height < 1 || config.Width > maxPixels/config.Height {
-		return nil, bad("image", "the image has %d×%d pixels, at most %d are allowed", config.Width, config.Height, maxPixels)
+		return bad("image", "the image has %d×%d pixels, at most %d are allowed", config.Width, config.Height, maxPixels)
+	}
+	return nil
+}
+
+// readUpload decodes an image that a client sent, within bounds.
+func readUpload(file []byte) (image.Image, error) {
+	if err := checkUpload(file); err != nil {
+		return nil, err
 	}
 	img, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {

@@ -165,6 +165,20 @@ func (m *models) complete(name string, settings config.Search) (config.Search, e
 	return settings.Or(m.list[i].Search), nil
 }
 
+// maxAnySize is how many times as many pixels as a model's own size has a request may ask for
+// with any_size: it is served beside others.
+const maxAnySize = 16
+
+// tooLarge reports an image that a request may not ask for. The configuration of the server
+// may set any_size itself.
+func (s Served) tooLarge(settings config.Search, cfg search.Config) error {
+	set := func(any *bool) bool { return any != nil && *any }
+	if own := s.Model.Width * s.Model.Height; set(settings.AnySize) && !set(s.Search.AnySize) && cfg.ImageWidth*cfg.ImageHeight > maxAnySize*own {
+		return fmt.Errorf("%w: size %dx%d: any_size allows up to %d times the %d pixels of the model's own size", reflectionflow.ErrInvalid, cfg.ImageWidth, cfg.ImageHeight, maxAnySize, own)
+	}
+	return nil
+}
+
 // plan returns the configuration of a search that a request asks for, without loading
 // anything.
 func (m *models) plan(name string, settings config.Search) (search.Config, error) {
@@ -185,6 +199,9 @@ func (m *models) planned(name string, settings config.Search) (search.Config, er
 		settings.Strategy = strategy
 	}
 	cfg, err := assemble.SearchConfig(settings, m.list[i].Model)
+	if err == nil {
+		err = m.list[i].tooLarge(settings, cfg)
+	}
 	if cfg.Adaptive != nil {
 		cfg.Adaptive.Rollover = false // a job shares its budget with nobody
 	}

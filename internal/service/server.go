@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,6 +56,7 @@ type Server struct {
 	ready   chan struct{} // closed when jobs run
 	// decoding has a place for each image that is decoded at a time.
 	decoding  chan struct{}
+	uploads   chan struct{} // has a place for each request with an image, see enterUpload
 	verifying waiting
 }
 
@@ -70,7 +72,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, started: time.Now().UTC(), ready: make(chan struct{}), decoding: make(chan struct{}, 2)}
+	s := &Server{options: o, queue: o.Queue, models: newModels(ctx, o.Models, runtime.GOMAXPROCS(0)), log: o.Log, started: time.Now().UTC(), ready: make(chan struct{}), decoding: make(chan struct{}, 2), uploads: make(chan struct{}, maxUploads)}
 	s.verifying.turns = newTurns(max(1, runtime.GOMAXPROCS(0)/2))
 	s.metrics = newMetrics(o.Queue, s.models)
 	s.hub = newHub(o.Queue)
@@ -173,8 +175,32 @@ func (s *Server) Handler() http.Handler {
 		collected.ServeHTTP(w, r)
 		return nil
 	}))
-	mux.Handle("GET /", pages())
+	mux.Handle("/", pages())
+	for _, prefix := range []string{"/v1/", "/api/"} {
+		mux.Handle(prefix, noRoute(mux, prefix))
+	}
 	return s.logged(s.ownHost(s.crossOrigin(mux)))
+}
+
+// noRoute replies to requests under a prefix that no route serves.
+func noRoute(mux *http.ServeMux, prefix string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != prefix {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) == 0 {
+			code := "not_found"
+			refuse(w, &apiError{status: http.StatusNotFound, Message: fmt.Sprintf("there is no %.100q here: see GET /api/v1/openapi.json", r.URL.Path), Type: "invalid_request_error", Code: &code})
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		refuse(w, &apiError{status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%.20s is not for %.100q: use %s", r.Method, r.URL.Path, strings.Join(allowed, " or ")), Type: "invalid_request_error"})
+	})
 }
 
 func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) {
@@ -204,7 +230,7 @@ func (s *Server) ownHost(next http.Handler) http.Handler {
 			ok = ok || host == strings.ToLower(allowed)
 		}
 		if !ok {
-			http.Error(w, "this server is not "+host+": name it with --host", http.StatusMisdirectedRequest)
+			refuse(w, &apiError{status: http.StatusMisdirectedRequest, Message: fmt.Sprintf("this server is not %.100s: name it with --host", host), Type: "invalid_request_error"})
 			return
 		}
 		next.ServeHTTP(w, r)

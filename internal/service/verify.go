@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"image"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,6 +37,11 @@ const maxVerifying = 32
 // verify serves POST /api/v1/verify: it judges an image of the client's by a prompt, without
 // a job. It keeps nothing.
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) error {
+	leave, err := s.enterUpload(w, r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	var q verifyRequest
 	if err := decodeUpTo(w, r, &q, true, maxUpload); err != nil {
 		return err
@@ -53,11 +57,10 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer s.verifying.leave()
-	img, err := s.decodeImage(r.Context(), q.Image)
-	if err != nil {
+	if err := checkUpload(q.Image); err != nil {
 		return err
 	}
-	answer, err := s.verifyImage(r.Context(), q, text, img)
+	answer, err := s.verifyImage(r.Context(), q, text)
 	if err != nil {
 		return err
 	}
@@ -65,8 +68,8 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// verifyImage judges an image when it is its turn.
-func (s *Server) verifyImage(ctx context.Context, q verifyRequest, text string, img image.Image) (verifyReply, error) {
+// verifyImage decodes and judges an image when it is its turn.
+func (s *Server) verifyImage(ctx context.Context, q verifyRequest, text string) (verifyReply, error) {
 	verifier, e, err := s.models.verifier(q.Model, q.Verifier)
 	if err != nil {
 		return verifyReply{}, err
@@ -75,7 +78,14 @@ func (s *Server) verifyImage(ctx context.Context, q verifyRequest, text string, 
 	if err != nil {
 		return verifyReply{}, err
 	}
-	scores, err := oneByOne(ctx, s.verifying.turns, []reflectionflow.PromptedImage{{Prompt: prompt, Image: img}}, verifier.Verify)
+	scores, err := oneByOne(ctx, s.verifying.turns, []reflectionflow.PromptedImage{{Prompt: prompt}}, func(ctx context.Context, list []reflectionflow.PromptedImage) ([]reflectionflow.Score, error) {
+		img, err := readUpload(q.Image)
+		if err != nil {
+			return nil, err
+		}
+		list[0].Image = img
+		return verifier.Verify(ctx, list)
+	})
 	if err != nil {
 		return verifyReply{}, err
 	}
