@@ -184,6 +184,7 @@ search: {budget: 8, early_stop: false, seed: 11, axes: [noise, reflection]}
 // it is, and resumed: nothing that was answered is asked again, and the record and
 // its money are those of a run that was left alone.
 func TestKilledAndPaidOnce(t *testing.T) {
+	t.Parallel()
 	var box till
 	vlm, sd := box.judge(t), box.painter(t)
 	for name, config := range map[string]string{
@@ -203,6 +204,7 @@ func TestKilledAndPaidOnce(t *testing.T) {
 
 // The same with the embedded networks and their few steps.
 func TestEmbeddedKilledAndPaidOnce(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it loads the model three times")
 	}
@@ -215,7 +217,7 @@ func TestEmbeddedKilledAndPaidOnce(t *testing.T) {
 
 func killAndPay(t *testing.T, box *till, config string, program func(home string, args ...string) *exec.Cmd, generate []string) {
 	box.reset(0, "", nil)
-	home := deployed(t, config)
+	home := deployment(t, config)
 	if out, err := program(home, generate...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

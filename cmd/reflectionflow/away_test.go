@@ -90,6 +90,7 @@ func (g *gate) shut() {
 // An image that was under way and has a price is recorded as a failed call: it may
 // have been charged.
 func TestServerGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	var box till
 	vlm, sd := box.judge(t), box.painter(t)
 	vlmGate, vlmURL := newGate(t, vlm.URL)
@@ -106,7 +107,7 @@ func TestServerGoesAndComesBack(t *testing.T) {
 		"a priced image": {priced, "sd", "image ", 4, sdGate, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			home := deployed(t, tt.config)
+			home := deployment(t, tt.config)
 			generate := []string{"generate", "a clock and a cup", "--config", "config.yaml", "--out", "run", "--quiet"}
 			box.reset(0, "", nil)
 			if out, err := command(t, home, generate...).CombinedOutput(); err != nil {
@@ -155,9 +156,10 @@ func TestServerGoesAndComesBack(t *testing.T) {
 // A server that was given another model while a run was stopped ends it when it goes
 // on; with the old one back, the run is finished.
 func TestServerReturnsChanged(t *testing.T) {
+	t.Parallel()
 	var box till
 	vlm, sd := box.judge(t), box.painter(t)
-	home := deployed(t, fmt.Sprintf(drawnAndJudged, vlm.URL, sd.URL))
+	home := deployment(t, fmt.Sprintf(drawnAndJudged, vlm.URL, sd.URL))
 	for _, tt := range []struct {
 		name, of, old string
 		set           func(string)

@@ -30,8 +30,18 @@ reflectors:
 search: {budget: 8, early_stop: false, seed: 11}
 `
 
-// deployed makes a folder with the configuration.
+// deployed makes a folder with the configuration, and sets the key for [here].
 func deployed(t *testing.T, text string) string {
+	t.Helper()
+	t.Setenv("TEST_KEY", key)
+	return deployment(t, text)
+}
+
+// withKey is the environment of this process, with the key where it has none.
+func withKey() []string { return append([]string{"TEST_KEY=" + key}, os.Environ()...) }
+
+// deployment makes a folder with the configuration.
+func deployment(t *testing.T, text string) string {
 	t.Helper()
 	home := t.TempDir()
 	for name, content := range map[string]string{
@@ -42,7 +52,6 @@ func deployed(t *testing.T, text string) string {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("TEST_KEY", key)
 	return home
 }
 

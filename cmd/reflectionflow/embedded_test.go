@@ -13,13 +13,14 @@ import (
 func embedded(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command("reflectionflow-embedded", args...)
 	cmd.Dir = dir
-	cmd.Env = os.Environ()
+	cmd.Env = withKey()
 	return cmd
 }
 
 // The embedded networks generate the same bytes on one processor as on four, in
 // batches of one as of four, and after being killed.
 func TestEmbeddedModelIsReproducible(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	generate := []string{"generate", "two clocks and a red cup", "--budget", "4", "--steps", "3", "--early-stop=false", "--seed", "5"}
 	whole := embedded(home, append(generate, "--out", "whole")...)

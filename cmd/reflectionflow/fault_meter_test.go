@@ -50,6 +50,9 @@ type paid struct {
 	by     string // who asked last
 }
 
+// alone is the instance of searches that nothing disturbs. They are answered at once.
+const alone = "alone"
+
 // event is what a killer waits for.
 type event struct{ what, instance string }
 
@@ -105,7 +108,7 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if counts {
 		question = m.ask(instance, r.URL.Path, body)
 	}
-	status, answer, err := m.pass(r, body, counts)
+	status, answer, err := m.pass(r, body, counts && instance != alone)
 	if err != nil {
 		m.mutex.Lock()
 		m.broken++
@@ -121,8 +124,8 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer) // the caller may have been killed
 }
 
-func (m *meter) pass(r *http.Request, body []byte, counts bool) (status int, answer []byte, err error) {
-	if counts {
+func (m *meter) pass(r *http.Request, body []byte, slow bool) (status int, answer []byte, err error) {
+	if slow {
 		select {
 		case <-r.Context().Done():
 			return 0, nil, r.Context().Err()

@@ -245,6 +245,7 @@ func pause(ctx context.Context, d time.Duration) {
 // internal/fleet, put msg.Ack() before w.settle(...). Then the task of a worker that is
 // killed in between is lost, and its job does not end.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 4, 2)
 	c.begin()
 	ctx, stop := context.WithCancel(t.Context())
@@ -267,42 +268,52 @@ func TestFaults(t *testing.T) {
 			t.Errorf("it ended by itself: %s", death)
 		}
 	}
-	c.compare(c.client.jobs)
+	c.compare(t, c.client.jobs)
 }
 
 // compare compares the archives of jobs with the folders of searches that run alone.
-func (c *cluster) compare(jobs []*faultJob) {
-	c.meter.starts("alone")
-	for i, j := range jobs {
-		if j.State != "done" {
-			c.t.Errorf("job %d has %s: %s", i, j.State, j.Error)
-			continue
-		}
-		var got map[string]string
-		c.wait("an archive", func() (ok bool) {
-			got, ok = archived(c.client.urls[i%len(c.client.urls)] + "/api/v1/jobs/" + j.ID)
-			return ok
-		})
-		dir := fmt.Sprintf("alone%d", i)
-		cmd := embedded(c.home, "generate", j.Prompt, "--config", "worker.yaml", "--strategy", "reflection", "--budget", "4", "--width", "1", "--size", "64", "--steps", "2",
-			"--early-stop=false", "--axes", "noise,reflection", "--seed", fmt.Sprint(i), "--quiet", "--out", dir)
-		cmd.Env = append(cmd.Env, "TEST_KEY=alone")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			c.t.Fatalf("%v\n%s", err, out)
-		}
-		want := record(c.t, filepath.Join(c.home, dir))
-		if a, b := candidatesOf(c.t, got["candidates.jsonl"]), candidatesOf(c.t, want["candidates.jsonl"]); a != b {
-			c.t.Errorf("job %d: its candidates are\n%s\nand those of a search alone\n%s", i, a, b)
-		}
-		for name, file := range want {
-			if strings.HasSuffix(name, ".png") && signOf([]byte(got[name])) != signOf([]byte(file)) {
-				c.t.Errorf("job %d: %s is not that of a search alone", i, name)
+func (c *cluster) compare(t *testing.T, jobs []*faultJob) {
+	c.meter.starts(alone)
+	t.Run("alone", func(t *testing.T) {
+		for i, j := range jobs {
+			if j.State != "done" {
+				t.Errorf("job %d has %s: %s", i, j.State, j.Error)
+				continue
 			}
-			delete(got, name)
+			var got map[string]string
+			c.wait("an archive", func() (ok bool) {
+				got, ok = archived(c.client.urls[i%len(c.client.urls)] + "/api/v1/jobs/" + j.ID)
+				return ok
+			})
+			t.Run(fmt.Sprint("job ", i), func(t *testing.T) {
+				t.Parallel()
+				c.compareOne(t, i, j, got)
+			})
 		}
-		for name := range got {
-			c.t.Errorf("job %d: a search alone has no %s", i, name)
+	})
+}
+
+// compareOne compares the files of a job with those of its search alone.
+func (c *cluster) compareOne(t *testing.T, i int, j *faultJob, got map[string]string) {
+	dir := fmt.Sprintf("alone%d", i)
+	cmd := embedded(c.home, "generate", j.Prompt, "--config", "worker.yaml", "--strategy", "reflection", "--budget", "4", "--width", "1", "--size", "64", "--steps", "2",
+		"--early-stop=false", "--axes", "noise,reflection", "--seed", fmt.Sprint(i), "--quiet", "--out", dir)
+	cmd.Env = append(cmd.Env, "TEST_KEY="+alone)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := record(t, filepath.Join(c.home, dir))
+	if a, b := candidatesOf(t, got["candidates.jsonl"]), candidatesOf(t, want["candidates.jsonl"]); a != b {
+		t.Errorf("job %d: its candidates are\n%s\nand those of a search alone\n%s", i, a, b)
+	}
+	for name, file := range want {
+		if strings.HasSuffix(name, ".png") && signOf([]byte(got[name])) != signOf([]byte(file)) {
+			t.Errorf("job %d: %s is not that of a search alone", i, name)
 		}
+		delete(got, name)
+	}
+	for name := range got {
+		t.Errorf("job %d: a search alone has no %s", i, name)
 	}
 }
 

@@ -48,6 +48,7 @@ use: {parser: embedded}
 // A search on workers leaves the images of a search on this machine, although a worker is
 // killed on the way, and a worker that is asked to stop ends well.
 func TestWorkers(t *testing.T) {
+	t.Parallel()
 	url, home := testserver.NATS(t, nil), t.TempDir()
 	file := filepath.Join(home, "fleet.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(fleetConfig, "URL", url)), 0o600); err != nil {

@@ -84,7 +84,7 @@ func paidSet(t *testing.T, box *till, prompts ...string) string {
 	t.Helper()
 	vlm, sd := box.judge(t), box.painter(t)
 	box.reset(0, "", nil)
-	home := deployed(t, fmt.Sprintf(drawnForSets, vlm.URL, sd.URL))
+	home := deployment(t, fmt.Sprintf(drawnForSets, vlm.URL, sd.URL))
 	if err := os.WriteFile(filepath.Join(home, "prompts.txt"), []byte(strings.Join(prompts, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +94,7 @@ func paidSet(t *testing.T, box *till, prompts ...string) string {
 // A build whose parts are paid for is killed in the middle of a shard, at whichever
 // question, and resumed: what was answered is not paid for again, and the set is the same.
 func TestBuildKilledAndPaidOnce(t *testing.T) {
+	t.Parallel()
 	for source, prompts := range map[string][]string{
 		"rule": {"a red cup", "two clocks"}, "reward": {"a clock and a cup", "two clocks"}, "length": {"clock"},
 	} {

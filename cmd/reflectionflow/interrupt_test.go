@@ -28,7 +28,7 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("reflectionflow", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "FAKE_DELAY=4ms")
+	cmd.Env = append(withKey(), "FAKE_DELAY=4ms")
 	return cmd
 }
 
@@ -88,6 +88,7 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 // A run that is killed at random moments and resumed until it ends has the same files as
 // one that was not interrupted.
 func TestKilledAndResumed(t *testing.T) {
+	t.Parallel()
 	t.Run("one prompt", func(t *testing.T) { killAndResume(t, generateSlowly, 10) })
 	// The share of each prompt in the common budget depends on all of them.
 	t.Run("adaptive prompts", func(t *testing.T) {

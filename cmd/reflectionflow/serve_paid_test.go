@@ -78,13 +78,14 @@ func storedAnswers(t *testing.T, home string) int {
 // is: when it is back, nothing that was stored is paid for again, and the candidates are
 // those of a server that was left alone.
 func TestServeKilledAndPaidOnce(t *testing.T) {
+	t.Parallel()
 	var box till
 	vlm, sd := box.judge(t), box.painter(t)
 	config := fmt.Sprintf(drawnAndJudged, vlm.URL, sd.URL)
 	const job = `{"prompt":"a clock and a cup","search":{"budget":"5","seed":11,"early_stop":false,"axes":["noise","reflection"]}}`
 	whole := 0 // answers that a server which is left alone pays for
 	run := func(at int) (candidates string, stored int) {
-		home := deployed(t, config)
+		home := deployment(t, config)
 		cmd, url := startServe(t, home)
 		dead := make(chan struct{})
 		answered := 0
