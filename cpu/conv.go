@@ -3,7 +3,6 @@ package cpu
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/gomlx/compute/dtypes"
 )
@@ -183,10 +182,11 @@ func ofResult(a convAxis) int { return a.y }
 // result. It must not be changed: the convolutions of a program that have the same share it, since the tables of an image
 // of a million pixels are as large as the image.
 func (l *lowering) offsetTable(first int, axes []convAxis, step func(convAxis) int) []int {
-	key := strconv.Itoa(first)
+	shape := []int{first}
 	for _, a := range axes {
-		key += fmt.Sprintf(" %d:%d", a.n, step(a))
+		shape = append(shape, a.n, step(a))
 	}
+	key := fmt.Sprint(shape)
 	if known, ok := l.offsetTables[key]; ok {
 		return known
 	}
