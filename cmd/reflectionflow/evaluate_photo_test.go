@@ -3,28 +3,23 @@ package main
 import (
 	"encoding/json"
 	"image"
-	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"reflectionflow"
 	"reflectionflow/geneval"
+	"reflectionflow/internal/photocases"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/vision/composite"
 )
 
-// thing is an object of a composite: class, color, and its place from left to right.
-type thing struct {
-	class, color string
-	x            float64
-}
-
-// staged is a prompt with an image that shows it, and one that does not.
+// staged is a prompt with a photograph that shows it, and one that does not.
 type staged struct {
 	metadata     geneval.Metadata
-	right, wrong []thing
+	right, wrong photocases.Shot
 }
 
 // stages are prompts about what cut-outs exist of.
@@ -32,65 +27,44 @@ func stages() []staged {
 	include := func(class string, n int, color string) geneval.Include {
 		return geneval.Include{Class: class, Count: n, Color: color}
 	}
-	row := func(class, color string, n int) []thing {
-		var list []thing
-		for i := range n {
-			list = append(list, thing{class, color, (float64(i) + .5) / float64(n)})
-		}
-		return list
+	row := func(groups ...photocases.Group) photocases.Shot { return photocases.Shot{Groups: groups} }
+	some := func(n int, class, color string) photocases.Group {
+		return photocases.Group{N: n, Class: class, Color: color}
 	}
+	one := func(class string) photocases.Group { return some(1, class, "") }
 	var list []staged
-	add := func(tag, prompt string, right, wrong []thing, clauses ...geneval.Include) {
+	add := func(tag, prompt string, right, wrong photocases.Shot, clauses ...geneval.Include) {
 		m := geneval.Metadata{Tag: tag, Prompt: "a photo of " + prompt, Include: clauses}
 		if tag == "counting" {
 			m.Exclude = []geneval.Exclude{{Class: clauses[0].Class, Count: clauses[0].Count + 1}}
 		}
 		list = append(list, staged{m, right, wrong})
 	}
-	for _, pair := range [][2]string{{"cat", "cup"}, {"cup", "cat"}, {"person", "cat"}} {
-		add("single_object", "a "+pair[0], row(pair[0], "", 1), row(pair[1], "", 1), include(pair[0], 1, ""))
+	classes := []string{"cat", "cup", "person", "giraffe", "bird", "dog", "couch", "horse"}
+	for i, class := range classes {
+		add("single_object", "a "+class, row(one(class)), row(one(classes[(i+3)%len(classes)])), include(class, 1, ""))
 	}
-	for _, pair := range [][2]string{{"cat", "cup"}, {"person", "cat"}, {"cup", "person"}} {
-		add("two_object", "a "+pair[0]+" and a "+pair[1], []thing{{pair[0], "", .27}, {pair[1], "", .75}}, row(pair[0], "", 1), include(pair[0], 1, ""), include(pair[1], 1, ""))
-	}
-	for _, class := range []string{"cat", "cup"} {
-		add("counting", "two "+class+"s", row(class, "", 2), row(class, "", 1), include(class, 2, ""))
-		add("counting", "three "+class+"s", row(class, "", 3), row(class, "", 2), include(class, 3, ""))
-	}
-	for _, pair := range [][2]string{{"blue", "yellow"}, {"yellow", "green"}, {"green", "purple"}, {"purple", "blue"}} {
-		add("colors", "a "+pair[0]+" cup", row("cup", pair[0], 1), row("cup", pair[1], 1), include("cup", 1, pair[0]))
-	}
-	for _, pair := range [][2]string{{"cat", "cup"}, {"cup", "cat"}, {"person", "cat"}} {
-		there, back := []thing{{pair[0], "", .25}, {pair[1], "", .77}}, []thing{{pair[1], "", .25}, {pair[0], "", .77}}
-		place := include(pair[0], 1, "")
+	for _, pair := range [][2]string{{"cat", "cup"}, {"person", "cat"}, {"cup", "person"}, {"giraffe", "bird"}, {"dog", "giraffe"}, {"bird", "person"}, {"dog", "cup"}, {"horse", "giraffe"}} {
+		a, b := pair[0], pair[1]
+		add("two_object", "a "+a+" and a "+b, row(one(a), one(b)), row(one(a)), include(a, 1, ""), include(b, 1, ""))
+		if a == "dog" || a == "horse" {
+			continue
+		}
+		place := include(a, 1, "")
 		place.Position = &geneval.Position{Relation: reflectionflow.LeftOf}
-		add("position", "a "+pair[0]+" left of a "+pair[1], there, back, include(pair[1], 1, ""), place)
+		add("position", "a "+a+" left of a "+b, row(one(a), one(b)), row(one(b), one(a)), include(b, 1, ""), place)
+	}
+	for _, class := range []string{"cup", "giraffe", "bird", "cat"} {
+		for i, number := range []string{"two", "three"} {
+			add("counting", number+" "+class+"s", row(some(i+2, class, "")), row(some(i+1, class, "")), include(class, i+2, ""))
+		}
+	}
+	for _, class := range []string{"cup", "couch"} {
+		for _, pair := range [][2]string{{"blue", "yellow"}, {"yellow", "green"}, {"green", "purple"}, {"purple", "blue"}} {
+			add("colors", "a "+pair[0]+" "+class, row(some(1, class, pair[0])), row(some(1, class, pair[1])), include(class, 1, pair[0]))
+		}
 	}
 	return list
-}
-
-// stage renders things in a room.
-func stage(things []thing, seed uint64) image.Image {
-	cuts := map[string]composite.CutOut{}
-	for _, c := range composite.CutOuts() {
-		if _, known := cuts[c.Class]; !known {
-			cuts[c.Class] = c
-		}
-	}
-	rng := rand.New(rand.NewPCG(seed, 9))
-	scene := composite.Scene{Seed: seed}
-	for _, th := range things {
-		height := map[string]float64{"cat": .42, "cup": .42, "person": .72}[th.class]
-		switch len(things) {
-		case 1:
-			height = map[string]float64{"cat": .55, "cup": .6, "person": .8}[th.class]
-		case 3:
-			height = .3
-		}
-		scene.Items = append(scene.Items, composite.Item{CutOut: cuts[th.class], Color: th.color, Height: height, Mirror: rng.IntN(2) == 0, Center: [2]float64{th.x + .02*(rng.Float64()-.5), .9 - height/2}})
-	}
-	img, _ := scene.Render(320, 320)
-	return img
 }
 
 // On an engine that returns composites of which it is known which are right, the photo
@@ -111,7 +85,7 @@ func TestEvaluateByCocoGivesTheKnownScore(t *testing.T) {
 	if err := os.WriteFile("prompts.jsonl", []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	double := testserver.NewSDCPP(t)
+	double, cuts := testserver.NewSDCPP(t), composite.CutOuts()
 	var mu sync.Mutex
 	served, right := map[string]int{}, map[string]int{} // by tag
 	double.Paint = func(r testserver.ImageRequest) image.Image {
@@ -120,12 +94,14 @@ func TestEvaluateByCocoGivesTheKnownScore(t *testing.T) {
 		defer mu.Unlock()
 		served[s.metadata.Tag]++
 		if r.Seed%3 == 0 {
-			return stage(s.wrong, r.Seed)
+			img, _ := s.wrong.Render(r.Seed, cuts)
+			return img
 		}
 		right[s.metadata.Tag]++
-		return stage(s.right, r.Seed)
+		img, _ := s.right.Render(r.Seed, cuts)
+		return img
 	}
-	code, said, complained := here(t, "evaluate", "--generator", "sdcpp+"+double.URL, "--size", "320", "--prompts", "prompts.jsonl", "--strategies", "noise",
+	code, said, complained := here(t, "evaluate", "--generator", "sdcpp+"+double.URL, "--size", strconv.Itoa(photocases.Side), "--prompts", "prompts.jsonl", "--strategies", "noise",
 		"--budgets", "1", "--seed", "1", "--judge", "coco", "--json", "--out", "e")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, complained)

@@ -80,7 +80,9 @@ func photographs(t testing.TB, list []composite.CutOut, n int, seed uint64) []ph
 		color := composite.Tints()[rng.IntN(len(composite.Tints()))]
 		tint := rng.IntN(4) > 0
 		for k := range items {
-			if tint && items[k].CutOut.Name != "mug" && slices.Contains([]string{"cup", "car", "truck", "bus", "sports ball"}, items[k].CutOut.Class) { // the mug is gray: nothing of it can be tinted
+			name, class := items[k].CutOut.Name, items[k].CutOut.Class
+			// The mug is gray: nothing of it can be tinted. The volleyball has several colors.
+			if tint && name != "mug" && name != "ball" && slices.Contains([]string{"cup", "car", "truck", "bus", "sports ball"}, class) {
 				items[k].Color = color
 			}
 		}

@@ -16,6 +16,8 @@ type counting struct {
 	// The number of objects without a box has a Poisson distribution with the mean exp(missed + clear ·
 	// mean logit of the presence of the boxes): where the boxes are clear, little is missed.
 	missed, clear float64
+	// crowd is added in the exponent times the mean part of a box that another one covers.
+	crowd float64
 }
 
 // stands lists the probabilities that boxes, the most confident first, stand for one object more, and
@@ -27,17 +29,17 @@ func (c counting) stands(objects []*object) (boxes []float64, missed float64) {
 		}
 		return boxes, 0
 	}
-	all, clear := 0.0, 0.0
+	all, clear, crowd := 0.0, 0.0, 0.0
 	for i, o := range objects {
 		z, part := logit(o.present), covered(o, objects[:i])
 		p := 1 / (1 + math.Exp(-c.shift-c.slope*z-c.nested*part))
 		boxes = append(boxes, p)
-		all, clear = all+p, clear+p*z
+		all, clear, crowd = all+p, clear+p*z, crowd+p*max(part, covered(o, objects[i+1:]))
 	}
 	if all == 0 {
 		return boxes, 0
 	}
-	return boxes, min(math.Exp(min(c.missed+c.clear*clear/all, mostMissed)), mostMissed)
+	return boxes, min(math.Exp(min(c.missed+c.clear*clear/all+c.crowd*crowd/all, mostMissed)), mostMissed)
 }
 
 // mostMissed bounds the mean number of objects without a box.
@@ -69,12 +71,7 @@ func (k *rules) numbers(objects []*object, color string) []float64 {
 	}
 	at := join(distribution(boxes, k.most+1), poisson(missed, k.most+1))
 	// Whether there is any at all is asked most, and has its own curve.
-	is := 1 - distribution(have(objects, color), 1)[0]
-	if color == "" {
-		is = k.there.of(is)
-	} else {
-		is = k.tintedCount.of(is)
-	}
+	is := k.some(objects, color, 1)
 	some := 1 - at[0]
 	if some < 1e-9 { // nothing was seen: if there is any, there is one
 		at[1], some = 1e-9, 1e-9
@@ -84,6 +81,24 @@ func (k *rules) numbers(objects []*object, color string) []float64 {
 		at[n] *= is / some
 	}
 	return at
+}
+
+// some is the probability that there are n objects or more of a color: that they are there, times that what is there has
+// the color.
+func (k *rules) some(objects []*object, color string, n int) float64 {
+	there, colored := atLeast(objects, "", n), 1.0
+	if color != "" && there > 0 {
+		colored = k.tinted.of(atLeast(objects, color, n) / there)
+	}
+	if n == 1 {
+		return k.there.of(there) * colored
+	}
+	return sum(k.numbers(objects, "")[min(n, k.most+1):]) * colored
+}
+
+// atLeast is the probability that n or more detections are there and of a color.
+func atLeast(objects []*object, color string, n int) float64 {
+	return 1 - sum(distribution(have(objects, color), n)[:n])
 }
 
 // within is the probability that a number is as a requirement asks.
@@ -128,7 +143,7 @@ func (s *scene) together(p reflectionflow.Prompt, noun string) float64 {
 	if len(asked) < 2 {
 		return 1
 	}
-	return within(reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Count: min(n, s.most+1)}, s.numbers(noun, ""))
+	return within(reflectionflow.Requirement{Kind: reflectionflow.AtLeast, Count: min(n, s.most+1)}, s.numbers(s.of(noun), ""))
 }
 
 // poisson is the Poisson distribution of 0 to n, n standing for n or more.

@@ -33,38 +33,36 @@ func (t tone) of(own, near float64) float64 {
 // It was set by hand between fits, which too few natural colors made unstable.
 var shade = tone{-4, 7.5, 3.2}
 
-// presence maps the photo detector's score to the probability that there is the object.
-var presence = curve{0.04, 1.02}
+// sure is how sure the network is of the classes of things.
+var sure = sureness{-1.12, 1.05, -0.12}
 
 // rules is what judging by boxes depends on a detector for.
 type rules struct {
 	// class returns the class that a noun names, see [Finder].
 	class func(noun string) (name string, whole, known bool)
-	most  int  // how many objects of a class can be counted
-	looks bool // whether more looks are taken at objects that are counted
+	most  int // how many objects of a class can be counted
 	// Curves from what the boxes show to the probability that it is so.
-	there       curve                             // of one object or more
-	tintedCount curve                             // of one object or more in a color
-	related     map[reflectionflow.Relation]curve // of relations
-	placed      curve                             // of places
-	counting    counting
-	// doubt is the probability from which on a number or a coarse relation is met, whatever the options say.
+	there    curve                             // of one object or more
+	tinted   curve                             // of a color of an object that is there
+	related  map[reflectionflow.Relation]curve // of relations
+	placed   curve                             // of places
+	counting counting
+	// doubt is the probability from which on a number is met, whatever the options say.
 	doubt float64
 }
 
 // direction is the curve of left, right, above and below.
-var direction = curve{1.67, 0.94}
+var direction = curve{2.30, 1.37}
 
-// coco are the rules of the photo detector. The curves and presence were fitted by TestFit and counting by
-// TestFitNumbers, other relations than directions by TestFitRelations, on photographs that measurements do not use. A number is met from
-// the least of 0.6, 0.65 and so on at which TestFitNumbers has 95% right in every manner of its second draw;
-// the same doubt is enough for coarse relations.
+// coco are the rules of the photo detector. TestFit fitted the curves, sure and counting on photographs that
+// measurements do not use. A number is met from the least of 0.6, 0.65 and so on at which all of the numbers of things that
+// stand apart are right there.
 var coco = rules{
-	class: class, most: maxCount, looks: true, doubt: 0.75,
-	there: curve{2.53, 1.14}, tintedCount: curve{0.34, 0.55}, placed: curve{1.02, 1.05},
+	class: class, most: maxCount, doubt: 0.75,
+	there: curve{3.00, 1.26}, tinted: curve{0, 1}, placed: curve{0.83, 1.13},
 	related: map[reflectionflow.Relation]curve{
 		reflectionflow.LeftOf: direction, reflectionflow.RightOf: direction, reflectionflow.Above: direction, reflectionflow.Below: direction,
-		reflectionflow.On: {1.04, 0.98}, reflectionflow.Under: {1.30, 0.87}, reflectionflow.Inside: {2.06, 1.03}, reflectionflow.NextTo: {2.82, 1.35}, reflectionflow.Between: {2.58, 1.17},
+		reflectionflow.On: {0.11, 1.05}, reflectionflow.Under: {-0.02, 0.85}, reflectionflow.Inside: {1.14, 0.86}, reflectionflow.NextTo: {1.61, 1.21}, reflectionflow.Between: {0.57, 1.49},
 	},
-	counting: counting{shift: 4.66, slope: 1.45, nested: -5.34, missed: -0.75, clear: -0.89},
+	counting: counting{shift: 5.16, slope: 1.61, nested: -10.22, missed: -0.84, clear: -0.64, crowd: 1.28},
 }

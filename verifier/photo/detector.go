@@ -1,8 +1,10 @@
 package photo
 
 import (
+	"cmp"
 	"context"
 	"image"
+	"slices"
 
 	"reflectionflow"
 	"reflectionflow/vision/colorname"
@@ -13,7 +15,7 @@ import (
 const (
 	// faint is the score of the network from which on a detection is considered at all.
 	faint = 0.08
-	// overlap is the intersection over union from which on two detections of a class are one object.
+	// overlap is the intersection over union from which on two detections of a class in one look are one object.
 	overlap = 0.5
 	// listed is the probability from which on an object is listed and counted.
 	listed = 0.5
@@ -44,7 +46,7 @@ func (d *Detector) Close() error { return d.network.Close() }
 // probability that there is such an object; objects below a tenth are left out. The rules for images,
 // errors and ctx are those of [ssdlite.Detector.Detect].
 func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
-	found, err := d.candidates(ctx, images)
+	found, err := d.objects(ctx, images, make([]reflectionflow.Prompt, len(images)))
 	if err != nil {
 		return nil, err
 	}
@@ -65,31 +67,76 @@ func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]reflec
 	return found, nil
 }
 
-// Find implements [Finder]: all detections, whatever the prompts say.
+// Find implements [Finder]. Things that the prompt may be about are looked at first.
 func (d *Detector) Find(ctx context.Context, images []reflectionflow.PromptedImage) ([][]reflectionflow.Object, error) {
-	plain := make([]image.Image, len(images))
+	plain, prompts := make([]image.Image, len(images)), make([]reflectionflow.Prompt, len(images))
 	for i, p := range images {
-		plain[i] = p.Image
+		plain[i], prompts[i] = p.Image, p.Prompt
 	}
-	return d.candidates(ctx, plain)
+	return d.objects(ctx, plain, prompts)
 }
 
 // Class implements [Finder].
 func (d *Detector) Class(noun string) (name string, whole, known bool) { return class(noun) }
 
-// candidates lists all detections with calibrated confidences, without colors.
-func (d *Detector) candidates(ctx context.Context, images []image.Image) ([][]reflectionflow.Object, error) {
+// objects lists all objects with calibrated confidences, the most confident first, without colors.
+func (d *Detector) objects(ctx context.Context, images []image.Image, prompts []reflectionflow.Prompt) ([][]reflectionflow.Object, error) {
+	things, err := d.things(ctx, images, prompts)
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]reflectionflow.Object, len(images))
+	for i, list := range things {
+		for _, t := range list {
+			found[i] = append(found[i], t.objects()...)
+		}
+		slices.SortStableFunc(found[i], func(a, b reflectionflow.Object) int { return cmp.Compare(b.Confidence, a.Confidence) })
+	}
+	return found, nil
+}
+
+// things lists what the network sees in images, from all looks.
+func (d *Detector) things(ctx context.Context, images []image.Image, prompts []reflectionflow.Prompt) ([][]*thing, error) {
 	found, err := d.network.Detect(ctx, images)
 	if err != nil {
 		return nil, err
 	}
-	for _, objects := range found {
-		for i, o := range objects {
-			objects[i].Class = geneval(o.Class)
-			objects[i].Confidence = presence.of(o.Confidence)
+	things := make([][]*thing, len(images))
+	var looks []look
+	var views []image.Image
+	var of []int
+	for i, img := range images {
+		things[i] = newThings(first, found[i])
+		for _, l := range further(img.Bounds(), things[i], asks(prompts[i])) {
+			looks, views, of = append(looks, l), append(views, l.of(img)), append(of, i)
 		}
 	}
-	return found, nil
+	if len(views) == 0 {
+		return things, nil
+	}
+	if found, err = d.network.Detect(ctx, views); err != nil {
+		return nil, err
+	}
+	for k, l := range looks {
+		i := of[k]
+		more := surprises(things[i], l, found[k])
+		addLook(things[i], l, found[k])
+		things[i] = append(things[i], more...)
+	}
+	return things, nil
+}
+
+// asks returns whether a prompt asks for a class of the network.
+func asks(p reflectionflow.Prompt) func(class string) bool {
+	var asked []string
+	for _, r := range p.Requirements {
+		for _, noun := range []string{r.Object, r.Target, r.Second} {
+			if name, _, known := class(noun); known {
+				asked = append(asked, name)
+			}
+		}
+	}
+	return func(class string) bool { return slices.Contains(asked, geneval(class)) }
 }
 
 // geneval is GenEval's name of one of COCO's classes.

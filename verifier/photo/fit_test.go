@@ -2,6 +2,7 @@ package photo
 
 import (
 	"cmp"
+	"context"
 	"flag"
 	"image"
 	"math"
@@ -10,8 +11,9 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/internal/photocases"
+	"reflectionflow/vision/colorname"
 	"reflectionflow/vision/detection"
-	"reflectionflow/vision/ssdlite"
 )
 
 var fit = flag.Bool("fit", false, "fit the curves, on the stamps of the set fit, and print them")
@@ -22,93 +24,197 @@ type example struct {
 	want bool
 }
 
-// TestFit fits the curves of curve.go, one after the other: each on the outputs of those before it.
-// go test ./verifier/photo -run TestFit -v -fit -stamps DIR
+// shown is what the network sees in an image, and what is in it. The image is not kept.
+type shown struct {
+	things []*thing
+	colors map[*thing]*colorname.Weights
+	side   int
+	truth  []reflectionflow.Object
+	asked  []question // of an arrangement
+	// Of a crowd: how its objects stand, their class and their number.
+	manner, class string
+	n             int
+}
+
+// scene is what is seen by the fitted numbers up to now.
+func (s shown) scene() *scene {
+	made := newScene(&coco, image.NewGray(image.Rect(0, 0, s.side, s.side)), nil)
+	for _, t := range s.things {
+		for _, o := range t.objects() {
+			made.objects = append(made.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, colors: s.colors[t]})
+		}
+	}
+	slices.SortStableFunc(made.objects, func(a, b *object) int { return cmp.Compare(b.present, a.present) })
+	return made
+}
+
+// fitting are the images that everything is fitted on: searches, random photographs, arrangements and crowds of the
+// cut-outs.
+func fitting(t *testing.T, rng *rand.Rand) (all []shown) {
+	t.Helper()
+	list := cutOuts(t, "fit")
+	detector, err := OpenDetector(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer detector.Close()
+	add := func(img image.Image, p reflectionflow.Prompt, s shown) {
+		things, err := detector.things(context.Background(), []image.Image{img}, []reflectionflow.Prompt{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.things, s.colors, s.side = things[0], map[*thing]*colorname.Weights{}, img.Bounds().Dx()
+		for _, x := range s.things {
+			w := colorname.Object(img, x.box)
+			s.colors[x] = &w
+		}
+		all = append(all, s)
+	}
+	for i, c := range photocases.Cases(11, 20, list) {
+		for n, shot := range append(c.Wrong, c.Right) {
+			img, truth := shot.Render(uint64(100*i+n), list)
+			p := photograph{truth: truth}
+			add(img, reflectionflow.Prompt{}, shown{truth: truth, asked: questions(p, classesOf(list), rng)})
+		}
+	}
+	for _, p := range photographs(t, list, 120, 1) {
+		add(p.img, reflectionflow.Prompt{}, shown{truth: p.truth, asked: questions(p, classesOf(list), rng)})
+	}
+	for _, a := range arrangements(t, list, 18, 1) {
+		var prompt reflectionflow.Prompt
+		for _, q := range a.asked {
+			prompt.Requirements = append(prompt.Requirements, q.r)
+		}
+		add(a.img, prompt, shown{asked: a.asked})
+	}
+	for _, c := range crowds(list, fitManners, 12, maxCount, 77) {
+		prompt := reflectionflow.Prompt{Requirements: []reflectionflow.Requirement{{Kind: reflectionflow.Exactly, Object: c.class, Count: 1}}}
+		add(c.img, prompt, shown{truth: c.truth, manner: c.manner, class: c.class, n: c.n})
+	}
+	return all
+}
+
+// TestFit fits sure and the rules of curve.go, one after the other: each on the outputs of those before it. Colors are
+// not fitted.
+// go test ./verifier/photo -run TestFit$ -v -fit -stamps DIR -timeout 1h
 func TestFit(t *testing.T) {
 	if !*fit {
 		t.Skip("needs -fit")
 	}
-	list := cutOuts(t, "fit")
-	photos := photographs(t, list, 250, 1)
-	var images []image.Image
-	for _, p := range photos {
-		images = append(images, p.img)
-	}
-	network, err := ssdlite.Open(t.Context(), ssdlite.Options{Threshold: faint, Overlap: overlap})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer network.Close()
-	found, err := network.Detect(t.Context(), images)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var examples []example
-	truth, missed := 0, 0
-	for i, p := range photos {
-		for k := range found[i] {
-			found[i][k].Class = geneval(found[i][k].Class)
+	all := fitting(t, rand.New(rand.NewPCG(2, 2)))
+	var seen []seenAs
+	missed, truth := 0, 0
+	for _, s := range all {
+		if s.truth == nil {
+			continue
 		}
-		right := match(found[i], p.truth)
-		truth += len(p.truth)
-		missed += len(p.truth)
-		for k, o := range found[i] {
-			examples = append(examples, example{o.Confidence, right[k] >= 0})
-			if right[k] >= 0 {
-				missed--
-			}
+		is, none := namesOf(s.things, s.truth)
+		missed, truth = missed+none, truth+len(s.truth)
+		for k, thing := range s.things {
+			seen = append(seen, seenAs{thing, is[k]})
 		}
 	}
-	t.Logf("%d of %d objects have no detection", missed, truth)
-	presence = report(t, "presence", examples)
+	t.Logf("%d images; %d of %d objects are no thing", len(all), missed, truth)
+	sure = fitSureness(t, seen)
+	coco.there, coco.placed, coco.related = curve{0, 1}, curve{0, 1}, nil
+	coco.there = report(t, "object", asExamples(all)["object"])
+	groups := asExamples(all)
+	for _, g := range []string{"relation", "place"} {
+		report(t, g, groups[g])
+	}
+	for _, r := range arranged {
+		report(t, string(r), groups[string(r)])
+	}
+	report(t, "color", groups["color"])
+	fitCounting(t, all)
+}
 
-	var tones []toned
-	rng := rand.New(rand.NewPCG(2, 2))
+// asExamples are the probabilities of all questions, by their groups.
+func asExamples(all []shown) map[string][]example {
 	groups := map[string][]example{}
-	coco.there, coco.tintedCount, coco.related, coco.placed = curve{0, 1}, curve{0, 1}, nil, curve{0, 1}
-	for i, p := range photos {
-		right := match(found[i], p.truth)
-		s := sceneOf(p.img, found[i])
-		for k, o := range found[i] {
-			if right[k] < 0 || p.truth[right[k]].Color == "" {
-				continue
-			}
-			seen := &object{class: o.Class, box: o.Box, img: p.img}
-			for _, c := range []string{p.truth[right[k]].Color, colors[rng.IntN(len(colors))], colors[rng.IntN(len(colors))]} {
-				own, near := shares(seen.named(), c)
-				tones = append(tones, toned{own, near, c == p.truth[right[k]].Color})
-			}
-		}
-		for _, q := range questions(p, classesOf(list), rng) {
-			if raw, _, known := s.judge(q.r); known {
+	for _, s := range all {
+		scene := s.scene()
+		for _, q := range s.asked {
+			if raw, _, known := scene.judge(q.r); known {
 				groups[q.group] = append(groups[q.group], example{raw, q.want})
 			}
 		}
 	}
-	shade = fitTone(tones)
-	t.Logf("shade      tone{%.2f, %.2f, %.2f}  %d examples", shade.shift, shade.own, shade.near, len(tones))
-	for i, p := range photos { // again, with the colors' curve
-		s := sceneOf(p.img, found[i])
-		for _, q := range questions(p, classesOf(list), rng) {
-			if raw, _, known := s.judge(q.r); known && q.group == "color" {
-				groups["tinted"] = append(groups["tinted"], example{raw, q.want})
+	return groups
+}
+
+// seenAs is a thing and the class that it is of; empty for none.
+type seenAs struct {
+	*thing
+	class string
+}
+
+// namesOf are the classes of things, as the network spells them: empty for what is no object, or is one that a clearer
+// thing stands for. missed are the objects that no thing stands for.
+func namesOf(things []*thing, truth []reflectionflow.Object) (names []string, missed int) {
+	names = make([]string, len(things))
+	taken := make([]int, len(things)) // 1 + number of the object
+	for k, o := range truth {
+		best, at := 0.0, -1
+		for i, t := range things {
+			if v := detection.Overlap(t.box, o.Box); v >= 0.5 && taken[i] == 0 && t.clear+v > best {
+				best, at = t.clear+v, i
+			}
+		}
+		if at < 0 {
+			missed++
+			continue
+		}
+		taken[at], names[at] = k+1, o.Class
+	}
+	return names, missed
+}
+
+// fitSureness is the sureness with the largest likelihood, by coordinate search.
+func fitSureness(t *testing.T, seen []seenAs) sureness {
+	t.Helper()
+	loss := func(s sureness) (sum float64) {
+		for _, x := range seen {
+			for class, p := range x.classes(s) {
+				if geneval(class) != x.class {
+					p = 1 - p
+				}
+				sum -= math.Log(max(p, 1e-4))
+			}
+		}
+		return sum / float64(max(len(seen), 1))
+	}
+	s := sureness{0, 1, -0.5}
+	for step := 0.5; step > 0.02; {
+		next, best := s, loss(s)
+		for _, by := range []sureness{{step, 0, 0}, {-step, 0, 0}, {0, step / 2, 0}, {0, -step / 2, 0}, {0, 0, step / 2}, {0, 0, -step / 2}} {
+			try := sureness{s.shift + by.shift, s.slope + by.slope, s.rival + by.rival}
+			if v := loss(try); v < best {
+				next, best = try, v
+			}
+		}
+		if next == s {
+			step /= 2
+		}
+		s = next
+	}
+	right, named := 0, 0
+	for _, x := range seen {
+		best, class := 0.0, ""
+		for c, v := range x.classes(s) {
+			if v > best {
+				best, class = v, c
+			}
+		}
+		if x.class != "" {
+			named++
+			if geneval(class) == x.class {
+				right++
 			}
 		}
 	}
-	for _, g := range []string{"object", "tinted", "relation", "place"} {
-		report(t, g, groups[g])
-	}
-}
-
-var colors = []string{"black", "blue", "brown", "gray", "green", "orange", "pink", "purple", "red", "white", "yellow"}
-
-// sceneOf is the scene of raw detections.
-func sceneOf(img image.Image, found []reflectionflow.Object) *scene {
-	calibrated := slices.Clone(found)
-	for i := range calibrated {
-		calibrated[i].Confidence = presence.of(calibrated[i].Confidence)
-	}
-	return newScene(&coco, img, calibrated)
+	t.Logf("sureness{%.2f, %.2f, %.2f}: loss %.3f of %d things; %d of %d objects have the right class first", s.shift, s.slope, s.rival, loss(s), len(seen), right, named)
+	return s
 }
 
 // match returns, for each detection, the true object that it is, -1 for none.
@@ -147,6 +253,18 @@ func report(t *testing.T, name string, examples []example) curve {
 		}
 	}
 	t.Logf("%-10s curve{%.2f, %.2f}  %d examples, %d true, %.1f%% right at a half", name, c.shift, c.slope, len(examples), n, 100*float64(right)/float64(max(len(examples), 1)))
+	for _, least := range []float64{0.4, 0.5, 0.6, 0.75} {
+		met, holds := 0, 0
+		for _, e := range examples {
+			if c.of(e.p) >= least {
+				met++
+				if e.want {
+					holds++
+				}
+			}
+		}
+		t.Logf("           from %.2f on: %s, recall %s", least, rate(holds, met), rate(holds, n))
+	}
 	return c
 }
 
@@ -184,30 +302,6 @@ func fitCurve(examples []example) curve {
 		c = next
 	}
 	return c
-}
-
-// toned is what was measured of a color, and whether it is the object's.
-type toned struct {
-	own, near float64
-	want      bool
-}
-
-// fitTone is a logistic regression on two shares, by gradient descent.
-func fitTone(examples []toned) tone {
-	t := tone{}
-	for range 20000 {
-		var g tone
-		for _, e := range examples {
-			y := -t.of(e.own, e.near)
-			if e.want {
-				y++
-			}
-			g.shift, g.own, g.near = g.shift+y, g.own+y*e.own, g.near+y*e.near
-		}
-		step := 2 / float64(len(examples))
-		t.shift, t.own, t.near = t.shift+step*g.shift, t.own+step*g.own, t.near+step*g.near
-	}
-	return t
 }
 
 func TestFitCurve(t *testing.T) {

@@ -15,8 +15,6 @@ type scene struct {
 	*rules
 	img     image.Image
 	objects []*object // the most confident first
-	// again has further looks at the objects of classes whose number is asked, see [Verifier.lookAgain].
-	again map[string][]*scene
 }
 
 // object is a detection. present is the probability that there is such an object.
@@ -29,7 +27,7 @@ type object struct {
 }
 
 func newScene(k *rules, img image.Image, found []reflectionflow.Object) *scene {
-	s := &scene{rules: k, img: img, again: map[string][]*scene{}}
+	s := &scene{rules: k, img: img}
 	for _, o := range found {
 		s.objects = append(s.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, img: img})
 	}
@@ -142,7 +140,7 @@ func (s *scene) judge(r reflectionflow.Requirement) (p float64, evidence []*obje
 	objects := s.of(r.Object)
 	switch r.Kind {
 	case reflectionflow.AtLeast, reflectionflow.Exactly, reflectionflow.AtMost, reflectionflow.Absent:
-		p = within(r, s.numbers(r.Object, color))
+		p = within(r, s.numbers(s.of(r.Object), color))
 		evidence = likely(objects)
 		if color != "" && r.Kind != reflectionflow.AtLeast {
 			evidence = slices.DeleteFunc(evidence, func(o *object) bool { return o.colored(color) < 0.5 })
@@ -189,21 +187,19 @@ func (k *rules) shaded(objects []*object, color string, n int) float64 {
 	if len(seen) < max(n, 1) {
 		seen = objects[:min(max(n, 1), len(objects))]
 	}
+	is := k.some(objects, "", max(n, 1))
 	if len(seen) == 0 {
-		return k.tintedCount.of(0)
+		return is * k.tinted.of(0)
 	}
-	var colors, present []float64
+	var colors []float64
 	for _, o := range seen {
 		colors = append(colors, o.colored(color))
-	}
-	for _, o := range objects {
-		present = append(present, o.present)
 	}
 	slices.Sort(colors)
 	if n > 0 {
 		colors = colors[max(len(colors)-n, 0):]
 	}
-	return k.tintedCount.of(colors[0] * (1 - sum(distribution(present, k.most+1)[:max(n, 1)])))
+	return is * k.tinted.of(colors[0])
 }
 
 func sum(list []float64) (s float64) {
@@ -228,5 +224,5 @@ func (s *scene) share(r reflectionflow.Requirement, holds func(*object) float64)
 	if all == 0 {
 		return 0
 	}
-	return (1 - sum(distribution(have(objects, color), s.most+1)[:n])) * math.Pow(held/all, float64(n))
+	return s.some(objects, color, n) * math.Pow(held/all, float64(n))
 }

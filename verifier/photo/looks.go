@@ -1,112 +1,118 @@
 package photo
 
 import (
-	"context"
+	"cmp"
 	"image"
 	"image/color"
+	"math"
 	"slices"
 
-	"reflectionflow"
+	"reflectionflow/vision/detection"
 )
 
-// Of objects whose number is asked, the detector takes more looks: at the mirrored image, and closer at
-// where the objects are. The number is the mean of what the looks say. Where objects hide one another,
-// looks differ, so that a number is seldom met.
+// The network looks at the image and then closer at the things in it, and what they are follows from all looks: it reads
+// few pixels, and mistakes what is small or beside other things more often.
 const (
-	// clear is the probability from which on the closer look includes an object.
-	clear = 0.3
-	// aside is the part of its sides that the closer look adds on each side.
-	aside = 0.12
-	// closest is how many classes of an image are looked at closer.
-	closest = 3
+	// closer is how many closer looks an image gets at most.
+	closer = 3
+	// narrowest and widest bound that side, in parts of the image's longer side. A wider one is the mirrored image.
+	narrowest, widest = 0.2, 0.85
+	// worth is the score from which on a thing gets a closer look.
+	worth = 0.12
 )
 
-// lookAgain adds the further looks at the scenes of images.
-func (v *Verifier) lookAgain(ctx context.Context, images []reflectionflow.PromptedImage, scenes []*scene) error {
-	type look struct {
-		of    *scene
-		class string // empty for all
+// around are the sides of closer looks, in sides of the thing that they are for.
+var around = []float64{1.8, 1.25, 2.5}
+
+// look is what the network looks at: a part of an image, in fractions of its sides, or its mirror image.
+type look struct {
+	part   [4]float64
+	mirror bool
+}
+
+// first is the first look, at all of the image.
+var first = look{part: [4]float64{0, 0, 1, 1}}
+
+// of is the image that the network is given.
+func (l look) of(img image.Image) image.Image {
+	if l == first {
+		return img
 	}
-	var looks []look
-	var views []reflectionflow.PromptedImage
-	for i, p := range images {
-		s := scenes[i]
-		classes := s.counted(p.Prompt)
-		if len(classes) == 0 {
-			continue
+	b := img.Bounds()
+	at := func(low, size int, part float64) int { return low + int(math.Round(part*float64(size))) }
+	part := image.Rect(at(b.Min.X, b.Dx(), l.part[0]), at(b.Min.Y, b.Dy(), l.part[1]), at(b.Min.X, b.Dx(), l.part[2]), at(b.Min.Y, b.Dy(), l.part[3]))
+	if part.Empty() {
+		part = b
+	}
+	return newView(img, part, l.mirror)
+}
+
+// whole turns a box of the look into one of the image.
+func (l look) whole(box [4]float64) [4]float64 {
+	if l.mirror {
+		box[0], box[2] = 1-box[2], 1-box[0]
+	}
+	w, h := l.part[2]-l.part[0], l.part[3]-l.part[1]
+	return [4]float64{l.part[0] + box[0]*w, l.part[1] + box[1]*h, l.part[0] + box[2]*w, l.part[1] + box[3]*h}
+}
+
+// shows reports whether a look shows nearly all of a box.
+func (l look) shows(box [4]float64) bool {
+	return detection.Shared(l.part, box) >= 0.9*detection.Area(box)
+}
+
+// cuts reports whether a box of the look ends where the look ends but the image goes on.
+func (l look) cuts(box [4]float64) bool {
+	const edge = 0.02
+	if l.mirror {
+		box[0], box[2] = 1-box[2], 1-box[0]
+	}
+	return l.part[0] > 0 && box[0] < edge || l.part[1] > 0 && box[1] < edge || l.part[2] < 1 && box[2] > 1-edge || l.part[3] < 1 && box[3] > 1-edge
+}
+
+// further are the looks that the things of an image get after the first one: squares around things, those that may be
+// of the asked classes first. What is seen with one thing gets no look of its own.
+func further(bounds image.Rectangle, things []*thing, asked func(class string) bool) (looks []look) {
+	order := slices.Clone(things)
+	rank := func(t *thing) float64 {
+		for class := range t.scores {
+			if asked(class) {
+				return 1 + t.clear
+			}
 		}
-		looks, views = append(looks, look{of: s}), append(views, reflectionflow.PromptedImage{Prompt: p.Prompt, Image: newView(p.Image, p.Image.Bounds(), true)})
-		for _, class := range classes {
-			if part, ok := s.around(class); ok {
-				looks, views = append(looks, look{s, class}), append(views, reflectionflow.PromptedImage{Prompt: p.Prompt, Image: newView(p.Image, part, false)})
+		return t.clear
+	}
+	slices.SortStableFunc(order, func(a, b *thing) int { return cmp.Compare(rank(b), rank(a)) })
+	for pass, sides := range around { // every second time mirrored
+		for _, t := range order {
+			if len(looks) == closer {
+				return looks
+			}
+			if t.clear < worth {
+				continue
+			}
+			l := window(bounds, t.box, sides)
+			l.mirror = l == first || pass == 1
+			if !slices.ContainsFunc(looks, func(other look) bool { return other.mirror == l.mirror && detection.Overlap(other.part, l.part) > 0.6 }) {
+				looks = append(looks, l)
 			}
 		}
 	}
-	if len(views) == 0 {
-		return nil
-	}
-	found, err := v.finder.Find(ctx, views)
-	if err != nil {
-		return err
-	}
-	for i, l := range looks {
-		seen := newScene(v.rules, views[i].Image, found[i])
-		classes := []string{l.class}
-		if l.class == "" {
-			classes = l.of.counted(views[i].Prompt)
-		}
-		for _, class := range classes {
-			l.of.again[class] = append(l.of.again[class], seen)
-		}
-	}
-	return nil
+	return looks
 }
 
-// counted lists the classes of objects whose number a prompt asks for, the first ones.
-func (s *scene) counted(p reflectionflow.Prompt) (classes []string) {
-	for _, r := range p.Requirements {
-		if !numbered(r) || !s.judges(r) {
-			continue
-		}
-		if class, _, _ := s.class(r.Object); !slices.Contains(classes, class) && len(classes) < closest {
-			classes = append(classes, class)
-		}
+// window is a square of the image with a box in it, of some sides of the box.
+func window(bounds image.Rectangle, box [4]float64, sides float64) look {
+	w, h := float64(bounds.Dx()), float64(bounds.Dy())
+	long := max(w, h)
+	side := max(sides*max((box[2]-box[0])*w, (box[3]-box[1])*h), narrowest*long)
+	if side > widest*long {
+		return first
 	}
-	return classes
-}
-
-// around is the part of the image with the objects of a class that are there, and a margin.
-func (s *scene) around(class string) (image.Rectangle, bool) {
-	box := [4]float64{1, 1, 0, 0}
-	for _, o := range s.objects {
-		if o.class == class && o.present >= clear {
-			box = [4]float64{min(box[0], o.box[0]), min(box[1], o.box[1]), max(box[2], o.box[2]), max(box[3], o.box[3])}
-		}
-	}
-	x, y := aside*(box[2]-box[0]), aside*(box[3]-box[1])
-	bounds := s.img.Bounds()
-	at := func(low, size int, part float64) int { return low + int(min(max(part, 0), 1)*float64(size)) }
-	part := image.Rect(
-		at(bounds.Min.X, bounds.Dx(), box[0]-x), at(bounds.Min.Y, bounds.Dy(), box[1]-y),
-		at(bounds.Min.X, bounds.Dx(), box[2]+x), at(bounds.Min.Y, bounds.Dy(), box[3]+y))
-	return part, box[0] < box[2] && !part.Empty()
-}
-
-// numbers are the probabilities that there are 0 to most objects of a noun's class in a color, and, last,
-// more: the mean over all looks.
-func (s *scene) numbers(noun, color string) []float64 {
-	at := s.rules.numbers(s.of(noun), color)
-	class, _, _ := s.class(noun)
-	looks := s.again[class]
-	for _, look := range looks {
-		for i, p := range look.rules.numbers(look.of(noun), color) {
-			at[i] += p
-		}
-	}
-	for i := range at {
-		at[i] /= float64(1 + len(looks))
-	}
-	return at
+	x, y := min(side/w, 1), min(side/h, 1)
+	left := min(max((box[0]+box[2]-x)/2, 0), 1-x)
+	top := min(max((box[1]+box[3]-y)/2, 0), 1-y)
+	return look{part: [4]float64{left, top, left + x, top + y}}
 }
 
 // view is a part of an image, or its mirror image, without a copy.

@@ -1,9 +1,9 @@
 package photo
 
 import (
-	"context"
 	"image"
 	"image/color"
+	"math"
 	"testing"
 
 	"reflectionflow"
@@ -29,48 +29,99 @@ func TestView(t *testing.T) {
 	}
 }
 
-// looker sees one dog in an image, two in its mirror image, and records what it looks at.
-type looker struct {
-	*Detector
-	seen []image.Rectangle
+func near(a, b [4]float64) bool {
+	for i := range a {
+		if math.Abs(a[i]-b[i]) > 1e-9 {
+			return false
+		}
+	}
+	return true
 }
 
-func (l *looker) Find(_ context.Context, images []reflectionflow.PromptedImage) (found [][]reflectionflow.Object, _ error) {
-	for _, p := range images {
-		l.seen = append(l.seen, p.Image.Bounds())
-		objects := []reflectionflow.Object{{Class: "dog", Box: [4]float64{0.2, 0.2, 0.4, 0.4}, Confidence: 0.97}}
-		if v, is := p.Image.(view); is && v.mirror {
-			objects = append(objects, reflectionflow.Object{Class: "dog", Box: [4]float64{0.6, 0.2, 0.8, 0.4}, Confidence: 0.97})
-		}
-		found = append(found, objects)
+// A box of a look is one of the image, and what a look cuts off is known.
+func TestLook(t *testing.T) {
+	l := look{part: [4]float64{0.5, 0, 1, 0.5}}
+	if got := l.whole([4]float64{0.2, 0, 0.4, 1}); !near(got, [4]float64{0.6, 0, 0.7, 0.5}) {
+		t.Errorf("a box of a part is %v", got)
 	}
-	return found, nil
+	m := look{part: l.part, mirror: true}
+	if got := m.whole([4]float64{0.2, 0, 0.4, 1}); !near(got, [4]float64{0.8, 0, 0.9, 0.5}) {
+		t.Errorf("a box of a mirrored part is %v", got)
+	}
+	if !l.shows([4]float64{0.6, 0.1, 0.9, 0.4}) || l.shows([4]float64{0.3, 0.1, 0.9, 0.4}) {
+		t.Error("shows")
+	}
+	left, right := [4]float64{0, 0.3, 0.5, 0.6}, [4]float64{0.5, 0.3, 1, 0.6}
+	if !l.cuts(left) || l.cuts(right) || m.cuts(left) || !m.cuts(right) || first.cuts(left) {
+		t.Error("cuts")
+	}
 }
 
-// Only objects whose number is asked are looked at again. Where looks differ, no number is met.
-func TestLooksThatDiffer(t *testing.T) {
-	finder := &looker{}
-	v := &Verifier{finder: finder, rules: &coco, options: Options{}.withDefaults()}
-	judge := func(r ...reflectionflow.Requirement) []reflectionflow.Finding {
-		finder.seen = nil
-		scores, err := v.Verify(t.Context(), []reflectionflow.PromptedImage{{Prompt: reflectionflow.Prompt{Text: "any", Requirements: r}, Image: image.NewGray(image.Rect(0, 0, 100, 100))}})
-		if err != nil {
-			t.Fatal(err)
+// Windows are squares of the image, whatever its shape.
+func TestWindow(t *testing.T) {
+	bounds := image.Rect(10, 10, 410, 210)
+	l := window(bounds, [4]float64{0.9, 0.4, 1, 0.6}, 2)
+	if w, h := (l.part[2]-l.part[0])*400, (l.part[3]-l.part[1])*200; math.Abs(w-80) > 1e-9 || math.Abs(h-80) > 1e-9 || l.part[2] > 1+1e-9 {
+		t.Errorf("%v: %v × %v", l.part, w, h)
+	}
+	if l := window(bounds, [4]float64{0, 0, 1, 1}, 2); l != first {
+		t.Errorf("the window of all is %v", l)
+	}
+	img := image.NewGray(bounds)
+	if got := l.of(img).Bounds(); got != image.Rect(330, 70, 410, 150) {
+		t.Errorf("it shows %v", got)
+	}
+}
+
+// The things that a prompt asks for are looked at first, and an image gets few looks.
+func TestFurther(t *testing.T) {
+	object := func(class string, x, confidence float64) reflectionflow.Object {
+		return reflectionflow.Object{Class: class, Box: [4]float64{x, 0.4, x + 0.1, 0.5}, Confidence: confidence}
+	}
+	things := newThings(first, []reflectionflow.Object{object("cat", 0, 0.9), object("dog", 0.3, 0.8), object("mouse", 0.6, 0.2), object("cup", 0.85, 0.5)})
+	looks := further(image.Rect(0, 0, 100, 100), things, asks(reflectionflow.Prompt{Requirements: []reflectionflow.Requirement{one("computer mouse")}}))
+	if len(looks) != closer || !looks[0].shows(things[2].box) || !looks[1].shows(things[0].box) {
+		t.Errorf("%v", looks)
+	}
+	if looks := further(image.Rect(0, 0, 100, 100), nil, asks(reflectionflow.Prompt{})); len(looks) != 0 {
+		t.Errorf("nothing is looked at: %v", looks)
+	}
+}
+
+// A thing is of one class: what was seen as a dog and a cat is less surely either, and not both.
+func TestThingIsOfOneClass(t *testing.T) {
+	box := [4]float64{0.2, 0.2, 0.6, 0.6}
+	things := newThings(first, []reflectionflow.Object{{Class: "dog", Box: box, Confidence: 0.96}})
+	sure := things[0].objects()
+	l := look{part: [4]float64{0, 0, 0.8, 0.8}, mirror: true}
+	again := [4]float64{0.25, 0.25, 0.75, 0.75}
+	addLook(things, l, []reflectionflow.Object{{Class: "cat", Box: again, Confidence: 0.97}, {Class: "dog", Box: again, Confidence: 0.5}})
+	both := things[0].objects()
+	if len(things) != 1 || len(sure) != 1 || len(both) != 2 {
+		t.Fatalf("%v, then %v", sure, both)
+	}
+	if both[0].Confidence+both[1].Confidence > 1+1e-9 || both[1].Class != "dog" || both[1].Confidence >= sure[0].Confidence {
+		t.Errorf("%v, then %v", sure, both)
+	}
+}
+
+// A further look adds what it shows wholly and for the first time.
+func TestSurprises(t *testing.T) {
+	known := newThings(first, []reflectionflow.Object{{Class: "couch", Box: [4]float64{0.1, 0.3, 0.9, 0.9}, Confidence: 0.8}})
+	l := look{part: [4]float64{0, 0, 0.8, 0.8}}
+	box := [4]float64{0.4, 0.3, 0.7, 0.7}
+	for name, c := range map[string]struct {
+		o    reflectionflow.Object
+		want int
+	}{
+		"a dog on a sofa":       {reflectionflow.Object{Class: "dog", Box: box, Confidence: 0.6}, 1},
+		"a faint dog":           {reflectionflow.Object{Class: "dog", Box: box, Confidence: 0.1}, 0},
+		"a part of the sofa":    {reflectionflow.Object{Class: "couch", Box: box, Confidence: 0.6}, 0},
+		"what the look cuts":    {reflectionflow.Object{Class: "dog", Box: [4]float64{0.6, 0.3, 1, 0.7}, Confidence: 0.6}, 0},
+		"the sofa as something": {reflectionflow.Object{Class: "bed", Box: [4]float64{0.13, 0.4, 0.97, 0.97}, Confidence: 0.6}, 0},
+	} {
+		if got := surprises(known, l, []reflectionflow.Object{c.o}); len(got) != c.want {
+			t.Errorf("%s: %d more things", name, len(got))
 		}
-		return scores[0].Requirements
-	}
-	dogs := func(kind reflectionflow.Kind, n int) reflectionflow.Requirement {
-		return reflectionflow.Requirement{Kind: kind, Object: "dog", Count: n}
-	}
-	if f := judge(dogs(reflectionflow.AtLeast, 1)); f[0].Verdict != reflectionflow.Met || len(finder.seen) != 1 {
-		t.Errorf("a dog: %s, %v", f[0].Verdict, finder.seen)
-	}
-	f := judge(dogs(reflectionflow.Exactly, 1), dogs(reflectionflow.Exactly, 2))
-	if f[0].Verdict == reflectionflow.Met || f[1].Verdict == reflectionflow.Met || f[0].Confidence+f[1].Confidence > 1 || f[0].Confidence < 0.4 {
-		t.Errorf("one or two dogs: %+v", f)
-	}
-	want := []image.Rectangle{image.Rect(0, 0, 100, 100), image.Rect(0, 0, 100, 100), image.Rect(17, 17, 42, 42)}
-	if len(finder.seen) != 3 || finder.seen[1] != want[1] || finder.seen[2] != want[2] {
-		t.Errorf("looked at %v, want %v", finder.seen, want)
 	}
 }

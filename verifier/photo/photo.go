@@ -26,8 +26,8 @@ type Options struct {
 	// Backend is what the network computes on, see [ssdlite.Options].
 	Backend string
 	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
-	// between unsure. The defaults are 0.6 and 0.4. A number of objects, other than none or any, and a relation
-	// other than left, right, above and below are met from 0.75 on: what is nearly right is common.
+	// between unsure. The defaults are 0.6 and 0.4, of the built-in detector 0.5 and 0.4. A number of objects, other than none or any, is met from 0.75 on:
+	// what is nearly right is common.
 	Met, NotMet float64
 }
 
@@ -70,7 +70,7 @@ func New(f Finder, o Options) (*Verifier, error) {
 	}
 	same := curve{0, 1}
 	return &Verifier{finder: f, options: o.withDefaults(), rules: &rules{
-		class: f.Class, most: mostFound, there: same, tintedCount: same, placed: same,
+		class: f.Class, most: mostFound, there: same, tinted: same, placed: same,
 	}}, nil
 }
 
@@ -97,6 +97,9 @@ func (o Options) Check() error {
 func Open(ctx context.Context, o Options) (*Verifier, error) {
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("photo verifier: %w", err)
+	}
+	if o.Met == 0 {
+		o.Met = max(0.5, o.NotMet)
 	}
 	o = o.withDefaults()
 	detector, err := OpenDetector(ctx, o.Backend)
@@ -136,11 +139,6 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 	scenes := make([]*scene, len(images))
 	for i, p := range images {
 		scenes[i] = newScene(v.rules, p.Image, found[i])
-	}
-	if v.rules.looks {
-		if err := v.lookAgain(ctx, images, scenes); err != nil {
-			return nil, err
-		}
 	}
 	scores := make([]reflectionflow.Score, len(images))
 	for i, p := range images {
@@ -185,7 +183,7 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 		f.Evidence = append(f.Evidence, o.seen())
 	}
 	least := v.options.Met
-	if numbered(r) || r.Kind == reflectionflow.Position && coarse(r.Relation) {
+	if numbered(r) {
 		least = max(least, s.doubt)
 	}
 	switch {

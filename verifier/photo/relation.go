@@ -59,16 +59,14 @@ func (s *scene) position(r reflectionflow.Requirement) (p float64, evidence []*o
 	if weights == 0 {
 		return s.rules.relation(r.Relation).of(0), append(likely(subjects), likely(targets)...)
 	}
-	is := (1 - sum(distribution(have(subjects, color), s.most+1)[:n])) * (1 - distribution(have(targets, targetColor), 1)[0])
+	is := s.some(subjects, color, n) * s.some(targets, targetColor, 1)
+	if r.Second != "" {
+		is *= s.some(seconds, "", 1)
+	}
 	if best < listed*listed {
 		evidence = append(likely(subjects), likely(targets)...)
 	}
 	return s.rules.relation(r.Relation).of(is * math.Pow(held/weights, float64(n))), evidence
-}
-
-// coarse reports whether a relation is more than a direction: boxes show it less clearly.
-func coarse(relation reflectionflow.Relation) bool {
-	return !slices.Contains(relations()[:4], relation)
 }
 
 // relation is the curve of a relation.

@@ -32,6 +32,9 @@ func arrange(rng *rand.Rand, cutOuts []CutOut, height float64) ([]Item, bool) {
 		fits := false
 		for range 20 {
 			item := Item{CutOut: c, Center: [2]float64{w/2 + rng.Float64()*(1-w), h/2 + 0.05 + rng.Float64()*(0.93-h)}, Height: h, Mirror: rng.IntN(2) == 0}
+			if c.Cut {
+				item.Center[1] = 1 - h/2
+			}
 			box := [4]float64{item.Center[0] - w/2, item.Center[1] - h/2, item.Center[0] + w/2, item.Center[1] + h/2}
 			if fits = apart(box, boxes); fits {
 				items, boxes = append(items, item), append(boxes, box)

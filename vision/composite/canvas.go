@@ -44,6 +44,55 @@ func (c *canvas) room(rng *rand.Rand) {
 	}
 }
 
+// grounds are colors of meadows, fields and sand.
+var grounds = [][3]float64{{104, 128, 66}, {128, 138, 84}, {150, 138, 94}, {172, 156, 118}, {92, 112, 70}, {138, 126, 88}}
+
+// skies are colors of skies, high up.
+var skies = [][3]float64{{120, 160, 210}, {150, 180, 215}, {176, 186, 198}, {140, 165, 190}}
+
+// field paints a meadow, a field or sand under the sky. The ground is rough, and coarser in front.
+func (c *canvas) field(rng *rand.Rand) {
+	ground, sky := grounds[rng.IntN(len(grounds))], skies[rng.IntN(len(skies))]
+	horizon := 0.3 + 0.2*rng.Float64()
+	clouds := stains(rng)
+	hills := [2]float64{0.5 + 1.5*rng.Float64(), 2 * math.Pi * rng.Float64()}
+	seed := rng.Uint64()
+	for y := range c.height {
+		for x := range c.width {
+			u, v := float64(x)/float64(c.width), float64(y)/float64(c.height)
+			edge := horizon + 0.012*math.Sin(2*math.Pi*hills[0]*u+hills[1])
+			at := &c.pixels[y*c.width+x]
+			if v < edge {
+				haze := math.Pow(v/edge, 2)
+				for k := range 3 {
+					at[k] = (1 + 2*clouds(u, v)) * ((1-haze)*sky[k] + haze*225)
+				}
+				continue
+			}
+			near := (v - edge) / (1 - edge)
+			scale := 90 / (0.15 + near) // of the roughness: fine far away
+			rough := 0.5*noise(seed, u*scale, v*1.6*scale) + 0.35*noise(seed+1, u*scale*2.3, v*2.6*scale) + 0.6*noise(seed+2, 7*u, 16*v)
+			light := 1 + (0.12+0.2*near)*rough + 2*clouds(u, v)
+			for k := range 3 {
+				at[k] = (0.25*(1-near)*185 + (1-0.25*(1-near))*ground[k]) * light
+			}
+		}
+	}
+}
+
+// noise is a smooth random number from -1 to 1 at a point, of the scale of 1.
+func noise(seed uint64, x, y float64) float64 {
+	i, j := math.Floor(x), math.Floor(y)
+	corner := func(i, j float64) float64 {
+		h := seed ^ uint64(int64(i))*0x9e3779b97f4a7c15 ^ uint64(int64(j))*0xc2b2ae3d27d4eb4f
+		h = (h ^ h>>29) * 0xbf58476d1ce4e5b9
+		return float64((h^h>>32)&0xffff)/32768 - 1
+	}
+	u, v := x-i, y-j
+	u, v = u*u*(3-2*u), v*v*(3-2*v)
+	return (1-v)*((1-u)*corner(i, j)+u*corner(i+1, j)) + v*((1-u)*corner(i, j+1)+u*corner(i+1, j+1))
+}
+
 // stains is a smooth unevenness of about ±0.04.
 func stains(rng *rand.Rand) func(u, v float64) float64 {
 	var waves [5][4]float64
@@ -76,11 +125,15 @@ func (c *canvas) shadow(p placement) {
 // paste puts an item over what is there.
 func (c *canvas) paste(p placement, number int) {
 	tint, tinted := tints[p.item.Color]
+	brightness := 0.0
+	if tinted {
+		brightness = p.item.CutOut.brightness()
+	}
 	for i := range p.colors {
 		x, y := p.bounds.Min.X+i%p.bounds.Dx(), p.bounds.Min.Y+i/p.bounds.Dx()
 		rgb, alpha := p.colors[i], p.opacity[i]
 		if tinted {
-			rgb = tint.apply(rgb)
+			rgb = tint.apply(rgb, brightness)
 		}
 		at := y*c.width + x
 		for k := range 3 {

@@ -27,23 +27,30 @@ type CutOut struct {
 	Name  string // of the photograph
 	Class string // GenEval's name of its class
 	Color string // its color, where people would name one
+	// Cut says that the lower edge is where the photograph ended, as of a bust: it belongs at the lower edge of a scene.
+	Cut   bool
 	Image *image.NRGBA
 }
 
 //go:embed cutouts/*.png
 var files embed.FS
 
-// CutOuts returns the embedded cut-outs: a cat, a red-brown cup, two persons, a dog, a horse, an eagle, and
-// a red sofa, which is a rendering. README.md names their sources.
+// CutOuts returns the embedded cut-outs: a cat's head, a red-brown cup, two busts of persons and a person from behind, two dogs,
+// two white horses, an eagle, a giraffe, a volleyball, and a red sofa, which is a rendering. README.md names their sources.
 func CutOuts() []CutOut {
 	list := []CutOut{
-		{Name: "cutouts/cat.png", Class: "cat"},
+		{Name: "cutouts/cat.png", Class: "cat", Cut: true},
 		{Name: "cutouts/cup.png", Class: "cup"},
-		{Name: "cutouts/astronaut.png", Class: "person"},
-		{Name: "cutouts/officer.png", Class: "person"},
+		{Name: "cutouts/astronaut.png", Class: "person", Cut: true},
+		{Name: "cutouts/officer.png", Class: "person", Cut: true},
+		{Name: "cutouts/walker.png", Class: "person"},
 		{Name: "cutouts/dog.png", Class: "dog"},
-		{Name: "cutouts/horse.png", Class: "horse"},
+		{Name: "cutouts/dog2.png", Class: "dog"},
+		{Name: "cutouts/horse.png", Class: "horse", Color: "white"},
+		{Name: "cutouts/horse2.png", Class: "horse", Color: "white"},
 		{Name: "cutouts/bird.png", Class: "bird"},
+		{Name: "cutouts/giraffe.png", Class: "giraffe"},
+		{Name: "cutouts/ball.png", Class: "sports ball"},
 		{Name: "cutouts/couch.png", Class: "couch", Color: "red"},
 	}
 	for i := range list {
@@ -96,10 +103,11 @@ type Item struct {
 	Color string
 }
 
-// Scene is a room with items, the first one in the back.
+// Scene is a room, or a field under the sky, with items, the first one in the back.
 type Scene struct {
-	Items []Item
-	Seed  uint64 // of the room's colors and grain
+	Items    []Item
+	Outdoors bool   // a field
+	Seed     uint64 // of the surroundings' colors and grain
 }
 
 // Render returns the image and the objects that are in it, in the order of the items. An item that
@@ -107,7 +115,11 @@ type Scene struct {
 func (s Scene) Render(width, height int) (*image.NRGBA, []reflectionflow.Object) {
 	rng := rand.New(rand.NewPCG(s.Seed, 0x636f6d706f73))
 	c := newCanvas(width, height)
-	c.room(rng)
+	if s.Outdoors {
+		c.field(rng)
+	} else {
+		c.room(rng)
+	}
 	var placed []placement
 	for i, item := range s.Items {
 		p := place(item, width, height)

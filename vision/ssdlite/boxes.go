@@ -18,25 +18,16 @@ func (o output) score(anchor, id int) float64 {
 	return 1 / (1 + math.Exp(-float64(o.logits[anchor*columns+id])))
 }
 
-// best returns the most likely named class of an anchor, by its COCO id.
-func (o output) best(anchor int) int {
-	row, best := o.logits[anchor*columns:(anchor+1)*columns], 1
-	for id, logit := range row {
-		if names[id] != "" && logit > row[best] {
-			best = id
-		}
-	}
-	return best
-}
-
-// objects turns the outputs into detections: the best class of each anchor where it scores above the
-// threshold, one per object.
+// objects turns the outputs into detections: every class of each anchor that scores above the threshold, one
+// detection per object of a class. One object may be listed as several classes.
 func (o output) objects(anchors []anchor, options Options) []reflectionflow.Object {
+	least := float32(math.Log(options.Threshold / (1 - options.Threshold)))
 	var all []detection.Candidate
 	for i, a := range anchors {
-		id := o.best(i)
-		if score := o.score(i, id); score > options.Threshold {
-			all = append(all, detection.Candidate{Class: names[id], Score: score, Box: a.decode(o.codes[i*codes : (i+1)*codes])})
+		for id, logit := range o.logits[i*columns : (i+1)*columns] {
+			if logit > least && names[id] != "" {
+				all = append(all, detection.Candidate{Class: names[id], Score: o.score(i, id), Box: a.decode(o.codes[i*codes : (i+1)*codes])})
+			}
 		}
 	}
 	return options.Keep(all)
