@@ -37,7 +37,7 @@ func (p *parser) partitive() bool {
 	}
 	prop, next, colored := p.property(of)
 	switch {
-	case copula && !(colored && p.clauseEnds(next)) && !p.partFollows(of):
+	case copula && (!colored || !p.clauseEnds(next)) && !p.partFollows(of):
 		return false
 	case colored && (of > i || prop.color && p.partColored(whole)) && p.clauseEnds(next):
 		prop.count, prop.weight = q.count, p.weight
