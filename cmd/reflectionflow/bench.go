@@ -23,8 +23,9 @@ import (
 
 // benchOptions are the flags of bench engine.
 type benchOptions struct {
-	json, quick             bool
-	model, weights, backend string // of a model's parts
+	json, quick    bool
+	model, weights string // of a model's parts
+	computeOptions
 }
 
 func (p *program) benchCommand() *cobra.Command {
@@ -51,8 +52,8 @@ takes 1 GB of the temporary folder. docs/reference/bench-engine.md explains ever
 			if o.model != "" {
 				return p.benchModel(cmd.Context(), o)
 			}
-			if o.weights != "" || o.backend != "" {
-				return fmt.Errorf("%w: --weights and --backend are for --model", reflectionflow.ErrInvalid)
+			if o.weights != "" || o.backend != "" || o.precision != "" {
+				return fmt.Errorf("%w: --weights, --backend and --precision are for --model", reflectionflow.ErrInvalid)
 			}
 			return p.benchEngine(cmd.Context(), o)
 		},
@@ -62,7 +63,7 @@ takes 1 GB of the temporary folder. docs/reference/bench-engine.md explains ever
 	f.BoolVar(&o.quick, "quick", false, "one short round of everything: to see that it works, not to be quoted")
 	f.StringVar(&o.model, "model", "", "measure the parts of a model: a path, "+strings.Join(bench.Shapes(), " or "))
 	f.StringVar(&o.weights, "weights", "", "with a model's name: random weights, which are bf16, q8_0 or q4_k (default bf16)")
-	f.StringVar(&o.backend, "backend", "", "with a model: cpu or cpu:bf16")
+	o.registerCompute(f)
 	parent.AddCommand(engine)
 	return parent
 }
@@ -102,14 +103,17 @@ func (p *program) benchModel(ctx context.Context, o benchOptions) (err error) {
 	if err := p.beginComputing(); err != nil {
 		return err
 	}
-	opened, err := nn.OpenBackend(o.backend)
+	if err := o.checkCompute(); err != nil {
+		return err
+	}
+	opened, err := nn.OpenBackend(o.compute())
 	if err != nil {
 		return err
 	}
 	defer opened.Finalize()
 	backend, ok := opened.(*cpu.Backend)
 	if !ok {
-		return fmt.Errorf("%w: backend %q: parts are measured on cpu or cpu:bf16", reflectionflow.ErrInvalid, o.backend)
+		return fmt.Errorf("%w: backend %q: parts are measured on cpu", reflectionflow.ErrInvalid, o.backend)
 	}
 	options := bench.ModelOptions{Backend: backend, Name: o.model, Weights: o.weights, Quick: o.quick}
 	if !slices.Contains(bench.Shapes(), o.model) {
