@@ -51,25 +51,27 @@ compat: build ## check files and requests with other programs: tools/compat/READ
 
 RESULTS = bin/reflectionflow evaluate --budgets 1,2,4,8,16,32 --limit 300
 
-# The verifier of each strategy as it is, then with wrong verdicts. A strategy@8 is measured up to 8 images.
-ACCURACY = bin/reflectionflow evaluate --prompts compound:test --difficulty 0 --budgets 1,2,4,8,16,32
-ACCURACY_QUICK = noise,noise+flip10,noise+flip20,noise+flip30,reflection@8,reflection+flip20@8,reflection+flip30@8,reflection+flip10@8,noise+flip20s,$\
-reflection+flip20s@8,noise+stop+share@8,adaptive@8,adaptive-confirm+flip20@8,adaptive+flip20@8,noise-prompt+flip20@8,adaptive-confirm+flip20s@8
+# The verifier of each strategy as it is, then with wrong verdicts. A strategy@4 is measured up to 4 images.
+ACCURACY = bin/reflectionflow evaluate --difficulty 0 --budgets 1,2,4,8,16,32
+ACCURACY_QUICK = noise,noise+flip10,noise+flip20,noise+flip30,reflection@4,reflection+flip10@4,reflection+flip20@4,reflection+flip30@4,$\
+noise+flip20s,reflection+flip20s@4,noise+stop+share@4,adaptive@4,adaptive+flip20@4,adaptive-confirm+flip20@4
 KINDS = noise noise-prompt reflection noise+stop+share adaptive adaptive-confirm
 COMMA := ,
 ACCURACY_ALL = $(subst $() ,$(COMMA),$(strip $(KINDS) $(foreach rate,5 10 20 30 5s 10s 20s 30s,$(addsuffix +flip$(rate),$(KINDS)))))
 
 results: build ## write the results pages in full: takes days, resumes when interrupted
-	$(ACCURACY) --seeds 5 --limit 300 --out runs/results-accuracy --strategies $(ACCURACY_ALL)
+	$(ACCURACY) --prompts builtin:test --seeds 5 --limit 300 --out runs/results-accuracy --strategies $(ACCURACY_ALL)
 	bin/reflectionflow evaluate page runs/results-accuracy --into docs/results.md --made-by "make results"
+	$(ACCURACY) --prompts compound:test --seeds 5 --limit 300 --out runs/results-accuracy-compound --strategies $(ACCURACY_ALL)
+	bin/reflectionflow evaluate page runs/results-accuracy-compound --into docs/results-compound.md --made-by "make results"
 	$(RESULTS) --out runs/results --strategies noise,noise-prompt,reflection,noise+stop+share,adaptive,reflection+oracle,reflection+width4,$\
 	reflection+detector,reflection+reward,reflection+width2,reflection+width8,reflection+width16
 	bin/reflectionflow evaluate page runs/results --into docs/geneval.md --made-by "make results"
 	$(RESULTS) --prompts compound:test --out runs/results-compound --strategies noise,noise-prompt,reflection,noise+stop+share,adaptive,reflection+oracle
 	bin/reflectionflow evaluate page runs/results-compound --into docs/compound.md --made-by "make results"
 
-results-quick: build ## write the first results page from few prompts: under 15 minutes on two cores
-	$(ACCURACY) --limit 48 --out runs/results-quick --strategies $(ACCURACY_QUICK)
+results-quick: build ## write the first results page from 120 prompts and one seed: under 15 minutes on two cores
+	$(ACCURACY) --prompts builtin:test --limit 120 --out runs/results-quick --strategies $(ACCURACY_QUICK)
 	bin/reflectionflow evaluate page runs/results-quick --into docs/results.md --made-by "make results-quick"
 
 deploy-check: ## check the files under deploy against the schemas of Docker Compose, Kubernetes and systemd

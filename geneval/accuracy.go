@@ -69,14 +69,18 @@ func (t table) accuracies() renderer {
 		if percent == 0 {
 			l.Title = "verifier as it is"
 		}
+		measured := 0
 		for _, kind := range t.kinds() {
 			s := plot.Series{Name: kind}
 			if a, ok := t.erring(kind, percent, false); ok {
+				measured++
 				s = curve(kind, t.rows(a.Name), func(r Row) float64 { return float64(r.Budget) })
 			}
 			l.Series = append(l.Series, s)
 		}
-		panels = append(panels, l)
+		if measured > 1 || percent == 0 { // one curve compares nothing
+			panels = append(panels, l)
+		}
 	}
 	return panels
 }
