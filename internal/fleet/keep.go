@@ -161,72 +161,86 @@ func (e exchange[In, Out]) call(ctx context.Context, list []In, how Kept, do fun
 	if !ok || len(list) == 0 {
 		return do(ctx, list)
 	}
-	results, keys := make([]Out, len(list)), make([]string, len(list))
+	c := calling[In, Out]{e, k, how, do, list, make([]string, len(list)), make([]Out, len(list))}
 	all := make([]int, len(list))
 	for i, in := range list {
 		var err error
-		if keys[i], err = e.question(in).key(k.fingerprint + e.about); err != nil {
+		if c.keys[i], err = e.question(in).key(k.fingerprint + e.about); err != nil {
 			return nil, err
 		}
 		all[i] = i
 	}
-	// unknown fills in the results that are kept, and returns the places of the others.
-	unknown := func(places []int) (rest []int, err error) {
-		for _, i := range places {
-			var known bool
-			if results[i], known, err = e.recall(ctx, k, keys[i]); err != nil {
-				return nil, err
-			}
-			if !known {
-				rest = append(rest, i)
-			}
-		}
-		return rest, nil
-	}
-	work := func(ctx context.Context, places []int) error {
-		defer k.asking.end(keys, places)
-		ask := make([]In, len(places))
-		for i, place := range places {
-			ask[i] = list[place]
-		}
-		begun := time.Now()
-		made, err := do(ctx, ask)
-		if err == nil && len(made) != len(ask) {
-			err = fmt.Errorf("%d answers to %d questions", len(made), len(ask))
-		}
-		if err != nil {
-			return err
-		}
-		for i, place := range places {
-			results[place] = made[i]
-			if time.Since(begun) < how.Cheap {
-				continue
-			}
-			if err := e.keep(ctx, k, keys[place], made[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	rest, err := unknown(all)
+	rest, err := c.unknown(ctx, all)
 	for err == nil && len(rest) > 0 {
-		mine, others := k.asking.begin(keys, rest)
+		mine, others := k.asking.begin(c.keys, rest)
 		switch {
 		case len(mine) == 0:
-			err = k.asking.wait(ctx, keys[others[0]])
+			err = k.asking.wait(ctx, c.keys[others[0]])
 		case how.Alone:
-			err = oneByOne(ctx, mine, work)
+			err = oneByOne(ctx, mine, c.work)
 		default:
-			err = work(ctx, mine)
+			err = c.work(ctx, mine)
 		}
 		if err == nil {
-			rest, err = unknown(others)
+			rest, err = c.unknown(ctx, others)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return results, nil
+	return c.results, nil
+}
+
+// calling is a call of a list, with the keys of its questions and the results so far.
+type calling[In, Out any] struct {
+	exchange[In, Out]
+	keeping keeping
+	how     Kept
+	do      func(context.Context, []In) ([]Out, error)
+	list    []In
+	keys    []string
+	results []Out
+}
+
+// unknown fills in the results that are kept, and returns the places of the others.
+func (c calling[In, Out]) unknown(ctx context.Context, places []int) (rest []int, err error) {
+	for _, i := range places {
+		var known bool
+		if c.results[i], known, err = c.recall(ctx, c.keeping, c.keys[i]); err != nil {
+			return nil, err
+		}
+		if !known {
+			rest = append(rest, i)
+		}
+	}
+	return rest, nil
+}
+
+// work fills in the results of places, which are under way, and keeps them.
+func (c calling[In, Out]) work(ctx context.Context, places []int) error {
+	defer c.keeping.asking.end(c.keys, places)
+	ask := make([]In, len(places))
+	for i, place := range places {
+		ask[i] = c.list[place]
+	}
+	begun := time.Now()
+	made, err := c.do(ctx, ask)
+	if err == nil && len(made) != len(ask) {
+		err = fmt.Errorf("%d answers to %d questions", len(made), len(ask))
+	}
+	if err != nil {
+		return err
+	}
+	for i, place := range places {
+		c.results[place] = made[i]
+		if time.Since(begun) < c.how.Cheap {
+			continue
+		}
+		if err := c.keep(ctx, c.keeping, c.keys[place], made[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // oneByOne calls work for each place, all at once.
