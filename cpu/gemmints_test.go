@@ -27,8 +27,11 @@ func intsBackend(tb testing.TB) *Backend {
 
 // intsForms are all forms that kernels differ by.
 var intsForms = []Integers{
-	{Block: 32, Group: 32, Zero: 128}, {Block: 32, Group: 32, Zero: 8}, {Block: 256, Group: 32, Mins: true},
-	{Block: 256, Group: 16, Zero: 32}, {Block: 256, Group: 16, Mins: true},
+	{Block: 32, Group: 32, Zero: 128},
+	{Block: 32, Group: 32, Zero: 8},
+	{Block: 256, Group: 32, Mins: true},
+	{Block: 256, Group: 16, Zero: 32},
+	{Block: 256, Group: 16, Mins: true},
 }
 
 // integerMatrix is Quantized with random integers.

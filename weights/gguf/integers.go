@@ -201,6 +201,6 @@ func fromSignedPlain(dst, src []uint8) {
 // takeLevelsPlain decodes 32 nibbles as indexes of iq4.
 func takeLevelsPlain(dst, nibbles []uint8) {
 	for j, b := range nibbles[:16] {
-		dst[j], dst[j+16] = iq4Bytes[b&15], iq4Bytes[b>>4]
+		dst[j], dst[j+16] = iq4Bytes[b&15], iq4Bytes[b>>4] //nolint:gosec // of 16
 	}
 }

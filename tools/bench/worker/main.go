@@ -22,7 +22,7 @@ import (
 
 // request is one measurement or check.
 type request struct {
-	Do string `json:"do"` // matmul, forward, train, check, decode, double, single, clip, owlv2, klein or start
+	Do string `json:"do"` // matmul, stored, forward, train, check, decode, double, single, clip, owlv2, klein or start
 	bench.Product
 	Model  config.Weights `json:"model"`  // of start
 	File   string         `json:"file"`   // where inputs and results go, at the first request; clip and owlv2: the image
@@ -94,6 +94,8 @@ func (w *worker) do(r request) (answer, error) {
 		switch r.Do {
 		case "matmul":
 			j, err = r.Open(w.backend)
+		case "stored":
+			j, err = stored(w.backend, r.Product)
 		case "forward":
 			j, err = forward(w.backend, r.Batch)
 		case "train":
