@@ -1,6 +1,7 @@
 // Matrix products of ggml's CPU backend, for quantized.py: reads lines "TYPE rows columns terms seconds" and answers each
 // with the seconds of one product. The weights are in the buffer type that ggml repacks for its fastest kernels, where it
-// has one for the type and shape, and in plain memory otherwise; the answer says which.
+// has one for the type and shape, and in plain memory otherwise or if the second argument (after the threads) is plain;
+// the answer says which.
 //
 //   cc -O2 -I GGML/include tools/bench/ggml.c -o bin/ggml-worker BUILD/src/libggml.a BUILD/src/libggml-cpu.a BUILD/src/libggml-base.a -lstdc++ -lm -lpthread -fopenmp
 
@@ -28,6 +29,7 @@ struct product {
 
 static struct product known[64];
 static int count;
+static int plain; // without repacking
 static ggml_backend_t backend;
 
 static enum ggml_type type_of(const char *name) {
@@ -58,7 +60,7 @@ static void build(struct product *p, const char *name, int rows, int columns, in
     ggml_backend_dev_t device = ggml_backend_get_device(backend);
     ggml_backend_dev_get_extra_bufts_t extra = (ggml_backend_dev_get_extra_bufts_t)ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_dev_get_extra_bufts");
     p->where = NULL;
-    for (ggml_backend_buffer_type_t *t = extra ? extra(device) : NULL; t && *t && !p->where; t++) {
+    for (ggml_backend_buffer_type_t *t = extra ? extra(device) : NULL; t && *t && !p->where && !plain; t++) {
         if (in_buffer(device, *t, w, y)) p->where = ggml_backend_buft_name(*t);
     }
     if (!p->where) {
@@ -84,6 +86,7 @@ int main(int argc, char **argv) {
     char line[256], name[32];
     int rows, columns, terms;
     double seconds;
+    plain = argc > 2 && strcmp(argv[2], "plain") == 0;
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "%31s %d %d %d %lf", name, &rows, &columns, &terms, &seconds) != 5) return 1;
         char key[64];
