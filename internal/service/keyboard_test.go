@@ -110,8 +110,11 @@ func inTree(t *testing.T, ctx context.Context) {
 	until(t, ctx, "document.querySelector('button.star').getAttribute('aria-pressed') === 'true'")
 	tab(t, ctx, "button Open candidate 0")
 	for _, step := range []struct{ key, to string }{
-		{kb.ArrowRight, "button Open candidate 1"}, {kb.ArrowLeft, "button Open candidate 0"}, {kb.ArrowDown, "button Open candidate 1"},
-		{kb.ArrowUp, "button Open candidate 0"}, {kb.Home, "button Open candidate 0"},
+		{kb.ArrowRight, "button Open candidate 1"},
+		{kb.ArrowLeft, "button Open candidate 0"},
+		{kb.ArrowDown, "button Open candidate 1"},
+		{kb.ArrowUp, "button Open candidate 0"},
+		{kb.Home, "button Open candidate 0"},
 	} {
 		if got := keys(t, ctx, step.key); !strings.HasPrefix(got.Name, step.to) || got.Fault != "" {
 			t.Errorf("%q comes to %s %s, want %s", step.key, got.Name, got.Fault, step.to)

@@ -74,3 +74,44 @@ func TestKeysFile(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedKeys checks that a damaged line brings no revoked key back, and hides no other.
+func TestDamagedKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.txt")
+	keys, err := service.OpenKeys(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]string{}
+	for _, name := range []string{"ann", "ben"} {
+		if made[name], err = keys.Add(name, service.Limits{}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for line := range strings.Lines(string(data)) {
+		if !strings.HasPrefix(line, "ann ") {
+			left = append(left, line)
+		}
+	}
+	text := strings.Repeat("x", 70<<10) + "\n" + strings.Join(left, "")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := keys.Owner(made["ann"]); ok {
+		t.Error("a key that is no longer in the file is served")
+	}
+	if name, ok := keys.Owner(made["ben"]); !ok || name != "ben" {
+		t.Error("a key after a damaged line is not served")
+	}
+	if keys.Problem() == nil {
+		t.Error("nothing is said of a damaged file")
+	}
+	if _, err := keys.Add("carol", service.Limits{}, time.Now()); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("a damaged file was written again: error %v", err)
+	}
+}
