@@ -45,7 +45,8 @@ func TestPool(t *testing.T) {
 	other := image.NewNRGBA(image.Rect(0, 0, 16, 16))
 	other.Set(3, 3, color.White)
 	requests := []reflectionflow.Request{
-		{Prompt: "a", Seed: 1, Width: 16, Height: 16}, {Prompt: "a", Seed: 2, Width: 16, Height: 16},
+		{Prompt: "a", Seed: 1, Width: 16, Height: 16},
+		{Prompt: "a", Seed: 2, Width: 16, Height: 16},
 		{Prompt: "a", Seed: 1, Width: 16, Height: 16, Reference: image.NewNRGBA(other.Rect), Reflection: "add"},
 		{Prompt: "a", Seed: 1, Width: 16, Height: 16, Reference: other, Reflection: "add"},
 	}

@@ -18,6 +18,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -42,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	case len(args) >= 3 && args[0] == "table":
 		return table(ctx, args[1], args[2:])
 	}
-	return fmt.Errorf("use: byeye sheets OUT DIR... or: byeye table LABELS DIR...")
+	return errors.New("use: byeye sheets OUT DIR, or byeye table LABELS DIR; there may be several DIR")
 }
 
 // picked is an image of an evaluation.

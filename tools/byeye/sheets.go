@@ -79,7 +79,7 @@ func writeSheet(path string, cells []picked, first int) error {
 // wrapped breaks a text into lines of at most n characters.
 func wrapped(text string, n int) []string {
 	var list []string
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if last := len(list) - 1; last >= 0 && len(list[last])+1+len(word) <= n {
 			list[last] += " " + word
 			continue

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"image"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -256,7 +255,7 @@ func (a at) Thresholds() geneval.Thresholds { return a.thresholds }
 func byRules(d geneval.Detector, t geneval.Thresholds) func(context.Context, picked) (bool, error) {
 	judge := geneval.ByRules(at{d, t})
 	return func(ctx context.Context, p picked) (bool, error) {
-		judgments, err := judge.Judge(ctx, []geneval.Case{{Metadata: p.prompt, Image: image.Image(p.image)}})
+		judgments, err := judge.Judge(ctx, []geneval.Case{{Metadata: p.prompt, Image: p.image}})
 		return err == nil && judgments[0].Correct, err
 	}
 }
