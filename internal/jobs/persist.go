@@ -105,6 +105,9 @@ func passes(err error) bool {
 		}
 		return api.Code >= 500
 	}
+	if api, ok := errors.AsType[*nats.APIError](err); ok { // of reading an object's pieces, for which the client has other errors
+		return api.Code >= 500
+	}
 	for _, kind := range []error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, jetstream.ErrNoStreamResponse, jetstream.ErrDigestMismatch,
 		nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded, nats.ErrStaleConnection,
