@@ -23,7 +23,7 @@ func ExampleParse() {
 	// exactly 2 dog
 	// at least 1 red couch
 	// no cat
-	// dog left of red couch
+	// at least 2 dog left of red couch
 	// unknown object "clok": did you mean "clock"?
 }
 
