@@ -274,7 +274,11 @@ func (f *Fleet) image(ctx context.Context, hash string) (image.Image, error) {
 		var err error
 		file, err = f.get(ctx, imageName(hash))
 		if errors.Is(err, errMissing) && time.Since(begun) < spreadTime {
-			time.Sleep(spreadTime / 20)
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(spreadTime / 20):
+			}
 			continue
 		}
 		if err != nil {

@@ -256,7 +256,7 @@ type place struct {
 func (p *painter) put(g Group, at place) (top, h float64) {
 	var of []composite.CutOut
 	for _, c := range p.cuts {
-		if c.Class == g.Class && !(at.whole && c.Cut) && (g.Color == "" || Tinted(c)) {
+		if c.Class == g.Class && (!at.whole || !c.Cut) && (g.Color == "" || Tinted(c)) {
 			of = append(of, c)
 		}
 	}

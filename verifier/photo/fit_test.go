@@ -217,28 +217,6 @@ func fitSureness(t *testing.T, seen []seenAs) sureness {
 	return s
 }
 
-// match returns, for each detection, the true object that it is, -1 for none.
-func match(found, truth []reflectionflow.Object) []int {
-	list, taken := make([]int, len(found)), make([]bool, len(truth))
-	order := make([]int, len(found))
-	for i := range order {
-		order[i], list[i] = i, -1
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(found[b].Confidence, found[a].Confidence) })
-	for _, i := range order {
-		best := 0.5
-		for k, o := range truth {
-			if v := detection.Overlap(found[i].Box, o.Box); !taken[k] && o.Class == found[i].Class && v >= best {
-				best, list[i] = v, k
-			}
-		}
-		if list[i] >= 0 {
-			taken[list[i]] = true
-		}
-	}
-	return list
-}
-
 // report fits a curve and prints it, with how good it is.
 func report(t *testing.T, name string, examples []example) curve {
 	t.Helper()

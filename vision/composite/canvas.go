@@ -63,7 +63,7 @@ func (c *canvas) field(rng *rand.Rand) {
 			edge := horizon + 0.012*math.Sin(2*math.Pi*hills[0]*u+hills[1])
 			at := &c.pixels[y*c.width+x]
 			if v < edge {
-				haze := math.Pow(v/edge, 2)
+				haze := (v / edge) * (v / edge)
 				for k := range 3 {
 					at[k] = (1 + 2*clouds(u, v)) * ((1-haze)*sky[k] + haze*225)
 				}
