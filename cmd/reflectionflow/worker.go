@@ -135,13 +135,19 @@ func (p *program) others(ctx context.Context, f *fleet.Fleet, e fleet.Engine) er
 	return err
 }
 
+// workerSum is the fingerprint of what a worker answers with: a model in one precision, on one
+// backend, in one version of the program.
+func workerSum(m service.Served, weights string) string {
+	return assemble.Sum([]byte(weights + "\n" + config.Compute(cmp.Or(m.Backend, "cpu"), m.Precision) + "\n" + programVersion()))
+}
+
 // engine describes what the worker runs.
 func (o workerOptions) engine(m service.Served, parts *assemble.Engine, fingerprint string) fleet.Engine {
 	e := fleet.Engine{
 		Name: o.name, Slots: cmp.Or(o.slots, max(runtime.GOMAXPROCS(0), m.Model.Concurrency)),
 		Generator: parts.Generator, Verifier: parts.Verifier, Reflector: parts.Reflector, Refiner: parts.Refiner,
 		Model: fleet.Model{
-			Name: cmp.Or(m.Model.Shown, m.Name), Fingerprint: assemble.Sum([]byte(fingerprint + "\n" + programVersion())), Version: programVersion(),
+			Name: cmp.Or(m.Model.Shown, m.Name), Fingerprint: workerSum(m, fingerprint), Version: programVersion(),
 			Width: m.Model.Width, Height: m.Model.Height, Steps: m.Model.Steps, Guidance: m.Model.Guidance,
 			Abilities: reflectionflow.AbilitiesOf(parts.Verifier), NeedsFindings: reflectionflow.NeedsFindings(parts.Reflector),
 		},

@@ -67,7 +67,7 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 		m.turns = append(m.turns, shared)
 		m.fingerprints = append(m.fingerprints, once(served.Model.Check))
 		m.opened = append(m.opened, once(func(ctx context.Context) (*engine, error) {
-			parts, err := served.Model.Open(ctx, config.Compute(served.Backend, served.Precision))
+			parts, err := served.Model.Open(ctx, config.Compute(cmp.Or(served.Backend, "cpu"), served.Precision))
 			if err != nil {
 				return nil, fmt.Errorf("open model %s: %w", served.Name, err)
 			}
@@ -78,7 +78,7 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 			return &engine{
 				Model: served.Model, generator: share(kept.Generator(parts.Generator), shared), verifier: kept.Verifier(parts.Verifier),
 				reflector: kept.Reflector(parts.Reflector), refiner: kept.Refiner(parts.Refiner), comparer: parts.Comparer, // whose answers the journal has
-				settings: fmt.Sprintf("%s %s", served.Name, served.Deployment), variants: variants(served),
+				settings: fmt.Sprintf("%s %s %s", served.Name, config.Compute(cmp.Or(served.Backend, "cpu"), served.Precision), served.Deployment), variants: variants(served),
 			}, nil
 		}))
 	}
@@ -89,7 +89,7 @@ func newModels(ctx context.Context, list []Served, slots int) *models {
 func variants(served Served) (list []func(context.Context) (reflectionflow.Verifier, error)) {
 	for _, name := range served.Model.Verifiers {
 		list = append(list, once(func(ctx context.Context) (reflectionflow.Verifier, error) {
-			return served.Model.OpenVerifier(ctx, config.Compute(served.Backend, served.Precision), name)
+			return served.Model.OpenVerifier(ctx, config.Compute(cmp.Or(served.Backend, "cpu"), served.Precision), name)
 		}))
 	}
 	return list
