@@ -177,7 +177,7 @@ func (p *program) ownModel(o *engineOptions, flags *pflag.FlagSet) (bool, error)
 	own := p.catalog.Own(o.model, library())
 	for _, name := range fileFlags {
 		if own && flags.Changed(name) {
-			return own, fmt.Errorf("%w: --%s needs --model with a FLUX model: a folder or a file", reflectionflow.ErrInvalid, name)
+			return own, fmt.Errorf("%w: --%s needs --model with a FLUX model: a folder or a file; a configuration says it at its generator of type flux", reflectionflow.ErrInvalid, name)
 		}
 	}
 	if !own && o.generator != "" {

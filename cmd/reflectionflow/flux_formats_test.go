@@ -275,6 +275,19 @@ func TestFluxFormatsGenerateWhatDiffusersDoes(t *testing.T) {
 	}
 }
 
+// What generates passes the check too, in every format.
+func TestModelsCheckOfEveryFluxFormat(t *testing.T) {
+	for _, name := range []string{"dev", "klein"} {
+		for format, write := range formatModel(t, name, fluxfiles.Plain).usual(t) {
+			args := slices.DeleteFunc(write(t), func(arg string) bool { return arg == "--guidance" || arg == "1" })
+			out, err := embedded(t.TempDir(), append([]string{"models", "check", "--size", "64"}, args...)...).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "  model    FLUX.") {
+				t.Errorf("%s, %s: %v\n%s", name, format, err, out)
+			}
+		}
+	}
+}
+
 // usual are the formats of which most files are.
 func (m tinyFiles) usual(t *testing.T) map[string]func(t *testing.T) []string {
 	t.Helper()

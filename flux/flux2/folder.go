@@ -174,7 +174,7 @@ func (f *Folder) Components() []flux.Component {
 		{
 			Prefix: TextPrefix, Stem: flux.TransformersStem,
 			Variables: func() ([]nn.Variable, error) { return f.Text.Variables(taps) },
-			Layout:    layout.Renamed(f.textName),
+			Layout:    layout.Qwen3(f.textName),
 		},
 	}
 }

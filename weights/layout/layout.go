@@ -24,13 +24,9 @@ import (
 // Func gives the tensors of a file the names and the layout of a network.
 type Func func(source weights.Source) (weights.Source, error)
 
-// Renamed returns a Func that gives tensors other names: own returns the network's name of a tensor in the file, "" for
-// one that is left out. Two tensors of one name give an error wrapping [reflectionflow.ErrInvalid].
-func Renamed(own func(name string) string) Func {
-	return func(source weights.Source) (weights.Source, error) { return rename(source, "", own) }
-}
-
-// rename is Renamed for the names behind a prefix; others are left out.
+// rename gives tensors other names: own returns the network's name of what is behind the prefix of a tensor's name, "" for
+// one that is left out. Tensors without the prefix are left out. Two tensors of one name give an error wrapping
+// [reflectionflow.ErrInvalid].
 func rename(source weights.Source, prefix string, own func(name string) string) (*weights.View, error) {
 	tensors := map[string][]weights.Cut{}
 	for _, name := range source.Names() {

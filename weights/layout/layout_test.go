@@ -193,7 +193,7 @@ func TestT5Names(t *testing.T) {
 // TestCannotBeLaidOut refuses two tensors of one name and keeps what it does not know.
 func TestCannotBeLaidOut(t *testing.T) {
 	same := shapesOnly{"a": {1}, "b": {1}}
-	if _, err := Renamed(func(string) string { return "c" })(same); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), `"a" and "b" are both "c"`) {
+	if _, err := rename(same, "", func(string) string { return "c" }); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), `"a" and "b" are both "c"`) {
 		t.Error(err)
 	}
 	odd := shapesOnly{"double_blocks.0.img_attn.qkv.weight": {7, 2}, "double_blocks.x.y.weight": {1}, "final_layer.adaLN_modulation.1.weight": {5, 1}}

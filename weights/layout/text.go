@@ -26,6 +26,16 @@ func CLIP(source weights.Source) (weights.Source, error) {
 	})
 }
 
+// Qwen3 finds a Qwen3 and names its tensors by own, which is given names of transformers or llama.cpp and returns "" for what
+// is left out. Of a combined checkpoint that is what lies below the encoder's prefix.
+func Qwen3(own func(name string) string) Func {
+	return func(source weights.Source) (weights.Source, error) {
+		prefix, _ := findPrefix(source, []string{"", "text_encoders.qwen3_4b.transformer.", "text_encoders.qwen3_8b.transformer."},
+			"model.layers.0.self_attn.q_norm.weight", "layers.0.self_attn.q_norm.weight")
+		return rename(source, prefix, own)
+	}
+}
+
 // T5 finds a T5 encoder and names its tensors as transformers' T5EncoderModel does, "encoder.block.0…": those of
 // transformers, of combined checkpoints, and of llama.cpp's files (GGUF). The token embedding is "shared.weight" under
 // whichever of its names the file has it; the decoder of a whole T5 is left out.
