@@ -16,24 +16,39 @@ import (
 	"reflectionflow/search"
 )
 
-// BenchmarkPinned searches on one worker process with the embedded model, on a core of its
-// own, and on two, by turns. NATS and the searches have what the workers leave of the
-// machine. "x" is how many times faster two are.
+// BenchmarkPinned searches on one worker process with the embedded model, and on two, each on
+// a core of its own, by turns. NATS and the searches, which are in this process, are on the
+// core of the one worker, and on the cores of the two. "x" is how many times faster two
+// workers on two cores are than one on one core. "x-free" compares them with one worker while
+// NATS and the searches have another core for themselves.
 func BenchmarkPinned(b *testing.B) {
 	if _, err := exec.LookPath("taskset"); err != nil || runtime.NumCPU() < 2 {
 		b.Skip("needs taskset and two cores")
 	}
 	tasks, cfg := pinnedSearches(b)
-	took := map[int]time.Duration{}
+	last := runtime.NumCPU() - 1
+	one, two := fmt.Sprint(last), fmt.Sprintf("%d,%d", last-1, last)
+	defer pin(b, fmt.Sprintf("0-%d", last))
+	var alone, free, both float64 // seconds
 	for b.Loop() {
-		for n := 1; n <= 2; n++ {
-			took[n] += pinned(b, n, tasks, cfg)
-		}
+		pin(b, one)
+		alone += pinned(b, 1, tasks, cfg).Seconds()
+		pin(b, two)
+		both += pinned(b, 2, tasks, cfg).Seconds()
+		free += pinned(b, 1, tasks, cfg).Seconds()
 	}
 	images := float64(b.N * len(tasks) * cfg.Budget.Images)
-	b.ReportMetric(images/took[1].Seconds(), "images/s-1")
-	b.ReportMetric(images/took[2].Seconds(), "images/s-2")
-	b.ReportMetric(took[1].Seconds()/took[2].Seconds(), "x")
+	b.ReportMetric(images/alone, "images/s-1")
+	b.ReportMetric(images/both, "images/s-2")
+	b.ReportMetric(alone/both, "x")
+	b.ReportMetric(free/both, "x-free")
+}
+
+// pin lets this process run on the listed cores alone.
+func pin(b *testing.B, cores string) {
+	if out, err := exec.Command(lookPath(b, "taskset"), "-a", "-c", "-p", cores, fmt.Sprint(os.Getpid())).CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
 }
 
 // pinnedSearches are 16 searches of 4 images.

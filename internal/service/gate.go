@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,24 +70,24 @@ func (g *previewGate) Finish(ctx context.Context, previews []reflectionflow.Prev
 func oneByOne[In, Out any](ctx context.Context, t *turns, list []In, do func(context.Context, []In) ([]Out, error)) ([]Out, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	caller := t.caller()
 	results := make([]Out, len(list))
-	var running sync.WaitGroup
+	works := make([]func(), len(list))
 	for i := range list {
-		if caller.wait(ctx) != nil {
-			break
-		}
-		running.Go(func() {
-			defer t.release()
+		works[i] = func() {
+			if ctx.Err() != nil {
+				return
+			}
 			out, err := do(call(ctx, i, len(list)), list[i:i+1])
 			if err != nil {
 				cancel(err)
 				return
 			}
 			results[i] = out[0]
-		})
+		}
 	}
-	running.Wait()
+	for _, p := range t.join(works) {
+		t.wait(ctx, p)
+	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -94,12 +95,14 @@ func oneByOne[In, Out any](ctx context.Context, t *turns, list []In, do func(con
 }
 
 // turns gives slots to callers in turn: the caller that has had the fewest slots since it
-// came goes first, then the one that has waited longest.
+// came goes first, then the one that has waited longest. A goroutine keeps its slot while
+// any work waits and does one piece after the other: a slot that was handed from goroutine
+// to goroutine would be empty until the scheduler comes to the next, behind all others that
+// compute.
 type turns struct {
 	mutex   sync.Mutex
 	free    int
-	waiting []*place
-	clock   int // grows with every slot given
+	waiting []*place // in the order in which they came
 
 	slots   int
 	counted time.Time // until when the times below are counted
@@ -107,18 +110,15 @@ type turns struct {
 	active, used time.Duration
 }
 
-// place is a caller's wait for a slot.
+// place is a piece of work that waits for a slot.
 type place struct {
 	caller *turn
-	order  int
-	ready  chan struct{}
+	work   func()
+	done   chan struct{} // closed when the work is done
 }
 
 // turn is a caller.
-type turn struct {
-	turns *turns
-	had   int
-}
+type turn struct{ had int }
 
 func newTurns(slots int) *turns {
 	slots = max(1, slots)
@@ -152,62 +152,70 @@ func (t *turns) load() load {
 	return load{t.active, t.used, t.slots, t.slots - t.free, len(t.waiting)}
 }
 
-func (t *turns) caller() *turn { return &turn{turns: t} }
-
-// wait waits for a slot until ctx ends.
-func (c *turn) wait(ctx context.Context) error {
-	t := c.turns
-	t.mutex.Lock()
-	if err := ctx.Err(); err != nil {
-		t.mutex.Unlock()
-		return err
+// join lets the work of a caller wait for slots.
+func (t *turns) join(works []func()) []*place {
+	caller := &turn{}
+	places := make([]*place, len(works))
+	for i, work := range works {
+		places[i] = &place{caller, work, make(chan struct{})}
 	}
-	t.clock++
-	p := &place{c, t.clock, make(chan struct{})}
-	t.waiting = append(t.waiting, p)
-	t.give()
-	t.mutex.Unlock()
-	select {
-	case <-p.ready:
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.waiting = append(t.waiting, places...)
+	for t.free > 0 && len(t.waiting) > 0 {
+		t.count()
+		t.free--
+		go t.run(t.next())
+	}
+	return places
+}
+
+// run does the work of a place, and then that of others while any waits.
+func (t *turns) run(p *place) {
+	for p != nil {
+		p.work()
+		close(p.done)
+		t.mutex.Lock()
+		if p = t.next(); p == nil {
+			t.count()
+			t.free++
+		}
+		t.mutex.Unlock()
+	}
+}
+
+// next takes the place whose turn it is, nil if none waits. The mutex is held.
+func (t *turns) next() *place {
+	if len(t.waiting) == 0 {
 		return nil
+	}
+	first := 0
+	for i, p := range t.waiting {
+		if p.caller.had < t.waiting[first].caller.had {
+			first = i
+		}
+	}
+	p := t.waiting[first]
+	t.waiting = slices.Delete(t.waiting, first, first+1)
+	p.caller.had++
+	return p
+}
+
+// wait waits until the work of a place is done. Work that has not begun when ctx ends is not
+// done.
+func (t *turns) wait(ctx context.Context, p *place) {
+	select {
+	case <-p.done:
+		return
 	case <-ctx.Done():
 	}
 	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	for i, other := range t.waiting {
-		if other == p {
-			t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
-			return ctx.Err()
-		}
+	i := slices.Index(t.waiting, p)
+	if i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
 	}
-	t.count()
-	t.free++ // it was given meanwhile
-	t.give()
-	return ctx.Err()
-}
-
-func (t *turns) release() {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.count()
-	t.free++
-	t.give()
-}
-
-// give gives free slots away. The mutex is held.
-func (t *turns) give() {
-	for t.free > 0 && len(t.waiting) > 0 {
-		next := 0
-		for i, p := range t.waiting {
-			if q := t.waiting[next]; p.caller.had < q.caller.had || p.caller.had == q.caller.had && p.order < q.order {
-				next = i
-			}
-		}
-		p := t.waiting[next]
-		t.waiting = append(t.waiting[:next], t.waiting[next+1:]...)
-		p.caller.had++
-		t.count()
-		t.free--
-		close(p.ready)
+	t.mutex.Unlock()
+	if i < 0 { // it has begun
+		<-p.done
 	}
 }

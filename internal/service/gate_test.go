@@ -41,11 +41,11 @@ func TestGateBoundsAndTakesTurns(t *testing.T) {
 			}
 		})
 	}
-	for { // one request has the slot, and the next of both callers wait
+	for { // one request has the slot, and the others of both callers wait
 		waiting.mutex.Lock()
 		n := len(waiting.waiting)
 		waiting.mutex.Unlock()
-		if n >= 2 {
+		if n == 10 {
 			break
 		}
 	}
