@@ -142,12 +142,8 @@ func (p *program) evaluate(cmd *cobra.Command, o *evaluateOptions) error {
 	if err != nil {
 		return err
 	}
-	prompts, note, err := o.metadata(model)
+	prompts, err := p.prompts(*o, model, judge)
 	if err != nil {
-		return err
-	}
-	p.note(*o, note)
-	if err := judge.suits(prompts); err != nil {
 		return err
 	}
 	ctx := cmd.Context()

@@ -99,12 +99,8 @@ func (p *program) evaluateAblate(cmd *cobra.Command, o *evaluateOptions, images 
 	if err != nil {
 		return err
 	}
-	prompts, note, err := o.metadata(model)
+	prompts, err := p.prompts(*o, model, judge)
 	if err != nil {
-		return err
-	}
-	p.note(*o, note)
-	if err := judge.suits(prompts); err != nil {
 		return err
 	}
 	if _, err := model.Check(cmd.Context()); err != nil {

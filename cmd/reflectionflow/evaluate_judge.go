@@ -29,6 +29,17 @@ func (o *evaluateOptions) registerJudge(f *pflag.FlagSet) {
 	f.BoolVar(&o.forceJudge, "force-judge", false, "let the judge of clip-art judge another generator")
 }
 
+// prompts reads the prompts of an evaluation, prints what is left out of them, and checks
+// that the judge can score them.
+func (p *program) prompts(o evaluateOptions, model assemble.Model, judge chosenJudge) ([]geneval.Metadata, error) {
+	list, note, err := o.metadata(model)
+	if err != nil {
+		return nil, err
+	}
+	p.note(o, note)
+	return list, judge.suits(list)
+}
+
 // note prints what a file of prompts has that is left out.
 func (p *program) note(o evaluateOptions, note string) {
 	if note != "" && !o.quiet {
