@@ -11,7 +11,7 @@ import (
 	"reflectionflow/requirements"
 )
 
-var update = flag.Bool("update", false, "write testdata/prompts.txt anew")
+var update = flag.Bool("update", false, "rewrite testdata/prompts.txt")
 
 // TestPromptsOfPeople holds the reading of prompts as people write them: a line with the
 // prompt, and under it its requirements, optional ones in parentheses, and its notes. A
@@ -56,7 +56,7 @@ func TestPromptsOfPeople(t *testing.T) {
 	a, b := strings.Split(got.String(), "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
-			t.Fatalf("%s:%d: got %q, want %q; -update writes the file anew", path, i+1, a[i], b[i])
+			t.Fatalf("%s:%d: got %q, want %q; -update rewrites the file", path, i+1, a[i], b[i])
 		}
 	}
 	if len(a) != len(b) {
