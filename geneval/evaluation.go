@@ -90,7 +90,8 @@ func (e *Evaluation) Validate() error {
 }
 
 // Run evaluates, or resumes an evaluation: it neither searches for nor judges again
-// what results.jsonl records. Strategies may be added after those that the folder has.
+// what results.jsonl records. Strategies may be added after those that the folder has, and
+// samples.
 // Nothing is scored unless [CheckRules] passes. An image that the generator refuses to
 // generate counts as wrong. A search that fails for a transient reason is not scored:
 // Run finishes the others, writes the summary and returns an error with the number of

@@ -54,7 +54,7 @@ type folder struct {
 }
 
 // openFolder creates the folder, or resumes it when its manifest and prompts
-// are the ones given, but for strategies that are new.
+// are the ones given, but for strategies and seeds that are new.
 func openFolder(dir string, manifest, prompts []byte) (f *folder, err error) {
 	f = &folder{path: dir}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -116,8 +116,8 @@ func (f *folder) adopt(manifest, prompts []byte) error {
 	return f.sameBut(was, manifest)
 }
 
-// extend writes the manifest where it has more strategies than the one that is
-// there, which only the holder of the lock may do.
+// extend writes the manifest where it has more strategies or seeds than the one that
+// is there, which only the holder of the lock may do.
 func (f *folder) extend(manifest []byte) error {
 	was, err := readBounded(f.in(manifestFile), maxManifestBytes)
 	if err != nil || bytes.Equal(was, manifest) {
@@ -130,16 +130,16 @@ func (f *folder) extend(manifest []byte) error {
 }
 
 // sameBut reports a difference between the manifest that was there and the one that
-// is to be, other than strategies that follow.
+// is to be, other than strategies that follow and more seeds.
 func (f *folder) sameBut(was, is []byte) error {
 	if setting := differing(was, is); setting != "" {
-		return invalid("%s holds an evaluation with other settings (%s): choose another folder, or the settings it was begun with (strategies can be added after those that it has)", f.path, setting)
+		return invalid("%s holds an evaluation with other settings (%s): choose another folder, or the settings it was begun with (strategies can be added after those that it has, and seeds)", f.path, setting)
 	}
 	return nil
 }
 
 // differing names the first setting that is not the same in both manifests; where
-// nothing but strategies follow, it is empty.
+// there are only further strategies or more seeds, it is empty.
 func differing(was, is []byte) string {
 	var a, b map[string]json.RawMessage
 	var first, all []json.RawMessage
@@ -147,10 +147,14 @@ func differing(was, is []byte) string {
 		json.Unmarshal(a["strategies"], &first) != nil || json.Unmarshal(b["strategies"], &all) != nil {
 		return manifestFile + " is damaged"
 	}
-	for _, name := range []string{"format", "prompts", "budgets", "samples", "seed", "thresholds", "judge", "probe_pictures", "settings"} {
+	for _, name := range []string{"format", "prompts", "budgets", "seed", "thresholds", "judge", "probe_pictures", "settings"} {
 		if !bytes.Equal(a[name], b[name]) {
 			return name
 		}
+	}
+	var had, has int
+	if json.Unmarshal(a["samples"], &had) != nil || json.Unmarshal(b["samples"], &has) != nil || has < had {
+		return "samples"
 	}
 	for i, raw := range first {
 		if i == len(all) {

@@ -34,6 +34,25 @@ func TestStrategiesAreAdded(t *testing.T) {
 	}
 }
 
+// Seeds that are added later have the same results as if they had been there from the start.
+func TestSeedsAreAdded(t *testing.T) {
+	w := newWorld(t, 4)
+	whole, grown := w.evaluation(t.TempDir()), w.evaluation(t.TempDir())
+	whole.Samples, grown.Samples = 3, 1
+	run(t, whole)
+	run(t, grown)
+	grown.Samples = 3
+	run(t, grown)
+	got, want := files(t, grown.Dir), files(t, whole.Dir)
+	if got["summary.json"] != want["summary.json"] || len(got) != len(want) {
+		t.Error("seeds that were added later have other results")
+	}
+	grown.Samples = 2
+	if _, err := grown.Run(t.Context()); err == nil {
+		t.Error("a folder was resumed with fewer seeds than it has")
+	}
+}
+
 // Only the same evaluation resumes a folder.
 func TestForeignFolders(t *testing.T) {
 	w := newWorld(t, 2)

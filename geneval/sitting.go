@@ -21,6 +21,7 @@ type sitting struct {
 	folder  *folder
 	results Results
 	done    map[search]bool // scored
+	spent   int             // images that these were allowed
 	failed  map[search]bool // in this sitting, for a transient reason
 }
 
@@ -40,6 +41,7 @@ func (s *sitting) adopt() error {
 			return invalid("results.jsonl repeats a search: %s for prompt %d", g.strategy, g.index+1)
 		}
 		s.done[g] = true
+		s.spent += g.budget
 	}
 	s.results.Records = records[:whole]
 	if err := s.folder.results.cut(ends, whole); err != nil {
@@ -97,17 +99,11 @@ func (s *sitting) notify(records []Record) {
 	if s.Notify == nil {
 		return
 	}
-	p := Progress{Done: len(s.done), Records: records}
+	p := Progress{Done: len(s.done), Records: records, Images: -s.spent}
 	for _, strategy := range s.Strategies {
 		for _, budgets := range strategy.searches(s.Budgets) {
-			budget := budgets[len(budgets)-1]
 			p.Total += len(s.Prompts) * s.Samples
-			p.Images += len(s.Prompts) * s.Samples * budget
-			for key := range s.done {
-				if key.strategy == strategy.Name && key.budget == budget {
-					p.Images -= budget
-				}
-			}
+			p.Images += len(s.Prompts) * s.Samples * budgets[len(budgets)-1]
 		}
 	}
 	if s.Probe != nil {
@@ -265,6 +261,7 @@ func (s *sitting) take(ctx context.Context, key search, budgets []allowance, t T
 	}
 	s.results.Records = append(s.results.Records, records...)
 	s.done[key] = true
+	s.spent += key.budget
 	s.notify(records)
 	return nil
 }

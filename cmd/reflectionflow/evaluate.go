@@ -67,7 +67,7 @@ configurations), or external. Choose one that the verifier of the search does no
 The folder --out gets results.jsonl during the evaluation, then summary.json,
 report.md, report.html, figures, and for each strategy and budget a folder in GenEval's
 layout (noise-8/00000/samples/...), which GenEval's own scorer reads. The same command
-resumes an interrupted evaluation; with further strategies at the end it adds them.
+resumes an interrupted evaluation; with further strategies at the end or more seeds it adds them.
 
 A search whose every image the generator refuses, as a content filter does, counts as
 wrong; report and summary say how many prompts that concerns. A search that fails for
