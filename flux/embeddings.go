@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,12 +26,21 @@ const maxEmbeddingBytes = 256 << 20
 // to the system when all texts are encoded.
 const releaseBytes = 256 << 20
 
+// EmbeddingStore keeps the embeddings of texts longer than a process. It belongs to one
+// model in one precision: an embedding is found by its text alone. Both methods may be
+// called from several goroutines.
+type EmbeddingStore interface {
+	Get(text string) []byte // nil if there is none
+	Put(text string, embedding []byte)
+}
+
 // embeddings caches the embeddings of texts, the least recently used first. Texts are
 // encoded one by one: the many images of one prompt share its embedding.
 type embeddings struct {
 	mu      sync.Mutex
 	kept    []keptEmbedding
-	running sync.RWMutex // read-locked while text encoders run
+	lasting EmbeddingStore // nil if there is none
+	running sync.RWMutex   // read-locked while text encoders run
 }
 
 type keptEmbedding struct {
@@ -83,7 +93,7 @@ func (p *Pipeline) embedAll(ctx context.Context, groups []group) (map[string][][
 				if _, ok := found[key]; ok {
 					continue
 				}
-				if found[key] = p.embeddings.find(key); found[key] == nil {
+				if found[key] = p.keptEmbedding(key); found[key] == nil {
 					missing[key] = text
 				}
 			}
@@ -133,8 +143,53 @@ func (p *Pipeline) encodeTexts(ctx context.Context, texts map[string]Tokens, all
 		}
 		all[key] = values[i]
 		p.embeddings.add(key, values[i], p.keptEmbeddings())
+		if p.embeddings.lasting != nil {
+			p.embeddings.lasting.Put(key, encodeEmbedding(values[i]))
+		}
 	}
 	return nil
+}
+
+// keptEmbedding returns the embedding of a text, of this process or another; nil if it is
+// not kept.
+func (p *Pipeline) keptEmbedding(key string) [][]float32 {
+	values := p.embeddings.find(key)
+	if values != nil || p.embeddings.lasting == nil {
+		return values
+	}
+	values = p.spec.decodeEmbedding(p.embeddings.lasting.Get(key))
+	if values != nil {
+		p.embeddings.add(key, values, p.keptEmbeddings())
+	}
+	return values
+}
+
+// encodeEmbedding returns all values in float32, little endian.
+func encodeEmbedding(values [][]float32) []byte {
+	var data []byte
+	for _, list := range values {
+		data = slices.Grow(data, 4*len(list))
+		for _, v := range list {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+	}
+	return data
+}
+
+// decodeEmbedding is the inverse of encodeEmbedding; nil for data of another length.
+func (s Spec) decodeEmbedding(data []byte) [][]float32 {
+	if len(data) != s.embeddingBytes() {
+		return nil
+	}
+	values := make([][]float32, len(s.Embedding))
+	for i, dims := range s.Embedding {
+		values[i] = make([]float32, floats(dims...).Size())
+		for k := range values[i] {
+			values[i][k] = math.Float32frombits(binary.LittleEndian.Uint32(data))
+			data = data[4:]
+		}
+	}
+	return values
 }
 
 // releaseIdle gives the memory that the backend keeps between executions back, for a model whose text encoders are

@@ -30,6 +30,9 @@ type Options struct {
 	// Memory bounds what [Pipeline.Memory] returns for an image, in bytes: larger ones are
 	// refused. Fewer embeddings of texts are kept then. 0 is no bound.
 	Memory int64
+	// Embeddings keeps the embeddings of texts between processes, so that a text is
+	// encoded once; nil for a pipeline that keeps them itself alone.
+	Embeddings EmbeddingStore
 }
 
 // Pipeline generates images with a model. It is a [reflectionflow.Generator] and a
@@ -65,6 +68,7 @@ func NewPipeline(backend compute.Backend, model Model, opts Options) *Pipeline {
 			p.workers = runtime.GOMAXPROCS(0)
 		}
 	}
+	p.embeddings.lasting = opts.Embeddings
 	p.programs = &programs{backend: backend, store: p.spec.Store}
 	return p
 }

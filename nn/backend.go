@@ -39,6 +39,20 @@ func OpenBackend(config string) (compute.Backend, error) {
 	return nil, fmt.Errorf("%w: unknown backend %q: use cpu or xla:PLUGIN", reflectionflow.ErrInvalid, config)
 }
 
+// compiled says where XLA's compiled programs are kept; see [KeepCompiled].
+var compiled struct {
+	folder string
+	report func(problem error)
+}
+
+// KeepCompiled keeps the programs that XLA compiles in a folder, of at most 2 GiB, for the next start of this program
+// with the same plugin on the same devices: of plugins that are named by their path. It must be called before the first [OpenBackend], and holds for the process,
+// as PJRT plugins do. report is told what keeps a program from being loaded or kept: it is compiled then. Builds without
+// -tags xla keep nothing: package cpu compiles in milliseconds.
+func KeepCompiled(folder string, report func(problem error)) {
+	compiled.folder, compiled.report = folder, report
+}
+
 // AutoPrecision returns the precision that is fastest for weights stored as the given type
 // ([weights.Info]) on a backend (see [OpenBackend]) and this processor, and rounds no more
 // than they are: int8 for GGUF's blocks, bf16 for types of 16 and 8 bits, and f32 for others and

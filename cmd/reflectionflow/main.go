@@ -18,6 +18,7 @@ import (
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/terminal"
+	"reflectionflow/nn"
 )
 
 func main() {
@@ -25,6 +26,9 @@ func main() {
 		endAtOnce(fmt.Sprintf("reflectionflow: %v\n", err), exitFailure)
 	}
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, catalog: assemble.Embedded(), slow: slowNotice}
+	if dir, err := cacheDir("xla"); err == nil {
+		nn.KeepCompiled(dir, p.complain)
+	}
 	os.Exit(p.run(untilSignal(context.Background()), os.Args[1:]))
 }
 
@@ -39,13 +43,13 @@ type program struct {
 
 // builder builds the parts of a configuration.
 func (p *program) builder(c *config.Config) *assemble.Builder {
-	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, Library: library(), LookupEnv: os.LookupEnv, CacheDir: cacheDir, Fleet: p.fleet, Version: programVersion()})
+	return assemble.NewBuilder(c, assemble.Environment{Models: p.catalog, Library: library(), LookupEnv: os.LookupEnv, CacheDir: cacheDir, Warn: p.complain, Fleet: p.fleet, Version: programVersion()})
 }
 
-// cacheDir is the folder that keeps the replies of language models.
-func cacheDir() (string, error) {
+// cacheDir is the folder that keeps what can be computed or asked again, of one kind.
+func cacheDir(kind string) (string, error) {
 	home, err := os.UserCacheDir()
-	return filepath.Join(home, "reflectionflow", "replies"), err
+	return filepath.Join(home, "reflectionflow", kind), err
 }
 
 // library is where models are: in the folders of REFLECTIONFLOW_MODELS, and in the cache

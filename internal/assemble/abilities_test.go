@@ -10,7 +10,7 @@ import (
 // The model of a configuration declares the abilities of its verifier before anything is
 // loaded or asked.
 func TestModelDeclaresTheAbilitiesOfItsVerifier(t *testing.T) {
-	env := assemble.Environment{Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func() (string, error) { return t.TempDir(), nil }}
+	env := assemble.Environment{Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func(string) (string, error) { return t.TempDir(), nil }}
 	for verifiers, findings := range map[string]bool{
 		"{}":                               true,
 		"{v: {type: chat, endpoint: e}}":   true,

@@ -21,8 +21,11 @@ type Environment struct {
 	Library Library
 	// LookupEnv finds the variables with the secrets of servers.
 	LookupEnv func(name string) (value string, ok bool)
-	// CacheDir is the folder for the replies of endpoints that name none.
-	CacheDir func() (string, error)
+	// CacheDir is the folder of what can be asked or computed again, of one kind: "replies" of endpoints that name no
+	// folder, and "embeddings" of texts.
+	CacheDir func(kind string) (string, error)
+	// Warn is told of what keeps such a folder from being used; nil for nobody.
+	Warn func(error)
 	// Fleet connects to the workers of a cluster; nil where there are none.
 	Fleet func(ctx context.Context, n config.NATS) (*fleet.Fleet, error)
 	// Version is that of the program: only workers of the same version are used.
@@ -49,6 +52,9 @@ type Builder struct {
 
 // NewBuilder returns a builder for the configuration, with a ledger of its own.
 func NewBuilder(c *config.Config, env Environment) *Builder {
+	if env.Warn == nil {
+		env.Warn = func(error) {}
+	}
 	return &Builder{
 		Ledger: &endpoint.Ledger{}, env: env, config: c,
 		clients: map[string]*completions.Client{}, caches: map[string]*endpoint.Cache{}, progress: &watcher{},
@@ -126,7 +132,7 @@ func (b *Builder) cache(folder string) (*endpoint.Cache, error) {
 	}
 	if folder == "" {
 		var err error
-		if folder, err = b.env.CacheDir(); err != nil {
+		if folder, err = b.env.CacheDir("replies"); err != nil {
 			return nil, err
 		}
 	}

@@ -44,6 +44,9 @@ type fluxModel struct {
 	img2img   float64
 	memory    int64 // bound in bytes; 0 for none
 	family    *fluxFamily
+	weights   config.Weights                    // where the files are
+	cacheDir  func(kind string) (string, error) // for embeddings of texts; nil for none
+	warn      func(error)
 
 	loading sync.Mutex
 	loaded  map[string]*flux.Pipeline // by backend
@@ -67,7 +70,8 @@ func (b *Builder) flux(g config.Generator) (*fluxModel, error) {
 	case g.Img2Img > 0 && g.Corrector != "":
 		return nil, fmt.Errorf("%w: img2img has no effect beside a corrector: leave one of them out", reflectionflow.ErrInvalid)
 	}
-	m := &fluxModel{path: path, corrector: g.Corrector, loras: g.LoRAs, img2img: g.Img2Img, family: family}
+	m := &fluxModel{path: path, corrector: g.Corrector, loras: g.LoRAs, img2img: g.Img2Img, family: family, weights: g.Weights}
+	m.cacheDir, m.warn = b.env.CacheDir, b.env.Warn
 	if g.Memory != "" {
 		m.memory, err = config.ParseMemory(g.Memory)
 	}
@@ -256,7 +260,7 @@ func (m *fluxModel) pipeline(backendName string) (*flux.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := flux.Options{Img2Img: m.img2img, Memory: m.memory}
+	options := flux.Options{Img2Img: m.img2img, Memory: m.memory, Embeddings: m.lastingEmbeddings(model, backendName)}
 	if model.Spec().Store.Parameters("") > largeModel {
 		options.Workers = 1
 	}

@@ -18,7 +18,7 @@ func builder(t *testing.T, text string) *assemble.Builder {
 		t.Fatal(err)
 	}
 	return assemble.NewBuilder(c, assemble.Environment{
-		Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func() (string, error) { return t.TempDir(), nil },
+		Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func(string) (string, error) { return t.TempDir(), nil },
 	})
 }
 

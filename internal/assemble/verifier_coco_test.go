@@ -12,7 +12,7 @@ import (
 // A generator of photographs has the parts for photographs without any configuration, and a prompt of
 // which its verifier can judge nothing gets one note.
 func TestPartsForPhotographs(t *testing.T) {
-	env := assemble.Environment{Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func() (string, error) { return t.TempDir(), nil }}
+	env := assemble.Environment{Models: assemble.Embedded(), LookupEnv: os.LookupEnv, CacheDir: func(string) (string, error) { return t.TempDir(), nil }}
 	c := assemble.NewConfig("the command line")
 	if err := c.UseGenerator("sdcpp+http://localhost:1", "/"); err != nil {
 		t.Fatal(err)
