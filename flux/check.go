@@ -3,6 +3,7 @@ package flux
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"reflectionflow"
@@ -25,7 +26,7 @@ type Problem struct {
 	Kind      ProblemKind
 	Tensor    string
 	Have      string // the shape or the dtype in the file, for wrong ones
-	Want      string // what the network needs instead
+	Want      string // what the network needs instead; shape and dtype of a missing tensor
 }
 
 // String describes the problem in one line.
@@ -34,30 +35,83 @@ func (p Problem) String() string {
 	case WrongShape, WrongDType:
 		return fmt.Sprintf("%s: tensor %q has %s %s, the model needs %s", p.Component, p.Tensor, strings.TrimPrefix(string(p.Kind), "wrong "), p.Have, p.Want)
 	}
-	return fmt.Sprintf("%s: tensor %q is %s", p.Component, p.Tensor, p.Kind)
+	text := fmt.Sprintf("%s: tensor %q is %s", p.Component, p.Tensor, p.Kind)
+	if p.Want != "" {
+		text += ": " + p.Want
+	}
+	return text
 }
 
 // Problems are the differences between a folder and what its networks need.
 type Problems []Problem
 
-// Bounds of the messages about problems, which can be as many as a model has tensors.
-const (
-	listedPerKind = 10 // in a report
-	namedPerKind  = 3  // in an error
-)
+// namedPerKind bounds an error about problems, which can be as many as a model has tensors.
+const namedPerKind = 3
 
-// Report describes the problems, one per line: for each component and kind the first ten, then how many more there are.
+// Report describes all problems. Those of tensors whose names differ in the number of their block only are one line, as
+// in "transformer: tensor "transformer_blocks.{0..18}.attn.to_q.weight" is missing: [3072 3072] BF16".
 func (all Problems) Report() []string {
-	var lines []string
-	for _, same := range all.groups() {
-		for _, p := range same[:min(len(same), listedPerKind)] {
-			lines = append(lines, p.String())
+	type row struct {
+		Problem
+		blocks []int // the numbers, of a name that has one
+	}
+	var rows []*row
+	found := map[Problem]*row{}
+	for _, p := range all {
+		pattern, block, ok := cutBlock(p.Tensor)
+		p.Tensor = pattern
+		r := found[p]
+		if r == nil {
+			r = &row{Problem: p}
+			found[p], rows = r, append(rows, r)
 		}
-		if more := len(same) - listedPerKind; more > 0 {
-			lines = append(lines, fmt.Sprintf("%s: %d more (%s)", same[0].Component, more, same[0].Kind))
+		if ok {
+			r.blocks = append(r.blocks, block)
 		}
 	}
+	var lines []string
+	for _, r := range rows {
+		r.Tensor = strings.Replace(r.Tensor, blockMark, ranges(r.blocks), 1)
+		lines = append(lines, r.String())
+	}
 	return lines
+}
+
+// blockMark stands for the number of a block in a name.
+const blockMark = "\x00"
+
+// cutBlock replaces the first part of a name that is a number by the mark.
+func cutBlock(name string) (pattern string, block int, ok bool) {
+	parts := strings.Split(name, ".")
+	for i, part := range parts {
+		if n, err := strconv.Atoi(part); err == nil && n >= 0 && strconv.Itoa(n) == part {
+			parts[i] = blockMark
+			return strings.Join(parts, "."), n, true
+		}
+	}
+	return name, 0, false
+}
+
+// ranges writes numbers as "3", or as "{0..2,4}".
+func ranges(numbers []int) string {
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	var list []string
+	for i := 0; i < len(numbers); {
+		last := i
+		for last+1 < len(numbers) && numbers[last+1] == numbers[last]+1 {
+			last++
+		}
+		text := strconv.Itoa(numbers[i])
+		if last > i {
+			text += ".." + strconv.Itoa(numbers[last])
+		}
+		list, i = append(list, text), last+1
+	}
+	if len(numbers) == 1 {
+		return list[0]
+	}
+	return "{" + strings.Join(list, ",") + "}"
 }
 
 // Err summarizes the problems in one line, as an error wrapping [reflectionflow.ErrInvalid]; nil if there are none.

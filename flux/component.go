@@ -157,10 +157,15 @@ func (c Component) compare(laid weights.Source) (Problems, error) {
 	for _, name := range laid.Names() {
 		have[name] = true
 	}
+	dtypes, err := commonTypes(laid)
+	if err != nil {
+		return nil, err
+	}
 	var problems Problems
 	for _, v := range variables {
-		p := Problem{Component: c.Prefix, Tensor: v.Name, Kind: MissingTensor}
+		p := Problem{Component: c.Prefix, Tensor: v.Name, Kind: MissingTensor, Want: fmt.Sprint(v.Shape, " ", dtypes.of(v.Shape))}
 		if have[v.Name] {
+			p.Want = ""
 			info, err := laid.Info(v.Name)
 			if err != nil {
 				return nil, err
@@ -176,6 +181,41 @@ func (c Component) compare(laid weights.Source) (Problems, error) {
 		problems = append(problems, Problem{Component: c.Prefix, Kind: UnexpectedTensor, Tensor: name})
 	}
 	return problems, nil
+}
+
+// rankTypes are the types of a file's tensors, by number of dimensions.
+type rankTypes map[int]map[string]int
+
+// commonTypes counts the types that floating-point tensors are stored in.
+func commonTypes(source weights.Source) (rankTypes, error) {
+	counts := rankTypes{}
+	for _, name := range source.Names() {
+		info, err := source.Info(name)
+		if err != nil {
+			return nil, err
+		}
+		if !info.Float() {
+			continue
+		}
+		rank := len(info.Shape)
+		if counts[rank] == nil {
+			counts[rank] = map[string]int{}
+		}
+		counts[rank][info.Type]++
+	}
+	return counts, nil
+}
+
+// of returns the type that most tensors like one of that shape have, which another writer of the file would have used;
+// BF16, as models are published, if there is none. Networks take any.
+func (r rankTypes) of(shape []int) string {
+	best, most := "BF16", 0
+	for _, name := range slices.Sorted(maps.Keys(r[len(shape)])) {
+		if n := r[len(shape)][name]; n > most {
+			best, most = name, n
+		}
+	}
+	return best
 }
 
 // compare says what is wrong with a tensor that is there; Kind is "" if nothing is.

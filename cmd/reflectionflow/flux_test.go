@@ -278,6 +278,25 @@ func TestFluxMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// So does a worker, before it looks for tasks; of a model that cannot correct, an image is what must fit.
+func TestWorkerMemoryIsBounded(t *testing.T) {
+	for name, want := range map[string]string{fluxTwo: "a correction of 1024×1024", tinyModel(t, "flux1"): "an image of 1024×1024"} {
+		model, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for bound, code := range map[string]int{"1MB": exitInvalid, "4GB": exitFailure} { // there is no server
+			out, err := embedded(t.TempDir(), "worker", "--nats", "nats://127.0.0.1:1", "--model", model, "--memory", bound).CombinedOutput()
+			if exitOf(t, err) != code || strings.Count(string(out), "\n") != 1 {
+				t.Errorf("%s, %s: %v\n%s", name, bound, err, out)
+			}
+			if refusal := "--memory: " + want; code == exitInvalid && (!strings.Contains(string(out), refusal) || !strings.Contains(string(out), "raise the bound to ")) {
+				t.Errorf("%s: %s", name, out)
+			}
+		}
+	}
+}
+
 // A model that cannot correct starts from the noised image where the configuration says
 // so, and FLUX.2 edits.
 func TestFluxCorrections(t *testing.T) {

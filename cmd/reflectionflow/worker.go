@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/service"
+	"reflectionflow/search"
 )
 
 const workerHelp = `Runs the model of this machine for others: for servers that search (serve --nats), and
@@ -87,6 +89,9 @@ func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
 	if err := p.beginComputing(); err != nil {
 		return err
 	}
+	if err := serves(model); err != nil {
+		return err
+	}
 	defer p.clusters.close()
 	stop, err := p.traces(ctx, func(err error) { _, _ = fmt.Fprintf(p.stderr, "traces: %v\n", err) })
 	if err != nil {
@@ -121,6 +126,18 @@ func (p *program) work(cmd *cobra.Command, o workerOptions) (err error) {
 	}
 	_, _ = fmt.Fprintf(p.stdout, "worker %s has stopped\n", e.Name)
 	return nil
+}
+
+// serves reports a model that could run no task of its own size, such as one whose images, or corrections where it
+// corrects, take more memory than --memory allows.
+func serves(m service.Served) error {
+	_, err := assemble.SearchConfig(m.Search, m.Model)
+	if err == nil || errors.Is(err, assemble.ErrMemory) {
+		return err
+	}
+	m.Search.Strategy = search.Noise // of a model that cannot correct
+	_, err = assemble.SearchConfig(m.Search, m.Model)
+	return err
 }
 
 // others says which workers run other models of the same name: they share no tasks with

@@ -112,7 +112,7 @@ func TestCheckWeightsReportsWhatDoesNotFit(t *testing.T) {
 		report     string
 		loads      bool
 	}{
-		{"missing", transformer, named(embedder, func(*safetensors.Tensor) bool { return false }), `transformer: tensor "x_embedder.bias" is missing`, false},
+		{"missing", transformer, named(embedder, func(*safetensors.Tensor) bool { return false }), `transformer: tensor "x_embedder.bias" is missing: [16] BF16`, false},
 		{"other shape", transformer, named(embedderWeight, func(s *safetensors.Tensor) bool {
 			s.Shape = []int{8, 16}
 			return true
@@ -169,9 +169,8 @@ func TestCheckWeightsRecognizesBFLNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := problems.Report()
-	if len(problems) != 2*len(variables) || len(report) != 2*(10+1) {
-		t.Errorf("%d problems in a report of %d lines for %d tensors", len(problems), len(report), len(variables))
+	if len(problems) != 2*len(variables) {
+		t.Errorf("%d problems for %d tensors", len(problems), len(variables))
 	}
 	wantInvalid(t, problems.Err(), "Black Forest Labs")
 	if text := problems.Err().Error(); len(text) > 600 {

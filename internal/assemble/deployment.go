@@ -302,7 +302,7 @@ func (b *Builder) serves(g reflectionflow.Generator, m Model, cfg search.Config)
 			if l.memory > 0 {
 				at += ".memory"
 			}
-			return b.config.Errorf(at, "%v", err)
+			return marked{b.config.Errorf(at, "%v", err), ErrMemory}
 		}
 	}
 	return nil

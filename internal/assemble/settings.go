@@ -75,10 +75,16 @@ func set[T any](to, from *T) {
 // setting any_size overrides.
 var ErrSize = errors.New("not a size of the model")
 
-// sizeError says the same as the error that it wraps.
-type sizeError struct{ error }
+// ErrMemory is wrapped by the error for a search whose images take too much memory.
+var ErrMemory = errors.New("too little memory")
 
-func (e sizeError) Unwrap() []error { return []error{e.error, ErrSize} }
+// marked says the same as the error that it wraps, which is of the kind of its mark.
+type marked struct {
+	error
+	mark error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
 
 // SizeError reports a size that the model was not made for, unless any size is wanted.
 func (m Model) SizeError(width, height int, anySize bool) error {
@@ -86,7 +92,7 @@ func (m Model) SizeError(width, height int, anySize bool) error {
 		return nil
 	}
 	if err := m.CheckSize(width, height); err != nil {
-		return sizeError{err}
+		return marked{err, ErrSize}
 	}
 	return nil
 }
