@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/testserver"
@@ -157,14 +156,11 @@ func (readCloser) Close() error { return nil }
 
 // waitForLines waits until a file has so many lines.
 func waitForLines(t *testing.T, path string, n int) {
-	for range 2000 {
+	t.Helper()
+	testserver.Wait(t, fmt.Sprintf("%d lines of %s", n, path), func() bool {
 		data, _ := os.ReadFile(path)
-		if bytes.Count(data, []byte("\n")) == n {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%s does not come to %d lines", path, n)
+		return bytes.Count(data, []byte("\n")) == n
+	})
 }
 
 // drawnAndJudged is a configuration whose parts are all at servers.

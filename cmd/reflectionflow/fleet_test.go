@@ -68,13 +68,7 @@ func TestWorkers(t *testing.T) {
 	if err := away.Start(); err != nil {
 		t.Fatal(err)
 	}
-	begun := func() bool {
-		_, err := os.Stat(filepath.Join(home, "away", "images", "0000.png"))
-		return err == nil
-	}
-	for limit := time.Now().Add(time.Minute); !begun() && time.Now().Before(limit); {
-		time.Sleep(10 * time.Millisecond)
-	}
+	waitFor(t, filepath.Join(home, "away", "images", "0000.png"))
 	_ = first.Process.Kill()
 	second := startWorker(t, url)
 	if err := away.Wait(); err != nil {
@@ -121,11 +115,7 @@ func TestFleetCommandsAfterKills(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { p.kill("") })
-		for limit := time.Now().Add(time.Minute); !strings.Contains(p.said.String(), "runs stripes"); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(limit) {
-				t.Fatal(p.state())
-			}
-		}
+		testserver.Wait(t, "worker "+name, func() bool { return strings.Contains(p.said.String(), "runs stripes") })
 		return p
 	}
 	first := worker("a")

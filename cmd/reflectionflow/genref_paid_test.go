@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"reflectionflow/internal/testserver"
 )
 
 // drawnForSets is a configuration for sets whose parts are all at servers.
@@ -44,13 +45,8 @@ func keptAnswers(dir string) (n int) {
 
 // waitForKept waits until so many answers are kept, beside those of what is finished.
 func waitForKept(t *testing.T, dir string, n int, finished func() int) {
-	for range 2000 {
-		if keptAnswers(dir)+finished() == n {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d answers are kept in %s, want %d", keptAnswers(dir), dir, n-finished())
+	t.Helper()
+	testserver.Wait(t, fmt.Sprintf("%d answers kept or finished in %s", n, dir), func() bool { return keptAnswers(dir)+finished() == n })
 }
 
 // paidAgain runs a command that a kill has ended, and demands that all in all the servers

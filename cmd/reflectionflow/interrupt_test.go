@@ -218,12 +218,7 @@ func TestHangupCancelsRemoteJobs(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 12_000 {
-		if double.Known() > 0 {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	testserver.Wait(t, "a job of the server", func() bool { return double.Known() > 0 })
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -259,11 +254,8 @@ func TestHangupIgnoredUnderNohup(t *testing.T) {
 
 func waitFor(t *testing.T, path string) {
 	t.Helper()
-	for range 1000 {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("%s did not appear", path)
+	testserver.Wait(t, path, func() bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/config"
+	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/testserver"
 	"reflectionflow/search"
 )
@@ -98,14 +99,11 @@ func pinned(b *testing.B, n int, tasks []search.Task, cfg search.Config) time.Du
 	if err != nil {
 		b.Fatal(err)
 	}
-	model, err := f.Model(b.Context(), "clipart", programVersion(), "")
-	for begun := time.Now(); err != nil && time.Since(begun) < time.Minute; { // a worker says what it runs before it is known
-		<-time.After(20 * time.Millisecond)
+	var model fleet.Model
+	testserver.Wait(b, "the model", func() bool { // a worker says what it runs before it is known
 		model, err = f.Model(b.Context(), "clipart", programVersion(), "")
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+		return err == nil
+	})
 	cfg.Batch = 16
 	loop := search.Search{Generator: f.Generator(model), Verifier: f.Verifier(model)}
 	begun := time.Now()

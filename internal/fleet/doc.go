@@ -37,5 +37,5 @@
 // is given up: its answer is a permanent failure, so it fails its own candidate and
 // nothing else, and it is asked of no worker again.
 //
-// To read the code, start with caller.go (one task), then worker.go.
+// To read the code, start with caller.go (one task), then worker.go and place.go.
 package fleet

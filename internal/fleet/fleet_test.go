@@ -17,6 +17,7 @@ import (
 	"reflectionflow/conformance"
 	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/testserver"
 )
 
 func request(seed uint64) reflectionflow.Request {
@@ -360,9 +361,7 @@ func TestFingerprints(t *testing.T) {
 	if n, _ := others.total("draw"); n != 0 {
 		t.Errorf("other weights generated %d images", n)
 	}
-	for len(workers(t, f)) < 2 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	testserver.Wait(t, "two workers", func() bool { return len(workers(t, f)) == 2 })
 	if _, err := f.Model(t.Context(), "fake", "v1", ""); !errors.Is(err, reflectionflow.ErrInvalid) || !strings.Contains(err.Error(), "pin") {
 		t.Errorf("two models of a name: got %v", err)
 	}
@@ -370,13 +369,13 @@ func TestFingerprints(t *testing.T) {
 		t.Errorf("pinned: got %+v, %v", m, err)
 	}
 	stop()
-	m, err := f.Model(t.Context(), "fake", "v1", "")
-	for begun := time.Now(); err != nil && time.Since(begun) < 30*time.Second; time.Sleep(10 * time.Millisecond) { // a busy machine is late with a sign of life
-		m, err = f.Model(t.Context(), "fake", "v1", "")
-	}
-	if err != nil || m.Fingerprint != model().Fingerprint {
-		t.Errorf("only one with workers: got %+v, %v", m, err)
-	}
+	testserver.Wait(t, "one model of the name", func() bool { // a busy machine is late with a sign of life
+		m, err := f.Model(t.Context(), "fake", "v1", "")
+		if err == nil && m.Fingerprint != model().Fingerprint {
+			t.Fatalf("only one with workers: got %+v", m)
+		}
+		return err == nil
+	})
 	if _, err := f.Model(t.Context(), "fake", "v2", ""); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("another version: got %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"strconv"
 	"sync"
@@ -18,24 +19,6 @@ import (
 	"reflectionflow/internal/tracing"
 )
 
-// place is a task's place in the engine.
-type place struct {
-	*slots
-	held bool
-}
-
-func (p *place) enter() {
-	p.engine <- struct{}{}
-	p.held = true
-}
-
-func (p *place) leave() {
-	if p.held {
-		p.held = false
-		<-p.engine
-	}
-}
-
 // assignment is a task that this worker has.
 type assignment struct {
 	task
@@ -44,19 +27,21 @@ type assignment struct {
 	again    bool // it was delivered before
 	claim    *claim
 	place    *place
+	lane     *lane
 	looked   chan struct{} // closed when the message was looked for, see begin
 }
 
 // handle answers a message. It is acknowledged once its answer is stored.
-func (w *worker) handle(ctx context.Context, msg jetstream.Msg, p *place) {
-	defer p.leave()
+func (l *lane) handle(ctx context.Context, msg jetstream.Msg, p *place) {
+	w := l.worker
+	defer p.end()
 	t, err := readTask(msg.Data())
 	meta, failure := msg.Metadata()
 	if err = errors.Join(err, failure); err != nil {
 		w.report(errors.Join(err, msg.Term()))
 		return
 	}
-	given := &assignment{t, msg, meta.Sequence.Stream, meta.NumDelivered > 1, newClaim(t.Key), p, make(chan struct{})}
+	given := &assignment{t, msg, meta.Sequence.Stream, meta.NumDelivered > 1, newClaim(t.Key), p, l, make(chan struct{})}
 	ctx, done := w.begin(ctx, given)
 	defer done()
 	a, err := w.settle(ctx, given)
@@ -88,6 +73,10 @@ func (w *worker) settle(ctx context.Context, t *assignment) (a keptAnswer, err e
 			w.unclaim(context.WithoutCancel(ctx), t.claim) // who asks again need not wait
 		}
 	}()
+	shown := w.load(ctx, t.task)
+	if err := t.place.enter(ctx); err != nil {
+		return a, err
+	}
 	if t.again {
 		w.alone.Lock()
 		defer w.alone.Unlock()
@@ -106,7 +95,8 @@ func (w *worker) settle(ctx context.Context, t *assignment) (a keptAnswer, err e
 		}
 	}
 	if tried < w.options.Tries {
-		a = w.answer(ctx, t.task)
+		t.lane.ahead(t.place)
+		a = w.answer(ctx, t, shown)
 		a.New = true
 	} else {
 		a.answer = failed(fmt.Errorf("%w: %d workers ended while they worked on it, so it is given up", reflectionflow.ErrPermanent, tried), false)
@@ -115,9 +105,7 @@ func (w *worker) settle(ctx context.Context, t *assignment) (a keptAnswer, err e
 	if err := context.Cause(ctx); err != nil {
 		return a, err
 	}
-	t.place.storing <- struct{}{}
-	defer func() { <-t.place.storing }()
-	t.place.leave()
+	t.place.finish()
 	return a, w.record(ctx, t.task, a)
 }
 
@@ -133,9 +121,6 @@ func (w *worker) known(ctx context.Context, t *assignment) (a answer, err error)
 		case context.Cause(ctx) != nil:
 			err = context.Cause(ctx)
 		case errors.Is(err, errMissing) && failure == nil:
-			if !t.place.held {
-				t.place.enter()
-			}
 			return a, err
 		case errors.Is(err, errMissing) && !errors.Is(failure, errClaimed):
 			err = failure
@@ -302,10 +287,27 @@ func (w *worker) cancelled(id string) {
 	}
 }
 
+// images are those of a task.
+type images struct {
+	looked, reference image.Image
+	err               error
+}
+
+// load reads the images of a task.
+func (w *worker) load(ctx context.Context, t task) (s images) {
+	if s.looked, s.err = w.image(ctx, t.Image); s.err == nil {
+		s.reference, s.err = w.image(ctx, t.Reference)
+	}
+	return s
+}
+
 // answer answers a task with the engine.
-func (w *worker) answer(ctx context.Context, t task) keptAnswer {
+func (w *worker) answer(ctx context.Context, t *assignment, s images) keptAnswer {
 	ctx, span := tracing.Begin(tracing.Continue(ctx, t.Trace), "worker "+string(t.role()), tracing.Text("worker.name", w.engine.Name), tracing.Text("worker.model", w.engine.Model.Name))
-	a, err := w.work(ctx, t)
+	a, err := keptAnswer{}, s.err
+	if err == nil {
+		a, err = w.work(ctx, t, s)
+	}
 	span.End(err)
 	if err != nil {
 		a = keptAnswer{answer: failed(err, true)}
@@ -314,22 +316,19 @@ func (w *worker) answer(ctx context.Context, t task) keptAnswer {
 	return a
 }
 
-func (w *worker) work(ctx context.Context, t task) (keptAnswer, error) {
-	looked, err := w.image(ctx, t.Image)
-	if err != nil {
-		return keptAnswer{}, err
-	}
-	reference, err := w.image(ctx, t.Reference)
-	if err != nil {
-		return keptAnswer{}, err
-	}
+func (w *worker) work(ctx context.Context, t *assignment, s images) (keptAnswer, error) {
 	switch {
 	case t.Draw != nil:
 		r := *t.Draw
-		r.Reference = reference
-		return w.draw(w.sketching(ctx, t), r)
+		r.Reference = s.reference
+		made, err := one(w.engine.Generator.Generate(w.sketching(ctx, t.task), []reflectionflow.Request{r}))
+		if err != nil {
+			return keptAnswer{}, err
+		}
+		t.place.finish()
+		return drawn(made)
 	case t.Verify != nil:
-		score, err := one(w.engine.Verifier.Verify(ctx, []reflectionflow.PromptedImage{{Prompt: *t.Verify, Image: looked}}))
+		score, err := one(w.engine.Verifier.Verify(ctx, []reflectionflow.PromptedImage{{Prompt: *t.Verify, Image: s.looked}}))
 		cost := score.Cost
 		score.Cost = reflectionflow.Cost{}
 		return keptAnswer{answer: answer{Score: &score}.priced(cost)}, err
@@ -338,8 +337,8 @@ func (w *worker) work(ctx context.Context, t task) (keptAnswer, error) {
 	if from == nil {
 		from = t.Refine
 	}
-	o := reflectionflow.Observation{Prompt: from.Prompt, Request: from.Request, Image: looked, Score: from.Score, Reflection: from.Reflection, Seed: from.Seed}
-	o.Request.Reference = reference
+	o := reflectionflow.Observation{Prompt: from.Prompt, Request: from.Request, Image: s.looked, Score: from.Score, Reflection: from.Reflection, Seed: from.Seed}
+	o.Request.Reference = s.reference
 	switch {
 	case t.Reflect != nil && w.engine.Reflector != nil:
 		said, err := one(w.engine.Reflector.Reflect(ctx, []reflectionflow.Observation{o}))
@@ -351,15 +350,6 @@ func (w *worker) work(ctx context.Context, t task) (keptAnswer, error) {
 		return keptAnswer{answer: answer{Refinement: said.Text}.priced(said.Cost)}, err
 	}
 	return keptAnswer{}, fmt.Errorf("%w: the workers' model cannot do this", reflectionflow.ErrInvalid)
-}
-
-// draw generates an image.
-func (w *worker) draw(ctx context.Context, r reflectionflow.Request) (keptAnswer, error) {
-	made, err := one(w.engine.Generator.Generate(ctx, []reflectionflow.Request{r}))
-	if err != nil {
-		return keptAnswer{}, err
-	}
-	return drawn(made)
 }
 
 // one is the only answer of a call.

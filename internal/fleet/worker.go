@@ -157,39 +157,21 @@ func (w *worker) register(ctx context.Context) (leave func(), err error) {
 // idle one takes to stop.
 const pullTime = 2 * time.Second
 
-// slots are the places of a role. A task has one while it is prepared and the engine works
-// on it. Then the next task is taken, while its answer is stored.
-type slots struct{ engine, storing chan struct{} }
-
-func newSlots(n int) *slots {
-	return &slots{make(chan struct{}, n), make(chan struct{}, n+1)}
-}
-
 // pull takes one task after the other, and waits for those under way when ctx ends.
 func (w *worker) pull(ctx context.Context, c jetstream.Consumer, s *slots) {
 	var under sync.WaitGroup
 	defer under.Wait()
+	l := &lane{w, ctx, c, &under}
 	for ctx.Err() == nil && !w.bus.Conn.IsClosed() {
 		select {
 		case s.engine <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		given := false
-		batch, err := c.Fetch(1, jetstream.FetchMaxWait(pullTime))
-		if err == nil {
-			for msg := range batch.Messages() {
-				if ctx.Err() != nil {
-					w.report(msg.Nak()) // another worker takes it at once
-					continue
-				}
-				given = true
-				under.Go(func() { w.handle(context.WithoutCancel(ctx), msg, &place{s, true}) })
-			}
-			err = batch.Error()
-		}
+		place := &place{slots: s, held: true}
+		given, err := l.take(place, func() (jetstream.MessageBatch, error) { return c.Fetch(1, jetstream.FetchMaxWait(pullTime)) })
 		if !given {
-			<-s.engine
+			place.leave()
 		}
 		if err == nil || w.bus.Conn.IsClosed() {
 			continue
@@ -200,4 +182,52 @@ func (w *worker) pull(ctx context.Context, c jetstream.Consumer, s *slots) {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// lane is where a worker's tasks of a role come from.
+type lane struct {
+	*worker
+	ctx   context.Context //nolint:containedctx // of pull, which ends after all that it starts
+	tasks jetstream.Consumer
+	under *sync.WaitGroup // tasks
+}
+
+// take handles the task of a batch, if it has one.
+func (l *lane) take(p *place, fetch func() (jetstream.MessageBatch, error)) (given bool, err error) {
+	batch, err := fetch()
+	if err != nil {
+		return false, err
+	}
+	for msg := range batch.Messages() {
+		if l.ctx.Err() != nil {
+			l.report(msg.Nak()) // another worker takes it at once
+			continue
+		}
+		given = true
+		l.under.Go(func() { l.handle(context.WithoutCancel(l.ctx), msg, p) })
+	}
+	return given, batch.Error()
+}
+
+// ahead takes the task that has a place after this one, when its engine is about to end: if
+// any waits in the queue, for then no other worker is free. It is prepared meanwhile.
+func (l *lane) ahead(p *place) {
+	soon, left := p.begin()
+	l.under.Go(func() {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-left:
+			return
+		case <-soon:
+		}
+		next := p.bequeath()
+		if next == nil {
+			return
+		}
+		// An error comes again when the place is free.
+		if given, _ := l.take(next, func() (jetstream.MessageBatch, error) { return l.tasks.FetchNoWait(1) }); !given {
+			next.leave()
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/history"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/testserver"
 )
 
 func describe(job jobs.Job) history.Description {
@@ -227,13 +228,7 @@ func TestHistory(t *testing.T) {
 	if err := q.Delete(t.Context(), old[0]); err != nil {
 		t.Fatal(err)
 	}
-	for range 400 {
-		if len(prompts(t, s, history.Query{Limit: 5})) == 3 {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Error("a job that another server deleted is still listed")
+	testserver.Wait(t, "the end of a job that another server deleted", func() bool { return len(prompts(t, s, history.Query{Limit: 5})) == 3 })
 }
 
 // alike compares totals but for times.
@@ -251,15 +246,9 @@ func TestAnotherStream(t *testing.T) {
 		s := open(t, filepath.Join(dir, "history.db"))
 		stop := follow(t, s, q)
 		settle(t, s, q)
-		for range 400 { // what was indexed before counts as settled until it is dropped
-			if slices.Equal(prompts(t, s, history.Query{Limit: 5}), []string{want}) {
-				break
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		if got := prompts(t, s, history.Query{Limit: 5}); !slices.Equal(got, []string{want}) {
-			t.Errorf("stream %d: jobs %q", i, got)
-		}
+		testserver.Wait(t, "the job of stream "+want, func() bool { // what was indexed before counts as settled until it is dropped
+			return slices.Equal(prompts(t, s, history.Query{Limit: 5}), []string{want})
+		})
 		stop()
 	}
 }
@@ -342,24 +331,20 @@ func TestFavourites(t *testing.T) {
 		settle(t, s, q)
 		found := func(want ...string) {
 			t.Helper()
-			var got []string
-			for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+			testserver.Wait(t, fmt.Sprintf("the favourites %v", want), func() bool {
 				page, err := s.Search(ctx, history.Query{Favourites: true, Limit: 10})
 				if err != nil {
 					t.Fatal(err)
 				}
-				got = nil
+				var got []string
 				for _, job := range page.Jobs {
 					if !job.Favourite {
 						t.Errorf("%s is not said to be one", job.ID)
 					}
 					got = append(got, job.ID)
 				}
-				if slices.Equal(got, want) {
-					return
-				}
-			}
-			t.Errorf("favourites %v, want %v", got, want)
+				return slices.Equal(got, want)
+			})
 		}
 		found(ids[2])
 		if err := q.SetFavourite(ctx, ids[1], true); err != nil {

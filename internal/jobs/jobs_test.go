@@ -16,6 +16,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/internal/testserver"
 )
 
 func open(t *testing.T, bus *jobs.Bus, o jobs.Options) *jobs.Queue {
@@ -91,18 +92,16 @@ func searching(n int, step func(ctx context.Context, id int) error) func(context
 func free(context.Context, int) error { return nil }
 
 // ended waits for the end of a job.
-func ended(t *testing.T, q *jobs.Queue, id string) jobs.Job {
+func ended(t *testing.T, q *jobs.Queue, id string) (job jobs.Job) {
 	t.Helper()
-	for {
-		job, err := q.Job(t.Context(), id)
-		if err == nil && job.State.Ended() {
-			return job
-		}
-		if err != nil && !errors.Is(err, jobs.ErrUnknown) {
+	testserver.Wait(t, "the end of job "+id, func() bool {
+		var err error
+		if job, err = q.Job(t.Context(), id); err != nil && !errors.Is(err, jobs.ErrUnknown) {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return err == nil && job.State.Ended()
+	})
+	return job
 }
 
 func kinds(t *testing.T, q *jobs.Queue, id string) (list []jobs.Kind) {
@@ -377,9 +376,7 @@ func TestFullStore(t *testing.T) {
 		return jobs.Outcome{Best: -1}, fmt.Errorf("record candidate 0: %w", jobs.ErrStore)
 	})
 	<-full
-	for q.Healthy() {
-		time.Sleep(time.Millisecond)
-	}
+	testserver.Wait(t, "a queue that takes no jobs", func() bool { return !q.Healthy() })
 	stop()
 	if got, err := q.Job(t.Context(), job.ID); err != nil || got.State.Ended() || got.Attempts != 0 {
 		t.Errorf("the job is %+v, error %v", got, err)
@@ -471,12 +468,8 @@ func TestAhead(t *testing.T) {
 	if img, err := png.Decode(bytes.NewReader(file)); err != nil || img.At(3, 4) != picture(9).At(3, 4) {
 		t.Errorf("the image of candidate 0 is not the one that was stored ahead: error %v", err)
 	}
-	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
-		if _, err := q.Image(t.Context(), job.ID+"/1.png"); errors.Is(err, jobs.ErrNoImage) {
-			break
-		}
-		if time.Since(begun) > 10*time.Second {
-			t.Fatal("the image of candidate 1, which was not recorded, is still stored")
-		}
-	}
+	testserver.Wait(t, "the end of the image that was not recorded", func() bool {
+		_, err := q.Image(t.Context(), job.ID+"/1.png")
+		return errors.Is(err, jobs.ErrNoImage)
+	})
 }

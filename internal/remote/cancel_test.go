@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/endpoint"
@@ -16,18 +15,6 @@ import (
 
 // realTime sets the real clock: a held job would reach its timeout at once otherwise.
 func realTime(o *remote.Options) { o.Endpoint.Clock = nil }
-
-// waitUntil waits for something that another goroutine does.
-func waitUntil(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for range 2000 {
-		if done() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("%s: it does not happen", what)
-}
 
 // cancelDuring starts n requests and cancels when begun reports that they are in progress.
 func cancelDuring(t *testing.T, g reflectionflow.Generator, n int, started func() bool) {
@@ -39,7 +26,7 @@ func cancelDuring(t *testing.T, g reflectionflow.Generator, n int, started func(
 		_, err := g.Generate(ctx, slices.Repeat(requests()[:1], n))
 		result <- err
 	}()
-	waitUntil(t, "the requests start", started)
+	testserver.Wait(t, "the requests start", started)
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
@@ -116,7 +103,7 @@ func TestOtherClientsJobIsNotInterrupted(t *testing.T) {
 		_, err := open(t, "a1111+"+double.URL, realTime).Generate(theirs, requests()[:1])
 		other <- err
 	}()
-	waitUntil(t, "the other client's request starts", double.Busy)
+	testserver.Wait(t, "the other client's request starts", double.Busy)
 	cancelDuring(t, open(t, "a1111+"+double.URL, realTime), 1, func() bool { return double.Calls("POST /sdapi/v1/txt2img") == 2 })
 	if n := double.Interrupted(); n != 0 {
 		t.Errorf("%d interruptions, want none", n)

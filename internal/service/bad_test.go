@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"reflectionflow/internal/service"
+	"reflectionflow/internal/testserver"
 )
 
 // TestTypedRefusals checks that what no route serves is refused as everything else is.
@@ -79,9 +80,10 @@ func TestUploads(t *testing.T) {
 	}
 	finish(t, url, `{"prompt":"red","search":{"strategy":"noise","budget":"1"}}`)
 	vanish()
-	for status := http.StatusTooManyRequests; status != http.StatusBadRequest; time.Sleep(5 * time.Millisecond) { // it has no image
-		status, _ = upload(t.Context(), io.MultiReader(strings.NewReader("--b--\r\n")))
-	}
+	testserver.Wait(t, "room for an upload", func() bool {
+		status, _ := upload(t.Context(), io.MultiReader(strings.NewReader("--b--\r\n")))
+		return status == http.StatusBadRequest // it has no image
+	})
 }
 
 // TestVanishingClients leaves in the middle of submissions: the server stays healthy, and

@@ -15,7 +15,7 @@ import (
 
 // TestPageExtremes looks at what is long: prompts, trees, lists and errors.
 func TestPageExtremes(t *testing.T) {
-	url := pageServer(t)
+	url := pageServer(t, nil)
 	for i := range 55 {
 		finish(t, url, fmt.Sprintf(`{"prompt":"the search number %d","search":{"strategy":"noise","budget":"1"}}`, i))
 	}

@@ -65,7 +65,7 @@ func at(t *testing.T, ctx context.Context, name string) {
 
 // TestPageByKeyboard does all that the page can do by key events alone.
 func TestPageByKeyboard(t *testing.T) {
-	url := pageServer(t)
+	url := pageServer(t, nil)
 	ctx := browser(t)
 	do(t, ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate(url+"/#/settings"))
 	until(t, ctx, state+" === 'working'")

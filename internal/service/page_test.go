@@ -140,8 +140,9 @@ func view(t *testing.T, ctx context.Context, name string) {
 
 const state = "document.querySelector('.state')?.textContent"
 
-// pageServer serves a model with requirements, whose images take a moment.
-func pageServer(t *testing.T) string {
+// pageServer serves a model with requirements, whose images take a moment. Those of "things"
+// show sketches until watched is closed; nil for one.
+func pageServer(t *testing.T, watched <-chan struct{}) string {
 	t.Helper()
 	model := fakeModel()
 	model.Parse = assemble.Free(func(text string) (reflectionflow.Prompt, error) {
@@ -149,13 +150,23 @@ func pageServer(t *testing.T) string {
 	})
 	parts := &assemble.Engine{
 		Generator: reflectionflow.GeneratorFunc(func(ctx context.Context, r reflectionflow.Request) (image.Image, error) {
-			if _, show := reflectionflow.Sketches(ctx); show != nil {
-				show(reflectionflow.Sketch{Request: r, Step: 1, Image: image.NewGray(image.Rect(0, 0, 8, 8))})
-			}
 			if strings.Contains(r.Prompt, "broken") && r.Seed%2 == 0 {
 				return nil, errors.New("the engine refused this image")
 			}
-			time.Sleep(20 * time.Millisecond)
+			_, show := reflectionflow.Sketches(ctx)
+			for seen := false; !seen; time.Sleep(20 * time.Millisecond) {
+				if show != nil {
+					show(reflectionflow.Sketch{Request: r, Step: 1, Image: image.NewGray(image.Rect(0, 0, 8, 8))})
+				}
+				select {
+				case <-watched:
+					seen = true
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				default:
+					seen = watched == nil || !strings.Contains(r.Prompt, "things")
+				}
+			}
 			return painted(ctx, r)
 		}),
 		Verifier: reflectionflow.VerifierFunc(func(ctx context.Context, p reflectionflow.PromptedImage) (reflectionflow.Score, error) {
@@ -194,7 +205,8 @@ func press(text string) chromedp.Action {
 
 // TestPageInBrowser searches, watches, corrects, compares, cancels and finds on the page.
 func TestPageInBrowser(t *testing.T) {
-	url := pageServer(t)
+	watched := make(chan struct{})
+	url := pageServer(t, watched)
 	ctx := browser(t)
 	do(t, ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate(url+"/#/history"))
 	until(t, ctx, "document.querySelector('.empty')?.textContent.includes('Nothing was searched yet')")
@@ -208,6 +220,7 @@ func TestPageInBrowser(t *testing.T) {
 	do(t, ctx, chromedp.Evaluate("window.rough = false; new MutationObserver(() => window.rough ||= document.querySelector('.node img.rough') !== null).observe(document.body, { childList: true, subtree: true })", nil))
 	do(t, ctx, chromedp.SendKeys("#prompt", "red <b>things</b>"), choose("Strategy", "reflection"), choose("Images", "5"), chromedp.Focus("button.primary"), chromedp.KeyEvent("\r"))
 	until(t, ctx, "window.rough")
+	close(watched)
 	until(t, ctx, state+" === 'done' && document.querySelectorAll('.node.waiting').length === 0 && document.querySelectorAll('.node button img').length === 5")
 	until(t, ctx, "document.querySelector('.tree ul .node') !== null && document.querySelectorAll('.node.best').length === 1 && document.querySelector('.hero img') !== null")
 	until(t, ctx, "document.querySelector('h1').textContent === 'red <b>things</b>' && document.querySelector('h1 b') === null")
