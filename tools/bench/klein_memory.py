@@ -8,6 +8,7 @@
     python3 tools/bench/klein_memory.py DIR --only start-q4_k q4_k-512
 
 The runs "start" take a model from its files to two denoising steps in bin/bench-worker, and say what each part takes.
+The runs "again" start `generate` twice with the same prompt and an empty cache of embeddings: the second start need not encode it.
 Every other run is one `generate`. Its memory is sampled 50 times a second from /proc: "peak" is the largest resident set, with
 the pages of weights that are mapped (VmHWM), "anonymous" the largest part of it that is not backed by a file (RssAnon).
 A run that exceeds its bound is marked, and the script then fails. The runs of one form share the page cache: the first
@@ -34,7 +35,8 @@ RUNS = [
     ("q4_k-512", [*CORRECTION, "--size", "512"], 7, 0),
     ("q4_k-1024", [*ONE, "--size", "1024"], 7, 0),
     ("q4_k-1024-correction", [*CORRECTION, "--size", "1024"], 7, 0),
-    ("q4_k-512-f32", [*CORRECTION, "--size", "512", "--backend", "cpu"], 7, 0),
+    ("q4_k-512-f32", [*CORRECTION, "--size", "512", "--precision", "f32"], 7, 0),
+    ("q4_k-512-auto", [*CORRECTION, "--size", "512", "--precision", "auto"], 7, 0),
     ("q4_k-512-bound", [*CORRECTION, "--size", "512", "--memory", "1070MB"], 0, 1.45),  # 1.07 for images, 0.13 for programs, 0.25 before
     ("bf16-512", [*CORRECTION, "--size", "512"], 0, 4),
     ("bf16-1024", [*ONE, "--size", "1024"], 0, 4),
@@ -43,6 +45,7 @@ RUNS = [
 
 
 STARTS = ["start-q4_k", "start-bf16"]
+AGAIN = ["again-q4_k", "again-bf16"]
 PARTS = ["open the files", "compile the text encoder", "encode a text", "encode it again", "compile a step", "first step", "second step"]
 
 
@@ -63,7 +66,7 @@ def start(options, name):
     """Prints what the parts of a start take, twice: the first one may read the disk."""
     request = json.dumps({"do": "start", "model": weights(options.folder, name.split("-")[1]), "size": 512})
     for turn in ("first", "again"):
-        out = subprocess.run([options.worker, "--backend", options.backend], input=request + "\n", stdout=subprocess.PIPE, text=True)
+        out = subprocess.run([options.worker, "--backend", "cpu:" + options.precision], input=request + "\n", stdout=subprocess.PIPE, text=True)
         answer = json.loads(out.stdout or "{}")
         if "values" not in answer:
             print(f"{name}: {answer.get('error', 'the worker ended')}")
@@ -72,6 +75,24 @@ def start(options, name):
         loading = sum(seconds[part] for part in ("open the files", "compile the text encoder", "compile a step"))
         print(f"{name} {turn}: to the first step {loading:.2f} s without the text and {loading + seconds['encode a text']:.2f} s with it; "
               + ", ".join(f"{part} {s:.2f} s" for part, s in seconds.items()), flush=True)
+    return True
+
+
+def again(options, name):
+    """Prints how long two starts take beside their image: before its first step, and after it, with the verifier."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for turn in ("first", "again"):
+            out = os.path.join(scratch, turn)
+            command = [options.program, "generate", PROMPT, *model(options.folder, name.split("-")[1]), *ONE, "--size", "512", "--steps", "1",
+                       "--precision", options.precision, "--out", out]
+            begin = time.time()
+            done = subprocess.run(command, env=dict(os.environ, XDG_CACHE_HOME=scratch), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            seconds = time.time() - begin
+            if done.returncode != 0:
+                print(f"{name}: {done.stdout}")
+                return False
+            image = sum(images(out))
+            print(f"{name} {turn}: {seconds:.2f} s, of which {image:.2f} s for the text and the image, and {seconds - image:.2f} s for all else", flush=True)
     return True
 
 
@@ -121,9 +142,9 @@ def measure(options, name, flags, bounds):
     before = sum(os.times()[2:4])
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "run")
-        backend = [] if "--backend" in flags else ["--backend", options.backend]
+        precision = [] if "--precision" in flags else ["--precision", options.precision]
         steps = ["--steps", options.steps] if options.steps else []
-        command = [options.program, "generate", PROMPT, *model(options.folder, name.split("-")[0]), *flags, *backend, *steps, "--out", out]
+        command = [options.program, "generate", PROMPT, *model(options.folder, name.split("-")[0]), *flags, *precision, *steps, "--out", out]
         got = watch(command, options.timeline)
         each = images(out)
     peak, anonymous = got["peak"] / GB, got["anonymous"] / GB
@@ -140,14 +161,15 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, help="with the folders bf16 and q4_k")
     parser.add_argument("--program", default=str(ROOT / "bin" / "reflectionflow"))
     parser.add_argument("--worker", default=str(ROOT / "bin" / "bench-worker"))
-    parser.add_argument("--backend", default="cpu:bf16", help="default cpu:bf16")
-    parser.add_argument("--only", nargs="+", choices=STARTS + [run[0] for run in RUNS], help="these runs")
+    parser.add_argument("--precision", default="bf16", help="default bf16")
+    parser.add_argument("--only", nargs="+", choices=STARTS + AGAIN + [run[0] for run in RUNS], help="these runs")
     parser.add_argument("--steps", help="of an image, instead of 4: memory does not depend on them")
     parser.add_argument("--timeline", action="store_true", help="print the memory over time")
     parser.add_argument("--log", action="store_true", help="print what the program writes")
     options = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.1f}", flush=True)
     kept = [start(options, name) for name in STARTS if not options.only or name in options.only]
+    kept += [again(options, name) for name in AGAIN if not options.only or name in options.only]
     kept += [measure(options, name, flags, bounds) for name, flags, *bounds in RUNS if not options.only or name in options.only]
     sys.exit(0 if all(kept) else 1)
 
