@@ -84,6 +84,23 @@ func CheckCorrection(g Generator, r Request) error {
 	return CheckRequest(g, r)
 }
 
+// MostReferences returns how many reference images g takes for an image like that of r: 0
+// for a generator that cannot correct. A generator that is no [RequestChecker] says
+// nothing of it, and is taken to have one.
+func MostReferences(g Generator, r Request) int {
+	if _, ok := g.(RequestChecker); !ok {
+		return 1
+	}
+	size := image.Rect(0, 0, r.Width, r.Height)
+	for n := MaxReferences; n > 0; n-- {
+		r.Reference, r.Others = size, NewImages(slices.Repeat([]image.Image{size}, n-1)...)
+		if CheckRequest(g, r) == nil {
+			return n
+		}
+	}
+	return 0
+}
+
 // FindingsReflector is an optional ability of a [Reflector], found by type assertion:
 // to declare that it works from findings. A reflector without it is taken to work from
 // the image alone where a score has no findings.

@@ -3,6 +3,7 @@ package reflectionflow
 import (
 	"fmt"
 	"image"
+	"slices"
 )
 
 // Request determines an image: the same request to the same generator gives the same
@@ -20,6 +21,11 @@ type Request struct {
 	// from noise alone. It is not part of the JSON form: a record names the parent
 	// candidate.
 	Reference image.Image `json:"-"`
+	// Others are further images that the result takes from, for generators that take
+	// several references; nil for none. They come after Reference, which must be there:
+	// a text that says "the second image" means the first of them. They are not part of
+	// the JSON form either.
+	Others *Images `json:"-"`
 	// Reflection says what is wrong with Reference and how to fix it.
 	Reflection string `json:"reflection,omitempty"`
 	// ReferenceCaption says what Reference shows, in the words of a prompt. A generator
@@ -34,6 +40,37 @@ type Request struct {
 	// Guidance is the guidance scale; each model defines what 1 means.
 	Guidance float64 `json:"guidance"`
 }
+
+// Images is a list of images that does not change. Requests hold it as a pointer, so that
+// they stay comparable.
+type Images struct{ list []image.Image }
+
+// NewImages returns a list of images, nil for none.
+func NewImages(list ...image.Image) *Images {
+	if len(list) == 0 {
+		return nil
+	}
+	return &Images{slices.Clone(list)}
+}
+
+// All returns the images; the list may be nil.
+func (i *Images) All() []image.Image {
+	if i == nil {
+		return nil
+	}
+	return slices.Clone(i.list)
+}
+
+// References returns Reference and Others, nil without any.
+func (r Request) References() []image.Image {
+	if r.Reference == nil {
+		return nil
+	}
+	return append([]image.Image{r.Reference}, r.Others.All()...)
+}
+
+// MaxReferences bounds the references of a request.
+const MaxReferences = 10
 
 // ReflectionMark separates prompt and reflection in the text of correctors that were
 // trained as ReflectionFlow's (train_flux). To other models it is noise: a generator
@@ -55,6 +92,15 @@ func nearestSide(side int) int {
 	return min(max((side+8)/16*16, 16), MaxSide)
 }
 
+// CheckReferences is [Request.Validate] for a generator that takes at most so many
+// reference images: more are an error wrapping [ErrInvalid], and never left out.
+func (r Request) CheckReferences(most int) error {
+	if n := len(r.References()); n > most && most > 0 {
+		return fmt.Errorf("%w: %d reference images, and the generator takes at most %d", ErrInvalid, n, most)
+	}
+	return r.Validate()
+}
+
 // Validate reports a request that no generator can serve, as an error wrapping
 // [ErrInvalid].
 func (r Request) Validate() error {
@@ -68,6 +114,12 @@ func (r Request) Validate() error {
 		}
 	}
 	switch {
+	case r.Others != nil && r.Reference == nil:
+		return fmt.Errorf("%w: further reference images without the first one", ErrInvalid)
+	case len(r.References()) > MaxReferences:
+		return fmt.Errorf("%w: %d reference images, at most %d are allowed", ErrInvalid, len(r.References()), MaxReferences)
+	case slices.Contains(r.Others.All(), nil):
+		return fmt.Errorf("%w: a further reference image is missing", ErrInvalid)
 	case r.Steps < 1 || r.Steps > MaxSteps:
 		return fmt.Errorf("%w: %d steps: must be from 1 to %d", ErrInvalid, r.Steps, MaxSteps)
 	case !(r.Guidance >= 0 && r.Guidance <= 100):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"slices"
 	"sync"
@@ -100,6 +101,9 @@ func generator(g reflectionflow.Generator, requests []reflectionflow.Request, o 
 	bad("prompt", func(r *reflectionflow.Request) { r.Prompt = " " })
 	bad("size", func(r *reflectionflow.Request) { r.Width = 17 })
 	bad("steps", func(r *reflectionflow.Request) { r.Steps = 0 })
+	bad("others", func(r *reflectionflow.Request) {
+		r.Reference, r.Others = nil, reflectionflow.NewImages(image.Rect(0, 0, 16, 16))
+	})
 	bad("guidance", func(r *reflectionflow.Request) { r.Guidance = math.NaN() })
 	return c
 }

@@ -34,7 +34,7 @@ const maxNeeds = 1000
 // [reflectionflow.ErrInvalid].
 func (p *Pipeline) Memory(r reflectionflow.Request) (int64, error) {
 	r.Prompt = "any"
-	if err := r.Validate(); err != nil {
+	if err := r.CheckReferences(p.spec.references()); err != nil {
 		return 0, err
 	}
 	sh, err := p.shape(r)
@@ -76,8 +76,8 @@ func (p *Pipeline) largestProgram(texts Texts, sh shape) (int, error) {
 		func() (*nn.Program, error) { return p.stepProgram(sh) },
 		func() (*nn.Program, error) { return p.decodeProgram(sh.grid) },
 	}
-	if sh.reference != (Grid{}) {
-		compile = append(compile, func() (*nn.Program, error) { return p.referenceProgram(sh.reference) })
+	for _, g := range sh.encoded() {
+		compile = append(compile, func() (*nn.Program, error) { return p.referenceProgram(g) })
 	}
 	largest, known := 0, false
 	for _, get := range compile {

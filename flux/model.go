@@ -78,8 +78,10 @@ type Spec struct {
 	Guided func(guidance float64) bool
 	// GuidanceRescale is phi of [RescaleGuidance].
 	GuidanceRescale float64
-	// Corrects tells whether the model takes references.
-	Corrects bool
+	// Corrects tells whether the model takes a reference, and References how many, where
+	// it takes several.
+	Corrects   bool
+	References int
 	// TextPrefixes are those of the text encoders' weights, which are not needed while
 	// an image is denoised.
 	TextPrefixes []string
@@ -109,6 +111,9 @@ func (g Grid) String() string { return fmt.Sprintf("%d×%d tokens", g.Rows, g.Co
 
 // Tokens returns the number of tokens.
 func (g Grid) Tokens() int { return g.Rows * g.Cols }
+
+// references is how many references a request may have, if any.
+func (s Spec) references() int { return max(1, s.References) }
 
 // grid returns the grid of a request's image.
 func (s Spec) grid(r reflectionflow.Request) Grid {

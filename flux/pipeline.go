@@ -78,12 +78,21 @@ func (p *Pipeline) Model() Model { return p.model }
 
 // shape is what requests of one group have in common.
 type shape struct {
-	grid      Grid // of the latent image
-	reference Grid // of the encoded reference; zero without one
-	guided    bool // with classifier-free guidance
-	steps     int
-	start     int // the first step; above 0 the reference is noised to its level
-	noised    bool
+	grid       Grid                               // of the latent image
+	references [reflectionflow.MaxReferences]Grid // of the encoded references; zero after the last one
+	guided     bool                               // with classifier-free guidance
+	steps      int
+	start      int // the first step; above 0 the reference is noised to its level
+	noised     bool
+}
+
+// encoded lists the grids of the references.
+func (s shape) encoded() []Grid {
+	n := slices.Index(s.references[:], Grid{})
+	if n < 0 {
+		n = len(s.references)
+	}
+	return s.references[:n]
 }
 
 // String names the shape in errors; shapes that differ have different names.
@@ -92,8 +101,8 @@ func (s shape) String() string {
 	if s.guided {
 		text += ", guided"
 	}
-	if s.reference != (Grid{}) {
-		text += fmt.Sprintf(", reference of %d×%d", s.reference.Rows, s.reference.Cols)
+	for _, g := range s.encoded() {
+		text += fmt.Sprintf(", reference of %d×%d", g.Rows, g.Cols)
 	}
 	if s.noised {
 		text += ", noised"
@@ -104,8 +113,13 @@ func (s shape) String() string {
 	return text
 }
 
-// conditioned tells whether the reference is an input of the denoiser.
-func (s shape) conditioned() bool { return s.reference != (Grid{}) && !s.noised }
+// conditions lists the grids of the references that are inputs of the denoiser.
+func (s shape) conditions() []Grid {
+	if s.noised {
+		return nil
+	}
+	return s.encoded()
+}
 
 // shape returns the shape of a request, or an error wrapping [reflectionflow.ErrInvalid] for
 // one that the model does not have.
@@ -117,11 +131,13 @@ func (p *Pipeline) shape(r reflectionflow.Request) (shape, error) {
 	if r.Reference == nil {
 		return sh, nil
 	}
-	frame, err := p.frame(r)
-	if err != nil {
-		return shape{}, err
+	for i, reference := range r.References() {
+		frame, err := p.frame(r, reference)
+		if err != nil {
+			return shape{}, err
+		}
+		sh.references[i] = frame.Grid(p.spec.Unit)
 	}
-	sh.reference = frame.Grid(p.spec.Unit)
 	if !p.spec.Corrects {
 		sh.noised, sh.start = true, firstStep(r.Steps, p.img2img)
 	}
@@ -135,9 +151,9 @@ func firstStep(steps int, level float64) int {
 	return max(0, min(int(float64(steps)-taken), steps-2))
 }
 
-// frame says how the reference of a request is prepared.
-func (p *Pipeline) frame(r reflectionflow.Request) (Frame, error) {
-	size := r.Reference.Bounds().Size()
+// frame says how a reference of a request is prepared.
+func (p *Pipeline) frame(r reflectionflow.Request, reference image.Image) (Frame, error) {
+	size := reference.Bounds().Size()
 	switch {
 	case size.X < 1 || size.Y < 1:
 		return Frame{}, fmt.Errorf("%w: the reference image is empty", reflectionflow.ErrInvalid)
@@ -206,7 +222,7 @@ func (p *Pipeline) Check(r reflectionflow.Request) error {
 // plan returns the texts and the shape of a request, or an error wrapping
 // [reflectionflow.ErrInvalid] for one that the model cannot serve.
 func (p *Pipeline) plan(r reflectionflow.Request) (Texts, shape, error) {
-	if err := r.Validate(); err != nil {
+	if err := r.CheckReferences(p.spec.references()); err != nil {
 		return Texts{}, shape{}, err
 	}
 	sh, err := p.shape(r)

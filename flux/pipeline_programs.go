@@ -96,19 +96,20 @@ func (p *Pipeline) DecodeProgram(r reflectionflow.Request) (*nn.Program, error) 
 }
 
 // stepProgram is one denoising step. Inputs: x [lanes, N, C], sigma, next,
-// guidance [lanes], the values of the embedding [texts·lanes, …] and, with a
-// reference, its tokens [lanes, M, C]. The output is the next x.
+// guidance [lanes], the values of the embedding [texts·lanes, …] and, with
+// references, the tokens [lanes, M, C] of each. The output is the next x.
 func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 	lanes, texts := p.lanes, sh.texts()
 	inputs := []shapes.Shape{floats(lanes, sh.grid.Tokens(), p.spec.Channels), floats(lanes), floats(lanes), floats(lanes)}
 	for _, d := range p.spec.Embedding {
 		inputs = append(inputs, floats(append([]int{texts * lanes}, d...)...))
 	}
-	if sh.conditioned() {
-		inputs = append(inputs, floats(lanes, sh.reference.Tokens(), p.spec.Channels))
+	conditions := sh.conditions()
+	for _, g := range conditions {
+		inputs = append(inputs, floats(lanes, g.Tokens(), p.spec.Channels))
 	}
 	if sh.noised { // its reference is in x
-		sh.reference, sh.noised = Grid{}, false
+		sh.references[0], sh.noised = Grid{}, false
 	}
 	sh.steps, sh.start = 0, 0 // the program is the same for any number of steps
 	return p.programs.get(fmt.Sprintf("step %v", sh), inputs, func(s nn.Scope, in []*Node) ([]*Node, map[string]*Node) {
@@ -117,8 +118,8 @@ func (p *Pipeline) stepProgram(sh shape) (*nn.Program, error) {
 			Image: Packed{repeat(x, texts), sh.grid}, Embedding: embedding,
 			Sigma: repeat(sigma, texts), Guidance: repeat(guidance, texts),
 		}
-		for _, reference := range in[4+len(embedding):] {
-			inputs.References = append(inputs.References, Packed{repeat(reference, texts), sh.reference})
+		for i, reference := range in[4+len(embedding):] {
+			inputs.References = append(inputs.References, Packed{repeat(reference, texts), conditions[i]})
 		}
 		velocity := p.model.Velocity(s, inputs)
 		if sh.guided {

@@ -27,13 +27,13 @@ func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, laten
 	}
 	prompts := p.embed(lanes, g)
 	held.keep(prompts...)
-	if g.shape.reference != (Grid{}) {
-		reference, err := p.encodeReferences(lanes, g.shape)
+	for i := range g.shape.encoded() {
+		reference, err := p.encodeReferences(lanes, g.shape, i)
 		if err != nil {
 			return nil, nil, err
 		}
 		held.keep(reference)
-		if g.shape.conditioned() {
+		if !g.shape.noised {
 			prompts = append(prompts, reference)
 		} else if err := p.begin(lanes, g, reference); err != nil {
 			return nil, nil, err
@@ -67,17 +67,18 @@ func (p *Pipeline) denoiseAndDecode(ctx context.Context, g group) (pixels, laten
 	return pixels, latents, nil
 }
 
-// encodeReferences returns the references' tokens [lanes, M, C].
-func (p *Pipeline) encodeReferences(lanes []job, sh shape) (*tensors.Tensor, error) {
-	grid := sh.reference
+// encodeReferences returns the tokens [lanes, M, C] of the references of that index.
+func (p *Pipeline) encodeReferences(lanes []job, sh shape, index int) (*tensors.Tensor, error) {
+	grid := sh.references[index]
 	width, height := grid.Cols*p.spec.Unit, grid.Rows*p.spec.Unit
 	var pixels []float32
 	for _, w := range lanes {
-		frame, err := p.frame(w.request)
+		img := w.request.References()[index]
+		frame, err := p.frame(w.request, img)
 		if err != nil {
 			return nil, err
 		}
-		reference, err := frame.Pixels(w.request.Reference)
+		reference, err := frame.Pixels(img)
 		if err != nil {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ func (p *promptSearch) recall(notify func(EventKind, *item)) error {
 			p.complete = true
 			return nil
 		}
-		c.Request.Reference = nil
+		c.Request.Reference, c.Request.Others = nil, nil
 		if err := p.recognize(c); err != nil {
 			return err
 		}

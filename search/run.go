@@ -179,7 +179,7 @@ func (r *run) notify(kind EventKind, it *item) {
 		Kind: kind, Task: p.index, Candidate: it.candidate, Image: it.image,
 		Best: p.bestCandidate(), Done: len(p.finished), Total: p.most(), Cost: p.cost,
 	}
-	e.Candidate.Request.Reference = nil
+	e.Candidate.Request.Reference, e.Candidate.Request.Others = nil, nil
 	if e.Total == unbounded {
 		e.Total = 0
 	}

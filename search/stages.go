@@ -23,7 +23,7 @@ func (r *run) generate(ctx context.Context, items []*item) error {
 		it.candidate.Cost = it.candidate.Cost.Add(g.Cost)
 		it.candidate.Unseeded = g.Unseeded
 		it.candidate.Warnings = append(it.candidate.Warnings, g.Warnings...)
-		it.candidate.Request.Reference = nil // from here on, Parent names it
+		it.candidate.Request.Reference, it.candidate.Request.Others = nil, nil // from here on, Parent names it
 		switch {
 		case g.Err != nil:
 			it.candidate.Error = errorText(g.Err)

@@ -45,7 +45,7 @@ func LoadModel(folder *Folder) (*Model, error) {
 func (m *Model) Spec() flux.Spec {
 	f := m.Folder
 	spec := flux.Spec{
-		Store: m.Store, Unit: m.unit(), Channels: f.Transformer.InChannels, Corrects: true, TextPrefixes: []string{TextPrefix},
+		Store: m.Store, Unit: m.unit(), Channels: f.Transformer.InChannels, Corrects: true, References: reflectionflow.MaxReferences, TextPrefixes: []string{TextPrefix},
 		Embedding: [][]int{{f.Settings.TextLength, f.Transformer.JointAttentionDim}},
 	}
 	if !f.Distilled {

@@ -203,12 +203,13 @@ func TestLatentsEqualDiffusers(t *testing.T) {
 // The pipeline's images equal diffusers' to 1 of 255, and 99% of the values exactly.
 func TestPipelineEqualsDiffusers(t *testing.T) {
 	for _, c := range parityCases() {
-		if len(c.references) > 1 { // a request has one
-			continue
-		}
 		t.Run(c.name, func(t *testing.T) {
-			if len(c.references) == 1 {
-				c.request.Reference = readImage(t, "reference-"+c.references[0])
+			var references []image.Image
+			for _, name := range c.references {
+				references = append(references, readImage(t, "reference-"+name))
+			}
+			if len(references) > 0 {
+				c.request.Reference, c.request.Others = references[0], reflectionflow.NewImages(references[1:]...)
 			}
 			got := mustGenerate(t, flux.NewPipeline(nntest.Backend(t), tinyModel(t, c.distilled), flux.Options{}), c.request)[0]
 			want, different := readImage(t, c.name), 0

@@ -89,14 +89,19 @@ func (m *fluxModel) Generate(context.Context, []reflectionflow.Request) ([]refle
 // Check implements [reflectionflow.RequestChecker], as far as that is known without the
 // weights.
 func (m *fluxModel) Check(r reflectionflow.Request) error {
-	if err := r.Validate(); err != nil {
+	if err := r.CheckReferences(max(1, m.family.references)); err != nil {
 		return err
 	}
 	if r.Reference != nil && !m.corrects() {
 		return fmt.Errorf("%w: this model cannot correct images: %s", reflectionflow.ErrInvalid, remedies)
 	}
-	if r.Reference != nil && m.family.frame != nil {
-		return m.family.frame(r.Reference.Bounds().Size())
+	if m.family.frame == nil {
+		return nil
+	}
+	for _, reference := range r.References() {
+		if err := m.family.frame(reference.Bounds().Size()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/flux/flux2"
@@ -28,6 +29,7 @@ type fluxFamily struct {
 	// corrects is set for a model that corrects images as it is, takesCorrector for one
 	// that can be given a LoRA for it.
 	corrects, takesCorrector bool
+	references               int // how many it takes; 0 for one, if any
 
 	files      flux.Files
 	open       []io.Closer // the files that are open
@@ -112,7 +114,7 @@ func flux2Family(folder *flux2.Folder) *fluxFamily {
 	f := &fluxFamily{
 		what:  "FLUX.2 [klein], distilled",
 		width: defaultSide, height: defaultSide, steps: 4, guidance: 1,
-		sizes: flux.Sizes{Width: sides, Height: sides, Multiple: unit}, corrects: true,
+		sizes: flux.Sizes{Width: sides, Height: sides, Multiple: unit}, corrects: true, references: reflectionflow.MaxReferences,
 		components: folder.Components(), text: folder.Settings.TextLength,
 		check: folder.CheckWeights, checksums: folder.VerifyChecksums,
 		load:     func(*safetensors.File) (flux.Model, error) { return flux2.LoadModel(folder) },

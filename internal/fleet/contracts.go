@@ -32,7 +32,7 @@ func (g *Generator) Concurrency() int { return atOnce }
 // Check implements [reflectionflow.RequestChecker]. What only the model knows, its
 // workers check.
 func (g *Generator) Check(r reflectionflow.Request) error {
-	if err := r.Validate(); err != nil {
+	if err := r.CheckReferences(1); err != nil {
 		return err
 	}
 	if r.Reference != nil && !g.model.Corrects {

@@ -303,6 +303,19 @@ func pixels(img image.Image) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// references is the hash of a request's references: of one, that of its pixels.
+func references(r reflectionflow.Request) string {
+	all := r.References()
+	if len(all) < 2 {
+		return pixels(r.Reference)
+	}
+	sum := sha256.New()
+	for _, img := range all {
+		_, _ = fmt.Fprintln(sum, pixels(img)) // a hash takes everything
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
 type keptGenerator struct {
 	reflectionflow.Generator
 	how Kept
@@ -316,7 +329,7 @@ func (g keptGenerator) Check(r reflectionflow.Request) error {
 // Generate implements [reflectionflow.Generator].
 func (g keptGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	e := exchange[reflectionflow.Request, reflectionflow.Generation]{
-		question: func(r reflectionflow.Request) question { return question{Draw: &r, Reference: pixels(r.Reference)} },
+		question: func(r reflectionflow.Request) question { return question{Draw: &r, Reference: references(r)} },
 		answer:   drawn, result: generation,
 	}
 	return e.call(ctx, requests, g.how, g.Generator.Generate)
@@ -361,7 +374,7 @@ func (p keptPreviewer) Preview(ctx context.Context, requests []reflectionflow.Re
 func (p keptPreviewer) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
 	e := exchange[reflectionflow.Preview, reflectionflow.Generation]{
 		question: func(v reflectionflow.Preview) question {
-			return question{Draw: &v.Request, Reference: pixels(v.Request.Reference)}
+			return question{Draw: &v.Request, Reference: references(v.Request)}
 		},
 		answer: drawn, result: generation,
 	}

@@ -49,7 +49,7 @@ func (a *a1111) check(r reflectionflow.Request) error {
 	if r.Steps > 150 {
 		return invalid("%d steps: this server takes at most 150", r.Steps)
 	}
-	return checkReference(r)
+	return checkReferences(r, 1)
 }
 
 func (a *a1111) canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool {

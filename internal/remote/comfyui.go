@@ -65,7 +65,7 @@ func (u *comfyUI) check(r reflectionflow.Request) error {
 	if r.Reference != nil && u.edit == nil {
 		return invalid("corrections need a workflow of their own: give edit=FILE, or search without reflection")
 	}
-	return checkReference(r)
+	return checkReferences(r, 1)
 }
 
 func (u *comfyUI) canJoin([]reflectionflow.Request, reflectionflow.Request) bool { return false }

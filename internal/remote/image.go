@@ -69,13 +69,16 @@ func encodeBase64(img image.Image) (string, error) {
 	return base64.StdEncoding.EncodeToString(data), err
 }
 
-// checkReference returns an error for a reference that cannot be sent.
-func checkReference(r reflectionflow.Request) error {
-	if r.Reference == nil {
-		return nil
+// checkReferences returns an error for references that cannot be sent to a server that
+// takes at most so many.
+func checkReferences(r reflectionflow.Request, most int) error {
+	if err := r.CheckReferences(most); err != nil {
+		return err
 	}
-	if b := r.Reference.Bounds(); b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
-		return invalid("the reference image has %d×%d pixels: sides must be from 1 to %d", b.Dx(), b.Dy(), reflectionflow.MaxSide)
+	for _, img := range r.References() {
+		if b := img.Bounds(); b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
+			return invalid("the reference image has %d×%d pixels: sides must be from 1 to %d", b.Dx(), b.Dy(), reflectionflow.MaxSide)
+		}
 	}
 	return nil
 }

@@ -19,19 +19,23 @@ func (g *generator) Resumable() bool { return g.ledger.IsOpen() }
 // key returns the ledger's key for a request: a hash of everything that determines the
 // image. The part represents the server and its settings, which a run does not change.
 func (g *generator) key(r reflectionflow.Request) (string, error) {
-	var reference []byte
-	if r.Reference != nil {
-		var err error
-		if reference, err = encode(r.Reference); err != nil {
+	var references [][]byte
+	for _, img := range r.References() {
+		file, err := encode(img)
+		if err != nil {
 			return "", err
 		}
-		r.Reference = nil
+		references = append(references, file)
 	}
+	if references == nil {
+		references = [][]byte{nil} // the key of earlier versions
+	}
+	r.Reference, r.Others = nil, nil
 	request, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("encode the request: %w", err)
 	}
-	return endpoint.Key([]byte("drawing 1"), []byte(g.part), request, reference), nil
+	return endpoint.Key(append([][]byte{[]byte("drawing 1"), []byte(g.part), request}, references...)...), nil
 }
 
 const (

@@ -51,7 +51,7 @@ func openOpenAI(c *endpoint.Client, p *params, _ func(Progress)) (engine, error)
 }
 
 func (o *openAI) check(r reflectionflow.Request) error {
-	return firstError(checkReference(r), o.dialect.check(r), o.family.check(o.model, r))
+	return firstError(checkReferences(r, o.family.references()), o.dialect.check(r), o.family.check(o.model, r))
 }
 
 func (o *openAI) canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool {

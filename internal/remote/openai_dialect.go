@@ -39,6 +39,7 @@ type family struct {
 	// alwaysBase64: the reply is always base64, and the field response_format is refused.
 	alwaysBase64 bool
 	edits        bool
+	several      bool // edits take several images, image[]
 	maxN         int
 	sizes        []string // nil: no list; see flexible
 	// flexible: multiples of 16 with an aspect ratio from 1:3 to 3:1.
@@ -48,9 +49,9 @@ type family struct {
 // families by the prefix of the model's name, longer prefixes first (OpenAI API
 // reference, images).
 var families = []family{
-	{prefix: "gpt-image-2", alwaysBase64: true, edits: true, maxN: 10, flexible: true},
-	{prefix: "gpt-image", alwaysBase64: true, edits: true, maxN: 10, sizes: []string{"1024x1024", "1536x1024", "1024x1536"}},
-	{prefix: "chatgpt-image", alwaysBase64: true, edits: true, maxN: 10, sizes: []string{"1024x1024", "1536x1024", "1024x1536"}},
+	{prefix: "gpt-image-2", alwaysBase64: true, edits: true, several: true, maxN: 10, flexible: true},
+	{prefix: "gpt-image", alwaysBase64: true, edits: true, several: true, maxN: 10, sizes: []string{"1024x1024", "1536x1024", "1024x1536"}},
+	{prefix: "chatgpt-image", alwaysBase64: true, edits: true, several: true, maxN: 10, sizes: []string{"1024x1024", "1536x1024", "1024x1536"}},
 	// Edits of dall-e-2 only fill transparent parts, so they cannot correct.
 	{prefix: "dall-e-2", maxN: 10, sizes: []string{"256x256", "512x512", "1024x1024"}},
 	{prefix: "dall-e-3", maxN: 1, sizes: []string{"1024x1024", "1792x1024", "1024x1792"}},
@@ -67,6 +68,14 @@ func familyOf(model string) family {
 		}
 	}
 	return other
+}
+
+// references is how many images an edit takes.
+func (f family) references() int {
+	if f.several {
+		return reflectionflow.MaxReferences // OpenAI takes 16
+	}
+	return 1
 }
 
 // check returns an error for a request that the model does not take.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"image"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -183,10 +185,18 @@ func TestRefusedBeforeSending(t *testing.T) {
 		return r
 	}
 	small := change(func(r *reflectionflow.Request) { r.Width, r.Height = 32, 32 })
+	several := change(func(r *reflectionflow.Request) {
+		r.Reference, r.Others = reference(), reflectionflow.NewImages(reference())
+	})
 	tests := map[string]struct {
 		url string
 		r   reflectionflow.Request
 	}{
+		"several images of vllm-omni": {"openai+http://x/v1?dialect=vllm-omni", several},
+		"several images of sdcpp":     {"sdcpp+http://x", several},
+		"several images of a1111":     {"a1111+http://x", several},
+		"several images of comfyui":   {"comfyui+http://x?workflow=testdata/draw.json", several},
+
 		"size of gpt-image-1":           {"openai+http://x/v1?model=gpt-image-1", small},
 		"size through a gateway":        {"openai+http://x/v1?model=openai/dall-e-3", small},
 		"aspect of gpt-image-2":         {"openai+http://x/v1?model=gpt-image-2", change(func(r *reflectionflow.Request) { r.Width = 208 })},
@@ -210,6 +220,37 @@ func TestRefusedBeforeSending(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// Models that take several images get all of them, in order.
+func TestSeveralReferences(t *testing.T) {
+	var sent []int
+	double := func(o *remote.Options) {
+		o.Endpoint.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if err := r.ParseMultipartForm(1 << 20); err != nil {
+				return nil, err
+			}
+			for _, header := range r.MultipartForm.File["image[]"] {
+				file, err := header.Open()
+				if err != nil {
+					return nil, err
+				}
+				config, _, err := image.DecodeConfig(file)
+				if err != nil {
+					return nil, err
+				}
+				sent = append(sent, config.Width)
+			}
+			return nil, errors.New("seen")
+		})
+	}
+	r := requests()[0]
+	r.Width, r.Height, r.Reference = 64, 64, reference()
+	r.Others = reflectionflow.NewImages(image.NewGray(image.Rect(0, 0, 20, 30)), image.NewGray(image.Rect(0, 0, 7, 7)))
+	_, _ = open(t, "openai+http://x/v1?model=gpt-image-2", double).Generate(t.Context(), []reflectionflow.Request{r}) // nothing answers
+	if len(sent) < 3 || !slices.Equal(sent[:3], []int{64, 20, 7}) {
+		t.Errorf("images of the widths %v were sent", sent)
 	}
 }
 

@@ -25,18 +25,23 @@ func (o *openAI) request(group []reflectionflow.Request) (endpoint.Request, erro
 		call.Body = body
 		return call, err
 	}
-	encoded, err := encode(r.Reference)
-	if err != nil {
-		return call, err
+	var files [][]byte
+	for _, img := range r.References() {
+		encoded, err := encode(img)
+		if err != nil {
+			return call, err
+		}
+		files = append(files, encoded)
 	}
 	if name := o.dialect.references; name != "" {
-		fields[name] = []string{base64.StdEncoding.EncodeToString(encoded)}
+		fields[name] = []string{base64.StdEncoding.EncodeToString(files[0])} // which is all that these servers take
 		body, err := json.Marshal(fields)
 		call.Body = body
 		return call, err
 	}
 	call.Path = "/images/edits"
-	call.Body, call.ContentType, err = form(fields, encoded)
+	var err error
+	call.Body, call.ContentType, err = form(fields, files)
 	return call, err
 }
 
@@ -70,8 +75,8 @@ func (o *openAI) fields(r reflectionflow.Request, n int) map[string]any {
 	return fields
 }
 
-// form encodes fields and an image as a multipart form.
-func form(fields map[string]any, encoded []byte) ([]byte, string, error) {
+// form encodes fields and images as a multipart form.
+func form(fields map[string]any, files [][]byte) ([]byte, string, error) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -79,8 +84,14 @@ func form(fields map[string]any, encoded []byte) ([]byte, string, error) {
 			return nil, "", err
 		}
 	}
-	if err := addFile(w, "image", "reference.png", encoded); err != nil {
-		return nil, "", err
+	field := "image"
+	if len(files) > 1 {
+		field = "image[]"
+	}
+	for _, file := range files {
+		if err := addFile(w, field, "reference.png", file); err != nil {
+			return nil, "", err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, "", err

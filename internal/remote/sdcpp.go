@@ -50,7 +50,7 @@ func (s *sdcpp) check(r reflectionflow.Request) error {
 	if r.Width < 64 || r.Height < 64 {
 		return invalid("size %s: stable-diffusion.cpp takes sides of 64 pixels or more", sizeText(r))
 	}
-	return checkReference(r)
+	return checkReferences(r, 1)
 }
 
 func (s *sdcpp) canJoin(group []reflectionflow.Request, next reflectionflow.Request) bool {
