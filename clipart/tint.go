@@ -11,6 +11,15 @@ func Colors() []string { return slices.Clone(colorNames[:]) }
 // colorIndex is the index of a color in [Colors], or -1.
 func colorIndex(name string) int { return slices.Index(colorNames[:], name) }
 
+// Ramp returns the colors, from 0 to 255, of shadow, body and highlight of a tinted drawing: every
+// texel is a mix of two neighboring ones. Of a color that is none of [Colors] all are 0.
+func Ramp(color string) (stops [3][3]uint8) {
+	if i := colorIndex(color); i >= 0 {
+		stops = rampStops[i]
+	}
+	return stops
+}
+
 // rampStops are the colors of shadow, body and highlight of a tinted drawing. Any mix within a row
 // must be called by the name of the row: dark orange and dark yellow stay light enough not to be
 // brown, and white, which cannot get lighter, has gray as shadow and highlight.

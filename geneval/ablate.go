@@ -20,6 +20,7 @@ type Condition string
 const (
 	FullReflection   Condition = "full"              // the image and its reflection, as in a search
 	InstructionOnly  Condition = "instruction-only"  // of the reflection the instruction alone
+	PlainCritique    Condition = "plain-critique"    // what is wrong and what to do, without a place or a layout
 	LayoutOnly       Condition = "layout-only"       // of the reflection the layout alone, with the caption
 	WrongText        Condition = "wrong-text"        // the reflection of another wrong image
 	NoText           Condition = "no-text"           // the image without a reflection
@@ -32,7 +33,7 @@ const (
 
 // Conditions lists all conditions in the order of the tables.
 func Conditions() []Condition {
-	return []Condition{FullReflection, InstructionOnly, LayoutOnly, WrongText, NoText, GreyReference, SwappedReference, NoReference, FreshNoise, RewrittenPrompt}
+	return []Condition{FullReflection, InstructionOnly, PlainCritique, LayoutOnly, WrongText, NoText, GreyReference, SwappedReference, NoReference, FreshNoise, RewrittenPrompt}
 }
 
 // Separable is an optional ability of a [reflectionflow.Reflector], found by type assertion: to
@@ -56,6 +57,7 @@ type Ablation struct {
 	Generator reflectionflow.Generator
 	Verifier  reflectionflow.Verifier  // for the reflector
 	Reflector reflectionflow.Reflector // one that is Separable gives two more conditions
+	Critic    reflectionflow.Reflector // says what is wrong and what to do, without a layout; nil leaves a condition out
 	Refiner   reflectionflow.Refiner   // nil leaves a condition out
 	Judge     Judge
 	Batch     int // images generated at once
@@ -278,6 +280,10 @@ func (a *Ablation) request(c Condition, f flaw, flaws []flaw) (r reflectionflow.
 		if given.Text == "" {
 			return r, false
 		}
+	case PlainCritique:
+		if given.Text == "" {
+			return r, false
+		}
 	case WrongText, SwappedReference:
 		if f.other < 0 {
 			return r, false
@@ -321,6 +327,12 @@ func (a *Ablation) requests(ctx context.Context, c Condition, flaws []flaw) (lis
 		return nil, "the reflections of this reflector have no separate layout", nil
 	case a.Refiner == nil && c == RewrittenPrompt:
 		return nil, "there is no refiner", nil
+	case a.Critic == nil && c == PlainCritique:
+		return nil, "there is no critic", nil
+	case c == PlainCritique:
+		if flaws, err = a.criticized(ctx, flaws); err != nil {
+			return nil, "", err
+		}
 	}
 	list = make([]*reflectionflow.Request, len(flaws))
 	for i, f := range flaws {
@@ -348,6 +360,23 @@ func (a *Ablation) requests(ctx context.Context, c Condition, flaws []flaw) (lis
 		reason = ""
 	}
 	return list, reason, nil
+}
+
+// criticized returns the images with the critic's text as their reflections.
+func (a *Ablation) criticized(ctx context.Context, flaws []flaw) ([]flaw, error) {
+	observations := make([]reflectionflow.Observation, len(flaws))
+	for i, f := range flaws {
+		observations[i] = f.observation
+	}
+	critiques, err := a.Critic.Reflect(ctx, observations)
+	if err != nil || len(critiques) != len(flaws) {
+		return nil, errors.Join(err, counted("critiques", len(critiques), len(flaws)))
+	}
+	flaws = slices.Clone(flaws)
+	for i, c := range critiques {
+		flaws[i].reflection = c
+	}
+	return flaws, nil
 }
 
 // rewrite puts the refiner's prompts into requests.

@@ -99,8 +99,19 @@ func (s *studio) ablation(images, batch int) geneval.Ablation {
 	clear(s.first)
 	return geneval.Ablation{
 		Prompts: s.prompts, Images: images, Seed: 5, Batch: batch, Request: reflectionflow.Request{Width: 16, Height: 16, Steps: 1},
-		Generator: s, Verifier: s, Reflector: separable{s}, Refiner: s, Judge: geneval.ByRules(s.world),
+		Generator: s, Verifier: s, Reflector: separable{s}, Critic: critic{s}, Refiner: s, Judge: geneval.ByRules(s.world),
 	}
+}
+
+// critic says what to do alone.
+type critic struct{ *studio }
+
+func (c critic) Reflect(_ context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	out := make([]reflectionflow.Reflection, len(observations))
+	for i, o := range observations {
+		out[i].Text = "wrong. " + fix(c.index(o.Prompt.Text))
+	}
+	return out, nil
 }
 
 // Of the conditions only those that give the generator the image itself and its own
@@ -125,7 +136,7 @@ func TestAblation(t *testing.T) {
 	}
 	for i, row := range got.Rows {
 		want := 0
-		if row.Condition == geneval.FullReflection || row.Condition == geneval.InstructionOnly {
+		if row.Condition == geneval.FullReflection || row.Condition == geneval.InstructionOnly || row.Condition == geneval.PlainCritique {
 			want = 12
 		}
 		if row.Condition != geneval.Conditions()[i] || row.Images != 12 || kept[row.Condition] != 12 || row.Corrected != want || row.Share.Mean != float64(want)/12 {
@@ -135,7 +146,7 @@ func TestAblation(t *testing.T) {
 			t.Errorf("%s: %+v is certain", row.Condition, row.Share)
 		}
 	}
-	full, wrong := got.Rows[0], got.Rows[3]
+	full, wrong := got.Rows[0], got.Rows[4]
 	if full.OverFull != nil || full.OverNoise.Mean != 1 || full.OverNoise.Low <= 0 || wrong.OverFull.Mean != -1 || wrong.OverNoise.Mean != 0 {
 		t.Errorf("differences %+v and %+v", full.OverNoise, wrong.OverFull)
 	}
@@ -184,7 +195,7 @@ func TestAblationRequests(t *testing.T) {
 			}
 			own := fmt.Sprintf("plan %d. %s", prompt, fix(prompt))
 			text := map[geneval.Condition]string{
-				geneval.InstructionOnly: fix(prompt), geneval.LayoutOnly: fmt.Sprintf("plan %d", prompt),
+				geneval.InstructionOnly: fix(prompt), geneval.PlainCritique: "wrong. " + fix(prompt), geneval.LayoutOnly: fmt.Sprintf("plan %d", prompt),
 				geneval.NoText: "", geneval.FreshNoise: "", geneval.RewrittenPrompt: "",
 			}
 			if want, other := text[c]; c == geneval.WrongText {
@@ -221,12 +232,12 @@ func TestAblationLeavesOut(t *testing.T) {
 	s := newStudio(t, 12)
 	s.blindTo, s.refuse, s.err = 1, s.prompts[2].Prompt, fmt.Errorf("no: %w", reflectionflow.ErrPermanent)
 	a := s.ablation(12, 4)
-	a.Reflector, a.Refiner = s, nil
+	a.Reflector, a.Critic, a.Refiner = s, nil, nil
 	got, err := a.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.First != 12 || got.Right != 4 || got.Refused != 1 || got.Unreflected != 1 || len(got.Cases) != 6 || len(got.Rows) != 7 || len(got.LeftOut) != 3 {
+	if got.First != 12 || got.Right != 4 || got.Refused != 1 || got.Unreflected != 1 || len(got.Cases) != 6 || len(got.Rows) != 7 || len(got.LeftOut) != 4 {
 		t.Errorf("%+v", got)
 	}
 	if text := got.Markdown(); !strings.Contains(text, "Left out: layout only: the reflections of this reflector have no separate layout.") || !strings.Contains(text, "12 were wanted") {

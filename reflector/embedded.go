@@ -28,6 +28,11 @@ func (Embedded) NeedsFindings() bool { return true }
 // every requirement is met. Prompts without requirements are parsed; one that does not parse is an
 // error wrapping [reflectionflow.ErrInvalid].
 func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	return each(ctx, observations, e.words)
+}
+
+// each words a reflection on every image that does not meet its prompt.
+func each(ctx context.Context, observations []reflectionflow.Observation, words func(reflectionflow.Prompt, reflectionflow.Observation) reflectionflow.Reflection) ([]reflectionflow.Reflection, error) {
 	reflections := make([]reflectionflow.Reflection, len(observations))
 	for i, o := range observations {
 		if err := ctx.Err(); err != nil {
@@ -39,7 +44,7 @@ func (e Embedded) Reflect(ctx context.Context, observations []reflectionflow.Obs
 			return nil, err
 		}
 		if len(o.Score.Requirements) > 0 && !o.Score.Right() {
-			reflections[i] = e.words(prompt, o)
+			reflections[i] = words(prompt, o)
 		}
 		reflections[i].Cost.Seconds = time.Since(start).Seconds()
 	}
@@ -57,6 +62,21 @@ func (e Embedded) words(p reflectionflow.Prompt, o reflectionflow.Observation) (
 		r.Caption = clipart.Describe(objects, p.Requirements)
 	}
 	return r
+}
+
+// Critic implements [reflectionflow.Reflector] by the rules of [Embedded], in the manner of a critique:
+// what is wrong and what to do about it, without a place, a layout or a caption
+// ([clipart.Critique]). The zero value is ready to use. It is safe for concurrent use.
+type Critic struct{}
+
+// NeedsFindings implements [reflectionflow.FindingsReflector].
+func (Critic) NeedsFindings() bool { return true }
+
+// Reflect returns one critique per observation, as [Embedded.Reflect] does its instructions.
+func (Critic) Reflect(ctx context.Context, observations []reflectionflow.Observation) ([]reflectionflow.Reflection, error) {
+	return each(ctx, observations, func(p reflectionflow.Prompt, o reflectionflow.Observation) reflectionflow.Reflection {
+		return reflectionflow.Reflection{Text: clipart.Critique(p, seen(o.Score))}
+	})
 }
 
 // Parts takes a reflection of Embedded apart: layout has the outline of the planned image and the

@@ -106,42 +106,64 @@ func apart(a uint8, b int) int { return max(int(a), b) - min(int(a), b) }
 // window averages the difference over the cells of a grid of n×n cells on the square with
 // the given corner and side, in pixels. Outside of the image there is no difference.
 func (d *difference) window(x, y, side float64, n int, into *window) {
-	xs, ys := make([]float64, n+1), make([]float64, n+1)
+	xs, ys := into.edges[0][:n+1], into.edges[1][:n+1]
 	for i := range n + 1 {
-		xs[i] = min(max(x+side*float64(i)/float64(n), 0), float64(d.width))
-		ys[i] = min(max(y+side*float64(i)/float64(n), 0), float64(d.height))
+		xs[i] = newEdge(x+side*float64(i)/float64(n), d.width)
+		ys[i] = newEdge(y+side*float64(i)/float64(n), d.height)
 	}
-	area := side / float64(n) * side / float64(n)
+	scale := float64(n) / side * float64(n) / side
+	stride := d.width + 1
+	above := into.above[:n+1] // sums above the present row of cells
 	for k := range into.values {
-		corners := make([]float64, n+1) // sums above the present row of cells
-		for i, u := range xs {
-			corners[i] = d.sum(k, u, ys[0])
-		}
-		for r := range n {
+		for r, v := range ys {
+			upper := d.sums[k][v.at*stride:][:stride]
+			lower := d.sums[k][(v.at+1)*stride:][:stride]
 			left := 0.0
 			for i, u := range xs {
-				below := d.sum(k, u, ys[r+1])
-				column := below - corners[i]
-				if i > 0 {
-					into.values[k][r*n+i-1] = float32((column - left) / area)
+				a := upper[u.at] + u.part*(upper[u.at+1]-upper[u.at])
+				b := lower[u.at] + u.part*(lower[u.at+1]-lower[u.at])
+				below := a + v.part*(b-a)
+				column := below - above[i]
+				if r > 0 && i > 0 {
+					into.values[k][(r-1)*n+i-1] = float32((column - left) * scale)
 				}
-				left, corners[i] = column, below
+				left, above[i] = column, below
 			}
 		}
 	}
 }
 
+// edge is a place between pixels: part of the way from one to the next.
+type edge struct {
+	at   int
+	part float64
+}
+
+// newEdge returns the place, moved into an image with so many pixels.
+func newEdge(x float64, size int) edge {
+	x = min(max(x, 0), float64(size))
+	at := min(int(x), size-1)
+	return edge{at, x - float64(at)}
+}
+
 // window is the difference on the cells of a square.
 type window struct {
 	values   [3][]float32
-	squares  []float32 // sums over the channels
-	strength []float32 // their roots
+	squares  []float32    // sums over the channels
+	strength []float32    // their roots
+	here     [3][]float32 // the values of the cells of one drawing
+
+	edges [2][]edge // of the cells, from left to right and from top to bottom
+	above []float64
 }
 
 func newWindow(n int) *window {
-	w := &window{squares: make([]float32, n*n), strength: make([]float32, n*n)}
+	w := &window{
+		squares: make([]float32, n*n), strength: make([]float32, n*n),
+		edges: [2][]edge{make([]edge, n+1), make([]edge, n+1)}, above: make([]float64, n+1),
+	}
 	for k := range w.values {
-		w.values[k] = make([]float32, n*n)
+		w.values[k], w.here[k] = make([]float32, n*n), make([]float32, n*n)
 	}
 	return w
 }
@@ -155,15 +177,4 @@ func (w *window) measure() float64 {
 		total += float64(w.squares[i])
 	}
 	return math.Sqrt(total / float64(3*len(w.squares)))
-}
-
-// sum is the sum of a channel left of and above a point between pixels.
-func (d *difference) sum(k int, x, y float64) float64 {
-	x0, y0 := min(int(x), d.width-1), min(int(y), d.height-1)
-	fx, fy := x-float64(x0), y-float64(y0)
-	s, stride := d.sums[k], d.width+1
-	at := y0*stride + x0
-	upper := s[at] + fx*(s[at+1]-s[at])
-	lower := s[at+stride] + fx*(s[at+stride+1]-s[at+stride])
-	return upper + fy*(lower-upper)
 }

@@ -12,12 +12,12 @@ import (
 // grid is the number of cells per side of a drawing's square in the first comparison.
 const grid = 8
 
-// look is a drawing in one color, on a grid of n×n cells: premultiplied color in the three
-// channels, from 0 to 255.
+// look is a drawing in one color: premultiplied, in three channels from 0 to 255.
 type look struct {
 	color string // one of clipart.Colors, or empty for the drawing's own colors
 	named string // the color that a person would name
-	paint [3][]float32
+	ramp  [3][3]float64
+	paint [3][]float32 // of the drawing's cells
 
 	squares   float64    // sum of paint²
 	withAlpha [3]float64 // sums of paint·alpha
@@ -33,13 +33,20 @@ type which struct {
 // drawing is a drawing of a class on a grid of n×n cells.
 type drawing struct {
 	which
-	n            int
-	alpha        []float32 // from 0 to 1
-	alphaSquares float64
-	// near is 1 on the drawing and on a ring of a cell around it, and 0 elsewhere.
-	near  []float32
+	n     int
 	looks []look
 	box   [4]float64 // of what is opaque, in fractions of the square
+
+	// near is 1 on the drawing and on a ring of a cell around it, and 0 elsewhere.
+	near  []float32
+	alpha []float32 // from 0 to 1, of all cells
+	// cells are the cells that a comparison reads: first the ring ones that are near, then any
+	// others that are not transparent. The lists below have one number for each.
+	cells []int32
+	ring  int
+	// tones, which sum to alpha, mix the ramp of a color to its paint, but for rounding.
+	tones        [3][]float32
+	alphaSquares float64
 }
 
 // coarse returns all drawings, also mirrored, on the grid of the first comparison.
@@ -76,7 +83,8 @@ func fineDrawing(w which) (*drawing, error) {
 
 // newDrawing renders a drawing in its own colors and in all others.
 func newDrawing(w which, n int) (drawing, error) {
-	d := drawing{which: w, n: n}
+	d := drawing{which: w, n: n, alpha: make([]float32, n*n)}
+	var paints [][]uint8 // premultiplied, four channels
 	for _, color := range append([]string{""}, clipart.Colors()...) {
 		m, err := clipart.Cutout(w.class, w.number, color, n)
 		if err != nil {
@@ -85,37 +93,103 @@ func newDrawing(w which, n int) (drawing, error) {
 		if w.flip {
 			mirror(m)
 		}
-		l := look{color: color, named: color}
-		for k := range l.paint {
-			l.paint[k] = make([]float32, n*n)
-		}
-		for i := range n * n {
-			for k := range l.paint {
-				l.paint[k][i] = float32(m.Pix[4*i+k])
-			}
-		}
-		if d.alpha == nil {
-			d.alpha = make([]float32, n*n)
+		if color == "" {
 			for i := range d.alpha {
 				d.alpha[i] = float32(m.Pix[4*i+3]) / 255
 			}
 		}
-		d.looks = append(d.looks, l)
+		d.looks, paints = append(d.looks, d.newLook(color, m.Pix)), append(paints, m.Pix)
 	}
 	d.alphaSquares = dot(d.alpha, d.alpha)
-	for i := range d.looks {
-		l := &d.looks[i]
-		if l.color == "" {
-			l.named = natural(w)
-		}
-		for k := range l.paint {
-			l.squares += dot(l.paint[k], l.paint[k])
-			l.withAlpha[k] = dot(l.paint[k], d.alpha)
-		}
-	}
 	d.near = ring(d.alpha, n)
 	d.box = opaque(d.alpha, n)
-	return d, nil
+	for _, near := range [...]bool{true, false} {
+		for i, v := range d.near {
+			if (v == 1) == near && (near || d.alpha[i] > 0) {
+				d.cells = append(d.cells, int32(i)) //nolint:gosec // a cell of a small grid
+			}
+		}
+		if near {
+			d.ring = len(d.cells)
+		}
+	}
+	return d, d.mix(paints)
+}
+
+// newLook measures a look by its pixels.
+func (d *drawing) newLook(color string, pix []uint8) look {
+	l := look{color: color, named: color}
+	if color == "" {
+		l.named = natural(d.which)
+	}
+	for j, stop := range clipart.Ramp(color) {
+		for k, v := range stop {
+			l.ramp[j][k] = float64(v)
+		}
+	}
+	for i, a := range d.alpha {
+		for k := range 3 {
+			v := float64(pix[4*i+k])
+			l.squares += v * v
+			l.withAlpha[k] += v * float64(a)
+		}
+	}
+	return l
+}
+
+// mix sets paints and tones: the tones are what explains the paints of all tinted looks best, by
+// least squares.
+func (d *drawing) mix(paints [][]uint8) error {
+	var gram [3][3]float64
+	for _, l := range d.looks[1:] {
+		for j := range gram {
+			for m := range gram {
+				for k := range 3 {
+					gram[j][m] += l.ramp[j][k] * l.ramp[m][k]
+				}
+			}
+		}
+	}
+	inverse, ok := invert(gram)
+	if !ok {
+		return fmt.Errorf("drawing of %s: the colors do not determine its tones", d.class)
+	}
+	for _, cell := range d.cells {
+		var seen, tones [3]float64
+		for c, l := range d.looks[1:] {
+			for j := range seen {
+				for k := range 3 {
+					seen[j] += l.ramp[j][k] * float64(paints[c+1][4*int(cell)+k])
+				}
+			}
+		}
+		for j := range tones {
+			tones[j] = inverse[j][0]*seen[0] + inverse[j][1]*seen[1] + inverse[j][2]*seen[2]
+		}
+		tones[1] += float64(d.alpha[cell]) - tones[0] - tones[1] - tones[2]
+		for k := range d.tones {
+			d.tones[k] = append(d.tones[k], float32(tones[k]))
+			for c := range d.looks {
+				d.looks[c].paint[k] = append(d.looks[c].paint[k], float32(paints[c][4*int(cell)+k]))
+			}
+		}
+	}
+	return nil
+}
+
+// invert inverts a matrix by its cofactors.
+func invert(m [3][3]float64) (inverse [3][3]float64, ok bool) {
+	cofactor := func(r, c int) float64 {
+		a, b, x, y := (r+1)%3, (r+2)%3, (c+1)%3, (c+2)%3
+		return m[a][x]*m[b][y] - m[a][y]*m[b][x]
+	}
+	det := m[0][0]*cofactor(0, 0) + m[0][1]*cofactor(0, 1) + m[0][2]*cofactor(0, 2)
+	for r := range m {
+		for c := range m {
+			inverse[c][r] = cofactor(r, c) / det
+		}
+	}
+	return inverse, det != 0
 }
 
 // ring is 1 where a cell or one of its neighbours is opaque by a tenth.
@@ -163,9 +237,22 @@ func mirror(m *image.RGBA) {
 // naturalShare is the least share of a drawing's opaque area in a color that it is called by.
 const naturalShare = 0.6
 
+// naturals are the colors that persons would give drawings in their own colors, by which, not
+// mirrored.
+var naturals sync.Map
+
 // natural is the color that a person would give a drawing in its own colors, or empty where
 // none stands out.
 func natural(w which) string {
+	w.flip = false
+	known, ok := naturals.Load(w)
+	if !ok {
+		known, _ = naturals.LoadOrStore(w, nameOf(w))
+	}
+	return known.(string)
+}
+
+func nameOf(w which) string {
 	const side = 48
 	m, err := clipart.Cutout(w.class, w.number, "", side)
 	if err != nil {

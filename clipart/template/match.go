@@ -92,6 +92,9 @@ func (w *window) shapes(drawings []drawing) []int {
 			continue
 		}
 		s := shape{i, agree * agree / (energy * t.alphaSquares)}
+		if len(best) == keepShapes && s.likeness < best[keepShapes-1].likeness {
+			continue
+		}
 		at, _ := slices.BinarySearchFunc(best, s, func(a, b shape) int { return cmp.Compare(b.likeness, a.likeness) })
 		if at < keepShapes {
 			best = slices.Insert(best, at, s)
@@ -120,51 +123,95 @@ func (p *place) add(m match) {
 // compare returns the color in which a drawing is most like a window.
 func compare(seen *window, t *drawing, background [3]float32) match {
 	best := match{drawing: t}
-	energy := dot(seen.squares, t.near)
+	energy := seen.gather(t)
 	if energy == 0 {
 		return best
 	}
 	// The drawing predicts paint - alpha·background.
 	through, shade := 0.0, 0.0
+	var toned [3][3]float64
 	for k, b := range background {
-		through += float64(b) * dot(seen.values[k], t.alpha)
+		for j := range toned {
+			toned[j][k] = dot(seen.here[k][:len(t.cells)], t.tones[j])
+		}
+		through += float64(b) * (toned[0][k] + toned[1][k] + toned[2][k])
 		shade += float64(b) * float64(b) * t.alphaSquares
 	}
+	most := 0.0 // likeness of the best by the mix of tones
 	for i := range t.looks {
 		l := &t.looks[i]
 		agree, power := -through, shade+l.squares
+		if l.color == "" {
+			agree += seen.agrees(l)
+		}
+		for j := range toned {
+			agree += toned[j][0]*l.ramp[j][0] + toned[j][1]*l.ramp[j][1] + toned[j][2]*l.ramp[j][2]
+		}
 		for k, b := range background {
-			agree += dot(seen.values[k], l.paint[k])
 			power -= 2 * float64(b) * l.withAlpha[k]
 		}
 		if agree <= 0 || power <= 0 {
 			continue
 		}
-		if likeness := agree * agree / (power * energy); likeness > best.likeness {
-			best.look, best.likeness, best.opacity = l, likeness, agree/power
+		if likeness := agree * agree / (power * energy); likeness > most {
+			most, best.look, best.opacity = likeness, l, power
 		}
+	}
+	if best.look != nil {
+		power := best.opacity
+		agree := max(0, seen.agrees(best.look)-through)
+		best.likeness, best.opacity = agree*agree/(power*energy), agree/power
 	}
 	return best
 }
 
+// agrees is the product of the gathered values with the paint of a look.
+func (w *window) agrees(l *look) (sum float64) {
+	for k, paint := range l.paint {
+		sum += dot(paint, w.here[k])
+	}
+	return sum
+}
+
+// gather copies the values of a drawing's cells and returns the energy of those near it.
+func (w *window) gather(t *drawing) (energy float64) {
+	r, g, b := w.here[0][:len(t.cells)], w.here[1][:len(t.cells)], w.here[2][:len(t.cells)]
+	for i, cell := range t.cells {
+		r[i], g[i], b[i] = w.values[0][cell], w.values[1][cell], w.values[2][cell]
+	}
+	n := t.ring
+	return dot(r[:n], r[:n]) + dot(g[:n], g[:n]) + dot(b[:n], b[:n])
+}
+
 func dot(a, b []float32) float64 {
-	var s0, s1, s2, s3 float32
-	b = b[:len(a)]
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
 	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += a[i] * b[i]
-		s1 += a[i+1] * b[i+1]
-		s2 += a[i+2] * b[i+2]
-		s3 += a[i+3] * b[i+3]
+	for ; i+8 <= len(a); i += 8 {
+		x, y := (*[8]float32)(a[i:]), (*[8]float32)(b[i:])
+		s0 += x[0] * y[0]
+		s1 += x[1] * y[1]
+		s2 += x[2] * y[2]
+		s3 += x[3] * y[3]
+		s4 += x[4] * y[4]
+		s5 += x[5] * y[5]
+		s6 += x[6] * y[6]
+		s7 += x[7] * y[7]
 	}
 	for ; i < len(a); i++ {
 		s0 += a[i] * b[i]
 	}
-	return float64(s0+s1) + float64(s2+s3)
+	return float64((s0+s4)+(s1+s5)) + float64((s2+s6)+(s3+s7))
 }
 
 // fine is the number of cells per side of the second comparison.
 const fine = 24
+
+// erased reports whether less is left at a place, after what was found near it, than the
+// search compares.
+func (p place) erased(d *difference, seen *window) bool {
+	d.window(p.x, p.y, p.side, grid, seen)
+	return seen.measure() < minStrength
+}
 
 // refine compares the best drawings of a place on a finer grid, at squares around it.
 func (p place) refine(d *difference) (best match, at place, err error) {
@@ -183,7 +230,6 @@ func (p place) refine(d *difference) (best match, at place, err error) {
 			for dx := -1.0; dx <= 1; dx += 0.5 {
 				q := place{x: p.x + (dx-grow/2)*cell, y: p.y + (dy-grow/2)*cell, side: p.side + grow*cell}
 				d.window(q.x, q.y, q.side, fine, seen)
-				seen.measure()
 				for _, t := range drawings {
 					if m := compare(seen, t, d.background); m.likeness > best.likeness {
 						best, at = m, q

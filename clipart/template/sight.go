@@ -80,7 +80,6 @@ func (d *difference) sight(box [4]float64, t *drawing) (best Sight) {
 		for _, dy := range [...]float64{0, -0.5, 0.5, -1, 1} {
 			for _, dx := range [...]float64{0, -0.5, 0.5, -1, 1} {
 				d.window(x+(dx-grow/2)*cell, y+(dy-grow/2)*cell, side+grow*cell, t.n, seen)
-				seen.measure()
 				if m := compare(seen, t, d.background); m.likeness > best.Likeness {
 					best = Sight{min(1, m.likeness), m.opacity}
 				}

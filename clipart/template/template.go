@@ -72,11 +72,15 @@ func detect(ctx context.Context, img image.Image) ([]reflectionflow.Object, erro
 	places := search(ctx, d, drawings)
 	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(b.best().likeness, a.best().likeness) })
 	var objects []reflectionflow.Object
+	seen := newWindow(grid)
 	for _, p := range places {
 		if len(objects) == clipart.MaxObjects || ctx.Err() != nil {
 			break
 		}
 		if slices.ContainsFunc(objects, func(o reflectionflow.Object) bool { return overlap(o.Box, p.box(d, p.best())) > maxOverlap }) {
+			continue
+		}
+		if len(objects) > 0 && p.erased(d, seen) {
 			continue
 		}
 		m, at, err := p.refine(d)

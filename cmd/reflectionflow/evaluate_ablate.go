@@ -18,6 +18,7 @@ import (
 	"reflectionflow/geneval"
 	"reflectionflow/internal/assemble"
 	"reflectionflow/internal/disk"
+	"reflectionflow/reflector"
 	"reflectionflow/search"
 )
 
@@ -27,6 +28,7 @@ right then:
 
   full               the image and its reflection, as in a search
   instruction-only   of the reflection what to change, without the layout
+  plain-critique     what is wrong and what to do, without a place or a layout
   layout-only        of the reflection the layout, without what to change
   wrong-text         the reflection of another wrong image with other requirements
   no-text            the image without a reflection
@@ -166,7 +168,7 @@ func (s *evaluationSession) ablation(e *assemble.Engine, images int) geneval.Abl
 	a := geneval.Ablation{
 		Prompts: s.evaluation.Prompts, Images: images, Seed: s.options.search.seed, Parse: s.evaluation.Parse,
 		Request:   reflectionflow.Request{Width: s.probe.ImageWidth, Height: s.probe.ImageHeight, Steps: s.probe.Steps, Guidance: s.probe.Guidance},
-		Generator: e.Generator, Verifier: e.Verifier, Reflector: e.Reflector, Refiner: e.Refiner,
+		Generator: e.Generator, Verifier: e.Verifier, Reflector: e.Reflector, Critic: criticOf(e.Reflector), Refiner: e.Refiner,
 		Judge: s.evaluation.Judge, Batch: s.options.search.batch,
 	}
 	if !s.options.quiet {
@@ -178,6 +180,14 @@ func (s *evaluationSession) ablation(e *assemble.Engine, images int) geneval.Abl
 		a.Keep = s.keepAblated
 	}
 	return a
+}
+
+// criticOf is what criticizes images without a layout, in the words of a reflector.
+func criticOf(r reflectionflow.Reflector) reflectionflow.Reflector {
+	if _, clipArt := r.(reflector.Embedded); clipArt {
+		return reflector.Critic{}
+	}
+	return reflector.Findings{}
 }
 
 // keepAblated writes an image into the folder.
