@@ -155,6 +155,7 @@ type window struct {
 
 	edges [2][]edge // of the cells, from left to right and from top to bottom
 	above []float64
+	rows  [grid][1 << grid]float32
 }
 
 func newWindow(n int) *window {

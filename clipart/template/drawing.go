@@ -40,6 +40,8 @@ type drawing struct {
 	// near is 1 on the drawing and on a ring of a cell around it, and 0 elsewhere.
 	near  []float32
 	alpha []float32 // from 0 to 1, of all cells
+	// nearRows are the rows of near as sets of bits, on the grid of the first comparison.
+	nearRows [grid]uint8
 	// cells are the cells that a comparison reads: first the ring ones that are near, then any
 	// others that are not transparent. The lists below have one number for each.
 	cells []int32
@@ -103,6 +105,13 @@ func newDrawing(w which, n int) (drawing, error) {
 	d.alphaSquares = dot(d.alpha, d.alpha)
 	d.near = ring(d.alpha, n)
 	d.box = opaque(d.alpha, n)
+	for i := range d.nearRows {
+		for k := range grid {
+			if n == grid && d.near[i*grid+k] == 1 {
+				d.nearRows[i] |= 1 << k
+			}
+		}
+	}
 	for _, near := range [...]bool{true, false} {
 		for i, v := range d.near {
 			if (v == 1) == near && (near || d.alpha[i] > 0) {
