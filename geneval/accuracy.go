@@ -237,7 +237,7 @@ func (w *pageWriter) writeAccuracy(command string) {
 	w.line("# Results: the accuracy of the verifier decides")
 	w.line("The paper finds that reflection at 2 images reaches noise at 32 (84.7 against 84.8), with verifiers that err: its best reaches 91.4 at 32, the judge itself as verifier 98.4. How does that depend on the verifier? Ours is the embedded model on held-out prompts %s, scored by a judge that no search uses. Scores are percentages of right prompts, means over the tasks, with 95%% intervals: Bayesian bootstraps over prompts, melded over tasks. Comparisons are paired by prompt, and verdicts within a table are corrected for their number (Holm).", w.ofTasks("of GenEval's tasks", "that compound GenEval's tasks"))
 	w.line("`%s` writes this page; only the notes at its end are written by hand.", command)
-	w.points(w.table.sum.facts())
+	w.points(append(w.table.sum.facts(), w.judges()...))
 	if done, total := w.results.Finished(); done < total {
 		w.line("**The evaluation is not finished: %d of %d searches. Incomplete rows are left out.**", done, total)
 	}
@@ -252,7 +252,7 @@ func (w *pageWriter) accuracy() {
 	w.line("## Score against images, by the share of wrong verdicts")
 	w.line("Here a share of the verifier's verdicts on requirements is wrong, at random in each image (systematic: the same on all images of a prompt). Its values rank images by these verdicts alone, and reflections are worded from them. The judge is not touched. The first panel is the verifier as it is.")
 	w.figure("accuracy", "Score against images by the accuracy of the verifier")
-	rows, claims := w.results.twoReaches(t)
+	rows, claims := w.twoReaches()
 	w.grid(rows)
 	w.points(claims)
 	w.figure("needed", "Images that noise needs for the score of reflection at 2")
@@ -271,7 +271,7 @@ func (w *pageWriter) accuracy() {
 		}
 	}
 	w.grid(table)
-	w.points(w.results.adaptiveUnderErrors(t))
+	w.points(w.adaptiveUnderErrors())
 }
 
 func errorsIn(percent int, systematic bool) string {
@@ -282,66 +282,6 @@ func errorsIn(percent int, systematic bool) string {
 		return fmt.Sprintf("%d%% systematic", percent)
 	}
 	return fmt.Sprintf("%d%%", percent)
-}
-
-// twoReaches compares reflection at 2 images with noise at its most at each rate, and says by
-// rule where the paper's claim holds.
-func (r Results) twoReaches(t table) (rows [][]string, claims []string) {
-	type compared struct {
-		name string
-		need need
-		d    Estimate
-		line []string
-	}
-	var list []compared
-	for _, systematic := range []bool{false, true} {
-		for _, n := range r.needs(t, systematic) {
-			if systematic && n.percent == 0 {
-				continue
-			}
-			noise, _ := t.erring("noise", n.percent, systematic)
-			reflection, _ := t.erring("reflection", n.percent, systematic)
-			all := t.rows(noise.Name)
-			most := all[len(all)-1]
-			d, ok := r.difference(t, key{reflection.Name, 2}, key{noise.Name, most.Budget})
-			if !ok {
-				continue
-			}
-			two, _ := t.row(reflection.Name, 2)
-			c := compared{errorsIn(n.percent, systematic), n, d, []string{errorsIn(n.percent, systematic), percent(two.Overall), most.name() + ": " + percent(most.Overall), spanned(d)}}
-			c.line = append(c.line, "", fmt.Sprintf("%s (%s to %s)", images(n.images, most.Budget), images(n.low, most.Budget), images(n.high, most.Budget)))
-			list = append(list, c)
-		}
-	}
-	p := make([]float64, len(list))
-	for i, c := range list {
-		p[i] = c.d.P
-	}
-	significant := holm(p)
-	rows = [][]string{{"wrong verdicts", "reflection at 2", "noise at its most", "difference", "reflection at 2 is", "images noise needs"}}
-	where := make(map[string][]string)
-	for i, c := range list {
-		verdict := "not told apart"
-		switch {
-		case significant[i] && c.d.Mean < 0:
-			verdict = "below"
-		case c.d.Low >= -reachMargin:
-			verdict = "level or above"
-		}
-		where[verdict] = append(where[verdict], c.name)
-		c.line[4] = verdict
-		rows = append(rows, c.line)
-	}
-	for _, v := range []struct{ verdict, text string }{
-		{"level or above", "The paper's claim holds (2 images by reflection reach what noise reaches at all)"},
-		{"below", "It does not hold"},
-		{"not told apart", "These prompts do not decide it"},
-	} {
-		if at := where[v.verdict]; len(at) > 0 {
-			claims = append(claims, v.text+": "+strings.Join(at, ", ")+".")
-		}
-	}
-	return rows, claims
 }
 
 // images words a number of images.
@@ -357,9 +297,8 @@ func spanned(d Estimate) string {
 }
 
 // adaptiveUnderErrors compares the adaptive strategies with reflection at equal budgets and
-// verifiers that err, as one family.
-func (r Results) adaptiveUnderErrors(t table) []string {
-	var texts []string
+// verifiers that err, as one family: what is compared, and the differences.
+func (r Results) adaptiveUnderErrors(t table) (names, texts []string) {
 	var p []float64
 	for _, a := range t.Strategies {
 		if !strings.HasPrefix(a.Kind, "adaptive") || a.Errors == nil || a.Errors.Percent == 0 {
@@ -371,14 +310,14 @@ func (r Results) adaptiveUnderErrors(t table) []string {
 			if !ok || !both || row.Budget == 1 {
 				continue
 			}
-			texts = append(texts, fmt.Sprintf("%s at %d images (%s wrong) minus reflection: %s, %%s.", a.Kind, row.Budget, errorsIn(a.Errors.Percent, a.Errors.Systematic), spanned(d)))
-			p = append(p, d.P)
+			names = append(names, fmt.Sprintf("%s at %d images (%s wrong) minus reflection", a.Kind, row.Budget, errorsIn(a.Errors.Percent, a.Errors.Systematic)))
+			texts, p = append(texts, spanned(d)+", %s."), append(p, d.P)
 			if d.Mean < 0 {
 				p[len(p)-1] *= -1
 			}
 		}
 	}
-	return judgedAll(texts, p)
+	return names, judgedAll(texts, p)
 }
 
 // judgedAll fills in whether each difference of a family is significant: p is negative for a

@@ -1,9 +1,11 @@
 package geneval
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,6 +78,44 @@ func TestPageOfErringVerifiers(t *testing.T) {
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("no %q in\n%s", want, page[:4000])
+		}
+	}
+}
+
+// With the verdicts of a second judge the page has its scores and its comparisons beside the
+// first judge's.
+func TestPageOfTwoJudges(t *testing.T) {
+	r := erringResults(map[key]int{
+		{"noise", 1}: 10, {"noise", 2}: 20, {"noise", 4}: 58, {"noise+flip20", 1}: 10, {"noise+flip20", 2}: 12, {"noise+flip20", 4}: 14,
+		{"reflection", 1}: 10, {"reflection", 2}: 30, {"reflection+flip20", 1}: 10, {"reflection+flip20", 2}: 40,
+		{"noise+stop+share", 1}: 10, {"noise+stop+share", 2}: 40, {"noise+stop+share", 4}: 58, {"adaptive", 1}: 10, {"adaptive", 2}: 59, {"adaptive", 4}: 58,
+	})
+	r.Dir = t.TempDir()
+	for i := range r.Records {
+		rec := &r.Records[i]
+		rec.Filename, rec.Details, rec.Candidate = answerPath(rec.Strategy, rec.Budget, rec.Index, 0), "{}", 0
+	}
+	theirs := slices.Clone(r.Records)
+	for i, rec := range theirs {
+		theirs[i].Details = fmt.Sprintf(`{"image":%d}`, i) // images that differ
+		if rec.Strategy == "reflection+flip20" {
+			theirs[i].Correct = false
+		}
+	}
+	if err := writeVerdicts(filepath.Join(r.Dir, secondFile("template")), theirs); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(r.Dir, "page.md")
+	if err := r.WritePage(path, "test"); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Second judge: template agrees on 910 of 960 images", "50 right by the first judge alone", " 66.7 / 0.0 |", "by template |", ", below |", " / 96.7", "reaches at all): 20% (template: below)."} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("no %q in\n%s", want, page)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func (w *pageWriter) baseline() {
 	if !there || !than {
 		return
 	}
-	rows := [][]string{{"at a mean of at most", stopAndShare, "images used (most)", "adaptive", "images used (most)", "difference"}}
+	rows := [][]string{append([]string{"at a mean of at most", stopAndShare, "images used (most)", "adaptive", "images used (most)", "difference"}, w.byOthers()...)}
 	var names []string
 	var texts []string
 	var p []float64
@@ -27,9 +27,17 @@ func (w *pageWriter) baseline() {
 		if !ok || !both || !paired || budget == 1 {
 			continue
 		}
-		rows = append(rows, []string{
-			fmt.Sprint(budget), interval(b), b.used(), interval(a), a.used(), spanned(d),
-		})
+		line := []string{
+			fmt.Sprint(budget), interval(b) + w.also(alone.Name, budget), b.used(), interval(a) + w.also(adaptive.Name, budget), a.used(), spanned(d),
+		}
+		for _, o := range w.others {
+			theirs := "–"
+			if d, ok := o.Results.difference(o.table, key{adaptive.Name, budget}, key{alone.Name, budget}); ok {
+				theirs = spanned(d)
+			}
+			line = append(line, theirs)
+		}
+		rows = append(rows, line)
 		names, texts, p = append(names, fmt.Sprint(budget)), append(texts, "%s."), append(p, d.P)
 		if d.Mean < 0 {
 			p[len(p)-1] *= -1

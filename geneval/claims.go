@@ -29,7 +29,7 @@ func (r Results) claims(t table) []claim {
 	list := []claim{
 		r.above(t, "Rewritten prompts help beyond noise", "87 against 85 at 32", key{"noise-prompt", largest}, key{"noise", largest}),
 		r.above(t, "Reflection helps beyond both", "91 against 87 at 32", key{"reflection", largest}, key{"noise-prompt", largest}),
-		r.reaches(t, fmt.Sprintf("Reflection at 2 images reaches noise at %d", largest), "84.7 against 84.8 at 32", key{"reflection", 2}, key{"noise", largest}),
+		r.reaching(t, fmt.Sprintf("Reflection at 2 images reaches noise at %d", largest), "84.7 against 84.8 at 32", key{"reflection", 2}, key{"noise", largest}),
 		r.closes(t),
 		r.noTaskFalls(t),
 		r.deeper(t),
@@ -99,8 +99,8 @@ func (r Results) above(t table, text, paper string, a, b key) claim {
 // reachMargin is how far one row may be below another that it reaches: a point and a half.
 const reachMargin = 0.015
 
-// reaches states whether one row is below another by no more than reachMargin.
-func (r Results) reaches(t table, text, paper string, a, b key) claim {
+// reaching states whether one row is below another by no more than reachMargin.
+func (r Results) reaching(t table, text, paper string, a, b key) claim {
 	c := r.above(t, text, paper, a, b)
 	if d, ok := r.difference(t, a, b); ok && d.Low >= -reachMargin {
 		c.Verdict, c.p = agrees, 0
@@ -240,7 +240,7 @@ func (r Results) adaptive(t table) []claim {
 	if best.Strategy == "" || !ok {
 		return []claim{c, calls}
 	}
-	c = r.reaches(t, c.Text, c.Paper, key{"adaptive", best.Budget}, key{"reflection", t.largest()})
+	c = r.reaching(t, c.Text, c.Paper, key{"adaptive", best.Budget}, key{"reflection", t.largest()})
 	c.Ours = fmt.Sprintf("%.1f images, %s", best.Cost.Images, c.Ours)
 	calls.Ours = fmt.Sprintf("%.1f against %.1f", best.Cost.VerifierCalls, reflection.Cost.VerifierCalls)
 	calls.Verdict = disagrees

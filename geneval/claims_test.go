@@ -26,7 +26,7 @@ func TestReachesAndAbove(t *testing.T) {
 	} {
 		r := results(test.a, test.b)
 		tab := table{r.Manifest, r.Summarize()}
-		if c := r.reaches(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.reaches {
+		if c := r.reaching(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.reaches {
 			t.Errorf("%.12s reaches %.12s: %s, %s; want %s", test.a, test.b, c.Verdict, c.Ours, test.reaches)
 		}
 		if c := r.above(tab, "", "", key{"a", 1}, key{"b", 1}); c.Verdict != test.above {

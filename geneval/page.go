@@ -39,7 +39,7 @@ func (r Results) WritePage(path, command string) error {
 	if err := os.MkdirAll(f.in("images"), 0o755); err != nil {
 		return placeError(f.path, err)
 	}
-	seconds, err := r.Seconds()
+	others, err := r.others()
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (r Results) WritePage(path, command string) error {
 			return err
 		}
 	}
-	w := &pageWriter{results: r, table: table{r.Manifest, s}, rendered: rendered, seconds: seconds, path: path}
+	w := &pageWriter{results: r, table: table{r.Manifest, s}, rendered: rendered, others: others, path: path}
 	w.write(command)
 	w.line("%s", notesBegin+"\n"+notes+"\n"+notesEnd)
 	return f.write(filepath.Base(path), []byte(w.b.String()))
@@ -101,8 +101,8 @@ type pageWriter struct {
 	results  Results
 	table    table
 	rendered map[string]bool
-	seconds  []Second // other judges
-	path     string   // of the page
+	others   []otherJudge
+	path     string // of the page
 	b        strings.Builder
 }
 
@@ -146,7 +146,7 @@ func (w *pageWriter) write(command string) {
 	w.line("# Results on %s", w.ofTasks("GenEval's tasks", "compound prompts"))
 	w.line("The paper's tables and figures (FLUX.1-dev on GenEval's 553 prompts) and, in the same layout, ours: the embedded model on held-out prompts %s, scored by a judge that no search uses. Scores are the percentage of prompts that are right; the overall score is the mean of the tasks, as in GenEval. Intervals are 95%%: Bayesian bootstraps over prompts, melded over tasks, with half a prompt that was not seen, so that six of six right are no certainty; simulations show that they hold the truth in 93% of cases or more. Comparisons are paired by prompt, and verdicts within a table are corrected for their number (Holm). Compare the order of the methods, not the numbers: models and prompts differ.", w.ofTasks("of the same six tasks", "that compound GenEval's tasks"))
 	w.line("`%s` writes this page; only the notes at its end are written by hand.", command)
-	w.points(w.table.sum.facts())
+	w.points(append(w.table.sum.facts(), w.judges()...))
 	if done, total := w.results.Finished(); done < total {
 		w.line("**The evaluation is not finished: %d of %d searches. Incomplete rows are left out.**", done, total)
 	}
@@ -159,9 +159,9 @@ func (w *pageWriter) write(command string) {
 	w.levels()
 	w.widths()
 	w.costs()
-	for _, second := range w.seconds {
-		w.line("## By another judge: %s", second.Judge)
-		w.line("%s", strings.TrimSpace(second.Markdown(w.results)))
+	for _, o := range w.others {
+		w.line("## By another judge: %s", o.Judge)
+		w.line("%s", strings.TrimSpace(o.Markdown(w.results)))
 	}
 	w.line("## What the judge saw")
 	w.line("Images of every task with the judge's detections, as many right as wrong ones (framed), sampled evenly over the prompts: use them to check the judge by eye.")
@@ -209,7 +209,7 @@ func (w *pageWriter) scores() {
 		if i == 0 && r.Budget == 1 {
 			name = "base"
 		}
-		line := []string{name, fmt.Sprint(r.Budget), fmt.Sprintf("%s (%.0f–%.0f)", percent(r.Overall), 100*r.CILow, 100*r.CIHigh)}
+		line := []string{name, fmt.Sprint(r.Budget), interval(r) + w.also(r.Strategy, r.Budget)}
 		for _, tag := range tags {
 			text := "–"
 			if e, ok := r.TagIntervals[tag]; ok {
@@ -277,7 +277,7 @@ func (w *pageWriter) budgetRow(name, strategy string) []string {
 	for _, budget := range w.table.Budgets {
 		cell := "–"
 		if r, ok := w.table.row(strategy, budget); ok {
-			cell = fmt.Sprintf("%s (%.0f–%.0f)", percent(r.Overall), 100*r.CILow, 100*r.CIHigh)
+			cell = interval(r) + w.also(strategy, budget)
 		}
 		line = append(line, cell)
 	}

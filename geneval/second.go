@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"reflectionflow/internal/disk"
 )
@@ -56,8 +57,12 @@ func (s Second) String() string {
 // secondFile holds the verdicts of another judge, in the form of GenEval's results.jsonl.
 func secondFile(judge string) string { return "verdicts-" + judge + ".jsonl" }
 
-// secondBatch is how many images are judged between two writes of the file.
-const secondBatch = 64
+// secondBatch is how many images are judged at once, and secondPause how long the file waits for
+// more of them: it is written whole.
+const (
+	secondBatch = 64
+	secondPause = 10 * time.Second
+)
 
 // JudgeAgain lets another judge decide on all images of an evaluation, and writes its
 // verdicts into the folder as verdicts-JUDGE.jsonl, which [ReadSecond] and
@@ -77,14 +82,18 @@ func (r Results) JudgeAgain(ctx context.Context, name string, judge Judge, notif
 	work := slices.DeleteFunc(slices.Clone(r.Records), func(rec Record) bool { return rec.Filename == "" || known[rec.Filename].Filename != "" })
 	total := len(work) + len(have)
 	seen := make(map[[32]byte]Judgment) // of a prompt and an image
+	written := time.Now()
 	for batch := range slices.Chunk(work, secondBatch) {
 		records, err := r.judgeBatch(ctx, judge, batch, seen)
 		if err != nil {
-			return Second{}, err
+			return Second{}, errors.Join(err, writeVerdicts(path, have))
 		}
 		have = append(have, records...)
-		if err := writeVerdicts(path, have); err != nil {
-			return Second{}, err
+		if len(have) == total || time.Since(written) > secondPause {
+			if err := writeVerdicts(path, have); err != nil {
+				return Second{}, err
+			}
+			written = time.Now()
 		}
 		if notify != nil {
 			notify(len(have), total)
@@ -132,6 +141,9 @@ func (r Results) judgeBatch(ctx context.Context, judge Judge, records []Record, 
 }
 
 func writeVerdicts(path string, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
 	var b bytes.Buffer
 	for _, rec := range records {
 		line, err := json.Marshal(official{rec.Filename, rec.Prompt, &rec.Correct, rec.Reason, rec.Details})
