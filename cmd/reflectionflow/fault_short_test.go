@@ -5,4 +5,4 @@ package main
 import "time"
 
 // faultTime is how long the fault test kills.
-const faultTime = 25 * time.Second
+const faultTime = time.Minute

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
@@ -17,6 +18,9 @@ type claim struct {
 	key, owner string
 	mutex      sync.Mutex
 	revision   uint64 // 0 where it is not held
+	// other is the revision of another task's claim, and since when it was seen first.
+	other uint64
+	since time.Time
 }
 
 func newClaim(key string) *claim { return &claim{key: key, owner: nuid.Next()} }
@@ -34,8 +38,16 @@ func (w *worker) claim(ctx context.Context, c *claim) error {
 			return err
 		}
 		entry, failure := w.claims.Get(ctx, c.key)
-		if failure == nil && string(entry.Value()) == c.owner { // the receipt was lost
+		switch {
+		case failure != nil:
+		case string(entry.Value()) == c.owner: // the receipt was lost
 			c.revision, err = entry.Revision(), nil
+		case entry.Revision() != c.other:
+			c.other, c.since = entry.Revision(), time.Now()
+		case time.Since(c.since) > w.options.Silence: // it should have expired: the clock of NATS was set back
+			if revision, failure := w.claims.Update(ctx, c.key, []byte(c.owner), entry.Revision()); failure == nil {
+				c.revision, err = revision, nil
+			}
 		}
 		return err
 	})

@@ -88,29 +88,23 @@ func Open(ctx context.Context, bus *jobs.Bus, o Options) (*Fleet, error) {
 }
 
 func (f *Fleet) openStores(ctx context.Context) (err error) {
-	js, file, replicas := f.bus.Stream, jetstream.FileStorage, f.bus.Replicas
-	bucket := func(in *jetstream.KeyValue, name string, keep time.Duration) func(context.Context) error {
+	bucket := func(in *jetstream.KeyValue, name string, storage jetstream.StorageType, keep time.Duration) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
-			*in, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Storage: file, Replicas: replicas, TTL: keep})
+			*in, err = f.bus.Bucket(ctx, name, storage, keep)
 			return err
 		}
 	}
+	file := jetstream.FileStorage
 	for _, store := range []struct {
 		what string
 		open func(context.Context) error
 	}{
 		{"stream of tasks", func(ctx context.Context) error {
-			f.tasks, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-				Name: taskStream, Subjects: []string{taskPrefix + "*.*"}, Retention: jetstream.WorkQueuePolicy, Storage: file, Replicas: replicas,
-			})
+			f.tasks, err = f.bus.Log(ctx, jetstream.StreamConfig{Name: taskStream, Subjects: []string{taskPrefix + "*.*"}, Retention: jetstream.WorkQueuePolicy, Storage: file})
 			return err
 		}},
 		{"store of answers", func(ctx context.Context) error {
-			f.store, err = js.ObjectStore(ctx, storeBucket)
-			if errors.Is(err, jetstream.ErrBucketNotFound) {
-				f.store, err = js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: storeBucket, Storage: file, Replicas: replicas, TTL: keepAnswers})
-			}
-			if err != nil {
+			if f.store, err = f.bus.Objects(ctx, storeBucket, keepAnswers); err != nil {
 				return err
 			}
 			status, err := f.store.Status(ctx)
@@ -119,13 +113,10 @@ func (f *Fleet) openStores(ctx context.Context) (err error) {
 			}
 			return err
 		}},
-		{"bucket of claims", func(ctx context.Context) error {
-			f.claims, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: claimsBucket, Storage: jetstream.MemoryStorage, Replicas: replicas, TTL: f.options.Silence})
-			return err
-		}},
-		{"bucket of workers", bucket(&f.workers, workersBucket, f.options.Silence)},
-		{"bucket of models", bucket(&f.models, modelsBucket, 0)},
-		{"bucket of tries", bucket(&f.tries, triesBucket, keepAnswers)},
+		{"bucket of claims", bucket(&f.claims, claimsBucket, jetstream.MemoryStorage, f.options.Silence)},
+		{"bucket of workers", bucket(&f.workers, workersBucket, file, f.options.Silence)},
+		{"bucket of models", bucket(&f.models, modelsBucket, file, 0)},
+		{"bucket of tries", bucket(&f.tries, triesBucket, file, keepAnswers)},
 	} {
 		if err := f.bus.Make(ctx, store.what, f.options.Report, store.open); err != nil {
 			return err
@@ -263,34 +254,21 @@ func (f *Fleet) until(stored time.Time) time.Time {
 	return stored.Add(f.keep / 2)
 }
 
-// image reads a stored image, nil for an empty hash. One that was stored just now may not
-// have come to every NATS server.
+// image reads a stored image, nil for an empty hash.
 func (f *Fleet) image(ctx context.Context, hash string) (image.Image, error) {
 	if hash == "" {
 		return nil, nil
 	}
 	file := f.files.get(hash)
-	for begun := time.Now(); file == nil; {
+	if file == nil {
 		var err error
-		file, err = f.get(ctx, imageName(hash))
-		if errors.Is(err, errMissing) && time.Since(begun) < spreadTime {
-			select {
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-time.After(spreadTime / 20):
-			}
-			continue
-		}
-		if err != nil {
+		if file, err = f.get(ctx, imageName(hash)); err != nil {
 			return nil, fmt.Errorf("image %.12s: %w", hash, err)
 		}
 		f.files.put(hash, file)
 	}
 	return f.read(hash, file)
 }
-
-// spreadTime is how long a new object is looked for.
-const spreadTime = time.Second
 
 // read reads an image file, and remembers its hash.
 func (f *Fleet) read(hash string, file []byte) (image.Image, error) {

@@ -2,90 +2,13 @@ package fleet_test
 
 import (
 	"context"
-	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"reflectionflow"
+	"reflectionflow/internal/testserver"
 )
-
-// network is a way to a NATS server that is slow, or takes nothing for a while.
-type network struct {
-	url   string
-	delay time.Duration // of everything, each way
-
-	mutex sync.Mutex
-	until time.Time // nothing passes before
-}
-
-// through returns a network to a server.
-func through(t *testing.T, url string, delay time.Duration) *network {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	n := &network{url: "nats://" + listener.Addr().String(), delay: delay}
-	go func() {
-		for {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			to, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "nats://"))
-			if err != nil {
-				_ = from.Close()
-				continue
-			}
-			go n.pass(from, to)
-			go n.pass(to, from)
-		}
-	}()
-	return n
-}
-
-// pass passes what comes on, late.
-func (n *network) pass(from, to net.Conn) {
-	type piece struct {
-		data []byte
-		due  time.Time
-	}
-	pieces := make(chan piece, 1000)
-	go func() {
-		for p := range pieces {
-			time.Sleep(time.Until(p.due))
-			n.mutex.Lock()
-			until := n.until
-			n.mutex.Unlock()
-			time.Sleep(time.Until(until))
-			if _, err := to.Write(p.data); err != nil {
-				break
-			}
-		}
-		_ = to.Close()
-		for range pieces { // the reader ends too
-		}
-	}()
-	defer close(pieces)
-	for {
-		buffer := make([]byte, 32<<10)
-		size, err := from.Read(buffer)
-		if err != nil {
-			return
-		}
-		pieces <- piece{buffer[:size], time.Now().Add(n.delay)}
-	}
-}
-
-// cut lets nothing pass for a time.
-func (n *network) cut(d time.Duration) {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	n.until = time.Now().Add(d)
-}
 
 // TestSlowNATS: with 50 ms to every server and back again, all is generated and verified,
 // and once.
@@ -94,9 +17,9 @@ func TestSlowNATS(t *testing.T) {
 	url := startServer(t)
 	engine := &fake{}
 	for _, name := range []string{"a", "b"} {
-		work(t, connect(t, through(t, url, 25*time.Millisecond).url), engine.engine(name))
+		work(t, connect(t, testserver.Through(t, url, 25*time.Millisecond).URL), engine.engine(name))
 	}
-	f := open(t, connect(t, through(t, url, 25*time.Millisecond).url))
+	f := open(t, connect(t, testserver.Through(t, url, 25*time.Millisecond).URL))
 	made, err := f.Generator(model()).Generate(t.Context(), []reflectionflow.Request{request(1), request(2), request(3)})
 	if err != nil {
 		t.Fatal(err)
@@ -126,13 +49,13 @@ func TestPartition(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := startServer(t)
-			way := through(t, url, 0)
+			way := testserver.Through(t, url, 0)
 			cut, begun := &fake{delay: 200 * time.Millisecond}, make(chan struct{}, 8)
 			cut.called = func(context.Context, string, string) error {
 				begun <- struct{}{}
 				return nil
 			}
-			work(t, connect(t, way.url), cut.engine("cut"))
+			work(t, connect(t, way.URL), cut.engine("cut"))
 			f := open(t, connect(t, url))
 			var asking sync.WaitGroup
 			asking.Go(func() {
@@ -142,7 +65,7 @@ func TestPartition(t *testing.T) {
 				}
 			})
 			<-begun
-			way.cut(c.cut)
+			way.Cut(c.cut)
 			other := &fake{}
 			work(t, connect(t, url), other.engine("other"))
 			asking.Wait()

@@ -156,11 +156,13 @@ func (s *Store) Totals(ctx context.Context, owner *string) ([]Total, error) {
 }
 
 // Images returns how many images of an owner were generated in the hour before now, and
-// when the first of them leaves that hour.
+// when the first of them leaves that hour. Those after now, before a clock was set back, do
+// not count.
 func (s *Store) Images(ctx context.Context, owner string, now time.Time) (n int, until time.Duration, err error) {
 	var first sql.NullInt64
-	begin := now.Unix()/60 - 60
-	err = s.db.QueryRowContext(ctx, "SELECT coalesce(sum(images), 0), min(minute) FROM minutes WHERE owner = ? AND minute > ?", owner, begin).Scan(&n, &first)
+	end := now.Unix()/60 + 1 // the clocks of two servers differ a little
+	begin := end - 61
+	err = s.db.QueryRowContext(ctx, "SELECT coalesce(sum(images), 0), min(minute) FROM minutes WHERE owner = ? AND minute > ? AND minute <= ?", owner, begin, end).Scan(&n, &first)
 	if err != nil {
 		return 0, 0, fmt.Errorf("count the images of an hour: %w", err)
 	}

@@ -176,37 +176,31 @@ func (b *Bus) Make(ctx context.Context, what string, report func(error), open fu
 
 // openStores makes the streams, or opens them.
 func (b *Bus) openStores(ctx context.Context, lease time.Duration, report func(error)) (s stores, err error) {
-	file := jetstream.FileStorage
+	bucket := func(in *jetstream.KeyValue, name string, ttl time.Duration) func(context.Context) error {
+		return func(ctx context.Context) (err error) {
+			*in, err = b.Bucket(ctx, name, jetstream.FileStorage, ttl)
+			return err
+		}
+	}
+	objects := func(in *jetstream.ObjectStore, name string) func(context.Context) error {
+		return func(ctx context.Context) (err error) {
+			*in, err = b.Objects(ctx, name, 0)
+			return err
+		}
+	}
 	for _, store := range []struct {
 		what string
 		open func(context.Context) error
 	}{
-		{"bucket of jobs", func(ctx context.Context) error {
-			s.jobs, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: jobsBucket, Storage: file, Replicas: b.Replicas})
-			return err
-		}},
-		{"bucket of leases", func(ctx context.Context) error {
-			s.leases, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: leasesBucket, Storage: file, Replicas: b.Replicas, TTL: lease})
-			return err
-		}},
+		{"bucket of jobs", bucket(&s.jobs, jobsBucket, 0)},
+		{"bucket of leases", bucket(&s.leases, leasesBucket, lease)},
 		{"stream of events", func(ctx context.Context) error {
-			s.events, err = b.Stream.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-				Name: eventStream, Subjects: []string{eventPrefix + "*"}, Storage: file, Replicas: b.Replicas, AllowDirect: true,
-			})
+			s.events, err = b.Log(ctx, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + "*"}, Storage: jetstream.FileStorage})
 			return err
 		}},
-		{"store of images", func(ctx context.Context) error {
-			s.images, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: imagesBucket, Storage: file, Replicas: b.Replicas})
-			return err
-		}},
-		{"store of answers", func(ctx context.Context) error {
-			s.answers, err = b.Stream.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: answerBucket, Storage: file, Replicas: b.Replicas})
-			return err
-		}},
-		{"bucket of favourites", func(ctx context.Context) error {
-			s.favourites, err = b.Stream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: starsBucket, Storage: file, Replicas: b.Replicas})
-			return err
-		}},
+		{"store of images", objects(&s.images, imagesBucket)},
+		{"store of answers", objects(&s.answers, answerBucket)},
+		{"bucket of favourites", bucket(&s.favourites, starsBucket, 0)},
 	} {
 		if err := b.Make(ctx, store.what, report, store.open); err != nil {
 			return s, err

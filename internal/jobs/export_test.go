@@ -1,6 +1,11 @@
 package jobs
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // StealLease drops the lease of a job, as if its server had been silent.
 func (b *Bus) StealLease(ctx context.Context, id string) error {
@@ -9,6 +14,24 @@ func (b *Bus) StealLease(ctx context.Context, id string) error {
 		return err
 	}
 	return kv.Purge(ctx, id)
+}
+
+// SetClock sets the clock of what is recorded.
+func (q *Queue) SetClock(now func() time.Time) { q.now = now }
+
+// Freeze lets the leases of a queue never expire, as when the clock of NATS was set back.
+func (b *Bus) Freeze(ctx context.Context) error {
+	_, err := b.Bucket(ctx, leasesBucket, jetstream.FileStorage, 0)
+	return err
+}
+
+// Die takes a job, as a server does that then falls silent.
+func (q *Queue) Die(ctx context.Context, id string) error {
+	if !q.lease(ctx, id) {
+		return ErrLive
+	}
+	_, err := q.change(ctx, id, q.started)
+	return err
 }
 
 // Probe reports whether an embedded server's folder can be written.

@@ -331,8 +331,12 @@ func TestOrderAndLimits(t *testing.T) {
 	if slices.Sort(first); first[0] != "ann 1" || first[1] != "ben 1" { // ben has no running job, ann has one
 		t.Errorf("started %q, want ann 1 and ben 1", first)
 	}
+	hold <- struct{}{}
+	third := <-order
+	hold <- struct{}{}
+	fourth := <-order
 	close(hold)
-	if third, fourth := <-order, <-order; third != "ann 2" || fourth != "ann batch" {
+	if third != "ann 2" || fourth != "ann batch" {
 		t.Errorf("then %q and %q, want ann 2 and ann batch", third, fourth)
 	}
 }

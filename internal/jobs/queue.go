@@ -40,7 +40,7 @@ type Queue struct {
 	bus *Bus
 	stores
 	options Options
-	now     func() time.Time
+	now     func() time.Time // for what is recorded; how long something takes no clock's change alters
 
 	mutex   sync.Mutex
 	live    map[string]*liveJob // queued and running
@@ -59,6 +59,13 @@ type liveJob struct {
 	Job
 	revision uint64
 	retry    time.Time // when this server may claim it
+	other    otherLease
+}
+
+// otherLease is another server's lease of a job, as this one has seen it.
+type otherLease struct {
+	revision uint64
+	since    time.Time // when it was seen first
 }
 
 // Open opens the queue, and makes its streams where there are none.
@@ -141,6 +148,9 @@ func (q *Queue) keep(id string, job Job, revision uint64, gone bool) {
 		delete(q.live, id)
 	} else {
 		live := &liveJob{Job: job, revision: revision}
+		if old := q.live[id]; old != nil {
+			live.other = old.other
+		}
 		if q.opened && job.State == Running && job.Server != q.options.Server {
 			live.retry = q.retryAt(Running) // that server is alive
 		}

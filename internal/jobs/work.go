@@ -100,7 +100,7 @@ func (q *Queue) next() string {
 		if job.State == Running || here {
 			running[job.Owner]++
 		}
-		if !here && q.now().After(job.retry) {
+		if !here && time.Now().After(job.retry) {
 			list = append(list, job)
 		}
 	}
@@ -122,9 +122,9 @@ func (q *Queue) next() string {
 // retryAt returns when a job may be claimed here that another server has, or seems to have.
 func (q *Queue) retryAt(state State) time.Time {
 	if state == Running {
-		return q.now().Add(q.options.Lease / 3)
+		return time.Now().Add(q.options.Lease / 3)
 	}
-	return q.now().Add(q.options.Lease / 15) // its server has just taken it, or gives it back
+	return time.Now().Add(q.options.Lease / 15) // its server has just taken it, or gives it back
 }
 
 func full(limit, n int) bool { return limit > 0 && n >= limit }
@@ -220,22 +220,38 @@ func (q *Queue) mark(id string, stop func()) {
 }
 
 // lease takes the lease of a job, if no other server has it. One that an earlier process of
-// this server left behind is taken at once.
+// this server left behind is taken at once, and one that was not renewed for its time as well:
+// where the clock of NATS was set back, it does not expire.
 func (q *Queue) lease(ctx context.Context, id string) bool {
 	_, err := q.leases.Create(ctx, id, []byte(q.options.Server))
 	if lost(err) {
 		var entry jetstream.KeyValueEntry
 		if entry, err = q.leases.Get(ctx, id); err == nil {
-			if string(entry.Value()) != q.options.Server {
+			if string(entry.Value()) != q.options.Server && !q.silent(id, entry.Revision()) {
 				return false
 			}
-			_, err = q.leases.Update(ctx, id, entry.Value(), entry.Revision())
+			_, err = q.leases.Update(ctx, id, []byte(q.options.Server), entry.Revision())
 		}
 	}
 	if err != nil && !lost(err) && ctx.Err() == nil {
 		q.report(fmt.Errorf("take the lease of job %s: %w", id, err))
 	}
 	return err == nil
+}
+
+// silent reports whether another server's lease has been of this revision for longer than it
+// lasts.
+func (q *Queue) silent(id string, revision uint64) bool {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	job := q.live[id]
+	if job == nil {
+		return false
+	}
+	if job.other.revision != revision {
+		job.other = otherLease{revision, time.Now()}
+	}
+	return time.Since(job.other.since) > q.options.Lease
 }
 
 // begin reads the journal of a claimed job and stores that it is started.
@@ -350,14 +366,14 @@ func (q *Queue) suffer(err error) {
 	q.report(err)
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	q.failed = q.now()
+	q.failed = time.Now()
 }
 
 // Healthy reports whether the store took what was written to it lately.
 func (q *Queue) Healthy() bool {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	return q.now().Sub(q.failed) > storePause
+	return time.Since(q.failed) > storePause
 }
 
 // storePause is how long no job is started after the store failed.
@@ -388,7 +404,7 @@ func (q *Queue) end(r *Run, job Job) error {
 func (q *Queue) renew(ctx context.Context, id string, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(q.options.Lease / 5)
 	defer tick.Stop()
-	renewed := q.now()
+	renewed := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -406,8 +422,8 @@ func (q *Queue) renew(ctx context.Context, id string, cancel context.CancelCause
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			renewed = q.now()
-		case q.now().Sub(renewed) > q.options.Lease:
+			renewed = time.Now()
+		case time.Since(renewed) > q.options.Lease:
 			cancel(errBehind)
 			return
 		default:

@@ -279,10 +279,12 @@ func (s *Server) describeModels(w http.ResponseWriter, _ *http.Request) error {
 		Guidance float64 `json:"guidance"`
 		// Verifiers are variants of the verifier, which verify may name.
 		Verifiers []string `json:"verifiers,omitempty"`
+		// Search are the settings of searches that do not give their own.
+		Search config.Search `json:"search"`
 	}
 	list := []model{}
 	for _, m := range s.models.list {
-		list = append(list, model{m.Name, m.Model.Summary, m.Model.Width, m.Model.Height, m.Model.Steps, m.Model.Guidance, m.Model.Verifiers})
+		list = append(list, model{m.Name, m.Model.Summary, m.Model.Width, m.Model.Height, m.Model.Steps, m.Model.Guidance, m.Model.Verifiers, m.Search})
 	}
 	reply(w, http.StatusOK, map[string]any{"models": list, "strategies": offered(), "version": s.options.Version})
 	return nil

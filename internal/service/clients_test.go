@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -150,6 +153,21 @@ func TestOpenWebUI(t *testing.T) {
 		if data := decode[imageReply](t, body).Data; status != http.StatusOK || len(data) != 1 || data[0].B64 == "" {
 			t.Errorf("%s: status %d: %.300s", name, status, body)
 		}
+	}
+}
+
+// TestOpenWebUIRouter drives Open WebUI's own image router, if the folder OPEN_WEBUI has its
+// package, with the Python OPENAI_PYTHON, which needs fastapi, aiohttp, aiofiles, sqlalchemy,
+// python-multipart and pillow.
+func TestOpenWebUIRouter(t *testing.T) {
+	folder, python := os.Getenv("OPEN_WEBUI"), cmp.Or(os.Getenv("OPENAI_PYTHON"), "python3")
+	if folder == "" {
+		t.Skip("set OPEN_WEBUI to a folder with open_webui/routers/images.py, from PyPI's open-webui")
+	}
+	server, key := keyed(t)
+	out, err := exec.CommandContext(t.Context(), python, "testdata/openwebui.py", folder, server, strings.TrimPrefix(key, "Bearer ")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "7 images") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

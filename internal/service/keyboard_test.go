@@ -89,7 +89,7 @@ func TestPageByKeyboard(t *testing.T) {
 	do(t, ctx, chromedp.KeyEvent("red things"))
 	tab(t, ctx, "select Strategy")
 	keys(t, ctx, "r")
-	tab(t, ctx, "input Images, at most")
+	tab(t, ctx, "input Images, or time")
 	keys(t, ctx, "a", input.ModifierCtrl)
 	keys(t, ctx, "5")
 	tab(t, ctx, "textarea Prompt", input.ModifierShift)

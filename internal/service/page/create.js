@@ -28,10 +28,20 @@ export async function create(show, again) {
   const model = el('select', {}, models.map((m) => el('option', { value: m.name }, m.name)));
   if (models.some((m) => m.name === base)) model.value = base;
   const strategy = el('select', {}, Object.entries(strategies).map(([name, text]) => el('option', { value: name }, text)));
-  strategy.value = [set.strategy, way, base, 'adaptive'].find((name) => name in strategies);
-  const budget = el('input', { type: 'number', min: 1, max: 1024, required: true, value: set.budget ?? 8 });
-  const size = el('input', { placeholder: 'of the model', pattern: '\\d+(x\\d+)?', title: 'a number such as 512, or 512x768', value: set.size ?? '' });
-  const seed = el('input', { type: 'number', min: 0, placeholder: 'random', value: set.seed ?? '' });
+  const budget = el('input', { required: true, inputmode: 'numeric', pattern: '\\d+|(\\d+(\\.\\d+)?(h|m|s))+', title: 'a number of images such as 8, or a time such as 30s' });
+  const size = el('input', { placeholder: 'of the model', pattern: '\\d+(x\\d+)?', title: 'a number such as 512, or 512x768' });
+  const seed = el('input', { type: 'number', min: 0, placeholder: 'random' });
+  const defaults = () => models.find((m) => m.name === model.value).search;
+  // fill fills in what nobody has written: the settings of the job before, or those that the
+  // server has for searches with the model.
+  const written = new Set();
+  for (const control of [strategy, budget, size, seed]) control.addEventListener('input', () => written.add(control));
+  const fill = () => {
+    const start = before ? set : defaults();
+    const values = [[strategy, [start.strategy, way, base, 'adaptive'].find((name) => name in strategies)], [budget, start.budget ?? 8], [size, start.size ?? ''], [seed, start.seed ?? '']];
+    for (const [control, value] of values) if (!written.has(control)) control.value = value;
+  };
+  fill();
   const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/webp,image/gif' });
   const reflection = sends(el('textarea', { maxlength: 4096, placeholder: 'There are three clocks. Remove one.' }));
   reflection.value = before?.reflection ?? '';
@@ -53,9 +63,13 @@ export async function create(show, again) {
   const cost = el('p', { class: 'cost', role: 'status' });
   const explain = () => {
     const m = models.find((m) => m.name === model.value);
-    note.textContent = `${meanings[strategy.value]}; at most ${counted(Number(budget.value) || 0, 'image')} of ${size.value || `${m.width}x${m.height}`} pixels with ${counted(m.steps, 'denoising step')} each. The search stops early when an image is right.` + (m.summary ? ` ${m.name}: ${m.summary}.` : '');
-    cost.textContent = estimate(sums.by, model.value, strategy.value, Number(budget.value));
+    const own = { ...m.search, ...set };
+    const images = /^\d+$/.test(budget.value);
+    note.textContent = `${meanings[strategy.value]}; ${images ? `at most ${counted(Number(budget.value), 'image')}` : `for ${budget.value || '0s'}, images`} of ${size.value || `${m.width}x${m.height}`} pixels with ${counted(own.steps ?? m.steps, 'denoising step')} each.`
+      + (own.early_stop === false ? '' : ' The search stops early when an image is right.') + (m.summary ? ` ${m.name}: ${m.summary}.` : '');
+    cost.textContent = images ? estimate(sums.by, model.value, strategy.value, Number(budget.value)) : '';
   };
+  model.addEventListener('input', fill);
   for (const control of [model, strategy, budget, size]) control.addEventListener('input', explain);
   explain();
   const go = el('button', { class: 'primary' }, 'Search');
@@ -83,7 +97,7 @@ export async function create(show, again) {
   },
     el('h1', {}, again ? 'The same search with changes' : 'What should the image show?'),
     field('Prompt', prompt),
-    el('div', { class: 'fields' }, field('Model', model), field('Strategy', strategy), field('Images, at most', budget), field('Size in pixels', size), field('Seed', seed)),
+    el('div', { class: 'fields' }, field('Model', model), field('Strategy', strategy), field('Images, or time', budget), field('Size in pixels', size), field('Seed', seed)),
     el('details', { open: same }, el('summary', {}, 'Correct an image that you have'),
       field('Image', file), preview, field('What is wrong with it, and what should change?', reflection)),
     note, cost, error, el('p', { class: 'row' }, go, el('span', { class: 'note keys' }, 'or Ctrl and Enter'))));
