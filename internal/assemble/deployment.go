@@ -169,6 +169,11 @@ func (b *Builder) Model() (Model, error) {
 	} else {
 		entry.NeedsFindings = own.NeedsFindings
 	}
+	if parts.generator != nil {
+		entry.References = reflectionflow.MostReferences(parts.generator, reflectionflow.Request{
+			Prompt: "any", Reflection: "any", Width: entry.Width, Height: entry.Height, Steps: entry.Steps, Guidance: entry.Guidance,
+		})
+	}
 	entry.Serves = func(cfg search.Config) error { return b.serves(parts.generator, entry, cfg) }
 	if entry.Parse, err = b.Parser(own); err != nil {
 		return Model{}, err

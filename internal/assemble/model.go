@@ -41,6 +41,9 @@ type Model struct {
 	// Parse reads prompts. The model does not know the objects of a prompt that it
 	// refuses.
 	Parse ParseFunc
+	// References is how many reference images the generator takes, see
+	// [reflectionflow.MostReferences]; 0 for one, if any.
+	References int
 	// CheckSize reports an image size that the model was not made for, with the memory
 	// that it would take; nil for a model of any size.
 	CheckSize func(width, height int) error

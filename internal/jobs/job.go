@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,8 +47,11 @@ type Spec struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Image is the name of a stored image that the search begins with, see
 	// [Queue.PutImage], and Reflection says what to correct in it.
-	Image      string `json:"image,omitempty"`
-	Reflection string `json:"reflection,omitempty"`
+	Image string `json:"image,omitempty"`
+	// Others are the names of further images that the search takes from, which are stored
+	// like Image.
+	Others     []string `json:"others,omitempty"`
+	Reflection string   `json:"reflection,omitempty"`
 	// Owner is who pays: limits and fairness are by owner.
 	Owner    string   `json:"owner,omitempty"`
 	Priority Priority `json:"priority,omitempty"` // empty for Interactive
@@ -72,6 +76,10 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("%w: unknown priority %.40q: use %s or %s", reflectionflow.ErrInvalid, s.Priority, Interactive, Batch)
 	case len(s.Reflection) > reflectionflow.MaxPromptBytes:
 		return fmt.Errorf("%w: the reflection has %d bytes, at most %d are allowed", reflectionflow.ErrInvalid, len(s.Reflection), reflectionflow.MaxPromptBytes)
+	case len(s.Others) > 0 && s.Image == "", len(s.Others) >= reflectionflow.MaxReferences:
+		return fmt.Errorf("%w: %d further images, at most %d beside the first one are allowed", reflectionflow.ErrInvalid, len(s.Others), reflectionflow.MaxReferences-1)
+	case slices.ContainsFunc(s.Others, func(name string) bool { return name == "" || len(name) > maxName }):
+		return fmt.Errorf("%w: an image without a name, or with one of more than %d bytes", reflectionflow.ErrInvalid, maxName)
 	case len(s.Model) > maxName || len(s.Owner) > maxName || len(s.Image) > maxName:
 		return fmt.Errorf("%w: a name of more than %d bytes", reflectionflow.ErrInvalid, maxName)
 	case len(s.Settings) > maxExtra || len(s.Extra) > maxExtra:

@@ -415,7 +415,7 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	names, last := []string{job.Image}, uint64(0)
+	names, last := append([]string{job.Image}, job.Others...), uint64(0)
 	for _, e := range events {
 		last = e.Sequence
 		if e.Image != nil {

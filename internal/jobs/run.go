@@ -244,5 +244,16 @@ func (r *Run) Tell(data []byte) {
 	r.queue.report(r.queue.bus.Conn.Publish(livePrefix+r.ID, data))
 }
 
-// Reference returns the image that the job corrects, as it was stored.
-func (r *Run) Reference(ctx context.Context) ([]byte, error) { return r.queue.Image(ctx, r.Image) }
+// References returns the image that the job corrects and the further ones, as they were
+// stored.
+func (r *Run) References(ctx context.Context) ([][]byte, error) {
+	var files [][]byte
+	for _, name := range append([]string{r.Image}, r.Others...) {
+		file, err := r.queue.Image(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}

@@ -25,7 +25,7 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	q, upload, err := readEdit(w, r)
+	q, uploads, err := readEdit(w, r)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,12 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	if err := (reflectionflow.Prompt{Text: q.Prompt}).Validate(); err != nil {
 		return err
 	}
-	q.image, err = s.fitImage(r.Context(), upload, func(size image.Point) (image.Point, error) {
+	most, err := s.models.references(q.Model)
+	if err != nil {
+		return err
+	}
+	uploads = uploads[:min(len(uploads), most)] // clients send what a conversation has
+	q.image, err = s.fitImage(r.Context(), uploads[0], func(size image.Point) (image.Point, error) {
 		if settings, err := q.settings(0, nil); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
 			if near, ok := s.models.near(q.Model, size.X, size.Y); ok {
 				q.chosen = near
@@ -49,6 +54,13 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, upload := range uploads[1:] { // the model scales them
+		other, err := s.fitImage(r.Context(), upload, func(size image.Point) (image.Point, error) { return bounded(size), nil })
+		if err != nil {
+			return err
+		}
+		q.others = append(q.others, other)
 	}
 	leave() // the search may take long
 	q.reflection = q.Prompt
@@ -87,6 +99,18 @@ func (s *Server) fitImage(ctx context.Context, upload []byte, choose func(size i
 	return fit(img, size.X, size.Y)
 }
 
+// maxOther bounds the sides of further images.
+const maxOther = 2048
+
+// bounded is the size of a further image: its own, or with a larger side of maxOther.
+func bounded(size image.Point) image.Point {
+	side := max(size.X, size.Y)
+	if side <= maxOther {
+		return size
+	}
+	return image.Pt(max(1, size.X*maxOther/side), max(1, size.Y*maxOther/side))
+}
+
 // editRequest is a request for an edit.
 type editRequest struct {
 	imageRequest
@@ -94,7 +118,7 @@ type editRequest struct {
 }
 
 // readEdit reads the form, or the JSON body, of an edit.
-func readEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload []byte, err error) {
+func readEdit(w http.ResponseWriter, r *http.Request) (q editRequest, uploads [][]byte, err error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind != "multipart/form-data" {
 		return readJSONEdit(w, r)
@@ -108,23 +132,23 @@ func readEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload []b
 		part, err := form.NextPart()
 		switch {
 		case errors.Is(err, io.EOF):
-			if upload == nil {
+			if uploads == nil {
 				return q, nil, bad("image", "the image is missing: send it as the part image")
 			}
-			return q, upload, nil
+			return q, uploads, nil
 		case errors.As(err, new(*http.MaxBytesError)):
 			return q, nil, err
 		case err != nil:
 			return q, nil, bad("", "the form is damaged: %v", err)
 		}
-		if upload, err = readPart(part, &q, upload); err != nil {
+		if uploads, err = readPart(part, &q, uploads); err != nil {
 			return q, nil, err
 		}
 	}
 }
 
-// readPart reads a part of the form. The first image counts.
-func readPart(part *multipart.Part, q *editRequest, upload []byte) ([]byte, error) {
+// readPart reads a part of the form. The first image is the one to correct.
+func readPart(part *multipart.Part, q *editRequest, uploads [][]byte) ([][]byte, error) {
 	data, err := io.ReadAll(part)
 	if err != nil {
 		return nil, err
@@ -132,8 +156,8 @@ func readPart(part *multipart.Part, q *editRequest, upload []byte) ([]byte, erro
 	text := string(data)
 	switch name := strings.TrimSuffix(part.FormName(), "[]"); name {
 	case "image":
-		if upload == nil {
-			upload = data
+		if uploads = append(uploads, data); len(uploads) > reflectionflow.MaxReferences {
+			return nil, bad("image", "more than %d images", reflectionflow.MaxReferences)
 		}
 	case "mask":
 		return nil, bad("mask", "masks are not supported: say in the prompt what to change")
@@ -158,12 +182,12 @@ func readPart(part *multipart.Part, q *editRequest, upload []byte) ([]byte, erro
 	case "stream":
 		q.Stream, err = strconv.ParseBool(text)
 	case "reflectionflow":
-		return upload, q.readSearch(data)
+		return uploads, q.readSearch(data)
 	}
 	if err != nil {
 		return nil, bad(part.FormName(), "%s: %.40q is no number", part.FormName(), text)
 	}
-	return upload, nil
+	return uploads, nil
 }
 
 // readSearch reads the object reflectionflow of an edit.
@@ -180,7 +204,7 @@ func (q *editRequest) readSearch(data []byte) error {
 }
 
 // readJSONEdit reads an edit whose images are data URLs.
-func readJSONEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload []byte, err error) {
+func readJSONEdit(w http.ResponseWriter, r *http.Request) (q editRequest, uploads [][]byte, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
 	var body struct {
 		imageRequest
@@ -204,13 +228,19 @@ func readJSONEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload
 	if len(body.Images) == 0 {
 		return q, nil, bad("images", "the image is missing: send images with an image_url")
 	}
-	url := body.Images[0].URL
-	_, data, ok := strings.Cut(url, ";base64,")
-	if !ok || !strings.HasPrefix(url, "data:") {
-		return q, nil, bad("images", "image_url must be a data URL in base64: this server fetches nothing")
+	if len(body.Images) > reflectionflow.MaxReferences {
+		return q, nil, bad("images", "more than %d images", reflectionflow.MaxReferences)
 	}
-	if upload, err = base64.StdEncoding.DecodeString(data); err != nil {
-		return q, nil, bad("images", "image_url is no valid base64")
+	for _, sent := range body.Images {
+		_, data, ok := strings.Cut(sent.URL, ";base64,")
+		if !ok || !strings.HasPrefix(sent.URL, "data:") {
+			return q, nil, bad("images", "image_url must be a data URL in base64: this server fetches nothing")
+		}
+		upload, err := base64.StdEncoding.DecodeString(data)
+		if err != nil {
+			return q, nil, bad("images", "image_url is no valid base64")
+		}
+		uploads = append(uploads, upload)
 	}
-	return q, upload, nil
+	return q, uploads, nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"image"
 	"image/draw"
@@ -148,18 +149,45 @@ func readUpload(file []byte) (image.Image, error) {
 	return img, nil
 }
 
-// storeReference stores an image that a job corrects. Each job has its own, so that it goes
-// with the job; with an idempotency key the name is the same again.
-func (s *Server) storeReference(ctx context.Context, owner, key string, file []byte) (string, error) {
+// storeReferences stores the images that a job starts from, and names them in its spec. Each
+// job has its own, so that they go with the job; with an idempotency key the names are the
+// same again.
+func (s *Server) storeReferences(ctx context.Context, spec *jobs.Spec, a accepted) error {
+	if a.image == nil {
+		return nil
+	}
+	key := a.key
 	if key == "" {
 		key = rand.Text()
 	}
-	sum := sha256.Sum256(append([]byte(owner+"\x00"+key+"\x00"), file...))
-	name := "uploads/" + hex.EncodeToString(sum[:]) + ".png"
-	if _, err := s.queue.PutImage(ctx, name, file); err != nil {
-		return "", err
+	for i, file := range append([][]byte{a.image}, a.others...) {
+		of := spec.Owner + "\x00" + key + "\x00"
+		if i > 0 {
+			of += strconv.Itoa(i) + "\x00"
+		}
+		sum := sha256.Sum256(append([]byte(of), file...))
+		name := "uploads/" + hex.EncodeToString(sum[:]) + ".png"
+		if _, err := s.queue.PutImage(ctx, name, file); err != nil {
+			return errors.Join(err, s.removeReferences(context.WithoutCancel(ctx), *spec))
+		}
+		if i == 0 {
+			spec.Image = name
+		} else {
+			spec.Others = append(spec.Others, name)
+		}
 	}
-	return name, nil
+	return nil
+}
+
+// removeReferences removes the images of a job that was not submitted.
+func (s *Server) removeReferences(ctx context.Context, spec jobs.Spec) error {
+	var err error
+	for _, name := range append([]string{spec.Image}, spec.Others...) {
+		if name != "" {
+			err = errors.Join(err, s.queue.RemoveImage(ctx, name))
+		}
+	}
+	return err
 }
 
 // fit returns an image as PNG in the given size.

@@ -208,6 +208,15 @@ func (m *models) planned(name string, settings config.Search) (search.Config, er
 	return cfg, err
 }
 
+// references is how many images an edit by the model that a request names starts from.
+func (m *models) references(name string) (int, error) {
+	i, _, err := m.split(name)
+	if err != nil {
+		return 0, err
+	}
+	return max(1, m.list[i].Model.References), nil
+}
+
 // open opens the model that a request names, once.
 func (m *models) open(name string) (*engine, error) {
 	i, _, err := m.split(name)

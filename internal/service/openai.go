@@ -34,7 +34,8 @@ type imageRequest struct {
 	// Search sets what OpenAI's API has no words for.
 	Search *searchRequest `json:"reflectionflow"`
 
-	image      []byte // PNG, of an edit
+	image      []byte   // PNG, of an edit
+	others     [][]byte // further ones
 	reflection string
 
 	// Of the images, see [Server.planImages].
@@ -183,7 +184,7 @@ func (s *Server) submitImages(r *http.Request, q *imageRequest) (list []jobs.Job
 		if key != "" {
 			jobKey = key + "/" + strconv.Itoa(i)
 		}
-		job, err := s.accept(r, accepted{model: q.Model, prompt: q.Prompt, settings: settings, image: q.image, reflection: q.reflection, key: jobKey})
+		job, err := s.accept(r, accepted{model: q.Model, prompt: q.Prompt, settings: settings, image: q.image, others: q.others, reflection: q.reflection, key: jobKey})
 		if err != nil {
 			return list, err
 		}
@@ -314,7 +315,8 @@ func (s *Server) getModel(w http.ResponseWriter, r *http.Request) error {
 type accepted struct {
 	model, prompt string
 	settings      config.Search
-	image         []byte // PNG to correct, or nil
+	image         []byte   // PNG to correct, or nil
+	others        [][]byte // further ones
 	reflection    string
 	origin        origin // of the image, where it is a candidate
 	priority      jobs.Priority
@@ -359,17 +361,15 @@ func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 	if err := spec.Validate(); err != nil {
 		return jobs.Job{}, err
 	}
-	if a.image != nil {
-		if spec.Image, err = s.storeReference(r.Context(), spec.Owner, a.key, a.image); err != nil {
-			return jobs.Job{}, err
-		}
+	if err := s.storeReferences(r.Context(), &spec, a); err != nil {
+		return jobs.Job{}, err
 	}
 	job, err := s.queue.Submit(r.Context(), spec, a.key)
 	if err == nil {
 		tracing.Current(r.Context()).Set(tracing.Text("job.id", job.ID)) // whose trace is named by it
 	}
 	if err != nil && spec.Image != "" && !errors.Is(err, jobs.ErrConflict) {
-		return job, errors.Join(err, s.queue.RemoveImage(context.WithoutCancel(r.Context()), spec.Image))
+		return job, errors.Join(err, s.removeReferences(context.WithoutCancel(r.Context()), spec))
 	}
 	return job, err
 }

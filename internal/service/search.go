@@ -102,21 +102,24 @@ func outcomeOf(r reflectionflow.Result) jobs.Outcome {
 // correcting returns a generator whose images without a reference of their own start from
 // the job's image and its owner's reflection.
 func (s *Server) correcting(ctx context.Context, e *engine, r *jobs.Run) (reflectionflow.Generator, error) {
-	file, err := r.Reference(ctx)
+	files, err := r.References(ctx)
 	if err != nil {
 		return nil, err
 	}
-	reference, _, err := image.Decode(bytes.NewReader(file))
-	if err != nil {
-		return nil, fmt.Errorf("%w: read the image to correct: %v", reflectionflow.ErrInvalid, err)
+	images := make([]image.Image, len(files))
+	for i, file := range files {
+		if images[i], _, err = image.Decode(bytes.NewReader(file)); err != nil {
+			return nil, fmt.Errorf("%w: read the image to correct: %v", reflectionflow.ErrInvalid, err)
+		}
 	}
-	return correction{e.generator, reference, r.Reflection}, nil
+	return correction{e.generator, images[0], reflectionflow.NewImages(images[1:]...), r.Reflection}, nil
 }
 
 // correction is a generator that starts from an image.
 type correction struct {
 	inner      reflectionflow.Generator
 	reference  image.Image
+	others     *reflectionflow.Images // of every image: a correction starts from another in place of reference
 	reflection string
 }
 
@@ -126,6 +129,7 @@ func (c correction) requests(list []reflectionflow.Request) []reflectionflow.Req
 		if r.Reference == nil {
 			r.Reference, r.Reflection = c.reference, c.reflection
 		}
+		r.Others = c.others
 		with[i] = r
 	}
 	return with

@@ -1,0 +1,63 @@
+package service_test
+
+import (
+	"context"
+	"image"
+	"image/png"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+
+	"reflectionflow"
+	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/service"
+)
+
+// An edit by a model that takes several images starts from all of them, up to its number, and each of its images has the
+// further ones; a model that takes one starts from the first.
+func TestEditsOfSeveralImages(t *testing.T) {
+	for most, want := range map[int][]int{0: {32}, 2: {32, 20}, 10: {32, 20, 2048}} {
+		var mu sync.Mutex
+		var widths [][]int
+		server := serve(t, func(o *service.Options) {
+			m := fakeModel()
+			m.References = most
+			m.Open = func(context.Context, string) (*assemble.Engine, error) {
+				return &assemble.Engine{Verifier: reflectionflow.VerifierFunc(judged), Generator: reflectionflow.GeneratorFunc(func(ctx context.Context, r reflectionflow.Request) (image.Image, error) {
+					var list []int
+					for _, img := range r.References() {
+						list = append(list, img.Bounds().Dx())
+					}
+					mu.Lock()
+					widths = append(widths, list)
+					mu.Unlock()
+					return painted(ctx, r)
+				})}, nil
+			}
+			o.Models[0].Model = m
+		})
+		sized := func(w, h int) string {
+			return file(t, func(out io.Writer, _ image.Image) error {
+				return png.Encode(out, image.NewGray(image.Rect(0, 0, w, h)))
+			})
+		}
+		parts := []field{{name: "prompt", value: "the clock of the second one"}, {name: "model", value: "paint:noise"}, {name: "quality", value: "low"}, {name: "size", value: "32x32"}}
+		for _, f := range []string{sized(64, 64), sized(20, 30), sized(3000, 30)} {
+			parts = append(parts, field{"image[]", f, "a.png", "image/png"})
+		}
+		status, body := chunked(t, server.URL+"/v1/images/edits", "", parts)
+		if status != http.StatusOK {
+			t.Fatalf("status %d: %.300s", status, body)
+		}
+		for _, got := range widths {
+			if !slices.Equal(got, want) {
+				t.Errorf("an image of a model that takes %d has references of the widths %v, want %v", most, got, want)
+			}
+		}
+		if len(widths) == 0 {
+			t.Error("nothing was generated")
+		}
+	}
+}
