@@ -74,7 +74,7 @@ func (l *lowering) emitProduct(n *node, u *unit, outside func(*node) bool) {
 	reads = slices.DeleteFunc(reads, func(s *storage) bool { return s == g.c })
 	l.emit("DotGeneral+tape", append(reads, g.a, g.b), writes, g.run)
 	l.readsRows(g)
-	l.steps[len(l.steps)-1].instructions = len(t.ins)
+	l.steps[len(l.steps)-1].tape = t
 }
 
 // floats is the number of floats of a block of the product and of the registers.

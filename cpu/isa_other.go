@@ -17,6 +17,8 @@ var machine = plain
 // machinePairs is set where the processor multiplies pairs of bf16.
 const machinePairs = false
 
+func (v *vectors) quicken() {}
+
 // machineInts is set where the processor multiplies bytes.
 const machineInts = false
 

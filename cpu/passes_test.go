@@ -68,7 +68,9 @@ func TestPasses(t *testing.T) {
 			}
 			instructions := 0
 			for _, s := range g.Executable().(*program).steps {
-				instructions += s.instructions
+				if s.tape != nil {
+					instructions += s.tape.recorded
+				}
 			}
 			if instructions != c.instructions {
 				t.Errorf("%d instructions of tapes, want %d", instructions, c.instructions)

@@ -13,7 +13,7 @@ import (
 type step struct {
 	name          string
 	origin        string // the nodes that it computes, for errors
-	instructions  int    // of a tape
+	tape          *tape  // or nil
 	reads, writes []*storage
 	byRows        *storage // of reads: may be an input in Rows
 	begins        int      // inputs that no step before it reads

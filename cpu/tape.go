@@ -34,6 +34,14 @@ const (
 	doPerRow                // dst (all elements) = a op b of the row
 	doWhere                 // dst = a != 0 ? b : c
 	doReduce                // dst (per row) = op over the row of a
+
+	// Joined instructions: see join.
+	doSilu   // dst = a·logistic a
+	doGelu   // dst = GELU of a, by tanh and the four numbers in more
+	doRotate // dst = a·b + (a with neighbours exchanged)·c
+	doMulAdd // dst = a·b + c
+	doScale  // dst = (a op b of the row)·c + more[0], if there is one
+	doExpSum // dst = e^(a - b of the row), and more[0] (per row) its sums
 )
 
 type instruction struct {
@@ -41,6 +49,7 @@ type instruction struct {
 	op      opcode
 	dst     value
 	a, b, c value
+	more    []value
 	load    *access    // for doLoad
 	store   *storage   // where dst is kept, or nil
 	sums    *columnSum // of dst, or nil
@@ -64,6 +73,7 @@ type tape struct {
 	block        int // rows per block
 	blocksPer    int // blocks per item of the pool
 	ins          []instruction
+	recorded     int      // instructions before some were joined
 	scalars      []access // dims unused
 	fulls, perRs int      // number of registers
 	stripe       int      // elements of the stripes of column sums
@@ -87,7 +97,7 @@ func (l *lowering) tapeFor(u *unit, outside func(*node) bool) {
 	sums, block := l.columnSums(u, outside)
 	t, reads, writes := l.tapeWith(u, outside, sums, block)
 	l.emit("tape", reads, writes, t.run)
-	l.steps[len(l.steps)-1].instructions = len(t.ins)
+	l.steps[len(l.steps)-1].tape = t
 }
 
 // tapeOf returns the tape of a fused unit, and the storages that it reads and writes.
@@ -140,8 +150,10 @@ func (l *lowering) tapeWith(u *unit, outside func(*node) bool, sums map[*node]*c
 	for _, a := range t.scalars {
 		reads = append(reads, a.s)
 	}
-	t.allocate()
 	work := t.block * t.pitch * max(1, len(t.ins))
+	t.recorded = len(t.ins)
+	t.join()
+	t.allocate()
 	t.blocksPer = max(1, 100_000/work)
 	return t, reads, writes
 }
@@ -371,11 +383,13 @@ func (t *tape) allocate() {
 			}
 			ended = nil
 		}
-		old := in.dst
-		in.dst = value{old.kind, t.takeRegister(old.kind, &free)}
-		place[old] = in.dst
-		if _, used := last[old]; !used {
-			ended = append(ended, in.dst)
+		for _, v := range in.writes() {
+			old := *v
+			*v = value{old.kind, t.takeRegister(old.kind, &free)}
+			place[old] = *v
+			if _, used := last[old]; !used {
+				ended = append(ended, *v)
+			}
 		}
 		for _, v := range ended {
 			free[v.kind] = append(free[v.kind], v.id)
@@ -397,6 +411,14 @@ func (t *tape) takeRegister(k valueKind, free *[2][]int) int {
 	return t.fulls - 1
 }
 
+// writes returns the registers that the instruction writes.
+func (i *instruction) writes() []*value {
+	if i.do == doExpSum {
+		return []*value{&i.dst, &i.more[0]}
+	}
+	return []*value{&i.dst}
+}
+
 // reads returns the registers that the instruction reads.
 func (i *instruction) reads() []*value {
 	var list []*value
@@ -405,8 +427,15 @@ func (i *instruction) reads() []*value {
 		list = []*value{&i.a, &i.b, &i.c}
 	case doBinary, doScalar, doPerRow:
 		list = []*value{&i.a, &i.b}
-	case doUnary, doExpand, doReduce:
+	case doUnary, doExpand, doReduce, doSilu, doGelu:
 		list = []*value{&i.a}
+	case doRotate, doMulAdd, doScale:
+		list = []*value{&i.a, &i.b, &i.c}
+		for m := range i.more {
+			list = append(list, &i.more[m])
+		}
+	case doExpSum:
+		list = []*value{&i.a, &i.b}
 	}
 	return slices.DeleteFunc(list, func(v *value) bool { return v.kind == inScalar })
 }

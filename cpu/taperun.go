@@ -152,6 +152,10 @@ func (t *tape) execute(r *registers, in *instruction, dst []float32, s *span) {
 		t.vectors.scalar[in.op](dst, r.operand(in.a, n), r.scalars[in.b.id])
 	case doPerRow:
 		a, b := r.operand(in.a, n), r.operand(in.b, s.rows)
+		if f := t.vectors.fast; f != nil && f.rows[in.op] != nil {
+			f.rows[in.op](&dst[0], &a[0], &b[0], s.rows, n/s.rows/16)
+			return
+		}
 		if s.rows == 1 {
 			t.vectors.scalar[in.op](dst, a, b[0])
 			return
@@ -165,6 +169,8 @@ func (t *tape) execute(r *registers, in *instruction, dst []float32, s *span) {
 		t.expandTo(r, in, dst, s)
 	case doReduce:
 		t.reduceRows(in.op, dst, r.operand(in.a, s.length), s)
+	default:
+		t.executeJoined(r, in, dst, s)
 	}
 }
 
@@ -189,19 +195,23 @@ func fillWith[T any](dst []T, v T) {
 func (t *tape) reduceRows(op opcode, dst, a []float32, s *span) {
 	over, neutral := t.vectors.reducer(op)
 	per := len(a) / s.rows
-	for i := range s.rows {
-		row := a[i*per : (i+1)*per]
-		if t.cols < per {
-			fillWith(row[t.cols:], neutral)
+	if t.cols < per {
+		for i := range s.rows {
+			fillWith(a[i*per+t.cols:(i+1)*per], neutral)
 		}
-		dst[i] = over(row)
+	}
+	if t.vectors.fast != nil && t.vectors.fast.reduce(op, dst, a, s.rows) {
+		return
+	}
+	for i := range s.rows {
+		dst[i] = over(a[i*per : (i+1)*per])
 	}
 }
 
 // reducer returns the kernel of a reduction and its neutral element.
 func (v *vectors) reducer(op opcode) (over func([]float32) float32, neutral float32) {
 	switch op {
-	case opSum:
+	case opSum, opSquares:
 		return v.sum, 0
 	case opLargest:
 		return v.largest, float32(math.Inf(-1))

@@ -54,7 +54,8 @@ const (
 	opSum
 	opLargest
 	opSmallest
-	opcodes // the number of opcodes
+	opSquares // the sum of the squares: see join
+	opcodes   // the number of opcodes
 )
 
 // Constants of the vector kernels; see expOf512, tanh512, erf512 and log512 for the origin of the polynomials.
@@ -121,6 +122,20 @@ type vectors struct {
 	largest  func(a []float32) float32
 	smallest func(a []float32) float32
 	stripes  stripeKernels
+	fast     *fastKernels // or nil
+}
+
+// fastKernels are kernels of several operations or of many rows at once. They give the same bits as the others one after
+// another. Vectors have 16 elements.
+type fastKernels struct {
+	exp, tanh, logistic, silu func(dst, a *float32, vectors int)
+	gelu                      func(dst, a *float32, vectors int, cubic, inner, half, one float32)
+	rotate, mulAdd            func(dst, a, b, c *float32, vectors int)
+	rows                      [opcodes]func(dst, a, r *float32, rows, vectors int) // r is one number a row
+	scale                     [opcodes]func(dst, a, r *float32, rows, vectors int, m, s *float32)
+	sums                      [opcodes]func(sums, a *float32, rows, vectors int)
+	expSum                    func(dst, a, r *float32, rows, vectors int, sums *float32)
+	largest                   func(largest, a *float32, rows, vectors int) (nan int)
 }
 
 func vectorsFor(l level) *vectors {
@@ -128,6 +143,7 @@ func vectorsFor(l level) *vectors {
 	case avx512:
 		v := vectors512()
 		v.widen = widenFast
+		v.quicken()
 		return v
 	case avx2:
 		v := vectors256()
