@@ -134,8 +134,18 @@ func (all Problems) Err() error {
 		}
 		parts = append(parts, fmt.Sprintf("%s: %s: %d (%s)", same[0].Component, same[0].Kind, len(same), strings.Join(names, ", ")))
 	}
-	return fmt.Errorf("%w: the weights do not fit the model: %s%s", reflectionflow.ErrInvalid, strings.Join(parts, "; "), all.advice())
+	text := fmt.Errorf("%w: the weights do not fit the model: %s%s", reflectionflow.ErrInvalid, strings.Join(parts, "; "), all.advice())
+	return &UnfitError{all, text}
 }
+
+// UnfitError is the error for weights that do not fit a network. Its text names a few of the problems.
+type UnfitError struct {
+	Problems Problems
+	error
+}
+
+// Unwrap returns an error that wraps [reflectionflow.ErrInvalid].
+func (e *UnfitError) Unwrap() error { return e.error }
 
 // advice names the layout of the files, if it is a known one of another kind.
 func (all Problems) advice() string {

@@ -206,6 +206,15 @@ func commonTypes(source weights.Source) (rankTypes, error) {
 	return counts, nil
 }
 
+// CommonType returns the type that most tensors of so many dimensions are stored in, BF16 if there are none.
+func CommonType(source weights.Source, dimensions int) string {
+	counts, err := commonTypes(source)
+	if err != nil {
+		return (rankTypes{}).of(nil)
+	}
+	return counts.of(make([]int, dimensions))
+}
+
 // of returns the type that most tensors like one of that shape have, which another writer of the file would have used;
 // BF16, as models are published, if there is none. Networks take any.
 func (r rankTypes) of(shape []int) string {

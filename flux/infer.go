@@ -23,6 +23,18 @@ func Dims(source weights.Source, name string, n int) ([]int, error) {
 	return info.Shape, nil
 }
 
+// BlockDims is [Dims] for a tensor that all blocks of a kind have, by what stands before and after their numbers: that of
+// the first block that has it.
+func BlockDims(source weights.Source, before, after string, n int) ([]int, error) {
+	blocks := Numbered(source, before)
+	for i := range blocks {
+		if shape, err := Dims(source, fmt.Sprint(before, i, after), n); err == nil {
+			return shape, nil
+		}
+	}
+	return Dims(source, before+"0"+after, n)
+}
+
 // maxNumbered bounds [Numbered].
 const maxNumbered = 1000
 

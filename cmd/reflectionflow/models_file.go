@@ -69,6 +69,9 @@ func (p *program) describeFile(path string) (transformer bool, err error) {
 		if describe := describers[part]; describe != nil {
 			transformer = true
 			if line, err = describe(f); err != nil {
+				if unfit, ok := errors.AsType[*flux.UnfitError](err); ok {
+					err = errors.Join(printTo(p.stdout, strings.Join(unfit.Problems.Report(), "\n")+"\n"), err)
+				}
 				return false, fmt.Errorf("%s: %w", path, err)
 			}
 		}

@@ -1,6 +1,8 @@
 package flux1
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,16 +34,17 @@ func ReadTransformer(source weights.Source) (*TransformerFile, error) {
 		return nil, err
 	}
 	tensors, problems := own.cuts()
-	if err := problems.Serious().Err(); err != nil {
-		return nil, err
-	}
+	missing := problems.Serious()
 	view, err := weights.NewView(source, tensors)
 	if err != nil {
 		return nil, err
 	}
 	file := &TransformerFile{Weights: view}
 	if file.Params, err = readParams(view); err != nil {
-		return nil, err
+		return nil, cmp.Or(missing.Err(), err)
+	}
+	if len(missing) > 0 {
+		return nil, errors.Join(own.shape(missing, file.Params), missing.Err())
 	}
 	found, err := file.compare()
 	if err != nil {
@@ -68,28 +71,37 @@ func transformerLayout(source weights.Source) (weights.Source, error) {
 
 // compare lists what of the weights does not fit the parameters.
 func (f *TransformerFile) compare() (flux.Problems, error) {
-	variables, err := f.Params.variables()
+	return flux.Component{Prefix: TransformerPrefix, Variables: f.Params.variables}.CheckSource(f.Weights)
+}
+
+// shape says of missing tensors, in the names of the file, which shapes they have in a transformer of these parameters.
+func (l *fileLayout) shape(missing flux.Problems, p Params) error {
+	variables, err := p.variables()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var problems flux.Problems
-	wanted := map[string]bool{}
+	own := map[string][]int{}
 	for _, v := range variables {
-		wanted[v.Name] = true
-		info, err := f.Weights.Info(v.Name)
-		switch {
-		case err != nil:
-			problems = append(problems, flux.Problem{Component: TransformerPrefix, Kind: flux.MissingTensor, Tensor: v.Name})
-		case !slices.Equal(info.Shape, v.Shape):
-			problems = append(problems, flux.Problem{Component: TransformerPrefix, Kind: flux.WrongShape, Tensor: v.Name, Have: fmt.Sprint(info.Shape), Want: fmt.Sprint(v.Shape)})
+		own[v.Name] = v.Shape
+	}
+	shapes := map[string][]int{}
+	for _, m := range l.moves() {
+		part := own[m.to]
+		if len(part) == 0 {
+			continue
+		}
+		if whole := shapes[m.from]; whole != nil { // rows of one matrix
+			whole[0] += part[0]
+		} else {
+			shapes[m.from] = slices.Clone(part)
 		}
 	}
-	for _, name := range f.Weights.Names() {
-		if !wanted[name] {
-			problems = append(problems, flux.Problem{Component: TransformerPrefix, Kind: flux.UnexpectedTensor, Tensor: name})
+	for i := range missing {
+		if shape := shapes[strings.TrimPrefix(missing[i].Tensor, l.prefix)]; shape != nil {
+			missing[i].Want = fmt.Sprint(shape, " ", flux.CommonType(l.source, len(shape)))
 		}
 	}
-	return problems, nil
+	return nil
 }
 
 // fileLayout is where and how a file holds a transformer.

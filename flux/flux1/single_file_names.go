@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"reflectionflow"
+	"reflectionflow/flux"
 	"reflectionflow/weights"
 )
 
@@ -95,15 +95,15 @@ func (m *moves) single(from, to string) {
 // tell is as in all FLUX.1 models: the rotary axes take 1/8, 7/16 and 7/16 of a head.
 func readParams(source weights.Source) (Params, error) {
 	dim := func(name string, shape ...*int) error {
-		info, err := source.Info(name)
-		if err != nil {
-			return err
+		have, err := flux.Dims(source, name, len(shape))
+		if strings.HasPrefix(name, ".") {
+			have, err = flux.BlockDims(source, "transformer_blocks.", name, len(shape))
 		}
-		if len(info.Shape) != len(shape) {
-			return fmt.Errorf("%w: %s: tensor %q has shape %v, must have %d dimensions", reflectionflow.ErrInvalid, TransformerPrefix, name, info.Shape, len(shape))
+		if err != nil {
+			return fmt.Errorf("%s: %w", TransformerPrefix, err)
 		}
 		for i := range shape {
-			*shape[i] = info.Shape[i]
+			*shape[i] = have[i]
 		}
 		return nil
 	}
@@ -117,7 +117,7 @@ func readParams(source weights.Source) (Params, error) {
 		{"proj_out.weight", []*int{&out, &skip}},
 		{"context_embedder.weight", []*int{&skip, &p.JointAttentionDim}},
 		{"time_text_embed.text_embedder.linear_1.weight", []*int{&skip, &p.PooledProjectionDim}},
-		{"transformer_blocks.0.attn.norm_q.weight", []*int{&p.AttentionHeadDim}},
+		{".attn.norm_q.weight", []*int{&p.AttentionHeadDim}},
 	} {
 		if err := dim(d.name, d.shape...); err != nil {
 			return Params{}, err

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"reflectionflow"
+	"reflectionflow/flux"
 	"reflectionflow/weights"
 	"reflectionflow/weights/safetensors"
 )
@@ -255,6 +256,27 @@ func TestReadTransformerRejectsOtherFiles(t *testing.T) {
 				t.Errorf("error %v, want an invalid input saying %q in one line", err, test.want)
 			}
 		})
+	}
+}
+
+// All tensors that a file lacks are listed in its own names, with the shapes of the fused ones.
+func TestReadTransformerListsMissingTensors(t *testing.T) {
+	m := randomModel(t, singleFileParams).fuse(t, singleFileParams)
+	for _, name := range []string{"double_blocks.1.img_attn.qkv.weight", "double_blocks.0.txt_mlp.2.bias", "double_blocks.1.txt_mlp.2.bias", "single_blocks.0.linear1.weight"} {
+		delete(m, name)
+	}
+	_, err := ReadTransformer(m.open(t))
+	unfit, ok := errors.AsType[*flux.UnfitError](err)
+	if !ok || !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Fatalf("error %v", err)
+	}
+	want := []string{
+		`transformer: tensor "double_blocks.{0,1}.txt_mlp.2.bias" is missing: [64] BF16`,
+		`transformer: tensor "double_blocks.1.img_attn.qkv.weight" is missing: [192 64] BF16`,
+		`transformer: tensor "single_blocks.0.linear1.weight" is missing: [448 64] BF16`,
+	}
+	if got := unfit.Problems.Report(); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -46,22 +46,33 @@ func (f *Folder) inferText(source weights.Source) (err error) {
 	return err
 }
 
+// dimension is a tensor whose shape tells sizes.
+type dimension struct {
+	name     string
+	inBlocks bool // the name is what stands behind the number of a double block
+	n        int  // dimensions
+	set      func(shape []int)
+}
+
+func (d dimension) dims(source weights.Source) ([]int, error) {
+	if d.inBlocks {
+		return flux.BlockDims(source, "transformer_blocks.", d.name, d.n)
+	}
+	return flux.Dims(source, d.name, d.n)
+}
+
 // inferParams reads the sizes of a transformer from its tensors, in the naming of
 // diffusers.
 func inferParams(source weights.Source) (Params, error) {
 	p := Klein4B()
-	for _, d := range []struct {
-		name string
-		n    int
-		set  func(shape []int)
-	}{
-		{"transformer_blocks.0.attn.norm_q.weight", 1, func(s []int) { p.AttentionHeadDim = s[0] }},
-		{"x_embedder.weight", 2, func(s []int) { p.InChannels, p.NumAttentionHeads = s[1], s[0]/max(1, p.AttentionHeadDim) }},
-		{"context_embedder.weight", 2, func(s []int) { p.JointAttentionDim = s[1] }},
-		{"time_guidance_embed.timestep_embedder.linear_1.weight", 2, func(s []int) { p.TimestepChannels = s[1] }},
-		{"transformer_blocks.0.ff.linear_out.weight", 2, func(s []int) { p.MLPRatio = float64(s[1]) / float64(max(1, s[0])) }},
+	for _, d := range []dimension{
+		{name: ".attn.norm_q.weight", inBlocks: true, n: 1, set: func(s []int) { p.AttentionHeadDim = s[0] }},
+		{name: "x_embedder.weight", n: 2, set: func(s []int) { p.InChannels, p.NumAttentionHeads = s[1], s[0]/max(1, p.AttentionHeadDim) }},
+		{name: "context_embedder.weight", n: 2, set: func(s []int) { p.JointAttentionDim = s[1] }},
+		{name: "time_guidance_embed.timestep_embedder.linear_1.weight", n: 2, set: func(s []int) { p.TimestepChannels = s[1] }},
+		{name: ".ff.linear_out.weight", inBlocks: true, n: 2, set: func(s []int) { p.MLPRatio = float64(s[1]) / float64(max(1, s[0])) }},
 	} {
-		shape, err := flux.Dims(source, d.name, d.n)
+		shape, err := d.dims(source)
 		if err != nil {
 			return Params{}, fmt.Errorf("%s: %w", TransformerPrefix, err)
 		}

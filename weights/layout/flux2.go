@@ -41,6 +41,9 @@ var flux2Fused = map[string][3]string{
 // cut into three, and the halves of the last modulation, which diffusers has in the other order, are swapped.
 func Flux2Transformer(source weights.Source) (weights.Source, error) {
 	prefix, found := findPrefix(source, TransformerPrefixes, "double_blocks.0.img_attn.qkv.weight", "transformer_blocks.0.attn.add_q_proj.weight")
+	if found == "" { // the first block may be what is missing
+		prefix, found = findBlocks(source, TransformerPrefixes, "double_blocks.")
+	}
 	if !strings.HasPrefix(found, "double_blocks.") {
 		return rename(source, prefix, func(name string) string { return name })
 	}

@@ -60,6 +60,18 @@ func findPrefix(source weights.Source, prefixes []string, tensors ...string) (pr
 	return "", ""
 }
 
+// findBlocks returns the first of the prefixes behind which a name goes on with the given beginning; "" and "" if none does.
+func findBlocks(source weights.Source, prefixes []string, begin string) (prefix, found string) {
+	names := source.Names()
+	for _, prefix := range prefixes {
+		i, _ := slices.BinarySearch(names, prefix+begin)
+		if i < len(names) && strings.HasPrefix(names[i], prefix+begin) {
+			return prefix, begin
+		}
+	}
+	return "", ""
+}
+
 // parts are a name cut at its dots.
 type parts []string
 
