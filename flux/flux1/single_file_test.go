@@ -271,8 +271,8 @@ func TestReadTransformerListsMissingTensors(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	want := []string{
-		`transformer: tensor "double_blocks.{0,1}.txt_mlp.2.bias" is missing: [64] BF16`,
 		`transformer: tensor "double_blocks.1.img_attn.qkv.weight" is missing: [192 64] BF16`,
+		`transformer: tensor "double_blocks.{0..1}.txt_mlp.2.bias" is missing: [64] BF16`,
 		`transformer: tensor "single_blocks.0.linear1.weight" is missing: [448 64] BF16`,
 	}
 	if got := unfit.Problems.Report(); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
