@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
-.PHONY: results results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat deploy-check check fuzz module release
+.PHONY: results results-accuracy results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat deploy-check check fuzz module release
 
 build: ## build the program into bin/, static, without cgo
 	CGO_ENABLED=0 $(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -51,28 +51,40 @@ compat: build ## check files and requests with other programs: tools/compat/READ
 
 RESULTS = bin/reflectionflow evaluate --budgets 1,2,4,8,16,32 --limit 300
 
-# The verifier of each strategy as it is, then with wrong verdicts. A strategy@4 is measured up to 4 images.
+# The verifier of each strategy as it is, then with wrong verdicts. A strategy@4 is measured up to 4 images. SEEDS may grow:
+# the same folder takes more. ACCURACY_FULL, instead of ACCURACY_PAGE, has all strategies at all rates up to 32 images.
 ACCURACY = bin/reflectionflow evaluate --difficulty 0 --budgets 1,2,4,8,16,32
 ACCURACY_QUICK = noise,noise+flip10,noise+flip20,noise+flip30,reflection@4,reflection+flip10@4,reflection+flip20@4,reflection+flip30@4,$\
 noise+flip20s,reflection+flip20s@4,noise+stop+share@4,adaptive@4,adaptive+flip20@4,adaptive-confirm+flip20@4
+ACCURACY_PAGE = noise,noise+flip10,noise+flip20,noise+flip30,reflection@4,reflection+flip10@4,reflection+flip20@4,reflection+flip30@4,$\
+noise+flip20s,reflection+flip20s@4,noise+flip5,reflection+flip5@4,noise+stop+share@4,adaptive@4,adaptive+flip20@4,adaptive-confirm+flip20@4
 KINDS = noise noise-prompt reflection noise+stop+share adaptive adaptive-confirm
 COMMA := ,
-ACCURACY_ALL = $(subst $() ,$(COMMA),$(strip $(KINDS) $(foreach rate,5 10 20 30 5s 10s 20s 30s,$(addsuffix +flip$(rate),$(KINDS)))))
+ACCURACY_FULL = $(subst $() ,$(COMMA),$(strip $(KINDS) $(foreach rate,5 10 20 30 5s 10s 20s 30s,$(addsuffix +flip$(rate),$(KINDS)))))
+SEEDS = 5
+JUDGE = bin/reflectionflow evaluate judge --judge template --quiet
 
-results: build ## write the results pages in full: takes days, resumes when interrupted
-	$(ACCURACY) --prompts builtin:test --seeds 5 --limit 300 --out runs/results-accuracy --strategies $(ACCURACY_ALL)
-	bin/reflectionflow evaluate page runs/results-accuracy --into docs/results.md --made-by "make results"
-	$(ACCURACY) --prompts compound:test --seeds 5 --limit 300 --out runs/results-accuracy-compound --strategies $(ACCURACY_ALL)
+results: results-accuracy ## write all results pages: takes days, resumes when interrupted
+	$(ACCURACY) --prompts compound:test --seeds $(SEEDS) --limit 300 --out runs/results-accuracy-compound --strategies $(ACCURACY_PAGE)
+	$(JUDGE) runs/results-accuracy-compound > runs/results-accuracy-compound/template.md
 	bin/reflectionflow evaluate page runs/results-accuracy-compound --into docs/results-compound.md --made-by "make results"
 	$(RESULTS) --out runs/results --strategies noise,noise-prompt,reflection,noise+stop+share,adaptive,reflection+oracle,reflection+width4,$\
 	reflection+detector,reflection+reward,reflection+width2,reflection+width8,reflection+width16
+	$(JUDGE) runs/results > runs/results/template.md
 	bin/reflectionflow evaluate page runs/results --into docs/geneval.md --made-by "make results"
 	$(RESULTS) --prompts compound:test --out runs/results-compound --strategies noise,noise-prompt,reflection,noise+stop+share,adaptive,reflection+oracle
+	$(JUDGE) runs/results-compound > runs/results-compound/template.md
 	bin/reflectionflow evaluate page runs/results-compound --into docs/compound.md --made-by "make results"
 
-results-quick: build ## write the first results page from 120 prompts and one seed: under 15 minutes on two cores
+results-accuracy: build ## write the first results page from 300 prompts and SEEDS searches each: 20 minutes of processor time a seed
+	$(ACCURACY) --prompts builtin:test --seeds $(SEEDS) --limit 300 --out runs/results-accuracy --strategies $(ACCURACY_PAGE)
+	$(JUDGE) runs/results-accuracy > runs/results-accuracy/template.md
+	bin/reflectionflow evaluate page runs/results-accuracy --into docs/results.md --made-by "make results-accuracy SEEDS=$(SEEDS)"
+
+results-quick: build ## write a reduced form of that page, runs/results-quick.md, from 120 prompts and one seed: under 15 minutes on two cores
 	$(ACCURACY) --prompts builtin:test --limit 120 --out runs/results-quick --strategies $(ACCURACY_QUICK)
-	bin/reflectionflow evaluate page runs/results-quick --into docs/results.md --made-by "make results-quick"
+	$(JUDGE) runs/results-quick > runs/results-quick/template.md
+	bin/reflectionflow evaluate page runs/results-quick --into runs/results-quick.md --made-by "make results-quick"
 
 deploy-check: ## check the files under deploy against the schemas of Docker Compose, Kubernetes and systemd
 	cd tools/deploycheck && $(GO) run . ../../deploy

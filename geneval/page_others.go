@@ -41,7 +41,7 @@ func (w *pageWriter) also(strategy string, budget int) string {
 func (w *pageWriter) judges() []string {
 	var list []string
 	for _, o := range w.others {
-		list = append(list, fmt.Sprintf("Second judge: %s. After a slash are the scores by %[2]s.", o.Second, o.Judge))
+		list = append(list, fmt.Sprintf("Second judge: %s. After a slash are the scores by %[2]s; the evaluation's report.md lists the images on which they differ.", o.Second, o.Judge))
 	}
 	return list
 }

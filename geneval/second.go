@@ -229,11 +229,14 @@ func (r Results) ClipArt() bool {
 	return name == "" || name == "template" // the embedded judge names itself only where it was forced
 }
 
-// maxDisputed is how many images a list of disputed ones has.
+// maxDisputed is how many images a list of disputed ones has where it is not the only one.
 const maxDisputed = 30
 
-// Markdown is a table of the scores by both judges, and the images on which they differ.
-func (s Second) Markdown(first Results) string {
+// Markdown is a table of the scores by both judges, and the first images on which they differ.
+func (s Second) Markdown(first Results) string { return s.markdown(first, maxDisputed) }
+
+// markdown lists up to so many images on which they differ.
+func (s Second) markdown(first Results, most int) string {
 	ours, theirs := first.Summarize(), s.Results.Summarize()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s.\n\n| strategy | budget | the judge | %s |\n| --- | --: | --: | --: |\n", s, s.Judge)
@@ -248,7 +251,7 @@ func (s Second) Markdown(first Results) string {
 		if i == 0 {
 			b.WriteString("\nImages on which they differ:\n\n")
 		}
-		if i == maxDisputed {
+		if i == most {
 			fmt.Fprintf(&b, "- and %d more\n", len(s.Disputed)-i)
 			break
 		}

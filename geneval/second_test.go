@@ -72,6 +72,12 @@ func TestJudgeAgain(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	if _, err := results.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	if text := files(t, e.Dir)["report.md"]; strings.Count(text, "blind says") != len(blindly.Disputed) {
+		t.Errorf("report.md lists %d of %d images on which the judges differ", strings.Count(text, "blind says"), len(blindly.Disputed))
+	}
 	if _, err := results.JudgeAgain(t.Context(), "later", geneval.Later{}, nil); !errors.Is(err, reflectionflow.ErrInvalid) {
 		t.Errorf("a judge outside of the program: %v", err)
 	}

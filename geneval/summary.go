@@ -76,7 +76,8 @@ type PairsRight struct {
 	Pairs int     `json:"pairs"`
 }
 
-// sumUp writes summary.json and report.md into the folder.
+// sumUp writes summary.json and report.md into the folder. Report.md lists all images on which
+// other judges differ.
 func (r Results) sumUp() (Summary, error) {
 	f := &folder{path: r.Dir}
 	summary := r.Summarize()
@@ -89,7 +90,15 @@ func (r Results) sumUp() (Summary, error) {
 	if err := f.write(summaryFile, b.Bytes()); err != nil {
 		return Summary{}, err
 	}
-	return summary, f.write(tablesFile, []byte("# Evaluation\n\n"+summary.Markdown()))
+	text := "# Evaluation\n\n" + summary.Markdown()
+	seconds, err := r.Seconds()
+	if err != nil {
+		return Summary{}, err
+	}
+	for _, s := range seconds {
+		text += fmt.Sprintf("\n## By another judge: %s\n\n%s", s.Judge, s.markdown(r, len(s.Disputed)))
+	}
+	return summary, f.write(tablesFile, []byte(text))
 }
 
 // Publish sums up and writes summary.json, report.md, the figures, the judge's contact sheet and report.html

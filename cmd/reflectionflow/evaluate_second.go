@@ -22,7 +22,8 @@ func (p *program) evaluateJudgeCommand() *cobra.Command {
 		Long: `Let another judge decide on the images of the evaluation in DIR, and print the scores by
 both judges, how often they agree, and the images on which they differ. The verdicts are
 kept in DIR/verdicts-NAME.jsonl: an interrupted command continues, evaluate report
---verdicts takes the file, and evaluate page shows both judges.
+--verdicts takes the file, evaluate page shows both judges, and evaluate report lists all
+images on which they differ in report.md.
 
 A judge that shares errors with the first one says little: template has no network.`,
 		Example: "  reflectionflow evaluate judge runs/results --judge template",
