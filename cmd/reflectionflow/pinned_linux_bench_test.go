@@ -21,7 +21,8 @@ import (
 // a core of its own, by turns. NATS and the searches, which are in this process, are on the
 // core of the one worker, and on the cores of the two. "x" is how many times faster two
 // workers on two cores are than one on one core. "x-free" compares them with one worker while
-// NATS and the searches have another core for themselves.
+// NATS and the searches have another core for themselves. "x-apart" is what the machine gives:
+// two generate processes on a core each, without a fleet, against one.
 func BenchmarkPinned(b *testing.B) {
 	if _, err := exec.LookPath("taskset"); err != nil || runtime.NumCPU() < 2 {
 		b.Skip("needs taskset and two cores")
@@ -30,19 +31,50 @@ func BenchmarkPinned(b *testing.B) {
 	last := runtime.NumCPU() - 1
 	one, two := fmt.Sprint(last), fmt.Sprintf("%d,%d", last-1, last)
 	defer pin(b, fmt.Sprintf("0-%d", last))
-	var alone, free, both float64 // seconds
+	var alone, free, both, single, apart float64 // seconds
 	for b.Loop() {
 		pin(b, one)
 		alone += pinned(b, 1, tasks, cfg).Seconds()
 		pin(b, two)
 		both += pinned(b, 2, tasks, cfg).Seconds()
 		free += pinned(b, 1, tasks, cfg).Seconds()
+		single += separate(b, 1).Seconds()
+		apart += separate(b, 2).Seconds()
 	}
 	images := float64(b.N * len(tasks) * cfg.Budget.Images)
 	b.ReportMetric(images/alone, "images/s-1")
 	b.ReportMetric(images/both, "images/s-2")
 	b.ReportMetric(alone/both, "x")
 	b.ReportMetric(free/both, "x-free")
+	b.ReportMetric(2*single/apart, "x-apart")
+}
+
+// separate is how long n processes take that generate 32 images each, the first on the last core.
+func separate(b *testing.B, n int) time.Duration {
+	var all []*exec.Cmd
+	begun := time.Now()
+	for i := range n {
+		cmd := onCore(b, i, "generate", "a photo of two clocks and a red cup", "--strategy", "noise", "--budget", "32", "--early-stop=false", "--quiet")
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, cmd)
+	}
+	for _, cmd := range all {
+		if err := cmd.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(begun)
+}
+
+// onCore is a command on a core, counted from the last.
+func onCore(b *testing.B, i int, args ...string) *exec.Cmd {
+	cmd := embedded(b.TempDir(), args...)
+	cmd.Args = append([]string{"taskset", "-c", fmt.Sprint(runtime.NumCPU() - 1 - i)}, cmd.Args...)
+	cmd.Args[3], cmd.Path = cmd.Path, lookPath(b, "taskset")
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // pin lets this process run on the listed cores alone.
@@ -77,10 +109,7 @@ func pinnedSearches(b *testing.B) ([]search.Task, search.Config) {
 func pinned(b *testing.B, n int, tasks []search.Task, cfg search.Config) time.Duration {
 	url := testserver.NATS(b, nil)
 	for i := range n {
-		worker := embedded(b.TempDir(), "worker", "--nats", url, "--slots", "1")
-		worker.Args = append([]string{"taskset", "-c", fmt.Sprint(runtime.NumCPU() - 1 - i)}, worker.Args...)
-		worker.Args[3], worker.Path = worker.Path, lookPath(b, "taskset")
-		worker.Stderr = os.Stderr
+		worker := onCore(b, i, "worker", "--nats", url, "--slots", "1")
 		out, err := worker.StdoutPipe()
 		if err == nil {
 			err = worker.Start()

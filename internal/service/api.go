@@ -86,6 +86,11 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeUpTo(w, r, &q, true, maxUpload); err != nil {
 		return err
 	}
+	return s.place(w, r, q)
+}
+
+// place submits the job of a request, and replies with it.
+func (s *Server) place(w http.ResponseWriter, r *http.Request, q jobRequest) (err error) {
 	if q.Search, err = s.models.complete(q.Model, q.Search); err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ func TestOpenWebUI(t *testing.T) {
 }
 
 // TestOpenWebUIRouter drives Open WebUI's own image router, if the folder OPEN_WEBUI has its
-// package, with the Python OPENAI_PYTHON, which needs fastapi, aiohttp, aiofiles, sqlalchemy,
+// package, with the Python OPENAI_PYTHON, which needs fastapi, aiohttp, aiofiles, greenlet, sqlalchemy,
 // python-multipart and pillow.
 func TestOpenWebUIRouter(t *testing.T) {
 	folder, python := os.Getenv("OPEN_WEBUI"), cmp.Or(os.Getenv("OPENAI_PYTHON"), "python3")

@@ -119,6 +119,7 @@ type editRequest struct {
 
 // readEdit reads the form, or the JSON body, of an edit.
 func readEdit(w http.ResponseWriter, r *http.Request) (q editRequest, uploads [][]byte, err error) {
+	q.N = 1
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind != "multipart/form-data" {
 		return readJSONEdit(w, r)
@@ -213,6 +214,7 @@ func readJSONEdit(w http.ResponseWriter, r *http.Request) (q editRequest, upload
 			URL string `json:"image_url"`
 		} `json:"images"`
 	}
+	body.N = 1
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return q, nil, err

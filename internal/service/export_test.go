@@ -22,6 +22,7 @@ func (s *Server) Routes() (list []string) {
 type (
 	JobRequest    = jobRequest
 	ImageRequest  = imageRequest
+	RerunRequest  = rerunRequest
 	VerifyRequest = verifyRequest
 	VerifyReply   = verifyReply
 )

@@ -5,7 +5,9 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"reflectionflow/internal/history"
 	"reflectionflow/internal/jobs"
@@ -48,9 +50,17 @@ func (s *Server) onlyMine(r *http.Request) *string {
 	return &name
 }
 
+// parameters are those of a list.
+var parameters = []string{"state", "model", "strategy", "min_score", "text", "favourite", "corrects", "before", "limit"}
+
 // readQuery reads the parameters of a list.
 func readQuery(values url.Values) (q history.Query, err error) {
 	q = history.Query{State: jobs.State(values.Get("state")), Model: values.Get("model"), Strategy: values.Get("strategy"), Text: values.Get("text"), Favourites: values.Get("favourite") == "true", Corrects: values.Get("corrects"), Limit: 50}
+	for name := range values {
+		if !slices.Contains(parameters, name) {
+			return q, bad("", "unknown parameter %.40q: use %s", name, strings.Join(parameters, ", "))
+		}
+	}
 	if len(q.Text) > maxText {
 		return q, bad("text", "text has %d bytes, at most %d are allowed", len(q.Text), maxText)
 	}

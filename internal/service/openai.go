@@ -62,9 +62,6 @@ const maxN = 10 // images of a request
 
 // check fills in defaults and reports fields out of range.
 func (q *imageRequest) check() error {
-	if q.N == 0 {
-		q.N = 1
-	}
 	if q.ResponseFormat == "" && strings.HasPrefix(q.Model, "dall-e-") {
 		q.ResponseFormat = "url" // their default, which their clients rely on
 	}
@@ -110,7 +107,7 @@ func (q *imageRequest) settings(i int, given *uint64) (config.Search, error) {
 
 // generations serves POST /v1/images/generations.
 func (s *Server) generations(w http.ResponseWriter, r *http.Request) error {
-	var q imageRequest
+	q := imageRequest{N: 1}
 	if err := decode(w, r, &q, false); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func TestOpenAPI(t *testing.T) {
 	if doc.OpenAPI != "3.1.0" || !slices.Equal(described, routes) {
 		t.Errorf("OpenAPI %s describes\n%s\nthe routes are\n%s", doc.OpenAPI, strings.Join(described, "\n"), strings.Join(routes, "\n"))
 	}
-	for name, value := range map[string]any{"JobRequest": service.JobRequest{}, "GenerateRequest": service.ImageRequest{}, "Job": jobs.Job{}, "VerifyRequest": service.VerifyRequest{}, "Verdict": service.VerifyReply{}} {
+	for name, value := range map[string]any{"JobRequest": service.JobRequest{}, "RerunRequest": service.RerunRequest{}, "GenerateRequest": service.ImageRequest{}, "Job": jobs.Job{}, "VerifyRequest": service.VerifyRequest{}, "Verdict": service.VerifyReply{}} {
 		for field := range doc.Components.Schemas[name].Properties {
 			if !hasField(reflect.TypeOf(value), field) {
 				t.Errorf("%s describes a field %s that does not exist", name, field)

@@ -308,8 +308,9 @@ func findInBrowser(t *testing.T, ctx context.Context, url string) {
 	view(t, ctx, "history")
 	do(t, ctx, chromedp.SendKeys("input[type=search]", "zebra"))
 	until(t, ctx, "document.querySelector('.empty').textContent === 'No search fits these filters.'")
+	until(t, ctx, "location.hash.includes('zebra')") // else what was typed would come after
 	do(t, ctx, chromedp.Navigate(url+"/#/history?text=broken"))
-	until(t, ctx, "document.querySelectorAll('.tile').length === 1")
+	until(t, ctx, "document.querySelectorAll('.tile').length === 1 && document.querySelector('.tile').textContent.includes('broken')")
 	do(t, ctx, press("Again"))
 	until(t, ctx, "document.querySelector('#prompt')?.value === 'broken' && document.querySelector('.cost').textContent.startsWith('At most about')")
 	do(t, ctx, chromedp.NavigateBack())

@@ -146,6 +146,7 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/jobs", s.listJobs},
 		{"GET /api/v1/jobs/{id}", s.getJob},
 		{"POST /api/v1/jobs/{id}/cancel", s.cancel},
+		{"POST /api/v1/jobs/{id}/rerun", s.rerun},
 		{"DELETE /api/v1/jobs/{id}", s.remove},
 		{"GET /api/v1/jobs/{id}/events", s.events},
 		{"GET /api/v1/jobs/{id}/candidates", s.candidates},

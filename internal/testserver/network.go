@@ -53,11 +53,11 @@ func (n *Network) pass(from, to net.Conn) {
 	pieces := make(chan piece, 1000)
 	go func() {
 		for p := range pieces {
-			time.Sleep(time.Until(p.due))
+			<-time.After(time.Until(p.due))
 			n.mutex.Lock()
 			until := n.until
 			n.mutex.Unlock()
-			time.Sleep(time.Until(until))
+			<-time.After(time.Until(until))
 			if _, err := to.Write(p.data); err != nil {
 				break
 			}

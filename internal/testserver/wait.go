@@ -12,9 +12,10 @@ const waitLimit = time.Minute
 // never does; what says what was waited for.
 func Wait(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(waitLimit); !holds(); time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(waitLimit); !holds(); {
 		if time.Now().After(limit) {
 			t.Fatalf("waited %v for %s", waitLimit, what)
 		}
+		<-time.After(5 * time.Millisecond)
 	}
 }
