@@ -48,7 +48,7 @@ var _ compute.Backend = (*Backend)(nil)
 //     AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
 //
 //   - precision=int8 is bf16, and multiplies weights that are stored as small integers ([Quantized]) as integers, with the
-//     left operand rounded to 8 bits per 32 terms, where the processor has AVX512-VNNI. Elsewhere it is bf16.
+//     left operand rounded to 8 bits in their blocks, where the processor has AVX512-VNNI. Elsewhere it is bf16.
 //
 // Products of up to four rows are computed in f32 in every precision. On processors with AMX its instructions are not used.
 //

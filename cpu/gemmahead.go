@@ -11,9 +11,9 @@ import (
 // which a tile needs little, and not B. Neither changes the order of a sum.
 
 const (
-	aheadDepth = 256 // rows of a packed panel of B: terms, or words
-	aheadRows  = 768 // of a block, about
-	aheadCols  = 128 // of a block
+	aheadDepth = 256  // rows of a packed panel of B: terms, or words
+	aheadRows  = 1536 // of a block, about
+	aheadCols  = 128  // of a block
 	aheadBytes = 64 << 20
 	tileRows   = 24 // a multiple of the rows of every kernel
 )
@@ -138,9 +138,14 @@ func (t *block) passRows() {
 	mr, start := t.kernel.rows, t.m0/t.aheadRows*t.aheadRows
 	tiles := ceilDiv(min(t.aheadRows, t.m-start), mr)
 	a := t.a[t.first/t.chunk*tiles*t.tileFloats():]
+	tile := func(i int) []float32 { return a[(i-start)/mr*t.tileFloats():] }
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
-		for i := t.m0; i < t.m1; i += mr {
-			t.s.a = a[(i-start)/mr*t.tileFloats():][:t.tileFloats()]
+		i := t.m0
+		if t.asIntegers {
+			i = t.passInts(j, tile)
+		}
+		for ; i < t.m1; i += mr {
+			t.s.a = tile(i)
 			t.panelTile(i, min(mr, t.m1-i), j, true)
 		}
 	}

@@ -150,7 +150,7 @@ func (t *block) panelTile(i, rows, j int, packed bool) {
 // tile runs the kernel over the runs of the current chunk of terms.
 func (t *block) tile(i, j int, packed bool, width int, c *float32, ldc, acc int) {
 	if t.asIntegers {
-		t.intsTile(j, c, ldc, acc)
+		t.intsTile(1, j, c, ldc, acc)
 		return
 	}
 	if t.pairs && !packed {

@@ -6,9 +6,9 @@ import (
 )
 
 // A product of integers multiplies weights that are stored as small integers with scales, as they are stored. The rows of A
-// are quantized to 8 bits in blocks of 32 terms, each with a scale of its own, so that dot products of blocks are exact in
-// integers. Blocks are added in f32 and in the order of the terms: the bytes of a result do not depend on the number of
-// threads, nor on its place.
+// are quantized to 8 bits in blocks of 32 terms, or of 256 where the weights have blocks of 256, each with a scale of its own,
+// so that dot products of a group of weights are exact in integers. They are added in f32 and in the order of the terms: the
+// bytes of a result do not depend on the number of threads, nor on its place.
 //
 // The error is that of rounding A: at most 1/254 of the largest absolute value in a block, for every term of the block. In a
 // block whose values are all below 2⁻¹⁰⁰ they count as zero. A row of A that has a value that is not finite gives NaN.
@@ -16,8 +16,8 @@ import (
 // Integers says how the values of [Quantized] are made: value = scale·(quant − Zero) − minimum, where scale and minimum are
 // those of a group of elements of a row, and there are minima only with Mins.
 type Integers struct {
-	Block int // rows are read in whole blocks of so many elements, which Group divides
-	Group int // elements with one scale: 16 or 32
+	Block int // rows are read in whole blocks of so many elements: 32, or 256
+	Group int // elements with one scale: 32, or 16 in blocks of 256
 	Zero  int // 0 to 255
 	Mins  bool
 }
@@ -33,10 +33,24 @@ type Quantized interface {
 }
 
 const (
-	intsBlock = 32  // terms of A with one scale
-	intsDepth = 512 // terms of a packed panel
-	headSize  = 18  // numbers of a block in the heads of a tile: see kernel_int8_amd64.s
+	intsBlock  = 32  // terms of a block
+	superBlock = 256 // terms of a superblock
+	intsDepth  = 512 // terms of a packed panel
+	mostHeads  = 13  // numbers for 32 terms in the heads of a tile: see kernel_int8_amd64.s
+	tilesACall = 64  // of a kernel, which the runtime cannot interrupt
 )
+
+// intsTiles are the operands of a micro-kernel, which changes a and tiles. Strides are in bytes.
+type intsTiles struct {
+	tiles, blocks int // tiles of rows, and the blocks or superblocks of terms of each
+	a             *float32
+	step          int // from a tile of A to the next
+	heads, row    int // bytes of the heads of a tile, and of a row after them
+	b             *uint8
+	scales        *float32
+	c             *float32
+	ldc, acc      int
+}
 
 // intsKernel are the rows and columns of the micro-kernels for integers.
 var intsKernel = tileKernel{rows: 6, cols: 32, strips: true}
@@ -76,14 +90,15 @@ func (g *gemm) quantized(x *execution) (Quantized, Integers, bool) {
 		return nil, Integers{}, false
 	}
 	form, ok := source.Integers()
-	ok = ok && (form.Group == 16 || form.Group == 32) && form.Block%intsBlock == 0 && intsDepth%form.Block == 0 && g.ints.aligned%form.Block == 0
-	return source, form, ok
+	known := form.Block == intsBlock && form.Group == intsBlock || form.Block == superBlock && (form.Group == 16 || form.Group == 32)
+	return source, form, ok && known && g.ints.aligned%form.Block == 0
 }
 
+// headFloats is the number of floats that the heads of a tile of rows have room for.
+func headFloats(terms int) int { return ceilDiv(terms, intsBlock) * mostHeads }
+
 // intsTileFloats is the number of floats of a tile of rows for a chunk of terms: heads, then bytes.
-func intsTileFloats(terms int) int {
-	return ceilDiv(terms, intsBlock)*headSize + intsKernel.rows*terms/4
-}
+func intsTileFloats(terms int) int { return headFloats(terms) + intsKernel.rows*terms/4 }
 
 // panelFloats is the number of floats of a panel of B: bytes, then scales and minima of groups of 16.
 func panelFloats(terms int) int {
@@ -92,18 +107,18 @@ func panelFloats(terms int) int {
 
 // quantizeTile quantizes rows i … i+rows of A for the current chunk of terms; missing rows are zero.
 func (t *block) quantizeTile(i, rows int) {
-	heads := t.s.a[:t.length/intsBlock*headSize]
+	heads := t.s.a[:headFloats(t.terms)]
 	bytes := bytesIn(t.s.a[len(heads):])
+	if rows < t.kernel.rows {
+		clear(heads)
+		clear(bytes[rows*t.length : t.kernel.rows*t.length])
+	}
+	quantize := quantize32
+	if t.form.Block == superBlock {
+		quantize = quantize256
+	}
 	src, stats := t.s.wide[:t.length], t.s.wide[t.terms:][:3*t.length/intsBlock]
-	for r := range t.kernel.rows {
-		row := bytes[r*t.length:][:t.length]
-		if r >= rows {
-			clear(row)
-			for b := r; b < len(heads); b += headSize {
-				heads[b], heads[b+6], heads[b+12] = 0, 0, 0
-			}
-			continue
-		}
+	for r := range rows {
 		base, last := t.aOff+t.aRow[i+r], t.first+t.length
 		from := src
 		for _, run := range t.pairRuns {
@@ -118,35 +133,48 @@ func (t *block) quantizeTile(i, rows int) {
 			}
 			copy(src[lo-t.first:], values)
 		}
-		quantize32(&row[0], &stats[0], &from[0], t.length/intsBlock)
+		quantize(&bytes[r*t.length], &stats[0], &from[0], t.length/t.form.Block)
 		t.fillHeads(heads[r:], stats)
 	}
 }
 
 // fillHeads writes the numbers of a row of A into the heads of its tile.
 func (t *block) fillHeads(heads, stats []float32) {
-	zero := int32(-t.form.Zero)
-	for b := 0; 3*b < len(stats); b++ {
-		largest := stats[3*b]
-		one, two := int32(math.Float32bits(stats[3*b+1])), int32(math.Float32bits(stats[3*b+2]))
-		if t.form.Group == intsBlock {
-			one, two = one+two, 0
+	rows, halves, zero := t.kernel.rows, t.form.Block/16, int32(-t.form.Zero)
+	for range t.length / t.form.Block {
+		scale := scaleOf(stats[0])
+		sums := stats[1 : 1+halves]
+		factor := scale
+		if t.form.Block == superBlock {
+			factor = 1
 		}
-		scale := largest / 127
-		switch {
-		case largest < smallestScaled:
-			scale = 0
-		case !(largest <= math.MaxFloat32):
-			scale = float32(math.NaN())
+		for len(sums) > 0 {
+			sum := int32(math.Float32bits(sums[0]))
+			if sums = sums[1:]; t.form.Group == intsBlock {
+				sum += int32(math.Float32bits(sums[0]))
+				sums = sums[1:]
+			}
+			if t.form.Mins {
+				heads[0] = factor * float32(sum)
+			} else {
+				heads[0] = math.Float32frombits(uint32(zero * sum))
+			}
+			heads = heads[rows:]
 		}
-		head := heads[b*headSize:]
-		head[0] = scale
-		if t.form.Mins {
-			head[6], head[12] = scale*float32(one), scale*float32(two)
-		} else {
-			head[6], head[12] = math.Float32frombits(uint32(zero*one)), math.Float32frombits(uint32(zero*two))
-		}
+		heads[0] = scale
+		heads, stats = heads[min(rows, len(heads)):], stats[1+halves:]
 	}
+}
+
+// scaleOf returns the scale of a block with the given largest absolute value.
+func scaleOf(largest float32) float32 {
+	switch {
+	case largest < smallestScaled:
+		return 0
+	case !(largest <= math.MaxFloat32):
+		return float32(math.NaN())
+	}
+	return largest / 127
 }
 
 // bytesIn returns the memory of floats as bytes.
@@ -211,20 +239,46 @@ func (t *block) transposeColumns(dst, src []float32, rows, n, step int) {
 	}
 }
 
-// intsTile runs the kernel on a tile of A and the panel at column j.
-func (t *block) intsTile(j int, c *float32, ldc, acc int) {
-	blocks := t.length / intsBlock
+// intsTile runs the kernel on tiles of A and the panel at column j.
+func (t *block) intsTile(tiles, j int, c *float32, ldc, acc int) {
 	panel := t.s.b[(j-t.n0)/t.kernel.cols*panelFloats(t.terms):]
-	heads, data := t.s.a, bytesIn(t.s.a[blocks*headSize:])
-	bytes, scales := unsignedIn(panel), panel[t.kernel.cols*t.length/4:]
-	kernel := tileInts32
+	p := intsTiles{
+		tiles: tiles, blocks: t.length / t.form.Block, acc: acc, c: c, ldc: ldc,
+		a: &t.s.a[0], step: 4 * t.tileFloats(), heads: 4 * headFloats(t.terms), row: t.length,
+		b: &unsignedIn(panel)[0], scales: &panel[t.kernel.cols*t.length/4],
+	}
 	switch {
 	case t.form.Group == 16 && t.form.Mins:
-		kernel = tileInts16Mins
+		tileIntsSuper16Mins(&p)
 	case t.form.Group == 16:
-		kernel = tileInts16
+		tileIntsSuper16(&p)
+	case t.form.Block == superBlock && t.form.Mins:
+		tileIntsSuper32Mins(&p)
+	case t.form.Block == superBlock:
+		tileIntsSuper32(&p)
 	case t.form.Mins:
-		kernel = tileInts32Mins
+		tileInts32Mins(&p)
+	default:
+		tileInts32(&p)
 	}
-	kernel(blocks, &data[0], t.length, &heads[0], &bytes[0], &scales[0], c, ldc, acc)
+}
+
+// passInts multiplies the panel at column j with whole tiles of rows from m0 on, whose rows of C are one step apart, and
+// returns the row after them. tile returns the tile of A at a row.
+func (t *block) passInts(j int, tile func(i int) []float32) int {
+	mr := t.kernel.rows
+	if j+t.kernel.cols > t.n1 || t.m1-t.m0 < mr {
+		return t.m0
+	}
+	step, last := t.cRow[t.m0+1]-t.cRow[t.m0], t.m0+2
+	for last < t.m1 && t.cRow[last]-t.cRow[last-1] == step {
+		last++
+	}
+	last -= (last - t.m0) % mr
+	acc := min(1, t.first-t.k0)
+	for i := t.m0; i < last; i += tilesACall * mr {
+		t.s.a = tile(i)
+		t.intsTile(min(tilesACall, (last-i)/mr), j, &t.c[t.cOff+t.cRow[i]+j], 4*step, acc)
+	}
+	return last
 }

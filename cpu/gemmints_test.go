@@ -29,6 +29,8 @@ func intsBackend(tb testing.TB) *Backend {
 var intsForms = []Integers{
 	{Block: 32, Group: 32, Zero: 128},
 	{Block: 32, Group: 32, Zero: 8},
+	{Block: 32, Group: 32, Mins: true},
+	{Block: 256, Group: 32, Zero: 128},
 	{Block: 256, Group: 32, Mins: true},
 	{Block: 256, Group: 16, Zero: 32},
 	{Block: 256, Group: 16, Mins: true},
@@ -108,16 +110,16 @@ func intsProduct(tb testing.TB, b *Backend, x []float32, w *integerMatrix, m int
 	}
 }
 
-// quantizedRow rounds a row as the documentation of a product of integers says.
-func quantizedRow(row []float32) []float64 {
+// quantizedRow rounds a row in blocks as the documentation of a product of integers says.
+func quantizedRow(row []float32, block int) []float64 {
 	v := make([]float64, len(row))
-	for from := 0; from < len(row); from += intsBlock {
+	for from := 0; from < len(row); from += block {
 		var largest float32
-		for _, x := range row[from : from+intsBlock] {
+		for _, x := range row[from : from+block] {
 			largest = max(largest, float32(math.Abs(float64(x))))
 		}
 		inverse := 127 / largest
-		for i, x := range row[from : from+intsBlock] {
+		for i, x := range row[from : from+block] {
 			if largest >= smallestScaled {
 				v[from+i] = math.RoundToEven(float64(x*inverse)) * float64(largest/127)
 			}
@@ -155,12 +157,12 @@ func compareIntegers(t *testing.T, got, x []float32, w *integerMatrix, m int) {
 		w.ReadRow(values[j*k:][:k], j, 0)
 	}
 	for i := range m {
-		row, q := x[i*k:][:k], quantizedRow(x[i*k:][:k])
+		row, q := x[i*k:][:k], quantizedRow(x[i*k:][:k], w.form.Block)
 		for j := range n {
 			var close, exact, size, bound float64
-			for from := 0; from < k; from += intsBlock {
+			for from := 0; from < k; from += w.form.Block {
 				var largest, sum float64
-				for p := from; p < from+intsBlock; p++ {
+				for p := from; p < from+w.form.Block; p++ {
 					v := float64(values[j*k+p])
 					close, exact, size = close+q[p]*v, exact+float64(row[p])*v, size+math.Abs(q[p]*v)
 					largest, sum = max(largest, math.Abs(float64(row[p]))), sum+math.Abs(v)

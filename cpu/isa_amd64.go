@@ -55,19 +55,28 @@ func narrow16(dst *uint16, src *float32, vectors int)
 func zip16(dst, a, b *float32, vectors int)
 
 //go:noescape
-func tileInts32(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+func tileInts32(p *intsTiles)
 
 //go:noescape
-func tileInts32Mins(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+func tileInts32Mins(p *intsTiles)
 
 //go:noescape
-func tileInts16(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+func tileIntsSuper32(p *intsTiles)
 
 //go:noescape
-func tileInts16Mins(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+func tileIntsSuper32Mins(p *intsTiles)
+
+//go:noescape
+func tileIntsSuper16(p *intsTiles)
+
+//go:noescape
+func tileIntsSuper16Mins(p *intsTiles)
 
 //go:noescape
 func quantize32(q *int8, stats *float32, src *float32, blocks int)
+
+//go:noescape
+func quantize256(q *int8, stats *float32, src *float32, blocks int)
 
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 

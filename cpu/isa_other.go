@@ -22,20 +22,23 @@ func (v *vectors) quicken() {}
 // machineInts is set where the processor multiplies bytes.
 const machineInts = false
 
-func tile512(int, *float32, int, int, *float32, int, *float32, int, int)             {}
-func tile512half(int, *float32, int, int, *float32, int, *float32, int, int)         {}
-func tile256(int, *float32, int, int, *float32, int, *float32, int, int)             {}
-func tilePairs(int, *float32, int, int, *float32, int, *float32, int, int)           {}
-func tilePairsHalf(int, *float32, int, int, *float32, int, *float32, int, int)       {}
-func narrow16(*uint16, *float32, int)                                                {}
-func zip16(*float32, *float32, *float32, int)                                        {}
-func transpose8(*float32, int, *float32, int, int)                                   {}
-func widen8(*float32, *uint16, int)                                                  {}
-func dot4(int, *float32, *float32, int, *float32)                                    {}
-func dot4BF16(int, *float32, *uint16, int, *float32)                                 {}
-func copyTerms8(*float32, int, *float32, *int, int, int)                             {}
-func tileInts32(int, *int8, int, *float32, *uint8, *float32, *float32, int, int)     {}
-func tileInts32Mins(int, *int8, int, *float32, *uint8, *float32, *float32, int, int) {}
-func tileInts16(int, *int8, int, *float32, *uint8, *float32, *float32, int, int)     {}
-func tileInts16Mins(int, *int8, int, *float32, *uint8, *float32, *float32, int, int) {}
-func quantize32(*int8, *float32, *float32, int)                                      {}
+func tile512(int, *float32, int, int, *float32, int, *float32, int, int)       {}
+func tile512half(int, *float32, int, int, *float32, int, *float32, int, int)   {}
+func tile256(int, *float32, int, int, *float32, int, *float32, int, int)       {}
+func tilePairs(int, *float32, int, int, *float32, int, *float32, int, int)     {}
+func tilePairsHalf(int, *float32, int, int, *float32, int, *float32, int, int) {}
+func narrow16(*uint16, *float32, int)                                          {}
+func zip16(*float32, *float32, *float32, int)                                  {}
+func transpose8(*float32, int, *float32, int, int)                             {}
+func widen8(*float32, *uint16, int)                                            {}
+func dot4(int, *float32, *float32, int, *float32)                              {}
+func dot4BF16(int, *float32, *uint16, int, *float32)                           {}
+func copyTerms8(*float32, int, *float32, *int, int, int)                       {}
+func tileInts32(*intsTiles)                                                    {}
+func tileInts32Mins(*intsTiles)                                                {}
+func tileIntsSuper32(*intsTiles)                                               {}
+func tileIntsSuper32Mins(*intsTiles)                                           {}
+func tileIntsSuper16(*intsTiles)                                               {}
+func tileIntsSuper16Mins(*intsTiles)                                           {}
+func quantize32(*int8, *float32, *float32, int)                                {}
+func quantize256(*int8, *float32, *float32, int)                               {}

@@ -1,77 +1,87 @@
+#include "go_asm.h"
 #include "textflag.h"
 
-// The micro-kernels of products of integers, for processors with AVX512-VNNI: 6 rows, 32 columns.
+// The micro-kernels of products of integers, for processors with AVX512-VNNI: tiles of 6 rows and 32 columns, one tile of rows
+// after the other.
 //
-// func tileIntsX(blocks int, a *int8, ars int, heads *float32, b *uint8, scales *float32, c *float32, ldc int, acc int)
+// func tileIntsX(p *intsTiles)
 //
-// A has blocks of 32 signed bytes in rows that are ars bytes apart. A block of B is 8 times 32 columns of 4 unsigned bytes.
-// The dot product of two blocks is exact. It is multiplied by the scale of A's block, and then by that of B's and added to C
-// with one rounding. heads has 18 numbers a block: 6 scales, then twice 6 that depend on the kernel. scales has 32 scales a
-// group of B, and 32 minima after them if there are any.
+// A tile of A has heads, which are numbers of f32 or integers, and then rows of signed bytes. A block of B is 8 times 32
+// columns of 4 unsigned bytes. A dot product of 32 terms, or 16, is exact. The scales of B, and then the minima if there are
+// any, are 32 numbers for each group of 32 or 16 terms.
 //
-// The groups have 32 elements, or 16 in tileInts16. Dot products begin with the integers in heads, which take the zero of B
-// into account. In the kernels with minima, these multiply the numbers of heads, which are sums of A, and are subtracted.
+// tileInts32 and tileInts32Mins take A that has a scale for every 32 terms. The heads of a block are 6 numbers of its rows and
+// their 6 scales. A dot product is multiplied by the scale of A, and then by that of B and added to C with one rounding.
+//
+// tileIntsSuperX take A that has a scale for every 256 terms. The heads of such a superblock are 6 numbers for each group, and
+// then 6 scales. Dot products are multiplied by the scales of B and summed over the superblock, and the sum is multiplied by
+// the scale of A and added to C.
+//
+// The numbers of a group are integers that dot products begin with, which take the zero of B into account. In the kernels with
+// minima they are sums of A, in f32, times its scale where blocks have 32 terms. They are multiplied by the minima, and subtracted.
 
-#define INTS_ARGS \
-	MOVQ blocks+0(FP), CX; \
-	MOVQ a+8(FP), SI; \
-	MOVQ ars+16(FP), R9; \
-	MOVQ heads+24(FP), BX; \
-	MOVQ b+32(FP), DI; \
-	MOVQ scales+40(FP), R13; \
-	MOVQ c+48(FP), DX; \
-	MOVQ ldc+56(FP), R8; \
-	MOVQ acc+64(FP), AX; \
+#define ARGS \
+	MOVQ p+0(FP), R12; \
+	MOVQ intsTiles_b(R12), DI; \
+	MOVQ intsTiles_c(R12), DX; \
+	MOVQ intsTiles_a(R12), BX; \
+	MOVQ intsTiles_row(R12), R9; \
+	MOVQ intsTiles_ldc(R12), R8; \
 	LEAQ (R9)(R9*2), R10; \
 	LEAQ (R9)(R9*4), R11
 
-#define LOADROW(x, y) \
-	VMOVUPS (R14), x; \
-	VMOVUPS 64(R14), y; \
+#define BEGIN_TILE \
+	MOVQ BX, SI; \
+	ADDQ intsTiles_heads(R12), SI; \
+	MOVQ intsTiles_b(R12), DI; \
+	MOVQ intsTiles_scales(R12), R13; \
+	MOVQ intsTiles_blocks(R12), CX; \
+	MOVQ intsTiles_acc(R12), AX
+
+// ends a tile and leaves the flags of the number of tiles that are left
+#define END_TILE \
+	MOVQ intsTiles_a(R12), BX; \
+	ADDQ intsTiles_step(R12), BX; \
+	MOVQ BX, intsTiles_a(R12); \
+	DECQ intsTiles_tiles(R12)
+
+// EACH repeats an operation for each row: the place of its number in the heads, its dot products, and its sums.
+#define EACH(op) \
+	op(0, Z12, Z13, Z0, Z1); \
+	op(4, Z14, Z15, Z2, Z3); \
+	op(8, Z16, Z17, Z4, Z5); \
+	op(12, Z18, Z19, Z6, Z7); \
+	op(16, Z20, Z21, Z8, Z9); \
+	op(20, Z22, Z23, Z10, Z11)
+
+#define CLEAR_SUM(o, x, y, to, to1) \
+	VPXORD to, to, to; \
+	VPXORD to1, to1, to1
+
+#define LOAD_SUM(o, x, y, to, to1) \
+	VMOVUPS (R14), to; \
+	VMOVUPS 64(R14), to1; \
 	ADDQ R8, R14
 
-#define STOREROW(x, y) \
-	VMOVUPS x, (DX); \
-	VMOVUPS y, 64(DX); \
+#define STORE_SUM(o, x, y, to, to1) \
+	VMOVUPS to, (DX); \
+	VMOVUPS to1, 64(DX); \
 	ADDQ R8, DX
 
-#define CLEARSUMS \
-	VPXORD Z0, Z0, Z0; \
-	VPXORD Z1, Z1, Z1; \
-	VPXORD Z2, Z2, Z2; \
-	VPXORD Z3, Z3, Z3; \
-	VPXORD Z4, Z4, Z4; \
-	VPXORD Z5, Z5, Z5; \
-	VPXORD Z6, Z6, Z6; \
-	VPXORD Z7, Z7, Z7; \
-	VPXORD Z8, Z8, Z8; \
-	VPXORD Z9, Z9, Z9; \
-	VPXORD Z10, Z10, Z10; \
-	VPXORD Z11, Z11, Z11
+#define CLEAR_DOT(o, x, y, to, to1) \
+	VPXORD x, x, x; \
+	VPXORD y, y, y
 
-#define LOADSUMS \
-	MOVQ DX, R14; \
-	LOADROW(Z0, Z1); \
-	LOADROW(Z2, Z3); \
-	LOADROW(Z4, Z5); \
-	LOADROW(Z6, Z7); \
-	LOADROW(Z8, Z9); \
-	LOADROW(Z10, Z11)
-
-#define STORESUMS \
-	STOREROW(Z0, Z1); \
-	STOREROW(Z2, Z3); \
-	STOREROW(Z4, Z5); \
-	STOREROW(Z6, Z7); \
-	STOREROW(Z8, Z9); \
-	STOREROW(Z10, Z11)
+#define BEGIN_DOT(o, x, y, to, to1) \
+	VPBROADCASTD (o)(BX), x; \
+	VMOVDQA64 x, y
 
 #define DOT(addr, t, x, y) \
 	VPBROADCASTD addr, t; \
 	VPDPBUSD t, Z24, x; \
 	VPDPBUSD t, Z25, y
 
-#define STEP(p) \
+#define TERMS4(p) \
 	VMOVDQU64 (128*p)(DI), Z24; \
 	VMOVDQU64 (128*p+64)(DI), Z25; \
 	DOT((4*p)(SI), Z26, Z12, Z13); \
@@ -81,169 +91,156 @@
 	DOT((4*p)(SI)(R9*4), Z26, Z20, Z21); \
 	DOT((4*p)(SI)(R11*1), Z27, Z22, Z23)
 
-#define STEPS(p) \
-	STEP((p+0)); \
-	STEP((p+1)); \
-	STEP((p+2)); \
-	STEP((p+3))
+#define TERMS16 \
+	TERMS4(0); \
+	TERMS4(1); \
+	TERMS4(2); \
+	TERMS4(3); \
+	ADDQ $16, SI; \
+	ADDQ $512, DI
 
-#define BEGIN(o, x, y) \
-	VPBROADCASTD (o)(BX), x; \
-	VMOVDQA64 x, y
+#define TERMS32 \
+	TERMS4(0); \
+	TERMS4(1); \
+	TERMS4(2); \
+	TERMS4(3); \
+	TERMS4(4); \
+	TERMS4(5); \
+	TERMS4(6); \
+	TERMS4(7); \
+	ADDQ $32, SI; \
+	ADDQ $1024, DI
 
-#define BEGINDOTS(o) \
-	BEGIN((o+0), Z12, Z13); \
-	BEGIN((o+4), Z14, Z15); \
-	BEGIN((o+8), Z16, Z17); \
-	BEGIN((o+12), Z18, Z19); \
-	BEGIN((o+16), Z20, Z21); \
-	BEGIN((o+20), Z22, Z23)
+#define SCALES \
+	VMOVUPS (R13), Z28; \
+	VMOVUPS 64(R13), Z29; \
+	ADDQ $128, R13
 
-#define CLEARDOTS \
-	VPXORD Z12, Z12, Z12; \
-	VPXORD Z13, Z13, Z13; \
-	VPXORD Z14, Z14, Z14; \
-	VPXORD Z15, Z15, Z15; \
-	VPXORD Z16, Z16, Z16; \
-	VPXORD Z17, Z17, Z17; \
-	VPXORD Z18, Z18, Z18; \
-	VPXORD Z19, Z19, Z19; \
-	VPXORD Z20, Z20, Z20; \
-	VPXORD Z21, Z21, Z21; \
-	VPXORD Z22, Z22, Z22; \
-	VPXORD Z23, Z23, Z23
+#define MINS \
+	VMOVUPS (R13), Z30; \
+	VMOVUPS 64(R13), Z31; \
+	ADDQ $128, R13
 
-#define ADDDOT(o, x, y, to, to1) \
+#define ADD_SCALED(o, x, y, to, to1) \
 	VCVTDQ2PS x, x; \
 	VCVTDQ2PS y, y; \
-	VBROADCASTSS (o)(BX), Z26; \
+	VBROADCASTSS (o+24)(BX), Z26; \
 	VMULPS Z26, x, x; \
 	VMULPS Z26, y, y; \
 	VFMADD231PS Z28, x, to; \
 	VFMADD231PS Z29, y, to1
 
-#define ADDDOTS(s) \
-	VMOVUPS (s)(R13), Z28; \
-	VMOVUPS (s+64)(R13), Z29; \
-	ADDDOT(0, Z12, Z13, Z0, Z1); \
-	ADDDOT(4, Z14, Z15, Z2, Z3); \
-	ADDDOT(8, Z16, Z17, Z4, Z5); \
-	ADDDOT(12, Z18, Z19, Z6, Z7); \
-	ADDDOT(16, Z20, Z21, Z8, Z9); \
-	ADDDOT(20, Z22, Z23, Z10, Z11)
+#define ADD_DOT(o, x, y, to, to1) \
+	VCVTDQ2PS x, x; \
+	VCVTDQ2PS y, y; \
+	VFMADD231PS Z28, x, to; \
+	VFMADD231PS Z29, y, to1
 
-#define SUBMIN(o, to, to1) \
-	VFNMADD231PS.BCST (o)(BX), Z30, to; \
-	VFNMADD231PS.BCST (o)(BX), Z31, to1
+#define SUBTRACT_MIN(o, x, y, to, to1) \
+	VBROADCASTSS (o)(BX), Z26; \
+	VFNMADD231PS Z26, Z30, to; \
+	VFNMADD231PS Z26, Z31, to1
 
-#define SUBMINS(s, o) \
-	VMOVUPS (s)(R13), Z30; \
-	VMOVUPS (s+64)(R13), Z31; \
-	SUBMIN((o+0), Z0, Z1); \
-	SUBMIN((o+4), Z2, Z3); \
-	SUBMIN((o+8), Z4, Z5); \
-	SUBMIN((o+12), Z6, Z7); \
-	SUBMIN((o+16), Z8, Z9); \
-	SUBMIN((o+20), Z10, Z11)
+// the sums of the first superblock, and of later ones, times the scale of A
+#define STORE_SCALED(o, x, y, to, to1) \
+	VBROADCASTSS (o)(BX), Z26; \
+	VMULPS Z26, to, to; \
+	VMULPS Z26, to1, to1; \
+	VMOVUPS to, (R14); \
+	VMOVUPS to1, 64(R14); \
+	ADDQ R8, R14
 
-TEXT ·tileInts32(SB), NOSPLIT, $0-72
-	INTS_ARGS
-	TESTQ AX, AX
-	JNZ load
-	CLEARSUMS
-	JMP loop
-load:
-	LOADSUMS
-loop:
-	BEGINDOTS(24)
-	STEPS(0)
-	STEPS(4)
-	ADDDOTS(0)
-	ADDQ $32, SI
-	ADDQ $72, BX
-	ADDQ $1024, DI
-	ADDQ $128, R13
-	DECQ CX
-	JNZ loop
-	STORESUMS
-	VZEROUPPER
+#define ACCUMULATE_SCALED(o, x, y, to, to1) \
+	VBROADCASTSS (o)(BX), Z26; \
+	VFMADD213PS (R14), Z26, to; \
+	VFMADD213PS 64(R14), Z26, to1; \
+	VMOVUPS to, (R14); \
+	VMOVUPS to1, 64(R14); \
+	ADDQ R8, R14
+
+#define BLOCKS(begin, mins) \
+	ARGS; \
+tile: \
+	BEGIN_TILE; \
+	TESTQ AX, AX; \
+	JNZ load; \
+	EACH(CLEAR_SUM); \
+	JMP block; \
+load: \
+	MOVQ DX, R14; \
+	EACH(LOAD_SUM); \
+block: \
+	EACH(begin); \
+	TERMS32; \
+	SCALES; \
+	EACH(ADD_SCALED); \
+	mins; \
+	ADDQ $48, BX; \
+	DECQ CX; \
+	JNZ block; \
+	EACH(STORE_SUM); \
+	END_TILE; \
+	JNZ tile; \
+	VZEROUPPER; \
 	RET
 
-TEXT ·tileInts32Mins(SB), NOSPLIT, $0-72
-	INTS_ARGS
-	TESTQ AX, AX
-	JNZ load
-	CLEARSUMS
-	JMP loop
-load:
-	LOADSUMS
-loop:
-	CLEARDOTS
-	STEPS(0)
-	STEPS(4)
-	ADDDOTS(0)
-	SUBMINS(128, 24)
-	ADDQ $32, SI
-	ADDQ $72, BX
-	ADDQ $1024, DI
-	ADDQ $256, R13
-	DECQ CX
-	JNZ loop
-	STORESUMS
-	VZEROUPPER
+#define SUPERBLOCKS(groups, begin, terms, mins) \
+	ARGS; \
+tile: \
+	BEGIN_TILE; \
+superblock: \
+	EACH(CLEAR_SUM); \
+	MOVQ groups, R15; \
+group: \
+	EACH(begin); \
+	terms; \
+	SCALES; \
+	EACH(ADD_DOT); \
+	mins; \
+	ADDQ $24, BX; \
+	DECQ R15; \
+	JNZ group; \
+	MOVQ DX, R14; \
+	TESTQ AX, AX; \
+	JNZ accumulate; \
+	MOVQ $1, AX; \
+	EACH(STORE_SCALED); \
+	JMP next; \
+accumulate: \
+	EACH(ACCUMULATE_SCALED); \
+next: \
+	ADDQ $24, BX; \
+	DECQ CX; \
+	JNZ superblock; \
+	MOVQ R14, DX; \
+	END_TILE; \
+	JNZ tile; \
+	VZEROUPPER; \
 	RET
 
-TEXT ·tileInts16(SB), NOSPLIT, $0-72
-	INTS_ARGS
-	TESTQ AX, AX
-	JNZ load
-	CLEARSUMS
-	JMP loop
-load:
-	LOADSUMS
-loop:
-	BEGINDOTS(24)
-	STEPS(0)
-	ADDDOTS(0)
-	BEGINDOTS(48)
-	STEPS(4)
-	ADDDOTS(128)
-	ADDQ $32, SI
-	ADDQ $72, BX
-	ADDQ $1024, DI
-	ADDQ $256, R13
-	DECQ CX
-	JNZ loop
-	STORESUMS
-	VZEROUPPER
-	RET
+#define WITH_MINS \
+	MINS; \
+	EACH(SUBTRACT_MIN)
 
-TEXT ·tileInts16Mins(SB), NOSPLIT, $0-72
-	INTS_ARGS
-	TESTQ AX, AX
-	JNZ load
-	CLEARSUMS
-	JMP loop
-load:
-	LOADSUMS
-loop:
-	CLEARDOTS
-	STEPS(0)
-	ADDDOTS(0)
-	SUBMINS(128, 24)
-	CLEARDOTS
-	STEPS(4)
-	ADDDOTS(256)
-	SUBMINS(384, 48)
-	ADDQ $32, SI
-	ADDQ $72, BX
-	ADDQ $1024, DI
-	ADDQ $512, R13
-	DECQ CX
-	JNZ loop
-	STORESUMS
-	VZEROUPPER
-	RET
+#define WITHOUT_MINS
+
+TEXT ·tileInts32(SB), NOSPLIT, $0-8
+	BLOCKS(BEGIN_DOT, WITHOUT_MINS)
+
+TEXT ·tileInts32Mins(SB), NOSPLIT, $0-8
+	BLOCKS(CLEAR_DOT, WITH_MINS)
+
+TEXT ·tileIntsSuper32(SB), NOSPLIT, $0-8
+	SUPERBLOCKS($8, BEGIN_DOT, TERMS32, WITHOUT_MINS)
+
+TEXT ·tileIntsSuper32Mins(SB), NOSPLIT, $0-8
+	SUPERBLOCKS($8, CLEAR_DOT, TERMS32, WITH_MINS)
+
+TEXT ·tileIntsSuper16(SB), NOSPLIT, $0-8
+	SUPERBLOCKS($16, BEGIN_DOT, TERMS16, WITHOUT_MINS)
+
+TEXT ·tileIntsSuper16Mins(SB), NOSPLIT, $0-8
+	SUPERBLOCKS($16, CLEAR_DOT, TERMS16, WITH_MINS)
 
 // func quantize32(q *int8, stats *float32, src *float32, blocks int)
 //
@@ -298,5 +295,75 @@ loop:
 	ADDQ $12, DX
 	DECQ CX
 	JNZ loop
+	VZEROUPPER
+	RET
+
+#define LARGEST(o, x) \
+	VPANDD o(SI), Z8, x; \
+	VPMAXUD x, Z2, Z2
+
+#define LARGEST64(o) \
+	LARGEST(o, Z3); \
+	LARGEST((o+64), Z4); \
+	LARGEST((o+128), Z5); \
+	LARGEST((o+192), Z6)
+
+// func quantize256(q *int8, stats *float32, src *float32, blocks int)
+//
+// is quantize32 for blocks of 256 elements. stats gets 17 numbers a block: the largest absolute value, and the sums of each
+// 16 bytes.
+TEXT ·quantize256(SB), NOSPLIT, $0-32
+	MOVQ q+0(FP), DI
+	MOVQ stats+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ blocks+24(FP), CX
+	MOVL $0x7fffffff, AX
+	VPBROADCASTD AX, Z8
+	MOVL $0x42fe0000, AX // 127
+	VMOVD AX, X9
+	MOVL $0x01010101, AX
+	VPBROADCASTD AX, X10
+block:
+	VPXORD Z2, Z2, Z2
+	LARGEST64(0)
+	LARGEST64(256)
+	LARGEST64(512)
+	LARGEST64(768)
+	VEXTRACTI64X4 $1, Z2, Y3
+	VPMAXUD Y3, Y2, Y2
+	VEXTRACTI128 $1, Y2, X3
+	VPMAXUD X3, X2, X2
+	VPSHUFD $0x4e, X2, X3
+	VPMAXUD X3, X2, X2
+	VPSHUFD $0xb1, X2, X3
+	VPMAXUD X3, X2, X2
+	VMOVSS X2, (DX)
+	ADDQ $4, DX
+	VDIVSS X2, X9, X4
+	VBROADCASTSS X4, Z4
+	MOVQ $8, BX
+loop:
+	VMULPS (SI), Z4, Z0
+	VMULPS 64(SI), Z4, Z1
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VPMOVSDB Z0, X0
+	VPMOVSDB Z1, X1
+	VMOVDQU X0, (DI)
+	VMOVDQU X1, 16(DI)
+	VPXOR X6, X6, X6
+	VPXOR X7, X7, X7
+	VPDPBUSD X0, X10, X6
+	VPDPBUSD X1, X10, X7
+	VPHADDD X7, X6, X6
+	VPHADDD X6, X6, X6
+	VMOVQ X6, (DX)
+	ADDQ $128, SI
+	ADDQ $32, DI
+	ADDQ $8, DX
+	DECQ BX
+	JNZ loop
+	DECQ CX
+	JNZ block
 	VZEROUPPER
 	RET

@@ -188,7 +188,7 @@ func Decode(dst []float32, kind Type, blocks []byte) error {
 // begin on, which may be inside a block. data are the blocks of the tensor; it panics if
 // they do not hold the elements.
 func (t Type) DecodeAt(dst []float32, data []byte, begin int) {
-	f := formats[t]
+	f := t.format()
 	if f.elements == 1 {
 		f.decode(dst, data[begin*f.bytes:])
 		return
@@ -242,7 +242,7 @@ func (t Type) FirstNotFinite(data []byte) int {
 	case F16:
 		return float.FirstNotFinite16(data, 0x7c00)
 	}
-	f := formats[t]
+	f := t.format()
 	for i := 0; i+f.bytes <= len(data); i += f.bytes {
 		for _, offset := range f.halves {
 			if binary.LittleEndian.Uint16(data[i+offset:])&0x7c00 == 0x7c00 {

@@ -42,7 +42,7 @@ func TestDecodesTheGoldenBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	quantized := 0
-	for kind, f := range formats {
+	for kind, f := range table {
 		if f.decode == nil || f.elements == 1 {
 			continue
 		}
@@ -237,7 +237,7 @@ func TestReadRowsOfAFileCutShort(t *testing.T) {
 // Blocks of any content decode by vectors to the bits of portable Go.
 func TestVectorsDecodeTheSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for kind, f := range formats {
+	for kind, f := range table {
 		if f.vector == nil {
 			continue
 		}

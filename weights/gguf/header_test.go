@@ -140,7 +140,7 @@ func TestRejectsDamagedFiles(t *testing.T) {
 // Every known type that is not decoded is rejected by its name.
 func TestRejectsEveryTypeThatIsNotDecodedByName(t *testing.T) {
 	named := 0
-	for kind, f := range formats {
+	for kind, f := range table {
 		if f.decode != nil {
 			continue
 		}

@@ -19,7 +19,7 @@ type integerForm struct {
 	read        func(quants []uint8, scales, mins []float32, block []byte) // one block
 }
 
-var integerForms = map[Type]integerForm{
+var integerForms = [len(formats)]integerForm{
 	Q4_0:  {8, 32, false, integersQ4_0},
 	Q4_1:  {0, 32, true, integersQ4_1},
 	Q5_0:  {16, 32, false, integersQ5_0},
@@ -36,9 +36,12 @@ var integerForms = map[Type]integerForm{
 
 // Integers returns the form of a quantized type, and false for a type that has none.
 func (t Type) Integers() (Integers, bool) {
-	f, ok := integerForms[t]
+	if int(t) >= len(integerForms) || integerForms[t].read == nil {
+		return Integers{}, false
+	}
+	f := &integerForms[t]
 	block, _ := t.Block()
-	return Integers{Block: block, Group: f.group, Zero: f.zero, Mins: f.mins}, ok
+	return Integers{Block: block, Group: f.group, Zero: f.zero, Mins: f.mins}, true
 }
 
 // IntegersAt reads the elements of whole blocks from begin on: their quants, and the scales
@@ -46,7 +49,7 @@ func (t Type) Integers() (Integers, bool) {
 // [Type.DecodeAt]. It panics if data do not hold the elements. The type must have integers;
 // mins is not used without minima.
 func (t Type) IntegersAt(quants []uint8, scales, mins []float32, data []byte, begin int) {
-	f, form := formats[t], integerForms[t]
+	f, form := formats[t], &integerForms[t]
 	groups := f.elements / form.group
 	data = data[begin/f.elements*f.bytes:]
 	for len(quants) > 0 {
@@ -60,14 +63,12 @@ func (t Type) IntegersAt(quants []uint8, scales, mins []float32, data []byte, be
 
 func integersQ4_0(q []uint8, scales, _ []float32, b []byte) {
 	scales[0] = half(b)
-	takeBits(q[:16], b[2:18], 0, 15)
-	takeBits(q[16:32], b[2:18], 4, 15)
+	takeNibbles(q[:32], b[2:18])
 }
 
 func integersQ4_1(q []uint8, scales, mins []float32, b []byte) {
 	scales[0], mins[0] = half(b), -half(b[2:])
-	takeBits(q[:16], b[4:20], 0, 15)
-	takeBits(q[16:32], b[4:20], 4, 15)
+	takeNibbles(q[:32], b[4:20])
 }
 
 // fifth adds 32 fifth bits.
@@ -79,15 +80,13 @@ func fifth(q []uint8, high uint32) {
 
 func integersQ5_0(q []uint8, scales, _ []float32, b []byte) {
 	scales[0] = half(b)
-	takeBits(q[:16], b[6:22], 0, 15)
-	takeBits(q[16:32], b[6:22], 4, 15)
+	takeNibbles(q[:32], b[6:22])
 	fifth(q, binary.LittleEndian.Uint32(b[2:]))
 }
 
 func integersQ5_1(q []uint8, scales, mins []float32, b []byte) {
 	scales[0], mins[0] = half(b), -half(b[2:])
-	takeBits(q[:16], b[8:24], 0, 15)
-	takeBits(q[16:32], b[8:24], 4, 15)
+	takeNibbles(q[:32], b[8:24])
 	fifth(q, binary.LittleEndian.Uint32(b[4:]))
 }
 
@@ -131,26 +130,29 @@ func integersQ3K(q []uint8, scales, _ []float32, b []byte) {
 	}
 }
 
-// scalesMins reads the eight pairs of Q4_K and Q5_K.
+// scalesMins reads the eight pairs of Q4_K and Q5_K: see [scaleMin].
 func scalesMins(scales, mins []float32, b []byte) {
-	d, dmin, s := half(b), half(b[2:]), b[4:16]
-	for j := range 8 {
-		scale, minimum := scaleMin(s, j)
-		scales[j], mins[j] = d*float32(scale), dmin*float32(minimum)
+	first, second, third := binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
+	scaleBytes(scales, uint64(first&0x3f3f3f3f)|uint64(third&0x0f0f0f0f|first>>2&0x30303030)<<32, half(b))
+	scaleBytes(mins, uint64(second&0x3f3f3f3f)|uint64(third>>4&0x0f0f0f0f|second>>2&0x30303030)<<32, half(b[2:]))
+}
+
+// takeAllNibbles reads 256 nibbles, the low ones of 32 bytes before their high ones.
+func takeAllNibbles(q []uint8, b []byte) {
+	for j := range 4 {
+		takeNibbles(q[64*j:][:64], b[32*j:][:32])
 	}
 }
 
 func integersQ4K(q []uint8, scales, mins []float32, b []byte) {
 	scalesMins(scales, mins, b)
-	for j := range 8 {
-		takeBits(q[32*j:][:32], b[16+32*(j/2):][:32], 4*(j&1), 15)
-	}
+	takeAllNibbles(q, b[16:144])
 }
 
 func integersQ5K(q []uint8, scales, mins []float32, b []byte) {
 	scalesMins(scales, mins, b)
+	takeAllNibbles(q, b[48:176])
 	for j := range 8 {
-		takeBits(q[32*j:][:32], b[48+32*(j/2):][:32], 4*(j&1), 15)
 		addBits(q[32*j:][:32], b[16:48], j, 1, 4)
 	}
 }
@@ -181,6 +183,20 @@ var iq4Bytes = func() (levels [16]uint8) {
 func takeBitsPlain(dst, src []uint8, shift int, mask uint8) {
 	for i, b := range src[:len(dst)] {
 		dst[i] = b >> shift & mask
+	}
+}
+
+// takeNibblesPlain sets the first half of dst to the low halves of bytes, and the second to the high ones.
+func takeNibblesPlain(dst, src []uint8) {
+	low, high := dst[:len(dst)/2], dst[len(dst)/2:]
+	takeBitsPlain(low, src, 0, 15)
+	takeBitsPlain(high, src, 4, 15)
+}
+
+// scaleBytesPlain sets dst to eight bytes, the lowest first, times scale.
+func scaleBytesPlain(dst []float32, bytes uint64, scale float32) {
+	for i := range dst[:8] {
+		dst[i] = scale * float32(bytes>>(8*i)&255)
 	}
 }
 

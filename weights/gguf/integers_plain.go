@@ -4,6 +4,10 @@ package gguf
 
 func takeBits(dst, src []uint8, shift int, mask uint8) { takeBitsPlain(dst, src, shift, mask) }
 
+func takeNibbles(dst, src []uint8) { takeNibblesPlain(dst, src) }
+
+func scaleBytes(dst []float32, bytes uint64, scale float32) { scaleBytesPlain(dst, bytes, scale) }
+
 func addBits(dst, src []uint8, shift int, mask uint8, left int) {
 	addBitsPlain(dst, src, shift, mask, left)
 }

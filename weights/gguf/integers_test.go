@@ -2,14 +2,19 @@ package gguf
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
 // TestIntegers compares the values that integers make with the decoded ones, for random blocks of every type.
 func TestIntegers(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))
-	for kind := range integerForms {
-		form, _ := kind.Integers()
+	for i := range integerForms {
+		kind := Type(i)
+		form, ok := kind.Integers()
+		if !ok {
+			continue
+		}
 		_, size := kind.Block()
 		const blocks = 5
 		data := make([]byte, blocks*size)
@@ -60,6 +65,9 @@ func TestBytes(t *testing.T) {
 		takeBits(got[:n], src, shift, mask)
 		takeBitsPlain(want[:n], src, shift, mask)
 		compareBytes(t, got[:n], want[:n])
+		takeNibbles(got[:n], src[:n/2])
+		takeNibblesPlain(want[:n], src[:n/2])
+		compareBytes(t, got[:n], want[:n])
 		addBits(got[:n], src, shift, 1, 7)
 		addBitsPlain(want[:n], src, shift, 1, 7)
 		compareBytes(t, got[:n], want[:n])
@@ -69,6 +77,17 @@ func TestBytes(t *testing.T) {
 		takeLevels(got, src)
 		takeLevelsPlain(want, src)
 		compareBytes(t, got, want)
+		both, both2 := make([]uint8, 64), make([]uint8, 64)
+		takeNibbles(both, src)
+		takeNibblesPlain(both2, src)
+		compareBytes(t, both, both2)
+		scaled, scaled2 := make([]float32, 8), make([]float32, 8)
+		bytes, scale := r.Uint64(), float32(r.NormFloat64())
+		scaleBytes(scaled, bytes, scale)
+		scaleBytesPlain(scaled2, bytes, scale)
+		if !slices.Equal(scaled, scaled2) {
+			t.Fatalf("%x times %v is %v, want %v", bytes, scale, scaled, scaled2)
+		}
 	}
 }
 

@@ -38,12 +38,22 @@ type format struct {
 	removed         bool                              // from ggml: no current program writes it
 }
 
-var formats = func() map[Type]*format {
+// formats are those of table by their numbers, with nil between.
+var formats = func() (list [64]*format) {
 	for t, f := range table {
 		f.vector = vectorDecoder(t)
+		list[t] = f
 	}
-	return table
+	return list
 }()
+
+// format returns the format, or nil for an unknown type.
+func (t Type) format() *format {
+	if int(t) >= len(formats) {
+		return nil
+	}
+	return formats[t]
+}
 
 var table = map[Type]*format{
 	F32:   {name: "F32", elements: 1, bytes: 4, decode: decodeF32},
@@ -76,7 +86,7 @@ var table = map[Type]*format{
 
 // String returns ggml's name of the type, such as "Q4_K".
 func (t Type) String() string {
-	if f, ok := formats[t]; ok {
+	if f := t.format(); f != nil {
 		return f.name
 	}
 	return fmt.Sprintf("type %d", uint32(t))
@@ -85,8 +95,8 @@ func (t Type) String() string {
 // Block returns the elements of a block and its bytes. Both are 0 for a type that is
 // not decoded.
 func (t Type) Block() (elements, bytes int) {
-	f, ok := formats[t]
-	if !ok {
+	f := t.format()
+	if f == nil {
 		return 0, 0
 	}
 	return f.elements, f.bytes
@@ -95,9 +105,9 @@ func (t Type) Block() (elements, bytes int) {
 // check says why a tensor of the type cannot be read.
 func (t Type) check() error {
 	const advice = "use a file in BF16, F16, Q8_0, Q4_0 to Q6_K or IQ4"
-	f, ok := formats[t]
+	f := t.format()
 	switch {
-	case !ok:
+	case f == nil:
 		return fmt.Errorf("is of the unknown type %d: %s", uint32(t), advice)
 	case f.removed:
 		return fmt.Errorf("is of type %s, which ggml no longer has: %s", t, advice)
