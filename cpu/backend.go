@@ -28,8 +28,8 @@ type Backend struct {
 	memory    *memory
 	finalized atomic.Bool
 	level     level
-	pairs     bool // products in bf16
-	integers  bool // products with quantized weights in integers
+	pairs     bool        // products in bf16
+	integers  *intsKernel // of products with quantized weights, or nil
 	vectors   *vectors
 	counter   fallbackCounter
 	steps     stepCounter
@@ -48,7 +48,8 @@ var _ compute.Backend = (*Backend)(nil)
 //     AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
 //
 //   - precision=int8 is bf16, and multiplies weights that are stored as small integers ([Quantized]) as integers, with the
-//     left operand rounded to 8 bits in their blocks, where the processor has AVX512-VNNI. Elsewhere it is bf16.
+//     left operand rounded to 8 bits in their blocks, where the processor has AVX512-VNNI or AVX-VNNI. Elsewhere
+//     it is bf16.
 //
 // Products of up to four rows are computed in f32 in every precision. On processors with AMX its instructions are not used.
 //
@@ -74,14 +75,15 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	return &Backend{
-		oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use),
-		pairs: pairs && use == avx512 && machinePairs, integers: integers && use == avx512 && machineInts,
-	}, nil
+	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use == avx512 && machineHas.pairs}
+	if integers {
+		b.integers = intsFor(use)
+	}
+	return b, nil
 }
 
 // Precisions reports which precisions besides f32 this processor has instructions for, see [New].
-func Precisions() (bf16, int8 bool) { return machinePairs, machineInts }
+func Precisions() (bf16, int8 bool) { return machineHas.pairs, intsFor(machine) != nil }
 
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment
 // variable GOMLX_BACKEND=cpu find it. Call it once at the start of a program, before any other goroutine asks for a

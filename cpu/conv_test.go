@@ -237,7 +237,7 @@ func TestConvWeightsOIHW(t *testing.T) {
 	axes := channelsLast
 	axes.KernelOutputChannels, axes.KernelInputChannels, axes.KernelSpatial = 0, 1, []int{2, 3}
 	configs := levels()
-	if machinePairs {
+	if machineHas.pairs {
 		configs = append(configs, "precision=bf16")
 	}
 	for _, s := range [][3]int{{40, 20, 24}, {24, 100, 41}, {36, 18, 300}} {

@@ -32,20 +32,20 @@ type gemm struct {
 	bPacked      bool // B is copied for every block
 	runs         []run
 	splitScratch *storage
-	whole        *storage // all of B, packed; or nil
-	ahead        *storage // A, packed before the blocks; or nil: see gemmahead.go
-	aheadRows    int      // rows of A that it has room for
-	integers     bool     // products of integers are wanted
-	ints         *gemm    // the same for B that is Quantized, or nil: see gemmints.go
-	asIntegers   bool     // it is that product
-	aligned      int      // divides k and the columns of B at which rows are read
-	few          bool     // so few rows that reading B dominates
-	pairs        bool     // computed in bf16: see gemmpairs.go
-	pairRuns     []run    // of the terms of A that are contiguous
-	chunk        int      // terms that a block sums at a time
-	terms        int      // rows of a packed panel: terms, or words of two
-	stored       *gemm    // the same for B in Rows, if it can be read so
-	byTerm       bool     // a row of B is a term and not a column
+	whole        *storage    // all of B, packed; or nil
+	ahead        *storage    // A, packed before the blocks; or nil: see gemmahead.go
+	aheadRows    int         // rows of A that it has room for
+	integers     *intsKernel // of products of integers, or nil
+	ints         *gemm       // the same for B that is Quantized, or nil: see gemmints.go
+	asIntegers   bool        // it is that product
+	aligned      int         // divides k and the columns of B at which rows are read
+	few          bool        // so few rows that reading B dominates
+	pairs        bool        // computed in bf16: see gemmpairs.go
+	pairRuns     []run       // of the terms of A that are contiguous
+	chunk        int         // terms that a block sums at a time
+	terms        int         // rows of a packed panel: terms, or words of two
+	stored       *gemm       // the same for B in Rows, if it can be read so
+	byTerm       bool        // a row of B is a term and not a column
 	widen        func(dst []float32, a []uint16)
 	epilogue     *epilogue // or nil
 	padding      *padding  // of a convolution, or nil
@@ -84,7 +84,7 @@ func (g *gemm) plan() {
 		g.chunk, g.terms = 2*depth, min(depth, words(g.k))
 	}
 	g.parts = 1
-	if blocks := g.divide(32); blocks < 8 && !g.integers {
+	if blocks := g.divide(32); blocks < 8 && g.integers == nil {
 		g.parts = max(1, min(16/blocks, g.k/(2*depth)))
 	}
 	g.partTerms = roundUp(ceilDiv(g.k, g.parts), g.chunk)
@@ -198,7 +198,7 @@ func (g *gemm) wideFloats() int {
 func (g *gemm) scratchFloats() (a, b, c, all int) {
 	a, b, c = g.kernel.rows*g.terms, g.terms*g.cols, g.kernel.rows*g.kernel.cols
 	if g.asIntegers {
-		a, b = 0, g.cols/g.kernel.cols*panelFloats(g.terms)
+		a, b = 0, g.cols/g.kernel.cols*g.panelFloats()
 	}
 	return a, b, c, a + b + c + g.wideFloats()
 }

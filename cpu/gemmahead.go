@@ -22,7 +22,7 @@ const (
 // contiguous, in the main. It returns the storage for A.
 func (g *gemm) planAhead(l *lowering) []*storage {
 	large := g.m >= 64 && g.n >= 512 && g.k >= 256
-	if g.parts > 1 || g.few || g.padding != nil || g.whole != nil || len(g.aBatch) != 1 || !large && !g.integers || !g.kernel.strips || !g.alongTerms() {
+	if g.parts > 1 || g.few || g.padding != nil || g.whole != nil || len(g.aBatch) != 1 || !large && g.integers == nil || !g.kernel.strips || !g.alongTerms() {
 		return nil
 	}
 	g.rows = roundUp(ceilDiv(g.m, ceilDiv(g.m, aheadRows)), tileRows)
@@ -35,8 +35,8 @@ func (g *gemm) planAhead(l *lowering) []*storage {
 	blocks := min(g.mb, max(1, aheadBytes/4/(g.rows*g.aheadFloats()/g.kernel.rows)))
 	g.aheadRows = blocks * g.rows
 	size := g.aheadRows / g.kernel.rows * g.aheadFloats()
-	if g.integers {
-		size = max(size, g.aheadRows/intsKernel.rows*ceilDiv(g.k, intsDepth)*intsTileFloats(min(intsDepth, g.k)))
+	if g.integers != nil {
+		size = max(size, g.aheadRows/intsRows*ceilDiv(g.k, intsDepth)*intsTileFloats(min(intsDepth, g.k)))
 	}
 	g.ahead = l.rawStorage(dtypes.Float32, size)
 	return []*storage{g.ahead}

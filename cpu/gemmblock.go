@@ -90,7 +90,7 @@ func (t *block) packPanels() {
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
 		switch {
 		case t.asIntegers:
-			t.packInts(t.s.b[(j-t.n0)/t.kernel.cols*panelFloats(t.terms):], j)
+			t.packInts(t.s.b[(j-t.n0)/t.kernel.cols*t.panelFloats():], j)
 		case t.pairs:
 			t.packPairs(t.s.b[(j-t.n0)*t.terms:], j)
 		case !t.direct(j):

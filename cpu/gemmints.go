@@ -52,19 +52,48 @@ type intsTiles struct {
 	ldc, acc      int
 }
 
-// intsKernel are the rows and columns of the micro-kernels for integers.
-var intsKernel = tileKernel{rows: 6, cols: 32, strips: true}
+// intsRows is the number of rows of the micro-kernels for integers.
+const intsRows = 6
+
+// intsKernel are the micro-kernels of an instruction set, by the form of B. Their results are the same.
+type intsKernel struct {
+	cols                                       int
+	blocks32, blocks32Mins                     func(p *intsTiles)
+	super32, super32Mins, super16, super16Mins func(p *intsTiles)
+}
+
+var (
+	ints512 = intsKernel{32, tileInts32, tileInts32Mins, tileIntsSuper32, tileIntsSuper32Mins, tileIntsSuper16, tileIntsSuper16Mins}
+	ints256 = intsKernel{16, tileIntsY32, tileIntsY32Mins, tileIntsYSuper32, tileIntsYSuper32Mins, tileIntsYSuper16, tileIntsYSuper16Mins}
+)
+
+// of returns the kernel for a form.
+func (k *intsKernel) of(form Integers) func(p *intsTiles) {
+	switch {
+	case form.Group == 16 && form.Mins:
+		return k.super16Mins
+	case form.Group == 16:
+		return k.super16
+	case form.Block == superBlock && form.Mins:
+		return k.super32Mins
+	case form.Block == superBlock:
+		return k.super32
+	case form.Mins:
+		return k.blocks32Mins
+	}
+	return k.blocks32
+}
 
 // smallestScaled is the smallest absolute value of a block of A that is not taken as zero.
 const smallestScaled = 0x1p-100
 
 // withIntegers makes the product of integers for B that is [Quantized], beside the product g that reads [Rows].
 func (g *gemm) withIntegers() {
-	if !g.integers || g.ahead == nil || g.byTerm {
+	if g.integers == nil || g.ahead == nil || g.byTerm {
 		return
 	}
 	ints := *g
-	ints.kernel, ints.pairs, ints.asIntegers = intsKernel, false, true
+	ints.kernel, ints.pairs, ints.asIntegers = tileKernel{rows: intsRows, cols: g.integers.cols, strips: true}, false, true
 	ints.chunk, ints.terms = intsDepth, min(intsDepth, g.k)
 	ints.aligned = g.k
 	for _, o := range g.bCol {
@@ -98,12 +127,10 @@ func (g *gemm) quantized(x *execution) (Quantized, Integers, bool) {
 func headFloats(terms int) int { return ceilDiv(terms, intsBlock) * mostHeads }
 
 // intsTileFloats is the number of floats of a tile of rows for a chunk of terms: heads, then bytes.
-func intsTileFloats(terms int) int { return headFloats(terms) + intsKernel.rows*terms/4 }
+func intsTileFloats(terms int) int { return headFloats(terms) + intsRows*terms/4 }
 
 // panelFloats is the number of floats of a panel of B: bytes, then scales and minima of groups of 16.
-func panelFloats(terms int) int {
-	return intsKernel.cols * (terms/4 + 2*terms/16)
-}
+func (g *gemm) panelFloats() int { return g.kernel.cols * (g.terms/4 + 2*g.terms/16) }
 
 // quantizeTile quantizes rows i … i+rows of A for the current chunk of terms; missing rows are zero.
 func (t *block) quantizeTile(i, rows int) {
@@ -112,10 +139,6 @@ func (t *block) quantizeTile(i, rows int) {
 	if rows < t.kernel.rows {
 		clear(heads)
 		clear(bytes[rows*t.length : t.kernel.rows*t.length])
-	}
-	quantize := quantize32
-	if t.form.Block == superBlock {
-		quantize = quantize256
 	}
 	src, stats := t.s.wide[:t.length], t.s.wide[t.terms:][:3*t.length/intsBlock]
 	for r := range rows {
@@ -133,7 +156,7 @@ func (t *block) quantizeTile(i, rows int) {
 			}
 			copy(src[lo-t.first:], values)
 		}
-		quantize(&bytes[r*t.length], &stats[0], &from[0], t.length/t.form.Block)
+		quantize(&bytes[r*t.length], &stats[0], &from[0], t.length/t.form.Block, t.form.Block/intsBlock)
 		t.fillHeads(heads[r:], stats)
 	}
 }
@@ -241,26 +264,13 @@ func (t *block) transposeColumns(dst, src []float32, rows, n, step int) {
 
 // intsTile runs the kernel on tiles of A and the panel at column j.
 func (t *block) intsTile(tiles, j int, c *float32, ldc, acc int) {
-	panel := t.s.b[(j-t.n0)/t.kernel.cols*panelFloats(t.terms):]
+	panel := t.s.b[(j-t.n0)/t.kernel.cols*t.panelFloats():]
 	p := intsTiles{
 		tiles: tiles, blocks: t.length / t.form.Block, acc: acc, c: c, ldc: ldc,
 		a: &t.s.a[0], step: 4 * t.tileFloats(), heads: 4 * headFloats(t.terms), row: t.length,
 		b: &unsignedIn(panel)[0], scales: &panel[t.kernel.cols*t.length/4],
 	}
-	switch {
-	case t.form.Group == 16 && t.form.Mins:
-		tileIntsSuper16Mins(&p)
-	case t.form.Group == 16:
-		tileIntsSuper16(&p)
-	case t.form.Block == superBlock && t.form.Mins:
-		tileIntsSuper32Mins(&p)
-	case t.form.Block == superBlock:
-		tileIntsSuper32(&p)
-	case t.form.Mins:
-		tileInts32Mins(&p)
-	default:
-		tileInts32(&p)
-	}
+	t.integers.of(t.form)(&p)
 }
 
 // passInts multiplies the panel at column j with whole tiles of rows from m0 on, whose rows of C are one step apart, and

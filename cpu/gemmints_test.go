@@ -16,13 +16,19 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// intsBackend returns a backend that computes products in integers.
-func intsBackend(tb testing.TB) *Backend {
-	tb.Helper()
-	if !machineInts {
-		tb.Skip("this processor has no AVX512-VNNI")
+// eachInts runs a test on a backend that computes products in integers, for every instruction set of the machine that has them.
+func eachInts(t *testing.T, test func(t *testing.T, b *Backend)) {
+	t.Helper()
+	sets := 0
+	for l, isa := range map[level]string{avx512: "avx512", avx2: "avx2"} {
+		if l <= machine && intsFor(l) != nil {
+			sets++
+			t.Run(isa, func(t *testing.T) { test(t, newLevel(t, "precision=int8,isa="+isa)) })
+		}
 	}
-	return newLevel(tb, "precision=int8")
+	if sets == 0 {
+		t.Skip("this processor has neither AVX512-VNNI nor AVX-VNNI")
+	}
 }
 
 // intsForms are all forms that kernels differ by.
@@ -130,8 +136,9 @@ func quantizedRow(row []float32, block int) []float64 {
 
 // TestIntegers compares products in integers with sums in f64 of A quantized, closely, and of A itself, within the bound that
 // the documentation states, for shapes that end within tiles, panels and chunks, and for every kernel.
-func TestIntegers(t *testing.T) {
-	b := intsBackend(t)
+func TestIntegers(t *testing.T) { eachInts(t, checkIntegers) }
+
+func checkIntegers(t *testing.T, b *Backend) {
 	r := rand.New(rand.NewPCG(41, 42))
 	for i := range 60 {
 		form := intsForms[i%len(intsForms)]
@@ -183,8 +190,9 @@ func compareIntegers(t *testing.T, got, x []float32, w *integerMatrix, m int) {
 }
 
 // TestIntegersExact multiplies numbers whose products and sums are exact, so that every bit counts.
-func TestIntegersExact(t *testing.T) {
-	b := intsBackend(t)
+func TestIntegersExact(t *testing.T) { eachInts(t, checkIntegersExact) }
+
+func checkIntegersExact(t *testing.T, b *Backend) {
 	r := rand.New(rand.NewPCG(43, 44))
 	for _, form := range intsForms {
 		for _, shape := range [][3]int{{5, 1, 256}, {6, 32, 512}, {7, 33, 768}, {11, 65, 256}, {773, 31, 1280}} {
@@ -222,8 +230,9 @@ func TestIntegersExact(t *testing.T) {
 
 // TestIntegersPlace checks that results are byte-identical for any number of threads, for any number of rows and columns, and
 // wherever in them an element is.
-func TestIntegersPlace(t *testing.T) {
-	b := intsBackend(t)
+func TestIntegersPlace(t *testing.T) { eachInts(t, checkIntegersPlace) }
+
+func checkIntegersPlace(t *testing.T, b *Backend) {
 	r := rand.New(rand.NewPCG(45, 46))
 	for _, form := range intsForms {
 		const k = 1280
@@ -250,8 +259,9 @@ func TestIntegersPlace(t *testing.T) {
 }
 
 // TestIntegersSpecial checks NaN, infinities, zeros and subnormal numbers: only rows that have them are affected.
-func TestIntegersSpecial(t *testing.T) {
-	b := intsBackend(t)
+func TestIntegersSpecial(t *testing.T) { eachInts(t, checkIntegersSpecial) }
+
+func checkIntegersSpecial(t *testing.T, b *Backend) {
 	r := rand.New(rand.NewPCG(47, 48))
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	for _, form := range intsForms {
@@ -289,8 +299,9 @@ func TestIntegersSpecial(t *testing.T) {
 }
 
 // TestIntegersElsewhere multiplies in integers only where rows and depths are whole blocks, and within the bound otherwise.
-func TestIntegersElsewhere(t *testing.T) {
-	b := intsBackend(t)
+func TestIntegersElsewhere(t *testing.T) { eachInts(t, checkIntegersElsewhere) }
+
+func checkIntegersElsewhere(t *testing.T, b *Backend) {
 	r := rand.New(rand.NewPCG(49, 50))
 	const m, n, k = 20, 64, 512
 	x, w := gaussian(r, m*k), newIntegerMatrix(r, intsForms[3], n, k)
@@ -330,8 +341,9 @@ func TestIntegersElsewhere(t *testing.T) {
 }
 
 // TestIntegersStress multiplies in many goroutines while the collector runs, and compares bits.
-func TestIntegersStress(t *testing.T) {
-	b := intsBackend(t)
+func TestIntegersStress(t *testing.T) { eachInts(t, checkIntegersStress) }
+
+func checkIntegersStress(t *testing.T, b *Backend) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	r := rand.New(rand.NewPCG(51, 52))
 	var all sync.WaitGroup
@@ -355,4 +367,72 @@ func TestIntegersStress(t *testing.T) {
 		}
 	}
 	all.Wait()
+}
+
+// TestIntegersSets checks that all instruction sets of the machine give the same bits.
+func TestIntegersSets(t *testing.T) {
+	if machine < avx512 || intsFor(avx512) == nil || intsFor(avx2) == nil {
+		t.Skip("this processor does not have both AVX512-VNNI and AVX-VNNI")
+	}
+	r := rand.New(rand.NewPCG(53, 54))
+	wide, narrow := newLevel(t, "precision=int8"), newLevel(t, "precision=int8,isa=avx2")
+	for _, form := range intsForms {
+		for _, s := range [][3]int{{5, 1, 256}, {13, 50, 768}, {130, 600, 1280}} {
+			x, w := gaussian(r, s[0]*s[2]), newIntegerMatrix(r, form, s[1], s[2])
+			got, want := intsProduct(t, narrow, x, w, s[0])(), intsProduct(t, wide, x, w, s[0])()
+			for i, v := range got {
+				if math.Float32bits(v) != math.Float32bits(want[i]) {
+					t.Fatalf("%v of %+v: element %d is %v with AVX2, %v with AVX-512", s, form, i, v, want[i])
+				}
+			}
+		}
+	}
+}
+
+// TestQuantize compares with the definition, for blocks whose values are extreme, and checks the sums and the neighbours.
+func TestQuantize(t *testing.T) {
+	if machine < avx2 {
+		t.Skip("this processor has no AVX2")
+	}
+	r := rand.New(rand.NewPCG(55, 56))
+	for _, per := range []int{1, 8} {
+		for _, size := range []float32{1, 1e-30, 3e38, 0x1p-100} {
+			const blocks = 3
+			n := 32 * per
+			src := gaussian(r, blocks*n+1)[1:] // not aligned
+			for i := range src {
+				src[i] = max(-1, min(1, src[i]/4)) * size
+			}
+			src[7], src[n+n-1] = size, -size
+			q, stats := make([]int8, blocks*n+1), make([]float32, blocks*(1+2*per)+1)
+			q[blocks*n], stats[len(stats)-1] = 77, 77
+			quantize(&q[0], &stats[0], &src[0], blocks, per)
+			if q[blocks*n] != 77 || stats[len(stats)-1] != 77 {
+				t.Fatal("wrote behind the end")
+			}
+			for b := range blocks {
+				s, values := stats[b*(1+2*per):], src[b*n:][:n]
+				var largest float32
+				for _, v := range values {
+					largest = max(largest, v, -v)
+				}
+				if s[0] != largest {
+					t.Fatalf("largest of block %d is %v, want %v", b, s[0], largest)
+				}
+				for h := range 2 * per {
+					sum := int32(0)
+					for i := 16 * h; i < 16*h+16; i++ {
+						want := math.RoundToEven(float64(values[i] * (127 / largest)))
+						if float64(q[b*n+i]) != want {
+							t.Fatalf("byte %d of block %d is %d, want %v", i, b, q[b*n+i], want)
+						}
+						sum += int32(q[b*n+i])
+					}
+					if got := int32(math.Float32bits(s[1+h])); got != sum {
+						t.Fatalf("sum %d of block %d is %d, want %d", h, b, got, sum)
+					}
+				}
+			}
+		}
+	}
 }

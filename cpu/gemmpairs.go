@@ -22,10 +22,12 @@ const shortestPairRun = 16
 // choosePrecision makes the product one of pairs, and one of integers if B turns out to be [Quantized], where that is the
 // precision, and the terms of A are contiguous, as those of activations and images with channels last are.
 func (g *gemm) choosePrecision(b *Backend) {
-	if g.m <= mostFew || g.k < shortestPairRun || !b.pairs && !b.integers || !g.alongTerms() {
+	if g.m <= mostFew || g.k < shortestPairRun || !b.pairs && b.integers == nil || !g.alongTerms() {
 		return
 	}
-	g.integers = b.integers && g.b.kind == inInput && g.b.width > 0 && len(g.aBatch) == 1 && g.padding == nil
+	if g.b.kind == inInput && g.b.width > 0 && len(g.aBatch) == 1 && g.padding == nil {
+		g.integers = b.integers
+	}
 	if b.pairs {
 		g.pairs, g.kernel = true, pairKernel
 	}

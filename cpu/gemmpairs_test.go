@@ -19,7 +19,7 @@ import (
 // pairsBackend returns a backend that computes products in bf16.
 func pairsBackend(tb testing.TB) *Backend {
 	tb.Helper()
-	if !machinePairs {
+	if !machineHas.pairs {
 		tb.Skip("this processor has no AVX512-BF16")
 	}
 	return newLevel(tb, "precision=bf16")

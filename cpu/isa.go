@@ -2,3 +2,21 @@ package cpu
 
 // String names the instruction set.
 func (l level) String() string { return [...]string{"plain Go", "AVX2", "AVX-512"}[l] }
+
+// features are what a processor has besides its level.
+type features struct {
+	pairs   bool // AVX512-BF16
+	ints512 bool // AVX512-VNNI
+	ints256 bool // AVX-VNNI
+}
+
+// intsFor returns the kernel of products of integers for a level, or nil.
+func intsFor(l level) *intsKernel {
+	switch {
+	case l == avx512 && machineHas.ints512:
+		return &ints512
+	case l >= avx2 && machineHas.ints256:
+		return &ints256
+	}
+	return nil
+}

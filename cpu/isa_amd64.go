@@ -9,14 +9,8 @@ const (
 	avx512              // AVX-512 F, BW, DQ and VL
 )
 
-// machinePairs is set where the processor has AVX512-BF16.
-var machinePairs = machine == avx512 && detectPairs()
-
-// machineInts is set where the processor has AVX512-VNNI.
-var machineInts = machine == avx512 && detectInts()
-
-// machine is the best level of this processor and operating system.
-var machine = detect()
+// machine is the best level of this processor and operating system, and machineHas what else it has.
+var machine, machineHas = detect(cpuid, xgetbv)
 
 //go:noescape
 func tile512(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
@@ -73,45 +67,55 @@ func tileIntsSuper16(p *intsTiles)
 func tileIntsSuper16Mins(p *intsTiles)
 
 //go:noescape
-func quantize32(q *int8, stats *float32, src *float32, blocks int)
+func tileIntsY32(p *intsTiles)
 
 //go:noescape
-func quantize256(q *int8, stats *float32, src *float32, blocks int)
+func tileIntsY32Mins(p *intsTiles)
+
+//go:noescape
+func tileIntsYSuper32(p *intsTiles)
+
+//go:noescape
+func tileIntsYSuper32Mins(p *intsTiles)
+
+//go:noescape
+func tileIntsYSuper16(p *intsTiles)
+
+//go:noescape
+func tileIntsYSuper16Mins(p *intsTiles)
+
+//go:noescape
+func quantize(q *int8, stats *float32, src *float32, blocks, per int)
 
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 
 func xgetbv() uint32
 
-// detect asks the processor for its features and the operating system (XCR0) for the registers that it saves.
-func detect() level {
-	if last, _, _, _ := cpuid(0, 0); last < 7 {
-		return plain
+// detect asks the processor for its features and the operating system (XCR0) for the registers that it saves. Features that need
+// others count only with these: hypervisors mask single ones.
+func detect(cpuid func(leaf, sub uint32) (eax, ebx, ecx, edx uint32), xgetbv func() uint32) (level, features) {
+	last, _, _, _ := cpuid(0, 0)
+	if last < 7 {
+		return plain, features{}
 	}
 	const fma, osxsave, avx = 1 << 12, 1 << 27, 1 << 28
 	if _, _, c, _ := cpuid(1, 0); c&fma == 0 || c&osxsave == 0 || c&avx == 0 {
-		return plain
+		return plain, features{}
 	}
 	saved := xgetbv()
-	_, b, _, _ := cpuid(7, 0)
+	subs, b, c, _ := cpuid(7, 0)
 	if saved&0x6 != 0x6 || b&(1<<5) == 0 {
-		return plain
+		return plain, features{}
 	}
+	var more uint32
+	if subs >= 1 {
+		more, _, _, _ = cpuid(7, 1)
+	}
+	has := features{ints256: more&(1<<4) != 0}
 	const f, dq, bw, vl = 1 << 16, 1 << 17, 1 << 30, 1 << 31
-	if saved&0xe6 == 0xe6 && b&f != 0 && b&dq != 0 && b&bw != 0 && b&vl != 0 {
-		return avx512
+	if saved&0xe6 != 0xe6 || b&f == 0 || b&dq == 0 || b&bw == 0 || b&vl == 0 {
+		return avx2, has
 	}
-	return avx2
-}
-
-func detectPairs() bool {
-	if last, _, _, _ := cpuid(7, 0); last < 1 {
-		return false
-	}
-	a, _, _, _ := cpuid(7, 1)
-	return a&(1<<5) != 0
-}
-
-func detectInts() bool {
-	_, _, c, _ := cpuid(7, 0)
-	return c&(1<<11) != 0
+	has.pairs, has.ints512 = more&(1<<5) != 0, c&(1<<11) != 0
+	return avx512, has
 }

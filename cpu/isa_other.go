@@ -14,13 +14,9 @@ const (
 // machine is the best level of this processor: there are kernels for amd64 only.
 var machine = plain
 
-// machinePairs is set where the processor multiplies pairs of bf16.
-const machinePairs = false
+var machineHas features
 
 func (v *vectors) quicken() {}
-
-// machineInts is set where the processor multiplies bytes.
-const machineInts = false
 
 func tile512(int, *float32, int, int, *float32, int, *float32, int, int)       {}
 func tile512half(int, *float32, int, int, *float32, int, *float32, int, int)   {}
@@ -40,5 +36,10 @@ func tileIntsSuper32(*intsTiles)                                               {
 func tileIntsSuper32Mins(*intsTiles)                                           {}
 func tileIntsSuper16(*intsTiles)                                               {}
 func tileIntsSuper16Mins(*intsTiles)                                           {}
-func quantize32(*int8, *float32, *float32, int)                                {}
-func quantize256(*int8, *float32, *float32, int)                               {}
+func tileIntsY32(*intsTiles)                                                   {}
+func tileIntsY32Mins(*intsTiles)                                               {}
+func tileIntsYSuper32(*intsTiles)                                              {}
+func tileIntsYSuper32Mins(*intsTiles)                                          {}
+func tileIntsYSuper16(*intsTiles)                                              {}
+func tileIntsYSuper16Mins(*intsTiles)                                          {}
+func quantize(*int8, *float32, *float32, int, int)                             {}
