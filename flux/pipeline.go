@@ -6,6 +6,7 @@ import (
 	"image"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,20 +98,22 @@ func (s shape) encoded() []Grid {
 
 // String names the shape in errors; shapes that differ have different names.
 func (s shape) String() string {
-	text := fmt.Sprintf("of %d×%d tokens", s.grid.Rows, s.grid.Cols)
+	var text strings.Builder
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(&text, format, args...) } // a Builder takes everything
+	say("of %d×%d tokens", s.grid.Rows, s.grid.Cols)
 	if s.guided {
-		text += ", guided"
+		say(", guided")
 	}
 	for _, g := range s.encoded() {
-		text += fmt.Sprintf(", reference of %d×%d", g.Rows, g.Cols)
+		say(", reference of %d×%d", g.Rows, g.Cols)
 	}
 	if s.noised {
-		text += ", noised"
+		say(", noised")
 	}
 	if s.steps+s.start > 0 {
-		text += fmt.Sprintf(", %d steps from %d", s.steps, s.start)
+		say(", %d steps from %d", s.steps, s.start)
 	}
-	return text
+	return text.String()
 }
 
 // conditions lists the grids of the references that are inputs of the denoiser.

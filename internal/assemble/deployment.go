@@ -164,16 +164,8 @@ func (b *Builder) Model() (Model, error) {
 	if err != nil {
 		return Model{}, err
 	}
-	if parts.reflector != nil {
-		entry.NeedsFindings = reflectionflow.NeedsFindings(parts.reflector)
-	} else {
-		entry.NeedsFindings = own.NeedsFindings
-	}
-	if parts.generator != nil {
-		entry.References = reflectionflow.MostReferences(parts.generator, reflectionflow.Request{
-			Prompt: "any", Reflection: "any", Width: entry.Width, Height: entry.Height, Steps: entry.Steps, Guidance: entry.Guidance,
-		})
-	}
+	entry.NeedsFindings = parts.needsFindings(own)
+	entry.References = parts.references(entry)
 	entry.Serves = func(cfg search.Config) error { return b.serves(parts.generator, entry, cfg) }
 	if entry.Parse, err = b.Parser(own); err != nil {
 		return Model{}, err
@@ -338,6 +330,23 @@ type parts struct {
 	reflector reflectionflow.Reflector
 	refiner   reflectionflow.Refiner
 	comparer  reflectionflow.Comparer
+}
+
+// needsFindings tells whether the reflector in use works from findings.
+func (p parts) needsFindings(own Model) bool {
+	if p.reflector == nil {
+		return own.NeedsFindings
+	}
+	return reflectionflow.NeedsFindings(p.reflector)
+}
+
+// references is how many reference images the generator in use takes; 0 for the embedded one.
+func (p parts) references(m Model) int {
+	if p.generator == nil {
+		return 0
+	}
+	request := reflectionflow.Request{Prompt: "any", Reflection: "any", Width: m.Width, Height: m.Height, Steps: m.Steps, Guidance: m.Guidance}
+	return reflectionflow.MostReferences(p.generator, request)
 }
 
 // abilities are those of the verifier in use.
