@@ -11,11 +11,11 @@ import (
 // Bucket makes a bucket of keys and values, or opens it. ttl is how long an entry is kept
 // that is not written again, 0 for ever.
 //
-// It is the stream that the client makes for a bucket, without direct reads: those may be
-// answered by any server that has a copy, which may not have what another one has just
-// acknowledged. A server would find no job that a client has been promised, a revision that
-// is no longer the latest, or no answer that was paid for. Without them the stream's leader
-// answers.
+// It is the stream that the client makes for a bucket, with direct reads only where there is
+// one copy: they may be answered by any server that has one, which may not have what another
+// one has just acknowledged. A server would find no job that a client has been promised, a
+// revision that is no longer the latest, or no answer that was paid for. Without them the
+// stream's leader answers, a little later.
 func (b *Bus) Bucket(ctx context.Context, name string, storage jetstream.StorageType, ttl time.Duration) (jetstream.KeyValue, error) {
 	duplicates := 2 * time.Minute // JetStream's own
 	if ttl > 0 {
@@ -41,7 +41,6 @@ func (b *Bus) Objects(ctx context.Context, name string, ttl time.Duration) (jets
 	stream, err := b.Stream.Stream(ctx, c.Name)
 	if err == nil {
 		c = stream.CachedInfo().Config
-		c.AllowDirect = false // an earlier version made it so
 	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, err
 	}
@@ -62,5 +61,6 @@ func (b *Bus) Log(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stre
 	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, err
 	}
+	c.AllowDirect = c.Replicas == 1
 	return b.Stream.CreateOrUpdateStream(ctx, c)
 }

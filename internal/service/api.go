@@ -86,11 +86,12 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeUpTo(w, r, &q, true, maxUpload); err != nil {
 		return err
 	}
-	return s.place(w, r, q)
+	return s.place(w, r, q, nil)
 }
 
-// place submits the job of a request, and replies with it.
-func (s *Server) place(w http.ResponseWriter, r *http.Request, q jobRequest) (err error) {
+// place submits the job of a request, and replies with it. Others are further images beside
+// the one to correct, as they are stored.
+func (s *Server) place(w http.ResponseWriter, r *http.Request, q jobRequest, others [][]byte) (err error) {
 	if q.Search, err = s.models.complete(q.Model, q.Search); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (s *Server) place(w http.ResponseWriter, r *http.Request, q jobRequest) (er
 	if _, err := s.models.plan(q.Model, q.Search); err != nil {
 		return err
 	}
-	a := accepted{model: q.Model, prompt: q.Prompt, priority: q.Priority, key: r.Header.Get("Idempotency-Key")}
+	a := accepted{model: q.Model, prompt: q.Prompt, priority: q.Priority, key: r.Header.Get("Idempotency-Key"), others: others}
 	if q.Correct != nil {
 		if a.image, err = s.toCorrect(r, &q); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/internal/assemble"
+	"reflectionflow/internal/jobs"
 	"reflectionflow/internal/service"
 )
 
@@ -51,13 +52,16 @@ func TestEditsOfSeveralImages(t *testing.T) {
 		if status != http.StatusOK {
 			t.Fatalf("status %d: %.300s", status, body)
 		}
+		_, body = call(t, "GET", server.URL+"/api/v1/jobs", "")
+		_, body = call(t, "POST", server.URL+"/api/v1/jobs/"+decode[listReply](t, body).Jobs[0].ID+"/rerun", "") // with the same images
+		call(t, "GET", server.URL+"/api/v1/jobs/"+decode[jobs.Job](t, body).ID+"/events", "")
 		for _, got := range widths {
 			if !slices.Equal(got, want) {
 				t.Errorf("an image of a model that takes %d has references of the widths %v, want %v", most, got, want)
 			}
 		}
-		if len(widths) == 0 {
-			t.Error("nothing was generated")
+		if len(widths) != 2 {
+			t.Errorf("%d images were generated, want 2", len(widths))
 		}
 	}
 }

@@ -46,5 +46,13 @@ func (s *Server) rerun(w http.ResponseWriter, r *http.Request) error {
 	case q.Reflection != "":
 		return bad("reflection", "the job corrects no image: submit a job with correct")
 	}
-	return s.place(w, r, again)
+	var others [][]byte
+	for _, name := range job.Others {
+		file, err := s.queue.Image(r.Context(), name)
+		if err != nil {
+			return err
+		}
+		others = append(others, file)
+	}
+	return s.place(w, r, again, others)
 }
