@@ -1,6 +1,7 @@
 package clipart
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -12,12 +13,39 @@ import (
 // clock". It has at most 25 words; corrections that do not fit are left out. It is empty where
 // nothing is to be corrected.
 func Critique(p reflectionflow.Prompt, seen []reflectionflow.Object) string {
+	return criticize(p, seen, func(wrong, fix string) string { return wrong + ". " + fix })
+}
+
+// VariedCritique is [Critique] in random other words, for training: without what is wrong, without
+// what to do, or worded otherwise. It says the same of all corrections.
+func VariedCritique(p reflectionflow.Prompt, seen []reflectionflow.Object, rng *rand.Rand) string {
+	form, image := rng.IntN(10), ""
+	if rng.IntN(4) == 0 {
+		image = "in the " + []string{"photo", "picture", "image"}[rng.IntN(3)] + " "
+	}
+	return criticize(p, seen, func(wrong, fix string) string {
+		switch short, bare := strings.CutPrefix(wrong, "there is "); {
+		case form == 0:
+			return fix
+		case form == 1:
+			return image + wrong
+		case form < 4 && bare:
+			return short + ". " + fix
+		case form == 4:
+			return fix + ". " + wrong
+		}
+		return image + wrong + ". " + fix
+	})
+}
+
+// criticize joins what say says about each correction, as far as it fits.
+func criticize(p reflectionflow.Prompt, seen []reflectionflow.Object, say func(wrong, fix string) string) string {
 	var sentences []string
 	words := 0
 	for _, f := range Corrections(p, seen) {
 		text := f.String()
 		if wrong := f.wrong(seen); wrong != "" {
-			text = wrong + ". " + text
+			text = say(wrong, text)
 		}
 		if words += len(Words(text)) + 1; words > maxInstructionWords {
 			break

@@ -53,21 +53,22 @@ func TestCritiqueWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := clipart.Critique(prompt, seen)
-		if text == "" {
-			empty++
-		}
-		words := clipart.Words(text)
-		if len(words) > 25 || strings.Contains(text, " at the ") {
-			t.Errorf("%s: %q is too long or has a place", prompt.Text, text)
-		}
-		for _, w := range words {
-			if !slices.Contains(vocabulary, w) {
-				t.Errorf("%q: %q is not in the vocabulary", text, w)
+		for _, text := range []string{clipart.Critique(prompt, seen), clipart.VariedCritique(prompt, seen, rng)} {
+			if text == "" {
+				empty++
+			}
+			words := clipart.Words(text)
+			if len(words) > 25 || strings.Contains(text, " at the ") {
+				t.Errorf("%s: %q is too long or has a place", prompt.Text, text)
+			}
+			for _, w := range words {
+				if !slices.Contains(vocabulary, w) {
+					t.Errorf("%q: %q is not in the vocabulary", text, w)
+				}
 			}
 		}
 	}
-	if empty > scenes/50 {
+	if empty > scenes/25 {
 		t.Errorf("%d of %d flawed scenes have no critique", empty, scenes)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"reflectionflow"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
 	"reflectionflow/nn"
@@ -33,13 +34,19 @@ type Corrector struct {
 	DropText       float64 `yaml:"drop_text"`       // share of empty texts, in [0, 1]
 	DropImage      float64 `yaml:"drop_image"`      // share of black flawed images, in [0, 1]
 	DropReflection float64 `yaml:"drop_reflection"` // share of prompts without a reflection, in [0, 1]
-	Timestep       float64 `yaml:"timestep"`        // see [Base.Timestep]
-	Train          Config  `yaml:"train"`
+	// Critiques is the share of the rendered pairs' reflections that are worded as critiques: what is
+	// wrong and what to do, without a layout ([clipart.VariedCritique]), in [0, 1].
+	Critiques float64 `yaml:"critiques"`
+	Timestep  float64 `yaml:"timestep"` // see [Base.Timestep]
+	Train     Config  `yaml:"train"`
 }
 
 // correctorTask learns the LoRA on the frozen base.
 func correctorTask(ctx context.Context, model *flux1.Model, r Recipe, opts StageOptions) (Task, flux1.LoRA, error) {
 	c, dir := r.Corrector, opts.stage("corrector")
+	if !(c.Critiques >= 0 && c.Critiques <= 1) {
+		return Task{}, flux1.LoRA{}, fmt.Errorf("%w: corrector: critiques is %v, must be from 0 to 1", reflectionflow.ErrInvalid, c.Critiques)
+	}
 	lora := flux1.NewLoRA(model.Folder.Transformer, c.Rank, c.AllStreams)
 	data, err := newPairs(r)
 	if err != nil {

@@ -144,8 +144,8 @@ func (c Corrector) checkGiven() error {
 		return fmt.Errorf("%w: corrector: "+format, append([]any{reflectionflow.ErrInvalid}, args...)...)
 	}
 	switch {
-	case c.Edits != 0 || c.Redraw.Images != 0:
-		return bad("edits and redraw make clip-art: leave them out, the data of a model of your own is a GenRef set (triplets)")
+	case c.Edits != 0 || c.Redraw.Images != 0 || c.Critiques != 0:
+		return bad("edits, redraw and critiques make clip-art: leave them out, the data of a model of your own is a GenRef set (triplets)")
 	case c.Size < 64 || c.Size > 2048:
 		return bad("size is %d: the side of the training images in pixels, must be from 64 to 2048", c.Size)
 	case c.Rank < 1 || c.Rank > 1024:

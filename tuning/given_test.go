@@ -289,7 +289,7 @@ func TestGivenModelRefuses(t *testing.T) {
 		{"size", "FLUX.2", func(c *Corrector) { c.Size = 72 }, "must be a multiple of 16"},
 		{"no size", "FLUX.1", func(c *Corrector) { c.Size = 0 }, "size is 0"},
 		{"rank", "FLUX.1", func(c *Corrector) { c.Rank = 0 }, "rank is 0"},
-		{"edits", "FLUX.1", func(c *Corrector) { c.Edits = 3 }, "edits and redraw make clip-art"},
+		{"edits", "FLUX.1", func(c *Corrector) { c.Edits = 3 }, "edits, redraw and critiques make clip-art"},
 		{"streams", "FLUX.2", func(c *Corrector) { c.AllStreams = true }, "all_streams is for FLUX.1"},
 		{"mix", "FLUX.2", func(c *Corrector) { c.Mix.General = [2]float64{1, 1} }, "the weights of the subsets that have samples"},
 		{"samples", "FLUX.2", func(c *Corrector) { c.Train.SampleEvery = 2 }, "sample_every"},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"reflectionflow"
 	"reflectionflow/clipart"
 	"reflectionflow/flux"
 	"reflectionflow/flux/flux1"
@@ -17,6 +18,7 @@ import (
 // pair is a flawed and an enhanced image of one prompt.
 type pair struct {
 	prompt     string
+	asked      reflectionflow.Prompt // of an edit: the same with its requirements
 	reflection string
 	flawed     image.Image
 	enhanced   image.Image
@@ -51,6 +53,20 @@ func (p pairs) words(i int) (prompt, reflection string) {
 	return e.prompt, e.reflection
 }
 
+// critique says what is wrong with the flawed scene of edit i and what to do, without a layout;
+// empty where that cannot be worded.
+func (p pairs) critique(i int, rng *rand.Rand) string {
+	_, flawed, words, err := p.scenes(i)
+	if err != nil {
+		return ""
+	}
+	seen, err := flawed.Truth(p.captioned.size, p.captioned.size)
+	if err != nil {
+		return ""
+	}
+	return clipart.VariedCritique(words.asked, seen, rng)
+}
+
 // pair returns pair i with its images.
 func (p pairs) pair(i int) (pair, error) {
 	if i >= p.edits {
@@ -68,7 +84,7 @@ func (p pairs) scenes(i int) (scene, flawed clipart.Scene, words pair, err error
 	rng := rand.New(rand.NewPCG(p.seed, 1<<62|uint64(i)))
 	scene, prompt := p.captioned.sampler.SampleMixed(p.split, rng)
 	flawed, instruction, err := p.captioned.sampler.Flaw(scene, prompt, rng)
-	return scene, flawed, pair{prompt: prompt.Text, reflection: directions(scene, prompt, instruction, rng)}, err
+	return scene, flawed, pair{prompt: prompt.Text, asked: prompt, reflection: directions(scene, prompt, instruction, rng)}, err
 }
 
 // edit returns edit i: a scene, and the same scene with a flaw.
@@ -141,6 +157,11 @@ func (p pairs) pick(step int, rng *rand.Rand) int {
 // image or its reflection, only the prompt is left.
 func (p pairs) caption(i int, c Corrector, rng *rand.Rand) (words caption, black bool) {
 	prompt, reflection := p.words(i)
+	if c.Critiques > 0 && i < p.edits && rng.Float64() < c.Critiques {
+		if critique := p.critique(i, rng); critique != "" {
+			reflection = critique
+		}
+	}
 	dropText, dropReflection := rng.Float64() < c.DropText, rng.Float64() < c.DropReflection
 	black = rng.Float64() < c.DropImage
 	switch {
