@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,6 +107,9 @@ func (p *program) benchModel(ctx context.Context, o benchOptions) (err error) {
 	if err := o.checkCompute(); err != nil {
 		return err
 	}
+	if err := p.settleBench(&o); err != nil {
+		return err
+	}
 	opened, err := nn.OpenBackend(o.compute())
 	if err != nil {
 		return err
@@ -115,7 +119,7 @@ func (p *program) benchModel(ctx context.Context, o benchOptions) (err error) {
 	if !ok {
 		return fmt.Errorf("%w: backend %q: parts are measured on cpu", reflectionflow.ErrInvalid, o.backend)
 	}
-	options := bench.ModelOptions{Backend: backend, Name: o.model, Weights: o.weights, Quick: o.quick}
+	options := bench.ModelOptions{Backend: backend, Precision: cmp.Or(o.precision, "f32"), Name: o.model, Weights: o.weights, Quick: o.quick}
 	if !slices.Contains(bench.Shapes(), o.model) {
 		if o.weights != "" {
 			return fmt.Errorf("%w: --weights is for random weights of %s: a model of a path has its own", reflectionflow.ErrInvalid, strings.Join(bench.Shapes(), " or "))
@@ -135,4 +139,21 @@ func (p *program) benchModel(ctx context.Context, o benchOptions) (err error) {
 		return err
 	}
 	return p.printReport(o.json, report, func() string { return benchModelText(report) })
+}
+
+// settleBench sets the precision that auto stands for, as generate does.
+func (p *program) settleBench(o *benchOptions) error {
+	if o.precision != config.Auto {
+		return nil
+	}
+	if slices.Contains(bench.Shapes(), o.model) {
+		precision, err := bench.AutoPrecision(o.backend, o.weights)
+		o.precision = precision
+		return err
+	}
+	model, err := p.catalog.Find(o.model)
+	if err != nil {
+		return err
+	}
+	return o.settle(model)
 }

@@ -152,7 +152,7 @@ func benchModelText(r bench.ModelReport) string {
 	if m.LoadAverage > 0.5 {
 		say("the machine was busy (load average %.2g): the numbers are too low", m.LoadAverage)
 	}
-	say("%s, weights %s, %d×%d pixels", r.Model, r.Weights, r.Size, r.Size)
+	say("%s, weights %s, products in %s, %d×%d pixels", r.Model, r.Weights, r.Precision, r.Size, r.Size)
 	if r.Scaled {
 		say("random weights: one block of each kind was measured and counts as often as the model has it")
 	}

@@ -31,9 +31,10 @@ import (
 
 // ModelOptions select a model whose parts are measured.
 type ModelOptions struct {
-	Backend *cpu.Backend
-	Model   flux.Model // with its weights; nil for the shapes of Name with random weights
-	Name    string     // of the model; one of [Shapes] if Model is nil
+	Backend   *cpu.Backend
+	Precision string     // of Backend
+	Model     flux.Model // with its weights; nil for the shapes of Name with random weights
+	Name      string     // of the model; one of [Shapes] if Model is nil
 	// Weights is the type of random weights: bf16, q8_0 or q4_k; "" and random are bf16.
 	Weights string
 	Quick   bool // one execution of everything
@@ -43,11 +44,12 @@ type ModelOptions struct {
 // ModelReport says where the time of a model goes. Its JSON keys are documented in
 // docs/reference/bench-engine.md.
 type ModelReport struct {
-	Model   string  `json:"model"`
-	Backend string  `json:"backend"`
-	Weights string  `json:"weights"` // as stored; "its own" for a model with weights
-	Size    int     `json:"size"`    // of the image, in pixels; the text has as many tokens as the model reads
-	Machine Machine `json:"machine"`
+	Model     string  `json:"model"`
+	Backend   string  `json:"backend"`
+	Precision string  `json:"precision"` // of products
+	Weights   string  `json:"weights"`   // as stored; "its own" for a model with weights
+	Size      int     `json:"size"`      // of the image, in pixels; the text has as many tokens as the model reads
+	Machine   Machine `json:"machine"`
 	// Scaled tells that one block of each kind was measured, with random weights, and counts
 	// as often as the model has such blocks.
 	Scaled bool        `json:"scaled"`
@@ -110,7 +112,7 @@ func RunModel(ctx context.Context, opts ModelOptions) (ModelReport, error) {
 		return ModelReport{}, err
 	}
 	defer s.oracle.Finalize()
-	s.report = ModelReport{Model: opts.Name, Backend: opts.Backend.Description(), Weights: "its own", Size: modelSize, Machine: describe()}
+	s.report = ModelReport{Model: opts.Name, Backend: opts.Backend.Description(), Precision: opts.Precision, Weights: "its own", Size: modelSize, Machine: describe()}
 	model, counts := opts.Model, map[string]int(nil)
 	var texts []part
 	if model == nil {
@@ -157,6 +159,33 @@ func weightsNamed(name string) (gguf.Type, error) {
 		return gguf.Q4K, nil
 	}
 	return 0, fmt.Errorf("%w: weights %q: use random, bf16, q8_0 or q4_k", reflectionflow.ErrInvalid, name)
+}
+
+// AutoPrecision is [nn.AutoPrecision] for random weights of a name.
+func AutoPrecision(backend, name string) (precision string, err error) {
+	kind, err := weightsNamed(name)
+	if err != nil {
+		return "", err
+	}
+	folder, err := os.MkdirTemp("", "bench-engine-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	path := filepath.Join(folder, "weights.gguf")
+	if err := gguftest.Write(path, []gguftest.Tensor{{Name: "w", Type: kind, Shape: []int{1, 256}}}, 1); err != nil {
+		return "", err
+	}
+	file, err := weights.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	stored, err := weights.Find(file, "w")
+	if err != nil {
+		return "", err
+	}
+	return nn.AutoPrecision(backend, stored), nil
 }
 
 func floats(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }

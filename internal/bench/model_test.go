@@ -77,3 +77,19 @@ func TestModelShapes(t *testing.T) {
 		}
 	}
 }
+
+// TestAutoPrecision checks what auto stands for with random weights: what it does for a file of them.
+func TestAutoPrecision(t *testing.T) {
+	bf16, ints := cpu.Precisions()
+	for name, want := range map[string]string{"bf16": "bf16", "": "bf16", "q8_0": "int8", "q4_k": "int8"} {
+		if !bf16 || !ints && want == "int8" {
+			continue
+		}
+		if got, err := AutoPrecision("cpu", name); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if _, err := AutoPrecision("cpu", "q2"); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("unknown weights: %v", err)
+	}
+}
