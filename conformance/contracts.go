@@ -88,7 +88,12 @@ func generator(g reflectionflow.Generator, requests []reflectionflow.Request, o 
 			r.Reference, has = moved(r.Reference)
 			return r, has
 		},
-		fingerprint: func(r reflectionflow.Request) uint64 { return fingerprint(r.Reference) },
+		fingerprint: func(r reflectionflow.Request) (sum uint64) {
+			for _, img := range r.References() {
+				sum = 31*sum + fingerprint(img)
+			}
+			return sum
+		},
 	}
 	bad := func(name string, spoil func(*reflectionflow.Request)) {
 		r := reflectionflow.Request{Prompt: "a cat", Width: 16, Height: 16, Steps: 1, Guidance: 1}

@@ -177,6 +177,7 @@ func (o workerOptions) engine(m service.Served, parts *assemble.Engine, fingerpr
 	request := reflectionflow.Request{Prompt: "any", Width: e.Model.Width, Height: e.Model.Height, Steps: e.Model.Steps, Guidance: e.Model.Guidance}
 	refuses := reflectionflow.CheckRequest(parts.Generator, request) != nil
 	request.Reflection = "any"
-	e.Model.Corrects = refuses || reflectionflow.CheckCorrection(parts.Generator, request) == nil
+	e.Model.References = reflectionflow.MostReferences(parts.Generator, request)
+	e.Model.Corrects = refuses || e.Model.References > 0
 	return e
 }

@@ -16,14 +16,12 @@ import (
 	"reflectionflow/internal/tracing"
 )
 
-// about asks a question about images, either of which may be nil. What is stored is kept for
-// a time only: where a worker does not find an image, it is stored and asked about again.
-func (f *Fleet) about(ctx context.Context, fingerprint string, q question, looked, reference image.Image) (a keptAnswer, err error) {
+// about asks a question about an image, which may be nil, and the references of a request.
+// What is stored is kept for a time only: where a worker does not find an image, it is stored
+// and asked about again.
+func (f *Fleet) about(ctx context.Context, fingerprint string, q question, looked image.Image, r reflectionflow.Request) (a keptAnswer, err error) {
 	for again := false; ; again = true {
-		if q.Image, err = f.upload(ctx, looked, again); err != nil {
-			return a, err
-		}
-		if q.Reference, err = f.upload(ctx, reference, again); err != nil {
+		if q, err = f.uploads(ctx, q, looked, r, again); err != nil {
 			return a, err
 		}
 		a, err = f.ask(ctx, fingerprint, q)
@@ -31,6 +29,25 @@ func (f *Fleet) about(ctx context.Context, fingerprint string, q question, looke
 			return a, err
 		}
 	}
+}
+
+// uploads stores the images of a question and names them in it.
+func (f *Fleet) uploads(ctx context.Context, q question, looked image.Image, r reflectionflow.Request, again bool) (_ question, err error) {
+	if q.Image, err = f.upload(ctx, looked, again); err != nil {
+		return q, err
+	}
+	if q.Reference, err = f.upload(ctx, r.Reference, again); err != nil {
+		return q, err
+	}
+	q.Others = nil
+	for _, img := range r.Others.All() {
+		hash, err := f.upload(ctx, img, again)
+		if err != nil {
+			return q, err
+		}
+		q.Others = append(q.Others, hash)
+	}
+	return q, nil
 }
 
 // ask returns the answer to a question: the stored one, or that of a worker. When ctx ends,

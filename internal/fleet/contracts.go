@@ -32,7 +32,7 @@ func (g *Generator) Concurrency() int { return atOnce }
 // Check implements [reflectionflow.RequestChecker]. What only the model knows, its
 // workers check.
 func (g *Generator) Check(r reflectionflow.Request) error {
-	if err := r.CheckReferences(1); err != nil {
+	if err := r.CheckReferences(max(1, g.model.References)); err != nil {
 		return err
 	}
 	if r.Reference != nil && !g.model.Corrects {
@@ -52,7 +52,7 @@ func (g *Generator) Generate(ctx context.Context, requests []reflectionflow.Requ
 }
 
 func (g *Generator) generate(ctx context.Context, r reflectionflow.Request) (reflectionflow.Generation, error) {
-	a, err := g.fleet.about(ctx, g.model.Fingerprint, question{Draw: &r}, nil, r.Reference)
+	a, err := g.fleet.about(ctx, g.model.Fingerprint, question{Draw: &r}, nil, r)
 	if err != nil {
 		return reflectionflow.Generation{}, err
 	}
@@ -91,7 +91,7 @@ func (v *Verifier) Verify(ctx context.Context, images []reflectionflow.PromptedI
 		}
 	}
 	return each(ctx, images, func(ctx context.Context, p reflectionflow.PromptedImage) (score reflectionflow.Score, err error) {
-		a, err := v.fleet.about(ctx, v.model.Fingerprint, question{Verify: &p.Prompt}, p.Image, nil)
+		a, err := v.fleet.about(ctx, v.model.Fingerprint, question{Verify: &p.Prompt}, p.Image, reflectionflow.Request{})
 		if err == nil && a.Failure != nil {
 			err = a.Failure
 		}
@@ -164,7 +164,7 @@ func (p part) observe(ctx context.Context, o reflectionflow.Observation, set fun
 	o.Score.Cost = reflectionflow.Cost{}
 	var q question
 	set(&q, &observation{o.Prompt, o.Request, o.Score, o.Reflection, o.Seed})
-	a, err := p.fleet.about(ctx, p.model.Fingerprint, q, o.Image, o.Request.Reference)
+	a, err := p.fleet.about(ctx, p.model.Fingerprint, q, o.Image, o.Request)
 	if err == nil && a.Failure != nil {
 		err = a.Failure
 	}

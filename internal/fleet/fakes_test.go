@@ -51,7 +51,7 @@ func model() fleet.Model {
 	sum := sha256.Sum256([]byte("fake"))
 	return fleet.Model{
 		Name: "fake", Fingerprint: hex.EncodeToString(sum[:]), Version: "v1", Width: 32, Height: 32, Steps: 2, Guidance: 1,
-		Corrects: true, Abilities: reflectionflow.Abilities{EveryKind: true},
+		Corrects: true, References: 3, Abilities: reflectionflow.Abilities{EveryKind: true},
 	}
 }
 
@@ -125,7 +125,11 @@ func (f *fake) generator() reflectionflow.Generator {
 		if _, show := reflectionflow.Sketches(ctx); show != nil {
 			show(reflectionflow.Sketch{Request: r, Step: 1, Image: image.NewNRGBA(image.Rect(0, 0, 8, 8))})
 		}
-		sum, err := f.call(ctx, "draw", r, r.Reference)
+		seen := []any{r, r.Reference}
+		for _, img := range r.Others.All() {
+			seen = append(seen, img)
+		}
+		sum, err := f.call(ctx, "draw", seen...)
 		img := image.NewNRGBA(image.Rect(0, 0, r.Width, r.Height))
 		for i := range img.Pix {
 			img.Pix[i] = sum[i%len(sum)] ^ byte(i/len(sum))

@@ -47,8 +47,10 @@ func TestConformance(t *testing.T) {
 	f := open(t, connect(t, url))
 	corrected := request(2)
 	corrected.Reference, corrected.Reflection = drawn(t, 1), "fix it"
+	several := corrected
+	several.Others = reflectionflow.NewImages(drawn(t, 3), drawn(t, 1))
 	t.Run("Generator", func(t *testing.T) {
-		conformance.Generator(t, f.Generator(model()), []reflectionflow.Request{request(1), corrected, request(3)}, conformance.Options{})
+		conformance.Generator(t, f.Generator(model()), []reflectionflow.Request{request(1), corrected, several, request(3)}, conformance.Options{})
 	})
 	t.Run("Verifier", func(t *testing.T) {
 		conformance.Verifier(t, f.Verifier(model()), []reflectionflow.PromptedImage{{Prompt: prompt(), Image: drawn(t, 1)}, {Prompt: prompt(), Image: drawn(t, 2)}}, conformance.Options{})
@@ -63,6 +65,51 @@ func TestConformance(t *testing.T) {
 	t.Run("Refiner", func(t *testing.T) {
 		conformance.Refiner(t, f.Refiner(model()), append(list, reflectionflow.Observation{Prompt: prompt(), Seed: 3}), conformance.Options{})
 	})
+}
+
+// TestSeveralReferences: images from several references are those of the workers' generator,
+// and depend on each reference and on their order. More than the model takes are refused.
+func TestSeveralReferences(t *testing.T) {
+	t.Parallel()
+	url := startServer(t)
+	engine := &fake{}
+	work(t, connect(t, url), engine.engine("a"))
+	g := open(t, connect(t, url)).Generator(model())
+	var requests []reflectionflow.Request
+	for _, others := range [][]image.Image{nil, {drawn(t, 2)}, {drawn(t, 3)}, {drawn(t, 2), drawn(t, 3)}, {drawn(t, 3), drawn(t, 2)}} {
+		r := request(4)
+		r.Reference, r.Others = drawn(t, 1), reflectionflow.NewImages(others...)
+		requests = append(requests, r)
+	}
+	got, err := g.Generate(t.Context(), requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := engine.generator().Generate(t.Context(), requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[[32]byte]bool{}
+	for i := range requests {
+		sum := digest(got[i].Image)
+		if sum != digest(want[i].Image) {
+			t.Errorf("request %d: the image is not that of the generator", i)
+		}
+		seen[sum] = true
+	}
+	if len(seen) != len(requests) {
+		t.Errorf("%d images of %d requests", len(seen), len(requests))
+	}
+	many := requests[4]
+	many.Others = reflectionflow.NewImages(drawn(t, 1), drawn(t, 2), drawn(t, 3))
+	if err := g.Check(many); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("four references: error %v, want one that wraps ErrInvalid", err)
+	}
+	m := model()
+	m.References = 0 // of a worker that says nothing of it
+	if err := open(t, connect(t, url)).Generator(m).Check(requests[1]); !errors.Is(err, reflectionflow.ErrInvalid) {
+		t.Errorf("two references: error %v, want one that wraps ErrInvalid", err)
+	}
 }
 
 // TestWholeAnswer: what a worker answers arrives whole: costs with their seconds, findings,

@@ -303,17 +303,13 @@ func pixels(img image.Image) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// references is the hash of a request's references: of one, that of its pixels.
-func references(r reflectionflow.Request) string {
-	all := r.References()
-	if len(all) < 2 {
-		return pixels(r.Reference)
+// seen names the images of a question that stays in this process.
+func (q question) seen(looked image.Image, r reflectionflow.Request) question {
+	q.Image, q.Reference = pixels(looked), pixels(r.Reference)
+	for _, img := range r.Others.All() {
+		q.Others = append(q.Others, pixels(img))
 	}
-	sum := sha256.New()
-	for _, img := range all {
-		_, _ = fmt.Fprintln(sum, pixels(img)) // a hash takes everything
-	}
-	return hex.EncodeToString(sum.Sum(nil))
+	return q
 }
 
 type keptGenerator struct {
@@ -329,7 +325,7 @@ func (g keptGenerator) Check(r reflectionflow.Request) error {
 // Generate implements [reflectionflow.Generator].
 func (g keptGenerator) Generate(ctx context.Context, requests []reflectionflow.Request) ([]reflectionflow.Generation, error) {
 	e := exchange[reflectionflow.Request, reflectionflow.Generation]{
-		question: func(r reflectionflow.Request) question { return question{Draw: &r, Reference: references(r)} },
+		question: func(r reflectionflow.Request) question { return question{Draw: &r}.seen(nil, r) },
 		answer:   drawn, result: generation,
 	}
 	return e.call(ctx, requests, g.how, g.Generator.Generate)
@@ -374,7 +370,7 @@ func (p keptPreviewer) Preview(ctx context.Context, requests []reflectionflow.Re
 func (p keptPreviewer) Finish(ctx context.Context, previews []reflectionflow.Preview) ([]reflectionflow.Generation, error) {
 	e := exchange[reflectionflow.Preview, reflectionflow.Generation]{
 		question: func(v reflectionflow.Preview) question {
-			return question{Draw: &v.Request, Reference: references(v.Request)}
+			return question{Draw: &v.Request}.seen(nil, v.Request)
 		},
 		answer: drawn, result: generation,
 	}
@@ -429,7 +425,7 @@ func (v keptPreviewVerifier) VerifyPreviews(ctx context.Context, images []reflec
 // observed is an observation as a part of a question.
 func observed(o reflectionflow.Observation) (*observation, question) {
 	o.Score.Cost = reflectionflow.Cost{}
-	return &observation{o.Prompt, o.Request, o.Score, o.Reflection, o.Seed}, question{Image: pixels(o.Image), Reference: pixels(o.Request.Reference)}
+	return &observation{o.Prompt, o.Request, o.Score, o.Reflection, o.Seed}, question{}.seen(o.Image, o.Request)
 }
 
 type keptReflector struct {

@@ -156,3 +156,32 @@ func TestKeptOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestKeptKeys: what is kept is found again by later versions, so the keys of requests with
+// one reference or none stay as they were; several references each count, in their order.
+func TestKeptKeys(t *testing.T) {
+	first, second := image.NewNRGBA(image.Rect(0, 0, 8, 8)), image.NewNRGBA(image.Rect(0, 0, 8, 16))
+	r := reflectionflow.Request{Prompt: "a", Seed: 1, Width: 32, Height: 16, Steps: 2}
+	key := func(reference image.Image, others ...image.Image) string {
+		s := &shelf{kept: map[string][]byte{}}
+		r.Reference, r.Others = reference, reflectionflow.NewImages(others...)
+		g := fleet.Kept{}.Generator(&paid{asked: map[uint64]int{}})
+		if _, err := g.Generate(fleet.WithKeeper(t.Context(), s, "model"), []reflectionflow.Request{r}); err != nil {
+			t.Fatal(err)
+		}
+		for key := range s.kept {
+			return key
+		}
+		return ""
+	}
+	if got, want := key(nil), "55f968b20378ab7e21436cd442f7c069f93a31463b8424fa70f77b399007f634"; got != want {
+		t.Errorf("without a reference: %s, want %s", got, want)
+	}
+	if got, want := key(first), "6bd123aefec9a69db2d66fb185cc12015432de17d19a5581c9f3887d1b078ef3"; got != want {
+		t.Errorf("with a reference: %s, want %s", got, want)
+	}
+	keys := map[string]bool{key(first): true, key(second): true, key(first, second): true, key(second, first): true, key(first, first): true, key(first, first, second): true}
+	if len(keys) != 6 || keys[""] {
+		t.Errorf("%d keys of 6 lists of references", len(keys))
+	}
+}

@@ -28,8 +28,10 @@ type Model struct {
 	Height   int     `json:"height"`
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
-	// Corrects is set where the generator takes references.
-	Corrects bool `json:"corrects"`
+	// Corrects is set where the generator takes references, and References is how many it
+	// takes; 0 means one.
+	Corrects   bool `json:"corrects"`
+	References int  `json:"references,omitempty"`
 	// Abilities are those of the verifier, NeedsFindings that of the reflector.
 	Abilities     reflectionflow.Abilities `json:"abilities"`
 	NeedsFindings bool                     `json:"needs_findings"`

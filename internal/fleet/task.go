@@ -290,6 +290,7 @@ func (w *worker) cancelled(id string) {
 // images are those of a task.
 type images struct {
 	looked, reference image.Image
+	others            *reflectionflow.Images
 	err               error
 }
 
@@ -298,6 +299,13 @@ func (w *worker) load(ctx context.Context, t task) (s images) {
 	if s.looked, s.err = w.image(ctx, t.Image); s.err == nil {
 		s.reference, s.err = w.image(ctx, t.Reference)
 	}
+	others := make([]image.Image, len(t.Others))
+	for i, hash := range t.Others {
+		if s.err == nil {
+			others[i], s.err = w.image(ctx, hash)
+		}
+	}
+	s.others = reflectionflow.NewImages(others...)
 	return s
 }
 
@@ -320,7 +328,7 @@ func (w *worker) work(ctx context.Context, t *assignment, s images) (keptAnswer,
 	switch {
 	case t.Draw != nil:
 		r := *t.Draw
-		r.Reference = s.reference
+		r.Reference, r.Others = s.reference, s.others
 		made, err := one(w.engine.Generator.Generate(w.sketching(ctx, t.task), []reflectionflow.Request{r}))
 		if err != nil {
 			return keptAnswer{}, err
@@ -338,7 +346,7 @@ func (w *worker) work(ctx context.Context, t *assignment, s images) (keptAnswer,
 		from = t.Refine
 	}
 	o := reflectionflow.Observation{Prompt: from.Prompt, Request: from.Request, Image: s.looked, Score: from.Score, Reflection: from.Reflection, Seed: from.Seed}
-	o.Request.Reference = s.reference
+	o.Request.Reference, o.Request.Others = s.reference, s.others
 	switch {
 	case t.Reflect != nil && w.engine.Reflector != nil:
 		said, err := one(w.engine.Reflector.Reflect(ctx, []reflectionflow.Observation{o}))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"slices"
 
 	"reflectionflow"
 )
@@ -46,9 +47,11 @@ type question struct {
 	Verify  *reflectionflow.Prompt  `json:"verify,omitempty"`
 	Reflect *observation            `json:"reflect,omitempty"`
 	Refine  *observation            `json:"refine,omitempty"`
-	// Image is the hash of the image to look at, Reference that of the request's.
-	Image     string `json:"image,omitempty"`
-	Reference string `json:"reference,omitempty"`
+	// Image is the hash of the image to look at, Reference that of the request's, and Others
+	// those of its further ones.
+	Image     string   `json:"image,omitempty"`
+	Reference string   `json:"reference,omitempty"`
+	Others    []string `json:"others,omitempty"`
 }
 
 // observation is an observation without its images, and without what its score cost.
@@ -96,10 +99,19 @@ func readTask(data []byte) (task, error) {
 			set++
 		}
 	}
-	if set != 1 || !isHash(t.Key) || t.ID == "" || t.Image != "" && !isHash(t.Image) || t.Reference != "" && !isHash(t.Reference) {
+	if set != 1 || !isHash(t.Key) || t.ID == "" || !t.namesImages() {
 		return t, fmt.Errorf("read task %.64q: it is damaged, or of another version of the program", t.ID)
 	}
 	return t, nil
+}
+
+// namesImages reports whether the hashes of the images of a question are some.
+func (q question) namesImages() bool {
+	if len(q.Others) > 0 && q.Reference == "" || len(q.Others) >= reflectionflow.MaxReferences {
+		return false
+	}
+	return (q.Image == "" || isHash(q.Image)) && (q.Reference == "" || isHash(q.Reference)) &&
+		!slices.ContainsFunc(q.Others, func(hash string) bool { return !isHash(hash) })
 }
 
 func isHash(text string) bool {
