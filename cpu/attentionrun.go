@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"slices"
 	"unsafe"
 )
@@ -95,14 +96,15 @@ func (g *gemm) planPacked(b *Backend) {
 	}
 }
 
-// divide chooses blocks and parts by shapes alone. A block is a multiple of the rows of every kernel. Sums over queries
-// go through all blocks of a head in order, so that one worker computes them.
+// divide chooses blocks and parts, which results do not depend on. A block is a multiple of the rows of every kernel. Every
+// part packs the keys and values of its head again, so that there are no more than the processors need. Sums over queries go
+// through all blocks of a head in order, so that one worker computes them.
 func (s *attentionStep) divide() {
 	const multiple = 24
 	s.block = max(multiple, 2*scratchFloats/s.keys/len(s.scratch)/multiple*multiple)
 	s.parts = 1
 	if len(s.along) == 0 {
-		s.parts = min(ceilDiv(8, s.heads), ceilDiv(s.queries, multiple))
+		s.parts = min(ceilDiv(2*runtime.GOMAXPROCS(0), s.heads), ceilDiv(s.queries, multiple))
 		s.block = min(s.block, roundUp(ceilDiv(s.queries, s.parts), multiple))
 		s.parts = min(s.parts, ceilDiv(s.queries, s.block))
 	}

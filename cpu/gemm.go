@@ -124,7 +124,9 @@ func (g *gemm) divide(least int) int {
 		if blocks >= least || float64(g.rows)*float64(g.cols)*float64(g.k) < 2*small {
 			return blocks
 		}
-		if g.cols > 2*nr && g.cols*2 >= g.rows {
+		if g.pairs && g.rows > 4*mr && g.keeps() { // every block of columns would round A again
+			g.rows = roundUp(g.rows/2, mr)
+		} else if g.cols > 2*nr && g.cols*2 >= g.rows {
 			g.cols = roundUp(g.cols/2, nr)
 		} else if g.rows > 4*mr {
 			g.rows = roundUp(g.rows/2, mr)
