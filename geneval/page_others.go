@@ -26,15 +26,15 @@ func (r Results) others() ([]otherJudge, error) {
 
 // also is the score of a row by the other judges, each after a slash.
 func (w *pageWriter) also(strategy string, budget int) string {
-	text := ""
+	var text strings.Builder
 	for _, o := range w.others {
 		score := "–"
 		if row, ok := o.table.row(strategy, budget); ok {
 			score = percent(row.Overall)
 		}
-		text += " / " + score
+		text.WriteString(" / " + score)
 	}
-	return text
+	return text.String()
 }
 
 // judges says how the judges agree, and what stands after a slash.

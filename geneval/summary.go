@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
+	"strings"
 )
 
 // Summary is the content of summary.json: a row for each strategy and budget, and the
@@ -90,15 +91,16 @@ func (r Results) sumUp() (Summary, error) {
 	if err := f.write(summaryFile, b.Bytes()); err != nil {
 		return Summary{}, err
 	}
-	text := "# Evaluation\n\n" + summary.Markdown()
+	var text strings.Builder
+	text.WriteString("# Evaluation\n\n" + summary.Markdown())
 	seconds, err := r.Seconds()
 	if err != nil {
 		return Summary{}, err
 	}
 	for _, s := range seconds {
-		text += fmt.Sprintf("\n## By another judge: %s\n\n%s", s.Judge, s.markdown(r, len(s.Disputed)))
+		_, _ = fmt.Fprintf(&text, "\n## By another judge: %s\n\n%s", s.Judge, s.markdown(r, len(s.Disputed)))
 	}
-	return summary, f.write(tablesFile, []byte(text))
+	return summary, f.write(tablesFile, []byte(text.String()))
 }
 
 // Publish sums up and writes summary.json, report.md, the figures, the judge's contact sheet and report.html
