@@ -41,8 +41,8 @@ var _ compute.Backend = (*Backend)(nil)
 
 // New returns a backend. The configuration is empty or a list of options with commas between:
 //
-//   - isa=plain, isa=avx2 or isa=avx512 chooses the kernels; the default is the best of this processor. An instruction set
-//     that the processor lacks is an error.
+//   - isa=plain, isa=avx2, isa=avx512 or, on arm64, isa=neon chooses the kernels; the default is the best of this
+//     processor. An instruction set that the processor lacks is an error.
 //
 //   - precision=bf16 computes matrix products, convolutions and attention in bf16 with sums in f32, where the processor has
 //     AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
@@ -60,9 +60,9 @@ func New(config string) (compute.Backend, error) {
 		name, value, _ := strings.Cut(strings.TrimSpace(option), "=")
 		switch {
 		case name == "isa":
-			i := slices.Index([]string{"plain", "avx2", "avx512"}, value)
+			i := slices.Index(levelNames, value)
 			if i < 0 || level(i) > machine {
-				return nil, fmt.Errorf("cpu: %q: choose plain, avx2 or avx512; this processor has %s at best", config, machine)
+				return nil, fmt.Errorf("cpu: %q: the instruction sets are %s; this processor has %s at best", config, strings.Join(levelNames, ", "), machine)
 			}
 			use = level(i)
 		case name == "precision" && slices.Contains([]string{"f32", "bf16", "int8"}, value):

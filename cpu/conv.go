@@ -43,7 +43,7 @@ func (l *lowering) conv(n *node) bool {
 	w := l.forward(l.tensorOf(kernel))
 	y := l.define(n)
 	loops := a.loops(x, w, y, padding)
-	g := &gemm{kernel: kernelFor(l.backend.level), c: y.s, padding: padding}
+	g := &gemm{kernel: l.backend.level.kernel(), c: y.s, padding: padding}
 	cols := loops.pixelsLast(y)
 	g.m, g.n = loops.channel.n, 1
 	table := func(of func(convAxis) int, first int, axes ...convAxis) []int { return l.offsetTable(first, axes, of) }

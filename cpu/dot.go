@@ -29,7 +29,7 @@ func (l *lowering) gemmOf(n *node) *gemm {
 	a := n.attr.(dotAttr)
 	x, y := l.forward(l.tensorOf(lhs)), l.forward(l.narrowTensorOf(rhs)) // weights stay bf16 until they are packed
 	c := l.defineOnce(n)
-	g := &gemm{kernel: kernelFor(l.backend.level), a: x.s, b: y.s, c: c.s, widen: l.backend.vectors.widen}
+	g := &gemm{kernel: l.backend.level.kernel(), a: x.s, b: y.s, c: c.s, widen: l.backend.vectors.widen}
 	xFree, yFree := restOf(len(x.dims), a.lhsBatch, a.lhsContract), restOf(len(y.dims), a.rhsBatch, a.rhsContract)
 	g.aBatch, g.bBatch = x.offsets(a.lhsBatch), y.offsets(a.rhsBatch)
 	for i := range g.aBatch {

@@ -59,15 +59,8 @@ type tileKernel struct {
 	strips     bool                                                                                    // transpose8 works
 }
 
-func kernelFor(l level) tileKernel {
-	switch l {
-	case avx512:
-		return tileKernel{8, 32, tile512, tile512half, true}
-	case avx2:
-		return tileKernel{6, 16, tile256, nil, true}
-	}
-	return tileKernel{4, 16, tilePlain, nil, false}
-}
+// plainKernel is the micro-kernel in portable Go.
+var plainKernel = tileKernel{4, 16, tilePlain, nil, false}
 
 // run is a range of p in which the operands that are not packed advance by one stride.
 type run struct{ from, to, aStep, bStep int }

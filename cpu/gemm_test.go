@@ -16,7 +16,11 @@ import (
 )
 
 func levels() []string {
-	return []string{"isa=plain", "isa=avx2", "isa=avx512"}[:machine+1]
+	list := make([]string, machine+1)
+	for i := range list {
+		list[i] = "isa=" + levelNames[i]
+	}
+	return list
 }
 
 func newLevel(t testing.TB, config string) *Backend {

@@ -1,7 +1,9 @@
 package cpu
 
 // String names the instruction set.
-func (l level) String() string { return [...]string{"plain Go", "AVX2", "AVX-512"}[l] }
+func (l level) String() string {
+	return map[string]string{"plain": "plain Go", "neon": "NEON", "avx2": "AVX2", "avx512": "AVX-512"}[levelNames[l]]
+}
 
 // features are what a processor has besides its level.
 type features struct {

@@ -9,6 +9,20 @@ const (
 	avx512              // AVX-512 F, BW, DQ and VL
 )
 
+// levelNames are the names of the instruction sets that this architecture may have.
+var levelNames = []string{"plain", "avx2", "avx512"}
+
+// kernel returns the micro-kernel of matrix products.
+func (l level) kernel() tileKernel {
+	switch l {
+	case avx512:
+		return tileKernel{8, 32, tile512, tile512half, true}
+	case avx2:
+		return tileKernel{6, 16, tile256, nil, true}
+	}
+	return plainKernel
+}
+
 // machine is the best level of this processor and operating system, and machineHas what else it has.
 var machine, machineHas = detect(cpuid, xgetbv)
 
