@@ -45,7 +45,11 @@ func cutOuts(t testing.TB, set string) []composite.CutOut {
 		if f[3] != set {
 			continue
 		}
-		c, err := composite.Read(os.DirFS(*stamps), composite.CutOut{Name: f[0], Class: f[1], Color: f[2]})
+		folder := *stamps
+		if strings.HasPrefix(f[0], "testdata/") {
+			folder = "."
+		}
+		c, err := composite.Read(os.DirFS(folder), composite.CutOut{Name: f[0], Class: f[1], Color: f[2]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,8 +122,8 @@ type question struct {
 	want  bool
 }
 
-// questions asks about a photograph, with right and wrong requirements of each group; others are classes
-// that may be absent.
+// questions asks about the objects of some classes in a photograph, with right and wrong requirements of each group, and
+// about two of those that are absent.
 func questions(p photograph, others []string, rng *rand.Rand) []question {
 	var list []question
 	ask := func(group string, want bool, r reflectionflow.Requirement) {
@@ -151,7 +155,7 @@ func questions(p photograph, others []string, rng *rand.Rand) []question {
 		ask("count", false, reflectionflow.Requirement{Kind: reflectionflow.Exactly, Object: class, Count: other})
 		list = append(list, askColor(p, class, rng)...)
 	}
-	return append(list, askPlaces(p, number)...)
+	return append(list, askPlaces(p, number, func(class string) bool { return slices.Contains(others, class) })...)
 }
 
 // askColor asks for the color of a class whose objects have one color.
@@ -175,9 +179,9 @@ func askColor(p photograph, class string, rng *rand.Rand) (list []question) {
 }
 
 // askPlaces asks where single objects are, where that is clear.
-func askPlaces(p photograph, number map[string]int) (list []question) {
+func askPlaces(p photograph, number map[string]int, asks func(class string) bool) (list []question) {
 	for _, o := range p.truth {
-		if number[o.Class] != 1 {
+		if number[o.Class] != 1 || !asks(o.Class) {
 			continue
 		}
 		for _, place := range reflectionflow.Places() {
@@ -186,7 +190,7 @@ func askPlaces(p photograph, number map[string]int) (list []question) {
 			}
 		}
 		for _, target := range p.truth {
-			if target.Class == o.Class || number[target.Class] != 1 {
+			if target.Class == o.Class || number[target.Class] != 1 || !asks(target.Class) {
 				continue
 			}
 			for _, relation := range reflectionflow.Relations()[:4] {

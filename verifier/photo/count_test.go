@@ -118,7 +118,7 @@ func measureNumbers(t *testing.T, set string, n int) {
 	}
 	t.Logf("set %s\n%s", set, &b)
 	// Of overlapping objects two may have one clear box in every look, which nothing can tell from one object.
-	for group, least := range map[string]float64{"exactly": 0.85, "apart": 0.9, "small": 0.9} {
+	for group, least := range map[string]float64{"exactly": 0.85, "apart": 0.9, "small": 0.8} {
 		if m := groups[group]; float64(m.metRight) < least*float64(m.met) || 3*m.metRight < m.truth {
 			t.Errorf("%s: %d of %d met exact numbers are right, of %d that hold", group, m.metRight, m.met, m.truth)
 		}
@@ -133,7 +133,7 @@ var fitManners = []string{"apart", "overlapping", "overlapping", "overlapping", 
 func fitCounting(t *testing.T, all []shown) {
 	t.Helper()
 	all = slices.DeleteFunc(slices.Clone(all), func(s shown) bool { return s.n == 0 })
-	weight := map[string]float64{"apart": 3, "overlapping": 1, "small": 3}
+	weight := map[string]float64{"apart": 3, "overlapping": 1, "small": 3, amongOthers: 3}
 	var objects [][]*object
 	for _, s := range all {
 		scene := s.scene()
@@ -170,7 +170,7 @@ func fitCounting(t *testing.T, all []shown) {
 	t.Logf("shift: %.2f, slope: %.2f, nested: %.2f, missed: %.2f, clear: %.2f, crowd: %.2f; loss %.3f of %d images", x[0], x[1], x[2], x[3], x[4], x[5], loss(x), len(all))
 	for _, least := range []float64{0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9} {
 		line := ""
-		for _, manner := range manners {
+		for _, manner := range append(slices.Clone(manners), amongOthers) {
 			met, right, in := 0, 0, 0
 			for i, s := range all {
 				if s.manner != manner {

@@ -1,7 +1,6 @@
 package photo
 
 import (
-	"cmp"
 	"context"
 	"image"
 	"slices"
@@ -13,8 +12,9 @@ import (
 
 // Settings of the detector, fitted on composites of photographs (see models/coco/README.md).
 const (
-	// faint is the score of the network from which on a detection is considered at all.
-	faint = 0.08
+	// faint is the score of the network from which on a detection is considered at all, and faintest that of a class that a
+	// prompt asks for.
+	faint, faintest = 0.08, 0.02
 	// overlap is the intersection over union from which on two detections of a class in one look are one object.
 	overlap = 0.5
 	// listed is the probability from which on an object is listed and counted.
@@ -32,7 +32,7 @@ type Detector struct {
 
 // OpenDetector loads the network with the embedded weights; see [ssdlite.Open].
 func OpenDetector(ctx context.Context, backend string) (*Detector, error) {
-	network, err := ssdlite.Open(ctx, ssdlite.Options{Backend: backend, Threshold: faint, Overlap: overlap})
+	network, err := ssdlite.Open(ctx, ssdlite.Options{Backend: backend, Threshold: faintest, Overlap: overlap})
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +87,7 @@ func (d *Detector) objects(ctx context.Context, images []image.Image, prompts []
 	}
 	found := make([][]reflectionflow.Object, len(images))
 	for i, list := range things {
-		for _, t := range list {
-			found[i] = append(found[i], t.objects()...)
-		}
-		slices.SortStableFunc(found[i], func(a, b reflectionflow.Object) int { return cmp.Compare(b.Confidence, a.Confidence) })
+		found[i] = objectsOf(list)
 	}
 	return found, nil
 }
@@ -101,33 +98,53 @@ func (d *Detector) things(ctx context.Context, images []image.Image, prompts []r
 	if err != nil {
 		return nil, err
 	}
-	things := make([][]*thing, len(images))
-	var looks []look
-	var views []image.Image
-	var of []int
+	sights := make([]*sight, len(images))
 	for i, img := range images {
-		things[i] = newThings(first, found[i])
-		for _, l := range further(img.Bounds(), things[i], asks(prompts[i])) {
-			looks, views, of = append(looks, l), append(views, l.of(img)), append(of, i)
+		s := &sight{img: img, prompt: prompts[i], asked: asks(prompts[i])}
+		s.things = newThings(first, s.relevant(found[i]), s.asked)
+		sights[i] = s
+	}
+	for range rounds {
+		if err := d.round(ctx, sights); err != nil {
+			return nil, err
 		}
 	}
-	if len(views) == 0 {
-		return things, nil
-	}
-	if found, err = d.network.Detect(ctx, views); err != nil {
-		return nil, err
-	}
-	for k, l := range looks {
-		i := of[k]
-		more := surprises(things[i], l, found[k])
-		addLook(things[i], l, found[k])
-		things[i] = append(things[i], more...)
+	things := make([][]*thing, len(images))
+	for i, s := range sights {
+		things[i] = s.things
 	}
 	return things, nil
 }
 
+// round gives the images that need some their next looks.
+func (d *Detector) round(ctx context.Context, sights []*sight) error {
+	var views []image.Image
+	var of []*sight
+	for _, s := range sights {
+		for _, l := range s.next() {
+			s.looks, views, of = append(s.looks, l), append(views, l.of(s.img)), append(of, s)
+		}
+	}
+	if len(views) == 0 {
+		return nil
+	}
+	found, err := d.network.Detect(ctx, views)
+	if err != nil {
+		return err
+	}
+	at := map[*sight]int{}
+	for _, s := range of {
+		at[s]++
+	}
+	for k, s := range of {
+		s.add(s.looks[len(s.looks)-at[s]], found[k])
+		at[s]--
+	}
+	return nil
+}
+
 // asks returns whether a prompt asks for a class of the network.
-func asks(p reflectionflow.Prompt) func(class string) bool {
+func asks(p reflectionflow.Prompt) asking {
 	var asked []string
 	for _, r := range p.Requirements {
 		for _, noun := range []string{r.Object, r.Target, r.Second} {

@@ -1,7 +1,6 @@
 package photo
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"image"
@@ -13,6 +12,7 @@ import (
 	"reflectionflow"
 	"reflectionflow/internal/photocases"
 	"reflectionflow/vision/colorname"
+	"reflectionflow/vision/composite"
 	"reflectionflow/vision/detection"
 )
 
@@ -27,7 +27,7 @@ type example struct {
 // shown is what the network sees in an image, and what is in it. The image is not kept.
 type shown struct {
 	things []*thing
-	colors map[*thing]*colorname.Weights
+	colors map[[4]float64]*colorname.Weights
 	side   int
 	truth  []reflectionflow.Object
 	asked  []question // of an arrangement
@@ -39,12 +39,9 @@ type shown struct {
 // scene is what is seen by the fitted numbers up to now.
 func (s shown) scene() *scene {
 	made := newScene(&coco, image.NewGray(image.Rect(0, 0, s.side, s.side)), nil)
-	for _, t := range s.things {
-		for _, o := range t.objects() {
-			made.objects = append(made.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, colors: s.colors[t]})
-		}
+	for _, o := range objectsOf(s.things) {
+		made.objects = append(made.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, colors: s.colors[o.Box]})
 	}
-	slices.SortStableFunc(made.objects, func(a, b *object) int { return cmp.Compare(b.present, a.present) })
 	return made
 }
 
@@ -63,35 +60,77 @@ func fitting(t *testing.T, rng *rand.Rand) (all []shown) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.things, s.colors, s.side = things[0], map[*thing]*colorname.Weights{}, img.Bounds().Dx()
+		s.things, s.colors, s.side = things[0], map[[4]float64]*colorname.Weights{}, img.Bounds().Dx()
 		for _, x := range s.things {
 			w := colorname.Object(img, x.box)
-			s.colors[x] = &w
+			s.colors[clipped(x.box)] = &w
 		}
 		all = append(all, s)
 	}
 	for i, c := range photocases.Cases(11, 20, list) {
 		for n, shot := range append(c.Wrong, c.Right) {
 			img, truth := shot.Render(uint64(100*i+n), list)
-			p := photograph{truth: truth}
-			add(img, reflectionflow.Prompt{}, shown{truth: truth, asked: questions(p, classesOf(list), rng)})
+			asked := questions(photograph{truth: truth}, classesIn(c.Right), rng)
+			add(img, promptOf(asked), shown{truth: truth, asked: asked})
+			for _, class := range classesIn(c.Right) {
+				if n := countOf(truth, class); n > 0 {
+					counted := all[len(all)-1]
+					counted.truth, counted.asked, counted.manner, counted.class, counted.n = nil, nil, amongOthers, class, n
+					all = append(all, counted)
+				}
+			}
 		}
 	}
 	for _, p := range photographs(t, list, 120, 1) {
-		add(p.img, reflectionflow.Prompt{}, shown{truth: p.truth, asked: questions(p, classesOf(list), rng)})
+		asked := questions(p, someOf(p, list), rng)
+		add(p.img, promptOf(asked), shown{truth: p.truth, asked: asked})
 	}
-	for _, a := range arrangements(t, list, 18, 1) {
-		var prompt reflectionflow.Prompt
-		for _, q := range a.asked {
-			prompt.Requirements = append(prompt.Requirements, q.r)
-		}
-		add(a.img, prompt, shown{asked: a.asked})
+	for _, a := range arrangements(t, list, 30, 1) {
+		add(a.img, promptOf(a.asked), shown{asked: a.asked})
 	}
 	for _, c := range crowds(list, fitManners, 12, maxCount, 77) {
 		prompt := reflectionflow.Prompt{Requirements: []reflectionflow.Requirement{{Kind: reflectionflow.Exactly, Object: c.class, Count: 1}}}
 		add(c.img, prompt, shown{truth: c.truth, manner: c.manner, class: c.class, n: c.n})
 	}
 	return all
+}
+
+// promptOf is a prompt that asks for all of the questions.
+func promptOf(asked []question) (p reflectionflow.Prompt) {
+	for _, q := range asked {
+		p.Requirements = append(p.Requirements, q.r)
+	}
+	return p
+}
+
+// amongOthers is the manner of things of a class in the images of searches.
+const amongOthers = "among others"
+
+func countOf(truth []reflectionflow.Object, class string) (n int) {
+	for _, o := range truth {
+		if o.Class == class {
+			n++
+		}
+	}
+	return n
+}
+
+// classesIn are the classes that a shot shows: those that its prompt asks for.
+func classesIn(s photocases.Shot) (names []string) {
+	for _, g := range append(slices.Clone(s.Groups), s.On) {
+		if g.N > 0 && !slices.Contains(names, g.Class) {
+			names = append(names, g.Class)
+		}
+	}
+	return names
+}
+
+// someOf are the classes of cut-outs but for those that a photograph shows beside the first one: what it shows is not all
+// asked for.
+func someOf(p photograph, list []composite.CutOut) []string {
+	return slices.DeleteFunc(classesOf(list), func(class string) bool {
+		return class != p.truth[0].Class && slices.ContainsFunc(p.truth, func(o reflectionflow.Object) bool { return o.Class == class })
+	})
 }
 
 // TestFit fits sure and the rules of curve.go, one after the other: each on the outputs of those before it. Colors are
@@ -115,7 +154,7 @@ func TestFit(t *testing.T) {
 		}
 	}
 	t.Logf("%d images; %d of %d objects are no thing", len(all), missed, truth)
-	sure = fitSureness(t, seen)
+	sure, wanted = fitSureness(t, seen)
 	coco.there, coco.placed, coco.related = curve{0, 1}, curve{0, 1}, nil
 	coco.there = report(t, "object", asExamples(all)["object"])
 	groups := asExamples(all)
@@ -170,12 +209,19 @@ func namesOf(things []*thing, truth []reflectionflow.Object) (names []string, mi
 	return names, missed
 }
 
-// fitSureness is the sureness with the largest likelihood, by coordinate search.
-func fitSureness(t *testing.T, seen []seenAs) sureness {
+// fitSureness is the sureness with the largest likelihood: s as if nothing were asked for, and then w of what is.
+func fitSureness(t *testing.T, seen []seenAs) (s, w sureness) {
 	t.Helper()
-	loss := func(s sureness) (sum float64) {
+	loss := func(s, w sureness, asked bool) (sum float64) {
 		for _, x := range seen {
-			for class, p := range x.classes(s) {
+			thing := *x.thing
+			if !asked {
+				thing.asked = func(string) bool { return false }
+			}
+			for class, p := range thing.classes(s, w) {
+				if asked && !thing.asked(class) {
+					continue
+				}
 				if geneval(class) != x.class {
 					p = 1 - p
 				}
@@ -184,24 +230,13 @@ func fitSureness(t *testing.T, seen []seenAs) sureness {
 		}
 		return sum / float64(max(len(seen), 1))
 	}
-	s := sureness{0, 1, -0.5}
-	for step := 0.5; step > 0.02; {
-		next, best := s, loss(s)
-		for _, by := range []sureness{{step, 0, 0}, {-step, 0, 0}, {0, step / 2, 0}, {0, -step / 2, 0}, {0, 0, step / 2}, {0, 0, -step / 2}} {
-			try := sureness{s.shift + by.shift, s.slope + by.slope, s.rival + by.rival}
-			if v := loss(try); v < best {
-				next, best = try, v
-			}
-		}
-		if next == s {
-			step /= 2
-		}
-		s = next
-	}
+	s = fitOne(func(s sureness) float64 { return loss(s, s, false) })
+	s.asked = s.rival
+	w = fitOne(func(w sureness) float64 { return loss(s, w, true) })
 	right, named := 0, 0
 	for _, x := range seen {
 		best, class := 0.0, ""
-		for c, v := range x.classes(s) {
+		for c, v := range x.classes(s, w) {
 			if v > best {
 				best, class = v, c
 			}
@@ -213,8 +248,41 @@ func fitSureness(t *testing.T, seen []seenAs) sureness {
 			}
 		}
 	}
-	t.Logf("sureness{%.2f, %.2f, %.2f}: loss %.3f of %d things; %d of %d objects have the right class first", s.shift, s.slope, s.rival, loss(s), len(seen), right, named)
-	return s
+	t.Logf("sure %.2f, wanted %.2f: %d things; %d of %d objects have the right class first", s, w, len(seen), right, named)
+	return s, w
+}
+
+// fitOne is the sureness with the least loss, by coordinate search, with a little ridge.
+func fitOne(loss func(sureness) float64) sureness {
+	start := [4]float64{0, 1, 0.2, 0.2}
+	of := func(x [4]float64) sureness { return sureness{x[0], x[1], x[2], x[3]} }
+	all := func(x [4]float64) float64 {
+		sum := loss(of(x))
+		for k, v := range x {
+			sum += (v - start[k]) * (v - start[k]) / 2000
+		}
+		return sum
+	}
+	at := start
+	for step := 0.5; step > 0.02; {
+		next, best := at, all(at)
+		for k := range at {
+			for _, by := range []float64{step, -step} {
+				try := at
+				if try[k] += by / float64(min(k, 1)+1); k >= 2 {
+					try[k] = max(try[k], 0) // a clearer rival speaks against a class
+				}
+				if v := all(try); v < best-1e-5 {
+					next, best = try, v
+				}
+			}
+		}
+		if next == at {
+			step /= 2
+		}
+		at = next
+	}
+	return of(at)
 }
 
 // report fits a curve and prints it, with how good it is.

@@ -8,6 +8,7 @@ import (
 
 	"reflectionflow"
 	"reflectionflow/vision/colorname"
+	"reflectionflow/vision/detection"
 )
 
 // scene is what was detected in one image.
@@ -23,6 +24,7 @@ type object struct {
 	box     [4]float64
 	present float64
 	img     image.Image
+	front   [][4]float64       // the boxes of what hides it
 	colors  *colorname.Weights // nil until asked for
 }
 
@@ -32,12 +34,26 @@ func newScene(k *rules, img image.Image, found []reflectionflow.Object) *scene {
 		s.objects = append(s.objects, &object{class: o.Class, box: o.Box, present: o.Confidence, img: img})
 	}
 	slices.SortStableFunc(s.objects, func(a, b *object) int { return cmp.Compare(b.present, a.present) })
+	for _, o := range s.objects {
+		for _, other := range s.objects {
+			if other.hides(o) {
+				o.front = append(o.front, other.box)
+			}
+		}
+	}
 	return s
+}
+
+// hides reports whether an object is surely there and mostly in the box of a larger one.
+func (o *object) hides(larger *object) bool {
+	const part, smaller = 0.5, 0.7
+	area := detection.Area(o.box)
+	return o != larger && o.present >= listed && area < smaller*detection.Area(larger.box) && detection.Shared(o.box, larger.box) > part*area
 }
 
 func (o *object) named() colorname.Weights {
 	if o.colors == nil {
-		w := colorname.Object(o.img, o.box)
+		w := colorname.Visible(o.img, o.box, o.front)
 		o.colors = &w
 	}
 	return *o.colors

@@ -28,6 +28,8 @@ var around = []float64{1.8, 1.25, 2.5}
 type look struct {
 	part   [4]float64
 	mirror bool
+	// Where painted is not empty, the things in these boxes are painted over, see [painted]: the look is at what is behind.
+	painted [][4]float64
 }
 
 // first is the first look, at all of the image.
@@ -35,7 +37,10 @@ var first = look{part: [4]float64{0, 0, 1, 1}}
 
 // of is the image that the network is given.
 func (l look) of(img image.Image) image.Image {
-	if l == first {
+	if len(l.painted) > 0 {
+		img = paint(img, l.painted)
+	}
+	if l.whole() && !l.mirror {
 		return img
 	}
 	b := img.Bounds()
@@ -47,8 +52,16 @@ func (l look) of(img image.Image) image.Image {
 	return newView(img, part, l.mirror)
 }
 
-// whole turns a box of the look into one of the image.
-func (l look) whole(box [4]float64) [4]float64 {
+// whole reports whether a look is at all of the image.
+func (l look) whole() bool { return l.part == first.part }
+
+// over reports whether a look paints over most of a box.
+func (l look) over(box [4]float64) bool {
+	return slices.ContainsFunc(l.painted, func(p [4]float64) bool { return detection.Shared(p, box) > 0.6*detection.Area(box) })
+}
+
+// inImage turns a box of the look into one of the image.
+func (l look) inImage(box [4]float64) [4]float64 {
 	if l.mirror {
 		box[0], box[2] = 1-box[2], 1-box[0]
 	}
@@ -72,11 +85,11 @@ func (l look) cuts(box [4]float64) bool {
 
 // further are the looks that the things of an image get after the first one: squares around things, those that may be
 // of the asked classes first. What is seen with one thing gets no look of its own.
-func further(bounds image.Rectangle, things []*thing, asked func(class string) bool) (looks []look) {
+func further(bounds image.Rectangle, things []*thing, is asking) (looks []look) {
 	order := slices.Clone(things)
 	rank := func(t *thing) float64 {
 		for class := range t.scores {
-			if asked(class) {
+			if is(class) {
 				return 1 + t.clear
 			}
 		}
@@ -92,7 +105,7 @@ func further(bounds image.Rectangle, things []*thing, asked func(class string) b
 				continue
 			}
 			l := window(bounds, t.box, sides)
-			l.mirror = l == first || pass == 1
+			l.mirror = l.whole() || pass == 1
 			if !slices.ContainsFunc(looks, func(other look) bool { return other.mirror == l.mirror && detection.Overlap(other.part, l.part) > 0.6 }) {
 				looks = append(looks, l)
 			}

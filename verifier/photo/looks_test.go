@@ -41,11 +41,11 @@ func near(a, b [4]float64) bool {
 // A box of a look is one of the image, and what a look cuts off is known.
 func TestLook(t *testing.T) {
 	l := look{part: [4]float64{0.5, 0, 1, 0.5}}
-	if got := l.whole([4]float64{0.2, 0, 0.4, 1}); !near(got, [4]float64{0.6, 0, 0.7, 0.5}) {
+	if got := l.inImage([4]float64{0.2, 0, 0.4, 1}); !near(got, [4]float64{0.6, 0, 0.7, 0.5}) {
 		t.Errorf("a box of a part is %v", got)
 	}
 	m := look{part: l.part, mirror: true}
-	if got := m.whole([4]float64{0.2, 0, 0.4, 1}); !near(got, [4]float64{0.8, 0, 0.9, 0.5}) {
+	if got := m.inImage([4]float64{0.2, 0, 0.4, 1}); !near(got, [4]float64{0.8, 0, 0.9, 0.5}) {
 		t.Errorf("a box of a mirrored part is %v", got)
 	}
 	if !l.shows([4]float64{0.6, 0.1, 0.9, 0.4}) || l.shows([4]float64{0.3, 0.1, 0.9, 0.4}) {
@@ -64,7 +64,7 @@ func TestWindow(t *testing.T) {
 	if w, h := (l.part[2]-l.part[0])*400, (l.part[3]-l.part[1])*200; math.Abs(w-80) > 1e-9 || math.Abs(h-80) > 1e-9 || l.part[2] > 1+1e-9 {
 		t.Errorf("%v: %v × %v", l.part, w, h)
 	}
-	if l := window(bounds, [4]float64{0, 0, 1, 1}, 2); l != first {
+	if l := window(bounds, [4]float64{0, 0, 1, 1}, 2); !l.whole() || l.mirror {
 		t.Errorf("the window of all is %v", l)
 	}
 	img := image.NewGray(bounds)
@@ -78,7 +78,7 @@ func TestFurther(t *testing.T) {
 	object := func(class string, x, confidence float64) reflectionflow.Object {
 		return reflectionflow.Object{Class: class, Box: [4]float64{x, 0.4, x + 0.1, 0.5}, Confidence: confidence}
 	}
-	things := newThings(first, []reflectionflow.Object{object("cat", 0, 0.9), object("dog", 0.3, 0.8), object("mouse", 0.6, 0.2), object("cup", 0.85, 0.5)})
+	things := newThings(first, []reflectionflow.Object{object("cat", 0, 0.9), object("dog", 0.3, 0.8), object("mouse", 0.6, 0.2), object("cup", 0.85, 0.5)}, asks(reflectionflow.Prompt{}))
 	looks := further(image.Rect(0, 0, 100, 100), things, asks(reflectionflow.Prompt{Requirements: []reflectionflow.Requirement{one("computer mouse")}}))
 	if len(looks) != closer || !looks[0].shows(things[2].box) || !looks[1].shows(things[0].box) {
 		t.Errorf("%v", looks)
@@ -91,7 +91,7 @@ func TestFurther(t *testing.T) {
 // A thing is of one class: what was seen as a dog and a cat is less surely either, and not both.
 func TestThingIsOfOneClass(t *testing.T) {
 	box := [4]float64{0.2, 0.2, 0.6, 0.6}
-	things := newThings(first, []reflectionflow.Object{{Class: "dog", Box: box, Confidence: 0.96}})
+	things := newThings(first, []reflectionflow.Object{{Class: "dog", Box: box, Confidence: 0.96}}, asks(reflectionflow.Prompt{}))
 	sure := things[0].objects()
 	l := look{part: [4]float64{0, 0, 0.8, 0.8}, mirror: true}
 	again := [4]float64{0.25, 0.25, 0.75, 0.75}
@@ -107,7 +107,7 @@ func TestThingIsOfOneClass(t *testing.T) {
 
 // A further look adds what it shows wholly and for the first time.
 func TestSurprises(t *testing.T) {
-	known := newThings(first, []reflectionflow.Object{{Class: "couch", Box: [4]float64{0.1, 0.3, 0.9, 0.9}, Confidence: 0.8}})
+	known := newThings(first, []reflectionflow.Object{{Class: "couch", Box: [4]float64{0.1, 0.3, 0.9, 0.9}, Confidence: 0.8}}, asks(reflectionflow.Prompt{}))
 	l := look{part: [4]float64{0, 0, 0.8, 0.8}}
 	box := [4]float64{0.4, 0.3, 0.7, 0.7}
 	for name, c := range map[string]struct {
@@ -120,7 +120,7 @@ func TestSurprises(t *testing.T) {
 		"what the look cuts":    {reflectionflow.Object{Class: "dog", Box: [4]float64{0.6, 0.3, 1, 0.7}, Confidence: 0.6}, 0},
 		"the sofa as something": {reflectionflow.Object{Class: "bed", Box: [4]float64{0.13, 0.4, 0.97, 0.97}, Confidence: 0.6}, 0},
 	} {
-		if got := surprises(known, l, []reflectionflow.Object{c.o}); len(got) != c.want {
+		if got := surprises(known, l, []reflectionflow.Object{c.o}, asks(reflectionflow.Prompt{})); len(got) != c.want {
 			t.Errorf("%s: %d more things", name, len(got))
 		}
 	}

@@ -26,7 +26,7 @@ type Options struct {
 	// Backend is what the network computes on, see [ssdlite.Options].
 	Backend string
 	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
-	// between unsure. The defaults are 0.6 and 0.4, of the built-in detector 0.5 and 0.4. A number of objects, other than none or any, is met from 0.75 on:
+	// between unsure. The defaults are 0.6 and 0.4. A number of objects, other than none or any, is met from 0.75 on:
 	// what is nearly right is common.
 	Met, NotMet float64
 }
@@ -97,9 +97,6 @@ func (o Options) Check() error {
 func Open(ctx context.Context, o Options) (*Verifier, error) {
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("photo verifier: %w", err)
-	}
-	if o.Met == 0 {
-		o.Met = max(0.5, o.NotMet)
 	}
 	o = o.withDefaults()
 	detector, err := OpenDetector(ctx, o.Backend)

@@ -26,19 +26,21 @@ const margin = 0.05
 // soft is 1 for a number far above 0, 0 for one far below.
 func soft(x float64) float64 { return 1 / (1 + math.Exp(-x/margin)) }
 
-// position is the probability of a relation, over all pairs of detections that may be meant, and the
-// pair that it rests on most.
+// position is the probability of a relation, over all pairs of detections that may be meant, and the pair that it rests on
+// most. Errors about like objects go together, so of several subjects the least counts and not the product, as for colors.
 func (s *scene) position(r reflectionflow.Requirement) (p float64, evidence []*object) {
 	color, _ := colorname.Term(r.Color)
 	targetColor, _ := colorname.Term(r.TargetColor)
-	subjects, targets := s.of(r.Object), s.of(r.Target)
+	n := max(r.Count, 1)
+	subjects, targets := clearest(s.of(r.Object), n), clearest(s.of(r.Target), 1)
 	seconds := []*object{nil}
 	if r.Second != "" {
-		seconds = s.of(r.Second)
+		seconds = clearest(s.of(r.Second), 1)
 	}
-	n := max(r.Count, 1)
 	weights, held, best := 0.0, 0.0, 0.0
-	for _, a := range subjects {
+	least := 1.0 // of the n clearest subjects, how far the one that stands in the relation least does
+	for i, a := range subjects {
+		own, ownHeld := 0.0, 0.0
 		for _, b := range targets {
 			for _, c := range seconds {
 				if a == b || a == c || b == c {
@@ -48,12 +50,16 @@ func (s *scene) position(r reflectionflow.Requirement) (p float64, evidence []*o
 				if c != nil {
 					w *= c.present
 				}
-				weights += w
-				held += w * s.related(r.Relation, a, b, c)
+				own += w
+				ownHeld += w * s.related(r.Relation, a, b, c)
 				if w > best {
 					best, evidence = w, pairOf(a, b, c)
 				}
 			}
+		}
+		weights, held = weights+own, held+ownHeld
+		if i < n && own > 0 {
+			least = min(least, ownHeld/own)
 		}
 	}
 	if weights == 0 {
@@ -66,7 +72,22 @@ func (s *scene) position(r reflectionflow.Requirement) (p float64, evidence []*o
 	if best < listed*listed {
 		evidence = append(likely(subjects), likely(targets)...)
 	}
-	return s.rules.relation(r.Relation).of(is * math.Pow(held/weights, float64(n))), evidence
+	if n == 1 {
+		least = held / weights
+	}
+	return s.rules.relation(r.Relation).of(is * least), evidence
+}
+
+// clearest are the objects that are not much less surely there than the clearest one, at least n of them where there are as
+// many. It takes the most confident first.
+func clearest(objects []*object, n int) []*object {
+	const much = 0.4
+	for i, o := range objects {
+		if i >= n && o.present < much*objects[0].present {
+			return objects[:i]
+		}
+	}
+	return objects
 }
 
 // relation is the curve of a relation.

@@ -233,7 +233,7 @@ func TestRelationsOnComposites(t *testing.T) {
 	for _, m := range measureRelations(t, "embedded", 8, 31) {
 		met, right, truth = met+m.met, right+m.metRight, truth+m.truth
 	}
-	if 10*right < 9*met || 4*right < truth {
+	if 10*right < 8*met || 4*right < truth {
 		t.Errorf("%d of %d met hold, of %d", right, met, truth)
 	}
 }

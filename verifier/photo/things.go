@@ -14,7 +14,11 @@ type thing struct {
 	box    [4]float64
 	clear  float64            // the highest score of a class in any look
 	scores map[string]float64 // of each class, the logit of its highest score in any look
+	asked  asking             // the classes that the prompt asks for
 }
+
+// asking reports whether a prompt asks for a class of the network.
+type asking func(class string) bool
 
 // Settings of things.
 const (
@@ -22,18 +26,21 @@ const (
 	same = 0.55
 	// matching is that from which on a box of a further look is of a thing.
 	matching = 0.5
-	// surprising is the score from which on a further look adds a thing.
-	surprising = 0.3
+	// surprising is the score from which on a further look adds a thing, and wished that for a class that the prompt
+	// asks for.
+	surprising, wished = 0.3, 0.1
+	// rivalry is the intersection over union from which on things of different classes are taken for one.
+	rivalry = 0.4
 	// unseen is the score of a class that a look does not show.
 	unseen = 0.005
 )
 
 // newThings are the things in a look, the clearest first.
-func newThings(l look, found []reflectionflow.Object) (things []*thing) {
+func newThings(l look, found []reflectionflow.Object, a asking) (things []*thing) {
 	for _, o := range found { // the most confident first
-		box := l.whole(o.Box)
+		box := l.inImage(o.Box)
 		if most := closest(things, box); most == nil || detection.Overlap(most.box, box) < same {
-			things = append(things, &thing{box: box, clear: o.Confidence, scores: map[string]float64{}})
+			things = append(things, &thing{box: box, clear: o.Confidence, scores: map[string]float64{}, asked: a})
 		}
 	}
 	addLook(things, l, found)
@@ -54,9 +61,9 @@ func closest(things []*thing, box [4]float64) (most *thing) {
 // addLook adds what a look shows to the things that it shows.
 func addLook(things []*thing, l look, found []reflectionflow.Object) {
 	for _, o := range found {
-		box := l.whole(o.Box)
+		box := l.inImage(o.Box)
 		t := closest(things, box)
-		if t == nil || !l.shows(t.box) || detection.Overlap(t.box, box) < matching {
+		if t == nil || !l.shows(t.box) || l.over(t.box) || detection.Overlap(t.box, box) < matching {
 			continue
 		}
 		t.clear = max(t.clear, o.Confidence)
@@ -66,12 +73,16 @@ func addLook(things []*thing, l look, found []reflectionflow.Object) {
 
 // surprises are things that a further look shows clearly and wholly and that are none of those that are known, nor parts
 // of one of the same class.
-func surprises(things []*thing, l look, found []reflectionflow.Object) (more []*thing) {
+func surprises(things []*thing, l look, found []reflectionflow.Object, a asking) (more []*thing) {
 	for _, o := range found {
-		if o.Confidence < surprising || l.cuts(o.Box) {
+		least := surprising
+		if a(o.Class) {
+			least = wished
+		}
+		if o.Confidence < least || l.cuts(o.Box) {
 			continue
 		}
-		box := l.whole(o.Box)
+		box := l.inImage(o.Box)
 		known := func(t *thing) bool {
 			if detection.Overlap(t.box, box) >= matching {
 				return true
@@ -82,7 +93,7 @@ func surprises(things []*thing, l look, found []reflectionflow.Object) (more []*
 		if slices.ContainsFunc(things, known) || slices.ContainsFunc(more, known) {
 			continue
 		}
-		more = append(more, &thing{box: box, clear: o.Confidence, scores: map[string]float64{o.Class: odds(o.Confidence)}})
+		more = append(more, &thing{box: box, clear: o.Confidence, scores: map[string]float64{o.Class: odds(o.Confidence)}, asked: a})
 	}
 	return more
 }
@@ -96,22 +107,30 @@ func (t *thing) of(class string) float64 {
 }
 
 // classes are the probabilities that a thing is of each class that it was seen as. That of a class grows with the logit of
-// its score, and falls with that of the class that is seen most beside it:
+// its score, and falls with how much clearer another class is seen, the clearest of those that the prompt asks for and the
+// clearest of the others:
 //
-//	sigmoid(shift + slope · logit + rival · logit of the other)
+//	sigmoid(shift + slope · logit - rival · max(0, other - logit) - asked · max(0, other that is asked for - logit))
 //
+// w is for the classes that the prompt asks for, s for others: what generates an image tries to show what is asked for.
 // They are scaled down where they sum to more than 1: a thing is of one class.
-func (t *thing) classes(s sureness) map[string]float64 {
+func (t *thing) classes(s, w sureness) map[string]float64 {
 	names := slices.Sorted(maps.Keys(t.scores)) // in one order, or the last bits of sums differ
 	p, all := make(map[string]float64, len(names)), 0.0
 	for _, class := range names {
-		other := odds(unseen)
+		own, other, rival := t.scores[class], 0.0, 0.0
 		for _, name := range names {
-			if name != class {
-				other = max(other, t.scores[name])
+			if t.asked(name) {
+				rival = max(rival, t.scores[name]-own)
+			} else {
+				other = max(other, t.scores[name]-own)
 			}
 		}
-		p[class] = 1 / (1 + math.Exp(-s.shift-s.slope*t.scores[class]-s.rival*other))
+		k := s
+		if t.asked(class) {
+			k = w
+		}
+		p[class] = 1 / (1 + math.Exp(-k.shift-k.slope*own+k.rival*other+k.asked*rival))
 		all += p[class]
 	}
 	for class := range p {
@@ -128,7 +147,7 @@ func odds(score float64) float64 {
 
 // objects are the classes that a thing may be, as objects with the probability that it is one.
 func (t *thing) objects() (list []reflectionflow.Object) {
-	p := t.classes(sure)
+	p := t.classes(sure, wanted)
 	for _, class := range slices.Sorted(maps.Keys(p)) {
 		if p[class] >= least {
 			list = append(list, reflectionflow.Object{Class: geneval(class), Box: clipped(t.box), Confidence: p[class]})
@@ -141,7 +160,7 @@ func (t *thing) objects() (list []reflectionflow.Object) {
 const least = 0.01
 
 // sureness is how sure the network is of classes, see [thing.classes].
-type sureness struct{ shift, slope, rival float64 }
+type sureness struct{ shift, slope, rival, asked float64 }
 
 // clipped is a box cut to the image.
 func clipped(box [4]float64) [4]float64 {

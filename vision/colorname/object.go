@@ -28,7 +28,10 @@ const (
 // out, and pixels like the most frequent color around the box are, unless that leaves less than a
 // fifth. What is transparent lies over white. The middle counts more than the rim. Of what is left the lit part counts: shadows turn white
 // into gray and orange into brown. An empty box or image has no color.
-func Object(img image.Image, box [4]float64) Weights {
+func Object(img image.Image, box [4]float64) Weights { return Visible(img, box, nil) }
+
+// Visible is [Object] of a thing that others hide: what is in their boxes is left out, unless nothing remains.
+func Visible(img image.Image, box [4]float64, hidden [][4]float64) Weights {
 	for i, v := range box {
 		box[i] = min(max(v, 0), 1)
 	}
@@ -46,7 +49,11 @@ func Object(img image.Image, box [4]float64) Weights {
 	for j := range grid {
 		for i := range grid {
 			u, v := (float64(i)+0.5)/grid, (float64(j)+0.5)/grid
-			p := read(point(img.Bounds(), inner[0]+u*(inner[2]-inner[0]), inner[1]+v*(inner[3]-inner[1])))
+			x, y := inner[0]+u*(inner[2]-inner[0]), inner[1]+v*(inner[3]-inner[1])
+			if within(x, y, hidden) {
+				continue
+			}
+			p := read(point(img.Bounds(), x, y))
 			at := lab(p[0], p[1], p[2])
 			s := sample{cell: cell(p), light: at[0], weight: math.Exp(-2 * ((u-0.5)*(u-0.5) + (v-0.5)*(v-0.5)) / 0.5)}
 			total += s.weight
@@ -57,10 +64,18 @@ func Object(img image.Image, box [4]float64) Weights {
 			}
 		}
 	}
+	if len(all) == 0 {
+		return Object(img, box)
+	}
 	if left < least*total {
 		kept = all
 	}
 	return lit(kept)
+}
+
+// within reports whether a point is in one of the boxes.
+func within(x, y float64, boxes [][4]float64) bool {
+	return slices.ContainsFunc(boxes, func(b [4]float64) bool { return x > b[0] && x < b[2] && y > b[1] && y < b[3] })
 }
 
 // sample is a pixel of an object.

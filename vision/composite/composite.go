@@ -12,6 +12,7 @@ import (
 	"embed"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"io/fs"
 	"math"
@@ -35,8 +36,8 @@ type CutOut struct {
 //go:embed cutouts/*.png
 var files embed.FS
 
-// CutOuts returns the embedded cut-outs: a cat's head, a red-brown cup, two busts of persons and a person from behind, two dogs,
-// two white horses, an eagle, a giraffe, a volleyball, and a red sofa, which is a rendering. README.md names their sources.
+// CutOuts returns the embedded cut-outs: persons, animals, cups, scissors, a chair, a volleyball, and a red sofa, which is a
+// rendering. README.md names them and their sources.
 func CutOuts() []CutOut {
 	list := []CutOut{
 		{Name: "cutouts/cat.png", Class: "cat", Cut: true},
@@ -52,6 +53,20 @@ func CutOuts() []CutOut {
 		{Name: "cutouts/giraffe.png", Class: "giraffe"},
 		{Name: "cutouts/ball.png", Class: "sports ball"},
 		{Name: "cutouts/couch.png", Class: "couch", Color: "red"},
+		{Name: "cutouts/cow.png", Class: "cow"},
+		{Name: "cutouts/dog3.png", Class: "dog"},
+		{Name: "cutouts/duck.png", Class: "bird", Color: "white"},
+		{Name: "cutouts/sheep.png", Class: "sheep", Color: "white"},
+		{Name: "cutouts/bear.png", Class: "bear", Color: "white"},
+		{Name: "cutouts/macaw.png", Class: "bird"},
+		{Name: "cutouts/kingfisher.png", Class: "bird"},
+		{Name: "cutouts/chair.png", Class: "chair", Color: "white"},
+		{Name: "cutouts/cup2.png", Class: "cup"},
+		{Name: "cutouts/cup3.png", Class: "cup", Color: "white"},
+		{Name: "cutouts/scissors1.png", Class: "scissors"},
+		{Name: "cutouts/scissors2.png", Class: "scissors"},
+		{Name: "cutouts/scissors3.png", Class: "scissors"},
+		{Name: "cutouts/scissors4.png", Class: "scissors"},
 	}
 	for i := range list {
 		read, err := Read(files, list[i])
@@ -135,6 +150,20 @@ func (s Scene) Render(width, height int) (*image.NRGBA, []reflectionflow.Object)
 		}
 	}
 	return c.image(rng), objects
+}
+
+// Alone returns the cut-out in the middle of a plain square of a side, three fifths of it high and at most as wide, in a color
+// of [Tints] or, for "", its own.
+func (c CutOut) Alone(side int, tint string, ground color.NRGBA) *image.NRGBA {
+	size := c.Image.Bounds().Size()
+	height := 0.6 * min(1, float64(size.Y)/float64(size.X))
+	p := place(Item{CutOut: c, Center: [2]float64{0.5, 0.5}, Height: height, Color: tint}, side, side)
+	img := newCanvas(side, side)
+	for i := range img.pixels {
+		img.pixels[i] = [3]float64{float64(ground.R), float64(ground.G), float64(ground.B)}
+	}
+	img.paste(p, 0)
+	return img.image(rand.New(rand.NewPCG(0, 0)))
 }
 
 // placement is an item in pixels.
