@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"io"
 	"mime"
@@ -42,7 +43,10 @@ func (s *Server) edits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	uploads = uploads[:min(len(uploads), most)] // clients send what a conversation has
+	if n := len(uploads); n > most { // clients send what a conversation has
+		uploads = uploads[:most]
+		q.notes = append(q.notes, fmt.Sprintf("%d images were sent, and the model takes %d: the others are not used", n, most))
+	}
 	q.image, err = s.fitImage(r.Context(), uploads[0], func(size image.Point) (image.Point, error) {
 		if settings, err := q.settings(0, nil); err == nil && settings.Size == "" && q.within == (image.Point{}) { // the image's proportions
 			if near, ok := s.models.near(q.Model, size.X, size.Y); ok {

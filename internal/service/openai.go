@@ -37,6 +37,7 @@ type imageRequest struct {
 	image      []byte   // PNG, of an edit
 	others     [][]byte // further ones
 	reflection string
+	notes      []string // on what was sent and is not used
 
 	// Of the images, see [Server.planImages].
 	chosen    string      // size of the search instead of Size
@@ -140,6 +141,7 @@ func (s *Server) serveImages(w http.ResponseWriter, r *http.Request, q *imageReq
 	if q.within != (image.Point{}) {
 		answer.Generated = pixels(q.generated)
 	}
+	answer.Notes = q.notes
 	for _, job := range list {
 		ended, err := s.hub.wait(r.Context(), job.ID)
 		if err != nil {
@@ -181,7 +183,7 @@ func (s *Server) submitImages(r *http.Request, q *imageRequest) (list []jobs.Job
 		if key != "" {
 			jobKey = key + "/" + strconv.Itoa(i)
 		}
-		job, err := s.accept(r, accepted{model: q.Model, prompt: q.Prompt, settings: settings, image: q.image, others: q.others, reflection: q.reflection, key: jobKey})
+		job, err := s.accept(r, accepted{model: q.Model, prompt: q.Prompt, settings: settings, image: q.image, others: q.others, reflection: q.reflection, notes: q.notes, key: jobKey})
 		if err != nil {
 			return list, err
 		}
@@ -210,7 +212,9 @@ type imageReply struct {
 	Size    string      `json:"size"` // of the images
 	// Generated is the size in which they were generated, where they were scaled.
 	Generated string `json:"generated_size,omitempty"`
-	Usage     usage  `json:"usage"`
+	// Notes say what was sent and is not used.
+	Notes []string `json:"notes,omitempty"`
+	Usage usage    `json:"usage"`
 }
 
 type imageData struct {
@@ -223,6 +227,7 @@ type imageData struct {
 type searchDetails struct {
 	Job     string        `json:"job"`
 	Outcome *jobs.Outcome `json:"outcome"`
+	Notes   []string      `json:"notes,omitempty"`
 }
 
 // usage counts the tokens of language models that judged and reflected.
@@ -252,7 +257,7 @@ func (s *Server) imageOf(r *http.Request, q *imageRequest, job jobs.Job) (imageD
 	}
 	var d imageData
 	if q.Search != nil && q.Search.Details {
-		d.Search = &searchDetails{job.ID, job.Outcome}
+		d.Search = &searchDetails{job.ID, job.Outcome, q.notes}
 	}
 	u := usage{Input: int64(job.Outcome.Cost.TokensIn), Output: int64(job.Outcome.Cost.TokensOut)}
 	u.Total, u.Details.Text = u.Input+u.Output, u.Input
@@ -315,7 +320,8 @@ type accepted struct {
 	image         []byte   // PNG to correct, or nil
 	others        [][]byte // further ones
 	reflection    string
-	origin        origin // of the image, where it is a candidate
+	origin        origin   // of the image, where it is a candidate
+	notes         []string // on the request
 	priority      jobs.Priority
 	key           string
 }
@@ -354,7 +360,7 @@ func (s *Server) accept(r *http.Request, a accepted) (jobs.Job, error) {
 		return jobs.Job{}, err
 	}
 	spec := jobs.Spec{Prompt: strings.TrimSpace(a.prompt), Model: a.model, Settings: settings, Reflection: a.reflection, Owner: owner(r), Priority: a.priority}
-	spec.Extra = a.origin.extra()
+	spec.Extra = a.extra()
 	if err := spec.Validate(); err != nil {
 		return jobs.Job{}, err
 	}

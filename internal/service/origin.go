@@ -18,16 +18,22 @@ type origin struct {
 // jobExtra is what a job keeps for its server.
 type jobExtra struct {
 	Corrects *origin `json:"corrects,omitempty"`
+	// Notes say what the client sent and the job does not use.
+	Notes []string `json:"notes,omitempty"`
 }
 
-// extra is how a job keeps its origin.
-func (o origin) extra() json.RawMessage {
-	if o.Job == "" {
+// extra is how a job keeps its origin and notes on it.
+func (a accepted) extra() json.RawMessage {
+	extra := jobExtra{Notes: a.notes}
+	if a.origin.Job != "" {
+		extra.Corrects = &a.origin
+	}
+	if extra.Corrects == nil && extra.Notes == nil {
 		return nil
 	}
-	data, err := json.Marshal(jobExtra{&o})
+	data, err := json.Marshal(extra)
 	if err != nil {
-		return nil // never: it is a text and a number
+		return nil // never: it is texts and a number
 	}
 	return data
 }

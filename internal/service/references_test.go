@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"image/png"
 	"io"
@@ -44,7 +45,7 @@ func TestEditsOfSeveralImages(t *testing.T) {
 				return png.Encode(out, image.NewGray(image.Rect(0, 0, w, h)))
 			})
 		}
-		parts := []field{{name: "prompt", value: "the clock of the second one"}, {name: "model", value: "paint:noise"}, {name: "quality", value: "low"}, {name: "size", value: "32x32"}}
+		parts := []field{{name: "prompt", value: "the clock of the second one"}, {name: "model", value: "paint:noise"}, {name: "quality", value: "low"}, {name: "size", value: "32x32"}, {name: "reflectionflow", value: `{"details":true}`}}
 		for _, f := range []string{sized(64, 64), sized(20, 30), sized(3000, 30)} {
 			parts = append(parts, field{"image[]", f, "a.png", "image/png"})
 		}
@@ -52,6 +53,7 @@ func TestEditsOfSeveralImages(t *testing.T) {
 		if status != http.StatusOK {
 			t.Fatalf("status %d: %.300s", status, body)
 		}
+		sameNotes(t, server.URL, body, most)
 		_, body = call(t, "GET", server.URL+"/api/v1/jobs", "")
 		_, body = call(t, "POST", server.URL+"/api/v1/jobs/"+decode[listReply](t, body).Jobs[0].ID+"/rerun", "") // with the same images
 		call(t, "GET", server.URL+"/api/v1/jobs/"+decode[jobs.Job](t, body).ID+"/events", "")
@@ -62,6 +64,39 @@ func TestEditsOfSeveralImages(t *testing.T) {
 		}
 		if len(widths) != 2 {
 			t.Errorf("%d images were generated, want 2", len(widths))
+		}
+	}
+}
+
+// sameNotes checks what an edit of three images says of those that its model does not take: in the reply, and where the
+// job is kept.
+func sameNotes(t *testing.T, server, body string, most int) {
+	t.Helper()
+	reply := decode[struct {
+		Notes []string `json:"notes"`
+		Data  []struct {
+			Search struct {
+				Job   string   `json:"job"`
+				Notes []string `json:"notes"`
+			} `json:"reflectionflow"`
+		} `json:"data"`
+	}](t, body)
+	if len(reply.Data) != 1 {
+		t.Fatalf("reply %.300s", body)
+	}
+	var want []string
+	if most < 3 {
+		want = []string{fmt.Sprintf("3 images were sent, and the model takes %d: the others are not used", max(1, most))}
+	}
+	_, job := call(t, "GET", server+"/api/v1/jobs/"+reply.Data[0].Search.Job, "")
+	kept := decode[struct {
+		Extra struct {
+			Notes []string `json:"notes"`
+		} `json:"extra"`
+	}](t, job).Extra.Notes
+	for where, got := range map[string][]string{"reply": reply.Notes, "details": reply.Data[0].Search.Notes, "job": kept} {
+		if !slices.Equal(got, want) {
+			t.Errorf("a model that takes %d: notes of the %s are %q, want %q", most, where, got, want)
 		}
 	}
 }

@@ -107,5 +107,8 @@ func (o streamed) with(file []byte, fields map[string]any) map[string]any {
 	if o.q.within != (image.Point{}) {
 		fields["generated_size"] = pixels(o.q.generated)
 	}
+	if o.q.notes != nil {
+		fields["notes"] = o.q.notes
+	}
 	return fields
 }

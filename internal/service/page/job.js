@@ -44,6 +44,7 @@ class View {
     this.node = el('div', {},
       el('h1', job.prompt.length > 160 ? { class: 'long', tabindex: 0 } : {}, job.prompt),
       job.reflection ? el('p', { class: 'note' }, 'Corrects an image: ' + job.reflection) : null,
+      ...(job.extra?.notes ?? []).map((note) => el('p', { class: 'note' }, note)),
       el('div', { class: 'summary' }, this.hero, el('div', {},
         el('div', { class: 'row' }, this.state, star(job.favourite, job.prompt, (yes) => api.favour(job.id, yes)), this.stop, el('a', { class: 'button', href: `#/create/${job.id}` }, 'Again with changes'), this.tools),
         this.status, this.bar, this.chips, this.error)),
