@@ -52,10 +52,14 @@ func TestStress(t *testing.T) {
 	for i, config := range configs {
 		runs = append(runs, stressRun(t, config, uint64(i)))
 	}
-	if machineInts {
+	for l, isa := range map[level]string{avx512: "avx512", avx2: "avx2"} {
+		if l > machine || intsFor(l) == nil {
+			continue
+		}
 		r := rand.New(rand.NewPCG(3, 4))
 		for _, form := range intsForms {
-			runs = append(runs, intsProduct(t, intsBackend(t), gaussian(r, 70*512), newIntegerMatrix(r, form, 200, 512), 70))
+			b := newLevel(t, "precision=int8,isa="+isa)
+			runs = append(runs, intsProduct(t, b, gaussian(r, 70*512), newIntegerMatrix(r, form, 200, 512), 70))
 		}
 	}
 	var want [][]float32

@@ -128,14 +128,14 @@ type vectors struct {
 // fastKernels are kernels of several operations or of many rows at once. They give the same bits as the others one after
 // another. Vectors have 16 elements.
 type fastKernels struct {
-	exp, tanh, logistic, silu func(dst, a *float32, vectors int)
-	gelu                      func(dst, a *float32, vectors int, cubic, inner, half, one float32)
-	rotate, mulAdd            func(dst, a, b, c *float32, vectors int)
-	rows                      [opcodes]func(dst, a, r *float32, rows, vectors int) // r is one number a row
-	scale                     [opcodes]func(dst, a, r *float32, rows, vectors int, m, s *float32)
-	sums                      [opcodes]func(sums, a *float32, rows, vectors int)
-	expSum                    func(dst, a, r *float32, rows, vectors int, sums *float32)
-	largest                   func(largest, a *float32, rows, vectors int) (nan int)
+	silu           func(dst, a *float32, vectors int)
+	gelu           func(dst, a *float32, vectors int, cubic, inner, half, one float32)
+	rotate, mulAdd func(dst, a, b, c *float32, vectors int)
+	rows           [opcodes]func(dst, a, r *float32, rows, vectors int) // r is one number a row
+	scale          [opcodes]func(dst, a, r *float32, rows, vectors int, m, s *float32)
+	sums           [opcodes]func(sums, a *float32, rows, vectors int)
+	expSum         func(dst, a, r *float32, rows, vectors int, sums *float32)
+	largest        func(largest, a *float32, rows, vectors int) (nan int)
 }
 
 func vectorsFor(l level) *vectors {

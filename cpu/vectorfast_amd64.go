@@ -3,6 +3,8 @@ package cpu
 import "math"
 
 // fastConstants are the constants of the kernels in vectorfast_amd64.s.
+//
+//nolint:unused // the kernels read it
 var fastConstants = [...]float32{
 	expHigh, expLow, log2E, roundNumber, -ln2High, -ln2Low, exp4, exp3, exp2, exp1, exp0, 1,
 	float32(math.Copysign(0, -1)), 2, tanhSmall, tanh4, tanh3, tanh2, tanh1, tanh0,
