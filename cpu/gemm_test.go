@@ -51,6 +51,16 @@ func runGraph(t testing.TB, b compute.Backend, inputs [][]float32, dims [][]int,
 	return floatsOf(t, out)
 }
 
+// outputOf runs exe and returns its first output.
+func outputOf(t *testing.T, exe compute.Executable, in []compute.Buffer) []float32 {
+	t.Helper()
+	out, err := exe.Execute(in, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return floatsOf(t, out)[0]
+}
+
 func floatsOf(t testing.TB, out []compute.Buffer) [][]float32 {
 	t.Helper()
 	got := make([][]float32, len(out))

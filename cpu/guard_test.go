@@ -92,15 +92,6 @@ func TestFileCutShort(t *testing.T) {
 	}
 }
 
-func outputOf(t *testing.T, exe compute.Executable, in []compute.Buffer) []float32 {
-	t.Helper()
-	out, err := exe.Execute(in, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return floatsOf(t, out)[0]
-}
-
 // TestBFloat16FileCutShort is TestFileCutShort for products that read bf16 in place.
 func TestBFloat16FileCutShort(t *testing.T) {
 	r := rand.New(rand.NewPCG(43, 44))
