@@ -76,6 +76,7 @@ func (e *embeddings) find(key string) [][]float32 {
 func (e *embeddings) add(key string, values [][]float32, limit int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.kept = slices.DeleteFunc(e.kept, func(k keptEmbedding) bool { return k.key == key }) // of another call meanwhile
 	e.kept = append(e.kept, keptEmbedding{key, values})
 	if len(e.kept) > limit {
 		e.kept = slices.Delete(e.kept, 0, len(e.kept)-limit)

@@ -336,3 +336,21 @@ func TestReadTransformerAtTrueShapes(t *testing.T) {
 		}
 	}
 }
+
+// A file that lacks its first block's fused qkv is still a FLUX.1 transformer, and what it lacks is named.
+func TestReadTransformerWithoutFirstQKV(t *testing.T) {
+	m := randomModel(t, singleFileParams).fuse(t, singleFileParams)
+	delete(m, "double_blocks.0.img_attn.qkv.weight")
+	file := m.open(t)
+	if parts := flux.Identify(file); !slices.Contains(parts, flux.FilePart{Kind: "transformer", Model: "FLUX.1"}) {
+		t.Errorf("the file is taken for %v", parts)
+	}
+	_, err := ReadTransformer(file)
+	unfit, ok := errors.AsType[*flux.UnfitError](err)
+	if !ok {
+		t.Fatalf("error %v", err)
+	}
+	if got, want := unfit.Problems.Report(), `transformer: tensor "double_blocks.0.img_attn.qkv.weight" is missing: [192 64] BF16`; !slices.Equal(got, []string{want}) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -53,12 +53,16 @@ func (f Folder) Get(key string) ([]byte, error) {
 	if err == nil && info.Size() <= f.Bound {
 		data, err = os.ReadFile(path)
 	}
+	if errors.Is(err, fs.ErrNotExist) { // another process has removed it meanwhile
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	value, ok := decode(data, key)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("%s is damaged or not an entry of this cache", path), os.Remove(path))
+		err := fmt.Errorf("%s is damaged or not an entry of this cache", path)
+		return nil, errors.Join(err, f.Remove(key))
 	}
 	now := time.Now()
 	_ = os.Chtimes(path, now, now) // the order of removal is all that depends on it
@@ -88,8 +92,13 @@ func (f Folder) Put(key string, value []byte) error {
 	return f.trim()
 }
 
-// Remove removes the entry of a key, such as one whose value is of no use.
-func (f Folder) Remove(key string) error { return os.Remove(f.file(key)) }
+// Remove removes the entry of a key, such as one whose value is of no use, if there is one.
+func (f Folder) Remove(key string) error {
+	if err := os.Remove(f.file(key)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // trim removes the least recently used entries above the bound, and temporary files that nobody writes.
 func (f Folder) trim() error {
