@@ -25,12 +25,18 @@ var (
 	keep   = flag.String("keep", "", "folder for the composites, to look at")
 )
 
+// firstCuts is how many of the embedded cut-outs were there first; the others are harder.
+const firstCuts = 13
+
 // cutOuts are those of a set: "fit" and "measure" are of the stamps, "embedded" those of package
-// composite.
+// composite, and "first" those of them that were embedded first.
 func cutOuts(t testing.TB, set string) []composite.CutOut {
 	t.Helper()
-	if set == "embedded" {
+	switch set {
+	case "embedded":
 		return composite.CutOuts()
+	case "first":
+		return composite.CutOuts()[:firstCuts]
 	}
 	if *stamps == "" {
 		t.Skip("needs -stamps")

@@ -60,14 +60,19 @@ func crowds(list []composite.CutOut, manners []string, n, most int, seed uint64)
 }
 
 // The numbers of one class are one distribution: of all exact numbers asked of an image at most one is met,
-// at least nine of ten of these are right where objects do not overlap, and at most agrees with them.
-func TestNumbersOnComposites(t *testing.T) { measureNumbers(t, "embedded", 6) }
+// and at most agrees with them. Where objects do not overlap nine of ten of these are right; of small ones that holds for the
+// cut-outs that were embedded first, and for all of them four of five.
+func TestNumbersOnComposites(t *testing.T) {
+	measureNumbers(t, "first", 6, 0.9)
+	measureNumbers(t, "embedded", 6, 0.8)
+}
 
 // The measurement of numbers in models/coco/README.md, on stamps that nothing was fitted on:
 // go test ./verifier/photo -run TestMeasureNumbers -v -stamps DIR
-func TestMeasureNumbers(t *testing.T) { measureNumbers(t, "measure", 40) }
+func TestMeasureNumbers(t *testing.T) { measureNumbers(t, "measure", 40, 0.9) }
 
-func measureNumbers(t *testing.T, set string, n int) {
+// measureNumbers wants at least the share small of the met numbers of small things to be right.
+func measureNumbers(t *testing.T, set string, n int, small float64) {
 	t.Helper()
 	v := verifier(t)
 	const most = 4
@@ -118,9 +123,9 @@ func measureNumbers(t *testing.T, set string, n int) {
 	}
 	t.Logf("set %s\n%s", set, &b)
 	// Of overlapping objects two may have one clear box in every look, which nothing can tell from one object.
-	for group, least := range map[string]float64{"exactly": 0.85, "apart": 0.9, "small": 0.8} {
+	for group, least := range map[string]float64{"exactly": 0.85, "apart": 0.9, "small": small} {
 		if m := groups[group]; float64(m.metRight) < least*float64(m.met) || 3*m.metRight < m.truth {
-			t.Errorf("%s: %d of %d met exact numbers are right, of %d that hold", group, m.metRight, m.met, m.truth)
+			t.Errorf("%s, %s: %d of %d met exact numbers are right, of %d that hold", set, group, m.metRight, m.met, m.truth)
 		}
 	}
 }

@@ -227,13 +227,16 @@ func measureRelations(t *testing.T, set string, n int, seed uint64) map[string]*
 // go test ./verifier/photo -run TestMeasureRelations -v -stamps DIR
 func TestMeasureRelations(t *testing.T) { measureRelations(t, "measure", 80, 31) }
 
-// On composites of the embedded cut-outs, which nothing was fitted on either, relations that are met hold.
+// On composites of the embedded cut-outs, which nothing was fitted on either, relations that are met hold: nine of ten
+// for those that were embedded first, four of five for all of them, of which more are taken for other things.
 func TestRelationsOnComposites(t *testing.T) {
-	met, right, truth := 0, 0, 0
-	for _, m := range measureRelations(t, "embedded", 8, 31) {
-		met, right, truth = met+m.met, right+m.metRight, truth+m.truth
-	}
-	if 10*right < 8*met || 4*right < truth {
-		t.Errorf("%d of %d met hold, of %d", right, met, truth)
+	for set, least := range map[string]int{"first": 9, "embedded": 8} {
+		met, right, truth := 0, 0, 0
+		for _, m := range measureRelations(t, set, 8, 31) {
+			met, right, truth = met+m.met, right+m.metRight, truth+m.truth
+		}
+		if 10*right < least*met || 4*right < truth {
+			t.Errorf("%s: %d of %d met hold, of %d", set, right, met, truth)
+		}
 	}
 }
