@@ -33,7 +33,8 @@ type signature struct {
 }
 
 var signatures = []signature{
-	{layout.TransformerPrefixes, "double_blocks.", FilePart{"transformer", "FLUX.1"}},
+	{layout.TransformerPrefixes, "double_blocks.0.img_attn.qkv.", FilePart{"transformer", "FLUX.1"}},
+	{layout.TransformerPrefixes, "double_blocks.0.img_mlp.0.", FilePart{"transformer", "FLUX.1"}}, // where the other is missing
 	{layout.TransformerPrefixes, "transformer_blocks.0.attn.add_q_proj.", FilePart{"transformer", "FLUX.1"}},
 	{layout.TransformerPrefixes, "single_transformer_blocks.0.proj_mlp.", FilePart{"transformer", "FLUX.1"}}, // where the other is missing
 	{[]string{"", "text_encoders.clip_l.transformer."}, "text_model.encoder.layers.0.mlp.fc1.", FilePart{"text encoder", "CLIP"}},

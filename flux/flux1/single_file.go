@@ -124,8 +124,8 @@ func findLayout(source weights.Source) (*fileLayout, error) {
 		if model := flux.Lookalike(all, prefix); model != "" {
 			return nil, fmt.Errorf("%w: the file is a model of the kind %s, not a FLUX.1 transformer", reflectionflow.ErrInvalid, model)
 		}
-		// Any of several tensors: the file may lack some.
-		l.fused = blocks(l.names, "double_blocks.") > 0
+		// One of two tensors: the file may lack the other.
+		l.fused = l.has("double_blocks.0.img_attn.qkv.weight") || l.has("double_blocks.0.img_mlp.0.weight")
 		if l.fused || l.has("transformer_blocks.0.attn.add_q_proj.weight") || l.has("single_transformer_blocks.0.proj_mlp.weight") {
 			return l, nil
 		}
