@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -108,7 +109,9 @@ func (n Needed) Draw() (svg, png []byte, err error) {
 		bounded := Series{Name: s.Name}
 		for k, x := range s.X {
 			low, high = min(low, x), max(high, x)
-			xs = append(xs, plot.Tick{Value: x, Label: short(x)})
+			if !slices.ContainsFunc(xs, func(t plot.Tick) bool { return t.Value == x }) { // series share values
+				xs = append(xs, plot.Tick{Value: x, Label: short(x)})
+			}
 			bounded.X = append(bounded.X, x+0.4*float64(i))
 			bounded.Y = append(bounded.Y, min(s.Y[k], top))
 			bounded.Low, bounded.High = append(bounded.Low, min(s.Low[k], top)), append(bounded.High, min(s.High[k], top))
