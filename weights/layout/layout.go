@@ -60,7 +60,7 @@ func findPrefix(source weights.Source, prefixes []string, tensors ...string) (pr
 	return "", ""
 }
 
-// findBlocks returns the first of the prefixes behind which a name goes on with the given beginning; "" and "" if none does.
+// findBlocks returns the first prefix that, followed by begin, starts the name of a tensor, and begin; "" and "" if none does.
 func findBlocks(source weights.Source, prefixes []string, begin string) (prefix, found string) {
 	names := source.Names()
 	for _, prefix := range prefixes {

@@ -27,6 +27,7 @@ static rf_error *compile(void *args) { return rfCompile(args); }
 
 rf_api *rf_caching(const rf_api *api) {
 	rf_api *copy = malloc(api->size);
+	if (!copy) abort();
 	memcpy(copy, api, api->size);
 	copy->functions[RF_CLIENT_COMPILE] = compile;
 	return copy;
