@@ -100,7 +100,10 @@ func (g *gemm) planPacked(b *Backend) {
 // part packs the keys and values of its head again, so that there are no more than the processors need. Sums over queries go
 // through all blocks of a head in order, so that one worker computes them.
 func (s *attentionStep) divide() {
-	const multiple = 24
+	multiple := tileRows
+	for _, g := range slices.Concat(s.made, s.across) {
+		multiple = max(multiple, g.kernel.multiple())
+	}
 	s.block = max(multiple, 2*scratchFloats/s.keys/len(s.scratch)/multiple*multiple)
 	s.parts = 1
 	if len(s.along) == 0 {

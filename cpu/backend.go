@@ -41,21 +41,25 @@ var _ compute.Backend = (*Backend)(nil)
 
 // New returns a backend. The configuration is empty or a list of options with commas between:
 //
-//   - isa=plain, isa=avx2, isa=avx512 or, on arm64, isa=neon chooses the kernels; the default is the best of this
+//   - isa=plain, isa=avx2, isa=avx512, isa=amx or, on arm64, isa=neon chooses the kernels; the default is the best of this
 //     processor. An instruction set that the processor lacks is an error.
 //
 //   - precision=bf16 computes matrix products, convolutions and attention in bf16 with sums in f32, where the processor has
-//     AVX512-BF16. Elsewhere they are computed in f32, which is the default precision.
+//     AVX512-BF16 or AMX. Elsewhere they are computed in f32, which is the default precision.
 //
 //   - precision=int8 is bf16, and multiplies weights that are stored as small integers ([Quantized]) as integers, with the
 //     left operand rounded to 8 bits in their blocks, where the processor has AVX512-VNNI or AVX-VNNI. Elsewhere
 //     it is bf16.
 //
-// Products of up to four rows are computed in f32 in every precision. On processors with AMX its instructions are not used.
+// Products of up to four rows are computed in f32 in every precision.
+//
+// The instruction set amx is that of processors with AMX-BF16, on Linux. It differs from avx512 in products in bf16. The first
+// backend of the process that needs it asks the system for permission and multiplies a known product. Where either fails, avx512
+// is used instead; a wrong product is logged.
 //
 // New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
-	use, pairs, integers := machine, false, false
+	use, pairs, integers, named := machine, false, false, false
 	for option := range strings.SplitSeq(config, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(option), "=")
 		switch {
@@ -64,18 +68,30 @@ func New(config string) (compute.Backend, error) {
 			if i < 0 || level(i) > machine {
 				return nil, fmt.Errorf("cpu: %q: the instruction sets are %s; this processor has %s at best", config, strings.Join(levelNames, ", "), machine)
 			}
-			use = level(i)
+			use, named = level(i), true
 		case name == "precision" && slices.Contains([]string{"f32", "bf16", "int8"}, value):
 			pairs, integers = value != "f32", value == "int8"
 		case name != "":
 			return nil, fmt.Errorf("cpu: unknown option %q: the options are isa and precision (f32, bf16 or int8)", option)
 		}
 	}
+	if use == amx {
+		var problem error
+		if pairs {
+			problem = amxUsable()
+		}
+		if problem != nil && named {
+			return nil, fmt.Errorf("cpu: %q: AMX cannot be used: %w", config, problem)
+		}
+		if problem != nil || !pairs {
+			use = avx512
+		}
+	}
 	oracle, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use == avx512 && machineHas.pairs}
+	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use >= avx512 && machineHas.pairs}
 	if integers {
 		b.integers = intsFor(use)
 	}

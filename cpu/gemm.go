@@ -57,10 +57,11 @@ type tileKernel struct {
 	tile       func(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
 	half       func(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int) // cols/2, or nil
 	strips     bool                                                                                    // transpose8 works
+	amx        bool                                                                                    // tileAMX is called instead: see gemmamx.go
 }
 
 // plainKernel is the micro-kernel in portable Go.
-var plainKernel = tileKernel{4, 16, tilePlain, nil, false}
+var plainKernel = tileKernel{rows: 4, cols: 16, tile: tilePlain}
 
 // run is a range of p in which the operands that are not packed advance by one stride.
 type run struct{ from, to, aStep, bStep int }

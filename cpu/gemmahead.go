@@ -11,11 +11,12 @@ import (
 // which a tile needs little, and not B. Neither changes the order of a sum.
 
 const (
-	aheadDepth = 256  // rows of a packed panel of B: terms, or words
-	aheadRows  = 1536 // of a block, about
-	aheadCols  = 128  // of a block
-	aheadBytes = 64 << 20
-	tileRows   = 24 // a multiple of the rows of every kernel
+	aheadDepth  = 256  // rows of a packed panel of B: terms, or words
+	aheadRows   = 1536 // of a block, about
+	aheadCols   = 128  // of a block
+	aheadBytes  = 64 << 20
+	tileRows    = 24 // a multiple of the rows of every kernel but that of AMX
+	amxTileRows = 96 // of every kernel
 )
 
 // planAhead makes the product one whose A is packed ahead, if that pays: it is large, and the terms of a row of A are
@@ -25,7 +26,7 @@ func (g *gemm) planAhead(l *lowering) []*storage {
 	if g.parts > 1 || g.few || g.padding != nil || g.whole != nil || len(g.aBatch) != 1 || !large && g.integers == nil || !g.kernel.strips || !g.alongTerms() {
 		return nil
 	}
-	g.rows = roundUp(ceilDiv(g.m, ceilDiv(g.m, aheadRows)), tileRows)
+	g.rows = roundUp(ceilDiv(g.m, ceilDiv(g.m, aheadRows)), g.kernel.multiple())
 	g.cols = aheadCols
 	for g.cols > g.kernel.cols && ceilDiv(g.m, g.rows)*ceilDiv(g.n, g.cols) < 4*runtime.GOMAXPROCS(0) {
 		g.cols /= 2
@@ -40,6 +41,14 @@ func (g *gemm) planAhead(l *lowering) []*storage {
 	}
 	g.ahead = l.rawStorage(dtypes.Float32, size)
 	return []*storage{g.ahead}
+}
+
+// multiple returns what blocks of rows are a multiple of: the rows of this kernel and of all that may stand beside it.
+func (k tileKernel) multiple() int {
+	if k.amx {
+		return amxTileRows
+	}
+	return tileRows
 }
 
 // packDeep sets that A and B are packed, and the terms of a panel.
@@ -140,6 +149,10 @@ func (t *block) passRows() {
 	a := t.a[t.first/t.chunk*tiles*t.tileFloats():]
 	tile := func(i int) []float32 { return a[(i-start)/mr*t.tileFloats():] }
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
+		if t.kernel.amx {
+			t.amxPass(j, tile)
+			continue
+		}
 		i := t.m0
 		if t.asIntegers {
 			i = t.passInts(j, tile)

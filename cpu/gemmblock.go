@@ -69,7 +69,7 @@ func (t *block) compute() {
 
 // panelWidth returns the columns that the kernel computes for the panel at j.
 func (t *block) panelWidth(j int) int {
-	if t.kernel.half != nil && t.n1-j <= t.kernel.cols/2 {
+	if (t.kernel.half != nil || t.kernel.amx) && t.n1-j <= t.kernel.cols/2 {
 		return t.kernel.cols / 2
 	}
 	return t.kernel.cols
@@ -106,7 +106,7 @@ func (t *block) rowTile(i int) {
 	packed := t.aPacked || rows < mr || !t.aOK[i/mr]
 	switch {
 	case t.aHalf != nil:
-		if packed = rows < mr || !t.aOK[i/mr]; packed {
+		if packed = rows < mr || !t.aOK[i/mr] || t.kernel.amx && !t.amxInPlace(); packed {
 			t.copyHalves(i, rows)
 		}
 	case t.pairs:
@@ -114,6 +114,10 @@ func (t *block) rowTile(i int) {
 		t.roundRows(i, rows)
 	case packed:
 		t.packRows(i, rows)
+	}
+	if t.kernel.amx {
+		t.amxColumns(i, rows, packed)
+		return
 	}
 	for j := t.n0; j < t.n1; j += t.kernel.cols {
 		t.panelTile(i, rows, j, packed)

@@ -14,7 +14,7 @@ import (
 // threads. The instructions take subnormal numbers as zero.
 
 // pairKernel is the micro-kernel for pairs: k, the strides and the operands count words.
-var pairKernel = tileKernel{8, 32, tilePairs, tilePairsHalf, true}
+var pairKernel = tileKernel{rows: 8, cols: 32, tile: tilePairs, half: tilePairsHalf, strips: true}
 
 // shortestPairRun is the least mean length of runs of contiguous terms of A that are worth rounding together.
 const shortestPairRun = 16
@@ -30,6 +30,9 @@ func (g *gemm) choosePrecision(b *Backend) {
 	}
 	if b.pairs {
 		g.pairs, g.kernel = true, pairKernel
+		if b.level == amx && g.amxFits() {
+			g.kernel = amxKernel
+		}
 	}
 }
 

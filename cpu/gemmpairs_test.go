@@ -76,8 +76,11 @@ func TestPairs(t *testing.T) {
 	for range 60 {
 		m, n := 5+r.IntN(40), 1+r.IntN(100)
 		k := []int{16, 17, 18, 31, 33, 767, 768, 769, 784, 785, 1600}[r.IntN(11)]
-		if r.IntN(10) == 0 {
+		switch r.IntN(10) {
+		case 0:
 			m = 530
+		case 1: // packed before its blocks
+			m, n, k = 64+r.IntN(60), 512+r.IntN(70), 256+r.IntN(300)
 		}
 		x, w := randomPairs(r, m, n, k)
 		got := productOf(t, b, x, w, m, n, k)()

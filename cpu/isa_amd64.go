@@ -7,18 +7,19 @@ const (
 	plain  level = iota // portable Go
 	avx2                // AVX2 and FMA
 	avx512              // AVX-512 F, BW, DQ and VL
+	amx                 // AVX-512 with BF16, and AMX with products of bf16
 )
 
 // levelNames are the names of the instruction sets that this architecture may have.
-var levelNames = []string{"plain", "avx2", "avx512"}
+var levelNames = []string{"plain", "avx2", "avx512", "amx"}
 
 // kernel returns the micro-kernel of matrix products.
 func (l level) kernel() tileKernel {
 	switch l {
-	case avx512:
-		return tileKernel{8, 32, tile512, tile512half, true}
+	case avx512, amx:
+		return tileKernel{rows: 8, cols: 32, tile: tile512, half: tile512half, strips: true}
 	case avx2:
-		return tileKernel{6, 16, tile256, nil, true}
+		return tileKernel{rows: 6, cols: 16, tile: tile256, strips: true}
 	}
 	return plainKernel
 }
@@ -52,6 +53,9 @@ func transpose8(dst *float32, ds int, src *float32, ss int, blocks int)
 
 //go:noescape
 func tilePairs(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+//go:noescape
+func tileAMX(p *amxTiles)
 
 //go:noescape
 func tilePairsHalf(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
@@ -117,7 +121,7 @@ func detect(cpuid func(leaf, sub uint32) (eax, ebx, ecx, edx uint32), xgetbv fun
 		return plain, features{}
 	}
 	saved := xgetbv()
-	subs, b, c, _ := cpuid(7, 0)
+	subs, b, c, d := cpuid(7, 0)
 	if saved&0x6 != 0x6 || b&(1<<5) == 0 {
 		return plain, features{}
 	}
@@ -131,5 +135,25 @@ func detect(cpuid func(leaf, sub uint32) (eax, ebx, ecx, edx uint32), xgetbv fun
 		return avx2, has
 	}
 	has.pairs, has.ints512 = more&(1<<5) != 0, c&(1<<11) != 0
+	if has.pairs && last >= 0x1e && saved&tilesSaved == tilesSaved && d&amxWanted == amxWanted && tilesFit(cpuid) {
+		return amx, has
+	}
 	return avx512, has
+}
+
+const (
+	tilesSaved = 1<<17 | 1<<18 // of XCR0: configuration and data of tiles
+	amxWanted  = 1<<22 | 1<<24 // AMX-BF16, AMX-TILE
+)
+
+// tilesFit reports whether the tiles are as large as the kernel's: palette 1 has 8 of 16 rows of 64 bytes, and products take 16
+// words and 64 bytes.
+func tilesFit(cpuid func(leaf, sub uint32) (eax, ebx, ecx, edx uint32)) bool {
+	palettes, _, _, _ := cpuid(0x1d, 0)
+	if palettes < 1 {
+		return false
+	}
+	sizes, names, rows, _ := cpuid(0x1d, 1)
+	_, most, _, _ := cpuid(0x1e, 0)
+	return sizes>>16 >= 1024 && names&0xffff >= 64 && names>>16 >= 8 && rows&0xffff >= 16 && most&0xff >= 16 && most>>8&0xffff >= 64
 }

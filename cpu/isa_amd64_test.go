@@ -65,3 +65,61 @@ func TestDetect(t *testing.T) {
 		}
 	}
 }
+
+// TestDetectAMX asks processors with AVX-512 what they say of AMX.
+func TestDetectAMX(t *testing.T) {
+	type says struct {
+		last, saved, seven, more uint32
+		palettes                 uint32
+		sizes, names, rows       uint32
+		most                     uint32
+	}
+	all := says{0x20, 0x600e7, 1<<22 | 1<<24 | 1<<25, 1<<4 | 1<<5, 1, 1024<<16 | 8192, 8<<16 | 64, 16, 64<<8 | 16}
+	for name, c := range map[string]struct {
+		change func(s *says)
+		want   level
+	}{
+		"all":                          {func(*says) {}, amx},
+		"no leaf 0x1e":                 {func(s *says) { s.last = 0x1d }, avx512},
+		"configuration is not saved":   {func(s *says) { s.saved &^= 1 << 17 }, avx512},
+		"data is not saved":            {func(s *says) { s.saved &^= 1 << 18 }, avx512},
+		"AVX-512 is not saved":         {func(s *says) { s.saved &^= 1 << 5 }, avx2},
+		"no AMX-BF16":                  {func(s *says) { s.seven &^= 1 << 22 }, avx512},
+		"no AMX-TILE":                  {func(s *says) { s.seven &^= 1 << 24 }, avx512},
+		"no AMX-INT8, which is unused": {func(s *says) { s.seven &^= 1 << 25 }, amx},
+		"no AVX512-BF16":               {func(s *says) { s.more &^= 1 << 5 }, avx512},
+		"no palette":                   {func(s *says) { s.palettes = 0 }, avx512},
+		"small tiles":                  {func(s *says) { s.sizes = 512<<16 | 4096 }, avx512},
+		"four tiles":                   {func(s *says) { s.names = 4<<16 | 64 }, avx512},
+		"short rows":                   {func(s *says) { s.names = 8<<16 | 32 }, avx512},
+		"eight rows":                   {func(s *says) { s.rows = 8 }, avx512},
+		"products of eight words":      {func(s *says) { s.most = 64<<8 | 8 }, avx512},
+		"products of narrow tiles":     {func(s *says) { s.most = 32<<8 | 16 }, avx512},
+	} {
+		s := all
+		c.change(&s)
+		got, _ := detect(func(leaf, sub uint32) (a, b, cx, d uint32) {
+			switch [2]uint32{leaf, sub} {
+			case [2]uint32{0, 0}:
+				return s.last, 0, 0, 0
+			case [2]uint32{1, 0}:
+				return 0, 0, 1<<12 | 1<<27 | 1<<28, 0
+			case [2]uint32{7, 0}:
+				return 1, 1<<5 | 1<<16 | 1<<17 | 1<<30 | 1<<31, 1 << 11, s.seven
+			case [2]uint32{7, 1}:
+				return s.more, 0, 0, 0
+			case [2]uint32{0x1d, 0}:
+				return s.palettes, 0, 0, 0
+			case [2]uint32{0x1d, 1}:
+				return s.sizes, s.names, s.rows, 0
+			case [2]uint32{0x1e, 0}:
+				return 0, s.most, 0, 0
+			}
+			t.Errorf("%s: leaf %#x, %d", name, leaf, sub)
+			return 0, 0, 0, 0
+		}, func() uint32 { return s.saved })
+		if got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

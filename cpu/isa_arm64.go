@@ -8,6 +8,7 @@ const (
 	neon               // Advanced SIMD, which every arm64 has
 	avx2
 	avx512
+	amx
 )
 
 // levelNames are the names of the instruction sets that this architecture may have.
@@ -22,7 +23,7 @@ func tileNEON(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, l
 // kernel returns the micro-kernel of matrix products.
 func (l level) kernel() tileKernel {
 	if l == neon {
-		return tileKernel{8, 8, tileNEON, nil, false}
+		return tileKernel{rows: 8, cols: 8, tile: tileNEON}
 	}
 	return plainKernel
 }

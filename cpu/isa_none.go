@@ -2,9 +2,13 @@
 
 package cpu
 
+import "errors"
+
 // What only amd64 has. Nothing calls these functions elsewhere.
 
 var machineHas features
+
+func amxUsable() error { return errors.ErrUnsupported }
 
 func (v *vectors) quicken() {}
 
@@ -13,6 +17,7 @@ func tile512half(int, *float32, int, int, *float32, int, *float32, int, int)   {
 func tile256(int, *float32, int, int, *float32, int, *float32, int, int)       {}
 func tilePairs(int, *float32, int, int, *float32, int, *float32, int, int)     {}
 func tilePairsHalf(int, *float32, int, int, *float32, int, *float32, int, int) {}
+func tileAMX(*amxTiles)                                                        {}
 func narrow16(*uint16, *float32, int)                                          {}
 func zip16(*float32, *float32, *float32, int)                                  {}
 func transpose8(*float32, int, *float32, int, int)                             {}

@@ -9,6 +9,7 @@ const (
 	plain level = iota // portable Go
 	avx2
 	avx512
+	amx
 )
 
 // levelNames are the names of the instruction sets that this architecture may have.

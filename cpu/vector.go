@@ -140,7 +140,7 @@ type fastKernels struct {
 
 func vectorsFor(l level) *vectors {
 	switch l {
-	case avx512:
+	case avx512, amx:
 		v := vectors512()
 		v.widen = widenFast
 		v.quicken()
