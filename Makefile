@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
-.PHONY: results results-accuracy results-quick build demo test test-slow race arm64 lint fmt bench bench-peers compat deploy-check check fuzz module release
+.PHONY: results results-accuracy results-quick build demo test test-slow race arm64 amx lint fmt bench bench-peers compat deploy-check check fuzz module release
 
 build: ## build the program into bin/, static, without cgo
 	CGO_ENABLED=0 $(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -29,6 +29,9 @@ race: ## run the tests that have goroutines with the race detector (without poin
 
 arm64: ## run the tests of cpu on emulated arm64: needs qemu-aarch64-static (Debian's qemu-user-static), takes up to an hour
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -timeout 2h -exec qemu-aarch64-static ./cpu
+
+amx: ## run the tests of cpu's products on emulated AMX: needs cgo and a processor with AVX512-BF16
+	$(GO) test -tags amxemu -timeout 30m -run 'AMX|Pairs|Detect|Ints|Random|Conv|Attention|Compliance|Special|Threads|Epilogue|Kept' ./cpu
 
 lint: ## check style, import rules and common mistakes
 	$(LINT) run

@@ -56,7 +56,7 @@ func TestAMXInstructions(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, line := range strings.Split(string(source), "\n") {
+	for line := range strings.SplitSeq(string(source), "\n") {
 		if code, comment, ok := strings.Cut(line, " // "); ok && strings.Contains(code, "BYTE") {
 			want = append(want, comment)
 		}

@@ -101,6 +101,10 @@ func New(config string) (compute.Backend, error) {
 // Precisions reports which precisions besides f32 this processor has instructions for, see [New].
 func Precisions() (bf16, int8 bool) { return machineHas.pairs, intsFor(machine) != nil }
 
+// AMX reports whether backends multiply in bf16 with AMX. Then that is faster than products of integers, which use AVX512-VNNI.
+// The first call may ask the system for permission, see [New].
+func AMX() bool { return machine == amx && amxUsable() == nil }
+
 // Register announces the backend to GoMLX under [Name], so that compute.NewWithConfig("cpu") and the environment
 // variable GOMLX_BACKEND=cpu find it. Call it once at the start of a program, before any other goroutine asks for a
 // backend. The package has no init function that registers it.

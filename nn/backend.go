@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,18 +12,29 @@ import (
 )
 
 // OpenBackend opens the compute backend that config names: "" or "cpu" for the
-// pure-Go one in f32, "cpu:bf16" and "cpu:int8" for the same in other precisions (see
-// [cpu.New]), "xla:PLUGIN" for XLA through a PJRT plugin (its name or absolute
+// pure-Go one in f32, "cpu:bf16" and "cpu:int8" for the same in other precisions, "cpu:avx512" or "cpu:avx512:bf16" for one
+// without better instruction sets than that (see [cpu.New]), "xla:PLUGIN" for XLA through a PJRT plugin (its name or absolute
 // path) in builds with -tags xla, and "xla:PLUGIN:bf16" for the same with products in bf16 and their
 // sums in f32. The latter keeps stored matrices in bf16, see [Store.SetStored].
 func OpenBackend(config string) (compute.Backend, error) {
 	kind, rest, _ := strings.Cut(config, ":")
 	switch kind {
 	case "", "cpu":
-		switch rest {
-		case "", "f32", "bf16", "int8":
-			return cpu.New("precision=" + cmp.Or(rest, "f32"))
+		options := []string{"precision=f32"}
+		for option := range strings.SplitSeq(rest, ":") {
+			switch option {
+			case "":
+			case "f32", "bf16", "int8":
+				options = append(options, "precision="+option)
+			default:
+				options = append(options, "isa="+option)
+			}
 		}
+		backend, err := cpu.New(strings.Join(options, ","))
+		if err != nil {
+			return nil, fmt.Errorf("%w: backend %q: %w", reflectionflow.ErrInvalid, config, err)
+		}
+		return backend, nil
 	case "xla":
 		if strings.HasSuffix(rest, ":int8") {
 			return nil, fmt.Errorf("%w: XLA has no products in int8: use the precision f32 or bf16", reflectionflow.ErrInvalid)
@@ -55,7 +65,7 @@ func KeepCompiled(folder string, report func(problem error)) {
 
 // AutoPrecision returns the precision that is fastest for weights stored as the given type
 // ([weights.Info]) on a backend (see [OpenBackend]) and this processor, and rounds no more
-// than they are: int8 for GGUF's blocks, bf16 for types of 16 and 8 bits, and f32 for others and
+// than they are: int8 for GGUF's blocks, or bf16 where that uses AMX; bf16 for types of 16 and 8 bits; and f32 for others and
 // where the processor lacks the instructions.
 func AutoPrecision(backend string, stored *weights.Tensor) string {
 	kind := stored.Info().Type
@@ -65,7 +75,7 @@ func AutoPrecision(backend string, stored *weights.Tensor) string {
 		if kind != "F32" && kind != "F64" {
 			return "bf16"
 		}
-	case integers && int8:
+	case integers && int8 && (!cpu.AMX() || strings.HasPrefix(backend, "cpu:")): // which names an instruction set
 		return "int8"
 	case bf16 && kind != "F32" && kind != "F64":
 		return "bf16"

@@ -32,7 +32,7 @@ const (
 type Config struct {
 	// Model is the embedded parts' model, by name or folder; empty means the first.
 	Model string `yaml:"model" json:"model,omitempty"`
-	// Backend is what the embedded parts compute on.
+	// Backend is what the embedded parts compute on: see nn.OpenBackend.
 	Backend string `yaml:"backend" json:"backend,omitempty"`
 	// Precision is what their products are computed in: f32, bf16, int8 or auto; see
 	// [Compute]. Empty is f32.
