@@ -15,13 +15,18 @@ const coverageSamples = 800
 // 100 with six prompts per task of which 99% are right, and the mean of Jeffreys' posteriors
 // in 56 of 100 with 20 prompts per task of which all, or in two tasks 98.5%, are right.
 func TestCoverage(t *testing.T) {
-	tags := Tags()
-	for name, rates := range map[string][]float64{
-		"half right": {0.5, 0.5, 0.5, 0.5, 0.5, 0.5}, "mostly right": {0.8, 0.8, 0.8, 0.8, 0.8, 0.8}, "nearly all right": {0.99, 0.99, 0.99, 0.99, 0.99, 0.99},
-		"unequal": {1, 0.99, 0.9, 0.7, 0.5, 0.3}, "at the ceiling": {1, 1, 1, 0.985, 1, 0.985},
+	unequal := []float64{1, 0.99, 0.9, 0.7, 0.5, 0.3}
+	for name, c := range map[string]struct {
+		rates []float64 // by task
+		seeds int
+	}{
+		"half right": {[]float64{0.5, 0.5, 0.5, 0.5, 0.5, 0.5}, 1}, "mostly right": {[]float64{0.8, 0.8, 0.8, 0.8, 0.8, 0.8}, 1},
+		"nearly all right": {[]float64{0.99, 0.99, 0.99, 0.99, 0.99, 0.99}, 1},
+		"unequal":          {unequal, 1}, "at the ceiling": {[]float64{1, 1, 1, 0.985, 1, 0.985}, 1},
+		"five seeds": {unequal, 5}, "five seeds, nearly all right": {[]float64{0.99, 0.99, 0.99, 0.99, 0.99, 0.99}, 5},
 	} {
 		truth := 0.0
-		for _, r := range rates {
+		for _, r := range c.rates {
 			truth += r / 6
 		}
 		for _, n := range []int{2, 6, 20, 50} {
@@ -29,14 +34,8 @@ func TestCoverage(t *testing.T) {
 			worlds := max(1200/n, 40)
 			covered := 0
 			for range worlds {
-				var of []string
-				var values []float64
-				for k, tag := range tags {
-					for range n {
-						of, values = append(of, tag), append(values, float64(int(rng.Float64()+rates[k])))
-					}
-				}
-				if e := meldBy(coverageSamples, stratify(tags, of, values), 0, unseenRate); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
+				of, values := world(rng, c.rates, n, c.seeds)
+				if e := meldBy(coverageSamples, stratify(Tags(), of, values), 0, unseenRate); e.Low <= truth+1e-9 && truth <= e.High+1e-9 {
 					covered++
 				}
 			}
@@ -47,6 +46,25 @@ func TestCoverage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// world is the scores of n prompts per task: each is the share of its searches, from so many
+// seeds, that are right. With several seeds, prompts differ as far as the task's rate allows.
+func world(rng *rand.Rand, rates []float64, n, seeds int) (of []string, values []float64) {
+	for k, tag := range Tags() {
+		for range n {
+			rate := rates[k]
+			if seeds > 1 {
+				rate = []float64{max(0, 2*rate-1), min(1, 2*rate)}[rng.IntN(2)]
+			}
+			right := 0
+			for range seeds {
+				right += int(rng.Float64() + rate)
+			}
+			of, values = append(of, tag), append(values, float64(right)/float64(seeds))
+		}
+	}
+	return of, values
 }
 
 // The same of paired differences, for prompts that seldom or often differ, and for searches
