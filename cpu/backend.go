@@ -35,6 +35,7 @@ type Backend struct {
 	steps     stepCounter
 	kept      atomic.Int64 // bytes of packed operands
 	timing    atomic.Pointer[stepTimes]
+	least     int // multiply-adds of an entry of a batch from which on it gets a program of its own
 }
 
 var _ compute.Backend = (*Backend)(nil)
@@ -91,7 +92,7 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use >= avx512 && machineHas.pairs}
+	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use >= avx512 && machineHas.pairs, least: leastEntryTerms}
 	if integers {
 		b.integers = intsFor(use)
 	}

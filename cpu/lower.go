@@ -49,6 +49,9 @@ func compile(b *builder) (exe compute.Executable, err error) {
 	}()
 	foldConstants(b, b.main)
 	recogniseGroupNorms(b.main)
+	if e := divideByEntries(b.main); e != nil {
+		return e.compile(b)
+	}
 	p, err := compileFunction(b, b.main)
 	if err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func compile(b *builder) (exe compute.Executable, err error) {
 // compileFunction compiles a function to a program.
 func compileFunction(b *builder, f *function) (*program, error) {
 	l := &lowering{backend: b.backend, value: make(map[*node]*tensor), copies: make(map[string]*tensor), wide: make(map[*storage]*storage), offsetTables: make(map[string][]int)}
-	p := &program{backend: b.backend, name: b.Name(), names: f.names}
+	p := &program{signature: signature{backend: b.backend, name: b.Name(), names: f.names}}
 	for i, n := range f.params {
 		s := l.storage(n.shape)
 		s.kind, s.index = inInput, i

@@ -20,13 +20,18 @@ type step struct {
 	run           func(x *execution) error
 }
 
+// signature is what callers see of a compiled graph.
+type signature struct {
+	backend *Backend
+	name    string
+	names   []string
+	inputs  []shapes.Shape
+	outputs []shapes.Shape
+}
+
 // program is a compiled graph. It implements [compute.Executable] and can run several times at once.
 type program struct {
-	backend  *Backend
-	name     string
-	names    []string
-	inputs   []shapes.Shape
-	outputs  []shapes.Shape
+	signature
 	storages []*storage
 	steps    []*step
 	arena    int       // bytes
@@ -83,16 +88,21 @@ func (p *program) Finalize() { p.steps, p.storages = nil, nil }
 func (p *program) Memory() int { return p.arena }
 
 // Inputs returns the names and shapes of the parameters.
-func (p *program) Inputs() ([]string, []shapes.Shape) { return p.names, p.inputs }
+func (p *signature) Inputs() ([]string, []shapes.Shape) { return p.names, p.inputs }
 
 // Outputs returns the shapes of the results.
-func (p *program) Outputs() []shapes.Shape { return p.outputs }
+func (p *signature) Outputs() []shapes.Shape { return p.outputs }
 
 // Execute runs the program. It may be called from several goroutines at once.
 func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
 	if p.steps == nil && p.storages == nil {
 		return nil, fmt.Errorf("cpu: execute %q: the executable is finalized", p.name)
 	}
+	return p.execute(inputs, donate, device, p.run)
+}
+
+// execute checks the inputs, lets run compute the results into new buffers, and finalizes the inputs that are donated.
+func (p *signature) execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum, run func(inputs, results []*buffer) error) ([]compute.Buffer, error) {
 	if device != 0 {
 		return nil, fmt.Errorf("cpu: execute %q on device %d: there is only device 0", p.name, device)
 	}
@@ -100,19 +110,34 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 	if err != nil {
 		return nil, err
 	}
+	results, out := p.newResults(), make([]compute.Buffer, len(p.outputs))
+	if err := run(own, results); err != nil {
+		for _, u := range results {
+			_ = u.Finalize()
+		}
+		return nil, err
+	}
+	for i, u := range results {
+		out[i] = u
+	}
+	return out, finalizeDonated(own, donate)
+}
+
+func (p *signature) newResults() []*buffer {
+	results := make([]*buffer, len(p.outputs))
+	for i, shape := range p.outputs {
+		results[i] = p.backend.newBuffer(shape)
+	}
+	return results
+}
+
+// run executes the steps.
+func (p *program) run(inputs, results []*buffer) error {
 	p.backend.pool.running.Add(1)
 	defer p.backend.pool.running.Add(-1)
-	arena := p.backend.memory.idleArena(p.arena)
-	if arena == nil {
-		needed := p.arena
-		for _, shape := range p.outputs {
-			needed += byteSize(shape)
-		}
-		p.backend.memory.dropArenas(p.arena)
-		if err := p.backend.memory.room(fmt.Sprintf("execute %q", p.name), needed); err != nil {
-			return nil, err
-		}
-		arena = p.backend.memory.newArena(p.arena)
+	arena, err := p.takeArena()
+	if err != nil {
+		return err
 	}
 	defer p.backend.memory.putArena(arena)
 	x, ok := p.idle.Get().(*execution)
@@ -124,30 +149,38 @@ func (p *program) Execute(inputs []compute.Buffer, donate []bool, device compute
 		x.inputs = nil
 		p.idle.Put(x)
 	}()
-	results := make([]*buffer, len(p.outputs))
-	for i, shape := range p.outputs {
-		results[i] = p.backend.newBuffer(shape)
-	}
-	x.locate(arena, own, results)
+	x.locate(arena, inputs, results)
 	expanded, err := p.expand(x)
 	defer expanded.release(p.backend.memory)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	begun, timing := 0, p.backend.timing.Load()
 	for _, st := range p.steps {
 		if begun, err = p.ready(x, begun, st); err != nil {
-			return nil, err
+			return err
 		}
 		if err := st.timed(x, timing); err != nil {
-			return nil, p.failed(x, st, err)
+			return p.failed(x, st, err)
 		}
 	}
-	out := make([]compute.Buffer, len(results))
-	for i, u := range results {
-		out[i] = u
+	return nil
+}
+
+// takeArena returns an idle arena, or a new one if there is room for it.
+func (p *program) takeArena() ([]byte, error) {
+	if arena := p.backend.memory.idleArena(p.arena); arena != nil {
+		return arena, nil
 	}
-	return out, finalizeDonated(own, donate)
+	needed := p.arena
+	for _, shape := range p.outputs {
+		needed += byteSize(shape)
+	}
+	p.backend.memory.dropArenas(p.arena)
+	if err := p.backend.memory.room(fmt.Sprintf("execute %q", p.name), needed); err != nil {
+		return nil, err
+	}
+	return p.backend.memory.newArena(p.arena), nil
 }
 
 // locate sets the addresses of all storages.
@@ -167,7 +200,7 @@ func (x *execution) locate(arena []byte, inputs, results []*buffer) {
 	}
 }
 
-func (p *program) checkInputs(inputs []compute.Buffer) ([]*buffer, error) {
+func (p *signature) checkInputs(inputs []compute.Buffer) ([]*buffer, error) {
 	if len(inputs) != len(p.inputs) {
 		return nil, fmt.Errorf("cpu: execute %q: %d inputs given, %d wanted", p.name, len(inputs), len(p.inputs))
 	}

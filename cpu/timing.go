@@ -18,7 +18,7 @@ func (s *stepTimes) add(name string, d time.Duration) {
 }
 
 // TimeSteps calls body and returns the time that the steps of executions took meanwhile, by the name of their kernel: see
-// [Backend.Steps]. It is for one measurement at a time.
+// [Backend.Steps]. Steps of entries that run side by side count in full. It is for one measurement at a time.
 func (b *Backend) TimeSteps(body func() error) (map[string]time.Duration, error) {
 	s := &stepTimes{times: map[string]time.Duration{}}
 	b.timing.Store(s)
