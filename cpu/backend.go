@@ -28,6 +28,7 @@ type Backend struct {
 	memory    *memory
 	finalized atomic.Bool
 	level     level
+	precision string      // as asked for
 	pairs     bool        // products in bf16
 	integers  *intsKernel // of products with quantized weights, or nil
 	vectors   *vectors
@@ -60,7 +61,7 @@ var _ compute.Backend = (*Backend)(nil)
 //
 // New has the type [compute.Constructor].
 func New(config string) (compute.Backend, error) {
-	use, pairs, integers, named := machine, false, false, false
+	use, named, precision, pairs, integers := machine, false, "f32", false, false
 	for option := range strings.SplitSeq(config, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(option), "=")
 		switch {
@@ -71,7 +72,7 @@ func New(config string) (compute.Backend, error) {
 			}
 			use, named = level(i), true
 		case name == "precision" && slices.Contains([]string{"f32", "bf16", "int8"}, value):
-			pairs, integers = value != "f32", value == "int8"
+			precision, pairs, integers = value, value != "f32", value == "int8"
 		case name != "":
 			return nil, fmt.Errorf("cpu: unknown option %q: the options are isa and precision (f32, bf16 or int8)", option)
 		}
@@ -92,7 +93,7 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use >= avx512 && machineHas.pairs, least: leastEntryTerms}
+	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use >= avx512 && machineHas.pairs, least: leastEntryTerms, precision: precision}
 	if integers {
 		b.integers = intsFor(use)
 	}
@@ -121,6 +122,9 @@ func (b *Backend) String() string { return Name }
 func (b *Backend) Description() string {
 	return fmt.Sprintf("own CPU kernels (%s, %d threads)", b.level, runtime.GOMAXPROCS(0))
 }
+
+// Precision returns what the configuration asks for: f32, bf16 or int8. The processor may lack the instructions.
+func (b *Backend) Precision() string { return b.precision }
 
 // NumDevices returns 1.
 func (b *Backend) NumDevices() int { return 1 }

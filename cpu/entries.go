@@ -413,4 +413,3 @@ func (g *entryGraph) repeated(o *node, a int) *node {
 	}
 	return c
 }
-

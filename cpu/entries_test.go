@@ -131,7 +131,9 @@ func inputsOfCase(t *testing.T, b *Backend, c entryCase) []compute.Buffer {
 	var in []compute.Buffer
 	for i, d := range c.dims {
 		shape := shapes.Make(dtypes.Float32, d...)
-		make := func(flat any, shape shapes.Shape) (compute.Buffer, error) { return b.BufferFromFlatData(0, flat, shape) }
+		make := func(flat any, shape shapes.Shape) (compute.Buffer, error) {
+			return b.BufferFromFlatData(0, flat, shape)
+		}
 		if i > 0 {
 			make = b.BufferOverFlatData
 		}
@@ -226,6 +228,36 @@ func TestEntriesAtOnce(t *testing.T) {
 	all.Wait()
 	if m := exe.(*batchProgram).Memory(); m < exe.(*batchProgram).entry.arena {
 		t.Errorf("an execution takes %d bytes", m)
+	}
+}
+
+// TestEntriesKeepWeights executes divided graphs on weights that no execution has packed yet, which hangs if the goroutine
+// that packs one begins another entry meanwhile.
+func TestEntriesKeepWeights(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	c := entryCase{"weights", [][]int{{8, 150, 40}, {40, 700}, {700, 40}}, func(x []*Node) []*Node {
+		for range 3 {
+			x[0] = DotGeneral(Tanh(DotGeneral(x[0], []int{2}, nil, x[1], []int{0}, nil)), []int{2}, nil, x[2], []int{0}, nil)
+		}
+		return x[:1]
+	}, true}
+	for _, config := range []string{"", "precision=bf16"} {
+		b := entryBackend(t, config)
+		exe := compileCase(t, b, c)
+		var want []float32
+		for range 30 {
+			in := inputsOfCase(t, b, c)
+			got := outputOf(t, exe, in)
+			if want == nil {
+				want = got
+			}
+			if !slices.Equal(got, want) {
+				t.Fatal("the results differ")
+			}
+			for _, u := range in {
+				_ = u.Finalize()
+			}
+		}
 	}
 }
 

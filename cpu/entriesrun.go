@@ -95,7 +95,7 @@ func (p *batchProgram) run(inputs, results []*buffer) error {
 		return err
 	}
 	failed := make([]error, p.batch)
-	p.backend.pool.run(p.batch, func(entry int) {
+	p.backend.pool.runExecutions(p.batch, func(entry int) {
 		own := slices.Clone(all)
 		for i, u := range own {
 			if p.divided[i] {
@@ -106,7 +106,7 @@ func (p *batchProgram) run(inputs, results []*buffer) error {
 		for i, u := range results {
 			into[i] = u.part(p.entry.outputs[i], entry)
 		}
-		failed[entry] = p.entry.run(own, into)
+		failed[entry] = p.entry.runSteps(own, into)
 	})
 	return cmp.Or(failed...)
 }

@@ -57,10 +57,17 @@ func (g *gemm) kept(x *execution) []float32 {
 	}
 	e.once.Do(func() {
 		panels := make([]float32, len(g.bBatch)*g.packedFloats())
-		g.packAll(x, panels)
+		g.packAll(x, panels, alone) // who waits for others may begin their work, which may need this very operand
 		e.panels = panels // only if nothing panicked
 	})
 	return e.panels
+}
+
+// alone runs a loop on the calling goroutine.
+func alone(n int, body func(item int)) {
+	for i := range n {
+		body(i)
+	}
 }
 
 // find returns the panels for a product, or nil if there is no room for them. total is what the backend keeps.

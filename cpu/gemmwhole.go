@@ -19,15 +19,15 @@ func (g *gemm) packed(x *execution) []float32 {
 		return kept
 	}
 	all := slice[float32](x, g.whole, 0)
-	g.packAll(x, all)
+	g.packAll(x, all, x.parallel)
 	return all
 }
 
-// packAll packs B.
-func (g *gemm) packAll(x *execution, packed []float32) {
+// packAll packs B in a loop that runs as loop says.
+func (g *gemm) packAll(x *execution, packed []float32, loop func(n int, body func(item int))) {
 	chunks, panels := ceilDiv(g.k, g.chunk), ceilDiv(g.n, g.kernel.cols)
 	m := x.program.backend.memory
-	x.parallel(len(g.bBatch)*chunks*panels, func(item int) {
+	loop(len(g.bBatch)*chunks*panels, func(item int) {
 		tools, s := g.tools(m)
 		t := block{gemm: g, s: s, n1: g.n}
 		t.readB(x)

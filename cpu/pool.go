@@ -54,6 +54,29 @@ func (p *pool) run(n int, body func(item int)) {
 		}
 		return
 	}
+	p.share(n, body)
+}
+
+// runExecutions is run for items that are executions and count as such from the beginning: none shares its loops while
+// there are enough of them, so that who waits for the item of a loop does not begin the next execution meanwhile.
+func (p *pool) runExecutions(n int, body func(item int)) {
+	share := n > 1 && !p.shared()
+	p.running.Add(int64(n))
+	each := func(i int) {
+		defer p.running.Add(-1)
+		body(i)
+	}
+	if share {
+		p.share(n, each)
+		return
+	}
+	for i := range n {
+		each(i)
+	}
+}
+
+// share is run with other goroutines.
+func (p *pool) share(n int, body func(item int)) {
 	l := p.enter(n, body)
 	for l.work() {
 	}

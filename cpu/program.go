@@ -131,10 +131,15 @@ func (p *signature) newResults() []*buffer {
 	return results
 }
 
-// run executes the steps.
+// run is an execution.
 func (p *program) run(inputs, results []*buffer) error {
 	p.backend.pool.running.Add(1)
 	defer p.backend.pool.running.Add(-1)
+	return p.runSteps(inputs, results)
+}
+
+// runSteps executes the steps.
+func (p *program) runSteps(inputs, results []*buffer) error {
 	arena, err := p.takeArena()
 	if err != nil {
 		return err
