@@ -20,10 +20,13 @@ type Stepper struct {
 }
 
 // NewStepper compiles the step of a task on the weights of store, and adds the optimizer's
-// state to store. The task needs no Batch. An invalid configuration is an error wrapping
+// state to store. It computes in the backend's precision. The task needs no Batch. An invalid configuration is an error wrapping
 // [reflectionflow.ErrInvalid].
 func NewStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (*Stepper, error) {
 	c = c.withDefaults()
+	if b, ok := backend.(interface{ Precision() string }); ok {
+		c.Precision = b.Precision()
+	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

@@ -24,8 +24,11 @@ type Config struct {
 	Clip         float64 `yaml:"clip" json:"clip"`                   // largest global norm of the gradient, 1 by default
 	EMA          float64 `yaml:"ema" json:"ema"`                     // decay of the moving average of the weights, in [0, 1); 0.999 by default
 	Seed         uint64  `yaml:"seed" json:"seed"`
-	SaveEvery    int     `yaml:"save_every" json:"save_every"`     // steps between checkpoints, 100 by default
-	SampleEvery  int     `yaml:"sample_every" json:"sample_every"` // steps between sample sheets; 0 for one at the end
+	// Precision is what the products of the forward and the backward pass are computed in: f32 (default), or bf16 with sums in
+	// f32. The weights that learn, the optimizer's state and the loss are f32 in either.
+	Precision   string `yaml:"precision" json:"precision,omitempty"`
+	SaveEvery   int    `yaml:"save_every" json:"save_every"`     // steps between checkpoints, 100 by default
+	SampleEvery int    `yaml:"sample_every" json:"sample_every"` // steps between sample sheets; 0 for one at the end
 }
 
 // withDefaults replaces zeros by defaults.
@@ -72,11 +75,17 @@ func (c Config) Validate() error {
 		return bad("seed", c.Seed, fmt.Sprintf("from 0 to %d", uint64(reflectionflow.MaxSeed)))
 	case !(c.EMA >= 0 && c.EMA < 1):
 		return bad("ema", c.EMA, "from 0 to below 1")
+	case !slices.Contains(precisions, c.Precision):
+		return bad("precision", c.Precision, "f32 or bf16")
 	case !slices.Contains(optimizers, c.Optimizer):
 		return bad("optimizer", c.Optimizer, "one of "+strings.Join(optimizers, ", "))
 	}
 	return nil
 }
+
+// precisions are the values of [Config.Precision]; "" is f32, and int8 is what `--precision int8` makes of a recipe: bf16,
+// and weights that are stored as small integers and do not learn are multiplied as such.
+var precisions = []string{"", "f32", "bf16", "int8"}
 
 // optimizers are the values of [Config.Optimizer].
 var optimizers = []string{"adamw", "muon", "prodigy"}

@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -72,6 +73,9 @@ func restore(store *nn.Store, task Task, job Job) (int, error) {
 		return 0, fmt.Errorf("%w: %s already has a checkpoint: add --resume to continue from it, or choose another folder", reflectionflow.ErrInvalid, job.Dir)
 	case info.Task != task.Name:
 		return 0, fmt.Errorf("%w: the checkpoint in %s trains %q, not %q", reflectionflow.ErrInvalid, job.Dir, info.Task, task.Name)
+	case cmp.Or(info.Config.Precision, "f32") != cmp.Or(job.Config.Precision, "f32"):
+		return 0, fmt.Errorf("%w: the checkpoint in %s computes in %s, not in %s: resume with the same precision", reflectionflow.ErrInvalid, job.Dir,
+			cmp.Or(info.Config.Precision, "f32"), cmp.Or(job.Config.Precision, "f32"))
 	}
 	return info.Step, nil
 }

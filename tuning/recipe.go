@@ -2,6 +2,7 @@ package tuning
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,15 @@ func ParseRecipe(data []byte) (Recipe, error) {
 		return r, nil // it needs no world
 	}
 	return r, r.World.Validate()
+}
+
+// Precision returns what a stage of the recipe is trained in, by the stage's name: f32 or bf16, or what an invalid recipe says.
+func (r Recipe) Precision(stage string) string {
+	configs := map[string]Config{
+		"autoencoder": r.Autoencoder.Train, "base": r.Base.Train, "corrector": r.Corrector.Train,
+		DetectorPrefix: r.Detector.Train, VerifierPrefix: r.Verifier.Train, JudgePrefix: r.Judge.Train,
+	}
+	return cmp.Or(configs[stage].Precision, "f32")
 }
 
 // Validate reports unknown classes and a size out of range, as errors wrapping

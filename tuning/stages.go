@@ -21,7 +21,10 @@ import (
 
 // StageOptions sets where and how a stage is trained.
 type StageOptions struct {
+	// Backend computes in the stage's precision: see [Recipe.Precision].
 	Backend compute.Backend
+	// Precision is what the stage is trained in: f32, bf16 or int8; "" for the recipe's.
+	Precision string
 	// Out gets a folder per stage with its training state, and "model", the model folder that
 	// the stages fill one after the other.
 	Out    string
@@ -61,6 +64,9 @@ func (o StageOptions) preparing(what string, batch, of int) func(batches int) {
 func (o StageOptions) job(stage string, c *Config) Job {
 	if o.Steps > 0 {
 		c.Steps = o.Steps
+	}
+	if o.Precision != "" {
+		c.Precision = o.Precision
 	}
 	return Job{Backend: o.Backend, Config: *c, Dir: o.stage(stage), Resume: o.Resume, Notify: o.Notify}
 }

@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck,revive // the maths reads better without a qualifier
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"reflectionflow"
 	"reflectionflow/nn"
 )
 
@@ -26,6 +28,9 @@ type stepper struct {
 }
 
 func newStepper(backend compute.Backend, store *nn.Store, task Task, c Config) (*stepper, error) {
+	if b, ok := backend.(interface{ Precision() string }); ok && b.Precision() != cmp.Or(c.Precision, "f32") {
+		return nil, fmt.Errorf("%w: the training computes in %s, and the backend in %s", reflectionflow.ErrInvalid, cmp.Or(c.Precision, "f32"), b.Precision())
+	}
 	st := &stepper{config: c, outputs: 1 + len(task.Watched)}
 	var err error
 	if task.pieces != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,6 +136,10 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	if err != nil {
 		return err
 	}
+	o.precision = cmp.Or(o.precision, recipe.Precision(stage))
+	if o.precision == config.Auto {
+		o.precision = "f32"
+	}
 	backend, err := nn.OpenBackend(o.compute())
 	if err != nil {
 		return err
@@ -144,7 +149,7 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 	}
 	display := progress.NewTraining(p.stderr, stage, o.quiet)
 	opts := tuning.StageOptions{
-		Backend: backend, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.Step, Preparing: display.Preparing, DryRun: o.dryRun,
+		Backend: backend, Precision: o.precision, Out: o.out, Steps: o.steps, Resume: o.resume, Notify: display.Step, Preparing: display.Preparing, DryRun: o.dryRun,
 	}
 	if stage == "corrector" && recipe.Corrector.Model != "" {
 		base, files, err := p.openBase(recipe.Corrector.BaseFiles)
@@ -161,6 +166,9 @@ func (p *program) train(ctx context.Context, stage string, o trainOptions) error
 		return err
 	}
 	again := "--out " + quoted(o.out) + " --resume"
+	if o.precision != recipe.Precision(stage) {
+		again = "--precision " + o.precision + " " + again
+	}
 	if o.config != "" {
 		again = "--config " + quoted(o.config) + " " + again
 	}
