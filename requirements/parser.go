@@ -154,6 +154,7 @@ func (p *parser) sentence() {
 	p.weight = reflectionflow.Must
 	p.newSegment()
 	p.preface()
+	p.change()
 }
 
 // endSentence settles what waited for a mention.

@@ -42,7 +42,7 @@ func FolderModel(name string, files fs.FS) (Model, error) {
 		Classes: folder.Classes, Colors: folder.Colors,
 		Policy:    folder.Policy,
 		Abilities: (*verifier.Embedded)(nil).Abilities(), NeedsFindings: reflectionflow.NeedsFindings(reflector.Embedded{}),
-		Parse:       Free(folder.Parse),
+		Parse: Free(folder.Parse), Edited: w.edited,
 		CheckSize:   folder.CheckSize,
 		Fingerprint: func(ctx context.Context) (string, error) { return Fingerprint(ctx, files) },
 		Verify:      w.verify,

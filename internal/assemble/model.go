@@ -3,6 +3,7 @@ package assemble
 import (
 	"context"
 	"fmt"
+	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,6 +42,10 @@ type Model struct {
 	// Parse reads prompts. The model does not know the objects of a prompt that it
 	// refuses.
 	Parse ParseFunc
+	// Edited words what an image shall show once an instruction for its correction is
+	// followed, as a prompt that Parse reads; v is the model's own verifier. Nil for a model that keeps
+	// what its prompt does not name: there [requirements.Wish] says it.
+	Edited func(ctx context.Context, v reflectionflow.Verifier, img image.Image, instruction string) (string, error)
 	// References is how many reference images the generator takes, see
 	// [reflectionflow.MostReferences]; 0 for one, if any.
 	References int

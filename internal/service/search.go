@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	_ "image/png" // references are stored as PNG
+	"strings"
 	"time"
 
 	"reflectionflow"
 	"reflectionflow/internal/config"
 	"reflectionflow/internal/fleet"
 	"reflectionflow/internal/jobs"
+	"reflectionflow/requirements"
 	"reflectionflow/search"
 )
 
@@ -59,7 +62,7 @@ func (s *Server) searchFor(ctx context.Context, r *jobs.Run, t *jobTrace) (jobs.
 		},
 	}
 	if r.Image != "" {
-		if loop.Generator, err = s.correcting(ctx, e, r); err != nil {
+		if loop.Generator, err = correcting(ctx, e, r); err != nil {
 			return none, err
 		}
 	}
@@ -80,15 +83,37 @@ func readSettings(data json.RawMessage) (settings config.Search, err error) {
 
 // parse reads the prompt and stores what it asks for.
 func parse(ctx context.Context, e *engine, r *jobs.Run, cfg search.Config) error {
-	prompt, cost, err := e.Parse(ctx, r.Spec.Prompt)
+	text, instructed := r.Spec.Prompt, r.Image != "" && r.Spec.Prompt == strings.TrimSpace(r.Reflection)
+	var err error
+	if instructed {
+		if text, err = edited(ctx, e, r); err != nil {
+			return err
+		}
+	}
+	prompt, cost, err := e.Parse(ctx, text)
 	if err == nil && e.Suits != nil {
 		err = e.Suits(ctx, prompt, cfg.Axes)
+	}
+	if err != nil && instructed && errors.Is(err, reflectionflow.ErrInvalid) {
+		return fmt.Errorf("%w (the instruction %.80q does not say what the image shall show: say it in the field prompt of reflectionflow)", err, r.Spec.Prompt)
 	}
 	if err != nil {
 		return err
 	}
 	r.Parsed(prompt, cost)
 	return nil
+}
+
+// edited words what the image shall show once the job's instruction is followed.
+func edited(ctx context.Context, e *engine, r *jobs.Run) (string, error) {
+	if e.Edited == nil {
+		return requirements.Wish(r.Spec.Prompt), nil
+	}
+	images, err := references(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	return e.Edited(ctx, e.verifier, images[0], r.Spec.Prompt)
 }
 
 func outcomeOf(r reflectionflow.Result) jobs.Outcome {
@@ -101,7 +126,16 @@ func outcomeOf(r reflectionflow.Result) jobs.Outcome {
 
 // correcting returns a generator whose images without a reference of their own start from
 // the job's image and its owner's reflection.
-func (s *Server) correcting(ctx context.Context, e *engine, r *jobs.Run) (reflectionflow.Generator, error) {
+func correcting(ctx context.Context, e *engine, r *jobs.Run) (reflectionflow.Generator, error) {
+	images, err := references(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return correction{e.generator, images[0], reflectionflow.NewImages(images[1:]...), r.Reflection}, nil
+}
+
+// references reads the job's images, first the one to correct.
+func references(ctx context.Context, r *jobs.Run) ([]image.Image, error) {
 	files, err := r.References(ctx)
 	if err != nil {
 		return nil, err
@@ -112,7 +146,7 @@ func (s *Server) correcting(ctx context.Context, e *engine, r *jobs.Run) (reflec
 			return nil, fmt.Errorf("%w: read the image to correct: %v", reflectionflow.ErrInvalid, err)
 		}
 	}
-	return correction{e.generator, images[0], reflectionflow.NewImages(images[1:]...), r.Reflection}, nil
+	return images, nil
 }
 
 // correction is a generator that starts from an image.

@@ -235,8 +235,13 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// edit is the form of an edit.
+// edit is the form of an edit that has its image in a field.
 func edit(t *testing.T, field string) (body, kind string) {
+	t.Helper()
+	return form(t, field, [][2]string{{"prompt", "remove the cup"}, {"n", "1"}, {"quality", "low"}, {"reflectionflow", `{"prompt":"a table","strategy":"noise"}`}})
+}
+
+func form(t *testing.T, field string, values [][2]string) (body, kind string) {
 	t.Helper()
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
@@ -247,7 +252,7 @@ func edit(t *testing.T, field string) (body, kind string) {
 	if err := png.Encode(part, image.NewNRGBA(image.Rect(0, 0, 50, 20))); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range [][2]string{{"prompt", "remove the cup"}, {"n", "1"}, {"quality", "low"}, {"reflectionflow", `{"prompt":"a table","strategy":"noise"}`}} {
+	for _, f := range values {
 		if err := w.WriteField(f[0], f[1]); err != nil {
 			t.Fatal(err)
 		}

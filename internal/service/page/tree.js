@@ -3,6 +3,14 @@ import { el } from './dom.js';
 
 export const actions = { explore: 'new noise', rewrite: 'rewritten prompt', reflect: 'correction' };
 
+// titled says how a candidate came about. Those without a parent start from the image that the
+// job corrects, if it corrects one.
+function titled(corrects, c) {
+  const action = actions[c.action] ?? c.action;
+  if (!corrects || c.parent >= 0) return action;
+  return c.action === 'explore' ? 'your correction' : `your correction, ${action}`;
+}
+
 // Tree shows candidates under the ones that they come from, of one job and of the jobs that
 // correct its candidates. It grows while they are generated.
 export class Tree {
@@ -66,7 +74,7 @@ export class Tree {
     const node = this.node(job, p.id, p.parent ?? 0);
     if (node.done) return;
     node.stage = p.stage;
-    node.what = actions[p.action] ?? p.action;
+    node.what = titled(this.roots.has(job), p);
     node.reflection = p.reflection;
     this.waiting(node);
   }
@@ -96,7 +104,7 @@ export class Tree {
     const findings = c.score.requirements ?? [];
     const met = findings.filter((f) => f.verdict === 'met').length;
     const theirs = job.id !== this.own;
-    const what = theirs && c.parent < 0 ? 'your correction' : actions[c.action] ?? c.action;
+    const what = titled(this.roots.has(job.id), c);
     const text = c.request.reflection || (c.parent < 0 ? job.reflection : '');
     node.card.replaceChildren(
       c.error ? el('div', { class: 'picture' }, el('div', { class: 'blank' }, 'no image'))
