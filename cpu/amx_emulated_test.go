@@ -180,7 +180,7 @@ func TestAMXPlaces(t *testing.T) {
 	r := rand.New(rand.NewPCG(35, 36))
 	for _, in := range []int{16, 32, 40, 64} {
 		c := convCase{dims: [][]int{{1, 3, 64, in}, {3, 3, in, 40}}, attributes: convAttr{
-			channelGroups: 1, batchGroups: 1, strides: []int{1, 1}, paddings: [][2]int{{1, 1}, {in % 3, 1}}, inputDilations: []int{1, 1}, kernelDilations: []int{1, 1},
+			channelGroups: 1, batchGroups: 1, strides: []int{1, 1}, paddings: [][2]int{{1, 1}, {in / 8 % 3, 1}}, inputDilations: []int{1, 1}, kernelDilations: []int{1, 1},
 			axes: compute.ConvolveAxesConfig{
 				InputBatch: 0, InputChannels: 3, InputSpatial: []int{1, 2}, KernelInputChannels: 2, KernelOutputChannels: 3, KernelSpatial: []int{0, 1},
 				OutputBatch: 0, OutputChannels: 3, OutputSpatial: []int{1, 2},

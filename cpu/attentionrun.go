@@ -16,6 +16,8 @@ type attentionStep struct {
 	queries, keys int
 	block         int // queries at a time
 	parts         int // items of a head: blocks are divided among them
+	online        bool
+	scoreRow      []int // for online softmax: places of the rows of scores
 
 	aFloats, bFloats, cFloats, floats int // room for tiles, and all that a worker needs
 }
@@ -63,10 +65,15 @@ func (l *lowering) attend(a *attention, outside map[*node]bool) {
 		}
 		reads, writes = append(reads, g.a, g.b), append(writes, g.c)
 	}
+	s.goOnline(l.backend, writes)
 	s.divide()
 	s.measure()
 	local := func(o *storage) bool { return o.kind == inScratch }
-	l.emit("attention", slices.DeleteFunc(reads, local), slices.DeleteFunc(writes, local), s.run)
+	name := "attention"
+	if s.online {
+		name = "online attention"
+	}
+	l.emit(name, slices.DeleteFunc(reads, local), slices.DeleteFunc(writes, local), s.run)
 }
 
 // defineScratch makes the storage of a value that workers have in their own memory.
@@ -105,6 +112,9 @@ func (s *attentionStep) divide() {
 		multiple = max(multiple, g.kernel.multiple())
 	}
 	s.block = max(multiple, 2*scratchFloats/s.keys/len(s.scratch)/multiple*multiple)
+	if s.online {
+		s.block = onlineQueries
+	}
 	s.parts = 1
 	if len(s.along) == 0 {
 		s.parts = min(ceilDiv(2*runtime.GOMAXPROCS(0), s.heads), ceilDiv(s.queries, multiple))
@@ -124,6 +134,7 @@ type attentionWorker struct {
 	a, b, c []float32   // room for tiles
 	block   block       // the product at hand
 	part    gemm        // a range of the terms of a product
+	online  onlineState
 }
 
 // forget drops the references to what the worker was used on.
@@ -153,7 +164,12 @@ func (s *attentionStep) measure() {
 		s.bFloats = max(s.bFloats, min(depth, g.k)*roundUp(g.n, g.kernel.cols))
 	}
 	s.bFloats += 8 * depth // columns of bf16
-	s.floats += s.aFloats + s.bFloats + s.cFloats + len(s.scratch)*s.block*s.keys + s.tape.floats()
+	s.floats += s.aFloats + s.bFloats + s.cFloats + s.tape.floats()
+	if s.online {
+		s.floats += s.onlineFloats()
+	} else {
+		s.floats += len(s.scratch) * s.block * s.keys
+	}
 }
 
 // run executes the step: an item is a part of the queries of a head.
@@ -165,7 +181,12 @@ func (s *attentionStep) run(x *execution) error {
 		w := s.worker(x, tools, item/s.parts)
 		part := item % s.parts
 		for i := part * blocks / s.parts; i < (part+1)*blocks/s.parts; i++ {
-			w.runBlock(i*s.block, min((i+1)*s.block, s.queries))
+			from, to := i*s.block, min((i+1)*s.block, s.queries)
+			if s.online {
+				w.runOnline(from, to)
+			} else {
+				w.runBlock(from, to)
+			}
 		}
 		w.forget()
 		m.release(tools)
@@ -178,8 +199,14 @@ func (s *attentionStep) worker(x *execution, tools *toolbox, head int) *attentio
 	w := &tools.attention
 	w.attentionStep, w.tools, w.head = s, tools, head
 	w.x.program, w.x.base = x.program, x.base
+	if s.online {
+		w.takeOnline()
+	}
 	for _, o := range s.scratch {
-		rows := tools.take(s.block * s.keys)
+		rows := w.online.scores
+		if !s.online {
+			rows = tools.take(s.block * s.keys)
+		}
 		w.x.scratch = append(w.x.scratch, scratchRows{o, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), 4*len(rows))})
 	}
 	w.a, w.b, w.c = tools.take(s.aFloats), tools.take(s.bFloats), tools.take(s.cFloats)

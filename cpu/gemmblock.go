@@ -115,6 +115,11 @@ func (t *block) rowTile(i int) {
 	case packed:
 		t.packRows(i, rows)
 	}
+	t.rowPanels(i, rows, packed)
+}
+
+// rowPanels multiplies rows i … i+rows with all panels of the block.
+func (t *block) rowPanels(i, rows int, packed bool) {
 	if t.kernel.amx {
 		t.amxColumns(i, rows, packed)
 		return

@@ -64,6 +64,9 @@ func tilePairsHalf(k int, a *float32, ars, acs int, b *float32, bs int, c *float
 func narrow16(dst *uint16, src *float32, vectors int)
 
 //go:noescape
+func softmaxRows(dst *uint16, dstStep int, a *float32, aStep, rows, vectors int, largest, sums *float32)
+
+//go:noescape
 func zip16(dst, a, b *float32, vectors int)
 
 //go:noescape

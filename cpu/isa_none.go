@@ -19,6 +19,7 @@ func tilePairs(int, *float32, int, int, *float32, int, *float32, int, int)     {
 func tilePairsHalf(int, *float32, int, int, *float32, int, *float32, int, int) {}
 func tileAMX(*amxTiles)                                                        {}
 func narrow16(*uint16, *float32, int)                                          {}
+func softmaxRows(*uint16, int, *float32, int, int, int, *float32, *float32)    {}
 func zip16(*float32, *float32, *float32, int)                                  {}
 func transpose8(*float32, int, *float32, int, int)                             {}
 func widen8(*float32, *uint16, int)                                            {}

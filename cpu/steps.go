@@ -23,7 +23,7 @@ func (c *stepCounter) add(steps []*step) {
 }
 
 // Steps returns the number of steps of all graphs compiled since the backend was created, by the name of their
-// kernel: "tape" for fused elementwise operations, "attention", "DotGeneral" for other matrix products, "DotGeneral+tape" for those with an activation, and so on.
+// kernel: "tape" for fused elementwise operations, "attention" or "online attention", "DotGeneral" for other matrix products, "DotGeneral+tape" for those with an activation, and so on.
 func (b *Backend) Steps() map[string]int {
 	b.steps.mu.Lock()
 	defer b.steps.mu.Unlock()
