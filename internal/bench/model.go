@@ -365,7 +365,7 @@ func kernelOf(step string) string {
 		return "products"
 	case "ConvGeneral":
 		return "convolutions"
-	case "attention":
+	case "attention", "online attention":
 		return "attention"
 	case "tape":
 		return "norms and elementwise"
