@@ -90,9 +90,9 @@ func photographs(t testing.TB, list []composite.CutOut, n int, seed uint64) []ph
 		color := composite.Tints()[rng.IntN(len(composite.Tints()))]
 		tint := rng.IntN(4) > 0
 		for k := range items {
-			name, class := items[k].CutOut.Name, items[k].CutOut.Class
-			// The mug is gray: nothing of it can be tinted. The volleyball has several colors.
-			if tint && name != "mug" && name != "ball" && slices.Contains([]string{"cup", "car", "truck", "bus", "sports ball"}, class) {
+			c := items[k].CutOut
+			// The volleyball has several colors.
+			if tint && c.Tintable() && c.Name != "ball" && slices.Contains([]string{"cup", "car", "truck", "bus", "sports ball"}, c.Class) {
 				items[k].Color = color
 			}
 		}

@@ -114,13 +114,13 @@ func within(r reflectionflow.Requirement, at []float64) float64 {
 	return sum(at[max(r.Count, 1):])
 }
 
-// numbered reports whether a requirement is on a number of objects, other than none or any.
-func numbered(r reflectionflow.Requirement) bool {
+// counts reports whether a requirement is that objects are there, any or a number of them.
+func counts(r reflectionflow.Requirement) bool {
 	switch r.Kind {
 	case reflectionflow.Exactly, reflectionflow.AtMost:
 		return r.Count > 0
 	case reflectionflow.AtLeast:
-		return r.Count > 1
+		return true
 	}
 	return false
 }

@@ -26,7 +26,7 @@ type Options struct {
 	// Backend is what the network computes on, see [ssdlite.Options].
 	Backend string
 	// A requirement with a confidence of at least Met is met, of at most NotMet not met, and in
-	// between unsure. The defaults are 0.6 and 0.4. A number of objects, other than none or any, is met from 0.75 on:
+	// between unsure. The defaults are 0.6 and 0.4. Whether objects are there, and how many, is met from 0.75 on:
 	// what is nearly right is common.
 	Met, NotMet float64
 }
@@ -180,7 +180,7 @@ func (v *Verifier) finding(r reflectionflow.Requirement, s *scene) reflectionflo
 		f.Evidence = append(f.Evidence, o.seen())
 	}
 	least := v.options.Met
-	if numbered(r) {
+	if counts(r) {
 		least = max(least, s.doubt)
 	}
 	switch {

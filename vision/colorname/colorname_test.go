@@ -141,6 +141,46 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// What has no hue is white, gray or black by its lightness in a photograph, in the shade and before any background.
+func TestSurfaces(t *testing.T) {
+	wall, meadow := color.NRGBA{214, 206, 190, 255}, color.NRGBA{104, 128, 66, 255}
+	for _, test := range []struct {
+		name         string
+		back, object color.NRGBA
+		want         string
+	}{
+		{"white", meadow, color.NRGBA{245, 245, 240, 255}, "white"},
+		{"white in the shade", meadow, color.NRGBA{188, 190, 196, 255}, "white"},
+		{"cream", meadow, color.NRGBA{226, 218, 200, 255}, "white"},
+		{"white before a light wall", wall, color.NRGBA{228, 226, 224, 255}, "white"},
+		{"gray", wall, color.NRGBA{125, 127, 128, 255}, "gray"},
+		{"black", wall, color.NRGBA{38, 36, 37, 255}, "black"},
+		{"light blue", wall, color.NRGBA{173, 216, 230, 255}, "blue"},
+		{"light pink", meadow, color.NRGBA{255, 182, 193, 255}, "pink"},
+		{"dark brown", wall, color.NRGBA{80, 50, 30, 255}, "brown"},
+	} {
+		box := [4]float64{0.3, 0.3, 0.7, 0.7}
+		if term, p := Object(paint(test.back, box, test.object), box).Best(); term != test.want {
+			t.Errorf("%s: %s with %.2f", test.name, term, p)
+		}
+	}
+}
+
+// Between the legs of a thing, ground and sky are left out, each in its rows.
+func TestTwoGrounds(t *testing.T) {
+	img := paint(color.NRGBA{120, 160, 210, 255}, [4]float64{0, 0.5, 1, 1}, color.NRGBA{104, 128, 66, 255})
+	for y := 20; y < 60; y++ {
+		for x := 30; x < 70; x++ {
+			if x%20 < 8 {
+				img.Set(x+7, y+3, color.NRGBA{200, 20, 20, 255})
+			}
+		}
+	}
+	if term, p := Object(img, [4]float64{0.3, 0.25, 0.7, 0.75}).Best(); term != "red" || p < 0.9 {
+		t.Errorf("%s with %.2f", term, p)
+	}
+}
+
 func TestWithout(t *testing.T) {
 	w := Of(150, 150, 160)
 	if term, _ := w.Best(); term != "gray" {
