@@ -50,7 +50,7 @@ type rules struct {
 	related  map[reflectionflow.Relation]curve // of relations
 	placed   curve                             // of places
 	counting counting
-	// doubt is the probability from which on a number is met, whatever the options say.
+	// doubt is the probability from which on objects are there, any or a number of them, whatever the options say.
 	doubt float64
 }
 
@@ -58,7 +58,8 @@ type rules struct {
 var direction = curve{1.21, 1.39}
 
 // coco are the rules of the photo detector. All numbers but those of colors are what TestFit prints, on photographs that
-// measurements do not use. A number is met from 0.75 on: there 98% of the numbers of things among others are right.
+// measurements do not use. That objects are there, and how many, is met from 0.75 on: then 97% are there, and 98% of the
+// numbers of things among others are right.
 var coco = rules{
 	class: class, most: maxCount, doubt: 0.75,
 	there: curve{1.98, 0.90}, tinted: curve{0, 1}, placed: curve{0.80, 1.35},

@@ -106,13 +106,12 @@ func measure(t *testing.T, set string, n int) map[string]*tally {
 func TestMeasure(t *testing.T) { measure(t, "measure", 300) }
 
 // On composites of the embedded cut-outs, which no curve was fitted on either, most verdicts are right. Of those that were
-// embedded first that holds for colors as well. Of all of them, it does not: most things of one color are white and shaded,
-// and are called gray, so that one of seventeen colors is met. There only what is not met is bounded: no more is known.
+// embedded first colors are found more often: most of the others of one color are white and shaded.
 func TestVerdictsOnComposites(t *testing.T) {
 	for _, c := range []struct {
 		set   string
 		color [2]float64
-	}{{"first", [2]float64{0.7, 0.4}}, {"embedded", [2]float64{0, 1. / 20}}} {
+	}{{"first", [2]float64{0.8, 0.5}}, {"embedded", [2]float64{0.65, 0.35}}} {
 		tallies := measure(t, c.set, 40)
 		for group, least := range map[string][2]float64{ // precision of met, and recall
 			"object": {0.85, 0.8}, "absent": {0.85, 0.8}, "count": {0.75, 0.5}, "color": c.color, "relation": {0.9, 0.3}, "place": {0.9, 0.6},

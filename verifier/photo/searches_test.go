@@ -101,7 +101,7 @@ func tries(t *testing.T, name string, cases []photocases.Case, cuts []composite.
 func TestSearches(t *testing.T) {
 	cuts := composite.CutOuts()
 	e := tries(t, "all embedded cut-outs", photocases.Cases(29, 13, cuts), cuts)["all"]
-	if e[0] < 60 || 3*e[1] < 2*e[0] || 15*e[2] > e[0] || 4*e[3] < 3*e[0] {
+	if e[0] < 60 || 10*e[1] < 7*e[0] || 20*e[2] > e[0] || 5*e[3] < 4*e[0] {
 		t.Errorf("of %d searches %d stopped at the right image and %d at a wrong one, %d chose the right one", e[0], e[1], e[2], e[3])
 	}
 }
@@ -119,7 +119,7 @@ func TestSearchesForWhatIsKnown(t *testing.T) {
 		}
 	}
 	e := tries(t, "embedded cut-outs that the network names alone", cases, cuts)["all"]
-	if e[0] < 60 || 4*e[1] < 3*e[0] || 15*e[2] > e[0] {
+	if e[0] < 60 || 5*e[1] < 4*e[0] || 15*e[2] > e[0] {
 		t.Errorf("of %d searches %d stopped at the right image and %d at a wrong one", e[0], e[1], e[2])
 	}
 	if cases[0].Prompt != "two dogs on a red sofa" {

@@ -110,10 +110,8 @@ const (
 const (
 	// pale is the chroma up to which a pixel has no hue, and vivid that from which on its hue counts wholly.
 	pale, vivid = 10, 20
-	// A pixel is white from the lightness whitest on, and black up to blackest, each with a soft border of the width edge. Where a tenth
-	// of the thing is lighter than bright, what is darker by as much is white, too: it is in the shade.
-	whitest, blackest, edge = 66, 28, 3
-	bright                  = 80
+	// A pixel is white from the lightness whitest on, and black up to blackest, each with a soft border of the width edge.
+	whitest, blackest, edge = 70, 28, 3
 )
 
 // lit returns the weights of the lit samples.
@@ -121,13 +119,12 @@ func lit(samples []sample) Weights {
 	slices.SortStableFunc(samples, func(a, b sample) int { return cmp.Compare(a.lab[0], b.lab[0]) })
 	n := float64(len(samples))
 	names := table()
-	from := whitest - max(0, samples[int(0.9*n)].lab[0]-bright)
 	var w Weights
 	sum := 0.0
 	for _, s := range samples[int(darkest*n):max(int(lightest*n), int(darkest*n)+1)] {
 		hueless := min(max((vivid-math.Hypot(s.lab[1], s.lab[2]))/(vivid-pale), 0), 1)
 		add(&w, &names[s.cell], s.weight*(1-hueless))
-		isWhite, isBlack := sigmoid((s.lab[0]-from)/edge), sigmoid((blackest-s.lab[0])/edge)
+		isWhite, isBlack := sigmoid((s.lab[0]-whitest)/edge), sigmoid((blackest-s.lab[0])/edge)
 		w[black] += s.weight * hueless * isBlack
 		w[gray] += s.weight * hueless * max(0, 1-isWhite-isBlack)
 		w[white] += s.weight * hueless * isWhite
