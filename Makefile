@@ -25,7 +25,7 @@ test-slow: ## also run the tests that train and measure
 
 race: ## run the tests that have goroutines with the race detector (without pointer checks, which GoMLX fails)
 	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 . ./search/... ./internal/... ./conformance/... ./cmd/...
-	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue' ./cpu
+	$(GO) test -race -timeout 30m -gcflags=all=-d=checkptr=0 -run 'Pool|Threads|AttentionBits|GroupNorm|Epilogue|Join|Entries|Kept' ./cpu
 
 arm64: ## run the tests of cpu on emulated arm64: needs qemu-aarch64-static (Debian's qemu-user-static), takes up to an hour
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -timeout 2h -exec qemu-aarch64-static ./cpu
@@ -33,7 +33,8 @@ arm64: ## run the tests of cpu on emulated arm64: needs qemu-aarch64-static (Deb
 amx: ## run the tests of cpu's products on emulated AMX: needs cgo and a processor with AVX512-BF16
 	$(GO) test -tags amxemu -timeout 30m -run 'AMX|Pairs|Detect|Ints|Random|Conv|Attention|Compliance|Special|Threads|Epilogue|Kept' ./cpu
 
-lint: ## check style, import rules and common mistakes
+lint: ## check style, import rules and common mistakes, the latter also in tests with the tag slow
+	$(GO) vet -tags slow ./...
 	$(LINT) run
 
 fmt: ## format all Go files

@@ -261,6 +261,25 @@ func TestEntriesKeepWeights(t *testing.T) {
 	}
 }
 
+// TestKeptWeightsArePackedAlone checks that packing a weight enters no loop: see [gemm.kept].
+func TestKeptWeightsArePackedAlone(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	c := entryCase{"weight", [][]int{{1, 150, 40}, {40, 700}}, func(x []*Node) []*Node {
+		return []*Node{DotGeneral(x[0], []int{2}, nil, x[1], []int{0}, nil)}
+	}, false}
+	b := newLevel(t, "")
+	exe, in := compileCase(t, b, c), inputsOfCase(t, b, c)
+	var entered []int64
+	for range 2 {
+		before := b.pool.entered.Load()
+		outputOf(t, exe, in)
+		entered = append(entered, b.pool.entered.Load()-before)
+	}
+	if kept := len(in[1].(*buffer).kept.list); kept != 1 || entered[0] != entered[1] {
+		t.Errorf("%d weights are kept, and the first execution enters %d loops, the second %d", kept, entered[0], entered[1])
+	}
+}
+
 // failingOwner is an owner whose memory is bad.
 type failingOwner struct{}
 
