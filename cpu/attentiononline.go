@@ -27,7 +27,7 @@ func (s *attentionStep) goOnline(b *Backend, writes []*storage) {
 		return
 	}
 	scores, values := s.made[0], s.across[0]
-	if !scores.pairs || !values.pairs || scores.k > scores.chunk || scores.b.dtype != dtypes.Float32 || values.b.dtype != dtypes.Float32 ||
+	if b.level < avx512 || !scores.pairs || !values.pairs || scores.k > scores.chunk || scores.b.dtype != dtypes.Float32 || values.b.dtype != dtypes.Float32 ||
 		slices.ContainsFunc(writes, func(o *storage) bool { return o.kind != inScratch && o != values.c }) || !s.tape.isSoftmax(scores.c, values.a) {
 		return
 	}

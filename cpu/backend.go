@@ -47,7 +47,7 @@ var _ compute.Backend = (*Backend)(nil)
 //     processor. An instruction set that the processor lacks is an error.
 //
 //   - precision=bf16 computes matrix products, convolutions and attention in bf16 with sums in f32, where the processor has
-//     AVX512-BF16 or AMX. Elsewhere they are computed in f32, which is the default precision.
+//     AVX512-BF16 or AMX, or BF16 of arm64 on Linux. Elsewhere they are computed in f32, which is the default precision.
 //
 //   - precision=int8 is bf16, and multiplies weights that are stored as small integers ([Quantized]) as integers, with the
 //     left operand rounded to 8 bits in their blocks, where the processor has AVX512-VNNI or AVX-VNNI. Elsewhere
@@ -93,7 +93,7 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: make the fallback backend: %w", err)
 	}
-	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use >= avx512 && machineHas.pairs, least: leastEntryTerms, precision: precision}
+	b := &Backend{oracle: oracle, pool: sharedPool(), memory: newMemory(), level: use, vectors: vectorsFor(use), pairs: pairs && use.hasPairs(), least: leastEntryTerms, precision: precision}
 	if integers {
 		b.integers = intsFor(use)
 	}

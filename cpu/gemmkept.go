@@ -58,7 +58,7 @@ func (g *gemm) kept(x *execution) []float32 {
 	e.once.Do(func() {
 		panels := make([]float32, len(g.bBatch)*g.packedFloats())
 		g.packAll(x, panels, alone) // who waits for others may begin their work, which may need this very operand
-		e.panels = panels // only if nothing panicked
+		e.panels = panels           // only if nothing panicked
 	})
 	return e.panels
 }

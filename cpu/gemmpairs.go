@@ -13,9 +13,6 @@ import (
 // Every element of C is summed pair by pair in the order of the terms, so its bytes do not depend on the number of
 // threads. The instructions take subnormal numbers as zero.
 
-// pairKernel is the micro-kernel for pairs: k, the strides and the operands count words.
-var pairKernel = tileKernel{rows: 8, cols: 32, tile: tilePairs, half: tilePairsHalf, strips: true}
-
 // shortestPairRun is the least mean length of runs of contiguous terms of A that are worth rounding together.
 const shortestPairRun = 16
 

@@ -7,7 +7,7 @@ func (l level) String() string {
 
 // features are what a processor has besides its level.
 type features struct {
-	pairs   bool // AVX512-BF16
+	pairs   bool // AVX512-BF16, or BF16 of arm64
 	ints512 bool // AVX512-VNNI
 	ints256 bool // AVX-VNNI
 }

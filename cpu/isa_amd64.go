@@ -24,6 +24,12 @@ func (l level) kernel() tileKernel {
 	return plainKernel
 }
 
+// pairKernel is the micro-kernel for pairs: k, the strides and the operands count words.
+var pairKernel = tileKernel{rows: 8, cols: 32, tile: tilePairs, half: tilePairsHalf, strips: true}
+
+// hasPairs reports whether there are products of pairs.
+func (l level) hasPairs() bool { return l >= avx512 && machineHas.pairs }
+
 // machine is the best level of this processor and operating system, and machineHas what else it has.
 var machine, machineHas = detect(cpuid, xgetbv)
 

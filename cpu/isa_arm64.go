@@ -1,5 +1,10 @@
 package cpu
 
+import (
+	"encoding/binary"
+	"os"
+)
+
 // level is an instruction set that the kernels are written for.
 type level int
 
@@ -26,4 +31,31 @@ func (l level) kernel() tileKernel {
 		return tileKernel{rows: 8, cols: 8, tile: tileNEON}
 	}
 	return plainKernel
+}
+
+//go:noescape
+func tileBFDOT(k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+// pairKernel is the micro-kernel for pairs: k, the strides and the operands count words.
+var pairKernel = tileKernel{rows: 8, cols: 8, tile: tileBFDOT, strips: true}
+
+// hasPairs reports whether there are products of pairs.
+func (l level) hasPairs() bool { return l == neon && machineHas.pairs }
+
+// machineHas is what this processor has besides its level, as far as the system says so: Linux does.
+var machineHas = capabilities(os.ReadFile)
+
+// capabilities reads the auxiliary vector of the process: pairs of numbers, of which the second of number 26 (AT_HWCAP2) has bit
+// 14 (HWCAP2_BF16).
+func capabilities(read func(name string) ([]byte, error)) (has features) {
+	vector, err := read("/proc/self/auxv")
+	if err != nil {
+		return has
+	}
+	for ; len(vector) >= 16; vector = vector[16:] {
+		if binary.LittleEndian.Uint64(vector) == 26 {
+			has.pairs = binary.LittleEndian.Uint64(vector[8:])>>14&1 == 1
+		}
+	}
+	return has
 }

@@ -19,3 +19,10 @@ var levelNames = []string{"plain"}
 var machine = plain
 
 func (l level) kernel() tileKernel { return plainKernel }
+
+var (
+	machineHas features
+	pairKernel tileKernel // for pairs: there is none
+)
+
+func (l level) hasPairs() bool { return false }
