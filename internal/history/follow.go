@@ -212,7 +212,7 @@ func (s *Store) addJob(ctx context.Context, tx *sql.Tx, e jobs.Event) error {
 	if job.State.Ended() {
 		end = sql.NullInt64{Int64: job.Ended.Unix(), Valid: true}
 		if !job.Started.IsZero() {
-			seconds = job.Ended.Sub(job.Started).Seconds()
+			seconds = max(0, job.Ended.Sub(job.Started).Seconds()) // the clock may have been set back
 		}
 	}
 	if job.Outcome != nil {

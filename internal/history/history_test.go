@@ -168,6 +168,11 @@ func TestHistory(t *testing.T) {
 		if n, until, err := s.Images(t.Context(), "ann", time.Now()); err != nil || n != 3 || until <= 0 || until > time.Hour+time.Minute {
 			t.Errorf("%d images in the hour, %v left, error %v", n, until, err)
 		}
+		for _, jump := range []time.Duration{-2 * time.Hour, 2 * time.Hour} {
+			if n, _, err := s.Images(t.Context(), "ann", time.Now().Add(jump)); err != nil || n != 0 {
+				t.Errorf("%d images in the hour, %v away, error %v", n, jump, err)
+			}
+		}
 		totals, err := s.Totals(t.Context(), &ann)
 		if want := (history.Total{Model: "m", Strategy: "noise", State: jobs.Done, Jobs: 2, Images: 2, Verdicts: 2, Tokens: 10, USD: 1, Score: 8}); err != nil || len(totals) != 3 || !slices.ContainsFunc(totals, func(t history.Total) bool { return alike(t, want) }) {
 			t.Errorf("totals %+v, error %v", totals, err)

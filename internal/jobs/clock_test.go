@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,5 +79,46 @@ func TestLeaseThatDoesNotExpire(t *testing.T) {
 	close(finish)
 	if got := ended(t, other, kept.ID); got.Server != "alive" || got.Attempts != 1 {
 		t.Errorf("the job of the other server ended as %+v", got)
+	}
+}
+
+// TestOrderOfClocks: jobs start in the order in which they were submitted, and a key returns
+// its job, whatever the clock said.
+func TestOrderOfClocks(t *testing.T) {
+	q := open(t, embedded(t), jobs.Options{})
+	var want []string
+	for i, jump := range []time.Duration{24 * time.Hour, 0, -48 * time.Hour, 48 * time.Hour, -time.Hour} {
+		q.SetClock(func() time.Time { return time.Now().Add(jump).Round(0) })
+		key := string(rune('a' + i))
+		job, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, job.ID)
+		for j, id := range want {
+			if again, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, string(rune('a'+j))); err != nil || again.ID != id {
+				t.Errorf("%v from now, the key of job %s gives job %s, error %v", jump, id, again.ID, err)
+			}
+		}
+	}
+	order := make(chan string, len(want))
+	work(t, q, 1, func(_ context.Context, r *jobs.Run) (jobs.Outcome, error) {
+		order <- r.ID
+		return jobs.Outcome{Best: -1}, nil
+	})
+	var got []string
+	for range want {
+		got = append(got, <-order)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the jobs were started in the order %q, want %q", got, want)
+	}
+	for i, id := range want {
+		if job := ended(t, q, id); job.State != jobs.Done {
+			t.Errorf("job %d ended as %s", i, job.State)
+		}
+		if again, err := q.Submit(t.Context(), jobs.Spec{Prompt: "two clocks"}, string(rune('a'+i))); err != nil || again.ID != id || again.State != jobs.Done {
+			t.Errorf("the key of finished job %s gives %+v, error %v", id, again, err)
+		}
 	}
 }

@@ -23,7 +23,9 @@ var errStopped = errors.New("the job was cancelled")
 // function do searches for one job; its context ends when the job is cancelled, when
 // another server took it over, and with ctx. Its error makes the job fail.
 //
-// Jobs start by priority, then by the number of running jobs of their owner, then by age.
+// Jobs start by priority, then by the number of running jobs of their owner, then in the
+// order in which they were stored, whatever the clocks said; those that a server has given back
+// come first.
 // A job whose server died is taken over once its lease has expired.
 func (q *Queue) Work(ctx context.Context, parallel int, do func(context.Context, *Run) (Outcome, error)) error {
 	stops, err := q.bus.Conn.Subscribe(stopPrefix+"*", func(m *nats.Msg) { q.stop(m.Subject[len(stopPrefix):]) })
@@ -114,7 +116,7 @@ func (q *Queue) next() string {
 		return cmp.Or(
 			cmp.Compare(rank(a.Job), rank(b.Job)),
 			cmp.Compare(running[a.Owner], running[b.Owner]),
-			a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID),
+			cmp.Compare(begun(b), begun(a)), cmp.Compare(a.revision, b.revision),
 		)
 	}).ID
 }
@@ -136,6 +138,14 @@ func rank(job Job) int {
 		return 0
 	case job.Priority == Batch:
 		return 2
+	}
+	return 1
+}
+
+// begun is 1 for a job that a server has begun and given back, else 0.
+func begun(job *liveJob) int {
+	if job.Started.IsZero() {
+		return 0
 	}
 	return 1
 }

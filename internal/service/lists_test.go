@@ -97,6 +97,9 @@ func TestKeep(t *testing.T) {
 	if n, err := s.Sweep(t.Context(), time.Now()); n != 0 || err != nil {
 		t.Errorf("%d new jobs are deleted, error %v", n, err)
 	}
+	if n, err := s.Sweep(t.Context(), time.Now().Add(-2*day)); n != 0 || err != nil {
+		t.Errorf("%d jobs are deleted after the clock was set back, error %v", n, err)
+	}
 	if n, err := s.Sweep(t.Context(), time.Now().Add(2*day)); n != 2 || err != nil {
 		t.Errorf("%d old jobs are deleted, error %v", n, err)
 	}
@@ -111,7 +114,8 @@ func TestKeep(t *testing.T) {
 	call(t, "POST", server.URL+"/api/v1/jobs/"+left[0].ID+"/cancel", "")
 }
 
-// TestKeepBytes deletes the oldest jobs until the rest fits.
+// TestKeepBytes deletes the oldest jobs until the rest fits, although the clock was set back
+// since they ended.
 func TestKeepBytes(t *testing.T) {
 	s, server := start(t, func(o *service.Options) { o.Keep = service.Keep{Bytes: 8000} })
 	var ids []string
@@ -119,7 +123,7 @@ func TestKeepBytes(t *testing.T) {
 		ids = append(ids, finish(t, server.URL, `{"prompt":"red","search":{"strategy":"noise","budget":"2"}}`))
 	}
 	call(t, "GET", server.URL+"/api/v1/jobs", "")
-	if n, err := s.Sweep(t.Context(), time.Now()); n == 0 || n == 6 || err != nil {
+	if n, err := s.Sweep(t.Context(), time.Now().Add(-24*time.Hour)); n == 0 || n == 6 || err != nil {
 		t.Errorf("%d of 6 jobs are deleted, error %v", n, err)
 	}
 	for i, want := range map[int]int{0: http.StatusNotFound, 5: http.StatusOK} {

@@ -80,7 +80,7 @@ func (m *metrics) engine(model string, t *turns) {
 // begun counts the start of a search.
 func (m *metrics) begun(r *jobs.Run) {
 	if r.Attempts == 1 {
-		m.waited.Observe(time.Since(r.Created).Seconds())
+		m.waited.Observe(max(0, time.Since(r.Created).Seconds())) // another server, or the clock of before
 	}
 }
 
