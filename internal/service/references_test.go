@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -54,6 +55,11 @@ func TestEditsOfSeveralImages(t *testing.T) {
 			t.Fatalf("status %d: %.300s", status, body)
 		}
 		sameNotes(t, server.URL, body, most)
+		status, body = chunked(t, server.URL+"/v1/images/edits", "", append(slices.Clip(parts), field{name: "stream", value: "true"}, field{name: "partial_images", value: "1"}))
+		if status != http.StatusOK {
+			t.Fatalf("status %d: %.300s", status, body)
+		}
+		streamedNotes(t, body, most)
 		_, body = call(t, "GET", server.URL+"/api/v1/jobs", "")
 		_, body = call(t, "POST", server.URL+"/api/v1/jobs/"+decode[listReply](t, body).Jobs[0].ID+"/rerun", "") // with the same images
 		call(t, "GET", server.URL+"/api/v1/jobs/"+decode[jobs.Job](t, body).ID+"/events", "")
@@ -62,9 +68,39 @@ func TestEditsOfSeveralImages(t *testing.T) {
 				t.Errorf("an image of a model that takes %d has references of the widths %v, want %v", most, got, want)
 			}
 		}
-		if len(widths) != 2 {
-			t.Errorf("%d images were generated, want 2", len(widths))
+		if len(widths) != 3 {
+			t.Errorf("%d images were generated, want 3", len(widths))
 		}
+	}
+}
+
+// notesOn are the notes on an edit of three images by a model that takes a number of them.
+func notesOn(most int) []string {
+	if most >= 3 {
+		return nil
+	}
+	return []string{fmt.Sprintf("3 images were sent, and the model takes %d: the others are not used", max(1, most))}
+}
+
+// streamedNotes checks that each event of an edit of three images has its notes, and that one completes it.
+func streamedNotes(t *testing.T, body string, most int) {
+	t.Helper()
+	last := ""
+	for line := range strings.Lines(body) {
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok {
+			continue
+		}
+		event := decode[struct {
+			Type  string   `json:"type"`
+			Notes []string `json:"notes"`
+		}](t, data)
+		if last = event.Type; !slices.Equal(event.Notes, notesOn(most)) {
+			t.Errorf("a model that takes %d: notes of the event %s are %q, want %q", most, event.Type, event.Notes, notesOn(most))
+		}
+	}
+	if last != "image_edit.completed" {
+		t.Errorf("the stream ends with %q: %.300s", last, body)
 	}
 }
 
@@ -84,10 +120,7 @@ func sameNotes(t *testing.T, server, body string, most int) {
 	if len(reply.Data) != 1 {
 		t.Fatalf("reply %.300s", body)
 	}
-	var want []string
-	if most < 3 {
-		want = []string{fmt.Sprintf("3 images were sent, and the model takes %d: the others are not used", max(1, most))}
-	}
+	want := notesOn(most)
 	_, job := call(t, "GET", server+"/api/v1/jobs/"+reply.Data[0].Search.Job, "")
 	kept := decode[struct {
 		Extra struct {
