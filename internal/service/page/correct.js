@@ -1,6 +1,6 @@
 import * as api from './api.js';
 import { el, svg, field, words, chip, dialog, sends } from './dom.js';
-import { actions } from './tree.js';
+import { titled } from './tree.js';
 
 // wish is a sentence that asks for a requirement.
 function wish(r) {
@@ -71,7 +71,7 @@ export function candidate(job, c, corrected) {
     el('div', { class: 'two' },
       el('div', {}, el('div', { class: 'stage' }, el('img', { src: api.image(job.id, c.id), alt: `Candidate ${c.id}` }), boxes), el('p', { class: 'row' }, el('a', { href: api.image(job.id, c.id), download: `candidate-${c.id}.png` }, 'Download'))),
       el('div', {},
-        el('p', { class: 'note' }, `${actions[c.action] ?? c.action}${c.parent >= 0 ? ` of candidate ${c.parent}` : ''}, seed ${c.request.seed}, score ${c.score.value.toFixed(3)}`),
+        el('p', { class: 'note' }, `${titled(job.image, c)}${c.parent >= 0 ? ` of candidate ${c.parent}` : ''}, seed ${c.request.seed}, score ${c.score.value.toFixed(3)}`),
         c.reason ? el('p', { class: 'note' }, `Why it was made so: ${c.reason}.`) : null,
         findings.length ? el('ul', { class: 'chips', 'aria-label': 'Findings' }, findings.map(evidence)) : null,
         c.request.prompt !== job.prompt ? el('p', { class: 'note' }, 'Prompt: ' + c.request.prompt) : null,

@@ -1,11 +1,11 @@
 import * as api from './api.js';
 import { el } from './dom.js';
 
-export const actions = { explore: 'new noise', rewrite: 'rewritten prompt', reflect: 'correction' };
+const actions = { explore: 'new noise', rewrite: 'rewritten prompt', reflect: 'correction' };
 
 // titled says how a candidate came about. Those without a parent start from the image that the
 // job corrects, if it corrects one.
-function titled(corrects, c) {
+export function titled(corrects, c) {
   const action = actions[c.action] ?? c.action;
   if (!corrects || c.parent >= 0) return action;
   return c.action === 'explore' ? 'your correction' : `your correction, ${action}`;
