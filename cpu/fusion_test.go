@@ -129,7 +129,7 @@ func must32(t testing.TB, in *tensors.Tensor) *tensors.Tensor {
 
 func steps(g *Graph) map[string]int {
 	count := map[string]int{}
-	for _, s := range g.Executable().(*program).steps {
+	for _, s := range stepsOf(g.Executable()) {
 		count[s.name]++
 	}
 	return count
@@ -240,4 +240,16 @@ func TestRematerialize(t *testing.T) {
 	if forward != 2 {
 		t.Errorf("the activation stores %d values, want its result and the tangent", forward)
 	}
+}
+
+// stepsOf returns the steps of a program, or of both programs of one that is divided by entries.
+func stepsOf(exe compute.Executable) []*step {
+	p, ok := exe.(*batchProgram)
+	switch {
+	case !ok:
+		return exe.(*program).steps
+	case p.before == nil:
+		return p.entry.steps
+	}
+	return slices.Concat(p.before.steps, p.entry.steps)
 }
