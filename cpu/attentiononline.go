@@ -47,7 +47,7 @@ func (t *tape) isSoftmax(from, to *storage) bool {
 	if len(t.ins) < 4 || t.ins[0].do != doLoad || t.ins[0].load.s != from || !t.ins[0].load.flat || t.ins[0].load.off != 0 || !of(1, doReduce, opLargest, t.ins[0].dst) {
 		return false
 	}
-	weights, sums := value{}, value{}
+	var weights, sums value
 	switch joined := t.ins[2]; {
 	case len(t.ins) == 4 && joined.do == doExpSum && joined.a == t.ins[0].dst && joined.b == t.ins[1].dst && joined.store == nil:
 		weights, sums = joined.dst, joined.more[0]
@@ -75,16 +75,17 @@ func (s *attentionStep) onlineFloats() int {
 
 // takeOnline takes the memory of an onlineState.
 func (w *attentionWorker) takeOnline() {
-	mr := w.attentionStep.made[0].kernel.rows
+	step := w.attentionStep
+	mr := step.made[0].kernel.rows
 	w.online.scores, w.online.weights = w.tools.take(mr*onlineKeys), w.tools.take(mr*onlineKeys/2)
-	w.online.largest, w.online.sums = w.tools.take(roundUp(w.attentionStep.block, 16)), w.tools.take(roundUp(w.attentionStep.block, 16))
+	w.online.largest, w.online.sums = w.tools.take(roundUp(step.block, 16)), w.tools.take(roundUp(step.block, 16))
 }
 
 // runOnline computes the queries from … to of the head.
 func (w *attentionWorker) runOnline(from, to int) {
 	o := &w.online
-	o.made = *w.product(w.attentionStep.made[0])
-	o.across = *w.product(w.attentionStep.across[0])
+	o.made = *w.product(w.made[0])
+	o.across = *w.product(w.across[0])
 	o.made.cRow, o.across.s.a = w.scoreRow, o.weights
 	o.made.m1, o.across.m1, o.made.length = to, to, o.made.k
 	for i := range to - from {
