@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"reflectionflow"
+	"reflectionflow/internal/jobs"
 )
 
 // Role is what a worker does.
@@ -183,12 +184,11 @@ func encode(img image.Image) (file []byte, hash string, err error) {
 	if b.Empty() || b.Dx() > reflectionflow.MaxSide || b.Dy() > reflectionflow.MaxSide {
 		return nil, "", fmt.Errorf("%w: an image of %d×%d pixels: sides must be from 1 to %d", reflectionflow.ErrInvalid, b.Dx(), b.Dy(), reflectionflow.MaxSide)
 	}
-	var buf bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&buf, img); err != nil {
-		return nil, "", fmt.Errorf("encode an image: %w", err)
+	if file, err = jobs.PNG(img); err != nil {
+		return nil, "", err
 	}
-	sum := sha256.Sum256(buf.Bytes())
-	return buf.Bytes(), hex.EncodeToString(sum[:]), nil
+	sum := sha256.Sum256(file)
+	return file, hex.EncodeToString(sum[:]), nil
 }
 
 // decode is the reverse of encode.

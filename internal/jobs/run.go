@@ -168,11 +168,11 @@ func (r *Run) Ahead(id int, img image.Image) {
 
 // put stores the image of a candidate.
 func (r *Run) put(id int, img image.Image) (ImageRef, error) {
-	var file bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&file, img); err != nil {
-		return ImageRef{}, fmt.Errorf("encode candidate %d of job %s: %w", id, r.ID, err)
+	file, err := PNG(img)
+	if err != nil {
+		return ImageRef{}, fmt.Errorf("candidate %d of job %s: %w", id, r.ID, err)
 	}
-	return r.queue.PutImage(context.WithoutCancel(r.ctx), fmt.Sprintf("%s/%d.png", r.ID, id), file.Bytes())
+	return r.queue.PutImage(context.WithoutCancel(r.ctx), fmt.Sprintf("%s/%d.png", r.ID, id), file)
 }
 
 // image returns the stored image of a candidate, which is stored if it is not.
