@@ -49,12 +49,12 @@ func BenchmarkPinned(b *testing.B) {
 	b.ReportMetric(2*single/apart, "x-apart")
 }
 
-// separate is how long n processes take that generate 32 images each, the first on the last core.
+// separate is how long n processes take that generate 128 images each, the first on the last core.
 func separate(b *testing.B, n int) time.Duration {
 	var all []*exec.Cmd
 	begun := time.Now()
 	for i := range n {
-		cmd := onCore(b, i, "generate", "a photo of two clocks and a red cup", "--strategy", "noise", "--budget", "32", "--early-stop=false", "--quiet")
+		cmd := onCore(b, i, "generate", "a photo of two clocks and a red cup", "--strategy", "noise", "--budget", "128", "--early-stop=false", "--quiet")
 		if err := cmd.Start(); err != nil {
 			b.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func pin(b *testing.B, cores string) {
 	}
 }
 
-// pinnedSearches are 16 searches of 4 images.
+// pinnedSearches are 64 searches of 4 images: in fewer, the images that the last worker generates alone count.
 func pinnedSearches(b *testing.B) ([]search.Task, search.Config) {
 	model, err := assemble.Embedded().Find("")
 	if err != nil {
@@ -95,7 +95,7 @@ func pinnedSearches(b *testing.B) ([]search.Task, search.Config) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tasks := make([]search.Task, 16)
+	tasks := make([]search.Task, 64)
 	for i := range tasks {
 		if tasks[i].Prompt, _, err = model.Parse(b.Context(), "a photo of two clocks and a red cup"); err != nil {
 			b.Fatal(err)
