@@ -8,7 +8,7 @@ PYTHON  ?= /usr/bin/python3
 PROMPT  ?= a photo of three trains
 FUZZTIME ?= 20s
 
-.PHONY: results results-accuracy results-quick build demo test test-slow race arm64 amx lint fmt bench bench-peers compat deploy-check check fuzz module release
+.PHONY: results results-accuracy results-official results-quick build demo test test-slow race arm64 amx lint fmt bench bench-peers compat deploy-check check fuzz module release
 
 build: ## build the program into bin/, static, without cgo
 	CGO_ENABLED=0 $(GO) build -o bin/reflectionflow ./cmd/reflectionflow
@@ -84,6 +84,11 @@ results-accuracy: build ## write the first results page from 300 prompts and SEE
 	$(ACCURACY) --prompts builtin:test --seeds $(SEEDS) --limit 300 --out runs/results-accuracy --strategies $(ACCURACY_PAGE)
 	$(JUDGE) runs/results-accuracy > runs/results-accuracy/template.md
 	bin/reflectionflow evaluate page runs/results-accuracy --into docs/results.md --made-by "make results-accuracy SEEDS=$(SEEDS)"
+
+results-official: build ## write docs/geneval-official.md from GenEval's file of 553 prompts, PROMPTS: 15 minutes of processor time
+	bin/reflectionflow evaluate --prompts $(PROMPTS) --difficulty 0 --budgets 1,2,4 --out runs/results-official --strategies noise,reflection,noise+stop+share,adaptive
+	$(JUDGE) runs/results-official > runs/results-official/template.md
+	bin/reflectionflow evaluate page runs/results-official --into docs/geneval-official.md --made-by "make results-official PROMPTS=evaluation_metadata.jsonl"
 
 results-quick: build ## write a reduced form of that page, runs/results-quick.md, from 120 prompts and one seed: under 15 minutes on two cores
 	$(ACCURACY) --prompts builtin:test --limit 120 --out runs/results-quick --strategies $(ACCURACY_QUICK)
