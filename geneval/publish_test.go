@@ -77,6 +77,9 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if at := strings.Index(string(first), "%!"); at >= 0 {
+		t.Errorf("a format lacks its value: %.60q", first[at:])
+	}
 	for _, want := range []string{"| Hard prompts gain most ", "oracle (the judge itself)", "images/results-width-depth.svg", "make it"} {
 		if !strings.Contains(string(first), want) {
 			t.Errorf("no %q in the page", want)

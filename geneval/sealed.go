@@ -74,20 +74,33 @@ func sealedTask(sampler clipart.Sampler, task clipart.Task, developed map[string
 	return fresh, used, nil
 }
 
-// seenRows compares, for prompt sets that have both, the prompts whose requirements are of the
-// training split of the embedded model with the held-out ones.
-func (w *pageWriter) seenRows() {
-	prompts := w.results.Prompts
-	seen := make([]bool, len(prompts))
-	count := 0
-	for i, m := range prompts {
+// seen tells the prompts whose requirements are of the training split, and how many they are; none for other suites.
+func (w *pageWriter) seen() (seen []bool, count int) {
+	seen = make([]bool, len(w.results.Prompts))
+	for i, m := range w.results.Prompts {
 		if m.Suite != "" {
-			return
+			return nil, 0
 		}
 		if seen[i] = clipart.SplitOf(m.Prompt) == clipart.Train; seen[i] {
 			count++
 		}
 	}
+	return seen, count
+}
+
+// prompts says what the prompts are to the embedded model.
+func (w *pageWriter) prompts() string {
+	if _, count := w.seen(); count > 0 {
+		return "prompts"
+	}
+	return "held-out prompts"
+}
+
+// seenRows compares, for prompt sets that have both, the prompts whose requirements are of the
+// training split of the embedded model with the held-out ones.
+func (w *pageWriter) seenRows() {
+	prompts := w.results.Prompts
+	seen, count := w.seen()
 	if count == 0 || count == len(prompts) {
 		return
 	}
